@@ -1,0 +1,47 @@
+"""A value that must not be seen.
+
+`Secret` holds an API key between the vault and the three places where it may appear: a sealed file, a request to the
+gateway, a `.env`. It prints as a mask, and pickling, copying into JSON or formatting it never yields the value; only an
+explicit `reveal()` does, which makes every such place easy to find.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any, NoReturn, final
+
+
+@final
+class Secret:
+    """An API key or other secret text. Two secrets compare in constant time."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself: only to seal it, send it to the gateway or write it to `.env`."""
+        return self._value
+
+    @property
+    def last_four(self) -> str:
+        """What the gateway's console shows of a key; empty when the value is too short to give four characters away."""
+        return self._value[-4:] if len(self._value) >= 16 else ""
+
+    def __repr__(self) -> str:
+        return "Secret('****')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled; reveal() it where it is sealed")

@@ -1,0 +1,82 @@
+"""The desired state: what one user should have, after inheritance and overrides, and where each value was set.
+
+An `EffectiveProfile` is shared by all users whose settings are equal, so that a configuration is rendered once for all
+of them. Nothing here holds a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.errors import Place
+
+
+class Platform(StrEnum):
+    LINUX = "linux"
+    MACOS = "macos"
+    WINDOWS = "windows"
+
+
+class ApiMode(StrEnum):
+    """How Hermes talks to the gateway; `auto` leaves the choice to Hermes, which means chat completions for AIsa."""
+
+    AUTO = "auto"
+    CHAT_COMPLETIONS = "chat_completions"
+    CODEX_RESPONSES = "codex_responses"
+    ANTHROPIC_MESSAGES = "anthropic_messages"
+
+
+class SecretDelivery(StrEnum):
+    FILE = "file"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveProfile:
+    """A team profile after `extends` and one user's overrides; every field of the file format, none missing."""
+
+    name: str
+    model: str
+    base_url: str
+    api_mode: ApiMode = ApiMode.CHAT_COMPLETIONS
+    description: str = ""
+    context_length: int | None = None
+    provider: str = "aisa"
+    key_env: str = "AISA_API_KEY"
+    fallback_models: tuple[str, ...] = ()
+    hermes: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    secret_delivery: SecretDelivery = SecretDelivery.FILE
+    capabilities: bool = False
+    managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """One user of the inventory with the effective profile. `place` is where the inventory names the user."""
+
+    user: str
+    profile: EffectiveProfile
+    place: Place
+    platform: Platform = Platform.LINUX
+    recipients: tuple[str, ...] = ()
+    endpoint_key: str | None = None
+    host: str | None = None
+    hermes_home: str | None = None
+    hermes_profile: str | None = None
+    tags: tuple[str, ...] = ()
+    origins: Mapping[str, Place] = field(default_factory=dict)
+    """Dotted path (`model`, `hermes.security.redact_secrets`, `recipients`) to the place that set it."""
+
+    def origin(self, path: str) -> Place:
+        """The place that set a value: the nearest known parent path, or where the user is named."""
+        while path:
+            if path in self.origins:
+                return self.origins[path]
+            path = path.rpartition(".")[0]
+        return self.place
