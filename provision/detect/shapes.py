@@ -16,7 +16,8 @@ SECRET_LIKE = re.compile(
 )
 _PLACEHOLDER = re.compile(
     r"""(?ix) ^ (?:
-        sk-(?:aisa-)? (?: \.{2,} | … | x+ | \*+ | your.* | change.?me.* | placeholder.* | example.* | test.?key | key | 0+ | 1234.* )?
+        sk-(?:aisa-)? (?: \.{2,} | … | x+ | \*+ | your.* | change.?me.* | placeholder.* | example.*
+                        | test.?key | key | 0+ | 1234.* )?
       | (?:your|my|the|insert|enter|paste)[ _-].* (?:key|token|secret).*
       | your[_-]?(?:aisa[_-]?)?(?:api[_-]?)?key (?:[_-]here)?
       | change[ _-]?me | replace[ _-]?me | placeholder | example | dummy | none | null | undefined | todo | tbd | n/?a

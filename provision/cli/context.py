@@ -1,0 +1,61 @@
+"""What every command gets from the options before its name, and how it prints."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.report.terminal import printable
+
+if TYPE_CHECKING:
+    from provision.fleet.workspace import Workspace
+
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        "-l",
+        help="Only these users: ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern; comma-separated.",
+    ),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this file instead of stdout.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One invocation: `ctx.obj` of every command. Results go to stdout through `result`, all else to stderr."""
+
+    workspace: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    def open_workspace(self) -> Workspace:
+        """The workspace named by --workspace, or found from the current folder upwards."""
+        from provision.fleet.workspace import find_workspace, load_workspace
+
+        return load_workspace(self.workspace or find_workspace(Path.cwd()))
+
+    def result(self, text: str, output: Path | None = None) -> None:
+        """Print a finished result, or write it to a file in one step."""
+        if output is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        from provision.files import write_atomic
+
+        write_atomic(output, text.encode(), mode=0o644)
+        self.say(f"wrote {output}")
+
+    def say(self, line: str) -> None:
+        """A remark for people, on stderr; silent with --quiet."""
+        if not self.quiet:
+            print(printable(line), file=sys.stderr)
+
+    def detail(self, line: str) -> None:
+        """A remark that only --verbose shows."""
+        if self.verbose and not self.quiet:
+            print(printable(line), file=sys.stderr)

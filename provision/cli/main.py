@@ -1,0 +1,71 @@
+"""The entry point, and the only place that catches: every failure becomes a line on stderr and an exit code.
+
+Command modules are imported here, so that `--help` knows them; they import nothing heavy before they run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from provision.cli.app import app
+from provision.errors import Exit, InvalidFilesError, ProvisionError
+from provision.report.terminal import printable
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code. No exception but a programming error's leaves, and that one masked."""
+    import click
+
+    try:
+        result = app(arguments, prog_name="provision", standalone_mode=False)
+    except click.exceptions.Exit as e:
+        return e.exit_code
+    except click.exceptions.Abort:
+        _say("interrupted")
+        return Exit.PARTIAL
+    except click.ClickException as e:
+        e.show()
+        return e.exit_code
+    except InvalidFilesError as e:
+        for problem in e.problems:
+            _say(printable(str(problem)))
+        _say(f"error: {e.message}")
+        return e.exit_code
+    except ProvisionError as e:
+        _say(f"error: {printable(str(e))}")
+        if e.hint:
+            _say(f"  try: {printable(e.hint)}")
+        return e.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ERROR
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return Exit.PARTIAL
+    except Exception as e:
+        _say(_crash(e))
+        return Exit.ERROR
+    return int(result or 0)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _crash(error: BaseException) -> str:
+    """Where a bug is, by file and line, without any value that was in a variable or a message."""
+    frames = []
+    step = error.__traceback__
+    while step is not None:
+        frames.append(f"{os.path.basename(step.tb_frame.f_code.co_filename)}:{step.tb_lineno}")  # noqa: PTH119
+        step = step.tb_next
+    return (
+        f"error: this is a bug in provision ({type(error).__name__} at {' > '.join(frames[-6:])})\n"
+        "  nothing secret is in this line; please report it with the command you ran"
+    )

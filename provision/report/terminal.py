@@ -1,0 +1,32 @@
+"""Text that is safe to print: what comes from files, servers and inventories may hold terminal escapes."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def printable(text: str) -> str:
+    """`text` with control, bidirectional and other invisible characters shown as `\\x1b`, `\\u202e`; newlines and tabs too."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c == " " else (f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}") for c in text
+    )
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns separated by two spaces, without trailing blanks, a newline at the end of every line."""
+    lines = [tuple(headers), *(tuple(printable(str(cell)) for cell in row) for row in rows)]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(headers))]
+    return "".join(
+        "  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(line)).rstrip() + "\n"
+        for line in lines
+    )
