@@ -1,0 +1,27 @@
+"""`provision --help` against `python -c "import typer"`, the floor of any typer program, alternating in one run."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def _seconds(*arguments: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+@pytest.mark.bench
+def test_help_starts_within_one_and_a_half_times_of_importing_typer() -> None:
+    help_, floor = [], []
+    for _ in range(15):
+        floor.append(_seconds("-c", "import typer"))
+        help_.append(_seconds("-m", "provision", "--help"))
+    ratio = statistics.median(help_) / statistics.median(floor)
+    print(f"\n--help {statistics.median(help_):.3f} s, import typer {statistics.median(floor):.3f} s, ratio {ratio:.2f}")
+    assert ratio <= 1.5
