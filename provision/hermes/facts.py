@@ -1,0 +1,90 @@
+"""What is fixed in Hermes 0.19.0: names, numbers and file names that the rest of this package relies on.
+
+Everything here was read in its source and seen in runs of the real program (`tests/acceptance`). When Hermes moves, run
+those tests against the new release, then change this file; `docs/hermes.md` says the same in prose. Nothing here is ours.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import Final
+
+HERMES_VERSION: Final = "0.19.0"
+CONFIG_VERSION: Final = 33
+"""`_config_version` of this release; with it in the file, `hermes config migrate` leaves every byte alone."""
+MIN_CONTEXT_LENGTH: Final = 64_000
+"""Hermes exits 1 before any request when `model.context_length` is lower."""
+NO_KEY: Final = "no-key-required"
+"""What Hermes sends as the key, without a warning, when it finds none for a custom endpoint."""
+MIN_KEY_CHARS: Final = 4
+"""`auth.has_usable_secret` drops shorter values."""
+_PLACEHOLDERS = "* ** *** changeme your_api_key your_api_key_here your-api-key placeholder example dummy null none"
+DROPPED_KEYS: Final = frozenset(_PLACEHOLDERS.split())
+"""Values, whatever the case, that `auth.has_usable_secret` drops. `your-api-key-here` and `sk-…` placeholders are sent."""
+
+API_MODES: Final = frozenset(
+    {"chat_completions", "codex_responses", "anthropic_messages", "bedrock_converse", "codex_app_server"}
+)
+"""`runtime_provider._VALID_API_MODES`; anything else is dropped silently."""
+
+CONFIG_NAME: Final = "config.yaml"
+ENV_NAME: Final = ".env"
+ONEPASSWORD_ENV_NAME: Final = ".op.env"
+AUTH_NAME: Final = "auth.json"
+PROFILES_FOLDER: Final = "profiles"
+ACTIVE_PROFILE_NAME: Final = "active_profile"
+MANAGED_DIR: Final = "/etc/hermes"
+"""Managed scope of a POSIX machine; `HERMES_MANAGED_DIR` replaces it, and none is used when that folder is missing."""
+PROFILE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+_BUILT_INS = """alibaba alibaba-coding-plan anthropic arcee azure-foundry bedrock copilot copilot-acp deep-infra deepinfra
+deepinfra-ai deepseek fireworks fireworks-ai fw gemini gmi huggingface kilocode kimi-coding kimi-coding-cn
+lmstudio minimax minimax-cn minimax-oauth moa nous novita novita-ai novitaai nvidia ollama-cloud openai-api
+openai-codex opencode-go opencode-zen openrouter qwen-oauth solar stepfun tencent-tokenhub upstage vertex xai
+xai-oauth xiaomi zai"""
+BUILT_IN_PROVIDERS: Final = frozenset(_BUILT_INS.split())
+"""Names that Hermes resolves itself (`auth.PROVIDER_REGISTRY`, plus those the resolver names one by one)."""
+
+_ALIASES = """alibaba-cloud=alibaba alibaba-coding=alibaba-coding-plan alibaba_coding=alibaba-coding-plan
+alibaba_coding_plan=alibaba-coding-plan amazon=bedrock amazon-bedrock=bedrock arcee-ai=arcee arceeai=arcee
+aws=bedrock aws-bedrock=bedrock azure=azure-foundry azure-ai=azure-foundry azure-ai-foundry=azure-foundry
+claude=anthropic claude-code=anthropic claude-oauth=anthropic codex=openai-codex copilot-acp-agent=copilot-acp
+dashscope=alibaba dashscope-coding=alibaba-coding-plan deepseek-chat=deepseek gcp-vertex=vertex github=copilot
+github-copilot=copilot github-copilot-acp=copilot-acp github-model=copilot github-models=copilot glm=zai
+gmi-cloud=gmi gmicloud=gmi go=opencode-go google=gemini google-ai-studio=gemini google-gemini=gemini
+google-vertex=vertex grok=xai grok-oauth=xai-oauth hf=huggingface hugging-face=huggingface
+huggingface-hub=huggingface kilo=kilocode kilo-code=kilocode kilo-gateway=kilocode kimi=kimi-coding
+kimi-cn=kimi-coding-cn kimi-for-coding=kimi-coding llama-cpp=custom llama.cpp=custom llamacpp=custom
+lm-studio=lmstudio lm_studio=lmstudio local=custom mimo=xiaomi mini-max=minimax minimax-china=minimax-cn
+minimax-global=minimax-oauth minimax-oauth-io=minimax-oauth minimax-portal=minimax-oauth minimax_cn=minimax-cn
+minimax_oauth=minimax-oauth moonshot=kimi-coding moonshot-cn=kimi-coding-cn nous-portal=nous nousresearch=nous
+nvidia-nim=nvidia ollama=custom ollama_cloud=ollama-cloud openai_codex=openai-codex opencode=opencode-zen
+opencode-go-sub=opencode-go opencode_go=opencode-go opencode_zen=opencode-zen or=openrouter qwen=qwen-oauth
+qwen-cli=qwen-oauth qwen-dashscope=alibaba qwen-portal=qwen-oauth step=stepfun stepfun-coding-plan=stepfun
+tencent=tencent-tokenhub tencent-cloud=tencent-tokenhub tencentmaas=tencent-tokenhub tokenhub=tencent-tokenhub
+vertex-ai=vertex vertexai=vertex vllm=custom x-ai=xai x-ai-oauth=xai-oauth x.ai=xai xai-grok-oauth=xai-oauth
+xiaomi-mimo=xiaomi z-ai=zai z.ai=zai zen=opencode-zen zhipu=zai deep-infra=deepinfra deepinfra-ai=deepinfra
+fireworks-ai=fireworks fw=fireworks novita-ai=novita novitaai=novita solar=upstage"""
+PROVIDER_ALIASES: Final = MappingProxyType(dict(pair.split("=") for pair in _ALIASES.split()))
+"""Other spellings of built-ins (and of plain `custom`), as `auth.resolve_provider` and the model-provider plugins map them."""
+
+RESERVED_PROVIDERS: Final = BUILT_IN_PROVIDERS | frozenset(PROVIDER_ALIASES) | {"custom", "auto"}
+"""Never name a provider so: Hermes would (or with the next release could) use its own instead."""
+
+HIJACKING_ENV: Final = (
+    "CUSTOM_BASE_URL",
+    "HERMES_INFERENCE_MODEL",
+    "HERMES_MANAGED_DIR",
+    "HERMES_IGNORE_USER_CONFIG",
+    "HERMES_HOME",
+)
+"""Names that change the route when a `.env` sets them; an install takes these lines out."""
+MODEL_ENV_ELSEWHERE: Final = ("HERMES_MODEL",)
+"""Names that change the model of cron jobs and the TUI, though not of `hermes -z`."""
+PROXY_ENV: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")
+TRUST_ENV: Final = ("HERMES_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
+CREDENTIAL_SUFFIXES: Final = ("_API_KEY", "_TOKEN", "_SECRET", "_KEY")
+"""Hermes strips non-ASCII from the values of variables that end so."""
+SECRET_SOURCES: Final = ("bitwarden", "onepassword")
+"""The secret sources that ship with Hermes; others come from plugins."""
