@@ -1,0 +1,151 @@
+"""A strict reader of age files (c2sp.org/age), run over every foreign file before pyrage sees it.
+
+pyrage 1.4 opens some files that stock `age` refuses, and its passphrase stanza has no limit of work: a tiny hostile file
+can hold a machine for a minute and take gigabytes. So the armor is decoded and the header is checked here, against the
+letter of the format and within limits of size; what passes is handed on in binary form. Stanzas of unknown types are
+allowed, as the format asks (`age` itself adds random ones). Nothing here decrypts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from provision.errors import ProvisionError
+
+LIMIT_BYTES = 16 << 20
+_HEADER_LIMIT_BYTES = 256 << 10
+_STANZA_LIMIT = 256
+_ARMOR_BEGIN, _ARMOR_END = b"-----BEGIN AGE ENCRYPTED FILE-----", b"-----END AGE ENCRYPTED FILE-----"
+_VERSION = b"age-encryption.org/v1"
+_SHORTEST_PAYLOAD_BYTES = 16 + 16  # nonce, and the tag of an empty last chunk
+_ARGUMENTS = re.compile(rb"-> [\x21-\x7e]+(?: [\x21-\x7e]+)*")
+_SHAPES = {  # type of stanza: (bytes of each argument, bytes of the body); None where a key's size decides
+    "X25519": ((32,), 32),
+    "ssh-ed25519": ((4, 32), 32),
+    "ssh-rsa": ((4,), None),
+}
+
+
+class NotAgeError(ProvisionError):
+    """The bytes are not a well-formed age file, or one of a kind that is refused; the message says where they differ."""
+
+    def __init__(self, reason: str, *, hint: str = "have it sealed again; it was damaged, or not made by age") -> None:
+        super().__init__(f"not a sound age file: {reason}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class AgeFile:
+    """A checked file in binary form, and the stanza types of its header (one per recipient, and decoys)."""
+
+    data: bytes
+    stanzas: tuple[str, ...]
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients it is sealed to, as far as the header shows (decoys are not counted)."""
+        return sum(kind in _SHAPES for kind in self.stanzas)
+
+
+def parse(data: bytes) -> AgeFile:
+    """Check `data`, armored or binary, at most 16 MiB. Raises NotAgeError; never quotes the content."""
+    if len(data) > LIMIT_BYTES:
+        raise NotAgeError(f"larger than {LIMIT_BYTES} bytes")
+    if data.lstrip(b" \t\r\n").startswith(_ARMOR_BEGIN):
+        data = _dearmored(data)
+    lines = data[:_HEADER_LIMIT_BYTES].split(b"\n")
+    if lines[0] != _VERSION:
+        if lines[0].startswith(b"age-encryption.org/"):
+            raise NotAgeError("an unknown version of the format", hint="have it sealed by age 1.x")
+        raise NotAgeError("it does not begin as one")
+    stanzas: list[str] = []
+    at = 1
+    while at < len(lines) and lines[at].startswith(b"->"):
+        if len(stanzas) == _STANZA_LIMIT:
+            raise NotAgeError(f"more than {_STANZA_LIMIT} recipients")
+        kind, at = _stanza(lines, at)
+        stanzas.append(kind)
+    if not stanzas:
+        raise NotAgeError("no recipient in the header")
+    if at >= len(lines) - 1:
+        raise NotAgeError("the header has no end", hint="it was cut short; copy it again")
+    if not lines[at].startswith(b"--- ") or len(_base64(lines[at][4:], "the header's check")) != 32:
+        raise NotAgeError(f"line {at + 1} of the header is neither a recipient nor its end")
+    header_bytes = sum(len(line) + 1 for line in lines[: at + 1])
+    if len(data) - header_bytes < _SHORTEST_PAYLOAD_BYTES:
+        raise NotAgeError("the content is cut short", hint="copy it again")
+    return AgeFile(data, tuple(stanzas))
+
+
+def _stanza(lines: list[bytes], at: int) -> tuple[str, int]:
+    where = f"the recipient at line {at + 1}"
+    if not _ARGUMENTS.fullmatch(lines[at]):
+        raise NotAgeError(f"{where} is malformed")
+    kind, *arguments = lines[at][3:].decode("ascii").split(" ")
+    if kind == "scrypt":
+        raise NotAgeError(
+            "it is sealed with a passphrase, and a hostile one of those can exhaust this machine",
+            hint="have it sealed to your public key instead",
+        )
+    body = bytearray()
+    at += 1
+    while True:
+        if at >= len(lines) - 1:  # the last element is what follows the last line feed: not a whole line
+            raise NotAgeError(f"{where} is cut short", hint="copy it again")
+        line = lines[at]
+        if len(line) > 64:
+            raise NotAgeError(f"{where} has a line of more than 64 characters")
+        body += _base64(line, where)
+        at += 1
+        if len(line) < 64:
+            break
+    if kind in _SHAPES:
+        _check_shape(kind, arguments, len(body), where)
+    return kind, at
+
+
+def _check_shape(kind: str, arguments: list[str], body_bytes: int, where: str) -> None:
+    sizes, body_size = _SHAPES[kind]
+    if len(arguments) != len(sizes):
+        raise NotAgeError(f"{where} has {len(arguments)} arguments, and {kind} takes {len(sizes)}")
+    for argument, size in zip(arguments, sizes, strict=True):
+        if len(_base64(argument.encode("ascii"), where)) != size:
+            raise NotAgeError(f"{where} has an argument of the wrong size")
+    if body_size is not None and body_bytes != body_size:
+        raise NotAgeError(f"{where} has a body of the wrong size")
+
+
+def _base64(text: bytes, where: str) -> bytes:
+    """Canonical, unpadded standard base64 of one line: exactly one spelling of every value."""
+    if b"=" in text:
+        raise NotAgeError(f"{where} has padded base64")
+    try:
+        value = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise NotAgeError(f"{where} is not base64") from None
+    if base64.b64encode(value).rstrip(b"=") != text:
+        raise NotAgeError(f"{where} is not canonical base64")
+    return value
+
+
+def _dearmored(data: bytes) -> bytes:
+    lines = data.strip(b" \t\r\n").replace(b"\r\n", b"\n").split(b"\n")
+    if lines[0] != _ARMOR_BEGIN:
+        raise NotAgeError("the first line of the armor has something else on it")
+    if lines[-1] != _ARMOR_END or len(lines) < 3:
+        raise NotAgeError("the armor has no end", hint="it was cut short; copy it again")
+    body = lines[1:-1]
+    if any(len(line) != 64 for line in body[:-1]) or not 0 < len(body[-1]) <= 64:
+        raise NotAgeError(
+            "the armor is not wrapped at 64 characters", hint="it was re-wrapped on its way; copy it again"
+        )
+    text = b"".join(body)
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise NotAgeError("the armor is not base64") from None
+    if base64.b64encode(value) != text:
+        raise NotAgeError("the armor is not canonical base64")
+    return value
