@@ -1,0 +1,208 @@
+"""Which models AIsa serves, as far as its published catalogue tells: what kind each is and which API modes reach it.
+
+The live list is longer than any published one, so an id that is not here is *unclassified*, never *bad*. Ids are exact:
+case counts, and there is no vendor prefix. The built-in table is `models.json` beside this module; a workspace may hold
+a newer copy (`provision models --update`). Facts and how sure they are: docs/gateway.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provision.aisa.kinds import SUITABLE, Kind, kind_by_endpoint_types, kind_by_name, modes_by_endpoint_types
+from provision.errors import Place, ProvisionError
+from provision.fleet.desired import ApiMode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+__all__ = ["Catalogue", "CatalogueError", "Classified", "How", "Kind", "Model", "builtin", "effective_mode", "parse"]
+
+SCHEMA = "provision/models/v1"
+CURRENT = "current"
+_MODE_WORDS = {
+    "chat": ApiMode.CHAT_COMPLETIONS,
+    "responses": ApiMode.CODEX_RESPONSES,
+    "anthropic": ApiMode.ANTHROPIC_MESSAGES,
+}
+
+
+class CatalogueError(ProvisionError):
+    """A workspace's own copy of the catalogue cannot be read."""
+
+
+class How(StrEnum):
+    """What a classification rests on, surest first."""
+
+    ENDPOINT_TYPES = "endpoint types"
+    CATALOGUE = "catalogue"
+    NAME = "name"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry. `modes` None means that the catalogue does not say; `current` is false for ids of earlier editions."""
+
+    id: str
+    kind: Kind
+    modes: frozenset[ApiMode] | None = None
+    provider: str = ""
+    current: bool = True
+    context: int | None = None
+    endpoints: tuple[str, ...] = ()
+    status: str = CURRENT
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What is known of an id: `suitable` is None for an unclassified one, False for media, embeddings and the like."""
+
+    id: str
+    kind: Kind
+    modes: frozenset[ApiMode] | None
+    how: How
+    listed: bool
+    current: bool
+
+    @property
+    def suitable(self) -> bool | None:
+        """Whether it can be the main model of Hermes."""
+        return None if self.kind is Kind.UNKNOWN else self.kind in SUITABLE
+
+
+class Catalogue:
+    """The models of one catalogue file. Immutable; look-ups are cheap."""
+
+    def __init__(self, models: Iterable[Model], *, as_of: str, source: str = "") -> None:
+        self.models: Mapping[str, Model] = {m.id: m for m in models}
+        self.as_of = as_of
+        self.source = source
+
+    def classify(self, model_id: str, endpoint_types: Sequence[str] | None = None) -> Classified:
+        """What `model_id` is: by the endpoint types that the live list gave, else the exact id, else its name's pattern."""
+        entry = self.models.get(model_id)
+        listed, current = entry is not None, entry is not None and entry.current
+        by_table = entry.kind if entry else kind_by_name(model_id)
+        if endpoint_types and (kind := kind_by_endpoint_types(endpoint_types, by_table)) is not Kind.UNKNOWN:
+            modes = modes_by_endpoint_types(endpoint_types)
+            return Classified(model_id, kind, modes, How.ENDPOINT_TYPES, listed, current)
+        if entry:
+            return Classified(model_id, entry.kind, entry.modes, How.CATALOGUE, listed, current)
+        how = How.UNKNOWN if by_table is Kind.UNKNOWN else How.NAME
+        return Classified(model_id, by_table, None, how, listed, current)
+
+    def nearest(self, model_id: str, *, count: int = 3, among: Collection[str] | None = None) -> tuple[str, ...]:
+        """Up to `count` ids that somebody who wrote `model_id` may have meant, best first; only models Hermes can use.
+
+        `among` replaces the catalogue's own current ids, for instead the live list.
+        """
+        return _nearest(model_id, self._candidates() if among is None else self._usable(among), count)
+
+    def serving(self, mode: ApiMode) -> tuple[Model, ...]:
+        """Current models Hermes can use in `mode`, in the catalogue's order."""
+        wanted = effective_mode(mode)
+        return tuple(m for m in self.models.values() if m.current and m.kind in SUITABLE and wanted in (m.modes or ()))
+
+    def _candidates(self) -> tuple[str, ...]:
+        return tuple(m.id for m in self.models.values() if m.current and m.kind in SUITABLE and m.modes != frozenset())
+
+    def _usable(self, ids: Collection[str]) -> tuple[str, ...]:
+        return tuple(i for i in ids if self.classify(i).suitable is not False)
+
+
+def effective_mode(mode: ApiMode) -> ApiMode:
+    """The mode that Hermes really uses: left to itself (`auto`) it takes chat completions for AIsa's host."""
+    return ApiMode.CHAT_COMPLETIONS if mode is ApiMode.AUTO else mode
+
+
+def _folded(model_id: str) -> str:
+    bare = model_id.strip().rpartition("/")[2] or model_id
+    return "-".join(bare.lower().replace("_", "-").split())
+
+
+def _nearest(model_id: str, candidates: Sequence[str], count: int) -> tuple[str, ...]:
+    wanted = _folded(model_id[:200])
+    by_fold: dict[str, list[str]] = {}
+    for candidate in candidates:
+        by_fold.setdefault(_folded(candidate), []).append(candidate)
+    close = difflib.get_close_matches(wanted, by_fold, n=count, cutoff=0.6)
+    longer = [f for f in by_fold if wanted and f.startswith(wanted + "-") and f not in close]
+    found = [i for fold in [*close, *longer] for i in by_fold[fold] if i != model_id]
+    return tuple(found[:count])
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1, max_length=200)
+    kind: Kind
+    provider: str = ""
+    endpoints: tuple[str, ...] = ()
+    hermes_modes: tuple[Literal["chat", "responses", "anthropic"], ...] | None = None
+    status: str = CURRENT
+    context: int | None = None
+
+    def model(self) -> Model:
+        modes = None if self.hermes_modes is None else frozenset(_MODE_WORDS[m] for m in self.hermes_modes)
+        current = self.status == CURRENT
+        return Model(self.id, self.kind, modes, self.provider, current, self.context, self.endpoints, self.status)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal["provision/models/v1"] = Field(alias="schema")
+    as_of: str
+    source: str = ""
+    models: tuple[_Entry, ...]
+
+
+def parse(data: bytes, name: str) -> Catalogue:
+    """A catalogue from the bytes of a models file; raises CatalogueError that names `name` and the first mistake."""
+    try:
+        file = _File.model_validate_json(data)
+    except ValidationError as e:
+        first = e.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise CatalogueError(
+            f"not a catalogue of models: {where or 'the file'}: {first['msg'].lower()}",
+            hint="run `provision models --update`, or remove the file to use the built-in catalogue",
+            place=Place(name),
+        ) from None
+    return Catalogue((entry.model() for entry in file.models), as_of=file.as_of, source=file.source)
+
+
+def emit(catalogue: Catalogue) -> bytes:
+    """The models file that `parse` reads, one model a line so that git shows what changed."""
+    words = {mode: word for word, mode in _MODE_WORDS.items()}
+    lines = []
+    for m in catalogue.models.values():
+        entry: dict[str, object] = {"id": m.id, "provider": m.provider, "kind": str(m.kind), "status": m.status}
+        if m.endpoints:
+            entry["endpoints"] = list(m.endpoints)
+        if m.modes is not None:
+            entry["hermes_modes"] = [words[mode] for mode in _MODE_WORDS.values() if mode in m.modes]
+        if m.context is not None:
+            entry["context"] = m.context
+        lines.append("  " + json.dumps(entry, ensure_ascii=False))
+    head = ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in _head(catalogue).items())
+    return ("{\n" + head + ',\n "models": [\n' + ",\n".join(lines) + "\n ]\n}\n").encode()
+
+
+def _head(catalogue: Catalogue) -> dict[str, str]:
+    return {"schema": SCHEMA, "as_of": catalogue.as_of, "source": catalogue.source}
+
+
+@functools.cache
+def builtin() -> Catalogue:
+    """The catalogue that ships with provision; `as_of` says how old it is."""
+    return parse((resources.files("provision.aisa") / "models.json").read_bytes(), "models.json (built in)")

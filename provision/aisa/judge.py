@@ -1,0 +1,93 @@
+"""What is wrong with a profile's gateway settings, offline: base URL against API mode, model against the catalogue.
+
+The catalogue may lag behind the gateway, so only what is certain is an error: a model that draws, films or embeds can
+never be Hermes' model. An id it does not know is a note; a mode it does not list is a warning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.aisa.catalogue import effective_mode
+from provision.aisa.endpoint import judge_base_url
+from provision.errors import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from provision.aisa.catalogue import Catalogue, Classified
+    from provision.errors import Place
+    from provision.fleet.desired import ApiMode, EffectiveProfile
+
+
+def judge(
+    profile: EffectiveProfile, catalogue: Catalogue, hosts: Sequence[str], origin: Callable[[str], Place]
+) -> Iterator[Problem]:
+    """All problems of one profile's gateway settings; `origin` gives the place that set a field."""
+    for mistake in judge_base_url(profile.base_url, profile.api_mode, hosts).mistakes:
+        place = origin("api_mode" if mistake.rule == "base-url-v1-in-messages" else "base_url")
+        yield Problem(mistake.rule, mistake.message, place, mistake.hint, mistake.severity)
+    yield from judge_model(profile.model, profile.api_mode, catalogue, origin("model"))
+    for index, model in enumerate(profile.fallback_models):
+        place = origin(f"fallback_models.{index}")
+        yield from judge_model(model, profile.api_mode, catalogue, place, what="fallback model")
+        if model == profile.model or model in profile.fallback_models[:index]:
+            text = f"fallback model {model} is the model itself or listed twice: it adds nothing"
+            yield Problem("model-fallback-repeated", text, place, "name another model", Severity.WARNING)
+
+
+def judge_model(
+    model_id: str, mode: ApiMode, catalogue: Catalogue, place: Place | None, *, what: str = "model"
+) -> Iterator[Problem]:
+    """Problems of one model id in one mode."""
+    found = catalogue.classify(model_id)
+    if found.suitable is False:
+        hint = _or(catalogue.nearest(model_id)) or "use a text, reasoning or coding model"
+        text = f"{what} {model_id} is for {found.kind}, by its {_source(found)}: Hermes needs a text, reasoning or coding model"
+        yield Problem("model-unsuitable", text, place, hint)
+        return
+    if not found.listed:
+        yield _unlisted(model_id, catalogue, place, what)
+        return
+    if not found.current:
+        text = f"{what} {model_id} is not in the catalogue of {catalogue.as_of} any more; it may still be served"
+        yield Problem("model-outdated", text, place, _or(catalogue.nearest(model_id)), Severity.WARNING)
+    yield from _judge_mode(found, mode, catalogue, place, what)
+
+
+def _unlisted(model_id: str, catalogue: Catalogue, place: Place | None, what: str) -> Problem:
+    nearest = catalogue.nearest(model_id)
+    text = (
+        f"{what} {model_id} is not in the catalogue of {catalogue.as_of}; `provision validate` asks the gateway itself"
+    )
+    twin = next((n for n in nearest if n.lower() == model_id.lower()), None)
+    if twin:
+        text += f"; ids are case-sensitive, and {twin} is there"
+    elif "/" in model_id:
+        text += "; AIsa's ids have no vendor prefix"
+    elif " " in model_id:
+        text += "; this looks like a display name, not an id"
+    return Problem("model-unknown", text, place, _or(nearest), Severity.NOTE)
+
+
+def _judge_mode(
+    found: Classified, mode: ApiMode, catalogue: Catalogue, place: Place | None, what: str
+) -> Iterator[Problem]:
+    wanted = effective_mode(mode)
+    if found.modes is None or wanted in found.modes:
+        return
+    if found.modes:
+        names = " and ".join(sorted(found.modes))
+        text = f"{what} {found.id} is not listed for {wanted}; the catalogue of {catalogue.as_of} has it for {names}"
+        yield Problem("model-mode", text, place, f"set api_mode to {_or(sorted(found.modes))}", Severity.WARNING)
+    else:
+        text = f"{what} {found.id} is listed for no API mode of Hermes in the catalogue of {catalogue.as_of}"
+        yield Problem("model-mode", text, place, _or(catalogue.nearest(found.id)), Severity.WARNING)
+
+
+def _source(found: Classified) -> str:
+    return "name" if found.how == "name" else "catalogue entry"
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(names)
