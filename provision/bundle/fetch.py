@@ -1,0 +1,217 @@
+"""Where a bundle comes from: a folder, a tar file, or a web server; always into memory, always bounded.
+
+What is fetched is not trusted: sizes are limited before anything is read, only the files of a bundle are taken, and an
+archive with anything else in it (links, devices, `..`, absolute names, a file twice) is refused as a whole. Nothing is
+ever unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from provision.bundle.manifest import BUNDLE_FILES, CONFIG, MANIFEST, MAX_MANIFEST_BYTES, SEALED_ENV, SIGNATURE, WELCOME
+from provision.errors import ProvisionError
+from provision.files import read_bounded
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+LIMITS = {CONFIG: 1 << 20, SEALED_ENV: 256 << 10, WELCOME: 1 << 20, MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 4096}
+MAX_ARCHIVE_BYTES = 4 << 20
+MAX_MEMBERS = 16
+TIMEOUT_S = 60.0
+MAX_REDIRECTS = 3
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class BundleNotFoundError(ProvisionError):
+    """There is no bundle where one was said to be."""
+
+
+class HostileArchiveError(ProvisionError):
+    """An archive holds something that no bundle holds."""
+
+
+class DownloadError(ProvisionError):
+    """A bundle cannot be fetched over the network."""
+
+
+def fetch(source: str, *, verify: ssl.SSLContext | bool = True, timeout_s: float = TIMEOUT_S) -> dict[str, bytes]:
+    """The files of the bundle at a folder, a `.tar`/`.tar.gz`, or an `https://` address of either.
+
+    Plain `http://` is for loopback only. Files that are not part of a bundle are ignored in a folder and refused in an
+    archive. Whether the files are complete and genuine is for `opening` to say.
+    """
+    if "://" in source:
+        return _download(source, verify, timeout_s)
+    path = Path(source)
+    if path.is_dir():
+        return _read_folder(path)
+    try:
+        return read_archive(read_bounded(path, MAX_ARCHIVE_BYTES))
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise BundleNotFoundError(
+            f"there is no bundle at {source}", hint="give a folder, a .tar or an https:// address"
+        ) from e
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    found = {}
+    for name in BUNDLE_FILES:
+        try:
+            found[name] = read_bounded(folder / name, LIMITS[name], follow=False)
+        except FileNotFoundError:
+            continue
+    if not found:
+        raise BundleNotFoundError(f"{folder} holds no bundle", hint="give the folder with manifest.json in it")
+    return found
+
+
+def read_archive(data: bytes) -> dict[str, bytes]:
+    """The bundle files in a tar, plain or gzipped. Raises HostileArchiveError for anything a bundle does not hold."""
+    if data[:2] == b"\x1f\x8b":
+        data = _gunzip(data)
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for count, member in enumerate(archive, 1):
+                if count > MAX_MEMBERS:
+                    raise HostileArchiveError(
+                        f"the archive has more than {MAX_MEMBERS} entries", hint="this is no bundle"
+                    )
+                name = _member_name(member)
+                if name is None:
+                    continue
+                if name in found:
+                    raise HostileArchiveError(f"{name} is twice in the archive", hint="this is no bundle of ours")
+                extracted = archive.extractfile(member)
+                found[name] = extracted.read(LIMITS[name] + 1) if extracted else b""
+    except (tarfile.TarError, ValueError, EOFError, OSError, RecursionError) as e:
+        raise HostileArchiveError(
+            "the file is not a tar archive that can be read", hint="fetch the bundle again"
+        ) from e
+    if not found:
+        raise BundleNotFoundError(
+            "the archive holds no bundle", hint="it must hold manifest.json and the files beside it"
+        )
+    return found
+
+
+def _member_name(member: tarfile.TarInfo) -> str | None:
+    """The bundle file that a member is, None for a folder; at most one folder above the files."""
+    path = PurePosixPath(member.name)
+    shown = repr(member.name[:80])
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
+        raise HostileArchiveError(
+            f"the archive names a path outside of itself: {shown}", hint="do not use this archive"
+        )
+    if member.isdir() and len(path.parts) <= 1:
+        return None
+    plain = member.type in {tarfile.REGTYPE, tarfile.AREGTYPE} and member.sparse is None
+    if not plain:
+        raise HostileArchiveError(
+            f"the archive holds something that is not a plain file: {shown}", hint="do not use it"
+        )
+    if path.name not in LIMITS or len(path.parts) > 2:
+        raise HostileArchiveError(
+            f"the archive holds a file that no bundle has: {shown}", hint="archive one bundle's folder"
+        )
+    if member.size > LIMITS[path.name]:
+        raise HostileArchiveError(
+            f"{path.name} in the archive is larger than {LIMITS[path.name]} bytes", hint="do not use it"
+        )
+    return path.name
+
+
+def _gunzip(data: bytes) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        plain = stream.decompress(data, MAX_ARCHIVE_BYTES + 1)
+    except zlib.error as e:
+        raise HostileArchiveError(
+            "the file is not a gzip archive that can be read", hint="fetch the bundle again"
+        ) from e
+    if len(plain) > MAX_ARCHIVE_BYTES or not stream.eof:
+        raise HostileArchiveError(
+            f"the archive is cut short or unpacks to more than {MAX_ARCHIVE_BYTES} bytes", hint="fetch the bundle again"
+        )
+    return plain
+
+
+def _download(url: str, verify: ssl.SSLContext | bool, timeout_s: float) -> dict[str, bytes]:
+    import httpx  # noqa: PLC0415  a third of a second that only downloads pay
+
+    deadline = time.monotonic() + timeout_s
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise DownloadError("the address holds a user name or password", hint="give an address without credentials")
+    with httpx.Client(verify=verify, timeout=min(20.0, timeout_s), follow_redirects=False) as client:
+        if parts.path.endswith((".tar", ".tar.gz", ".tgz")):
+            return read_archive(_get(client, url, MAX_ARCHIVE_BYTES, deadline))
+        folder = parts.path.rstrip("/")
+        return {
+            name: _get(client, urlunsplit(parts._replace(path=f"{folder}/{name}")), LIMITS[name], deadline)
+            for name in (MANIFEST, SIGNATURE, CONFIG, SEALED_ENV, WELCOME)
+        }
+
+
+def _get(client: httpx.Client, url: str, limit_bytes: int, deadline: float) -> bytes:
+    import httpx  # noqa: PLC0415
+
+    origin = urlsplit(url)
+    try:
+        for _ in range(MAX_REDIRECTS + 1):
+            _require_safe(url, origin.hostname, origin.scheme)
+            with client.stream("GET", url) as response:
+                if response.is_redirect and response.next_request is not None:
+                    url = str(response.next_request.url)
+                    continue
+                if response.status_code != 200:
+                    raise DownloadError(
+                        f"{_shown(url)} answered {response.status_code}",
+                        hint="check the address with IT; it may have expired",
+                    )
+                return _body(response, limit_bytes, deadline)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as e:
+        raise DownloadError(f"cannot fetch {_shown(url)}: {e}", hint="check the address and the network") from e
+    raise DownloadError(f"{_shown(url)} redirects too often", hint="give the final address")
+
+
+def _body(response: httpx.Response, limit_bytes: int, deadline: float) -> bytes:
+    chunks, size = [], 0
+    for chunk in response.iter_bytes(64 << 10):
+        size += len(chunk)
+        if size > limit_bytes:
+            raise DownloadError(
+                f"{_shown(str(response.url))} is larger than {limit_bytes} bytes", hint="this is no bundle"
+            )
+        if time.monotonic() > deadline:
+            raise DownloadError(
+                f"{_shown(str(response.url))} takes too long", hint="try again, or fetch it by other means"
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _require_safe(url: str, host: str | None, scheme: str) -> None:
+    parts = urlsplit(url)
+    if parts.hostname != host:
+        raise DownloadError(f"the server redirects to another host: {_shown(url)}", hint="give that address yourself")
+    loopback = parts.hostname in _LOOPBACK
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+        raise DownloadError(f"{_shown(url)} is not https://", hint="plain http is for this machine's own loopback only")
+    if scheme == "https" and parts.scheme != "https":
+        raise DownloadError(f"the server redirects away from https: {_shown(url)}", hint="tell IT")
+
+
+def _shown(url: str) -> str:
+    """An address without its query, which may be a ticket."""
+    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))

@@ -1,0 +1,192 @@
+"""SSH signatures (SSHSIG) with Ed25519, as `ssh-keygen -Y sign` and `-Y verify` make and check them.
+
+One key type, one hash, one namespace: whatever else an SSHSIG may hold is refused. The armor is accepted only in the
+one form that OpenSSH and we write, so that a signature file altered in any byte is refused, even where base64 would not
+care. Format: OpenSSH `PROTOCOL.sshsig`. Who is trusted is decided in `signers`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import stat
+import struct
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from provision.errors import ProvisionError
+from provision.files import read_bounded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMESPACE = "hermes-provision"
+KEY_TYPE = "ssh-ed25519"
+MAX_SIGNATURE_BYTES = 4096
+_MAGIC = b"SSHSIG"
+_HASH = b"sha512"
+_BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
+_COLUMNS = 70  # where OpenSSH wraps
+
+
+class BadSignatureError(ProvisionError):
+    """The signature is damaged, is not over these bytes, or was made for another purpose."""
+
+
+class BadSigningKeyError(ProvisionError):
+    """The private key cannot be used: unreadable, readable by others, encrypted, or of another type."""
+
+
+def sign(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) -> bytes:
+    """An armored SSHSIG over `data`; Ed25519 is deterministic, so equal bytes give an equal signature."""
+    public = public_blob(key.public_key())
+    signature = key.sign(_signed_bytes(data, namespace.encode()))
+    return _armor(
+        _MAGIC
+        + struct.pack(">I", 1)
+        + _string(public)
+        + _string(namespace.encode())
+        + _string(b"")
+        + _string(_HASH)
+        + _string(_string(KEY_TYPE.encode()) + _string(signature))
+    )
+
+
+def verify(data: bytes, armored: bytes, namespace: str = NAMESPACE) -> bytes:
+    """The public key (as an SSH wire blob) that signed `data`. Says nothing about trust. Raises BadSignatureError."""
+    blob = _unarmor(armored)
+    try:
+        public, found_namespace, signature = _parse(blob)
+        key = Ed25519PublicKey.from_public_bytes(_raw_public(public))
+    except (ValueError, struct.error) as e:
+        raise BadSignatureError(f"the signature is damaged: {e}", hint="fetch the bundle again") from e
+    if found_namespace != namespace.encode():
+        shown = found_namespace.decode("ascii", "replace")[:40]
+        raise BadSignatureError(
+            f"the signature was made for {shown!r}, not for {namespace!r}",
+            hint="have IT sign it with `provision render`",
+        )
+    try:
+        key.verify(signature, _signed_bytes(data, found_namespace))
+    except InvalidSignature as e:
+        raise BadSignatureError(
+            "the signature is not over this content: something was altered", hint="fetch it again"
+        ) from e
+    return public
+
+
+def signature_key(armored: bytes) -> bytes:
+    """The public key blob a signature claims to be from, unverified. Raises BadSignatureError."""
+    try:
+        return _parse(_unarmor(armored))[0]
+    except (ValueError, struct.error) as e:
+        raise BadSignatureError(f"the signature is damaged: {e}") from e
+
+
+def public_blob(key: Ed25519PublicKey) -> bytes:
+    """The key as it stands, base64-encoded, in an OpenSSH public key line."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return _string(KEY_TYPE.encode()) + _string(raw)
+
+
+def public_line(key: Ed25519PublicKey, comment: str = "") -> str:
+    """An OpenSSH public key line: `ssh-ed25519 AAAA… comment`."""
+    return " ".join(part for part in (KEY_TYPE, base64.b64encode(public_blob(key)).decode(), comment) if part)
+
+
+def blob_fingerprint(blob: bytes) -> str:
+    """`SHA256:…` of a public key blob, as `ssh-keygen -l` prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def load_signing_key(path: Path) -> Ed25519PrivateKey:
+    """The Ed25519 key in an unencrypted OpenSSH private key file of mode 0600. Raises BadSigningKeyError."""
+    try:
+        data = read_bounded(path, 64 * 1024)
+    except FileNotFoundError as e:
+        raise BadSigningKeyError(
+            f"no signing key at {path}",
+            hint="`provision init` makes one, or `ssh-keygen -t ed25519 -N '' -f " + f"{path}`",
+        ) from e
+    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise BadSigningKeyError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+    try:
+        key = serialization.load_ssh_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as e:
+        encrypted = b"bcrypt" in data or "encrypted" in str(e).lower() or "password" in str(e).lower()
+        why = "is protected by a passphrase" if encrypted else "is not an OpenSSH private key"
+        raise BadSigningKeyError(f"{path} {why}", hint="use an unencrypted Ed25519 key of mode 0600") from e
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadSigningKeyError(f"{path} is not an Ed25519 key", hint="ssh-keygen -t ed25519")
+    return key
+
+
+def new_signing_key() -> tuple[Ed25519PrivateKey, bytes]:
+    """A fresh key and its OpenSSH private key file."""
+    key = Ed25519PrivateKey.generate()
+    return key, key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+
+
+def _signed_bytes(data: bytes, namespace: bytes) -> bytes:
+    return _MAGIC + _string(namespace) + _string(b"") + _string(_HASH) + _string(hashlib.sha512(data).digest())
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _armor(blob: bytes) -> bytes:
+    text = base64.b64encode(blob).decode()
+    lines = [text[i : i + _COLUMNS] for i in range(0, len(text), _COLUMNS)]
+    return ("\n".join([_BEGIN, *lines, _END]) + "\n").encode()
+
+
+def _unarmor(armored: bytes) -> bytes:
+    try:
+        if len(armored) > MAX_SIGNATURE_BYTES:
+            raise ValueError("it is too long")
+        lines = armored.decode("ascii").split("\n")
+        blob = base64.b64decode("".join(lines[1:-2]), validate=True)
+        if _armor(blob) != armored:
+            raise ValueError("its armor is not in the form that ssh-keygen writes")
+    except (ValueError, binascii.Error) as e:
+        raise BadSignatureError(f"the signature is damaged: {e}", hint="fetch the bundle again") from e
+    return blob
+
+
+def _parse(blob: bytes) -> tuple[bytes, bytes, bytes]:
+    """Public key blob, namespace, raw signature; ValueError for anything but SSHSIG version 1, Ed25519, SHA-512."""
+    if blob[:6] != _MAGIC or struct.unpack(">I", blob[6:10])[0] != 1:
+        raise ValueError("not an SSH signature of version 1")
+    (public, namespace, _reserved, hash_name, signature), rest = _strings(blob[10:], 5)
+    if rest or hash_name != _HASH:
+        raise ValueError("not a signature over SHA-512")
+    (kind, raw), rest = _strings(signature, 2)
+    if rest or kind != KEY_TYPE.encode() or len(raw) != 64:
+        raise ValueError("not an Ed25519 signature")
+    return public, namespace, raw
+
+
+def _raw_public(blob: bytes) -> bytes:
+    (kind, raw), rest = _strings(blob, 2)
+    if rest or kind != KEY_TYPE.encode() or len(raw) != 32:
+        raise ValueError("not an Ed25519 key")
+    return raw
+
+
+def _strings(data: bytes, count: int) -> tuple[list[bytes], bytes]:
+    found = []
+    for _ in range(count):
+        (length,) = struct.unpack(">I", data[:4])
+        if length > len(data) - 4:
+            raise ValueError("it ends too early")
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return found, data
