@@ -88,3 +88,24 @@ CREDENTIAL_SUFFIXES: Final = ("_API_KEY", "_TOKEN", "_SECRET", "_KEY")
 """Hermes strips non-ASCII from the values of variables that end so."""
 SECRET_SOURCES: Final = ("bitwarden", "onepassword")
 """The secret sources that ship with Hermes; others come from plugins."""
+
+MANAGED_PROVIDER_PINS: Final = MappingProxyType(
+    {"api_key": "", "extra_headers": "", "extra_body": "", "ssl_verify": True, "ssl_ca_cert": ""}
+)
+"""What a managed config must say in its provider's entry, beside `name` and the URL three times (`api`, `url`, `base_url`),
+so that nothing a user adds to that entry counts, and the key still comes from the user's `.env` through `key_env`.
+
+Runs show: an empty `api_key` (also null, also `${KEY_ENV}`) is no key, so `key_env` is read; a user's `api_key` or `api` in
+the same entry then changes nothing. A user's `extra_headers: {Authorization: …}` would be sent, unless it is pinned to
+something that is no mapping.
+"""
+MANAGED_ROOT_PINS: Final = MappingProxyType({"custom_providers": []})
+"""What a managed config must say at its top level: with `custom_providers` an empty list, Hermes finds no credential pool for
+custom endpoints, so neither a manual entry of `auth.json` nor a user's `custom_providers` entry of the same name replaces
+the key. (Hermes then also takes `key_env` before an inline `api_key`.)
+"""
+MANAGED_ENV_PINS: Final = MappingProxyType({"CUSTOM_BASE_URL": ""})
+"""What a managed `.env` must say: an empty value beats a user's, and counts as none."""
+# What no pin prevents: a second entry of the user's whose name normalises to the same (`AISA` beside `aisa`) stands first
+# and wins; `HERMES_MANAGED_DIR` in the user's .env switches the scope off; `--provider custom:mine`; HERMES_INFERENCE_MODEL
+# (unless the managed .env sets it empty).

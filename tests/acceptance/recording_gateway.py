@@ -260,7 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(404, {"error": {"message": "not found"}})
 
-    do_HEAD = do_DELETE = do_PUT = do_GET
+    do_HEAD = do_DELETE = do_PUT = do_GET  # noqa: N815  the base class looks these names up
 
     def do_POST(self) -> None:
         seen = self._record()
