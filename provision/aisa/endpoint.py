@@ -108,14 +108,14 @@ def judge_base_url(url: str, mode: ApiMode, hosts: Sequence[str]) -> BaseUrl:
     """Judge `url` for `mode`. `hosts` are the gateway's host names, or `host:port`; loopback is allowed with a note."""
     parts = _split(url)
     if parts is None:
-        suggested = f"https://{_default(hosts)}" + ("" if _messages(mode) else "/v1")
+        right = f"https://{_default(hosts)}" + ("" if _messages(mode) else "/v1")
         shown = "the base URL is empty" if not url.strip() else "the base URL is not a URL"
-        return BaseUrl(url, suggested, (Mistake("base-url", f"{shown}: use {suggested}"),))
+        return BaseUrl(url, right, (Mistake("base-url", f"{shown}: use {right}"),))
     _judge_path(parts, mode, hosts)
     suggested = _judge_host(parts, hosts)
     mended = parts.url()
     meant = suggested or mended
-    mistakes = tuple(Mistake(rule, text.replace("{url}", meant), sev, hint) for rule, text, sev, hint in parts.found)
+    mistakes = tuple(Mistake(r, text.replace("{url}", meant), sev, hint) for r, text, sev, hint in parts.found)
     return BaseUrl(mended, meant, mistakes)
 
 
