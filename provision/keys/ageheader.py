@@ -1,9 +1,10 @@
 """A strict reader of age files (c2sp.org/age), run over every foreign file before pyrage sees it.
 
-pyrage 1.4 opens some files that stock `age` refuses, and its passphrase stanza has no limit of work: a tiny hostile file
-can hold a machine for a minute and take gigabytes. So the armor is decoded and the header is checked here, against the
-letter of the format and within limits of size; what passes is handed on in binary form. Stanzas of unknown types are
-allowed, as the format asks (`age` itself adds random ones). Nothing here decrypts.
+pyrage 1.4 opens two forms that stock `age` refuses (a recipient without its body line, and one whose body ends in a full
+line), and its passphrase stanza has no limit of work: a tiny hostile file can hold a machine for a minute. So the armor
+is decoded and the header is checked here, against the letter of the format and within limits of size; what passes is
+handed on in binary form. Stanzas of unknown types are allowed, as the format asks (`age` itself adds random ones).
+Nothing here decrypts.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def parse(data: bytes) -> AgeFile:
     """Check `data`, armored or binary, at most 16 MiB. Raises NotAgeError; never quotes the content."""
     if len(data) > LIMIT_BYTES:
         raise NotAgeError(f"larger than {LIMIT_BYTES} bytes")
-    if data.lstrip(b" \t\r\n").startswith(_ARMOR_BEGIN):
+    if data.startswith(_ARMOR_BEGIN):
         data = _dearmored(data)
     lines = data[:_HEADER_LIMIT_BYTES].split(b"\n")
     if lines[0] != _VERSION:
@@ -131,7 +132,7 @@ def _base64(text: bytes, where: str) -> bytes:
 
 
 def _dearmored(data: bytes) -> bytes:
-    lines = data.strip(b" \t\r\n").replace(b"\r\n", b"\n").split(b"\n")
+    lines = data.rstrip(b" \t\r\n").replace(b"\r\n", b"\n").split(b"\n")
     if lines[0] != _ARMOR_BEGIN:
         raise NotAgeError("the first line of the armor has something else on it")
     if lines[-1] != _ARMOR_END or len(lines) < 3:

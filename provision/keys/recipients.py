@@ -39,7 +39,7 @@ class Recipient:
 
 def parse_recipient(text: str) -> Recipient:
     """Check one recipient, with or without a comment after it. Raises BadRecipientError."""
-    words = text.split(None, 2)
+    words = text.strip().split(None, 2)
     if not words:
         raise BadRecipientError("an empty recipient")
     _refuse_others(words[0])
