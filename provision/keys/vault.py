@@ -20,7 +20,7 @@ from provision.errors import ProvisionError
 from provision.keys.age import NoIdentityError, parse_recipient, seal, unseal
 from provision.keys.ledger import KeyVersion, Ledger, Line, Stage
 from provision.keys.vaultcrypto import DATA_KEY_BYTES, BadTagError, DataKey
-from provision.keys.vaulttext import Header, SealedVault, serialise, utc_seconds
+from provision.keys.vaulttext import LABEL_LIMIT, Header, SealedVault, serialise, sound_label, utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KeyVersion",
     "KnownKeyError",
+    "LabelError",
     "OperatorError",
     "SealedVault",
     "Stage",
@@ -53,6 +54,10 @@ class KnownKeyError(ProvisionError):
 
 class StageError(ProvisionError):
     """A version does not exist, or the user already has one in the stage asked for."""
+
+
+class LabelError(ProvisionError):
+    """A label that cannot stand on a line of the vault."""
 
 
 class OperatorError(ProvisionError):
@@ -120,9 +125,10 @@ class Vault(Ledger):
     ) -> KeyVersion:
         """Put in a new version. When it is to be current, the one that was becomes previous; nothing is ever dropped.
 
-        Raises KnownKeyError when the user ever had this key, or somebody else has and `allow_shared` is not set;
+        Raises LabelError; KnownKeyError when the user ever had this key, or somebody else has and `allow_shared` is not set;
         StageError when the user already has a pending key and this is to be pending too.
         """
+        _check_label(label)
         name = self.fingerprint(key)
         self._refuse_known(user, name, allow_shared=allow_shared)
         if stage is Stage.PENDING and (waiting := self.in_stage(user, Stage.PENDING)):
@@ -154,7 +160,8 @@ class Vault(Ledger):
         return self._change(self._require(user, version), demo_until=until)
 
     def set_label(self, user: str, version: int, label: str) -> KeyVersion:
-        """Give a version another label."""
+        """Give a version another label. Raises LabelError."""
+        _check_label(label)
         return self._change(self._require(user, version), label=label)
 
     def add_operator(self, recipient: str) -> None:
@@ -236,6 +243,11 @@ class Vault(Ledger):
                     f"this key of {user} is the key of {known.user} (version {known.version}, {known.stage})",
                     hint="one key per person; if it is meant to be shared: --allow-shared",
                 )
+
+
+def _check_label(label: str) -> None:
+    if not sound_label(label):
+        raise LabelError(f"a label is printable text of at most {LABEL_LIMIT} characters, without blanks around it")
 
 
 def _without_current(lines: tuple[Line, ...], new: Stage) -> tuple[Line, ...]:

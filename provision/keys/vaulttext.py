@@ -10,7 +10,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from urllib.parse import quote, unquote
 
 from provision.errors import Place, ProvisionError
 from provision.keys.ledger import STAGES_HELD_ONCE, KeyVersion, Ledger, Line, Stage
@@ -27,11 +26,12 @@ _HEADER = {
 _ORDER = tuple(_HEADER)
 _KEY = re.compile(
     r"key ([a-z0-9._-]{1,128}) ([1-9][0-9]{0,5}) (pending|current|previous|retired) (fp_[a-z2-7]{16})"
-    r" (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (-|\d{4}-\d\d-\d\d) (\S{1,800}) ([A-Za-z0-9+/]{40,8000}={0,2})",
+    r" (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (-|\d{4}-\d\d-\d\d) ([A-Za-z0-9+/]{40,8000}={0,2})(?: (\S.{0,198}\S|\S))?",
     re.ASCII,
 )
 _SEAL = re.compile(r"seal ([0-9a-f]{64})")
 _CONFLICT = re.compile(r"(?:<{7}|\|{7}|={7}|>{7})(?: |$)")
+LABEL_LIMIT = 200
 _STAGES = {stage.value: stage for stage in Stage}
 
 
@@ -100,17 +100,13 @@ def _key_line(line: Line) -> str:
     known = line.known
     created = known.created.isoformat()[:19] + "Z"
     until = known.demo_until.isoformat() if known.demo_until else "-"
-    head = f"key {known.user} {known.version} {known.stage.value} {known.fingerprint} {created} {until}"
-    return f"{head} {encoded_label(known.label)} {line.sealed}"
+    head = f"key {known.user} {known.version} {known.stage.value} {known.fingerprint} {created} {until} {line.sealed}"
+    return f"{head} {known.label}" if known.label else head
 
 
-def encoded_label(label: str) -> str:
-    """A label as one word: blanks, `%` and what cannot be printed become %XX; empty is `-`."""
-    if label in ("", "-"):
-        return "%2D" if label else "-"
-    if label.isalnum():
-        return label
-    return "".join(c if c.isprintable() and c not in " %" and not c.isspace() else quote(c, safe="") for c in label)
+def sound_label(label: str) -> bool:
+    """Whether a label can stand in the vault: printable, no blanks around it, at most 200 characters; empty is sound."""
+    return len(label) <= LABEL_LIMIT and label.isprintable() and label == label.strip()
 
 
 def parse(data: bytes, name: str) -> SealedVault:
@@ -124,19 +120,7 @@ def parse(data: bytes, name: str) -> SealedVault:
     rows.pop()
     seal = _SEAL.fullmatch(rows[-1])
     header, at = _header(rows, name)
-    lines: dict[str, tuple[Line, ...]] = {}
-    before = ("", 0)
-    for number in range(at, len(rows) - 1):
-        line = _line(rows[number], Place(name, number + 1))
-        known = line.known
-        if (known.user, known.version) <= before:
-            what = "the same key version twice" if (known.user, known.version) == before else "a line out of order"
-            raise VaultFormatError(f"{what} ({known.user} {known.version})", Place(name, number + 1))
-        before = (known.user, known.version)
-        others = lines.get(known.user, ())
-        if others and known.stage in STAGES_HELD_ONCE and any(o.known.stage is known.stage for o in others):
-            raise VaultFormatError(f"a second {known.stage} key of {known.user}", Place(name, number + 1))
-        lines[known.user] = (*others, line)
+    lines = _lines(rows, at, name)
     if seal is None:
         raise VaultFormatError("the last line is not the seal", Place(name, len(rows)))
     body = data[: len(data) - len(rows[-1]) - 1]
@@ -154,6 +138,9 @@ def _text(data: bytes, name: str) -> str:
             Place(name, 1),
             "keep git from changing it: a line `keys.vault -text` in .gitattributes, then check it out again",
         )
+    if not text.replace("\n", "").isprintable():
+        number = next(n for n, row in enumerate(text.split("\n"), 1) if not row.isprintable())
+        raise VaultFormatError("a character that cannot be printed", Place(name, number))
     for mark in ("\n<<<<<<<", "\n=======", "\n>>>>>>>", "\n|||||||"):
         if (at := text.find(mark)) >= 0:
             raise VaultConflictError(
@@ -188,7 +175,7 @@ def _header(rows: list[str], name: str) -> tuple[Header, int]:
                 "an unknown field in the header", place, "update provision if a newer one wrote this; else " + _RESTORE
             )
         position = _ORDER.index(field)
-        if position < expected or not _HEADER[field].fullmatch(value) or not value.isprintable():
+        if position < expected or not _HEADER[field].fullmatch(value):
             raise VaultFormatError(f"the header's `{field}` is damaged or out of place", place)
         expected = position if field == "operator" else position + 1
         values[field].append(value)
@@ -206,13 +193,29 @@ def _header(rows: list[str], name: str) -> tuple[Header, int]:
     return header, at
 
 
-def _line(row: str, place: Place) -> Line:
+def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[Line, ...]]:
+    lines: dict[str, tuple[Line, ...]] = {}
+    last_user, last_version = "", 0
+    for number in range(first, len(rows) - 1):
+        line = _line(rows[number], name, number + 1)
+        known = line.known
+        others = lines.get(known.user, ()) if known.user == last_user else ()
+        if known.user < last_user or (others and known.version <= last_version):
+            again = others and known.version == last_version
+            what = "the same key version twice" if again else "a line out of order"
+            raise VaultFormatError(f"{what} ({known.user} {known.version})", Place(name, number + 1))
+        last_user, last_version = known.user, known.version
+        if others and known.stage in STAGES_HELD_ONCE and any(o.known.stage is known.stage for o in others):
+            raise VaultFormatError(f"a second {known.stage} key of {known.user}", Place(name, number + 1))
+        lines[known.user] = (*others, line)
+    return lines
+
+
+def _line(row: str, name: str, number: int) -> Line:
     match = _KEY.fullmatch(row)
     if match is None:
-        if row.startswith("key ") and row.count(" ") > 8:
-            raise VaultFormatError("a key line with unknown fields", place, "update provision; a newer one wrote this")
-        raise VaultFormatError("not a line of a vault", place)
-    user, version, stage, fingerprint, created, until, label, sealed = match.groups()
+        raise VaultFormatError("not a line of a vault", Place(name, number))
+    user, version, stage, fingerprint, created, until, sealed, label = match.groups()
     try:
         known = KeyVersion(
             user,
@@ -220,21 +223,12 @@ def _line(row: str, place: Place) -> Line:
             _STAGES[stage],
             fingerprint,
             datetime.fromisoformat(created),
-            _label(label),
+            label or "",
             None if until == "-" else date.fromisoformat(until),
         )
     except ValueError:
-        raise VaultFormatError("an impossible date, or a damaged label", place) from None
+        raise VaultFormatError("an impossible date", Place(name, number)) from None
     return Line(known, sealed)
-
-
-def _label(encoded: str) -> str:
-    if encoded == "-":
-        return ""
-    label = unquote(encoded, errors="strict") if "%" in encoded else encoded
-    if encoded_label(label) != encoded:
-        raise ValueError(encoded)
-    return label
 
 
 def utc_seconds(moment: datetime) -> datetime:
