@@ -1,0 +1,236 @@
+"""`render`: make `dist/`, a bundle per user, as little as possible and never half.
+
+A user's bundle is left alone, to the byte, when its inputs are the same, its files are what its manifest says, the present
+signer signed it and more than a third of its time is left. What must be made is sealed and signed in worker processes
+and put in place by this one. One user's failure is a value; the run goes on.
+
+Generations come from the clock (Unix seconds) rather than a counter: `dist/` can be thrown away and made again, and endpoints
+must still see the new bundles as newer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from provision.bundle.dist import Dist, exchange_for
+from provision.bundle.making import Job, Made, content_digest
+from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SIGNATURE, BadManifestError, Manifest, parse_manifest
+from provision.bundle.planning import Impossible, Wanted, Workspace, plan
+from provision.bundle.pool import SMALL, InProcess, Maker, Workers
+from provision.bundle.seen import Known, Seen
+from provision.bundle.sshsig import BadSignatureError, public_blob, verify
+from provision.errors import ProvisionError
+from provision.files import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from provision.fleet.desired import DesiredState
+
+RENEW_BELOW = 1 / 3
+"""Part of a bundle's life that must be left for it to be kept."""
+
+
+class Status(StrEnum):
+    NEW = "new"
+    CHANGED = "changed"
+    RENEWED = "renewed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    LEFT = "left"
+    PRUNED = "pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one user. LEFT: has a bundle but is no longer in the inventory."""
+
+    user: str
+    status: Status
+    profile: str = ""
+    generation: int = 0
+    key_fingerprint: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+class Progress(Protocol):
+    """Watches a build; `of` is the number of users, `outcome` the newest one."""
+
+    def __call__(self, done: int, of: int, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A bundle as it lies in dist/: the manifest when it can be read, and whether its files are what it says."""
+
+    manifest: Manifest | None
+    genuine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to build: `states` are the users selected, `everybody` the ids of the whole inventory."""
+
+    states: Sequence[DesiredState]
+    everybody: frozenset[str]
+    common: Workspace
+    force: bool = False
+    prune: bool = False
+
+
+@contextmanager
+def opened_dist(root: Path) -> Iterator[Dist]:
+    """The dist folder, locked, swept of what an interrupted run left, and clean again afterwards."""
+    plain = Dist(root, None)
+    plain.prepare()
+    with locked(plain.lock_path, "render"):
+        dist = Dist(root, exchange_for(root))
+        dist.begin()
+        try:
+            yield dist
+        finally:
+            dist.end()
+
+
+def build(
+    order: Order, dist: Dist, key: Ed25519PrivateKey, progress: Progress, *, workers: int | None = None
+) -> Iterator[Outcome]:
+    """Bring `dist` up to date; yields an outcome per user as it is known. Raises WorkerDiedError.
+
+    `workers` None takes a process per processor for large fleets and none for small ones. Nothing of a finished bundle
+    stays in memory. Drain the iterator: what was made is remembered for the next run at its end.
+    """
+    count = (os.cpu_count() or 1) if workers is None and len(order.states) >= SMALL else (workers or 0)
+    maker: Maker = Workers(key, count) if count else InProcess(key)
+    run = _Run(order, dist, public_blob(key.public_key()))
+    total = len(order.states)
+    try:
+        for done, outcome in enumerate(run.outcomes(maker), 1):
+            progress(min(done, total), total, outcome)
+            yield outcome
+    finally:
+        maker.close()
+        run.seen.save(dist.seen_path)
+
+
+class _Run:
+    def __init__(self, order: Order, dist: Dist, signer: bytes) -> None:
+        self.order = order
+        self.dist = dist
+        self.signer = signer
+        self.seen = Seen.load(dist.seen_path, digest_key=order.common.digest_key, signer=signer)
+        self._under_way: dict[str, tuple[Wanted, Status, int]] = {}
+
+    def outcomes(self, maker: Maker) -> Iterator[Outcome]:
+        for wanted in plan(self.order.states, self.order.common):
+            if isinstance(wanted, Impossible):
+                yield Outcome(wanted.user, Status.FAILED, message=wanted.reason, hint=wanted.hint)
+                continue
+            status, previous = self._judge(wanted)
+            if status is Status.UNCHANGED:
+                yield _outcome(wanted, status, previous)
+                continue
+            yield from map(self._placed, maker.push(self._job(wanted, status, previous)))
+        yield from map(self._placed, maker.finish())
+        for user in self.dist.others(set(self.order.everybody)):
+            yield self._other(user)
+
+    def _job(self, wanted: Wanted, status: Status, previous: int) -> Job:
+        generation = max(previous + 1, int(self.order.common.now.timestamp()))
+        self._under_way[wanted.user] = (wanted, status, generation)
+        return Job(
+            user=wanted.user,
+            folder=self.dist.staging(wanted.user),
+            config=wanted.config,
+            env=wanted.env,
+            welcome=wanted.welcome,
+            recipients=wanted.recipients,
+            fields=wanted.fields(self.order.common, generation),
+        )
+
+    def _judge(self, wanted: Wanted) -> tuple[Status, int]:
+        """What is to be done for a user, and the generation of the bundle that is there (0: none)."""
+        files = self.dist.read(wanted.user)
+        if not files:
+            return Status.NEW, 0
+        content = content_digest(files) if len(files) == len(BUNDLE_FILES) else b""
+        known = self.seen.recall(wanted.user, wanted.inputs, content) if content else None
+        if known is not None and not self.order.force and self._lasts(known.expires):
+            return Status.UNCHANGED, known.generation
+        there = examine(files, self.signer)
+        manifest = there.manifest
+        if manifest is None:
+            return Status.CHANGED, 0
+        same = there.genuine and manifest.inputs_digest == wanted.inputs.hex()
+        expires = int(manifest.expires_at.timestamp())
+        if same and not self.order.force and self._lasts(expires):
+            self.seen.note(wanted.user, Known(expires, manifest.generation), wanted.inputs, content)
+            return Status.UNCHANGED, manifest.generation
+        return (Status.RENEWED if same else Status.CHANGED), manifest.generation
+
+    def _lasts(self, expires: int) -> bool:
+        common = self.order.common
+        return expires - common.now.timestamp() > common.bundle_days * 86400 * RENEW_BELOW
+
+    def _placed(self, made: Made) -> Outcome:
+        wanted, status, generation = self._under_way.pop(made.user)
+        if made.error:
+            return Outcome(made.user, Status.FAILED, wanted.profile.name, message=made.error, hint=made.hint)
+        try:
+            self.dist.place(made.user)
+        except ProvisionError as e:
+            return Outcome(made.user, Status.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
+        except OSError as e:
+            return Outcome(
+                made.user, Status.FAILED, wanted.profile.name, message=f"cannot replace its bundle: {e.strerror or e}"
+            )
+        expires = int(self.order.common.now.timestamp()) + self.order.common.bundle_days * 86400
+        self.seen.note(made.user, Known(expires, generation), wanted.inputs, made.content)
+        return _outcome(wanted, status, generation)
+
+    def _other(self, user: str) -> Outcome:
+        if not self.order.prune:
+            return Outcome(
+                user, Status.LEFT, message="has a bundle but is not in the inventory", hint="remove it with --prune"
+            )
+        try:
+            self.dist.prune(user)
+        except (ProvisionError, OSError) as e:
+            return Outcome(user, Status.FAILED, message=f"its bundle cannot be removed: {e}")
+        self.seen.forget(user)
+        return Outcome(user, Status.PRUNED)
+
+
+def _outcome(wanted: Wanted, status: Status, generation: int) -> Outcome:
+    return Outcome(wanted.user, status, wanted.profile.name, generation, wanted.key_fingerprint)
+
+
+def examine(files: dict[str, bytes], signer: bytes) -> Existing:
+    """Whether files from dist/ are a bundle that `signer` (a public key blob) signed and nobody altered."""
+    try:
+        manifest = parse_manifest(files.get(MANIFEST, b""))
+    except BadManifestError:
+        return Existing(None, genuine=False)
+    try:
+        signed = verify(files[MANIFEST], files[SIGNATURE]) == signer
+    except (BadSignatureError, KeyError):
+        signed = False
+    digests = manifest.files.by_name()
+    intact = all(
+        name in files and hashlib.sha256(files[name]).hexdigest() == digest for name, digest in digests.items()
+    )
+    return Existing(manifest, genuine=signed and intact)
+
+
+def states_of(states: Iterable[DesiredState]) -> frozenset[str]:
+    """The ids of a whole inventory."""
+    return frozenset(state.user for state in states)

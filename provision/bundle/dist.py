@@ -1,0 +1,180 @@
+"""The `dist/` folder: one folder per user, each replaced in one step, nothing else ever touched.
+
+A new bundle is made in `dist/.provision/new-RUN/USER` and changes places with the old one in a single system call
+(renameat2 with RENAME_EXCHANGE on Linux); elsewhere the old one is renamed aside first, and a run that finds such a
+folder without its user's puts it back. Nothing here is flushed to disk: after a power cut, render again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import secrets
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.bundle.manifest import BUNDLE_FILES, MANIFEST
+from provision.errors import ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OWN = ".provision"
+_NEW, _OLD = "new-", "old-"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_MAX_FILE_BYTES = 1 << 20
+
+
+class ForeignFolderError(ProvisionError):
+    """A folder in dist/ holds things that are no bundle of ours, and stays as it is."""
+
+
+class Dist:
+    """`dist/`, under the lock of one run. `exchange` swaps two paths in one step; None where the system cannot."""
+
+    def __init__(self, root: Path, exchange: Callable[[str, str], None] | None) -> None:
+        self.root = root
+        self._text = str(root)
+        self._exchange = exchange
+        self._own = root / OWN
+        self._stage = self._own / f"{_NEW}{secrets.token_hex(6)}"
+
+    @property
+    def lock_path(self) -> Path:
+        return self._own / "lock"
+
+    @property
+    def seen_path(self) -> Path:
+        """What the last run wrote, so that the next one need not check every signature; see `seen`."""
+        return self._own / "seen"
+
+    def prepare(self) -> None:
+        """Make our own folder; git is told to ignore it."""
+        self._own.mkdir(parents=True, exist_ok=True)
+        ignore = self._own / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", "utf-8")
+
+    def begin(self) -> None:
+        """Clear away what an interrupted run left, and open this run's staging folder. Call it under the lock."""
+        for entry in self._own.iterdir():
+            if entry.name.startswith(_OLD) and not (target := self.root / entry.name.removeprefix(_OLD)).exists():
+                entry.rename(target)  # the run died between moving the old one aside and the new one in
+            elif entry.name.startswith((_NEW, _OLD)):
+                shutil.rmtree(entry, ignore_errors=True)
+        self._stage.mkdir()
+
+    def end(self) -> None:
+        """Remove the staging folder with the bundles that were replaced."""
+        shutil.rmtree(self._stage, ignore_errors=True)
+
+    def staging(self, user: str) -> str:
+        """Where a user's new bundle is to be made."""
+        return f"{self._stage}/{user}"
+
+    def place(self, user: str) -> None:
+        """Put a finished bundle in its place. Raises ForeignFolderError and OSError; the old one then stays."""
+        staged, target = self.staging(user), f"{self._text}/{user}"
+        try:
+            os.rename(staged, target)  # noqa: PTH104  strings: a path object here is a tenth of the whole
+        except OSError as e:
+            if e.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES} or not os.path.isdir(target):  # noqa: PTH112
+                raise
+            require_ours(Path(target))
+            self._replace(user, staged, target)
+
+    def _replace(self, user: str, staged: str, target: str) -> None:
+        if self._exchange is not None:
+            self._exchange(staged, target)
+            return
+        aside = self._own / f"{_OLD}{user}"
+        shutil.rmtree(aside, ignore_errors=True)
+        Path(target).rename(aside)
+        Path(staged).rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def read(self, user: str) -> dict[str, bytes]:
+        """The files of a user's bundle that are there; links and other oddities count as absent."""
+        found = {}
+        for name in BUNDLE_FILES:
+            try:
+                descriptor = os.open(f"{self._text}/{user}/{name}", os.O_RDONLY | _NO_FOLLOW)
+            except OSError:
+                continue
+            try:
+                found[name] = os.read(descriptor, _MAX_FILE_BYTES)
+            except OSError:
+                continue
+            finally:
+                os.close(descriptor)
+        return found
+
+    def others(self, users: set[str]) -> Iterator[str]:
+        """Names of bundle folders that belong to none of `users`."""
+        with os.scandir(self._text) as entries:
+            folders = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        for name in folders:
+            if name not in users and name != OWN and (self.root / name / MANIFEST).is_file():
+                yield name
+
+    def prune(self, user: str) -> None:
+        """Remove a bundle folder. Raises ForeignFolderError when it holds anything else."""
+        folder = self.root / user
+        require_ours(folder)
+        os.rename(folder, self._stage / f"pruned-{user}")  # noqa: PTH104
+
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def require_ours(folder: Path) -> None:
+    """Refuse a folder that holds anything but a bundle's files: it may be somebody's work."""
+    foreign = sorted(entry.name for entry in os.scandir(folder) if entry.name not in BUNDLE_FILES)
+    if folder.is_symlink() or foreign:
+        what = f"it holds {foreign[0]!r}" if foreign else "it is a symbolic link"
+        raise ForeignFolderError(
+            f"{folder} is not only a bundle: {what}", hint="move that away, or use another dist folder"
+        )
+
+
+@functools.cache
+def system_exchange() -> Callable[[str, str], None] | None:
+    """RENAME_EXCHANGE of this system, None where there is none (not Linux, or a C library without renameat2)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return None
+    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+
+    def exchange(one: str, other: str) -> None:
+        if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), other)
+
+    return exchange
+
+
+def exchange_for(root: Path) -> Callable[[str, str], None] | None:
+    """The exchange that works in `root`'s file system, found by trying it on two empty folders; else None."""
+    exchange = system_exchange()
+    if exchange is None:
+        return None
+    one, other = root / OWN / f"{_NEW}probe-a", root / OWN / f"{_NEW}probe-b"
+    try:
+        for probe in (one, other):
+            probe.mkdir(exist_ok=True)
+        exchange(str(one), str(other))
+    except OSError:
+        return None
+    finally:
+        for probe in (one, other):
+            with suppress(OSError):
+                probe.rmdir()
+    return exchange

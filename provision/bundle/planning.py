@@ -1,0 +1,187 @@
+"""What each user's bundle should be, before anything is sealed: shared by `render`, which makes it, and `diff`, which compares.
+
+A configuration is rendered once per distinct effective profile. `inputs` is a digest keyed with the vault's key over
+everything that goes into a bundle, so that equality can be seen in a manifest without anything being revealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from provision.aisa.endpoint import normalised
+from provision.bundle.manifest import moment
+from provision.detect.fingerprint import fingerprint
+from provision.errors import ProvisionError
+from provision.hermes.rendering import Templates, render_config, render_env, render_welcome
+from provision.keys.recipients import parse_recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import date, datetime
+
+    from provision.detect.secret import Secret
+    from provision.fleet.desired import DesiredState, EffectiveProfile
+
+_VERSION = b"provision/inputs/v1"
+
+
+class Keys(Protocol):
+    """Where keys come from: the vault, then the key command."""
+
+    def key_for(self, user: str) -> Secret | None:
+        """The user's current key, None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What all bundles of one run have in common. `operators` is empty unless bundles are sealed to them too."""
+
+    templates: Templates
+    keys: Keys
+    salt: bytes
+    digest_key: bytes = field(repr=False)
+    operators: tuple[str, ...]
+    bundle_days: int
+    now: datetime
+    demo_until: DemoDates
+
+
+class DemoDates(Protocol):
+    """The last day of a user's current key, if that is a demo key."""
+
+    def __call__(self, user: str) -> date | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The bundle one user should have; `env` is plaintext and never shows in a repr."""
+
+    state: DesiredState
+    profile: EffectiveProfile
+    config: bytes = field(repr=False)
+    env: bytes = field(repr=False)
+    welcome: bytes = field(repr=False)
+    recipients: tuple[str, ...]
+    key_fingerprint: str
+    inputs: bytes
+
+    @property
+    def user(self) -> str:
+        return self.state.user
+
+    def fields(self, common: Workspace, generation: int) -> dict[str, Any]:
+        """The manifest's fields but for the digests of the files."""
+        profile, state = self.profile, self.state
+        return {
+            "user": state.user,
+            "profile": profile.name,
+            "platform": state.platform,
+            "generation": generation,
+            "created": moment(common.now),
+            "expires": moment(common.now + timedelta(days=common.bundle_days)),
+            "provider": profile.provider,
+            "base_url": profile.base_url,
+            "api_mode": profile.api_mode,
+            "model": profile.model,
+            "key_env": profile.key_env,
+            "key_fingerprint": self.key_fingerprint,
+            "fingerprint_salt": common.salt.hex(),
+            "secret_delivery": profile.secret_delivery,
+            "managed": profile.managed,
+            "hermes_home": state.hermes_home,
+            "hermes_profile": state.hermes_profile,
+            "recipients": self.recipients,
+            "inputs_digest": self.inputs.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """A user for whom no bundle can be made, and why."""
+
+    user: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What users with the same effective profile share."""
+
+    profile: EffectiveProfile
+    config: bytes
+    digest: bytes
+
+
+def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted | Impossible]:
+    """What each user should have, one at a time, in order; nothing of one user is kept for the next but shared settings."""
+    shared: dict[int, _Shared | Impossible] = {}
+    kept: list[EffectiveProfile] = []  # an id means something only while its object lives
+    for state in states:
+        known = shared.get(id(state.profile))
+        if known is None:
+            known = shared[id(state.profile)] = _share(state.profile, common)
+            kept.append(state.profile)
+        if isinstance(known, Impossible):
+            yield Impossible(state.user, known.reason, known.hint)
+            continue
+        try:
+            yield _want(state, known, common)
+        except ProvisionError as e:
+            yield Impossible(state.user, str(e), e.hint)
+
+
+def _share(profile: EffectiveProfile, common: Workspace) -> _Shared | Impossible:
+    try:
+        right = normalised(profile)
+        config = render_config(right, common.templates).text
+    except ProvisionError as e:
+        return Impossible("", str(e), e.hint)
+    policy = (right.name, right.provider, right.base_url, right.api_mode, right.model, right.key_env)
+    how = (right.secret_delivery, str(right.managed), str(common.bundle_days))
+    return _Shared(right, config, _digest(config, *(text.encode() for text in (*policy, *how))))
+
+
+def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | Impossible:
+    if not state.recipients:
+        return Impossible(state.user, "has no recipients: nobody could open the bundle", "run `provision enroll` there")
+    until = common.demo_until(state.user)
+    if until is not None and until <= common.now:
+        return Impossible(
+            state.user, f"has a demo key that ended on {moment(until)}", "import a real key: provision keys import"
+        )
+    key = common.keys.key_for(state.user)
+    if key is None:
+        return Impossible(
+            state.user, "has no current key", "provision keys import, or set key_command in provision.toml"
+        )
+    value = key.reveal()
+    recipients = tuple(dict.fromkeys(parse_recipient(text).text for text in (*state.recipients, *common.operators)))
+    env = render_env(shared.profile, value)
+    welcome = render_welcome(state, common.templates)
+    return Wanted(
+        state=state,
+        profile=shared.profile,
+        config=shared.config,
+        env=env,
+        welcome=welcome,
+        recipients=recipients,
+        key_fingerprint=fingerprint(value, common.salt),
+        inputs=hmac.digest(common.digest_key, _inputs(state, shared, recipients, env, welcome), "sha256"),
+    )
+
+
+def _inputs(state: DesiredState, shared: _Shared, recipients: tuple[str, ...], env: bytes, welcome: bytes) -> bytes:
+    where = (state.user, state.platform, state.hermes_home or "", state.hermes_profile or "")
+    return b"".join(
+        (_VERSION, shared.digest, _digest(env, welcome, *(text.encode() for text in (*where, *recipients))))
+    )
+
+
+def _digest(*parts: bytes) -> bytes:
+    """A digest in which no part can flow into the next."""
+    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
