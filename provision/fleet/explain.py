@@ -1,0 +1,135 @@
+"""What pydantic found wrong, in the words of the person who wrote the file: place, what is wrong, what is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import Problem
+from provision.fleet.located import locate, place, shown
+from provision.fleet.names import RULES
+from provision.fleet.nearest import nearest, spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+_EXPECTED = {
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping (`name: value` lines)",
+    "model_type": "a mapping (`name: value` lines)",
+    "model_attributes_type": "a mapping (`name: value` lines)",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+}
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], root: Any, file: str, start: int) -> list[Problem]:
+    """One problem per error of a validation, at the place inside `root` (a located mapping that begins at `start`)."""
+    return [_problem(details, model, root, file, start) for details in error.errors(include_url=False)]
+
+
+def _problem(error: ErrorDetails, model: type[BaseModel], root: Any, file: str, start: int) -> Problem:
+    path = [step for step in error["loc"] if step != "[key]"]
+    at_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
+    where = place(file, locate(root, path, start, key=at_key))
+    name = ".".join(str(step) for step in path)
+    field = _field(path)
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        hint = spelling(str(path[-1]), fields_at(model, path[:-1]))
+        return Problem("unknown-key", f"unknown key {shown(path[-1])}", where, hint)
+    if kind == "missing":
+        return Problem("missing-key", f"'{name}' is missing", where, "every entry needs one")
+    if kind in _EXPECTED:
+        hint = "put it in quotes" if kind == "string_type" and not isinstance(error["input"], (list, dict)) else ""
+        return Problem(
+            "wrong-type", f"{name or 'this'} must be {_EXPECTED[kind]}, not {described(error['input'])}", where, hint
+        )
+    table: Mapping[str, Callable[[], Problem]] = {
+        "string_pattern_mismatch": lambda: _pattern(field, str(error["input"]), where),
+        "enum": lambda: _enum(name, error, where),
+    }
+    if kind in table:
+        return table[kind]()
+    if kind == "bad_id":
+        rule = RULES[field].id if field in RULES else "bad-name"
+        return Problem(rule, f"{shown(error['input'])} cannot be used: {error['msg']}", where)
+    return Problem("bad-value", f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}", where)
+
+
+def _field(path: list[int | str]) -> str:
+    """The name of the field that a path ends in; a name inside `env` and an item of a list belong to the field around."""
+    names = [step for step in path if isinstance(step, str)]
+    if names and names[0] == "overrides":
+        names = names[1:]
+    return names[0] if names else ""
+
+
+def fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
+    """The keys allowed at a path inside a file that `model` describes."""
+    from provision.fleet.models import Overrides  # noqa: PLC0415  models does not need explain, but tests import either first
+
+    return list((Overrides if path and path[-1] == "overrides" else model).model_fields)
+
+
+def _pattern(field: str, value: str, where: Any) -> Problem:
+    rule = RULES.get(field)
+    if rule is None:
+        return Problem("bad-value", f"{field}: {shown(value)} is not allowed here", where)
+    if field == "env":
+        return _env_pattern(value, where)
+    if not value.strip():
+        return Problem(rule.id, f"{field} is blank", where, rule.hint)
+    if field == "recipients" and value.lstrip().upper().startswith(("AGE-SECRET-KEY-", "-----BEGIN")):
+        message = "this is a private key: it must never stand here"
+        return Problem(
+            "private-key", message, where, "replace it by the public half, and make a new key: this one has been seen"
+        )
+    suggestion = value.strip().lower()
+    hint = (
+        f"write '{suggestion}'"
+        if field in {"id", "profile"} and suggestion != value and suggestion.isalnum()
+        else rule.hint
+    )
+    return Problem(rule.id, f"{shown(value)} {rule.message}", where, hint)
+
+
+def _env_pattern(value: str, where: Any) -> Problem:
+    if "\n" in value or "\t" in value:
+        return Problem("bad-env-value", "a value of env holds a line break or a tab", where, ".env lines hold neither")
+    rule = RULES["env"]
+    return Problem(rule.id, f"{shown(value)} {rule.message}", where, rule.hint)
+
+
+def _enum(name: str, error: ErrorDetails, where: Any) -> Problem:
+    expected = str(error.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
+    allowed = [word.strip(" '") for word in expected.split(",")]
+    value = error["input"]
+    if not isinstance(value, str):
+        return Problem(
+            "wrong-type", f"{name} must be one word, not {described(value)}", where, f"allowed: {', '.join(allowed)}"
+        )
+    close = nearest(value, allowed)
+    hint = (f"did you mean '{close[0]}'? " if close else "") + f"allowed: {', '.join(allowed)}"
+    return Problem("bad-choice", f"{shown(value)} is no {name.rpartition('.')[2]}", where, hint)
+
+
+def described(value: Any) -> str:
+    """What kind of value stands somewhere, without showing it when it may be long."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {str(value)[:24]}"
+        case str():
+            return f"the text {shown(value)}" if value else "empty text"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"

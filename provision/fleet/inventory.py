@@ -1,0 +1,298 @@
+"""The inventory in its three forms: YAML (or the same in JSON), CSV, and what `ansible-inventory --list` prints.
+
+All three come down to the same located entries, one user at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import Place, Problem
+from provision.fleet.csvtext import Cell, read_csv
+from provision.fleet.explain import described
+from provision.fleet.jsontext import read_json
+from provision.fleet.located import BrokenTextError, Map, Seq, mark, place, shown
+from provision.fleet.models import InventoryFile, Overrides, UserEntry
+from provision.fleet.nearest import spelling
+from provision.fleet.scalars import AmbiguousError, resolve
+from provision.fleet.yamltext import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.fleet.users import Users
+
+LIST_SEPARATOR = ";"
+_LISTS = frozenset({"recipients", "tags", "overrides.fallback_models"})
+_TYPED = frozenset({"overrides.context_length", "overrides.capabilities", "overrides.managed"})
+_START = mark(1, 1)
+ANSIBLE_PREFIX = "hermes_"
+
+
+def read_inventory(data: bytes, file: str, new_users: Callable[[], Users]) -> Users:
+    """Every user of an inventory file, its form told by the file's ending. Problems are in the result; never raises."""
+    ending = file.rpartition(".")[2].lower()
+    if ending == "csv":
+        return _from_csv(data, file, new_users())
+    if ending == "json":
+        return _from_json(data, file, new_users())
+    return _from_yaml(data, file, new_users)
+
+
+def _from_yaml(data: bytes, file: str, new_users: Callable[[], Users]) -> Users:
+    users, late = _yaml_pass(data, file, new_users(), None)
+    if late is not None:  # `defaults:` stands below `users:`: read once more, knowing them
+        users, _ = _yaml_pass(data, file, new_users(), late)
+    return users
+
+
+def _yaml_pass(
+    data: bytes, file: str, users: Users, known: tuple[Any, int] | None
+) -> tuple[Users, tuple[Any, int] | None]:
+    started = False
+
+    def start(root: Map) -> None:
+        nonlocal started
+        started = True
+        if known is not None:
+            users.set_defaults(*known)
+        elif "defaults" in root:
+            users.set_defaults(root["defaults"], root.marks["defaults"])
+
+    def visit(entry: Any, at: int, root: Map) -> None:
+        if not started:
+            start(root)
+        users.add(entry, at)
+
+    root, problems = read_yaml(data, file, stream="users", visit=visit)
+    users.problems += problems
+    if root is None and problems:
+        return users, None
+    if not started:
+        start(root if isinstance(root, Map) else Map())
+    elif known is None and "defaults" in root and root.key_marks["defaults"] > root.key_marks["users"]:
+        return users, (root["defaults"], root.marks["defaults"])
+    _judge_root(root, users, file)
+    return users, None
+
+
+def _judge_root(root: Any, users: Users, file: str) -> None:
+    if not isinstance(root, Map):
+        hint = "users:\n  - id: ada" if root is None else ""
+        message = (
+            "the inventory is empty"
+            if root is None
+            else f"an inventory is a mapping with `users:`, not {described(root)}"
+        )
+        users.problems.append(Problem("wrong-type", message, place(file, _START), hint.replace("\n ", "")))
+        return
+    allowed = list(InventoryFile.model_fields)
+    for key in root:
+        if key not in allowed:
+            at = place(file, root.key_marks[key])
+            users.problems.append(Problem("unknown-key", f"unknown key {shown(key)}", at, spelling(key, allowed)))
+    if "users" not in root:
+        users.problems.append(Problem("missing-key", "'users' is missing", place(file, _START), "a list of users"))
+    elif not isinstance(root["users"], list):
+        at = place(file, root.marks["users"])
+        users.problems.append(
+            Problem(
+                "wrong-type", f"users must be a list, not {described(root['users'])}", at, "write `users: []` for none"
+            )
+        )
+
+
+def _from_json(data: bytes, file: str, users: Users) -> Users:
+    root, problems = read_json(data, file)
+    users.problems += problems
+    if root is None and problems:
+        return users
+    if isinstance(root, Map) and "_meta" in root and "users" not in root:
+        _from_ansible(root, file, users)
+        return users
+    if isinstance(root, Map):
+        users.set_defaults(root.get("defaults"), root.marks.get("defaults", _START))
+        entries = root.get("users")
+        if isinstance(entries, Seq):
+            for entry, at in zip(entries, entries.marks, strict=True):
+                users.add(entry, at)
+    _judge_root(root, users, file)
+    return users
+
+
+def _from_ansible(root: Map, file: str, users: Users) -> None:
+    meta = root["_meta"]
+    hosts = meta.get("hostvars") if isinstance(meta, Map) else None
+    if not isinstance(hosts, Map):
+        message = "_meta.hostvars is missing: this is not the output of `ansible-inventory --list`"
+        users.problems.append(Problem("missing-key", message, place(file, root.marks["_meta"])))
+        return
+    taken = 0
+    for host, variables in hosts.items():
+        if isinstance(variables, Map) and any(name.startswith(ANSIBLE_PREFIX) for name in variables):
+            taken += 1
+            users.add(_ansible_entry(host, hosts.key_marks[host], variables, file, users), hosts.marks[host])
+    if not taken:
+        message = f"no host has a variable that begins with {ANSIBLE_PREFIX}"
+        users.problems.append(
+            Problem("no-users", message, place(file, meta.marks["hostvars"]), "such as hermes_profile: engineering")
+        )
+
+
+def ansible_field(variable: str) -> str:
+    """The field that a host variable sets: `hermes_X` sets X, but `hermes_home` is itself a field's name."""
+    return variable if variable == "hermes_home" else variable.removeprefix(ANSIBLE_PREFIX)
+
+
+def _ansible_entry(host: str, at: int, variables: Map, file: str, users: Users) -> Map:
+    entry, fields = Map(), list(UserEntry.model_fields)
+    for name, value in variables.items():
+        if not name.startswith(ANSIBLE_PREFIX):
+            continue
+        field = ansible_field(name)
+        if field not in fields or field in entry:
+            allowed = [f if f == "hermes_home" else ANSIBLE_PREFIX + f for f in fields]
+            where = place(file, variables.key_marks[name])
+            users.problems.append(
+                Problem("unknown-key", f"unknown host variable {shown(name)}", where, spelling(name, allowed))
+            )
+            continue
+        entry.put(field, value, variables.key_marks[name], variables.marks[name])
+    for key in ("id", "host"):
+        if key not in entry:
+            entry.put(key, host, at, at)  # the name that Ansible knows the machine by
+    return entry
+
+
+def _from_csv(data: bytes, file: str, users: Users) -> Users:
+    try:
+        rows = read_csv(data, file)
+        header = next(rows, None)
+        if header is None:
+            users.problems.append(
+                Problem("wrong-type", "the inventory is empty", Place(file), "the first row names the columns")
+            )
+            return users
+        columns = _columns(header, file, users)
+        for row in rows:
+            if len(row) != len(header):
+                at = place(file, row[min(len(row), len(header)) - 1].mark)
+                message = f"this row has {len(row)} cells, the first row has {len(header)}"
+                users.problems.append(
+                    Problem("csv-cells", message, at, "put a cell that holds a comma in double quotes")
+                )
+                continue
+            entry = _csv_entry(row, columns, file, users)
+            if entry is not None:
+                users.add(entry, row[0].mark)
+    except BrokenTextError as e:
+        users.problems.append(e.problem)
+    return users
+
+
+def _columns(header: list[Cell], file: str, users: Users) -> list[str]:
+    """The field that each column sets; empty for one that is refused."""
+    fields = list(UserEntry.model_fields)
+    dotted = [f"overrides.{f}" for f in Overrides.model_fields]
+    columns: list[str] = []
+    for cell in header:
+        name = cell.text.strip()
+        free = name.startswith(("overrides.hermes.", "overrides.env.")) and not name.endswith(".") and ".." not in name
+        problem = None
+        if name not in fields and name not in dotted and not free:
+            hint = (
+                "separate columns by commas"
+                if ";" in name
+                else spelling(name, [*fields, *(dotted if "." in name else [])])
+            )
+            problem = Problem("unknown-key", f"unknown column {shown(name)}", place(file, cell.mark), hint)
+        elif name in columns:
+            problem = Problem("csv-duplicate", f"column {shown(name)} is there twice", place(file, cell.mark))
+        elif name in {"overrides.hermes", "overrides.env"}:
+            hint = f"name the setting, such as {name}.NAME, or use a column `overrides` with JSON"
+            problem = Problem(
+                "unknown-key", f"column {shown(name)} holds no single value", place(file, cell.mark), hint
+            )
+        if problem:
+            users.problems.append(problem)
+        columns.append("" if problem else name)
+    if "id" not in columns and not users.problems:
+        users.problems.append(Problem("missing-key", "column 'id' is missing", place(file, header[0].mark)))
+    return columns
+
+
+def _csv_entry(row: list[Cell], columns: list[str], file: str, users: Users) -> Map | None:
+    entry = Map()
+    for column, cell in sorted(zip(columns, row, strict=True), key=lambda pair: pair[0].count(".")):
+        text = cell.text.strip()
+        if not column or (not text and column != "recipients"):
+            continue
+        try:
+            value = _csv_value(column, text, cell, file)
+        except BrokenTextError as e:
+            users.problems.append(e.problem)
+            return None
+        target, name = entry, column
+        while (step := name.partition("."))[1]:
+            target, name = _below(target, step[0], cell.mark), step[2]
+            if column.startswith("overrides.env."):
+                target, name = _below(target, "env", cell.mark), column.removeprefix("overrides.env.")
+                break
+        if name in target:
+            at = place(file, cell.mark)
+            users.problems.append(
+                Problem("csv-duplicate", f"{shown(column)} is also set by the column `overrides`", at)
+            )
+            return None
+        target.put(name, value, cell.mark, cell.mark)
+    if entry.get("recipients") == [] and "recipients_file" in entry:
+        del entry["recipients"]
+    return entry
+
+
+def _below(target: Map, name: str, at: int) -> Map:
+    found = target.get(name)
+    if not isinstance(found, Map):
+        found = Map()
+        target.put(name, found, at, at)
+    return found
+
+
+def _csv_value(column: str, text: str, cell: Cell, file: str) -> Any:
+    if column == "overrides":
+        value, problems = read_json(text.encode(), file)
+        if problems:
+            raise BrokenTextError(
+                Problem(
+                    "csv-json",
+                    f"overrides: {problems[0].message}",
+                    place(file, cell.mark),
+                    'such as {"model": "gpt-5.2"}',
+                )
+            )
+        return _moved(value, cell.mark)
+    if column in _LISTS:
+        items = Seq()
+        for part in text.split(LIST_SEPARATOR):
+            if part.strip():
+                items.put(part.strip(), cell.mark)
+        return items
+    if column in _TYPED or column.startswith("overrides.hermes."):
+        try:
+            return resolve(text)
+        except AmbiguousError as e:
+            raise BrokenTextError(Problem("yaml-ambiguous", str(e), place(file, cell.mark))) from e
+    return text
+
+
+def _moved(value: Any, at: int) -> Any:
+    """The same value with every mark at one place: a cell's own."""
+    if isinstance(value, Map):
+        for key, item in value.items():
+            value.key_marks[key] = value.marks[key] = at
+            _moved(item, at)
+    elif isinstance(value, Seq):
+        value.marks = [at] * len(value)
+        for item in value:
+            _moved(item, at)
+    return value

@@ -1,0 +1,135 @@
+"""A workspace's profiles and inventory, read from disk: every desired state, and every problem of every file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
+from provision.files import read_bounded
+from provision.fleet.inventory import read_inventory
+from provision.fleet.located import shown
+from provision.fleet.profiles import Effective, Profiles, read_profile
+from provision.fleet.recipients import MAX_BYTES, read_recipients
+from provision.fleet.users import RecipientsFile, Users
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.fleet.desired import DesiredState, EffectiveProfile
+    from provision.fleet.workspace import Workspace
+
+MAX_INVENTORY_BYTES = 256 << 20
+MAX_PROFILE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All users of a workspace, in the inventory's order, and what is wrong with its files, in the order of places.
+
+    Users and profiles with errors are left out; `problems` say why. `profiles` are those that are complete in themselves.
+    """
+
+    states: tuple[DesiredState, ...]
+    problems: tuple[Problem, ...]
+    profiles: Mapping[str, EffectiveProfile]
+    profile_origins: Mapping[str, Mapping[str, Place]]
+    """For each profile, dotted path to the place that set it."""
+
+    def require_valid(self) -> None:
+        """Raise InvalidFilesError when any problem is an error."""
+        if any(p.severity is Severity.ERROR for p in self.problems):
+            raise InvalidFilesError(self.problems)
+
+
+def load_fleet(workspace: Workspace) -> Fleet:
+    """Read everything. Raises nothing for what the files hold: that is in `problems`."""
+    gateway = workspace.settings.gateway
+    profiles = Profiles({}, base_url=(gateway, workspace.places.get("gateway", Place("provision.toml"))))
+    _read_profiles(workspace, profiles)
+    effective = Effective(gateway)
+    problems: list[Problem] = []
+    complete: dict[str, EffectiveProfile] = {}
+    origins: dict[str, Mapping[str, Place]] = {}
+    for name in sorted(profiles.layers):
+        settled = profiles.settle(name)
+        found = effective.of(settled) if settled else None
+        if settled and found:
+            complete[name] = found
+            origins[name] = settled.origins
+    files = _RecipientFiles(workspace)
+    file = workspace.name_of(workspace.inventory)
+    try:
+        data = read_bounded(workspace.inventory, MAX_INVENTORY_BYTES)
+    except FileNotFoundError:
+        hint = "inventory.example.yaml shows one; `inventory` in provision.toml names another file"
+        problems.append(Problem("no-inventory", "there is no inventory", Place(file), hint))
+        users = Users(file, profiles, effective, files.read)
+    except ProvisionError as e:
+        problems.append(Problem("unreadable", e.message, Place(file), e.hint))
+        users = Users(file, profiles, effective, files.read)
+    else:
+        users = read_inventory(data, file, lambda: Users(file, profiles, effective, files.read))
+    every = dict.fromkeys([*problems, *profiles.problems, *users.problems])
+    ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
+    return Fleet(tuple(users.states), tuple(ordered), complete, origins)
+
+
+def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
+    folder = workspace.profiles_dir
+    if not folder.is_dir():
+        profiles.problems.append(
+            Problem("no-profiles", "there is no folder of profiles", Place("profiles"), "make one with base.yaml")
+        )
+        return
+    for path in sorted(folder.iterdir()):
+        file = workspace.name_of(path)
+        if path.suffix != ".yaml" or path.name.startswith("."):
+            if path.suffix.lower() in {".yaml", ".yml", ".json"} and not path.name.startswith("."):
+                hint = f"name it {path.stem.lower()}.yaml"
+                profiles.problems.append(Problem("bad-file-name", "profiles end in .yaml", Place(file), hint))
+            continue
+        try:
+            layer, problems = read_profile(path.stem, read_bounded(path, MAX_PROFILE_BYTES), file)
+        except (ProvisionError, FileNotFoundError) as e:
+            layer, problems = None, [Problem("unreadable", f"cannot read this profile: {e}", Place(file))]
+        profiles.problems += problems
+        if layer is None:
+            profiles.broken.add(path.stem)
+        else:
+            profiles.layers[path.stem] = layer
+
+
+class _RecipientFiles:
+    """Reads the files that users' `recipients_file` name, each once, and none outside the workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._root = workspace.root.resolve()
+        self._known: dict[str, RecipientsFile | Problem] = {}
+
+    def read(self, name: str, asked: Place) -> RecipientsFile | Problem:
+        if name not in self._known:
+            self._known[name] = self._read(name)
+        found = self._known[name]
+        return (
+            Problem(found.rule, found.message, asked, found.hint)
+            if isinstance(found, Problem) and found.place is None
+            else found
+        )
+
+    def _read(self, name: str) -> RecipientsFile | Problem:
+        path = self._root / name
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return Problem("no-file", f"there is no file {shown(name)}", None, "the path is relative to the workspace")
+        if not real.is_relative_to(self._root):
+            message = f"{shown(name)} leads out of the workspace"
+            return Problem(
+                "outside-workspace", message, None, "recipients are part of what is reviewed: copy the file in"
+            )
+        try:
+            return read_recipients(read_bounded(real, MAX_BYTES), Path(name).as_posix())
+        except (ProvisionError, FileNotFoundError) as e:
+            return Problem("unreadable", f"cannot read {shown(name)}: {type(e).__name__}", None)

@@ -1,0 +1,42 @@
+"""A file of recipients: one a line, `#` begins a comment line, as age reads them with `-R`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from provision.errors import Place, Problem
+from provision.fleet.located import BrokenTextError, decoded
+from provision.fleet.names import RECIPIENT, RULES
+
+if TYPE_CHECKING:
+    from provision.fleet.users import RecipientsFile
+
+_RECIPIENT = re.compile(RECIPIENT)
+MAX_BYTES = 65_536
+
+
+def read_recipients(data: bytes, file: str) -> RecipientsFile | Problem:
+    """The recipients of a file with the place of each, or the first problem of it. Never raises."""
+    try:
+        text = decoded(data, file)
+    except BrokenTextError as e:
+        return e.problem
+    found: list[str] = []
+    places: dict[str, Place] = {}
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        where = Place(file, number, len(raw) - len(raw.lstrip()) + 1)
+        if line.upper().startswith(("AGE-SECRET-KEY-", "-----BEGIN")):
+            hint = "replace it by the public half, and make a new key: this one has been seen"
+            return Problem("private-key", "this is a private key: it must never stand here", where, hint)
+        if not _RECIPIENT.match(line):
+            return Problem("bad-recipient", "this line is no recipient", where, RULES["recipients"].hint)
+        places[f"recipients.{len(found)}"] = where
+        found.append(line)
+    if not found:
+        return Problem("no-recipients", "this file holds no recipient", Place(file), RULES["recipients"].hint)
+    places["recipients"] = places["recipients.0"]
+    return tuple(found), places

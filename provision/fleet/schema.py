@@ -1,0 +1,37 @@
+"""JSON Schema (2020-12) of the files that people write, for editors and for checks in other tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import UsageError
+from provision.fleet.models import InventoryFile, ProfileFile
+from provision.fleet.nearest import spelling
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_FILES: dict[str, type[BaseModel]] = {"profile": ProfileFile, "inventory": InventoryFile}
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The schema of `profile` or `inventory`; accepts what the loader accepts as to structure. Raises UsageError."""
+    if name not in _FILES:
+        raise UsageError(f"there is no schema {name!r}", hint=spelling(name, list(_FILES)))
+    schema = _tidy(_FILES[name].model_json_schema(mode="validation"))
+    return {"$schema": DIALECT, "$id": f"urn:hermes-provision:{name}:v1", **schema}
+
+
+def _tidy(node: Any) -> Any:
+    """Without pydantic's titles and `default: null`, which editors would offer as if they were content."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: value
+        for key, value in node.items()
+        if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
+    }
+    return {key: _tidy(value) for key, value in kept.items()}

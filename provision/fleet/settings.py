@@ -1,0 +1,198 @@
+"""`provision.toml`: the workspace's own settings, overridden by environment variables `PROVISION_…`.
+
+Paths are relative to the workspace unless absolute. The operator's identity and signing key live in the user's config
+folder, never in the workspace: a workspace is committed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from provision.errors import Place, Problem
+from provision.fleet.located import BrokenTextError, decoded, place, position_of, shown
+from provision.fleet.names import RECIPIENT, RULES
+from provision.fleet.nearest import spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+    from pydantic_settings import PydanticBaseSettingsSource
+
+PREFIX = "PROVISION_"
+
+
+def config_dir(environ: Mapping[str, str]) -> Path:
+    """The user's config folder for provision: `PROVISION_CONFIG_DIR`, else where the platform keeps such things."""
+    import platformdirs  # noqa: PLC0415  only those who need the default pay for it
+
+    named = environ.get("PROVISION_CONFIG_DIR")
+    return Path(named).expanduser().absolute() if named else platformdirs.user_config_path("provision")
+
+
+def _listed(value: Any) -> Any:
+    """A list given in an environment variable: JSON, or words between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _words(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else shlex.split(value)
+
+
+def _recipient(value: str) -> str:
+    if not re.match(RECIPIENT, value):
+        hint = "private keys never stand here; " if value.upper().startswith("AGE-SECRET-KEY-") else ""
+        raise PydanticCustomError("rule", "{text}", {"text": f"this is no recipient: {hint}{RULES['recipients'].hint}"})
+    return value
+
+
+def _gateway(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise PydanticCustomError("rule", "this is no base URL: such as https://api.aisa.one/v1", {})
+    if parts.scheme == "http" and not _loopback(parts.hostname):
+        raise PydanticCustomError("rule", "keys travel over https only; http is for loopback", {})
+    return value
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+Recipients = Annotated[tuple[Annotated[str, AfterValidator(_recipient)], ...], NoDecode, BeforeValidator(_listed)]
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What `provision.toml` may say; every field has a default."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    gateway: Annotated[str, AfterValidator(_gateway)] = "https://api.aisa.one/v1"
+    gateway_hosts: Annotated[Words, BeforeValidator(_listed)] = ("api.aisa.one",)
+    operators: Recipients = ()
+    seal_to_operators: bool = False
+    allowed_signers: Path = Path("allowed_signers")
+    signer: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")] = "operator"
+    identity: Path = Field(default_factory=lambda: config_dir(os.environ) / "identity.txt")
+    signing_key: Path = Field(default_factory=lambda: config_dir(os.environ) / "signing_key")
+    key_command: Annotated[Words, BeforeValidator(_words)] = ()
+    key_command_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
+    rate: Annotated[float, Field(gt=0)] | None = None
+    tls_bundle: Path | None = None
+    proxy: str | None = None
+    dist: Path = Path("dist")
+    vault: Path = Path("keys.vault")
+    inventory: Path = Path("inventory.yaml")
+    bundle_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    catalogue: Path = Path("models.json")
+
+    @property
+    def base_url_hosts(self) -> tuple[str, ...]:
+        """Hosts that a base URL may name."""
+        return self.gateway_hosts
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file; no other source."""
+        return (env_settings, init_settings)
+
+
+def read_settings(data: bytes, file: str) -> tuple[Settings, list[Problem], Mapping[str, Place]]:
+    """Settings from a provision.toml and the environment, everything wrong with them, and where each key stands.
+
+    With problems, the settings are what remains when the wrong values are left out.
+    """
+    try:
+        text = decoded(data, file).replace("\r\n", "\n")
+        values = tomllib.loads(text)
+    except BrokenTextError as e:
+        return Settings.model_construct(), [e.problem], {}
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        return Settings.model_construct(), [_syntax(e, file, text)], {}
+    places = {key: place(file, position_of(text, _offset(text, key))) for key in values}
+    try:
+        return Settings(**values), [], places
+    except ValidationError as e:
+        problems = [_problem(details, text, file) for details in e.errors(include_url=False)]
+        wrong = {str(details["loc"][0]) for details in e.errors() if details["loc"]}
+        kept = {key: value for key, value in values.items() if key in Settings.model_fields and key not in wrong}
+        return _lenient(kept), problems, places
+    except ValueError as e:  # a variable of the environment that cannot even be decoded
+        found = re.search(r'field "(\w+)"', str(e))
+        name = PREFIX + found.group(1).upper() if found else PREFIX + "…"
+        return _lenient({}), [Problem("bad-setting", f"{name} cannot be read", Place("environment"))], places
+
+
+def _lenient(values: dict[str, Any]) -> Settings:
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in Settings.model_fields.items()}
+    typed = {key: Path(value) if isinstance(defaults[key], Path) else value for key, value in values.items()}
+    typed = {key: tuple(value) if isinstance(value, list) else value for key, value in typed.items()}
+    return Settings.model_construct(**{**defaults, **typed})
+
+
+def _syntax(error: Exception, file: str, text: str) -> Problem:
+    found = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", str(error))
+    message = (
+        re.sub(r"\s*\(at .*\)", "", str(error)) if isinstance(error, tomllib.TOMLDecodeError) else "too deeply nested"
+    )
+    where = place(file, position_of(text, len(text.rstrip())))
+    if found and found.group(1):
+        where = Place(file, int(found.group(1)), int(found.group(2)))
+    hint = "text stands in double quotes" if message == "Invalid value" else ""
+    return Problem("toml-syntax", f"this is not valid TOML: {message[:1].lower()}{message[1:]}", where, hint)
+
+
+def _offset(text: str, key: str) -> int:
+    """Where a top-level key or table stands; 0 when the key is written in some way that we do not look for."""
+    blanked = re.sub(r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'', lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+    found = re.search(rf"(?m)^[ \t]*(?:\[+[ \t]*)?[\"']?({re.escape(key)})[\"']?[ \t]*[=.\]]", blanked)
+    return found.start(1) if found else 0
+
+
+def _problem(error: ErrorDetails, text: str, file: str) -> Problem:
+    key = str(error["loc"][0]) if error["loc"] else ""
+    variable = PREFIX + key.upper()
+    if error["type"] == "extra_forbidden":
+        hint = spelling(key, list(Settings.model_fields))
+        return Problem(
+            "unknown-key", f"unknown key {shown(key)}", place(file, position_of(text, _offset(text, key))), hint
+        )
+    if any(name.upper() == variable for name in os.environ):
+        where = Place(f"environment variable {variable}")
+    else:
+        offset = _offset(text, key)
+        item = error["input"]
+        inside = text.find(json.dumps(item), offset) if isinstance(item, str) and len(error["loc"]) > 1 else -1
+        where = place(file, position_of(text, inside if inside >= 0 else offset))
+    message = error["msg"].removeprefix("Value error, ")
+    return Problem("bad-setting", f"{key}: {message[:1].lower()}{message[1:]}", where)

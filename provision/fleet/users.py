@@ -1,0 +1,253 @@
+"""One entry of the inventory, from a located mapping to a desired state."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from provision.errors import Place, Problem, Severity
+from provision.fleet.desired import DesiredState, Platform
+from provision.fleet.explain import described, problems_of
+from provision.fleet.located import Map, leaves, locate, place, shown
+from provision.fleet.models import Defaults, UserEntry
+from provision.fleet.nearest import spelling
+from provision.fleet.origins import EMPTY, Origins, PathTuples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from provision.fleet.desired import EffectiveProfile
+    from provision.fleet.profiles import Effective, Profiles, Settled
+
+RecipientsFile = tuple[tuple[str, ...], "Mapping[str, Place]"]
+"""The recipients in a file, and the place of each (`recipients.0` …)."""
+
+
+@dataclass(slots=True)
+class Users:
+    """Collects the users of one inventory file: `add` each, then read `states` and `problems`."""
+
+    file: str
+    profiles: Profiles
+    effective: Effective
+    recipients_file: Callable[[str, Place], RecipientsFile | Problem]
+    defaults: Map = field(default_factory=Map)
+    states: list[DesiredState] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    _ids: dict[str, int] = field(default_factory=dict)
+    _hosts: dict[tuple[str, str | None, str | None], str] = field(default_factory=dict)
+    _paths: PathTuples = field(default_factory=PathTuples)
+    _bases: dict[str, Mapping[str, Place]] = field(default_factory=dict)
+    _without_model: set[tuple[str, int]] = field(default_factory=set)
+
+    def set_defaults(self, defaults: Any, at: int) -> None:
+        """Take the inventory's `defaults`; must come before the first user."""
+        if defaults is None:
+            return
+        try:
+            Defaults.model_validate(defaults)
+        except ValidationError as e:
+            for problem in problems_of(e, Defaults, defaults, self.file, at):
+                self.problems.append(_not_a_default(problem, defaults))
+            return
+        self.defaults = defaults
+
+    def add(self, entry: Any, at: int) -> None:
+        """Judge one entry; it becomes a state when nothing is wrong with it."""
+        if not isinstance(entry, Map):
+            hint = "such as {id: ada, profile: base, recipients: [age1…]}"
+            message = f"a user is a mapping (`name: value` lines), not {described(entry)}"
+            self.problems.append(Problem("wrong-type", message, place(self.file, at), hint))
+            return
+        known = self._new_id(entry)
+        try:
+            UserEntry.model_validate(entry)
+        except ValidationError as e:
+            self.problems += problems_of(e, UserEntry, entry, self.file, at)
+            return
+        if known:
+            self._build(entry, at)
+
+    def _new_id(self, entry: Map) -> bool:
+        user = entry.get("id")
+        if not isinstance(user, str):
+            return True  # the model says what is wrong with it
+        at = entry.marks["id"]
+        first = self._ids.setdefault(user.casefold(), at)
+        if first == at:
+            return True
+        message = f"user {shown(user)} is listed twice"
+        hint = f"first at {place(self.file, first)}; ids are unique whatever the case"
+        self.problems.append(Problem("duplicate-id", message, place(self.file, at), hint))
+        return False
+
+    def _problem(
+        self, entry: Map, key: str, rule: str, message: str, *, hint: str = "", severity: Severity = Severity.ERROR
+    ) -> None:
+        at = entry.marks.get(key) or entry.marks["id"]
+        self.problems.append(Problem(rule, message, place(self.file, at), hint, severity))
+
+    def _value(self, entry: Map, key: str) -> Any:
+        own = entry.get(key)
+        return self.defaults.get(key) if own is None else own
+
+    def _build(self, entry: Map, at: int) -> None:
+        before = len(self.problems)
+        recipients = self._recipients(entry)
+        self._host(entry)
+        profile = self._profile(entry)
+        if profile is None or recipients is None or (len(self.problems) > before and self._errors_since(before)):
+            return
+        effective, settled = profile
+        listed, file_origins = recipients
+        own = [(_path(path), position) for path, position in leaves(entry)]
+        base = self._base(settled)
+        self.states.append(
+            DesiredState(
+                user=entry["id"],
+                profile=effective,
+                place=place(self.file, entry.marks["id"]),
+                platform=Platform(self._value(entry, "platform") or Platform.LINUX),
+                recipients=listed,
+                endpoint_key=entry.get("endpoint_key"),
+                host=entry.get("host"),
+                hermes_home=self._value(entry, "hermes_home"),
+                hermes_profile=self._value(entry, "hermes_profile"),
+                tags=tuple(self._value(entry, "tags") or ()),
+                origins=Origins(
+                    self.file,
+                    self._paths.shared(path for path, _ in own),
+                    (position for _, position in own),
+                    ChainMap(dict(file_origins), base) if file_origins else base,  # type: ignore[arg-type]
+                ),
+            )
+        )
+
+    def _errors_since(self, before: int) -> bool:
+        return any(p.severity is Severity.ERROR for p in self.problems[before:])
+
+    def _recipients(self, entry: Map) -> tuple[tuple[str, ...], Mapping[str, Place]] | None:
+        listed, file = entry.get("recipients"), entry.get("recipients_file")
+        user = entry["id"]
+        if listed is not None and file is not None:
+            self._problem(
+                entry,
+                "recipients_file",
+                "recipients-twice",
+                "both recipients and recipients_file are given",
+                hint="keep one",
+            )
+            return None
+        if file is not None:
+            found = self.recipients_file(file, place(self.file, entry.marks["recipients_file"]))
+            if isinstance(found, Problem):
+                self.problems.append(found)
+                return None
+            return found
+        if listed is None:
+            hint = "`provision enroll` on the user's machine prints one; `recipients: []` says: not enrolled yet"
+            self._problem(
+                entry,
+                "id",
+                "no-recipients",
+                f"user {shown(user)} has no recipients: nobody could open the bundle",
+                hint=hint,
+            )
+            return None
+        if not listed:
+            message = f"user {shown(user)} has not enrolled yet: nothing can be sealed for them"
+            hint = "`provision enroll` on the user's machine prints the recipient"
+            self._problem(entry, "recipients", "not-enrolled", message, hint=hint, severity=Severity.WARNING)
+        return tuple(dict.fromkeys(listed)), EMPTY
+
+    def _host(self, entry: Map) -> None:
+        host = entry.get("host")
+        if host is None:
+            return
+        key = (host.casefold(), self._value(entry, "hermes_home"), self._value(entry, "hermes_profile"))
+        first = self._hosts.setdefault(key, entry["id"])
+        if first != entry["id"]:
+            message = f"host {shown(host)} is listed twice: {shown(first)} has it too"
+            hint = "two users of one machine need a hermes_home of their own each"
+            self._problem(entry, "host", "host-twice", message, hint=hint)
+
+    def _profile(self, entry: Map) -> tuple[EffectiveProfile, Settled] | None:
+        name = self._value(entry, "profile")
+        if name is None:
+            self._problem(
+                entry,
+                "id",
+                "missing-key",
+                f"user {shown(entry['id'])} has no profile",
+                hint=spelling("", self.profiles.names),
+            )
+            return None
+        if name not in self.profiles.layers:
+            if name not in self.profiles.broken:
+                at = locate(entry, ["profile"], 0) or locate(self.defaults, ["profile"], 0)
+                message = f"there is no profile {shown(name)}"
+                self.problems.append(
+                    Problem("unknown-profile", message, place(self.file, at), spelling(name, self.profiles.names))
+                )
+            return None
+        settled = self.profiles.settle(name)
+        if settled is None:
+            return None
+        overrides = entry.get("overrides")
+        if self.defaults.get("overrides"):
+            overrides = _laid_over(self.defaults["overrides"], overrides or {})
+        effective = self.effective.of(settled, overrides)
+        if effective is None:
+            self._no_model(entry, settled)
+            return None
+        return effective, settled
+
+    def _no_model(self, entry: Map, settled: Settled) -> None:
+        removed = locate(entry, ["overrides", "model"], 0)
+        known = (settled.name, removed)
+        if known in self._without_model:
+            return
+        self._without_model.add(known)
+        where = place(self.file, removed) if removed else settled.origins.get("model", Place(settled.file, 1, 1))
+        message = f"profile {shown(settled.name)} sets no model, and user {shown(entry['id'])} needs one"
+        self.problems.append(
+            Problem("no-model", message, where, "set `model:` here, in a profile it extends, or in overrides")
+        )
+
+    def _base(self, settled: Settled) -> Mapping[str, Place]:
+        base = self._bases.get(settled.name)
+        if base is None:
+            shared = dict(settled.origins)
+            shared.setdefault("base_url", self.profiles.base_url[1])
+            own = [(_path(path), position) for path, position in leaves(self.defaults)]
+            base = Origins(self.file, tuple(p for p, _ in own), (m for _, m in own), shared) if own else shared
+            self._bases[settled.name] = base
+        return base
+
+
+def _path(path: str) -> str:
+    """Overrides have the paths of what they override."""
+    return path.removeprefix("overrides.")
+
+
+def _laid_over(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides of a user over those of the inventory's defaults; a null of either still takes the profile's value away."""
+    result = dict(defaults)
+    for key, value in own.items():
+        below = result.get(key)
+        result[key] = _laid_over(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return result
+
+
+def _not_a_default(problem: Problem, defaults: Any) -> Problem:
+    if problem.rule != "unknown-key" or not isinstance(defaults, Map):
+        return problem
+    for key in ("id", "recipients", "recipients_file", "endpoint_key", "host"):
+        if problem.message.endswith(f"'{key}'"):
+            return Problem(
+                problem.rule, f"'{key}' belongs to one user and has no default", problem.place, "move it to the users"
+            )
+    return problem
