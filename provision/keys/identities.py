@@ -14,6 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyrage
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
 
 from provision.detect.secret import Secret
 from provision.errors import Place, ProvisionError
@@ -32,7 +38,7 @@ class IdentityFileError(ProvisionError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One private key. `recipient` is its public half where the file tells it (age's own keys), else empty."""
+    """One private key; `recipient` is its public half."""
 
     place: Place
     recipient: str
@@ -125,7 +131,13 @@ def _ssh(path: Path, data: bytes) -> Identity:
         raise IdentityFileError(
             f"{path} is not an SSH key that age can use", hint="use an unencrypted ssh-ed25519 or ssh-rsa key"
         ) from None
-    return Identity(Place(str(path)), "", native)
+    return Identity(Place(str(path)), _ssh_recipient(data), native)
+
+
+def _ssh_recipient(data: bytes) -> str:
+    load = load_ssh_private_key if _OPENSSH in data else load_pem_private_key
+    public = load(data, password=None).public_key()
+    return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
 
 
 def _openssh_cipher(data: bytes) -> bytes:

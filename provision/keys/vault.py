@@ -196,6 +196,27 @@ class Vault(Ledger):
         self._data_key = fresh
         self._seal_to(self.operators)
 
+    def absorb(
+        self, wanted: dict[str, dict[int, KeyVersion]], secrets: list[tuple[KeyVersion, Secret]], *, generation: int
+    ) -> list[str]:
+        """Bring these users to the versions `wanted`, with keys for those that are new here; for `vaultmerge` alone."""
+        sealed = {(known.user, known.version): self._data_key.seal_line(known, key) for known, key in secrets}
+        notes: list[str] = []
+        for user, rows in wanted.items():
+            lines: list[Line] = []
+            for version, known in sorted(rows.items()):
+                line = self._line(user, version)
+                if line is None or line.known.stage is not known.stage:
+                    was = f"{line.known.stage} -> " if line else "new: "
+                    notes.append(f"{user} version {version}: {was}{known.stage}")
+                lines.append(Line(known, line.sealed if line else sealed[user, version]))
+            self._lines[user] = tuple(lines)
+        self._by_fingerprint = None
+        if generation > self.generation:
+            self._header = dataclasses.replace(self._header, generation=generation)
+        self.changed = True
+        return notes
+
     def serialised(self) -> bytes:
         """The file that saves this vault, as the next generation."""
         body = serialise(dataclasses.replace(self._header, generation=self.generation + 1), self._lines)

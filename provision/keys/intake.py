@@ -1,0 +1,207 @@
+"""Keys as an operator brings them: a CSV or JSON file of `user, key[, label]`, checked as a whole before anything is kept.
+
+CSV: comma-separated, `user,key[,label]`; a first row that names the columns is recognised. JSON: a list of objects with
+`user`, `key` and `label`, or one object `{user: key}`. All problems come at once, each with file, line and column; none
+quotes a key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.detect.secret import Secret
+from provision.detect.shapes import SECRET_LIKE, aisa_shaped, placeholder
+from provision.errors import Place, Problem, Severity
+from provision.fleet.csvtext import Cell, read_csv
+from provision.fleet.jsontext import read_json
+from provision.fleet.located import BrokenTextError, Map, Seq, place
+from provision.fleet.names import ID, id_refusal
+from provision.hermes.dotenv import check_value
+from provision.keys.vaulttext import LABEL_LIMIT, sound_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LIMIT_BYTES = 64 << 20
+_COLUMNS = {"user": "user", "id": "user", "key": "key", "api_key": "key", "new_key": "key", "label": "label"}
+_ALLOWED = "user, key and label"
+_ID = re.compile(ID)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """One key for one user, and where it stood."""
+
+    user: str
+    key: Secret
+    label: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a file held: the sound entries, and all problems. Use the entries only when no problem is an error."""
+
+    keys: tuple[NewKey, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    values: dict[str, str]
+    places: dict[str, Place]
+    place: Place
+
+    def at(self, field: str) -> Place:
+        return self.places.get(field, self.place)
+
+
+def read_keys(data: bytes, name: str, *, allow_shared: bool = False) -> Intake:
+    """Read and judge a file of keys; `name` is how problems call it. Never raises for what is in the file."""
+    problems: list[Problem] = []
+    try:
+        json = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        entries = list(_from_json(data, name, problems) if json else _from_csv(data, name, problems))
+    except BrokenTextError as e:
+        return Intake((), (*problems, e.problem))
+    keys = [key for entry in entries if (key := _judged(entry, problems))]
+    problems += _repeated(keys, allow_shared=allow_shared)
+    if not entries and not problems:
+        problems.append(
+            Problem("no-keys", "there is no key in this file", Place(name), "one line per key: user,key,label")
+        )
+    return Intake(tuple(keys), tuple(sorted(problems, key=lambda problem: problem.place or Place(name))))
+
+
+def _from_csv(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Entry]:
+    columns = ["user", "key", "label"]
+    for number, row in enumerate(read_csv(data, name)):
+        if number == 0 and (named := _named_columns(row, name, problems)):
+            columns = named
+            continue
+        here = place(name, row[0].mark)
+        if len(row) > len(columns) and any(cell.text.strip() for cell in row[len(columns) :]):
+            extra = place(name, row[len(columns)].mark)
+            hint = "put a label that holds a comma in double quotes"
+            problems.append(
+                Problem("too-many-columns", f"a row has more columns than {', '.join(columns)}", extra, hint)
+            )
+            continue
+        if len(row) == 1 and re.search(r"[;\t]", row[0].text):
+            problems.append(
+                Problem("not-commas", "columns are separated by commas here", here, "save it as comma-separated")
+            )
+            continue
+        cells = dict(zip(columns, row, strict=False))
+        yield _Entry(
+            {column: cell.text.strip() for column, cell in cells.items()},
+            {column: place(name, cell.mark) for column, cell in cells.items()},
+            here,
+        )
+
+
+def _named_columns(row: list[Cell], name: str, problems: list[Problem]) -> list[str] | None:
+    """The columns that a first row names; None when it is data already."""
+    words = [cell.text.strip().lower() for cell in row]
+    if words[0] not in ("user", "id") and not {"key", "api_key", "new_key"} & set(words):
+        return None
+    columns: list[str] = []
+    for word, cell in zip(words, row, strict=True):
+        column = _COLUMNS.get(word, "")
+        if not column or column in columns:
+            what = "this column is there twice" if column else "an unknown column"
+            problems.append(Problem("bad-column", what, place(name, cell.mark), f"allowed: {_ALLOWED}"))
+        columns.append(column or f"?{len(columns)}")
+    return columns
+
+
+def _from_json(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Entry]:
+    root, found = read_json(data, name)
+    problems += found
+    if isinstance(root, Map):
+        for user, value in root.items():
+            here = place(name, root.marks[user])
+            if isinstance(value, Map) and "user" not in value and "id" not in value:
+                entry = _object(value, name, here, problems)
+                entry.values["user"], entry.places["user"] = user, place(name, root.key_marks[user])
+                yield entry
+            else:
+                yield _Entry({"user": user, "key": _text(value)}, {"user": place(name, root.key_marks[user])}, here)
+    elif isinstance(root, Seq):
+        for value, position in zip(root, root.marks, strict=True):
+            here = place(name, position)
+            if isinstance(value, Map):
+                yield _object(value, name, here, problems)
+            else:
+                problems.append(Problem("bad-entry", "not an object", here, f"an entry is an object with {_ALLOWED}"))
+
+
+def _object(value: Map, name: str, here: Place, problems: list[Problem]) -> _Entry:
+    entry = _Entry({}, {}, here)
+    for field, content in value.items():
+        at = place(name, value.marks[field])
+        column = _COLUMNS.get(field)
+        if column is None or column in entry.values:
+            what = "an unknown field" if column is None else f"`{column}` is given twice"
+            problems.append(Problem("bad-field", what, place(name, value.key_marks[field]), f"allowed: {_ALLOWED}"))
+            continue
+        entry.values[column], entry.places[column] = _text(content), at
+    return entry
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _judged(entry: _Entry, problems: list[Problem]) -> NewKey | None:
+    user, key, label = (entry.values.get(field, "") for field in ("user", "key", "label"))
+    found = [*_judge_user(user, entry.at("user")), *_judge_key(user, key, entry.at("key"))]
+    if not sound_label(label):
+        hint = f"printable text of at most {LABEL_LIMIT} characters"
+        found.append(Problem("bad-label", "a label that cannot be kept", entry.at("label"), hint))
+    elif SECRET_LIKE.search(label):
+        found.append(Problem("secret-label", "the label looks like a key", entry.at("label"), "labels are not secret"))
+    problems += found
+    if any(problem.severity is Severity.ERROR for problem in found):
+        return None
+    return NewKey(user, Secret(key), label, entry.at("key"))
+
+
+def _judge_user(user: str, at: Place) -> Iterable[Problem]:
+    if not user:
+        yield Problem("no-user", "a key without a user", at, "one line per key: user,key,label")
+    elif SECRET_LIKE.search(user):
+        yield Problem("swapped-columns", "a key stands where the user belongs", at, "the order is user,key,label")
+    elif not _ID.fullmatch(user):
+        yield Problem("bad-id", "not a user id", at, "as in the inventory: a-z, 0-9, '.', '_' and '-', at most 64")
+    elif reason := id_refusal(user):
+        yield Problem("bad-id", f"not a user id: {reason}", at)
+
+
+def _judge_key(user: str, key: str, at: Place) -> Iterable[Problem]:
+    whose = f"the key of {user}" if _ID.fullmatch(user) and not SECRET_LIKE.search(user) else "the key"
+    if not key:
+        yield Problem("empty-key", f"{whose} is empty", at, "copy it from the console; it is shown once")
+    elif placeholder(key):
+        yield Problem(
+            "placeholder-key", f"{whose} stands for a key rather than being one", at, "put the real key there"
+        )
+    elif reason := check_value("AISA_API_KEY", key):
+        yield Problem("unusable-key", f"{whose} cannot stand in a .env: {reason}", at, "copy it again from the console")
+    elif not aisa_shaped(key):
+        hint = "sk-aisa- and 43 characters; check that it was copied whole"
+        yield Problem("odd-key", f"{whose} does not look like a current AIsa key", at, hint, Severity.WARNING)
+
+
+def _repeated(keys: list[NewKey], *, allow_shared: bool) -> Iterator[Problem]:
+    users: dict[str, NewKey] = {}
+    values: dict[Secret, NewKey] = {}
+    for new in keys:
+        if (first := users.setdefault(new.user, new)) is not new:
+            yield Problem("duplicate-user", f"{new.user} is there twice", new.place, f"first at {first.place}")
+        elif (owner := values.setdefault(new.key, new)) is not new:
+            severity = Severity.WARNING if allow_shared else Severity.ERROR
+            hint = f"first at {owner.place}; one key per person, or --allow-shared"
+            yield Problem("shared-key", f"{new.user} has the same key as {owner.user}", new.place, hint, severity)

@@ -1,0 +1,44 @@
+"""Where a user's key comes from: the vault first, then `key_command`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError
+from provision.keys.command import run_key_command
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from provision.detect.secret import Secret
+    from provision.keys.vault import Vault
+
+
+class DemoKeyExpiredError(ProvisionError):
+    """The user's current key is a demo key whose last day is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """All places to look for keys. `today` decides which demo keys are over."""
+
+    vault: Vault | None
+    command: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+    today: date | None = None
+
+    def key_for(self, user: str) -> Secret | None:
+        """The key that goes into the user's bundle; None when nothing has one.
+
+        Raises DemoKeyExpiredError, KeyCommandError, VaultAlteredError. May take as long as the command's timeout.
+        """
+        known = self.vault.current(user) if self.vault else None
+        if self.vault is not None and known is not None:
+            if self.today is not None and known.expired(self.today):
+                raise DemoKeyExpiredError(
+                    f"the key of {user} was for a demo that ended on {known.demo_until}",
+                    hint=f"import a real one, or: provision keys demo {user} --until DATE",
+                )
+            return self.vault.key(user)
+        return run_key_command(self.command, user, self.timeout_s) if self.command else None
