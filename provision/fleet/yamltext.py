@@ -31,7 +31,6 @@ from provision.fleet.located import (
     decoded,
     mark,
     place,
-    position_of,
     shown,
 )
 from provision.fleet.scalars import AmbiguousError, resolve
@@ -55,7 +54,7 @@ def read_yaml(
     """
     reader = _Reader(file, stream, visit)
     try:
-        text = decoded(data, file)
+        decoded(data, file)  # the parser reads the bytes; this only says where they are no text
     except BrokenTextError as e:
         return None, [e.problem]
     try:
@@ -63,10 +62,12 @@ def read_yaml(
     except BrokenTextError as e:
         return None, [*reader.problems, e.problem]
     except yaml.MarkedYAMLError as e:
-        return None, [*reader.problems, _syntax(e, text, file)]
+        return None, [*reader.problems, _syntax(e, decoded(data, file), file)]
     except yaml.YAMLError as e:
-        at = position_of(text, min(getattr(e, "position", 0), len(text)))
-        return None, [*reader.problems, Problem("yaml-syntax", "this is not valid YAML", place(file, at))]
+        return None, [
+            *reader.problems,
+            Problem("yaml-syntax", f"this is not valid YAML: {e}"[:200], place(file, mark(1, 1))),
+        ]
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
