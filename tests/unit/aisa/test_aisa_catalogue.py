@@ -1,0 +1,158 @@
+"""Which model is what, and what is said about one that Hermes cannot use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from provision.aisa.catalogue import Catalogue, CatalogueError, How, Kind, Model, builtin, emit, parse
+from provision.aisa.judge import judge
+from provision.errors import Place, Problem, Severity
+from provision.fleet.desired import ApiMode, EffectiveProfile
+
+TABLE = builtin()
+
+
+def test_builtin_has_a_date_and_the_models_of_all_modes() -> None:
+    assert TABLE.as_of == "2026-09-30"
+    assert len(TABLE.models) == 145
+    assert TABLE.models["claude-opus-5-5"].modes == {ApiMode.ANTHROPIC_MESSAGES}
+    assert TABLE.models["grok-4.3"].modes == {ApiMode.CHAT_COMPLETIONS}
+    assert not TABLE.models["gpt-5"].current
+
+
+def test_parse_and_emit_agree() -> None:
+    again = parse(emit(TABLE), "copy")
+    assert again.models == TABLE.models
+    assert again.as_of == TABLE.as_of
+    assert emit(again) == emit(TABLE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b"{}", b"\xff", b'{"schema":"provision/models/v2","as_of":"x","models":[]}',
+     b'{"schema":"provision/models/v1","as_of":"x","models":[{"id":"a","kind":"magic"}]}',
+     b'{"schema":"provision/models/v1","as_of":"x","models":[{"id":"a","kind":"text","extra":1}]}'],
+)  # fmt: skip
+def test_bad_files_are_refused_with_their_name(data: bytes) -> None:
+    with pytest.raises(CatalogueError, match=r"mine\.json"):
+        parse(data, "mine.json")
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("gpt-image-9", Kind.IMAGE), ("seedream-9-0", Kind.IMAGE), ("gemini-9-image-preview", Kind.IMAGE),
+        ("wan9.1-image", Kind.IMAGE), ("wan9.1-image-pro", Kind.IMAGE), ("dall-e-3", Kind.IMAGE),
+        ("wan9.1-t2v", Kind.VIDEO), ("x-i2v", Kind.VIDEO), ("x-r2v", Kind.VIDEO), ("dreamina-seedance-9", Kind.VIDEO),
+        ("seedance-9", Kind.VIDEO), ("sora-3", Kind.VIDEO), ("veo4", Kind.VIDEO),
+        ("text-embedding-9", Kind.EMBEDDING), ("qwen-embedding", Kind.EMBEDDING), ("bge-reranker", Kind.RERANK),
+        ("whisper-2", Kind.AUDIO), ("gpt-tts", Kind.AUDIO), ("qwen-asr", Kind.AUDIO), ("qwen-asr-flash", Kind.AUDIO),
+        ("gpt-transcribe", Kind.AUDIO), ("gpt-realtime-3", Kind.AUDIO), ("openai/dall-e-3", Kind.IMAGE),
+        ("seed-9-0-pro", Kind.UNKNOWN), ("grok-9-non-reasoning", Kind.UNKNOWN), ("claude-next", Kind.UNKNOWN),
+        ("gpt-5-t2vx", Kind.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_names_give_media_away_and_nothing_else(model: str, kind: Kind) -> None:
+    found = TABLE.classify(model)
+    assert found.kind is kind
+    assert found.how is (How.UNKNOWN if kind is Kind.UNKNOWN else How.NAME)
+    assert found.suitable is (None if kind is Kind.UNKNOWN else False)
+
+
+@pytest.mark.parametrize(
+    ("model", "types", "kind", "how"),
+    [
+        ("new-model", ["openai"], Kind.TEXT, How.ENDPOINT_TYPES),
+        ("new-model", ["/v1/chat/completions", "/v1/messages"], Kind.TEXT, How.ENDPOINT_TYPES),
+        ("new-model", ["embeddings"], Kind.EMBEDDING, How.ENDPOINT_TYPES),
+        ("new-model", ["image-generation", "openai"], Kind.IMAGE, How.ENDPOINT_TYPES),
+        ("gpt-5.2", ["image-generation", "openai"], Kind.REASONING, How.ENDPOINT_TYPES),
+        ("gpt-5.2", ["openai"], Kind.REASONING, How.ENDPOINT_TYPES),
+        ("gpt-5.2", [], Kind.REASONING, How.CATALOGUE),
+        ("gpt-5.2", None, Kind.REASONING, How.CATALOGUE),
+        ("gpt-5.2", ["telepathy"], Kind.REASONING, How.CATALOGUE),
+        ("gpt-5.2", ["video"], Kind.VIDEO, How.ENDPOINT_TYPES),
+        ("new-model", ["telepathy"], Kind.UNKNOWN, How.UNKNOWN),
+    ],
+)
+def test_the_live_lists_types_come_first(model: str, types: list[str] | None, kind: Kind, how: How) -> None:
+    found = TABLE.classify(model, types)
+    assert (found.kind, found.how) == (kind, how)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("minimax-m3", "MiniMax-M3"),
+        ("Claude Sonnet 5", "claude-sonnet-5"),
+        ("openai/gpt-5.2", "gpt-5.2"),
+        ("gpt-52", "gpt-5.2"),
+        ("claude-sonnet-4.6", "claude-sonnet-4-6"),
+        ("GPT_5.4", "gpt-5.4"),
+    ],
+)
+def test_nearest_id(wrong: str, right: str) -> None:
+    assert TABLE.nearest(wrong)[0] == right
+
+
+def test_nearest_offers_only_what_hermes_can_use() -> None:
+    live = ["gpt-image-2", "gpt-imagine"]
+    assert TABLE.nearest("gpt-image-3", among=live) == ("gpt-imagine",)
+    assert TABLE.nearest("") == ()
+    assert TABLE.nearest("x" * 100_000) == ()
+
+
+def _judged(catalogue: Catalogue = TABLE, **fields: object) -> list[Problem]:
+    values: dict[str, object] = {"name": "p", "model": "gpt-5.2", "base_url": "https://api.aisa.one/v1", **fields}
+    profile = EffectiveProfile(**values)  # type: ignore[arg-type]
+    return list(judge(profile, catalogue, ("api.aisa.one",), Place))
+
+
+def test_a_good_profile_has_no_problem() -> None:
+    assert _judged() == []
+    assert _judged(api_mode=ApiMode.AUTO, fallback_models=("claude-sonnet-5",)) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "rule", "severity", "said"),
+    [
+        ("gpt-image-2", ApiMode.CHAT_COMPLETIONS, "model-unsuitable", Severity.ERROR, "image"),
+        ("text-embedding-9", ApiMode.CHAT_COMPLETIONS, "model-unsuitable", Severity.ERROR, "embedding, by its name"),
+        ("brand-new", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "2026-09-30"),
+        ("minimax-m3", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "case-sensitive, and MiniMax-M3"),
+        ("openai/gpt-5.2", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "no vendor prefix"),
+        ("Claude Sonnet 5", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "display name"),
+        ("gpt-5", ApiMode.CHAT_COMPLETIONS, "model-outdated", Severity.WARNING, "any more"),
+        ("claude-opus-5-5", ApiMode.AUTO, "model-mode", Severity.WARNING, "anthropic_messages"),
+        ("grok-4.3", ApiMode.CODEX_RESPONSES, "model-mode", Severity.WARNING, "chat_completions"),
+        ("grok-4.3", ApiMode.ANTHROPIC_MESSAGES, "model-mode", Severity.WARNING, "chat_completions"),
+        ("jev-latest", ApiMode.CHAT_COMPLETIONS, "model-mode", Severity.WARNING, "no API mode"),
+    ],
+)  # fmt: skip
+def test_model_problems(model: str, mode: ApiMode, rule: str, severity: Severity, said: str) -> None:
+    problems = [p for p in _judged(model=model, api_mode=mode) if p.place == Place("model")]
+    assert [(p.rule, p.severity) for p in problems] == [(rule, severity)]
+    assert said in problems[0].message
+
+
+def test_fallback_models_are_judged_too() -> None:
+    found = _judged(fallback_models=("whisper-1", "gpt-5.2", "claude-opus-5-5"))
+    assert [(p.rule, str(p.place)) for p in found] == [
+        ("model-unsuitable", "fallback_models.0"),
+        ("model-fallback-repeated", "fallback_models.1"),
+        ("model-mode", "fallback_models.2"),
+    ]
+
+
+def test_a_workspaces_own_catalogue_decides() -> None:
+    own = Catalogue([Model("gpt-image-2", Kind.TEXT, frozenset({ApiMode.CHAT_COMPLETIONS}))], as_of="2027-01-01")
+    assert _judged(own, model="gpt-image-2") == []
+    assert _judged(own, model="gpt-5.2")[0].rule == "model-unknown"
+
+
+def test_emitted_files_are_json_with_one_model_a_line() -> None:
+    text = emit(TABLE).decode()
+    assert json.loads(text)["schema"] == "provision/models/v1"
+    assert sum(line.startswith("  {") for line in text.splitlines()) == len(TABLE.models)
