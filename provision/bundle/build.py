@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from provision.bundle.dist import Dist, exchange_for
 from provision.bundle.making import Job, Made, content_digest
@@ -62,10 +63,8 @@ class Outcome:
     hint: str = ""
 
 
-class Progress(Protocol):
-    """Watches a build; `of` is the number of users, `outcome` the newest one."""
-
-    def __call__(self, done: int, of: int, outcome: Outcome) -> None: ...
+Progress = Callable[[int, int, Outcome], None]
+"""Watches a build: how many users are done, of how many, and the newest outcome."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UserId = Annotated[str, Field(pattern=r"^[a-z0-9_-][a-z0-9._-]{0,127}$")]
 
 
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class BadManifestError(ProvisionError):
     """The manifest is not one of ours: not JSON, unknown or missing fields, or too large."""
 
@@ -93,8 +96,7 @@ class Manifest(BaseModel):
 def manifest_bytes(manifest: Manifest) -> bytes:
     """The manifest as it is signed: JSON, a field per line in the order of the class, so that git shows what changed."""
     fields = manifest.model_dump(mode="json", by_alias=True)
-    lines = (f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    return ("{\n" + ",\n".join([f'  "{name}": {_encoded(value)}' for name, value in fields.items()]) + "\n}\n").encode()
 
 
 def parse_manifest(data: bytes) -> Manifest:

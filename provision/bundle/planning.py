@@ -6,22 +6,23 @@ everything that goes into a bundle, so that equality can be seen in a manifest w
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from provision.aisa.endpoint import normalised
+from provision.aisa.endpoint import judge_base_url, normalised
 from provision.bundle.manifest import moment
 from provision.detect.fingerprint import fingerprint
-from provision.errors import ProvisionError
+from provision.errors import ProvisionError, Severity
 from provision.hermes.rendering import Templates, render_config, render_env, render_welcome
 from provision.keys.recipients import parse_recipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import date, datetime
+    from datetime import datetime
 
     from provision.detect.secret import Secret
     from provision.fleet.desired import DesiredState, EffectiveProfile
@@ -30,10 +31,10 @@ _VERSION = b"provision/inputs/v1"
 
 
 class Keys(Protocol):
-    """Where keys come from: the vault, then the key command."""
+    """Where keys come from: the vault, then the key command; `provision.keys.source` is the real one."""
 
     def key_for(self, user: str) -> Secret | None:
-        """The user's current key, None when there is none."""
+        """The user's current key, None when there is none. Raises ProvisionError, also for a demo key whose time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,7 @@ class Workspace:
     operators: tuple[str, ...]
     bundle_days: int
     now: datetime
-    demo_until: DemoDates
-
-
-class DemoDates(Protocol):
-    """The last day of a user's current key, if that is a demo key."""
-
-    def __call__(self, user: str) -> date | None: ...
+    gateway_hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +131,10 @@ def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted |
 
 
 def _share(profile: EffectiveProfile, common: Workspace) -> _Shared | Impossible:
+    judged = judge_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
+    if not judged.usable:
+        wrong = next(m for m in judged.mistakes if m.severity is Severity.ERROR)
+        return Impossible("", f"base_url: {wrong.message}", wrong.hint or "`provision check` lists every mistake")
     try:
         right = normalised(profile)
         config = render_config(right, common.templates).text
@@ -149,11 +148,6 @@ def _share(profile: EffectiveProfile, common: Workspace) -> _Shared | Impossible
 def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | Impossible:
     if not state.recipients:
         return Impossible(state.user, "has no recipients: nobody could open the bundle", "run `provision enroll` there")
-    until = common.demo_until(state.user)
-    if until is not None and until <= common.now:
-        return Impossible(
-            state.user, f"has a demo key that ended on {moment(until)}", "import a real key: provision keys import"
-        )
     key = common.keys.key_for(state.user)
     if key is None:
         return Impossible(
@@ -162,7 +156,8 @@ def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | I
     value = key.reveal()
     recipients = tuple(dict.fromkeys(parse_recipient(text).text for text in (*state.recipients, *common.operators)))
     env = render_env(shared.profile, value)
-    welcome = render_welcome(state, common.templates)
+    right = state if state.profile is shared.profile else dataclasses.replace(state, profile=shared.profile)
+    welcome = render_welcome(right, common.templates)
     return Wanted(
         state=state,
         profile=shared.profile,

@@ -8,6 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
+from provision.cli import (  # noqa: F401  importing the module of a command is what registers it
+    diff,
+    enroll,
+    init,
+    keys,
+    keys_import,
+    keys_operators,
+    render,
+)
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError
 from provision.report.terminal import printable

@@ -1,0 +1,156 @@
+"""What `render` would change, user by user, without making anything.
+
+Values are compared where they can be seen: the manifest's fields, and the settings in `config.yaml`. What is sealed shows only as
+"changed"; keys show as fingerprints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.bundle.build import RENEW_BELOW, Order, examine
+from provision.bundle.dist import Dist
+from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
+from provision.bundle.planning import Impossible, Wanted, plan
+from provision.hermes.yaml11 import YamlError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_SHOWN_FIELDS = (
+    *("profile", "platform", "provider", "base_url", "api_mode", "model", "key_env"),
+    *("secret_delivery", "managed", "hermes_home", "hermes_profile", "recipients"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that would change; `was` or `becomes` is None when there is no such value on that side."""
+
+    what: str
+    was: str | None
+    becomes: str | None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {'—' if self.was is None else self.was} -> {'—' if self.becomes is None else self.becomes}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UserDiff:
+    """One user's drift. `status` is new, changed, expiring, altered, removed or impossible."""
+
+    user: str
+    status: str
+    differences: tuple[Difference, ...] = ()
+    reason: str = ""
+
+
+def diff(order: Order, root: Path, signer: bytes) -> Iterator[UserDiff]:
+    """A UserDiff for every user whose bundle `render` would make anew, cannot make, or (with prune) remove; others are left out.
+
+    `signer` is the public key blob that `render` would sign with.
+    """
+    dist = Dist(root, None)
+    for wanted in plan(order.states, order.common):
+        if isinstance(wanted, Impossible):
+            yield UserDiff(
+                wanted.user, "impossible", reason=f"{wanted.reason} ({wanted.hint})" if wanted.hint else wanted.reason
+            )
+            continue
+        found = _compare(wanted, dist.read(wanted.user), order, signer)
+        if found is not None:
+            yield found
+    if root.is_dir():
+        for user in dist.others(set(order.everybody)):
+            yield UserDiff(user, "removed", reason="no longer in the inventory; `render --prune` removes the bundle")
+
+
+def _compare(wanted: Wanted, files: dict[str, bytes], order: Order, signer: bytes) -> UserDiff | None:
+    if not files:
+        return UserDiff(wanted.user, "new")
+    there = examine(files, signer)
+    manifest = there.manifest
+    if manifest is None:
+        return UserDiff(wanted.user, "altered", reason="its manifest cannot be read")
+    if manifest.inputs_digest != wanted.inputs.hex():
+        differences = tuple(_differences(wanted, manifest, files, order))
+        return UserDiff(wanted.user, "changed", differences)
+    if not there.genuine:
+        return UserDiff(wanted.user, "altered", reason="a file was altered, or another key signed it")
+    left_s = (manifest.expires_at - order.common.now).total_seconds()
+    if left_s <= order.common.bundle_days * 86400 * RENEW_BELOW:
+        return UserDiff(wanted.user, "expiring", (Difference("expires", manifest.expires, None),))
+    return None
+
+
+def _differences(wanted: Wanted, manifest: Manifest, files: dict[str, bytes], order: Order) -> Iterator[Difference]:
+    was = manifest.model_dump(mode="json")
+    becomes = wanted.fields(order.common, manifest.generation)
+    found = []
+    for name in _SHOWN_FIELDS:
+        new = list(becomes[name]) if name == "recipients" else becomes[name]
+        if was[name] != new:
+            found.append(Difference(name, _text(was[name]), _text(new)))
+    if manifest.fingerprint_salt != order.common.salt.hex():
+        found.append(Difference("fingerprint_salt", "another vault's", "this vault's"))
+    elif manifest.key_fingerprint != wanted.key_fingerprint:
+        found.append(Difference("key", manifest.key_fingerprint, wanted.key_fingerprint))
+    found += _settings(files.get(CONFIG, b""), wanted.config)
+    if files.get(WELCOME) != wanted.welcome:
+        found.append(Difference(WELCOME, "", "rewritten"))
+    yield from found
+    if not found:
+        days = (manifest.expires_at - manifest.created_at).days
+        if days != order.common.bundle_days:
+            yield Difference("bundle_days", str(days), str(order.common.bundle_days))
+        else:
+            yield Difference(SEALED_ENV, "sealed", "other lines than the key changed")
+
+
+def _settings(was: bytes, becomes: bytes) -> list[Difference]:
+    before, after = flattened(was), flattened(becomes)
+    ours = ("x_provision", "model.default", "model.provider", "_config_version")
+    return [
+        Difference(f"config.yaml: {path}", before.get(path), after.get(path))
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path) and not path.startswith(ours)
+    ]
+
+
+def flattened(text: bytes) -> dict[str, str]:
+    """The values of a rendering by dotted path, as text; a rendering holds no secret. Empty when it cannot be read."""
+    try:
+        data = parse(text, CONFIG).data
+    except YamlError:
+        return {}
+    return dict(_leaves(data, ""))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, _text(value) or ""
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def as_json(item: UserDiff) -> Mapping[str, Any]:
+    """A UserDiff for a JSON document."""
+    return {
+        "user": item.user,
+        "status": item.status,
+        "reason": item.reason,
+        "differences": [{"what": d.what, "was": d.was, "becomes": d.becomes} for d in item.differences],
+    }

@@ -1,0 +1,42 @@
+"""`provision diff`: what render would change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Limit, Output, Run
+from provision.errors import Exit
+
+
+@app.command("diff")
+def diff_command(
+    ctx: typer.Context,
+    limit: Limit = None,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+    output: Output = None,
+) -> None:
+    """Show what render would change, per user; exit 10 if anything."""
+    from datetime import UTC, datetime
+
+    from provision.bundle.diff import as_json, diff
+    from provision.bundle.operator import prepare
+    from provision.bundle.sshsig import public_blob
+    from provision.report.document import document
+    from provision.report.terminal import table
+
+    run: Run = ctx.obj
+    ready = prepare(run.open_workspace(), limit, datetime.now(UTC))
+    found = list(diff(ready.order, ready.dist, public_blob(ready.signing_key.public_key())))
+    if format_ == "json":
+        text = document("diff/v1", drift=bool(found), users=[as_json(item) for item in found])
+    elif found:
+        rows = [(d.user, d.status, str(line)) for d in found for line in (d.differences or (d.reason,))]
+        text = table(("USER", "STATUS", "CHANGE"), rows)
+    else:
+        text = f"no drift: dist/ is what the workspace says for {len(ready.order.states)} users\n"
+    run.result(text, output)
+    if found:
+        raise typer.Exit(Exit.FINDINGS)

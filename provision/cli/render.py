@@ -1,0 +1,103 @@
+"""`provision render`: build dist/, a signed and sealed bundle per user."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Limit, Output, Run
+from provision.errors import Exit
+
+if TYPE_CHECKING:
+    from provision.bundle.build import Outcome, Progress
+
+_SILENT = {"unchanged"}
+
+
+@app.command("render")
+def render(
+    ctx: typer.Context,
+    limit: Limit = None,
+    force: Annotated[bool, typer.Option("--force", help="Make every bundle anew, changed or not.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove the bundles of users who left the inventory.")] = False,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+    output: Output = None,
+) -> None:
+    """Build dist/: a signed bundle per user with the key sealed to that user."""
+    from datetime import UTC, datetime
+
+    from provision.bundle.build import build, opened_dist
+    from provision.bundle.operator import prepare
+
+    run: Run = ctx.obj
+    ready = prepare(run.open_workspace(), limit, datetime.now(UTC), force=force, prune=prune)
+    outcomes: list[Outcome] = []
+    counts: Counter[str] = Counter()
+    with opened_dist(ready.dist) as dist, ExitStack() as stack:
+        progress = _progress(run, stack)
+        for outcome in build(ready.order, dist, ready.signing_key, progress):
+            counts[outcome.status] += 1
+            if format_ == "json" or outcome.status not in _SILENT:
+                outcomes.append(outcome)
+    failed = [o for o in outcomes if o.status == "failed"]
+    for outcome in failed:
+        run.say(f"{outcome.user}: {outcome.message}" + (f" ({outcome.hint})" if outcome.hint else ""))
+    run.result(_json(outcomes, counts) if format_ == "json" else _table(outcomes, counts), output)
+    if failed:
+        raise typer.Exit(Exit.PARTIAL)
+
+
+def _progress(run: Run, stack: ExitStack) -> Progress:
+    """A bar on a terminal, a line per thousand users elsewhere, nothing with --quiet."""
+    if run.quiet:
+        return lambda _done, _of, _outcome: None
+    if not sys.stderr.isatty():
+
+        def line(done: int, of: int, _outcome: Outcome) -> None:
+            if done % 1000 == 0:
+                run.say(f"{done} of {of} users")
+
+        return line
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
+    task = bar.add_task("bundles", total=None)
+
+    def step(done: int, of: int, _outcome: Outcome) -> None:
+        bar.update(task, completed=done, total=of)
+
+    return step
+
+
+def _table(outcomes: list[Outcome], counts: Counter[str]) -> str:
+    from provision.report.terminal import table
+
+    shown = sorted(outcomes, key=lambda o: o.user)
+    rows = [(o.user, o.status, o.profile, o.key_fingerprint, o.generation or "", o.message) for o in shown]
+    summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts)) or "no users"
+    return (table(("USER", "STATUS", "PROFILE", "KEY", "GENERATION", "REMARK"), rows) if rows else "") + summary + "\n"
+
+
+def _json(outcomes: list[Outcome], counts: Counter[str]) -> str:
+    from provision.report.document import document
+
+    def user(o: Outcome) -> dict[str, Any]:
+        more = {"message": o.message, "hint": o.hint} if o.message else {}
+        key = o.key_fingerprint or None
+        return {
+            "user": o.user,
+            "status": o.status,
+            "profile": o.profile,
+            "generation": o.generation,
+            "key": key,
+            **more,
+        }
+
+    shown = sorted(outcomes, key=lambda o: o.user)
+    return document("render/v1", summary=dict(sorted(counts.items())), users=[user(o) for o in shown])
