@@ -147,7 +147,7 @@ def _text(data: bytes, name: str) -> str:
                 "git left a merge conflict here, and no text editor can resolve it: the seal covers all lines",
                 Place(name, text.count("\n", 0, at) + 2),
                 "git show MERGE_HEAD:keys.vault > theirs.vault; git checkout --ours keys.vault;"
-                " provision keys merge theirs.vault",
+                " provision keys merge theirs.vault; git add keys.vault",
             )
     return text
 

@@ -1,0 +1,190 @@
+"""`keys list`, `keys demo`, `keys merge`: what the vault holds. `keys import` and `keys operators` have modules of their own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Limit, Output, Run
+from provision.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from provision.keys.ledger import KeyVersion
+
+keys_app = typer.Typer(help="The vault: API keys by user, sealed to the operators.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
+
+
+@keys_app.command("list")
+def list_(
+    ctx: typer.Context,
+    limit: Limit = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="90d", help="Only live keys at least this old (days or weeks)."),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Retired keys too.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Open the vault and verify its seal first.")] = False,
+    format_: Formatted = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Say whose keys the vault holds: version, stage, fingerprint, age. Needs no identity, and shows no key."""
+    from datetime import UTC, datetime
+
+    from provision.keys.ledger import Stage
+    from provision.keys.vaultfile import open_vault, read
+    from provision.report.document import document
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    days = _days(older_than)
+    sealed = read(workspace.vault)
+    if verify:
+        from provision.keys.age import load_identities
+
+        open_vault(workspace.vault, load_identities(workspace.identity))
+        run.say("the seal is intact: nothing but provision changed this vault")
+    users = _users(run, limit)
+    now = datetime.now(UTC)
+    shown = [
+        known
+        for known in sealed
+        if (all_ or known.stage is not Stage.RETIRED)
+        and (days is None or (known.stage is not Stage.RETIRED and known.age_days(now) >= days))
+        and (users is None or known.user in users)
+    ]
+    if format_ is Format.JSON:
+        rows = [_row(known, now) for known in shown]
+        text = document("keys/v1", generation=sealed.generation, operators=len(sealed.operators), keys=rows)
+    else:
+        text = _table(shown, now)
+        run.say(f"{len(shown)} of {len(sealed)} key versions; generation {sealed.generation}")
+    run.result(text, output)
+
+
+@keys_app.command("demo")
+def demo(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(help="Whose current key is a demo key.")],
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="Its last day, such as 2026-03-31.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="It is a demo key no more.")] = False,
+) -> None:
+    """Mark a user's current key as a demo key: after its last day nothing is rendered with it."""
+    from datetime import UTC, datetime
+
+    from provision.errors import NothingMatchedError
+    from provision.keys.age import load_identities
+    from provision.keys.vaultfile import editing
+
+    run: Run = ctx.obj
+    if clear == (until is not None):
+        raise UsageError("say either --until DATE or --clear")
+    day = parse_day(until, datetime.now(UTC).date()) if until else None
+    workspace = run.open_workspace()
+    with editing(workspace.vault, load_identities(workspace.identity), f"keys demo {user}") as vault:
+        known = vault.current(user)
+        if known is None:
+            raise NothingMatchedError(f"{user} has no current key", hint="see: provision keys list")
+        known = vault.set_demo(user, known.version, day)
+    run.say(f"{user} version {known.version}: {f'a demo key until {day}' if day else 'a demo key no more'}")
+
+
+@keys_app.command("merge")
+def merge(
+    ctx: typer.Context,
+    other: Annotated[
+        Path, typer.Argument(help="The vault of the other branch: git show MERGE_HEAD:keys.vault > FILE.")
+    ],
+) -> None:
+    """Take over what another branch's vault knows; for a merge conflict, which no text editor can resolve."""
+    from provision.keys.age import load_identities
+    from provision.keys.vaultfile import editing, open_vault
+    from provision.keys.vaultmerge import merge as merge_vaults
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    identities = load_identities(workspace.identity)
+    theirs = open_vault(other, identities)
+    with editing(workspace.vault, identities, "keys merge") as vault:
+        notes = merge_vaults(vault, theirs)
+    run.result("".join(f"{note}\n" for note in notes))
+    run.say(f"merged; now: git add {workspace.name_of(workspace.vault)}" if notes else "there was nothing to take over")
+
+
+def parse_day(text: str, today: date) -> date:
+    """A last day as the command line gives it. Raises UsageError, also for one that is over."""
+    from datetime import date as date_type
+
+    try:
+        day = date_type.fromisoformat(text)
+    except ValueError:
+        raise UsageError("--until takes a date", hint="year-month-day, such as 2026-03-31") from None
+    if day < today:
+        raise UsageError(f"--until {day} is over already")
+    return day
+
+
+def _days(text: str | None) -> int | None:
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:].lower()
+    if text.isdecimal():
+        number, unit = text, "d"
+    if not (number.isdecimal() and len(number) <= 5 and unit in ("d", "w")):
+        raise UsageError("--older-than takes days or weeks", hint="such as 90d or 12w")
+    return int(number) * (7 if unit == "w" else 1)
+
+
+def _users(run: Run, limit: list[str] | None) -> set[str] | None:
+    if not limit:
+        return None
+    from provision.fleet.limit import select
+    from provision.fleet.load import load_fleet
+
+    return {state.user for state in select(load_fleet(run.open_workspace()).states, limit)}
+
+
+def _row(known: KeyVersion, now: datetime) -> dict[str, object]:
+    return {
+        "user": known.user,
+        "version": known.version,
+        "stage": known.stage.value,
+        "fingerprint": known.fingerprint,
+        "created": known.created.isoformat(),
+        "age_days": known.age_days(now),
+        "label": known.label,
+        "demo_until": known.demo_until.isoformat() if known.demo_until else None,
+        "expired": known.expired(now.date()),
+    }
+
+
+def _table(shown: list[KeyVersion], now: datetime) -> str:
+    from provision.report.terminal import table
+
+    def note(known: KeyVersion) -> str:
+        if known.demo_until is None:
+            return ""
+        return f"demo, {'ended' if known.expired(now.date()) else 'until'} {known.demo_until}"
+
+    return table(
+        ("USER", "VERSION", "STAGE", "FINGERPRINT", "AGE", "LABEL", "NOTE"),
+        ((k.user, k.version, k.stage.value, k.fingerprint, f"{k.age_days(now)}d", k.label, note(k)) for k in shown),
+    )
