@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import cast
+
+import typer
 
 from provision.cli import (  # noqa: F401  importing the module of a command is what registers it
     diff,
@@ -21,6 +24,11 @@ from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError
 from provision.report.terminal import printable
 
+# the base of what a wrong command line raises: click's own class, or in newer typer the one of the copy it carries
+_WrongUsage = cast(
+    "type[typer.BadParameter]", next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+)
+
 
 def main() -> None:
     """Run the command line of this process and exit."""
@@ -29,18 +37,16 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. No exception but a programming error's leaves, and that one masked."""
-    import click
-
     try:
         result = app(arguments, prog_name="provision", standalone_mode=False)
-    except click.exceptions.Exit as e:
+    except typer.Exit as e:
         return e.exit_code
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         _say("interrupted")
         return Exit.PARTIAL
-    except click.ClickException as e:
+    except _WrongUsage as e:
         e.show()
-        return e.exit_code
+        return Exit.USAGE
     except InvalidFilesError as e:
         for problem in e.problems:
             _say(printable(str(problem)))
@@ -54,9 +60,6 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.ERROR
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return Exit.PARTIAL
     except Exception as e:
         _say(_crash(e))
         return Exit.ERROR
