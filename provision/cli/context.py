@@ -12,6 +12,7 @@ import typer
 from provision.report.terminal import printable
 
 if TYPE_CHECKING:
+    from provision.errors import Problem
     from provision.fleet.workspace import Workspace
 
 Limit = Annotated[
@@ -38,6 +39,19 @@ class Run:
         from provision.fleet.workspace import find_workspace, load_workspace
 
         return load_workspace(self.workspace or find_workspace(Path.cwd()))
+
+    def look_at_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
+        """Like `open_workspace`, but what is wrong with provision.toml comes back as problems."""
+        from provision.fleet.workspace import find_workspace, read_workspace
+
+        return read_workspace(self.workspace or find_workspace(Path.cwd()))
+
+    def seen_from_here(self, folder: Path) -> str:
+        """What to put before a file's name inside `folder` so that it can be opened from the current folder."""
+        here = Path.cwd()
+        if folder == here:
+            return ""
+        return f"{folder.relative_to(here)}/" if folder.is_relative_to(here) else f"{folder}/"
 
     def result(self, text: str, output: Path | None = None) -> None:
         """Print a finished result, or write it to a file in one step."""

@@ -36,6 +36,10 @@ class Fleet:
     profiles: Mapping[str, EffectiveProfile]
     profile_origins: Mapping[str, Mapping[str, Place]]
     """For each profile, dotted path to the place that set it."""
+    extended: frozenset[str] = frozenset()
+    """Names of profiles that others extend."""
+    refused: tuple[str, ...] = ()
+    """Ids of users who are in the inventory and left out because of errors."""
 
     def require_valid(self) -> None:
         """Raise InvalidFilesError when any problem is an error."""
@@ -73,7 +77,8 @@ def load_fleet(workspace: Workspace) -> Fleet:
         users = read_inventory(data, file, lambda: Users(file, profiles, effective, files.read))
     every = dict.fromkeys([*problems, *profiles.problems, *users.problems])
     ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
-    return Fleet(tuple(users.states), tuple(ordered), complete, origins)
+    extended = frozenset(layer.parent for layer in profiles.layers.values() if layer.parent)
+    return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused)
 
 
 def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:

@@ -141,7 +141,10 @@ def read_settings(data: bytes, file: str) -> tuple[Settings, list[Problem], Mapp
         return Settings.model_construct(), [_syntax(e, file, text)], {}
     places = {key: place(file, position_of(text, _offset(text, key))) for key in values}
     try:
-        return Settings(**values), [], places
+        settings = Settings(**values)
+        variables = {name.upper() for name in os.environ}
+        told = {key: Place(f"environment variable {PREFIX}{key.upper()}") for key in Settings.model_fields}
+        return settings, [], places | {key: at for key, at in told.items() if PREFIX + key.upper() in variables}
     except ValidationError as e:
         problems = [_problem(details, text, file) for details in e.errors(include_url=False)]
         wrong = {str(details["loc"][0]) for details in e.errors() if details["loc"]}

@@ -43,6 +43,12 @@ class Users:
     _bases: dict[str, Mapping[str, Place]] = field(default_factory=dict)
     _without_model: set[tuple[str, int]] = field(default_factory=set)
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Ids of the users who did not become states."""
+        good = {state.user for state in self.states}
+        return tuple(user for user in self._ids if user not in good)
+
     def set_defaults(self, defaults: Any, at: int) -> None:
         """Take the inventory's `defaults`; must come before the first user."""
         if defaults is None:

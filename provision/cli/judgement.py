@@ -1,0 +1,145 @@
+"""Everything that `check` judges, composed: the files, the gateway's rules, Hermes' rules, recipients, templates.
+
+A profile is judged once however many users share it; each problem points at the place that set the value. Imported
+inside the command, because it needs most of the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from provision.aisa import catalogue as catalogues
+from provision.aisa.endpoint import normalised
+from provision.aisa.judge import judge as judge_gateway
+from provision.detect.shapes import SECRET_LIKE, masked
+from provision.errors import Place, Problem, ProvisionError, Severity
+from provision.files import read_optional
+from provision.fleet.desired import DesiredState
+from provision.fleet.load import Fleet, load_fleet
+from provision.hermes.judge import judge as judge_hermes
+from provision.hermes.rendering import Templates, render_config
+from provision.keys.age import parse_recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from provision.aisa.catalogue import Catalogue
+    from provision.fleet.workspace import Workspace
+
+MAX_CATALOGUE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was looked at, and every problem, in the order of places."""
+
+    fleet: Fleet
+    problems: tuple[Problem, ...]
+
+    def count(self, severity: Severity) -> int:
+        """How many problems are of one severity."""
+        return sum(p.severity is severity for p in self.problems)
+
+
+def judge_workspace(workspace: Workspace, found: Sequence[Problem] = ()) -> Judgement:
+    """Judge a whole workspace; `found` is what is already known to be wrong with its provision.toml."""
+    fleet = load_fleet(workspace)
+    problems = [*found, *fleet.problems]
+    catalogue, trouble = _catalogue(workspace)
+    templates, more = _templates(workspace)
+    problems += [*trouble, *more]
+    seen: set[tuple[int, object]] = set()
+    for state in [*fleet.states, *_unused(fleet)]:
+        if (id(state.profile), None) not in seen:
+            seen.add((id(state.profile), None))
+            problems += judge_gateway(state.profile, catalogue, workspace.settings.base_url_hosts, state.origin)
+            problems += _rendered(state, templates)
+        if (id(state.profile), state.platform) not in seen:
+            seen.add((id(state.profile), state.platform))
+            problems += judge_hermes(state)
+    problems += _recipients(fleet.states)
+    problems += _operators(workspace)
+    problems += _idle(fleet)
+    once = dict.fromkeys(_unrevealing(p) for p in problems)
+    return Judgement(fleet, tuple(sorted(once, key=lambda p: (p.place or Place(""), p.rule, p.message))))
+
+
+def _catalogue(workspace: Workspace) -> tuple[Catalogue, list[Problem]]:
+    try:
+        data = read_optional(workspace.catalogue, MAX_CATALOGUE_BYTES)
+        if data is not None:
+            return catalogues.parse(data, workspace.name_of(workspace.catalogue)), []
+    except ProvisionError as e:
+        return catalogues.builtin(), [_problem("bad-catalogue", e, Place(workspace.name_of(workspace.catalogue)))]
+    return catalogues.builtin(), []
+
+
+def _templates(workspace: Workspace) -> tuple[Templates | None, list[Problem]]:
+    try:
+        return Templates.load(workspace.templates_dir), []
+    except ProvisionError as e:
+        return None, [_problem("bad-template", e, Place(workspace.name_of(workspace.templates_dir)))]
+
+
+def _rendered(state: DesiredState, templates: Templates | None) -> Iterator[Problem]:
+    if templates is None:
+        return
+    try:
+        render_config(normalised(state.profile), templates)
+    except ProvisionError as e:
+        yield _problem("bad-rendering", e, state.origin("profile"))
+
+
+def _problem(rule: str, error: ProvisionError, otherwise: Place) -> Problem:
+    return Problem(rule, error.message, error.place or otherwise, error.hint)
+
+
+def _unused(fleet: Fleet) -> Iterator[DesiredState]:
+    """Complete profiles that nobody has, as states of nobody: they are judged like the others."""
+    used = {id(state.profile) for state in fleet.states}
+    for name, profile in fleet.profiles.items():
+        if id(profile) not in used:
+            yield DesiredState(name, profile, Place(f"profiles/{name}.yaml", 1, 1), origins=fleet.profile_origins[name])
+
+
+def _idle(fleet: Fleet) -> Iterator[Problem]:
+    busy = {state.profile.name for state in fleet.states} | fleet.extended
+    for name in fleet.profiles:
+        if name not in busy and not fleet.refused:
+            place = Place(f"profiles/{name}.yaml", 1, 1)
+            yield Problem("unused-profile", f"nobody has the profile '{name}'", place, "", Severity.NOTE)
+
+
+def _recipients(states: Iterable[DesiredState]) -> Iterator[Problem]:
+    good: set[str] = set()
+    for state in states:
+        for index, text in enumerate(state.recipients):
+            if text in good:
+                continue
+            try:
+                parse_recipient(text)
+            except ProvisionError as e:
+                yield _problem("bad-recipient", e, state.origin(f"recipients.{index}"))
+            else:
+                good.add(text)
+
+
+def _operators(workspace: Workspace) -> Iterator[Problem]:
+    place = workspace.places.get("operators", Place("provision.toml"))
+    for text in workspace.settings.operators:
+        try:
+            parse_recipient(text)
+        except ProvisionError as e:
+            yield _problem("bad-recipient", e, place)
+    if workspace.settings.seal_to_operators and not workspace.settings.operators:
+        place = workspace.places.get("seal_to_operators", place)
+        message = "seal_to_operators is set and there are no operators"
+        yield Problem("no-operators", message, place, "name their recipients in `operators`", Severity.WARNING)
+
+
+def _unrevealing(problem: Problem) -> Problem:
+    """The same problem with whatever looks like a key masked: a value in the wrong place is still a value."""
+    texts = (problem.message, problem.hint)
+    safe = tuple(SECRET_LIKE.sub(lambda m: masked(m.group()), text) for text in texts)
+    return problem if safe == texts else replace(problem, message=safe[0], hint=safe[1])
