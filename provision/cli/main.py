@@ -12,6 +12,7 @@ from typing import cast
 import typer
 
 from provision.cli import (  # noqa: F401  importing the module of a command is what registers it
+    check,
     diff,
     enroll,
     init,
@@ -19,6 +20,8 @@ from provision.cli import (  # noqa: F401  importing the module of a command is 
     keys_import,
     keys_operators,
     render,
+    schema,
+    show,
 )
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError
