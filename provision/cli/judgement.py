@@ -7,6 +7,7 @@ inside the command, because it needs most of the package.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.aisa import catalogue as catalogues
@@ -49,15 +50,18 @@ def judge_workspace(workspace: Workspace, found: Sequence[Problem] = ()) -> Judg
     catalogue, trouble = _catalogue(workspace)
     templates, more = _templates(workspace)
     problems += [*trouble, *more]
+    hosts = workspace.settings.base_url_hosts
     seen: set[tuple[int, object]] = set()
     for state in [*fleet.states, *_unused(fleet)]:
         if (id(state.profile), None) not in seen:
             seen.add((id(state.profile), None))
-            problems += judge_gateway(state.profile, catalogue, workspace.settings.base_url_hosts, state.origin)
-            problems += _rendered(state, templates)
-        if (id(state.profile), state.platform) not in seen:
-            seen.add((id(state.profile), state.platform))
+            about = [*judge_gateway(state.profile, catalogue, hosts, state.origin), *judge_hermes(state)]
+            problems += about
+            if not any(p.severity is Severity.ERROR for p in about):
+                problems += _rendered(state, templates, workspace)
+        elif (id(state.profile), state.platform) not in seen:
             problems += judge_hermes(state)
+        seen.add((id(state.profile), state.platform))
     problems += _recipients(fleet.states)
     problems += _operators(workspace)
     problems += _idle(fleet)
@@ -82,13 +86,16 @@ def _templates(workspace: Workspace) -> tuple[Templates | None, list[Problem]]:
         return None, [_problem("bad-template", e, Place(workspace.name_of(workspace.templates_dir)))]
 
 
-def _rendered(state: DesiredState, templates: Templates | None) -> Iterator[Problem]:
+def _rendered(state: DesiredState, templates: Templates | None, workspace: Workspace) -> Iterator[Problem]:
     if templates is None:
         return
     try:
         render_config(normalised(state.profile), templates)
     except ProvisionError as e:
-        yield _problem("bad-rendering", e, state.origin("profile"))
+        found = _problem("bad-rendering", e, state.origin("profile"))
+        if found.place and Path(found.place.file).is_absolute():
+            found = replace(found, place=replace(found.place, file=workspace.name_of(Path(found.place.file))))
+        yield found
 
 
 def _problem(rule: str, error: ProvisionError, otherwise: Place) -> Problem:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
+_NOT_AN_ECHO = frozenset(("yaml-ambiguous", "no-recipients", "duplicate-id"))
 _EXPECTED = {
     "string_type": "text",
     "list_type": "a list",
@@ -67,6 +68,12 @@ def _field(path: list[int | str]) -> str:
     if names and names[0] == "overrides":
         names = names[1:]
     return names[0] if names else ""
+
+
+def without_echoes(problems: list[Problem]) -> list[Problem]:
+    """The same without those that only follow from an unquoted word which was refused at the same place."""
+    refused = {p.place for p in problems if p.rule == "yaml-ambiguous"}
+    return [p for p in problems if p.place not in refused or p.rule in _NOT_AN_ECHO]
 
 
 def fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:

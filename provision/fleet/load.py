@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.files import read_bounded
+from provision.fleet.explain import without_echoes
 from provision.fleet.inventory import read_inventory
 from provision.fleet.located import shown
 from provision.fleet.profiles import Effective, Profiles, read_profile
@@ -75,7 +76,7 @@ def load_fleet(workspace: Workspace) -> Fleet:
         users = Users(file, profiles, effective, files.read)
     else:
         users = read_inventory(data, file, lambda: Users(file, profiles, effective, files.read))
-    every = dict.fromkeys([*problems, *profiles.problems, *users.problems])
+    every = dict.fromkeys([*problems, *profiles.problems, *without_echoes(users.problems)])
     ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
     extended = frozenset(layer.parent for layer in profiles.layers.values() if layer.parent)
     return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused)
@@ -100,10 +101,11 @@ def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
         except (ProvisionError, FileNotFoundError) as e:
             layer, problems = None, [Problem("unreadable", f"cannot read this profile: {e}", Place(file))]
         profiles.problems += problems
-        if layer is None:
-            profiles.broken.add(path.stem)
+        if problems or layer is None:
+            profiles.broken[path.stem] = layer
         else:
             profiles.layers[path.stem] = layer
+    profiles.judge_broken()
 
 
 class _RecipientFiles:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from provision.errors import Place, Problem
 from provision.fleet.desired import ApiMode, EffectiveProfile, SecretDelivery
-from provision.fleet.explain import described, problems_of
+from provision.fleet.explain import described, problems_of, without_echoes
 from provision.fleet.located import Map, leaves, mark, place, plain, shown
 from provision.fleet.models import ProfileFile
 from provision.fleet.names import ID, id_refusal
@@ -54,7 +54,7 @@ class Settled:
 
 
 def read_profile(name: str, data: bytes, file: str) -> tuple[Layer | None, list[Problem]]:
-    """One profile file, and everything that is wrong with it; None when nothing of it can be used. Never raises."""
+    """One profile file, and everything that is wrong with it; None when nothing of it can be read. Never raises."""
     refusal = id_refusal(name) if _ID.match(name) else "a-z, 0-9, '.', '_' and '-', at most 64"
     problems = [] if refusal is None else [Problem("bad-id", f"{shown(name)} is no profile name", Place(file), refusal)]
     root, found = read_yaml(data, file)
@@ -70,7 +70,7 @@ def read_profile(name: str, data: bytes, file: str) -> tuple[Layer | None, list[
         ProfileFile.model_validate(root)
     except ValidationError as e:
         problems += problems_of(e, ProfileFile, root, file, mark(1, 1))
-    return (None if problems else Layer(name, file, root)), problems
+    return Layer(name, file, root), without_echoes(problems)
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Profiles:
     """All profiles of a workspace. `broken` are those whose files have errors: users of them are not judged further."""
 
     layers: dict[str, Layer]
-    broken: set[str] = field(default_factory=set)
+    broken: dict[str, Layer | None] = field(default_factory=dict)
     base_url: tuple[str, Place] = ("", Place("provision.toml"))
     """The workspace's gateway, for profiles that name none, and where it is set."""
     problems: list[Problem] = field(default_factory=list)
@@ -87,7 +87,19 @@ class Profiles:
     @property
     def names(self) -> list[str]:
         """Every profile there is, the broken ones too."""
-        return sorted({*self.layers, *self.broken})
+        return sorted({*self.layers, *(name for name in self.broken if _ID.match(name))})
+
+    def judge_broken(self) -> None:
+        """Report what broken profiles extend and is not there; for the others `settle` does."""
+        for layer in self.broken.values():
+            parent = layer.parent if layer else None
+            if layer and isinstance(parent, str) and parent not in self.layers and parent not in self.broken:
+                self._no_parent(layer, parent)
+
+    def _no_parent(self, layer: Layer, parent: str) -> None:
+        where = place(layer.file, layer.settings.marks["extends"])
+        hint = spelling(parent, [name for name in self.names if name != layer.name])
+        self.problems.append(Problem("unknown-profile", f"there is no profile {shown(parent)}", where, hint))
 
     def settle(self, name: str) -> Settled | None:
         """A profile after inheritance; None when it, or one it extends, is broken, missing or in a circle (reported once)."""
@@ -113,20 +125,13 @@ class Profiles:
         if not chain or at in self.broken:
             return
         last = chain[-1]
+        if at not in self.layers:
+            self._no_parent(last, at)
+            return
+        circle = [layer.name for layer in chain][[layer.name for layer in chain].index(at) :]
+        message = f"profiles extend each other in a circle: {' → '.join([*circle, at])}"
         where = place(last.file, last.settings.marks["extends"])
-        if at in self.layers:
-            circle = [layer.name for layer in chain][[layer.name for layer in chain].index(at) :]
-            message = f"profiles extend each other in a circle: {' → '.join([*circle, at])}"
-            self.problems.append(Problem("extends-cycle", message, where, "take one `extends` out"))
-        else:
-            self.problems.append(
-                Problem(
-                    "unknown-profile",
-                    f"there is no profile {shown(at)}",
-                    where,
-                    spelling(at, [n for n in self.names if n != last.name]),
-                )
-            )
+        self.problems.append(Problem("extends-cycle", message, where, "take one `extends` out"))
 
 
 def _inherit(layer: Layer, parent: Settled | None) -> Settled:

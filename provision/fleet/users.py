@@ -13,7 +13,7 @@ from provision.fleet.desired import DesiredState, Platform
 from provision.fleet.explain import described, problems_of
 from provision.fleet.located import Map, leaves, locate, place, shown
 from provision.fleet.models import Defaults, UserEntry
-from provision.fleet.nearest import spelling
+from provision.fleet.nearest import nearest, spelling
 from provision.fleet.origins import EMPTY, Origins, PathTuples
 
 if TYPE_CHECKING:
@@ -73,9 +73,22 @@ class Users:
             UserEntry.model_validate(entry)
         except ValidationError as e:
             self.problems += problems_of(e, UserEntry, entry, self.file, at)
+            self._cross_check(entry, {str(error["loc"][0]) for error in e.errors(include_url=False) if error["loc"]})
             return
         if known:
-            self._build(entry, at)
+            self._build(entry)
+
+    def _cross_check(self, entry: Map, wrong: set[str]) -> None:
+        """What can still be said of an entry with errors, so that one run tells everything."""
+        if "id" in wrong or "id" not in entry:
+            return
+        misspelt = any(nearest(key, ("recipients", "recipients_file")) for key in wrong)
+        if not misspelt and not wrong & {"recipients", "recipients_file"}:
+            self._recipients(entry)
+        if "host" not in wrong:
+            self._host(entry)
+        if "profile" not in wrong and "profile" in entry:
+            self._known_profile(entry, entry["profile"])
 
     def _new_id(self, entry: Map) -> bool:
         user = entry.get("id")
@@ -100,7 +113,7 @@ class Users:
         own = entry.get(key)
         return self.defaults.get(key) if own is None else own
 
-    def _build(self, entry: Map, at: int) -> None:
+    def _build(self, entry: Map) -> None:
         before = len(self.problems)
         recipients = self._recipients(entry)
         self._host(entry)
@@ -191,13 +204,7 @@ class Users:
                 hint=spelling("", self.profiles.names),
             )
             return None
-        if name not in self.profiles.layers:
-            if name not in self.profiles.broken:
-                at = locate(entry, ["profile"], 0) or locate(self.defaults, ["profile"], 0)
-                message = f"there is no profile {shown(name)}"
-                self.problems.append(
-                    Problem("unknown-profile", message, place(self.file, at), spelling(name, self.profiles.names))
-                )
+        if not self._known_profile(entry, name):
             return None
         settled = self.profiles.settle(name)
         if settled is None:
@@ -210,6 +217,17 @@ class Users:
             self._no_model(entry, settled)
             return None
         return effective, settled
+
+    def _known_profile(self, entry: Map, name: str) -> bool:
+        if name in self.profiles.layers:
+            return True
+        if name not in self.profiles.broken:
+            at = locate(entry, ["profile"], 0) or locate(self.defaults, ["profile"], 0)
+            hint = spelling(name, self.profiles.names)
+            self.problems.append(
+                Problem("unknown-profile", f"there is no profile {shown(name)}", place(self.file, at), hint)
+            )
+        return False
 
     def _no_model(self, entry: Map, settled: Settled) -> None:
         removed = locate(entry, ["overrides", "model"], 0)
