@@ -1,0 +1,98 @@
+"""A configuration while it is being changed: plain values, and the log of every change.
+
+The log is replayed on the user's own text (`roundtrip`), so that only what changed is rewritten; the plain values are
+what Hermes must read afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from provision.hermes.removed import Removed, shown
+
+Path = tuple[str | int, ...]
+ABSENT: Any = object()
+"""No such key: distinct from null."""
+
+
+class Change(NamedTuple):
+    """`value` is ABSENT for a removal."""
+
+    path: Path
+    value: Any
+
+
+class Draft:
+    """Values of one `config.yaml`, changed key by key; `removed` lists what was the user's and is gone."""
+
+    def __init__(self, data: dict[Any, Any], file: str) -> None:
+        self.data = unshared(data)
+        self.changes: list[Change] = []
+        self.removed: list[Removed] = []
+        self._file = file
+
+    def get(self, *path: str | int) -> Any:
+        """The value at a path, or ABSENT."""
+        value: Any = self.data
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return ABSENT
+        return value
+
+    def mapping(self, *path: str | int) -> dict[Any, Any]:
+        """The mapping at a path; an empty one when something else, or nothing, stands there."""
+        value = self.get(*path)
+        return value if isinstance(value, dict) else {}
+
+    def set(self, path: Path, value: Any) -> None:
+        """Put a value; the mappings on the way must exist. Nothing is logged when it is there already."""
+        if same(self.get(*path), value):
+            return
+        self.get(*path[:-1])[path[-1]] = unshared(value)
+        self.changes.append(Change(path, unshared(value)))
+
+    def delete(self, path: Path) -> None:
+        """Take a value out; absent is fine."""
+        if self.get(*path) is ABSENT:
+            return
+        del self.get(*path[:-1])[path[-1]]
+        self.changes.append(Change(path, ABSENT))
+
+    def take(self, path: Path, why: str) -> None:
+        """`delete` something of the user's, and list it."""
+        value = self.get(*path)
+        if value is not ABSENT:
+            self.list_(path, value, why)
+            self.delete(path)
+
+    def list_(self, path: Path, value: Any, why: str) -> None:
+        """Note in `removed` what stood at a path."""
+        self.removed.append(Removed(self._file, dotted(path), why, shown(str(path[-1]), value)))
+
+
+def dotted(path: Path) -> str:
+    """`providers.aisa.api_key`, `custom_providers[0].name`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def unshared(value: Any) -> Any:
+    """A copy in which no two places are the same object (anchors make PyYAML share them)."""
+    if isinstance(value, dict):
+        return {key: unshared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unshared(item) for item in value]
+    return value
+
+
+def same(one: Any, two: Any) -> bool:
+    """Equality as a configuration means it: 1, 1.0 and true differ, NaN equals itself."""
+    if one is ABSENT or two is ABSENT:
+        return one is two
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(same(item, two[key]) for key, item in one.items())
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(same, one, two))
+    return type(one) is type(two) and bool(one == two or (one != one and two != two))  # noqa: PLR0124  NaN
