@@ -58,11 +58,12 @@ def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     text, data = _read(current)
     if data is None:
         return Merged(_styled(text.rstrip("\n") + "\n" + new.decode(), current), pools=pools)
-    before, notes = _last(last)
+    before, note = _last(last)
+    notes = (note,) if note else ()
     draft = Draft(data, FILE)
     moved = keep_other_endpoint(draft, wanted)
     if moved:
-        notes += (f"the endpoint that stood in model: is kept as providers.{moved}, with its key",)
+        notes = (*notes, f"the endpoint that stood in model: is kept as providers.{moved}, with its key")
     wanted["_config_version"] = _newer(data.get("_config_version"), wanted["_config_version"])
     retire_last(draft, before, wanted)
     apply_new(draft, wanted, before)
@@ -79,13 +80,11 @@ def clean_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     `last` is our previous rendering when it went into this file. Raises MergeError, like `merge_config`.
     """
     wanted = parse(new, "the rendering").data
-    pools = (Ours.of(wanted).name,)
-    if current is None or not current.strip(b"\xef\xbb\xbf \t\r\n"):
-        return Merged(current or b"", pools=pools)
-    text, data = _read(current)
-    if data is None:
-        return Merged(current, pools=pools)
-    before, notes = _last(last)
+    text, data = _read(current or b"")
+    if current is None or data is None:
+        return Merged(current or b"", pools=(Ours.of(wanted).name,))
+    before, note = _last(last)
+    notes = (note,) if note else ()
     draft = Draft(data, FILE)
     retire_last(draft, before, {})
     pools = clear(draft, wanted)
@@ -117,17 +116,17 @@ def _read(current: bytes) -> tuple[str, Any]:
     return text, parsed.data
 
 
-def _last(last: bytes | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Our previous rendering. A damaged copy counts as none: then nothing is retired, and a note says so."""
+def _last(last: bytes | None) -> tuple[dict[str, Any], str]:
+    """Our previous rendering, and a remark. A damaged copy counts as none: then nothing is retired, and a note says so."""
     if not last:
-        return {}, ()
+        return {}, ""
     try:
         data = parse(last, "the last rendering").data
     except YamlError:
         data = None
     if isinstance(data, dict):
-        return data, ()
-    return {}, ("the copy of the last rendering is damaged: settings the team no longer sets may stay",)
+        return data, ""
+    return {}, "the copy of the last rendering is damaged: settings the team no longer sets may stay"
 
 
 def _newer(have: Any, ours: int) -> int:
