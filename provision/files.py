@@ -248,6 +248,8 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
     except OSError as e:
         raise FileProblemError(f"cannot lock {path}: {e.strerror or e}") from e
     try:
+        for stray in path.parent.glob(f".{note.name}.*{STAGED_SUFFIX}"):  # of a holder that was killed while writing it
+            stray.unlink(missing_ok=True)
         holder = {
             "who": _user(),
             "host": socket.gethostname(),

@@ -81,7 +81,9 @@ def init(
     }
     for name, text in {".gitignore": _GITIGNORE, ".gitattributes": _GITATTRIBUTES}.items():
         if os.path.lexists(folder / name):  # a repository that was there first
-            run.say(f"{name} was there and was left alone; add to it:\n{text}")
+            run.say(f"{name} was there and was left alone; add these lines to it:")
+            for line in text.splitlines():
+                run.say(f"    {line}")
         else:
             files[name] = text.encode()
     _write(folder, files)

@@ -92,8 +92,8 @@ def _of_the_fleet(
 
     if allow_unknown and not limit:
         return list(keys), []
-    states = load_fleet(workspace).states
-    known = {state.user for state in states}
+    fleet = load_fleet(workspace)
+    known = {state.user for state in fleet.states} | set(fleet.refused)  # an error in the inventory is not about keys
     problems: list[Problem] = []
     for new in keys:
         if new.user in known or allow_unknown:
@@ -103,7 +103,7 @@ def _of_the_fleet(
         problems.append(Problem("unknown-user", f"{new.user} is not in the inventory", new.place, hint))
     if not limit:
         return list(keys), problems
-    chosen = {state.user for state in select(states, limit)}
+    chosen = {state.user for state in select(fleet.states, limit)}
     kept = [new for new in keys if new.user in chosen]
     if len(kept) < len(keys):
         run.say(f"{len(keys) - len(kept)} keys of other users left aside (--limit)")
