@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERMES_VERSION: Final = "0.19.0"
 CONFIG_VERSION: Final = 33
@@ -89,7 +92,7 @@ CREDENTIAL_SUFFIXES: Final = ("_API_KEY", "_TOKEN", "_SECRET", "_KEY")
 SECRET_SOURCES: Final = ("bitwarden", "onepassword")
 """The secret sources that ship with Hermes; others come from plugins."""
 
-MANAGED_PROVIDER_PINS: Final = MappingProxyType(
+MANAGED_PROVIDER_PINS: Final[Mapping[str, str | bool]] = MappingProxyType(
     {"api_key": "", "extra_headers": "", "extra_body": "", "ssl_verify": True, "ssl_ca_cert": ""}
 )
 """What a managed config must say in its provider's entry, beside `name` and the URL three times (`api`, `url`, `base_url`),
@@ -99,13 +102,24 @@ Runs show: an empty `api_key` (also null, also `${KEY_ENV}`) is no key, so `key_
 the same entry then changes nothing. A user's `extra_headers: {Authorization: …}` would be sent, unless it is pinned to
 something that is no mapping.
 """
-MANAGED_ROOT_PINS: Final = MappingProxyType({"custom_providers": []})
+MANAGED_ROOT_PINS: Final[Mapping[str, list[str]]] = MappingProxyType({"custom_providers": []})
 """What a managed config must say at its top level: with `custom_providers` an empty list, Hermes finds no credential pool for
 custom endpoints, so neither a manual entry of `auth.json` nor a user's `custom_providers` entry of the same name replaces
 the key. (Hermes then also takes `key_env` before an inline `api_key`.)
 """
-MANAGED_ENV_PINS: Final = MappingProxyType({"CUSTOM_BASE_URL": ""})
-"""What a managed `.env` must say: an empty value beats a user's, and counts as none."""
+MANAGED_ENV_PINS: Final = MappingProxyType({"CUSTOM_BASE_URL": "", "HERMES_INFERENCE_MODEL": ""})
+"""What a managed `.env` must say: an empty value beats a user's and the shell's, and counts as none."""
 # What no pin prevents: a second entry of the user's whose name normalises to the same (`AISA` beside `aisa`) stands first
-# and wins; `HERMES_MANAGED_DIR` in the user's .env switches the scope off; `--provider custom:mine`; HERMES_INFERENCE_MODEL
-# (unless the managed .env sets it empty).
+# and wins; `HERMES_MANAGED_DIR` in the user's .env switches the scope off; `--provider custom:mine`.
+
+_PROVIDER_KEYS = """ALIBABA_CODING_PLAN_API_KEY ANTHROPIC_API_KEY ANTHROPIC_TOKEN ARCEEAI_API_KEY AZURE_FOUNDRY_API_KEY
+CLAUDE_CODE_OAUTH_TOKEN DASHSCOPE_API_KEY DEEPINFRA_API_KEY DEEPSEEK_API_KEY FIREWORKS_API_KEY GEMINI_API_KEY GLM_API_KEY
+GMI_API_KEY GOOGLE_API_KEY HF_TOKEN KILOCODE_API_KEY KIMI_API_KEY KIMI_CN_API_KEY KIMI_CODING_API_KEY MINIMAX_API_KEY
+MINIMAX_CN_API_KEY NOVITA_API_KEY NVIDIA_API_KEY OLLAMA_API_KEY OPENAI_API_KEY OPENCODE_GO_API_KEY OPENCODE_ZEN_API_KEY
+STEPFUN_API_KEY TOKENHUB_API_KEY UPSTAGE_API_KEY XAI_API_KEY XIAOMI_API_KEY ZAI_API_KEY Z_AI_API_KEY"""
+PROVIDER_KEY_ENV: Final = tuple(_PROVIDER_KEYS.split())
+"""Variables whose mere presence makes Hermes choose their provider, when the configuration names none."""
+_FAMILIES = """sonnet opus haiku claude gpt5 gpt codex o3 o4 gemini deepseek grok llama qwen minimax nemotron kimi glm step mimo
+trinity"""
+MODEL_FAMILIES: Final = frozenset(_FAMILIES.split())
+"""Short model names; in HERMES_INFERENCE_MODEL they make Hermes leave the configured provider for the vendor's own."""

@@ -1,0 +1,92 @@
+"""Hazards beside the main route: settings that send some requests, and perhaps the key, to another address.
+
+Fallbacks fire on a failed connection and on 401: a revoked key then moves the work elsewhere without a word. Delegation,
+auxiliary tasks and aliases have routes of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.endpoint import hostname
+from provision.hermes.hazards import Hazard, Situation, error, note, warning
+from provision.hermes.providers import StopError, canonical, find_named, normal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OWN = frozenset({"", "auto", "main"})
+
+
+def elsewhere_hazards(s: Situation) -> Iterator[Hazard]:
+    """All side routes that lead to another host than the main one."""
+    config = s.layers.config
+    for key in ("fallback_providers", "fallback_model"):
+        value = config.get(key)
+        entries: list[tuple[Any, tuple[str | int, ...]]] = (
+            [(e, (key, n)) for n, e in enumerate(value)] if isinstance(value, list) else [(value, (key,))]
+        )
+        for entry, path in entries:
+            if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
+                yield from _side(
+                    s, entry, path, "fallback", "used when the gateway cannot be reached or refuses the key"
+                )
+    yield from _section(s, config.get("delegation"), ("delegation",), "delegation", "subagents use it")
+    auxiliary = config.get("auxiliary")
+    for task, entry in auxiliary.items() if isinstance(auxiliary, dict) else ():
+        yield from _section(s, entry, ("auxiliary", str(task)), "auxiliary", "side tasks use it")
+    aliases = config.get("model_aliases")
+    for name, entry in aliases.items() if isinstance(aliases, dict) else ():
+        if isinstance(entry, dict) and entry.get("model"):
+            yield from _side(
+                s,
+                {"provider": "custom", **entry},
+                ("model_aliases", str(name)),
+                "model-alias",
+                "used when that model is asked for",
+            )
+    if (
+        config.get("security")
+        and isinstance(config["security"], dict)
+        and config["security"].get("redact_secrets") is False
+    ):
+        where = s.layers.where("security", "redact_secrets")
+        yield warning("redaction-off", where, "Hermes writes secrets unmasked into logs and output", "remove the line")
+
+
+def _section(s: Situation, entry: object, path: tuple[str | int, ...], id_: str, when: str) -> Iterator[Hazard]:
+    if isinstance(entry, dict) and (entry.get("base_url") or str(entry.get("provider") or "").lower() not in _OWN):
+        yield from _side(s, entry, path, id_, when)
+
+
+def _side(s: Situation, entry: dict[Any, Any], path: tuple[str | int, ...], id_: str, when: str) -> Iterator[Hazard]:
+    where, cure = s.layers.where(*path), "remove it, or name the provisioned provider"
+    provider = str(entry.get("provider") or "").strip().lower()
+    explicit = entry.get("base_url")
+    try:
+        named = find_named(s.layers.config, provider, s.environment) if provider not in _OWN else None
+    except StopError:
+        named = None
+    url = explicit if isinstance(explicit, str) and explicit.strip() else named.base_url if named else ""
+    if str(entry.get("api_key") or "").strip():
+        yield warning(f"{id_}-inline-key", f"{where}.api_key", "a key in clear in the configuration", "move it to .env")
+    if not url:
+        if provider in _OWN or normal(provider) == normal(s.requested):
+            return
+        if canonical(provider) in {None, "custom", "auto"}:
+            yield note(f"{id_}-nowhere", where, f"{when}; it names no endpoint that exists", cure)
+        else:
+            yield warning(f"{id_}-elsewhere", where, f"{when}; it goes to a built-in provider", cure)
+        return
+    if hostname(url) == hostname(s.base_url) and s.base_url:
+        return
+    if s.key and s.key in _keys(s, entry, named.key if named else ""):
+        yield error(f"{id_}-leaks-key", where, f"{when}; it sends this gateway's key to {hostname(url)}", cure)
+    else:
+        yield warning(f"{id_}-elsewhere", where, f"{when}; it goes to {hostname(url)}", cure)
+
+
+def _keys(s: Situation, entry: dict[Any, Any], named_key: str) -> set[str]:
+    env = str(entry.get("key_env") or entry.get("api_key_env") or "").strip()
+    inline = str(entry.get("api_key") or "").strip()
+    return {inline, s.environment.get(env) if env else "", named_key} - {""}

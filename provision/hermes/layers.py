@@ -1,0 +1,140 @@
+"""The configuration Hermes ends up with: the home's `config.yaml`, normalised and expanded, under the managed one.
+
+Modelled on `config._load_config_impl`: aliases of old spellings are folded into `model`, `${VAR}` is expanded from the
+environment (an unset one stays as it is written), and managed scope is merged over the result leaf by leaf. Hermes' own
+defaults are left out: none of them routes anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.facts import CONFIG_NAME
+from provision.hermes.yamlread import Document, read_yaml
+
+if TYPE_CHECKING:
+    from provision.hermes.environment import Environment
+    from provision.hermes.home import HomeFiles
+
+_REFERENCE = re.compile(r"\$\{([^}]+)\}")
+_NO_DOCUMENT = Document()
+MAX_EXPANDED_CHARS = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The effective configuration, and both files it came from."""
+
+    config: dict[Any, Any] = field(repr=False)
+    user: Document
+    managed: Document
+    user_path: str
+    managed_path: str = ""
+
+    def where(self, *path: str | int) -> str:
+        """`FILE dotted.path` of a setting: the managed file when that one sets it."""
+        dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+        return f"{self.managed_path if self.is_managed(*path) else self.user_path} {dotted}"
+
+    def where_dotted(self, dotted: str) -> str:
+        """`where` for a path written as `custom_providers[0].api_key`."""
+        steps = dotted.replace("[", ".").replace("]", "").split(".")
+        return self.where(*(int(step) if step.isdigit() else step for step in steps))
+
+    def is_managed(self, *path: str | int) -> bool:
+        """Whether the managed file sets this path, or a list that holds it."""
+        node: Any = self.managed.value
+        for step in path:
+            if isinstance(node, list):
+                return True
+            if not isinstance(node, dict) or step not in node:
+                return False
+            node = node[step]
+        return node is not None and bool(self.managed_path)
+
+
+def load_layers(home: HomeFiles, environment: Environment, managed: HomeFiles | None) -> Layers:
+    """Merge both files as Hermes does; a file that Hermes cannot read counts as empty, as it does there."""
+    user = read_yaml(home.config) if home.config is not None else _NO_DOCUMENT
+    over = read_yaml(managed.config) if managed is not None and managed.config is not None else _NO_DOCUMENT
+    config: dict[Any, Any] = {"model": "", "providers": {}, "fallback_providers": []}
+    if not (user.malformed or user.beyond):
+        config = _merged(config, user.mapping)
+    expand = _Expander(environment)
+    config = expand(_normalised(config))
+    if not over.beyond and over.mapping:
+        config = _merged(config, expand(over.mapping))
+    if expand.exhausted:
+        user = Document(
+            user.value, user.malformed, "its ${…} references expand to more text than any configuration holds"
+        )
+    return Layers(config, user, over, home.where(CONFIG_NAME), managed.where(CONFIG_NAME) if managed else "")
+
+
+def unresolved(value: object) -> tuple[str, ...]:
+    """Names of the `${VAR}` references left in a value after expansion."""
+    return tuple(_REFERENCE.findall(value)) if isinstance(value, str) else ()
+
+
+def _merged(base: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        current = result.get(key)
+        if isinstance(current, dict) and isinstance(value, dict):
+            result[key] = _merged(current, value)
+        elif not (isinstance(current, dict) and value is None):
+            result[key] = value
+    return result
+
+
+class _Expander:
+    """Expands `${VAR}` everywhere, until the text it made would be more than any real configuration holds."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._values = environment.values
+        self._left = MAX_EXPANDED_CHARS
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return _REFERENCE.sub(self._one, value) if "${" in value else value
+        if isinstance(value, dict):
+            return {k: self(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self(v) for v in value]
+        return value
+
+    def _one(self, match: re.Match[str]) -> str:
+        found = self._values.get(match[1], match[0])
+        self._left -= len(found)
+        return found if self._left >= 0 else match[0]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether something was left unexpanded."""
+        return self._left < 0
+
+
+def _normalised(config: dict[Any, Any]) -> dict[Any, Any]:
+    """`config._normalize_root_model_keys`: root-level and alias spellings fill in what `model` does not say."""
+    model = config.get("model")
+    aliased = isinstance(model, dict) and any(model.get(k) for k in ("api_base", "model", "name"))
+    if not aliased and not any(config.get(k) for k in ("provider", "base_url", "context_length", "api_base")):
+        return config
+    config = dict(config)
+    model = dict(model) if isinstance(model, dict) else ({"default": model} if model else {})
+    for key in ("provider", "base_url", "context_length"):
+        at_root = config.pop(key, None)
+        if at_root and not model.get(key):
+            model[key] = at_root
+    for alias in (config.pop("api_base", None), model.pop("api_base", None)):
+        if alias and not model.get("base_url"):
+            model["base_url"] = alias
+    if not model.get("default") and (name := model.get("model") or model.get("name")):
+        model["default"] = name
+    if model.get("default"):
+        model.pop("model", None)
+        model.pop("name", None)
+    config["model"] = model
+    return config

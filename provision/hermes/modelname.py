@@ -1,0 +1,53 @@
+"""Which model is asked for, and how HERMES_INFERENCE_MODEL and aliases change provider and URL along with it.
+
+Modelled on `oneshot._run_agent` and `model_switch._load_direct_aliases`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.hermes.facts import MODEL_FAMILIES
+from provision.hermes.providers import StopError, canonical
+from provision.hermes.runtime import ElsewhereError
+
+if TYPE_CHECKING:
+    from provision.hermes.runtime import Asked
+
+
+def choose_model(asked: Asked, requested: str) -> tuple[str, str | None, str, str | None]:
+    """The model asked for, the provider and URL an alias brings along, and a doubt (`oneshot._run_agent`)."""
+    section = asked.config.get("model") or {}
+    if not isinstance(section, dict | str):
+        raise StopError("model is neither text nor a mapping")
+    configured = section if isinstance(section, str) else section.get("default") or section.get("model") or ""
+    if not isinstance(configured, str):
+        raise StopError("model.default is not text")
+    wanted = asked.environment.get("HERMES_INFERENCE_MODEL")
+    if not wanted:
+        return configured, None, "", None
+    if alias := _alias(asked, wanted):
+        return *alias, None
+    name = wanted.lower()
+    target = canonical(name)
+    leaves = target not in {None, "auto", "custom", "openrouter", canonical(requested)}
+    if name in MODEL_FAMILIES or leaves:
+        raise ElsewhereError(f"HERMES_INFERENCE_MODEL names {name}, which has a provider of its own")
+    return wanted, None, "", "HERMES_INFERENCE_MODEL may make Hermes switch to OpenRouter, as its online catalogue says"
+
+
+def _alias(asked: Asked, wanted: str) -> tuple[str, str, str] | None:
+    """Model, provider and URL of `model_aliases` (or of `model.aliases`), which HERMES_INFERENCE_MODEL can name."""
+    found = None
+    aliases = asked.config.get("model_aliases")
+    for name, entry in aliases.items() if isinstance(aliases, dict) else ():
+        if isinstance(entry, dict) and entry.get("model") and str(name).strip().lower() == wanted.lower():
+            url = str(entry.get("base_url") or "").rstrip("/")
+            found = (str(entry["model"]), str(entry.get("provider", "custom")).strip().lower(), url)
+    simple = asked.model.get("aliases")
+    for name, value in simple.items() if isinstance(simple, dict) and not found else ():
+        if isinstance(value, str) and value.strip() and str(name).strip().lower() == wanted.lower():
+            provider, slash, model = value.strip().partition("/")
+            current = asked.setting("provider")
+            found = (model.strip(), provider.strip().lower() or current, "") if slash else (value.strip(), current, "")
+    return found

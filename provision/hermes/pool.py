@@ -1,0 +1,214 @@
+"""The credential pool of a custom endpoint: keys that `auth.json` or the configuration put before `key_env`.
+
+Modelled on `agent/credential_pool.py`: `load_pool`, `_seed_custom_pool`, `CredentialPool.select`. A manual entry (one that
+`hermes auth add` wrote) holds its key in `auth.json` and wins; borrowed entries hold none and are filled from the
+configuration. A Hermes profile without entries of its own reads those of the root home.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.facts import AUTH_NAME
+from provision.hermes.providers import compatible, normal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.hermes.home import HomeFiles
+
+_TTL_S = {401: 300}
+_TTL_DEFAULT_S = 3600
+MAX_AUTH_CHARS = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The key a pool yields. `doubt` says why it may be another one; `manual` whether it stands in `auth.json`."""
+
+    pool: str
+    key: str = field(repr=False)
+    source: str
+    manual: bool
+    base_url: str = field(default="", repr=False)
+    doubt: str | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    source: str
+    key: str
+    priority: int
+    base_url: str
+    raw: dict[str, Any]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthStore:
+    """The pools in reach of a home: its own `auth.json`, and for a Hermes profile the root's as well."""
+
+    pools: dict[str, list[tuple[dict[str, Any], str]]] = field(repr=False)
+    unreadable: tuple[str, ...] = ()
+
+    def entries(self, pool: str) -> list[tuple[dict[str, Any], str]]:
+        """The raw entries of one pool, each with the path it was read from."""
+        return self.pools.get(pool, [])
+
+
+def read_auth(home: HomeFiles, root: HomeFiles | None) -> AuthStore:
+    """Every pool of a home; `root` is the root home when `home` is a Hermes profile. Never raises."""
+    pools: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    unreadable = []
+    for files in (home, root):
+        if files is None or files.auth is None:
+            continue
+        path = files.where(AUTH_NAME)
+        store = _json(files.auth)
+        if store is None:
+            unreadable.append(path)
+            continue
+        found = store.get("credential_pool")
+        for name, entries in found.items() if isinstance(found, dict) else ():
+            if isinstance(entries, list) and entries and not pools.get(name):
+                pools[name] = [
+                    (e, f"{path} credential_pool.{name}[{n}]") for n, e in enumerate(entries) if isinstance(e, dict)
+                ]
+    return AuthStore(pools, tuple(unreadable))
+
+
+def pool_key(config: dict[Any, Any], base_url: str, name: str | None) -> str | None:
+    """The pool an endpoint belongs to: `custom:NAME` of the entry of that name, else of that URL; None without entries.
+
+    `credential_pool.get_custom_provider_pool_key`: an empty `custom_providers` list hides `providers`, so there is no pool.
+    """
+    if not base_url:
+        return None
+    entries = list(_custom_entries(config))
+    if name:
+        for found, _, _ in entries:
+            if found == normal(name):
+                return f"custom:{found}"
+    url = base_url.strip().rstrip("/")
+    for found, entry, _ in entries:
+        entry_url = str(entry.get("base_url") or "").strip().rstrip("/")
+        if entry_url and entry_url == url:
+            return f"custom:{found}"
+    return None
+
+
+def pick(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | None) -> Picked | None:
+    """The key that a pool yields, or None when it has none to give. `now` (Unix time) decides about entries on hold."""
+    entries = [_entry(raw, where) for raw, where in auth.entries(pool)]
+    seeds = list(_seeds(config, pool))
+    sources = {s.source for s in seeds}
+    entries = [e for e in entries if _is_manual(e.source) or e.source in sources]
+    for seed in seeds:
+        existing = next((e for e in entries if e.source == seed.source), None)
+        if existing:
+            existing.key, existing.where = seed.key, seed.where
+        else:
+            seed.priority = max((e.priority for e in entries), default=-1) + 1
+            entries.append(seed)
+    entries.sort(key=lambda e: e.priority)
+    available, doubt = _available(entries, now)
+    if not available:
+        return None
+    strategies = config.get("credential_pool_strategies")
+    strategy = str(strategies.get(pool) or "").strip().lower() if isinstance(strategies, dict) else ""
+    chosen = available[0]
+    if len(available) > 1 and strategy == "least_used":
+        chosen = min(available, key=lambda e: _number(e.raw.get("request_count")))
+    if len(available) > 1 and strategy in {"random", "round_robin", "least_used"}:
+        doubt = f"the pool {pool} changes keys ({strategy})"
+    manual = _is_manual(chosen.source)
+    source = "auth.json pool (manual)" if manual else chosen.where
+    return Picked(pool, chosen.key, source, manual, chosen.base_url, doubt)
+
+
+def _available(entries: list[_Entry], now: float | None) -> tuple[list[_Entry], str | None]:
+    available, doubt = [], None
+    for entry in entries:
+        status = entry.raw.get("last_status")
+        if not entry.key or status == "dead":
+            continue
+        if status == "exhausted" and (until := _until(entry.raw)) is not None:
+            if now is None:
+                doubt = "an entry of the credential pool is on hold for a while"
+            if now is None or now < until:
+                continue
+        available.append(entry)
+    return available, doubt
+
+
+def _until(raw: dict[str, Any]) -> float | None:
+    if isinstance(reset := raw.get("last_error_reset_at"), int | float) and reset > 0:
+        return float(reset)
+    at = raw.get("last_status_at")
+    return (
+        at + _TTL_S.get(raw.get("last_error_code") or 0, _TTL_DEFAULT_S) if isinstance(at, int | float) and at else None
+    )
+
+
+def _seeds(config: dict[Any, Any], pool: str) -> Iterator[_Entry]:
+    """`_seed_custom_pool`: the inline key of the pool's entry, and that of `model` for plain custom with the same URL."""
+    for name, entry, where in _custom_entries(config) if pool.startswith("custom:") else ():
+        if f"custom:{name}" == pool:
+            if key := str(entry.get("api_key") or "").strip():
+                shown = str(entry.get("name") or "").strip()
+                yield _Entry(f"config:{shown}", key, 0, "", {}, f"{where}.api_key")
+            break
+    model = config.get("model")
+    if isinstance(model, dict) and str(model.get("provider") or "").strip().lower() == "custom":
+        url = str(model.get("base_url") or "").strip().rstrip("/")
+        for name in ("api_key", "api"):
+            if isinstance(inline := model.get(name), str) and inline.strip():
+                if url and pool_key(config, url, None) == pool:
+                    yield _Entry("model_config", inline.strip(), 0, "", {}, f"model.{name}")
+                break
+
+
+def _custom_entries(config: dict[Any, Any]) -> Iterator[tuple[str, dict[Any, Any], str]]:
+    """`credential_pool._iter_custom_providers`: the list as it stands, else the compatible view."""
+    listed = config.get("custom_providers")
+    if isinstance(listed, list):
+        for number, entry in enumerate(listed):
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+                yield normal(entry["name"]), entry, f"custom_providers[{number}]"
+        return
+    for entry, path in compatible(config):
+        yield normal(entry["name"]), entry, f"{path[0]}.{path[1]}"
+
+
+def _entry(raw: dict[str, Any], where: str) -> _Entry:
+    source = str(raw.get("source") or "manual")
+    key = raw.get("access_token") if _is_manual(source) else ""
+    return _Entry(
+        source,
+        str(key or ""),
+        int(_number(raw.get("priority"))),
+        str(raw.get("base_url") or "").rstrip("/"),
+        raw,
+        where,
+    )
+
+
+def _is_manual(source: str) -> bool:
+    source = source.strip().lower()
+    return source == "manual" or source.startswith("manual:")
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def _json(data: bytes) -> dict[str, Any] | None:
+    if len(data) > MAX_AUTH_CHARS:
+        return None
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,271 @@
+"""Which endpoint, key and API mode Hermes' resolver settles on, for one request.
+
+Modelled on `runtime_provider.resolve_runtime_provider` and the functions it calls, in the order they are tried. Endpoints
+of a configuration (`custom…`), OpenRouter and `openai-api` are modelled to the key; any other built-in is named and left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.endpoint import host_derived_env, host_matches, is_loopback, mode_of_url, parse_mode
+from provision.hermes.environment import is_usable
+from provision.hermes.facts import NO_KEY, PROVIDER_KEY_ENV
+from provision.hermes.pool import Picked, pick, pool_key
+from provision.hermes.providers import StopError, canonical, find_named, is_enabled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from provision.hermes.environment import Environment
+    from provision.hermes.pool import AuthStore
+
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+_ELSEWHERE = frozenset({"moa", "azure-foundry", "vertex", "google-vertex", "vertex-ai", "gcp-vertex", "vertexai"})
+_CLOUDS = ("openrouter.ai", "anthropic.com", "openai.com")
+
+
+class ElsewhereError(Exception):
+    """Hermes would use a provider of its own that is not modelled; the text is its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The outcome: `provider` is `custom`, `openrouter` or `openai-api`; `entry` the path of the provider entry, if any.
+
+    `plain` says that `model` itself, not an entry, gave the endpoint; `pool` is the credential pool the key came from.
+    """
+
+    provider: str
+    base_url: str = field(repr=False)
+    mode: str
+    key: str = field(repr=False)
+    key_source: str
+    entry: tuple[str | int, ...] = ()
+    plain: bool = False
+    pool: Picked | None = None
+    url_source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the resolver works on: the configuration, the environment, the pools, and the clock if there is one."""
+
+    config: dict[Any, Any] = field(repr=False)
+    environment: Environment
+    auth: AuthStore
+    now: float | None = None
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """`model` as a mapping (`runtime_provider._get_model_config`). Raises StopError on values of a wrong type."""
+        model = self.config.get("model")
+        if isinstance(model, str):
+            return {"default": model.strip()} if model.strip() else {}
+        if not isinstance(model, dict):
+            return {}
+        for name in ("default", "base_url"):
+            if model.get(name) and not isinstance(model[name], str):
+                raise StopError(f"model.{name} is not text")
+        return model
+
+    def setting(self, name: str) -> str:
+        """A setting of `model` as stripped text; empty for anything that is no text."""
+        value = self.model.get(name)
+        return value.strip() if isinstance(value, str) else ""
+
+
+def requested_provider(asked: Asked, explicit: str | None) -> str:
+    """What is asked for: an alias' provider, else `model.provider`, else HERMES_INFERENCE_PROVIDER, else `auto`."""
+    if explicit and explicit.strip():
+        return explicit.strip().lower()
+    configured = asked.setting("provider").lower()
+    return configured or asked.environment.get("HERMES_INFERENCE_PROVIDER").lower() or "auto"
+
+
+def resolve_runtime(asked: Asked, explicit: str | None = None, explicit_url: str = "") -> Runtime:
+    """The endpoint, key and mode. Raises StopError when Hermes exits first, ElsewhereError for an unmodelled built-in."""
+    requested = requested_provider(asked, explicit)
+    providers = asked.config.get("providers")
+    block = providers.get(requested) if isinstance(providers, dict) else None
+    if isinstance(block, dict) and not is_enabled(block):
+        raise StopError(f"the provider {requested} is disabled (providers.{requested}.enabled: false)")
+    if requested in _ELSEWHERE:
+        raise ElsewhereError(requested)
+    if found := _named(asked, requested, explicit_url):
+        return found
+    if not explicit_url:
+        url, provider = asked.setting("base_url"), asked.setting("provider").lower()
+        if url and provider in {"", "auto"} and not any(host_matches(url, cloud) for cloud in _CLOUDS):
+            return _openrouter(asked, requested)
+    name = canonical(requested)
+    if name is None:
+        raise StopError(f"unknown provider {requested!r}")
+    if name == "auto":
+        name = "openrouter" if explicit_url else _detected(asked)
+    if name == "openai-api" and not explicit_url:
+        return _openai(asked)
+    if name not in {"custom", "openrouter"}:
+        raise ElsewhereError(name)
+    if (name == "custom" or _pooled_openrouter(asked, requested)) and (entry := _own_pool(asked, name)):
+        return entry
+    return _openrouter(asked, requested, explicit_url)
+
+
+def _named(asked: Asked, requested: str, explicit_url: str) -> Runtime | None:
+    """`_resolve_named_custom_runtime`."""
+    if canonical(requested) == "custom" and explicit_url:
+        url = explicit_url.strip().rstrip("/")
+        mode = mode_of_url(url) or "chat_completions"
+        if picked := _pool_of(asked, url, None):
+            return Runtime("custom", url, mode, picked.key, picked.source, pool=picked)
+        key, source = _first(_host_keys(asked.environment, url))
+        return Runtime("custom", url, mode, key or NO_KEY, source)
+    entry = find_named(asked.config, requested, asked.environment)
+    url = (explicit_url.strip() or entry.base_url).rstrip("/") if entry else ""
+    if not entry or not url:
+        return None
+    mode = entry.mode or mode_of_url(url) or "chat_completions"
+    said = ".".join(map(str, entry.path))
+    if picked := _pool_of(asked, url, entry.name):
+        return Runtime("custom", url, mode, picked.key, picked.source, entry.path, pool=picked, url_source=said)
+    key, source = _first([(entry.key, entry.key_source), *_host_keys(asked.environment, url)])
+    return Runtime("custom", url, mode, key or NO_KEY, source, entry.path, url_source=said)
+
+
+def _openrouter(asked: Asked, requested: str, explicit_url: str = "") -> Runtime:
+    """`_resolve_openrouter_runtime`: OpenRouter itself, and every endpoint that `model` describes without a name."""
+    environment, wanted = asked.environment, requested
+    if canonical(requested) == "custom":
+        wanted = "custom"
+    configured, provider = asked.setting("base_url"), asked.setting("provider").lower()
+    from_config = False
+    if configured and not explicit_url:
+        auto = wanted == "auto" and provider in {"", "auto"}
+        from_config = auto or (wanted == "custom" and _trustworthy(configured, provider))
+    hijack, router = environment.get("CUSTOM_BASE_URL"), environment.get("OPENROUTER_BASE_URL")
+    candidates = (
+        (explicit_url.strip(), "model_aliases"),
+        (hijack, f"CUSTOM_BASE_URL ({environment.place('CUSTOM_BASE_URL')})"),
+        (configured if from_config else "", "model.base_url"),
+        (router, f"OPENROUTER_BASE_URL ({environment.place('OPENROUTER_BASE_URL')})"),
+        (OPENROUTER_URL, "built in"),
+    )
+    url, url_source = next((u.rstrip("/"), s) for u, s in candidates if u)
+    mode = parse_mode(asked.model.get("api_mode"))
+    if wanted == "custom":
+        picked = _pool_of(asked, url, requested if requested != "custom" and canonical(requested) != "custom" else None)
+        if picked:
+            pooled = mode or mode_of_url(url) or "chat_completions"
+            return Runtime(
+                "custom", url, pooled, picked.key, picked.source, pool=picked, plain=True, url_source=url_source
+            )
+    key, source = _first(_keys(asked, url, wanted, router, from_config=from_config))
+    if wanted == "custom":
+        if mode == "codex_responses" and mode_of_url(url) != "codex_responses":
+            mode = None
+        if not host_matches(url, "openrouter.ai"):
+            key = key or NO_KEY
+    resolved = mode or mode_of_url(url) or "chat_completions"
+    name = "custom" if wanted == "custom" else "openrouter"
+    return Runtime(name, url, resolved, key, source, plain=True, url_source=url_source)
+
+
+def _keys(asked: Asked, url: str, wanted: str, router: str, *, from_config: bool) -> Iterator[tuple[str, str]]:
+    environment = asked.environment
+    if host_matches(url, "openrouter.ai") or (wanted == "openrouter" and router and url == router.rstrip("/")):
+        for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY"):
+            yield environment.get(name), _source(environment, name)
+        return
+    if from_config:
+        inline = next(((v, f"model.{k}") for k in ("api_key", "api") if (v := asked.setting(k))), ("", ""))
+        yield inline
+    if host_matches(url, "ollama.com"):
+        yield environment.get("OLLAMA_API_KEY"), _source(environment, "OLLAMA_API_KEY")
+    yield from _host_keys(environment, url)
+
+
+def _openai(asked: Asked) -> Runtime:
+    """The built-in `openai-api`: OPENAI_API_KEY, and `model.base_url` unless OPENAI_BASE_URL is set."""
+    environment, default = asked.environment, "https://api.openai.com/v1"
+    key = environment.usable("OPENAI_API_KEY")
+    if not key:
+        raise StopError("no usable credentials for the provider openai-api (OPENAI_API_KEY)")
+    url = environment.get("OPENAI_BASE_URL").rstrip("/") or default
+    configured = asked.setting("provider").lower() == "openai-api"
+    if configured and url == default:
+        url = asked.setting("base_url").rstrip("/") or url
+    mode = parse_mode(asked.model.get("api_mode")) if configured else None
+    mode = mode or mode_of_url(url) or "chat_completions"
+    return Runtime(
+        "openai-api", url, mode, key, _source(environment, "OPENAI_API_KEY"), plain=True, url_source="model.base_url"
+    )
+
+
+def _detected(asked: Asked) -> str:
+    """`auth.resolve_provider("auto")`: whatever the keys in the environment suggest."""
+    environment = asked.environment
+    if environment.usable("OPENAI_API_KEY") or environment.usable("OPENROUTER_API_KEY"):
+        return "openrouter"
+    if asked.auth.entries("openrouter"):
+        return "openrouter"
+    for name in PROVIDER_KEY_ENV:
+        if environment.usable(name):
+            raise ElsewhereError(f"the one that {name} belongs to")
+    if environment.get("AWS_ACCESS_KEY_ID") or environment.get("AWS_PROFILE"):
+        raise ElsewhereError("bedrock")
+    raise StopError("no inference provider configured")
+
+
+def _pooled_openrouter(asked: Asked, requested: str) -> bool:
+    environment = asked.environment
+    elsewhere = environment.get("OPENAI_BASE_URL") or environment.get("OPENROUTER_BASE_URL")
+    configured = asked.setting("base_url") and asked.setting("provider").lower() in {"auto", "custom"}
+    return requested in {"openrouter", "auto"} and not elsewhere and not configured
+
+
+def _own_pool(asked: Asked, name: str) -> Runtime | None:
+    """A pool that is named exactly `custom` or `openrouter`: its entry brings its own URL."""
+    if name == "openrouter" and (key := asked.environment.get("OPENROUTER_API_KEY")):
+        source = _source(asked.environment, "OPENROUTER_API_KEY")
+        mode = parse_mode(asked.model.get("api_mode")) if asked.setting("provider").lower() == name else None
+        return Runtime(name, OPENROUTER_URL, mode or "chat_completions", key, source, plain=True, url_source="built in")
+    picked = pick(asked.config, asked.auth, name, now=asked.now)
+    if not picked:
+        return None
+    url = picked.base_url or (OPENROUTER_URL if name == "openrouter" else "")
+    configured = asked.setting("provider").lower()
+    supports = not configured or configured == name or (name == "custom" and configured.startswith("custom:"))
+    mode = (parse_mode(asked.model.get("api_mode")) if supports else None) or mode_of_url(url) or "chat_completions"
+    return Runtime(name, url, mode, picked.key, picked.source, plain=True, pool=picked, url_source="auth.json")
+
+
+def _pool_of(asked: Asked, url: str, name: str | None) -> Picked | None:
+    pool = pool_key(asked.config, url, name)
+    return pick(asked.config, asked.auth, pool, now=asked.now) if pool else None
+
+
+def _host_keys(environment: Environment, url: str) -> Iterator[tuple[str, str]]:
+    """Keys that Hermes sends to a host because of its name."""
+    if host_matches(url, "openai.com") or host_matches(url, "openai.azure.com"):
+        yield environment.get("OPENAI_API_KEY"), _source(environment, "OPENAI_API_KEY")
+    if host_matches(url, "openrouter.ai"):
+        yield environment.get("OPENROUTER_API_KEY"), _source(environment, "OPENROUTER_API_KEY")
+    if name := host_derived_env(url):
+        yield environment.get(name), _source(environment, name)
+
+
+def _trustworthy(url: str, provider: str) -> bool:
+    """`_config_base_url_trustworthy_for_bare_custom`."""
+    if canonical(provider) == "custom":
+        return True
+    return not host_matches(url, "openrouter.ai") and is_loopback(url)
+
+
+def _first(candidates: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    return next(((key.strip(), source) for key, source in candidates if is_usable(key)), ("", ""))
+
+
+def _source(environment: Environment, name: str) -> str:
+    return f"env:{name} ({environment.place(name)})"

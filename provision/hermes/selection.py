@@ -1,0 +1,72 @@
+"""Which home Hermes really opens: the root, or a Hermes profile that a flag or the file `active_profile` names.
+
+Modelled on `main._apply_profile_override`. A `-p` flag beats everything; a home that lies in a folder `profiles` is taken
+as it is; else `active_profile` decides, even when HERMES_HOME is set to the root.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.hermes.facts import ACTIVE_PROFILE_NAME, PROFILE_NAME, PROFILES_FOLDER
+from provision.hermes.hazards import Hazard, note, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.hermes.home import HermesFiles, HomeFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The files that count. `root` is set when they are a Hermes profile's; `refusal` says why Hermes exits instead."""
+
+    home: HomeFiles
+    root: HomeFiles | None = None
+    refusal: str | None = None
+    hazards: tuple[Hazard, ...] = ()
+
+
+def select_home(files: HermesFiles, hermes_profile: str | None, environ: Mapping[str, str]) -> Selected:
+    """The home that a run of Hermes reads; `hermes_profile` is what `-p` names, None without that flag."""
+    active = _active(files, environ)
+    where = files.root.where(ACTIVE_PROFILE_NAME)
+    if hermes_profile is not None:
+        hazards: tuple[Hazard, ...] = ()
+        if _canonical(active or "default") != _canonical(hermes_profile):
+            why = "without -p, Hermes opens another Hermes profile than this one"
+            hazards = (note("active-profile", where, why, "`hermes profile use` the right one, or always pass -p"),)
+        return _named(files, hermes_profile, hazards)
+    if active is None or _canonical(active) == "default":
+        return Selected(files.root)
+    why = "this file makes Hermes open a Hermes profile instead of the root home"
+    return _named(files, active, (warning("active-profile", where, why, "`hermes profile use default`"),))
+
+
+def _active(files: HermesFiles, environ: Mapping[str, str]) -> str | None:
+    """The name in `active_profile`, where Hermes would look at that file at all."""
+    in_profiles = re.split(r"[/\\]", files.root.path.rstrip("/\\"))[-2:-1] == [PROFILES_FOLDER]
+    if in_profiles or environ.get("HERMES_S6_SUPERVISED_CHILD") or files.active_profile is None:
+        return None
+    try:
+        return files.active_profile.decode("utf-8").strip() or None
+    except UnicodeDecodeError:
+        return None
+
+
+def _named(files: HermesFiles, name: str, hazards: tuple[Hazard, ...]) -> Selected:
+    canonical = _canonical(name)
+    if canonical == "default":
+        return Selected(files.root, None, None, hazards)
+    if not PROFILE_NAME.fullmatch(canonical):
+        return Selected(files.root, None, "the name of the Hermes profile is invalid", hazards)
+    if canonical not in files.profiles:
+        return Selected(files.root, None, f"the Hermes profile {canonical} does not exist", hazards)
+    return Selected(files.profiles[canonical], files.root, None, hazards)
+
+
+def _canonical(name: str) -> str:
+    name = name.strip()
+    return "default" if name.casefold() == "default" else name.lower()
