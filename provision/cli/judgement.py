@@ -111,9 +111,11 @@ def _unused(fleet: Fleet) -> Iterator[DesiredState]:
 
 
 def _idle(fleet: Fleet) -> Iterator[Problem]:
+    if any(p.severity is Severity.ERROR for p in fleet.problems) or not fleet.states:
+        return
     busy = {state.profile.name for state in fleet.states} | fleet.extended
     for name in fleet.profiles:
-        if name not in busy and not fleet.refused:
+        if name not in busy:
             place = Place(f"profiles/{name}.yaml", 1, 1)
             yield Problem("unused-profile", f"nobody has the profile '{name}'", place, "", Severity.NOTE)
 

@@ -182,9 +182,8 @@ def _from_csv(data: bytes, file: str, users: Users) -> Users:
                     Problem("csv-cells", message, at, "put a cell that holds a comma in double quotes")
                 )
                 continue
-            entry = _csv_entry(row, columns, file, users)
-            if entry is not None:
-                users.add(entry, row[0].mark)
+            if "id" in columns:
+                users.add(_csv_entry(row, columns, file, users), row[0].mark)
     except BrokenTextError as e:
         users.problems.append(e.problem)
     return users
@@ -192,38 +191,43 @@ def _from_csv(data: bytes, file: str, users: Users) -> Users:
 
 def _columns(header: list[Cell], file: str, users: Users) -> list[str]:
     """The field that each column sets; empty for one that is refused."""
-    fields = list(UserEntry.model_fields)
-    dotted = [f"overrides.{f}" for f in Overrides.model_fields]
     columns: list[str] = []
     for cell in header:
         name = cell.text.strip()
-        free = name.startswith(("overrides.hermes.", "overrides.env.")) and not name.endswith(".") and ".." not in name
-        problem = None
-        if name not in fields and name not in dotted and not free:
-            hint = (
-                "separate columns by commas"
-                if ";" in name
-                else spelling(name, [*fields, *(dotted if "." in name else [])])
-            )
-            problem = Problem("unknown-key", f"unknown column {shown(name)}", place(file, cell.mark), hint)
-        elif name in columns:
-            problem = Problem("csv-duplicate", f"column {shown(name)} is there twice", place(file, cell.mark))
-        elif name in {"overrides.hermes", "overrides.env"}:
-            hint = f"name the setting, such as {name}.NAME, or use a column `overrides` with JSON"
-            problem = Problem(
-                "unknown-key", f"column {shown(name)} holds no single value", place(file, cell.mark), hint
-            )
-        if problem:
-            users.problems.append(problem)
-        columns.append("" if problem else name)
-    if "id" not in columns and not users.problems:
-        users.problems.append(Problem("missing-key", "column 'id' is missing", place(file, header[0].mark)))
+        refusal = _refused_column(name, columns)
+        if refusal:
+            rule, message, hint = refusal
+            users.problems.append(Problem(rule, message, place(file, cell.mark), hint))
+        columns.append("" if refusal else name)
+    if "id" not in columns:
+        hint = "the first row names the columns"
+        users.problems.append(Problem("missing-key", "column 'id' is missing", place(file, header[0].mark), hint))
     return columns
 
 
-def _csv_entry(row: list[Cell], columns: list[str], file: str, users: Users) -> Map | None:
+def _refused_column(name: str, before: list[str]) -> tuple[str, str, str] | None:
+    """Rule, message and hint when a column cannot stand after those before it."""
+    fields = list(UserEntry.model_fields)
+    dotted = [f"overrides.{field}" for field in Overrides.model_fields]
+    free = name.startswith(("overrides.hermes.", "overrides.env.")) and all(name.split("."))
+    if name in {"overrides.hermes", "overrides.env"}:
+        hint = f"name the setting, such as {name}.NAME, or use a column `overrides` with JSON"
+        return "unknown-key", f"column {shown(name)} holds no single value", hint
+    if not free and name not in fields and name not in dotted:
+        allowed = [*fields, *(dotted if "." in name else [])]
+        hint = "separate columns by commas" if ";" in name else spelling(name, allowed)
+        return "unknown-key", f"unknown column {shown(name)}", hint
+    if name in before:
+        return "csv-duplicate", f"column {shown(name)} is there twice", ""
+    clash = next((b for b in before if b and (name.startswith(f"{b}.") or b.startswith(f"{name}."))), None)
+    if clash:
+        return "csv-duplicate", f"columns {shown(clash)} and {shown(name)} set the same thing", "keep one of them"
+    return None
+
+
+def _csv_entry(row: list[Cell], columns: list[str], file: str, users: Users) -> Map:
     entry = Map()
-    for column, cell in sorted(zip(columns, row, strict=True), key=lambda pair: pair[0].count(".")):
+    for column, cell in zip(columns, row, strict=True):
         text = cell.text.strip()
         if not column or (not text and column != "recipients"):
             continue
@@ -231,31 +235,16 @@ def _csv_entry(row: list[Cell], columns: list[str], file: str, users: Users) -> 
             value = _csv_value(column, text, cell, file)
         except BrokenTextError as e:
             users.problems.append(e.problem)
-            return None
-        target, name = entry, column
-        while (step := name.partition("."))[1]:
-            target, name = _below(target, step[0], cell.mark), step[2]
-            if column.startswith("overrides.env."):
-                target, name = _below(target, "env", cell.mark), column.removeprefix("overrides.env.")
-                break
-        if name in target:
-            at = place(file, cell.mark)
-            users.problems.append(
-                Problem("csv-duplicate", f"{shown(column)} is also set by the column `overrides`", at)
-            )
-            return None
-        target.put(name, value, cell.mark, cell.mark)
+            continue
+        target, path = entry, column.split(".", 2 if column.startswith("overrides.env.") else -1)
+        for step in path[:-1]:
+            if step not in target:
+                target.put(step, Map(), cell.mark, cell.mark)
+            target = target[step]
+        target.put(path[-1], value, cell.mark, cell.mark)
     if entry.get("recipients") == [] and "recipients_file" in entry:
         del entry["recipients"]
     return entry
-
-
-def _below(target: Map, name: str, at: int) -> Map:
-    found = target.get(name)
-    if not isinstance(found, Map):
-        found = Map()
-        target.put(name, found, at, at)
-    return found
 
 
 def _csv_value(column: str, text: str, cell: Cell, file: str) -> Any:

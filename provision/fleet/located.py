@@ -14,11 +14,10 @@ from provision.errors import Place, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_INVISIBLE = "\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f{_INVISIBLE}]")
 """Characters that are refused everywhere: C0 and C1 but newline and tab, what reorders text on a screen, lone surrogates."""
-_RAW_CONTROL = re.compile(CONTROL.pattern.replace("\\x0b-\\x1f", "\\x0b\\x0c\\x0e-\\x1f").replace("\r", ""))
+_RAW_CONTROL = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_INVISIBLE}]|\r(?!\n)")
 
 
 def mark(line: int, column: int) -> int:

@@ -93,7 +93,8 @@ class Profiles:
         """Report what broken profiles extend and is not there; for the others `settle` does."""
         for layer in self.broken.values():
             parent = layer.parent if layer else None
-            if layer and isinstance(parent, str) and parent not in self.layers and parent not in self.broken:
+            known = parent in self.layers or parent in self.broken
+            if layer and isinstance(parent, str) and _ID.match(parent) and not known:
                 self._no_parent(layer, parent)
 
     def _no_parent(self, layer: Layer, parent: str) -> None:
