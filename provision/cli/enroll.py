@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +9,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Output, Run
-from provision.errors import Exit
+from provision.cli.here import endpoint_folder, this_platform
 
 
 @app.command("enroll")
@@ -26,17 +25,14 @@ def enroll_command(
 ) -> None:
     """Make this machine's keys and print their public halves as an inventory snippet to send to IT."""
     import getpass
-    import os
     import platform
     from datetime import UTC, datetime
 
-    from provision.bundle.endpoint import EndpointFolder, enroll, inventory_snippet, signer_text
-    from provision.cli.here import this_platform
-    from provision.fleet.settings import config_dir
+    from provision.bundle.endpoint import enroll, inventory_snippet, signer_text
     from provision.report.document import document
 
     run: Run = ctx.obj
-    folder = EndpointFolder(config_dir(os.environ))
+    folder = endpoint_folder()
     host = platform.node() or "this-machine"
     texts = [signer_text(argument, Path(argument)) for argument in signer or ()]
     done = enroll(folder, texts, comment=f"{user or getpass.getuser()}-{host}", now=datetime.now(UTC))
@@ -50,13 +46,12 @@ def enroll_command(
         text = document(
             "enroll/v1",
             id=user,
-            platform=this_platform(sys.platform).value,
+            platform=this_platform().value,
             recipients=[done.recipient],
             endpoint_key=done.endpoint_key,
             made=list(done.made),
             trusts=list(done.trusts),
         )
     else:
-        text = inventory_snippet(user, this_platform(sys.platform), host, done)
+        text = inventory_snippet(user, this_platform(), host, done)
     run.result(text, output)
-    raise typer.Exit(Exit.OK)

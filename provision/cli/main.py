@@ -16,12 +16,14 @@ from provision.cli import (  # noqa: F401  importing the module of a command is 
     diff,
     enroll,
     init,
+    install,
     keys,
     keys_import,
     keys_operators,
     render,
     schema,
     show,
+    status,
 )
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError

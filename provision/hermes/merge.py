@@ -57,7 +57,10 @@ def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
         return Merged(new, pools=pools)
     text, data = _read(current)
     if data is None:
-        return Merged(_styled(text.rstrip("\n") + "\n" + new.decode(), current), pools=pools)
+        comments = [
+            line for line in text.split("\n") if line.startswith("#")
+        ]  # the rest is `---`, `null` and blank lines
+        return Merged(_styled("".join(line + "\n" for line in comments) + new.decode(), current), pools=pools)
     before, note = _last(last)
     notes = (note,) if note else ()
     draft = Draft(data, FILE)

@@ -1,0 +1,107 @@
+"""`provision status`: what is installed here, and where Hermes really sends its requests."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Output, Run
+from provision.cli.here import HermesProfile, Home, IdentityFile, Signers, chosen_home, own_identities, trusted_signers
+from provision.errors import Exit, ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.bundle.asking import Answer
+    from provision.bundle.status import Status
+
+
+@app.command("status")
+def status_command(
+    ctx: typer.Context,
+    home: Home = None,
+    hermes_profile: HermesProfile = None,
+    hermes: Annotated[bool, typer.Option("--hermes", help="Also ask the real Hermes one question.")] = False,
+    allowed_signers: Signers = None,
+    identity: IdentityFile = None,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+    output: Output = None,
+) -> None:
+    """Show what is installed, drift, and the route that Hermes takes; exit 10 when anything is not as it should be."""
+    from datetime import UTC, datetime
+
+    from provision.bundle.asking import ask_hermes
+    from provision.bundle.status import as_json, status
+    from provision.report.document import document
+
+    run: Run = ctx.obj
+    root, profile = chosen_home(home, hermes_profile)
+    now = datetime.now(UTC)
+    environ = _environment(run, root, profile, allowed_signers, identity, now)
+    found = status(root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile)
+    answer = ask_hermes(root, profile, environ) if hermes else None
+    if format_ == "json":
+        said = {"hermes": {"ok": answer.ok, "said": answer.said, "exit_code": answer.exit_code}} if answer else {}
+        text = document("status/v1", **as_json(found), **said)
+    else:
+        text = _text(found, answer)
+    run.result(text, output)
+    if not found.ok or (answer is not None and not answer.ok):
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def _environment(
+    run: Run, root: Path, profile: str | None, signers: Path | None, identity: Path | None, now: datetime
+) -> Mapping[str, str]:
+    """The environment Hermes runs in: with the key, when that only comes through `provision run`."""
+    from provision.bundle.run import NotForRunError, prepare_run
+
+    try:
+        prepared = prepare_run(
+            root,
+            hermes_profile=profile,
+            signers=trusted_signers(signers),
+            identities=lambda: own_identities(identity),
+            environ=os.environ,
+            now=now,
+        )
+    except NotForRunError:
+        return os.environ
+    except ProvisionError as e:
+        run.detail(f"without the environment of `provision run`: {e}")
+        return os.environ
+    run.say("the key is delivered through `provision run`: this is the route of `provision run -- hermes`")
+    return prepared.environ
+
+
+def _text(found: Status, answer: Answer | None) -> str:
+    from provision.report.terminal import printable
+
+    route = found.route
+    lines = [f"home       {found.home}"]
+    if found.installed:
+        m = found.installed.manifest
+        lines.append(f"installed  {m.user} ({m.profile}), generation {m.generation}, expires {m.expires}")
+    else:
+        lines.append("installed  nothing: this home was not set up by provision")
+    lines.append(f"route      {route.url or 'none'}")
+    lines.append(f"model      {route.model or 'none'} ({route.api_mode or 'no API mode'})")
+    lines.append(f"key        {route.key_fingerprint or 'none'} from {route.key_source}")
+    if route.refusal:
+        lines.append(f"hermes stops: {route.refusal}")
+    if route.unknown:
+        lines.append(f"cannot tell: {route.unknown}")
+    for name, check in (found.check.checks if found.check else {}).items():
+        verdict = "ok" if check.ok else f"WRONG: expected {check.expected}; is {check.actual}"
+        lines.append(f"check      {name}: {verdict}")
+    lines += [f"drift      {d.file}: {d.what}" for d in found.drift]
+    lines += [f"{h.severity:<9}  [{h.id}] {h.where}: {h.why}; {h.cure}" for h in route.hazards]
+    if answer is not None:
+        verdict = {True: "answered", False: "failed", None: "cannot tell"}[answer.ok]
+        lines.append(f"hermes     {verdict}: {answer.said}")
+    return "".join(printable(line) + "\n" for line in lines)
