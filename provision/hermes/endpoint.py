@@ -120,3 +120,13 @@ def model_on_wire(model: str, mode: str) -> str:
 def same_url(one: str, other: str) -> bool:
     """Whether Hermes takes two base URLs for the same endpoint: whatever the case and a final slash."""
     return one.strip().rstrip("/").lower() == other.strip().rstrip("/").lower()
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL, to compare where requests go; the URL itself when it is none."""
+    try:
+        parts = urlsplit(url.strip().lower())
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return url
+    return f"{parts.scheme}://{(parts.hostname or '').rstrip('.')}:{port}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.endpoint import hostname
+from provision.hermes.endpoint import hostname, origin
 from provision.hermes.hazards import Hazard, Situation, error, note, warning
 from provision.hermes.providers import StopError, canonical, find_named, normal
 
@@ -78,7 +78,7 @@ def _side(s: Situation, entry: dict[Any, Any], path: tuple[str | int, ...], id_:
         else:
             yield warning(f"{id_}-elsewhere", where, f"{when}; it goes to a built-in provider", cure)
         return
-    if hostname(url) == hostname(s.base_url) and s.base_url:
+    if s.base_url and origin(url) == origin(s.base_url):
         return
     if s.key and s.key in _keys(s, entry, named.key if named else ""):
         yield error(f"{id_}-leaks-key", where, f"{when}; it sends this gateway's key to {hostname(url)}", cure)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts import MODEL_FAMILIES
-from provision.hermes.providers import StopError, canonical
+from provision.hermes.providers import canonical
 from provision.hermes.runtime import ElsewhereError
 
 if TYPE_CHECKING:
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 def choose_model(asked: Asked, requested: str) -> tuple[str, str | None, str, str | None]:
     """The model asked for, the provider and URL an alias brings along, and a doubt (`oneshot._run_agent`)."""
-    section = asked.config.get("model") or {}
-    if not isinstance(section, dict | str):
-        raise StopError("model is neither text nor a mapping")
-    configured = section if isinstance(section, str) else section.get("default") or section.get("model") or ""
-    if not isinstance(configured, str):
-        raise StopError("model.default is not text")
+    configured = str(asked.model.get("default") or asked.model.get("model") or "")
     wanted = asked.environment.get("HERMES_INFERENCE_MODEL")
     if not wanted:
         return configured, None, "", None

@@ -104,6 +104,7 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
             raise StopError(selected.refusal or str(environment.crash))
         if moved := environment.from_file("HERMES_HOME") and _other(environment.get("HERMES_HOME"), home.path):
             raise ElsewhereError(moved)
+        asked.check()
         requested = requested_provider(asked, None)
         model, explicit, url, doubt = choose_model(asked, requested)
         requested = explicit or requested

@@ -59,16 +59,19 @@ class Asked:
 
     @property
     def model(self) -> dict[str, Any]:
-        """`model` as a mapping (`runtime_provider._get_model_config`). Raises StopError on values of a wrong type."""
+        """`model` as a mapping (`runtime_provider._get_model_config`)."""
         model = self.config.get("model")
         if isinstance(model, str):
             return {"default": model.strip()} if model.strip() else {}
-        if not isinstance(model, dict):
-            return {}
+        return model if isinstance(model, dict) else {}
+
+    def check(self) -> None:
+        """Raise StopError when `model` holds a value of a type that Hermes fails on."""
+        if not isinstance(self.config.get("model") or {}, dict | str):
+            raise StopError("model is neither text nor a mapping")
         for name in ("default", "base_url"):
-            if model.get(name) and not isinstance(model[name], str):
+            if self.model.get(name) and not isinstance(self.model[name], str):
                 raise StopError(f"model.{name} is not text")
-        return model
 
     def setting(self, name: str) -> str:
         """A setting of `model` as stripped text; empty for anything that is no text."""

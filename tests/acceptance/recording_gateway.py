@@ -277,11 +277,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(seen, _message(seen.model), _message_events(seen.model))
 
     def _record(self) -> Seen:
-        scheme, host, path = "http", f"127.0.0.1:{self.server.server_address[1]}", self.path
+        target = self.requestline.split()[1]  # self.path has leading slashes folded
+        scheme, host, path = "http", f"127.0.0.1:{self.server.server_address[1]}", target
         if self.tunnel:
             scheme, host = "https", self.tunnel
-        elif self.path.startswith("http://"):
-            parts = urlsplit(self.path)
+        elif target.startswith("http://"):
+            parts = urlsplit(target)
             host, path = parts.netloc, parts.path + (f"?{parts.query}" if parts.query else "")
         body: Any = None
         with contextlib.suppress(ValueError):

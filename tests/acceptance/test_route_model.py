@@ -1,0 +1,96 @@
+"""The route model against the real Hermes: for every home in `homes/`, what is predicted is what the gateway saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hermes_runner import ONE_SHOT, environment, run_hermes
+from home_cases import K1, Case, Names, lay_out, load_cases
+from recording_gateway import Gateway, Seen
+
+from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.hermes.home import read_home
+from provision.hermes.route import Route, resolve_route
+
+CASES = load_cases()
+PARAMETERS = [
+    pytest.param(
+        case, id=case.id, marks=[pytest.mark.acceptance] + ([pytest.mark.fast_acceptance] if case.fast else [])
+    )
+    for case in CASES
+]
+mark = partial(fingerprint, salt=UNPROVISIONED_SALT)
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_the_route_is_what_hermes_does(case: Case, tmp_path: Path, gateway: Gateway) -> None:
+    names = Names(tmp_path / "home", gateway.open("expected"), gateway.open("hijack"))
+    laid = lay_out(case, tmp_path, names)
+    environ = environment(tmp_path, gateway, laid.environ)
+    route = resolve_route(
+        read_home(laid.home, managed_dir=laid.managed),
+        environ=environ,
+        fingerprint=mark,
+        hermes_profile=case.profile,
+        now=time.time(),
+    )
+    assert set(case.hazards) <= {h.id for h in route.hazards}, route
+    assert K1 not in repr(route)
+    if not case.run:
+        assert route.unknown, route
+        assert case.listed
+        return
+    gateway.refused = {names.fill(k) for k in case.refuse}
+    run = run_hermes(laid.home, environ, (*(("-p", case.profile) if case.profile else ()), *ONE_SHOT))
+    sent = [s for s in gateway.inference if _judged(s)]
+    seen = _as_data(sent[0], names) if sent else None
+    _note(case, seen, route)
+    assert seen == case.sent, f"{run}\n{route}"
+    if case.listed:
+        assert route.unknown, route
+        return
+    if route.refusal:
+        assert not sent, route
+        return
+    assert sent, f"{route}\n{run}"
+    assert _predicted(route, names) == seen
+    assert route.key_fingerprint == (mark(sent[0].key) if sent[0].key and route.key else None)
+    reached = {names.host(s.host) for s in gateway.carrying(K1)}
+    assert reached <= {str(seen[0]) if seen else "", *case.also}, reached
+
+
+def test_there_are_enough_homes() -> None:
+    assert len(CASES) >= 60
+    assert len({c.id for c in CASES}) == len(CASES)
+    assert sum(c.fast for c in CASES) >= 12
+    assert sum(bool(c.listed) for c in CASES) <= 8
+
+
+def _judged(seen: Seen) -> bool:
+    """Hermes' own catalogue look-ups are no requests to a model."""
+    return seen.host != "models.dev"
+
+
+def _as_data(seen: Seen, names: Names) -> list[str | None]:
+    header = "authorization" if seen.header == "both" else seen.header
+    return [names.host(seen.host), seen.path.split("?")[0], seen.model, header, names.key(seen.key)]
+
+
+def _predicted(route: Route, names: Names) -> list[str | None]:
+    assert route.url
+    assert route.path
+    host = route.url.split("://")[1].removesuffix(route.path)
+    key = route.key.reveal() if route.key else "no-key-required"
+    return [names.host(host), route.path, route.model, route.header, names.key(key)]
+
+
+def _note(case: Case, seen: object, route: Route) -> None:
+    """With ROUTE_RECORD=FILE, append what was seen: to fill in `sent` after a new release of Hermes, and read the diff."""
+    if path := os.environ.get("ROUTE_RECORD"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"id": case.id, "sent": seen, "refusal": route.refusal, "unknown": route.unknown}) + "\n")
