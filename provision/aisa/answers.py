@@ -1,0 +1,193 @@
+"""What came back from the gateway, and what its body says: parsed defensively, because anything may have sent it.
+
+Error bodies come in many shapes (docs/gateway.md); only codes are read out of them, never text, which may be translated.
+Every string that leaves this module is short and of a harmless alphabet.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+_WORD = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
+_MODEL_ID = re.compile(r"[A-Za-z0-9_.:/@+-]{1,128}")
+_HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|!--|\?xml)", re.IGNORECASE)
+_REMEMBERED_BYTES = 128 << 10
+
+
+class Probe(StrEnum):
+    """A question to the gateway."""
+
+    KEY = "key"
+    MODELS = "models"
+    CHAT = "chat"
+
+
+class Failure(StrEnum):
+    """Why there is no HTTP answer, or none that can be used."""
+
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROXY = "proxy"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too_large"
+    ENCODING = "encoding"
+    UNSENDABLE = "unsendable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to one request. `status` is None when `failure` says why there is no complete answer."""
+
+    status: int | None
+    failure: Failure | None = None
+    body: bytes = b""
+    content_type: str = ""
+    request_id: str = ""
+    retry_after: str = ""
+    challenge: str = ""
+    """The scheme of a `WWW-Authenticate` header: a proxy's or a web server's, the gateway sends none."""
+    location: str = ""
+    """The host that a redirect points to."""
+    elapsed_ms: int = 0
+
+    @property
+    def html(self) -> bool:
+        """Whether the body is a page for people: a web server's, a proxy's or a captive portal's."""
+        return "html" in self.content_type.lower() or bool(_HTML.match(self.body[:512]))
+
+    def data(self) -> Any:
+        """The body as JSON, or None when it is not exactly that: UTF-8, no duplicates of meaning lost, no odd numbers."""
+        return parse_json(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an error body says: the code (empty if none), the request id, the routes it offers instead."""
+
+    code: str = ""
+    request_id: str = ""
+    routes: tuple[str, ...] = ()
+    json: bool = False
+    """Whether the body is a JSON object at all."""
+    error: bool = False
+    """Whether it has an `error` member that says something."""
+
+
+def parse_json(data: bytes) -> Any:
+    """JSON from hostile bytes: None for anything that is not UTF-8 JSON of a sane depth. Do not change what it returns."""
+    return _parsed_before(data) if len(data) < _REMEMBERED_BYTES else _parsed(data)
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+# every key of a fleet gets the same list of models: parse it once
+_parsed_before = functools.lru_cache(maxsize=16)(_parsed)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def refusal(data: Any, known: frozenset[str] = frozenset()) -> Refusal:
+    """Read an error body in any of its shapes; of several codes in one body a `known` one is preferred."""
+    if not isinstance(data, dict):
+        return Refusal()
+    inner = data.get("error")
+    nested = inner if isinstance(inner, dict) else {}
+    if isinstance(nested.get("error"), dict):  # an upstream's error inside the gateway's
+        nested = {**nested["error"], **{k: v for k, v in nested.items() if k != "error"}}
+    said = [nested.get("code"), data.get("code"), nested.get("type"), nested.get("status"), nested.get("reason")]
+    if nested or isinstance(inner, str):
+        said.append(data.get("type") if data.get("type") != "error" else None)
+    codes = [c.lower() for c in said if isinstance(c, str) and _WORD.fullmatch(c)]
+    code = next((c for c in codes if c in known), codes[0] if codes else "")
+    ids = (data.get("request_id"), nested.get("request_id"))
+    return Refusal(
+        code,
+        next((i for i in ids if isinstance(i, str) and _REQUEST_ID.fullmatch(i)), ""),
+        _routes({**data, **nested}),
+        json=True,
+        error=bool(inner) or data.get("type") == "error",
+    )
+
+
+def _routes(data: dict[str, Any]) -> tuple[str, ...]:
+    for name in ("supported_routes", "supported_endpoints", "supported_endpoint_types", "supported_modes", "routes"):
+        value = data.get(name)
+        if isinstance(value, list):
+            return tuple(v for v in value[:10] if isinstance(v, str) and _WORD.fullmatch(v))
+    return ()
+
+
+def clean_request_id(text: str) -> str:
+    """A request id from a header, empty when it is not one."""
+    return text if _REQUEST_ID.fullmatch(text) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The live list of models: ids with the endpoint types that the gateway gave, if any."""
+
+    models: dict[str, tuple[str, ...]]
+
+
+def listing(data: Any) -> Listing | None:
+    """The list in a `/v1/models` body, or None when it is none; entries that make no sense are left out."""
+    entries = data.get("data") if isinstance(data, dict) else None
+    if not isinstance(entries, list) or data.get("error"):
+        return None
+    models: dict[str, tuple[str, ...]] = {}
+    for entry in entries[:20_000]:
+        model = entry.get("id") if isinstance(entry, dict) else None
+        if isinstance(model, str) and _MODEL_ID.fullmatch(model):
+            types = entry.get("supported_endpoint_types")
+            models[model] = tuple(t for t in types if isinstance(t, str))[:20] if isinstance(types, list) else ()
+    return Listing(models) if models or not entries else None
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What the balance says, in millionths of a dollar; None where it says nothing."""
+
+    wallet_micros: int | None
+    key_remaining_micros: int | None
+
+
+def funds(data: Any) -> Funds | None:
+    """The balance in a `/v1/credits/balance` body, or None when it is no balance: then it proves nothing about a key."""
+    if not isinstance(data, dict) or data.get("error"):
+        return None
+    inner = data.get("data")
+    body = inner if isinstance(inner, dict) else data
+    key = body.get("api_key")
+    remaining = None
+    if isinstance(key, dict) and key.get("unlimited") is False:
+        remaining = _integer(key.get("remaining_micros_usd"))
+    wallets = [n for name, value in body.items() if _money(name) and (n := _integer(value)) is not None]
+    looks_right = bool(wallets) or (isinstance(key, dict) and bool(key.keys() & _KEY_FIELDS))
+    return Funds(wallets[0] if len(wallets) == 1 else None, remaining) if looks_right else None
+
+
+_KEY_FIELDS = {"unlimited", "remaining_micros_usd", "used_micros_usd"}
+
+
+def _money(name: object) -> bool:
+    return isinstance(name, str) and (name.endswith("_micros_usd") or name in {"balance", "balance_micros", "credits"})
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
