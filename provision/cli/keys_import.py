@@ -105,8 +105,8 @@ def _of_the_fleet(
         return list(keys), problems
     chosen = {state.user for state in select(fleet.states, limit)}
     kept = [new for new in keys if new.user in chosen]
-    if len(kept) < len(keys):
-        run.say(f"{len(keys) - len(kept)} keys of other users left aside (--limit)")
+    if aside := len(keys) - len(kept):
+        run.say(f"{aside} key{'s' if aside > 1 else ''} of other users left aside (--limit)")
     return kept, problems
 
 

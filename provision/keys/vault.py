@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from provision.detect.secret import Secret
     from provision.keys.age import Identity
 
+KEY_LIMIT_BYTES = 8192
+
 __all__ = [
+    "KeyLengthError",
     "KeyVersion",
     "KnownKeyError",
     "LabelError",
@@ -54,6 +57,10 @@ class KnownKeyError(ProvisionError):
 
 class StageError(ProvisionError):
     """A version does not exist, or the user already has one in the stage asked for."""
+
+
+class KeyLengthError(ProvisionError):
+    """An empty key, or one that is longer than anything that could be one."""
 
 
 class LabelError(ProvisionError):
@@ -125,10 +132,12 @@ class Vault(Ledger):
     ) -> KeyVersion:
         """Put in a new version. When it is to be current, the one that was becomes previous; nothing is ever dropped.
 
-        Raises LabelError; KnownKeyError when the user ever had this key, or somebody else has and `allow_shared` is not set;
-        StageError when the user already has a pending key and this is to be pending too.
+        Raises LabelError, KeyLengthError; KnownKeyError when the user ever had this key, or somebody else has and
+        `allow_shared` is not set; StageError when the user already has a pending key and this is to be pending too.
         """
         _check_label(label)
+        if not 0 < len(key.reveal().encode()) <= KEY_LIMIT_BYTES:
+            raise KeyLengthError(f"the key of {user} is empty, or too long to be one")
         name = self.fingerprint(key)
         self._refuse_known(user, name, allow_shared=allow_shared)
         if stage is Stage.PENDING and (waiting := self.in_stage(user, Stage.PENDING)):

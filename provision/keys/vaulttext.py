@@ -26,7 +26,7 @@ _HEADER = {
 _ORDER = tuple(_HEADER)
 _KEY = re.compile(
     r"key ([a-z0-9._-]{1,128}) ([1-9][0-9]{0,5}) (pending|current|previous|retired) (fp_[a-z2-7]{16})"
-    r" (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (-|\d{4}-\d\d-\d\d) ([A-Za-z0-9+/]{40,8000}={0,2})(?: (\S.{0,198}\S|\S))?",
+    r" (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (-|\d{4}-\d\d-\d\d) ([A-Za-z0-9+/]{30,12000}={0,2})(?: (\S.{0,198}\S|\S))?",
     re.ASCII,
 )
 _SEAL = re.compile(r"seal ([0-9a-f]{64})")

@@ -62,7 +62,7 @@ def _traces(workspace: Path, canary: bytes) -> list[str]:
 
 def main(workspace: Path, keys: Path, identity: Path, canary: bytes, runs: int, seed: int) -> None:
     chance = random.Random(seed)
-    with open(os.devnull, "w") as sys.stdout:  # imports all that the command imports
+    with Path(os.devnull).open("w") as sys.stdout:  # imports all that the command imports
         assert run(["--quiet", "--workspace", str(workspace), "keys", "import", "--dry-run", str(keys)]) == 0
     sys.stdout = sys.__stdout__
     vault = workspace / "keys.vault"
@@ -109,4 +109,11 @@ def main(workspace: Path, keys: Path, identity: Path, canary: bytes, runs: int, 
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4].encode(), int(sys.argv[5]), int(sys.argv[6]))
+    main(
+        Path(sys.argv[1]),
+        Path(sys.argv[2]),
+        Path(sys.argv[3]),
+        sys.argv[4].encode(),
+        int(sys.argv[5]),
+        int(sys.argv[6]),
+    )

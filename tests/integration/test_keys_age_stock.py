@@ -180,7 +180,9 @@ def test_pyrage_itself_is_laxer_which_is_why_we_check_first(tmp_path: Path) -> N
     files = _variants(recipient)
     (identity,) = age.load_identities(path)
     for name in ("body missing", "full last line"):
-        assert pyrage.decrypt(files[name], [identity.native]) == b"hello", "pyrage is strict now: say so in ageheader.py"
+        assert pyrage.decrypt(files[name], [identity.native]) == b"hello", (
+            "pyrage is strict now: say so in ageheader.py"
+        )
 
 
 def test_limits_hold() -> None:
