@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts import MODEL_FAMILIES
-from provision.hermes.providers import canonical
-from provision.hermes.runtime import ElsewhereError
+from provision.hermes.providers import ElsewhereError, canonical
 
 if TYPE_CHECKING:
     from provision.hermes.runtime import Asked
@@ -27,7 +26,7 @@ def choose_model(asked: Asked, requested: str) -> tuple[str, str | None, str, st
     target = canonical(name)
     leaves = target not in {None, "auto", "custom", "openrouter", canonical(requested)}
     if name in MODEL_FAMILIES or leaves:
-        raise ElsewhereError(f"HERMES_INFERENCE_MODEL names {name}, which has a provider of its own")
+        raise ElsewhereError("to the provider that HERMES_INFERENCE_MODEL names")
     return wanted, None, "", "HERMES_INFERENCE_MODEL may make Hermes switch to OpenRouter, as its online catalogue says"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import AUTH_NAME
-from provision.hermes.providers import compatible, normal
+from provision.hermes.providers import ElsewhereError, compatible, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,10 @@ def pool_key(config: dict[Any, Any], base_url: str, name: str | None) -> str | N
 
 
 def pick(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | None) -> Picked | None:
-    """The key that a pool yields, or None when it has none to give. `now` (Unix time) decides about entries on hold."""
+    """The key that a pool yields, or None when it has none to give.
+
+    `now` (Unix time) decides about entries on hold; without it, such an entry raises ElsewhereError.
+    """
     entries = [_entry(raw, where) for raw, where in auth.entries(pool)]
     seeds = list(_seeds(config, pool))
     sources = {s.source for s in seeds}
@@ -113,7 +116,10 @@ def pick(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | Non
             seed.priority = max((e.priority for e in entries), default=-1) + 1
             entries.append(seed)
     entries.sort(key=lambda e: e.priority)
-    available, doubt = _available(entries, now)
+    available, on_hold = _available(entries, now)
+    doubt = None
+    if on_hold:
+        raise ElsewhereError("with a key of its pool, unless that is still on hold")
     if not available:
         return None
     strategies = config.get("credential_pool_strategies")
@@ -128,19 +134,18 @@ def pick(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | Non
     return Picked(pool, chosen.key, source, manual, chosen.base_url, doubt)
 
 
-def _available(entries: list[_Entry], now: float | None) -> tuple[list[_Entry], str | None]:
-    available, doubt = [], None
+def _available(entries: list[_Entry], now: float | None) -> tuple[list[_Entry], bool]:
+    available, on_hold = [], False
     for entry in entries:
         status = entry.raw.get("last_status")
         if not entry.key or status == "dead":
             continue
         if status == "exhausted" and (until := _until(entry.raw)) is not None:
-            if now is None:
-                doubt = "an entry of the credential pool is on hold for a while"
+            on_hold |= now is None
             if now is None or now < until:
                 continue
         available.append(entry)
-    return available, doubt
+    return available, on_hold
 
 
 def _until(raw: dict[str, Any]) -> float | None:

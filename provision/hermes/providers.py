@@ -37,6 +37,10 @@ class StopError(Exception):
     """Hermes would end here without a request; the text is its reason, without any value from the files."""
 
 
+class ElsewhereError(Exception):
+    """What Hermes would do is not modelled, or cannot be told from the files; the text says why, without their values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """A provider entry as Hermes uses it. `path` leads to it in the configuration; `key` may be the empty string."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.detect.secret import Secret
+from provision.detect.shapes import SECRET_LIKE, masked
 from provision.hermes.environment import load_environment
 from provision.hermes.facts import NO_KEY
 from provision.hermes.hazards import Expected, Hazard, Situation
@@ -21,19 +22,21 @@ from provision.hermes.hazards_env import environment_hazards, secret_source_doub
 from provision.hermes.layers import load_layers
 from provision.hermes.modelname import choose_model
 from provision.hermes.pool import read_auth
-from provision.hermes.providers import StopError
-from provision.hermes.runtime import Asked, ElsewhereError, requested_provider, resolve_runtime
+from provision.hermes.providers import ElsewhereError, StopError
+from provision.hermes.runtime import Asked, requested_provider, resolve_runtime
 from provision.hermes.selection import select_home
 from provision.hermes.sent import Sent, request_of, with_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from provision.hermes.home import HermesFiles, HomeFiles
 
 __all__ = ["Expected", "Hazard", "Route", "resolve_route"]
 
 NO_KEY_SOURCE = f"none: hermes sends {NO_KEY}"
+_MIN_MASKED_CHARS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,8 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
     try:
         if selected.refusal or environment.crash:
             raise StopError(selected.refusal or str(environment.crash))
-        if moved := environment.from_file("HERMES_HOME") and _other(environment.get("HERMES_HOME"), home.path):
-            raise ElsewhereError(moved)
+        if environment.from_file("HERMES_HOME") and _other(environment.get("HERMES_HOME"), home.path):
+            raise ElsewhereError("to the folder that HERMES_HOME in .env names")
         asked.check()
         requested = requested_provider(asked, None)
         model, explicit, url, doubt = choose_model(asked, requested)
@@ -119,7 +122,7 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
         files, home, environment, managed, layers, asked, requested, runtime, expected,
         base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != NO_KEY else "",
     )  # fmt: skip
-    return _finished(route, situation, sent, fingerprint)
+    return _without_secrets(_finished(route, situation, sent, fingerprint), situation.key)
 
 
 def _finished(route: Route, s: Situation, sent: Sent | None, fingerprint: Callable[[str], str]) -> Route:
@@ -150,6 +153,19 @@ def _finished(route: Route, s: Situation, sent: Sent | None, fingerprint: Callab
         unknown=route.unknown or doubt,
         hazards=_distinct(hazards),
     )
+
+
+def _without_secrets(route: Route, key: str) -> Route:
+    """The route with every secret-looking text masked, and the key itself: people paste keys in the oddest places."""
+
+    def clean(text: str) -> str:
+        text = text.replace(key, masked(key)) if len(key) >= _MIN_MASKED_CHARS else text
+        return SECRET_LIKE.sub(lambda m: masked(m[0]), text)
+
+    texts = ("url", "path", "model", "provider", "key_source", "refusal", "unknown", "home")
+    said: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}
+    hazards = tuple(replace(h, where=clean(h.where), why=clean(h.why)) for h in route.hazards)
+    return replace(route, hazards=hazards, **said)
 
 
 def _distinct(hazards: list[Hazard]) -> tuple[Hazard, ...]:

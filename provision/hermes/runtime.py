@@ -13,7 +13,7 @@ from provision.hermes.endpoint import host_derived_env, host_matches, is_loopbac
 from provision.hermes.environment import is_usable
 from provision.hermes.facts import NO_KEY, PROVIDER_KEY_ENV
 from provision.hermes.pool import Picked, pick, pool_key
-from provision.hermes.providers import StopError, canonical, find_named, is_enabled
+from provision.hermes.providers import ElsewhereError, StopError, canonical, find_named, is_enabled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 _ELSEWHERE = frozenset({"moa", "azure-foundry", "vertex", "google-vertex", "vertex-ai", "gcp-vertex", "vertexai"})
 _CLOUDS = ("openrouter.ai", "anthropic.com", "openai.com")
-
-
-class ElsewhereError(Exception):
-    """Hermes would use a provider of its own that is not modelled; the text is its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +84,14 @@ def requested_provider(asked: Asked, explicit: str | None) -> str:
 
 
 def resolve_runtime(asked: Asked, explicit: str | None = None, explicit_url: str = "") -> Runtime:
-    """The endpoint, key and mode. Raises StopError when Hermes exits first, ElsewhereError for an unmodelled built-in."""
+    """The endpoint, key and mode. Raises StopError when Hermes exits first, ElsewhereError when it cannot be told."""
     requested = requested_provider(asked, explicit)
     providers = asked.config.get("providers")
     block = providers.get(requested) if isinstance(providers, dict) else None
     if isinstance(block, dict) and not is_enabled(block):
         raise StopError(f"the provider {requested} is disabled (providers.{requested}.enabled: false)")
     if requested in _ELSEWHERE:
-        raise ElsewhereError(requested)
+        raise ElsewhereError(f"to its own provider {requested}")
     if found := _named(asked, requested, explicit_url):
         return found
     if not explicit_url:
@@ -104,13 +100,13 @@ def resolve_runtime(asked: Asked, explicit: str | None = None, explicit_url: str
             return _openrouter(asked, requested)
     name = canonical(requested)
     if name is None:
-        raise StopError(f"unknown provider {requested!r}")
+        raise StopError(f"no provider of the name {requested} exists")
     if name == "auto":
         name = "openrouter" if explicit_url else _detected(asked)
     if name == "openai-api" and not explicit_url:
         return _openai(asked)
     if name not in {"custom", "openrouter"}:
-        raise ElsewhereError(name)
+        raise ElsewhereError(f"to its own provider {name}")
     if (name == "custom" or _pooled_openrouter(asked, requested)) and (entry := _own_pool(asked, name)):
         return entry
     return _openrouter(asked, requested, explicit_url)
@@ -215,9 +211,9 @@ def _detected(asked: Asked) -> str:
         return "openrouter"
     for name in PROVIDER_KEY_ENV:
         if environment.usable(name):
-            raise ElsewhereError(f"the one that {name} belongs to")
+            raise ElsewhereError(f"to the provider that {name} belongs to")
     if environment.get("AWS_ACCESS_KEY_ID") or environment.get("AWS_PROFILE"):
-        raise ElsewhereError("bedrock")
+        raise ElsewhereError("to its own provider bedrock")
     raise StopError("no inference provider configured")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from provision.hermes.endpoint import key_header, model_on_wire, request_url, same_url
 from provision.hermes.facts import MIN_CONTEXT_LENGTH
 from provision.hermes.layers import unresolved
-from provision.hermes.providers import StopError, compatible
-from provision.hermes.runtime import OPENROUTER_URL, ElsewhereError
+from provision.hermes.providers import ElsewhereError, StopError, compatible
+from provision.hermes.runtime import OPENROUTER_URL
 
 if TYPE_CHECKING:
     from provision.hermes.runtime import Asked, Runtime
@@ -44,7 +44,7 @@ def with_credentials(asked: Asked, runtime: Runtime) -> Runtime:
 
 def request_of(asked: Asked, runtime: Runtime, model: str) -> Sent:
     if runtime.mode in {"bedrock_converse", "codex_app_server"}:
-        raise ElsewhereError(f"the API mode {runtime.mode}")
+        raise ElsewhereError(f"by the API mode {runtime.mode}")
     _check_context(asked, runtime, model)
     if unresolved(runtime.base_url):
         raise StopError("the base URL holds a reference to a variable that is not set")
@@ -60,7 +60,7 @@ def request_of(asked: Asked, runtime: Runtime, model: str) -> Sent:
         if (other := _authorization(asked, runtime)) is not None:
             key, source = other, "extra_headers"
     elif "?" in runtime.base_url:
-        raise ElsewhereError("Messages mode garbles a base URL with a query")
+        raise ElsewhereError("wherever Messages mode takes a base URL with a query")
     return Sent(url, path, name, runtime.mode, header, key, source)
 
 

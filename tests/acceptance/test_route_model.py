@@ -93,4 +93,6 @@ def _note(case: Case, seen: object, route: Route) -> None:
     """With ROUTE_RECORD=FILE, append what was seen: to fill in `sent` after a new release of Hermes, and read the diff."""
     if path := os.environ.get("ROUTE_RECORD"):
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"id": case.id, "sent": seen, "refusal": route.refusal, "unknown": route.unknown}) + "\n")
+            file.write(
+                json.dumps({"id": case.id, "sent": seen, "refusal": route.refusal, "unknown": route.unknown}) + "\n"
+            )
