@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 STAGED_SUFFIX = ".provision-new"
 """Ends the name of every staged file, so that a sweep after a crash can tell ours from anybody else's."""
@@ -51,10 +51,10 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
         raise
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which has an error of its own for folders
+        os.close(descriptor)
+        raise FileProblemError(f"{path} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise FileProblemError(f"{path} is not a regular file")
         try:
             data = file.read(limit_bytes + 1)
         except OSError as e:
@@ -166,42 +166,60 @@ class Transaction:
                     (self._root / str(step["target"])).with_name(step["staged"]).unlink(missing_ok=True)
 
 
-def recover(root: Path, *, journal: str) -> bool:
+def recover(root: Path, *, journal: str, folders: Iterable[str] = ()) -> bool:
     """Finish a committed transaction that a crash cut short, and remove what an uncommitted one left behind.
 
-    Call it under the lock that the transaction ran under. Returns whether a committed change was finished. A journal
-    that is not one of ours is refused, never followed.
+    Call it under the lock that the transaction ran under. Staged files are looked for in the root, in the journal's
+    folder, and in `folders`, relative to the root. Returns whether a committed change was finished. A journal that is
+    not one of ours, or that leads through a symbolic link, is refused, never followed.
     """
     path = root / journal
     data = read_optional(path, 1 << 20)
-    steps = _journal_steps(path, data) if data is not None else []
+    steps = _journal_steps(path, root, data) if data is not None else []
     finished = bool(steps)
     if finished:
         _apply(root, path, steps, durable=True)
-    for folder in {root, path.parent}:
-        if folder.is_dir():
+    for folder in {root, path.parent, *(root / name for name in folders)}:
+        if folder.is_dir() and not _through_link(root, folder / "any"):
             for stray in folder.glob(f".*{STAGED_SUFFIX}"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
     return finished
 
 
-def _journal_steps(path: Path, data: bytes) -> list[dict[str, str | None]]:
+def _journal_steps(path: Path, root: Path, data: bytes) -> list[dict[str, str | None]]:
     try:
         steps = json.loads(data)["steps"]
         for step in steps:
-            target, staged = PurePosixPath(step["target"]), step["staged"]
-            safe = not target.is_absolute() and ".." not in target.parts and "\\" not in str(target) and target.name
-            if not safe or (
-                staged is not None and ("/" in staged or "\\" in staged or not staged.endswith(STAGED_SUFFIX))
-            ):
-                raise ValueError(target)
-    except (ValueError, KeyError, TypeError) as e:
+            if not (_safe_target(step["target"]) and _safe_staged(step["staged"])):
+                raise ValueError(step)
+            if _through_link(root, root / step["target"]):
+                raise ValueError(step)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise FileProblemError(
-            f"{path} is not a journal of provision",
-            hint="look at it; if nothing explains it, remove it and install again",
+            f"{path} is not a journal of provision, or leads out of its folder",
+            hint="look at it; if nothing explains it, remove it and run the same command again",
         ) from e
     return list(steps)
+
+
+def _safe_target(name: str) -> bool:
+    target = PurePosixPath(name)
+    return bool(target.name) and not target.is_absolute() and ".." not in target.parts and not set(name) & set("\\:\0")
+
+
+def _safe_staged(name: str | None) -> bool:
+    return name is None or (name.startswith(".") and name.endswith(STAGED_SUFFIX) and not set(name) & set("/\\:\0"))
+
+
+def _through_link(root: Path, path: Path) -> bool:
+    """Whether a folder between `root` and `path` is a symbolic link: a user could point it anywhere."""
+    folder = path.parent
+    while folder != root and folder.is_relative_to(root):
+        if folder.is_symlink():
+            return True
+        folder = folder.parent
+    return False
 
 
 def _apply(root: Path, journal: Path, steps: list[dict[str, str | None]], *, durable: bool) -> None:

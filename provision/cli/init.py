@@ -15,6 +15,7 @@ from provision.errors import ProvisionError
 if TYPE_CHECKING:
     from provision.fleet.workspace import Workspace
 
+_JOURNAL = ".provision-init.json"
 _SETTINGS = """\
 # Settings of this workspace; each can be overridden by an environment variable PROVISION_NAME. Nothing here is secret.
 
@@ -59,11 +60,16 @@ def init(
 ) -> None:
     """Make a workspace: examples, settings, an empty vault; and, once, your identity and signing key."""
     from provision.bundle.signers import signer_line
+    from provision.files import recover
     from provision.fleet.settings import config_dir
     from provision.fleet.workspace import load_workspace
     from provision.keys.vault import new_vault
 
     run: Run = ctx.obj
+    if folder.is_dir() and recover(folder, journal=_JOURNAL, folders=("profiles", "templates")):
+        run.say("finished what an earlier init had begun")
+        _next_steps(run, load_workspace(folder))
+        return
     files = _examples()
     names = [*files, "provision.toml", "allowed_signers", "keys.vault"]
     if present := [name for name in names if os.path.lexists(folder / name)]:
@@ -138,7 +144,7 @@ def _signing_key(run: Run, path: Path) -> str:
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     from provision.files import Transaction
 
-    with Transaction(folder, journal=".provision-init.json") as change:
+    with Transaction(folder, journal=_JOURNAL) as change:
         for name, data in files.items():
             change.write(name, data, mode=0o644)
     for part in ("profiles", "templates"):

@@ -1,0 +1,291 @@
+"""Files that change together: whatever step a process dies at, recovery leaves all old or all new, and nothing strays."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provision.files import (
+    STAGED_SUFFIX,
+    FileProblemError,
+    LockedError,
+    Transaction,
+    locked,
+    read_bounded,
+    read_optional,
+    recover,
+    write_atomic,
+)
+
+JOURNAL = ".provision/transaction.json"
+OLD = {".env": b"old env", "config.yaml": b"old config", "sub/gone": b"old gone"}
+NEW = {".env": b"new env", "config.yaml": b"new config", "sub/deep/added": b"new added"}
+FOLDERS = ("sub", "sub/deep")
+
+
+def _old(root: Path) -> None:
+    for name, data in OLD.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+
+
+def _change(root: Path) -> None:
+    with Transaction(root, journal=JOURNAL) as change:
+        change.write("sub/deep/added", NEW["sub/deep/added"])
+        change.write(".env", NEW[".env"])
+        change.write("config.yaml", NEW["config.yaml"], mode=0o644)
+        change.remove("sub/gone")
+        change.remove("never-was")
+
+
+def _state(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def _dies_at(step: int, root: Path, act: Callable[[], object]) -> bool:
+    """Run `act` in a fork that is killed right before its file operation number `step`; whether it lived."""
+    child = os.fork()
+    if child == 0:
+        left = step
+
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            nonlocal left
+            if event in ("open", "os.rename", "os.remove", "os.mkdir") and str(root) in str(arguments[0]):
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+
+        code = 1
+        try:
+            sys.addaudithook(hook)
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code == 0
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="forks and POSIX signals")
+
+
+@posix
+def test_death_at_any_step_of_a_change(tmp_path: Path) -> None:
+    ends = []
+    for step in range(100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        _old(root)
+        lived = _dies_at(step, root, lambda root=root: _change(root))  # type: ignore[misc]
+        committed = recover(root, journal=JOURNAL, folders=FOLDERS)
+        state = _state(root)
+        assert state in (OLD, NEW), f"step {step}: {sorted(state)}"
+        assert not recover(root, journal=JOURNAL, folders=FOLDERS)
+        assert _state(root) == state
+        ends.append((state == NEW, committed))
+        if lived:
+            break
+    assert lived
+    assert ends[0] == (False, False)
+    assert ends[-1] == (True, False)
+    assert (True, True) in ends
+    assert sorted(new for new, _ in ends) == [new for new, _ in ends], "there is one moment of commitment"
+
+
+@posix
+def test_death_at_any_step_of_the_recovery(tmp_path: Path) -> None:
+    journal_only = 0
+    for step in range(100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        _old(root)
+        at = next(n for n in range(100) if _committed_at(n, root))
+        journal_only = max(journal_only, at)
+        lived = _dies_at(step, root, lambda root=root: recover(root, journal=JOURNAL, folders=FOLDERS))  # type: ignore[misc]
+        recover(root, journal=JOURNAL, folders=FOLDERS)
+        assert _state(root) == NEW, f"step {step}"
+        if lived:
+            break
+    assert lived
+    assert step > 3
+
+
+def _committed_at(step: int, root: Path) -> bool:
+    """Whether a change that dies at `step` is committed; if not, the root is as before."""
+    _dies_at(step, root, lambda: _change(root))
+    if (root / JOURNAL).exists():
+        return True
+    recover(root, journal=JOURNAL, folders=FOLDERS)
+    return False
+
+
+def test_an_exception_in_the_block_changes_nothing(tmp_path: Path) -> None:
+    _old(tmp_path)
+
+    def fail() -> None:
+        with Transaction(tmp_path, journal=JOURNAL) as change:
+            change.write(".env", b"new")
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert _state(tmp_path) == OLD
+
+
+def test_an_empty_change_leaves_no_journal(tmp_path: Path) -> None:
+    with Transaction(tmp_path, journal=JOURNAL):
+        pass
+    assert _state(tmp_path) == {}
+
+
+def test_a_full_or_read_only_disk_is_an_error_and_leaves_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _old(tmp_path)
+    before = _state(tmp_path)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileProblemError, match=r"config.yaml: No space left on device"):
+        write_atomic(tmp_path / "config.yaml", b"new")
+    with pytest.raises(FileProblemError, match="No space left"):
+        _change(tmp_path)
+    assert _state(tmp_path) == before
+
+
+def _journal(root: Path, content: object) -> Path:
+    path = root / JOURNAL
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+STAGED = f".x.123456{STAGED_SUFFIX}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 100_000,
+        {"steps": 5},
+        {"steps": ["x"]},
+        {"steps": [{}]},
+        {"steps": [{"target": "x"}]},
+        {"steps": [{"target": "", "staged": None}]},
+        {"steps": [{"target": ".", "staged": None}]},
+        {"steps": [{"target": "../victim", "staged": None}]},
+        {"steps": [{"target": "sub/../../victim", "staged": None}]},
+        {"steps": [{"target": "/etc/passwd", "staged": None}]},
+        {"steps": [{"target": "sub\\..\\victim", "staged": None}]},
+        {"steps": [{"target": "C:victim", "staged": None}]},
+        {"steps": [{"target": "a\0b", "staged": None}]},
+        {"steps": [{"target": 7, "staged": None}]},
+        {"steps": [{"target": "ok", "staged": 7}]},
+        {"steps": [{"target": "ok", "staged": f"../{STAGED}"}]},
+        {"steps": [{"target": "ok", "staged": ".bashrc"}]},
+        {"steps": [{"target": "ok", "staged": f"id_rsa{STAGED_SUFFIX}"}]},
+        {"steps": [{"target": "link/victim", "staged": None}]},
+        {"steps": [{"target": "link/victim", "staged": STAGED}]},
+        {"steps": [{"target": "fine", "staged": None}, {"target": "../victim", "staged": None}]},
+    ],
+)
+def test_a_hostile_journal_is_refused_and_nothing_is_touched(tmp_path: Path, content: object) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    for path in (tmp_path / "victim", outside / "victim", outside / STAGED, root / "fine", root / ".bashrc"):
+        path.write_bytes(b"precious")
+    (root / "link").symlink_to(outside, target_is_directory=True)
+    _journal(root, content)
+    before = _state(tmp_path)
+    with pytest.raises(FileProblemError, match="not a journal of provision") as e:
+        recover(root, journal=JOURNAL, folders=("link",))
+    assert e.value.hint
+    assert _state(tmp_path) == before
+
+
+def test_a_sweep_does_not_follow_a_link(tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    (outside / STAGED).write_bytes(b"precious")
+    (root / STAGED).write_bytes(b"stray")
+    (root / "link").symlink_to(outside, target_is_directory=True)
+    assert not recover(root, journal=JOURNAL, folders=("link",))
+    assert (outside / STAGED).exists()
+    assert not (root / STAGED).exists()
+
+
+def test_a_target_that_cannot_be_written_is_named_and_can_be_resumed(tmp_path: Path) -> None:
+    _old(tmp_path)
+    (tmp_path / "config.yaml").unlink()
+    (tmp_path / "config.yaml").mkdir()
+    (tmp_path / "config.yaml" / "x").write_bytes(b"")
+    with pytest.raises(FileProblemError, match=r"cannot write .*config.yaml") as e:
+        _change(tmp_path)
+    assert "goes on from here" in e.value.hint
+    (tmp_path / "config.yaml" / "x").unlink()
+    (tmp_path / "config.yaml").rmdir()
+    assert recover(tmp_path, journal=JOURNAL)
+    assert _state(tmp_path) == NEW
+
+
+@posix
+def test_reading_refuses_what_is_no_plain_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "big").write_bytes(b"x" * 11)
+    (tmp_path / "link").symlink_to(tmp_path / "big")
+    with pytest.raises(FileProblemError, match="not a regular file"):
+        read_bounded(tmp_path / "fifo", 10)
+    with pytest.raises(FileProblemError, match="not a regular file"):
+        read_bounded(tmp_path, 10)
+    with pytest.raises(FileProblemError, match="larger than 10 bytes"):
+        read_bounded(tmp_path / "big", 10)
+    assert read_bounded(tmp_path / "big", 11) == b"x" * 11
+    with pytest.raises(FileProblemError):
+        read_bounded(tmp_path / "link", 11, follow=False)
+    assert read_optional(tmp_path / "none", 10) is None
+    assert read_optional(tmp_path / "big" / "below", 10) is None
+
+
+@posix
+def test_a_written_file_has_its_mode_whatever_the_umask(tmp_path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        write_atomic(tmp_path / "a", b"", mode=0o644)
+        os.umask(0)
+        write_atomic(tmp_path / "b", b"", mode=0o600)
+    finally:
+        os.umask(mask)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [0o644, 0o600]
+
+
+@posix
+def test_a_lock_names_its_holder_and_ends_with_its_process(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with locked(lock, "testing"):
+            os.write(told, b"x")
+            signal.pause()
+    os.read(ready, 1)
+    try:
+        with pytest.raises(LockedError, match=rf"\(pid {child}, testing, for \d s\)"), locked(lock, "more", wait_s=0.1):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    with locked(lock, "more", wait_s=0.1):
+        assert json.loads((tmp_path / "lock.holder").read_bytes())["doing"] == "more"
+    assert not (tmp_path / "lock.holder").exists()
