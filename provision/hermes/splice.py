@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from provision.hermes.draft import ABSENT, Change, Path
+from provision.hermes.draft import ABSENT, Change, Path, unshared
 from provision.hermes.yaml11 import block, flow, scalar
 
 if TYPE_CHECKING:
@@ -33,12 +33,48 @@ def splice(text: str, changes: Sequence[Change]) -> str:
         root = yaml.compose(text, Loader=_Loader)
         if root is None:
             raise UnusualError("nothing there")
-        if change.value is ABSENT:
+        outer = _flow_above(root, change.path)
+        if outer is not None:
+            _rewrite_flow(lines, root, text, outer, change)
+        elif change.value is ABSENT:
             _delete(lines, root, change.path)
         else:
             _set(lines, root, change.path, change.value)
         text = "\n".join(lines)
     return text
+
+
+def _flow_above(root: yaml.Node, path: Path) -> int | None:
+    """How many steps of a path lead to the outermost `{…}` or `[…]` that the rest of it stands in; None when none does."""
+    node: yaml.Node = root
+    for depth, step in enumerate(path):
+        if isinstance(node, yaml.CollectionNode) and node.flow_style and node.value:
+            return depth
+        entry = _entry(node, step) if isinstance(node, yaml.CollectionNode) else None
+        if entry is None:
+            return None
+        node = entry[1]
+    return None
+
+
+def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, change: Change) -> None:
+    """Write a one-line `{…}` anew with the change made in it."""
+    node = _find(root, change.path[:depth])
+    start, end = node.start_mark, node.end_mark
+    if depth == 0 or start.line != end.line:
+        raise UnusualError("flow style over several lines")
+    holder = value = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe loader
+    for step in change.path[:depth]:
+        value = value[step]
+    holder = value = unshared(value)
+    for step in change.path[depth:-1]:
+        holder = holder[step]
+    if change.value is ABSENT:
+        del holder[change.path[-1]]
+    else:
+        holder[change.path[-1]] = change.value
+    line = lines[start.line]
+    lines[start.line] = line[: start.column] + flow(value) + line[end.column :]
 
 
 def _find(root: yaml.Node, path: Path) -> yaml.Node:
@@ -97,7 +133,7 @@ def _delete(lines: list[str], root: yaml.Node, path: Path) -> None:
         if before.strip() != "-":
             raise UnusualError("a list in a list")
     elif before.strip():  # the first key of a list's item: the next one moves up to the dash
-        following = holder.value[1][0].start_mark if holder.value[0] is entry else None
+        following = holder.value[1][0].start_mark if holder.value[0][0] is entry[0] else None
         if following is None or before.strip() != "-" or following.line == start.line:
             raise UnusualError("not on a line of its own")
         lines[start.line : following.line + 1] = [before + lines[following.line][following.column :]]
