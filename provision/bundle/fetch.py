@@ -29,6 +29,7 @@ MAX_ARCHIVE_BYTES = 4 << 20
 MAX_MEMBERS = 16
 TIMEOUT_S = 60.0
 MAX_REDIRECTS = 3
+_HEADERS = {"Accept-Encoding": "identity"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -153,7 +154,7 @@ def _download(url: str, verify: ssl.SSLContext | bool, timeout_s: float) -> dict
     parts = urlsplit(url)
     if parts.username or parts.password:
         raise DownloadError("the address holds a user name or password", hint="give an address without credentials")
-    with httpx.Client(verify=verify, timeout=min(20.0, timeout_s), follow_redirects=False) as client:
+    with httpx.Client(verify=verify, timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS) as client:
         if parts.path.endswith((".tar", ".tar.gz", ".tgz")):
             return read_archive(_get(client, url, MAX_ARCHIVE_BYTES, deadline))
         folder = parts.path.rstrip("/")
@@ -187,7 +188,7 @@ def _get(client: httpx.Client, url: str, limit_bytes: int, deadline: float) -> b
 
 def _body(response: httpx.Response, limit_bytes: int, deadline: float) -> bytes:
     chunks, size = [], 0
-    for chunk in response.iter_bytes(64 << 10):
+    for chunk in response.iter_raw():  # not decoded: a compressed answer could be a bomb, and none was asked for
         size += len(chunk)
         if size > limit_bytes:
             raise DownloadError(

@@ -41,7 +41,9 @@ def x25519_stanza(recipient: str, file_key: bytes) -> bytes:
     return b"-> X25519 " + b64(share) + b"\n" + b64(body) + b"\n"
 
 
-def sealed(stanzas: bytes, file_key: bytes, plaintext: bytes = b"hello", *, version: bytes = VERSION, end: bytes = b"\n") -> bytes:
+def sealed(
+    stanzas: bytes, file_key: bytes, plaintext: bytes = b"hello", *, version: bytes = VERSION, end: bytes = b"\n"
+) -> bytes:
     header = version + stanzas + b"---"
     mac = hmac.HMAC(_hkdf(file_key, None, b"header"), hashes.SHA256())
     mac.update(header)

@@ -21,7 +21,7 @@ from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.hermes.rendering import Templates
 from provision.keys.age import generate_identity
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 PROFILE = EffectiveProfile(
     name="engineering",
