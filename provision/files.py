@@ -47,8 +47,8 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
         flags |= getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        raise
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise FileNotFoundError(e.errno, e.strerror, str(path)) from e
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which has an error of its own for folders

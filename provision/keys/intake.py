@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.detect.secret import Secret
-from provision.detect.shapes import SECRET_LIKE, aisa_shaped, placeholder
+from provision.detect.shapes import aisa_shaped, placeholder, secret_like
 from provision.errors import Place, Problem, Severity
 from provision.fleet.csvtext import Cell, read_csv
 from provision.fleet.jsontext import read_json
@@ -161,7 +161,7 @@ def _judged(entry: _Entry, problems: list[Problem]) -> NewKey | None:
     if not sound_label(label):
         hint = f"printable text of at most {LABEL_LIMIT} characters"
         found.append(Problem("bad-label", "a label that cannot be kept", entry.at("label"), hint))
-    elif SECRET_LIKE.search(label):
+    elif secret_like(label):
         found.append(Problem("secret-label", "the label looks like a key", entry.at("label"), "labels are not secret"))
     problems += found
     if any(problem.severity is Severity.ERROR for problem in found):
@@ -172,7 +172,7 @@ def _judged(entry: _Entry, problems: list[Problem]) -> NewKey | None:
 def _judge_user(user: str, at: Place) -> Iterable[Problem]:
     if not user:
         yield Problem("no-user", "a key without a user", at, "one line per key: user,key,label")
-    elif SECRET_LIKE.search(user):
+    elif secret_like(user):
         yield Problem("swapped-columns", "a key stands where the user belongs", at, "the order is user,key,label")
     elif not _ID.fullmatch(user):
         yield Problem("bad-id", "not a user id", at, "as in the inventory: a-z, 0-9, '.', '_' and '-', at most 64")
@@ -181,7 +181,7 @@ def _judge_user(user: str, at: Place) -> Iterable[Problem]:
 
 
 def _judge_key(user: str, key: str, at: Place) -> Iterable[Problem]:
-    whose = f"the key of {user}" if _ID.fullmatch(user) and not SECRET_LIKE.search(user) else "the key"
+    whose = f"the key of {user}" if _ID.fullmatch(user) and not secret_like(user) else "the key"
     if not key:
         yield Problem("empty-key", f"{whose} is empty", at, "copy it from the console; it is shown once")
     elif placeholder(key):
