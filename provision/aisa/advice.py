@@ -86,7 +86,7 @@ def key_invalid(code: str) -> str:
 
 def wallet(micros: int) -> str:
     """Advice for a valid key on an account without money."""
-    held = f"{micros / 1e6:.2f} USD"
+    held = f"{micros / 1e6:.4f} USD"
     return f"the key is valid but the wallet holds {held}: top up in the console (`--probe chat` shows if calls pass)"
 
 

@@ -91,14 +91,19 @@ class _Health:
             self.dead = True
 
     @property
+    def out_of_reach(self) -> bool:
+        """Whether the network is at fault: given up, or of at least three nobody got through."""
+        return self.dead or (not self.answered and len(self.recent) >= 3)
+
+    @property
     def hopeless(self) -> bool:
         """Nothing has answered yet and several have failed: asking each three times would only take longer."""
         return not self.answered and len(self.recent) >= 5
 
 
-def paid_calls(subjects: Sequence[Subject], plan: Plan) -> int:
-    """How many paid calls the plan makes if nothing fails: one for each distinct key, model, mode and base URL."""
-    if Probe.CHAT not in plan.probes:
+def paid_calls(subjects: Sequence[Subject], probes: Sequence[Probe]) -> int:
+    """How many paid calls these probes make if nothing fails: one for each distinct key, model, mode and base URL."""
+    if Probe.CHAT not in probes:
         return 0
     return len({s.question() for s in subjects if s.key is not None and s.url_mistake is None})
 
@@ -153,7 +158,7 @@ class Batch:
             routes=self._routes.failing(),
             elapsed_s=time.monotonic() - began,
             interrupted=interrupted,
-            network_at_fault=any(h.dead for h in self._health.values()),
+            network_at_fault=any(h.out_of_reach for h in self._health.values()),
         )
 
     def _grouped(self, left: Sequence[int]) -> Iterator[_Group]:
@@ -331,5 +336,5 @@ def _offline(subject: Subject) -> Judgement | None:
         message, suggested = subject.url_mistake
         return Judgement(Verdict.BASE_URL_WRONG, message, code="not_asked", suggestions=(suggested,))
     if subject.key is None:
-        return Judgement(Verdict.UNKNOWN, advice.NO_KEY, code="no_key")
+        return Judgement(Verdict.UNKNOWN, subject.key_problem or advice.NO_KEY, code="no_key")
     return None

@@ -3,7 +3,8 @@
 httpx's transports are used without its client around them: that would keep the server's cookies, log URLs and follow
 `trust_env`. Each transport holds one connection, and the pool of them is ours: httpcore's own goes through all
 connections at every request, which at 64 of them costs 15 ms of CPU a request instead of one. A key leaves this module
-only as a header of a request to a URL that `endpoint.is_allowed`. The tree of httpx's exceptions is translated into `Failure` here and nowhere else.
+only as a header of a request to a URL that `endpoint.is_allowed`.
+The tree of httpx's exceptions is translated into `Failure` here and nowhere else.
 """
 
 from __future__ import annotations

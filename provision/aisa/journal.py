@@ -112,6 +112,10 @@ class Journal:
                     file.seek(offset)
                     yield Result.from_fields(json.loads(file.readline())["result"])
 
+    def unasked(self) -> Iterator[int]:
+        """The indexes of the subjects without a result."""
+        return (index for index, offset in enumerate(self._offsets) if offset == _NOWHERE)
+
     def _write(self, fields: dict[str, Any]) -> int:
         line = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
         at = self._size

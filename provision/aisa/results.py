@@ -29,6 +29,8 @@ class Subject:
     key: Secret | None
     fingerprint: str
     url_mistake: tuple[str, str] | None = None
+    key_problem: str = ""
+    """Why there is no key, when there should be one: the source's own message."""
 
     def question(self) -> str:
         """A short digest of all that the verdict depends on; a journal's results count only while it is the same."""

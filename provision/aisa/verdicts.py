@@ -311,8 +311,9 @@ def _wrong_mode(asked: Asked, said: Refusal) -> Judgement:
 def combine(judged: dict[Probe, Judgement]) -> Judgement:
     """One verdict out of a user's probes.
 
-    A call that worked proves everything. Otherwise the first certain failure counts, in the order key, models, call;
-    then the first doubt; and only when every probe went well is the user ok.
+    A call that worked proves everything. Otherwise the first certain failure counts: a refused key, an unsuitable model,
+    then the call's own, then what key and models said; then the latest doubt; and only when every probe went well is the
+    user ok. A second certain failure is told in the advice.
     """
     chat = judged.get(Probe.CHAT)
     if chat is not None and chat.verdict is Verdict.OK:
@@ -323,9 +324,19 @@ def combine(judged: dict[Probe, Judgement]) -> Judgement:
     if chat is not None:
         weak = chat.verdict in CANNOT_TELL or chat.verdict is Verdict.BASE_URL_WRONG
         rest = [*rest, chat] if weak else [*(j for j in rest if _stronger(j)), chat, *rest]
-    certain = (j for j in rest if j.verdict is not Verdict.OK and j.verdict not in CANNOT_TELL)
-    doubtful = (j for j in reversed(rest) if j.verdict in CANNOT_TELL)
-    return next(certain, None) or next(doubtful, None) or rest[-1]
+    certain = [j for j in rest if j.verdict is not Verdict.OK and j.verdict not in CANNOT_TELL]
+    if certain:
+        return _with_second(certain[0], certain[1:])
+    doubtful = [j for j in rest if j.verdict in CANNOT_TELL]
+    return doubtful[-1] if doubtful else rest[-1]
+
+
+def _with_second(first: Judgement, others: list[Judgement]) -> Judgement:
+    second = next((j for j in others if j.verdict is not first.verdict), None)
+    if second is None or first.verdict in {Verdict.KEY_INVALID, Verdict.BASE_URL_WRONG}:
+        return first
+    suggestions = (*first.suggestions, *second.suggestions)
+    return replace(first, advice=f"{first.advice}; also: {second.advice}", suggestions=suggestions)
 
 
 def _stronger(judged: Judgement) -> bool:

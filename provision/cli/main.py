@@ -20,12 +20,15 @@ from provision.cli import (  # noqa: F401  importing the module of a command is 
     keys,
     keys_import,
     keys_operators,
+    models,
     render,
     schema,
     show,
     status,
+    validate,
 )
 from provision.cli.app import app
+from provision.cli.demo import command  # noqa: F401  registers `demo`
 from provision.errors import Exit, InvalidFilesError, ProvisionError
 from provision.report.terminal import printable
 

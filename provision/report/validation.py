@@ -1,0 +1,247 @@
+"""The results of `validate`, for people and programs: table, JSON, JUnit, HTML, all written piece by piece.
+
+Results are read from the journal as often as needed and never held all at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.aisa.advice import NETWORK, NOT_ASKED
+from provision.aisa.verdicts import CANNOT_TELL, Verdict
+from provision.report.html import Bar, Page, Section, page
+from provision.report.junit import Case, Suite, junit
+from provision.report.terminal import printable, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provision.aisa.batch import Outcome
+    from provision.aisa.results import FailingRoute, Result
+
+SCHEMA = "provision/validate/v1"
+ROWS_OF_ONE_VERDICT = 50
+_NULL_IF_EMPTY = ("code", "request_id", "key_fingerprint")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished batch: `results` and `not_asked` give a new iterator at each call."""
+
+    outcome: Outcome
+    results: Callable[[], Iterator[Result]]
+    not_asked: Callable[[], Iterator[str]]
+    started: str
+    probes: tuple[str, ...]
+    counts: Counter[Verdict]
+    catalogue: str
+
+    @property
+    def users(self) -> int:
+        """All users, asked or not."""
+        return self.counts.total() + self.outcome.not_asked
+
+
+def counted(results: Iterator[Result]) -> Counter[Verdict]:
+    """How many users got each verdict."""
+    return Counter(result.verdict for result in results)
+
+
+def as_json(report: Report) -> Iterator[str]:
+    """The document `provision/validate/v1`."""
+    yield '{\n  "schema": ' + json.dumps(SCHEMA) + ',\n  "users": ['
+    comma = "\n    "
+    for result in report.results():
+        yield comma + json.dumps(_public(result), ensure_ascii=False)
+        comma = ",\n    "
+    yield '\n  ],\n  "not_asked": ['
+    comma = "\n    "
+    for user in report.not_asked():
+        yield comma + json.dumps(user, ensure_ascii=False)
+        comma = ",\n    "
+    routes = [_route(route) for route in report.outcome.routes]
+    yield '\n  ],\n  "routes": ' + json.dumps(routes, ensure_ascii=False, indent=2).replace("\n", "\n  ")
+    yield (
+        ',\n  "summary": ' + json.dumps(_summary(report), ensure_ascii=False, indent=2).replace("\n", "\n  ") + "\n}\n"
+    )
+
+
+def _public(result: Result) -> dict[str, Any]:
+    fields = result.fields()
+    return {name: (value or None) if name in _NULL_IF_EMPTY else value for name, value in fields.items()}
+
+
+def _route(route: FailingRoute) -> dict[str, Any]:
+    return {
+        "model": route.model,
+        "api_mode": route.api_mode,
+        "base_url": route.base_url,
+        "verdict": route.verdict,
+        "users": route.users,
+        "working_model": route.working_model,
+    }
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    outcome = report.outcome
+    return {
+        "started": report.started,
+        "probes": list(report.probes),
+        "users": report.users,
+        "verdicts": {verdict.value: report.counts[verdict] for verdict in Verdict if report.counts[verdict]},
+        "asked": outcome.asked,
+        "resumed": report.counts.total() - outcome.asked,
+        "not_asked": outcome.not_asked,
+        "requests": outcome.requests,
+        "paid_calls": outcome.paid_calls,
+        "elapsed_s": round(outcome.elapsed_s, 3),
+        "interrupted": outcome.interrupted,
+        "network_at_fault": outcome.network_at_fault,
+        "catalogue": report.catalogue,
+    }
+
+
+def as_table(report: Report, *, everything: bool = False) -> Iterator[str]:
+    """Users by verdict, the certain failures first; of each verdict the first fifty unless `everything`."""
+    kept: dict[Verdict, list[Result]] = {}
+    for result in report.results():
+        rows = kept.setdefault(result.verdict, [])
+        if everything or (result.verdict is not Verdict.OK and len(rows) < ROWS_OF_ONE_VERDICT):
+            rows.append(result)
+    for verdict in _order():
+        count = report.counts[verdict]
+        if not count:
+            continue
+        yield f"{verdict} · {count:,} user{'s' if count != 1 else ''}\n"
+        yield from _by_advice(kept.get(verdict, []))
+        if len(kept.get(verdict, [])) < count and verdict is not Verdict.OK:
+            more = count - len(kept[verdict])
+            yield f"  … and {more:,} more: --all or --format json shows them\n"
+        yield "\n" if kept.get(verdict) else ""
+    yield from _route_lines(report.outcome.routes)
+    yield summary_line(report) + "\n"
+
+
+def _order() -> list[Verdict]:
+    failures = [v for v in Verdict if v is not Verdict.OK and v not in CANNOT_TELL]
+    return [Verdict.OK, *failures, *(v for v in Verdict if v in CANNOT_TELL)]
+
+
+def _by_advice(results: list[Result]) -> Iterator[str]:
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.advice, []).append(result)
+    headers = ("USER", "PROFILE", "MODEL", "API MODE", "KEY", "HTTP", "CODE", "REQUEST", "TRIES")
+    for text, group in groups.items():
+        rows = [
+            (
+                r.user,
+                r.profile,
+                r.model,
+                r.api_mode,
+                r.key_fingerprint,
+                r.http_status or "-",
+                r.code,
+                r.request_id,
+                r.attempts,
+            )
+            for r in group
+        ]
+        yield "".join(f"  {line}\n" for line in table(headers, rows).splitlines())
+        yield f"  -> {printable(text)}\n"
+        named = dict.fromkeys(s for r in group for s in r.suggestions)
+        if named and not all(s in text for s in named):
+            yield f"     perhaps: {printable(', '.join(list(named)[:5]))}\n"
+
+
+def _route_lines(routes: tuple[FailingRoute, ...]) -> Iterator[str]:
+    if routes:
+        headers = ("FAILING ROUTE", "API MODE", "BASE URL", "USERS", "WORKS INSTEAD")
+        rows = [(r.model, r.api_mode, r.base_url, r.users, r.working_model or "-") for r in routes]
+        yield table(headers, rows) + "\n"
+
+
+def summary_line(report: Report) -> str:
+    """One line: how many users, with which verdicts, and how the run ended."""
+    told = ", ".join(f"{report.counts[v]:,} {v}" for v in _order() if report.counts[v]) or "nobody asked"
+    line = f"{report.users:,} users: {told}"
+    if report.outcome.not_asked:
+        line += f"; {report.outcome.not_asked:,} not asked (--resume goes on)"
+    if report.outcome.network_at_fault:
+        line += f"; {NETWORK}"
+    return line
+
+
+def as_junit(report: Report) -> Iterator[str]:
+    """A JUnit document: certain failures are failures, doubts are errors, users not asked are skipped."""
+    unsure = sum(report.counts[v] for v in CANNOT_TELL)
+    failed = report.counts.total() - report.counts[Verdict.OK] - unsure
+    outcome = report.outcome
+    suite = Suite("provision validate", report.users, failed, unsure, outcome.not_asked, outcome.elapsed_s)
+    return junit(suite, _cases(report))
+
+
+def _cases(report: Report) -> Iterator[Case]:
+    for r in report.results():
+        kind = "error" if r.verdict in CANNOT_TELL else "failure"
+        if r.verdict is Verdict.OK:
+            yield Case(r.user, r.profile, "passed", time_s=r.elapsed_ms / 1000)
+        else:
+            yield Case(r.user, r.profile, kind, r.verdict, r.advice, r.elapsed_ms / 1000)  # type: ignore[arg-type]
+    for user in report.not_asked():
+        yield Case(user, "", "skipped", "", NOT_ASKED)
+
+
+def tone(verdict: Verdict) -> str:
+    """good, bad or unsure."""
+    return "good" if verdict is Verdict.OK else "unsure" if verdict in CANNOT_TELL else "bad"
+
+
+def as_html(report: Report) -> Iterator[str]:
+    """A page with a chart of the verdicts, the failing routes and every user."""
+    outcome = report.outcome
+    facts = [
+        ("started", report.started),
+        ("users", f"{report.users:,}"),
+        ("probes", ", ".join(report.probes)),
+        ("requests", f"{outcome.requests:,} ({outcome.paid_calls:,} paid)"),
+        ("took", f"{outcome.elapsed_s:.1f} s"),
+    ]
+    if outcome.not_asked:
+        facts.append(
+            ("not asked", f"{outcome.not_asked:,} users: {NETWORK if outcome.network_at_fault else NOT_ASKED}")
+        )
+    bars = [Bar(v, report.counts[v], tone(v)) for v in _order() if report.counts[v]]
+    content = Page("Gateway validation", summary_line(report), facts, "users by verdict", bars, _sections(report))
+    return page(content)
+
+
+def _sections(report: Report) -> Iterator[Section]:
+    if report.outcome.routes:
+        rows = [(r.model, r.api_mode, r.base_url, r.users, r.working_model or "-") for r in report.outcome.routes]
+        note = "these models answer 502 for everybody who uses them: the route is at fault, not the users' keys"
+        yield Section(
+            "failing routes", note, ("model", "API mode", "base URL", "users", "works instead"), rows, "unsure"
+        )
+    headers = ("user", "profile", "model", "API mode", "key", "HTTP", "code", "request id", "what to do")
+    for verdict in _order():
+        if report.counts[verdict]:
+            rows_of = (
+                (
+                    r.user,
+                    r.profile,
+                    r.model,
+                    r.api_mode,
+                    r.key_fingerprint,
+                    r.http_status or "-",
+                    r.code,
+                    r.request_id,
+                    r.advice,
+                )
+                for r in report.results()
+                if r.verdict is verdict
+            )
+            yield Section(f"{verdict} ({report.counts[verdict]:,})", "", headers, rows_of, tone(verdict))
