@@ -70,14 +70,12 @@ class Disk:
             with locked(home / FOLDER / "lock", "install"):
                 finished = recover(home, journal=JOURNAL)
                 _sweep(home / REMOVED)
+                _linked(home, self._user_home)
                 yield finished
 
     def apply(self, home: Path, changes: Sequence[Change]) -> None:
         """Files that are the user's own links are written through first, in order; the rest is one transaction."""
-        linked: dict[str, Path] = {}
-        for change in changes:
-            if change.name in _USER_FILES and (target := link_target(home / change.name, self._user_home)):
-                linked[change.name] = target
+        linked = _linked(home, self._user_home)
         try:
             with Transaction(home, journal=JOURNAL) as transaction:
                 for change in changes:
@@ -111,12 +109,16 @@ class Disk:
 
 
 class DryRun:
-    """Carries out nothing; tells what the files would be."""
+    """Carries out nothing; tells what the files would be. `user_home` as for the disk."""
+
+    def __init__(self, user_home: Path | None) -> None:
+        self._user_home = user_home
 
     @contextmanager
     def opened(self, home: Path) -> Iterator[bool]:
         """The home as it is."""
-        with as_owner(home):
+        with as_owner(home) as for_another:
+            _linked(home, None if for_another else self._user_home)
             yield False
 
     def apply(self, home: Path, changes: Sequence[Change]) -> None:
@@ -147,6 +149,12 @@ def _over(folder: HomeFiles, changes: Sequence[Change]) -> HomeFiles:
         env=new.get(facts.ENV_NAME, folder.env),
         auth=new.get(facts.AUTH_NAME, folder.auth),
     )
+
+
+def _linked(home: Path, user_home: Path | None) -> dict[str, Path]:
+    """The user's files that are links, and where they lie. Raises LinkedHomeError for those that are not to be followed."""
+    targets = {name: link_target(home / name, user_home) for name in _USER_FILES}
+    return {name: target for name, target in targets.items() if target is not None}
 
 
 def _write_through(target: Path, data: bytes, mode: int) -> None:

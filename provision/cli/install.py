@@ -50,7 +50,7 @@ def install_command(
         user=user,
         managed_dir=managed_dir,
     )
-    writer: Writer = DryRun() if dry_run else Disk(Path.home())
+    writer: Writer = (DryRun if dry_run else Disk)(Path.home())
     report = install(fetch(bundle), request, writer, environ=os.environ, now=datetime.now(UTC))
     run.result(_json(report) if format_ == "json" else _text(report, verb="would be " if dry_run else ""), output)
     if not report.ok:

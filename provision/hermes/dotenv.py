@@ -205,4 +205,5 @@ def _reads_as_meant(before: bytes, after: bytes, set_: Mapping[str, str], gone: 
         return False
     ours = set_.keys() | set(gone)
     known = {name.lstrip("\ufeff"): value for name, value in read_raw(before).items()}
+    known.pop("", None)  # a BOM before a comment reads as a name of its own
     return all(name in raw and raw[name] == value for name, value in known.items() if name not in ours)

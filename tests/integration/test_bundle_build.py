@@ -65,24 +65,9 @@ def test_stock_tools_check_and_open_a_bundle(shop: Shop, root: Path, tmp_path: P
     opened = subprocess.run(["age", "-d", "-i", identity, root / "ada" / SEALED_ENV], capture_output=True, check=True)
     assert opened.stdout == f"AISA_API_KEY={shop.keys['ada'].reveal()}\nTEAM=engineering\n".encode()
     (tmp_path / "allowed").write_text(shop.allowed_signers)
-    verified = subprocess.run(
-        [
-            "ssh-keygen",
-            "-Y",
-            "verify",
-            "-f",
-            tmp_path / "allowed",
-            "-I",
-            "operator",
-            "-n",
-            "hermes-provision",
-            "-s",
-            root / "ada" / SIGNATURE,
-        ],
-        input=(root / "ada" / MANIFEST).read_bytes(),
-        capture_output=True,
-        check=False,
-    )
+    who = ["-f", tmp_path / "allowed", "-I", "operator", "-n", "hermes-provision", "-s", root / "ada" / SIGNATURE]
+    manifest = (root / "ada" / MANIFEST).read_bytes()
+    verified = subprocess.run(["ssh-keygen", "-Y", "verify", *who], input=manifest, capture_output=True, check=False)
     assert verified.returncode == 0, verified.stderr
 
 
