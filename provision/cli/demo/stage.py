@@ -52,7 +52,7 @@ class Stage:
         """Run `provision ARGUMENTS` as a person; returns its stdout. Raises DemoFailedError on another exit code."""
         if show and not self.brief:
             prompt = "$" if person == OPERATOR else f"{person}$"
-            self.say(f"{prompt} provision {shlex.join(self._short(a) for a in arguments)}")
+            self.say(f"{prompt} provision {self._short(shlex.join(arguments))}")
         done = self._process(person, arguments, stdin)
         self.steps.append(arguments[0])
         if show and not self.brief:
@@ -74,6 +74,7 @@ class Stage:
         }
         environment = {
             **kept,
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath))),
             "HOME": str(home),
             "USERPROFILE": str(home),
             "PROVISION_CONFIG_DIR": str(home / ".config" / "provision"),

@@ -1,0 +1,59 @@
+"""Who plays in the demo, and what is the matter with each of their machines."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the example inventory. `found` says what `install` meets on the machine."""
+
+    id: str
+    profile: str
+    found: str = "no Hermes settings yet"
+    platform: str = "linux"
+    hermes_profile: str | None = None
+    key: str = field(default_factory=lambda: f"sk-aisa-{secrets.token_urlsafe(32)}", repr=False)
+
+
+PEOPLE = (
+    Person("ada", "engineering"),
+    Person("grace", "platform", found="a wizard's config with a key in clear, and a hijacked .env"),
+    Person("linus", "engineering", found="settings and comments of the user's own"),
+    Person("margaret", "research"),
+    Person("alan", "support", found="a shared desk: the key must not touch the disk"),
+)
+
+
+def wizard_config(url: str, key: str) -> str:
+    """What Hermes' own set-up wizard leaves behind: the key in clear, twice."""
+    return f"""\
+model:
+  default: gpt-5-mini
+  provider: custom
+  base_url: {url}
+  api_key: {key}
+custom_providers:
+- name: Local
+  base_url: {url}
+  api_key: {key}
+  model: gpt-5-mini
+"""
+
+
+HIJACKED_ENV = """\
+# notes of a tutorial followed last spring
+CUSTOM_BASE_URL=http://127.0.0.1:9/v1
+HERMES_INFERENCE_MODEL=some-other-model
+TELEGRAM_HOME_CHANNEL=12345
+"""
+
+OWN_CONFIG = """\
+# my own settings, please keep
+display:
+  skin: mono        # easier on the eyes
+agent:
+  max_turns: 40
+"""
