@@ -6,6 +6,7 @@ raises `UnusualError`, and `roundtrip` takes over. Whoever calls must read the r
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LINE = re.compile("[^\n\x85\u2028\u2029]*[\n\x85\u2028\u2029]")  # what PyYAML counts as a line
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
@@ -29,7 +31,7 @@ def splice(text: str, changes: Sequence[Change]) -> str:
     for change in changes:
         if not text.endswith("\n"):
             text += "\n"
-        lines = text.split("\n")
+        lines = _LINE.findall(text)
         root = yaml.compose(text, Loader=_Loader)
         if root is None:
             raise UnusualError("nothing there")
@@ -40,7 +42,7 @@ def splice(text: str, changes: Sequence[Change]) -> str:
             _delete(lines, root, change.path)
         else:
             _set(lines, root, change.path, change.value)
-        text = "\n".join(lines)
+        text = "".join(lines)
     return text
 
 
@@ -58,11 +60,11 @@ def _flow_above(root: yaml.Node, path: Path) -> int | None:
 
 
 def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, change: Change) -> None:
-    """Write a one-line `{…}` anew with the change made in it."""
+    """Write a `{…}` anew, on one line, with the change made in it."""
     node = _find(root, change.path[:depth])
     start, end = node.start_mark, node.end_mark
-    if depth == 0 or start.line != end.line:
-        raise UnusualError("flow style over several lines")
+    if depth == 0:
+        raise UnusualError("the whole file in flow style")
     holder = value = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe loader
     for step in change.path[:depth]:
         value = value[step]
@@ -73,8 +75,8 @@ def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, chan
         del holder[change.path[-1]]
     else:
         holder[change.path[-1]] = change.value
-    line = lines[start.line]
-    lines[start.line] = line[: start.column] + flow(value) + line[end.column :]
+    first, last = lines[start.line], lines[end.line]
+    lines[start.line : end.line + 1] = [first[: start.column] + flow(value) + last[end.column :]]
 
 
 def _find(root: yaml.Node, path: Path) -> yaml.Node:
@@ -175,7 +177,9 @@ def _set(lines: list[str], root: yaml.Node, path: Path, value: Any) -> None:
 def _rendered(key: str | int, value: Any, column: int) -> list[str]:
     pad = " " * column
     if isinstance(value, dict) and value:
-        return [f"{pad}{scalar(key)}:", *block(value, column + 2).split("\n")]
-    if isinstance(value, list) and value:
-        return [f"{pad}{scalar(key)}:", *(f"{pad}- {flow(item)}" for item in value)]
-    return [f"{pad}{scalar(key)}: {flow(value)}"]
+        lines = [f"{pad}{scalar(key)}:", *block(value, column + 2).split("\n")]
+    elif isinstance(value, list) and value:
+        lines = [f"{pad}{scalar(key)}:", *(f"{pad}- {flow(item)}" for item in value)]
+    else:
+        lines = [f"{pad}{scalar(key)}: {flow(value)}"]
+    return [line + "\n" for line in lines]
