@@ -50,9 +50,10 @@ class _Judge:
         self._lines = text.splitlines()
         self._templates = templates
 
-    def refuse(self, message: str, key: str, hint: str = "") -> NoReturn:
-        line = next((i for i, line in enumerate(self._lines, 1) if _key(line) == key), 0)
-        self.refuse_line(message, line, hint)
+    def refuse(self, message: str, key: str, hint: str = "", above: str = "") -> NoReturn:
+        keys = [_key(line) for line in self._lines]
+        named = next((k for k in (key, above) if k in keys), None)
+        self.refuse_line(message, keys.index(named) + 1 if named else 0, hint)
 
     def refuse_line(self, message: str, output_line: int, hint: str = "") -> NoReturn:
         key = _key(self._lines[output_line - 1]) if 0 < output_line <= len(self._lines) else ""
@@ -64,7 +65,9 @@ class _Judge:
         value = holder.get(key) if isinstance(holder, dict) else None
         if value != expected or type(value) is not type(expected):
             said = "nothing" if value is None else "something else"
-            self.refuse(f"its result must say {where}{key}: {expected!r}, and says {said}", key)
+            self.refuse(
+                f"its result must say {where}{key}: {expected!r}, and says {said}", key, above=where.partition(".")[0]
+            )
 
 
 def _key(line: str) -> str:
