@@ -184,7 +184,9 @@ def _url(s: Situation) -> Iterator[Hazard]:
     except ValueError:
         return
     if userinfo:
-        yield error("url-userinfo", where, "the URL holds a name or password", "remove it")
+        yield error(
+            "url-userinfo", where, "the name and password in the URL are sent in the key's place", "remove them"
+        )
     if parts.query:
         yield warning(
             "url-query", where, "Messages mode garbles a URL with a query, and queries are logged", "remove it"

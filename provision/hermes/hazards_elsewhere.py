@@ -6,9 +6,11 @@ auxiliary tasks and aliases have routes of their own.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.endpoint import hostname, origin
+from provision.hermes.facts import JOBS_NAME
 from provision.hermes.hazards import Hazard, Situation, error, note, warning
 from provision.hermes.providers import StopError, canonical, find_named, normal
 
@@ -29,7 +31,11 @@ def elsewhere_hazards(s: Situation) -> Iterator[Hazard]:
         for entry, path in entries:
             if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
                 yield from _side(
-                    s, entry, path, "fallback", "used when the gateway cannot be reached or refuses the key"
+                    s,
+                    entry,
+                    s.layers.where(*path),
+                    "fallback",
+                    "used when the gateway cannot be reached or refuses the key",
                 )
     yield from _section(s, config.get("delegation"), ("delegation",), "delegation", "subagents use it")
     auxiliary = config.get("auxiliary")
@@ -38,29 +44,42 @@ def elsewhere_hazards(s: Situation) -> Iterator[Hazard]:
     aliases = config.get("model_aliases")
     for name, entry in aliases.items() if isinstance(aliases, dict) else ():
         if isinstance(entry, dict) and entry.get("model"):
+            where = s.layers.where("model_aliases", str(name))
             yield from _side(
-                s,
-                {"provider": "custom", **entry},
-                ("model_aliases", str(name)),
-                "model-alias",
-                "used when that model is asked for",
+                s, {"provider": "custom"} | entry, where, "model-alias", "used when that model is asked for"
             )
-    if (
-        config.get("security")
-        and isinstance(config["security"], dict)
-        and config["security"].get("redact_secrets") is False
-    ):
+    for number, job in enumerate(_jobs(s)):
+        if isinstance(job, dict) and (job.get("base_url") or job.get("provider")):
+            yield from _side(s, job, f"{s.home.where(JOBS_NAME)} jobs[{number}]", "cron", "a scheduled job uses it")
+    yield from _switches(s)
+
+
+def _switches(s: Situation) -> Iterator[Hazard]:
+    security, plugins = s.layers.config.get("security"), s.layers.config.get("plugins")
+    if isinstance(security, dict) and security.get("redact_secrets") is False:
         where = s.layers.where("security", "redact_secrets")
         yield warning("redaction-off", where, "Hermes writes secrets unmasked into logs and output", "remove the line")
+    if isinstance(plugins, dict) and plugins.get("enabled"):
+        where = s.layers.where("plugins", "enabled")
+        yield note("plugins", where, "the code of a plugin can change any request", "see that you know each of them")
 
 
 def _section(s: Situation, entry: object, path: tuple[str | int, ...], id_: str, when: str) -> Iterator[Hazard]:
     if isinstance(entry, dict) and (entry.get("base_url") or str(entry.get("provider") or "").lower() not in _OWN):
-        yield from _side(s, entry, path, id_, when)
+        yield from _side(s, entry, s.layers.where(*path), id_, when)
 
 
-def _side(s: Situation, entry: dict[Any, Any], path: tuple[str | int, ...], id_: str, when: str) -> Iterator[Hazard]:
-    where, cure = s.layers.where(*path), "remove it, or name the provisioned provider"
+def _jobs(s: Situation) -> list[Any]:
+    try:
+        store = json.loads(s.home.jobs or b"null")
+    except (ValueError, RecursionError):
+        return []
+    jobs = store.get("jobs") if isinstance(store, dict) else None
+    return jobs if isinstance(jobs, list) else []
+
+
+def _side(s: Situation, entry: dict[Any, Any], where: str, id_: str, when: str) -> Iterator[Hazard]:
+    cure = "remove it, or name the provisioned provider"
     provider = str(entry.get("provider") or "").strip().lower()
     explicit = entry.get("base_url")
     try:

@@ -19,6 +19,7 @@ from provision.hermes.facts import (
     AUTH_NAME,
     CONFIG_NAME,
     ENV_NAME,
+    JOBS_NAME,
     ONEPASSWORD_ENV_NAME,
     PROFILE_NAME,
     PROFILES_FOLDER,
@@ -109,7 +110,7 @@ def effective_home(root: Path, hermes_profile: str | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class HomeFiles:
-    """The bytes of one home or one Hermes profile. `path` is how the folder is called in reports.
+    """The bytes of one home or one Hermes profile. `path` is how the folder is called in reports; `jobs` are cron's.
 
     `unreadable` names the files that are there and could not be read, with the reason: nothing may be concluded from
     their absence here.
@@ -120,6 +121,7 @@ class HomeFiles:
     env: bytes | None = field(default=None, repr=False)
     auth: bytes | None = field(default=None, repr=False)
     onepassword_env: bytes | None = field(default=None, repr=False)
+    jobs: bytes | None = field(default=None, repr=False)
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def where(self, name: str) -> str:
@@ -173,5 +175,5 @@ def _read_folder(folder: Path) -> HomeFiles:
             unreadable[name] = e.message
             return None
 
-    config, env, auth, op = (read(name) for name in (CONFIG_NAME, ENV_NAME, AUTH_NAME, ONEPASSWORD_ENV_NAME))
-    return HomeFiles(str(folder), config, env, auth, op, MappingProxyType(unreadable))
+    config, env, auth, op, jobs = map(read, (CONFIG_NAME, ENV_NAME, AUTH_NAME, ONEPASSWORD_ENV_NAME, JOBS_NAME))
+    return HomeFiles(str(folder), config, env, auth, op, jobs, MappingProxyType(unreadable))

@@ -6,8 +6,10 @@ name on the wire.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from provision.hermes.endpoint import key_header, model_on_wire, request_url, same_url
 from provision.hermes.facts import MIN_CONTEXT_LENGTH
@@ -59,6 +61,8 @@ def request_of(asked: Asked, runtime: Runtime, model: str) -> Sent:
         name = _body_model(asked, runtime, name)
         if (other := _authorization(asked, runtime)) is not None:
             key, source = other, "extra_headers"
+        if basic := _basic(runtime.base_url):
+            key, source = basic, "name and password in the URL"
     elif "?" in runtime.base_url:
         raise ElsewhereError("wherever Messages mode takes a base URL with a query")
     return Sent(url, path, name, runtime.mode, header, key, source)
@@ -92,6 +96,15 @@ def _authorization(asked: Asked, runtime: Runtime) -> str | None:
             break
     value = headers.get("authorization")
     return value.removeprefix("Bearer ").removeprefix("bearer ").strip() if value is not None else None
+
+
+def _basic(url: str) -> str:
+    """What httpx makes of a name or password in a URL: it takes the place of the Authorization header."""
+    parts = urlsplit(url)
+    if not (parts.username or parts.password):
+        return ""
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 def _check_context(asked: Asked, runtime: Runtime, model: str) -> None:

@@ -15,6 +15,7 @@ Fields of a case:
     listed                why the model makes no full prediction here
     run: false            not run at all
     fast: true            part of the quick subset
+    deep: true            run against a new release of Hermes only; its record is compared in every run of the tests
 
 `@EXPECTED` and `@HIJACK` stand for two gateways, `@HOME` for the home, `K1` and `K2` for two keys.
 """
@@ -57,6 +58,7 @@ class Case:
     listed: str = ""
     run: bool = True
     fast: bool = False
+    deep: bool = False
 
 
 def load_cases() -> list[Case]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -157,7 +158,7 @@ class Gateway:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._authority = Authority(folder)
-        self._servers: list[ThreadingHTTPServer] = []
+        self._servers: list[_Server] = []
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
         self.refused: set[str] = set()
@@ -170,6 +171,7 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         for server in self._servers:
             server.shutdown()
+            server.hang_up()
             server.server_close()
 
     def open(self, name: str = "expected") -> str:
@@ -219,7 +221,17 @@ class Gateway:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False  # closing waits for every handler, so that no socket outlives its test
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def hang_up(self) -> None:
+        """End every open connection."""
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up early is no failure of the gateway."""
@@ -228,9 +240,20 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
+    server: _Server
     gateway: Gateway
     door: str
     tunnel: str | None = None
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            super().finish()
+        self.server.connections.discard(self.connection)
+        self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class' name
         """Quiet: the record is the log."""
@@ -239,12 +262,15 @@ class _Handler(BaseHTTPRequestHandler):
         host, _, port = self.path.rpartition(":")
         self.send_response(200, "Connection established")
         self.end_headers()
+        self.server.connections.discard(self.connection)
         try:
             self.connection = self.gateway.context(host).wrap_socket(self.connection, server_side=True)
         except OSError as e:
             self.gateway.record(Seen(self.door, "https", host, "CONNECT", "", {"tls-failure": str(e)}))
             self.close_connection = True
             return
+        self.server.connections.add(self.connection)
+        self.rfile.close()
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.tunnel = host if port == "443" else f"{host}:{port}"
