@@ -51,12 +51,16 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
         raise FileNotFoundError(e.errno, e.strerror, str(path)) from e
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which has an error of its own for folders
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):  # before fdopen, which has an error of its own for folders
         os.close(descriptor)
         raise FileProblemError(f"{path} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         try:
-            data = file.read(limit_bytes + 1)
+            expected = min(status.st_size, limit_bytes) + 1  # read() takes memory for all that it is asked for
+            data = file.read(expected)
+            if len(data) == expected <= limit_bytes:  # it grew, or is of a kind that does not know its size (/proc)
+                data += file.read(limit_bytes + 1 - len(data))
         except OSError as e:
             raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
     if len(data) > limit_bytes:

@@ -65,6 +65,8 @@ def import_(
             done = import_keys(vault, keys, now=now, allow_shared=allow_shared, demo_until=until)
     run.result(_shown(done, format_, dry_run=dry_run), output)
     _summary(run, done, dry_run=dry_run)
+    if file != "-" and not dry_run:
+        run.say(f"{file} holds these keys in clear: remove it when you need it no more")
 
 
 def _bytes(file: str) -> bytes:

@@ -289,3 +289,11 @@ def test_a_lock_names_its_holder_and_ends_with_its_process(tmp_path: Path) -> No
     with locked(lock, "more", wait_s=0.1):
         assert json.loads((tmp_path / "lock.holder").read_bytes())["doing"] == "more"
     assert not (tmp_path / "lock.holder").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc")
+def test_a_file_that_does_not_know_its_size_is_read_whole() -> None:
+    assert Path("/proc/self/status").stat().st_size == 0
+    assert b"VmRSS" in read_bounded(Path("/proc/self/status"), 1 << 20)
+    with pytest.raises(FileProblemError, match="larger than"):
+        read_bounded(Path("/proc/self/status"), 100)
