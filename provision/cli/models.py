@@ -163,7 +163,7 @@ def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> st
         for r in rows
     ]
     text = table(("MODEL", "KIND", "API MODES", "STATUS", "LIVE", "USERS"), lines)
-    text += f"\ncatalogue of {catalogue.as_of}: {len(rows):,} models\n"
+    text += f"\ncatalogue of {catalogue.as_of}: {len(rows):,} models shown\n"
     for model in gone:
         near = ", ".join(catalogue.nearest(model))
         text += printable(f"in use and not on the live list: {model}" + (f" (nearest: {near})" if near else "")) + "\n"
