@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 from provision.detect.secret import Secret
 from provision.detect.shapes import SECRET_LIKE, masked
-from provision.hermes.environment import load_environment
 from provision.hermes.facts import NO_KEY
-from provision.hermes.hazards import Expected, Hazard, Situation
-from provision.hermes.hazards_config import config_hazards, mismatches
-from provision.hermes.hazards_elsewhere import elsewhere_hazards
-from provision.hermes.hazards_env import environment_hazards, secret_source_doubt
-from provision.hermes.layers import load_layers
-from provision.hermes.modelname import choose_model
-from provision.hermes.pool import read_auth
-from provision.hermes.providers import ElsewhereError, StopError
-from provision.hermes.runtime import Asked, requested_provider, resolve_runtime
-from provision.hermes.selection import select_home
-from provision.hermes.sent import Sent, request_of, with_credentials
+from provision.hermes.routing.config_hazards import config_hazards, mismatches
+from provision.hermes.routing.environment import load_environment
+from provision.hermes.routing.environment_hazards import environment_hazards, secret_source_doubt
+from provision.hermes.routing.hazards import Expected, Hazard, Situation
+from provision.hermes.routing.layers import load_layers
+from provision.hermes.routing.modelname import choose_model
+from provision.hermes.routing.pool import read_auth
+from provision.hermes.routing.providers import ElsewhereError, StopError
+from provision.hermes.routing.runtime import Asked, requested_provider, resolve_runtime
+from provision.hermes.routing.selection import select_home
+from provision.hermes.routing.sent import Sent, request_of, with_credentials
+from provision.hermes.routing.side_hazards import side_hazards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,7 +130,7 @@ def _finished(route: Route, s: Situation, sent: Sent | None, fingerprint: Callab
     beyond = [f"{path}: {document.beyond}" for path, document in documents if document.beyond]
     unread = [f"{f.where(n)}: {r}" for f in (s.home, s.managed) if f for n, r in f.unreadable.items()]
     lost = next(iter(beyond + unread), None)
-    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *elsewhere_hazards(s)]
+    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *side_hazards(s)]
     route = replace(route, provider=s.requested, unknown=lost or route.unknown)
     if lost:
         return replace(route, hazards=_distinct(hazards), key_source=f"cannot tell: {lost}", refusal=None)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.hermes.endpoint import hostname, origin
 from provision.hermes.facts import JOBS_NAME
-from provision.hermes.hazards import Hazard, Situation, error, note, warning
-from provision.hermes.providers import StopError, canonical, find_named, normal
+from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
+from provision.hermes.routing.providers import StopError, canonical, find_named, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OWN = frozenset({"", "auto", "main"})
 
 
-def elsewhere_hazards(s: Situation) -> Iterator[Hazard]:
+def side_hazards(s: Situation) -> Iterator[Hazard]:
     """All side routes that lead to another host than the main one."""
     config = s.layers.config
     for key in ("fallback_providers", "fallback_model"):

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from provision.hermes.endpoint import parse_mode
-from provision.hermes.environment import is_usable
 from provision.hermes.facts import BUILT_IN_PROVIDERS, PROVIDER_ALIASES
+from provision.hermes.routing.environment import is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provision.hermes.environment import Environment
+    from provision.hermes.routing.environment import Environment
 
 _CAMEL = {
     "apiKey": "api_key",

@@ -13,12 +13,12 @@ from urllib.parse import unquote, urlsplit
 
 from provision.hermes.endpoint import key_header, model_on_wire, request_url, same_url
 from provision.hermes.facts import MIN_CONTEXT_LENGTH
-from provision.hermes.layers import unresolved
-from provision.hermes.providers import ElsewhereError, StopError, compatible
-from provision.hermes.runtime import OPENROUTER_URL
+from provision.hermes.routing.layers import unresolved
+from provision.hermes.routing.providers import ElsewhereError, StopError, compatible
+from provision.hermes.routing.runtime import OPENROUTER_URL
 
 if TYPE_CHECKING:
-    from provision.hermes.runtime import Asked, Runtime
+    from provision.hermes.routing.runtime import Asked, Runtime
 
 
 @dataclass(frozen=True, slots=True)

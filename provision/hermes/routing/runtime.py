@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.endpoint import host_derived_env, host_matches, is_loopback, mode_of_url, parse_mode
-from provision.hermes.environment import is_usable
 from provision.hermes.facts import NO_KEY, PROVIDER_KEY_ENV
-from provision.hermes.pool import Picked, pick, pool_key
-from provision.hermes.providers import ElsewhereError, StopError, canonical, find_named, is_enabled
+from provision.hermes.routing.environment import is_usable
+from provision.hermes.routing.pool import Picked, pick, pool_key
+from provision.hermes.routing.providers import ElsewhereError, StopError, canonical, find_named, is_enabled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from provision.hermes.environment import Environment
-    from provision.hermes.pool import AuthStore
+    from provision.hermes.routing.environment import Environment
+    from provision.hermes.routing.pool import AuthStore
 
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 _ELSEWHERE = frozenset({"moa", "azure-foundry", "vertex", "google-vertex", "vertex-ai", "gcp-vertex", "vertexai"})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts import ACTIVE_PROFILE_NAME, PROFILE_NAME, PROFILES_FOLDER
-from provision.hermes.hazards import Hazard, note, warning
+from provision.hermes.routing.hazards import Hazard, note, warning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

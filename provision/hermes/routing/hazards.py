@@ -2,7 +2,7 @@
 
 A hazard is a value with a stable id. ERROR means that the route is wrong now or that a key leaves for another address;
 WARNING that it is one step away from that (another command of Hermes, a failed request, a user's keystroke); NOTE that an
-operator may want to know. The checks stand in `hazards_env`, `hazards_config` and `hazards_elsewhere`; each looks at one
+operator may want to know. The checks stand in `environment_hazards`, `config_hazards` and `side_hazards`; each looks at one
 subject. None of them puts a value of the files into its text.
 """
 
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from provision.errors import Severity
 
 if TYPE_CHECKING:
-    from provision.hermes.environment import Environment
     from provision.hermes.home import HermesFiles, HomeFiles
-    from provision.hermes.layers import Layers
-    from provision.hermes.runtime import Asked, Runtime
+    from provision.hermes.routing.environment import Environment
+    from provision.hermes.routing.layers import Layers
+    from provision.hermes.routing.runtime import Asked, Runtime
 
 
 @dataclass(frozen=True, slots=True)

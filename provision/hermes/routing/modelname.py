@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts import MODEL_FAMILIES
-from provision.hermes.providers import ElsewhereError, canonical
+from provision.hermes.routing.providers import ElsewhereError, canonical
 
 if TYPE_CHECKING:
-    from provision.hermes.runtime import Asked
+    from provision.hermes.routing.runtime import Asked
 
 
 def choose_model(asked: Asked, requested: str) -> tuple[str, str | None, str, str | None]:

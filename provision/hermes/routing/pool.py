@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import AUTH_NAME
-from provision.hermes.providers import ElsewhereError, compatible, normal
+from provision.hermes.routing.providers import ElsewhereError, compatible, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from provision.hermes.facts import (
     SECRET_SOURCES,
     TRUST_ENV,
 )
-from provision.hermes.hazards import Hazard, Situation, error, note, warning
+from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from provision.hermes.facts import CONFIG_NAME
 from provision.hermes.yamlread import Document, read_yaml
 
 if TYPE_CHECKING:
-    from provision.hermes.environment import Environment
     from provision.hermes.home import HomeFiles
+    from provision.hermes.routing.environment import Environment
 
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 _NO_DOCUMENT = Document()
