@@ -70,7 +70,7 @@ def test_an_edit_keeps_foreign_values_and_is_stable(data: bytes, extra: dict[str
     assert {name: after[name] for name in ours} == ours
     assert "CUSTOM_BASE_URL" not in after or "CUSTOM_BASE_URL" in ours
     for name, value in read_raw(data).items():
-        if name.lstrip("\ufeff") not in ours.keys() | gone:
+        if name.lstrip("\ufeff") not in ours.keys() | gone | {""}:  # a BOM before a comment is no variable
             assert after[name.lstrip("\ufeff")] == value
     assert edit(edited.data, ours, gone).data == edited.data
 
