@@ -139,7 +139,7 @@ class HermesFiles:
 
     root: HomeFiles
     profiles: Mapping[str, HomeFiles] = field(default_factory=lambda: MappingProxyType({}))
-    active_profile: bytes | None = None
+    active_profile: bytes | None = field(default=None, repr=False)
     managed: HomeFiles | None = None
 
 
