@@ -27,6 +27,7 @@ from provision.cli import (  # noqa: F401  importing the module of a command is 
     status,
     validate,
 )
+from provision.cli import run as run_command  # noqa: F401  the command; `run` below is this module's own
 from provision.cli.app import app
 from provision.cli.demo import command  # noqa: F401  registers `demo`
 from provision.errors import Exit, InvalidFilesError, ProvisionError
