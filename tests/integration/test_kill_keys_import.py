@@ -32,7 +32,7 @@ def test_a_killed_import_leaves_the_old_or_the_new_vault(tmp_path: Path, monkeyp
     assert run(["--workspace", str(workspace), "keys", "import", str(first)]) == 0
 
     done = subprocess.run(
-        [sys.executable, str(DRIVER), str(workspace), str(second), str(config / "identity.txt"), CANARY, "170", "7"],
+        [sys.executable, str(DRIVER), str(workspace), str(second), str(config / "identity.txt"), CANARY, "160", "7"],
         capture_output=True,
         text=True,
         check=False,
