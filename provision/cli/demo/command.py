@@ -21,7 +21,7 @@ def demo(
 ) -> None:
     """Play the whole loop against a built-in gateway simulator, in a temporary folder: no account, no network."""
     from provision.aisa.simulator import Simulator
-    from provision.cli.demo import acts
+    from provision.cli.demo import acts, troubles
     from provision.cli.demo.people import PEOPLE
     from provision.cli.demo.stage import Stage
     from provision.cli.demo.summary import summary
@@ -36,7 +36,8 @@ def demo(
             acts.check(stage)
             acts.keys(stage)
             acts.render(stage)
-            verdicts = {p.id: 'ok' for p in PEOPLE}
+            verdicts = acts.validate(stage)
+            troubles.play(stage, sim)
             acts.install(stage, sim)
             acts.refusals(stage)
             statuses = acts.status(stage)

@@ -18,7 +18,7 @@ from provision.errors import ProvisionError
 from provision.report.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 TIMEOUT_S = 120
 OPERATOR = "operator"
@@ -48,12 +48,21 @@ class Stage:
         """Announce the next part of the story."""
         self.say(f"\n── {title}")
 
-    def run(self, person: str, *arguments: str, expect: int = 0, show: bool = True, stdin: str | None = None) -> str:
+    def run(
+        self,
+        person: str,
+        *arguments: str,
+        expect: int = 0,
+        show: bool = True,
+        stdin: str = "",
+        environ: Mapping[str, str] | None = None,
+    ) -> str:
         """Run `provision ARGUMENTS` as a person; returns its stdout. Raises DemoFailedError on another exit code."""
         if show and not self.brief:
             prompt = "$" if person == OPERATOR else f"{person}$"
-            self.say(f"{prompt} provision {self._short(shlex.join(arguments))}")
-        done = self._process(person, arguments, stdin)
+            setting = "".join(f"{name}={Path(value).name} " for name, value in (environ or {}).items())
+            self.say(f"{prompt} {setting}provision {self._short(shlex.join(arguments))}")
+        done = self._process(person, arguments, stdin, environ or {})
         self.steps.append(arguments[0])
         if show and not self.brief:
             for line in (done.stderr + done.stdout).splitlines():
@@ -65,7 +74,9 @@ class Stage:
             )
         return done.stdout
 
-    def _process(self, person: str, arguments: Sequence[str], stdin: str | None) -> subprocess.CompletedProcess[str]:
+    def _process(
+        self, person: str, arguments: Sequence[str], stdin: str, environ: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         home = self.folder / "machines" / person
         home.mkdir(parents=True, exist_ok=True)
         # a clean environment: nothing of the real user's Hermes, keys or proxies may play a part
@@ -80,13 +91,14 @@ class Stage:
             "PROVISION_CONFIG_DIR": str(home / ".config" / "provision"),
             "PYTHONUTF8": "1",
             "COLUMNS": "110",
+            **environ,
         }
         try:
             return subprocess.run(  # noqa: S603  our own command, our own arguments
                 [sys.executable, "-m", "provision", *arguments],
                 cwd=self.workspace if person == OPERATOR and self.workspace.is_dir() else home,
                 env=environment,
-                input=stdin if stdin is not None else "",
+                input=stdin,
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,
