@@ -1,0 +1,113 @@
+"""No bytes from a server crash a verdict, or make it say ok or key_invalid without proof; no text crashes a judgement."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provision.aisa.answers import Answer, Probe
+from provision.aisa.catalogue import builtin
+from provision.aisa.endpoint import is_allowed, judge_base_url
+from provision.aisa.simulator.refusals import STATUS, Shape, error_body
+from provision.aisa.verdicts import KNOWN, Asked, Verdict, judge_answer
+from provision.fleet.desired import ApiMode
+
+CATALOGUE = builtin()
+HOSTS = ("api.aisa.one",)
+
+words = st.sampled_from([*sorted(KNOWN), "error", "message", "", "0", "data", "[DONE]"]) | st.text(max_size=12)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | words
+names = st.sampled_from(
+    ["error", "code", "type", "message", "request_id", "data", "id", "object", "choices", "status", "api_key", "output",
+     "balance_micros_usd", "unlimited", "content", "supported_endpoint_types", "supported_routes", "response", "finish_reason"]
+) | st.text(max_size=6)  # fmt: skip
+values = st.recursive(leaves, lambda v: st.lists(v, max_size=4) | st.dictionaries(names, v, max_size=5), max_leaves=20)
+json_bodies = values.map(lambda v: json.dumps(v).encode("utf-8", "surrogatepass"))
+streams = st.lists(values, max_size=4).map(
+    lambda events: b"".join(b"data: " + json.dumps(e).encode("utf-8", "surrogatepass") + b"\n\n" for e in events)
+)
+known = st.builds(error_body, st.sampled_from(sorted(STATUS)), st.sampled_from(list(Shape)), st.just("r"))
+bodies = st.binary(max_size=400) | json_bodies | streams | known | st.binary(max_size=30).map(lambda b: b"<html>" + b)
+kinds = st.sampled_from(["application/json", "text/event-stream", "text/html", "text/plain", ""]) | st.text(max_size=20)
+answers = st.builds(
+    Answer,
+    status=st.sampled_from([200, 401, 403, 404, 400, 402, 429, 500, 502, 503, 302]) | st.integers(100, 999),
+    body=bodies,
+    content_type=kinds,
+    request_id=st.text(max_size=10),
+    retry_after=st.text(max_size=20),
+    challenge=st.text(max_size=10),
+    location=st.text(max_size=10),
+)
+askeds = st.builds(
+    Asked,
+    model=st.sampled_from(["gpt-5.2", "whisper-1", "claude-opus-5-5", "unheard-of"]) | st.text(max_size=20),
+    mode=st.sampled_from(list(ApiMode)),
+    base_url=st.just("https://api.aisa.one/v1"),
+    catalogue=st.just(CATALOGUE),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(list(Probe)), answers, askeds)
+def test_ok_and_key_invalid_only_on_proof(probe: Probe, answer: Answer, asked: Asked) -> None:
+    judged = judge_answer(probe, answer, asked)
+    assert judged.advice
+    if judged.verdict is Verdict.OK:
+        assert answer.status == 200
+        assert not answer.html
+        data = answer.data()
+        if isinstance(data, dict):
+            assert not data.get("error")
+        else:
+            assert probe is Probe.CHAT
+            assert b"data:" in answer.body
+    if judged.verdict is Verdict.KEY_INVALID:
+        assert answer.status == 401 or (answer.status == 403 and probe is Probe.KEY)
+        assert not answer.html
+        assert "authentication_unavailable" not in judged.code
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(list(Probe)), bodies, kinds, askeds, st.sampled_from([500, 502, 503, 504, 302, 307, 408, 429]))
+def test_doubtful_statuses_are_never_certain_about_the_key(
+    probe: Probe, body: bytes, kind: str, asked: Asked, status: int
+) -> None:
+    judged = judge_answer(probe, Answer(status, body=body, content_type=kind), asked)
+    assert judged.verdict not in {Verdict.OK, Verdict.KEY_INVALID}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(max_size=60)
+    | st.builds(
+        lambda scheme, host, tail: scheme + host + tail,
+        st.sampled_from(["https://", "http://", "", "https:/", "HTTPS://", "//"]),
+        st.sampled_from(
+            ["api.aisa.one", "aisa.one", "api.aisa.one:443", "u@api.aisa.one", "127.0.0.1:1", "evil.example", "[::1]"]
+        )
+        | st.text(max_size=12),
+        st.sampled_from(["", "/", "/v1", "/v1/", "/v1/v1", "/v1/messages", "?x", "#y"]) | st.text(max_size=12),
+    ),
+    st.sampled_from(list(ApiMode)),
+)
+def test_base_urls(url: str, mode: ApiMode) -> None:
+    judged = judge_base_url(url, mode, HOSTS)
+    if judged.usable:  # what is right stays right, and may get a key
+        again = judge_base_url(judged.normalised, mode, HOSTS)
+        assert again.normalised == judged.normalised
+        assert again.usable
+        assert is_allowed(judged.normalised, HOSTS)
+    if any(m.rule == "base-url" for m in judged.mistakes):
+        return
+    suggested = judge_base_url(judged.suggested, mode, HOSTS)
+    assert suggested.normalised == judged.suggested
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=4))
+def test_classifying_never_fails(model: str, types: list[str]) -> None:
+    CATALOGUE.classify(model, types)
+    assert len(CATALOGUE.nearest(model)) <= 3
