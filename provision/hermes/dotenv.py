@@ -133,7 +133,7 @@ def _pieces(text: str, ours: Collection[str]) -> Iterator[_Piece]:
         string = binding.original.string
         body = string.lstrip()
         cut = len(string) - len(body)
-        cut = string.rfind("\n", 0, cut) + 1 or string.rfind("\r", 0, cut) + 1
+        cut = max(string.rfind("\n", 0, cut), string.rfind("\r", 0, cut)) + 1
         before, body = string[:cut], string[cut:]
         name = binding.key
         if binding.error and (defines := _DEFINES.match(body)):  # the line parser still reads these

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from provision.fleet.desired import EffectiveProfile
 
 
+_ROUTE_IN_MODEL = frozenset(
+    {"base_url", "api_base", "api", "api_key", "api_mode", "model", "name", "key_env", "api_key_env"}
+)
+"""Keys of `model` that would set or colour a route beside the named provider."""
+
+
 def judge_config(text: str, profile: EffectiveProfile, templates: Templates, digest: str) -> dict[str, Any]:
     """What Hermes reads from a rendered text. Raises TemplateError when it is not what the profile says."""
     judge = _Judge(text, templates)
@@ -80,7 +86,7 @@ def _judge_route(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile)
     judge.same(model, "default", profile.model, "model.")
     if not isinstance(model, dict) or model.get("context_length") != profile.context_length:
         judge.refuse(f"its result must say model.context_length: {profile.context_length!r}", "context_length")
-    if stray := sorted(model.keys() & facts_model_route()):
+    if stray := sorted(model.keys() & _ROUTE_IN_MODEL):
         judge.refuse(f"its result must not say model.{stray[0]}: the named provider has it", stray[0])
     providers = data.get("providers")
     entry = providers.get(profile.provider) if isinstance(providers, dict) else None
@@ -106,18 +112,13 @@ def _judge_route(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile)
         judge.same(data, "fallback_providers", chain)
 
 
-def facts_model_route() -> frozenset[str]:
-    """Keys of `model` that would set or colour a route beside the named provider."""
-    return frozenset({"base_url", "api_base", "api", "api_key", "api_mode", "model", "name", "key_env", "api_key_env"})
-
-
 def _judge_pins(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile) -> None:
     entry = data["providers"][profile.provider]
     pins = {"name": profile.provider, "api": profile.base_url, "url": profile.base_url, "base_url": profile.base_url}
-    for key, value in {**pins, **facts.MANAGED_PROVIDER_PINS}.items():
-        judge.same(entry, key, value, f"providers.{profile.provider}.")
-    for key, value in facts.MANAGED_ROOT_PINS.items():
-        judge.same(data, key, value)
+    for key, pin in {**pins, **facts.MANAGED_PROVIDER_PINS}.items():
+        judge.same(entry, key, pin, f"providers.{profile.provider}.")
+    for key, root_pin in facts.MANAGED_ROOT_PINS.items():
+        judge.same(data, key, root_pin)
 
 
 def _judge_settings(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile) -> None:

@@ -22,7 +22,6 @@ SIZE_LIMIT_BYTES = 4 << 20
 _EXPANDED_LIMIT = 200_000
 _DEPTH_LIMIT = 100
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MAP_TAG = "tag:yaml.org,2002:map"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
