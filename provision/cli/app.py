@@ -1,17 +1,45 @@
-"""The command tree. A new command is one module with a function, and one line here."""
+"""The command tree. A new command is one module with a function, a line in `main`, and its name in a section here."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import provision
+
+SECTIONS = {
+    "Try it": ("demo",),
+    "IT, in a workspace": (
+        "init", "check", "show", "schema", "models", "keys", "render", "diff", "validate",
+    ),
+    "On a user's machine": ("enroll", "install", "status", "run"),
+}  # fmt: skip
+"""Commands by who types them, in the order of a roll-out; what is not listed comes last."""
+
+
+class Sections(TyperGroup):
+    """The list of commands, by section."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # click's types, or those of typer's own copy of it
+        """Write a list per section, as `--help` shows it."""
+        listed = {name for names in SECTIONS.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in listed)
+        width = max(len(name) for name in self.commands) + 6
+        for title, names in (*SECTIONS.items(), ("Other", others)):
+            found = [(name, self.commands[name]) for name in names if name in self.commands]
+            if found:
+                with formatter.section(title):
+                    rows = [(name, command.get_short_help_str(formatter.width - width)) for name, command in found]
+                    formatter.write_dl(rows)
+
 
 # no rich here: importing it for --help would triple the start-up time
 app = typer.Typer(
     name="provision",
+    cls=Sections,
     help="Roll the Hermes agent out to many machines on the AIsa gateway.",
     no_args_is_help=True,
     rich_markup_mode=None,
