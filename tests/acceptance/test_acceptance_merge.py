@@ -51,3 +51,32 @@ def test_hermes_resolves_our_route(case: str, tmp_path: Path) -> None:
         ["https://api.aisa.one/v1", "chat_completions", "sk-aisa-TEST-ours", "", "gpt-5.2"],
     )
     assert (tmp_path / "config.yaml").read_bytes() == merged.data
+
+
+@pytest.mark.parametrize(
+    ("case", "base_url", "mode", "model"),
+    [
+        ("render_chat", "https://api.aisa.one/v1", "chat_completions", "gpt-5.2"),
+        ("render_auto", "https://api.aisa.one/v1", "chat_completions", "gpt-5.2"),
+        ("render_responses", "https://api.aisa.one/v1", "codex_responses", "gpt-5.2"),
+        ("render_messages", "https://api.aisa.one", "anthropic_messages", "claude-sonnet-5"),
+        ("render_fallbacks", "https://api.aisa.one/v1", "chat_completions", "gpt-5.2"),
+    ],
+)
+def test_hermes_resolves_a_rendering_and_migrates_nothing(
+    case: str, base_url: str, mode: str, model: str, tmp_path: Path
+) -> None:
+    config = (GOLDEN / case / "config.yaml").read_bytes()
+    (tmp_path / "config.yaml").write_bytes(config)
+    (tmp_path / ".env").write_text("AISA_API_KEY=sk-aisa-TEST-ours\n")
+    environ = {"HERMES_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    ask = ASK + "from hermes_cli.config import migrate_config\nmigrate_config(interactive=False, quiet=True)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    line = next((line for line in done.stdout.splitlines() if line.startswith("ROUTE ")), None)
+    assert line is not None, done.stderr[-2000:]
+    got = json.loads(line.removeprefix("ROUTE "))
+    assert [got[0], got[1], got[2], got[4]] == [base_url, mode, "sk-aisa-TEST-ours", model]
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "config.yaml").read_bytes() == config
