@@ -7,6 +7,7 @@ import datetime as dt
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -18,7 +19,7 @@ from provision.aisa.simulator.world import Fault, KeyRecord, KeyState, Recorded,
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 MAX_BODY_BYTES = 8 << 20
 
@@ -71,8 +72,9 @@ class Simulator:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._connections: set[_Connection] = set()
-        for key in keys:
-            self.add_key(key, KeyState(keys[key]) if hasattr(keys, "__getitem__") else KeyState.VALID)
+        states = keys.items() if isinstance(keys, Mapping) else ((key, KeyState.VALID) for key in keys)
+        for key, state in states:
+            self.add_key(key, state)
 
     # where it is
 
