@@ -167,7 +167,7 @@ def _route_lines(routes: tuple[FailingRoute, ...]) -> Iterator[str]:
 def summary_line(report: Report) -> str:
     """One line: how many users, with which verdicts, and how the run ended."""
     told = ", ".join(f"{report.counts[v]:,} {v}" for v in _order() if report.counts[v]) or "nobody asked"
-    line = f"{report.users:,} users: {told}"
+    line = f"{report.users:,} user{'s' if report.users != 1 else ''}: {told}"
     if report.outcome.not_asked:
         line += f"; {report.outcome.not_asked:,} not asked (--resume goes on)"
     if report.outcome.network_at_fault:
