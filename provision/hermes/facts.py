@@ -103,6 +103,8 @@ Runs show: an empty `api_key` (also null, also `${KEY_ENV}`) is no key, so `key_
 the same entry then changes nothing. A user's `extra_headers: {Authorization: …}` would be sent, unless it is pinned to
 something that is no mapping.
 """
+MANAGED_MODEL_PINS: Final[Mapping[str, str]] = MappingProxyType({"default_headers": "", "extra_headers": ""})
+"""What a managed config must say under `model`: headers a user puts there would be sent with every request, the key's too."""
 MANAGED_ROOT_PINS: Final[Mapping[str, list[str]]] = MappingProxyType({"custom_providers": []})
 """What a managed config must say at its top level: with `custom_providers` an empty list, Hermes finds no credential pool for
 custom endpoints, so neither a manual entry of `auth.json` nor a user's `custom_providers` entry of the same name replaces
