@@ -23,5 +23,7 @@ def test_help_starts_within_one_and_a_half_times_of_importing_typer() -> None:
         floor.append(_seconds("-c", "import typer"))
         help_.append(_seconds("-m", "provision", "--help"))
     ratio = statistics.median(help_) / statistics.median(floor)
-    print(f"\n--help {statistics.median(help_):.3f} s, import typer {statistics.median(floor):.3f} s, ratio {ratio:.2f}")
+    print(
+        f"\n--help {statistics.median(help_):.3f} s, import typer {statistics.median(floor):.3f} s, ratio {ratio:.2f}"
+    )
     assert ratio <= 1.5

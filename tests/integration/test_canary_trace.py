@@ -54,8 +54,11 @@ class Trail:
             "PROVISION_CONFIG_DIR": str(home / "config"),
         }
         done = subprocess.run(
-            [STRACE or "strace", "-f", "-y", "-s", "1000000", "-e", CALLS, "-o", str(log)]
-            + [sys.executable, "-m", "provision", "-v", *arguments],
+            [
+                *(STRACE or "strace", "-f", "-y", "-s", "1000000", "-e", CALLS, "-o", str(log)),
+                *(sys.executable, "-m", "provision", "-v", *arguments),
+            ],
+            check=False,
             cwd=cwd or home,
             env=environ,
             input=stdin or "",
