@@ -23,7 +23,7 @@ import pytest
 
 from provision.aisa.simulator import Simulator
 
-CALLS = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,execve,rename,renameat,renameat2,link,linkat,symlink,symlinkat"
+CALLS = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,execve,rename,renameat,renameat2,linkat,symlinkat"
 _TARGET = re.compile(r"^\d+ +(\w+)\((\d+)<([^>]*)>")
 STRACE = shutil.which("strace")
 

@@ -17,6 +17,7 @@ from provision.bundle.signers import (
 from provision.bundle.sshsig import BadSignatureError, public_blob, public_line, sign, verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+OTHER = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
 LINE = public_line(KEY.public_key())
 BLOB = public_blob(KEY.public_key())
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -48,7 +49,7 @@ def test_trusts(text: str) -> None:
     [
         ("", "empty"),
         ("# nobody\n", "empty"),
-        (f"op {public_line(Ed25519PrivateKey.generate().public_key())}", "not in the list"),
+        (f"op {public_line(OTHER.public_key())}", "not in the list"),
         (f'op namespaces="git" {LINE}', "namespaces"),
         (f'op namespaces="*,!hermes-provision" {LINE}', "namespaces"),
         (f'op valid-before="20260101Z" {LINE}', "before"),
