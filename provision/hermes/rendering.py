@@ -75,6 +75,7 @@ def _config_values(profile: EffectiveProfile) -> dict[str, Any]:
         "fallback_models": list(profile.fallback_models),
         "hermes": dict(profile.hermes),
         "managed": profile.managed,
+        "model_pins": dict(facts.MANAGED_MODEL_PINS) if profile.managed else {},
         "provider_pins": dict(facts.MANAGED_PROVIDER_PINS) if profile.managed else {},
         "root_pins": dict(facts.MANAGED_ROOT_PINS) if profile.managed else {},
         "config_version": facts.CONFIG_VERSION,

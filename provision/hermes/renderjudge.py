@@ -117,6 +117,8 @@ def _judge_pins(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile) 
     pins = {"name": profile.provider, "api": profile.base_url, "url": profile.base_url, "base_url": profile.base_url}
     for key, pin in {**pins, **facts.MANAGED_PROVIDER_PINS}.items():
         judge.same(entry, key, pin, f"providers.{profile.provider}.")
+    for key, pin in facts.MANAGED_MODEL_PINS.items():
+        judge.same(data["model"], key, pin, "model.")
     for key, root_pin in facts.MANAGED_ROOT_PINS.items():
         judge.same(data, key, root_pin)
 
