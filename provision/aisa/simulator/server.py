@@ -343,5 +343,5 @@ class _Connection(asyncio.Protocol):
         self._advance()
 
     def _write(self, data: bytes | None) -> None:
-        if data and self._transport is not None:
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
