@@ -64,17 +64,28 @@ def scene(tmp_path: Path, gateway: Gateway) -> Scene:
     return Scene(tmp_path, gateway, gateway.open("hijack"))
 
 
+WIZARD = """
+from hermes_cli.config import load_config
+from hermes_cli.model_setup_flows import _model_flow_custom
+_model_flow_custom(load_config())
+"""
+
+
 def wizard(scene: Scene) -> None:
-    """What `hermes model` leaves: the key in clear, twice."""
-    url = "https://api.aisa.one/v1"
-    scene.write(
-        "config.yaml",
-        {
-            "model": {"provider": "custom", "base_url": url, "api_key": OTHER_KEY, "default": "gpt-4o"},
-            "custom_providers": [{"name": "Api.aisa.one", "base_url": url, "api_key": OTHER_KEY, "model": "gpt-4o"}],
-            "_config_version": 33,
-        },
+    """Hermes' own wizard, run for real (URL, key, Chat Completions, model, context, name): it writes the key in clear, twice."""
+    answers = f"https://api.aisa.one/v1\n{OTHER_KEY}\n2\ngpt-4o\n\n\n"
+    scene.home.mkdir(mode=0o700)
+    environ = {**environment(scene.folder, None), "HERMES_HOME": str(scene.home)}
+    subprocess.run(
+        [sys.executable, "-c", WIZARD],
+        input=answers,
+        env=environ,
+        text=True,
+        capture_output=True,
+        check=True,
+        timeout=90,
     )
+    assert (scene.home / "config.yaml").read_text().count(OTHER_KEY) == 2
 
 
 def own_settings(scene: Scene) -> None:
