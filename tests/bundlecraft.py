@@ -102,18 +102,9 @@ class Shop:
         (wanted,) = plan([self.state(user, **state)], self.common)
         assert isinstance(wanted, Wanted), wanted
         number = generation or int(self.now.timestamp())
-        return bundle_files(
-            Job(
-                user,
-                "",
-                wanted.config,
-                wanted.env,
-                wanted.welcome,
-                wanted.recipients,
-                wanted.fields(self.common, number),
-            ),
-            self.signer,
-        )
+        fields = wanted.fields(self.common, number)
+        job = Job(user, "", wanted.config, wanted.env(), wanted.welcome(self.common), wanted.recipients, fields)
+        return bundle_files(job, self.signer)
 
     def identity_file(self, user: str, path: Path) -> Path:
         """The user's identity as a file of mode 0600."""

@@ -138,23 +138,29 @@ class _Run:
             if status is Status.UNCHANGED:
                 yield _outcome(wanted, status, previous)
                 continue
-            yield from map(self._placed, maker.push(self._job(wanted, status, previous)))
+            try:
+                job = self._job(wanted, status, previous)
+            except ProvisionError as e:
+                yield Outcome(wanted.user, Status.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
+                continue
+            yield from map(self._placed, maker.push(job))
         yield from map(self._placed, maker.finish())
         for user in self.dist.others(set(self.order.everybody)):
             yield self._other(user)
 
     def _job(self, wanted: Wanted, status: Status, previous: int) -> Job:
         generation = max(previous + 1, int(self.order.common.now.timestamp()))
-        self._under_way[wanted.user] = (wanted, status, generation)
-        return Job(
+        job = Job(
             user=wanted.user,
             folder=self.dist.staging(wanted.user),
             config=wanted.config,
-            env=wanted.env,
-            welcome=wanted.welcome,
+            env=wanted.env(),
+            welcome=wanted.welcome(self.order.common),
             recipients=wanted.recipients,
             fields=wanted.fields(self.order.common, generation),
         )
+        self._under_way[wanted.user] = (wanted, status, generation)
+        return job
 
     def _judge(self, wanted: Wanted) -> tuple[Status, int]:
         """What is to be done for a user, and the generation of the bundle that is there (0: none)."""

@@ -101,7 +101,7 @@ def _differences(wanted: Wanted, manifest: Manifest, files: dict[str, bytes], or
     elif manifest.key_fingerprint != wanted.key_fingerprint:
         found.append(Difference("key", manifest.key_fingerprint, wanted.key_fingerprint))
     found += _settings(files.get(CONFIG, b""), wanted.config)
-    if files.get(WELCOME) != wanted.welcome:
+    if files.get(WELCOME) != wanted.welcome(order.common):
         found.append(Difference(WELCOME, "", "rewritten"))
     yield from found
     if not found:

@@ -28,6 +28,7 @@ OWN = ".provision"
 _NEW, _OLD = "new-", "old-"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _MAX_FILE_BYTES = 1 << 20
+_USUAL_BYTES = 16 << 10
 
 
 class ForeignFolderError(ProvisionError):
@@ -107,7 +108,7 @@ class Dist:
             except OSError:
                 continue
             try:
-                found[name] = os.read(descriptor, _MAX_FILE_BYTES)
+                found[name] = _read(descriptor)
             except OSError:
                 continue
             finally:
@@ -130,6 +131,15 @@ class Dist:
 
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _read(descriptor: int) -> bytes:
+    """What a file holds, bounded. Asking for little at first matters: a large buffer costs more than the reading."""
+    data = os.read(descriptor, _USUAL_BYTES)
+    if len(data) < _USUAL_BYTES:
+        return data
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return data + file.read(_MAX_FILE_BYTES)
 
 
 def require_ours(folder: Path) -> None:

@@ -18,7 +18,6 @@ from provision.bundle.manifest import moment
 from provision.detect.fingerprint import fingerprint
 from provision.errors import ProvisionError, Severity
 from provision.hermes.rendering import Templates, render_config, render_env, render_welcome
-from provision.keys.recipients import parse_recipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState, EffectiveProfile
 
 _VERSION = b"provision/inputs/v1"
+_SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # stands for the key where only the lines around it count
 
 
 class Keys(Protocol):
@@ -53,20 +53,27 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The bundle one user should have; `env` is plaintext and never shows in a repr."""
+    """The bundle one user should have. What costs time, or is plaintext, is made only when asked for."""
 
     state: DesiredState
     profile: EffectiveProfile
     config: bytes = field(repr=False)
-    env: bytes = field(repr=False)
-    welcome: bytes = field(repr=False)
     recipients: tuple[str, ...]
+    key: Secret
     key_fingerprint: str
     inputs: bytes
 
     @property
     def user(self) -> str:
         return self.state.user
+
+    def env(self) -> bytes:
+        """The `.env` in plaintext: to be sealed and nothing else. Raises EnvFileError."""
+        return render_env(self.profile, self.key.reveal())
+
+    def welcome(self, common: Workspace) -> bytes:
+        """The user's page. Raises TemplateError."""
+        return _welcome(self.state, self.profile, common.templates)
 
     def fields(self, common: Workspace, generation: int) -> dict[str, Any]:
         """The manifest's fields but for the digests of the files."""
@@ -105,21 +112,23 @@ class Impossible:
 
 @dataclass(slots=True)
 class _Shared:
-    """What users with the same effective profile share."""
+    """What users with the same effective profile share; `pages` are digests of their pages, by what else these depend on."""
 
     profile: EffectiveProfile
     config: bytes
     digest: bytes
+    pages: dict[tuple[str, ...], bytes] = field(default_factory=dict)
 
 
 def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted | Impossible]:
     """What each user should have, one at a time, in order; nothing of one user is kept for the next but shared settings."""
     shared: dict[int, _Shared | Impossible] = {}
     kept: list[EffectiveProfile] = []  # an id means something only while its object lives
+    sources = _digest(*(part.encode() for pair in sorted(common.templates.sources.items()) for part in pair))
     for state in states:
         known = shared.get(id(state.profile))
         if known is None:
-            known = shared[id(state.profile)] = _share(state.profile, common)
+            known = shared[id(state.profile)] = _share(state.profile, common, sources)
             kept.append(state.profile)
         if isinstance(known, Impossible):
             yield Impossible(state.user, known.reason, known.hint)
@@ -130,7 +139,7 @@ def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted |
             yield Impossible(state.user, str(e), e.hint)
 
 
-def _share(profile: EffectiveProfile, common: Workspace) -> _Shared | Impossible:
+def _share(profile: EffectiveProfile, common: Workspace, sources: bytes) -> _Shared | Impossible:
     judged = judge_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
     if not judged.usable:
         wrong = next(m for m in judged.mistakes if m.severity is Severity.ERROR)
@@ -138,11 +147,12 @@ def _share(profile: EffectiveProfile, common: Workspace) -> _Shared | Impossible
     try:
         right = normalised(profile)
         config = render_config(right, common.templates).text
+        env = render_env(right, _SAMPLE_KEY)
     except ProvisionError as e:
         return Impossible("", str(e), e.hint)
     policy = (right.name, right.provider, right.base_url, right.api_mode, right.model, right.key_env)
     how = (right.secret_delivery, str(right.managed), str(common.bundle_days))
-    return _Shared(right, config, _digest(config, *(text.encode() for text in (*policy, *how))))
+    return _Shared(right, config, _digest(sources, config, env, *(text.encode() for text in (*policy, *how))))
 
 
 def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | Impossible:
@@ -153,30 +163,41 @@ def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | I
         return Impossible(
             state.user, "has no current key", "provision keys import, or set key_command in provision.toml"
         )
+    recipients = tuple(dict.fromkeys(_bare(text) for text in (*state.recipients, *common.operators)))
     value = key.reveal()
-    recipients = tuple(dict.fromkeys(parse_recipient(text).text for text in (*state.recipients, *common.operators)))
-    env = render_env(shared.profile, value)
-    right = state if state.profile is shared.profile else dataclasses.replace(state, profile=shared.profile)
-    welcome = render_welcome(right, common.templates)
     return Wanted(
         state=state,
         profile=shared.profile,
         config=shared.config,
-        env=env,
-        welcome=welcome,
         recipients=recipients,
+        key=key,
         key_fingerprint=fingerprint(value, common.salt),
-        inputs=hmac.digest(common.digest_key, _inputs(state, shared, recipients, env, welcome), "sha256"),
+        inputs=hmac.digest(common.digest_key, _inputs(state, shared, common, (*recipients, value)), "sha256"),
     )
 
 
-def _inputs(state: DesiredState, shared: _Shared, recipients: tuple[str, ...], env: bytes, welcome: bytes) -> bytes:
-    where = (state.user, state.platform, state.hermes_home or "", state.hermes_profile or "")
-    return b"".join(
-        (_VERSION, shared.digest, _digest(env, welcome, *(text.encode() for text in (*where, *recipients))))
-    )
+def _bare(recipient: str) -> str:
+    """A recipient without the comment that an SSH key may carry; whether it is one is for sealing to say."""
+    return " ".join(recipient.split(None, 2)[:2]) if " " in recipient else recipient
+
+
+def _inputs(state: DesiredState, shared: _Shared, common: Workspace, own: tuple[str, ...]) -> bytes:
+    """Everything that decides about a bundle. The user's page counts by its template and by a sample of it for nobody,
+    which is the same for all users of a platform and home: rendering each only to see that it is the same would cost more
+    than all the rest."""
+    where = (state.platform.value, state.hermes_home or "", state.hermes_profile or "")
+    page = shared.pages.get(where)
+    if page is None:
+        sample = dataclasses.replace(state, user="somebody")
+        page = shared.pages[where] = _digest(_welcome(sample, shared.profile, common.templates))
+    return b"".join((_VERSION, shared.digest, page, _digest(*(text.encode() for text in (state.user, *where, *own)))))
+
+
+def _welcome(state: DesiredState, profile: EffectiveProfile, templates: Templates) -> bytes:
+    right = state if state.profile is profile else dataclasses.replace(state, profile=profile)
+    return render_welcome(right, templates)
 
 
 def _digest(*parts: bytes) -> bytes:
     """A digest in which no part can flow into the next."""
-    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
+    return hashlib.sha256(b"".join([len(part).to_bytes(8, "big") + part for part in parts])).digest()

@@ -64,7 +64,8 @@ def _refuse_others(word: str) -> None:
             "a private key stands where a recipient belongs",
             "put its public half there, and take the private one as seen by whoever can read this file",
         )
-    if word.startswith(("age1pq1", "age1tag", "age1tagpq")) or (word.startswith("age1") and word.count("1") > 1):
+    # a second 1 ends a longer prefix (age1tag1…, age1pq1…): it is no letter of bech32, while age1tag… may begin an own key
+    if word.startswith("age1") and word.count("1") > 1:
         raise BadRecipientError("a recipient of an age plugin, or a post-quantum one", f"use {_KINDS}")
     if word.startswith(("ecdsa-", "sk-", "ssh-dss")):
         raise BadRecipientError("an SSH key of a kind that age cannot seal to", "use an ssh-ed25519 or ssh-rsa key")

@@ -95,3 +95,11 @@ def test_a_missing_identity_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(age.IdentityFileError, match="there is no identity") as e:
         age.load_identities(tmp_path / "none")
     assert "provision" in e.value.hint
+
+
+def test_an_own_key_may_begin_like_a_plugins_name() -> None:
+    """One X25519 recipient in 32,768 begins with `age1tag`; a plugin's has a second 1 after its name."""
+    text = "age1tagx6lzpul7jl8d4w9gqkaz0qqu5gxlfg7a6l4pettm6nz9w6q3sxcqxws"
+    assert age.parse_recipient(text).text == text
+    with pytest.raises(age.BadRecipientError, match="plugin"):
+        age.parse_recipient("age1tag1" + text[8:])
