@@ -30,7 +30,9 @@ def check(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Judge every file, offline: profiles, inventory, base URL, API mode, model, what Hermes would refuse.
+    """Judge every file, offline.
+
+    Profiles, inventory, base URL, API mode, model, recipients, and what Hermes would refuse.
 
     Ends with 0 when nothing is wrong (warnings and notes allowed), with 10 when there are errors.
     """

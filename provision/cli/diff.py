@@ -18,7 +18,10 @@ def diff_command(
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
-    """Show what render would change, per user; exit 10 if anything."""
+    """Show what render would change, per user.
+
+    Ends with 10 if anything would.
+    """
     from datetime import UTC, datetime
 
     from provision.bundle.diff import as_json, diff

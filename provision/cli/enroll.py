@@ -23,7 +23,10 @@ def enroll_command(
     format_: Annotated[Literal["yaml", "json"], typer.Option("--format", "-f")] = "yaml",
     output: Output = None,
 ) -> None:
-    """Make this machine's keys and print their public halves as an inventory snippet to send to IT."""
+    """Make this machine's keys, print what IT needs.
+
+    The public halves are printed as an inventory snippet; the private ones never leave this machine.
+    """
     import getpass
     import platform
     from datetime import UTC, datetime

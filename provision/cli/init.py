@@ -58,7 +58,10 @@ def init(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Made if absent.")] = Path(),
 ) -> None:
-    """Make a workspace: examples, settings, an empty vault; and, once, your identity and signing key."""
+    """Make a workspace, and your own keys once.
+
+    The workspace gets examples, settings and an empty vault; your identity and signing key stay outside of it.
+    """
     from provision.bundle.signers import signer_line
     from provision.files import recover
     from provision.fleet.settings import config_dir

@@ -34,7 +34,10 @@ def install_command(
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
-    """Verify a bundle, open it, merge it into this machine's Hermes home, and check where requests go now."""
+    """Set Hermes up from a bundle, keeping what is yours.
+
+    Verifies the bundle, opens it, merges it into this machine's Hermes home, and checks where requests go now.
+    """
     from datetime import UTC, datetime
 
     from provision.bundle.fetch import fetch

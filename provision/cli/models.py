@@ -59,7 +59,9 @@ def models(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """List models with their kind, API modes and number of users; with --live, say which of those in use are gone.
+    """List models, what they are for, and who uses them.
+
+    With --live, say which of those in use are gone.
 
     Ends with 10 when a model in use is not on the live list.
     """

@@ -28,7 +28,10 @@ def render(
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
-    """Build dist/: a signed bundle per user with the key sealed to that user."""
+    """Build dist/: a sealed, signed bundle per user.
+
+    Only what changed is built again.
+    """
     from datetime import UTC, datetime
 
     from provision.bundle.build import build, opened_dist

@@ -21,7 +21,10 @@ def run_command(
     allowed_signers: Signers = None,
     identity: IdentityFile = None,
 ) -> None:
-    """Run a command with the sealed .env decrypted into its environment only; its exit code is ours."""
+    """Run a command with the key in its memory only.
+
+    The sealed .env is decrypted into its environment; its exit code is ours.
+    """
     from datetime import UTC, datetime
 
     from provision.bundle.run import execute, prepare_run

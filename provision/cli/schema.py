@@ -23,7 +23,10 @@ def schema(
     file: Annotated[File, typer.Argument(help="Which file to describe.")],
     output: Output = None,
 ) -> None:
-    """Print the JSON Schema of a profile or of the inventory, for editors."""
+    """Print the JSON Schema of a profile or inventory.
+
+    For editors, which then complete and check as one types.
+    """
     from provision.fleet.schema import json_schema
 
     run: Run = ctx.obj

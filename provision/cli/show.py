@@ -42,7 +42,7 @@ def show(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Explain one user: desired state and rendering, secrets masked."""
+    """Explain one user: desired state and rendering."""
     from provision.fleet.load import load_fleet
     from provision.report.document import document
     from provision.report.terminal import printable, table

@@ -32,7 +32,10 @@ def status_command(
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
-    """Show what is installed, drift, and the route that Hermes takes; exit 10 when anything is not as it should be."""
+    """Show where Hermes really sends its requests.
+
+    Also what is installed and what has drifted. Ends with 10 when anything is not as it should be.
+    """
     from datetime import UTC, datetime
 
     from provision.bundle.asking import ask_hermes

@@ -57,7 +57,9 @@ def validate(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Ask the gateway about every user: is the key good, the model served, the base URL and API mode right?
+    """Ask the gateway about every user.
+
+    Is the key good, the model served, the base URL and API mode right?
 
     Ends with 0 when all is well, 10 when verdicts of --fail-on were given, 4 when some users could not be judged.
     """

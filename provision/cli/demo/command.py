@@ -19,7 +19,10 @@ def demo(
     ctx: typer.Context,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the folder behind, to look around in it.")] = False,
 ) -> None:
-    """Play the whole loop against a built-in gateway simulator, in a temporary folder: no account, no network."""
+    """Play the whole loop against a gateway simulator.
+
+    Everything else is real: commands, files, cryptography, HTTP. In a temporary folder; no account, no network.
+    """
     from provision.aisa.simulator import Simulator
     from provision.cli.demo import acts, troubles
     from provision.cli.demo.people import PEOPLE
