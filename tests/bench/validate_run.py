@@ -1,0 +1,66 @@
+"""One batch in a process of its own, for the bench: prints what it took as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from provision.aisa.answers import Probe
+from provision.aisa.batch import Batch, Outcome, Plan
+from provision.aisa.catalogue import builtin
+from provision.aisa.client import Client
+from provision.aisa.journal import Journal
+from provision.aisa.results import Subject
+from provision.detect.fingerprint import fingerprint
+from provision.detect.secret import Secret
+from provision.fleet.desired import ApiMode
+from provision.report.sink import pour
+from provision.report.validation import Report, as_json, counted
+
+
+def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
+    chosen = tuple(Probe(p) for p in probes.split(","))
+    subjects = []
+    for i in range(users):
+        key = f"sk-aisa-TEST-{i}"
+        name = fingerprint(key, b"salt")
+        subjects.append(Subject(f"user-{i}", "team", "gpt-5.2", ApiMode.CHAT_COMPLETIONS, base_url, Secret(key), name))
+    before = _peak_mb()
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal.create(Path(folder) / "journal", chosen, "now")
+        cpu = time.process_time()
+        outcome = asyncio.run(_batch(tuple(subjects), journal, Plan(chosen, concurrency)))
+        cpu = time.process_time() - cpu
+        verdicts: Counter[str] = Counter()
+        report = Report(outcome, journal.results, lambda: iter(()), "now", (), counted(journal.results()), "")
+        pour(as_json(report), Path(folder) / "report.json")
+        verdicts.update(str(v) for v in report.counts.elements())
+        journal.close(complete=True)
+    json.dump(
+        {
+            "requests": outcome.requests, "elapsed_s": outcome.elapsed_s, "cpu_s": cpu, "verdicts": dict(verdicts),
+            "subjects_peak_mb": before, "peak_mb": _peak_mb(),
+        },
+        sys.stdout,
+    )  # fmt: skip
+
+
+async def _batch(subjects: tuple[Subject, ...], journal: Journal, plan: Plan) -> Outcome:
+    async with Client((), concurrency=plan.concurrency) as client:
+        batch = Batch(client, plan, catalogue=builtin(), journal=journal, chance=random.random)
+        return await batch.run(subjects)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
