@@ -5,6 +5,7 @@ Command modules are imported here, so that `--help` knows them; they import noth
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import cast
@@ -56,15 +57,8 @@ def run(arguments: list[str]) -> int:
     except _WrongUsage as e:
         e.show()
         return Exit.USAGE
-    except InvalidFilesError as e:
-        for problem in e.problems:
-            _say(printable(str(problem)))
-        _say(f"error: {e.message}")
-        return e.exit_code
     except ProvisionError as e:
-        _say(f"error: {printable(str(e))}")
-        if e.hint:
-            _say(f"  try: {printable(e.hint)}")
+        _explain(e)
         return e.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,6 +67,22 @@ def run(arguments: list[str]) -> int:
         _say(_crash(e))
         return Exit.ERROR
     return int(result or 0)
+
+
+def _explain(error: ProvisionError) -> None:
+    """Say what went wrong: for people, or as one line of JSON for a program that set PROVISION_ERRORS=json."""
+    if os.environ.get("PROVISION_ERRORS") == "json":
+        fields = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
+        _say(json.dumps({"schema": "provision/error/v1", **{k: printable(v) for k, v in fields.items()}}))
+        return
+    if isinstance(error, InvalidFilesError):
+        for problem in error.problems:
+            _say(printable(str(problem)))
+        _say(f"error: {error.message}")
+        return
+    _say(f"error: {printable(str(error))}")
+    if error.hint:
+        _say(f"  try: {printable(error.hint)}")
 
 
 def _say(line: str) -> None:
