@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provision.errors import ProvisionError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from provision.bundle.signers import AllowedSigner
     from provision.fleet.desired import Platform
     from provision.keys.age import Identity
+
+
+class TooOldError(ProvisionError):
+    """This provision is older than the sender of a bundle asks for."""
+
 
 Home = Annotated[
     Path | None, typer.Option("--home", help="The Hermes home; default: $HERMES_HOME, else the platform's.")
@@ -78,3 +85,21 @@ def chosen_home(home: Path | None, hermes_profile: str | None) -> tuple[Path, st
         return root, hermes_profile
     found = [path for path in root.glob("profiles/*") if (path / kept_paths(path).manifest).is_file()]
     return root, found[0].name if len(found) == 1 else None
+
+
+def require_version(wanted: str | None) -> None:
+    """Raise TooOldError when this provision is older than `wanted`, such as `0.2.0`; only the numbers count."""
+    import provision
+    from provision.errors import UsageError
+
+    if wanted is None:
+        return
+    try:
+        least, have = (tuple(map(int, text.split(".")[:3])) for text in (wanted, provision.__version__))
+    except ValueError as e:
+        raise UsageError(f"{wanted!r} is no version", hint="such as 0.2.0") from e
+    if have < least:
+        raise TooOldError(
+            f"this is provision {provision.__version__}, and at least {wanted} is needed",
+            hint="update it: `pip install -U hermes-provision`, or the role hermes_endpoint",
+        )

@@ -10,7 +10,15 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Output, Run
-from provision.cli.here import Home, IdentityFile, Signers, own_identities, this_platform, trusted_signers
+from provision.cli.here import (
+    Home,
+    IdentityFile,
+    Signers,
+    own_identities,
+    require_version,
+    this_platform,
+    trusted_signers,
+)
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ def install_command(
     from provision.bundle.writing import Disk, DryRun, Writer
 
     run: Run = ctx.obj
+    require_version(requires)
     request = Request(
         signers=trusted_signers(allowed_signers),
         identities=own_identities(identity),
