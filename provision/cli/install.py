@@ -39,6 +39,9 @@ def install_command(
     managed_dir: Annotated[
         Path | None, typer.Option("--managed-dir", help="Where Hermes' managed scope is; default: /etc/hermes.")
     ] = None,
+    requires: Annotated[
+        str | None, typer.Option("--requires", metavar="VERSION", help="Refuse when this provision is older.")
+    ] = None,
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
