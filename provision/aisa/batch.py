@@ -189,19 +189,20 @@ class Batch:
 
     async def _ask_group(self, group: _Group, health: _Health) -> None:
         shared: dict[Probe, tuple[Answer, int]] = {}
+        first = next(iter(group.users))
+        judged_first: dict[Probe, tuple[Judgement, Asking]] = {}
         for probe in (Probe.KEY, Probe.MODELS):
             if probe in self._plan.probes:
-                model, mode = next(iter(group.users))
-                shared[probe] = await self._ask(group, probe, model, mode)
-                if self._judged(group, probe, model, mode, shared)[0].verdict in {
-                    Verdict.KEY_INVALID,
-                    Verdict.UNREACHABLE,
-                }:
+                shared[probe] = await self._ask(group, probe, *first)
+                judged_first[probe] = self._judged(group, probe, *first, shared)
+                if judged_first[probe][0].verdict in {Verdict.KEY_INVALID, Verdict.UNREACHABLE}:
                     break
         for (model, mode), users in group.users.items():
             if health.dead:
                 return
-            judged = {p: self._judged(group, p, model, mode, shared) for p in shared}
+            judged = judged_first
+            if (model, mode) != first:
+                judged = {p: self._judged(group, p, model, mode, shared) for p in shared}
             if Probe.CHAT in self._plan.probes and self._worth_a_call(judged, model):
                 judged[Probe.CHAT] = await self._call(group, model, mode)
             verdict = combine({p: j for p, (j, _) in judged.items()})

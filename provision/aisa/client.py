@@ -177,10 +177,9 @@ class Client:
             "write": self._limits.read_s,
             "pool": None,  # the total bounds it: waiting for a free connection is not the server's fault
         }
-        content = request.body or None
-        return httpx.Request(
-            request.method, request.url, headers=headers, content=content, extensions={"timeout": timeout}
-        )
+        extensions = {"timeout": timeout}
+        url = _url(request.url)
+        return httpx.Request(request.method, url, headers=headers, content=request.body or None, extensions=extensions)
 
     async def _read(self, response: httpx.Response) -> bytes:
         limit = self._limits.body_bytes

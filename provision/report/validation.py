@@ -55,17 +55,17 @@ def as_json(report: Report) -> Iterator[str]:
     yield '{\n  "schema": ' + json.dumps(SCHEMA) + ',\n  "users": ['
     comma = "\n    "
     for result in report.results():
-        yield comma + json.dumps(_public(result), ensure_ascii=False)
+        yield comma + json.dumps(_public(result))
         comma = ",\n    "
     yield '\n  ],\n  "not_asked": ['
     comma = "\n    "
     for user in report.not_asked():
-        yield comma + json.dumps(user, ensure_ascii=False)
+        yield comma + json.dumps(user)
         comma = ",\n    "
     routes = [_route(route) for route in report.outcome.routes]
-    yield '\n  ],\n  "routes": ' + json.dumps(routes, ensure_ascii=False, indent=2).replace("\n", "\n  ")
+    yield '\n  ],\n  "routes": ' + json.dumps(routes, indent=2).replace("\n", "\n  ")
     yield (
-        ',\n  "summary": ' + json.dumps(_summary(report), ensure_ascii=False, indent=2).replace("\n", "\n  ") + "\n}\n"
+        ',\n  "summary": ' + json.dumps(_summary(report), indent=2).replace("\n", "\n  ") + "\n}\n"
     )
 
 
