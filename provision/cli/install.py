@@ -23,6 +23,7 @@ from provision.errors import Exit
 
 if TYPE_CHECKING:
     from provision.bundle.install import Report
+    from provision.bundle.receipt import SignedReceipt
 
 
 @app.command("install")
@@ -54,6 +55,7 @@ def install_command(
     from provision.bundle.fetch import fetch
     from provision.bundle.install import Request, install
     from provision.bundle.writing import Disk, DryRun, Writer
+    from provision.cli.receipt_here import receipt_of_install
 
     run: Run = ctx.obj
     require_version(requires)
@@ -66,8 +68,12 @@ def install_command(
         managed_dir=managed_dir,
     )
     writer: Writer = (DryRun if dry_run else Disk)(Path.home())
-    report = install(fetch(bundle), request, writer, environ=os.environ, now=datetime.now(UTC))
-    run.result(_json(report) if format_ == "json" else _text(report, verb="would be " if dry_run else ""), output)
+    now = datetime.now(UTC)
+    report = install(fetch(bundle), request, writer, environ=os.environ, now=now)
+    signed = None if dry_run else receipt_of_install(run, report, now)
+    run.result(
+        _json(report, signed) if format_ == "json" else _text(report, verb="would be " if dry_run else ""), output
+    )
     if not report.ok:
         raise typer.Exit(Exit.FINDINGS)
 
@@ -110,7 +116,7 @@ def _restart_lines(report: Report) -> list[str]:
     return [f"restart {p.what} (pid {p.pid}): it still has the old settings" for p in report.running]
 
 
-def _json(report: Report) -> str:
+def _json(report: Report, signed: SignedReceipt | None) -> str:
     from provision.bundle.status import hazard_json
     from provision.report.document import document
 
@@ -138,4 +144,5 @@ def _json(report: Report) -> str:
         checks={n: {"ok": c.ok, "expected": c.expected, "actual": c.actual} for n, c in report.check.checks.items()},
         hazards=[hazard_json(h) for h in report.check.hazards],
         restart=running,
+        receipt=signed.data.decode() if signed else None,
     )

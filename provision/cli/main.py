@@ -22,6 +22,7 @@ from provision.cli import (  # noqa: F401  importing the module of a command is 
     keys_import,
     keys_operators,
     models,
+    receipts,
     render,
     schema,
     show,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Limit, Output, Run
 from provision.cli.here import HermesProfile, Home, IdentityFile, Signers, chosen_home, own_identities, trusted_signers
-from provision.errors import Exit, ProvisionError
+from provision.errors import Exit, ProvisionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +29,16 @@ def status_command(
     hermes: Annotated[bool, typer.Option("--hermes", help="Also ask the real Hermes one question.")] = False,
     allowed_signers: Signers = None,
     identity: IdentityFile = None,
+    receipt: Annotated[
+        bool, typer.Option("--receipt", help="Print the signed receipt instead, to send to IT.")
+    ] = False,
+    fleet: Annotated[
+        bool, typer.Option("--fleet", help="IT, in a workspace: who is current, from the receipts collected.")
+    ] = False,
+    silent_after: Annotated[
+        str, typer.Option("--silent-after", metavar="7d", help="With --fleet: how old a receipt may be.")
+    ] = "7d",
+    limit: Limit = None,
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
@@ -36,10 +46,16 @@ def status_command(
 
     Also what is installed and what has drifted. Ends with 10 when anything is not as it should be.
     """
+    if fleet:
+        _fleet(ctx.obj, limit, silent_after, format_, output, alone=home is None and not (hermes or receipt))
+        return
+    if limit:
+        raise UsageError("--limit goes with --fleet")
     from datetime import UTC, datetime
 
     from provision.bundle.asking import ask_hermes
     from provision.bundle.status import as_json, status
+    from provision.cli.receipt_here import leave_receipt
     from provision.report.document import document
 
     run: Run = ctx.obj
@@ -47,6 +63,14 @@ def status_command(
     now = datetime.now(UTC)
     environ = _environment(run, root, profile, allowed_signers, identity, now)
     found = status(root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile)
+    signed = leave_receipt(run, found.home, found.installed, found.check, found.drift, now)
+    if receipt:
+        if signed is None:
+            raise NoReceiptError(
+                f"there is no receipt for {found.home}", hint="`provision enroll`, then `provision install BUNDLE`"
+            )
+        run.result(signed.data.decode(), output)
+        return
     answer = ask_hermes(root, profile, environ) if hermes else None
     if format_ == "json":
         said = {"hermes": {"ok": answer.ok, "said": answer.said, "exit_code": answer.exit_code}} if answer else {}
@@ -55,6 +79,21 @@ def status_command(
         text = _text(found, answer)
     run.result(text, output)
     if not found.ok or (answer is not None and not answer.ok):
+        raise typer.Exit(Exit.FINDINGS)
+
+
+class NoReceiptError(ProvisionError):
+    """No receipt can be made: nothing is installed, or nobody enrolled here."""
+
+
+def _fleet(
+    run: Run, limit: list[str] | None, silent_after: str, format_: str, output: Path | None, *, alone: bool
+) -> None:
+    from provision.cli.status_fleet import fleet_status
+
+    if not alone:
+        raise UsageError("--fleet goes without --home, --hermes and --receipt: those are about one machine")
+    if not fleet_status(run, limit, silent_after, format_, output):
         raise typer.Exit(Exit.FINDINGS)
 
 

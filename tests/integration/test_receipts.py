@@ -1,0 +1,216 @@
+"""Receipts from a real home to the operator's store: who is believed, who is not, and what an old one is worth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from bundlecraft import NOW, Shop
+
+from provision.bundle.endpoint import EndpointFolder, enroll
+from provision.bundle.install import Request, install
+from provision.bundle.installed import read_installed
+from provision.bundle.receipt import (
+    NAMESPACE,
+    NoEndpointKeyError,
+    SignedReceipt,
+    issue,
+    kept_receipt,
+    next_counter,
+    parse_receipt,
+)
+from provision.bundle.receipts import Endpoints, ReceiptStore, Result, import_receipt, key_blob, receipts_in
+from provision.bundle.status import status
+from provision.bundle.writing import Disk
+from provision.fleet.desired import Platform
+from provision.hermes.version import installed_version
+from provision.keys.age import load_identities
+
+
+class Machine:
+    """A machine with its own config folder, home and endpoint key."""
+
+    def __init__(self, folder: Path, shop: Shop, user: str) -> None:
+        self.shop, self.user, self.folder, self.home = shop, user, folder, folder / ".hermes"
+        self.config = EndpointFolder(folder / "config")
+        self.enrolled = enroll(self.config, [shop.allowed_signers], comment=user, now=NOW)
+        shop.identity_file(user, self.config.identity)
+        self.environ = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
+        self.now = NOW
+
+    def install(self, **changes: object) -> None:
+        request = Request(
+            signers=self.shop.signers,
+            identities=load_identities(self.config.identity),
+            platform=Platform.LINUX,
+            home=self.home,
+        )
+        bundle = self.shop.bundle(self.user, **changes)  # type: ignore[arg-type]
+        install(bundle, request, Disk(self.folder), environ=self.environ, now=self.now)
+
+    def receipt(self) -> SignedReceipt:
+        found = status(self.home, signers=self.shop.signers, environ=self.environ, now=self.now)
+        assert found.installed is not None
+        assert found.check is not None
+        return issue(
+            found.home, found.installed, found.check, found.drift, self.config, hermes_version="0.19.0", now=self.now
+        )
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop(users=("ada", "bob"))
+
+
+@pytest.fixture
+def ada(tmp_path: Path, shop: Shop) -> Machine:
+    machine = Machine(tmp_path / "ada", shop, "ada")
+    machine.install()
+    return machine
+
+
+@pytest.fixture
+def bob(tmp_path: Path, shop: Shop) -> Machine:
+    machine = Machine(tmp_path / "bob", shop, "bob")
+    machine.install()
+    return machine
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ReceiptStore:
+    return ReceiptStore(tmp_path / "receipts")
+
+
+def endpoints(*machines: Machine) -> Endpoints:
+    return Endpoints({m.user: key_blob(m.enrolled.endpoint_key) for m in machines})
+
+
+def test_what_a_receipt_says(ada: Machine) -> None:
+    signed = ada.receipt()
+    receipt = signed.receipt
+    assert (receipt.user, receipt.profile, receipt.generation) == ("ada", "engineering", int(NOW.timestamp()))
+    assert receipt.route.as_expected == "yes"
+    assert receipt.route.url == "https://api.aisa.one/v1/chat/completions"
+    assert receipt.drift == ()
+    assert receipt.hermes_version == "0.19.0"
+    assert receipt.route.key_fingerprint == receipt.key_fingerprint
+    assert ada.shop.keys["ada"].reveal().encode() not in signed.data
+    assert kept_receipt(ada.home) == signed
+    modes = {p.stat().st_mode & 0o777 for p in (ada.home / ".provision").glob("receipt.json*")}
+    assert modes == {0o600}
+
+
+def test_drift_and_hijacks_are_in_it(ada: Machine) -> None:
+    text = (ada.home / "config.yaml").read_text().replace("default: gpt-5.2", "default: other-model")
+    (ada.home / "config.yaml").write_text(text)
+    receipt = ada.receipt().receipt
+    assert receipt.route.as_expected == "no"
+    assert any("model.default was changed" in d.what for d in receipt.drift)
+
+
+def test_stock_ssh_keygen_verifies_it(ada: Machine, tmp_path: Path) -> None:
+    ada.receipt()
+    (tmp_path / "signers").write_text(f"ada {ada.enrolled.endpoint_key}\n")
+    folder = ada.home / ".provision"
+    command = ["ssh-keygen", "-Y", "verify", "-f", str(tmp_path / "signers"), "-I", "ada", "-n", NAMESPACE]
+    with (folder / "receipt.json").open("rb") as text:
+        done = subprocess.run(
+            [*command, "-s", str(folder / "receipt.json.sig")], stdin=text, capture_output=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+
+
+def test_import_keeps_the_newest_and_refuses_replays(ada: Machine, store: ReceiptStore) -> None:
+    known = endpoints(ada)
+    first = ada.receipt().data
+    assert import_receipt("a", first, store, known, NOW).result is Result.IMPORTED
+    assert import_receipt("a", first, store, known, NOW).result is Result.UNCHANGED
+    second = ada.receipt().data
+    assert import_receipt("a", second, store, known, NOW).result is Result.IMPORTED
+    replayed = import_receipt("a", first, store, known, NOW)
+    assert replayed.result is Result.REFUSED
+    assert "replay" in replayed.message
+    assert store.read("ada") == second
+
+
+def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Machine, store: ReceiptStore) -> None:
+    known = endpoints(ada, bob)
+    good = ada.receipt()
+
+    def refusal(data: bytes, against: Endpoints = known) -> str:
+        done = import_receipt("x", data, store, against, NOW)
+        assert done.result is Result.REFUSED
+        return done.message
+
+    assert "not over this content" in refusal(good.data.replace(b'"ada"', b'"bob"', 1))
+    swapped = Endpoints({"ada": known.keys["bob"], "bob": known.keys["ada"]})
+    assert "the endpoint key of 'bob'" in refusal(good.data, swapped)
+    assert "is not in the inventory" in refusal(good.data, Endpoints({"bob": known.keys["bob"]}))
+    assert "no endpoint_key for 'ada'" in refusal(good.data, Endpoints({"ada": None}))
+    assert "does not end in a whole signature" in refusal(good.data[:-40])
+    ada.now = NOW + timedelta(days=3)
+    assert "still to come" in refusal(ada.receipt().data)
+    assert not store.root.exists()
+
+
+def test_a_signature_for_a_bundle_is_none_for_a_receipt(ada: Machine, store: ReceiptStore) -> None:
+    from provision.bundle.receipt import receipt_bytes
+    from provision.bundle.signed import signed_text
+    from provision.bundle.sshsig import load_signing_key
+
+    text = receipt_bytes(ada.receipt().receipt)
+    forged = signed_text(text, load_signing_key(ada.config.endpoint_key), "hermes-provision")
+    done = import_receipt("x", forged, store, endpoints(ada), NOW)
+    assert done.result is Result.REFUSED
+    assert "was made for" in done.message
+
+
+def test_the_counter_grows_whatever_the_clock_does(ada: Machine) -> None:
+    numbers = [next_counter(ada.config, NOW + timedelta(seconds=s)) for s in (0, 0, 5, -86400, 6)]
+    assert numbers == sorted(set(numbers))
+    (ada.config.root / "receipt-counter").unlink()
+    assert next_counter(ada.config, NOW + timedelta(minutes=1)) > numbers[-1]
+
+
+def test_without_an_endpoint_key_there_is_a_named_error(ada: Machine) -> None:
+    ada.config.endpoint_key.unlink()
+    with pytest.raises(NoEndpointKeyError):
+        ada.receipt()
+
+
+def test_sources(ada: Machine, bob: Machine, store: ReceiptStore, tmp_path: Path) -> None:
+    a, b = ada.receipt().data, bob.receipt().data
+    assert [data for _, data in receipts_in("-", a + b"\n" + b)] == [a, b]
+    assert [data for _, data in receipts_in(str(tmp_path))] == [a, b]
+    known = endpoints(ada, bob)
+    for name, data in receipts_in("-", a + b):
+        import_receipt(name, data, store, known, NOW)
+    assert sorted(p.name for p in store.root.iterdir()) == ["ada.receipt", "bob.receipt"]
+    assert store.receipt_of("ada", known) == parse_receipt(a.partition(b"-----BEGIN")[0])
+
+
+def test_hermes_version_is_told_without_running_it(tmp_path: Path) -> None:
+    packages = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
+    (packages / "hermes_agent-0.19.0.dist-info").mkdir(parents=True)
+    script = tmp_path / "bin" / "hermes"
+    script.parent.mkdir()
+    script.write_text(f"#!{tmp_path}/venv/bin/python3\nraise SystemExit('must not run')\n")
+    script.chmod(0o755)
+    assert installed_version({"PATH": str(script.parent)}, own_prefix="/nonexistent") == "0.19.0"
+    assert installed_version({"PATH": "/nonexistent"}, own_prefix="/nonexistent") is None
+
+
+def test_a_receipt_of_another_generation_names_the_installed_one(ada: Machine) -> None:
+    before = ada.receipt().receipt
+    ada.install(generation=before.generation + 7)
+    after = ada.receipt().receipt
+    assert after.generation == before.generation + 7
+    assert after.bundle != before.bundle
+    installed = read_installed(ada.home)
+    assert installed is not None
+    assert json.loads(installed.kept.manifest or b"")["generation"] == after.generation
+    assert replace(installed, kept=installed.kept) == installed
