@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib.util
 import logging
 import re
 import socket
@@ -238,6 +239,8 @@ def _system_trust() -> ssl.SSLContext:
 
 def _factories(network: Network) -> tuple[_Factory, _Factory | None]:
     """What makes a direct connection, and one through the proxy if there is one; both are tried out here."""
+    if network.http2 and importlib.util.find_spec("h2") is None:  # httpcore would only notice at the first connection
+        raise ClientSetupError("HTTP/2 needs an extra", hint="pip install 'hermes-provision[http2]'")
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30)
     try:
         context = _trusting(str(network.tls_bundle)) if network.tls_bundle else _system_trust()
@@ -249,8 +252,6 @@ def _factories(network: Network) -> tuple[_Factory, _Factory | None]:
     proxied = functools.partial(direct, proxy=network.proxy) if network.proxy else None
     try:
         (proxied or direct)()
-    except ImportError as e:
-        raise ClientSetupError("HTTP/2 needs an extra", hint="pip install 'hermes-provision[http2]'") from e
     except (ValueError, httpx.InvalidURL):
         hint = "like http://proxy.corp:3128"
         raise ClientSetupError("the proxy in the settings is not a proxy's URL", hint=hint) from None

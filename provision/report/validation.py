@@ -64,9 +64,7 @@ def as_json(report: Report) -> Iterator[str]:
         comma = ",\n    "
     routes = [_route(route) for route in report.outcome.routes]
     yield '\n  ],\n  "routes": ' + json.dumps(routes, indent=2).replace("\n", "\n  ")
-    yield (
-        ',\n  "summary": ' + json.dumps(_summary(report), indent=2).replace("\n", "\n  ") + "\n}\n"
-    )
+    yield (',\n  "summary": ' + json.dumps(_summary(report), indent=2).replace("\n", "\n  ") + "\n}\n")
 
 
 def _public(result: Result) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+"""A client that cannot be set up says why, without showing a proxy's password."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from provision.aisa.client import Client, ClientSetupError, Network
+
+
+def test_bad_bundle(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no PEM")
+    for name in ("ca.pem", "absent.pem"):
+        with pytest.raises(ClientSetupError, match=name):
+            Client((), network=Network(tls_bundle=tmp_path / name))
+
+
+@pytest.mark.parametrize("proxy", ["user:hunter2@proxy:3128", "ftp://u:hunter2@proxy", "http://[u:hunter2"])
+def test_bad_proxy(proxy: str) -> None:
+    with pytest.raises(ClientSetupError) as caught:
+        Client((), network=Network(proxy=proxy))
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+def test_http2_is_an_extra() -> None:
+    if importlib.util.find_spec("h2"):
+        Client((), network=Network(http2=True))
+    else:
+        with pytest.raises(ClientSetupError) as caught:
+            Client((), network=Network(http2=True))
+        assert "http2" in caught.value.hint
