@@ -127,19 +127,19 @@ class _Run:
         self.dist = dist
         self.signer = signer
         self.seen = Seen.load(dist.seen_path, digest_key=order.common.digest_key, signer=signer)
-        self._under_way: dict[str, tuple[Wanted, Status, int]] = {}
+        self._under_way: dict[str, tuple[Wanted, Status, Known]] = {}
 
     def outcomes(self, maker: Maker) -> Iterator[Outcome]:
         for wanted in plan(self.order.states, self.order.common):
             if isinstance(wanted, Impossible):
                 yield Outcome(wanted.user, Status.FAILED, message=wanted.reason, hint=wanted.hint)
                 continue
-            status, previous = self._judge(wanted)
-            if status is Status.UNCHANGED:
-                yield _outcome(wanted, status, previous)
+            status, known = self._judge(wanted)
+            if status is Status.UNCHANGED and known is not None:
+                yield _outcome(wanted, status, known)
                 continue
             try:
-                job = self._job(wanted, status, previous)
+                job = self._job(wanted, status, known.generation if known else 0)
             except ProvisionError as e:
                 yield Outcome(wanted.user, Status.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
                 continue
@@ -149,58 +149,59 @@ class _Run:
             yield self._other(user)
 
     def _job(self, wanted: Wanted, status: Status, previous: int) -> Job:
-        generation = max(previous + 1, int(self.order.common.now.timestamp()))
+        common = self.order.common
+        generation = max(previous + 1, int(common.now.timestamp()))
+        fields = wanted.fields(common, generation)
         job = Job(
             user=wanted.user,
             folder=self.dist.staging(wanted.user),
             config=wanted.config,
             env=wanted.env(),
-            welcome=wanted.welcome(self.order.common),
+            welcome=wanted.welcome(common),
             recipients=wanted.recipients,
-            fields=wanted.fields(self.order.common, generation),
+            fields=fields,
         )
-        self._under_way[wanted.user] = (wanted, status, generation)
+        expires = int(common.now.timestamp()) + common.bundle_days * 86400
+        self._under_way[wanted.user] = (wanted, status, Known(expires, generation, fields["key_fingerprint"]))
         return job
 
-    def _judge(self, wanted: Wanted) -> tuple[Status, int]:
-        """What is to be done for a user, and the generation of the bundle that is there (0: none)."""
+    def _judge(self, wanted: Wanted) -> tuple[Status, Known | None]:
+        """What is to be done for a user, and what is known of the bundle that is there."""
         files = self.dist.read(wanted.user)
         if not files:
-            return Status.NEW, 0
+            return Status.NEW, None
         content = content_digest(files) if len(files) == len(BUNDLE_FILES) else b""
         known = self.seen.recall(wanted.user, wanted.inputs, content) if content else None
         if known is not None and not self.order.force and self._lasts(known.expires):
-            return Status.UNCHANGED, known.generation
+            return Status.UNCHANGED, known
         there = examine(files, self.signer)
         manifest = there.manifest
         if manifest is None:
-            return Status.CHANGED, 0
+            return Status.CHANGED, None
+        known = Known(int(manifest.expires_at.timestamp()), manifest.generation, manifest.key_fingerprint)
         same = there.genuine and manifest.inputs_digest == wanted.inputs.hex()
-        expires = int(manifest.expires_at.timestamp())
-        if same and not self.order.force and self._lasts(expires):
-            self.seen.note(wanted.user, Known(expires, manifest.generation), wanted.inputs, content)
-            return Status.UNCHANGED, manifest.generation
-        return (Status.RENEWED if same else Status.CHANGED), manifest.generation
+        if same and not self.order.force and self._lasts(known.expires):
+            self.seen.note(wanted.user, known, wanted.inputs, content)
+            return Status.UNCHANGED, known
+        return (Status.RENEWED if same else Status.CHANGED), known
 
     def _lasts(self, expires: int) -> bool:
         common = self.order.common
         return expires - common.now.timestamp() > common.bundle_days * 86400 * RENEW_BELOW
 
     def _placed(self, made: Made) -> Outcome:
-        wanted, status, generation = self._under_way.pop(made.user)
+        wanted, status, known = self._under_way.pop(made.user)
+        profile = wanted.profile.name
         if made.error:
-            return Outcome(made.user, Status.FAILED, wanted.profile.name, message=made.error, hint=made.hint)
+            return Outcome(made.user, Status.FAILED, profile, message=made.error, hint=made.hint)
         try:
             self.dist.place(made.user)
         except ProvisionError as e:
-            return Outcome(made.user, Status.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
+            return Outcome(made.user, Status.FAILED, profile, message=str(e), hint=e.hint)
         except OSError as e:
-            return Outcome(
-                made.user, Status.FAILED, wanted.profile.name, message=f"cannot replace its bundle: {e.strerror or e}"
-            )
-        expires = int(self.order.common.now.timestamp()) + self.order.common.bundle_days * 86400
-        self.seen.note(made.user, Known(expires, generation), wanted.inputs, made.content)
-        return _outcome(wanted, status, generation)
+            return Outcome(made.user, Status.FAILED, profile, message=f"cannot replace its bundle: {e.strerror or e}")
+        self.seen.note(made.user, known, wanted.inputs, made.content)
+        return _outcome(wanted, status, known)
 
     def _other(self, user: str) -> Outcome:
         if not self.order.prune:
@@ -215,8 +216,8 @@ class _Run:
         return Outcome(user, Status.PRUNED)
 
 
-def _outcome(wanted: Wanted, status: Status, generation: int) -> Outcome:
-    return Outcome(wanted.user, status, wanted.profile.name, generation, wanted.key_fingerprint)
+def _outcome(wanted: Wanted, status: Status, known: Known) -> Outcome:
+    return Outcome(wanted.user, status, wanted.profile.name, known.generation, known.key_fingerprint)
 
 
 def examine(files: dict[str, bytes], signer: bytes) -> Existing:

@@ -98,8 +98,8 @@ def _differences(wanted: Wanted, manifest: Manifest, files: dict[str, bytes], or
             found.append(Difference(name, _text(was[name]), _text(new)))
     if manifest.fingerprint_salt != order.common.salt.hex():
         found.append(Difference("fingerprint_salt", "another vault's", "this vault's"))
-    elif manifest.key_fingerprint != wanted.key_fingerprint:
-        found.append(Difference("key", manifest.key_fingerprint, wanted.key_fingerprint))
+    elif manifest.key_fingerprint != becomes["key_fingerprint"]:
+        found.append(Difference("key", manifest.key_fingerprint, becomes["key_fingerprint"]))
     found += _settings(files.get(CONFIG, b""), wanted.config)
     if files.get(WELCOME) != wanted.welcome(order.common):
         found.append(Difference(WELCOME, "", "rewritten"))

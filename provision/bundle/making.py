@@ -85,7 +85,5 @@ def make(job: Job, key: Ed25519PrivateKey) -> Made:
 
 def content_digest(files: Mapping[str, bytes]) -> bytes:
     """One digest over a bundle's five files, in their fixed order."""
-    whole = hashlib.sha256()
-    for name in BUNDLE_FILES:
-        whole.update(hashlib.sha256(files[name]).digest())
-    return whole.digest()
+    parts = [files[name] for name in BUNDLE_FILES]
+    return hashlib.sha256(b"".join([*[len(part).to_bytes(8, "big") for part in parts], *parts])).digest()

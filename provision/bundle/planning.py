@@ -60,12 +60,15 @@ class Wanted:
     config: bytes = field(repr=False)
     recipients: tuple[str, ...]
     key: Secret
-    key_fingerprint: str
     inputs: bytes
 
     @property
     def user(self) -> str:
         return self.state.user
+
+    def key_fingerprint(self, common: Workspace) -> str:
+        """The name of the key in this workspace."""
+        return fingerprint(self.key.reveal(), common.salt)
 
     def env(self) -> bytes:
         """The `.env` in plaintext: to be sealed and nothing else. Raises EnvFileError."""
@@ -90,7 +93,7 @@ class Wanted:
             "api_mode": profile.api_mode,
             "model": profile.model,
             "key_env": profile.key_env,
-            "key_fingerprint": self.key_fingerprint,
+            "key_fingerprint": self.key_fingerprint(common),
             "fingerprint_salt": common.salt.hex(),
             "secret_delivery": profile.secret_delivery,
             "managed": profile.managed,
@@ -171,7 +174,6 @@ def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | I
         config=shared.config,
         recipients=recipients,
         key=key,
-        key_fingerprint=fingerprint(value, common.salt),
         inputs=hmac.digest(common.digest_key, _inputs(state, shared, common, (*recipients, value)), "sha256"),
     )
 

@@ -20,10 +20,11 @@ _MAX_BYTES = 64 << 20
 
 
 class Known(NamedTuple):
-    """When a bundle expires (Unix seconds), and its generation."""
+    """When a bundle expires (Unix seconds), its generation, and the fingerprint of the key in it."""
 
     expires: int
     generation: int
+    key_fingerprint: str
 
 
 class Seen:
@@ -50,15 +51,16 @@ class Seen:
 
     def recall(self, user: str, inputs: bytes, content: bytes) -> Known | None:
         """What is known of a bundle with this content, made from these inputs; None if it is not as it was written."""
-        expires, generation, mac = ([*self._lines.get(user, "").split(" "), "", "", ""])[:3]
+        expires, generation, mark, mac = ([*self._lines.get(user, "").split(" "), "", "", "", ""])[:4]
         if not (expires.isdecimal() and generation.isdecimal()):
             return None
-        known = Known(int(expires), int(generation))
+        known = Known(int(expires), int(generation), mark)
         return known if hmac.compare_digest(mac, self._mac(user, known, inputs, content)) else None
 
     def note(self, user: str, known: Known, inputs: bytes, content: bytes) -> None:
         """Remember a bundle that was made or checked in full."""
-        self._lines[user] = f"{known.expires} {known.generation} {self._mac(user, known, inputs, content)}"
+        line = f"{known.expires} {known.generation} {known.key_fingerprint}"
+        self._lines[user] = f"{line} {self._mac(user, known, inputs, content)}"
 
     def forget(self, user: str) -> None:
         """Drop a user's line."""
@@ -70,6 +72,6 @@ class Seen:
         write_atomic(path, (_HEADER + body).encode(), mode=0o644, durable=False)
 
     def _mac(self, user: str, known: Known, inputs: bytes, content: bytes) -> str:
-        head = f"provision/seen/v1\0{user}\0{known.expires}\0{known.generation}\0".encode()
+        head = f"provision/seen/v1\0{user}\0{known.expires}\0{known.generation}\0{known.key_fingerprint}\0".encode()
         text = head + inputs + content + self._signer
         return hmac.digest(self._key, text, "sha256").hex()

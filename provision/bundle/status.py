@@ -12,6 +12,7 @@ from provision.bundle.diff import flattened
 from provision.bundle.install import folder_of
 from provision.bundle.installed import Installed, read_installed
 from provision.bundle.opening import Policy, verified_manifest
+from provision.bundle.owner import as_owner
 from provision.bundle.routing import RouteCheck, check_route, managed_dir_in_force
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.errors import ProvisionError, Severity
@@ -74,9 +75,9 @@ def status(
     For a home whose key only comes through `provision run`, that is the environment which `run` would give.
     """
     home = effective_home(root, hermes_profile)
-    installed = read_installed(home)
-    managed_dir = managed_dir_in_force(environ)
-    files = read_home(root, managed_dir=managed_dir)
+    with as_owner(home):  # root looks at somebody's home with that user's rights, as it does when it installs
+        installed = read_installed(home)
+        files = read_home(root, managed_dir=managed_dir_in_force(environ))
     if installed is None:
         route = resolve_route(
             files,
