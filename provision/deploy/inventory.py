@@ -1,0 +1,115 @@
+"""The fleet as an Ansible inventory: a host per user who has a machine, groups by profile, tag and platform. No secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.fleet.desired import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from provision.fleet.desired import DesiredState
+
+GROUP = "hermes"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A user's machine as SSH reaches it. `login` and `port` are None where SSH's own settings decide."""
+
+    user: str
+    address: str
+    login: str | None
+    port: int | None
+    profile: str
+    platform: str
+    tags: tuple[str, ...]
+
+    def variables(self) -> dict[str, Any]:
+        """Ansible's host variables. A host given as `ada@host` is entered as ada, who then needs not become anybody."""
+        found: dict[str, Any] = {
+            "ansible_host": self.address,
+            "hermes_user": self.user,
+            "hermes_profile": self.profile,
+            "hermes_platform": self.platform,
+            "hermes_tags": list(self.tags),
+        }
+        if self.port is not None:
+            found["ansible_port"] = self.port
+        if self.login is not None:
+            found["ansible_user"] = self.login
+            found["hermes_account"] = self.login
+            found["hermes_become"] = False
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Who can be pushed to, and why the others cannot: user and reason."""
+
+    targets: tuple[Target, ...]
+    others: tuple[tuple[str, str], ...]
+
+
+def reach(states: Iterable[DesiredState]) -> Reach:
+    """Divide users into those whose machine SSH can reach and those who have to pull."""
+    targets, others = [], []
+    for state in states:
+        if state.host is None:
+            others.append((state.user, "has no host in the inventory"))
+        elif state.platform is Platform.WINDOWS:
+            others.append((state.user, "is on Windows"))
+        else:
+            targets.append(_target(state, state.host))
+    return Reach(tuple(targets), tuple(others))
+
+
+def _target(state: DesiredState, host: str) -> Target:
+    login, _, address = host.rpartition("@")
+    port = None
+    if found := re.fullmatch(r"(?:\[(?P<v6>[^]]+)\]|(?P<name>[^:]+)):(?P<port>[0-9]{1,5})", address):
+        address, port = found["v6"] or found["name"], int(found["port"])
+    return Target(
+        user=state.user,
+        address=address.removeprefix("[").removesuffix("]"),
+        login=login or None,
+        port=port,
+        profile=state.profile.name,
+        platform=state.platform.value,
+        tags=state.tags,
+    )
+
+
+def listing(targets: Iterable[Target]) -> dict[str, Any]:
+    """What `ansible-inventory --list` prints: groups, and every host's variables under `_meta`."""
+    targets = tuple(targets)
+    groups: dict[str, list[str]] = {GROUP: []}
+    for target in targets:
+        for name in (
+            GROUP,
+            group_name("profile", target.profile),
+            group_name("platform", target.platform),
+            *(group_name("tag", tag) for tag in target.tags),
+        ):
+            groups.setdefault(name, []).append(target.user)
+    hosts = {target.user: target.variables() for target in targets}
+    return {**{name: {"hosts": members} for name, members in groups.items()}, "_meta": {"hostvars": hosts}}
+
+
+def group_name(kind: str, name: str) -> str:
+    """A group's name as Ansible wants it: letters, digits and `_`."""
+    return f"{kind}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
+
+
+def as_inventory_file(targets: Iterable[Target]) -> dict[str, Any]:
+    """The same as a JSON inventory file for ansible-playbook."""
+    listed = listing(targets)
+    variables = listed.pop("_meta")["hostvars"]
+    children: dict[str, Any] = {
+        name: {"hosts": {user: {} for user in group["hosts"]}} for name, group in listed.items()
+    }
+    children[GROUP] = {"hosts": variables}
+    return {"all": {"children": children}}

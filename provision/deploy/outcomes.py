@@ -1,0 +1,79 @@
+"""How a deployment ended for one user: a closed union of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The bundle is installed now (or with --check, would be). `restart` is what still runs with the old settings."""
+
+    user: str
+    host: str
+    generation: int
+    key_fingerprint: str
+    url: str
+    hazards: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    receipt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The bundle was installed already, and Hermes uses it."""
+
+    user: str
+    host: str
+    generation: int
+    key_fingerprint: str
+    url: str
+    hazards: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    receipt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The machine was reached and refused. `cause` is a stable word; docs/deploy.md lists them."""
+
+    user: str
+    host: str
+    cause: str
+    message: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """There was no way to the machine, or the way broke; what it did is not known, and running again is safe."""
+
+    user: str
+    host: str
+    cause: str
+    message: str
+    cure: str
+
+
+Outcome = Installed | Unchanged | Failed | Unreachable
+
+
+def word(outcome: Outcome) -> str:
+    """The outcome's name in tables, journals and JSON."""
+    return type(outcome).__name__.lower()
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as a member of `provision/deploy/v1`."""
+    found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": word(outcome)}
+    if isinstance(outcome, Installed | Unchanged):
+        return found | {
+            "generation": outcome.generation,
+            "key_fingerprint": outcome.key_fingerprint,
+            "url": outcome.url,
+            "hazards": list(outcome.hazards),
+            "restart": list(outcome.restart),
+            "receipt": outcome.receipt is not None,
+        }
+    return found | {"cause": outcome.cause, "message": outcome.message, "cure": outcome.cure}
