@@ -14,6 +14,7 @@ SECTIONS = {
     "Try it": ("demo",),
     "IT, in a workspace": (
         "init", "check", "show", "schema", "models", "keys", "render", "diff", "validate",
+        "deploy",
     ),
     "On a user's machine": ("enroll", "install", "status", "run"),
 }  # fmt: skip

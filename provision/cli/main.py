@@ -14,6 +14,7 @@ import typer
 
 from provision.cli import (  # noqa: F401  importing the module of a command is what registers it
     check,
+    deploy,
     diff,
     enroll,
     init,
