@@ -24,14 +24,16 @@ def json_schema(name: str) -> dict[str, Any]:
 
 
 def _tidy(node: Any) -> Any:
-    """Without pydantic's titles and `default: null`, which editors would offer as if they were content."""
+    """Without pydantic's titles and `default: null`, which editors would offer; names as strict as the loader."""
     if isinstance(node, list):
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
-    kept = {
-        key: value
-        for key, value in node.items()
-        if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
-    }
-    return {key: _tidy(value) for key, value in kept.items()}
+    kept = {key: _tidy(value) for key, value in node.items() if not _decoration(key, value)}
+    if "patternProperties" in kept:  # pydantic lets names that miss the pattern pass with any value
+        kept.setdefault("additionalProperties", False)
+    return kept
+
+
+def _decoration(key: str, value: Any) -> bool:
+    return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)
