@@ -68,6 +68,10 @@ class Answer:
         """The body as JSON, or None when it is not exactly that: UTF-8, no duplicates of meaning lost, no odd numbers."""
         return parse_json(self.body)
 
+    def listing(self) -> Listing | None:
+        """The live list in the body, or None when it is none."""
+        return _listing_before(self.body) if len(self.body) < _REMEMBERED_BYTES else listing(self.data())
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -157,6 +161,11 @@ def listing(data: Any) -> Listing | None:
             types = entry.get("supported_endpoint_types")
             models[model] = tuple(t for t in types if isinstance(t, str))[:20] if isinstance(types, list) else ()
     return Listing(models) if models or not entries else None
+
+
+@functools.lru_cache(maxsize=16)
+def _listing_before(body: bytes) -> Listing | None:
+    return listing(parse_json(body))
 
 
 @dataclass(frozen=True, slots=True)

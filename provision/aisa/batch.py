@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provision.aisa import advice
-from provision.aisa.answers import Probe, listing
+from provision.aisa.answers import Probe
 from provision.aisa.catalogue import effective_mode
 from provision.aisa.endpoint import root
 from provision.aisa.pacing import TokenBucket, wait_before_retry
@@ -208,7 +208,7 @@ class Batch:
             verdict = combine({p: j for p, (j, _) in judged.items()})
             health.note(verdict.verdict)
             if Probe.CHAT in judged and verdict.verdict is Verdict.UPSTREAM_ERROR and verdict.http_status == 502:
-                live = listing(shared[Probe.MODELS][0].data()) if Probe.MODELS in shared else None
+                live = shared[Probe.MODELS][0].listing() if Probe.MODELS in shared else None
                 verdict = await self._compared(group, (model, mode), verdict, live)
             for index in users:
                 self._settle(index, judged, verdict)

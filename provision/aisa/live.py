@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.aisa.answers import Listing, Probe, listing
+from provision.aisa.answers import Listing, Probe
 from provision.aisa.catalogue import CURRENT, Catalogue, Kind, Model
 from provision.aisa.probes import request_for
 from provision.fleet.desired import ApiMode
@@ -28,7 +28,7 @@ async def ask_live(
     for key in keys:
         answer = await client.ask(request_for(Probe.MODELS, root, "", ApiMode.AUTO), key)
         answers.append(answer)
-        live = listing(answer.data()) if answer.status == 200 else None
+        live = answer.listing() if answer.status == 200 else None
         if live is not None:
             heard = True
             models.update(live.models)

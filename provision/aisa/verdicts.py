@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.aisa import advice
-from provision.aisa.answers import Answer, Failure, Listing, Probe, Refusal, funds, listing, refusal
+from provision.aisa.answers import Answer, Failure, Listing, Probe, Refusal, funds, refusal
 from provision.aisa.catalogue import effective_mode
 from provision.aisa.speech import spoken
 from provision.fleet.desired import ApiMode
@@ -123,7 +123,7 @@ def _judge_200(probe: Probe, answer: Answer, asked: Asked, said: Refusal) -> Jud
         case Probe.KEY:
             return Judgement(Verdict.UNKNOWN, advice.NOT_A_BALANCE) if said.error else judge_balance(answer)
         case Probe.MODELS:
-            live = listing(answer.data())
+            live = answer.listing()
             return Judgement(Verdict.UNKNOWN, advice.NOT_A_LIST) if live is None else judge_listing(live, asked)
         case Probe.CHAT:
             heard = spoken(answer, effective_mode(asked.mode))
