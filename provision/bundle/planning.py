@@ -20,7 +20,7 @@ from provision.errors import ProvisionError, Severity
 from provision.hermes.rendering import Templates, render_config, render_env, render_welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from provision.detect.secret import Secret
@@ -192,7 +192,7 @@ def _inputs(state: DesiredState, shared: _Shared, common: Workspace, own: tuple[
     if page is None:
         sample = dataclasses.replace(state, user="somebody")
         page = shared.pages[where] = _digest(_welcome(sample, shared.profile, common.templates))
-    return b"".join((_VERSION, shared.digest, page, _digest(*(text.encode() for text in (state.user, *where, *own)))))
+    return b"".join([_VERSION, shared.digest, page, _framed([text.encode() for text in (state.user, *where, *own)])])
 
 
 def _welcome(state: DesiredState, profile: EffectiveProfile, templates: Templates) -> bytes:
@@ -201,5 +201,9 @@ def _welcome(state: DesiredState, profile: EffectiveProfile, templates: Template
 
 
 def _digest(*parts: bytes) -> bytes:
-    """A digest in which no part can flow into the next."""
-    return hashlib.sha256(b"".join([len(part).to_bytes(8, "big") + part for part in parts])).digest()
+    return hashlib.sha256(_framed(parts)).digest()
+
+
+def _framed(parts: Sequence[bytes]) -> bytes:
+    """Parts as one, each with its length before it, so that none can flow into the next."""
+    return b"".join([len(part).to_bytes(8, "big") + part for part in parts])

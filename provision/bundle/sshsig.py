@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import os
 import stat
@@ -44,7 +45,7 @@ class BadSigningKeyError(ProvisionError):
 
 def sign(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) -> bytes:
     """An armored SSHSIG over `data`; Ed25519 is deterministic, so equal bytes give an equal signature."""
-    public = public_blob(key.public_key())
+    public = _own_blob(key)
     signature = key.sign(_signed_bytes(data, namespace.encode()))
     return _armor(
         _MAGIC
@@ -86,6 +87,12 @@ def signature_key(armored: bytes) -> bytes:
         return _parse(_unarmor(armored))[0]
     except (ValueError, struct.error) as e:
         raise BadSignatureError(f"the signature is damaged: {e}") from e
+
+
+@functools.lru_cache(maxsize=8)
+def _own_blob(key: Ed25519PrivateKey) -> bytes:
+    """The public half of a signing key, worked out once: a render signs thousands of times with the same one."""
+    return public_blob(key.public_key())
 
 
 def public_blob(key: Ed25519PublicKey) -> bytes:
