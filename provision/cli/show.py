@@ -53,17 +53,19 @@ def show(
     state = _find(fleet, user)
     errors = sum(p.severity is Severity.ERROR for p in fleet.problems)
     if errors:
-        run.say(f"note: {errors} errors elsewhere in the workspace's files; `provision check` lists them")
+        run.say(
+            f"note: {errors} error{'s' if errors > 1 else ''} elsewhere in the workspace's files; `provision check` lists them"
+        )
     rendering, failure = _rendering(state, workspace)
-    values = [(path, _masked(path, value), state.origin(path)) for path, value in _values(state)]
+    values = [(path, _masked(path, value)) for path, value in _values(state)]
     if format_ is Format.JSON:
-        settings = {path: {"value": value, "origin": str(place)} for path, value, place in values}
+        settings = {path: {"value": value, "origin": _origin(state, path, "", unset=None)} for path, value in values}
         text = document("show/v1", user=state.user, settings=settings, rendering=rendering, rendering_error=failure)
         run.result(text, output)
         return
     prefix = run.seen_from_here(workspace.root)
     headers = ("SETTING", "VALUE", "SET BY") if origin else ("SETTING", "VALUE")
-    rows = [(path, _text(value), _origin(state, path, prefix))[: len(headers)] for path, value, _ in values]
+    rows = [(path, _text(value), _origin(state, path, prefix))[: len(headers)] for path, value in values]
     text = table(headers, rows) + "\n"
     if failure:
         text += printable(f"config.yaml cannot be rendered: {failure}") + "\n"
@@ -127,12 +129,12 @@ def _text(value: Any) -> str:
     return str(value) if value not in ([], {}, "") else "(none)"
 
 
-def _origin(state: DesiredState, path: str, prefix: str) -> str:
-    """The place that set a value; `default` for what no file says."""
+def _origin(state: DesiredState, path: str, prefix: str, *, unset: str | None = "default") -> str | None:
+    """The place that set a value; `unset` for what no file says."""
     known = path in state.origins or path.rpartition(".")[0] in state.origins
     place = state.origin(path)
     if not known or not place.line:
-        return place.file if known and place.file.startswith("environment") else "default"
+        return place.file if known and place.file.startswith("environment") else unset
     return f"{prefix}{place}"
 
 
