@@ -65,6 +65,9 @@ class Ledger:
     def __len__(self) -> int:
         return sum(len(lines) for lines in self._lines.values())
 
+    def __bool__(self) -> bool:
+        return True  # a vault is there even when it is empty; and asking must not count all its lines
+
     def __iter__(self) -> Iterator[KeyVersion]:
         for user in sorted(self._lines):
             for line in self._lines[user]:

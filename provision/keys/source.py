@@ -33,7 +33,7 @@ class KeySource:
 
         Raises DemoKeyExpiredError, KeyCommandError, VaultAlteredError. May take as long as the command's timeout.
         """
-        known = self.vault.current(user) if self.vault else None
+        known = self.vault.current(user) if self.vault is not None else None
         if self.vault is not None and known is not None:
             if self.today is not None and known.expired(self.today):
                 raise DemoKeyExpiredError(
