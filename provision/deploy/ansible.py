@@ -91,7 +91,6 @@ def _settings(folder: Path, ssh: Ssh, forks: int) -> str:
         "defaults": {
             "collections_path": folder,
             "stdout_callback": "hermes.provision.jsonl",
-            "callbacks_enabled": "",
             "forks": forks,
             "gathering": "explicit",
             "timeout": CONNECT_S,
