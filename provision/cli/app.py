@@ -14,9 +14,9 @@ SECTIONS = {
     "Try it": ("demo",),
     "IT, in a workspace": (
         "init", "check", "show", "schema", "models", "keys", "render", "diff", "validate",
-        "deploy",
+        "deploy", "publish", "package", "receipts",
     ),
-    "On a user's machine": ("enroll", "install", "status", "run"),
+    "On a user's machine": ("enroll", "install", "pull", "status", "run"),
 }  # fmt: skip
 """Commands by who types them, in the order of a roll-out; what is not listed comes last."""
 

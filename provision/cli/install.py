@@ -72,13 +72,15 @@ def install_command(
     report = install(fetch(bundle), request, writer, environ=os.environ, now=now)
     signed = None if dry_run else receipt_of_install(run, report, now)
     run.result(
-        _json(report, signed) if format_ == "json" else _text(report, verb="would be " if dry_run else ""), output
+        _json(report, signed) if format_ == "json" else install_text(report, verb="would be " if dry_run else ""),
+        output,
     )
     if not report.ok:
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _text(report: Report, *, verb: str) -> str:
+def install_text(report: Report, *, verb: str = "") -> str:
+    """What an install did, for people; `verb` makes it what it would do."""
     from provision.report.terminal import printable
 
     plan, manifest = report.plan, report.manifest

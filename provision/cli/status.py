@@ -61,7 +61,7 @@ def status_command(
     run: Run = ctx.obj
     root, profile = chosen_home(home, hermes_profile)
     now = datetime.now(UTC)
-    environ = _environment(run, root, profile, allowed_signers, identity, now)
+    environ = environment_of(run, root, profile, allowed_signers, identity, now)
     found = status(root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile)
     signed = leave_receipt(run, found.home, found.installed, found.check, found.drift, now)
     if receipt:
@@ -97,7 +97,7 @@ def _fleet(
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _environment(
+def environment_of(
     run: Run, root: Path, profile: str | None, signers: Path | None, identity: Path | None, now: datetime
 ) -> Mapping[str, str]:
     """The environment Hermes runs in: with the key, when that only comes through `provision run`."""

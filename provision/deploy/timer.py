@@ -1,0 +1,182 @@
+"""What makes a machine pull by itself: a systemd user timer, a launchd agent, or a Windows scheduled task. No daemon of ours.
+
+Only texts are made here. Each runs `provision pull --scheduled`, which reads the feed's address from the config folder: the
+address is as good as a password for the endpoint's folder, so it stands in no unit and no process list.
+"""
+
+from __future__ import annotations
+
+import plistlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from provision.errors import UsageError
+from provision.fleet.desired import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+NAME = "hermes-provision-pull"
+LABEL = "one.aisa.hermes-provision.pull"
+SHORTEST_S, LONGEST_S = 300, 7 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run, how often, and the variables it needs."""
+
+    command: Sequence[str]
+    every: timedelta
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> int:
+        """The interval. Raises UsageError for one that is hard on the server, or useless."""
+        seconds = int(self.every.total_seconds())
+        if not SHORTEST_S <= seconds <= LONGEST_S:
+            raise UsageError("--every must lie between 5 minutes and 7 days", hint="such as 1h")
+        return seconds
+
+
+def timer_files(platform: Platform, job: Job) -> dict[str, bytes]:
+    """File name to content, for a platform."""
+    for word in (*job.command, *job.environ.values()):
+        if not word.isprintable():
+            raise UsageError("a path or option for the timer holds a control character")
+    if platform is Platform.MACOS:
+        return {f"{LABEL}.plist": launchd_agent(job)}
+    if platform is Platform.WINDOWS:
+        return {f"{NAME}.xml": windows_task(job)}
+    return {f"{NAME}.service": systemd_service(job), f"{NAME}.timer": systemd_timer(job)}
+
+
+def systemd_service(job: Job) -> bytes:
+    """The oneshot unit; its exit codes 4 and 10 are findings, not failures to run."""
+    environ = "".join(f'Environment="{name}={_systemd_escaped(value)}"\n' for name, value in job.environ.items())
+    command = " ".join(_systemd_word(word) for word in job.command)
+    return (
+        "[Unit]\n"
+        "Description=Pull this machine's Hermes settings from IT's feed\n"
+        "After=network-online.target\n\n"
+        "[Service]\n"
+        "Type=oneshot\n"
+        f"ExecStart={command}\n"
+        f"{environ}"
+        "SuccessExitStatus=10\n"
+        "TimeoutStartSec=15min\n"
+        "UMask=0077\n"
+        "NoNewPrivileges=yes\n"
+        "Nice=10\n"
+    ).encode()
+
+
+def systemd_timer(job: Job) -> bytes:
+    """The timer: some minutes after login, then at the interval, spread over a quarter of it."""
+    return (
+        "[Unit]\n"
+        "Description=Pull this machine's Hermes settings from IT's feed\n\n"
+        "[Timer]\n"
+        "OnStartupSec=2min\n"
+        f"OnUnitActiveSec={job.seconds}s\n"
+        f"RandomizedDelaySec={job.seconds // 4}s\n\n"
+        "[Install]\n"
+        "WantedBy=timers.target\n"
+    ).encode()
+
+
+def launchd_agent(job: Job) -> bytes:
+    """The agent of a macOS user; launchd runs it at login and then at the interval."""
+    return plistlib.dumps(
+        {
+            "Label": LABEL,
+            "ProgramArguments": list(job.command),
+            "EnvironmentVariables": dict(job.environ),
+            "RunAtLoad": True,
+            "StartInterval": job.seconds,
+            "ProcessType": "Background",
+            "LowPriorityIO": True,
+            "Umask": 0o077,
+        }
+    )
+
+
+def windows_task(job: Job) -> bytes:
+    """A task as `schtasks /Create /XML` takes it: UTF-16 with its mark, the elements in the schema's order.
+
+    It runs as whoever registers it, while they are logged on; a run that was missed is made up for. There is no logon trigger,
+    because only administrators may register one.
+    """
+    interval = f"PT{job.seconds // 60}M"
+    spread = f"PT{max(job.seconds // 4 // 60, 1)}M"
+    setting = "".join(f'set "{name}={value}" && ' for name, value in job.environ.items())
+    words = list(job.command)
+    if setting:
+        inner = setting + " ".join(_windows_word(word) for word in words)
+        words = ["cmd.exe", "/d", "/s", "/c", f'"{inner}"']
+        arguments = " ".join(words[1:])
+    else:
+        arguments = " ".join(_windows_word(word) for word in words[1:])
+    text = f"""<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.3" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>Pull this machine's Hermes settings from IT's feed</Description>
+    <URI>\\{NAME}</URI>
+  </RegistrationInfo>
+  <Triggers>
+    <TimeTrigger>
+      <Repetition>
+        <Interval>{interval}</Interval>
+        <StopAtDurationEnd>false</StopAtDurationEnd>
+      </Repetition>
+      <StartBoundary>2026-01-01T00:00:00</StartBoundary>
+      <Enabled>true</Enabled>
+      <RandomDelay>{spread}</RandomDelay>
+    </TimeTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <RunOnlyIfNetworkAvailable>true</RunOnlyIfNetworkAvailable>
+    <Enabled>true</Enabled>
+    <Hidden>true</Hidden>
+    <ExecutionTimeLimit>PT15M</ExecutionTimeLimit>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{escape(words[0])}</Command>
+      <Arguments>{escape(arguments)}</Arguments>
+    </Exec>
+  </Actions>
+</Task>
+"""
+    return b"\xff\xfe" + text.replace("\n", "\r\n").encode("utf-16-le")
+
+
+def _systemd_word(word: str) -> str:
+    """A word of ExecStart as systemd.syntax(7) quotes it; `%` and `$` would otherwise be expanded."""
+    escaped = _systemd_escaped(word).replace("$", "$$")
+    return escaped if re.fullmatch(r"[A-Za-z0-9_./:=@+,%$-]+", escaped) else f'"{escaped}"'
+
+
+def _systemd_escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+
+
+def _windows_word(word: str) -> str:
+    """A word as CommandLineToArgvW reads it back; Windows paths hold no quotes, and a trailing backslash is doubled."""
+    if word and not re.search(r'[\s"&|<>^()]', word):
+        return word
+    text = re.sub(r'(\\*)"', r'\1\1\\"', word)
+    text = re.sub(r"(\\+)$", r"\1\1", text)
+    return f'"{text}"'
