@@ -35,9 +35,9 @@ def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
     before = _peak_mb()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal.create(Path(folder) / "journal", chosen, "now")
-        cpu = time.process_time()
+        cpu, waited = time.process_time(), _waited_s()
         outcome = asyncio.run(_batch(tuple(subjects), journal, Plan(chosen, concurrency)))
-        cpu = time.process_time() - cpu
+        cpu, waited = time.process_time() - cpu, _waited_s() - waited
         verdicts: Counter[str] = Counter()
         report = Report(outcome, journal.results, lambda: iter(()), "now", (), counted(journal.results()), "")
         pour(as_json(report), Path(folder) / "report.json")
@@ -45,7 +45,8 @@ def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
         journal.close(complete=True)
     json.dump(
         {
-            "requests": outcome.requests, "elapsed_s": outcome.elapsed_s, "cpu_s": cpu, "verdicts": dict(verdicts),
+            "requests": outcome.requests, "elapsed_s": outcome.elapsed_s, "cpu_s": cpu,
+            "waited_for_cpu_s": waited, "verdicts": dict(verdicts),
             "subjects_peak_mb": before, "peak_mb": _peak_mb(),
         },
         sys.stdout,
@@ -56,6 +57,12 @@ async def _batch(subjects: tuple[Subject, ...], journal: Journal, plan: Plan) ->
     async with Client((), concurrency=plan.concurrency) as client:
         batch = Batch(client, plan, catalogue=builtin(), journal=journal, chance=random.random)
         return await batch.run(subjects)
+
+
+def _waited_s() -> float:
+    """How long this thread was ready to run while other programs had the cores; 0 where the kernel does not say."""
+    schedule = Path("/proc/self/schedstat")
+    return int(schedule.read_text().split()[1]) / 1e9 if schedule.exists() else 0.0
 
 
 def _peak_mb() -> float:
