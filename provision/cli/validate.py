@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from provision.aisa.answers import Probe
     from provision.aisa.batch import Outcome, Plan
+    from provision.aisa.catalogue import Catalogue
     from provision.aisa.journal import Journal
     from provision.aisa.results import Result, Subject
     from provision.aisa.verdicts import Verdict
@@ -196,7 +197,7 @@ def _ask(
     users: Sequence[Subject],
     plan: Plan,
     journal: Journal,
-    catalogue: object,
+    catalogue: Catalogue,
     observe: Callable[[Result], None],
     *,
     http2: bool,
@@ -205,11 +206,8 @@ def _ask(
     import random
 
     from provision.aisa.batch import Batch
-    from provision.aisa.catalogue import Catalogue
     from provision.aisa.client import Client
     from provision.cli.gateway import network
-
-    assert isinstance(catalogue, Catalogue)  # noqa: S101  narrows a type that only this function imports
 
     async def batch() -> Outcome:
         hosts, net = workspace.settings.gateway_hosts, network(workspace, http2=http2)
