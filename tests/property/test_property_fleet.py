@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "fleet"))
 
-from fleetcraft import ALICE, told, users
+from fleet_texts import ALICE, told, users
 
 from provision.fleet.csvtext import read_csv
 from provision.fleet.jsontext import read_json

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from fleetcraft import ALICE, profiles, users
+from fleet_texts import ALICE, profiles, users
 
 from provision.errors import Exit, NothingMatchedError, ProvisionError, UsageError
 from provision.fleet.limit import select

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fleetcraft import ALICE, GATEWAY, profiles, told, users
+from fleet_texts import ALICE, GATEWAY, profiles, told, users
 
 from provision.fleet.desired import ApiMode, SecretDelivery
 from provision.fleet.nearest import nearest, spelling

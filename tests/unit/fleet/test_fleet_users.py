@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fleetcraft import ALICE, BOB, told, users
+from fleet_texts import ALICE, BOB, told, users
 
 from provision.errors import Place, Severity
 from provision.fleet.desired import Platform
