@@ -23,6 +23,7 @@ from provision.cli import (  # noqa: F401  importing the module of a command is 
     keys_import,
     keys_operators,
     models,
+    package,
     publish,
     pull,
     receipts,

@@ -51,7 +51,7 @@ def publish(
 
     run: Run = ctx.obj
     command = parse_command(upload_command) if upload_command else None
-    base = _base(url)
+    base = base_url(url) if url else None
     now, life = datetime.now(UTC), parse_span(expires, "--expires")
     workspace = run.open_workspace()
     if addresses:
@@ -86,17 +86,16 @@ def publish(
         raise typer.Exit(Exit.PARTIAL)
 
 
-def _base(url: str | None) -> str | None:
+def base_url(url: str) -> str:
+    """Where a feed is reached, checked. Raises UsageError."""
     from provision.deploy.feed import parse_subscription
     from provision.errors import ProvisionError, UsageError
 
-    if url is None:
-        return None
     base = url.rstrip("/")
     try:
         parse_subscription(f"{base}/e/{'a' * 32}")
     except ProvisionError as e:
-        raise UsageError(f"--url {url} is no address", hint="such as https://feed.example.com/hermes") from e
+        raise UsageError(f"{url} is no address of a feed", hint="such as https://feed.example.com/hermes") from e
     return base
 
 
@@ -140,7 +139,9 @@ def _addresses(workspace: Workspace, limit: list[str] | None, base: str | None, 
     from provision.report.terminal import table
 
     if base is None:
-        raise UsageError("--addresses needs --url: where endpoints reach this feed", hint=f"{directory} is served as …")
+        raise UsageError(
+            "--addresses needs --url: where endpoints reach this feed", hint=f"--url https://… as {directory} is served"
+        )
     secret = open_secret(workspace, create=True)
     found = [(s.user, f"{base}/e/{address_of(secret, s.user)}") for s in select(fleet_states(workspace), limit)]
     if format_ == "json":

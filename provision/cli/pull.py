@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 def pull_command(
     ctx: typer.Context,
     url: Annotated[
-        str | None, typer.Argument(metavar="[ADDRESS]", help="Your feed address from IT; remembered for the next time.")
+        str | None,
+        typer.Argument(metavar="[ADDRESS]", help="Your feed address from IT, or - to read it; it is remembered."),
     ] = None,
     home: Home = None,
     upload_receipt: Annotated[
@@ -152,6 +154,8 @@ def _subscription(url: str | None) -> Subscription:
     from provision.deploy.pull_http import require_safe
     from provision.deploy.pull_state import read_state
 
+    if url == "-":  # from a script, so that the address stands in no process list
+        url = sys.stdin.readline(4096)
     if url is None:
         state = read_state(endpoint_folder().root)
         if state is None:

@@ -33,7 +33,16 @@ def set_up(run: Run, subscription: Subscription, every: str, options: tuple[str,
     from provision.deploy.pull import remembered
     from provision.deploy.pull_state import write_state
     from provision.deploy.timer import timer_files
-    from provision.deploy.timer_setup import run_all, switch_off_commands, switch_on_commands, timer_folder, write_files
+    from provision.deploy.timer_setup import (
+        TimerError,
+        link_at_login,
+        run_all,
+        starts_at_login,
+        switch_off_commands,
+        switch_on_commands,
+        timer_folder,
+        write_files,
+    )
 
     platform, config = this_platform(), endpoint_folder().root
     files = timer_files(platform, _job(every, options))
@@ -45,7 +54,15 @@ def set_up(run: Run, subscription: Subscription, every: str, options: tuple[str,
         run.say(f"wrote {path}")
     if existed and platform == "macos":  # launchd reads a changed agent only when it is loaded anew
         _without_failure(switch_off_commands(platform))
-    run_all(switch_on_commands(platform, folder))
+    if platform == "linux":
+        link_at_login(folder)
+    try:
+        run_all(switch_on_commands(platform, folder))
+    except TimerError as e:
+        if not starts_at_login(platform):
+            raise
+        run.say(f"pulls every {every} from the next login on; it cannot be started now: {e.message}")
+        return
     run.say(f"pulls every {every} from now on")
 
 
@@ -64,17 +81,18 @@ def write_only(run: Run, folder: Path, platform: str | None, every: str, options
 
 def remove(run: Run) -> None:
     """Switch the timer off and remove its files."""
-    from provision.deploy.timer_setup import remove_files, run_all, switch_off_commands, timer_folder
+    from provision.deploy.timer_setup import TimerError, remove_files, run_all, switch_off_commands, timer_folder
     from provision.errors import NothingMatchedError
 
     platform, config = this_platform(), endpoint_folder().root
     folder = timer_folder(platform, os.environ, config)
     try:
         run_all(switch_off_commands(platform))
-    finally:
-        removed = remove_files(platform, folder)
-        for path in removed:
-            run.say(f"removed {path}")
+    except TimerError as e:
+        run.detail(e.message)
+    removed = remove_files(platform, folder)
+    for path in removed:
+        run.say(f"removed {path}")
     if not removed:
         raise NothingMatchedError(f"there was no timer in {folder}")
 

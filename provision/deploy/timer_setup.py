@@ -40,14 +40,28 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
     return tuple(folder / name for name in files)
 
 
+def link_at_login(folder: Path) -> None:
+    """What `systemctl --user enable` does, without the user's systemd, which runs only while the user is logged in."""
+    wants = folder / "timers.target.wants"
+    wants.mkdir(exist_ok=True)
+    link = wants / f"{NAME}.timer"
+    if not link.is_symlink():
+        link.symlink_to(Path("..") / f"{NAME}.timer")
+
+
+def starts_at_login(platform: Platform) -> bool:
+    """Whether a timer that is only written works from the next login on; a Windows task has to be registered."""
+    return platform is not Platform.WINDOWS
+
+
 def switch_on_commands(platform: Platform, folder: Path) -> tuple[tuple[str, ...], ...]:
-    """What has to be run once for the timer to work; the first of several may fail on a first set-up (launchd)."""
+    """What makes the timer work at once."""
     if platform is Platform.MACOS:
         plist = str(folder / f"{LABEL}.plist")
         return (("launchctl", "bootstrap", _domain(), plist),)
     if platform is Platform.WINDOWS:
         return (("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(folder / f"{NAME}.xml")),)
-    return (("systemctl", "--user", "daemon-reload"), ("systemctl", "--user", "enable", "--now", f"{NAME}.timer"))
+    return (("systemctl", "--user", "daemon-reload"), ("systemctl", "--user", "start", f"{NAME}.timer"))
 
 
 def switch_off_commands(platform: Platform) -> tuple[tuple[str, ...], ...]:
@@ -56,7 +70,7 @@ def switch_off_commands(platform: Platform) -> tuple[tuple[str, ...], ...]:
         return (("launchctl", "bootout", f"{_domain()}/{LABEL}"),)
     if platform is Platform.WINDOWS:
         return (("schtasks", "/Delete", "/F", "/TN", NAME),)
-    return (("systemctl", "--user", "disable", "--now", f"{NAME}.timer"),)
+    return (("systemctl", "--user", "stop", f"{NAME}.timer"),)
 
 
 def run_all(commands: Sequence[Sequence[str]]) -> None:
@@ -84,6 +98,7 @@ def remove_files(platform: Platform, folder: Path) -> tuple[Path, ...]:
         Platform.WINDOWS: (f"{NAME}.xml",),
         Platform.LINUX: (f"{NAME}.timer", f"{NAME}.service"),
     }[platform]
+    (folder / "timers.target.wants" / f"{NAME}.timer").unlink(missing_ok=True)
     there = tuple(folder / name for name in names if (folder / name).exists())
     for path in there:
         path.unlink()

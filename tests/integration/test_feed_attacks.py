@@ -57,7 +57,7 @@ class Stage:
         self.publisher.render(force=True)
         self.publisher.publish()
 
-    def refused(self, error: type[ProvisionError], match: str) -> None:
+    def refused(self, error: type[ProvisionError] | tuple[type[ProvisionError], ...], match: str) -> None:
         """The pull fails so, the home is what it was, and the failure is remembered; undone, the pull works again."""
         with pytest.raises(error, match=match):
             self.ada.pull()
@@ -147,7 +147,8 @@ def test_mix_and_match_of_index_and_bundle(stage: Stage) -> None:
     (new,) = set(stage.first_bundle.parent.glob("*.tar")) - {stage.first_bundle}
     good = new.read_bytes()
     new.write_bytes(old)
-    stage.refused(MixedFeedError, "not the one that the feed's index lists")
+    wrong_size = "sends more than"  # the old one may be the larger of the two
+    stage.refused((MixedFeedError, EndlessFeedError), f"not the one that the feed's index lists|{wrong_size}")
     new.write_bytes(good)
     stage.recovers()
 

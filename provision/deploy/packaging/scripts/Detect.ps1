@@ -1,0 +1,36 @@
+# Detection rule for Intune: writes a line and exits 0 when this user's Hermes is set up, exits 1 without a word otherwise.
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+$InventoryId = @USER@
+$Kind = @KIND@
+$Generation = @GENERATION@
+$HermesHome = @HERMES_HOME@
+
+try {
+    if ($Kind -eq 'pull') {
+        foreach ($folder in 'provision\provision', 'provision') {
+            $path = Join-Path $env:LOCALAPPDATA (Join-Path $folder 'pull.json')
+            if (Test-Path -LiteralPath $path -PathType Leaf) {
+                $state = Get-Content -LiteralPath $path -Raw | ConvertFrom-Json
+                if ($null -ne $state.last_good) {
+                    Write-Output 'pulling'
+                    exit 0
+                }
+            }
+        }
+        exit 1
+    }
+    if (-not $HermesHome) {
+        $HermesHome = Join-Path $env:LOCALAPPDATA 'hermes'
+    }
+    $manifest = Get-Content -LiteralPath (Join-Path $HermesHome '.provision\manifest.json') -Raw | ConvertFrom-Json
+    if ($manifest.user -ceq $InventoryId -and [long]$manifest.generation -ge [long]$Generation) {
+        Write-Output "generation $($manifest.generation)"
+        exit 0
+    }
+    exit 1
+}
+catch {
+    exit 1
+}

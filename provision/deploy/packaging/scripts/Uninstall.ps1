@@ -1,0 +1,21 @@
+# Ends the management of this user's Hermes: no more pulls, and the home is no longer taken for ours. The user's files stay.
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+$Kind = @KIND@
+$HermesHome = @HERMES_HOME@
+
+if ($Kind -eq 'pull') {
+    Unregister-ScheduledTask -TaskName 'hermes-provision-pull' -Confirm:$false -ErrorAction SilentlyContinue
+    foreach ($folder in 'provision\provision', 'provision') {
+        $path = Join-Path $env:LOCALAPPDATA (Join-Path $folder 'pull.json')
+        Remove-Item -LiteralPath $path -ErrorAction SilentlyContinue
+    }
+}
+if (-not $HermesHome) {
+    $HermesHome = Join-Path $env:LOCALAPPDATA 'hermes'
+}
+foreach ($name in 'manifest.json', 'manifest.json.sig', 'receipt.json', 'receipt.json.sig') {
+    Remove-Item -LiteralPath (Join-Path $HermesHome ".provision\$name") -ErrorAction SilentlyContinue
+}
+exit 0

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Sets up one user's Hermes through `provision`. Made by `provision package`. Holds no secret: what is sealed stays sealed.
+# Runs as that user, or as root for that user; running it again changes nothing that is current.
+set -eu
+umask 077
+
+inventory_id=@USER@     # the user's id in IT's inventory
+default_account=@ACCOUNT@ # the account on this machine; empty: whoever is logged in
+kind=@KIND@             # bundle or pull
+every=@EVERY@           # how often a pull happens
+payload=@PAYLOAD@       # folder with bundle.tar and allowed_signers
+
+PATH="${PATH:-/usr/bin:/bin}:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
+export PATH
+
+fail() {
+  printf 'hermes-provision: %s\n' "$1" >&2
+  exit "${2:-1}"
+}
+
+logged_in() {
+  if [ "$(uname -s)" = Darwin ]; then
+    stat -f %Su /dev/console
+  elif [ "$(id -u)" -ne 0 ]; then
+    id -un
+  else
+    who | awk 'NR == 1 { print $1 }'
+  fi
+}
+
+account=${HERMES_PROVISION_ACCOUNT:-$default_account}
+if [ -z "$account" ]; then
+  account=$(logged_in)
+  case $account in
+    '' | root | loginwindow | _*) fail "nobody is logged in whose Hermes could be set up; this runs again later" 75 ;;
+    *) ;;
+  esac
+fi
+case $account in
+  *[!A-Za-z0-9._-]*) fail "the account name holds characters that no account has" ;;
+  *) ;;
+esac
+id -u "$account" >/dev/null 2>&1 || fail "there is no account $account here: set HERMES_PROVISION_ACCOUNT, or package with --account"
+
+if [ "$(id -un)" = "$account" ]; then
+  home=$HOME
+elif command -v getent >/dev/null 2>&1; then
+  home=$(getent passwd "$account" | cut -d: -f6)
+else
+  home=$(dscl . -read "/Users/$account" NFSHomeDirectory | sed 's/^NFSHomeDirectory: //')
+fi
+[ -d "$home" ] || fail "the home folder of $account is not there"
+
+as_account() {
+  if [ "$(id -un)" = "$account" ]; then
+    "$@"
+  elif [ "$(uname -s)" = Darwin ]; then
+    launchctl asuser "$(id -u "$account")" sudo -u "$account" -H "$@"
+  else
+    runuser -u "$account" -- env HOME="$home" XDG_RUNTIME_DIR="/run/user/$(id -u "$account")" "$@"
+  fi
+}
+
+# the program: named, shipped beside this script, in the user's own folders, in Hermes' own venv, or on the PATH
+find_provision() {
+  for candidate in \
+    "${HERMES_PROVISION:-}" \
+    "$payload/provision.pyz" \
+    "$home/.local/bin/provision" \
+    "$home/.hermes/hermes-agent/venv/bin/provision" \
+    /opt/hermes-provision/bin/provision \
+    "$(command -v provision || true)"; do
+    if [ -n "$candidate" ] && [ -f "$candidate" ]; then
+      printf '%s\n' "$candidate"
+      return 0
+    fi
+  done
+  return 1
+}
+
+program=$(find_provision) || fail "provision is not installed here: package with --zipapp FILE, or pipx install hermes-provision"
+
+run() {
+  case $program in
+    *.pyz) as_account python3 "$program" "$@" ;;
+    *) as_account "$program" "$@" ;;
+  esac
+}
+
+cd /
+run enroll --user "$inventory_id" --signer "$payload/allowed_signers"
+code=0
+if [ "$kind" = bundle ]; then
+  run install --user "$inventory_id" "$payload/bundle.tar" || code=$?
+else
+  run pull - --user "$inventory_id" --every "$every" --install-timer <"$payload/address" || code=$?
+fi
+case $code in
+  0) ;;
+  10) fail "it is installed, but Hermes would not use it: see above" 10 ;;
+  *) fail "it is not installed: see above" "$code" ;;
+esac

@@ -1,0 +1,286 @@
+"""Packages as their tools see them: really unpacked, really installed into a scratch root, and the scripts really run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from bundlecraft import Shop
+from feedcraft import Publisher, served
+
+from provision.deploy.feed import Subscription, address_of
+from provision.deploy.packaging import deb, intune, mac, rpm
+from provision.deploy.packaging.payload import Files, Payload
+
+PROVISION = Path(sys.executable).with_name("provision")
+ME = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def need(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+class Machine:
+    """A simulated home for the account that runs the tests, in which the packages' scripts run."""
+
+    def __init__(self, folder: Path, shop: Shop) -> None:
+        self.folder, self.home, self.config = folder, folder / "home", folder / "home" / ".config" / "provision"
+        self.home.mkdir(parents=True)
+        shop.identity_file("ada", self.config / "identity.txt")
+        self.config.chmod(0o700)
+        self.environ = {
+            "HOME": str(self.home),
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HERMES_PROVISION": str(PROVISION),
+            "HERMES_PROVISION_ACCOUNT": ME,
+        }
+
+    def run(self, script: bytes | Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        path = script if isinstance(script, Path) else self.folder / "script.sh"
+        if isinstance(script, bytes):
+            path.write_bytes(script)
+        return subprocess.run(
+            ["sh", str(path), *arguments],
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    @property
+    def generation(self) -> int:
+        return int(json.loads((self.home / ".hermes/.provision/manifest.json").read_text())["generation"])
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop(users=("ada",), now=datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, shop: Shop) -> Machine:
+    return Machine(tmp_path / "machine", shop)
+
+
+@pytest.fixture
+def carried(shop: Shop) -> Payload:
+    return Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada"))
+
+
+@pytest.fixture
+def pulling(shop: Shop) -> Payload:
+    address = str(Subscription("https://feed.example.com/hermes", address_of(bytes(32), "ada")))
+    return Payload("ada", shop.allowed_signers, address=address, every="30m")
+
+
+def write(files: Files, folder: Path) -> Path:
+    for name, file in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.data)
+        path.chmod(file.mode)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["carried", "pulling"])
+def test_every_shell_script_passes_shellcheck(how: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    shellcheck = need("shellcheck")
+    payload: Payload = request.getfixturevalue(how)
+    write(mac.jamf(payload), tmp_path)
+    write(deb.installed_files(payload), tmp_path)
+    (info,) = (plistlib.loads(file.data) for file in mac.munki(payload).values())
+    for key, value in info.items():
+        if key.endswith("_script"):
+            (tmp_path / f"munki-{key}.sh").write_text(value)
+    scripts = sorted(tmp_path.rglob("*.sh"))
+    assert len(scripts) == 9
+    done = subprocess.run(
+        [shellcheck, "-s", "sh", "-o", "all", "-e", "SC2250,SC2310,SC2312", *scripts],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_jamf_sets_up_reports_and_removes(machine: Machine, carried: Payload, shop: Shop) -> None:
+    files = mac.jamf(carried)
+    assert machine.run(files["extension-attribute.sh"].data).stdout == "<result>not installed</result>\n"
+    done = machine.run(files["setup.sh"].data, "/", "a-mac", ME)
+    assert done.returncode == 0, done.stderr
+    assert machine.generation == carried.manifest.generation  # type: ignore[union-attr]
+    assert (machine.home / ".hermes/.env").read_text().startswith(f"AISA_API_KEY={shop.keys['ada'].reveal()}")
+    again = machine.run(files["setup.sh"].data, "/", "a-mac", ME)
+    assert "nothing to change" in again.stdout
+    reported = machine.run(files["extension-attribute.sh"].data)
+    assert reported.stdout == f"<result>generation {machine.generation}</result>\n"
+    assert machine.run(files["remove.sh"].data).returncode == 0
+    assert machine.run(files["extension-attribute.sh"].data).stdout == "<result>not installed</result>\n"
+    assert (machine.home / ".hermes/config.yaml").exists()
+
+
+def test_munki_installs_when_its_check_asks_for_it(machine: Machine, carried: Payload) -> None:
+    (file,) = mac.munki(carried).values()
+    info = plistlib.loads(file.data)
+    assert info["installer_type"] == "nopkg"
+    assert machine.run(info["installcheck_script"].encode()).returncode == 0, "0 means: install"
+    assert machine.run(info["postinstall_script"].encode()).returncode == 0
+    assert machine.run(info["installcheck_script"].encode()).returncode == 1
+    assert machine.run(info["uninstall_script"].encode()).returncode == 0
+    assert machine.run(info["installcheck_script"].encode()).returncode == 0
+
+
+def test_an_older_bundle_is_detected_as_behind(machine: Machine, carried: Payload, shop: Shop) -> None:
+    assert machine.run(mac.jamf(carried)["setup.sh"].data).returncode == 0
+    newer = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada", generation=machine.generation + 5))
+    said = machine.run(newer.shell("check.sh"))
+    assert said.returncode == 1
+    assert "wanted" in said.stdout
+
+
+def test_scripts_say_what_is_missing(machine: Machine, carried: Payload) -> None:
+    script = mac.jamf(carried)["setup.sh"].data
+    nobody = machine.run(script, HERMES_PROVISION_ACCOUNT="no-such-account-here")
+    assert nobody.returncode == 1
+    assert "there is no account no-such-account-here" in nobody.stderr
+    odd = machine.run(script, HERMES_PROVISION_ACCOUNT="a;touch /tmp/x")
+    assert "characters that no account has" in odd.stderr
+    missing = machine.run(script, HERMES_PROVISION="/nonexistent")
+    assert missing.returncode == 1
+    assert "provision is not installed here" in missing.stderr
+    assert not (machine.home / ".hermes").exists()
+
+
+def test_a_deb_installs_into_a_scratch_root(machine: Machine, carried: Payload, tmp_path: Path) -> None:
+    dpkg = need("dpkg")
+    ((name, file),) = deb.deb(carried).items()
+    package = write({name: file}, tmp_path) / name
+    told = subprocess.run(["dpkg-deb", "--info", str(package)], capture_output=True, text=True, check=True).stdout
+    assert "Package: hermes-provision-ada" in told
+    root = tmp_path / "root"
+    (root / "var/lib/dpkg/updates").mkdir(parents=True)
+    (root / "var/lib/dpkg/info").mkdir()
+    (root / "var/lib/dpkg/status").touch()
+    command = [dpkg, f"--root={root}", "--force-script-chrootless", "--force-not-root", f"--log={tmp_path}/log"]
+    environ = machine.environ | {"PATH": os.environ["PATH"]}
+    done = subprocess.run([*command, "-i", str(package)], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert machine.generation == carried.manifest.generation  # type: ignore[union-attr]
+    assert machine.run(root / "usr/share/hermes-provision/ada/check.sh").returncode == 0
+    gone = subprocess.run(
+        [*command, "-r", "hermes-provision-ada"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert gone.returncode == 0, gone.stderr
+    assert not (root / "usr/share/hermes-provision/ada").exists()
+    assert not (machine.home / ".hermes/.provision/manifest.json").exists()
+
+
+def test_a_deb_is_the_same_bytes_every_time(carried: Payload, tmp_path: Path) -> None:
+    ((name, file),) = deb.deb(carried).items()
+    assert deb.deb(carried)[name].data == file.data
+    package = write({name: file}, tmp_path) / name
+    subprocess.run([need("dpkg-deb"), "-x", str(package), str(tmp_path / "out")], check=True)
+    for path, content in deb.installed_files(carried).items():
+        there = tmp_path / "out" / path
+        assert there.read_bytes() == content.data
+        assert there.stat().st_mode & 0o777 == content.mode
+
+
+def test_an_rpm_unpacks_and_its_script_sets_up(machine: Machine, carried: Payload, tmp_path: Path) -> None:
+    need("rpmbuild")
+    ((name, file),) = rpm.rpm(carried).items()
+    assert rpm.rpm(carried)[name].data == file.data, "the same bytes every time"
+    assert name == f"hermes-provision-ada-{carried.package_version}-1.noarch.rpm"
+    package = write({name: file}, tmp_path) / name
+    archive = subprocess.run([need("rpm2cpio"), str(package)], capture_output=True, check=True).stdout
+    root = tmp_path / "root"
+    root.mkdir()
+    subprocess.run([need("cpio"), "-id", "--quiet"], input=archive, cwd=root, check=True)
+    done = machine.run(root / "usr/share/hermes-provision/ada/setup.sh", DPKG_ROOT=str(root))
+    assert done.returncode == 0, done.stderr
+    assert machine.generation == carried.manifest.generation  # type: ignore[union-attr]
+    scripts = subprocess.run(
+        [need("rpm"), "-qp", "--scripts", str(package)], capture_output=True, text=True, check=True
+    )
+    assert "setup.sh" in scripts.stdout
+    assert "remove.sh" in scripts.stdout
+
+
+def test_a_package_that_pulls(machine: Machine, shop: Shop, tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path / "operator", shop)
+    publisher.render()
+    publisher.publish()
+    with served(publisher.tree) as server:
+        address = str(Subscription(server.url, address_of(bytes(range(32)), "ada")))
+        payload = Payload("ada", shop.allowed_signers, address=address)
+        assert machine.run(payload.shell("check.sh")).returncode == 1
+        done = machine.run(mac.carrying(payload))
+        assert done.returncode == 0, done.stderr
+    assert machine.generation == json.loads((publisher.dist / "ada/manifest.json").read_text())["generation"]
+    units = machine.home / ".config/systemd/user"
+    assert (
+        units / "timers.target.wants/hermes-provision-pull.timer"
+    ).resolve() == units / "hermes-provision-pull.timer"
+    assert address not in (units / "hermes-provision-pull.service").read_text()
+    assert machine.run(payload.shell("check.sh")).stdout == "pulling\n"
+    assert machine.run(payload.shell("remove.sh")).returncode == 0
+    assert not list(units.rglob("*.timer"))
+    assert machine.run(payload.shell("check.sh")).returncode == 1
+
+
+def test_intune_holds_what_its_tool_wraps(carried: Payload) -> None:
+    files = intune.intune(carried)
+    assert set(files) == {
+        "source/allowed_signers",
+        "source/bundle.tar",
+        "source/Install.ps1",
+        "source/Uninstall.ps1",
+        "Detect.ps1",
+        "README.txt",
+    }
+    for name, file in files.items():
+        if name.endswith(".ps1"):
+            assert file.data.startswith(b"\xef\xbb\xbf")
+            assert b"@" not in file.data.replace(b"@arguments", b"").replace(b"@(", b"")
+            assert file.data.count(b"\r\n") == file.data.count(b"\n")
+
+
+@pytest.mark.parametrize("how", ["carried", "pulling"])
+def test_powershell_parses(how: str, request: pytest.FixtureRequest) -> None:
+    """With tree-sitter's grammar: PowerShell itself, and its analyzer, cannot be installed everywhere."""
+    language = pytest.importorskip("tree_sitter_powershell")
+    from tree_sitter import Language, Parser
+
+    parser = Parser(Language(language.language()))
+    payload: Payload = request.getfixturevalue(how)
+    for name, file in intune.intune(payload).items():
+        if name.endswith(".ps1"):
+            tree = parser.parse(file.data.removeprefix(b"\xef\xbb\xbf"))
+            assert not tree.root_node.has_error, name
+
+
+def test_no_package_holds_the_key(carried: Payload, shop: Shop) -> None:
+    key = shop.keys["ada"].reveal().encode()
+    everything: Mapping[str, Files] = {
+        "intune": intune.intune(carried),
+        "jamf": mac.jamf(carried),
+        "munki": mac.munki(carried),
+        "deb": {**deb.deb(carried), **deb.installed_files(carried)},
+    }
+    for files in everything.values():
+        assert all(key not in file.data for file in files.values())
+    assert hashlib.sha256(key).hexdigest() not in repr(carried)
+    assert key.decode() not in repr(carried)
