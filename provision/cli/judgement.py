@@ -14,7 +14,7 @@ from provision.aisa import catalogue as catalogues
 from provision.aisa.endpoint import normalised
 from provision.aisa.judge import judge as judge_gateway
 from provision.detect.shapes import SECRET_LIKE, masked
-from provision.errors import Place, Problem, ProvisionError, Severity
+from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.files import read_optional
 from provision.fleet.desired import DesiredState
 from provision.fleet.load import Fleet, load_fleet
@@ -46,13 +46,29 @@ class Judgement:
 def judge_workspace(workspace: Workspace, found: Sequence[Problem] = ()) -> Judgement:
     """Judge a whole workspace; `found` is what is already known to be wrong with its provision.toml."""
     fleet = load_fleet(workspace)
-    problems = [*found, *fleet.problems]
+    problems = [*found, *fleet.problems, *judge_profiles(workspace, [*fleet.states, *_unused(fleet)])]
+    problems += _recipients(fleet.states)
+    problems += _operators(workspace)
+    problems += _idle(fleet)
+    once = dict.fromkeys(_unrevealing(p) for p in problems)
+    return Judgement(fleet, tuple(sorted(once, key=lambda p: (p.place or Place(""), p.rule, p.message))))
+
+
+def refuse_wrong_profiles(workspace: Workspace, states: Sequence[DesiredState]) -> None:
+    """Raises InvalidFilesError if any of these users' profiles has an error: nothing is built from what `check` refuses."""
+    errors = dict.fromkeys(_unrevealing(p) for p in judge_profiles(workspace, states) if p.severity is Severity.ERROR)
+    if errors:
+        raise InvalidFilesError(errors)
+
+
+def judge_profiles(workspace: Workspace, states: Iterable[DesiredState]) -> list[Problem]:
+    """What the gateway and Hermes would say to the profiles of these users, each distinct one judged and rendered once."""
     catalogue, trouble = _catalogue(workspace)
     templates, more = _templates(workspace)
-    problems += [*trouble, *more]
+    problems = [*trouble, *more]
     hosts = workspace.settings.base_url_hosts
     seen: set[tuple[int, object]] = set()
-    for state in [*fleet.states, *_unused(fleet)]:
+    for state in states:
         if (id(state.profile), None) not in seen:
             seen.add((id(state.profile), None))
             about = [*judge_gateway(state.profile, catalogue, hosts, state.origin), *judge_hermes(state)]
@@ -62,11 +78,7 @@ def judge_workspace(workspace: Workspace, found: Sequence[Problem] = ()) -> Judg
         elif (id(state.profile), state.platform) not in seen:
             problems += judge_hermes(state)
         seen.add((id(state.profile), state.platform))
-    problems += _recipients(fleet.states)
-    problems += _operators(workspace)
-    problems += _idle(fleet)
-    once = dict.fromkeys(_unrevealing(p) for p in problems)
-    return Judgement(fleet, tuple(sorted(once, key=lambda p: (p.place or Place(""), p.rule, p.message))))
+    return problems
 
 
 def _catalogue(workspace: Workspace) -> tuple[Catalogue, list[Problem]]:
@@ -83,7 +95,7 @@ def _templates(workspace: Workspace) -> tuple[Templates | None, list[Problem]]:
     try:
         return Templates.load(workspace.templates_dir), []
     except ProvisionError as e:
-        return None, [_problem("bad-template", e, Place(workspace.name_of(workspace.templates_dir)))]
+        return None, [_named(_problem("bad-template", e, Place(str(workspace.templates_dir))), workspace)]
 
 
 def _rendered(state: DesiredState, templates: Templates | None, workspace: Workspace) -> Iterator[Problem]:
@@ -92,14 +104,18 @@ def _rendered(state: DesiredState, templates: Templates | None, workspace: Works
     try:
         render_config(normalised(state.profile), templates)
     except ProvisionError as e:
-        found = _problem("bad-rendering", e, state.origin("profile"))
-        if found.place and Path(found.place.file).is_absolute():
-            found = replace(found, place=replace(found.place, file=workspace.name_of(Path(found.place.file))))
-        yield found
+        yield _named(_problem("bad-rendering", e, state.origin("profile")), workspace)
 
 
 def _problem(rule: str, error: ProvisionError, otherwise: Place) -> Problem:
     return Problem(rule, error.message, error.place or otherwise, error.hint)
+
+
+def _named(problem: Problem, workspace: Workspace) -> Problem:
+    """The problem with its file named as seen from the workspace, like all others."""
+    if problem.place is None or not Path(problem.place.file).is_absolute():
+        return problem
+    return replace(problem, place=replace(problem.place, file=workspace.name_of(Path(problem.place.file))))
 
 
 def _unused(fleet: Fleet) -> Iterator[DesiredState]:

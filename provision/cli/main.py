@@ -39,6 +39,9 @@ from provision.cli.demo import command  # noqa: F401  registers `demo`
 from provision.errors import Exit, InvalidFilesError, ProvisionError
 from provision.report.terminal import printable
 
+MOST_PROBLEMS = 100
+"""How many are printed when a command stops at its input; `check --all` prints every one."""
+
 # the base of what a wrong command line raises: click's own class, or in newer typer the one of the copy it carries
 _WrongUsage = cast(
     "type[typer.BadParameter]", next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -81,8 +84,10 @@ def _explain(error: ProvisionError) -> None:
         _say(json.dumps({"schema": "provision/error/v1", **{k: printable(v) for k, v in fields.items()}}))
         return
     if isinstance(error, InvalidFilesError):
-        for problem in error.problems:
+        for problem in error.problems[:MOST_PROBLEMS]:
             _say(printable(str(problem)))
+        if len(error.problems) > MOST_PROBLEMS:
+            _say(f"… and {len(error.problems) - MOST_PROBLEMS} more")
         _say(f"error: {error.message}")
         return
     _say(f"error: {printable(str(error))}")

@@ -36,9 +36,12 @@ def render(
 
     from provision.bundle.build import build, opened_dist
     from provision.bundle.operator import prepare
+    from provision.cli.judgement import refuse_wrong_profiles
 
     run: Run = ctx.obj
-    ready = prepare(run.open_workspace(), limit, datetime.now(UTC), force=force, prune=prune)
+    workspace = run.open_workspace()
+    ready = prepare(workspace, limit, datetime.now(UTC), force=force, prune=prune)
+    refuse_wrong_profiles(workspace, ready.order.states)
     outcomes: list[Outcome] = []
     counts: Counter[str] = Counter()
     with opened_dist(ready.dist) as dist, ExitStack() as stack:

@@ -100,6 +100,13 @@ def test_a_fleet_with_errors_renders_nothing(machine: Machine) -> None:
     assert not (machine.folder / "ws" / "dist" / "ada").exists()
 
 
+def test_a_profile_that_check_refuses_renders_nothing(machine: Machine) -> None:
+    machine.inventory(overrides={"model": "gpt-image-2"})
+    machine.run("-w", "ws", "render", code=1)
+    assert "model-unsuitable" in machine.err
+    assert not (machine.folder / "ws" / "dist" / "ada").exists()
+
+
 def test_enroll_twice_keeps_everything(machine: Machine) -> None:
     before = {p.name: p.read_bytes() for p in (machine.folder / "ada").iterdir() if p.is_file()}
     again = machine.run("enroll", "--user", "ada", "--signer", "ws/allowed_signers", who="ada")
