@@ -48,15 +48,14 @@ def batch(latency_ms: float, users: int, concurrency: int, probes: str = "key") 
     ("users", "concurrency", "probes"), [(10_000, 64, "key"), (10_000, 8, "key"), (10_000, 64, "key,models")]
 )
 def test_wall_time_is_near_the_ideal(users: int, concurrency: int, probes: str) -> None:
-    """Time in which other programs had the cores does not count: the kernel says how long that was.
-
-    On a quiet machine that is nothing. On a busy one it overlaps with the latency, and the ratio is only a lower bound.
+    """Best of three where the cores matter. How long the kernel kept the batch waiting for a core is told, not subtracted:
+    on a busy machine this bench fails, and that is the machine's word, not the batch's.
     """
     ratio = 99.0
     for _ in range(3 if concurrency > 8 else 1):
         found = batch(100, users, concurrency, probes)
         ideal_s = found["requests"] * 0.1 / concurrency
-        ratio = min(ratio, (found["elapsed_s"] - found["waited_for_cpu_s"]) / ideal_s)
+        ratio = min(ratio, found["elapsed_s"] / ideal_s)
         took = (
             f"{found['elapsed_s']:.1f} s (CPU {found['cpu_s']:.1f} s, waited {found['waited_for_cpu_s']:.1f} s for one)"
         )
