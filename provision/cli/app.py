@@ -14,7 +14,7 @@ SECTIONS = {
     "Try it": ("demo",),
     "IT, in a workspace": (
         "init", "check", "show", "schema", "models", "keys", "render", "diff", "validate",
-        "deploy", "publish", "package", "receipts",
+        "deploy", "build-zipapp", "publish", "package", "receipts",
     ),
     "On a user's machine": ("enroll", "install", "pull", "status", "run"),
 }  # fmt: skip

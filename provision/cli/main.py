@@ -13,6 +13,7 @@ from typing import cast
 import typer
 
 from provision.cli import (  # noqa: F401  importing the module of a command is what registers it
+    build_zipapp,
     check,
     deploy,
     diff,

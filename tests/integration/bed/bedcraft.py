@@ -30,6 +30,7 @@ ACCOUNT, ACCOUNT_ID = "alice", 61000
 ADMIN, ADMIN_ID = "fleetadmin", 61001
 PROGRAMS = ("ip", "unshare", "nsenter", "sshd", "ssh", "ssh-keygen", "sudo", "mount")
 _DEADLINE_S = 30.0
+_SPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 
 _START = r"""
 set -e
@@ -87,9 +88,16 @@ class Host:
         """Everything that was written on the machine's disk."""
         return self.disk / "upper"
 
-    def line(self, *arguments: str | Path, account: str | None = None, environ: Mapping[str, str] | None = None) -> list[str]:
+    def line(
+        self, *arguments: str | Path, account: str | None = None, environ: Mapping[str, str] | None = None
+    ) -> list[str]:
         """A command line that runs inside of the machine, as root or as an account, in a clean environment."""
-        enter = ["nsenter", "--target", str(self.pid), *("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/")]
+        enter = [
+            "nsenter",
+            "--target",
+            str(self.pid),
+            *("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/"),
+        ]
         user = {None: 0, ACCOUNT: ACCOUNT_ID, ADMIN: ADMIN_ID}[account]
         home = f"/home/{account}" if account else "/root"
         base = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": home, "LANG": "C.UTF-8"}
@@ -115,7 +123,9 @@ class Host:
             timeout=timeout_s,
         )
         if check and done.returncode:
-            raise AssertionError(f"{self.name}: {arguments} ended with {done.returncode}: {done.stderr.decode()[-2000:]}")
+            raise AssertionError(
+                f"{self.name}: {arguments} ended with {done.returncode}: {done.stderr.decode()[-2000:]}"
+            )
         return done
 
     def cut(self) -> None:
@@ -137,13 +147,13 @@ class Host:
         self.run("/usr/sbin/sshd", "-f", "/etc/ssh/bed_sshd_config", "-E", "/run/sshd.log")
 
     def _sshds(self) -> list[int]:
-        space = os.readlink(f"/proc/{self.pid}/ns/pid")
+        space = Path(f"/proc/{self.pid}/ns/pid").readlink()
         found = []
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if folder.name.isdigit() and os.readlink(folder / "ns" / "pid") == space:
-                    if (folder / "comm").read_text().startswith("sshd"):
-                        found.append(int(folder.name))
+                inside = folder.name.isdigit() and (folder / "ns" / "pid").readlink() == space
+                if inside and (folder / "comm").read_text().startswith("sshd"):
+                    found.append(int(folder.name))
         return found
 
 
@@ -233,8 +243,7 @@ class Bed:
         )
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                ["unshare", *("--mount", "--uts", "--ipc", "--net", "--pid"), "--fork", "--kill-child=KILL"]
-                + ["--propagation", "private", "sh", "-c", script],
+                ["unshare", *_SPACES, "--fork", "--kill-child=KILL", "--propagation", "private", "sh", "-c", script],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -272,10 +281,19 @@ class Bed:
 
     def ssh_line(self, host: Host, command: str, *, login: str = ACCOUNT) -> list[str]:
         """`ssh` as an operator would call it by hand."""
-        options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={self.known_hosts}"]
+        options = [
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            f"UserKnownHostsFile={self.known_hosts}",
+        ]
         return ["ssh", "-F", "none", "-i", str(self.key), *options, f"{login}@{host.address}", command]
 
-    def ssh(self, host: Host, command: str, *, login: str = ACCOUNT, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def ssh(
+        self, host: Host, command: str, *, login: str = ACCOUNT, data: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             self.ssh_line(host, command, login=login), input=data, capture_output=True, check=False, timeout=120
         )

@@ -1,4 +1,4 @@
-"""An operator's workspace for the machines of a bed, driven with the real commands: provision, ansible-playbook, ansible-galaxy."""
+"""An operator's workspace for the machines of a bed, driven with the real provision, ansible-playbook and ansible-galaxy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,13 @@ class Fleet:
             "LANG": "C.UTF-8",
         }
         self.entries: dict[str, dict[str, Any]] = {
-            user: {"id": user, "profile": "bed", "recipients": [], "host": self.host_text(user), "tags": ["pilot"] if user == "u001" else []}
+            user: {
+                "id": user,
+                "profile": "bed",
+                "recipients": [],
+                "host": self.host_text(user),
+                "tags": ["pilot"] if user == "u001" else [],
+            }
             for user in self.users
         }
         self._scaffold()
@@ -102,7 +108,13 @@ class Fleet:
         (self.root / "inventory.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
 
     def provision(
-        self, *arguments: str, workspace: bool = True, code: int = 0, data: str = "", timeout_s: float = 300, **environ: str
+        self,
+        *arguments: str,
+        workspace: bool = True,
+        code: int = 0,
+        data: str = "",
+        timeout_s: float = 300,
+        **environ: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run provision as the operator; its exit code must be `code`."""
         before = ["--workspace", str(self.root)] if workspace else []
@@ -141,7 +153,12 @@ class Fleet:
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         }
         done = subprocess.run(
-            line, env=environ, cwd=self.root if self.root.exists() else None, text=True, capture_output=True, check=False
+            line,
+            env=environ,
+            cwd=self.root if self.root.exists() else None,
+            text=True,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
         return done
@@ -224,5 +241,16 @@ class Fleet:
         host: Host = self.users[user]
         environ = {"HERMES_DISABLE_LAZY_INSTALLS": "1", "TERM": "dumb", "PYTHONDONTWRITEBYTECODE": "1"}
         return host.run(
-            hermes_program(), "-z", "hi", "-t", "todo", account=ACCOUNT, environ=environ, check=False, timeout_s=120
+            "env",
+            "-C",
+            f"/home/{ACCOUNT}",
+            hermes_program(),
+            "-z",
+            "hi",
+            "-t",
+            "todo",
+            account=ACCOUNT,
+            environ=environ,
+            check=False,
+            timeout_s=120,
         )
