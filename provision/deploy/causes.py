@@ -56,7 +56,7 @@ UNREACHABLE = (
         "check that it is on and on the network; then `provision deploy --resume`",
     ),
     _cause(
-        r"connection (closed|reset)|broken pipe|disconnect|kex_exchange|lost connection",
+        r"connection (to \S+ )?(closed|reset)|broken pipe|disconnect|kex_exchange|lost connection",
         "link-lost",
         "the connection broke on the way",
         "`provision deploy --resume`: an interrupted install is finished or undone by the next one",

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def parse_waves(text: str | None) -> tuple[str, ...]:
     """The sizes in `text`; None means everybody at once. Raises UsageError."""
-    sizes = tuple(part.strip() for part in (text or "100%").split(","))
+    sizes = tuple(part.strip() for part in ("100%" if text is None else text).split(","))
     for size in sizes:
         number = re.fullmatch(r"([1-9][0-9]{0,6})(%?)", size)
         if number is None or (number[2] and int(number[1]) > 100):

@@ -95,7 +95,7 @@ def build_zipapp(
         made = Path(name, "made.pyz")
         create_archive([site], made, interpreter, "_bootstrap:bootstrap", settings, compressed=True)
         _put(made, target)
-    return tuple(f"{d.name}=={d.version}" for d in found) + (f"{OWN_NAME}=={provision.__version__}",)
+    return (*(f"{d.name}=={d.version}" for d in found), f"{OWN_NAME}=={provision.__version__}")
 
 
 def _version(text: str) -> tuple[int, int]:

@@ -209,6 +209,9 @@ class Bed:
         for host in self.hosts:
             host.process.kill()
             host.process.wait()
+        ends = time.monotonic() + _DEADLINE_S
+        while any(Path(f"/proc/{host.pid}").exists() for host in self.hosts) and time.monotonic() < ends:
+            time.sleep(0.02)
         with contextlib.suppress(subprocess.CalledProcessError):
             _ip("link", "del", self.bridge)
         for _ in range(50):  # the kernel takes a moment to let go of the overlays
