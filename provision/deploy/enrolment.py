@@ -1,0 +1,189 @@
+"""Taking users' public keys into the inventory: what came in, against what is known, and what a person has to confirm.
+
+Nothing here is believed because it arrived. Each key is shown by its fingerprint and taken only when somebody says that it
+is that user's: at the prompt, or by a list of fingerprints that was collected over another channel. Without either it is
+*trust on first use*, and is called so. Keys that differ from those the inventory has are never put in their place silently:
+whoever can do that reads the user's API key with the next render.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from provision.errors import Place, ProvisionError
+from provision.fleet.names import ENDPOINT_KEY, HOST, ID, id_refusal
+from provision.keys.recipients import BadRecipientError, parse_recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from provision.fleet.desired import DesiredState
+
+_ENDPOINT_KEY = re.compile(ENDPOINT_KEY)
+
+
+class BadEnrolmentError(ProvisionError):
+    """What came in from a user's machine cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user's public halves as they came in. `recipients` and `endpoint_key` are checked and in their one spelling."""
+
+    user: str
+    recipients: tuple[str, ...]
+    endpoint_key: str | None
+    source: str
+    place: Place | None = None
+    platform: str | None = None
+    host: str | None = None
+    skipped: tuple[str, ...] = ()
+    """Keys of kinds that nothing can be sealed to, and why."""
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of every key in it."""
+        keys = (*self.recipients, *((self.endpoint_key,) if self.endpoint_key else ()))
+        return tuple(key_fingerprint(key) for key in keys)
+
+
+class Change(StrEnum):
+    NEW_USER = "new user"
+    FIRST = "first keys"
+    ENDPOINT_KEY = "endpoint key added"
+    UNCHANGED = "unchanged"
+    DIFFERENT = "different keys"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A candidate against the inventory. `before` holds the fingerprints that stand there now."""
+
+    candidate: Candidate
+    change: Change
+    before: tuple[str, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the inventory has for a user."""
+
+    recipients: frozenset[str]
+    endpoint_key: str | None
+    from_file: bool
+    fingerprints: tuple[str, ...] = field(default=())
+
+
+def key_fingerprint(key: str) -> str:
+    """`SHA256:…` of a public key: for SSH keys what `ssh-keygen -l` prints, for age recipients of their text."""
+    words = key.split()
+    data = base64.b64decode(words[1]) if words[0].startswith("ssh-") else words[0].encode()
+    return "SHA256:" + base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+
+
+def checked_candidate(
+    user: str,
+    recipients: Sequence[str],
+    endpoint_key: str | None,
+    source: str,
+    *,
+    place: Place | None = None,
+    platform: str | None = None,
+    host: str | None = None,
+    lenient: bool = False,
+) -> Candidate:
+    """A candidate from raw text. With `lenient` keys that cannot be sealed to are skipped, as for lists of SSH keys that
+    were never meant for us; else they are errors. Raises BadEnrolmentError."""
+    if not re.match(ID, user) or id_refusal(user):
+        raise BadEnrolmentError(
+            f"{user[:64]!r} is no user id", hint="a-z, 0-9, '.', '_' and '-', at most 64", place=place
+        )
+    if host is not None and not re.match(HOST, host):
+        raise BadEnrolmentError(f"{user}: the host is no host name", place=place)
+    good: dict[str, None] = {}
+    skipped = []
+    for text in recipients:
+        try:
+            parsed = parse_recipient(text)
+        except BadRecipientError as e:
+            if lenient:
+                skipped.append(e.message)
+                continue
+            raise BadEnrolmentError(f"{user}: {e.message}", hint=e.hint, place=place) from e
+        good[f"{parsed.text} {parsed.comment}".strip()[:300]] = None
+    if endpoint_key is not None and not _ENDPOINT_KEY.match(endpoint_key):
+        raise BadEnrolmentError(
+            f"{user}: the endpoint_key is no ssh-ed25519 public key",
+            hint="as `provision enroll` prints it",
+            place=place,
+        )
+    if not good:
+        why = f" ({'; '.join(dict.fromkeys(skipped))})" if skipped else ""
+        raise BadEnrolmentError(f"{user}: no key that a bundle can be sealed to{why}", place=place)
+    return Candidate(user, tuple(good), endpoint_key, source, place, platform, host, tuple(skipped))
+
+
+def known_users(states: Sequence[DesiredState]) -> dict[str, Known]:
+    """The inventory's side."""
+    found = {}
+    for state in states:
+        keys = (*state.recipients, *((state.endpoint_key,) if state.endpoint_key else ()))
+        found[state.user] = Known(
+            recipients=frozenset(_bare(text) for text in state.recipients),
+            endpoint_key=_bare(state.endpoint_key) if state.endpoint_key else None,
+            from_file=state.origin("recipients").file != state.place.file,
+            fingerprints=tuple(key_fingerprint(key) for key in keys),
+        )
+    return found
+
+
+def judge(candidate: Candidate, known: Mapping[str, Known]) -> Judged:
+    """What taking a candidate would change. Pure."""
+    there = known.get(candidate.user)
+    if there is None:
+        return Judged(candidate, Change.NEW_USER)
+    wanted = frozenset(_bare(text) for text in candidate.recipients)
+    key = _bare(candidate.endpoint_key) if candidate.endpoint_key else None
+    same_key = key is None or key == there.endpoint_key
+    if wanted <= there.recipients:
+        if same_key:
+            return Judged(candidate, Change.UNCHANGED, there.fingerprints)
+        if there.endpoint_key is None:
+            return Judged(candidate, Change.ENDPOINT_KEY, there.fingerprints)
+    if there.from_file:
+        return Judged(
+            candidate, Change.REFUSED, there.fingerprints, "its recipients stand in a recipients_file: change that"
+        )
+    if not there.recipients and (same_key or there.endpoint_key is None):
+        return Judged(candidate, Change.FIRST, there.fingerprints)
+    return Judged(candidate, Change.DIFFERENT, there.fingerprints)
+
+
+def vouched(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> bool:
+    """Whether every key of a candidate is in the list of fingerprints for its user."""
+    return set(candidate.fingerprints) <= set(expected.get(candidate.user, ()))
+
+
+def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
+    """A list of `USER SHA256:…`, one a line, blanks or a comma between; `#` begins a comment. Raises BadEnrolmentError."""
+    found: dict[str, set[str]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.split("#", 1)[0].strip()
+        if not bare:
+            continue
+        words = bare.replace(",", " ").split()
+        if len(words) != 2 or not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", words[1]):
+            raise BadEnrolmentError("this is no user and fingerprint", hint="ada SHA256:…", place=Place(file, number))
+        found.setdefault(words[0], set()).add(words[1])
+    return found
+
+
+def _bare(key: str) -> str:
+    return " ".join(key.split()[:2])
