@@ -40,7 +40,7 @@ mount -t overlay overlay -o lowerdir=/,upperdir={disk}/upper,workdir={disk}/work
 cd {disk}/root
 for folder in {open}; do chmod a+x ".$folder"; done
 for folder in {hidden}; do if [ -d ".$folder" ]; then mount -t tmpfs -o size=64m tmpfs ".$folder"; fi; done
-mount --rbind /dev dev; mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+mount --rbind /dev dev; mount -t tmpfs -o mode=1777 tmpfs dev/shm; mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 mount -t proc proc proc; mount -t tmpfs -o mode=755 tmpfs run
 mkdir -p run/sshd; rm -rf etc/hermes home/{account} home/{admin}
 echo '127.0.0.1 localhost {name}' > etc/hosts

@@ -168,11 +168,11 @@ class Fleet:
         line = (program("ansible-playbook"), "-i", str(self.root / "hermes.yml"), f"hermes.provision.{name}", *more)
         return self.run(*line, code=code)
 
-    def enrol(self) -> None:
+    def enrol(self, *more: str) -> None:
         """Enrol every machine with the playbook, and put the public halves into the inventory."""
         collected = self.folder / "enrolments"
         collected.mkdir(exist_ok=True)
-        self.playbook("enrol", "-e", f"hermes_enrolments={collected}")
+        self.playbook("enrol", "-e", f"hermes_enrolments={collected}", *more)
         for user, entry in self.entries.items():
             found = json.loads((collected / f"{user}.json").read_text())
             entry |= {"recipients": found["recipients"], "endpoint_key": found["endpoint_key"]}
