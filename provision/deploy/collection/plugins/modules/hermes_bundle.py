@@ -187,12 +187,12 @@ class Failure(Exception):
 def find_provision(wanted):
     """The command to run. Raises Failure."""
     if wanted:
-        path = os.path.expanduser(wanted)
-        if not os.access(path, os.X_OK):
-            raise Failure("provision-missing", "there is no program %s" % path, CURE_MISSING)
-        return path
+        if not os.access(wanted, os.X_OK):
+            raise Failure("provision-missing", "there is no program %s" % wanted, CURE_MISSING)
+        return wanted
+    home = os.environ.get("HOME", "/")
     for place in PLACES:
-        path = os.path.expanduser(place)
+        path = place.replace("~", home, 1)
         if os.access(path, os.X_OK):
             return path
     found = shutil.which("provision")
