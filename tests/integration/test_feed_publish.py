@@ -94,11 +94,28 @@ def test_no_name_tells_a_user_and_the_index_no_address(publisher: Publisher) -> 
 def test_an_unfit_bundle_keeps_what_was_published(publisher: Publisher) -> None:
     publisher.publish()
     before = tree(publisher.tree)
+    for name, data in publisher.shop.bundle("ada", generation=2_000_000_000).items():
+        (publisher.dist / "ada" / name).write_bytes(data)
     (publisher.dist / "ada" / "config.yaml").write_text("model: {default: evil}\n")
     done = publisher.publish(now=NOW + timedelta(hours=1))
     assert done["ada"].status is Status.FAILED
     assert "is not the file that was signed" in done["ada"].message
     assert tree(publisher.tree) == before
+
+
+def test_what_is_published_does_not_follow_a_file_that_was_altered(publisher: Publisher) -> None:
+    publisher.publish()
+    before = tree(publisher.tree)
+    (publisher.dist / "ada" / "config.yaml").write_text("model: {default: evil}\n")
+    assert publisher.publish()["ada"].status is Status.UNCHANGED
+    assert tree(publisher.tree) == before
+
+
+def test_an_expired_bundle_is_named(publisher: Publisher) -> None:
+    publisher.publish()
+    done = publisher.publish(now=NOW + timedelta(days=91))
+    assert {p.status for p in done.values()} == {Status.FAILED}
+    assert "expired" in done["ada"].message
 
 
 def test_an_older_dist_is_not_published(publisher: Publisher) -> None:
