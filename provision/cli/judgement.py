@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from provision.aisa import catalogue as catalogues
 from provision.aisa.endpoint import normalised
 from provision.aisa.judge import judge as judge_gateway
-from provision.detect.shapes import SECRET_LIKE, masked
+from provision.detect.shapes import without_secrets
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.files import read_optional
 from provision.fleet.desired import DesiredState
@@ -166,5 +166,5 @@ def _operators(workspace: Workspace) -> Iterator[Problem]:
 def _unrevealing(problem: Problem) -> Problem:
     """The same problem with whatever looks like a key masked: a value in the wrong place is still a value."""
     texts = (problem.message, problem.hint)
-    safe = tuple(SECRET_LIKE.sub(lambda m: masked(m.group()), text) for text in texts)
+    safe = tuple(without_secrets(text) for text in texts)
     return problem if safe == texts else replace(problem, message=safe[0], hint=safe[1])

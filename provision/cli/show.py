@@ -112,13 +112,13 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _masked(path: str, value: Any) -> Any:
-    from provision.detect.shapes import SECRET_LIKE, masked
+    from provision.detect.shapes import masked, without_secrets
 
     if not isinstance(value, str):
         return value
     if path.partition(".")[0] in {"hermes", "env"} and _SECRET_NAME.search(path) and path not in _NOT_SECRET:
         return masked(value)
-    return SECRET_LIKE.sub(lambda found: masked(found.group()), value)
+    return without_secrets(value)
 
 
 def _text(value: Any) -> str:
@@ -141,7 +141,7 @@ def _origin(state: DesiredState, path: str, prefix: str, *, unset: str | None = 
 def _rendering(state: DesiredState, workspace: Workspace) -> tuple[str | None, str | None]:
     """The `config.yaml` with secrets masked, or why there is none."""
     from provision.aisa.endpoint import normalised
-    from provision.detect.shapes import SECRET_LIKE, masked
+    from provision.detect.shapes import without_secrets
     from provision.errors import ProvisionError
     from provision.hermes.rendering import Templates, render_config
 
@@ -152,4 +152,4 @@ def _rendering(state: DesiredState, workspace: Workspace) -> tuple[str | None, s
     for path, value in _values(state):
         if isinstance(value, str) and len(value) > 3 and _masked(path, value) != value:
             text = text.replace(value, _masked(path, value))
-    return SECRET_LIKE.sub(lambda found: masked(found.group()), text), None
+    return without_secrets(text), None

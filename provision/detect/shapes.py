@@ -53,6 +53,11 @@ def secret_like(text: str) -> bool:
     return any(not placeholder(found.group()) for found in SECRET_LIKE.finditer(text))
 
 
+def without_secrets(text: str) -> str:
+    """`text` with everything that looks like a secret masked, placeholders too: for what is printed."""
+    return SECRET_LIKE.sub(lambda found: masked(found.group()), text)
+
+
 def aisa_shaped(value: str) -> bool:
     """Whether `value` has the shape of a current AIsa key."""
     return bool(AISA_KEY.fullmatch(value))

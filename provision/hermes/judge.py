@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from provision.detect.shapes import SECRET_LIKE, placeholder
+from provision.detect.shapes import placeholder, secret_like
 from provision.errors import Problem, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile, Platform, SecretDelivery
 from provision.hermes import facts
@@ -111,7 +111,7 @@ def _texts(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
 
 def _held(field: str, text: str, place: Place) -> Iterator[Problem]:
     """A secret or a reference in a place that must hold neither."""
-    if SECRET_LIKE.search(text):
+    if secret_like(text):
         hint = "take it out, replace that key, and put the new one into the vault: `provision keys import`"
         yield Problem("secret", f"{field} holds what looks like a secret", place, hint)
     if _TEMPLATE.search(text):
@@ -214,7 +214,7 @@ def _env(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         elif name.endswith("_BASE_URL") or name in (*facts.PROXY_ENV, *facts.TRUST_ENV, *facts.MODEL_ENV_ELSEWHERE):
             message = f"{field} changes how some of Hermes' requests travel"
             yield Problem("env-route", message, place, "keep it only if that is what you want", Severity.WARNING)
-        if SECRET_LIKE.search(value) or (_SECRET_SETTING.search(name) and value and not placeholder(value)):
+        if secret_like(value) or (_SECRET_SETTING.search(name) and value and not placeholder(value)):
             yield Problem(
                 "secret",
                 f"{field} holds what looks like a secret",

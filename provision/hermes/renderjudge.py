@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from provision.detect.shapes import SECRET_LIKE
+from provision.detect.shapes import secret_like
 from provision.fleet.desired import ApiMode
 from provision.hermes import facts
 from provision.hermes.naming import INLINE_KEYS, effective_url, normalised_name
@@ -144,7 +144,7 @@ def _judge_secrets(judge: _Judge, data: dict[str, Any], *, pinned: bool) -> None
             continue
         if key in INLINE_KEYS:
             judge.refuse(f"its result holds {'.'.join(path)}: a key belongs in the .env alone", key)
-        if SECRET_LIKE.search(value):
+        if secret_like(value):
             judge.refuse(f"its result holds what looks like a secret at {'.'.join(path)}", key)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.detect.secret import Secret
-from provision.detect.shapes import SECRET_LIKE, masked
+from provision.detect.shapes import masked, without_secrets
 from provision.hermes.facts import NO_KEY
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
 from provision.hermes.routing.environment import load_environment
@@ -160,7 +160,7 @@ def _without_secrets(route: Route, key: str) -> Route:
 
     def clean(text: str) -> str:
         text = text.replace(key, masked(key)) if len(key) >= _MIN_MASKED_CHARS else text
-        return SECRET_LIKE.sub(lambda m: masked(m[0]), text)
+        return without_secrets(text)
 
     texts = ("url", "path", "model", "provider", "key_source", "refusal", "unknown", "home")
     said: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}
