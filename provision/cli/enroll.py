@@ -89,6 +89,7 @@ def enroll_command(
             recipients=[done.recipient],
             endpoint_key=done.endpoint_key,
             made=list(done.made),
+            signers_added=list(done.signers_added),
             trusts=list(done.trusts),
         )
     else:
