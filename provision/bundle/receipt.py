@@ -174,7 +174,7 @@ def compose(
 ) -> Receipt:
     """The receipt for a home as it was seen. Pure."""
     manifest, route = installed.manifest, check.route
-    changes = [ReceiptDrift(file=d.file[:2048], what=d.what[:_MAX_WHAT]) for d in drift]
+    changes = [ReceiptDrift(file=_sound(d.file)[:2048], what=_sound(d.what)[:_MAX_WHAT]) for d in drift]
     if len(changes) > _MAX_DRIFT:
         rest = len(changes) - _MAX_DRIFT
         changes = [*changes[:_MAX_DRIFT], ReceiptDrift(file="", what=f"and {rest} more")]
@@ -206,7 +206,12 @@ def compose(
 
 
 def _cut(text: str | None) -> str | None:
-    return text[:2048] if text is not None else None
+    return _sound(text)[:2048] if text is not None else None
+
+
+def _sound(text: str) -> str:
+    """Text that can be encoded: an escape in a user's YAML may leave half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def issue(

@@ -112,6 +112,12 @@ def test_drift_and_hijacks_are_in_it(ada: Machine) -> None:
     assert any("model.default was changed" in d.what for d in receipt.drift)
 
 
+def test_half_a_character_in_the_users_yaml_does_not_stop_it(ada: Machine) -> None:
+    text = (ada.home / "config.yaml").read_text().replace("default: gpt-5.2", 'default: "\\ud800"')
+    (ada.home / "config.yaml").write_text(text)
+    assert ada.receipt().receipt.route.as_expected != "yes"
+
+
 def test_stock_ssh_keygen_verifies_it(ada: Machine, tmp_path: Path) -> None:
     ada.receipt()
     (tmp_path / "signers").write_text(f"ada {ada.enrolled.endpoint_key}\n")

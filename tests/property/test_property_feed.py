@@ -1,0 +1,150 @@
+"""What must hold for every receipt and every index, whatever is in it and whoever meddles with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provision.bundle.receipt import NAMESPACE as RECEIPT
+from provision.bundle.receipt import Receipt, parse_receipt, receipt_bytes
+from provision.bundle.receipts import Endpoints, verified_receipt
+from provision.bundle.receipts_fleet import Released, Standing, standing
+from provision.bundle.signed import each_signed, signed_text
+from provision.bundle.signers import parse_allowed_signers, signer_line
+from provision.bundle.sshsig import public_blob, public_line
+from provision.deploy.feed import NAMESPACE, Entry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
+from provision.deploy.feed_trust import Seen, believed_index
+from provision.errors import ProvisionError
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SIGNERS = parse_allowed_signers(signer_line("operator", public_line(KEY.public_key())))
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+ADDRESS = address_of(bytes(32), "ada")
+DIGEST = st.text("0123456789abcdef", min_size=64, max_size=64)
+TEXT = st.text(max_size=60)
+NUMBER = st.integers(1, 2**53 - 1)
+
+
+@st.composite
+def receipts(draw: st.DrawFn) -> Receipt:
+    route: dict[str, Any] = {name: draw(st.none() | TEXT) for name in ("url", "path", "model", "api_mode")}
+    route["key_fingerprint"] = draw(st.none() | st.just("fp_aaaaaaaaaaaaaaaa"))
+    route["as_expected"] = draw(st.sampled_from(["yes", "no", "cannot tell"]))
+    severity = st.sampled_from(["error", "warning", "note"])
+    hazards = st.lists(st.fixed_dictionaries({"id": TEXT, "severity": severity}), max_size=3)
+    return Receipt.model_validate(
+        {
+            "schema": "provision/receipt/v1",
+            "user": draw(st.sampled_from(["ada", "bob", "a.b-c_d"])),
+            "profile": draw(st.text(min_size=1, max_size=20)),
+            "bundle": draw(DIGEST),
+            "generation": draw(NUMBER),
+            "expires": "2026-09-01T00:00:00Z",
+            "key_fingerprint": "fp_aaaaaaaaaaaaaaaa",
+            "route": route,
+            "hazards": tuple(draw(hazards)),
+            "drift": tuple(draw(st.lists(st.fixed_dictionaries({"file": TEXT, "what": TEXT}), max_size=3))),
+            "hermes_version": draw(st.none() | st.text(max_size=20)),
+            "provision_version": "0.1.0",
+            "host": draw(TEXT),
+            "made": "2026-06-01T00:00:00Z",
+            "counter": draw(NUMBER),
+        }
+    )
+
+
+@st.composite
+def indexes(draw: st.DrawFn) -> Index:
+    entry = st.builds(Entry, bundle=DIGEST, size=st.integers(1, 4 << 20), manifest=DIGEST, generation=NUMBER)
+    names = st.text("0123456789abcdef", min_size=32, max_size=32) | st.just(endpoint_id(ADDRESS))
+    return Index(
+        part=part_of(ADDRESS),
+        version=draw(NUMBER),
+        created="2026-05-31T00:00:00Z",
+        expires="2026-06-07T00:00:00Z",
+        endpoints=draw(st.dictionaries(names, entry, max_size=4)),
+    )
+
+
+@given(receipts())
+def test_receipts_read_back_as_they_were_written(receipt: Receipt) -> None:
+    text = receipt_bytes(receipt)
+    assert parse_receipt(text) == receipt
+    assert receipt_bytes(parse_receipt(text)) == text
+
+
+@given(st.lists(receipts(), max_size=4))
+def test_receipts_in_one_stream_come_apart_again(items: list[Receipt]) -> None:
+    signed = [signed_text(receipt_bytes(item), KEY, RECEIPT) for item in items]
+    assert list(each_signed(b"".join(signed))) == signed
+    assert list(each_signed(b"\n\n".join(signed))) == signed
+
+
+@settings(max_examples=300)
+@given(receipts(), st.data())
+def test_any_changed_byte_of_a_receipt_is_refused(receipt: Receipt, data: st.DataObject) -> None:
+    known = Endpoints(dict.fromkeys(("ada", "bob", "a.b-c_d"), public_blob(KEY.public_key())))
+    good = signed_text(receipt_bytes(receipt), KEY, RECEIPT)
+    assert verified_receipt(good, known).receipt == receipt
+    at = data.draw(st.integers(0, len(good) - 1))
+    bad = good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :]
+    with pytest.raises(ProvisionError):
+        verified_receipt(bad, known)
+
+
+@given(indexes())
+def test_indexes_read_back_as_they_were_written(index: Index) -> None:
+    text = index_bytes(index)
+    assert parse_index(text) == index
+    assert index_bytes(parse_index(text)) == text
+
+
+@settings(max_examples=300)
+@given(indexes(), st.data())
+def test_any_changed_or_missing_byte_of_an_index_is_refused(index: Index, data: st.DataObject) -> None:
+    good = signed_text(index_bytes(index), KEY, NAMESPACE)
+    assert believed_index(good, ADDRESS, SIGNERS, NOW, None).seen.version == index.version
+    at = data.draw(st.integers(0, len(good) - 1))
+    flipped = good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :]
+    for bad in (flipped, good[:at]):
+        with pytest.raises(ProvisionError):
+            believed_index(bad, ADDRESS, SIGNERS, NOW, None)
+
+
+@given(indexes(), NUMBER)
+def test_no_version_goes_back(index: Index, seen: int) -> None:
+    data = signed_text(index_bytes(index), KEY, NAMESPACE)
+    memory = Seen(seen, "0" * 64, NOW)
+    if index.version > seen:
+        assert believed_index(data, ADDRESS, SIGNERS, NOW, memory).seen.version == index.version
+    else:
+        with pytest.raises(ProvisionError):
+            believed_index(data, ADDRESS, SIGNERS, NOW, memory)
+
+
+@given(st.binary(max_size=300))
+def test_rubbish_is_a_named_error(data: bytes) -> None:
+    with pytest.raises(ProvisionError):
+        believed_index(data, ADDRESS, SIGNERS, NOW, None)
+    with pytest.raises(ProvisionError):
+        verified_receipt(data, Endpoints({}))
+
+
+@given(receipts(), st.none() | st.builds(Released, NUMBER, DIGEST), st.integers(0, 20))
+def test_only_who_certified_exactly_what_was_released_is_current(
+    receipt: Receipt, release: Released | None, days: int
+) -> None:
+    now = NOW + timedelta(days=days)
+    found = standing("ada", "p", release, receipt, now=now, silent_after=timedelta(days=7))
+    if found.current:
+        assert release == Released(receipt.generation, receipt.bundle)
+        assert receipt.route.as_expected == "yes"
+        assert not receipt.dangers
+        assert not receipt.drift
+        assert days < 7
+    assert list(found.standings) == sorted(found.standings, key=list(Standing).index)
