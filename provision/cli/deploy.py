@@ -67,7 +67,6 @@ def deploy_command(
     Machines are the `host` of each user in the inventory; bundles are those in dist/. Only sealed and signed bundles travel.
     What every machine certifies comes back and is kept in receipts/. Exit 4 when some machines have not got it.
     """
-    import provision
     from provision.deploy.ansible import Ssh
     from provision.deploy.engine import Order, deploy
     from provision.deploy.waves import parse_waves
@@ -83,7 +82,7 @@ def deploy_command(
     if list_:
         run.result(_listing(found.targets), output)
         return
-    variables = {"hermes_requires": provision.__version__, **({"hermes_command": command} if command else {})}
+    variables = {"hermes_command": command} if command else {}
     order = Order(
         workspace=workspace.root,
         dist=workspace.dist,

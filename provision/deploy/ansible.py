@@ -111,11 +111,21 @@ def _settings(folder: Path, ssh: Ssh, forks: int) -> str:
 
 
 def command(
-    program: Path, folder: Path, targets: Sequence[Target], ssh: Ssh, more: Mapping[str, object], *, check: bool
+    program: Path,
+    folder: Path,
+    targets: Sequence[Target],
+    ssh: Ssh,
+    more: Mapping[str, object],
+    *,
+    defaults: Mapping[str, object],
+    check: bool,
 ) -> list[str]:
-    """The command line for these targets; writes the inventory and the variables into the folder."""
+    """The command line for these targets; writes the inventory and the variables into the folder.
+
+    `more` are variables that nothing overrides, `defaults` those that group_vars and host_vars do.
+    """
     inventory, variables = folder / "hosts.json", folder / "variables.json"
-    inventory.write_text(json.dumps(as_inventory_file(targets)))
+    inventory.write_text(json.dumps(as_inventory_file(targets, defaults)))
     variables.write_text(json.dumps(dict(more)))
     line = [str(program), PLAYBOOK, "--inventory", str(inventory), "--extra-vars", f"@{variables}"]
     if ssh.login:

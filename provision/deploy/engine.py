@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from provision.deploy.inventory import Target
     from provision.deploy.journal import Journal
 
+OLDEST_ENDPOINT = "0.1.0"
+"""The oldest provision that installs what this one renders; `hermes_requires` in group_vars may ask for more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -95,7 +98,8 @@ def deploy(
                 break
             result.waves += 1
             asked += len(wave)
-            line = command(program, folder, wave, order.ssh, _variables(order), check=order.check)
+            more, defaults = _variables(order), {"hermes_requires": OLDEST_ENDPOINT}
+            line = command(program, folder, wave, order.ssh, more, defaults=defaults, check=order.check)
             for event in _events(line, folder, {t.user: t for t in wave}, environ):
                 if isinstance(event, Started):
                     observe(event)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provision.fleet.desired import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from provision.fleet.desired import DesiredState
 
@@ -104,12 +104,12 @@ def group_name(kind: str, name: str) -> str:
     return f"{kind}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
 
 
-def as_inventory_file(targets: Iterable[Target]) -> dict[str, Any]:
-    """The same as a JSON inventory file for ansible-playbook."""
+def as_inventory_file(targets: Iterable[Target], defaults: Mapping[str, object]) -> dict[str, Any]:
+    """The same as a JSON inventory file for ansible-playbook; group_vars and host_vars have precedence over `defaults`."""
     listed = listing(targets)
     variables = listed.pop("_meta")["hostvars"]
     children: dict[str, Any] = {
         name: {"hosts": {user: {} for user in group["hosts"]}} for name, group in listed.items()
     }
     children[GROUP] = {"hosts": variables}
-    return {"all": {"children": children}}
+    return {"all": {"vars": dict(defaults), "children": children}}

@@ -60,7 +60,8 @@ def test_groups_have_names_that_ansible_takes() -> None:
     found = listing(reach([state("ada", "h", tags=("pilot.eu-1",))]).targets)
     assert set(found) == {"_meta", "hermes", "profile_team_a", "platform_linux", "tag_pilot_eu_1"}
     assert found["_meta"]["hostvars"]["ada"]["hermes_tags"] == ["pilot.eu-1"]
-    file = as_inventory_file(TARGETS.values())
+    file = as_inventory_file(TARGETS.values(), {"x": 1})
+    assert file["all"]["vars"] == {"x": 1}
     assert file["all"]["children"]["hermes"]["hosts"]["ada"]["ansible_host"] == "ada-mbp"
 
 
@@ -205,7 +206,9 @@ def test_settings_of_ansible(tmp_path: Path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / "group_vars").resolve() == tmp_path / "group_vars"
         assert (folder / "ansible_collections/hermes/provision/galaxy.yml").is_file()
-        line = command(Path("/a/ansible-playbook"), folder, list(TARGETS.values()), ssh, {"x": 1}, check=True)
+        line = command(
+            Path("/a/ansible-playbook"), folder, list(TARGETS.values()), ssh, {"x": 1}, defaults={"y": 2}, check=True
+        )
         assert line[:2] == ["/a/ansible-playbook", "hermes.provision.install"]
         assert "--check" in line
     assert not folder.exists()
