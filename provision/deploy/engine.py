@@ -125,8 +125,10 @@ def _events(
     """What happens, as it happens; the last outcome of a user counts."""
     with running(line, folder, environ) as process:
         assert process.stdout is not None  # noqa: S101  asked for as a pipe
+        whole = True
         while text := process.stdout.readline(MAX_LINE_BYTES):
-            event = read_event(text, targets)
+            began, whole = whole, text.endswith(b"\n")
+            event = read_event(text, targets) if began and whole else None  # the rest of an endless line is no line
             if event is not None:
                 yield event
 
