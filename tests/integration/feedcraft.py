@@ -122,10 +122,11 @@ class Puller:
         self.slept: list[float] = []
         self.deadline_s: float | None = None
         self.now: datetime | None = None
+        self.signers = shop.signers
 
     def install(self, files: Any) -> Report:
         request = Request(
-            signers=self.shop.signers,
+            signers=self.signers,
             identities=load_identities(self.identity),
             platform=Platform.LINUX,
             home=self.home,
@@ -139,7 +140,7 @@ class Puller:
 
         world = World(bounded, lambda low, high: (low + high) / 2, self.slept.append)
         now = self.now or self.shop.now
-        return pull(self.subscription, self.config, self.install, signers=self.shop.signers, world=world, now=now)
+        return pull(self.subscription, self.config, self.install, signers=self.signers, world=world, now=now)
 
     def tree(self) -> dict[str, bytes]:
         """The Hermes home, file by file, without its lock."""

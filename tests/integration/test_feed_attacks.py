@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -22,6 +23,8 @@ from feedcraft import SECRET, FeedServer, Publisher, Puller, drip, served
 
 from provision.bundle.fetch import DownloadError
 from provision.bundle.signed import signed_text, verified_text
+from provision.bundle.signers import parse_allowed_signers, signer_line
+from provision.bundle.sshsig import public_line
 from provision.deploy.feed import NAMESPACE, BadFeedError, Entry, address_of, endpoint_id, index_bytes, parse_index
 from provision.deploy.feed_trust import (
     FeedClockError,
@@ -189,6 +192,23 @@ def test_arbitrary_installation_wrong_signer_of_the_bundle(stage: Stage) -> None
     stage.renew()
     _list(stage, forged, 2_000_000_000, stage.publisher.key)
     stage.refused(ProvisionError, "which this machine does not trust")
+
+
+def test_a_key_for_the_feed_alone_signs_the_index_and_no_bundle(stage: Stage) -> None:
+    """The key of a nightly job: `allowed_signers` lets it sign indexes; a bundle that it signs is refused."""
+    nightly = Ed25519PrivateKey.generate()
+    line = signer_line("nightly", public_line(nightly.public_key()), NAMESPACE)
+    both = (*stage.publisher.shop.signers, *parse_allowed_signers(line))
+    stage.ada.signers = both
+    stage.renew()
+    text, _ = verified_text(stage.index.read_bytes(), NAMESPACE)
+    stage.index.write_bytes(signed_text(text, nightly, NAMESPACE))
+    assert stage.ada.pull().report is not None
+    stage.before = stage.ada.tree()
+    thief = Shop(users=("ada",), signer=nightly, now=stage.publisher.shop.now)
+    thief.identities = stage.publisher.shop.identities
+    _list(stage, bundle_tar(thief.bundle("ada", generation=2_000_000_000)), 2_000_000_000, nightly)
+    stage.refused(ProvisionError, "its line allows only the namespaces hermes-provision-feed")
 
 
 def test_a_bundles_signature_is_none_for_an_index(stage: Stage) -> None:
@@ -371,4 +391,6 @@ def _list(stage: Stage, tar: bytes, generation: int, key: Ed25519PrivateKey) -> 
         update={"endpoints": {**index.endpoints, endpoint_id(address): entry}, "version": index.version + 1}
     )
     stage.index.write_bytes(signed_text(index_bytes(changed), key, NAMESPACE))
+    later = time.time() + 10  # the server tells versions apart by whole seconds
+    os.utime(stage.index, (later, later))
     (stage.publisher.tree / "e" / address / f"{digest}.tar").write_bytes(tar)
