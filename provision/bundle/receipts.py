@@ -25,7 +25,7 @@ from provision.bundle.receipt import (
     SignedReceipt,
     parse_receipt,
 )
-from provision.bundle.signed import each_signed, largest, verified_text
+from provision.bundle.signed import END, each_signed, largest, verified_text
 from provision.bundle.sshsig import blob_fingerprint
 from provision.errors import ProvisionError
 from provision.files import read_bounded, read_optional, write_atomic
@@ -208,8 +208,8 @@ def _file(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _many(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    pieces = list(each_signed(data))
-    if not pieces:
+    number, several = 0, data.count(END) > 1
+    for number, piece in enumerate(each_signed(data), 1):
+        yield (f"{name} ({number})" if several else name), piece
+    if not number:
         raise NoReceiptsError(f"{name} holds no receipt", hint="`provision status --receipt` prints one")
-    for number, piece in enumerate(pieces, 1):
-        yield (name if len(pieces) == 1 else f"{name} ({number})"), piece

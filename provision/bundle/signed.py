@@ -40,11 +40,14 @@ def verified_text(data: bytes, namespace: str) -> tuple[bytes, bytes]:
 
 def each_signed(data: bytes) -> Iterator[bytes]:
     """The signed texts of which `data` is made, one after the other; what remains at the end comes as it is."""
-    while data.strip():
-        end = data.find(END)
+    at = 0
+    while at < len(data):
+        end = data.find(END, at)
         cut = len(data) if end < 0 else end + len(END)
-        yield data[:cut].lstrip()
-        data = data[cut:]
+        piece = data[at:cut].lstrip()
+        if piece:
+            yield piece
+        at = cut
 
 
 def largest(text_bytes: int) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +31,8 @@ from provision.bundle.writing import Disk
 from provision.fleet.desired import Platform
 from provision.hermes.version import installed_version
 from provision.keys.age import load_identities
+
+AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 class Machine:
@@ -197,6 +201,27 @@ def test_sources(ada: Machine, bob: Machine, store: ReceiptStore, tmp_path: Path
         import_receipt(name, data, store, known, NOW)
     assert sorted(p.name for p in store.root.iterdir()) == ["ada.receipt", "bob.receipt"]
     assert store.receipt_of("ada", known) == parse_receipt(a.partition(b"-----BEGIN")[0])
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can work for another")
+def test_root_leaves_the_receipt_to_the_homes_owner(ada: Machine) -> None:
+    for path in (ada.home, *ada.home.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    for folder in ada.home.parents:
+        if folder.stat().st_uid == 0 and folder != Path("/") and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    ada.receipt()
+    owners = {path.stat().st_uid for path in (ada.home / ".provision").glob("receipt.json*")}
+    assert owners == {65534}
+
+
+def test_a_hundred_thousand_receipts_in_one_stream_take_linear_time() -> None:
+    from provision.bundle.signed import BEGIN, END, each_signed
+
+    data = (b"x" * 400 + b"\n" + BEGIN + b"y" * 200 + b"\n" + END) * 100_000
+    began = time.perf_counter()
+    assert sum(1 for _ in each_signed(data)) == 100_000
+    assert time.perf_counter() - began < 10
 
 
 def test_hermes_version_is_told_without_running_it(tmp_path: Path) -> None:
