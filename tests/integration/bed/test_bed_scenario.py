@@ -157,7 +157,6 @@ def test_rollback_renders_the_older_settings_anew(fleet: Fleet) -> None:
     said = fleet.playbook("rollback", "-e", f"hermes_dist={fleet.root}/dist").stdout
     assert said.count("changed=1") == MACHINES
     assert {user: fleet.status(user)["route"]["model"] for user in before} == before
-    assert fleet.deploy()["summary"] == {"unchanged": MACHINES}
 
 
 def test_keys_are_nowhere_but_in_their_owners_env(fleet: Fleet) -> None:
