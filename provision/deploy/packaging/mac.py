@@ -65,7 +65,7 @@ def carrying(payload: Payload) -> bytes:
     blocks = ["payload=$(mktemp -d)\ntrap 'rm -rf \"$payload\"' EXIT INT TERM\n"]
     for name, file in payload.content().items():
         text = base64.encodebytes(file.data).decode()
-        blocks.append(f"base64 -d >\"$payload/{name}\" <<'END_OF_{_word(name)}'\n{text}END_OF_{_word(name)}\n")
+        blocks.append(f"base64 --decode >\"$payload/{name}\" <<'END_OF_{_word(name)}'\n{text}END_OF_{_word(name)}\n")
     blocks.append('[ "$(id -u)" -ne 0 ] || chown -R "$account" "$payload"\n\n')
     return (head + "".join(blocks) + line + rest).encode()
 

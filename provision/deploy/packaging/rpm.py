@@ -15,6 +15,8 @@ from provision.deploy.packaging.payload import Files, PackageError, PackageFile,
 if TYPE_CHECKING:
     from provision.deploy.packaging.payload import Payload
 
+_MOMENT = 315_532_800
+"""The time of everything in a package: 1980; rpmbuild takes 0 for no time at all."""
 _MACROS = {
     "_build_id_links": "none",
     "_buildhost": "reproducible",
@@ -39,6 +41,8 @@ def rpm(payload: Payload) -> Files:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.data)
             target.chmod(file.mode)
+        for entry in (*root.rglob("*"), root):
+            os.utime(entry, (_MOMENT, _MOMENT))
         spec = top / "package.spec"
         spec.write_text(spec_text(payload), "utf-8")
         macros = [word for key, value in _MACROS.items() for word in ("--define", f"{key} {value}")]
@@ -53,7 +57,12 @@ def rpm(payload: Payload) -> Files:
             *macros,
             str(spec),
         ]
-        environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": name, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C"}
+        environ = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": name,
+            "SOURCE_DATE_EPOCH": str(_MOMENT),
+            "LC_ALL": "C",
+        }
         done = subprocess.run(command, capture_output=True, env=environ, check=False)  # noqa: S603  rpmbuild, found above
         built = sorted((top / "build" / "RPMS").rglob("*.rpm"))
         if done.returncode or len(built) != 1:

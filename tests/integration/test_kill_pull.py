@@ -1,0 +1,86 @@
+"""A pull that is killed at any instant: the next one ends where it would have ended, and nothing is a mixture."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bundlecraft import NOW, Shop
+from feedcraft import Publisher, Puller, served
+
+from provision.bundle.status import status
+from provision.deploy.pull_state import read_state
+
+DRIVER = """
+import json, sys
+from datetime import datetime
+from pathlib import Path
+sys.path[:0] = json.loads(sys.argv[1])
+from provision.bundle.install import Request, install
+from provision.bundle.signers import parse_allowed_signers
+from provision.bundle.writing import Disk
+from provision.deploy.feed import parse_subscription
+from provision.deploy.pull import World, pull
+from provision.deploy.pull_http import get
+from provision.fleet.desired import Platform
+from provision.keys.age import load_identities
+told = json.loads(sys.argv[2])
+folder, now = Path(told["folder"]), datetime.fromisoformat(told["now"])
+signers = parse_allowed_signers(told["signers"])
+def put(files):
+    request = Request(signers, load_identities(folder / "identity.txt"), Platform.LINUX, home=folder / ".hermes")
+    return install(files, request, Disk(folder), environ={"HOME": str(folder)}, now=now)
+def fetch(url, limit, deadline, validators):
+    return get(url, limit, deadline, validators=validators, verify=True)
+print("ready", flush=True)
+pull(parse_subscription(told["address"]), folder / "config", put, signers=signers,
+     world=World(fetch, lambda a, b: a, lambda s: None), now=now)
+print("done", flush=True)
+"""
+
+
+def test_killed_at_any_instant(tmp_path: Path) -> None:
+    shop = Shop(users=("ada",), now=NOW)
+    publisher = Publisher(tmp_path / "operator", shop)
+    killed = 0
+    with served(publisher.tree) as server:
+        ada = Puller(tmp_path / "ada", shop, "ada", server.url)
+        for turn in range(8):
+            shop.now = NOW.replace(day=2 + turn)
+            publisher.render(force=True)
+            publisher.publish()
+            told = {
+                "folder": str(ada.folder),
+                "now": shop.now.isoformat(),
+                "signers": shop.allowed_signers,
+                "address": str(ada.subscription),
+            }
+            before = ada.tree()
+            process = subprocess.Popen(
+                [sys.executable, "-c", DRIVER, json.dumps(sys.path), json.dumps(told)],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.03 * turn)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            killed += "done" not in process.stdout.read()
+            process.stdout.close()
+            state = read_state(ada.config)
+            assert (ada.config / "pull.json").exists() == (state is not None), "the memory is whole or absent"
+            if before:
+                assert (ada.home / "config.yaml").exists()
+            ada.pull()
+            found = status(ada.home, signers=shop.signers, environ=ada.environ, now=shop.now)
+            assert found.ok, found
+            assert found.installed is not None
+            assert found.installed.manifest.generation == int(shop.now.timestamp())
+            assert not list(ada.folder.rglob("*.provision-new"))
+    assert killed, "at least one was killed in the middle"
