@@ -19,6 +19,7 @@ UNSENDABLE_KEY = (
     "the key holds characters that no request can carry: copy it from the console again, then `keys import`"
 )
 HTML_200 = "a web page answered instead of the gateway (wrong base URL, or a sign-in page of the network)"
+WRONG_HOST = "see that the host is the gateway's, or that nothing in between answers for it"
 WRONG_URL = "there is no such route at this base URL"
 NOT_A_BALANCE = "the answer is no balance: it proves nothing about the key; try again, or `--probe chat`"
 NOT_A_LIST = "the answer is no list of models; try again"

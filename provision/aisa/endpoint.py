@@ -98,6 +98,12 @@ def root(base_url: str) -> str:
     return base_url.rstrip("/").removesuffix("/v1")
 
 
+def base_url_at(url: str, mode: ApiMode) -> str:
+    """The base URL of `mode` at the host of `url`: no path but `/v1`, and not even that in Messages mode."""
+    origin = "/".join(url.split("/", 3)[:3])
+    return origin if _messages(mode) else origin + "/v1"
+
+
 def normalised(profile: EffectiveProfile) -> EffectiveProfile:
     """The profile with its base URL as Hermes must get it; the same object when it is right already."""
     url = judge_base_url(profile.base_url, profile.api_mode, DEFAULT_HOSTS).normalised

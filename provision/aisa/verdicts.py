@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from provision.aisa import advice
 from provision.aisa.answers import Answer, Failure, Listing, Probe, Refusal, funds, refusal
 from provision.aisa.catalogue import effective_mode
+from provision.aisa.endpoint import base_url_at
 from provision.aisa.speech import spoken
 from provision.fleet.desired import ApiMode
 
@@ -286,7 +287,10 @@ def _model_not_found(asked: Asked) -> Judgement:
 
 
 def _wrong_url(asked: Asked, text: str) -> Judgement:
-    return Judgement(Verdict.BASE_URL_WRONG, f"{text}: use {asked.base_url}", suggestions=(asked.base_url,))
+    """With the one form that the gateway has at that host; when that was asked already, the host is what is left."""
+    right = base_url_at(asked.base_url, asked.mode)
+    cure = f"use {right}" if right != asked.base_url else f"{right} has the right form, so {advice.WRONG_HOST}"
+    return Judgement(Verdict.BASE_URL_WRONG, f"{text}: {cure}", suggestions=(right,))
 
 
 _BY_ROUTE = {

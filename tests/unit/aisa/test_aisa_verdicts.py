@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -124,6 +125,18 @@ def test_pages_for_people(status: int, verdict: V, kind: str, probe: Probe) -> N
     if verdict is V.BASE_URL_WRONG:
         assert judged.suggestions == ("https://api.aisa.one/v1",)
         assert "https://api.aisa.one/v1" in judged.advice
+
+
+def test_a_wrong_path_is_answered_with_the_gateways_own_form() -> None:
+    for mode, right in (
+        (ApiMode.AUTO, "https://api.aisa.one/v1"),
+        (ApiMode.ANTHROPIC_MESSAGES, "https://api.aisa.one"),
+    ):
+        about = replace(asked(mode=mode), base_url="https://api.aisa.one/portal/v1")
+        judged = judge_answer(Probe.CHAT, Answer(404, body=PAGE, content_type="text/html"), about)
+        assert judged.verdict is V.BASE_URL_WRONG
+        assert judged.suggestions == (right,)
+        assert f"use {right}" in judged.advice
 
 
 def test_a_proxys_challenge_is_no_word_about_the_key() -> None:
