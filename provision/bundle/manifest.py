@@ -11,10 +11,11 @@ from __future__ import annotations
 import functools
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from provision.bundle.strictjson import Form
 from provision.errors import ProvisionError
 from provision.fleet.desired import ApiMode, Platform, SecretDelivery
 
@@ -103,34 +104,24 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 
 def parse_manifest(data: bytes) -> Manifest:
     """The manifest in `data`. Raises BadManifestError; a key that stands twice is refused, since parsers differ on it."""
-    if len(data) > MAX_MANIFEST_BYTES:
-        raise BadManifestError("the manifest is larger than any of ours", hint="fetch the bundle again")
-    try:
-        plain = json.loads(data, object_pairs_hook=_without_duplicates)
-        if isinstance(plain, dict) and plain.get("schema") != SCHEMA:
-            raise BadManifestError(
-                f"the manifest has schema {str(plain.get('schema'))[:60]!r}, this version reads {SCHEMA!r}",
-                hint="update provision on this machine, or have IT render with the same version",
-            )
-        manifest = Manifest.model_validate_json(data)
-        if manifest.expires_at <= manifest.created_at:
-            raise ValueError("it expires before it was created")
-    except ValidationError as e:
-        first = e.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise BadManifestError(
-            f"the manifest is not valid: {where}: {first['msg']}", hint="fetch the bundle again"
-        ) from e
-    except (ValueError, RecursionError) as e:
-        raise BadManifestError(f"the manifest is not valid: {e}", hint="fetch the bundle again") from e
-    return manifest
+    return _FORM.parse(data)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
+def _in_order(manifest: Manifest) -> None:
+    if manifest.expires_at <= manifest.created_at:
+        raise ValueError("it expires before it was created")
+
+
+_FORM = Form(
+    model=Manifest,
+    schema=SCHEMA,
+    name="the manifest",
+    limit_bytes=MAX_MANIFEST_BYTES,
+    error=BadManifestError,
+    sound=_in_order,
+    hint="fetch the bundle again",
+    other_version="update provision on this machine, or have IT render with the same version",
+)
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 import provision
 from provision.bundle.installed import FOLDER, JOURNAL
@@ -22,6 +22,7 @@ from provision.bundle.manifest import Moment, Sha256, UserId, moment, parse_mome
 from provision.bundle.owner import as_owner
 from provision.bundle.signed import signed_text, split_signed
 from provision.bundle.sshsig import load_signing_key
+from provision.bundle.strictjson import Form
 from provision.errors import ProvisionError
 from provision.files import Transaction, locked, read_optional, recover, write_atomic
 
@@ -135,31 +136,18 @@ def receipt_bytes(receipt: Receipt) -> bytes:
 
 def parse_receipt(text: bytes) -> Receipt:
     """The receipt in `text`. Raises BadReceiptError; a key that stands twice is refused, since parsers differ on it."""
-    if len(text) > MAX_RECEIPT_BYTES:
-        raise BadReceiptError("the receipt is larger than any of ours")
-    try:
-        plain = json.loads(text, object_pairs_hook=_without_duplicates)
-        if isinstance(plain, dict) and plain.get("schema") != SCHEMA:
-            raise BadReceiptError(
-                f"the receipt has schema {str(plain.get('schema'))[:60]!r}, this version reads {SCHEMA!r}",
-                hint="update provision here or on that machine, so that both are of one version",
-            )
-        receipt = Receipt.model_validate_json(text)
-        parse_moment(receipt.made)
-    except ValidationError as e:
-        first = e.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise BadReceiptError(f"the receipt is not valid: {where}: {first['msg']}") from e
-    except (ValueError, RecursionError) as e:
-        raise BadReceiptError(f"the receipt is not valid: {e}") from e
-    return receipt
+    return _FORM.parse(text)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
+_FORM = Form(
+    model=Receipt,
+    schema=SCHEMA,
+    name="the receipt",
+    limit_bytes=MAX_RECEIPT_BYTES,
+    error=BadReceiptError,
+    sound=lambda receipt: parse_moment(receipt.made),
+    other_version="update provision here or on that machine, so that both are of one version",
+)
 
 
 def compose(

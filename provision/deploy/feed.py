@@ -19,11 +19,12 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from provision.bundle.manifest import Moment, Sha256, parse_moment
+from provision.bundle.strictjson import Form
 from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -90,32 +91,23 @@ def index_bytes(index: Index) -> bytes:
 
 def parse_index(text: bytes) -> Index:
     """The part in `text`. Raises BadFeedError."""
-    if len(text) > MAX_PART_BYTES:
-        raise BadFeedError("the feed's index is larger than any of ours")
-    try:
-        plain = json.loads(text, object_pairs_hook=_without_duplicates)
-        if isinstance(plain, dict) and plain.get("schema") != SCHEMA:
-            raise BadFeedError(
-                f"the feed has schema {str(plain.get('schema'))[:60]!r}, this version reads {SCHEMA!r}",
-                hint="update provision on this machine, or have IT publish with the same version",
-            )
-        index = Index.model_validate_json(text)
-        if index.expires_at <= index.created_at:
-            raise ValueError("it expires before it was created")
-    except ValidationError as e:
-        first = e.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise BadFeedError(f"the feed's index is not valid: {where}: {first['msg']}") from e
-    except (ValueError, RecursionError) as e:
-        raise BadFeedError(f"the feed's index is not valid: {e}") from e
-    return index
+    return _FORM.parse(text)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
+def _in_order(index: Index) -> None:
+    if index.expires_at <= index.created_at:
+        raise ValueError("it expires before it was created")
+
+
+_FORM = Form(
+    model=Index,
+    schema=SCHEMA,
+    name="the feed's index",
+    limit_bytes=MAX_PART_BYTES,
+    error=BadFeedError,
+    sound=_in_order,
+    other_version="update provision on this machine, or have IT publish with the same version",
+)
 
 
 def address_of(secret: bytes, user: str) -> str:

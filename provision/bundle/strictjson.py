@@ -1,0 +1,65 @@
+"""Reading the small signed JSON documents that travel: manifests, receipts, the parts of a feed's index.
+
+Bounded, of one schema, without unknown fields, and without a name that stands twice, since parsers differ on which of the
+two counts. Nothing of the content is quoted but its schema and the places of mistakes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.errors import ProvisionError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[M]):
+    """One kind of document: its model and schema, how to call it, what to raise, and what else must hold.
+
+    `sound` raises ValueError with what is wrong. `hint` is the cure for damage, `other_version` for a foreign schema.
+    """
+
+    model: type[M]
+    schema: str
+    name: str
+    limit_bytes: int
+    error: type[ProvisionError]
+    sound: Callable[[M], object]
+    other_version: str
+    hint: str = ""
+
+    def parse(self, data: bytes) -> M:
+        """The document in `data`. Raises the form's error."""
+        if len(data) > self.limit_bytes:
+            raise self.error(f"{self.name} is larger than any of ours", hint=self.hint)
+        try:
+            plain = json.loads(data, object_pairs_hook=_without_duplicates)
+            if isinstance(plain, dict) and plain.get("schema") != self.schema:
+                shown = str(plain.get("schema"))[:60]
+                raise self.error(
+                    f"{self.name} has schema {shown!r}, this version reads {self.schema!r}", hint=self.other_version
+                )
+            document = self.model.model_validate_json(data)
+            self.sound(document)
+        except ValidationError as e:
+            first = e.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise self.error(f"{self.name} is not valid: {where}: {first['msg']}", hint=self.hint) from e
+        except (ValueError, RecursionError) as e:
+            raise self.error(f"{self.name} is not valid: {e}", hint=self.hint) from e
+        return document
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands in it twice")
+    return found
