@@ -5,7 +5,6 @@ Command modules are imported here, so that `--help` knows them; they import noth
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import cast
@@ -81,6 +80,8 @@ def run(arguments: list[str]) -> int:
 def _explain(error: ProvisionError) -> None:
     """Say what went wrong: for people, or as one line of JSON for a program that set PROVISION_ERRORS=json."""
     if os.environ.get("PROVISION_ERRORS") == "json":
+        import json
+
         fields = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
         _say(json.dumps({"schema": "provision/error/v1", **{k: printable(v) for k, v in fields.items()}}))
         return

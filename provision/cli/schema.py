@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -27,6 +26,8 @@ def schema(
 
     For editors, which then complete and check as one types.
     """
+    import json
+
     from provision.fleet.schema import json_schema
 
     run: Run = ctx.obj

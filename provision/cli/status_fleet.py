@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +91,8 @@ def _table(found: Iterator[Endpoint], tally: Tally) -> Iterator[str]:
 
 
 def _json(found: Iterator[Endpoint], tally: Tally) -> Iterator[str]:
+    import json
+
     yield '{\n  "schema": "provision/fleet-status/v1",\n  "users": ['
     separator = "\n    "
     for endpoint in map(tally.add, found):

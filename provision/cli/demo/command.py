@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +21,9 @@ def demo(
 
     Everything else is real: commands, files, cryptography, HTTP. In a temporary folder; no account, no network.
     """
+    import shutil
+    import tempfile
+
     from provision.aisa.simulator import Simulator
     from provision.cli.demo import acts, troubles
     from provision.cli.demo.people import PEOPLE
