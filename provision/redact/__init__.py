@@ -1,0 +1,1 @@
+"""Masking secrets in text, streams, recordings and pictures before they are published."""
