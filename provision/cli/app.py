@@ -1,40 +1,80 @@
-"""The command tree. A new command is one module with a function, a line in `main`, and its name in a section here."""
+"""The command tree. A new command is one module with a function, and a line in the table here.
+
+The table lets `--help` list every command without importing one, and a command start without building the others: a
+module is imported, and its options read, when its command is called.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_group
 
 import provision
 
-SECTIONS = {
-    "Try it": ("demo",),
-    "IT, in a workspace": (
-        "init", "check", "show", "schema", "models", "keys", "render", "diff", "validate",
-        "deploy", "build-zipapp", "publish", "package", "receipts",
-    ),
-    "On a user's machine": ("enroll", "install", "pull", "status", "run"),
-}  # fmt: skip
-"""Commands by who types them, in the order of a roll-out; what is not listed comes last."""
+SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Try it": {
+        "demo": ("Play the whole loop against a gateway simulator.", "demo.command"),
+    },
+    "IT, in a workspace": {
+        "init": ("Make a workspace, and your own keys once.", "init"),
+        "check": ("Judge every file, offline.", "check"),
+        "show": ("Explain one user: desired state and rendering.", "show"),
+        "schema": ("Print the JSON Schema of a profile or inventory.", "schema"),
+        "models": ("List models, what they are for, and who uses them.", "models"),
+        "keys": ("The vault: API keys by user, sealed to the operators.", "keys", "keys_import", "keys_operators"),
+        "render": ("Build dist/: a sealed, signed bundle per user.", "render"),
+        "diff": ("Show what render would change, per user.", "diff"),
+        "validate": ("Ask the gateway about every user.", "validate"),
+        "deploy": ("Install bundles on many machines through Ansible.", "deploy"),
+        "build-zipapp": ("Build provision as a single file for any Python.", "build_zipapp"),
+        "publish": ("Lay dist/ out as a signed feed of static files.", "publish"),
+        "package": ("Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm.", "package"),
+        "receipts": ("What endpoints have signed about themselves.", "receipts"),
+    },
+    "On a user's machine": {
+        "enroll": ("Make this machine's keys, print what IT needs.", "enroll"),
+        "install": ("Set Hermes up from a bundle, keeping what is yours.", "install"),
+        "pull": ("Fetch what is new from IT's feed and install it.", "pull"),
+        "status": ("Show where Hermes really sends its requests.", "status"),
+        "run": ("Run a command with the key in its memory only.", "run"),
+    },
+}
+"""Commands by who types them, in the order of a roll-out: what `--help` says of each, and its modules in `provision.cli`."""
+
+COMMANDS = {name: entry for commands in SECTIONS.values() for name, entry in commands.items()}
 
 
 class Sections(TyperGroup):
-    """The list of commands, by section."""
+    """The commands of the table, listed by section, each built when it is called."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # click's types, or those of typer's own copy of it
+    def list_commands(self, ctx: Any) -> list[str]:  # click's types, or those of typer's own copy of it
+        """Every name, which is also what a mistyped one is compared with."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, its modules imported now; None if there is none of that name."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            for module in COMMANDS[cmd_name][1:]:
+                import_module(f"provision.cli.{module}")
+            self.commands[cmd_name] = get_group(app).commands[cmd_name]
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As click does, with the table's names for a suggestion."""
+        if args[0] not in COMMANDS:
+            self.commands = {**dict.fromkeys(COMMANDS, self), **self.commands}
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list per section, as `--help` shows it."""
-        listed = {name for names in SECTIONS.values() for name in names}
-        others = tuple(name for name in self.list_commands(ctx) if name not in listed)
-        width = max(len(name) for name in self.commands) + 6
-        for title, names in (*SECTIONS.items(), ("Other", others)):
-            found = [(name, self.commands[name]) for name in names if name in self.commands]
-            if found:
-                with formatter.section(title):
-                    rows = [(name, command.get_short_help_str(formatter.width - width)) for name, command in found]
-                    formatter.write_dl(rows)
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry[0]) for name, entry in commands.items()])
 
 
 # no rich here: importing it for --help would triple the start-up time

@@ -25,7 +25,7 @@ def build_zipapp_command(
         str, typer.Option("--interpreter", help="What the file's first line names.")
     ] = "/usr/bin/env python3",
 ) -> None:
-    """Build provision as a single file for machines that have Python only.
+    """Build provision as a single file for any Python.
 
     It unpacks itself into ~/.cache/hermes-provision on its first run. Without options it is for this Python on this kind of
     system and needs no network; otherwise pip fetches the same versions as wheels.

@@ -1,7 +1,4 @@
-"""The entry point, and the only place that catches: every failure becomes a line on stderr and an exit code.
-
-Command modules are imported here, so that `--help` knows them; they import nothing heavy before they run.
-"""
+"""The entry point, and the only place that catches: every failure becomes a line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -11,31 +8,7 @@ from typing import cast
 
 import typer
 
-from provision.cli import (  # noqa: F401  importing the module of a command is what registers it
-    build_zipapp,
-    check,
-    deploy,
-    diff,
-    enroll,
-    init,
-    install,
-    keys,
-    keys_import,
-    keys_operators,
-    models,
-    package,
-    publish,
-    pull,
-    receipts,
-    render,
-    schema,
-    show,
-    status,
-    validate,
-)
-from provision.cli import run as run_command  # noqa: F401  the command; `run` below is this module's own
 from provision.cli.app import app
-from provision.cli.demo import command  # noqa: F401  registers `demo`
 from provision.errors import Exit, InvalidFilesError, ProvisionError
 from provision.report.terminal import printable
 

@@ -49,7 +49,7 @@ def package(
         str, typer.Option("--package-version", metavar="1.4", help="Default: the bundle's generation.")
     ] = "",
 ) -> None:
-    """Wrap a bundle or feed address for Intune, Jamf, Munki, dpkg or rpm."""
+    """Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm."""
     from provision.deploy.packaging.payload import Payload
     from provision.files import read_bounded, write_atomic
 
