@@ -1,0 +1,116 @@
+"""The fleet's own keys, as fingerprints: enough to recognise a key in a file, useless to whoever wants one.
+
+A candidate is fingerprinted and looked up, so an audit of a machine needs no key. What stands beside the fingerprints is
+only the shape of the keys: a public prefix (`sk-aisa-`) and a length.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provision.detect.fingerprint import fingerprint
+from provision.errors import ProvisionError
+
+SCHEMA = "provision/known-keys/v1"
+KNOWN_RULE = "known-key"
+USUAL_PREFIXES = (
+    "sk-aisa-", "sk-ant-", "sk-or-v1-", "sk-proj-", "sk-svcacct-", "sk-", "xai-", "AIza", "gsk_", "hf_", "ghp_", "pplx-",
+)  # fmt: skip
+"""What may stand in a file of fingerprints: the part of a key that its provider publishes."""
+SHORTEST = 12
+LONGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """Whose key it is and which one: what the vault says of it."""
+
+    user: str
+    fingerprint: str
+    stage: str
+    created: datetime | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKeys:
+    """Keys that can be recognised, not read.
+
+    `shapes` are pairs of a public prefix (may be empty) and the length in bytes of the whole key.
+    """
+
+    salt: bytes
+    shapes: frozenset[tuple[str, int]]
+    by_fingerprint: Mapping[str, KnownKey]
+
+    def find(self, value: str) -> KnownKey | None:
+        """The key whose value this is."""
+        return self.by_fingerprint.get(fingerprint(value, self.salt))
+
+    def dump(self) -> bytes:
+        """As a file of form `provision/known-keys/v1`, sorted, without any key."""
+        keys = sorted(self.by_fingerprint.values(), key=lambda key: (key.user, key.stage, key.fingerprint))
+        form = {
+            "schema": SCHEMA,
+            "salt": self.salt.hex(),
+            "shapes": [list(shape) for shape in sorted(self.shapes)],
+            "keys": [
+                {
+                    "user": key.user,
+                    "fingerprint": key.fingerprint,
+                    "stage": key.stage,
+                    "created": key.created.isoformat() if key.created else None,
+                    "label": key.label,
+                }
+                for key in keys
+            ],
+        }
+        return (json.dumps(form, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def shape_of(value: str) -> tuple[str, int]:
+    """The public part of a key's shape: its usual prefix, if it has one, and its length in bytes."""
+    prefix = next((usual for usual in USUAL_PREFIXES if value.startswith(usual)), "")
+    return prefix, len(value.encode())
+
+
+class _Key(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    user: str
+    fingerprint: str = Field(pattern="^fp_[a-z2-7]{16}$")
+    stage: str
+    created: str | None = None
+    label: str = ""
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    schema_: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
+    salt: str = Field(pattern="^(?:[0-9a-f]{2}){8,64}$")
+    shapes: list[tuple[str, int]] = Field(max_length=10_000)
+    keys: list[_Key]
+
+
+def parse(data: bytes) -> KnownKeys:
+    """Read what `dump` wrote; anything else is a `ProvisionError` that repeats nothing of it."""
+    try:
+        form = _Form.model_validate_json(data)
+        keys = [
+            KnownKey(
+                key.user,
+                key.fingerprint,
+                key.stage,
+                datetime.fromisoformat(key.created) if key.created else None,
+                key.label,
+            )
+            for key in form.keys
+        ]
+    except (ValidationError, ValueError) as error:
+        raise ProvisionError("this is no file of known keys", hint=f"it should have the form {SCHEMA}") from error
+    shapes = frozenset((prefix, length) for prefix, length in form.shapes if SHORTEST <= length <= LONGEST)
+    return KnownKeys(bytes.fromhex(form.salt), shapes, {key.fingerprint: key for key in keys})
