@@ -74,6 +74,11 @@ class Ledger:
                 yield line.known
 
     @property
+    def lines(self) -> dict[str, tuple[Line, ...]]:
+        """A copy of the table of lines, by user."""
+        return dict(self._lines)
+
+    @property
     def users(self) -> tuple[str, ...]:
         """Everybody who has or had a key, sorted."""
         return tuple(sorted(self._lines))

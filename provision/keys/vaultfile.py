@@ -1,16 +1,20 @@
 """The vault on disk: read it, open it, and change it so that a crash at any instant leaves the old or the new file.
 
-Changes happen under a lock, and a file that something else wrote meanwhile (a `git pull`) is never overwritten.
+Changes happen under a lock, and a file that something else wrote meanwhile (a `git pull`) is never overwritten. What a change
+does to which key is recorded in the event log beside the vault, before the vault is saved.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, locked, read_bounded, write_atomic
+from provision.keys.changes import changes
+from provision.keys.events import Event, append, log_of, operator
 from provision.keys.vault import Vault, new_vault, open_sealed
 from provision.keys.vaulttext import SealedVault, parse
 
@@ -37,7 +41,10 @@ def create(path: Path, operators: Sequence[str]) -> SealedVault:
     with _locked(path, "making the vault", 10.0):
         if path.exists():
             raise NoVaultError(f"{path} exists already", hint="nothing was changed; it may hold keys")
-        write_atomic(path, new_vault(operators).serialised(), mode=_MODE)
+        vault = new_vault(operators)
+        made = Event(datetime.now(UTC), operator(), "vault made", detail={"vault": vault.vault_id}, generation=1)
+        append(log_of(path), [made])
+        write_atomic(path, vault.serialised(), mode=_MODE)
     return read(path)
 
 
@@ -55,7 +62,8 @@ def open_vault(path: Path, identities: Sequence[Identity]) -> Vault:
 def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: float = 10.0) -> Iterator[Vault]:
     """Change a vault: leaving the block normally saves it if it changed, leaving by an exception changes nothing.
 
-    `doing` is shown to whoever waits for the lock. Raises LockedError, VaultChangedError and whatever opening raises.
+    `doing` is shown to whoever waits for the lock, and is the event log's name for the change. Raises LockedError,
+    VaultChangedError, EventLogError and whatever opening raises.
     """
     path = path.resolve()  # a link to the vault stays a link
     with _locked(path, doing, wait_s):
@@ -64,6 +72,7 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
         digest = hashlib.sha256(before).digest()
         vault = open_sealed(parse(before, str(path)), identities)
         del before
+        lines, operators = vault.lines, vault.operators
         yield vault
         if not vault.changed:
             return
@@ -73,6 +82,8 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
                 f"{path} was changed by something else meanwhile (git?); it was left as it is",
                 hint="run the same command again",
             )
+        events = changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
+        append(log_of(path), events, generation=vault.generation)
         write_atomic(path, data, mode=_MODE)
 
 

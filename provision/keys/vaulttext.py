@@ -81,11 +81,6 @@ class SealedVault(Ledger):
         """The recipients of those who may open it, with their comments."""
         return self.header.operators
 
-    @property
-    def lines(self) -> dict[str, tuple[Line, ...]]:
-        """A copy of the table of lines, by user."""
-        return dict(self._lines)
-
 
 def serialise(header: Header, lines: dict[str, tuple[Line, ...]]) -> bytes:
     """Everything but the seal line; sealing covers exactly these bytes."""

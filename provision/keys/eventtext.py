@@ -1,0 +1,181 @@
+"""The text of the event log, format v1: events as chained lines of JSON, and back. Pure; `events` does the reading and writing.
+
+A line is one JSON object that ends in `"sha256":"…"}`: the SHA-256 of the previous line's value (64 zeros before the first),
+a newline, and this line's own bytes without that last member.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from provision.detect.shapes import without_secrets
+from provision.errors import ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SCHEMA = "provision/events/v1"
+GENESIS = "0" * 64
+LINE_LIMIT_BYTES = 32 << 10
+_SUFFIX = b',"sha256":"'
+_TAIL = len(_SUFFIX) + 64 + 2
+_MARKS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
+
+Detail = Mapping[str, "str | int | None"]
+
+
+class EventLineError(ProvisionError):
+    """A line is no event of this format, or an event would not fit on one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is to be recorded. `what` is a short phrase such as `key added`; `at` is UTC; `generation` is the vault's.
+
+    `generation` None means: that of the event before. Texts that look like keys are masked when the event is written.
+    """
+
+    at: datetime
+    who: str
+    what: str
+    user: str = ""
+    fingerprint: str = ""
+    detail: Detail = field(default_factory=dict)
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it stands in the log: its number, counted from 1, and the hash that the next line builds on."""
+
+    number: int
+    event: Event
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that shows that the log is not as it was written. `line` counts from 1; 0 means the log as a whole."""
+
+    line: int
+    what: str
+
+
+def line_of(event: Event, number: int, before: str) -> tuple[bytes, str]:
+    """The line of an event, with its newline, and its hash. Raises EventLineError when it is too long."""
+    plain: dict[str, Any] = {"n": number}
+    if number == 1:
+        plain["schema"] = SCHEMA
+    plain["at"] = event.at.isoformat()[:19] + "Z"
+    plain |= {"who": _safe(event.who), "what": _safe(event.what)}
+    if event.user:
+        plain["user"] = _safe(event.user)
+    if event.fingerprint:
+        plain["key"] = _safe(event.fingerprint)
+    if event.generation is not None:
+        plain["vault"] = event.generation
+    if event.detail:
+        plain["detail"] = {
+            name: _safe(value) if isinstance(value, str) else value for name, value in event.detail.items()
+        }
+    body = json.dumps(plain, separators=(",", ":")).encode("ascii")
+    if len(body) > LINE_LIMIT_BYTES:
+        raise EventLineError(
+            f"an event ({event.what}) is longer than {LINE_LIMIT_BYTES >> 10} KiB; it was not recorded"
+        )
+    sha256 = _hash(before, body)
+    return body[:-1] + _SUFFIX + sha256.encode("ascii") + b'"}\n', sha256
+
+
+def parse_line(line: bytes) -> Recorded:
+    """A line, without its newline, as an event; whether it follows from the one before is not looked at.
+
+    Raises EventLineError, which quotes nothing.
+    """
+    if line.startswith(_MARKS):
+        raise EventLineError("a mark of a merge conflict stands here")
+    if len(line) > LINE_LIMIT_BYTES + _TAIL:
+        raise EventLineError("longer than any event")
+    try:
+        plain = json.loads(line)
+        sha256 = plain["sha256"]
+        if line[-_TAIL:] != _SUFFIX + sha256.encode("ascii") + b'"}' or len(sha256) != 64:
+            raise ValueError
+        at = datetime.fromisoformat(plain["at"])
+        detail = plain.get("detail", {})
+        event = Event(
+            at, plain["who"], plain["what"], plain.get("user", ""), plain.get("key", ""), detail, plain.get("vault")
+        )
+        _check_types(event, plain["n"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise EventLineError("this is no event") from None
+    return Recorded(plain["n"], event, sha256)
+
+
+def follows(line: bytes, recorded: Recorded, before: str) -> bool:
+    """Whether a line's hash is that of its own content after a line with the hash `before`."""
+    return recorded.sha256 == _hash(before, line[:-_TAIL] + b"}")
+
+
+def examined(lines: Iterable[bytes]) -> Iterator[Recorded | Fault]:
+    """Every event of a log, and a fault, before it, for each place where the chain does not hold.
+
+    A break is reported once: what follows is judged by what stands there.
+    """
+    before, expected = GENESIS, 1
+    generation: int | None = None
+    for at, line in enumerate(lines, 1):
+        try:
+            recorded = parse_line(line)
+        except EventLineError as e:
+            yield Fault(at, e.message)
+            before, expected = "", expected + 1
+            continue
+        if recorded.number != expected:
+            yield Fault(
+                at, f"number {recorded.number} stands where {expected} belongs: events are missing, or were moved"
+            )
+        elif before and not follows(line, recorded, before):
+            yield Fault(at, "this event or the one before it was changed, or events were put in or taken out here")
+        elif not before:
+            pass  # the line before cannot be read, and is a fault already
+        before, expected = recorded.sha256, recorded.number + 1
+        now = recorded.event.generation
+        if generation is not None and now is not None and now > generation + 1 and not _merged(recorded.event):
+            yield Fault(
+                at, f"the vault went from generation {generation} to {now} here: changes between are not in the log"
+            )
+        generation = generation if now is None else now
+        yield recorded
+
+
+def _merged(event: Event) -> bool:
+    return event.detail.get("command") == "keys merge"
+
+
+def _check_types(event: Event, number: object) -> None:
+    texts = (event.who, event.what, event.user, event.fingerprint, *event.detail)
+    values = event.detail.values()
+    good = (
+        isinstance(number, int)
+        and number > 0
+        and event.at.tzinfo is not None
+        and all(isinstance(text, str) for text in texts)
+        and all(value is None or isinstance(value, str | int) for value in values)
+        and (event.generation is None or isinstance(event.generation, int))
+    )
+    if not good:
+        raise ValueError
+
+
+def _hash(before: str, body: bytes) -> str:
+    return hashlib.sha256(before.encode("ascii") + b"\n" + body).hexdigest()
+
+
+def _safe(text: str) -> str:
+    return without_secrets(text) if len(text) >= 16 else text
