@@ -1,0 +1,175 @@
+"""`provision/audit/v1`: the public form of an audit, written for programs and read back by `audit --merge`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provision.audit.finding import Finding, Place
+from provision.audit.result import SEVERITIES, Audit, Counts, Excused, HomeRoute, Unread
+from provision.bundle.strictjson import Form
+from provision.detect.match import Confidence, Severity
+from provision.detect.shapes import SECRET_LIKE
+from provision.errors import ProvisionError
+
+SCHEMA = "provision/audit/v1"
+LIMIT_BYTES = 256 << 20
+
+
+class ReportError(ProvisionError):
+    """A file that was given as an audit's report is none."""
+
+
+def as_document(audit: Audit) -> dict[str, Any]:
+    """The document's fields without `schema`, ready for `report.document`."""
+    counts = {s.value: n for s in SEVERITIES if (n := sum(f.severity is s for f in audit.findings))}
+    return {
+        "host": audit.host,
+        "user": audit.user,
+        "started": audit.started,
+        "elapsed_s": round(audit.elapsed_s, 3),
+        "targets": list(audit.targets),
+        "summary": {
+            "findings": len(audit.findings),
+            "by_severity": counts,
+            "excused": len(audit.excused),
+            "allowed": audit.counts.allowed,
+            "in_place": audit.counts.in_place,
+            "unreadable": len(audit.unread),
+            "files": audit.counts.files,
+            "bytes": audit.counts.bytes,
+        },
+        "findings": [finding_json(f) for f in audit.findings],
+        "excused": [finding_json(e.finding) | {"reason": e.reason, "since": e.since} for e in audit.excused],
+        "routes": [dataclasses.asdict(route) for route in audit.routes],
+        "unreadable": [dataclasses.asdict(unread) for unread in audit.unread],
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One finding, its place spread out."""
+    place = finding.place
+    return {
+        "id": finding.id,
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "path": place.path,
+        "line": place.line,
+        "column": place.column,
+        "where": place.where,
+        "owner": finding.owner,
+        "stage": finding.stage,
+        "fingerprint": finding.fingerprint,
+        "excerpt": finding.excerpt,
+        "message": finding.message,
+        "cure": finding.cure,
+        "verdict": finding.verdict,
+    }
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)  # a newer release may say more
+
+
+class _Finding(_Model):
+    id: str = Field(max_length=64)
+    rule: str = Field(max_length=200)
+    severity: Severity
+    confidence: Confidence
+    path: str
+    line: int | None
+    column: int | None
+    where: str | None
+    owner: str | None
+    stage: str | None
+    fingerprint: str | None = Field(max_length=64)
+    excerpt: str
+    message: str
+    cure: str
+    verdict: str | None = None
+    reason: str = ""
+    since: str = ""
+
+    def value(self) -> Finding:
+        said = self.model_dump(exclude={"path", "line", "column", "where", "severity", "confidence", "reason", "since"})
+        place = Place(self.path, self.line, self.column, self.where)
+        return Finding(place=place, severity=self.severity, confidence=self.confidence, **said)
+
+
+class _Unread(_Model):
+    path: str
+    reason: str
+
+
+class _Route(_Model):
+    home: str
+    url: str | None
+    model: str | None
+    api_mode: str | None
+    provider: str
+    key_fingerprint: str | None
+    key_owner: str | None
+    key_stage: str | None
+    key_source: str
+    as_expected: Literal["yes", "no", "cannot tell", "not installed"]
+    why: str = ""
+
+
+class _Summary(_Model):
+    files: int
+    bytes: int
+    in_place: int
+    allowed: int
+
+
+class _Report(_Model):
+    schema_: str = Field(alias="schema")
+    host: str
+    user: str | None = None
+    started: str
+    elapsed_s: float
+    targets: tuple[str, ...]
+    summary: _Summary
+    findings: tuple[_Finding, ...]
+    excused: tuple[_Finding, ...]
+    routes: tuple[_Route, ...]
+    unreadable: tuple[_Unread, ...]
+
+
+def _sound(report: _Report) -> None:
+    """Whoever wrote it, a report that holds a secret is not passed on."""
+    if SECRET_LIKE.search(report.model_dump_json()):
+        raise ValueError("it holds something that looks like a secret in clear: treat that as leaked")
+
+
+_FORM = Form(
+    model=_Report,
+    schema=SCHEMA,
+    name="this report",
+    limit_bytes=LIMIT_BYTES,
+    error=ReportError,
+    sound=_sound,
+    other_version="make the report with the same release of provision",
+    hint="`provision audit --format json --output FILE` writes one",
+)
+
+
+def read_document(data: bytes) -> Audit:
+    """The audit in a document. Raises ReportError, also for one that holds something like a secret."""
+    report = _FORM.parse(data)
+    summary = report.summary
+    return Audit(
+        host=report.host,
+        user=report.user,
+        started=report.started,
+        elapsed_s=report.elapsed_s,
+        targets=report.targets,
+        findings=tuple(f.value() for f in report.findings),
+        excused=tuple(Excused(f.value(), f.reason, f.since) for f in report.excused),
+        routes=tuple(HomeRoute(**r.model_dump()) for r in report.routes),
+        unread=tuple(Unread(u.path, u.reason) for u in report.unreadable),
+        counts=Counts(summary.files, summary.bytes, summary.in_place, summary.allowed),
+    )

@@ -1,0 +1,149 @@
+"""An audit for people and CI: table, JUnit, HTML, all written piece by piece. SARIF stands in `sarif`."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from provision.audit.document import as_document
+from provision.audit.result import SEVERITIES
+from provision.report.document import document
+from provision.report.html import Bar, Page, Section, page
+from provision.report.junit import Case, Suite, junit
+from provision.report.terminal import printable, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.audit.finding import Finding
+    from provision.audit.result import Audit, HomeRoute
+
+ROWS_OF_ONE_KIND = 20
+_WIDTH = 110
+_TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
+
+
+def as_json(audit: Audit) -> str:
+    """The document `provision/audit/v1`."""
+    return document("audit/v1", **as_document(audit))
+
+
+def as_table(audit: Audit, *, everything: bool = False) -> Iterator[str]:
+    """Findings of one kind together, with what to do about them; of each kind the first twenty unless `everything`."""
+    yield from _routes(audit.routes)
+    for group in kinds(audit.findings):
+        first = group[0]
+        yield f"{first.severity.upper()}  {printable(first.message)}\n"
+        shown = group if everything else group[:ROWS_OF_ONE_KIND]
+        rows = [(f"  {f.place}", f.excerpt, f.verdict or "", f.id) for f in shown]
+        lines = table(("", "", "", ""), rows).split("\n")[1:]
+        yield "\n".join(lines)
+        if len(shown) < len(group):
+            yield f"  … and {len(group) - len(shown):,} more: --all shows them\n"
+        yield textwrap.fill(
+            printable(first.cure), _WIDTH, initial_indent="  -> ", subsequent_indent="     ", break_on_hyphens=False
+        )
+        yield "\n\n"
+    for unread in audit.unread[: None if everything else ROWS_OF_ONE_KIND]:
+        yield f"NOT READ  {printable(unread.path)}: {printable(unread.reason)}\n"
+    if len(audit.unread) > ROWS_OF_ONE_KIND and not everything:
+        yield f"  … and {len(audit.unread) - ROWS_OF_ONE_KIND:,} more\n"
+    if audit.unread:
+        yield "\n"
+    yield summary_line(audit) + "\n"
+
+
+def kinds(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings that say and need the same, together; in the order in which the first of each comes."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.severity, finding.message, finding.cure), []).append(finding)
+    return list(groups.values())
+
+
+def _routes(routes: Sequence[HomeRoute]) -> Iterator[str]:
+    if not routes:
+        return
+    rows = [(r.home, r.url or "none", r.model or "", key_text(r), r.as_expected, r.why) for r in routes]
+    yield table(("HERMES HOME", "NEXT REQUEST GOES TO", "MODEL", "KEY", "AS INSTALLED", ""), rows) + "\n"
+
+
+def key_text(route: HomeRoute) -> str:
+    """The key of a route as people see it: whose and which, else its fingerprint."""
+    if route.key_owner:
+        return f"{route.key_owner}'s {route.key_stage}"
+    return route.key_fingerprint or "none"
+
+
+def summary_line(audit: Audit) -> str:
+    """One line: how much was looked at, what was found, what was not."""
+    counts = [(s, sum(f.severity is s for f in audit.findings)) for s in SEVERITIES]
+    told = ", ".join(f"{n:,} {s}" for s, n in counts if n)
+    number = len(audit.findings)
+    line = f"{audit.counts.files:,} files, {_size(audit.counts.bytes)}: "
+    line += f"{number:,} finding{'s' if number != 1 else ''} ({told})" if number else "nothing found"
+    more = [
+        (len(audit.excused), "in the baseline"),
+        (audit.counts.allowed, "allowed by a comment"),
+        (audit.counts.in_place, "where they belong"),
+        (len(audit.unread), "could not be read"),
+    ]
+    return line + "".join(f"; {n:,} {what}" for n, what in more if n)
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} GB"
+
+
+def as_junit(audit: Audit) -> Iterator[str]:
+    """A JUnit document: a failure for every finding, an error for what could not be read."""
+    failed, errors = len(audit.findings), len(audit.unread)
+    quiet = len(audit.excused)
+    tests = failed + errors + quiet or 1
+    return junit(Suite("provision audit", tests, failed, errors, quiet, audit.elapsed_s), _cases(audit))
+
+
+def _cases(audit: Audit) -> Iterator[Case]:
+    for f in audit.findings:
+        yield Case(str(f.place), f.rule, "failure", f.severity, f"{f.message}; {f.excerpt}; {f.cure}")
+    for unread in audit.unread:
+        yield Case(unread.path, "unreadable", "error", "unreadable", unread.reason)
+    for excused in audit.excused:
+        message = f"in the baseline since {excused.since}: {excused.reason}"
+        yield Case(str(excused.finding.place), excused.finding.rule, "skipped", "", message)
+    if not (audit.findings or audit.unread or audit.excused):
+        yield Case("no findings", "provision audit", "passed")
+
+
+def as_html(audit: Audit) -> Iterator[str]:
+    """A page with a chart of the severities, every home's route and every finding."""
+    facts = [
+        ("machine", audit.host + (f" ({audit.user})" if audit.user else "")),
+        ("started", audit.started),
+        ("looked at", ", ".join(audit.targets)),
+        ("took", f"{audit.elapsed_s:.1f} s"),
+    ]
+    counts = [(s, sum(f.severity is s for f in audit.findings)) for s in SEVERITIES]
+    bars = [Bar(s, n, _TONES[s]) for s, n in counts if n]
+    return page(Page("Audit", summary_line(audit), facts, "findings by severity", bars, _sections(audit)))
+
+
+def _sections(audit: Audit) -> Iterator[Section]:
+    if audit.routes:
+        rows = [(r.home, r.url or "none", r.model or "", key_text(r), r.as_expected, r.why) for r in audit.routes]
+        headers = ("Hermes home", "next request goes to", "model", "key", "as installed", "why")
+        yield Section("Routes", "", headers, rows)
+    headers = ("place", "excerpt", "confidence", "gateway says", "rule", "id")
+    for group in kinds(audit.findings):
+        first = group[0]
+        found = [(str(f.place), f.excerpt, f.confidence, f.verdict or "", f.rule, f.id) for f in group]
+        yield Section(f"{first.severity}: {first.message}", first.cure, headers, found, _TONES[first.severity])
+    if audit.unread:
+        yield Section("Could not be read", "", ("path", "reason"), [(u.path, u.reason) for u in audit.unread], "unsure")
+    if audit.excused:
+        known = [(str(e.finding.place), e.finding.rule, e.reason, e.since) for e in audit.excused]
+        yield Section("In the baseline", "", ("place", "rule", "reason", "since"), known)

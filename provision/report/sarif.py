@@ -1,0 +1,111 @@
+"""SARIF 2.1.0, which code hosts and editors show beside the code.
+
+Places inside something (a row, a commit, a member of an archive) are logical locations: SARIF has lines only for files.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import provision
+from provision.report.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from provision.audit.finding import Finding
+    from provision.audit.result import Audit
+
+SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+_SECURITY = {"critical": "9.5", "high": "8.0", "medium": "5.0", "low": "2.0"}
+"""What GitHub sorts alerts by."""
+
+
+def as_sarif(audit: Audit, descriptions: Mapping[str, str]) -> str:
+    """The whole log. `descriptions` says what each rule finds; a rule without one is called by its id."""
+    found = [*audit.findings, *(e.finding for e in audit.excused)]
+    rules = sorted({f.rule for f in found})
+    excuses = {e.finding.id: e for e in audit.excused}
+    run: dict[str, Any] = {
+        "tool": {
+            "driver": {
+                "name": "provision audit",
+                "version": provision.__version__,
+                "rules": [_rule(rule, descriptions.get(rule, rule), found) for rule in rules],
+            }
+        },
+        "columnKind": "unicodeCodePoints",
+        "invocations": [
+            {
+                "executionSuccessful": not audit.unread,
+                "toolExecutionNotifications": [
+                    {"level": "error", "message": {"text": printable(f"not read: {u.path}: {u.reason}")}}
+                    for u in audit.unread
+                ],
+            }
+        ],
+        "results": [],
+    }
+    for finding in found:
+        result = _result(finding, rules.index(finding.rule))
+        if finding.id in excuses:
+            result["suppressions"] = [{"kind": "external", "justification": printable(excuses[finding.id].reason)}]
+        run["results"].append(result)
+    return json.dumps({"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rule(rule: str, description: str, findings: Iterable[Finding]) -> dict[str, Any]:
+    worst = next(f for f in findings if f.rule == rule)
+    return {
+        "id": rule,
+        "shortDescription": {"text": description},
+        "defaultConfiguration": {"level": _LEVELS[worst.severity]},
+        "properties": {"security-severity": _SECURITY[worst.severity], "tags": ["security", "secrets"]},
+    }
+
+
+def _result(finding: Finding, index: int) -> dict[str, Any]:
+    place = finding.place
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(place.path)}}
+    if place.line is not None:
+        region = {"startLine": place.line}
+        if place.column is not None:
+            region["startColumn"] = place.column
+        physical["region"] = region
+    location: dict[str, Any] = {"physicalLocation": physical}
+    if place.where:
+        location["logicalLocations"] = [{"fullyQualifiedName": printable(place.where)}]
+    text = (
+        f"{finding.message}: {finding.excerpt}. {finding.cure}"
+        if finding.excerpt
+        else f"{finding.message}. {finding.cure}"
+    )
+    properties = {
+        "confidence": finding.confidence.value,
+        "severity": finding.severity.value,
+        "owner": finding.owner,
+        "stage": finding.stage,
+        "fingerprint": finding.fingerprint,
+        "verdict": finding.verdict,
+    }
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": printable(text)},
+        "locations": [location],
+        "partialFingerprints": {"provisionFinding/v1": finding.id},
+        "properties": {k: v for k, v in properties.items() if v is not None},
+    }
+
+
+def _uri(path: str) -> str:
+    """A path as a URI reference: relative where it is relative, so that a code host finds the file in its checkout."""
+    path = path.replace("\\", "/").removeprefix("./")
+    quoted = quote(path.encode("utf-8", "surrogateescape"), safe="/!$&'()*+,;=@~-._")
+    if path.startswith("/"):
+        return "file://" + quoted
+    return quoted or "."
