@@ -32,15 +32,17 @@ def check(
 ) -> None:
     """Judge every file, offline.
 
-    Profiles, inventory, base URL, API mode, model, recipients, and what Hermes would refuse.
+    Profiles, inventory, base URL, API mode, model, recipients, keys' ages, and what Hermes would refuse.
 
     Ends with 0 when nothing is wrong (warnings and notes allowed), with 10 when there are errors.
     """
+    from datetime import UTC, datetime
+
     from provision.cli.judgement import judge_workspace
 
     run: Run = ctx.obj
     workspace, found = run.look_at_workspace()
-    judgement = judge_workspace(workspace, found)
+    judgement = judge_workspace(workspace, found, now=datetime.now(UTC))
     if format_ is Format.JSON:
         run.result(_json(judgement, str(workspace.root)), output)
     else:

@@ -21,9 +21,13 @@ from provision.fleet.load import Fleet, load_fleet
 from provision.hermes.judge import judge as judge_hermes
 from provision.hermes.rendering import Templates, render_config
 from provision.keys.age import parse_recipient
+from provision.keys.policy import judge_keys
+from provision.keys.vaultfile import read as read_vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from datetime import datetime
 
     from provision.aisa.catalogue import Catalogue
     from provision.fleet.workspace import Workspace
@@ -43,12 +47,13 @@ class Judgement:
         return sum(p.severity is severity for p in self.problems)
 
 
-def judge_workspace(workspace: Workspace, found: Sequence[Problem] = ()) -> Judgement:
+def judge_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now: datetime) -> Judgement:
     """Judge a whole workspace; `found` is what is already known to be wrong with its provision.toml."""
     fleet = load_fleet(workspace)
     problems = [*found, *fleet.problems, *judge_profiles(workspace, [*fleet.states, *_unused(fleet)])]
     problems += _recipients(fleet.states)
     problems += _operators(workspace)
+    problems += _keys(workspace, fleet, now)
     problems += _idle(fleet)
     once = dict.fromkeys(_unrevealing(p) for p in problems)
     return Judgement(fleet, tuple(sorted(once, key=lambda p: (p.place or Place(""), p.rule, p.message))))
@@ -161,6 +166,21 @@ def _operators(workspace: Workspace) -> Iterator[Problem]:
         place = workspace.places.get("seal_to_operators", place)
         message = "seal_to_operators is set and there are no operators"
         yield Problem("no-operators", message, place, "name their recipients in `operators`", Severity.WARNING)
+
+
+def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem]:
+    """Keys of the vault that are older than their profile allows, demo keys that are over. Opens nothing."""
+    if not workspace.vault.exists():
+        return
+    name = workspace.name_of(workspace.vault)
+    try:
+        ledger = read_vault(workspace.vault)
+    except ProvisionError as e:
+        yield _named(_problem("bad-vault", e, Place(name)), workspace)
+        return
+    complete = not fleet.refused and not any(p.severity is Severity.ERROR for p in fleet.problems)
+    for finding in judge_keys(ledger, fleet.states, now, complete=complete):
+        yield Problem(finding.rule, finding.message, Place(name), finding.cure, finding.severity)
 
 
 def _unrevealing(problem: Problem) -> Problem:

@@ -54,6 +54,7 @@ class EffectiveProfile:
     secret_delivery: SecretDelivery = SecretDelivery.FILE
     capabilities: bool = False
     managed: bool = False
+    key_max_age_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 LIST_SEPARATOR = ";"
 _LISTS = frozenset({"recipients", "tags", "overrides.fallback_models"})
-_TYPED = frozenset({"overrides.context_length", "overrides.capabilities", "overrides.managed"})
+_TYPED = frozenset(
+    {"overrides.context_length", "overrides.capabilities", "overrides.managed", "overrides.key_max_age_days"}
+)
 _START = mark(1, 1)
 ANSIBLE_PREFIX = "hermes_"
 

@@ -115,6 +115,8 @@ class Overrides(_File):
     """Whether WELCOME.md offers AIsa's instructions for agents."""
     managed: StrictBool | None = None
     """Whether this is rendered for Hermes' managed scope instead of the user's home."""
+    key_max_age_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
+    """Days after which a key is overdue for rotation; blank: AIsa's advice of 90, as a warning."""
 
 
 class ProfileFile(Overrides):

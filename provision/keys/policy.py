@@ -1,0 +1,106 @@
+"""How old keys may be, and which are too old: judged by what the vault says of them, without opening it. Pure.
+
+A profile may say `key_max_age_days`; that is a rule, and a key beyond it is an error. Without it AIsa's own advice holds
+(rotate at least every 90 days), as a warning. A demo key past its last day is an error in every stage until it is retired:
+it was made to be seen, and it still spends from the whole wallet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.errors import Severity
+from provision.keys.ledger import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import date, datetime
+
+    from provision.fleet.desired import DesiredState
+    from provision.keys.ledger import KeyVersion, Ledger
+
+ADVISED_DAYS = 90
+PENDING_DAYS = 14
+"""A key that waits longer than this to become current belongs to a rotation that nobody finishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFinding:
+    """A key that needs somebody: `rule` is a stable id, `cure` the command."""
+
+    rule: str
+    severity: Severity
+    key: KeyVersion
+    message: str
+    cure: str
+
+
+def judge_keys(
+    ledger: Ledger, states: Iterable[DesiredState], now: datetime, *, complete: bool = True
+) -> Iterator[KeyFinding]:
+    """Every finding about living keys, by user and version. `complete` says that `states` is the whole inventory."""
+    limits = {state.user: state.profile.key_max_age_days for state in states}
+    today = now.date()
+    for key in ledger:
+        if key.stage is Stage.RETIRED:
+            continue
+        if key.user not in limits:
+            if complete:
+                yield _finding("key-without-user", Severity.WARNING, key, *_unused(key))
+        elif key.expired(today):
+            yield _finding("demo-key-over", Severity.ERROR, key, *_over(key, today))
+        else:
+            yield from _aged(key, limits[key.user], now)
+
+
+def days_left(key: KeyVersion, limit_days: int | None, now: datetime) -> int:
+    """Whole days until a current key is overdue, or its demo over; negative when that has passed."""
+    left = (limit_days or ADVISED_DAYS) - key.age_days(now)
+    return min(left, (key.demo_until - now.date()).days) if key.demo_until else left
+
+
+def _aged(key: KeyVersion, limit: int | None, now: datetime) -> Iterator[KeyFinding]:
+    age, most = key.age_days(now), limit or ADVISED_DAYS
+    rule = f"its profile allows {limit}" if limit else f"AIsa advises at most {ADVISED_DAYS}"
+    if key.stage is Stage.PENDING:
+        if age > PENDING_DAYS:
+            message = f"{_named(key)} has been pending for {age} days"
+            yield _finding("key-pending", Severity.WARNING, key, message, "see: provision rotate status")
+    elif age > most:
+        severity = Severity.ERROR if limit else Severity.WARNING
+        if key.stage is Stage.CURRENT:
+            message, cure = (
+                f"{_named(key)} is {age} days old; {rule}",
+                f"rotate it: provision rotate start -l {key.user}",
+            )
+            yield _finding("key-overdue", severity, key, message, cure)
+        else:
+            message = f"{_named(key)} was replaced, is {age} days old and not proved dead"
+            yield _finding("key-not-retired", Severity.WARNING, key, message, _REVOKE)
+
+
+_REVOKE = "revoke it in the console, then: provision rotate finish"
+
+
+def _over(key: KeyVersion, today: date) -> tuple[str, str]:
+    days = (today - key.demo_until).days if key.demo_until else 0
+    message = (
+        f"{_named(key)} is a demo key whose last day was {key.demo_until}, {days} day{'s' if days != 1 else ''} ago"
+    )
+    if key.stage is Stage.CURRENT:
+        return message, f"revoke it in the console and replace it: provision rotate leaked {key.user}"
+    return message, _REVOKE
+
+
+def _unused(key: KeyVersion) -> tuple[str, str]:
+    return f"{_named(key)} lives, and the inventory has no {key.user}", "revoke it in the console if the user has left"
+
+
+def _named(key: KeyVersion) -> str:
+    label = f", label {key.label}" if key.label else ""
+    return f"the {key.stage} key of {key.user} (version {key.version}{label})"
+
+
+def _finding(rule: str, severity: Severity, key: KeyVersion, message: str, cure: str) -> KeyFinding:
+    return KeyFinding(rule, severity, key, message, cure)
