@@ -1,10 +1,105 @@
-"""What looks like a secret and is none: placeholders, masked values, hashes, public keys."""
+"""What looks like a secret and is none: placeholders, references to variables, masked values, public keys, hashes, UUIDs.
+
+Detecting and excusing are separate: a rule says what it found, this module says why it does not count. A rule whose keys
+have a prefix of their own is excused for placeholders and examples only; a value that is suspicious because of its name
+or its randomness is also excused for being a hash, a UUID, a path, an address or plain words.
+"""
 
 from __future__ import annotations
 
-from provision.detect.shapes import placeholder
+import re
+
+from provision.detect.entropy import run_share, shannon, word_share
+from provision.detect.shapes import aisa_shaped, placeholder
+
+GUESSES = frozenset({"high-entropy"})
+"""Rules that look at nothing but the value; names that begin with `assigned-` are such rules, too."""
+_MASKED = re.compile(r"\.{3}|…|\*{3,}|•{2,}|[xX]{6,}|#{4,}|_{6,}|\[REDACTED|<redacted|\(hidden\)|0{12,}", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"""(?ix) ^ \$ | \$\{ | \$\( | \{\{ | ^%[a-z_0-9]+%$ | ^<[^>]+>$ | ^\{[^{}]*\}$ | ^@[a-z] | %\([a-z_]+\)s | ^%[sdrv]$ | \#\{
+      | ^(?:env|file|vault|op|keyring|secret|ssm|aws-sm|gcp-sm|azure-kv|doppler|bws|arn|urn|data|ref|cmd|exec):
+      | process\.env | os\.environ | getenv | \bENV\[ | ^!(?:ref|sub|env|vault) """,
+)
+_EXAMPLE = re.compile(
+    r"""(?ix) example | sample | dummy | placeholder | change[-_]?me | replace[-_]?(?:me|this|with) | your[-_]?(?:own|api|key|token|secret|password)
+      | (?:insert|enter|paste|put)[-_ ]?(?:your|here|the) | (?:api|the|some)[-_]?key[-_]?here | \bfake | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
+      | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
+)
+_UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
+_HASH = re.compile(
+    r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|[0-9a-f]{8}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}"
+)
+_CRYPT = re.compile(r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}")
+_PUBLIC = re.compile(
+    r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|sk-ssh-|AAAA[BCE]3Nza|AAAAE2VjZHNh|age1[0-9a-z]{10}|npub1|0x[0-9a-fA-F]{40}$|MI[GI]fMA0G|MIIBIjAN|MFkwEwYH|MCowBQYDK2V)"
+)
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,16}|\d{4}-\d\d-\d\d[T ].*")
+_PLACE = re.compile(
+    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ | ^[\w-]+(?:/[\w.-]+)+/?$ """,
+)
+_CODE = re.compile(r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]|\w\[[\"'\w]")
+_NAME_BEFORE = re.compile(r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE)
+_NOT_A_SECRETS_NAME = re.compile(
+    r"""(?ix) (?:^|[_.-]) (?:public|publishable|pub|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object|index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?
+        |fingerprint|thumbprint|signature|csrf|xsrf|nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|stop|eos|bos|pad|unk|mask|sep|cls|special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right|idempotency|i18n|translation|locale|message|site)
+        [_.-]? (?:key|token)s? $
+      | (?:integrity|digest|checksum|sha\d+|md5|etag|commit|revision|fingerprint|uuid|guid|hash|version|resolved)$ """,
+)
+_DEMO_KEY = re.compile(r"(?i)AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$")
 
 
-def is_not_secret(value: str, rule_id: str, context: bytes) -> bool:  # noqa: ARG001
-    """Whether `value`, found by rule `rule_id` with `context` around it, need not be reported."""
-    return placeholder(value)
+def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
+    """Whether what `rule_id` found is excused. `context` is what stands around it; a name in front of it is looked for there."""
+    if aisa_shaped(value):
+        return placeholder(value)
+    if rule_id.startswith(("private-key", "putty")):
+        return False
+    if rule_id.startswith("dsn-"):
+        return _stands_for_something(value) or _weak_password(value)
+    guessed = rule_id.startswith("assigned-") or rule_id in GUESSES
+    if _stands_for_something(value) or _example(value, guessed=guessed):
+        return True
+    return guessed and (_other_thing(value) or _named_otherwise(value, context))
+
+
+def _stands_for_something(value: str) -> bool:
+    return bool(placeholder(value) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
+
+
+def _weak_password(value: str) -> bool:
+    """Words that stand for a password in every manual. A short real one is found all the same."""
+    return bool(
+        re.fullmatch(r"(?i)pass(?:word|wd|phrase)?\d*|pwd|secret|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]", value)
+        or _EXAMPLE.search(value)
+    )
+
+
+def _example(value: str, *, guessed: bool) -> bool:
+    body = re.sub(r"^(?:sk|pk|rk|gh[a-z]|glpat|xox[a-z]|hf|npm|pypi|xai|gsk)[-_](?:live|test|proj|ant|or|v1|api03|aisa)?[-_]?", "", value)
+    if len(body) >= 12 and len(set(body)) <= max(3, len(body) // 8):
+        return True
+    if run_share(body) >= 0.5:
+        return True
+    share = word_share(body)
+    if _EXAMPLE.search(value) and (guessed or share > 0.2 or run_share(body) > 0.15 or len(body) < 24):
+        return True
+    return share > 0.55 or (len(body) >= 16 and shannon(body) < 2.3)
+
+
+def _other_thing(value: str) -> bool:
+    return bool(
+        _UUID.fullmatch(value)
+        or _HASH.fullmatch(value)
+        or _CRYPT.match(value)
+        or _PUBLIC.match(value)
+        or _NUMBER.fullmatch(value)
+        or _PLACE.search(value)
+        or _CODE.search(value)
+    )
+
+
+def _named_otherwise(value: str, context: bytes) -> bool:
+    text = context.decode("utf-8", "surrogateescape")
+    at = text.find(value)
+    named = _NAME_BEFORE.search(text[:at]) if at > 0 else None
+    return bool(named and _NOT_A_SECRETS_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", named[1])))

@@ -1,0 +1,112 @@
+"""How random a text looks: entropy per character, words in it, runs in it.
+
+Entropy alone takes identifiers for keys. What tells them apart is that identifiers are made of words, and words of letter
+pairs that language likes: the table below says how surprising each pair is, learned from the words in public source code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+from provision.detect.match import Confidence, Severity
+from provision.detect.rule import Rule
+
+# one row for each first letter, one digit for each second: -log2 of its share, 9 for what hardly ever happens
+_SURPRISE = """
+74448759596343959343667769 35563788458367469446498958 37663783594467279563579979 46652678288576469545578879
+47435568798453757334866479 47654369299476379455498969 47662754499464579346478987 27762787398666379564598869
+56455559998442459543959695 37662986495797359637377779 46652657389475568635685969 38652788398387369755579949
+25762789397557439856599969 47433538496676469843568979 65447669696442549344465799 38663786498377349354597959
+66777787699595776558076799 37552769396656369544677969 57473774396567548742487969 37562684399667469345587858
+54564569599442649343899999 27681778399867579667888999 37653674289674379446877799 46453576489557639662778458
+55454577598444529633766676 48751676398767489766797665
+""".split()
+_RUN = re.compile(r"[A-Z]{4,}|[A-Z]?[a-z]{3,}")
+_BORING = 4.0
+"""Bits a letter pair may cost in a word: nine of ten words of 12 letters cost less, one of a thousand random ones does."""
+_SHORT_WORD = 4.4
+
+
+def shannon(value: bytes | str) -> float:
+    """Bits per character: 0 for `aaaa`, about 4.9 for 43 random base64 characters."""
+    if not value:
+        return 0.0
+    total = len(value)
+    return -sum(n / total * math.log2(n / total) for n in Counter(value).values())
+
+
+def word_share(value: str) -> float:
+    """Which part of `value` is words, 0 to 1: near 1 for `get_access_token`, near 0 for a random key."""
+    if not value:
+        return 0.0
+    return sum(len(run) for run in _RUN.findall(value) if _is_word(run.lower())) / len(value)
+
+
+def _is_word(run: str) -> bool:
+    cost = sum(int(_SURPRISE[ord(a) - 97][ord(b) - 97]) for a, b in zip(run, run[1:], strict=False)) / (len(run) - 1)
+    return cost <= (_SHORT_WORD if len(run) < 7 else _BORING)
+
+
+def run_share(value: str) -> float:
+    """Which part of `value` continues a run such as `abcdef`, `98765` or `xxxx`, 0 to 1; about 0.05 for a random key."""
+    if len(value) < 2:
+        return 1.0
+    steps = [ord(b) - ord(a) for a, b in zip(value, value[1:], strict=False)]
+    return sum(step in {-1, 0, 1} for step in steps) / len(steps)
+
+
+def kinds(value: str) -> int:
+    """How many of lower case, upper case, digits and others occur."""
+    return sum(
+        any(test(each) for each in value)
+        for test in (str.islower, str.isupper, str.isdigit, lambda each: not each.isalnum())
+    )
+
+
+def looks_random(value: str) -> bool:
+    """Whether nobody would have thought of this text: twelve characters or more, mixed, hardly any words or runs in it."""
+    enough = 2.5 if len(value) < 16 else 2.8 if len(value) < 24 else 3.0
+    return (
+        len(value) >= 12
+        and _mixed(value)
+        and shannon(value) >= enough
+        and run_share(value) < 0.45
+        and word_share(value) < 0.4
+    )
+
+
+def _mixed(value: str) -> bool:
+    """Letters with digits; or letters whose case changes more often than in camelCase."""
+    if not any(each.isalpha() for each in value):
+        return False
+    if any(each.isdigit() for each in value):
+        return True
+    cases = [each.isupper() for each in value if each.isalpha()]
+    return sum(a != b for a, b in zip(cases, cases[1:], strict=False)) >= 4 and word_share(value) < 0.2
+
+
+def _hint(value: bytes) -> bool:
+    text = value.decode("latin-1")
+    body = text.strip("=")
+    return (
+        looks_random(body)
+        and kinds(body) >= 3
+        and shannon(body) >= 4.1
+        and word_share(body) < 0.2
+        and not re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body)
+    )
+
+
+HINT = Rule(
+    id="high-entropy",
+    description="Random text of which no rule knows what it is",
+    severity=Severity.LOW,
+    confidence=Confidence.LOW,
+    keywords=(),
+    pattern=r"(?:^|[\s\"'`=:,;>(\[])(?P<secret>[0-9A-Za-z+/_-]{24,128}={0,2})(?:$|[\s\"'`,;<)\]&])",
+    accept=_hint,
+    reach=160,
+)
+"""The last hint, for who asks for it: most of what it finds are hashes and identifiers."""
