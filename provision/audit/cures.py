@@ -1,0 +1,68 @@
+"""What to do about a leaked key: where it leads depends on whose it is, where it lies and who could have read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.audit.access import Readers
+from provision.audit.places import COPIES, Setting
+from provision.detect.shapes import aisa_shaped
+
+if TYPE_CHECKING:
+    from provision.audit.leaks import Leak
+
+_FIX = "`provision audit --fix`"
+_WHAT_THEN = {
+    Setting.ENV: "chmod 600 the file, or let {fix} do it",
+    Setting.CONFIG: "{fix} moves it to .env and leaves the variable's name",
+    Setting.POOL: "take the entry out (`hermes auth remove`): it beats the key in .env; {fix} does it for the gateway's own",
+    Setting.CACHE: "chmod 600 the file, or let {fix} do it",
+    Setting.JOBS: "let the job use the home's own route, or name the variable instead of the key",
+    Setting.PROGRAM: "let that program read the key from its environment, and make its file private",
+    Setting.SERVICE: "let the service read the key from the home's .env",
+    Setting.GIT: (
+        "no fix rewrites history: once the key is dead that is only cosmetic; `git filter-repo --replace-text` does it, and "
+        "everybody must clone anew"
+    ),
+    Setting.PROCESS: "start the program without it: children inherit it, and the same user can read it",
+    Setting.STREAM: "do not pass this on: `provision redact` masks it",
+    Setting.IDENTITY: "chmod 600 the file; if others had read it, make a new one",
+    Setting.FILE: "take it out of the file and read it from the environment",
+}
+
+
+def cure(leak: Leak, exposed: Readers, verdict: str | None) -> str:
+    """One or two sentences: first make the key worthless if others could have it, then remove it."""
+    first = _first(leak, exposed, verdict)
+    then = _WHAT_THEN.get(leak.setting, "{fix} masks it").format(fix=_FIX)
+    if (
+        leak.setting in COPIES
+        and leak.setting is not Setting.DATABASE
+        and leak.raw.place.where
+        and "!" in leak.raw.place.where
+    ):
+        then = f"{_FIX} masks it inside the archive"
+    if leak.setting is Setting.ENV and _stale(leak):
+        then = "the endpoint has an older key than the vault: install the newest bundle (`provision pull` or `deploy`)"
+    return f"{first}; then {then}" if first else then
+
+
+def _stale(leak: Leak) -> bool:
+    known = leak.raw.match.known
+    return known is not None and known.stage not in ("current", "pending")
+
+
+def _first(leak: Leak, exposed: Readers, verdict: str | None) -> str:
+    known = leak.raw.match.known
+    others = exposed is not Readers.OWNER or leak.setting in (Setting.GIT, Setting.STREAM)
+    if verdict == "dead":
+        return ""
+    if known is None:
+        if aisa_shaped(leak.raw.match.secret.reveal()):
+            return "revoke it in the console (API Keys) unless it is in use, and import it into the vault if it is"
+        return "revoke it where it was issued and make a new one" if others else ""
+    if known.stage in ("current", "pending"):
+        return f"run `provision rotate leaked {known.user}`" if others else ""
+    if verdict == "live" or known.stage == "previous":
+        return "revoke it in the console (API Keys) unless its rotation is still under way"
+    return ""

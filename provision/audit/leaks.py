@@ -1,0 +1,189 @@
+"""From what a scan brought back to findings: whose key it is, how bad it is that it lies there, and what to do.
+
+Pure but for looking at the modes of the files named. Everything that reaches a `Finding` from a secret is its mask and,
+if it is strong enough that nobody can guess it, its fingerprint.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.audit.access import Readers, readers
+from provision.audit.allow import allowed
+from provision.audit.cures import cure
+from provision.audit.finding import Finding, Place, finding_id
+from provision.audit.places import Setting, Surroundings, in_place, setting
+from provision.detect.fingerprint import fingerprint
+from provision.detect.match import Severity
+from provision.detect.shapes import aisa_shaped, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from provision.audit.source import RawFinding
+    from provision.detect.match import Match
+
+OLD_DAYS = 90
+"""Keys older than this are due for rotation; a message then says how old."""
+_GUESSABLE = re.compile(r"assigned|passw|dsn|userinfo|basic|entropy|url-")
+_SHORTEST_STRONG = 20
+_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What findings are made with. `salt` names keys, `verdicts` are the gateway's by fingerprint, `describe` says what a
+    rule finds, `name` gives the path that an id is made of."""
+
+    around: Surroundings
+    salt: bytes
+    now: datetime
+    describe: Mapping[str, str]
+    name: Callable[[str], str]
+
+
+@dataclass(slots=True)
+class Leak:
+    """One secret in one place: the first of its kind there, and how often it stands there."""
+
+    raw: RawFinding
+    setting: Setting
+    fingerprint: str | None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What a scan found: leaks, how many secrets lie where they belong, how many a comment allows."""
+
+    leaks: tuple[Leak, ...]
+    in_place: int
+    allowed: int
+
+
+def sort_out(raws: Iterable[RawFinding], judging: Judging) -> Sorted:
+    """Leave out what belongs or is allowed where it is, and join what is the same secret in the same file."""
+    kept: dict[tuple[str, str, str, str], Leak] = {}
+    quiet = excused = 0
+    for raw in sorted(raws, key=_by_place):
+        where = setting(raw, judging.around)
+        if in_place(raw, where, judging.around):
+            quiet += 1
+            continue
+        if raw.match.known is None and allowed(f"{raw.before}\n{raw.after}", raw.match.rule):
+            excused += 1
+            continue
+        key = (raw.match.rule, raw.place.path, raw.place.where or "", raw.match.secret.reveal())
+        if key in kept:
+            kept[key].times += 1
+        else:
+            kept[key] = Leak(raw, where, named(raw.match, judging.salt))
+    return Sorted(tuple(kept.values()), quiet, excused)
+
+
+def findings(leaks: Iterable[Leak], judging: Judging, verdicts: Mapping[str, str]) -> list[Finding]:
+    """A finding for each leak. `verdicts` are `live`, `dead` or `cannot tell` by fingerprint."""
+    seen: dict[tuple[str, str, str, str | None], int] = {}
+    made = []
+    for leak in leaks:
+        match, place = leak.raw.match, leak.raw.place
+        anchor = Place(judging.name(place.path), where=place.where)
+        same = (match.rule, anchor.path, anchor.where or "", leak.fingerprint)
+        nth = seen[same] = seen.get(same, -1) + 1
+        verdict = verdicts.get(leak.fingerprint or "")
+        exposed = _exposed(leak)
+        made.append(
+            Finding(
+                id=finding_id(match.rule, anchor, leak.fingerprint, nth),
+                rule=match.rule,
+                severity=_severity(leak, exposed, verdict),
+                confidence=match.confidence,
+                place=place,
+                owner=match.known.user if match.known else None,
+                stage=match.known.stage if match.known else None,
+                fingerprint=leak.fingerprint,
+                excerpt=_excerpt(leak),
+                message=_message(leak, exposed, verdict, judging),
+                cure=cure(leak, exposed, verdict),
+                verdict=verdict,
+            )
+        )
+    return made
+
+
+def _by_place(raw: RawFinding) -> tuple[str, str, int, int]:
+    place = raw.place
+    return place.path, place.where or "", place.line or 0, place.column or 0
+
+
+def named(match: Match, salt: bytes) -> str | None:
+    """The fingerprint of a secret that cannot be guessed; None for passwords and short ones."""
+    if match.known is not None:
+        return match.known.fingerprint
+    value = match.secret.reveal()
+    strong = len(value) >= _SHORTEST_STRONG and len(set(value)) >= 10 and not _GUESSABLE.search(match.rule)
+    return fingerprint(value, salt) if strong else None
+
+
+def _exposed(leak: Leak) -> Readers:
+    if leak.setting in (Setting.GIT, Setting.PROCESS, Setting.STREAM):
+        return Readers.OWNER
+    return readers(Path(os.path.abspath(leak.raw.place.path)))  # noqa: PTH100  resolve() would follow links
+
+
+def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> Severity:
+    """A key of the fleet by its stage and by who can read it, everything else as its rule says."""
+    match = leak.raw.match
+    if verdict == "dead":
+        return Severity.LOW
+    open_ = exposed is not Readers.OWNER or leak.setting is Setting.GIT
+    if verdict == "live" and (open_ or (match.known and match.known.stage == "retired")):
+        return Severity.CRITICAL
+    if match.known is None:
+        return match.severity
+    if match.known.stage in ("current", "pending"):
+        return Severity.CRITICAL if open_ else Severity.HIGH
+    return Severity.HIGH if match.known.stage == "previous" or verdict == "live" else Severity.LOW
+
+
+def _message(leak: Leak, exposed: Readers, verdict: str | None, judging: Judging) -> str:
+    """`ada's current key, 412 days old, live, in a log, readable by everyone`."""
+    match = leak.raw.match
+    words = [whose(match, judging.describe)]
+    if match.known is not None and match.known.created is not None:
+        days = (judging.now - match.known.created).days
+        if days > OLD_DAYS:
+            words.append(f"{days} days old")
+    if verdict in ("live", "dead"):
+        words.append(verdict)
+    words.append(leak.setting.value)
+    if exposed is not Readers.OWNER:
+        words.append("readable by everyone" if exposed is Readers.EVERYONE else "readable by its group")
+    return ", ".join(words)
+
+
+def whose(match: Match, describe: Mapping[str, str]) -> str:
+    """Whose key it is, or what it looks like."""
+    if match.known is not None:
+        return f"{match.known.user}'s {match.known.stage} key"
+    if aisa_shaped(match.secret.reveal()):
+        return "an AIsa key that is in no vault known here"
+    text = describe.get(match.rule, match.rule)
+    return text[:1].lower() + text[1:] if text[:2] != text[:2].upper() else text
+
+
+def _excerpt(leak: Leak) -> str:
+    """`AISA_API_KEY=sk-a…WXYZ`, what it was written in, and how often it stands there."""
+    match = leak.raw.match
+    value = match.secret.reveal()
+    shown = masked(value) if leak.fingerprint is not None and value.isprintable() and " " not in value else "****"
+    name = match.key if match.key and _NAME.fullmatch(match.key) and match.key not in value else None
+    text = f"{name}={shown}" if name else shown
+    if match.encodings:
+        text += f" ({', '.join(match.encodings)})"
+    return text + (f", {leak.times} times" if leak.times > 1 else "")

@@ -1,0 +1,183 @@
+"""What kind of place a secret was found in: the words for it, and whether it belongs there.
+
+A key in the `.env` of its own user's home is where Hermes reads it from, and no finding as long as nobody else can read
+the file. The same key in a log, a backup or `config.yaml` is a copy.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.audit.access import Readers, readers
+from provision.audit.source import Kind
+from provision.detect.shapes import aisa_shaped
+from provision.fleet.desired import SecretDelivery
+from provision.hermes import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from provision.audit.source import RawFinding
+    from provision.bundle.manifest import Manifest
+
+
+class Setting(Enum):
+    """Kinds of places, with the words that a message ends in."""
+
+    ENV = "in .env"
+    CONFIG = "in clear in config.yaml"
+    POOL = "in Hermes' credential pool (auth.json)"
+    CACHE = "in a cache of Hermes"
+    JOBS = "in the settings of a cron job or platform"
+    LOG = "in a log"
+    SESSION = "in a session or request dump"
+    CHAT = "in a chat history"
+    DATABASE = "in a database"
+    BACKUP = "in a backup or old copy"
+    HISTORY = "in a shell history"
+    PROGRAM = "in the settings of another program"
+    SERVICE = "in a cron entry or service file"
+    GIT = "in git history"
+    PROCESS = "in the environment of a process"
+    STREAM = "in standard input"
+    IDENTITY = "in a key file"
+    FILE = "in a file"
+
+
+COPIES = frozenset({Setting.LOG, Setting.SESSION, Setting.CHAT, Setting.DATABASE, Setting.BACKUP, Setting.HISTORY})
+"""Places that nothing reads back: a key there can be masked and nobody will miss it."""
+_HISTORIES = frozenset({
+    ".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".ksh_history", ".histfile", ".python_history",
+    ".node_repl_history", ".psql_history", ".mysql_history", ".sqlite_history", "fish_history", "ConsoleHost_history.txt",
+})  # fmt: skip
+_PROGRAMS = (
+    ".aisa/",
+    ".claude/",
+    ".claude.json",
+    ".codex/",
+    ".config/opencode/",
+    ".aws/",
+    ".docker/",
+    ".netrc",
+    ".npmrc",
+)
+_KEY_FILES = ("identity.txt", "endpoint_key", "signing_key")
+_SERVICES = ("/systemd/", "/cron", "/LaunchAgents/", "/LaunchDaemons/")
+_LIVE = (facts.JOBS_NAME, "cron/", "webhook", "pairing/", "platforms/")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One Hermes home (or Hermes profile) that was met, and what is installed there."""
+
+    path: Path
+    manifest: Manifest | None = field(default=None, repr=False)
+
+    def inside(self, path: str) -> str | None:
+        """The path relative to this home, None when it is not inside."""
+        root = str(self.path).rstrip(os.sep) + os.sep
+        return path[len(root) :].replace(os.sep, "/") if path.startswith(root) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known of a machine besides its secrets. `config` is the folder of provision's own keys."""
+
+    homes: tuple[Home, ...] = ()
+    config: Path | None = None
+    managed: Path = Path(facts.MANAGED_DIR)
+
+    def home_of(self, path: str) -> tuple[Home, str] | None:
+        """The innermost home that holds an absolute path, and the path inside it."""
+        found = [(home, rel) for home in self.homes if (rel := home.inside(path)) is not None]
+        return min(found, key=lambda pair: len(pair[1]), default=None)
+
+
+def surroundings(homes: Iterable[Home], config: Path | None) -> Surroundings:
+    """Surroundings of these homes, each once."""
+    return Surroundings(tuple({home.path: home for home in homes}.values()), config)
+
+
+_BY_KIND = {Kind.GIT: Setting.GIT, Kind.PROCESS: Setting.PROCESS, Kind.STREAM: Setting.STREAM}
+
+
+def setting(raw: RawFinding, around: Surroundings) -> Setting:
+    """What kind of place a finding lies in."""
+    if raw.kind in _BY_KIND:
+        return _BY_KIND[raw.kind]
+    path = os.path.abspath(raw.place.path)  # noqa: PTH100  resolve() would follow links
+    at_home = around.home_of(path)
+    if at_home is not None:
+        return _in_home(at_home[1], raw.kind)
+    name = path.rpartition(os.sep)[2]
+    if name in _HISTORIES:
+        return Setting.HISTORY
+    posix = path.replace(os.sep, "/")
+    ours = around.config is not None and path.startswith(str(around.config) + os.sep) and name in _KEY_FILES
+    if ours or ("/.ssh/" in posix and not name.endswith(".pub")):
+        return Setting.IDENTITY
+    if path == str(around.managed / facts.ENV_NAME):
+        return Setting.ENV
+    if any(f"/{part}" in posix for part in _PROGRAMS):
+        return Setting.PROGRAM
+    if any(part in posix for part in _SERVICES):
+        return Setting.SERVICE
+    return _by_name(name, posix, raw.kind)
+
+
+def _by_name(name: str, posix: str, kind: Kind) -> Setting:
+    if kind is Kind.SQLITE:
+        return Setting.DATABASE
+    if kind is Kind.ARCHIVE or name.endswith((".bak", ".old", ".orig", "~")):
+        return Setting.BACKUP
+    return Setting.LOG if name.endswith(".log") or "/log/" in posix or "/logs/" in posix else Setting.FILE
+
+
+def _in_home(inside: str, kind: Kind) -> Setting:
+    name = inside.rpartition("/")[2]
+    if inside in (facts.ENV_NAME, facts.ONEPASSWORD_ENV_NAME):
+        return Setting.ENV
+    if inside == facts.CONFIG_NAME:
+        return Setting.CONFIG
+    if inside == facts.AUTH_NAME:
+        return Setting.POOL
+    if inside.startswith("cache/") and name.endswith(".json"):
+        return Setting.CACHE
+    if inside.startswith(_LIVE):
+        return Setting.JOBS
+    if (
+        kind is Kind.ARCHIVE
+        or ".bak" in name
+        or inside.startswith(("state-snapshots/", "backups/"))
+        or "backup" in name
+    ):
+        return Setting.BACKUP
+    if kind is Kind.SQLITE:
+        return Setting.DATABASE
+    if inside.startswith("logs/") or name.endswith(".log"):
+        return Setting.LOG
+    if inside.startswith("sessions/"):
+        return Setting.SESSION
+    return Setting.CHAT if name == ".hermes_history" else Setting.FILE
+
+
+def in_place(raw: RawFinding, where: Setting, around: Surroundings) -> bool:
+    """Whether a secret lies where it is meant to be, readable by nobody else, in force, and whose it should be."""
+    known = raw.match.known
+    if where not in (Setting.ENV, Setting.POOL, Setting.CACHE, Setting.IDENTITY, Setting.JOBS):
+        return False
+    if readers(Path(raw.place.path)) is not Readers.OWNER or (known and known.stage not in ("current", "pending")):
+        return False
+    if where is not Setting.ENV:
+        return known is None and not aisa_shaped(raw.match.secret.reveal())
+    at_home = around.home_of(os.path.abspath(raw.place.path))  # noqa: PTH100  as above
+    manifest = at_home[0].manifest if at_home else None
+    if manifest is None:
+        return True
+    if known is not None and known.user != manifest.user:
+        return False
+    return manifest.secret_delivery is not SecretDelivery.RUN or raw.match.key != manifest.key_env

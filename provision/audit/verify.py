@@ -1,0 +1,84 @@
+"""`--verify`: asks the gateway whether leaked keys still work. The only part of an audit that talks to anybody.
+
+It asks the free balance question, of keys that have AIsa's shape, at the configured gateway and nowhere else, each key once
+and a few a second. `cannot tell` is an answer of its own: only the gateway's own refusal makes a key dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from provision.aisa.answers import Probe
+from provision.aisa.endpoint import root
+from provision.aisa.pacing import TokenBucket, wait_before_retry
+from provision.aisa.probes import request_for
+from provision.aisa.verdicts import Asked, Verdict, judge_answer
+from provision.detect.shapes import aisa_shaped
+from provision.fleet.desired import ApiMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from provision.aisa.answers import Answer
+    from provision.aisa.catalogue import Catalogue
+    from provision.aisa.client import Request
+    from provision.audit.leaks import Leak
+    from provision.detect.secret import Secret
+
+RATE = 2.0
+"""Questions a second."""
+_LIVE = frozenset({Verdict.OK, Verdict.UNFUNDED, Verdict.BUDGET_EXHAUSTED})
+
+
+class Asks(Protocol):
+    """The gateway's client."""
+
+    async def ask(self, request: Request, key: Secret | None) -> Answer:
+        """Send one request with a key. Raises ForbiddenHostError before anything goes to a host that is not configured."""
+        ...
+
+
+def to_verify(leaks: Iterable[Leak]) -> dict[str, Secret]:
+    """The keys that may be asked about, by fingerprint: those of AIsa's shape."""
+    return {
+        leak.fingerprint: leak.raw.match.secret
+        for leak in leaks
+        if leak.fingerprint and aisa_shaped(leak.raw.match.secret.reveal())
+    }
+
+
+async def verify(
+    keys: Mapping[str, Secret],
+    client: Asks,
+    gateway: str,
+    catalogue: Catalogue,
+    *,
+    rate: float = RATE,
+    clock: Callable[[], float],
+    now: Callable[[], datetime],
+    chance: Callable[[], float],
+) -> dict[str, str]:
+    """`live`, `dead` or `cannot tell` for each fingerprint. `gateway` is the configured base URL."""
+    request = request_for(Probe.KEY, root(gateway), "", ApiMode.AUTO)
+    asked = Asked("", ApiMode.AUTO, gateway, catalogue)
+    bucket = TokenBucket(rate)
+    found = {}
+    for name, key in keys.items():
+        answer, tried = None, 0
+        pause: float | None = 0.0
+        while pause is not None:
+            await asyncio.sleep(max(pause, bucket.take(clock())))
+            answer = await client.ask(request, key)
+            tried += 1
+            pause = wait_before_retry(answer, tried, paid=False, now=now(), chance=chance())
+        assert answer is not None  # noqa: S101  the loop runs at least once
+        found[name] = _word(judge_answer(Probe.KEY, answer, asked).verdict)
+    return found
+
+
+def _word(verdict: Verdict) -> str:
+    if verdict in _LIVE:
+        return "live"
+    return "dead" if verdict is Verdict.KEY_INVALID else "cannot tell"
