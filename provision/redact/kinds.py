@@ -1,0 +1,107 @@
+"""What kind of file something is, told by its content: a name can be wrong, and a wrong guess would let a secret through.
+
+Only among texts does a name help (`.env`, `.yaml`, a shell's history), and there it only adds to what is masked.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from provision.redact.session import CannotExamineError
+
+if TYPE_CHECKING:
+    from provision.redact.session import RedactFile
+
+HEAD_BYTES = 4096
+"""How much of a file's beginning `kind_of` wants to see."""
+
+
+class Kind(StrEnum):
+    """Kinds of files, each with one module that redacts it."""
+
+    TEXT = "text"
+    CAST = "cast"
+    TYPESCRIPT = "typescript"
+    SQLITE = "sqlite"
+    ZIP = "zip"
+    TAR = "tar"
+    COMPRESSED = "compressed"
+    PICTURE = "picture"
+    PDF = "pdf"
+    VIDEO = "video"
+    OPAQUE = "opaque"
+
+
+_MODULES = {
+    Kind.TEXT: "text",
+    Kind.CAST: "casts",
+    Kind.TYPESCRIPT: "typescript",
+    Kind.SQLITE: "sqlite",
+    Kind.ZIP: "zips",
+    Kind.TAR: "tars",
+    Kind.COMPRESSED: "compressed",
+    Kind.PICTURE: "pictures",
+    Kind.PDF: "pictures",
+    Kind.VIDEO: "video",
+}
+"""Each module of `provision.redact` has a function `redact_file` of the form `RedactFile`."""
+
+_MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", Kind.PICTURE),
+    (0, b"\xff\xd8\xff", Kind.PICTURE),
+    (8, b"WEBP", Kind.PICTURE),
+    (0, b"GIF8", Kind.PICTURE),
+    (0, b"II*\0", Kind.PICTURE),
+    (0, b"MM\0*", Kind.PICTURE),
+    (4, b"ftypheic", Kind.OPAQUE),
+    (4, b"ftypavif", Kind.PICTURE),
+    (4, b"ftyp", Kind.VIDEO),
+    (0, b"\x1aE\xdf\xa3", Kind.VIDEO),
+    (8, b"AVI ", Kind.VIDEO),
+    (0, b"SQLite format 3\0", Kind.SQLITE),
+    (0, b"PK\x03\x04", Kind.ZIP),
+    (0, b"PK\x05\x06", Kind.ZIP),
+    (257, b"ustar", Kind.TAR),
+    (0, b"\x1f\x8b", Kind.COMPRESSED),
+    (0, b"BZh", Kind.COMPRESSED),
+    (0, b"\xfd7zXZ\0", Kind.COMPRESSED),
+    (0, b"7z\xbc\xaf\x27\x1c", Kind.OPAQUE),
+    (0, b"Rar!\x1a\x07", Kind.OPAQUE),
+    (0, b"\x28\xb5\x2f\xfd", Kind.OPAQUE),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OPAQUE),
+    (0, b"Script started on ", Kind.TYPESCRIPT),
+)
+_CAST = re.compile(rb'\s*\{[^\n]{0,3000}?"version"\s*:\s*[123]\s*[,}]')
+_CAST_SIZE = re.compile(rb'"(?:width|cols|stdout)"\s*:')
+
+
+def kind_of(head: bytes) -> Kind:
+    """The kind of a file that begins with these bytes (`HEAD_BYTES` of them, if it has so many)."""
+    for offset, magic, kind in _MAGIC:
+        if head.startswith(magic, offset):
+            return kind
+    if b"%PDF-" in head[:1024]:
+        return Kind.PDF
+    if _CAST.match(head) and _CAST_SIZE.search(head):
+        return Kind.CAST
+    return Kind.TEXT
+
+
+def redactor_of(kind: Kind) -> RedactFile:
+    """The function that redacts files of a kind. Raises CannotExamineError when nothing here can read them."""
+    module = _MODULES.get(kind)
+    if module is None:
+        raise CannotExamineError(
+            "it is packed in a way that cannot be read here", hint="unpack it and redact what is inside"
+        )
+    try:
+        return cast("RedactFile", import_module(f"provision.redact.{module}").redact_file)
+    except ModuleNotFoundError as e:
+        extra = {Kind.PICTURE: "image", Kind.PDF: "image", Kind.VIDEO: "video"}.get(kind)
+        if extra is None:
+            raise
+        hint = f"pip install 'hermes-provision[{extra}]'"
+        raise CannotExamineError(f"a {kind} cannot be examined without the extra [{extra}]", hint=hint) from e

@@ -1,0 +1,77 @@
+"""What a run did, told without a trace of any secret: places, rules and tags, never a value, its length or its hash.
+
+Counts are complete; places are kept up to a bound, so that a log of a million masks does not fill the memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_PLACES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """One mask: the file, where in it (`line 3`, `messages:row 12`, `a.zip!b/.env`), the rule, and the tag of the value."""
+
+    file: str
+    where: str
+    rule: str
+    tag: str
+    owner: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the report."""
+        return {"file": self.file, "where": self.where, "rule": self.rule, "tag": self.tag, "owner": self.owner}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that a person must know: what was left out, or what could not be examined well enough to call it clean."""
+
+    file: str
+    where: str
+    message: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}, {self.where}" if self.where else self.file
+        return f"{place}: {self.message}" + (f" ({self.cure})" if self.cure else "")
+
+
+@dataclass(slots=True)
+class Notes:
+    """Collects what happened. `left_out` is what the result lacks; `unsure` is what a person must look at."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    places: list[Masked] = field(default_factory=list)
+    left_out: list[Remark] = field(default_factory=list)
+    unsure: list[Remark] = field(default_factory=list)
+
+    def add(self, masked: Masked) -> None:
+        """Remember one mask."""
+        self.counts[masked.rule] += 1
+        if len(self.places) < MOST_PLACES:
+            self.places.append(masked)
+
+    @property
+    def total(self) -> int:
+        """How many masks were set."""
+        return self.counts.total()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The body of a report."""
+
+        def remarks(found: list[Remark]) -> list[dict[str, str]]:
+            return [{"file": r.file, "where": r.where, "message": r.message, "cure": r.cure} for r in found]
+
+        return {
+            "masked": self.total,
+            "rules": dict(sorted(self.counts.items())),
+            "places": [place.as_dict() for place in self.places],
+            "places_not_listed": self.total - len(self.places),
+            "left_out": remarks(self.left_out),
+            "look_yourself": remarks(self.unsure),
+        }

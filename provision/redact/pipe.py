@@ -1,0 +1,58 @@
+"""Standard input to standard output: each byte as soon as it can be passed on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from provision.redact.kinds import HEAD_BYTES, Kind, kind_of, redactor_of
+from provision.redact.session import CannotExamineError
+from provision.redact.stream import CHUNK_BYTES, StreamRedactor
+
+if TYPE_CHECKING:
+    from provision.redact.session import Session
+
+NAME = "standard input"
+
+
+def redact_descriptor(source: int, target: int, session: Session, kind: Kind | None = None) -> None:
+    """Read `source` until it ends, write what is redacted to `target`.
+
+    Text is passed on as it comes. What is no text (an archive, a picture, a recording) is taken as a whole first, in a
+    file without a name. Raises CannotExamineError when it turns out to be no text after some of it was passed on.
+    """
+    redactor = StreamRedactor(session, NAME)
+    head = b""
+    while chunk := os.read(source, CHUNK_BYTES):
+        if kind is None and len(head) < HEAD_BYTES:
+            begun = bool(head)
+            head += chunk[: HEAD_BYTES - len(head)]
+            found = kind_of(head)
+            if found is not Kind.TEXT:
+                if begun:
+                    raise CannotExamineError(f"standard input is a {found} file", hint="give it as a file")
+                _whole(chunk, source, target, session, found)
+                return
+        _write(target, redactor.feed(chunk))
+    _write(target, redactor.finish())
+
+
+def _whole(begun: bytes, source: int, target: int, session: Session, kind: Kind) -> None:
+    redact = redactor_of(kind)
+    with tempfile.TemporaryFile() as spooled, tempfile.TemporaryFile() as result:
+        spooled.write(begun)
+        while chunk := os.read(source, CHUNK_BYTES):
+            spooled.write(chunk)
+        spooled.seek(0)
+        redact(cast("BinaryIO", spooled), cast("BinaryIO", result), NAME, session)
+        result.seek(0)
+        with os.fdopen(os.dup(target), "wb") as out:
+            shutil.copyfileobj(result, out, CHUNK_BYTES)
+
+
+def _write(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]

@@ -1,0 +1,34 @@
+"""Formats whose structure tells where secrets stand.
+
+Each function takes the bytes of a whole file and returns them with the values masked that the format points at; all
+other bytes stay. Bytes that are not of the format come back unchanged: the detectors look at them in any case.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from provision.redact.structured.dotenv import redact_dotenv
+from provision.redact.structured.jsontree import redact_json
+from provision.redact.structured.yamltree import redact_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.redact.session import Session
+
+_BY_SUFFIX: dict[str, Callable[[bytes, str, Session], bytes]] = {
+    ".json": redact_json,
+    ".har": redact_json,
+    ".yaml": redact_yaml,
+    ".yml": redact_yaml,
+}
+
+
+def structured(file: str) -> Callable[[bytes, str, Session], bytes] | None:
+    """The redactor for a format that a file name promises; None for plain text."""
+    name = PurePath(file.rpartition("!")[2]).name.lower()
+    if name.startswith(".env") or name.endswith(".env"):
+        return redact_dotenv
+    return _BY_SUFFIX.get(PurePath(name).suffix)

@@ -1,0 +1,46 @@
+"""`.env` files: every value goes, but those of variables that are known to hold no secret; comments and order stay.
+
+Hermes reads these files with two parsers that disagree on quotes and line ends, so both readings of a value are masked:
+the quoted text over several lines, and what stands behind the first `=` of a line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from provision.redact.structured.edits import Edit, applied, decoded, line_of
+from provision.redact.structured.names import plain_variable, tells_nothing
+
+if TYPE_CHECKING:
+    from provision.redact.session import Session
+
+RULE = "env-value"
+_BINDING = re.compile(
+    r"""(?mx)
+    ^ [ \t\ufeff]* (?:\#[ \t]*)? (?:export[ \t]+)? (?P<name>[A-Za-z_][A-Za-z0-9_.-]*) [ \t]* =  [ \t]*
+    (?: "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)' | (?P<bare>[^\r\n]*?) )
+    (?= [ \t]* (?:\r?$|\r|[ \t]\#) )
+    """
+)
+_COMMENTED = re.compile(r"[ \t\ufeff]*#")
+
+
+def redact_dotenv(data: bytes, file: str, session: Session) -> bytes:
+    """Mask the values of all variables that are not allowed to show."""
+    opened = decoded(data)
+    if opened is None:
+        return data
+    text, encoding = opened
+    edits = []
+    for found in _BINDING.finditer(text):
+        name = found["name"]
+        group = next(g for g in ("double", "single", "bare") if found[g] is not None)
+        value = found[group]
+        if tells_nothing(value) or plain_variable(name, session.options.allow):
+            continue
+        if _COMMENTED.match(found.group()) and (" " in value.strip() or group != "bare"):
+            continue  # a sentence with an equals sign in a comment; the detectors look at it
+        masked = session.masked_value(file, f"line {line_of(text, found.start(group))}, {name}", RULE, value)
+        edits.append(Edit(found.start(group), found.end(group), masked))
+    return applied(text, edits).encode(encoding) if edits else data

@@ -1,0 +1,180 @@
+"""JSON with the place of every value, so that single values can be replaced and all else stays: order, blanks, numbers.
+
+A HAR file is JSON in which secrets are told by a neighbour (`{"name": "Authorization", "value": …}`), and bodies are
+texts of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from provision.redact.stream import redact_bytes
+from provision.redact.structured.edits import Edit, applied, decoded
+from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provision.redact.session import Session
+
+MAX_DEPTH = 500
+_scan_string: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]  # in C
+RULE = "secret-field"
+_BLANK = re.compile(r"[ \t\n\r]*")
+_ATOM = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null|NaN|-?Infinity")
+
+
+class Value(NamedTuple):
+    """A string or other atom: the keys and indices that lead to it, its range in the text, and the string (None for atoms)."""
+
+    path: tuple[str, ...]
+    start: int
+    end: int
+    text: str | None
+
+
+class NotJsonError(ValueError):
+    """The text is not JSON, or deeper than any real file."""
+
+
+def values(text: str) -> Iterator[Value]:
+    """Every string and atom of a JSON document, in order. Raises NotJsonError."""
+    at = _document(text, 1 if text.startswith("\ufeff") else 0)
+    while True:
+        try:
+            yield next(at)
+        except StopIteration:
+            return
+        except ValueError as e:
+            raise NotJsonError("not JSON") from e
+
+
+def _document(text: str, at: int) -> Iterator[Value]:
+    path: list[str] = []
+    closers: list[str] = []
+    at = _skip(text, at)
+    while True:
+        character = text[at : at + 1]
+        if character in ("{", "["):
+            closers.append("}" if character == "{" else "]")
+            if len(closers) > MAX_DEPTH:
+                raise NotJsonError("too deep")
+            at = _skip(text, at + 1)
+            path.append("" if character == "{" else "0")
+            if text[at : at + 1] != closers[-1]:
+                at = _key(text, at, path) if closers[-1] == "}" else at
+                continue
+        else:
+            value = _atom(text, at, tuple(path))
+            yield value
+            at = value.end
+        at = _skip(text, at)
+        while closers and text[at : at + 1] == closers[-1]:
+            closers.pop()
+            path.pop()
+            at = _skip(text, at + 1)
+        if not closers:
+            if at != len(text):
+                raise NotJsonError("more than one value")
+            return
+        if text[at : at + 1] != ",":
+            raise NotJsonError("no comma")
+        at = _skip(text, at + 1)
+        if closers[-1] == "}":
+            at = _key(text, at, path)
+        else:
+            path[-1] = str(int(path[-1]) + 1)
+
+
+def _atom(text: str, at: int, path: tuple[str, ...]) -> Value:
+    if text[at : at + 1] == '"':
+        value, end = _scan_string(text, at + 1, True)
+        return Value(path, at, end, value)
+    atom = _ATOM.match(text, at)
+    if not atom:
+        raise NotJsonError("not a value")
+    return Value(path, at, atom.end(), None)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return found.end() if found else at
+
+
+def _key(text: str, at: int, path: list[str]) -> int:
+    if text[at : at + 1] != '"':
+        raise NotJsonError("no key")
+    path[-1], at = _scan_string(text, at + 1, True)
+    at = _skip(text, at)
+    if text[at : at + 1] != ":":
+        raise NotJsonError("no colon")
+    return _skip(text, at + 1)
+
+
+def redact_json(data: bytes, file: str, session: Session) -> bytes:
+    """Mask the values of secret names and chosen paths, and what the detectors find in strings once escapes are undone."""
+    opened = decoded(data)
+    if opened is None:
+        return data
+    text, encoding = opened
+    edits: list[Edit] = []
+    try:
+        found = list(values(text))
+    except NotJsonError:
+        return data
+    har = any(value.path[:2] == ("log", "entries") for value in found)
+    named = _named(found) if har else {}
+    for value in found:
+        name = named.get(value.path[:-1], "") if value.path[-1:] == ("value",) else ""
+        changed = _redacted(value, name, text[value.start : value.end], file, session)
+        if changed is not None:
+            edits.append(Edit(value.start, value.end, json.dumps(changed, ensure_ascii=False)))
+    return applied(text, edits).encode(encoding) if edits else data
+
+
+def _named(found: list[Value]) -> dict[tuple[str, ...], str]:
+    """For each object with a `name`, that name: HAR says `{"name": "Cookie", "value": …}`; cookies are all secret."""
+    return {
+        value.path[:-1]: "cookie" if "cookies" in value.path else value.text
+        for value in found
+        if value.text is not None and value.path[-1:] == ("name",)
+    }
+
+
+def _redacted(value: Value, name: str, written: str, file: str, session: Session) -> str | None:
+    """The new string for a value, or None when it stays as it is."""
+    raw = value.text if value.text is not None else written
+    where = ".".join(value.path)
+    own = next((step for step in reversed(value.path) if not step.isdigit()), "")
+    chosen = path_chosen(value.path, session.options.paths)
+    secret = names_secret(own) or (bool(name) and (name == "cookie" or _header(name)))
+    if chosen or (secret and not tells_nothing(raw)):
+        masked = session.masked_value(file, where, RULE, raw)
+        return masked if masked != raw else None
+    if value.text is None or len(raw) < 8:
+        return None
+    if own == "text" and (inner := _body(raw)) is not None:
+        masked_body = redact_bytes(inner, session, file, where)
+        return base64.b64encode(masked_body).decode() if masked_body != inner else None
+    if "\\" not in written:
+        return None  # the detectors see it as it stands, with the name before it
+    masked = redact_bytes(raw.encode("utf-8", "surrogatepass"), session, file, where).decode("utf-8", "surrogatepass")
+    return masked if masked != raw else None
+
+
+def _header(name: str) -> bool:
+    return name.lower() in {"cookie", "set-cookie", "authorization", "proxy-authorization"} or names_secret(name)
+
+
+def _body(raw: str) -> bytes | None:
+    """The bytes of a body that HAR keeps as base64; None for a plain one."""
+    if len(raw) < 24 or len(raw) % 4:
+        return None
+    try:
+        return base64.b64decode(raw, validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,132 @@
+"""YAML by key path and by value, read as events: comments, order, quotes and anchors stay, and no alias is expanded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from provision.redact.stream import redact_bytes
+from provision.redact.structured.edits import Edit, applied, decoded
+from provision.redact.structured.jsontree import RULE
+from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.redact.session import Session
+
+MAX_DEPTH = 500
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Scalar(NamedTuple):
+    """A value: the keys and indices that lead to it, its range in the text, and how it is quoted (`'`, `"`, `|`, `>`, None)."""
+
+    path: tuple[str, ...]
+    start: int
+    end: int
+    text: str
+    style: str | None
+
+
+def scalars(text: str) -> Iterator[Scalar]:
+    """Every scalar value of every document. Raises yaml.YAMLError."""
+    levels: list[list[str | int | None]] = []  # per level: an index, or the key whose value is awaited, or None
+    for event in yaml.parse(text, Loader=_LOADER):
+        match event:
+            case MappingStartEvent() | SequenceStartEvent():
+                _stepped(levels)
+                levels.append([None] if isinstance(event, MappingStartEvent) else [-1])
+                if len(levels) > MAX_DEPTH:
+                    raise yaml.YAMLError("too deep")
+            case MappingEndEvent() | SequenceEndEvent():
+                levels.pop()
+                _valued(levels)
+            case AliasEvent():
+                _stepped(levels, key="*")
+                _valued(levels)
+            case ScalarEvent():
+                if levels and levels[-1][0] is None:
+                    levels[-1][0] = str(event.value)
+                    continue
+                _stepped(levels)
+                path = tuple(str(level[0]) for level in levels)
+                yield Scalar(path, _index(event.start_mark), _index(event.end_mark), event.value, event.style or None)
+                _valued(levels)
+
+
+def _index(mark: Any) -> int:
+    return int(mark.index)
+
+
+def _stepped(levels: list[list[str | int | None]], key: str = "?") -> None:
+    """A value begins: count it in a list; a collection or alias where a key is expected becomes a key without a name."""
+    if not levels:
+        return
+    step = levels[-1][0]
+    if isinstance(step, int):
+        levels[-1][0] = step + 1
+    elif step is None:
+        levels[-1] = [None, key]
+
+
+def _valued(levels: list[list[str | int | None]]) -> None:
+    """A value has ended: in a mapping the next thing is a key; after a nameless key, its value."""
+    if not levels or isinstance(levels[-1][0], int):
+        return
+    levels[-1] = [str(levels[-1][1])] if len(levels[-1]) > 1 else [None]
+
+
+def redact_yaml(data: bytes, file: str, session: Session) -> bytes:
+    """Mask the values of secret names and chosen paths, and what the detectors find once quotes and folds are undone."""
+    opened = decoded(data)
+    if opened is None:
+        return data
+    text, encoding = opened
+    try:
+        found = list(scalars(text))
+    except (yaml.YAMLError, RecursionError):
+        return data
+    edits = []
+    for scalar in found:
+        edit = _redacted(scalar, text, file, session)
+        if edit is not None:
+            edits.append(edit)
+    return applied(text, edits).encode(encoding) if edits else data
+
+
+def _redacted(scalar: Scalar, text: str, file: str, session: Session) -> Edit | None:
+    own = next((step for step in reversed(scalar.path) if not step.isdigit()), "")
+    where = ".".join(scalar.path)
+    if path_chosen(scalar.path, session.options.paths) or (names_secret(own) and not tells_nothing(scalar.text)):
+        masked = session.masked_value(file, where, RULE, scalar.text)
+    elif scalar.style is not None and scalar.text not in text[scalar.start : scalar.end]:
+        value = scalar.text.encode("utf-8", "surrogatepass")
+        masked = redact_bytes(value, session, file, where).decode("utf-8", "surrogatepass")
+    else:
+        return None  # the detectors see it as it stands, with the name before it
+    if masked == scalar.text:
+        return None
+    end = scalar.end
+    tail = ""
+    if scalar.style in ("|", ">"):  # its range takes the line ends after it with it
+        body = text[scalar.start : end]
+        tail = body[len(body.rstrip()) :]
+        end = scalar.end - len(tail)
+    return Edit(scalar.start, end, _quoted(masked))
+
+
+def _quoted(value: str) -> str:
+    escaped = (
+        value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    )
+    return f'"{escaped}"'
