@@ -26,10 +26,10 @@ _EXAMPLE = re.compile(
       | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
-_HASH = re.compile(
-    r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|[0-9a-f]{8}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}"
+_HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+")
+_CRYPT = re.compile(
+    r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}"
 )
-_CRYPT = re.compile(r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}")
 _PUBLIC = re.compile(
     r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|sk-ssh-|AAAA[BCE]3Nza|AAAAE2VjZHNh|age1[0-9a-z]{10}|npub1|0x[0-9a-fA-F]{40}$|MI[GI]fMA0G|MIIBIjAN|MFkwEwYH|MCowBQYDK2V)"
 )
@@ -37,8 +37,12 @@ _NUMBER = re.compile(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,1
 _PLACE = re.compile(
     r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ | ^[\w-]+(?:/[\w.-]+)+/?$ """,
 )
-_CODE = re.compile(r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]|\w\[[\"'\w]")
-_NAME_BEFORE = re.compile(r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE)
+_CODE = re.compile(
+    r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]|\w\[[\"'\w]"
+)
+_NAME_BEFORE = re.compile(
+    r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE
+)
 _NOT_A_SECRETS_NAME = re.compile(
     r"""(?ix) (?:^|[_.-]) (?:public|publishable|pub|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object|index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?
         |fingerprint|thumbprint|signature|csrf|xsrf|nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|stop|eos|bos|pad|unk|mask|sep|cls|special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right|idempotency|i18n|translation|locale|message|site)
@@ -69,13 +73,20 @@ def _stands_for_something(value: str) -> bool:
 def _weak_password(value: str) -> bool:
     """Words that stand for a password in every manual. A short real one is found all the same."""
     return bool(
-        re.fullmatch(r"(?i)pass(?:word|wd|phrase)?\d*|pwd|secret|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]", value)
+        re.fullmatch(
+            r"(?i)pass(?:word|wd|phrase)?\d*|pwd|secret|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]",
+            value,
+        )
         or _EXAMPLE.search(value)
     )
 
 
 def _example(value: str, *, guessed: bool) -> bool:
-    body = re.sub(r"^(?:sk|pk|rk|gh[a-z]|glpat|xox[a-z]|hf|npm|pypi|xai|gsk)[-_](?:live|test|proj|ant|or|v1|api03|aisa)?[-_]?", "", value)
+    body = re.sub(
+        r"^(?:sk|pk|rk|gh[a-z]|glpat|xox[a-z]|hf|npm|pypi|xai|gsk)[-_](?:live|test|proj|ant|or|v1|api03|aisa)?[-_]?",
+        "",
+        value,
+    )
     if len(body) >= 12 and len(set(body)) <= max(3, len(body) // 8):
         return True
     if run_share(body) >= 0.5:

@@ -1,0 +1,54 @@
+"""Is what was assigned to `api_key`, `password` or `token` a secret, or a piece of a program?
+
+The rules in `rules/assigned.py` find names and values; here the value is judged. A quoted value or one that fills the
+rest of its line may be a password that somebody made up; a bare one in the middle of a line must look random, because
+most of them are names of variables.
+"""
+
+from __future__ import annotations
+
+import re
+
+from provision.detect.entropy import kinds, looks_random, run_share, shannon, word_share
+
+_IDENTIFIER = re.compile(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
+_CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
+
+
+def plausible(value: bytes) -> bool:
+    """Whether a quoted value, or one that fills its line, can be a secret: random, or a strong password of 8 or more."""
+    text = _text(value)
+    if text is None or _CODE.search(value):
+        return False
+    return looks_random(text) or _made_up(text)
+
+
+def plausible_bare(value: bytes) -> bool:
+    """The same for a value without quotes in the middle of a line, where names of variables stand, too."""
+    text = _text(value)
+    if text is None or _CODE.search(value):
+        return False
+    if _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
+        return False
+    return looks_random(text) and any(map(str.isdigit, text))
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() and "://" not in text else None
+
+
+def _made_up(text: str) -> bool:
+    """A password of a person or of a generator: at least eight characters of three kinds, not just words with a digit."""
+    return (
+        8 <= len(text) <= 80
+        and kinds(text) >= 3
+        and any(map(str.isdigit, text))
+        and any(map(str.isalpha, text))
+        and shannon(text) >= 2.5
+        and word_share(text) < 0.6
+        and run_share(text) < 0.5
+    )

@@ -1,0 +1,194 @@
+"""Values assigned to names that say "secret": YAML, JSON, TOML, INI, `.env`, shells, URLs, headers, flags, XML.
+
+Keywords are a name together with what follows it, so that programs that merely speak of tokens cost nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.detect.assignments import plausible, plausible_bare
+from provision.detect.match import Confidence, Severity
+from provision.detect.rule import Example, Rule
+from provision.detect.rules.pieces import ALNUM, HEX, URLSAFE, made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ENDS = ["api_key", "api-key", "apikey", "api.key", "_key", "access-key", "accesskey", "secret-key", "secretkey", "private-key", "privatekey", "auth-key", "authkey", "encryptionkey", "encryption-key", "signingkey", "signing-key", "masterkey", "master-key", "accountkey", "sharedkey", "servicekey", "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token", "secret", "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials", "authorization", "auth", "jwt", "cookie"]  # fmt: skip
+_FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
+_NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
+
+_NAME = (
+    r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing|master|account|shared|service|app|client|license|deploy)[_-]?key"
+    r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|pass|pwd|credentials?|authorization|auth|jwt|cookie)"
+    r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
+)
+_AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
+_SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd]|,)"
+_QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
+
+_KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
+
+_PLACEHOLDERS = (
+    'api_key: "your-api-key-here"',
+    "AISA_API_KEY=${AISA_API_KEY}",
+    'password = "changeme"',
+    "token = parser.next_token",
+    "api_key=os.environ['X_API_KEY']",
+    'token: "550e8400-e29b-41d4-a716-446655440000"',
+    "secret: '********'",
+    'api_key = "sk-a...WXYZ"',
+    "password=getpass.getpass()",
+    "key_env: AISA_API_KEY",
+    '"token_type": "Bearer"',
+    'public_key: "ssh-ed25519"',
+    '"token": "/etc/tokens/2024/primary.json"',
+)
+
+
+def _assigned(
+    name: str,
+    description: str,
+    pattern: str,
+    *,
+    examples: tuple[Example, ...],
+    counter_examples: tuple[Example, ...],
+    accept: Callable[[bytes], bool] = plausible,
+    keywords: tuple[str, ...] = _KEYWORDS,
+) -> Rule:
+    return Rule(
+        id=f"assigned-{name}",
+        description=description,
+        severity=Severity.HIGH,
+        confidence=Confidence.MEDIUM,
+        keywords=keywords,
+        pattern=pattern,
+        accept=accept,
+        examples=examples,
+        counter_examples=counter_examples,
+        reach=640,
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    _assigned(
+        "quoted",
+        "Quoted value of a name that says secret",
+        rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
+        examples=(
+            made('api_key: "', ALNUM, 32, '"'),
+            made('{"apiKey": "', HEX, 32, '"}'),
+            made("password = 'aB3$", ALNUM + "!%*(;", 12, "'"),
+            made('base_url: https://h/v1\nsecret: "', URLSAFE, 30, '"'),
+            made('{\\"auth_token\\": \\"', ALNUM, 30, '\\"}'),
+            made('self.password="T7', ALNUM, 12, '")'),
+        ),
+        counter_examples=_PLACEHOLDERS,
+    ),
+    _assigned(
+        "line",
+        "Value of a name that says secret, to the end of its line",
+        rf"(?im)^[ \t]{{0,40}}(?:[-+] |export |set |env |ENV |\$env:|setx ){{0,2}}[ \t]{{0,8}}[\"']?{_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
+        r"(?P<secret>[^\s\"'`][^\s\"'`]{4,248}[^\s\"'`,;])[ \t]{0,8}(?:[ \t]#.{0,80})?\r?$",
+        examples=(
+            made("AISA_API_KEY=", ALNUM, 40),
+            made("export DB_PASSWORD=x9$", ALNUM + "&!(", 14),
+            made("  api_key: ", HEX, 32, "  # mine"),
+            made("- token: ", ALNUM, 24),
+            made("smtp.password = Zz7", ALNUM, 9, "\r\n"),
+        ),
+        counter_examples=(*_PLACEHOLDERS, "password: str", "PASSWORD=correct", "token = f(x1y2z3A4b5C6)"),
+    ),
+    _assigned(
+        "bare",
+        "Random value of a name that says secret",
+        rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}(?:bearer |basic |token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
+        accept=plausible_bare,
+        examples=(
+            made("https://h/v1?api_key=", ALNUM, 32, "&x=1"),
+            made("GET /?access_token=", URLSAFE, 30, " HTTP/1.1"),
+            made("X-Api-Key: ", ALNUM, 40, "\r\n"),
+            made("INFO connecting with token=", ALNUM, 30, ", retry"),
+            made("{user: x, password: ", ALNUM, 14, "}"),
+        ),
+        counter_examples=(
+            *_PLACEHOLDERS,
+            "password=self.password1,",
+            "token=TOKEN_TYPE_2)",
+            "api_key=settings.api_key2",
+        ),
+    ),
+    _assigned(
+        "element",
+        "Secret in an XML element or attribute",
+        rf"(?i)<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
+        keywords=tuple(f"{end}>" for end in _ENDS),
+        examples=(made("<password>q7", ALNUM, 14, "</password>"), made("<apiKey>", ALNUM, 32, "</apiKey>")),
+        counter_examples=(
+            "<token>your-token</token>",
+            "<password>${db.password}</password>",
+            "<secret>changeme</secret>",
+        ),
+    ),
+    _assigned(
+        "pair",
+        "Secret as the value beside its name",
+        rf"(?i)[\"']?\b(?:name|key|k|variable)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?{_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?\b(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?"
+        r"(?:bearer |token |basic )?(?P<secret>[^\s\"'`\\<>,]{6,250})",
+        keywords=(*_KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n")),
+        examples=(
+            made('{"name": "X-Api-Key", "value": "', ALNUM, 32, '"}'),
+            made("- name: DB_PASSWORD\n  value: q8", ALNUM, 14),
+            made('<add key="ApiKey" value="', ALNUM, 32, '"/>'),
+        ),
+        counter_examples=('{"name": "token", "value": "string"}', "- name: API_KEY\n  value: ${KEY}"),
+    ),
+    _assigned(
+        "flag",
+        "Secret on a command line",
+        r"(?i)(?:^|\s|[\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>]{8,250})",
+        keywords=tuple(
+            f"{end}{follows}"
+            for end in (
+                "api-key",
+                "apikey",
+                "-token",
+                "-secret",
+                "-password",
+                "-passwd",
+                "-passphrase",
+                "-pass",
+                "-auth",
+            )
+            for follows in (" ", "=", '"', "'")
+        ),
+        examples=(
+            made("hermes auth add custom:aisa --type api-key --api-key ", ALNUM, 40),
+            made("mysql --password='k4", ALNUM, 14, "'"),
+            made('["cmd", "--token", "', ALNUM, 30, '"]'),
+        ),
+        counter_examples=(
+            "--token $TOKEN",
+            "--api-key YOUR_API_KEY_HERE",
+            "--password password_file",
+            "use --token authentication-mode2",
+        ),
+    ),
+    _assigned(
+        "setting",
+        "Secret given to a setting command",
+        r"(?i)(?:config set|setx|set-item|secret set|login|machine \S{1,100}\s{1,20}login \S{1,100})\s{1,20}[\"']?(?P<name>[0-9A-Za-z_.-]{0,60}(?:api[_.-]?key|token|secret|password|passwd|_key))[\"']?\s{1,20}[\"']?"
+        r"(?P<secret>[^\s\"'`\\<>]{8,250})",
+        keywords=("config set", "setx", "set-item", "secret set", "login"),
+        examples=(
+            made("hermes config set AISA_API_KEY ", ALNUM, 40),
+            made("hermes config set model.api_key '", ALNUM, 32, "'"),
+            made("machine h.example login me password k4", ALNUM, 14),
+        ),
+        counter_examples=(
+            "hermes config set AISA_API_KEY your-api-key-here",
+            "config set model.api_key ${AISA_API_KEY}",
+        ),
+    ),
+)

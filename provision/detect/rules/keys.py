@@ -1,0 +1,95 @@
+"""Private keys: age, SSH, TLS, PGP, PuTTY, WireGuard."""
+
+from __future__ import annotations
+
+import re
+
+from provision.detect.entropy import shannon
+from provision.detect.match import Confidence, Severity
+from provision.detect.rule import Rule
+from provision.detect.rules.pieces import ALNUM, LEFT, filler
+
+_BECH32 = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
+_BASE64 = ALNUM + "+/"
+_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]{24,}")
+
+
+def _holds_key_material(value: bytes) -> bool:
+    """Whether base64 stands between the lines, not the source code of a program that looks for them."""
+    runs = [run for run in _BASE64_RUN.findall(value) if len(set(run)) >= 8]
+    return sum(map(len, runs)) >= 48 and shannon(b"".join(runs)) >= 4.0
+
+
+def _pem(kind: str, length: int = 400, newline: str = "\n") -> str:
+    body = filler(kind, _BASE64, length)
+    lines = newline.join(body[at : at + 64] for at in range(0, length, 64))
+    return f"-----BEGIN {kind}PRIVATE KEY-----{newline}{lines}{newline}-----END {kind}PRIVATE KEY-----{newline}"
+
+
+def _putty() -> str:
+    lines = "\n".join(filler(f"ppk{n}", _BASE64, 64) for n in range(3))
+    return f"PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 3\n{lines}\n"
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="private-key",
+        description="Private key (PEM: SSH, TLS, PGP)",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.HIGH,
+        keywords=("private key-----", "private key block-----"),
+        # the second form is a key whose end was cut off: nothing but base64 may follow then
+        pattern=r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:[^\x00-\x08(){};$]{40,}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}))",
+        examples=(
+            lambda: _pem("OPENSSH "),
+            lambda: _pem("RSA ", 1600),
+            lambda: _pem("", 160, "\\n"),
+            lambda: _pem("EC ")[:300],
+        ),
+        counter_examples=(
+            'if "-----BEGIN PRIVATE KEY-----" in text and text.endswith("-----END PRIVATE KEY-----"):',
+            "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
+        ),
+        accept=_holds_key_material,
+        reach=16384,
+    ),
+    Rule(
+        id="age-secret-key",
+        description="age identity",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.HIGH,
+        keywords=("age-secret-key-", "age-plugin-"),
+        pattern=LEFT
+        + r"(?P<secret>(?i:AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]{40,90}|AGE-PLUGIN-[A-Z0-9]{2,20}-1[02-9AC-HJ-NP-Z]{20,200}))",
+        examples=(
+            lambda: "AGE-SECRET-" + "KEY-1" + filler("age", _BECH32, 58),
+            lambda: "AGE-PLUGIN-" + "YUBIKEY-1" + filler("agep", _BECH32, 40),
+        ),
+        counter_examples=("AGE-SECRET-KEY-1" + "Q" * 58, "age1" + "q" * 58, "AGE-SECRET-KEY-1..."),
+    ),
+    Rule(
+        id="putty-private-key",
+        description="PuTTY private key",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.HIGH,
+        keywords=("putty-user-key-file-",),
+        pattern=r"PuTTY-User-Key-File-\d: [^\x00]{1,1000}?Private-Lines: \d{1,3}\s{1,2}(?P<secret>(?:[A-Za-z0-9+/=]+\s{1,2}){1,60})",
+        examples=(_putty,),
+        counter_examples=("PuTTY-User-Key-File-2: ssh-rsa\nPublic-Lines: 4\n",),
+        accept=_holds_key_material,
+        reach=8192,
+    ),
+    Rule(
+        id="wireguard-key",
+        description="WireGuard private or preshared key",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.HIGH,
+        keywords=("privatekey", "presharedkey"),
+        pattern=r"(?i)(?P<name>PrivateKey|PresharedKey)\s{0,4}=\s{0,4}(?P<secret>[A-Za-z0-9+/]{43}=)",
+        entropy=3.5,
+        examples=(lambda: "PrivateKey = " + filler("wg", _BASE64, 43) + "=",),
+        counter_examples=("PrivateKey = (hidden)", "PrivateKey = " + "A" * 43 + "="),
+    ),
+)

@@ -1,0 +1,45 @@
+"""Parts that declarations share: where a token may begin and end, and fillers for examples.
+
+A token begins where a word begins, or behind an escape that ends in a letter (`\\n`, `%3D`, a colour code).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import partial
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEFT = r"(?:\b|_|\\[nrtbf]|%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\x1b\[[0-9;]{0,12}m)"
+ALNUM = ascii_letters + digits
+LOWER = ascii_lowercase + digits
+UPPER = ascii_uppercase + digits
+HEX = "0123456789abcdef"
+URLSAFE = ALNUM + "-_"
+BASE32 = ascii_uppercase + "234567"
+
+
+def filler(label: str, alphabet: str, length: int) -> str:
+    """`length` characters of `alphabet`, the same each time for the same label; nothing a service ever issued."""
+    stream = b""
+    while len(stream) < length:
+        stream += hashlib.sha256(f"{label}/{len(stream)}".encode()).digest()
+    return "".join(alphabet[byte % len(alphabet)] for byte in stream[:length])
+
+
+def made(before: str, alphabet: str, length: int, after: str = "") -> Callable[[], str]:
+    """An example: a filler between two texts, joined when it is called."""
+    return partial(_made, before, alphabet, length, after)
+
+
+def _made(before: str, alphabet: str, length: int, after: str) -> str:
+    return before + filler(before, alphabet, length) + after
+
+
+def in_base64(text: str) -> str:
+    """Unpadded base64url, as in JWTs."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
