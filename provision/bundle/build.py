@@ -62,6 +62,8 @@ class Outcome:
     key_fingerprint: str = ""
     message: str = ""
     hint: str = ""
+    key_before: str = ""
+    """The fingerprint in the bundle that this one replaces; empty when there was none, or it could not be read."""
 
 
 Progress = Callable[[int, int, Outcome], None]
@@ -130,7 +132,7 @@ class _Run:
         self.dist = dist
         self.signer = signer
         self.seen = Seen.load(dist.seen_path, digest_key=order.common.digest_key, signer=signer)
-        self._under_way: dict[str, tuple[Wanted, Status, Known]] = {}
+        self._under_way: dict[str, tuple[Wanted, Status, Known, str]] = {}
 
     def outcomes(self, maker: Maker) -> Iterator[Outcome]:
         for wanted in plan(self.order.states, self.order.common):
@@ -142,7 +144,7 @@ class _Run:
                 yield _outcome(wanted, status, known)
                 continue
             try:
-                job = self._job(wanted, status, known.generation if known else 0)
+                job = self._job(wanted, status, known)
             except ProvisionError as e:
                 yield Outcome(wanted.user, Status.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
                 continue
@@ -151,9 +153,9 @@ class _Run:
         for user in self.dist.others(set(self.order.everybody)):
             yield self._other(user)
 
-    def _job(self, wanted: Wanted, status: Status, previous: int) -> Job:
+    def _job(self, wanted: Wanted, status: Status, previous: Known | None) -> Job:
         common = self.order.common
-        generation = max(previous + 1, int(common.now.timestamp()))
+        generation = max(previous.generation + 1 if previous else 1, int(common.now.timestamp()))
         fields = wanted.fields(common, generation)
         job = Job(
             user=wanted.user,
@@ -165,7 +167,9 @@ class _Run:
             fields=fields,
         )
         expires = int(common.now.timestamp()) + common.bundle_days * 86400
-        self._under_way[wanted.user] = (wanted, status, Known(expires, generation, fields["key_fingerprint"]))
+        known = Known(expires, generation, fields["key_fingerprint"])
+        before = previous.key_fingerprint if previous else ""
+        self._under_way[wanted.user] = (wanted, status, known, before)
         return job
 
     def _judge(self, wanted: Wanted) -> tuple[Status, Known | None]:
@@ -198,7 +202,7 @@ class _Run:
         return expires - common.now.timestamp() > common.bundle_days * 86400 * RENEW_BELOW
 
     def _placed(self, made: Made) -> Outcome:
-        wanted, status, known = self._under_way.pop(made.user)
+        wanted, status, known, before = self._under_way.pop(made.user)
         profile = wanted.profile.name
         if made.error:
             return Outcome(made.user, Status.FAILED, profile, message=made.error, hint=made.hint)
@@ -209,7 +213,7 @@ class _Run:
         except OSError as e:
             return Outcome(made.user, Status.FAILED, profile, message=f"cannot replace its bundle: {e.strerror or e}")
         self.seen.note(made.user, known, wanted.inputs, made.content)
-        return _outcome(wanted, status, known)
+        return _outcome(wanted, status, known, before)
 
     def _other(self, user: str) -> Outcome:
         if not self.order.prune:
@@ -224,8 +228,9 @@ class _Run:
         return Outcome(user, Status.PRUNED)
 
 
-def _outcome(wanted: Wanted, status: Status, known: Known) -> Outcome:
-    return Outcome(wanted.user, status, wanted.profile.name, known.generation, known.key_fingerprint)
+def _outcome(wanted: Wanted, status: Status, known: Known, before: str = "") -> Outcome:
+    profile = wanted.profile.name
+    return Outcome(wanted.user, status, profile, known.generation, known.key_fingerprint, key_before=before)
 
 
 def examine(files: dict[str, bytes], signer: bytes) -> Existing:

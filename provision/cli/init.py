@@ -32,7 +32,7 @@ seal_to_operators = false                   # true: operators can open every bun
 # Your identity and your signing key are not here: a workspace is committed. They are in {config_dir}
 """
 _GITIGNORE = """\
-# keys.vault is sealed and belongs in git; what follows does not
+# keys.vault is sealed and belongs in git, with events.jsonl; what follows does not
 .*.lock
 .*.lock.holder
 .*.provision-new
@@ -46,6 +46,8 @@ signing_key
 _GITATTRIBUTES = """\
 # sealed as a whole: no line ends changed, no merging line by line (see: provision keys merge --help)
 keys.vault -text -merge
+# a chain: every line builds on the one before
+events.jsonl -text -merge
 """
 
 
@@ -62,10 +64,13 @@ def init(
 
     The workspace gets examples, settings and an empty vault; your identity and signing key stay outside of it.
     """
+    from datetime import UTC, datetime
+
     from provision.bundle.signers import signer_line
     from provision.files import recover
     from provision.fleet.settings import config_dir
     from provision.fleet.workspace import load_workspace
+    from provision.keys.events import LOG_NAME, beginning
     from provision.keys.vault import new_vault
 
     run: Run = ctx.obj
@@ -74,7 +79,7 @@ def init(
         _next_steps(run, load_workspace(folder))
         return
     files = _examples()
-    names = [*files, "provision.toml", "allowed_signers", "keys.vault"]
+    names = [*files, "provision.toml", "allowed_signers", "keys.vault", LOG_NAME]
     if present := [name for name in names if os.path.lexists(folder / name)]:
         raise WorkspaceExistsError(
             f"already in {folder.absolute()}: {', '.join(present)}", hint="nothing was changed; take an empty folder"
@@ -83,10 +88,12 @@ def init(
     folder.mkdir(parents=True, exist_ok=True)
     recipient = _identity(run, own / "identity.txt")
     public = _signing_key(run, own / "signing_key")
+    vault = new_vault([recipient])
     files |= {
+        LOG_NAME: beginning(vault.vault_id, datetime.now(UTC)),
         "provision.toml": _SETTINGS.format(operators=f'"{recipient}"', config_dir=own).encode(),
         "allowed_signers": signer_line("operator", public).encode(),
-        "keys.vault": new_vault([recipient]).serialised(),
+        "keys.vault": vault.serialised(),
     }
     for name, text in {".gitignore": _GITIGNORE, ".gitattributes": _GITATTRIBUTES}.items():
         if os.path.lexists(folder / name):  # a repository that was there first

@@ -26,7 +26,6 @@ from provision.keys.vaultfile import read as read_vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
     from datetime import datetime
 
     from provision.aisa.catalogue import Catalogue

@@ -1,4 +1,4 @@
-"""`keys list`, `keys demo`, `keys merge`: what the vault holds. `keys import` and `keys operators` have modules of their own."""
+"""`keys list`, `keys merge`: what the vault holds. The other commands on keys have modules of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from provision.cli.context import Limit, Output, Run
 from provision.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import datetime
 
     from provision.keys.ledger import KeyVersion
 
@@ -78,35 +78,6 @@ def list_(
     run.result(text, output)
 
 
-@keys_app.command("demo")
-def demo(
-    ctx: typer.Context,
-    user: Annotated[str, typer.Argument(help="Whose current key is a demo key.")],
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="DATE", help="Its last day, such as 2026-03-31.")
-    ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="It is a demo key no more.")] = False,
-) -> None:
-    """Mark a user's current key as a demo key: after its last day nothing is rendered with it."""
-    from datetime import UTC, datetime
-
-    from provision.errors import NothingMatchedError
-    from provision.keys.age import load_identities
-    from provision.keys.vaultfile import editing
-
-    run: Run = ctx.obj
-    if clear == (until is not None):
-        raise UsageError("say either --until DATE or --clear")
-    day = parse_day(until, datetime.now(UTC).date()) if until else None
-    workspace = run.open_workspace()
-    with editing(workspace.vault, load_identities(workspace.identity), f"keys demo {user}") as vault:
-        known = vault.current(user)
-        if known is None:
-            raise NothingMatchedError(f"{user} has no current key", hint="see: provision keys list")
-        known = vault.set_demo(user, known.version, day)
-    run.say(f"{user} version {known.version}: {f'a demo key until {day}' if day else 'a demo key no more'}")
-
-
 @keys_app.command("merge")
 def merge(
     ctx: typer.Context,
@@ -127,19 +98,6 @@ def merge(
         notes = merge_vaults(vault, theirs)
     run.result("".join(f"{note}\n" for note in notes))
     run.say(f"merged; now: git add {workspace.name_of(workspace.vault)}" if notes else "there was nothing to take over")
-
-
-def parse_day(text: str, today: date) -> date:
-    """A last day as the command line gives it. Raises UsageError, also for one that is over."""
-    from datetime import date as date_type
-
-    try:
-        day = date_type.fromisoformat(text)
-    except ValueError:
-        raise UsageError("--until takes a date", hint="year-month-day, such as 2026-03-31") from None
-    if day < today:
-        raise UsageError(f"--until {day} is over already")
-    return day
 
 
 def _days(text: str | None) -> int | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Limit, Output, Run
-from provision.cli.keys import Format, Formatted, keys_app, parse_day
+from provision.cli.keys import Format, Formatted, keys_app
+from provision.cli.keys_life import parse_day
 from provision.errors import InvalidFilesError, Problem, ProvisionError, Severity
 
 if TYPE_CHECKING:

@@ -14,9 +14,13 @@ from provision.cli.context import Limit, Output, Run
 from provision.errors import Exit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from provision.bundle.build import Outcome, Progress
+    from provision.fleet.workspace import Workspace
 
 _SILENT = {"unchanged"}
+_MADE = {"new", "changed", "renewed"}
 
 
 @app.command("render")
@@ -37,25 +41,41 @@ def render(
     from provision.bundle.build import build, opened_dist
     from provision.bundle.operator import prepare
     from provision.cli.judgement import refuse_wrong_profiles
+    from provision.rotate.store import ahead
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    ready = prepare(workspace, limit, datetime.now(UTC), force=force, prune=prune)
+    ready = prepare(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead(workspace.root))
     refuse_wrong_profiles(workspace, ready.order.states)
     outcomes: list[Outcome] = []
+    rendered: list[Outcome] = []
     counts: Counter[str] = Counter()
     with opened_dist(ready.dist) as dist, ExitStack() as stack:
         progress = _progress(run, stack)
         for outcome in build(ready.order, dist, ready.signing_key, progress):
             counts[outcome.status] += 1
+            if outcome.key_fingerprint != outcome.key_before and outcome.status in _MADE:
+                rendered.append(outcome)
             if format_ == "json" or outcome.status not in _SILENT:
                 outcomes.append(outcome)
+    _record(workspace, rendered, datetime.now(UTC))
     failed = [o for o in outcomes if o.status == "failed"]
     for outcome in failed:
         run.say(f"{outcome.user}: {outcome.message}" + (f" ({outcome.hint})" if outcome.hint else ""))
     run.result(_json(outcomes, counts) if format_ == "json" else _table(outcomes, counts), output)
     if failed:
         raise typer.Exit(Exit.PARTIAL)
+
+
+def _record(workspace: Workspace, rendered: list[Outcome], now: datetime) -> None:
+    """Say in the event log which keys are now in a bundle for the first time."""
+    from provision.keys.events import Event, append, log_of, operator
+
+    events = (
+        Event(now, operator(), "key rendered", o.user, o.key_fingerprint, {"bundle": o.generation, "command": "render"})
+        for o in rendered
+    )
+    append(log_of(workspace.vault), events)
 
 
 def _progress(run: Run, stack: ExitStack) -> Progress:

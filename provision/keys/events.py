@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Appended", "Event", "EventLogError", "Fault", "Recorded", "Verified", "append", "log_of", "read", "verify"]
 
 LOG_NAME = "events.jsonl"
+_BEGINS = "log begins"
 _TAIL_BYTES = 4 * LINE_LIMIT_BYTES
 
 
@@ -97,6 +98,18 @@ def operator() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def made(vault_id: str, at: datetime) -> Event:
+    """The event of a new vault."""
+    return Event(at, operator(), "vault made", detail={"vault": vault_id}, generation=1)
+
+
+def beginning(vault_id: str, at: datetime) -> bytes:
+    """The log of a new vault, as bytes, for who writes both in one step."""
+    event = made(vault_id, at)
+    first, sha256 = line_of(Event(at, event.who, _BEGINS, generation=1), 1, GENESIS)
+    return first + line_of(event, 2, sha256)[0]
+
+
 def append(path: Path, events: Iterable[Event], *, generation: int | None = None, wait_s: float = 10.0) -> Appended:
     """Record events, in order, durably; all of them in one write. Makes the log when there is none.
 
@@ -144,7 +157,7 @@ def _with_generation(event: Event, generation: int | None) -> Event:
 def _remarks(end: _End, like: Event, generation: int | None) -> Iterator[Event]:
     """What has to be said of the log itself before the events go in."""
     if end.number == 0:
-        yield Event(like.at, like.who, "log begins", generation=generation)
+        yield Event(like.at, like.who, _BEGINS, generation=generation)
     if end.cut_bytes:
         yield Event(like.at, like.who, "log mended: a torn last line was removed", detail={"bytes": end.cut_bytes})
     if generation is not None and end.generation is not None and end.generation > generation:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, locked, read_bounded, write_atomic
 from provision.keys.changes import changes
-from provision.keys.events import Event, append, log_of, operator
+from provision.keys.events import append, log_of, made, operator
 from provision.keys.vault import Vault, new_vault, open_sealed
 from provision.keys.vaulttext import SealedVault, parse
 
@@ -42,8 +42,7 @@ def create(path: Path, operators: Sequence[str]) -> SealedVault:
         if path.exists():
             raise NoVaultError(f"{path} exists already", hint="nothing was changed; it may hold keys")
         vault = new_vault(operators)
-        made = Event(datetime.now(UTC), operator(), "vault made", detail={"vault": vault.vault_id}, generation=1)
-        append(log_of(path), [made])
+        append(log_of(path), [made(vault.vault_id, datetime.now(UTC))])
         write_atomic(path, vault.serialised(), mode=_MODE)
     return read(path)
 

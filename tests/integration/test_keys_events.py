@@ -1,0 +1,275 @@
+"""The event log on disk: appended to whole, mended after a crash, anchored to the vault; and the commands that show it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from provision.cli.main import run
+from provision.keys.age import load_identities
+from provision.keys.events import Event, EventLogError, append, log_of, read, verify
+from provision.keys.ledger import Stage
+from provision.keys.vaultfile import editing
+from provision.keys.vaultfile import read as read_vault
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def _event(what: str, **fields: object) -> Event:
+    return Event(NOW, "alice@ops", what, **fields)  # type: ignore[arg-type]
+
+
+def _key() -> str:
+    return "sk-aisa-CANARY" + secrets.token_urlsafe(32)[:37]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    folder = tmp_path / "fleet"
+    assert run(["--quiet", "init", str(folder)]) == 0
+    users = "".join(f"  - {{id: {user}, profile: engineering, recipients: []}}\n" for user in ("ada", "bob", "cat"))
+    (folder / "inventory.yaml").write_text(f"users:\n{users}")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def _import(folder: Path, *users: str) -> dict[str, str]:
+    keys = {user: _key() for user in users}
+    file = folder.parent / "new.csv"
+    file.write_text("".join(f"{user},{key}\n" for user, key in keys.items()))
+    assert run(["-q", "keys", "import", str(file)]) == 0
+    return keys
+
+
+def _identities(folder: Path) -> list:
+    return load_identities(folder.parent / "config" / "identity.txt")
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_torn_last_line_is_removed_and_that_is_recorded(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "events.jsonl"
+    append(path, [_event("one"), _event("two")])
+    whole = path.read_bytes()
+    last = whole.rstrip(b"\n").rpartition(b"\n")[2]
+    torn = last[: len(last) * cut // 12]
+    path.write_bytes(whole[: len(whole) - len(last) - 1] + torn)
+    found = verify(path)
+    assert (found.count, found.torn_bytes, found.faults) == (2, len(torn), ())
+    assert append(path, [_event("three")]).cut_bytes == len(torn)
+    assert [each.event.what for each in read(path)][-2:] == ["log mended: a torn last line was removed", "three"]
+    assert verify(path).faults == ()
+
+
+def test_a_last_line_that_lacks_only_its_newline_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    append(path, [_event("one")])
+    path.write_bytes(path.read_bytes()[:-1])
+    assert append(path, [_event("two")]).cut_bytes == 0
+    assert [each.event.what for each in read(path)] == ["log begins", "one", "two"]
+    assert verify(path).faults == ()
+
+
+def test_an_altered_end_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    append(path, [_event("one")])
+    for end in (b"<<<<<<< HEAD\n", b"{}\n", b"\x00" * 99 + b"\n"):
+        damaged = path.read_bytes() + end
+        other = tmp_path / "damaged.jsonl"
+        other.write_bytes(damaged)
+        with pytest.raises(EventLogError) as caught:
+            append(other, [_event("two")])
+        assert "keys log --verify" in caught.value.hint
+        assert other.read_bytes() == damaged
+
+
+def test_keys_are_masked_even_when_a_caller_hands_them_over(tmp_path: Path) -> None:
+    path, key = tmp_path / "events.jsonl", _key()
+    append(path, [_event(f"used {key}", user=key, detail={"why": f"Bearer {key}"})])
+    assert key[12:30] not in path.read_text()
+
+
+def test_many_writers_make_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    threads = [
+        threading.Thread(target=lambda n=n: [append(path, [_event(f"{n}.{i}")]) for i in range(10)]) for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = verify(path)
+    assert (found.count, found.faults) == (41, ())
+
+
+_WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from provision.keys.events import Event, append
+for i in range(10_000):
+    append(Path(sys.argv[1]), [Event(datetime.now(UTC), "w", f"{i}.{j}") for j in range(20)])
+    print(i, flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_instant_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    acknowledged = 0
+    for round_ in range(12):
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        for _ in range(3 + round_):
+            acknowledged += bool(writer.stdout.readline())
+        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged += len(writer.stdout.readlines())
+        writer.wait()
+        writer.stdout.close()
+        assert verify(path).faults == ()
+    append(path, [_event("after")])
+    found = verify(path)
+    assert found.faults == ()
+    assert found.count >= 20 * acknowledged, "what was acknowledged is there"
+
+
+def test_every_change_of_the_vault_is_in_the_log(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = _import(workspace, "ada", "bob")
+    _import(workspace, "ada")
+    assert run(["-q", "keys", "demo", "bob", "--until", "2999-01-01"]) == 0
+    recipient = "age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586"
+    assert run(["-q", "keys", "operators", "add", recipient]) == 0
+    assert run(["-q", "keys", "operators", "remove", recipient]) == 0
+    told = [(each.event.what, each.event.user) for each in read(log_of(workspace / "keys.vault"))]
+    assert told == [
+        ("log begins", ""),
+        ("vault made", ""),
+        ("key added", "ada"),
+        ("key added", "bob"),
+        ("key became previous", "ada"),
+        ("key added", "ada"),
+        ("demo key", "bob"),
+        ("operator added", ""),
+        ("operator removed, vault sealed anew", ""),
+    ]
+    text = (workspace / "events.jsonl").read_text()
+    assert not any(key[8:20] in text for key in keys.values())
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify"]) == 0
+    assert "the chain holds: 9 events" in capsys.readouterr().out
+    assert run(["keys", "log", "ada", "--format", "json"]) == 0
+    assert [each["what"] for each in json.loads(capsys.readouterr().out)["events"]] == [
+        "key added",
+        "key became previous",
+        "key added",
+    ]
+
+
+def test_a_log_cut_off_at_its_end_is_behind_the_vault(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _import(workspace, "ada")
+    _import(workspace, "bob")
+    log = workspace / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-1]))
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify"]) == 10
+    assert "its end was cut off" in capsys.readouterr().out
+    log.unlink()
+    assert run(["keys", "log", "--verify", "--format", "json"]) == 10
+    assert json.loads(capsys.readouterr().out)["verified"]["intact"] is False
+
+
+def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = workspace / "keys.vault"
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    _import(workspace, "ada")
+
+    def change() -> None:
+        with editing(vault, _identities(workspace), "test") as opened:
+            opened.set_label("ada", 1, "never")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("provision.keys.vaultfile.write_atomic", dies)
+        with pytest.raises(KeyboardInterrupt):
+            change()
+    generation = read_vault(vault).generation
+    assert "was not saved (a crash)" in verify(log_of(vault), generation).faults[0].what
+    with editing(vault, _identities(workspace), "test") as opened:
+        opened.set_stage("ada", 1, Stage.RETIRED)
+    told = [each.event.what for each in read(log_of(vault))]
+    assert told[-2:] == [
+        "vault is behind the log: a change was not saved, or an older vault was put back",
+        "key became retired",
+    ]
+    assert verify(log_of(vault), generation + 1).faults == ()
+
+
+def test_a_log_that_cannot_be_written_stops_the_change(workspace: Path) -> None:
+    (workspace / "events.jsonl").unlink()
+    (workspace / "events.jsonl").mkdir()
+    before = (workspace / "keys.vault").read_bytes()
+    file = workspace.parent / "new.csv"
+    file.write_text(f"ada,{_key()}\n")
+    assert run(["-q", "keys", "import", str(file)]) == 1
+    assert (workspace / "keys.vault").read_bytes() == before
+
+
+def test_the_limit_of_a_profile_makes_old_keys_errors(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with editing(workspace / "keys.vault", _identities(workspace), "test") as vault:
+        from provision.detect.secret import Secret
+
+        for user, days in (("ada", 100), ("bob", 40), ("eve", 1)):
+            vault.add(user, Secret(_key()), now=datetime.now(UTC) - timedelta(days=days))
+    assert run(["check", "--format", "json"]) == 0, "without a limit of the profile it is advice"
+    told = {p["rule"]: p for p in json.loads(capsys.readouterr().out)["problems"]}
+    assert told["key-overdue"]["severity"] == "warning"
+    assert told["key-without-user"]["severity"] == "warning"
+    assert run(["keys", "policy"]) == 0
+    profile = workspace / "profiles" / "engineering.yaml"
+    profile.write_text(profile.read_text() + "key_max_age_days: 30\n")
+    assert run(["check"]) == 10
+    out = capsys.readouterr().out
+    assert "the current key of bob (version 1) is 40 days old; its profile allows 30" in out
+    assert run(["keys", "policy", "--format", "json"]) == 10
+    policy = json.loads(capsys.readouterr().out)
+    (row,) = policy["profiles"]
+    assert (row["max_age_days"], row["keys"], row["oldest_days"], row["overdue"]) == (30, 2, 100, 2)
+    assert {each["user"] for each in policy["findings"]} == {"ada", "bob", "eve"}
+
+
+def test_a_demo_key_past_its_day_is_an_error_until_it_is_retired(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _import(workspace, "ada", "bob", "cat")
+    assert run(["-q", "keys", "demo", "ada", "bob", "--until", "2999-01-01"]) == 0
+    assert run(["-q", "keys", "demo"]) == 0
+    with editing(workspace / "keys.vault", _identities(workspace), "test") as vault:
+        vault.set_demo("ada", 1, datetime.now(UTC).date() - timedelta(days=1))
+    capsys.readouterr()
+    assert run(["keys", "demo"]) == 10
+    assert "over" in capsys.readouterr().out
+    assert run(["check"]) == 10
+    assert "is a demo key whose last day was" in capsys.readouterr().out
+    _import(workspace, "ada")
+    assert run(["check"]) == 10, "replaced, and it still spends"
+    with editing(workspace / "keys.vault", _identities(workspace), "test") as vault:
+        vault.set_stage("ada", 1, Stage.RETIRED)
+    assert run(["check"]) == 0
+    assert run(["keys", "demo", "nobody", "--until", "2999-01-01"]) == 3
+
+
+def test_a_damaged_vault_is_a_finding_of_check(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workspace / "keys.vault").write_text("<<<<<<< HEAD\n")
+    assert run(["check"]) == 10
+    assert "[bad-vault]" in capsys.readouterr().out
