@@ -26,7 +26,10 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "show": ("Explain one user: desired state and rendering.", "show"),
         "schema": ("Print the JSON Schema of a profile or inventory.", "schema"),
         "models": ("List models, what they are for, and who uses them.", "models"),
-        "keys": ("The vault: API keys by user, sealed to the operators.", "keys", "keys_import", "keys_operators"),
+        "keys": (
+            "The vault: API keys by user, sealed to the operators.",
+            *("keys", "keys_import", "keys_life", "keys_log", "keys_operators"),
+        ),
         "render": ("Build dist/: a sealed, signed bundle per user.", "render"),
         "diff": ("Show what render would change, per user.", "diff"),
         "validate": ("Ask the gateway about every user.", "validate"),
@@ -42,6 +45,9 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "pull": ("Fetch what is new from IT's feed and install it.", "pull"),
         "status": ("Show where Hermes really sends its requests.", "status"),
         "run": ("Run a command with the key in its memory only.", "run"),
+    },
+    "Before something is shown or sent": {
+        "redact": ("Mask secrets in text, streams, recordings, files.", "redact"),
     },
 }
 """Commands by who types them, in the order of a roll-out: what `--help` says of each, and its modules in `provision.cli`."""
