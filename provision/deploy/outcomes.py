@@ -7,8 +7,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
-    """The bundle is installed now (or with --check, would be). `restart` is what still runs with the old settings."""
+class Done:
+    """The bundle is installed. `restart` is what still runs with the old settings."""
 
     user: str
     host: str
@@ -21,17 +21,13 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
-    """The bundle was installed already, and Hermes uses it."""
+class Installed(Done):
+    """It was installed now (or with --check, would be)."""
 
-    user: str
-    host: str
-    generation: int
-    key_fingerprint: str
-    url: str
-    hazards: tuple[str, ...] = ()
-    restart: tuple[str, ...] = ()
-    receipt: str | None = None
+
+@dataclass(frozen=True, slots=True)
+class Unchanged(Done):
+    """It was installed already, and Hermes uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def word(outcome: Outcome) -> str:
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """The outcome as a member of `provision/deploy/v1`."""
     found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": word(outcome)}
-    if isinstance(outcome, Installed | Unchanged):
+    if isinstance(outcome, Done):
         return found | {
             "generation": outcome.generation,
             "key_fingerprint": outcome.key_fingerprint,

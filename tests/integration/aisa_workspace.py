@@ -14,7 +14,7 @@ import yaml
 PROVISION = [sys.executable, "-m", "provision"]
 
 
-def test_key() -> str:
+def fresh_key() -> str:
     """A key of the real shape, made up at this moment."""
     return "sk-aisa-" + secrets.token_urlsafe(32)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bundlecraft import NOW, Shop, test_key
+from bundlecraft import NOW, Shop, fresh_key
 
 from provision.bundle import dist as dist_module
 from provision.bundle.build import examine, opened_dist
@@ -85,7 +85,7 @@ def render_rounds(root: Path, rounds: int, chance: random.Random) -> int:
         old = fingerprints()
         keys_before = dict(shop.keys)
         for user in shop.users:
-            shop.keys[user] = test_key(user)
+            shop.keys[user] = fresh_key(user)
         shop.now += timedelta(seconds=1)
         caught += killed_after(lambda: shop.render(root), chance.uniform(0, 1.2) * lasts)
         if not exchange:
@@ -125,7 +125,7 @@ def install_rounds(folder: Path, rounds: int, chance: random.Random) -> int:
     caught, secrets = 0, [shop.keys["ada"].reveal().encode()]
     for turn in range(rounds):
         old = state()
-        shop.keys["ada"] = test_key("ada")
+        shop.keys["ada"] = fresh_key("ada")
         secrets = [*secrets[-1:], shop.keys["ada"].reveal().encode()]
         bundle = shop.bundle("ada", generation=2 + turn)
         caught += killed_after(lambda: run(bundle), chance.uniform(0, 1.2) * lasts)  # noqa: B023

@@ -13,12 +13,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from aisa_workspace import Operator, test_key, workspace
+from aisa_workspace import Operator, fresh_key, workspace
 
 from provision.aisa.results import digest
 from provision.aisa.simulator import Fault, KeyState, Simulator
-
-test_key.__test__ = False  # type: ignore[attr-defined]  # a helper, whatever its name looks like
 
 USERS = {"ada": KeyState.VALID, "bob": KeyState.REVOKED, "eve": KeyState.UNFUNDED, "joe": KeyState.NOT_PERMITTED}
 
@@ -31,7 +29,7 @@ def sim():
 
 @pytest.fixture
 def keys(sim: Simulator) -> dict[str, str]:
-    made = {user: test_key() for user in [*USERS, "tom"]}
+    made = {user: fresh_key() for user in [*USERS, "tom"]}
     for user, state in USERS.items():
         sim.add_key(made[user], state)
     sim.add_key(made["tom"])
@@ -201,7 +199,7 @@ def test_no_key_in_the_libraries_own_logs(tmp_path: Path) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             heard.append(record.getMessage())
 
-    key, ear, logger = test_key(), Ear(), logging.getLogger()
+    key, ear, logger = fresh_key(), Ear(), logging.getLogger()
     before = logger.level
     logger.addHandler(ear)
     logger.setLevel(logging.DEBUG)
@@ -216,7 +214,7 @@ def test_no_key_in_the_libraries_own_logs(tmp_path: Path) -> None:
 
 
 def crowd(tmp_path: Path, sim: Simulator, count: int) -> tuple[Operator, dict[str, str]]:
-    keys = {f"u{i:03}": test_key() for i in range(count)}
+    keys = {f"u{i:03}": fresh_key() for i in range(count)}
     for key in keys.values():
         sim.add_key(key)
     return workspace(tmp_path, sim.base_url, [{"id": user} for user in keys], keys), keys

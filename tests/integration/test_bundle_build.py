@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from bundlecraft import NOW, Shop, test_key
+from bundlecraft import NOW, Shop, fresh_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle import build as build_module
@@ -99,7 +99,7 @@ def test_the_cache_decides_nothing(shop: Shop, root: Path, cache: str) -> None:
 def test_only_who_changed_is_made_anew(shop: Shop, root: Path) -> None:
     first = shop.render(root)
     before = contents(root)
-    shop.keys["bob"] = test_key("bob2")
+    shop.keys["bob"] = fresh_key("bob2")
     second = shop.render(root)
     assert statuses(second) == {"ada": "unchanged", "bob": "changed", "eve": "unchanged"}
     assert second["bob"].generation == first["bob"].generation + 1
@@ -159,7 +159,7 @@ def test_renewal_force_and_a_new_signer(shop: Shop, root: Path) -> None:
 def test_a_generation_never_goes_back(shop: Shop, root: Path) -> None:
     high = shop.render(root)["ada"].generation
     shop.now -= timedelta(days=400)
-    shop.keys["ada"] = test_key("ada2")
+    shop.keys["ada"] = fresh_key("ada2")
     assert shop.render(root)["ada"].generation == high + 1
     shutil.rmtree(root)
     shop.now = NOW + timedelta(seconds=5)
@@ -287,7 +287,7 @@ def test_diff_names_what_render_would_change(shop: Shop, root: Path) -> None:
     assert {s for s, _ in drift().values()} == {"new"}
     shop.render(root)
     assert drift() == {}
-    shop.keys["ada"] = test_key("new")
+    shop.keys["ada"] = fresh_key("new")
     slower = replace(shop.profile, model="gpt-5", hermes={"security": {"redact_secrets": False}})
     shop.states = (shop.states[0], replace(shop.states[1], profile=slower))
     found = drift()

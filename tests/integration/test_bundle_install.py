@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bundlecraft import NOW, PROFILE, Shop, test_key
+from bundlecraft import NOW, PROFILE, Shop, fresh_key
 
 from provision.bundle.install import Report, Request, install
 from provision.bundle.installed import JOURNAL, BrokenInstallationError, read_installed
@@ -385,7 +385,7 @@ def test_no_space_leaves_the_old_home(endpoint: Endpoint, monkeypatch: pytest.Mo
             real(fd)
 
         monkeypatch.setattr(files.os, "fsync", fsync)
-        endpoint.shop.keys["ada"] = test_key(f"n{fail_at}")
+        endpoint.shop.keys["ada"] = fresh_key(f"n{fail_at}")
         with pytest.raises(FileProblemError, match="No space left"):
             endpoint.install(endpoint.shop.bundle("ada", generation=11 + fail_at))
         monkeypatch.undo()

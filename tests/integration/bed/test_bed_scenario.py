@@ -1,7 +1,7 @@
 """A roll-out to ten machines with the real Ansible: enrol, install, real Hermes, rotation in waves, rollback; twice is once.
 
-Throughout, everything on the wire is recorded, and in the end neither the wire nor any machine's disk holds a key anywhere but
-in its owner's .env.
+Throughout, everything on the wire and the command line of every process are recorded, and in the end neither these nor any
+machine's disk holds a key anywhere but in its owner's .env.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from bedcraft import ACCOUNT, files_with
@@ -35,13 +38,39 @@ def fleet(make_fleet: Callable[[int], Fleet]) -> Iterator[Fleet]:
     )
     assert tcpdump.stderr is not None
     assert b"listening" in tcpdump.stderr.readline()
-    yield fleet
+    with _watched_processes() as lines:
+        yield fleet
+    said = b"\n".join(lines)
+    assert b"install\0" in said  # it did see machines install
+    for secret in _ever(fleet):
+        assert secret.encode() not in said
     tcpdump.send_signal(signal.SIGINT)
     tcpdump.communicate(timeout=20)
     recorded = wire.read_bytes()
     assert len(recorded) > 100_000  # it did record the installs
     for secret in _ever(fleet):
         assert secret.encode() not in recorded
+
+
+@contextmanager
+def _watched_processes() -> Iterator[set[bytes]]:
+    """Every command line seen meanwhile, here and on all machines, whose processes are visible from here."""
+    seen: set[bytes] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            for folder in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):
+                    seen.add((folder / "cmdline").read_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
 
 
 EVER: set[str] = set()
