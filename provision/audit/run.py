@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit import baseline
@@ -21,6 +20,7 @@ from provision.audit.source import RawFinding, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
     from typing import BinaryIO
 
     from provision.audit.finding import Finding

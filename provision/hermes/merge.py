@@ -9,7 +9,7 @@ changes. Pure: bytes in, bytes out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yaml import YAMLError
 
@@ -23,7 +23,10 @@ from provision.hermes.splice import UnusualError, splice
 from provision.hermes.threeway import apply_new, retire_last
 from provision.hermes.yaml11 import YamlError, parse
 
-__all__ = ["MergeError", "Merged", "Removed", "clean_auth", "clean_config", "merge_config"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MergeError", "Merged", "Removed", "change_config", "clean_auth", "clean_config", "merge_config"]
 
 FILE = "config.yaml"
 SIZE_LIMIT_BYTES = 512 << 10
@@ -94,6 +97,16 @@ def clean_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     if not draft.changes:
         return Merged(current, pools=pools)
     return Merged(_styled(_written(text, draft), current), tuple(draft.removed), notes, pools)
+
+
+def change_config(current: bytes, change: Callable[[Draft], object]) -> Merged:
+    """A user's own `config.yaml` with what `change` does to its draft, and nothing else. Raises MergeError."""
+    text, data = _read(current)
+    draft = Draft(data or {}, FILE)
+    change(draft)
+    if not draft.changes:
+        return Merged(current)
+    return Merged(_styled(_written(text, draft), current), tuple(draft.removed))
 
 
 def _read(current: bytes) -> tuple[str, Any]:
