@@ -16,13 +16,14 @@ from provision.keys.source import KeySource
 from provision.keys.vaultfile import open_vault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from provision.fleet.workspace import Workspace
+    from provision.keys.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +36,32 @@ class Ready:
 
 
 def prepare(
-    workspace: Workspace, limit: Sequence[str] | None, now: datetime, *, force: bool = False, prune: bool = False
+    workspace: Workspace,
+    limit: Sequence[str] | None,
+    now: datetime,
+    *,
+    force: bool = False,
+    prune: bool = False,
+    ahead: Mapping[str, str] | None = None,
 ) -> Ready:
-    """Read everything that bundles are made from. Raises InvalidFilesError when the fleet has errors, so that nobody gets
-    a bundle from files that are half wrong."""
-    settings = workspace.settings
+    """Read everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError when the fleet has
+    errors, so that nobody gets a bundle from files that are half wrong."""
     fleet = load_fleet(workspace)
     fleet.require_valid()
     states = select(fleet.states, limit)
     key = load_signing_key(workspace.signing_key)
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
+    common = common_of(workspace, vault, now, ahead or {})
+    return Ready(Order(states, states_of(fleet.states), common, force=force, prune=prune), key, workspace.dist)
+
+
+def common_of(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str]) -> Common:
+    """What all bundles of one run have in common."""
+    settings = workspace.settings
     operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()
-    common = Common(
+    return Common(
         templates=Templates.load(workspace.templates_dir),
-        keys=KeySource(vault, settings.key_command, settings.key_command_timeout_s, now.date()),
+        keys=KeySource(vault, settings.key_command, settings.key_command_timeout_s, now.date(), ahead),
         salt=vault.salt,
         digest_key=vault.digest_key(),
         operators=tuple(operators),
@@ -56,4 +69,3 @@ def prepare(
         now=now,
         gateway_hosts=settings.gateway_hosts,
     )
-    return Ready(Order(states, states_of(fleet.states), common, force=force, prune=prune), key, workspace.dist)

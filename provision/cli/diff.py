@@ -29,9 +29,11 @@ def diff_command(
     from provision.bundle.sshsig import public_blob
     from provision.report.document import document
     from provision.report.terminal import table
+    from provision.rotate.store import ahead
 
     run: Run = ctx.obj
-    ready = prepare(run.open_workspace(), limit, datetime.now(UTC))
+    workspace = run.open_workspace()
+    ready = prepare(workspace, limit, datetime.now(UTC), ahead=ahead(workspace.root))
     found = list(diff(ready.order, ready.dist, public_blob(ready.signing_key.public_key())))
     if format_ == "json":
         text = document("diff/v1", drift=bool(found), users=[as_json(item) for item in found])

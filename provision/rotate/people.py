@@ -1,0 +1,145 @@
+"""The values a rotation is made of: who is where, with which keys, and what is in the way. Pure; nothing here does anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from provision.rotate.states import INSTALLED, OVER, Course, State
+
+SCHEMA = "provision/rotation/v1"
+
+
+class Kind(StrEnum):
+    SCHEDULED = "scheduled"
+    LEAK = "leak"
+
+
+class Grade(StrEnum):
+    """How bad a trouble is: `failed` counts against the failure budget, `unsure` ends a pass, `waiting` is nobody's fault."""
+
+    FAILED = "failed"
+    UNSURE = "cannot tell"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps a user from going on. `cause` is a stable word; docs/rotate.md lists them with their cures."""
+
+    cause: str
+    message: str
+    cure: str
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many requests a key had answered since a day (UTC), as the gateway said at some moment."""
+
+    since: str
+    total: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class Person:
+    """One user's way through a rotation. Keys by fingerprint: `target` is to be in use, `other` is to go."""
+
+    user: str
+    profile: str
+    wave: int
+    course: Course
+    target: str
+    other: str
+    state: State
+    since: datetime
+    began: datetime
+    generation: int = 0
+    back: bool = False
+    trouble: Trouble | None = None
+    usage: Usage | None = None
+    idle: str = ""
+    reason: str = ""
+    dead_at: datetime | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the user is free for another rotation."""
+        return self.state in OVER
+
+    @property
+    def failed(self) -> bool:
+        """Whether this user counts against the failure budget."""
+        return self.state is State.REJECTED or (self.trouble is not None and self.trouble.grade is Grade.FAILED)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next wave need not wait for this user."""
+        return self.state in INSTALLED or self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a rotation was begun with, and by whom. Durations in seconds."""
+
+    id: str
+    kind: Kind
+    who: str
+    at: datetime
+    vault: str
+    waves: tuple[str, ...] = ("100%",)
+    probes: tuple[str, ...] = ("key", "models")
+    deploy: bool = False
+    max_failures: int = 0
+    confirm_within_s: int = 7 * 86400
+    idle_for_s: int = 3600
+
+    def entry(self, generation: int) -> dict[str, Any]:
+        """The journal's first line."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "kind": self.kind.value,
+            "who": self.who,
+            "at": stamp(self.at),
+            "vault": self.vault,
+            "generation": generation,
+            "waves": list(self.waves),
+            "probes": list(self.probes),
+            "deploy": self.deploy,
+            "max_failures": self.max_failures,
+            "confirm_within_s": self.confirm_within_s,
+            "idle_for_s": self.idle_for_s,
+        }
+
+    @staticmethod
+    def of(entry: dict[str, Any]) -> Terms:
+        """The terms that `entry` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        if entry["schema"] != SCHEMA:
+            raise ValueError("another version")
+        return Terms(
+            id=entry["id"],
+            kind=Kind(entry["kind"]),
+            who=entry["who"],
+            at=moment(entry["at"]),
+            vault=entry["vault"],
+            waves=tuple(entry["waves"]),
+            probes=tuple(entry["probes"]),
+            deploy=bool(entry["deploy"]),
+            max_failures=int(entry["max_failures"]),
+            confirm_within_s=int(entry["confirm_within_s"]),
+            idle_for_s=int(entry["idle_for_s"]),
+        )
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as journals keep it: UTC, whole seconds."""
+    return moment.isoformat()[:19] + "Z"
+
+
+def moment(text: str) -> datetime:
+    """The moment that `stamp` wrote."""
+    return datetime.fromisoformat(text)

@@ -1,0 +1,96 @@
+"""Writes a rotation down while it goes: every entry into the journal first, then into the rotation in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from provision.rotate.journal import StoppedError
+from provision.rotate.people import stamp
+from provision.rotate.rotation import happened, troubled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from provision.rotate.journal import Entry, Journal
+    from provision.rotate.people import Person, Trouble
+    from provision.rotate.rotation import Rotation
+    from provision.rotate.site import Site
+    from provision.rotate.states import Event
+
+_FLUSH_AT = 200
+CLOCK_SLACK_S = 600
+
+
+class Recorder:
+    """One rotation at work. What happens to users one by one is gathered and written together; `flush` at the end of a step."""
+
+    def __init__(self, site: Site, rotation: Rotation, journal: Journal) -> None:
+        self.site = site
+        self.rotation = rotation
+        self._journal = journal
+        self._waiting: dict[Event, list[str]] = {}
+        self._troubles: dict[Trouble, list[str]] = {}
+        self._count = 0
+        self.held: set[str] = set()
+        """Users who met a trouble in this pass and are left alone until the next."""
+        self.unsure: list[Trouble] = []
+
+    def now(self) -> datetime:
+        """The time, never before the journal's last entry. Raises StoppedError when the clock is far behind that."""
+        now, last = self.site.clock(), self.rotation.touched
+        if last is None or now >= last:
+            return now
+        if (last - now).total_seconds() > CLOCK_SLACK_S:
+            raise StoppedError(
+                f"the clock says {stamp(now)}, and the journal of rotation {self.rotation.id} was written at {stamp(last)}",
+                hint="set the clock, then: provision rotate resume",
+            )
+        return last
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Write entries durably and take them in."""
+        listed = list(entries)
+        self._journal.append(listed)
+        for entry in listed:
+            self.rotation.apply(entry)
+
+    def event(self, event: Event, person: Person) -> None:
+        """Something happened to somebody; written with others like it."""
+        self._waiting.setdefault(event, []).append(person.user)
+        self._grown()
+
+    def trouble(self, trouble: Trouble, person: Person) -> None:
+        """Somebody cannot go on in this pass; said once, however often it is found again."""
+        self.held.add(person.user)
+        if person.trouble != trouble:
+            self._troubles.setdefault(trouble, []).append(person.user)
+            self._grown()
+
+    def hold(self, trouble: Trouble, people: Iterable[Person]) -> None:
+        """People who were not reached in this pass; nothing is written of them."""
+        self.held.update(person.user for person in people)
+        self.unsure.append(trouble)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        now = self.now()
+        entries = [entry for event, users in self._waiting.items() for entry in happened(event, users, now)]
+        entries += [troubled(trouble, users, now) for trouble, users in self._troubles.items()]
+        self._waiting, self._troubles, self._count = {}, {}, 0
+        self.write(entries)
+
+    @contextlib.contextmanager
+    def act(self, what: str, people: Iterable[Person]) -> Iterator[None]:
+        """Write the intent before an act and its outcome after, with the vault's generation."""
+        users = sum(1 for _ in people)
+        self.write([{"at": stamp(self.now()), "intent": what, "users": users, "generation": self.rotation.generation}])
+        yield
+        generation = self.site.vault.generation
+        self.write([{"at": stamp(self.now()), "did": what, "users": users, "generation": generation}])
+
+    def _grown(self) -> None:
+        self._count += 1
+        if self._count >= _FLUSH_AT:
+            self.flush()

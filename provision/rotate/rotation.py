@@ -1,0 +1,226 @@
+"""A rotation as its journal tells it: a fold, entry by entry. Pure; nothing here knows of files, the vault or the gateway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.rotate.journal import Entry, damaged
+from provision.rotate.people import Grade, Kind, Person, Terms, Trouble, Usage, moment, stamp
+from provision.rotate.states import UNDER_WAY, Course, Event, State, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Rotation:
+    """The state that the entries so far amount to. `generation` is the vault's as last seen."""
+
+    terms: Terms
+    generation: int
+    budget: int
+    people: dict[str, Person] = field(default_factory=dict)
+    begun: bool = False
+    ended: datetime | None = None
+    ended_as: str = ""
+    halted: str = ""
+    paused: str = ""
+    calls: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    """Paid questions: their answer, or None when the question may have been asked and no answer was written down."""
+    touched: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return self.terms.id
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is under way any more."""
+        return self.ended is not None or (self.begun and all(person.over for person in self.people.values()))
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nobody new may be given a new key: the failure budget is spent, or an operator said so."""
+        return bool(self.paused) or self.failures > self.budget
+
+    @property
+    def failures(self) -> int:
+        """How many users count against the budget."""
+        return sum(person.failed for person in self.people.values())
+
+    def waves(self) -> list[list[Person]]:
+        """Users by wave."""
+        count = max((person.wave for person in self.people.values()), default=-1) + 1
+        found: list[list[Person]] = [[] for _ in range(count)]
+        for person in self.people.values():
+            found[person.wave].append(person)
+        return found
+
+    def open_wave(self) -> int:
+        """The last wave that may be worked on: each one before it is settled, and the budget is kept."""
+        waves = self.waves()
+        for number, wave in enumerate(waves):
+            if not all(person.settled for person in wave) or self.blocked:
+                return number
+        return max(len(waves) - 1, 0)
+
+    def in_state(self, *states: State) -> list[Person]:
+        """Users in these states, in the plan's order."""
+        return [person for person in self.people.values() if person.state in states]
+
+    def ahead(self) -> dict[str, str]:
+        """Users whose bundle in dist/ holds another key than the vault's current one, and that key's fingerprint."""
+        return {p.user: p.target for p in self.people.values() if p.state in UNDER_WAY and self.ended is None}
+
+    def counts(self) -> Counter[State]:
+        """How many users are in each state."""
+        return Counter(person.state for person in self.people.values())
+
+    def apply(self, entry: Entry) -> None:
+        """Take in one entry. Raises KeyError, TypeError, ValueError or RuntimeError for one that makes no sense."""
+        if "plan" in entry:
+            self._plan(entry)
+            return
+        at = moment(entry["at"])
+        self.touched = at
+        self.generation = entry.get("generation", self.generation)
+        take = next((take for name, take in _TAKES.items() if name in entry), None)
+        if take is not None:
+            take(self, entry, at)
+        elif not entry.keys() & _REMARKS:
+            raise ValueError("an unknown entry")
+
+    def _begin(self, entry: Entry, at: datetime) -> None:
+        if entry["begin"] != len(self.people):
+            raise ValueError("users are missing")
+        self.begun = True
+
+    def _trouble(self, entry: Entry, at: datetime) -> None:
+        trouble = Trouble(entry["trouble"], entry["message"], entry["cure"], Grade(entry["grade"]))
+        for user in entry["users"]:
+            self.people[user].trouble = trouble
+
+    def _usage(self, entry: Entry, at: datetime) -> None:
+        for user, (since, total) in entry["usage"].items():
+            self.people[user].usage = Usage(since, total, at)
+
+    def _targets(self, entry: Entry, at: datetime) -> None:
+        for user, target in entry["targets"].items():
+            self.people[user].target = str(target)
+
+    def _call(self, entry: Entry, at: datetime) -> None:
+        self.calls[entry["call"]] = entry.get("answer")
+
+    def _budget(self, entry: Entry, at: datetime) -> None:
+        self.budget, self.halted, self.paused = int(entry["budget"]), "", ""
+
+    def _halt(self, entry: Entry, at: datetime) -> None:
+        self.halted = str(entry["halt"])
+
+    def _pause(self, entry: Entry, at: datetime) -> None:
+        self.paused = str(entry["pause"])
+
+    def _end(self, entry: Entry, at: datetime) -> None:
+        self.ended, self.ended_as = at, str(entry["end"])
+
+    def _plan(self, entry: Entry) -> None:
+        if self.begun or entry["plan"] in self.people:
+            raise ValueError("a user is planned twice")
+        course = Course(entry.get("course", Course.LEAK if self.terms.kind is Kind.LEAK else Course.SCHEDULED))
+        state = State.PLANNED if course is Course.SCHEDULED else State.EXPOSED
+        at = self.terms.at
+        self.people[entry["plan"]] = Person(
+            entry["plan"], entry["profile"], int(entry["wave"]), course, entry["new"], entry["old"], state, at, at
+        )
+
+    def _event(self, entry: Entry, at: datetime) -> None:
+        event = Event(entry["event"])
+        users: list[str] | dict[str, Any] = entry["users"]
+        for user in users:
+            person = self.people[user]
+            person.state = advance(person.course, person.state, event)
+            person.since, person.trouble = at, None
+            if event is Event.BUILT and isinstance(users, dict):
+                person.generation = int(users[user])
+            elif event is Event.SUPPLIED and isinstance(users, dict):
+                person.target = str(users[user])
+            elif event is Event.REFUSED:
+                if person.course is Course.LEAK:
+                    person.target = ""
+                person.trouble = Trouble(entry["cause"], entry["message"], entry["cure"], Grade.FAILED)
+            elif event is Event.LISTED:
+                person.idle = str(entry["idle"])
+            elif event is Event.PROVED:
+                person.dead_at = at
+            elif event is Event.EXCEPTED:
+                person.reason = str(entry["reason"])
+            elif event is Event.TURNED:
+                person.target, person.other = person.other, person.target
+                person.back, person.usage, person.idle = not person.back, None, ""
+
+
+_TAKES: dict[str, Callable[[Rotation, Entry, datetime], None]] = {
+    "event": Rotation._event,  # noqa: SLF001  the table belongs to the class
+    "trouble": Rotation._trouble,  # noqa: SLF001
+    "usage": Rotation._usage,  # noqa: SLF001
+    "targets": Rotation._targets,  # noqa: SLF001
+    "call": Rotation._call,  # noqa: SLF001
+    "budget": Rotation._budget,  # noqa: SLF001
+    "halt": Rotation._halt,  # noqa: SLF001
+    "pause": Rotation._pause,  # noqa: SLF001
+    "end": Rotation._end,  # noqa: SLF001
+    "begin": Rotation._begin,  # noqa: SLF001
+}
+_REMARKS = frozenset({"intent", "did"})
+
+
+def fold(entries: Iterable[Entry], path: Path) -> Rotation | None:
+    """The rotation that a journal tells of; None when it holds no whole first line. Raises JournalError with the line."""
+    rotation: Rotation | None = None
+    for number, entry in enumerate(entries, 1):
+        try:
+            if rotation is None:
+                terms = Terms.of(entry)
+                rotation = Rotation(terms, int(entry["generation"]), terms.max_failures)
+            else:
+                rotation.apply(entry)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as e:
+            raise damaged(path, number, f"it does not follow from those before it ({type(e).__name__}: {e})") from None
+    return rotation
+
+
+def planned(people: Iterable[Person], terms: Terms) -> Iterator[Entry]:
+    """The lines of a plan, which the line `begin` ends."""
+    usual = Course.LEAK if terms.kind is Kind.LEAK else Course.SCHEDULED
+    count = 0
+    for count, p in enumerate(people, 1):  # noqa: B007  counted for the last line
+        entry: Entry = {"plan": p.user, "profile": p.profile, "wave": p.wave, "old": p.other, "new": p.target}
+        yield entry if p.course is usual else entry | {"course": p.course.value}
+    yield {"begin": count, "at": stamp(terms.at)}
+
+
+def happened(
+    event: Event, users: Iterable[str] | Mapping[str, Any], at: datetime, *, of: int = 500, **more: Any
+) -> Iterator[Entry]:
+    """The entries that say that something happened to users, at most `of` in each, so that lines stay short."""
+    listed = list(users)
+    for start in range(0, len(listed), of):
+        part = listed[start : start + of]
+        named = {user: users[user] for user in part} if isinstance(users, dict) else part
+        yield {"at": stamp(at), "event": event.value, "users": named, **more}
+
+
+def troubled(trouble: Trouble, users: Iterable[str], at: datetime) -> Entry:
+    """The entry that says what keeps users from going on."""
+    return {
+        "at": stamp(at),
+        "trouble": trouble.cause,
+        "users": list(users),
+        "message": trouble.message,
+        "cure": trouble.cure,
+        "grade": trouble.grade.value,
+    }

@@ -1,0 +1,154 @@
+"""The state machine of one user's rotation: a table, and the one function that reads it. Pure.
+
+Three courses share most of their steps. *Scheduled*: the new key is installed and confirmed before the old one is listed for
+revocation. *Leak*: the old key is revoked and proved dead first. *Spare*: a leaked key that was not in use any more needs no
+successor. Rolling back is no course of its own: the two keys change places, and the same steps follow.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Course(StrEnum):
+    SCHEDULED = "scheduled"
+    LEAK = "leak"
+    SPARE = "spare"
+
+
+class State(StrEnum):
+    """Where a user stands. *Target* is the key that is to be in use, *other* the one that is to go."""
+
+    PLANNED = "planned"
+    """The target is named in the plan and not yet in the vault."""
+    PENDING = "pending"
+    """The target is in the vault as `pending`; the gateway has not taken it yet."""
+    PROBED = "probed"
+    """The gateway took the target."""
+    RELEASED = "released"
+    """dist/ holds a bundle with the target, in a new generation."""
+    DELIVERED = "delivered"
+    """The bundle was pushed, or lies where the endpoint fetches it."""
+    CONFIRMED = "confirmed"
+    """The endpoint's signed receipt says that the target is installed and in use."""
+    CURRENT = "current"
+    """The vault calls the target `current` and the other `previous`."""
+    LISTED = "to revoke"
+    """The other is idle, or whether it is cannot be told; it stands in the list of keys to revoke."""
+    DEAD = "dead"
+    """The gateway refused the other with a 401."""
+    RETIRED = "retired"
+    """The vault calls the other `retired`: nothing is left to do."""
+    EXPOSED = "exposed"
+    """Leak: the other stands in the list of keys to revoke at once."""
+    BARE = "without a key"
+    """Leak: the other is dead, and there is no successor yet."""
+    REJECTED = "rejected"
+    """The gateway refused the new key for good; the old one stays in use."""
+    EXCEPTED = "excepted"
+    """Left out of the rotation by an operator, for a reason that is kept."""
+
+
+class Event(StrEnum):
+    SEALED = "sealed"
+    TAKEN = "taken"
+    REFUSED = "refused"
+    BUILT = "built"
+    HANDED = "handed over"
+    CONFIRMED = "confirmed"
+    PROMOTED = "promoted"
+    LISTED = "listed"
+    PROVED = "proved dead"
+    FILED = "filed"
+    SUPPLIED = "supplied"
+    TURNED = "turned back"
+    EXCEPTED = "excepted"
+
+
+Table = dict[tuple[State, Event], State]
+
+_INSTALL: Table = {
+    (State.PENDING, Event.TAKEN): State.PROBED,
+    (State.PROBED, Event.BUILT): State.RELEASED,
+    (State.RELEASED, Event.HANDED): State.DELIVERED,
+    (State.DELIVERED, Event.CONFIRMED): State.CONFIRMED,
+    # a bundle that cannot be what was released any more is built again
+    (State.RELEASED, Event.BUILT): State.RELEASED,
+    (State.DELIVERED, Event.BUILT): State.RELEASED,
+}
+
+TRANSITIONS: dict[Course, Table] = {
+    Course.SCHEDULED: {
+        (State.PLANNED, Event.SEALED): State.PENDING,
+        (State.PENDING, Event.REFUSED): State.REJECTED,
+        **_INSTALL,
+        (State.CONFIRMED, Event.PROMOTED): State.CURRENT,
+        (State.CURRENT, Event.LISTED): State.LISTED,
+        (State.CURRENT, Event.PROVED): State.DEAD,
+        (State.LISTED, Event.PROVED): State.DEAD,
+        (State.DEAD, Event.FILED): State.RETIRED,
+        # nothing was released yet: the endpoint never saw the new key, so the old one counts as confirmed
+        (State.PENDING, Event.TURNED): State.CONFIRMED,
+        (State.PROBED, Event.TURNED): State.CONFIRMED,
+        (State.RELEASED, Event.TURNED): State.PROBED,
+        (State.DELIVERED, Event.TURNED): State.PROBED,
+        (State.CONFIRMED, Event.TURNED): State.PROBED,
+        (State.CURRENT, Event.TURNED): State.PROBED,
+        (State.LISTED, Event.TURNED): State.PROBED,
+        **{
+            (state, Event.EXCEPTED): State.EXCEPTED
+            for state in State
+            if state not in {State.RETIRED, State.EXCEPTED, State.EXPOSED, State.BARE}
+        },
+    },
+    Course.LEAK: {
+        (State.EXPOSED, Event.PROVED): State.DEAD,
+        (State.DEAD, Event.FILED): State.BARE,
+        (State.BARE, Event.SUPPLIED): State.PENDING,
+        (State.PENDING, Event.REFUSED): State.BARE,
+        **_INSTALL,
+        (State.CONFIRMED, Event.PROMOTED): State.RETIRED,
+        **{(state, Event.EXCEPTED): State.EXCEPTED for state in State if state not in {State.RETIRED, State.EXCEPTED}},
+    },
+    Course.SPARE: {
+        (State.EXPOSED, Event.PROVED): State.DEAD,
+        (State.DEAD, Event.FILED): State.RETIRED,
+        (State.EXPOSED, Event.EXCEPTED): State.EXCEPTED,
+        (State.DEAD, Event.EXCEPTED): State.EXCEPTED,
+    },
+}
+
+OVER = frozenset({State.RETIRED, State.EXCEPTED, State.REJECTED})
+"""States in which a user is free for another rotation."""
+UNDER_WAY = frozenset({State.RELEASED, State.DELIVERED, State.CONFIRMED})
+"""States in which the bundle in dist/ holds the target while the vault still calls another key current."""
+INSTALLED = frozenset({State.CURRENT, State.LISTED, State.DEAD, State.RETIRED, State.EXCEPTED})
+"""States that let the next wave begin."""
+
+WAITS_FOR: dict[State, str] = {
+    State.PLANNED: "provision rotate start, with the same keys",
+    State.PENDING: "provision rotate resume",
+    State.PROBED: "provision rotate resume",
+    State.RELEASED: "provision rotate resume",
+    State.DELIVERED: "the endpoint",
+    State.CONFIRMED: "provision rotate resume",
+    State.CURRENT: "the old key to be idle",
+    State.LISTED: "you, in the console",
+    State.DEAD: "provision rotate resume",
+    State.EXPOSED: "you, in the console",
+    State.BARE: "a new key",
+    State.REJECTED: "another key",
+}
+
+
+def advance(course: Course, state: State, event: Event) -> State:
+    """The state after an event. Raises RuntimeError for an event out of turn: that is a bug, or an altered journal."""
+    try:
+        return TRANSITIONS[course][state, event]
+    except KeyError:
+        raise RuntimeError(f"{event.value!r} cannot happen to a user who is {state.value!r} ({course})") from None
+
+
+def allowed(course: Course, state: State, event: Event) -> bool:
+    """Whether an event can happen now."""
+    return (state, event) in TRANSITIONS[course]
