@@ -35,7 +35,7 @@ _PUBLIC = re.compile(
 )
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,16}|\d{4}-\d\d-\d\d[T ].*")
 _PLACE = re.compile(
-    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ | ^[\w-]+(?:/[\w.-]+)+/?$ """,
+    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | ^[\w-]+(?:\.[\w-]+)+:\d+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ | ^[\w-]+(?:/[\w.-]+)+/?$ """,
 )
 _CODE = re.compile(
     r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]|\w\[[\"'\w]"
@@ -45,11 +45,11 @@ _NAME_BEFORE = re.compile(
 )
 _NOT_A_SECRETS_NAME = re.compile(
     r"""(?ix) (?:^|[_.-]) (?:public|publishable|pub|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object|index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?
-        |fingerprint|thumbprint|signature|csrf|xsrf|nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|stop|eos|bos|pad|unk|mask|sep|cls|special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right|idempotency|i18n|translation|locale|message|site)
+        |fingerprint|thumbprint|signature|csrf|xsrf|nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|stop|eos|bos|pad|unk|mask|sep|cls|special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right|idempotency|public_?key|i18n|translation|locale|message|site)
         [_.-]? (?:key|token)s? $
       | (?:integrity|digest|checksum|sha\d+|md5|etag|commit|revision|fingerprint|uuid|guid|hash|version|resolved)$ """,
 )
-_DEMO_KEY = re.compile(r"(?i)AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$")
+_DEMO_KEY = re.compile(r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$")
 
 
 def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:

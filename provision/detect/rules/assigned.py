@@ -25,7 +25,7 @@ _NAME = (
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
 )
 _AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
-_SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd]|,)"
+_SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
 
 _KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
@@ -118,6 +118,17 @@ RULES: tuple[Rule, ...] = (
             "token=TOKEN_TYPE_2)",
             "api_key=settings.api_key2",
         ),
+    ),
+    _assigned(
+        "argument",
+        "Random text as the argument behind a name that says secret",
+        rf"(?i)[\"']{_NAME}[\"'],\s{{0,4}}[\"'](?:bearer |token |basic )?(?P<secret>[^\s\"'`\\]{{12,250}})[\"']",
+        accept=plausible_bare,
+        examples=(
+            made('os.environ.setdefault("AISA_API_KEY", "', ALNUM, 40, '")'),
+            made("('x-api-key', '", HEX, 32, "')"),
+        ),
+        counter_examples=("'AES_KEY', 'PKCS7_ISSUER_AND_SERIAL',", '("token", "application/x-www-form-urlencoded2")'),
     ),
     _assigned(
         "element",

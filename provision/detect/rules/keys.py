@@ -40,7 +40,7 @@ RULES: tuple[Rule, ...] = (
         keywords=("private key-----", "private key block-----"),
         # the second form is a key whose end was cut off: nothing but base64 may follow then
         pattern=r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[^\x00-\x08(){};$]{40,}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}))",
+        r"(?:[^\x00-\x08(){};$]+?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}))",
         examples=(
             lambda: _pem("OPENSSH "),
             lambda: _pem("RSA ", 1600),

@@ -198,6 +198,6 @@ RULES: tuple[Rule, ...] = (
     _token("browserbase-key", "Browserbase API key", "bb_live_", r"bb_live_[A-Za-z0-9_-]{24,40}", made("bb_live_", URLSAFE, 27)),
     _token("fernet-token", "Fernet token", "gaaaaa", r"gAAAAA[A-Za-z0-9_-]{70,400}={0,2}", made("gAAAAA", URLSAFE, 94, "=="), severity=Severity.MEDIUM,
            confidence=Confidence.MEDIUM),
-    _token("square-token", "Square token", "sq0atp- sq0csp- eaaa", r"(?:sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{22,43}|EAAA[A-Za-z0-9+=_-]{60})",
+    _token("square-token", "Square token", "sq0atp- sq0csp-", r"sq0(?:atp|csp)-[A-Za-z0-9_-]{22,43}",
            made("sq0atp-", URLSAFE, 22)),
 )  # fmt: skip
