@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.bundle.installed import Installed, kept_paths, read_installed
+from provision.bundle.installed import FOLDER, Installed, kept_paths, key_in_place_since, read_installed
 from provision.bundle.installing import PRIVATE, Before, Plan, env_values, plan_install
 from provision.bundle.opening import OpenedBundle, OtherUserError, Policy, unsealed, verify
 from provision.bundle.owner import as_owner
 from provision.bundle.processes import RunningHermes, running_hermes
 from provision.bundle.routing import RouteCheck, check_route, managed_dir_in_force, run_environment
-from provision.bundle.writing import modes_of
+from provision.bundle.writing import USER_FILES, modes_of
 from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes import facts
@@ -58,6 +58,8 @@ class Report:
     check: RouteCheck
     recovered: bool
     running: tuple[RunningHermes, ...] | None
+    key_since: float | None = None
+    """When the key in force was put in place (Unix time): processes from before it hold another."""
     managed_dir: Path | None = None
 
     @property
@@ -100,6 +102,7 @@ def install(
         check=check_route(after, manifest, environ=_seen_by_hermes(environ, opened, managed_dir), now=now.timestamp()),
         recovered=recovered,
         running=running_hermes(home),
+        key_since=key_in_place_since(home),
         managed_dir=managed_dir,
     )
 
@@ -132,9 +135,28 @@ def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: Insta
         managed=files.managed if manifest.managed else None,
         installed=installed,
         names=kept_paths(home),
+        profiles=_profiles_of(files, home, manifest),
         loose=frozenset({facts.ENV_NAME} if loose else ()),
         modes=modes,
     )
+
+
+def _profiles_of(files: HermesFiles, home: Path, manifest: Manifest) -> dict[str, HomeFiles]:
+    """The Hermes profiles whose copies of a replaced key are ours to replace: none for a bundle that is for one of them.
+
+    Not those with an installation of their own, nor what lies behind a link, nor what cannot be read.
+    """
+    if manifest.hermes_profile not in (None, "default"):
+        return {}
+    folder = home / facts.PROFILES_FOLDER
+    return {
+        name: profile
+        for name, profile in files.profiles.items()
+        if not profile.unreadable
+        and not (folder / name / FOLDER).exists()
+        and not any((folder / name / part).is_symlink() for part in ("", *USER_FILES))
+        and not folder.is_symlink()
+    }
 
 
 def _unseal(sealed: bytes, identities: Sequence[Identity], manifest: Manifest) -> bytes:

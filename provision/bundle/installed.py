@@ -141,6 +141,14 @@ def read_installed(home: Path) -> Installed | None:
         ) from e
 
 
+def key_in_place_since(home: Path) -> float | None:
+    """When the installed key was put in place (Unix time): our marks of it are written only when it changes."""
+    try:
+        return (home / kept_paths(home).marks).stat().st_mtime
+    except OSError:
+        return None
+
+
 def require_installed(home: Path) -> Installed:
     """What is installed in a home. Raises NotInstalledError and BrokenInstallationError."""
     found = read_installed(home)

@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING
 from provision.bundle.diff import flattened
 from provision.bundle.installed import REMOVED, KeptFiles, KeptPaths
 from provision.bundle.manifest import MANIFEST, SIGNATURE
+from provision.bundle.replacing import planned_swap, swapped_profiles
 from provision.detect.fingerprint import fingerprint
 from provision.errors import ProvisionError
 from provision.fleet.desired import SecretDelivery
 from provision.hermes import facts
 from provision.hermes.dotenv import check_value, edit, read_raw
 from provision.hermes.merge import Merged, clean_auth, clean_config, merge_config
+from provision.hermes.oldkey import swap_auth, swap_config, swap_env
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from provision.bundle.installed import Installed
     from provision.bundle.manifest import Manifest
     from provision.bundle.opening import OpenedBundle
     from provision.hermes.home import HomeFiles
+    from provision.hermes.oldkey import Swap, Swapped
     from provision.hermes.removed import Removed
 
 PRIVATE, PUBLIC = 0o600, 0o644
@@ -76,6 +79,8 @@ class Before:
     managed: HomeFiles | None
     installed: Installed | None
     names: KeptPaths
+    profiles: Mapping[str, HomeFiles] = field(default_factory=dict)
+    """Hermes profiles inside this home that are not provisioned on their own."""
     loose: frozenset[str] = frozenset()
     modes: Mapping[str, int] = field(default_factory=dict)
 
@@ -111,10 +116,12 @@ def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
     values = env_values(opened.env)
     if manifest.key_env not in values:
         raise BadEnvError(f"the sealed .env does not set {manifest.key_env}", hint="have IT render again")
-    steps = _Steps(before)
+    swap = planned_swap(manifest, values[manifest.key_env], before.installed, (files, *before.profiles.values()))
+    steps = _Steps(before, swap)
     steps.env(manifest, values)
     merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
     steps.auth(merged.pools)
+    steps.profiles()
     if merged.data or files.config is not None:
         steps.put(facts.CONFIG_NAME, files.config, merged.data, before.modes.get(facts.CONFIG_NAME, PRIVATE))
     steps.keep(opened, values)
@@ -136,8 +143,9 @@ def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
 class _Steps:
     """Collects the changes of one plan."""
 
-    def __init__(self, before: Before) -> None:
+    def __init__(self, before: Before, swap: Swap | None) -> None:
         self.before = before
+        self.swap = swap
         self.changes: list[Change] = []
         self.managed_changes: list[Change] = []
         self.set_: list[str] = []
@@ -158,7 +166,10 @@ class _Steps:
         if manifest.secret_delivery is SecretDelivery.RUN:
             del written[manifest.key_env]
             gone.add(manifest.key_env)
-        edited = edit(files.env, written, gone)
+        own = (
+            self._swapped(swap_env(files.env, self.swap, facts.ENV_NAME), {*written, *gone}) if self.swap else files.env
+        )
+        edited = edit(own, written, gone)
         self.env_after = edited.data
         self.removed += edited.removed
         self.notes += edited.notes
@@ -185,13 +196,30 @@ class _Steps:
         files = self.before.files
         data, removed = clean_auth(files.auth, *pools)
         self.removed += removed
+        if self.swap:
+            data = self._swapped(swap_auth(data, self.swap, facts.AUTH_NAME))
         self.put(facts.AUTH_NAME, files.auth, data)
+
+    def profiles(self) -> None:
+        """Hermes profiles of this home: only copies of the replaced key."""
+        for name, was, swapped in swapped_profiles(self.before.profiles, self.swap) if self.swap else ():
+            self.put(name, was, self._swapped(swapped))
+
+    def _swapped(self, swapped: Swapped, ours: Container[str] = ()) -> bytes | None:
+        self.removed += [each for each in swapped.replaced if each.where not in ours]
+        self.notes += swapped.left
+        return swapped.data
+
+    def _config(self) -> bytes | None:
+        """The user's config.yaml, copies of the replaced key in it already a reference."""
+        current = self.before.files.config
+        return self._swapped(swap_config(current, self.swap, facts.CONFIG_NAME)) if self.swap else current
 
     def merged(self, opened: OpenedBundle) -> Merged:
         """The user's config.yaml with the rendering in it."""
         files, installed = self.before.files, self.before.installed
         last = installed.kept.rendering if installed and not installed.manifest.managed else None
-        merged = merge_config(files.config, last, opened.verified.config)
+        merged = merge_config(self._config(), last, opened.verified.config)
         self.removed += merged.removed
         self.notes += merged.notes
         self._describe(files.config, merged.data, opened.verified.config)
@@ -199,14 +227,14 @@ class _Steps:
 
     def managed(self, opened: OpenedBundle) -> Merged:
         """The rendering goes to the managed scope, which everybody can read; the user's own config is only cleaned."""
-        scope, files, installed = self.before.managed, self.before.files, self.before.installed
+        scope, installed = self.before.managed, self.before.installed
         was_env, was_config = (scope.env, scope.config) if scope else (None, None)
         last = installed.kept.rendering if installed else None
         before_managed = bool(installed and installed.manifest.managed)
         pins = dict(facts.MANAGED_ENV_PINS)
         edited = edit(was_env, pins, {*facts.HIJACKING_ENV, opened.manifest.key_env} - pins.keys())
         config = merge_config(was_config, last if before_managed else None, opened.verified.config)
-        cleaned = clean_config(files.config, None if before_managed else last, opened.verified.config)
+        cleaned = clean_config(self._config(), None if before_managed else last, opened.verified.config)
         self.removed += (*edited.removed, *config.removed, *cleaned.removed)
         self.notes += (*config.notes, *cleaned.notes)
         self._describe(was_config, config.data, opened.verified.config)

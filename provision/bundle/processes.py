@@ -1,6 +1,8 @@
 """Which Hermes processes are running and have read the old settings: they must be restarted to see new ones.
 
-Best effort, on Linux only, from /proc; elsewhere the honest answer is that we cannot tell.
+On Linux only, from /proc; elsewhere the honest answer is that we cannot tell. Hermes 0.19 reads its key once, when it starts
+(its messaging gateway reads `.env` again before each turn, but not what it has built from it): a process that started before
+the key in force was installed holds the one before.
 """
 
 from __future__ import annotations
@@ -23,6 +25,12 @@ class RunningHermes:
     what: str
     same_home: bool | None
     """Whether it uses this home; None when its environment cannot be read."""
+    started: float | None = None
+    """Unix time; None when that cannot be told."""
+
+    def from_before(self, moment: float) -> bool | None:
+        """Whether it was started before a moment (Unix time); None when that cannot be told."""
+        return None if self.started is None else self.started < moment
 
 
 def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHermes, ...] | None:
@@ -30,6 +38,7 @@ def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHerme
     if not sys.platform.startswith("linux") or not proc.is_dir():
         return None
     found = []
+    boot = _boot_time(proc)
     for entry in proc.iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
@@ -42,7 +51,7 @@ def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHerme
             continue
         same = _same_home(entry, home)
         if same is not False:
-            found.append(RunningHermes(int(entry.name), what, same))
+            found.append(RunningHermes(int(entry.name), what, same, _started(entry, boot)))
     return tuple(sorted(found, key=lambda p: p.pid))
 
 
@@ -71,6 +80,24 @@ def _same_home(entry: Path, home: Path) -> bool | None:
         return theirs.resolve() in (home.resolve(), home.parent.parent.resolve())
     except OSError:
         return None
+
+
+def _boot_time(proc: Path) -> float | None:
+    try:
+        line = next(line for line in _read(proc / "stat").splitlines() if line.startswith(b"btime "))
+        return float(line.split()[1])
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+
+
+def _started(entry: Path, boot: float | None) -> float | None:
+    """When a process started: field 22 of its `stat`, in clock ticks since the boot (proc(5)). Good to a second or so."""
+    try:
+        after_name = _read(entry / "stat").rpartition(b")")[2].split()
+        ticks = int(after_name[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    return None if boot is None else boot + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: Path) -> bytes:

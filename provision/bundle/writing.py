@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from provision.bundle.installing import Change, Plan
     from provision.hermes.home import HermesFiles
 
-_USER_FILES = (facts.ENV_NAME, facts.AUTH_NAME, facts.CONFIG_NAME)
+USER_FILES = (facts.ENV_NAME, facts.AUTH_NAME, facts.CONFIG_NAME)
 
 
 class ManagedScopeError(ProvisionError):
@@ -68,7 +68,7 @@ class Disk:
             except OSError as e:
                 raise FileProblemError(f"cannot make {home}: {e.strerror or e}", hint="nothing was changed") from e
             with locked(home / FOLDER / "lock", "install"):
-                finished = recover(home, journal=JOURNAL)
+                finished = recover(home, journal=JOURNAL, folders=_profile_folders(home))
                 _sweep(home / REMOVED)
                 _linked(home, self._user_home)
                 yield finished
@@ -141,6 +141,16 @@ class DryRun:
         return replace(files, root=_over(files.root, plan.home), managed=managed)
 
 
+def _profile_folders(home: Path) -> list[str]:
+    """Hermes profiles that an install of the home writes to; those that are provisioned on their own have their own lock."""
+    folder = home / facts.PROFILES_FOLDER
+    try:
+        found = [each for each in folder.iterdir() if not each.is_symlink() and each.is_dir()]
+    except OSError:
+        return []
+    return [f"{facts.PROFILES_FOLDER}/{each.name}" for each in found if not (each / FOLDER).exists()]
+
+
 def _over(folder: HomeFiles, changes: Sequence[Change]) -> HomeFiles:
     new = {c.name: c.data for c in changes}
     return replace(
@@ -153,7 +163,7 @@ def _over(folder: HomeFiles, changes: Sequence[Change]) -> HomeFiles:
 
 def _linked(home: Path, user_home: Path | None) -> dict[str, Path]:
     """The user's files that are links, and where they lie. Raises LinkedHomeError for those that are not to be followed."""
-    targets = {name: link_target(home / name, user_home) for name in _USER_FILES}
+    targets = {name: link_target(home / name, user_home) for name in USER_FILES}
     return {name: target for name, target in targets.items() if target is not None}
 
 
@@ -174,7 +184,7 @@ def modes_of(home: Path) -> Mapping[str, int]:
     if os.name == "nt":
         return {}
     found = {}
-    for name in _USER_FILES:
+    for name in USER_FILES:
         try:
             found[name] = stat.S_IMODE((home / name).stat().st_mode)
         except OSError:

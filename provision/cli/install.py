@@ -22,7 +22,10 @@ from provision.cli.here import (
 from provision.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from provision.bundle.install import Report
+    from provision.bundle.processes import RunningHermes
     from provision.bundle.receipt import SignedReceipt
 
 
@@ -111,11 +114,25 @@ def _route_lines(report: Report) -> list[str]:
 
 
 def _restart_lines(report: Report) -> list[str]:
-    if report.plan.empty:
-        return []
     if report.running is None:
+        if report.plan.empty:
+            return []
         return ["cannot tell whether Hermes is running here: restart it if it is"]
-    return [f"restart {p.what} (pid {p.pid}): it still has the old settings" for p in report.running]
+    return restart_lines(report.running, report.key_since, everyone=not report.plan.empty)
+
+
+def restart_lines(running: Sequence[RunningHermes], since: float | None, *, everyone: bool) -> list[str]:
+    """Who must be restarted: `everyone` who may have read old settings, or only those from before the key in force."""
+    lines = []
+    for process in running:
+        old = process.from_before(since) if since is not None else None
+        if old:
+            lines.append(
+                f"restart {process.what} (pid {process.pid}): it started before this key came and holds the one before"
+            )
+        elif everyone:
+            lines.append(f"restart {process.what} (pid {process.pid}): it may still have the old settings")
+    return lines
 
 
 def _json(report: Report, signed: SignedReceipt | None) -> str:
@@ -125,7 +142,11 @@ def _json(report: Report, signed: SignedReceipt | None) -> str:
     plan, route = report.plan, report.check.route
     running: list[dict[str, Any]] | None = None
     if report.running is not None:
-        running = [{"pid": p.pid, "what": p.what} for p in report.running]
+        since = report.key_since
+        running = [
+            {"pid": p.pid, "what": p.what, "holds_old_key": None if since is None else p.from_before(since)}
+            for p in report.running
+        ]
     return document(
         "install/v1",
         ok=report.ok,

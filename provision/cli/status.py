@@ -146,4 +146,15 @@ def _text(found: Status, answer: Answer | None) -> str:
     if answer is not None:
         verdict = {True: "answered", False: "failed", None: "cannot tell"}[answer.ok]
         lines.append(f"hermes     {verdict}: {answer.said}")
+    lines += [f"restart    {line.removeprefix('restart ')}" for line in _stale(found)]
     return "".join(printable(line) + "\n" for line in lines)
+
+
+def _stale(found: Status) -> list[str]:
+    from provision.bundle.installed import key_in_place_since
+    from provision.bundle.processes import running_hermes
+    from provision.cli.install import restart_lines
+
+    since = key_in_place_since(found.home)
+    running = running_hermes(found.home) if since is not None else None
+    return restart_lines(running or (), since, everyone=False)

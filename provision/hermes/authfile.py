@@ -47,7 +47,7 @@ def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple
         return data, ()
     for pool in [p for p, entries in pools.items() if entries == [] and normalised_name(p) in names]:
         del pools[pool]
-    return _dumped(store, data), tuple(removed)
+    return dumped(store, data), tuple(removed)
 
 
 def _holds_key(entry: Any) -> bool:
@@ -57,7 +57,7 @@ def _holds_key(entry: Any) -> bool:
     return source.startswith("manual") or any(entry.get(key) for key in _TOKENS)
 
 
-def _dumped(store: Any, like: bytes) -> bytes:
+def dumped(store: Any, like: bytes) -> bytes:
     """JSON in the layout of the file it came from; Hermes' own, when that cannot be told."""
     original = json.loads(like)
     end = "\n" if like.endswith(b"\n") else ""
