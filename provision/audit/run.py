@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to look at. `anchor` is the folder that paths in finding ids are relative to."""
+    """What to look at, and with what."""
 
     paths: Sequence[Path]
     detector: Detector
@@ -50,6 +50,7 @@ class Seen:
     leaks: tuple[Leak, ...] = field(repr=False)
     home: HomeReport
     judging: Judging
+    detector: Detector = field(repr=False)
     counts: Counts
     unread: tuple[Unread, ...]
 
@@ -94,7 +95,7 @@ def look(order: Order, on_progress: Callable[[Tally], None] = lambda _: None) ->
     judging = Judging(around, order.salt, order.looking.now, order.describe, order.looking.name)
     found = sort_out(raws, judging)
     counts = Counts(last.files, last.bytes, found.in_place, found.allowed)
-    return Seen(found.leaks, report, judging, counts, (*unread, *report.unread))
+    return Seen(found.leaks, report, judging, order.detector, counts, (*unread, *report.unread))
 
 
 def _unread(item: Unreadable) -> Unread:

@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "build-zipapp": ("Build provision as a single file for any Python.", "build_zipapp"),
         "publish": ("Lay dist/ out as a signed feed of static files.", "publish"),
         "package": ("Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm.", "package"),
+        "rotate": ("Replace keys in bulk: no outage, every step proved.", "rotate", "rotate_more"),
         "receipts": ("What endpoints have signed about themselves.", "receipts"),
     },
     "On a user's machine": {
@@ -46,7 +47,8 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "status": ("Show where Hermes really sends its requests.", "status"),
         "run": ("Run a command with the key in its memory only.", "run"),
     },
-    "Before something is shown or sent": {
+    "Against leaks": {
+        "audit": ("Find leaked keys and hijacked routes.", "audit"),
         "redact": ("Mask secrets in text, streams, recordings, files.", "redact"),
     },
 }
