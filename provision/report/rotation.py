@@ -1,0 +1,276 @@
+"""Rotations for people and programs: what is planned, where everybody stands, what to revoke, what is in the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.report.document import document
+from provision.report.html import Bar, Page, Section, page
+from provision.report.terminal import printable, table
+from provision.rotate.people import stamp
+from provision.rotate.states import OVER, WAITS_FOR, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
+
+    from provision.rotate.listing import Revocation
+    from provision.rotate.people import Person, Trouble
+    from provision.rotate.planning import Plan
+    from provision.rotate.rotation import Rotation
+
+SHOWN = 50
+_GOOD = frozenset({State.RETIRED, State.CURRENT, State.LISTED, State.DEAD})
+_BAD = frozenset({State.REJECTED, State.EXPOSED, State.BARE})
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One rotation at one moment: keys to revoke, and doubts of the pass just made that concern no single user."""
+
+    rotation: Rotation
+    now: datetime
+    revocations: tuple[Revocation, ...] = ()
+    doubts: tuple[Trouble, ...] = field(default=())
+
+
+def plan_lines(plan: Plan, terms_waves: Sequence[str]) -> Iterator[str]:
+    """What is about to happen, for a person to agree to."""
+    waves = plan.waves()
+    for number, wave in enumerate(waves, 1):
+        profiles = Counter(person.profile for person in wave)
+        names = ", ".join(person.user for person in wave[:5]) + (", …" if len(wave) > 5 else "")
+        told = ", ".join(f"{count} {name}" for name, count in sorted(profiles.items()))
+        yield f"wave {number} of {len(waves)}: {len(wave):,} user{'s' if len(wave) != 1 else ''} ({told}): {names}"
+    if len(waves) == 1 and len(plan.people) > 1 and "%" not in terms_waves[0]:
+        yield "everybody is in one wave: --waves 1,10%,100% tries it with a few first"
+    for remark in plan.remarks[:20]:
+        yield str(remark)
+    if len(plan.remarks) > 20:
+        yield f"and {len(plan.remarks) - 20:,} more remarks like these"
+
+
+def plan_json(plan: Plan) -> str:
+    """The document `provision/rotate-plan/v1`."""
+    users = [
+        {"user": p.user, "profile": p.profile, "wave": p.wave + 1, "old": p.other, "new": p.target} for p in plan.people
+    ]
+    remarks = [{"rule": r.rule, "message": r.message, "hint": r.hint} for r in plan.remarks]
+    return document("rotate-plan/v1", waves=len(plan.waves()), users=users, remarks=remarks)
+
+
+def plan_table(plan: Plan) -> str:
+    """Every user of the plan."""
+    rows = [(p.wave + 1, p.user, p.profile, p.other, p.target) for p in plan.people]
+    return table(("WAVE", "USER", "PROFILE", "OLD KEY", "NEW KEY"), rows)
+
+
+def status_text(status: Status, *, everybody: bool = False) -> str:
+    """One rotation: a line per wave, who waits for whom, what is in the way, and the keys to revoke."""
+    rotation = status.rotation
+    parts = [_head(status) + "\n", _waves(rotation), "\n"]
+    parts += _troubles(status)
+    parts += _waiting(status, everybody=everybody)
+    parts += _revocations(status)
+    parts.append(_next(status) + "\n")
+    return "".join(parts)
+
+
+def _head(status: Status) -> str:
+    rotation, terms = status.rotation, status.rotation.terms
+    words = [f"rotation {rotation.id} ({terms.kind}), begun {age(status.now - terms.at)} ago by {terms.who}"]
+    if rotation.ended is not None:
+        words.append(rotation.ended_as)
+    elif rotation.paused:
+        words.append(f"PAUSED: {rotation.paused}")
+    elif rotation.failures > rotation.budget:
+        words.append(f"HALTED: {rotation.failures} failed, {rotation.budget} allowed")
+    return printable("; ".join(words))
+
+
+def _waves(rotation: Rotation) -> str:
+    states = [state for state in State if rotation.counts()[state]]
+    rows = []
+    for number, wave in enumerate(rotation.waves(), 1):
+        counts = Counter(person.state for person in wave)
+        rows.append((number, len(wave), *(counts[state] or "-" for state in states)))
+    return table(("WAVE", "USERS", *(state.upper() for state in states)), rows)
+
+
+def _troubles(status: Status) -> Iterator[str]:
+    for doubt in status.doubts:
+        yield (
+            printable(f"{doubt.grade}: {doubt.message} [{doubt.cause}]") + "\n" + printable(f"  -> {doubt.cure}") + "\n"
+        )
+    groups: dict[Trouble, list[Person]] = {}
+    for person in status.rotation.people.values():
+        if person.trouble is not None and person.state is not State.EXCEPTED:
+            groups.setdefault(person.trouble, []).append(person)
+    for trouble, people in groups.items():
+        names = ", ".join(p.user for p in people[:10]) + (f" and {len(people) - 10:,} more" if len(people) > 10 else "")
+        yield printable(f"{names}: {trouble.message} [{trouble.grade}: {trouble.cause}]") + "\n"
+        yield printable(f"  -> {trouble.cure}") + "\n" if trouble.cure else ""
+    for person in status.rotation.in_state(State.EXCEPTED):
+        yield printable(f"{person.user}: left out: {person.reason}") + "\n"
+
+
+def _waiting(status: Status, *, everybody: bool) -> Iterator[str]:
+    people = [p for p in status.rotation.people.values() if everybody or p.state not in OVER]
+    rows = [
+        (
+            p.user,
+            p.profile,
+            p.wave + 1,
+            f"{p.state} (back)" if p.back else p.state.value,
+            age(status.now - p.since),
+            waits_for(p),
+            p.target or "-",
+        )
+        for p in (people if everybody else people[:SHOWN])
+    ]
+    if rows:
+        yield table(("USER", "PROFILE", "WAVE", "STATE", "SINCE", "WAITS FOR", "KEY TO USE"), rows)
+    if len(rows) < len(people):
+        yield f"… and {len(people) - len(rows):,} more: --all or --format json shows them\n"
+
+
+def _revocations(status: Status) -> Iterator[str]:
+    if not status.revocations:
+        return
+    leaked = any(r.leaked for r in status.revocations)
+    yield "\nREVOKE AT ONCE in the console:\n" if leaked else "\nrevoke in the console:\n"
+    rows = [(r.user, r.label or "-", f"…{r.last_four}", r.fingerprint, _idle(r)) for r in status.revocations]
+    yield table(("USER", "LABEL", "ENDS IN", "KEY", "IDLE"), rows)
+
+
+def _idle(revocation: Revocation) -> str:
+    if revocation.leaked:
+        return "leaked: do not wait"
+    return "yes" if revocation.idle == "yes" else "cannot tell: the gateway does not say"
+
+
+def _next(status: Status) -> str:
+    """What to do now, in one line."""
+    rotation = status.rotation
+    if rotation.ended is not None:
+        return "nothing is left to do"
+    counts = rotation.counts()
+    if rotation.over:
+        left = counts[State.REJECTED]
+        aside = f" --except 'USER=WHY' ({left} rejected)" if left else ""
+        return f"now: provision rotate finish{aside}"
+    if rotation.paused:
+        return "now: provision rotate resume, until all are back; --go-on to go forward again"
+    if rotation.failures > rotation.budget:
+        return "now: mend what is named above, then provision rotate resume; --max-failures N allows more"
+    if status.revocations:
+        return "now: revoke these, then provision rotate resume"
+    if counts[State.BARE]:
+        return "now: make new keys, then provision rotate resume --from FILE"
+    if counts[State.DELIVERED]:
+        return "now: deliver dist/ (deploy, publish), import receipts, then provision rotate resume"
+    return "now: provision rotate resume, from time to time"
+
+
+def waits_for(person: Person) -> str:
+    """Whom or what a user waits for."""
+    if person.state is State.BARE and person.target:
+        return "provision rotate resume"
+    return WAITS_FOR.get(person.state, "-")
+
+
+def age(span: timedelta) -> str:
+    """How long ago, in the largest fitting unit."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def status_json(statuses: Sequence[Status]) -> str:
+    """The document `provision/rotate-status/v1`."""
+    return document("rotate-status/v1", rotations=[_rotation(status) for status in statuses])
+
+
+def _rotation(status: Status) -> dict[str, Any]:
+    rotation, terms = status.rotation, status.rotation.terms
+    waves = []
+    for number, wave in enumerate(rotation.waves(), 1):
+        counts = Counter(p.state.value for p in wave)
+        waves.append({"wave": number, "users": len(wave), "states": dict(sorted(counts.items()))})
+    revoke = [
+        {"user": r.user, "label": r.label, "last_four": r.last_four, "key": r.fingerprint, "idle": r.idle or None}
+        for r in status.revocations
+    ]
+    return {
+        "id": rotation.id,
+        "kind": terms.kind.value,
+        "who": terms.who,
+        "begun": stamp(terms.at),
+        "ended": stamp(rotation.ended) if rotation.ended else None,
+        "ended_as": rotation.ended_as or None,
+        "halted": rotation.failures > rotation.budget,
+        "paused": rotation.paused or None,
+        "failures": rotation.failures,
+        "max_failures": rotation.budget,
+        "waves": waves,
+        "revoke": revoke,
+        "doubts": [{"cause": d.cause, "message": d.message, "cure": d.cure} for d in status.doubts],
+        "users": [_person(p) for p in rotation.people.values()],
+    }
+
+
+def _person(p: Person) -> dict[str, Any]:
+    trouble = p.trouble
+    told = (
+        {"cause": trouble.cause, "grade": trouble.grade, "message": trouble.message, "cure": trouble.cure}
+        if trouble
+        else None
+    )
+    return {
+        "user": p.user,
+        "profile": p.profile,
+        "wave": p.wave + 1,
+        "state": p.state.value,
+        "since": stamp(p.since),
+        "waits_for": waits_for(p) if p.state not in OVER else None,
+        "back": p.back,
+        "target": p.target or None,
+        "other": p.other,
+        "generation": p.generation or None,
+        "idle": p.idle or None,
+        "dead": stamp(p.dead_at) if p.dead_at else None,
+        "seconds_to_dead": int((p.dead_at - p.began).total_seconds()) if p.dead_at else None,
+        "reason": p.reason or None,
+        "trouble": told,
+    }
+
+
+def status_html(statuses: Sequence[Status]) -> Iterator[str]:
+    """A page: how many users are in each state, what to revoke, what is in the way, everybody."""
+    rotations = [status.rotation for status in statuses]
+    counts = sum((rotation.counts() for rotation in rotations), Counter[State]())
+    tones = {**dict.fromkeys(_GOOD, "good"), **dict.fromkeys(_BAD, "bad")}
+    bars = [Bar(state.value, counts[state], tones.get(state, "unsure")) for state in State if counts[state]]
+    facts = [(f"rotation {s.rotation.id}", _head(s)) for s in statuses]
+    subtitle = f"{counts.total():,} users in {len(rotations)} rotation{'s' if len(rotations) != 1 else ''}"
+    return page(Page("Key rotation", subtitle, facts, "users by state", bars, _sections(statuses)))
+
+
+def _sections(statuses: Sequence[Status]) -> Iterator[Section]:
+    revoke = [(r.user, r.label, r.last_four, r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
+    if revoke:
+        headers = ("user", "label", "ends in", "key", "idle")
+        yield Section("to revoke in the console", "", headers, revoke, "bad")
+    people = [(s, p) for s in statuses for p in s.rotation.people.values()]
+    wrong = [(p.user, p.state.value, t.cause, t.message, t.cure) for _, p in people if (t := p.trouble) is not None]
+    if wrong:
+        yield Section("in the way", "", ("user", "state", "cause", "what", "what to do"), wrong, "unsure")
+    columns = ("rotation", "wave", "user", "profile", "state", "since", "waits for")
+    everyone = (
+        (s.rotation.id, p.wave + 1, p.user, p.profile, p.state.value, stamp(p.since), waits_for(p)) for s, p in people
+    )
+    yield Section("everybody", "", columns, everyone)

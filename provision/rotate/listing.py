@@ -1,0 +1,54 @@
+"""Which keys an operator has to revoke in the console, and how a pass ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.errors import Exit
+from provision.rotate.people import Grade
+from provision.rotate.site import version_of
+from provision.rotate.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from provision.keys.vault import Vault
+    from provision.rotate.people import Trouble
+    from provision.rotate.rotation import Rotation
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One key to revoke, as the console shows it: by its label and its last four characters."""
+
+    user: str
+    label: str
+    last_four: str
+    fingerprint: str
+    since: datetime
+    idle: str
+    leaked: bool
+
+
+def to_revoke(rotation: Rotation, vault: Vault) -> Iterator[Revocation]:
+    """The keys to revoke now: of a leak at once, else only those whose successor is confirmed and current."""
+    for person in rotation.in_state(State.EXPOSED, State.LISTED):
+        known = version_of(vault, person.user, person.other)
+        if known is None:
+            continue
+        four = vault.value(person.user, known.version).last_four
+        leaked = person.state is State.EXPOSED
+        yield Revocation(person.user, known.label, four, person.other, person.since, person.idle, leaked)
+
+
+def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Trouble]) -> Exit:
+    """10 when somebody failed or was halted, 4 when something could not be told, else 0; waiting is no failure."""
+    worst, doubtful = Exit.OK, any(True for _ in doubts)
+    for rotation in rotations:
+        if rotation.failures or rotation.halted:
+            return Exit.FINDINGS
+        grades = {p.trouble.grade for p in rotation.people.values() if p.trouble is not None and not p.over}
+        doubtful = doubtful or Grade.UNSURE in grades
+    return Exit.PARTIAL if doubtful else worst
