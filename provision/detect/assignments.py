@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from provision.detect.entropy import kinds, looks_random, run_share, shannon, word_share
+from provision.detect.entropy import looks_random, run_share, shannon, word_share
 
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
 _CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
@@ -42,12 +42,14 @@ def _text(value: bytes) -> str | None:
 
 
 def _made_up(text: str) -> bool:
-    """A password of a person or of a generator: at least eight characters of three kinds, not just words with a digit."""
+    """A password of a person or of a generator: eight characters or more, not just words or a name with a digit."""
+    symbols = any(not each.isalnum() and each not in "_-.:/" for each in text)
+    cases = any(map(str.islower, text)) and any(map(str.isupper, text))
     return (
         8 <= len(text) <= 80
-        and kinds(text) >= 3
         and any(map(str.isdigit, text))
         and any(map(str.isalpha, text))
+        and (symbols or cases)
         and shannon(text) >= 2.5
         and word_share(text) < 0.6
         and run_share(text) < 0.5

@@ -49,7 +49,9 @@ _NOT_A_SECRETS_NAME = re.compile(
         [_.-]? (?:key|token)s? $
       | (?:integrity|digest|checksum|sha\d+|md5|etag|commit|revision|fingerprint|uuid|guid|hash|version|resolved)$ """,
 )
-_DEMO_KEY = re.compile(r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$")
+_DEMO_KEY = re.compile(
+    r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$"
+)
 
 
 def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:

@@ -29,7 +29,9 @@ LANES = (*TEXT_LANES, *CONTAINER_LANES, *HOME_LANES)
 __all__ = ["LANES", "Corpus", "Hit", "Planted", "Score", "build", "judge"]
 
 
-def build(root: Path, seed: int, *, rounds: int = 3, lanes: Collection[str] | None = None, decoys: bool = True) -> Corpus:
+def build(
+    root: Path, seed: int, *, rounds: int = 3, lanes: Collection[str] | None = None, decoys: bool = True
+) -> Corpus:
     """Write the corpus of `seed` under `root`; each lane is planted `rounds` times, with other secrets each time."""
     writer = Writer(root, random.Random(seed))
     for lane in LANES:

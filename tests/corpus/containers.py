@@ -28,14 +28,19 @@ _GIT = {
 
 
 def _rows(w: Writer, count: int) -> list[tuple[str, str, str]]:
-    return [("s1", w.rng.choice(("user", "assistant")), f"message {w.rng.randrange(10**6)} about nothing " * 6) for _ in range(count)]
+    return [
+        ("s1", w.rng.choice(("user", "assistant")), f"message {w.rng.randrange(10**6)} about nothing " * 6)
+        for _ in range(count)
+    ]
 
 
 def _fill(base: sqlite3.Connection, w: Writer, secrets: list[Kind]) -> None:
     base.execute(_SCHEMA)
     for secret in secrets:
         base.executemany("INSERT INTO messages (session, role, content) VALUES (?,?,?)", _rows(w, 20))
-        base.execute("INSERT INTO messages (session, role, content) VALUES ('s1','user',?)", (f"here: {secret.value} thanks",))
+        base.execute(
+            "INSERT INTO messages (session, role, content) VALUES ('s1','user',?)", (f"here: {secret.value} thanks",)
+        )
     base.executemany("INSERT INTO messages (session, role, content) VALUES (?,?,?)", _rows(w, 20))
     base.commit()
 
@@ -58,7 +63,10 @@ def sqlite_overflow(w: Writer) -> None:
     for secret in secrets:
         before = " ".join(w.rng.choice(("word", "more", "text")) for _ in range(3000))
         for cut in range(8170, 8190, 7):
-            base.execute("INSERT INTO messages (session, role, content) VALUES ('s','user',?)", (before[:cut] + " " + secret.value + " " + before,))
+            base.execute(
+                "INSERT INTO messages (session, role, content) VALUES ('s','user',?)",
+                (before[:cut] + " " + secret.value + " " + before,),
+            )
     base.commit()
     base.close()
     w.say(path, *secrets)
@@ -140,7 +148,9 @@ def gzip_log(w: Writer) -> None:
 
 def _git(folder: Path, *arguments: str) -> str:
     environment = {**os.environ, **_GIT, "HOME": str(folder)}
-    done = subprocess.run(["git", "-C", str(folder), *arguments], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], env=environment, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 

@@ -24,7 +24,11 @@ def home_wizard(w: Writer) -> None:
         "custom_providers:\n- name: Api.aisa.one\n  base_url: https://api.aisa.one/v1\n  api_key: {key}\n  model: gpt-5.2\n_config_version: 33\n"
     )
     w.write("home/config.yaml", config.format(key=a.value), a)
-    w.write("home/config.yaml.corrupt.20260102T030405.bak", config.format(key=f'"{old.value}"').replace("_config", ": [_config"), old)
+    w.write(
+        "home/config.yaml.corrupt.20260102T030405.bak",
+        config.format(key=f'"{old.value}"').replace("_config", ": [_config"),
+        old,
+    )
 
 
 def home_named(w: Writer) -> None:
@@ -65,13 +69,21 @@ def home_traces(w: Writer) -> None:
     """Histories, request dumps, logs and chats in which somebody pasted a key."""
     a, b, c, d = w.known(), w.token(), w.known(), w.token()
     w.write("home/.hermes_history", f"\n# 2026-01-01 10:00:00\n+use {a.value} for the gateway\n", a)
-    dump = {"timestamp": "2026", "request": {"headers": {"Authorization": "Bearer sk-aisa-****wxyz"}, "body": {"messages": [{"content": f"key: {b.value}"}]}}}
+    dump = {
+        "timestamp": "2026",
+        "request": {
+            "headers": {"Authorization": "Bearer sk-aisa-****wxyz"},
+            "body": {"messages": [{"content": f"key: {b.value}"}]},
+        },
+    }
     w.write("home/sessions/request_dump_20260101_100000.json", json.dumps(dump), b)
     w.write("home/logs/agent.log", chatter(w, 40) + f"DEBUG api_key={c.value}\n" + chatter(w, 3), c)
     path = w.path("home/state.db")
     base = sqlite3.connect(path)
     base.execute("CREATE TABLE messages (id INTEGER PRIMARY KEY, content TEXT)")
-    base.execute("INSERT INTO messages (content) VALUES (?)", (json.dumps([{"type": "text", "text": f"it is\n{d.value}"}]),))
+    base.execute(
+        "INSERT INTO messages (content) VALUES (?)", (json.dumps([{"type": "text", "text": f"it is\n{d.value}"}]),)
+    )
     base.commit()
     base.close()
     w.say(path, d)
@@ -81,18 +93,40 @@ def home_copies(w: Writer) -> None:
     """State snapshots, backup zips, caches of secret stores, jobs, a service unit, a profile."""
     a, b, c, d, e, f = w.known(), w.known(), w.any(), w.any(), w.known(), w.any()
     w.write("home/state-snapshots/20260101/.env", f"AISA_API_KEY={a.value}\n", a)
-    w.write("home/backups/hermes-backup.zip", _zip({".env": f"AISA_API_KEY={b.value}\n".encode(), "config.yaml": b"model: {}\n"}), b)
+    w.write(
+        "home/backups/hermes-backup.zip",
+        _zip({".env": f"AISA_API_KEY={b.value}\n".encode(), "config.yaml": b"model: {}\n"}),
+        b,
+    )
     w.write("home/cache/op_cache.json", json.dumps({"values": {c.variable: c.value}, "fetched_at": 1767225600}), c)
-    w.write("home/cron/jobs.json", json.dumps({"jobs": [{"id": 1, "prompt": f"call with header X-Api-Key: {d.value}", "base_url": "https://h/v1"}]}), d)
-    w.write("systemd/hermes-gateway.service", f"[Service]\nEnvironment=HERMES_HOME=/home/u/.hermes\nEnvironment=\"AISA_API_KEY={e.value}\"\nExecStart=/usr/bin/hermes gateway\n", e)
+    w.write(
+        "home/cron/jobs.json",
+        json.dumps(
+            {"jobs": [{"id": 1, "prompt": f"call with header X-Api-Key: {d.value}", "base_url": "https://h/v1"}]}
+        ),
+        d,
+    )
+    w.write(
+        "systemd/hermes-gateway.service",
+        f'[Service]\nEnvironment=HERMES_HOME=/home/u/.hermes\nEnvironment="AISA_API_KEY={e.value}"\nExecStart=/usr/bin/hermes gateway\n',
+        e,
+    )
     w.write("home/profiles/blue/.env", f"{f.variable}={f.value}\n", f)
 
 
 def home_neighbours(w: Writer) -> None:
     """Where other tools of the same user keep the same key."""
     a, b, c, d = w.known(), w.known(), w.known(), w.any()
-    w.write(".claude/settings.json", json.dumps({"env": {"ANTHROPIC_AUTH_TOKEN": a.value, "ANTHROPIC_BASE_URL": "https://api.aisa.one"}}), a)
-    w.write(".codex/config.toml", f'[model_providers.aisa]\nbase_url = "https://api.aisa.one/v1"\nexperimental_bearer_token = "{b.value}"\n', b)
+    w.write(
+        ".claude/settings.json",
+        json.dumps({"env": {"ANTHROPIC_AUTH_TOKEN": a.value, "ANTHROPIC_BASE_URL": "https://api.aisa.one"}}),
+        a,
+    )
+    w.write(
+        ".codex/config.toml",
+        f'[model_providers.aisa]\nbase_url = "https://api.aisa.one/v1"\nexperimental_bearer_token = "{b.value}"\n',
+        b,
+    )
     w.write(".aisa/key", c.value, c)
     login = base64.b64encode(f"me:{d.value}".encode()).decode()
     w.write(".netrc", f"machine git.example.com login me password {d.value}\n", d)

@@ -43,13 +43,23 @@ def password(rng: random.Random) -> str:
     alphabet = ALNUM + "!*-_.+~"
     while True:
         made = rng.choice(ascii_letters) + text(rng, alphabet, rng.randint(13, 23))
-        if all(any(c in kind for c in made) for kind in (ascii_lowercase, ascii_uppercase, digits)) and made[-1].isalnum():
+        if (
+            all(any(c in kind for c in made) for kind in (ascii_lowercase, ascii_uppercase, digits))
+            and made[-1].isalnum()
+        ):
             return made
 
 
 def _jwt(rng: random.Random) -> str:
-    parts = (json.dumps({"alg": "HS256", "typ": "JWT"}), json.dumps({"sub": text(rng, digits, 10), "iat": rng.randrange(10**9)}))
-    return ".".join(base64.urlsafe_b64encode(p.encode()).decode().rstrip("=") for p in parts) + "." + text(rng, URLSAFE, 43)
+    parts = (
+        json.dumps({"alg": "HS256", "typ": "JWT"}),
+        json.dumps({"sub": text(rng, digits, 10), "iat": rng.randrange(10**9)}),
+    )
+    return (
+        ".".join(base64.urlsafe_b64encode(p.encode()).decode().rstrip("=") for p in parts)
+        + "."
+        + text(rng, URLSAFE, 43)
+    )
 
 
 def _discord(rng: random.Random) -> str:

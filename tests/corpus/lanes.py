@@ -35,7 +35,13 @@ def both(w: Writer) -> tuple[Kind, Kind]:
 def dotenv(w: Writer) -> None:
     a, b = both(w)
     c = w.any()
-    w.write(".env", f"# keys\n{a.variable}={a.value}\nDEBUG=1\n{b.variable}='{b.value}'\nexport MY_{c.variable}={c.value}\nPORT=8080\n", a, b, c)
+    w.write(
+        ".env",
+        f"# keys\n{a.variable}={a.value}\nDEBUG=1\n{b.variable}='{b.value}'\nexport MY_{c.variable}={c.value}\nPORT=8080\n",
+        a,
+        b,
+        c,
+    )
 
 
 def yaml(w: Writer) -> None:
@@ -51,12 +57,24 @@ def yaml(w: Writer) -> None:
 
 def json_file(w: Writer) -> None:
     a, b = both(w)
-    w.write("settings.json", json.dumps({"env": {a.variable: a.value}, "providers": [{"id": "x", "apiKey": b.value, "timeout": 3}]}, indent=2), a, b)
+    w.write(
+        "settings.json",
+        json.dumps(
+            {"env": {a.variable: a.value}, "providers": [{"id": "x", "apiKey": b.value, "timeout": 3}]}, indent=2
+        ),
+        a,
+        b,
+    )
 
 
 def toml(w: Writer) -> None:
     a, b = both(w)
-    w.write("config.toml", f'[model]\nname = "m"\napi_key = "{a.value}"\n\n[other.auth]\n{b.variable.lower()} = \'{b.value}\'\nretries = 3\n', a, b)
+    w.write(
+        "config.toml",
+        f'[model]\nname = "m"\napi_key = "{a.value}"\n\n[other.auth]\n{b.variable.lower()} = \'{b.value}\'\nretries = 3\n',
+        a,
+        b,
+    )
 
 
 def ini(w: Writer) -> None:
@@ -66,7 +84,12 @@ def ini(w: Writer) -> None:
 
 def shell(w: Writer) -> None:
     a, b = both(w)
-    w.write("run.sh", f'#!/bin/sh\nset -eu\nexport {a.variable}="{a.value}"\n{b.variable}={b.value} ./start --port 80\ncurl -s https://h/v1/models\n', a, b)
+    w.write(
+        "run.sh",
+        f'#!/bin/sh\nset -eu\nexport {a.variable}="{a.value}"\n{b.variable}={b.value} ./start --port 80\ncurl -s https://h/v1/models\n',
+        a,
+        b,
+    )
 
 
 def history(w: Writer) -> None:
@@ -83,23 +106,45 @@ def history(w: Writer) -> None:
 def url(w: Writer) -> None:
     a, b = both(w)
     q = urllib.parse.quote(b.value, safe="-_.~")
-    w.write("access.log", chatter(w) + f'10.0.0.1 - - "GET /v1/chat?key={a.value}&alt=sse HTTP/1.1" 200 12\n10.0.0.2 - - "GET /q?access_token={q}&p=1 HTTP/1.1" 200\n', a, b)
+    w.write(
+        "access.log",
+        chatter(w)
+        + f'10.0.0.1 - - "GET /v1/chat?key={a.value}&alt=sse HTTP/1.1" 200 12\n10.0.0.2 - - "GET /q?access_token={q}&p=1 HTTP/1.1" 200\n',
+        a,
+        b,
+    )
 
 
 def header(w: Writer) -> None:
     a, b = both(w)
     c = w.token()
-    w.write("dump.txt", f"POST /v1/messages HTTP/1.1\r\nHost: api.aisa.one\r\nx-api-key: {a.value}\r\nX-Auth-Token: {b.value}\r\nAuthorization: Bearer {c.value}\r\n\r\n{{}}", a, b, c)
+    w.write(
+        "dump.txt",
+        f"POST /v1/messages HTTP/1.1\r\nHost: api.aisa.one\r\nx-api-key: {a.value}\r\nX-Auth-Token: {b.value}\r\nAuthorization: Bearer {c.value}\r\n\r\n{{}}",
+        a,
+        b,
+        c,
+    )
 
 
 def code(w: Writer) -> None:
     a, b = both(w)
-    w.write("client.py", f'import os\n\nclient = Client(api_key="{a.value}", timeout=3)\nTOKEN = os.environ.get("X_TOKEN")\npassword = "{b.value}"\n\n\ndef f(token):\n    return token.value\n', a, b)
+    w.write(
+        "client.py",
+        f'import os\n\nclient = Client(api_key="{a.value}", timeout=3)\nTOKEN = os.environ.get("X_TOKEN")\npassword = "{b.value}"\n\n\ndef f(token):\n    return token.value\n',
+        a,
+        b,
+    )
 
 
 def xml(w: Writer) -> None:
     a, b = both(w)
-    w.write("web.config", f'<config>\n  <add key="ApiKey" value="{a.value}"/>\n  <password>{b.value}</password>\n  <port>80</port>\n</config>\n', a, b)
+    w.write(
+        "web.config",
+        f'<config>\n  <add key="ApiKey" value="{a.value}"/>\n  <password>{b.value}</password>\n  <port>80</port>\n</config>\n',
+        a,
+        b,
+    )
 
 
 def kubernetes(w: Writer) -> None:
@@ -115,7 +160,17 @@ def kubernetes(w: Writer) -> None:
 def log(w: Writer) -> None:
     a, b = both(w)
     c = w.token()
-    w.write("agent.log", chatter(w) + f"2026-01-01 ERROR call failed: headers={{'x-api-key': '{a.value}'}}\n" + chatter(w) + f"WARN reconnecting with token={b.value}, attempt 2\nuser said: my key is {c.value}\n" + chatter(w), a, b, c)
+    w.write(
+        "agent.log",
+        chatter(w)
+        + f"2026-01-01 ERROR call failed: headers={{'x-api-key': '{a.value}'}}\n"
+        + chatter(w)
+        + f"WARN reconnecting with token={b.value}, attempt 2\nuser said: my key is {c.value}\n"
+        + chatter(w),
+        a,
+        b,
+        c,
+    )
 
 
 def bare(w: Writer) -> None:
@@ -141,7 +196,12 @@ def dsn(w: Writer) -> None:
 def json_escaped(w: Writer) -> None:
     a, b = w.known(), w.token()
     inner = json.dumps({"role": "user", "content": f"my keys:\n{a.value}\n\t{b.value}\n"})
-    w.write("trajectory.jsonl", json.dumps({"event": "message", "raw": inner}) + "\n" + json.dumps({"body": f"x\n{b.value}"}) + "\n", a, b)
+    w.write(
+        "trajectory.jsonl",
+        json.dumps({"event": "message", "raw": inner}) + "\n" + json.dumps({"body": f"x\n{b.value}"}) + "\n",
+        a,
+        b,
+    )
 
 
 def unicode_escaped(w: Writer) -> None:
@@ -165,7 +225,12 @@ def url_encoded(w: Writer) -> None:
 
 def base64_value(w: Writer) -> None:
     a, b = w.known(), w.token()
-    w.write("secret.yaml", f"data:\n  one: {base64.b64encode(a.value.encode()).decode()}\n  two: {base64.urlsafe_b64encode(b.value.encode()).decode()}\n", a, b)
+    w.write(
+        "secret.yaml",
+        f"data:\n  one: {base64.b64encode(a.value.encode()).decode()}\n  two: {base64.urlsafe_b64encode(b.value.encode()).decode()}\n",
+        a,
+        b,
+    )
 
 
 def base64_document(w: Writer) -> None:
@@ -175,7 +240,11 @@ def base64_document(w: Writer) -> None:
     path = w.path("cloud-init.txt")
     path.write_text(f"user-data: |\n{wrapped}\npayload={base64.b64encode(b'--' + inner).decode()}\n")
     for secret in (a, b):
-        w.say(path, secret, forms=tuple(line for line in wrapped.splitlines()) + (base64.b64encode(b"--" + inner).decode(),))
+        w.say(
+            path,
+            secret,
+            forms=tuple(line for line in wrapped.splitlines()) + (base64.b64encode(b"--" + inner).decode(),),
+        )
 
 
 def hexadecimal(w: Writer) -> None:
@@ -186,7 +255,13 @@ def hexadecimal(w: Writer) -> None:
 
 def utf16(w: Writer) -> None:
     a, b = both(w)
-    w.write("export.reg", b"\xff\xfe" + f'Windows Registry\r\n"{a.variable}"="{a.value}"\r\n"{b.variable}"="{b.value}"\r\n'.encode("utf-16-le"), a, b)
+    w.write(
+        "export.reg",
+        b"\xff\xfe"
+        + f'Windows Registry\r\n"{a.variable}"="{a.value}"\r\n"{b.variable}"="{b.value}"\r\n'.encode("utf-16-le"),
+        a,
+        b,
+    )
     c = w.token()
     w.write("plain.txt", b"\xfe\xff" + f"key {c.value}\n".encode("utf-16-be"), c)
 
@@ -201,7 +276,9 @@ def _wrapped(w: Writer, name: str, columns: int) -> None:
         text += "\n".join(line[at : at + columns] for at in range(0, len(line), columns)) + "\n"
     w.write(name, chatter(w, 2) + text + chatter(w, 2), a, b)
     for secret in (a, b):
-        pieces = tuple(piece for line in text.splitlines() for piece in line.split() if len(piece) >= 8 and piece in secret.value)
+        pieces = tuple(
+            piece for line in text.splitlines() for piece in line.split() if len(piece) >= 8 and piece in secret.value
+        )
         w.say_forms(secret, pieces)
 
 
@@ -242,7 +319,9 @@ def long_line(w: Writer) -> None:
 def binary(w: Writer) -> None:
     a, b = w.known(), w.token()
     noise = bytes(w.rng.randrange(256) for _ in range(3000))
-    w.write("core.bin", noise + b"\0" + a.value.encode() + b"\0" + noise + b"\x01" + b.value.encode() + b"\0" + noise, a, b)
+    w.write(
+        "core.bin", noise + b"\0" + a.value.encode() + b"\0" + noise + b"\x01" + b.value.encode() + b"\0" + noise, a, b
+    )
 
 
 def glued(w: Writer) -> None:

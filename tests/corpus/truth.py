@@ -16,7 +16,7 @@ from provision.detect.known import KnownKey, KnownKeys, shape_of
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 PIECE = 8
@@ -82,7 +82,8 @@ class Corpus:
     def known(self, salt: bytes = b"corpus-salt-0000") -> KnownKeys:
         """What a vault with these users' keys would hand to an audit."""
         keys = {
-            fingerprint(value, salt): KnownKey(user, fingerprint(value, salt), "current") for user, value in self.users.items()
+            fingerprint(value, salt): KnownKey(user, fingerprint(value, salt), "current")
+            for user, value in self.users.items()
         }
         return KnownKeys(salt, frozenset(shape_of(value) for value in self.users.values()), keys)
 
@@ -153,7 +154,9 @@ class Writer:
 
 def _forms(value: str) -> tuple[str, ...]:
     raw = value.encode()
-    encoded = [base64.b64encode(b"\0" * pad + raw).decode().rstrip("=")[pad * 4 // 3 + bool(pad) : -3] for pad in range(3)]
+    encoded = [
+        base64.b64encode(b"\0" * pad + raw).decode().rstrip("=")[pad * 4 // 3 + bool(pad) : -3] for pad in range(3)
+    ]
     return (*encoded, raw.hex(), urllib.parse.quote(value, safe=""), value.replace("\n", "\\n"))
 
 
@@ -170,13 +173,14 @@ def _lines(data: bytes, forms: Iterable[str]) -> tuple[int, ...]:
 
 
 def judge(corpus: Corpus, hits: Iterable[Hit]) -> Score:
-    """Generous to the scanner: a report counts for a secret of the same file if it shows it, an encoded form of it, a good part of it, or if it points to its line."""
+    """Generous to the scanner: a report counts for a secret of the same file or repository if it shows it, an encoded form
+    of it or a good part of either, or if it shows nothing and points to its line."""
     by_path: dict[str, list[Planted]] = {}
     for planted in corpus.planted:
         by_path.setdefault(planted.path, []).append(planted)
     score, found = Score(), set()
     for hit in hits:
-        theirs = [p for p in by_path.get(hit.path, ()) if _same(p, hit)]
+        theirs = [p for path in _folders(hit.path) for p in by_path.get(path, ()) if _same(p, hit)]
         if theirs:
             score.true += 1
             found |= {id(p) for p in theirs}
@@ -185,6 +189,14 @@ def judge(corpus: Corpus, hits: Iterable[Hit]) -> Score:
     for planted in corpus.planted:
         (score.found if id(planted) in found else score.missed).append(planted)
     return score
+
+
+def _folders(path: str) -> Iterator[str]:
+    """A path and the folders above it: a repository's secrets are planted in its folder."""
+    yield path
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _same(planted: Planted, hit: Hit) -> bool:

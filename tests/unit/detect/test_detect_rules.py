@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import re._parser as regex_parser
+import time
 
 import pytest
 import re2
 
 from provision.detect.detector import Detector
-from provision.detect.entropy import HINT
+from provision.detect.entropy import HINT, looks_random, run_share, shannon, word_share
+from provision.detect.notsecret import is_not_secret
 from provision.detect.rule import Example, Rule
 from provision.detect.rules import BUILTIN
+from provision.detect.rules.pieces import ALNUM, HEX, filler
 
 EVERY = (*BUILTIN, HINT)
 ALL = Detector(BUILTIN, decode=False, engine="re2")
@@ -71,3 +74,115 @@ def test_a_keyword_stands_within_reach_of_each_example(rule: Rule) -> None:
 
 def test_rules_have_names_of_their_own() -> None:
     assert len({rule.id for rule in EVERY}) == len(EVERY)
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("${AISA_API_KEY}", "assigned-line"),
+        ("{{ secret }}", "assigned-line"),
+        ("%TOKEN%", "assigned-line"),
+        ("$(cat key)", "assigned-line"),
+        ("op://vault/item/field", "assigned-line"),
+        ("550e8400-e29b-41d4-a716-446655440000", "assigned-quoted"),
+        ("sha512-" + filler("sri", ALNUM, 86), "assigned-quoted"),
+        ("$2b$12$" + filler("crypt", ALNUM, 53), "assigned-line"),
+        ("sk-aisa-abcd…wxyz", "sk-key"),
+        ("sk-a...WXYZ", "sk-key"),
+        ("your-api-key-goes-here-123", "assigned-quoted"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", "assigned-quoted"),
+        ("https://example.com/token/1a2b3c4d5e6f", "assigned-quoted"),
+        ("AKIAIOSFODNN7EXAMPLE", "aws-access-key"),
+        ("ghp_" + "x" * 36, "github-token"),
+        ("ghp_" + "1234567890abcdefghij" * 2, "github-token"),
+        ("guest", "dsn-password"),
+        ("<password>", "dsn-password"),
+    ],
+)
+def test_what_stands_for_a_secret_is_none(value: str, rule: str) -> None:
+    assert is_not_secret(value, rule)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_random_values_are_never_excused(seed: int) -> None:
+    for prefix, alphabet, length, rule in (
+        ("sk-aisa-", ALNUM + "-_", 43, "aisa-key"),
+        ("ghp_", ALNUM, 36, "github-token"),
+        ("sk-", HEX, 32, "deepseek-key"),
+        ("", ALNUM, 32, "assigned-quoted"),
+        ("", HEX, 40, "assigned-line"),
+        ("", ALNUM, 14, "dsn-password"),
+    ):
+        assert not is_not_secret(prefix + filler(f"{seed}{rule}", alphabet, length), rule, b"api_key: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["integrity", "sha256", "cacheKey", "public_key", "etag", "next_page_token", "csrfToken"]
+)
+def test_a_value_whose_name_says_otherwise_is_excused(name: str) -> None:
+    value = filler(name, HEX, 40)
+    assert is_not_secret(value, "assigned-quoted", f'  "{name}": "{value}",'.encode())
+    assert not is_not_secret(value, "assigned-quoted", f'  "api_key": "{value}",'.encode())
+
+
+def test_random_text_is_told_from_words() -> None:
+    assert looks_random(filler("a", ALNUM, 32))
+    assert looks_random(filler("a", HEX, 32))
+    for text in (
+        "get_access_token_from_request",
+        "application2/json",
+        "aaaaaaaaaaaaaaa1",
+        "abcdefghijklmnop1234",
+        "12345678901234567",
+        "",
+    ):
+        assert not looks_random(text)
+    assert word_share("get_access_token") > 0.7
+    assert word_share(filler("a", ALNUM, 43)) < 0.3
+    assert run_share("abcdef123456") > 0.8
+    assert shannon("aaaa") == 0
+    assert shannon(bytes(range(256))) == pytest.approx(8)
+
+
+def test_entropy_is_a_hint_for_who_asks_for_it() -> None:
+    line = f"blob {filler('hint', ALNUM, 40)} end".encode()
+    assert Detector(BUILTIN, engine="re2", decode=False).scan(line) == []
+    assert [each.rule for each in Detector(BUILTIN, engine="re2", decode=False, entropy=True).scan(line)] == [HINT.id]
+
+
+WORST = {
+    "many-names": b"api_key_token_secret_password_" * 4000,
+    "many-keywords": b"sk-aisa-" * 15_000,
+    "almost": (b"sk-" + b"a1" * 500 + b"!") * 120,
+    "quotes": b"password: '" * 11_000,
+    "equals": b"api_key=" * 15_000,
+    "spaces": b"api_key" + b" " * 120_000 + b"=",
+    "urls": b"postgres://" * 11_000,
+    "userinfo": b"https://" + b"a:" * 60_000 + b"@",
+    "pem": b"-----BEGIN PRIVATE KEY-----\n" * 4500,
+    "dots": b"eyJ" + b"A." * 60_000,
+    "jwt": b"eyJhbGciOiJI." * 9000,
+    "basic": b"basic " * 20_000,
+    "names": b"name: token " * 10_000,
+    "flags": b" --token" * 15_000,
+    "words": b"token" * 24_000,
+    "nuls": b"\0" * 120_000,
+}
+
+
+@pytest.mark.parametrize("engine", ["re2", "auto"])
+@pytest.mark.parametrize("case", WORST)
+def test_time_grows_no_faster_than_the_input(case: str, engine: str) -> None:
+    """Eight times as much of the worst may take fourteen times as long, not sixty-four."""
+    detector = Detector(BUILTIN, engine=engine, decode=False)  # type: ignore[arg-type]
+    detector.scan(b"warm")
+    worst = WORST[case]
+    small = min(_seconds(detector, worst[: len(worst) // 8]) for _ in range(3))
+    large = min(_seconds(detector, worst) for _ in range(2))
+    assert large < 14 * small + 0.05
+
+
+def _seconds(detector: Detector, data: bytes) -> float:
+    begun = time.process_time()
+    detector.scan(data)
+    return time.process_time() - begun
