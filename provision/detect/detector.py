@@ -1,13 +1,19 @@
-"""Find secrets in bytes: known keys first, then rules.
+"""Find secrets in bytes: known keys first, then rules; plain, encoded, and taken apart by a terminal.
 
-`Detector.scan` is for what fits into memory (or a memory map), `scan_chunks` for what does not. Both find the same.
+`Detector.scan` is for what is in memory or mapped, `scan_chunks` for what comes in pieces. Both look at the bytes in the
+same windows, so both find the same, however the pieces were cut.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from provision.detect.broken import colour_view, wrapped
 from provision.detect.confirm import Confirmer
+from provision.detect.encodings import views
+from provision.detect.engine import make_engine
+from provision.detect.entropy import HINT
+from provision.detect.needles import needles
 from provision.detect.resolve import resolved
 from provision.detect.rules import BUILTIN
 
@@ -15,17 +21,24 @@ if TYPE_CHECKING:
     import mmap
     from collections.abc import Iterable, Iterator, Sequence
 
+    from provision.detect.engine import EngineName
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
+    from provision.detect.needles import Needle
     from provision.detect.rule import Rule
 
-EngineName = Literal["auto", "hyperscan", "re2"]
-CHUNK_BYTES = 1 << 20
+WINDOW_BYTES = 1 << 20
+"""What is looked at in one go."""
 OVERLAP_BYTES = 64 << 10
+"""How far a window looks beyond what it answers for: a secret with all that is needed to recognise it may be this long."""
+_NESTING = 2
+_SHORTEST_NEEDLE = 3
+_USUAL = "sk-"
+_GUESSED = ("assigned-", "high-entropy", "dsn-")
 
 
 class Detector:
-    """Rules and known keys, compiled. Pickles as its arguments, so that a worker process compiles its own."""
+    """Rules and known keys, compiled. It pickles as its arguments, so that each worker process compiles its own."""
 
     def __init__(
         self,
@@ -37,37 +50,87 @@ class Detector:
         entropy: bool = False,
     ) -> None:
         self._arguments = (tuple(rules), known, engine, decode, entropy)
-        self._confirmer = Confirmer(tuple(rules), known)
+        self._decode = decode
+        self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known)
+        words = self._confirmer.words
+        prefixes = _prefixes(rules, known)
+        self._prefixes = frozenset(index for index, word in enumerate(words) if word in prefixes)
+        self._engine = make_engine(engine, words, _needles(words, prefixes, known) if decode else ())
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuilt, self._arguments
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
         """Every secret in `data`, sorted by place; of overlapping ones the surest."""
-        return resolved(self._confirmer.matches(data if isinstance(data, bytes) else bytes(data)))
+        return list(self._windows(_whole(data)))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:
-        """The same over what arrives in pieces, with offsets into the whole; memory stays bounded."""
-        held, base, done = b"", 0, 0
+        """The same over what arrives in pieces of any size, with offsets into the whole; memory stays bounded."""
+        return self._windows(chunks)
+
+    def _windows(self, chunks: Iterable[bytes]) -> Iterator[Match]:
+        held = bytearray()
+        base = own = 0  # where `held` begins, and where the window's own part of it begins
         for chunk in chunks:
             held += chunk
-            if len(held) < CHUNK_BYTES + 2 * OVERLAP_BYTES:
-                continue
-            limit = len(held) - OVERLAP_BYTES
-            for match in self.scan(held):
-                if match.start >= done and match.start < limit:
-                    yield match.moved(base)
-                    done = max(done, match.end)
-            cut = limit - OVERLAP_BYTES
-            done = max(limit, done) - cut
-            base += cut
-            held = held[cut:]
-        for match in self.scan(held):
-            if match.start >= done:
-                yield match.moved(base)
+            while len(held) >= own + WINDOW_BYTES + OVERLAP_BYTES:
+                size = own + WINDOW_BYTES
+                yield from self._window(bytes(held[: size + OVERLAP_BYTES]), base, own, size)
+                cut = size - OVERLAP_BYTES
+                base += cut
+                own = OVERLAP_BYTES
+                del held[:cut]
+        yield from self._window(bytes(held), base, own, len(held) + 1)
+
+    def _window(self, data: bytes, base: int, own: int, end: int) -> Iterator[Match]:
+        for match in resolved(self._matches(data, _NESTING if self._decode else 0)):
+            if own <= match.start < end:
+                yield match.moved(base) if base else match
+
+    def _matches(self, data: bytes, nesting: int) -> Iterator[Match]:
+        """All matches, unsorted, overlapping ones too."""
+        hits = self._engine.hits(data)
+        yield from self._confirmer.matches(data, hits.words)
+        if not nesting:
+            return
+        yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
+        for view in views(data, hits):
+            for match in self._matches(view.text, nesting - 1):
+                if home := view.home(match):
+                    yield home
+        if view_ := colour_view(data):
+            for match in self._matches(view_.text, nesting - 1):
+                if home := view_.home(match):
+                    yield home
 
 
-def _rebuilt(
-    rules: tuple[Rule, ...], known: KnownKeys | None, engine: EngineName, decode: bool, entropy: bool  # noqa: FBT001
-) -> Detector:
+def _prefixes(rules: Sequence[Rule], known: KnownKeys | None) -> frozenset[bytes]:
+    """Keywords that stand at the beginning of the key itself, not in the name it was assigned to."""
+    words = {word for rule in rules if not rule.id.startswith(_GUESSED) for word in rule.keywords}
+    words |= {prefix.lower() for prefix, _ in known.shapes if prefix} if known else set()
+    return frozenset(word.encode() for word in words)
+
+
+def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKeys | None) -> tuple[Needle, ...]:
+    stems = {_stem(word.decode()) for word in words}
+    nested = {_USUAL, *(prefix for prefix, _ in known.shapes if prefix)} if known else {_USUAL}
+    return needles(
+        tuple(sorted(stem for stem in stems if len(stem) >= _SHORTEST_NEEDLE)),
+        tuple(sorted(word.decode() for word in prefixes)),
+        tuple(sorted(nested)),
+    )
+
+
+def _stem(word: str) -> str:
+    """What of a keyword is worth looking for in other encodings: the name without what stands behind it."""
+    return "://" if "://" in word else word.removesuffix("%3d").strip(" =:\"'\\>])\r\n")
+
+
+def _whole(data: bytes | mmap.mmap | memoryview) -> Iterator[bytes]:
+    for at in range(0, len(data), WINDOW_BYTES):
+        yield bytes(data[at : at + WINDOW_BYTES])
+
+
+def _rebuilt(rules: tuple[Rule, ...], known: KnownKeys | None, engine: EngineName, *flags: bool) -> Detector:
+    decode, entropy = flags
     return Detector(rules, known, engine=engine, decode=decode, entropy=entropy)

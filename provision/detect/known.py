@@ -7,13 +7,16 @@ only the shape of the keys: a public prefix (`sk-aisa-`) and a length.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provision.detect.fingerprint import fingerprint
+from provision.detect.match import Confidence, Match, Severity
+from provision.detect.secret import Secret
 from provision.errors import ProvisionError
 
 SCHEMA = "provision/known-keys/v1"
@@ -24,6 +27,8 @@ USUAL_PREFIXES = (
 """What may stand in a file of fingerprints: the part of a key that its provider publishes."""
 SHORTEST = 12
 LONGEST = 4096
+_WORD = rb"A-Za-z0-9_-"
+_KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,48 @@ def shape_of(value: str) -> tuple[str, int]:
     """The public part of a key's shape: its usual prefix, if it has one, and its length in bytes."""
     prefix = next((usual for usual in USUAL_PREFIXES if value.startswith(usual)), "")
     return prefix, len(value.encode())
+
+
+class Candidates:
+    """Everything in a text that could be one of the known keys: it has the length of one, and begins like one.
+
+    At a known prefix only the key's own characters count, so a key that is glued to other text is found. A key without
+    one is looked for where it stands alone: as a whole run of the characters that such a key may have.
+    """
+
+    def __init__(self, known: KnownKeys) -> None:
+        self.known = known
+        self._lengths: dict[bytes, list[int]] = {}
+        for prefix, length in sorted(known.shapes):
+            self._lengths.setdefault(prefix.encode(), []).append(length)
+        self.prefixes = tuple(prefix for prefix in self._lengths if prefix)
+        bare = self._lengths.get(b"", [])
+        self._bare = frozenset(bare)
+        self._runs = [
+            re.compile(b"(?<![%s])[%s]{%d,%d}(?![%s])" % (each, each, min(bare), max(bare), each))
+            for each in (_WORD, _WORD + b"+/=.~", _WORD + b"+/=.~:@")
+            if bare
+        ]
+
+    def matches(self, data: bytes, places: Iterable[int]) -> Iterator[Match]:
+        """The known keys in `data`; `places` are those of the prefixes, among others."""
+        for at in places:
+            for prefix, lengths in self._lengths.items():
+                if prefix and data.startswith(prefix, at):
+                    run = _KEY_RUN.match(data, at)
+                    room = run.end() - at if run else 0
+                    yield from self._at(data, at, (length for length in lengths if length <= room))
+        for runs in self._runs:
+            for run in runs.finditer(data):
+                if len(run[0]) in self._bare:
+                    yield from self._at(data, run.start(), (len(run[0]),))
+
+    def _at(self, data: bytes, at: int, lengths: Iterable[int]) -> Iterator[Match]:
+        for length in lengths:
+            value = data[at : at + length].decode("ascii")
+            if key := self.known.find(value):
+                span = (at, at + length)
+                yield Match(KNOWN_RULE, Severity.CRITICAL, Confidence.HIGH, (span,), Secret(value), (), key)
 
 
 class _Key(BaseModel):

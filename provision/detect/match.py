@@ -64,7 +64,8 @@ class Match:
 
     def moved(self, by: int) -> Match:
         """The same match with its offsets moved: from a chunk's own to the whole file's."""
-        spans = tuple((start + by, end + by) for start, end in self.spans)
-        return Match(
-            self.rule, self.severity, self.confidence, spans, self.secret, self.encodings, self.known, self.key
-        )
+        return self.at(tuple((start + by, end + by) for start, end in self.spans), self.encodings)
+
+    def at(self, spans: tuple[Span, ...], encodings: tuple[str, ...]) -> Match:
+        """The same secret as it stands in another text."""
+        return Match(self.rule, self.severity, self.confidence, spans, self.secret, encodings, self.known, self.key)

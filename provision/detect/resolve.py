@@ -12,20 +12,16 @@ if TYPE_CHECKING:
 _RANK = {"high": 0, "medium": 1, "low": 2}
 
 
-def _worth(match: Match) -> tuple[int, int, int, int, int, str]:
+def _worth(match: Match) -> tuple[bool, int, int, int]:
     length = sum(end - start for start, end in match.spans)
-    return (
-        0 if match.known else 1,
-        _RANK[match.confidence],
-        len(match.encodings),
-        -length,
-        match.start,
-        match.rule,
-    )
+    return match.known is None, _RANK[match.confidence], -length, len(match.encodings)
 
 
 def resolved(matches: Iterable[Match]) -> list[Match]:
-    """Sorted by place, without overlaps: known beats rule, sure beats unsure, plain beats decoded, long beats short."""
+    """Sorted by place, without overlaps: known beats rule, sure beats unsure, long beats short, plain beats decoded.
+
+    Of matches that are equal in all this the first one stays.
+    """
     taken: list[Match] = []
     cluster: list[Match] = []
     end = -1

@@ -1,0 +1,139 @@
+"""Put together again what a terminal took apart: keys with colour codes inside, keys that go on in the next line.
+
+A line break is ambiguous: what follows may be the rest of a key or just the next line. So a key goes on only where it
+filled its line to the last column, and where nothing else would explain what stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from provision.detect.match import Match
+from provision.detect.needles import Kind
+from provision.detect.view import Pieces, Segment, View
+
+if TYPE_CHECKING:
+    from provision.detect.engine import Hits
+    from provision.detect.match import Span
+
+COLOUR = re.compile(
+    rb"(?:\x1b|\\(?:u001[bB]|x1[bB]|033|e))"
+    rb"(?:\[[0-9;:]{0,64}[mK]|\]8;[^\x07\x1b\\]{0,512}(?:\x07|\x1b\\|\\u0007|\\u001[bB]\\\\))"
+    rb'|"\]\r?\n\[[0-9.eE+-]{1,32}, ?"[oi]", ?"'  # the next event of a terminal recording
+    rb"|\r?\x00*\x0f"
+)
+"""What changes nothing but the looks of a text: colours, hyperlinks, the border between two events of a recording."""
+_COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\033", b"\\e[", b'"o"')
+_AROUND = 512
+KEY_RUN = re.compile(rb"[A-Za-z0-9_+/=.~%-]*")
+LINE_BREAK = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
+"""The end of a row and the beginning of the next one, with the frame of a box or a shell's backslash."""
+_ROWS = 200
+_ROW_BYTES = 2048
+_NARROWEST = 16
+
+
+def colour_view(data: bytes) -> View | None:
+    """`data` without colour codes, around such codes."""
+    if not any(mark in data for mark in _COLOUR_MARKS):
+        return None
+    segments = []
+    ranges: list[Span] = []
+    at = -1
+    for code in COLOUR.finditer(data):
+        if at >= 0 and code.start() - at > 2 * _AROUND:
+            ranges.append((at, at + _AROUND))
+            segments.append(_segment(data, ranges))
+            ranges, at = [], -1
+        ranges.append((max(at, code.start() - _AROUND if at < 0 else at, 0), code.start()))
+        at = code.end()
+    if at >= 0:
+        ranges.append((at, min(at + _AROUND, len(data))))
+        segments.append(_segment(data, ranges))
+    return View("ansi", segments) if segments else None
+
+
+def _segment(data: bytes, ranges: list[Span]) -> Segment:
+    pieces = Pieces(ranges)
+    return Segment(pieces.joined(data), pieces.place)
+
+
+def wrapped(
+    data: bytes, hits: Hits, prefixes: frozenset[int], find: Callable[[bytes], list[Match]]
+) -> Iterator[Match]:
+    """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
+    starts = [start for word, start in hits.words if word in prefixes]
+    starts = sorted({*starts, *hits.needles.get(Kind.BROKEN, ())})
+    done = -1
+    for start in starts:
+        if start < done or (start and _letter(data[start - 1])):
+            continue
+        run = KEY_RUN.match(data, start)
+        if not run or not (line_break := LINE_BREAK.match(data, run.end())):
+            continue
+        ranges = rows(data, start, run.end(), line_break.end())
+        if len(ranges) > 1:
+            done = ranges[-1][1]
+            yield from _across(data, ranges, find)
+
+
+def _letter(byte: int) -> bool:
+    return chr(byte).isalnum() and byte < 128
+
+
+def rows(data: bytes, start: int, end: int, following: int) -> list[Span]:
+    """The stretch of key characters from `start` to `end`, the end of its line, and how it may go on from `following`."""
+    line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
+    width = end - line if line else end
+    ranges = [(start, end)]
+    while len(ranges) < _ROWS and width <= _ROW_BYTES:
+        line = data.rfind(b"\n", end, following) + 1
+        run = KEY_RUN.match(data, following)
+        if not run or not run[0]:
+            break
+        ranges.append(run.span())
+        end = run.end()
+        line_break = LINE_BREAK.match(data, end)
+        if not line_break or end - line != width:
+            break
+        following = line_break.end()
+    return ranges
+
+
+def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
+    """What is found in the joined rows and not in one of them."""
+    pieces = Pieces(ranges)
+    text = pieces.joined(data)
+    for match in find(text):
+        spans = tuple(span for first, last in match.spans for span in pieces.place(first, last))
+        if len(spans) < 2:
+            continue
+        if match.known or goes_on(data, spans) or not _complete_before(match, spans[-1], text, find):
+            yield match.at(spans, ("wrapped", *match.encodings))
+
+
+def _complete_before(match: Match, last: Span, text: bytes, find: Callable[[bytes], list[Match]]) -> bool:
+    """Whether the same would be found without the last row: then nothing says that the last row belongs to it."""
+    shorter = text[: match.end - (last[1] - last[0])]
+    return any(other.rule == match.rule and other.start == match.start for other in find(shorter))
+
+
+def goes_on(data: bytes, spans: tuple[Span, ...]) -> bool:
+    """Whether the last of these rows looks like the rest of a key: random, and in a line no longer than the first."""
+    start, end = spans[-1]
+    line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
+    first = data.rfind(b"\n", max(0, spans[0][0] - _ROW_BYTES), spans[0][0]) + 1
+    line_end = data.find(b"\n", end, end + _ROW_BYTES)
+    width = spans[0][1] - first
+    longest = (line_end if line_end >= 0 else min(len(data), end + _ROW_BYTES)) - line
+    if longest > width + 1 or data[end : end + 1] in {b"=", b":", b"("}:
+        return False
+    return len(spans) > 2 or (width >= _NARROWEST and _random(data[start:end]))
+
+
+def _random(row: bytes) -> bool:
+    digits = sum(chr(byte).isdigit() for byte in row)
+    changes = sum(a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False))
+    return 0 < digits < len(row) or changes > 1

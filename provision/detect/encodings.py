@@ -1,0 +1,217 @@
+"""Undo what programs do to text on its way into files: base64, hex, UTF-16, percent signs, backslashes.
+
+Only what stands around a hit is decoded, never more than `REGION_BYTES` to either side of it, and no region twice: the
+work is linear in the size of the text.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from provision.detect.needles import BASE64_KINDS, Kind
+from provision.detect.view import Pieces, Segment, View, unescaped
+
+if TYPE_CHECKING:
+    from provision.detect.engine import Hits
+    from provision.detect.match import Span
+
+REGION_BYTES = 16 << 10
+_SEEN_AROUND = 4 << 10
+"""A hit this far from the end of a region that was decoded is not decoded again."""
+_BEFORE, _AFTER = 256, 512
+_JSON = re.compile(rb'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])')
+_JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_LETTERS = {
+    "base64": (re.compile(rb"[A-Za-z0-9+/_-]*"), re.compile(rb"[^A-Za-z0-9+/_-]")),
+    "hex": (re.compile(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
+}
+_LINE_END = re.compile(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
+_BLOCK = re.compile(rb"(?:\A|(?<=\n))[ \t]{0,64}[A-Za-z0-9+/_-]{40,1024}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}")
+_WIDE_BLOCK = 32
+
+
+def views(data: bytes, hits: Hits) -> Iterator[View]:
+    """Every other reading of `data` that is worth a look."""
+    for encoding, segments in (
+        ("json", _escapes(data, hits, Kind.JSON)),
+        ("url", _escapes(data, hits, Kind.URL)),
+        ("base64", _base64(data, hits)),
+        ("hex", _hex(data, hits)),
+        ("utf-16", _utf16(data, hits.needles.get(Kind.UTF16, ()))),
+    ):
+        if found := list(segments):
+            yield View(encoding, found)
+
+
+def _escapes(data: bytes, hits: Hits, kind: Kind) -> Iterator[Segment]:
+    mark, escape, meaning = (b"\\", _JSON, _json) if kind is Kind.JSON else (b"%", _PERCENT, _percent)
+    if data.find(mark) < 0:
+        return
+    starts = [start for _, start in hits.words]
+    if needles := hits.needles.get(kind):
+        starts = sorted([*starts, *needles])
+    for start, end in _windows(starts, len(data)):
+        if data.find(mark, start, end) >= 0 and (segment := unescaped(data, start, end, escape, meaning)):
+            yield segment
+
+
+def _windows(starts: list[int], limit: int) -> Iterator[Span]:
+    """Ranges around places that are in order, those that touch made one."""
+    first = last = -1
+    for start in starts:
+        if start - _BEFORE > last:
+            if last >= 0:
+                yield max(first, 0), min(last, limit)
+            first = start - _BEFORE
+        last = start + _AFTER
+    if last >= 0:
+        yield max(first, 0), min(last, limit)
+
+
+def _json(escape: bytes) -> bytes:
+    letter = escape[1:2]
+    if letter == b"u":
+        return chr(int(escape[2:], 16)).encode("utf-8", "surrogatepass")
+    return _JSON_MEANING.get(letter, letter)
+
+
+def _percent(escape: bytes) -> bytes:
+    return bytes((int(escape[1:], 16),))
+
+
+def _base64(data: bytes, hits: Hits) -> Iterator[Segment]:
+    starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
+    yield from _decoded(data, sorted(starts), "base64", 4)
+    blocks = list(_blocks(data))
+    if blocks:
+        yield from _decoded(data, [(at, 0) for at in blocks], "base64", 4)
+
+
+def _hex(data: bytes, hits: Hits) -> Iterator[Segment]:
+    yield from _decoded(data, [(at, 0) for at in hits.needles.get(Kind.HEX, ())], "hex", 2)
+
+
+def _blocks(data: bytes) -> Iterator[int]:
+    """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
+    end = -1
+    for block in _BLOCK.finditer(data):
+        if block.start() >= end:
+            start = block.start()
+            yield start + len(block[0]) - len(block[0].lstrip())
+        end = block.end() + _SEEN_AROUND
+
+
+def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group: int) -> Iterator[Segment]:
+    """Decode around hits: pairs of a place and how many characters of its group stand before it."""
+    seen: dict[int, int] = {}
+    for at, before in hits:
+        phase = (at - before) % group
+        if at < seen.get(phase, -1):
+            continue
+        ranges, offset = _run(data, at, encoding)
+        pieces = Pieces(ranges)
+        skip = (offset - before) % group
+        text = pieces.joined(data)[skip:]
+        seen[phase] = ranges[-1][1] - (_SEEN_AROUND if ranges[-1][1] - at > _SEEN_AROUND else 0)
+        if encoding == "hex":
+            yield _hex_segment(text, pieces, skip)
+        else:
+            yield _base64_segment(text, pieces, skip)
+
+
+def _base64_segment(text: bytes, pieces: Pieces, skip: int) -> Segment:
+    whole = text[: len(text) - (len(text) % 4 == 1)]
+    decoded = binascii.a2b_base64(whole.translate(_STANDARD) + b"=" * (-len(whole) % 4))
+    return Segment(decoded, lambda first, last: pieces.place(skip + first * 4 // 3, skip - (-last * 4 // 3)))
+
+
+def _hex_segment(text: bytes, pieces: Pieces, skip: int) -> Segment:
+    decoded = binascii.a2b_hex(text[: len(text) // 2 * 2])
+    return Segment(decoded, lambda first, last: pieces.place(skip + first * 2, skip + last * 2))
+
+
+def _run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:
+    """The run of an encoding's characters around `at`, over line ends where whole lines are such characters.
+
+    Returns its ranges, and how many of its characters stand before `at`.
+    """
+    letters, other = _LETTERS[encoding]
+    start = _run_start(data, at, other)
+    found = letters.match(data, at, at + REGION_BYTES)
+    end = found.end() if found else at
+    ranges = [(start, end)]
+    _go_on(data, ranges, letters, at + REGION_BYTES)
+    before = _go_back(data, start, end, letters, other, at - REGION_BYTES)
+    return before + ranges, sum(last - first for first, last in before) + at - start
+
+
+def _run_start(data: bytes, at: int, other: re.Pattern[bytes]) -> int:
+    """Where the run of characters that ends before `at` begins."""
+    size = 128
+    while True:
+        low = max(0, at - size)
+        last = None
+        for last in other.finditer(data, low, at):  # noqa: B007  the last one counts
+            pass
+        if last:
+            return last.end()
+        if low == 0 or size >= REGION_BYTES:
+            return low
+        size *= 4
+
+
+def _go_on(data: bytes, ranges: list[Span], letters: re.Pattern[bytes], limit: int) -> None:
+    start, end = ranges[-1]
+    while end - start >= _WIDE_BLOCK and end < limit:
+        line_end = _LINE_END.match(data, end)
+        found = line_end and letters.match(data, line_end.end())
+        if not found or not found[0] or found.end() - found.start() > end - start + 128:
+            return
+        if found.end() < len(data) and data[found.end()] not in b"=\r\n \t\"'":
+            return
+        start, end = found.span()
+        ranges.append((start, end))
+
+
+def _go_back(
+    data: bytes, start: int, end: int, letters: re.Pattern[bytes], other: re.Pattern[bytes], limit: int
+) -> list[Span]:
+    before: list[Span] = []
+    while start > max(limit, 0):
+        line = data.rfind(b"\n", max(0, start - 65), start) + 1
+        if not line or data[line:start].strip(b" \t"):
+            break
+        last = line - 1 - (data[line - 2 : line - 1] == b"\r")
+        first = _run_start(data, last, other)
+        if last - first < _WIDE_BLOCK or last - first + 128 < end - start:
+            break
+        start, end = first, last
+        before.insert(0, (first, last))
+    return before
+
+
+def _utf16(data: bytes, hits: Iterable[int]) -> Iterator[Segment]:
+    seen = [-1, -1]
+    for at in hits:
+        if at < seen[at % 2]:
+            continue
+        low = at - min(at, REGION_BYTES) // 2 * 2
+        zeros = data[low + 1 : at : 2]
+        start = at - 2 * (len(zeros) - len(zeros.rstrip(b"\0")))
+        zeros = data[at + 1 : at + REGION_BYTES : 2]
+        end = at + 2 * (len(zeros) - len(zeros.lstrip(b"\0")))
+        seen[at % 2] = end - (_SEEN_AROUND if end - at > _SEEN_AROUND else 0)
+        yield _utf16_segment(data, start, end)
+        if end < len(data) and data[end] > ord(" "):
+            yield _utf16_segment(data, start, end + 1)  # big endian: the last character has its zero in front
+
+
+def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
+    return Segment(
+        data[start:end:2], lambda first, last: ((start + 2 * first, min(start + 2 * last, end)),)
+    )

@@ -1,0 +1,161 @@
+"""How a keyword looks after somebody encoded it: short byte patterns that one prefilter can search for all at once.
+
+A pattern is a sequence of byte classes, one for each byte, so all of one keyword's spellings (upper and lower case, the
+three alignments of base64, the two alphabets of base64) cost a handful of patterns and not thousands of literals. A hit
+says only that it is worth decoding what stands around it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from enum import StrEnum
+
+Class = frozenset[int]
+"""The bytes that may stand at one place."""
+
+_ANY: Class = frozenset(range(256))
+_PRINTABLE: Class = frozenset(range(0x20, 0x80))
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_URL_SAFE = {ord("+"): ord("-"), ord("/"): ord("_")}
+
+
+class Kind(StrEnum):
+    """What a hit asks for."""
+
+    BASE64_0 = "base64 from the first byte of three"
+    BASE64_1 = "base64 from the second"
+    BASE64_2 = "base64 from the third"
+    HEX = "hex digits"
+    UTF16 = "two bytes a character"
+    URL = "percent signs"
+    JSON = "backslash u"
+    BROKEN = "a keyword with a line break inside"
+
+
+BASE64_KINDS = (Kind.BASE64_0, Kind.BASE64_1, Kind.BASE64_2)
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """`pattern` is a regular expression over bytes for exactly `length` of them, in the syntax of RE2 and Hyperscan."""
+
+    kind: Kind
+    pattern: bytes
+    length: int
+
+
+def needles(keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = ()) -> tuple[Needle, ...]:
+    """Everything to look for besides the keywords themselves.
+
+    `prefixes` begin a key, so a line break may cut them; those of `nested` are looked for in two encodings at once.
+    Of keywords that hold one another the shortest is enough.
+    """
+    found: dict[tuple[Kind, bytes], Needle] = {}
+
+    def add(kind: Kind, classes: list[Class]) -> None:
+        pattern = b"".join(_class(each) for each in classes)
+        found[kind, pattern] = Needle(kind, pattern, len(classes))
+
+    def add_base64(word: list[Class]) -> None:
+        for shift, kind in enumerate(BASE64_KINDS):
+            add(kind, base64_classes(word, shift))
+
+    for keyword in shortest(keywords):
+        word = [_either_case(byte) for byte in keyword.encode()]
+        add_base64(word)
+        add(Kind.HEX, _hex(word))
+        add(Kind.UTF16, _wide(word))
+        if not keyword.isalnum():
+            add(Kind.URL, _punctuation_escaped(word, b"%"))
+    for keyword in shortest(nested):
+        word = [_either_case(byte) for byte in keyword.encode()]
+        add_base64(_wide(word))
+        for shift in range(3):
+            add_base64(base64_classes(word, shift))
+    for keyword in shortest(prefixes):
+        word = [_either_case(byte) for byte in keyword.encode()]
+        for at in range(1, len(word)):
+            for line_end in (b"\n", b"\r\n"):
+                add(Kind.BROKEN, [*word[:at], *(frozenset((byte,)) for byte in line_end), *word[at:]])
+    add(Kind.URL, _escaped([_PRINTABLE] * 3, b"%"))
+    add(Kind.JSON, _escaped([_PRINTABLE] * 3, b"\\u00"))
+    return tuple(found.values())
+
+
+def shortest(keywords: tuple[str, ...]) -> list[str]:
+    """Those that hold no other one: where a longer one stands, a shorter one does."""
+    return [word for word in dict.fromkeys(keywords) if not any(other in word for other in keywords if other != word)]
+
+
+def _wide(word: list[Class]) -> list[Class]:
+    """In UTF-16, whatever its byte order: a zero between any two."""
+    return list(itertools.chain.from_iterable((each, frozenset((0,))) for each in word))[:-1]
+
+
+def base64_classes(word: list[Class], shift: int) -> list[Class]:
+    """The characters of base64 that say something of `word` when `shift` unknown bytes stand before it in its group."""
+    stream = [_ANY] * shift + word + [_ANY] * (-(shift + len(word)) % 3)
+    classes = []
+    for at in range(0, len(stream), 3):
+        one, two, three = stream[at : at + 3]
+        classes.append(_letters({a >> 2 for a in one}))
+        classes.append(_letters({(a & 3) << 4 | b >> 4 for a in _low(one, 3) for b in _high(two, 4)}))
+        classes.append(_letters({(b & 15) << 2 | c >> 6 for b in _low(two, 15) for c in _high(three, 6)}))
+        classes.append(_letters({c & 63 for c in three}))
+    everything = _letters(set(range(64)))
+    while classes[-1] == everything:
+        classes.pop()
+    return classes[shift:]  # one byte before: its first character is free; two: the first two
+
+
+def _low(byte: Class, mask: int) -> set[int]:
+    return {each & mask for each in byte}
+
+
+def _high(byte: Class, shift: int) -> set[int]:
+    return {each >> shift << shift for each in byte}
+
+
+def _letters(values: set[int]) -> Class:
+    plain = {_BASE64[value] for value in values}
+    return frozenset(plain | {_URL_SAFE[each] for each in plain if each in _URL_SAFE})
+
+
+def _either_case(byte: int) -> Class:
+    return frozenset((ord(chr(byte).lower()), ord(chr(byte).upper()))) if byte < 128 else frozenset((byte,))
+
+
+def _hex(word: list[Class]) -> list[Class]:
+    digits: list[Class] = []
+    for each in word:
+        for place in (0, 1):
+            digits.append(frozenset(ord(case) for byte in each for case in _cases(f"{byte:02x}"[place])))
+    return digits
+
+
+def _cases(digit: str) -> str:
+    return digit + digit.upper() if digit.isalpha() else digit
+
+
+def _escaped(word: list[Class], mark: bytes) -> list[Class]:
+    lead = [frozenset((byte,)) for byte in mark]
+    pairs = _hex(word)
+    return list(itertools.chain.from_iterable((*lead, *pairs[at : at + 2]) for at in range(0, len(pairs), 2)))
+
+
+def _punctuation_escaped(word: list[Class], mark: bytes) -> list[Class]:
+    parts = (
+        [each] if len(each) > 1 or chr(min(each)).isalnum() else _escaped([each], mark) for each in word
+    )
+    return list(itertools.chain.from_iterable(parts))
+
+
+def _class(members: Class) -> bytes:
+    if len(members) == 1:
+        return b"\\x%02x" % min(members)
+    runs = []
+    for _, group in itertools.groupby(enumerate(sorted(members)), lambda pair: pair[1] - pair[0]):
+        run = [byte for _, byte in group]
+        runs.append(b"\\x%02x-\\x%02x" % (run[0], run[-1]) if len(run) > 1 else b"\\x%02x" % run[0])
+    return b"[" + b"".join(runs) + b"]"

@@ -1,0 +1,111 @@
+"""Another reading of some of the bytes, and the way back from it: decoded text whose every place has a place in the original."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from provision.detect.match import Match, Span
+
+Place = Callable[[int, int], tuple[Span, ...]]
+"""From a range of the decoded text to the ranges of the original that hold it."""
+_BETWEEN = b"\x00\n\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of decoded text."""
+
+    text: bytes
+    place: Place
+
+
+class View:
+    """Segments of one encoding, scanned as one text: what is found in it can be taken home."""
+
+    def __init__(self, encoding: str, segments: Sequence[Segment]) -> None:
+        self.encoding = encoding
+        self.text = _BETWEEN.join(segment.text for segment in segments)
+        self._segments = segments
+        self._starts: list[int] = []
+        at = 0
+        for segment in segments:
+            self._starts.append(at)
+            at += len(segment.text) + len(_BETWEEN)
+
+    def home(self, match: Match) -> Match | None:
+        """A match in `text` as a match in the original; None if it lies across two segments."""
+        index = bisect.bisect_right(self._starts, match.start) - 1
+        start, segment = self._starts[index], self._segments[index]
+        if match.end > start + len(segment.text):
+            return None
+        spans: list[Span] = []
+        for first, last in match.spans:
+            for span in segment.place(first - start, last - start):
+                if spans and span[0] <= spans[-1][1]:
+                    spans[-1] = (spans[-1][0], max(span[1], spans[-1][1]))
+                else:
+                    spans.append(span)
+        return match.at(tuple(spans), (self.encoding, *match.encodings))
+
+
+class Pieces:
+    """Ranges of the original put together in order: the text without what stood between them."""
+
+    def __init__(self, ranges: Sequence[Span]) -> None:
+        self.ranges = ranges
+        self._starts: list[int] = []
+        self.length = 0
+        for start, end in ranges:
+            self._starts.append(self.length)
+            self.length += end - start
+
+    def joined(self, data: bytes) -> bytes:
+        """Their bytes."""
+        return b"".join(data[start:end] for start, end in self.ranges)
+
+    def place(self, first: int, last: int) -> tuple[Span, ...]:
+        """The ranges of the original that hold the joined bytes from `first` to `last`."""
+        spans: list[Span] = []
+        index = max(0, bisect.bisect_right(self._starts, first) - 1)
+        while index < len(self.ranges) and self._starts[index] < last:
+            start, end = self.ranges[index]
+            offset = self._starts[index]
+            spans.append((start + max(first - offset, 0), min(start + last - offset, end)))
+            index += 1
+        return tuple(spans)
+
+
+def unescaped(data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]) -> Segment | None:
+    """The bytes from `start` to `end` with every `escape` replaced by its `meaning`; None when there is none."""
+    raw = data[start:end]
+    text, found = escape.subn(lambda each: meaning(each[0]), raw)
+    if not found:
+        return None
+
+    def place(first: int, last: int) -> tuple[Span, ...]:
+        read = written = 0
+        begin = finish = -1
+        for each in escape.finditer(raw):
+            copied = each.start() - read
+            if begin < 0 and first < written + copied:
+                begin = read + first - written
+            if last <= written + copied:
+                finish = read + last - written
+                break
+            written += copied
+            read = each.end()
+            size = len(meaning(each[0]))
+            if begin < 0 and first < written + size:
+                begin = each.start()
+            written += size
+            if last <= written:
+                finish = read
+                break
+        begin = read + first - written if begin < 0 else begin
+        finish = read + last - written if finish < 0 else finish
+        return ((start + begin, start + finish),)
+
+    return Segment(text, place)
