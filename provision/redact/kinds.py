@@ -72,6 +72,14 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"Rar!\x1a\x07", Kind.OPAQUE),
     (0, b"\x28\xb5\x2f\xfd", Kind.OPAQUE),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind.OPAQUE),
+    (0, b"\x04\x22\x4d\x18", Kind.OPAQUE),
+    (0, b"\x1f\x9d", Kind.OPAQUE),
+    (0, b"MSCF", Kind.OPAQUE),
+    (0, b"PAR1", Kind.OPAQUE),
+    (0, b"PACK\0\0\0", Kind.OPAQUE),
+    (0, b"x\x01", Kind.OPAQUE),
+    (0, b"x\x9c", Kind.OPAQUE),
+    (0, b"x\xda", Kind.OPAQUE),
     (0, b"Script started on ", Kind.TYPESCRIPT),
 )
 _CAST = re.compile(rb'\s*\{[^\n]{0,3000}?"version"\s*:\s*[123]\s*[,}]')

@@ -1,0 +1,229 @@
+"""Running a command on a terminal of its own and showing what it prints with secrets covered.
+
+The command sees a real terminal of the same size; keys, signals, job control and resizing reach it; its exit code is
+ours. What it prints is shown at once, but for the last word of an unfinished line, which waits a few milliseconds in
+case it goes on. Covers have the length of what they cover, so programs that draw on the whole screen stay in shape.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import os
+import select
+import shutil
+import signal
+import termios
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError
+from provision.redact.terminal import outer
+from provision.redact.terminal.watch import Watch, covered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from provision.redact.session import Session
+
+QUIET_S = 0.012
+"""How long the last word of an unfinished line waits for its rest."""
+HOLD_CHARACTERS = 4096
+READ_BYTES = 1 << 16
+END_OF_INPUT = b"\x04"
+_NOT_EXECUTABLE = 126
+
+
+class NoSuchCommandError(ProvisionError):
+    """The command cannot be started."""
+
+
+class _Covering:
+    """Output of the command on its way to the screen."""
+
+    def __init__(self, watch: Watch, session: Session, name: str) -> None:
+        self._watch, self._session, self._name = watch, session, name
+        self._noted: set[int] = set()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._held = ""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The terminal has another size."""
+        self._watch.screen.resize(columns, rows)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be shown of everything that came so far."""
+        text = self._held + self._decoder.decode(data)
+        cut = len(text)
+        while cut > len(text) - HOLD_CHARACTERS and cut and text[cut - 1] > " ":
+            cut -= 1
+        self._held = text[cut:] if len(text) - cut < HOLD_CHARACTERS else ""
+        return self._shown(text[: len(text) - len(self._held)])
+
+    def flush(self) -> bytes:
+        """What was held back, because nothing followed it for a while; the beginning of a secret is covered."""
+        held, self._held = self._held, ""
+        return self._shown(held, pause=True)
+
+    def end(self) -> bytes:
+        """The last bytes."""
+        text = self._held + self._decoder.decode(b"", final=True)
+        self._held = ""
+        return self._shown(text)
+
+    def _shown(self, text: str, *, pause: bool = False) -> bytes:
+        if not text:
+            return b""
+        base = self._watch.origin
+        covers: dict[int, str] = {}
+        for found in self._watch.find(text):
+            whole = found.origins[0] >= base  # else its beginning has been shown, covered by stars
+            covers |= {o: c if whole else "*" for o, c in found.covers(self._session).items() if o not in covers}
+            if found.first not in self._noted:
+                self._noted.add(found.first)
+                self._session.note(self._name, "output", found.match)
+        if pause:
+            covers = {**dict.fromkeys(self._watch.begun(), "*"), **covers}
+        return covered(text, base, covers).encode("utf-8", "surrogateescape")
+
+
+def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, str]) -> int:
+    """Run a command on a pseudo-terminal; returns its exit code, or 128 and the signal that ended it.
+
+    Standard input and output are this process's own. Raises NoSuchCommandError.
+    """
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        hint = "provision redact --exec -- COMMAND [ARGUMENTS]"
+        raise NoSuchCommandError(f"there is no command {command[0]}", hint=hint)
+    columns, rows = outer.size(environ)
+    master, inner = os.openpty()
+    _prepare(inner, columns, rows)
+    child = os.fork()
+    if child == 0:
+        _become(program, command, environ, inner)
+    os.close(inner)
+    watch = Watch(session, columns, rows)
+    covering = _Covering(watch, session, command[0])
+    with outer.signals() as wakeup, outer.raw_mode() as modes:
+        status = _Copying(child, master, covering, modes, environ).until_the_end(wakeup)
+    os.close(master)
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _prepare(inner: int, columns: int, rows: int) -> None:
+    """The size and modes of the command's terminal: no echo without a keyboard outside, plain line ends without a screen."""
+    outer.resize(inner, columns, rows)
+    modes = termios.tcgetattr(inner)
+    if not os.isatty(1):
+        modes[1] &= ~termios.ONLCR
+    if not os.isatty(0):
+        modes[3] &= ~termios.ECHO
+    termios.tcsetattr(inner, termios.TCSANOW, modes)
+
+
+def _become(program: str, command: Sequence[str], environ: Mapping[str, str], inner: int) -> None:
+    """In the child: the command, with the terminal as its own."""
+    try:
+        os.login_tty(inner)
+        os.execve(program, list(command), dict(environ))  # noqa: S606  running a command is what this is for
+    except OSError as e:
+        os.write(2, f"{command[0]}: {e.strerror}\n".encode())
+    finally:
+        os._exit(_NOT_EXECUTABLE)
+
+
+class _Copying:
+    """Keys one way, covered output the other, until the command has ended and its last output was shown."""
+
+    def __init__(
+        self, child: int, master: int, covering: _Covering, modes: outer.Modes, environ: Mapping[str, str]
+    ) -> None:
+        self._child, self._master, self._covering = child, master, covering
+        self._modes, self._environ = modes, environ
+        self._keys = b""
+        self._listening = True
+        self._status: int | None = None
+        os.set_blocking(master, False)
+
+    def until_the_end(self, wakeup: int) -> int:
+        """Copy; returns the wait status of the command."""
+        going = True
+        try:
+            while going and self._status is None:
+                going = self._step(wakeup)
+            while self._pass_on():
+                pass
+            _write(self._covering.end())
+        except BrokenPipeError:
+            os.kill(self._child, signal.SIGHUP)
+            raise
+        return self._status if self._status is not None else os.waitpid(self._child, 0)[1]
+
+    def _step(self, wakeup: int) -> bool:
+        readers = [self._master, wakeup, *((0,) if self._listening and len(self._keys) < READ_BYTES else ())]
+        writers = [self._master] if self._keys else []
+        wait = QUIET_S if self._covering.waiting else None
+        ready, writable, _ = select.select(readers, writers, [], wait)
+        if not ready and not writable:
+            _write(self._covering.flush())
+            return True
+        if wakeup in ready:
+            for number in os.read(wakeup, 512):
+                self._signalled(number)
+        if 0 in ready:
+            self._listen()
+        if writable:
+            with contextlib.suppress(BlockingIOError):
+                self._keys = self._keys[os.write(self._master, self._keys) :]
+        return self._pass_on() if self._master in ready else True
+
+    def _pass_on(self) -> bool:
+        """Show what there is; False when there will be nothing more, or nothing now."""
+        try:
+            data = os.read(self._master, READ_BYTES)
+        except BlockingIOError:
+            return self._status is None
+        except OSError as e:
+            if e.errno != errno.EIO:  # how Linux says that nobody has the other end any more
+                raise
+            return False
+        _write(self._covering.feed(data))
+        return bool(data)
+
+    def _listen(self) -> None:
+        data = os.read(0, READ_BYTES)
+        if data:
+            self._keys += data
+            return
+        self._listening = False
+        self._keys += END_OF_INPUT if self._keys.endswith(b"\n") or not self._keys else END_OF_INPUT * 2
+
+    def _signalled(self, number: int) -> None:
+        if number == signal.SIGWINCH:
+            columns, rows = outer.size(self._environ)
+            outer.resize(self._master, columns, rows)
+            self._covering.resize(columns, rows)
+        elif number == signal.SIGCHLD:
+            pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED)
+            if not pid:
+                return
+            if os.WIFSTOPPED(status):
+                self._modes.suspend()
+                os.killpg(self._child, signal.SIGCONT)
+            else:
+                self._status = status
+        else:
+            with contextlib.suppress(ProcessLookupError, OSError):
+                os.killpg(os.tcgetpgrp(self._master), number)
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(1, view) :]

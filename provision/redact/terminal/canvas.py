@@ -1,0 +1,250 @@
+"""The cells of a terminal's screen; every cell remembers which character of the output was drawn there."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+NOWHERE = -1
+"""Origin of a blank cell."""
+MOST = 4096
+"""Rows, columns and counts beyond this are nobody's terminal."""
+
+
+@dataclass(slots=True)
+class _Row:
+    characters: list[str]
+    origins: list[int]
+    wrapped: bool = False  # its last character is followed by the first of the next row
+    dirty: bool = False
+
+
+@dataclass(slots=True)
+class _Buffer:
+    rows: list[_Row]
+    x: int = 0
+    y: int = 0
+    saved: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Lines of the screen, each as long as it was written, wrapped ones joined, with the origin of every character."""
+
+    text: str
+    origins: list[int]
+
+
+@dataclass(slots=True)
+class _Collected:
+    parts: list[str] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+
+    def row(self, row: _Row, *, joined: bool) -> None:
+        self.parts += row.characters
+        self.origins += row.origins
+        if not joined:
+            self.parts.append("\n")
+            self.origins.append(NOWHERE)
+
+
+class Canvas:
+    """Rows of cells, a cursor, and what drawing, erasing and scrolling do to them."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns = max(1, min(columns, MOST))
+        self.rows = max(1, min(rows, MOST))
+        self._main = _Buffer([self._blank() for _ in range(self.rows)])
+        self._other = _Buffer([self._blank() for _ in range(self.rows)])
+        self._now = self._main
+        self._top, self._bottom = 0, self.rows - 1
+        self._gone = _Collected()
+        self._last = (" ", NOWHERE)
+        self._autowrap = True
+
+    def _blank(self) -> _Row:
+        return _Row([" "] * self.columns, [NOWHERE] * self.columns)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Another size; lines are cut or padded, and those that no longer fit above are counted as seen off."""
+        self.columns, self.rows = max(1, min(columns, MOST)), max(1, min(rows, MOST))
+        for buffer in (self._main, self._other):
+            while len(buffer.rows) > self.rows:
+                self._leave(buffer.rows.pop(0))
+                buffer.y -= 1
+            for row in buffer.rows:
+                del row.characters[self.columns :], row.origins[self.columns :]
+                missing = self.columns - len(row.characters)
+                row.characters += [" "] * missing
+                row.origins += [NOWHERE] * missing
+            buffer.rows += [self._blank() for _ in range(self.rows - len(buffer.rows))]
+            buffer.x, buffer.y = min(buffer.x, self.columns - 1), max(0, min(buffer.y, self.rows - 1))
+        self._top, self._bottom = 0, self.rows - 1
+
+    def look(self) -> Seen:
+        """All lines on which something was drawn since the last look, with the lines they hang together with."""
+        seen, self._gone = self._gone, _Collected()
+        rows = self._now.rows
+        at = 0
+        while at < len(rows):
+            end = at
+            while end + 1 < len(rows) and self._hangs_together(end):
+                end += 1
+            if any(row.dirty for row in rows[at : end + 1]):
+                for index in range(at, end + 1):
+                    seen.row(rows[index], joined=index < end)
+                    rows[index].dirty = False
+            at = end + 1
+        return Seen("".join(seen.parts), seen.origins)
+
+    def before_cursor(self) -> Seen:
+        """The line that is being written, up to the cursor."""
+        now = self._now
+        first = now.y
+        while first > 0 and self._hangs_together(first - 1):
+            first -= 1
+        seen = _Collected()
+        for row in now.rows[first : now.y]:
+            seen.row(row, joined=True)
+        row = now.rows[now.y]
+        seen.parts += row.characters[: now.x]
+        seen.origins += row.origins[: now.x]
+        return Seen("".join(seen.parts), seen.origins)
+
+    def _hangs_together(self, index: int) -> bool:
+        """Whether a row goes on in the next: wrapped by the terminal, or filled to the edge by a program that wraps itself."""
+        row, following = self._now.rows[index], self._now.rows[index + 1]
+        return row.wrapped or (row.characters[-1] != " " and following.characters[0] != " ")
+
+    def _leave(self, row: _Row) -> None:
+        """A row goes out of sight: keep it for the next look if something on it has not been looked at."""
+        if row.dirty or row.wrapped:
+            self._gone.row(row, joined=row.wrapped)
+
+    def _run(self, run: str, origin: int) -> None:
+        now, at = self._now, 0
+        while at < len(run):
+            if now.x >= self.columns:
+                self._wrap()
+            row = now.rows[now.y]
+            count = min(len(run) - at, self.columns - now.x)
+            if not self._autowrap and count < len(run) - at:
+                count = len(run) - at  # everything else lands on the last column
+                piece = run[at : at + self.columns - now.x]
+                row.characters[now.x :] = piece
+                row.origins[now.x :] = range(origin + at, origin + at + len(piece))
+                now.x = self.columns - 1
+            else:
+                row.characters[now.x : now.x + count] = run[at : at + count]
+                row.origins[now.x : now.x + count] = range(origin + at, origin + at + count)
+                now.x += count
+            row.dirty = True
+            at += count
+        self._last = (run[-1], origin + len(run) - 1)
+
+    def _wide(self, character: str, origin: int) -> None:
+        if unicodedata.combining(character):
+            return
+        width = 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if self._now.x + width > self.columns:
+            self._wrap()
+        self._run(character, origin)
+        if width == 2:
+            self._run("\0", NOWHERE)  # the right half of it
+
+    def _wrap(self) -> None:
+        now = self._now
+        if not self._autowrap:
+            now.x = self.columns - 1
+            return
+        now.rows[now.y].wrapped = True
+        now.x = 0
+        self._down()
+
+    def _down(self) -> None:
+        now = self._now
+        if now.y == self._bottom:
+            self._leave(now.rows[self._top])
+            del now.rows[self._top]
+            now.rows.insert(self._bottom, self._blank())
+        elif now.y < self.rows - 1:
+            now.y += 1
+
+    def _up(self) -> None:
+        now = self._now
+        if now.y == self._top:
+            self._leave(now.rows[self._bottom])
+            del now.rows[self._bottom]
+            now.rows.insert(self._top, self._blank())
+        elif now.y > 0:
+            now.y -= 1
+
+    def erase_display(self, how: int) -> None:
+        """0: from the cursor on, 1: up to it, 2 and 3: everything."""
+        x, y = min(self._now.x, self.columns - 1), self._now.y
+        if how == 0:
+            self._erase(x, y, self.rows - 1, self.columns)
+        elif how == 1:
+            self._erase(0, 0, y, x + 1)
+        else:
+            self._erase(0, 0, self.rows - 1, self.columns)
+
+    def erase_line(self, how: int) -> None:
+        """0: from the cursor on, 1: up to it, 2: all of the row."""
+        x, y = min(self._now.x, self.columns - 1), self._now.y
+        self._erase(0 if how else x, y, y, x + 1 if how == 1 else self.columns)
+
+    def _erase(self, x: int, y: int, last: int, end: int) -> None:
+        """Blank from (x, y) to before `end` in the row `last`. What was drawn and not yet looked at is kept for the look."""
+        for index in range(y, last + 1):
+            row = self._now.rows[index]
+            left, right = x if index == y else 0, end if index == last else self.columns
+            if row.dirty and max(row.origins[left:right], default=NOWHERE) > NOWHERE:
+                self._gone.row(row, joined=False)
+            row.characters[left:right] = [" "] * (right - left)
+            row.origins[left:right] = [NOWHERE] * (right - left)
+            if right == self.columns:
+                row.wrapped = False
+
+    def shift(self, count: int) -> None:
+        """Insert (positive) or delete cells at the cursor."""
+        now = self._now
+        row, x = now.rows[now.y], min(now.x, self.columns - 1)
+        count = max(x - self.columns, min(count, self.columns - x))
+        fresh = abs(count)
+        if count > 0:
+            row.characters[x:x] = [" "] * fresh
+            row.origins[x:x] = [NOWHERE] * fresh
+            del row.characters[self.columns :], row.origins[self.columns :]
+        else:
+            del row.characters[x : x + fresh], row.origins[x : x + fresh]
+            row.characters += [" "] * fresh
+            row.origins += [NOWHERE] * fresh
+        row.dirty = True
+
+    def blank_cells(self, count: int) -> None:
+        """Erase some cells from the cursor on."""
+        x, y = min(self._now.x, self.columns - 1), self._now.y
+        self._erase(x, y, y, min(self.columns, x + max(1, count)))
+
+    def lines(self, count: int) -> None:
+        """Insert (positive) or delete rows at the cursor."""
+        now = self._now
+        if self._top <= now.y <= self._bottom:
+            self._scroll(now.y, count)
+
+    def scroll(self, count: int) -> None:
+        """Move everything within the margins down (positive) or up."""
+        self._scroll(self._top, count)
+
+    def _scroll(self, top: int, count: int) -> None:
+        rows = self._now.rows
+        for _ in range(min(abs(count), self._bottom - top + 1)):
+            leaving = self._bottom if count > 0 else top
+            self._leave(rows[leaving])
+            del rows[leaving]
+            rows.insert(top if count > 0 else self._bottom, self._blank())
+
+    def repeat(self, count: int) -> None:
+        """The last character again."""
+        self._run(self._last[0] * min(count, self.columns), NOWHERE)

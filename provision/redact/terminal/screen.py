@@ -1,0 +1,138 @@
+"""A terminal's screen that remembers, for every cell, which character of the output was drawn there.
+
+A key that is typed letter by letter, corrected with backspaces, or painted by a full-screen program stands nowhere in
+one piece in the output, but it does on the screen; through the cells' origins it is found again in the output. This
+knows what common programs send (ECMA-48 and xterm's usual additions); what it does not know it ignores.
+"""
+
+from __future__ import annotations
+
+import re
+
+from provision.redact.terminal.canvas import MOST, Canvas
+from provision.redact.terminal.sequences import SEQUENCES
+
+_TOKEN = re.compile(
+    r"(?P<run>[\x20-\x7e]+)"
+    r"|\x1b\[(?P<private>[<=>?]?)(?P<parameters>[0-9:;]*)[ -/]*(?P<final>[@-~])"
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b[^\\]))"
+    r"|\x1b(?P<escape>[ -/]*[0-OQ-WYZ`-~])"
+    r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f\x85])"
+    r"|(?P<other>[^\x00-\x7f])"
+    r"|(?P<stray>[\s\S])",
+)
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-9:;<=>?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,65536}\x1b?|[ -/]*)?\Z")
+_TAB = 8
+
+
+class Screen(Canvas):
+    """Feed it output; ask what can be seen."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__(columns, rows)
+        self._rest, self._rest_base = "", 0
+
+    def feed(self, text: str, base: int) -> None:
+        """Output whose first character has the origin `base`; an escape sequence may be cut anywhere."""
+        if self._rest:
+            text, base, self._rest = self._rest + text, self._rest_base, ""
+        unfinished = _UNFINISHED.search(text, max(0, len(text) - MOST))
+        if unfinished:
+            self._rest, self._rest_base = text[unfinished.start() :], base + unfinished.start()
+            text = text[: unfinished.start()]
+        for token in _TOKEN.finditer(text):
+            kind, origin = token.lastgroup, base + token.start()
+            if kind == "run":
+                self._run(token.group(), origin)
+            elif kind == "other":
+                self._wide(token.group(), origin)
+            elif kind == "control":
+                self._control(token.group())
+            elif kind == "final":
+                self._sequence(token["private"], token["parameters"], token["final"])
+            elif kind == "escape":
+                self._escape(token["escape"])
+
+    def _control(self, control: str) -> None:
+        now = self._now
+        if control == "\r":
+            now.x = 0
+        elif control in "\n\x0b\x0c":
+            now.rows[now.y].wrapped = False
+            self._down()
+        elif control == "\x85":
+            now.x = 0
+            self._down()
+        elif control == "\b":
+            now.x = max(0, min(now.x, self.columns) - 1)
+        elif control == "\t":
+            now.x = min(self.columns - 1, (now.x // _TAB + 1) * _TAB)
+
+    def _escape(self, escape: str) -> None:
+        now = self._now
+        match escape:
+            case "7":
+                now.saved = (now.x, now.y)
+            case "8":
+                now.x, now.y = now.saved
+            case "D":
+                self._down()
+            case "E":
+                now.x = 0
+                self._down()
+            case "M":
+                self._up()
+            case "c":
+                self._erase(0, 0, self.rows - 1, self.columns)
+                now.x = now.y = 0
+
+    def _sequence(self, private: str, parameters: str, final: str) -> None:
+        numbers = [min(int(n), MOST) if n else 0 for n in parameters.replace(":", ";").split(";")]
+        if private:
+            if private == "?" and final in "hl":
+                self._mode(numbers, on=final == "h")
+            return
+        act = SEQUENCES.get(final)
+        if act:
+            act(self, numbers)
+
+    def _mode(self, numbers: list[int], *, on: bool) -> None:
+        for number in numbers:
+            if number in {47, 1047, 1049}:
+                for row in self._now.rows:
+                    self._leave(row)
+                    row.dirty = False
+                self._now = self._other if on else self._main
+                if on:
+                    self._other.rows[:] = [self._blank() for _ in range(self.rows)]
+                self._top, self._bottom = 0, self.rows - 1
+            elif number == 7:
+                self._autowrap = on
+
+    def move(self, x: int, y: int) -> None:
+        """Put the cursor somewhere, as far as there is a somewhere."""
+        self._now.x, self._now.y = max(0, min(x, self.columns - 1)), max(0, min(y, self.rows - 1))
+
+    def by(self, right: int, down: int) -> None:
+        """Move the cursor from where it is."""
+        self.move(min(self._now.x, self.columns - 1) + right, self._now.y + down)
+
+    def next_line(self, down: int) -> None:
+        """To the beginning of another row."""
+        self.move(0, self._now.y + down)
+
+    def column(self, x: int) -> None:
+        """Move within the row."""
+        self.move(x, self._now.y)
+
+    def line(self, y: int) -> None:
+        """Move to another row."""
+        self.move(min(self._now.x, self.columns - 1), y)
+
+    def margins(self, numbers: list[int]) -> None:
+        """Which rows scroll."""
+        top = max(1, numbers[0]) - 1
+        bottom = (numbers[1] if len(numbers) > 1 and numbers[1] else self.rows) - 1
+        if top < bottom < self.rows:
+            self._top, self._bottom = top, bottom
+        self.move(0, 0)

@@ -1,0 +1,140 @@
+"""Finding secrets in a terminal's output, both as it is written and as it looks, and saying which characters to cover.
+
+Covering keeps the number of characters, so that what a full-screen program draws stays where it is, and the byte counts
+and times of a recording stay true.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.redact.masks import masked_already
+from provision.redact.terminal.canvas import NOWHERE
+from provision.redact.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from provision.detect.match import Match
+    from provision.redact.session import Session
+
+TAIL_CHARACTERS = 8192
+"""How much of the output that has gone by is looked at again together with what follows."""
+_KEY = r"[A-Za-z0-9_.~+/=-]"
+_BEGUN = re.compile(
+    r"""(?x)
+    (?<![A-Za-z0-9])
+    (?: (?: sk-(?:aisa-|ant-|or-v1-|proj-|svcacct-)? | [sr]k_(?:live|test)_ | gh[pousr]_ | github_pat_ | glpat- | xox[abprs]-
+          | AIza | A(?:KI|SI)A | xai- | hf_ | gsk_ | hvs\. | npm_ | pypi- | pplx- | tvly- | fal_ | r8_ | AGE-SECRET-KEY-1 | eyJ
+        ) (?P<body>KEY+)
+      | (?i: (?:[A-Z0-9_.-]*[_.-])? (?: api_?key | apikey | token | secret | passw(?:or)?d | passphrase )
+             ["']? \s? [=:] \s? ["']? | bearer[ ]
+          | --(?:api-key|token|password|secret)[= ]
+          | [ ](?:set[ ])?[A-Z0-9_]+_(?:API_KEY|TOKEN|SECRET)[ ])
+        (?P<value>[^\s"'$*<\[({]{1,512})
+    ) \Z """.replace("KEY", _KEY)
+)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<body>(?:(?!-----END)[\s\S])*)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A match, and the origins of its characters in order; `NOWHERE` for what is on the screen without one."""
+
+    match: Match
+    origins: list[int]
+
+    @property
+    def first(self) -> int:
+        """The origin that stands for the whole: a key that grows while it is typed keeps it."""
+        return next((origin for origin in self.origins if origin != NOWHERE), NOWHERE)
+
+    def covers(self, session: Session) -> dict[int, str]:
+        """A mask of exactly its length, character by character."""
+        value = self.match.secret.reveal()
+        mask = session.masker.fit(self.match.rule, value, len(self.origins))
+        return {origin: mask[i] for i, origin in enumerate(self.origins) if origin != NOWHERE}
+
+
+class Watch:
+    """Remembers the last output and the screen."""
+
+    def __init__(self, session: Session, columns: int, rows: int) -> None:
+        self._detector = session.detector
+        self.screen = Screen(columns, rows)
+        self.origin = 0
+        self._tail = ""
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Every secret that can be seen after this output, in it or on the screen; the same one may come again and longer."""
+        base = self.origin - len(self._tail)
+        window = self._tail + text
+        self.screen.feed(text, self.origin)
+        self.origin += len(text)
+        self._tail = window[-TAIL_CHARACTERS:]
+        yield from self._search(window, range(base, base + len(window)))
+        seen = self.screen.look()
+        if seen.text.strip():
+            yield from self._search(seen.text, seen.origins)
+
+    def begun(self) -> set[int]:
+        """Origins of what may be the beginning of a secret: before the cursor, or a private key that has not ended."""
+        seen = self.screen.before_cursor()
+        found: set[int] = set()
+        match = _BEGUN.search(seen.text, max(0, len(seen.text) - 1024))
+        if match:
+            found.update(seen.origins[slice(*match.span("body" if match["body"] else "value"))])
+        key = _PEM.search(self._tail)
+        if key:
+            base = self.origin - len(self._tail)
+            found.update(
+                base + i for i in range(*key.span("body")) if self._tail[i].isalnum() or self._tail[i] in "+/="
+            )
+        return found - {NOWHERE}
+
+    def _search(self, text: str, origins: Sequence[int]) -> Iterator[Found]:
+        data = text.encode("ascii", "replace")  # one byte a character: offsets are the same
+        for match in self._detector.scan(data):
+            if not masked_already(match.secret.reveal()):
+                yield Found(match, [origins[i] for start, end in match.spans for i in range(start, end)])
+
+
+class Recording:
+    """A watch over something that has ended: a key is covered from its first character, though it shows only with the last."""
+
+    def __init__(self, session: Session, columns: int, rows: int) -> None:
+        self.watch = Watch(session, columns, rows)
+        self._session = session
+        self._found: dict[int, Found] = {}
+
+    def take(self, text: str) -> None:
+        """More of what was recorded."""
+        for found in self.watch.find(text):
+            known = self._found.get(found.first)
+            if found.first != NOWHERE and (known is None or len(found.origins) >= len(known.origins)):
+                self._found[found.first] = found
+
+    def covers(self, file: str, where: Callable[[int], str]) -> dict[int, str]:
+        """A replacement for each origin that must not be seen; notes each secret at the place of its first character."""
+        covers: dict[int, str] = {}
+        for found in sorted(self._found.values(), key=lambda found: -len(found.origins)):
+            new = {origin: cover for origin, cover in found.covers(self._session).items() if origin not in covers}
+            if new:
+                self._session.note(file, where(found.first), found.match)
+            covers |= new
+        return covers
+
+
+def covered(text: str, base: int, covers: Mapping[int, str]) -> str:
+    """The text with covers laid over it; a character of several bytes is covered by as many stars."""
+    if not covers:
+        return text
+    characters = list(text)
+    for origin, cover in covers.items():
+        index = origin - base
+        if 0 <= index < len(characters):
+            width = len(characters[index].encode("utf-8", "surrogatepass"))
+            characters[index] = cover if width == 1 else "*" * width
+    return "".join(characters)

@@ -1,0 +1,31 @@
+"""Typescripts of `script`: no character is added or taken away, so a timing file beside it stays right."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, BinaryIO
+
+from provision.redact.session import CannotExamineError
+from provision.redact.terminal.watch import Recording, covered
+
+if TYPE_CHECKING:
+    from provision.redact.session import Session
+
+LIMIT_BYTES = 512 << 20
+STEP_CHARACTERS = 256
+"""So often the screen is looked at: what stands there for a shorter time cannot be read by people either."""
+
+
+def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
+    """Redact a typescript; see `RedactFile`."""
+    data = source.read(LIMIT_BYTES + 1)
+    if len(data) > LIMIT_BYTES:
+        raise CannotExamineError("this typescript is too large to be examined")
+    text = data.decode("utf-8", "surrogateescape")
+    head = text[:1000]
+    columns, rows = (re.search(rf'{name}="(\d{{1,4}})"', head) for name in ("COLUMNS", "LINES"))
+    recording = Recording(session, int(columns[1]) if columns else 80, int(rows[1]) if rows else 24)
+    for at in range(0, len(text), STEP_CHARACTERS):
+        recording.take(text[at : at + STEP_CHARACTERS])
+    covers = recording.covers(file, lambda origin: f"line {text.count(chr(10), 0, origin) + 1}")
+    target.write(covered(text, 0, covers).encode("utf-8", "surrogateescape"))
