@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
 
-from provision.audit.source import Limits
+from provision.audit import hermes_home
+from provision.audit.archives import unfold
+from provision.audit.content import read_file
+from provision.audit.environ import Process, processes, read_process
+from provision.audit.git import read_repository
+from provision.audit.look import look
+from provision.audit.source import Blob, Kind, Limits, RawFinding, Unreadable
+from provision.audit.unpacking import CHUNK_BYTES, Stream, sniff
+from provision.audit.walk import File, Home, Repository, inside, walk
+from provision.audit.workers import Crew, Done
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
-    from provision.audit.source import RawFinding, Unreadable
     from provision.detect.detector import Detector
+
+STDIN = "<stdin>"
+Task = File | Repository | Process
+_BATCH_FILES = 64
+_BATCH_BYTES = 4 << 20
+_ALONE_BYTES = 16 << 20
+_ALONE_FILES = 2000
+"""So much is done before other processes are started: starting them takes longer."""
 
 
 @dataclass(slots=True)
@@ -38,8 +56,140 @@ def scan(
 ) -> Iterator[RawFinding | Unreadable]:
     """Everything found below `paths`, in no particular order, and everything that could not be read.
 
-    A Hermes home found on the way is told to `on_home`; with `companions` the histories, crontabs and service files of its
-    owner are looked through too. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
+    A Hermes home found on the way is told to `on_home`; with `companions` the histories, crontabs and service files of
+    its owner are looked through as well. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
     `workers` None lets the amount of work decide; 1 stays in this process. A path that does not exist is an `Unreadable`.
     """
-    raise NotImplementedError
+    limits = limits or Limits()
+    if stdin is not None:
+        yield from _found(read_stream(stdin, limits), detector)
+    met = met_below(paths, companions=companions, on_home=on_home)
+    if environ:
+        met = chain(met, processes())
+    yield from _Run(detector, limits, on_progress).all(met, workers or os.cpu_count() or 1)
+
+
+def read_sources(paths: Sequence[str | Path], limits: Limits | None = None) -> Iterator[Blob | Unreadable]:
+    """Every blob below `paths`, in this process. A blob's data must be gone through before the next one is asked for."""
+    for met in met_below(paths, companions=False):
+        if isinstance(met, Unreadable):
+            yield met
+        else:
+            yield from read(met, limits or Limits())
+
+
+def met_below(
+    paths: Sequence[str | Path], *, companions: bool, on_home: Callable[[Path], None] = lambda _: None
+) -> Iterator[Task | Unreadable]:
+    """What there is to read below `paths`, then beside the Hermes homes found there."""
+    homes = []
+    for met in walk(paths):
+        if isinstance(met, Home):
+            on_home(Path(met.path))
+            homes.append(Path(met.path))
+        else:
+            yield met
+    if not companions:
+        return
+    real = [os.path.realpath(path) for path in paths]
+    beside = {os.path.realpath(path): path for home in homes for path in hermes_home.companions(home)}
+    extra = [path for at, path in beside.items() if not any(inside(at, root) for root in real)]
+    yield from (met for met in walk(extra) if not isinstance(met, Home))
+
+
+def read(task: Task, limits: Limits) -> Iterator[Blob | Unreadable]:
+    """The content of one thing that was met."""
+    match task:
+        case File(path, _, named):
+            return read_file(path, limits, follow=named)
+        case Repository(path):
+            return read_repository(path, limits)
+        case Process(pid):
+            return read_process(pid)
+        case _:
+            assert_never(task)
+
+
+def read_stream(stream: BinaryIO, limits: Limits) -> Iterator[Blob | Unreadable]:
+    """Standard input: text, or an archive that can be read as it arrives."""
+    content = Stream(iter(lambda: stream.read(CHUNK_BYTES), b""))
+    head = content.peek(512)
+    if sniff(head) is None:
+        yield Blob(STDIN, content.parts(), None, Kind.STREAM)
+    else:
+        yield from unfold(STDIN, "stdin", head, content.parts(), limits, size=0)
+
+
+def find(task: Task, detector: Detector, limits: Limits) -> Iterator[RawFinding | Unreadable]:
+    """What is found in one thing that was met."""
+    return _found(read(task, limits), detector)
+
+
+def _found(blobs: Iterable[Blob | Unreadable], detector: Detector) -> Iterator[RawFinding | Unreadable]:
+    for blob in blobs:
+        if isinstance(blob, Unreadable):
+            yield blob
+        else:
+            yield from look(blob, detector)
+
+
+class _Run:
+    def __init__(self, detector: Detector, limits: Limits, on_progress: Callable[[Tally], None]) -> None:
+        self._detector = detector
+        self._limits = limits
+        self._on_progress = on_progress
+        self._tally = Tally()
+        self._aside: list[Unreadable] = []
+        """What could not even be opened, met while batches were made."""
+
+    def all(self, met: Iterator[Task | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
+        batches = self._batches(met)
+        while workers == 1 or (self._tally.bytes < _ALONE_BYTES and self._tally.files < _ALONE_FILES):
+            batch = next(batches, None)
+            if batch is None:
+                break
+            yield from self._alone(batch)
+        else:
+            yield from self._together(batches, workers)
+        yield from self._set_aside()
+
+    def _alone(self, batch: list[Task]) -> Iterator[RawFinding | Unreadable]:
+        yield from self._set_aside()
+        for task in batch:
+            yield from find(task, self._detector, self._limits)
+        self._count(batch)
+
+    def _together(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
+        with Crew(self._detector, self._limits, workers) as crew:
+            for found in crew.run(batches):
+                if isinstance(found, Done):
+                    self._count(found.batch)
+                    yield from self._set_aside()
+                else:
+                    yield found
+
+    def _batches(self, met: Iterator[Task | Unreadable]) -> Iterator[list[Task]]:
+        batch: list[Task] = []
+        held = 0
+        for task in met:
+            if isinstance(task, Unreadable):
+                self._aside.append(task)
+                if len(self._aside) < _BATCH_FILES:
+                    continue
+            else:
+                batch.append(task)
+                held += task.size if isinstance(task, File) else _BATCH_BYTES
+            if held >= _BATCH_BYTES or len(batch) + len(self._aside) >= _BATCH_FILES:
+                yield batch
+                batch, held = [], 0
+        if batch:
+            yield batch
+
+    def _set_aside(self) -> Iterator[Unreadable]:
+        aside, self._aside = self._aside, []
+        yield from aside
+
+    def _count(self, batch: list[Task]) -> None:
+        self._tally.files += len(batch)
+        self._tally.bytes += sum(task.size for task in batch if isinstance(task, File))
+        self._on_progress(self._tally)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
 
 MIB = 1 << 20
-GIB = 1 << 30
 
 
 class Kind(StrEnum):
@@ -40,8 +39,10 @@ class Limits:
     """Files up to this size are looked at in one piece, larger ones as a stream."""
     memory_bytes: int = 256 * MIB
     """Databases and archives inside archives are unfolded in memory up to this size."""
-    expanded_bytes: int = 4 * GIB
-    """What one archive on disk may unfold to, with everything nested in it."""
+    expanded_bytes: int = 256 * MIB
+    """What any archive on disk may unfold to, with everything nested in it …"""
+    expanded_ratio: int = 100
+    """… and how many times its own size, when that is more. Logs shrink to a thirtieth, bombs to a thousandth."""
     members: int = 1_000_000
     """How many members one archive on disk may have, nested ones included."""
     nesting: int = 8

@@ -1,0 +1,202 @@
+"""Key paths: where in a YAML, JSON or `.env` file a byte lies (`providers.aisa.api_key`, `credential_pool.x[0].access_token`).
+
+Only files in which something was found are looked at this way, so nothing is parsed for its own sake. A path never repeats a
+secret that somebody used as a key, and a file that cannot be parsed simply has no paths.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from provision.detect.shapes import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_YAML_BYTES = 2 << 20
+"""PyYAML reads about a megabyte a second."""
+_DEEPEST = 200
+_LONGEST_NAME = 60
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+_ENV_NAME = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_/@+-]+")
+
+
+class Value(NamedTuple):
+    """A scalar: the half-open range it takes in the text, and its path."""
+
+    start: int
+    end: int
+    path: str
+
+
+def form_of(name: str) -> str | None:
+    """`yaml`, `json` or `env` by a file's name, backups included (`config.yaml.bak.1`, `.env.old`); None for other files."""
+    name = re.split(r"[/\\!]", name)[-1].lower()
+    if re.search(r"\.ya?ml(?:$|[.~])", name):
+        return "yaml"
+    if re.search(r"\.json(?:$|[.~])", name):
+        return "json"
+    if re.match(r"\.(?:op\.)?env(?:$|[.~_-])", name) or name.endswith(".env"):
+        return "env"
+    return None
+
+
+def key_paths(name: str, data: bytes) -> Callable[[int], str | None]:
+    """A function from a byte offset in `data` to the key path of the value there, by the form that `name` promises."""
+    form = form_of(name)
+    if form == "env":
+        return lambda offset: _env_name(data, offset)
+    try:
+        if form == "json":
+            values = list(_json_values(data))
+        elif form == "yaml" and len(data) <= _YAML_BYTES:
+            values = _in_bytes(data, list(yaml_values(data.decode("utf-8"))))
+        else:
+            return lambda _: None
+    except (ValueError, IndexError):
+        return lambda _: None
+    starts = [value.start for value in values]
+
+    def path_at(offset: int) -> str | None:
+        at = bisect_right(starts, offset) - 1
+        return values[at].path if at >= 0 and offset < values[at].end else None
+
+    return path_at
+
+
+def _env_name(data: bytes, offset: int) -> str | None:
+    line = data[data.rfind(b"\n", 0, offset) + 1 : offset + 1]
+    found = _ENV_NAME.match(line)
+    return found.group(1).decode() if found and found.end() <= len(line) else None
+
+
+class _Path:
+    """Where a parser is: names and numbers from the root down."""
+
+    def __init__(self) -> None:
+        self._steps: list[str | int] = []
+
+    def enter(self, step: str | int) -> None:
+        if len(self._steps) >= _DEEPEST:
+            raise ValueError("nested too deeply")
+        self._steps.append(step)
+
+    def leave(self) -> None:
+        self._steps.pop()
+
+    def named(self, name: str) -> None:
+        self._steps[-1] = name
+
+    def next(self) -> None:
+        if self._steps and isinstance(self._steps[-1], int):
+            self._steps[-1] += 1
+
+    def __str__(self) -> str:
+        said = "".join(f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}" for step in self._steps)
+        return said.removeprefix(".")
+
+
+def shown_name(name: str) -> str:
+    """A name out of somebody's file for a report: quoted when it is unusual, cut when it is long, without secrets."""
+    if _PLAIN_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME:
+        return without_secrets(name)
+    name = without_secrets(name)
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    return f'"{name[:_LONGEST_NAME]}{"…" if len(name) > _LONGEST_NAME else ""}"'
+
+
+def _json_values(data: bytes) -> Iterator[Value]:
+    path = _Path()
+    closing: list[bytes] = []
+    expects_name = False
+    for token in _JSON_TOKEN.finditer(data):
+        text = token.group()
+        if text in {b"{", b"["}:
+            path.enter("" if text == b"{" else 0)
+            closing.append(b"}" if text == b"{" else b"]")
+            expects_name = text == b"{"
+        elif text in {b"}", b"]"}:
+            if closing:  # a list of documents, one a line, begins anew
+                closing.pop()
+                path.leave()
+            expects_name = False
+        elif text == b",":
+            path.next()
+            expects_name = bool(closing) and closing[-1] == b"}"
+        elif text == b":":
+            expects_name = False
+        elif expects_name:
+            path.named(text.strip(b'"').decode("utf-8", "replace"))
+            yield Value(token.start(), token.end(), str(path))
+        else:
+            yield Value(token.start(), token.end(), str(path))
+
+
+def yaml_values(text: str) -> Iterator[Value]:
+    """The scalars of a YAML text in order, with ranges in characters. Raises ValueError where it cannot be parsed."""
+    yield from (Value(start, end, path) for start, end, path, _ in yaml_scalars(text))
+
+
+def yaml_scalars(text: str) -> Iterator[tuple[int, int, str, str]]:
+    """As `yaml_values`, with the value that each scalar stands for. Aliases are not followed, so nothing can blow up."""
+    import yaml  # noqa: PLC0415  only for a YAML file in which something was found
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    path = _Path()
+    open_: list[_Collection] = []
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                if open_ and open_[-1].awaits_name:
+                    path.named("?")
+                mapping = isinstance(event, yaml.MappingStartEvent)
+                open_.append(_Collection(mapping))
+                path.enter("" if mapping else 0)
+                continue
+            if isinstance(event, yaml.CollectionEndEvent):
+                open_.pop()
+                path.leave()
+            elif isinstance(event, yaml.ScalarEvent):
+                if open_ and open_[-1].awaits_name:
+                    path.named(event.value)
+                assert event.start_mark is not None and event.end_mark is not None  # noqa: S101, PT018  parsed, not made
+                yield event.start_mark.index, event.end_mark.index, str(path), event.value
+            elif not isinstance(event, yaml.AliasEvent):
+                continue
+            if open_:
+                open_[-1].has_got_one(path)
+    except (yaml.YAMLError, RecursionError) as e:
+        raise ValueError("not YAML") from e
+
+
+class _Collection:
+    """An open mapping or sequence; in a mapping, names and values come in turns."""
+
+    __slots__ = ("_mapping", "awaits_name")
+
+    def __init__(self, mapping: bool) -> None:
+        self._mapping = mapping
+        self.awaits_name = mapping
+
+    def has_got_one(self, path: _Path) -> None:
+        if self._mapping:
+            self.awaits_name = not self.awaits_name
+        else:
+            path.next()
+
+
+def _in_bytes(data: bytes, values: list[Value]) -> list[Value]:
+    """The same ranges in bytes: a parser counts characters."""
+    if data.isascii():
+        return values
+    text = data.decode("utf-8")
+    found, at_char, at_byte = [], 0, 0
+    for value in values:
+        start = at_byte + len(text[at_char : value.start].encode())
+        end = start + len(text[value.start : value.end].encode())
+        found.append(Value(start, end, value.path))
+        at_char, at_byte = value.start, start
+    return found

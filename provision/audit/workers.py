@@ -1,0 +1,176 @@
+"""Several processes that look through batches of files, and the one that hands batches out.
+
+A file that kills a worker (out of memory, a fault in a compiled engine) is reported; the rest of its batch goes to the next
+one. A `Secret` refuses to be pickled, so matches cross the pipe, which nobody else can read, taken apart.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from provision.audit.source import RawFinding, Unreadable
+from provision.detect.match import Match
+from provision.detect.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import BaseContext
+
+    from provision.audit.scan import Task
+    from provision.audit.source import Limits
+    from provision.detect.detector import Detector
+
+_FEWEST_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A batch has been gone through."""
+
+    batch: list[Task]
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: Any
+    pipe: Connection
+    at: Any
+    """Shared: which task of its batch it is at."""
+    batch: list[Task] = field(default_factory=list)
+
+
+class Crew:
+    """`count` worker processes, started when there is work for them and ended with the `with` block."""
+
+    def __init__(self, detector: Detector, limits: Limits, count: int) -> None:
+        self._arguments = (detector, limits)
+        self._count = count
+        self._workers: list[_Worker] = []
+        alone = threading.active_count() == 1 and "fork" in multiprocessing.get_all_start_methods()
+        self._context: BaseContext = multiprocessing.get_context("fork" if alone else "spawn")
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        for worker in self._workers:
+            worker.pipe.close()
+            if kind is not None:
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(_FEWEST_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+    def run(self, batches: Iterator[list[Task]]) -> Iterator[RawFinding | Unreadable | Done]:
+        """Everything found in the batches, as it is found, and each batch when it is done."""
+        again: list[list[Task]] = []
+        while True:
+            while (idle := self._idle()) is not None:
+                batch = again.pop() if again else next(batches, None)
+                if batch is None:
+                    break
+                self._hand(idle, batch)
+            busy = [worker for worker in self._workers if worker.batch]
+            if not busy:
+                return
+            ready = wait([worker.pipe for worker in busy])
+            for worker in busy:
+                if worker.pipe in ready:
+                    yield from self._hear(worker, again)
+
+    def _idle(self) -> _Worker | None:
+        found = next((worker for worker in self._workers if not worker.batch), None)
+        if found is None and len(self._workers) < self._count:
+            found = self._start()
+        return found
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        at = multiprocessing.sharedctypes.RawValue("i", 0)
+        others = [worker.pipe for worker in self._workers] + [ours]
+        inherited = others if self._context.get_start_method() == "fork" else []
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=_work, args=(theirs, at, inherited, *self._arguments), daemon=True
+        )
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours, at)
+        self._workers.append(worker)
+        return worker
+
+    def _hand(self, worker: _Worker, batch: list[Task]) -> None:
+        worker.batch = batch
+        worker.at.value = 0
+        if batch:
+            try:
+                worker.pipe.send(batch)
+            except OSError:
+                return  # it died: heard at the next wait
+
+    def _hear(self, worker: _Worker, again: list[list[Task]]) -> Iterator[RawFinding | Unreadable | Done]:
+        try:
+            said = worker.pipe.recv()
+        except (EOFError, OSError):
+            yield from self._bury(worker, again)
+            return
+        if said is None:
+            batch, worker.batch = worker.batch, []
+            yield Done(batch)
+        else:
+            yield from map(_together, said)
+
+    def _bury(self, worker: _Worker, again: list[list[Task]]) -> Iterator[Unreadable | Done]:
+        """Report the task a dead worker was at, and hand on those it had not begun."""
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join()
+        at = min(worker.at.value, len(worker.batch) - 1)
+        task = worker.batch[at]
+        how = worker.process.exitcode
+        reason = f"a worker process died over it ({signal.Signals(-how).name if how and how < 0 else f'exit {how}'})"
+        yield Unreadable(getattr(task, "path", f"process {getattr(task, 'pid', '')}"), reason)
+        yield Done(worker.batch[: at + 1])
+        if worker.batch[at + 1 :]:
+            again.append(worker.batch[at + 1 :])
+
+
+def _work(pipe: Connection, at: Any, inherited: list[Connection], detector: Detector, limits: Limits) -> None:
+    """A worker's life: take a batch, send what is found, send None; ends when the pipe does."""
+    from provision.audit.scan import find  # noqa: PLC0415  scan imports this module
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for other in inherited:
+        other.close()
+    while True:
+        try:
+            batch = pipe.recv()
+        except (EOFError, OSError):
+            return
+        for number, task in enumerate(batch):
+            at.value = number
+            for found in find(task, detector, limits):
+                pipe.send([_apart(found)])
+        pipe.send(None)
+
+
+def _apart(found: RawFinding | Unreadable) -> Any:
+    if isinstance(found, Unreadable):
+        return found
+    m = found.match
+    parts = (m.rule, m.severity, m.confidence, m.spans, m.secret.reveal(), m.encodings, m.known, m.key)
+    return found.place, parts, found.kind, found.before, found.after
+
+
+def _together(said: Any) -> RawFinding | Unreadable:
+    if isinstance(said, Unreadable):
+        return said
+    place, (rule, severity, confidence, spans, value, encodings, known, key), *rest = said
+    return RawFinding(place, Match(rule, severity, confidence, spans, Secret(value), encodings, known, key), *rest)
