@@ -58,8 +58,10 @@ def _first(leak: Leak, exposed: Readers, verdict: str | None) -> str:
     if verdict == "dead":
         return ""
     if known is None:
+        if leak.in_use and not others:
+            return ""
         if aisa_shaped(leak.raw.match.secret.reveal()):
-            return "revoke it in the console (API Keys) unless it is in use, and import it into the vault if it is"
+            return "find out whose it is; revoke it in the console (API Keys) unless it is needed"
         return "revoke it where it was issued and make a new one" if others else ""
     if known.stage in ("current", "pending"):
         return f"run `provision rotate leaked {known.user}`" if others else ""

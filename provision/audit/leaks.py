@@ -55,6 +55,8 @@ class Leak:
     setting: Setting
     fingerprint: str | None
     times: int = 1
+    in_use: bool = False
+    """Whether the same key lies where a home of this machine reads it from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,12 @@ def sort_out(raws: Iterable[RawFinding], judging: Judging) -> Sorted:
     """Leave out what belongs or is allowed where it is, and join what is the same secret in the same file."""
     kept: dict[tuple[str, str, str, str], Leak] = {}
     quiet = excused = 0
+    used: set[str] = set()
     for raw in sorted(raws, key=_by_place):
         where = setting(raw, judging.around)
         if in_place(raw, where, judging.around):
             quiet += 1
+            used.add(raw.match.secret.reveal())
             continue
         if raw.match.known is None and allowed(f"{raw.before}\n{raw.after}", raw.match.rule):
             excused += 1
@@ -83,6 +87,8 @@ def sort_out(raws: Iterable[RawFinding], judging: Judging) -> Sorted:
             kept[key].times += 1
         else:
             kept[key] = Leak(raw, where, named(raw.match, judging.salt))
+    for leak in kept.values():
+        leak.in_use = leak.raw.match.secret.reveal() in used
     return Sorted(tuple(kept.values()), quiet, excused)
 
 
@@ -145,7 +151,7 @@ def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> Severity:
     if verdict == "live" and (open_ or (match.known and match.known.stage == "retired")):
         return Severity.CRITICAL
     if match.known is None:
-        return match.severity
+        return Severity.HIGH if leak.in_use and not open_ else match.severity
     if match.known.stage in ("current", "pending"):
         return Severity.CRITICAL if open_ else Severity.HIGH
     return Severity.HIGH if match.known.stage == "previous" or verdict == "live" else Severity.LOW
@@ -154,7 +160,7 @@ def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> Severity:
 def _message(leak: Leak, exposed: Readers, verdict: str | None, judging: Judging) -> str:
     """`ada's current key, 412 days old, live, in a log, readable by everyone`."""
     match = leak.raw.match
-    words = [whose(match, judging.describe)]
+    words = [whose(leak, judging.describe)]
     if match.known is not None and match.known.created is not None:
         days = (judging.now - match.known.created).days
         if days > OLD_DAYS:
@@ -167,12 +173,15 @@ def _message(leak: Leak, exposed: Readers, verdict: str | None, judging: Judging
     return ", ".join(words)
 
 
-def whose(match: Match, describe: Mapping[str, str]) -> str:
+def whose(leak: Leak, describe: Mapping[str, str]) -> str:
     """Whose key it is, or what it looks like."""
+    match = leak.raw.match
     if match.known is not None:
         return f"{match.known.user}'s {match.known.stage} key"
+    if leak.in_use:
+        return "the key that is in use here"
     if aisa_shaped(match.secret.reveal()):
-        return "an AIsa key that is in no vault known here"
+        return "an AIsa key"
     text = describe.get(match.rule, match.rule)
     return text[:1].lower() + text[1:] if text[:2] != text[:2].upper() else text
 

@@ -56,7 +56,14 @@ class Seen:
 
     def findings(self, verdicts: Mapping[str, str]) -> list[Finding]:
         """Every finding, the worst first."""
-        return sorted([*findings(self.leaks, self.judging, verdicts), *self.home.findings], key=by_weight)
+        leaks = findings(self.leaks, self.judging, verdicts)
+        named = {(f.place.path, f.place.where) for f in leaks}
+        others = [  # a key in clear is one finding, not two
+            f
+            for f in self.home.findings
+            if not (f.rule.endswith("inline-key") and (f.place.path, f.place.where) in named)
+        ]
+        return sorted([*leaks, *others], key=by_weight)
 
 
 def look(order: Order, on_progress: Callable[[Tally], None] = lambda _: None) -> Seen:

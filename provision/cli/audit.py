@@ -73,8 +73,8 @@ def audit_command(
         bool, typer.Option("--hosts", help="IT, in a workspace: run it on the users' machines, through Ansible.")
     ] = False,
     merge: Annotated[
-        list[Path] | None, typer.Option("--merge", metavar="FILE", help="Join JSON reports: which key leaks where.")
-    ] = None,
+        bool, typer.Option("--merge", help="The PATHs are JSON reports of this command: which key leaks where?")
+    ] = False,
     limit: Limit = None,
     forks: Annotated[int, typer.Option("--forks", min=1, max=500, help="With --hosts: machines at a time.")] = 10,
     login: Annotated[str | None, typer.Option("--remote-user", "-u", help="With --hosts: enter as this user.")] = None,
@@ -108,19 +108,25 @@ def audit_command(
     only = [name for name, on in (("--fix", fix), ("--undo", undo), ("--hosts", hosts), ("--merge", merge)) if on]
     if len(only) > 1:
         raise UsageError(f"{only[0]} and {only[1]} do not go together")
+    workspace = here_or_none(run)
     if merge or hosts:
-        from provision.cli.audit_fleet import Push, across
+        from provision.cli import audit_fleet as fleet
+        from provision.deploy.ansible import Ssh
 
-        push = Push(limit, forks, login, private_key, known_hosts, account, become, command, rules, entropy)
-        found = across(run, push if hosts else None, merge or (), format_.value, output, everything=everything)
-        raise typer.Exit(Exit.OK if exit_zero and found == Exit.FINDINGS else found)
+        if merge:
+            joined = fleet.merged(run, workspace, paths or [])
+        else:
+            ssh = Ssh(login, private_key, known_hosts, account, become)
+            push = fleet.Push(limit, forks, ssh, command, rules, entropy)
+            joined = fleet.asked(run, workspace or run.open_workspace(), push)
+        code = fleet.show(joined, format_.value, output, everything=everything)
+        raise typer.Exit(Exit.OK if exit_zero and code == Exit.FINDINGS else code)
     if undo:
         from provision.cli.audit_fix import undo_last
 
-        raise typer.Exit(undo_last(run, here_or_none(run), yes=yes))
+        raise typer.Exit(undo_last(run, workspace, yes=yes))
     from provision.cli.audit_scan import Wanted, look, verified, write_known_keys
 
-    workspace = here_or_none(run)
     if write_known is not None:
         write_known_keys(run, workspace, write_known)
         return
@@ -176,7 +182,9 @@ def printed(result: Audit, format_: str, *, everything: bool) -> Iterator[str]:
         case "html":
             yield from report.as_html(result)
         case _:
-            yield from report.as_table(result, everything=everything)
+            from provision.cli.audit_setup import user_home
+
+            yield from report.as_table(result, everything=everything, home=str(user_home() or ""))
 
 
 def exit_of(result: Audit, *, exit_zero: bool) -> Exit:

@@ -119,6 +119,7 @@ def command(
     *,
     defaults: Mapping[str, object],
     check: bool,
+    playbook: str = PLAYBOOK,
 ) -> list[str]:
     """The command line for these targets; writes the inventory and the variables into the folder.
 
@@ -127,7 +128,7 @@ def command(
     inventory, variables = folder / "hosts.json", folder / "variables.json"
     inventory.write_text(json.dumps(as_inventory_file(targets, defaults)))
     variables.write_text(json.dumps(dict(more)))
-    line = [str(program), PLAYBOOK, "--inventory", str(inventory), "--extra-vars", f"@{variables}"]
+    line = [str(program), playbook, "--inventory", str(inventory), "--extra-vars", f"@{variables}"]
     if ssh.login:
         line += ["--user", ssh.login]
     if ssh.key:

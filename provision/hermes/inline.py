@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from provision.detect.shapes import aisa_shaped, placeholder
 from provision.hermes import facts
 from provision.hermes.dotenv import check_value
-from provision.hermes.draft import Draft, Path, dotted
-from provision.hermes.naming import INLINE_KEYS, KEY_ENV_KEYS, effective_url, endpoint
+from provision.hermes.draft import ABSENT, Draft, Path, dotted
+from provision.hermes.naming import INLINE_KEYS, KEY_ENV_KEYS, effective_url, endpoint, normalised_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,6 +60,53 @@ def take_inline(draft: Draft, env: Mapping[str, str], *, by_name: bool = True) -
         else:
             draft.set((*path, key), f"${{{name}}}")
     return Moved({n: v for n, v in new.items() if env.get(n) != v}, tuple(places), tuple(left))
+
+
+def name_endpoint(draft: Draft) -> str | None:
+    """Turn `model.provider: custom` with an address and a key of its own, as Hermes' wizard writes it, into a named provider.
+
+    Only a named provider reads `key_env` and is immune to `CUSTOM_BASE_URL`. Uses the entry of `custom_providers` that the
+    wizard wrote beside it, else makes one under `providers`. Returns its name; None when there is nothing to name.
+    """
+    model = draft.mapping("model")
+    url, key = model.get("base_url"), model.get("api_key")
+    place = endpoint(url)
+    if (
+        str(model.get("provider")).strip().lower() != "custom"
+        or place is None
+        or not isinstance(key, str)
+        or "$" in key
+    ):
+        return None
+    mode = {"api_mode": model["api_mode"]} if isinstance(model.get("api_mode"), str) else {}
+    found = _entry_at(draft, str(url))
+    if found is not None:
+        path, name = found
+        for field, value in ({"api_key": key} | mode).items():
+            draft.set((*path, field), value)
+    else:
+        aisa = place[0] == "aisa.one" or place[0].endswith(".aisa.one")
+        name = "aisa" if aisa else re.sub(r"[^a-z0-9]+", "-", place[0]).strip("-")
+        holder = draft.get("providers")
+        free = draft.get("providers", name) is ABSENT and name not in facts.RESERVED_PROVIDERS
+        if not free or not (holder is ABSENT or holder is None or isinstance(holder, dict)):
+            return None
+        if not isinstance(holder, dict):
+            draft.set(("providers",), {})
+        draft.set(("providers", name), {"base_url": url, "api_key": key, **mode})
+    draft.set(("model", "provider"), f"custom:{name}")
+    for field in ("base_url", "api_key", "apiKey", "api_mode"):
+        draft.delete(("model", field))
+    return name
+
+
+def _entry_at(draft: Draft, url: str) -> tuple[Path, str] | None:
+    """The entry of `custom_providers` with this address, and the name Hermes knows it by."""
+    legacy = draft.get("custom_providers")
+    for i, entry in enumerate(legacy if isinstance(legacy, list) else []):
+        if isinstance(entry, dict) and entry.get("name") and effective_url(entry).rstrip("/") == url.rstrip("/"):
+            return ("custom_providers", i), normalised_name(entry["name"])
+    return None
 
 
 def _literals(draft: Draft) -> Iterator[tuple[Path, str, dict[Any, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.audit.document import as_document
@@ -28,14 +29,21 @@ def as_json(audit: Audit) -> str:
     return document("audit/v1", **as_document(audit))
 
 
-def as_table(audit: Audit, *, everything: bool = False) -> Iterator[str]:
-    """Findings of one kind together, with what to do about them; of each kind the first twenty unless `everything`."""
-    yield from _routes(audit.routes)
+def as_table(audit: Audit, *, everything: bool = False, home: str | None = None) -> Iterator[str]:
+    """Findings of one kind together, with what to do about them; of each kind the first twenty unless `everything`.
+
+    Paths below `home` begin with `~`.
+    """
+
+    def short(path: str) -> str:
+        return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
+
+    yield from _routes([replace(route, home=short(route.home)) for route in audit.routes])
     for group in kinds(audit.findings):
         first = group[0]
         yield f"{first.severity.upper()}  {printable(first.message)}\n"
         shown = group if everything else group[:ROWS_OF_ONE_KIND]
-        rows = [(f"  {f.place}", f.excerpt, f.verdict or "", f.id) for f in shown]
+        rows = [(f"  {short(str(f.place))}", f.excerpt, f.verdict or "", f.id) for f in shown]
         lines = table(("", "", "", ""), rows).split("\n")[1:]
         yield "\n".join(lines)
         if len(shown) < len(group):
@@ -45,7 +53,7 @@ def as_table(audit: Audit, *, everything: bool = False) -> Iterator[str]:
         )
         yield "\n\n"
     for unread in audit.unread[: None if everything else ROWS_OF_ONE_KIND]:
-        yield f"NOT READ  {printable(unread.path)}: {printable(unread.reason)}\n"
+        yield f"NOT READ  {printable(short(unread.path))}: {printable(unread.reason)}\n"
     if len(audit.unread) > ROWS_OF_ONE_KIND and not everything:
         yield f"  … and {len(audit.unread) - ROWS_OF_ONE_KIND:,} more\n"
     if audit.unread:

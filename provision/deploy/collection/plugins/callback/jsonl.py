@@ -25,7 +25,7 @@ import sys
 from ansible.plugins.callback import CallbackBase
 
 FIELDS = (
-    "changed", "user", "generation", "cause", "cure", "route", "hazards", "restart", "receipt", "enrolled", "status",
+    "changed", "user", "generation", "cause", "cure", "route", "hazards", "restart", "receipt", "enrolled", "status", "audit",
 )  # fmt: skip
 MAX_TEXT = 2000
 

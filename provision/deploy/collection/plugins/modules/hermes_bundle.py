@@ -23,8 +23,9 @@ options:
       - V(installed) installs the bundle; nothing changes when it is installed already.
       - V(enrolled) makes the machine's own keys when it has none, trusts O(signers), and returns the public halves.
       - V(checked) looks where Hermes would send its next request, and changes nothing.
+      - V(audited) looks for leaked keys and hijacked routes, and changes nothing.
     type: str
-    choices: [installed, enrolled, checked]
+    choices: [installed, enrolled, checked, audited]
     default: installed
   src:
     description:
@@ -49,6 +50,19 @@ options:
     type: list
     elements: str
     default: []
+  known:
+    description:
+      - For O(state=audited), the fingerprints of the fleet's keys, as C(provision audit --write-known) writes them.
+    type: str
+  rules:
+    description:
+      - For O(state=audited), further rules in the TOML form of gitleaks.
+    type: str
+  entropy:
+    description:
+      - For O(state=audited), whether text that only looks random is reported too.
+    type: bool
+    default: false
   command:
     description:
       - Path of C(provision) on the machine.
@@ -133,6 +147,10 @@ status:
   description: What C(provision status) says.
   returned: when state is checked
   type: dict
+audit:
+  description: What C(provision audit --format json) says, as text; findings hold no secret.
+  returned: when state is audited
+  type: str
 """
 
 import base64
@@ -155,6 +173,7 @@ PLACES = (
     "/usr/local/bin/provision",
     "/opt/homebrew/bin/provision",
 )
+MAX_FINDINGS = 2000
 CURE_MISSING = "use the role hermes.provision.hermes_endpoint, or `pip install hermes-provision` as this user"
 CURE_OLD = "update it: the role hermes.provision.hermes_endpoint, or `pip install -U hermes-provision`"
 CAUSES = {
@@ -269,11 +288,11 @@ def parsed(text):
     return found if isinstance(found, dict) else None
 
 
-def answer(module, arguments):
+def answer(module, arguments, codes=(0, 10)):
     """The JSON document that provision prints. Exit 10 (not as it should be) is an answer too. Raises Failure."""
     command = find_provision(module.params["command"])
     code, output, errors = run(command, arguments, module.params["timeout"])
-    document = parsed(output) if code in (0, 10) else None
+    document = parsed(output) if code in codes else None
     if document is None or not str(document.get("schema", "")).startswith("provision/"):
         raise failure_of(code, errors)
     return document
@@ -338,16 +357,43 @@ def checked(module):
     return {"changed": False, "status": said, "route": said.get("route"), "hazards": said.get("hazards")}
 
 
+def audited(module):
+    """Look for leaks; the findings come back without a secret."""
+    folder = tempfile.mkdtemp(prefix="hermes-")
+    try:
+        arguments = ["--quiet", "audit", "--format", "json"]
+        for option, name in (("known", "known.json"), ("rules", "rules.toml")):
+            if module.params[option]:
+                path = os.path.join(folder, name)
+                with open(path, "w") as file:
+                    file.write(module.params[option])
+                arguments += ["--" + option, path]
+        if module.params["entropy"]:
+            arguments.append("--entropy")
+        said = answer(module, arguments, codes=(0, 4, 10))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    more = len(said.get("findings") or []) - MAX_FINDINGS
+    if more > 0:
+        said["findings"] = said["findings"][:MAX_FINDINGS]
+        said["unreadable"].append({"path": "", "reason": "%d more findings were left out of this report" % more})
+    said["user"] = module.params["user"]
+    return {"changed": False, "audit": json.dumps(said)}
+
+
 def main():
     """Run one step and leave with its result."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["installed", "enrolled", "checked"], "default": "installed"},
+            "state": {"type": "str", "choices": ["installed", "enrolled", "checked", "audited"], "default": "installed"},
             "src": {"type": "path"},
             "content": {"type": "str", "no_log": True},  # sealed, but it has no place in a system log either
             "user": {"type": "str"},
             "home": {"type": "path"},
             "signers": {"type": "list", "elements": "str", "default": []},
+            "known": {"type": "str", "no_log": True},  # fingerprints, of which a system log would have no use
+            "rules": {"type": "str"},
+            "entropy": {"type": "bool", "default": False},
             "command": {"type": "path"},
             "requires": {"type": "str"},
             "timeout": {"type": "int", "default": 300},
@@ -357,7 +403,7 @@ def main():
     )
     os.umask(0o077)
     try:
-        step = {"installed": installed, "enrolled": enrolled, "checked": checked}[module.params["state"]]
+        step = {"installed": installed, "enrolled": enrolled, "checked": checked, "audited": audited}[module.params["state"]]
         result = step(module)
     except Failure as e:
         module.fail_json(msg=e.message, cause=e.cause, cure=SYSTEM_CURES.get(e.cause) or e.cure)

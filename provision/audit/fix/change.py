@@ -1,0 +1,39 @@
+"""A change to one file, as a value: what it will hold, and what is said about it before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`data` is the file's new content; None leaves the content alone. A `database` is masked in place, under its own lock.
+    `lines` say what changes; `mode` is what the file has afterwards."""
+
+    path: Path
+    lines: tuple[str, ...]
+    data: bytes | None = field(default=None, repr=False)
+    mode: int | None = None
+    database: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Something that is not mended, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that would be done, and everything that would not."""
+
+    changes: tuple[Change, ...]
+    left: tuple[Left, ...]
+
+
+Environments = Callable[[Path, str | None], Mapping[str, str]]
+"""The environment that Hermes would run in for a root home and a Hermes profile."""

@@ -1,0 +1,234 @@
+"""Mending the files that Hermes itself reads: `config.yaml`, `.env`, `auth.json`.
+
+A home that was set up by provision goes back to what its bundle says. In any other, keys in clear become variables of
+`.env`, and lines that redirect requests go. The route model decides whether it may be done: in a home of the user's own the
+next request must be the same as before, with the same key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.audit.fix.change import Change, Left
+from provision.bundle.installed import Installed, read_installed
+from provision.bundle.routing import check_route, managed_dir_in_force
+from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.errors import ProvisionError
+from provision.fleet.desired import SecretDelivery
+from provision.hermes import facts
+from provision.hermes.dotenv import edit, read_raw
+from provision.hermes.home import HermesFiles, HomeFiles, read_home
+from provision.hermes.inline import Moved, name_endpoint, take_inline
+from provision.hermes.merge import Merged, change_config, clean_auth, clean_config, merge_config
+from provision.hermes.route import Route, resolve_route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.audit.fix.change import Environments
+    from provision.hermes.draft import Draft
+
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """The three files as they would be, and what is said of each."""
+
+    config: bytes | None
+    env: bytes | None
+    auth: bytes | None
+    config_lines: tuple[str, ...] = ()
+    env_lines: tuple[str, ...] = ()
+    auth_lines: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    redirected: bool = False
+    """Whether lines that redirect requests are taken out: then the route is to change."""
+
+
+class CannotMendError(ProvisionError):
+    """A home cannot be mended without changing what it does."""
+
+
+def mend_home(home: Path, environ_of: Environments, now: datetime) -> tuple[list[Change], list[Left]]:
+    """The changes to one home or Hermes profile. Never raises for what stands there: what cannot be mended is `Left`."""
+    profile = home.name if home.parent.name == facts.PROFILES_FOLDER else None
+    root = home.parent.parent if profile else home
+    try:
+        installed = read_installed(home)
+        environ = environ_of(root, profile)
+        files = read_home(root, managed_dir=managed_dir_in_force(environ))
+        old = files.profiles.get(profile, HomeFiles(str(home))) if profile else files.root
+        if old.unreadable:
+            return [], [Left(str(home), next(iter(old.unreadable.values())))]
+        draft = _settled(files, old, profile, installed, environ, now)
+    except ProvisionError as e:
+        return [], [Left(str(home), e.message + (f" ({e.hint})" if e.hint else ""))]
+    changes = list(_changes(home, old, draft))
+    return changes, [Left(str(home / facts.CONFIG_NAME), why) for why in draft.left]
+
+
+def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[Change]:
+    """`.env` first: a crash in between leaves a key in two places rather than in none."""
+    for name, was, becomes, lines in (
+        (facts.ENV_NAME, old.env, draft.env, draft.env_lines),
+        (facts.CONFIG_NAME, old.config, draft.config, draft.config_lines),
+        (facts.AUTH_NAME, old.auth, draft.auth, draft.auth_lines),
+    ):
+        if becomes is not None and becomes != was:
+            yield Change(home / name, lines, becomes, _PRIVATE)
+
+
+def _settled(  # noqa: PLR0917  one home's own values
+    files: HermesFiles,
+    old: HomeFiles,
+    profile: str | None,
+    installed: Installed | None,
+    environ: Mapping[str, str],
+    now: datetime,
+) -> _Draft:
+    """The draft that keeps the promise of the module. Raises CannotMendError and what the parsers raise."""
+    if installed is not None:
+        draft = _as_installed(old, installed)
+        after = _with(files, old, profile, draft)
+        check = check_route(after, installed.manifest, environ=environ, now=now.timestamp())
+        was = check_route(files, installed.manifest, environ=environ, now=now.timestamp())
+        if was.as_expected and not check.as_expected:
+            raise CannotMendError(
+                "mending it would change the route that is right now", hint="install the bundle again"
+            )
+        return draft
+    before = _route(files, profile, environ, now)
+    for named, by_name in ((True, True), (False, True), (False, False)):
+        draft = _own(old, named=named, by_name=by_name)
+        if draft.redirected:
+            route = _route(_with(files, old, profile, draft), profile, environ, now)
+            if route.key is not None and not (route.refusal or route.unknown):
+                return draft
+        elif _same(before, _route(_with(files, old, profile, draft), profile, environ, now)):
+            return draft
+    raise CannotMendError(
+        "its keys cannot be moved to .env without changing its next request",
+        hint="write the provider under providers: with key_env, as docs/hermes.md shows",
+    )
+
+
+def _route(files: HermesFiles, profile: str | None, environ: Mapping[str, str], now: datetime) -> Route:
+    return resolve_route(
+        files,
+        environ=environ,
+        fingerprint=lambda key: fingerprint(key, UNPROVISIONED_SALT),
+        hermes_profile=profile,
+        now=now.timestamp(),
+    )
+
+
+def _same(one: Route, two: Route) -> bool:
+    """Whether both send the same request with the same key, or stop for the same reason."""
+    return all(
+        getattr(one, name) == getattr(two, name)
+        for name in ("url", "path", "model", "api_mode", "header", "key", "refusal", "unknown")
+    )
+
+
+def _with(files: HermesFiles, old: HomeFiles, profile: str | None, draft: _Draft) -> HermesFiles:
+    new = dataclasses.replace(old, config=draft.config, env=draft.env, auth=draft.auth)
+    if profile is None:
+        return dataclasses.replace(files, root=new)
+    return dataclasses.replace(files, profiles={**files.profiles, profile: new})
+
+
+def _as_installed(old: HomeFiles, installed: Installed) -> _Draft:
+    """What the bundle says, as an install would leave it, without touching the key."""
+    manifest, rendering = installed.manifest, installed.kept.rendering
+    if rendering is None:
+        raise CannotMendError("the copy of the last rendering is missing", hint="install the bundle again")
+    merge = clean_config if manifest.managed else merge_config
+    merged: Merged = merge(old.config, None if manifest.managed else rendering, rendering)
+    auth, from_auth = clean_auth(old.auth, *merged.pools)
+    gone: set[str] = {name for name in facts.HIJACKING_ENV if name in read_raw(old.env or b"")}
+    if manifest.secret_delivery is SecretDelivery.RUN and installed.kept.sealed_env is not None:
+        gone |= {manifest.key_env} & read_raw(old.env or b"").keys()
+    config, moved, left = _without_keys(merged.data, old.env, by_name=True)
+    env = edit(old.env, moved.env, gone) if gone or moved.env else None
+    return _Draft(
+        config=config,
+        env=env.data if env else old.env,
+        auth=auth,
+        config_lines=(*(f"{r.where}: {r.masked} goes: {r.why}" for r in merged.removed), *_moved_lines(moved))
+        or ("goes back to what is installed",),
+        env_lines=tuple(f"{name}: the line goes" for name in sorted(gone)) + _set_lines(moved),
+        auth_lines=tuple(f"{r.where}: {r.masked} goes: {r.why}" for r in from_auth),
+        left=left,
+    )
+
+
+def _own(old: HomeFiles, *, named: bool, by_name: bool) -> _Draft:
+    """A home of the user's own: keys to `.env`, redirecting lines out; with `named` also a provider with a name."""
+    name = None
+    config = old.config
+    if named and config:
+
+        def give_name(draft: Draft) -> None:
+            nonlocal name
+            name = name_endpoint(draft)
+
+        config = change_config(config, give_name).data
+    config, moved, left = _without_keys(config, old.env, by_name=by_name)
+    gone = {name for name in facts.HIJACKING_ENV if name in read_raw(old.env or b"")}
+    env = edit(old.env, moved.env, gone).data if moved.env or gone else old.env
+    auth, lines = _without_copies(old.auth, env)
+    return _Draft(
+        config=config,
+        env=env,
+        auth=auth,
+        config_lines=((f"model.provider: custom becomes custom:{name}",) if name else ()) + _moved_lines(moved),
+        env_lines=(*_set_lines(moved), *(f"{name}: the line goes: it redirects Hermes" for name in sorted(gone))),
+        auth_lines=lines,
+        left=left,
+        redirected=bool(gone),
+    )
+
+
+def _without_keys(
+    config: bytes | None, env: bytes | None, *, by_name: bool
+) -> tuple[bytes | None, Moved, tuple[str, ...]]:
+    moved = Moved({})
+    if not config:
+        return config, moved, ()
+    have = {name: value for name, value in read_raw(env or b"").items() if value}
+
+    def change(draft: Draft) -> None:
+        nonlocal moved
+        moved = take_inline(draft, have, by_name=by_name)
+
+    return change_config(config, change).data, moved, moved.left
+
+
+def _without_copies(auth: bytes | None, env: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+    """`auth.json` without pool entries whose key stands in `.env` as well."""
+    values = {value for value in read_raw(env or b"").values() if value}
+    try:
+        pools = json.loads(auth or b"{}").get("credential_pool")
+        names = [
+            pool
+            for pool, entries in pools.items()
+            if all(not e.get("access_token") or e["access_token"] in values for e in entries)
+        ]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return auth, ()
+    data, removed = clean_auth(auth, *names)
+    return data, tuple(f"{r.where}: {r.masked} goes: .env has it" for r in removed)
+
+
+def _moved_lines(moved: Moved) -> tuple[str, ...]:
+    return tuple(f"{place}: the key moves to .env" for place in moved.places)
+
+
+def _set_lines(moved: Moved) -> tuple[str, ...]:
+    return tuple(f"{name}: set to the key that stood in config.yaml" for name in moved.env)

@@ -1,0 +1,120 @@
+"""What `--fix` would do, worked out in full before anything is asked or written.
+
+Pure but for reading the files: every change carries the bytes that will stand there. What is live for another program, and
+what somebody may still need, is not touched; it is listed with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.audit.access import readers, wide
+from provision.audit.fix.change import Change, Left, Plan
+from provision.audit.fix.homes import mend_home
+from provision.audit.fix.mask import LARGEST_BYTES, mask_any
+from provision.audit.homes import SECRET_FILES
+from provision.audit.places import COPIES, Setting
+from provision.errors import ProvisionError
+from provision.files import read_bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from provision.audit.fix.change import Environments
+    from provision.audit.leaks import Leak
+    from provision.audit.run import Seen
+
+_SQLITE = b"SQLite format 3\0"
+_NOTES = (".md", ".txt", ".log", ".jsonl", ".csv", ".bak", ".old", "")
+"""Files of a home that people and models read, and no program does."""
+_LEFT = {
+    Setting.GIT: "git history is never rewritten here: make the key worthless first, then see docs/audit.md",
+    Setting.PROCESS: "it is in a running program: start that anew without the key",
+    Setting.PROGRAM: "another program reads its settings from there",
+    Setting.SERVICE: "a service reads its settings from there",
+    Setting.JOBS: "a cron job or platform of Hermes reads it from there",
+    Setting.CACHE: "Hermes reads it from there; only the file's mode is mended",
+    Setting.IDENTITY: "it is a key file; only its mode is mended",
+    Setting.FILE: "a program may need it there: take it out by hand",
+}
+
+
+def plan(seen: Seen, environ_of: Environments) -> Plan:
+    """What can be mended of what an audit saw."""
+    changes: dict[Path, Change] = {}
+    left: list[Left] = []
+    for home in seen.home.homes:
+        made, not_made = mend_home(home.path, environ_of, seen.judging.now)
+        changes |= {change.path: change for change in made}
+        left += not_made
+    for path, leaks in _by_file(seen.leaks):
+        if path in changes:
+            continue
+        change = _masked(path, leaks, seen)
+        if isinstance(change, Left):
+            left.append(change)
+        elif change is not None:
+            changes[path] = change
+    for path, mode in _modes(seen):
+        if path not in changes:
+            lines = (f"mode {stat.S_IMODE(path.stat().st_mode):04o} becomes {mode:04o}",)
+            changes[path] = Change(path, lines, mode=mode)
+    return Plan(tuple(changes.values()), tuple(dict.fromkeys(left)))
+
+
+def _by_file(leaks: Iterable[Leak]) -> list[tuple[Path, list[Leak]]]:
+    """Leaks by the file that would have to change; a database's journals belong to the database."""
+    groups: dict[Path, list[Leak]] = {}
+    for leak in leaks:
+        path = Path(os.path.abspath(leak.raw.place.path))  # noqa: PTH100  resolve() would follow links
+        for suffix in ("-wal", "-shm", "-journal"):
+            base = path.with_name(path.name.removesuffix(suffix))
+            if path.name.endswith(suffix) and base.exists():
+                path = base
+        groups.setdefault(path, []).append(leak)
+    return list(groups.items())
+
+
+def _masked(path: Path, leaks: list[Leak], seen: Seen) -> Change | Left | None:
+    """The file with its secrets masked, why it is left alone, or None when only `config.yaml` and the like could be meant."""
+    where = leaks[0].setting
+    in_home = seen.judging.around.home_of(str(path)) is not None
+    if where in (Setting.ENV, Setting.CONFIG, Setting.POOL):
+        return None  # mended with its home, or left with it
+    if where not in COPIES and not (where is Setting.FILE and in_home and path.suffix in _NOTES):
+        return Left(str(path), _LEFT.get(where, "take it out by hand"))
+    if where in COPIES and not in_home and where is not Setting.HISTORY:
+        return Left(str(path), "it is not Hermes': mask it with `provision redact`, or delete it")
+    if path.is_symlink():
+        return Left(str(path), "it is a symbolic link: mend what it leads to")
+    count = sum(leak.times for leak in leaks)
+    lines = (f"{count} secret{'s' if count != 1 else ''} masked",)
+    try:
+        data = read_bounded(path, LARGEST_BYTES, follow=False)
+        if data.startswith(_SQLITE):
+            return Change(path, (*lines, "rewritten without free pages"), database=True)
+        masked = mask_any(path.name, data, seen.detector)
+    except FileNotFoundError:
+        return None
+    except ProvisionError as e:
+        return Left(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
+    if masked == data:
+        return Left(str(path), "what was found in it cannot be told apart from the rest: look at it by hand")
+    return Change(path, lines, masked, stat.S_IMODE(path.stat().st_mode))
+
+
+def _modes(seen: Seen) -> Iterator[tuple[Path, int]]:
+    for home in seen.home.homes:
+        mode = wide(home.path)
+        if mode is not None and mode & 0o022:
+            yield home.path, 0o700
+        for name in SECRET_FILES:
+            if wide(home.path / name) is not None:
+                yield home.path / name, 0o600
+    for leak in seen.leaks:
+        path = Path(os.path.abspath(leak.raw.place.path))  # noqa: PTH100  as above
+        if leak.setting in (Setting.ENV, Setting.CACHE, Setting.IDENTITY, Setting.POOL) and readers(path):
+            yield path, 0o600

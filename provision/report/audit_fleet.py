@@ -1,0 +1,101 @@
+"""Audits of many machines for people: a table of keys and where each leaks, and an HTML page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from provision.audit.merge import as_document, machine
+from provision.audit.result import SEVERITIES
+from provision.report.audit import key_text
+from provision.report.document import document
+from provision.report.html import Bar, Page, Section, page
+from provision.report.terminal import printable, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.audit.merge import FleetAudit, KeyLeak
+
+PLACES_OF_ONE_KEY = 10
+_TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
+
+
+def as_json(fleet: FleetAudit) -> str:
+    """The document `provision/audit-fleet/v1`."""
+    return document("audit-fleet/v1", **as_document(fleet))
+
+
+def as_table(fleet: FleetAudit, *, everything: bool = False) -> Iterator[str]:
+    """Keys with their places, the worst first; what else was found; routes that are wrong; machines."""
+    for key in fleet.keys:
+        yield f"{key.severity.upper()}  {printable(key.what)} ({key.fingerprint}) on {_machines(key)}\n"
+        shown = key.spots if everything else key.spots[:PLACES_OF_ONE_KEY]
+        rows = [(f"  {s.machine}", s.finding.place, s.finding.excerpt, s.finding.verdict or "") for s in shown]
+        yield _rows(rows)
+        if len(shown) < len(key.spots):
+            yield f"  … and {len(key.spots) - len(shown):,} more: --all shows them\n"
+        yield f"  -> {printable(key.spots[0].finding.cure)}\n\n"
+    groups = Counter((s.finding.severity, s.finding.rule, s.finding.message) for s in fleet.others)
+    if groups:
+        rows_ = [(severity, rule, message, count) for (severity, rule, message), count in groups.items()]
+        yield table(("SEVERITY", "RULE", "WHAT ELSE", "PLACES"), rows_) + "\n"
+    if fleet.wrong_routes:
+        routes = [(m, r.home, r.url or "none", key_text(r), r.as_expected, r.why) for m, r in fleet.wrong_routes]
+        yield table(("MACHINE", "HERMES HOME", "REQUESTS GO TO", "KEY", "AS INSTALLED", ""), routes) + "\n"
+    yield table(("MACHINE", *(s.upper() for s in SEVERITIES), "NOT READ", "STARTED"), _machine_rows(fleet)) + "\n"
+    yield summary_line(fleet) + "\n"
+
+
+def _rows(rows: Sequence[tuple[object, ...]]) -> str:
+    return "\n".join(table(("", "", "", ""), rows).split("\n")[1:])
+
+
+def _machines(key: KeyLeak) -> str:
+    number = len(key.machines)
+    return f"{number} machine{'s' if number != 1 else ''}"
+
+
+def _machine_rows(fleet: FleetAudit) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for audit in fleet.audits:
+        counts = Counter(f.severity for f in audit.findings)
+        rows.append((machine(audit), *(counts[s] or "" for s in SEVERITIES), len(audit.unread) or "", audit.started))
+    return rows
+
+
+def summary_line(fleet: FleetAudit) -> str:
+    """One line: machines, keys, places, wrong routes."""
+    spots = sum(len(k.spots) for k in fleet.keys)
+    return (
+        f"{len(fleet.audits):,} machine{'s' if len(fleet.audits) != 1 else ''}: {len(fleet.keys):,} keys leak in "
+        f"{spots:,} places, {len(fleet.others):,} other findings, {len(fleet.wrong_routes):,} routes not as installed"
+    )
+
+
+def as_html(fleet: FleetAudit) -> Iterator[str]:
+    """A page: a chart of the severities, each key's places, routes, machines."""
+    counts = Counter(k.severity for k in fleet.keys)
+    bars = [Bar(s, counts[s], _TONES[s]) for s in SEVERITIES if counts[s]]
+    facts = [("machines", f"{len(fleet.audits):,}")]
+    return page(
+        Page("Audit of the fleet", summary_line(fleet), facts, "leaking keys by severity", bars, _sections(fleet))
+    )
+
+
+def _sections(fleet: FleetAudit) -> Iterator[Section]:
+    headers = ("machine", "place", "excerpt", "what", "gateway says")
+    for key in fleet.keys:
+        rows = [
+            (s.machine, str(s.finding.place), s.finding.excerpt, s.finding.message, s.finding.verdict or "")
+            for s in key.spots
+        ]
+        title = f"{key.severity}: {key.what} ({key.fingerprint}) on {_machines(key)}"
+        yield Section(title, key.spots[0].finding.cure, headers, rows, _TONES[key.severity])
+    if fleet.others:
+        other = [(s.machine, str(s.finding.place), s.finding.excerpt, s.finding.message, "") for s in fleet.others]
+        yield Section("Other findings", "", headers, other)
+    if fleet.wrong_routes:
+        routes = [(m, r.home, r.url or "none", key_text(r), r.as_expected, r.why) for m, r in fleet.wrong_routes]
+        yield Section("Routes", "", ("machine", "home", "goes to", "key", "as installed", "why"), routes, "bad")
+    yield Section("Machines", "", ("machine", *SEVERITIES, "not read", "started"), _machine_rows(fleet))
