@@ -101,7 +101,7 @@ class Candidates:
         self._bare = frozenset(bare)
         self._runs = [
             re.compile(b"(?<![%s])[%s]{%d,%d}(?![%s])" % (each, each, min(bare), max(bare), each))
-            for each in (_WORD, _WORD + b"+/=.~", _WORD + b"+/=.~:@")
+            for each in (_WORD, b"+/=.~" + _WORD, b"+/=.~:@" + _WORD)
             if bare
         ]
 
