@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ class Judging:
     now: datetime
     describe: Mapping[str, str]
     name: Callable[[str], str]
+    clean: Callable[[str], str]
+    """Masks secrets in a text: people put keys into names of files, tables and settings, too."""
 
 
 @dataclass(slots=True)
@@ -98,7 +100,10 @@ def findings(leaks: Iterable[Leak], judging: Judging, verdicts: Mapping[str, str
     made = []
     for leak in leaks:
         match, place = leak.raw.match, leak.raw.place
-        anchor = Place(judging.name(place.path), where=place.where)
+        shown = replace(
+            place, path=judging.clean(place.path), where=judging.clean(place.where) if place.where else None
+        )
+        anchor = Place(judging.clean(judging.name(place.path)), where=shown.where)
         same = (match.rule, anchor.path, anchor.where or "", leak.fingerprint)
         nth = seen[same] = seen.get(same, -1) + 1
         verdict = verdicts.get(leak.fingerprint or "")
@@ -109,11 +114,11 @@ def findings(leaks: Iterable[Leak], judging: Judging, verdicts: Mapping[str, str
                 rule=match.rule,
                 severity=_severity(leak, exposed, verdict),
                 confidence=match.confidence,
-                place=place,
+                place=shown,
                 owner=match.known.user if match.known else None,
                 stage=match.known.stage if match.known else None,
                 fingerprint=leak.fingerprint,
-                excerpt=_excerpt(leak),
+                excerpt=_excerpt(leak, judging.clean),
                 message=_message(leak, exposed, verdict, judging),
                 cure=cure(leak, exposed, verdict),
                 verdict=verdict,
@@ -186,12 +191,12 @@ def whose(leak: Leak, describe: Mapping[str, str]) -> str:
     return text[:1].lower() + text[1:] if text[:2] != text[:2].upper() else text
 
 
-def _excerpt(leak: Leak) -> str:
+def _excerpt(leak: Leak, clean: Callable[[str], str]) -> str:
     """`AISA_API_KEY=sk-a…WXYZ`, what it was written in, and how often it stands there."""
     match = leak.raw.match
     value = match.secret.reveal()
     shown = masked(value) if leak.fingerprint is not None and value.isprintable() and " " not in value else "****"
-    name = match.key if match.key and _NAME.fullmatch(match.key) and match.key not in value else None
+    name = match.key if match.key and _NAME.fullmatch(match.key) and clean(match.key) == match.key else None
     text = f"{name}={shown}" if name else shown
     if match.encodings:
         text += f" ({', '.join(match.encodings)})"

@@ -5,11 +5,13 @@ Offline: what asks the gateway is a function that the caller passes in, and with
 
 from __future__ import annotations
 
+import functools
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provision.audit import baseline
+from provision.audit.fix.mask import mask_text
 from provision.audit.homes import HomeReport, Looking, look_at_home
 from provision.audit.leaks import Judging, Leak, findings, sort_out
 from provision.audit.places import surroundings
@@ -91,18 +93,34 @@ def look(order: Order, on_progress: Callable[[Tally], None] = lambda _: None) ->
             raws.append(item)
         elif item.failed:
             unread.append(_unread(item))
+    clean = functools.cache(functools.partial(_masked, order.detector))
     reports = [look_at_home(home, order.looking) for home in dict.fromkeys(h.absolute() for h in homes)]
     report = HomeReport(
         homes=tuple(h for r in reports for h in r.homes),
-        routes=tuple({route.home: route for r in reports for route in r.routes}.values()),
-        findings=tuple({f.id: f for r in reports for f in r.findings}.values()),
+        routes=tuple(
+            {route.home: replace(route, home=clean(route.home)) for r in reports for route in r.routes}.values()
+        ),
+        findings=tuple({f.id: _cleaned(f, clean) for r in reports for f in r.findings}.values()),
         unread=tuple(u for r in reports for u in r.unread),
     )
     around = surroundings(report.homes, order.config)
-    judging = Judging(around, order.salt, order.looking.now, order.describe, order.looking.name)
+
+    judging = Judging(around, order.salt, order.looking.now, order.describe, order.looking.name, clean)
     found = sort_out(raws, judging)
     counts = Counts(last.files, last.bytes, found.in_place, found.allowed)
-    return Seen(found.leaks, report, judging, order.detector, counts, (*unread, *report.unread))
+    missed = [Unread(clean(u.path), clean(u.reason)) for u in (*unread, *report.unread)]
+    return Seen(found.leaks, report, judging, order.detector, counts, tuple(missed))
+
+
+def _masked(detector: Detector, text: str) -> str:
+    """A name without secrets, as text that can be printed anywhere."""
+    return mask_text(text.encode("utf-8", "surrogateescape"), detector).decode("utf-8", "backslashreplace")
+
+
+def _cleaned(finding: Finding, clean: Callable[[str], str]) -> Finding:
+    place = finding.place
+    where = clean(place.where) if place.where else None
+    return replace(finding, place=replace(place, path=clean(place.path), where=where))
 
 
 def _unread(item: Unreadable) -> Unread:

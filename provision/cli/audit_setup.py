@@ -25,7 +25,7 @@ OTHER_PROGRAMS = (".aisa", ".claude", ".claude.json", ".codex", ".config/opencod
 
 
 def default_targets() -> list[Path]:
-    """This user's Hermes home, provision's own folder, and the other programs' that use the gateway's keys."""
+    """This user's Hermes home and backups of it, provision's own folder, and other programs' that use the gateway's keys."""
     from provision.cli.here import this_platform
     from provision.errors import NothingMatchedError
     from provision.fleet.settings import config_dir
@@ -33,7 +33,7 @@ def default_targets() -> list[Path]:
 
     home = Path(default_home(this_platform(), os.environ))
     user = user_home()
-    others = [user / name for name in OTHER_PROGRAMS] if user else []
+    others = [*(user / name for name in OTHER_PROGRAMS), *sorted(user.glob("hermes-backup-*.zip"))] if user else []
     found = [path for path in (home, config_dir(os.environ), *others) if path.exists()]
     if not found:
         raise NothingMatchedError(f"there is no Hermes home {home}", hint="name what to audit: `provision audit PATH…`")

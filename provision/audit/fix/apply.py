@@ -117,6 +117,8 @@ def _note(path: Path, record: Record) -> None:
 def _make(change: Change, detector: Detector) -> None:
     if change.database:
         mask_database(change.path, lambda cell: mask_text(cell, detector))
+        if change.mode is not None:
+            change.path.chmod(change.mode)
     elif change.data is not None:
         write_atomic(change.path, change.data, mode=change.mode if change.mode is not None else 0o600)
     elif change.mode is not None:

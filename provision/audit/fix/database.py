@@ -30,7 +30,6 @@ def mask_database(path: Path, mask: Callable[[bytes], bytes]) -> int:
         with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
             db.text_factory = bytes
             db.execute("PRAGMA secure_delete = ON")
-            db.execute("PRAGMA trusted_schema = OFF")
             db.execute("BEGIN EXCLUSIVE")
             try:
                 changed = sum(_mask_column(db, table, column, mask) for table, column in list(_columns(db)))

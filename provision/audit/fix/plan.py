@@ -7,6 +7,7 @@ what somebody may still need, is not touched; it is listed with the reason.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from provision.audit.leaks import Leak
     from provision.audit.run import Seen
 
+HERMES_BACKUP = re.compile(r"hermes-backup-[^/]*\.zip")
+"""What `hermes backup` leaves in the user's folder."""
 _SQLITE = b"SQLite format 3\0"
 _NOTES = (".md", ".txt", ".log", ".jsonl", ".csv", ".bak", ".old", "")
 """Files of a home that people and models read, and no program does."""
@@ -86,7 +89,7 @@ def _masked(path: Path, leaks: list[Leak], seen: Seen) -> Change | Left | None:
         return None  # mended with its home, or left with it
     if where not in COPIES and not (where is Setting.FILE and in_home and path.suffix in _NOTES):
         return Left(str(path), _LEFT.get(where, "take it out by hand"))
-    if where in COPIES and not in_home and where is not Setting.HISTORY:
+    if where in COPIES and not in_home and where is not Setting.HISTORY and not HERMES_BACKUP.fullmatch(path.name):
         return Left(str(path), "it is not Hermes': mask it with `provision redact`, or delete it")
     if path.is_symlink():
         return Left(str(path), "it is a symbolic link: mend what it leads to")
@@ -95,7 +98,7 @@ def _masked(path: Path, leaks: list[Leak], seen: Seen) -> Change | Left | None:
     try:
         data = read_bounded(path, LARGEST_BYTES, follow=False)
         if data.startswith(_SQLITE):
-            return Change(path, (*lines, "rewritten without free pages"), database=True)
+            return Change(path, (*lines, "rewritten without free pages"), mode=_mode_of(path, seen), database=True)
         masked = mask_any(path.name, data, seen.detector)
     except FileNotFoundError:
         return None
@@ -103,7 +106,13 @@ def _masked(path: Path, leaks: list[Leak], seen: Seen) -> Change | Left | None:
         return Left(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
     if masked == data:
         return Left(str(path), "what was found in it cannot be told apart from the rest: look at it by hand")
-    return Change(path, lines, masked, stat.S_IMODE(path.stat().st_mode))
+    return Change(path, lines, masked, _mode_of(path, seen))
+
+
+def _mode_of(path: Path, seen: Seen) -> int:
+    """The file's own mode, or 0600 for one of a home's secret files."""
+    at_home = seen.judging.around.home_of(str(path))
+    return 0o600 if at_home and at_home[1] in SECRET_FILES else stat.S_IMODE(path.stat().st_mode)
 
 
 def _modes(seen: Seen) -> Iterator[tuple[Path, int]]:
