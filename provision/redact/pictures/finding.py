@@ -1,0 +1,221 @@
+"""Keys among the lines of a picture: the detectors' exact matches, look-alikes, named values; and where each goes on.
+
+A key that reaches the end of its line before it has its usual length goes on in the line below. A key whose end nobody
+can be sure of is covered as far as it may reach and reported as a doubt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from provision.redact.pictures.layout import Line, below
+from provision.redact.pictures.lookalike import (
+    BODY,
+    Hit,
+    Kind,
+    doubtful,
+    find_keys,
+    hexadecimal,
+    leading_token,
+    looks_random,
+)
+from provision.redact.pictures.named import find_named
+
+if TYPE_CHECKING:
+    from provision.detect.detector import Detector
+    from provision.redact.pictures.reading import Glyph
+
+_MOST_ROWS = 12
+_LONGEST_PREFIX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Characters `start` to `end` of one line."""
+
+    line: Line
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.line.text[self.start : self.end]
+
+    @property
+    def glyphs(self) -> tuple[Glyph, ...]:
+        return self.line.glyphs[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A key in a picture: by which rule, and in which parts of which lines it stands. `text` is what was read of it."""
+
+    rule: str
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+
+def find_sightings(lines: list[Line], detector: Detector, kinds: tuple[Kind, ...]) -> list[Sighting]:
+    """Every key in the lines; parts of different sightings may overlap."""
+    found: list[Sighting] = []
+    for line in lines:
+        for hit in [*find_keys(line.text, kinds), *find_named(line.text)]:
+            found.append(_followed(Part(line, hit.start, hit.end), hit, lines))
+        found += _broken_prefix(line, lines, kinds)
+    return found + _exact(lines, detector)
+
+
+def merged(sightings: list[Sighting]) -> list[Sighting]:
+    """One sighting for each key: what overlaps is one key, told by the finder that saw most of it."""
+    kept: list[Sighting] = []
+    for sighting in sorted(sightings, key=lambda s: -len(s.text)):
+        new = [p for p in sighting.parts if not any(_inside(p, q) for s in kept for q in s.parts)]
+        if new:
+            kept.append(Sighting(sighting.rule, tuple(new)))
+    return kept
+
+
+def _inside(part: Part, other: Part) -> bool:
+    return part.line is other.line and other.start <= part.start and part.end <= other.end
+
+
+def _followed(part: Part, hit: Hit, lines: list[Line]) -> Sighting:
+    """A hit with what stands of it in the lines below."""
+    parts = [part]
+    count = len(part.text.replace(" ", ""))
+    line = part.line
+    while len(parts) < _MOST_ROWS and _at_end(line, parts[-1].end):
+        under = below(line, lines)
+        missing = hit.length - count if hit.length else 0
+        if under is None or (hit.length and missing <= 0) or (hit.length and _whole(parts, hit.length)):
+            break
+        size = _continuation(line, under, missing, lines)
+        if not size:
+            break
+        parts.append(Part(under, 0, size))
+        count += size
+        line = under
+    return Sighting(hit.rule, tuple(parts))
+
+
+def _at_end(line: Line, end: int) -> bool:
+    rest = line.text[end:].strip()
+    return len(rest) <= 1 and not (rest and rest in "\"'`,;)}]")
+
+
+def _whole(parts: list[Part], length: int) -> bool:
+    """Whether a key fills as much room as its usual length takes, though some of its characters were not read.
+
+    Only letters of equal width tell; there a key ends where its room ends.
+    """
+    if len(parts) != 1:
+        return False
+    line = parts[0].line
+    widths = [b.left + b.right - a.left - a.right for a, b in pairwise(line.glyphs) if a.strip is b.strip]
+    usual = 2 * line.pitch
+    even = sum(abs(w - usual) < 0.25 * usual for w in widths) > 0.8 * len(widths)
+    if not even:
+        return False
+    first, last = parts[0].glyphs[0], parts[0].glyphs[-1]
+    return (last.left + last.right - first.left - first.right) / 2 / line.pitch + 1 >= length - 0.5
+
+
+def _continuation(line: Line, under: Line, missing: int, lines: list[Line]) -> int:
+    """How many characters of the line below belong to a key of which `missing` were not seen (0: unknown)."""
+    token = leading_token(under.text)
+    size = len(token)
+    alone = size == len(under.text.strip())
+    if not size:
+        return 0
+    if not missing:
+        return size if looks_random(token) and _at_margin(line, lines) else 0
+    if missing <= 2:
+        plain = token.isalpha() and token.islower() and size > 1
+        return size if size <= missing and not plain and _at_margin(line, lines) else 0
+    if size > missing + 2:
+        return missing + 1 if looks_random(token) and not _plain_word(token) else 0
+    if size >= 0.7 * missing:
+        return size
+    return size if alone and (looks_random(token) or _at_margin(under, lines)) else 0
+
+
+def _plain_word(token: str) -> bool:
+    return all(part.isalpha() and part.islower() for part in token.replace("_", "-").split("-") if part) or hexadecimal(
+        token
+    )
+
+
+def _at_margin(line: Line, lines: list[Line]) -> bool:
+    """Whether no line close by goes on further to the right: there a terminal or a text box wraps."""
+    right = line.right
+    for other in lines:
+        along, across = line.strip.within(other.strip.place(0, other.strip.height / 2))
+        near = abs(across) < 12 * line.strip.height and along < right
+        if near and line.strip.within(other.strip.place(other.right, 0))[0] > right + 1.2 * line.pitch:
+            return False
+    return True
+
+
+def _broken_prefix(line: Line, lines: list[Line], kinds: tuple[Kind, ...]) -> list[Sighting]:
+    """Keys whose beginning, even the prefix, is at the end of this line and whose rest is below."""
+    under = below(line, lines)
+    if under is None:
+        return []
+    tail = max(0, len(line.text) - _LONGEST_PREFIX)
+    glued = line.text[tail:] + leading_token(under.text)
+    border = len(line.text) - tail
+    found = []
+    for hit in find_keys(glued, kinds):
+        strong = any(k.strong and k.rule == hit.rule for k in kinds)
+        if hit.start < border < hit.end and hit.end - border >= 8 and (strong or looks_random(glued[border : hit.end])):
+            first = Part(line, tail + hit.start, len(line.text))
+            second = Part(under, 0, hit.end - border)
+            count = len(first.text) + len(second.text)
+            if hit.length > count + 2:
+                rest = _followed(second, Hit(0, second.end, hit.rule, hit.length - len(first.text)), lines)
+                found.append(Sighting(hit.rule, (first, *rest.parts)))
+            else:
+                found.append(Sighting(hit.rule, (first, second)))
+    return found
+
+
+def _exact(lines: list[Line], detector: Detector) -> list[Sighting]:
+    """What the detectors find in the lines as they were read, keys that they follow over line ends included."""
+    data = bytearray()
+    places: list[tuple[int, int]] = []
+    for row, line in enumerate(lines):
+        for n, c in enumerate(line.text + "\n"):
+            encoded = c.encode()
+            places += [(row, n)] * len(encoded)
+            data += encoded
+    found = []
+    for match in detector.scan(bytes(data)):
+        parts = []
+        for start, end in match.spans:
+            by_row: dict[int, list[int]] = {}
+            for row, n in places[start:end]:
+                if n < len(lines[row].text):
+                    by_row.setdefault(row, []).append(n)
+            parts += [Part(lines[row], min(ns), max(ns) + 1) for row, ns in by_row.items()]
+        if parts:
+            found.append(Sighting(match.rule, tuple(parts)))
+    return found
+
+
+def find_doubts(lines: list[Line], sightings: list[Sighting]) -> list[tuple[Part, str]]:
+    """What a person must look at: long random words that nothing calls keys, and lines that could hardly be read."""
+    covered = {(id(part.line), n) for s in sightings for part in s.parts for n in range(part.start, part.end)}
+    doubts = []
+    for line in lines:
+        for start, end in doubtful(line.text):
+            if not any((id(line), n) in covered for n in range(start, end)):
+                doubts.append((Part(line, start, end), "looks random, but nothing says that it is a key"))
+        solid = [g for g in line.glyphs if g.text in BODY]
+        if len(solid) >= 8 and line.certainty < 0.7:
+            doubts.append((Part(line, 0, len(line.glyphs)), "could hardly be read"))
+    return doubts

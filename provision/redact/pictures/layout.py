@@ -1,0 +1,97 @@
+"""Strips that stand in one row become a line; lines know which lines stand below them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from provision.redact.pictures.reading import Glyph
+
+if TYPE_CHECKING:
+    from provision.redact.pictures.strips import Strip
+
+_SAME_ROW = 0.35
+_FARTHEST_NEIGHBOUR = 4.0
+"""Strips of a row that are farther apart, in heights, belong to different columns or windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is read in one row, left to right."""
+
+    glyphs: tuple[Glyph, ...]
+
+    @property
+    def text(self) -> str:
+        """As many characters as there are glyphs."""
+        return "".join(g.text for g in self.glyphs)
+
+    @property
+    def strip(self) -> Strip:
+        """The strip of its first character; all of a line's strips are parallel."""
+        return self.glyphs[0].strip
+
+    @property
+    def right(self) -> float:
+        """Where it ends, along its first strip."""
+        last = self.glyphs[-1]
+        return self.strip.within(last.strip.place(last.right, 0))[0]
+
+    @property
+    def pitch(self) -> float:
+        """The usual distance between its characters' middles, in pixels."""
+        solid = [g for g in self.glyphs if g.text != " "]
+        distances = sorted((b.left + b.right - a.left - a.right) / 2 for a, b in pairwise(solid) if a.strip is b.strip)
+        return distances[len(distances) // 2] if distances else self.strip.height / 2
+
+    @property
+    def certainty(self) -> float:
+        """The mean certainty of its characters, 0 to 1."""
+        return sum(g.certainty for g in self.glyphs) / len(self.glyphs)
+
+
+def lines_of(read: list[list[Glyph]]) -> list[Line]:
+    """The lines made of read strips, top to bottom."""
+    rows: list[list[Glyph]] = []
+    for glyphs in sorted((g for g in read if g), key=lambda g: g[0].strip.place(g[0].left, 0)[0]):
+        row = next((r for r in rows if _continues(r[-1], glyphs[0])), None)
+        if row is None:
+            rows.append(list(glyphs))
+            continue
+        row += [*_gap(row[-1], glyphs[0]), *glyphs]
+    return sorted((Line(tuple(row)) for row in rows), key=lambda line: (line.strip.y, line.strip.x))
+
+
+def _continues(last: Glyph, first: Glyph) -> bool:
+    a, b = last.strip, first.strip
+    if abs(a.angle - b.angle) > 0.05 or not 0.6 < a.height / b.height < 1.7:
+        return False
+    along, across = a.within(b.place(first.left, b.height / 2))
+    distance = along - last.right
+    return abs(across - a.height / 2) < _SAME_ROW * a.height and -0.6 < distance / a.height < _FARTHEST_NEIGHBOUR
+
+
+def _gap(last: Glyph, first: Glyph) -> list[Glyph]:
+    along = last.strip.within(first.strip.place(first.left, first.strip.height / 2))[0]
+    if along - last.right < 0.35 * last.strip.height:
+        return []
+    return [Glyph(" ", 1.0, last.strip, last.right, along)]
+
+
+def below(line: Line, lines: list[Line]) -> Line | None:
+    """The line that a text would go on in if it were wrapped: the next row down that begins left of this line's end."""
+    best, nearest = None, 0.0
+    for other in lines:
+        if other is line or abs(other.strip.angle - line.strip.angle) > 0.05:
+            continue
+        height = line.strip.height
+        if not 0.6 < other.strip.height / height < 1.7:
+            continue
+        along, across = line.strip.within(other.strip.place(other.glyphs[0].left, other.strip.height / 2))
+        down = (across - height / 2) / height
+        if 0.5 < down < 2.6 and along < line.right - height / 2:
+            rank = down * 4 + max(0.0, along - line.glyphs[0].left) / height / 8
+            if best is None or rank < nearest:
+                best, nearest = other, rank
+    return best

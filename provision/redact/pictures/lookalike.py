@@ -1,0 +1,261 @@
+"""Keys in text that was read from pixels: prefixes and names that are almost right, lengths that are almost right.
+
+Pure text in, character ranges out. `0` may be read as `O`, `1` as `l` or `I`, a dash or an underscore as something else
+or not at all. Therefore prefixes are compared folded (characters that look alike are one, separators do not count) and
+with a typing error or two, and how far a key goes is told by the usual length of its kind. What only looks random, with
+no prefix and no name beside it, is no hit but a doubt: a person has to look.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.detect.shapes import placeholder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+BODY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+_SEPARATORS = frozenset("-_.~=*")
+_ALIKE = ("0oOQ", "1lI|!ij]", "5sS$", "8B", "2zZ", "9gq", "uvUV", "cC(")
+_FOLD = {c: group[0] for group in _ALIKE for c in group}
+_LONGEST_BODY = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of key begins, and how many characters it usually has in all (0: it varies)."""
+
+    rule: str
+    prefix: str
+    length: int
+    strong: bool = True
+    """A strong prefix is found inside other text and says "key" by itself; a weak one needs a random-looking body."""
+
+
+# the lengths are those that the services hand out today; an older or longer key is still covered to the end of its word
+KINDS = (
+    Kind("aisa-key", "sk-aisa-", 51),
+    Kind("anthropic-api-key", "sk-ant-", 108),
+    Kind("openrouter-api-key", "sk-or-v1-", 73),
+    Kind("openai-api-key", "sk-proj-", 0),
+    Kind("openai-api-key", "sk-", 51, strong=False),
+    Kind("github-token", "ghp_", 40, strong=False),
+    Kind("github-token", "gho_", 40, strong=False),
+    Kind("github-token", "ghs_", 40, strong=False),
+    Kind("github-token", "ghu_", 40, strong=False),
+    Kind("github-token", "github_pat_", 93),
+    Kind("gitlab-token", "glpat-", 26, strong=False),
+    Kind("aws-access-key-id", "AKIA", 20, strong=False),
+    Kind("aws-access-key-id", "ASIA", 20, strong=False),
+    Kind("google-api-key", "AIza", 39, strong=False),
+    Kind("huggingface-token", "hf_", 37, strong=False),
+    Kind("groq-api-key", "gsk_", 56, strong=False),
+    Kind("xai-api-key", "xai-", 84, strong=False),
+    Kind("slack-token", "xoxb-", 0, strong=False),
+    Kind("slack-token", "xoxp-", 0, strong=False),
+    Kind("stripe-key", "sk_live_", 0),
+    Kind("stripe-key", "sk_test_", 0),
+    Kind("npm-token", "npm_", 40, strong=False),
+    Kind("pypi-token", "pypi-", 0, strong=False),
+    Kind("vault-token", "hvs.", 0, strong=False),
+    Kind("jwt", "eyJ", 0, strong=False),
+    Kind("age-identity", "AGE-SECRET-KEY-1", 74),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Characters `start` to `end` of a text that are a key; `length` is what its kind usually has, 0 when that varies."""
+
+    start: int
+    end: int
+    rule: str
+    length: int = 0
+
+
+def kinds_of(shapes: Iterable[tuple[str, int]]) -> tuple[Kind, ...]:
+    """The usual kinds, and those of an organisation's own keys (prefix, length), which come first."""
+    own = tuple(
+        Kind("known-key", prefix, length, strong=len(prefix) >= 6)
+        for prefix, length in sorted(shapes, key=lambda s: (-len(s[0]), -s[1]))
+        if len(prefix) >= 3
+    )
+    return own + KINDS
+
+
+def find_keys(text: str, kinds: tuple[Kind, ...] = KINDS) -> list[Hit]:
+    """Keys by their prefixes, left to right, none inside another."""
+    folded, places = fold(text)
+    hits: list[Hit] = []
+    taken: list[tuple[int, int]] = []
+    for kind in sorted(kinds, key=lambda k: -len(k.prefix)):
+        for start, body in _prefixes(text, folded, places, kind):
+            if any(a < body and start < b for a, b in taken):
+                continue
+            end = extent(text, start, body, kind.length)
+            if _is_key(text[body:end], kind, text[start:end]):
+                hits.append(Hit(start, end, kind.rule, kind.length))
+                taken.append((start, end))
+    return sorted(hits, key=lambda h: h.start)
+
+
+def fold(text: str) -> tuple[str, list[int]]:
+    """A text whose look-alikes are one character and whose separators are gone, and where each character came from."""
+    kept = [(n, _FOLD.get(c, c.lower())) for n, c in enumerate(text) if c not in _SEPARATORS]
+    return "".join(c for _, c in kept), [n for n, _ in kept]
+
+
+def _prefixes(text: str, folded: str, places: list[int], kind: Kind) -> Iterator[tuple[int, int]]:
+    wanted = fold(kind.prefix)[0]
+    errors = 0 if len(wanted) < 6 else 1 if len(wanted) < 10 else 2
+    spaced = " ".join(fold(part)[0] for part in re.split("[-_]", kind.prefix) if part)
+    for form in {wanted, spaced}:
+        for at, size in _almost(folded, form, errors):
+            start = places[at]
+            if not kind.strong and (
+                _inside_word(text, start) or not _case_fits(text[start : places[at + size - 1] + 1], kind)
+            ):
+                continue
+            body = places[at + size - 1] + 1
+            while body < len(text) and body - start < len(kind.prefix) + 1 and text[body] in _SEPARATORS:
+                body += 1
+            if body < len(text) and text[body] == " " and kind.strong and _random(_token(text, body + 1)):
+                body += 1
+            yield start, body
+
+
+def _almost(text: str, wanted: str, errors: int) -> Iterator[tuple[int, int]]:
+    """(place, size) of what equals `wanted` but for a few errors; the first character must be right."""
+    at = text.find(wanted[0])
+    while at >= 0:
+        size = _match_size(text[at : at + len(wanted) + errors], wanted, errors)
+        if size:
+            yield at, size
+        at = text.find(wanted[0], at + 1)
+
+
+def _match_size(text: str, wanted: str, errors: int) -> int:
+    """How many characters of `text` are `wanted` with at most `errors` changes, losses and additions; 0 for none."""
+    if text.startswith(wanted):
+        return len(wanted)
+    if not errors:
+        return 0
+    row = list(range(len(text) + 1))
+    for n, c in enumerate(wanted, 1):
+        above, row = row, [n, *([0] * len(text))]
+        for m, d in enumerate(text, 1):
+            row[m] = min(above[m - 1] + (c != d), above[m] + 1, row[m - 1] + 1)
+    best = min(range(len(text) + 1), key=lambda m: (row[m], abs(m - len(wanted))))
+    return best if row[best] <= errors else 0
+
+
+def _inside_word(text: str, start: int) -> bool:
+    return start > 0 and (text[start - 1].isalnum() or text[start - 1] in "-_/")
+
+
+def _case_fits(read: str, kind: Kind) -> bool:
+    """Whether a short prefix is written as it should be; letters whose small and capital forms look alike may be either."""
+    if len(read) > len(kind.prefix):
+        return False
+    return all(
+        a == b or _FOLD.get(a, a) == _FOLD.get(b, b) or (a.lower() == b.lower() and a.lower() in "cikopsuvwxz")
+        for a, b in zip(_letters(read), _letters(kind.prefix), strict=False)
+    )
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text if c not in _SEPARATORS)
+
+
+def extent(text: str, start: int, body: int, length: int) -> int:
+    """Where a key that begins at `start` ends: at the end of its word, or where its usual length is reached."""
+    end, spaces = body, 0
+    while end < len(text) and end - start < _LONGEST_BODY:
+        count = end - start - spaces
+        if length and count >= length and len(_token(text, end)) > 2:
+            return end  # a lost space: the next word hangs on the key
+        c = text[end]
+        if c == " ":
+            if not _goes_on(text, end + 1, length - count):
+                break
+            spaces += 1
+        elif not (c in BODY or (c in ".+/~" and not length) or _misread(text, end, length - count)):
+            break
+        end += 1
+    while end > body and text[end - 1] in ". ":
+        end -= 1
+    return end
+
+
+def _goes_on(text: str, at: int, missing: int) -> bool:
+    """Whether the word after a space still belongs to a key of which `missing` characters were not seen yet."""
+    token = _token(text, at)
+    return missing >= 3 and 3 <= len(token) <= missing + 1 and (_random(token) or len(token) >= missing - 1)
+
+
+def _misread(text: str, at: int, missing: int) -> bool:
+    return missing > 2 and len(_token(text, at + 1)) >= 3
+
+
+def _token(text: str, at: int) -> str:
+    end = at
+    while end < len(text) and text[end] in BODY:
+        end += 1
+    return text[at:end]
+
+
+def leading_token(text: str) -> str:
+    """The key characters that a line begins with."""
+    return _token(text, 0)
+
+
+def _is_key(body: str, kind: Kind, whole: str) -> bool:
+    if placeholder(whole) or placeholder(kind.prefix + body) or set(body.lower()) <= set("x*.-_ "):
+        return False
+    if kind.strong:
+        return len(body) >= 4 and not _prose(body)
+    return len(body) >= 12 and _random(body)
+
+
+def _prose(body: str) -> bool:
+    return bool(re.fullmatch(r"[a-z]+|[a-z]+([-_ ][a-z]+)+", body)) or bool(
+        re.search(r"(?i)your|example|here", body[:12])
+    )
+
+
+def looks_random(token: str) -> bool:
+    """Whether a word looks drawn by lot: digits, capitals and small letters change often. Hashes and UUIDs do not count."""
+    return _random(token) and not hexadecimal(token)
+
+
+def _random(token: str) -> bool:
+    if len(token) < 6:
+        return False
+    classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in token]
+    told = [c for c in classes if c]
+    changes = sum(a != b for a, b in itertools.pairwise(told))
+    return len(set(told)) >= 2 and changes * 5 >= len(told)
+
+
+def hexadecimal(token: str) -> bool:
+    """A hash, a UUID, a date or a number, even with letters read for digits."""
+    plain = token.translate(str.maketrans("OoIlS", "00115")).replace("-", "").replace(":", "").replace("_", "")
+    return bool(re.fullmatch(r"[0-9a-f]+|[0-9A-F]+|[0-9]+T[0-9.]+Z?", plain))
+
+
+def doubtful(text: str) -> Iterator[tuple[int, int]]:
+    """Words of 24 characters and more that look random though nothing says that they are keys."""
+    for found in re.finditer(r"[A-Za-z0-9_+-]{24,}", text):
+        word = found.group()
+        parts = re.split(r"[-_]", word)
+        if (
+            looks_random(word)
+            and max(map(len, parts)) >= 12
+            and re.search(r"[A-Z]", word)
+            and re.search(r"[0-9]", word)
+        ):
+            yield found.span()

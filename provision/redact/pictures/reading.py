@@ -1,0 +1,164 @@
+"""Reading strips: characters, each with its place along the strip and its certainty.
+
+The reader's network answers with a probability for every character in every eighth pixel column; the places come from
+there. Where a blank column as wide as a space lies between two characters, or ink where it read a space, the ink is
+believed: an underscore is often read as a space, and a space is often lost.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from provision.redact.pictures.models import Models
+    from provision.redact.pictures.strips import Pixels, Strip
+
+_HEIGHT = 48
+_STEP = 8
+_SURE_OF_OTHER = 0.8
+"""Below this, a character that is not ASCII is a misread one, and its best ASCII reading is taken."""
+_LOOKALIKES = str.maketrans("–—－一―‐‑−～，。：；（）“”‘’！｜·•＝＿丨", "---------,.:;()\"\"''!|..=_|")  # noqa: RUF001
+_INK = 0.28
+_SPACE_CERTAIN = 1.0
+_SPACE_POSSIBLE = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """One character: what it is read as, how certainly, and from where to where along its strip (pixels)."""
+
+    text: str
+    certainty: float
+    strip: Strip
+    left: float
+    right: float
+
+
+def read_strip(picture: Pixels, strip: Strip, models: Models) -> list[Glyph]:
+    """The characters of a strip in order, spaces included; empty when nothing is read."""
+    import numpy as np  # noqa: PLC0415
+
+    cut = strip.cut(picture, _HEIGHT)
+    planes = ((cut.astype(np.float32) / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None]
+    chances = models.read(np.ascontiguousarray(planes))[0]
+    read = _decode(chances, models.alphabet)
+    if not read:
+        return []
+    ink = _ink(cut)
+    factor = strip.height / _HEIGHT
+    step = cut.shape[1] / max(1, len(chances))
+    return _glyphs(_true_spaces([(c, p, (at + 0.5) * step) for c, p, at in read], ink), ink, strip, factor)
+
+
+def _decode(chances: NDArray[np.float32], alphabet: tuple[str, ...]) -> list[tuple[str, float, float]]:
+    """(character, probability, column) from the network's columns: equal neighbours are one, column 0 is nothing."""
+    import numpy as np  # noqa: PLC0415
+
+    plain = _plain_columns(alphabet)
+    best = chances.argmax(axis=1)
+    read: list[tuple[str, float, float]] = []
+    start = 0
+    for end in range(1, len(best) + 1):
+        if end < len(best) and best[end] == best[start]:
+            continue
+        if best[start]:
+            at = (start + end - 1) / 2
+            c, p = alphabet[best[start]], float(chances[start:end, best[start]].max())
+            c = unicodedata.normalize("NFKC", c).translate(_LOOKALIKES)
+            if not c.isascii() and p < _SURE_OF_OTHER:
+                column = int(plain[int(chances[start:end][:, plain].max(axis=0).argmax())])
+                c, p = alphabet[column], float(chances[start:end, column].max())
+            read += [(one, p, at) for one in c[:1]]
+        start = end
+    return read if np.isfinite(chances).all() else []
+
+
+_columns: dict[int, NDArray[np.int64]] = {}
+
+
+def _plain_columns(alphabet: tuple[str, ...]) -> NDArray[np.int64]:
+    import numpy as np  # noqa: PLC0415
+
+    known = _columns.get(id(alphabet))
+    if known is None:
+        known = np.array([n for n, c in enumerate(alphabet) if len(c) == 1 and "!" <= c <= "~"])
+        _columns[id(alphabet)] = known
+    return known
+
+
+def _ink(cut: Pixels) -> NDArray[np.float64]:
+    """How much ink every column of a strip holds; columns below 1 are blank."""
+    import numpy as np  # noqa: PLC0415
+
+    grey = cut.astype(np.int16).max(axis=2) + cut.astype(np.int16).min(axis=2)
+    ground = np.median(grey)
+    contrast = np.abs(grey - ground)
+    strongest = np.percentile(contrast, 98)
+    inner = contrast[3:-3] if len(contrast) > 12 else contrast
+    columns: NDArray[np.float64] = (inner > max(24.0, _INK * strongest)).sum(axis=0).astype(np.float64)
+    return columns
+
+
+def _true_spaces(read: list[tuple[str, float, float]], ink: NDArray[np.float64]) -> list[tuple[str, float, float]]:
+    """The characters with spaces where the picture has gaps, and without those where it has ink."""
+    solid = [r for r in read if r[0] != " "]
+    if len(solid) < 2:
+        return solid
+    distances = sorted(b[2] - a[2] for a, b in itertools.pairwise(solid))
+    pitch = distances[len(distances) // 2]
+    spaced = {id(before) for before, this in itertools.pairwise(read) if this[0] == " "}
+    told = [solid[0]]
+    for a, b in itertools.pairwise(solid):
+        blank = _longest_blank(ink, a[2], b[2])
+        if blank > _SPACE_CERTAIN * pitch or (id(a) in spaced and blank > _SPACE_POSSIBLE * pitch):
+            told.append((" ", 1.0, (a[2] + b[2]) / 2))
+        told.append(b)
+    return told
+
+
+def _longest_blank(ink: NDArray[np.float64], left: float, right: float) -> int:
+    longest = run = 0
+    for column in ink[max(0, int(left)) : int(right) + 1]:
+        run = run + 1 if column < 1 else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _glyphs(read: list[tuple[str, float, float]], ink: NDArray[np.float64], strip: Strip, factor: float) -> list[Glyph]:
+    """Characters with borders at the emptiest columns between them."""
+    borders = [_outer(ink, read[0][2], -1)]
+    for (_, _, a), (_, _, b) in itertools.pairwise(read):
+        borders.append(_emptiest(ink, a, b))
+    borders.append(_outer(ink, read[-1][2], 1))
+    return [Glyph(c, p, strip, borders[n] * factor, borders[n + 1] * factor) for n, (c, p, _) in enumerate(read)]
+
+
+def _emptiest(ink: NDArray[np.float64], left: float, right: float) -> float:
+    edge = (right - left) / 7
+    low, high = max(0, int(left + edge)), min(len(ink), int(right - edge) + 1)
+    middle = (left + right) / 2
+    if high <= low:
+        return middle
+    return min(range(low, high), key=lambda x: (ink[x], abs(x - middle))) + 0.5
+
+
+def _outer(ink: NDArray[np.float64], at: float, direction: int) -> float:
+    """Where the ink around an outermost character ends: the first blank stretch outwards, at most one strip height away."""
+    x = min(len(ink) - 1, max(0, int(at)))
+    blank, edge = 0, x
+    for _ in range(_HEIGHT):
+        if not 0 <= x < len(ink):
+            break
+        blank = blank + 1 if ink[x] < 1 else 0
+        if not blank:
+            edge = x
+        if blank > _STEP:
+            break
+        x += direction
+    return float(edge + 1 if direction > 0 else edge)

@@ -1,0 +1,105 @@
+"""A whole picture file or PDF: decode, examine, cover, say what was done and what is doubtful, write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from provision.redact.notes import Masked, Remark
+from provision.redact.pictures.coding import Frame, decode, encode
+from provision.redact.pictures.examining import Examined, examiner_for
+from provision.redact.pictures.pages import Pages
+from provision.redact.pictures.painting import Area, cover, outline
+from provision.redact.session import CannotExamineError
+
+if TYPE_CHECKING:
+    from provision.redact.pictures.strips import Pixels
+    from provision.redact.session import Session
+
+LIMIT_BYTES = 256 << 20
+LOOK = "look yourself"
+_FRAMES_AROUND = 2
+"""In an animation an area stays covered for so many frames before and after it was seen."""
+
+
+def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
+    """Cover the keys in a PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF. Raises CannotExamineError."""
+    coded = decode(_bounded(source))
+    examiner = examiner_for(session.detector)
+    if coded.extra_pictures:
+        session.notes.left_out.append(Remark(file, "", "another picture inside the file (a preview) is left out"))
+    frames: list[Examined] = []
+    for number, frame in enumerate(coded.frames):
+        if number and _same(frame, coded.frames[number - 1]):
+            frames.append(frames[-1])
+            continue
+        where = f"frame {number + 1}" if len(coded.frames) > 1 else ""
+        examined = examiner.examine(frame.visible().copy())
+        frames.append(examined)
+        tell(examined, file, where, session)
+    for number, frame in enumerate(coded.frames):
+        around = (
+            frames[max(0, number - _FRAMES_AROUND) : number + _FRAMES_AROUND + 1]
+            if coded.animated
+            else [frames[number]]
+        )
+        _paint(frame, around, preview=session.options.preview)
+    target.write(encode(coded))
+
+
+def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
+    """Cover the keys in a PDF, whose pages become pictures. Raises CannotExamineError."""
+    pages = Pages(_bounded(source))
+    examiner = examiner_for(session.detector)
+    for number, (pixels, lines, size) in enumerate(pages, 1):
+        shown = pixels.copy()
+        examined = examiner.examine(shown, lines)
+        if session.options.preview:
+            _boxes(pixels, examined.areas, examined.doubts)
+            shown = pixels
+        tell(examined, file, f"page {number}", session)
+        pages.add(shown, size)
+    pages.save(target)
+
+
+def _bounded(source: BinaryIO) -> bytes:
+    data = source.read(LIMIT_BYTES + 1)
+    if len(data) > LIMIT_BYTES:
+        raise CannotExamineError(f"it is larger than {LIMIT_BYTES >> 20} MB")
+    return data
+
+
+def tell(examined: Examined, file: str, where: str, session: Session) -> None:
+    """Note what was covered, and what a person must look at."""
+    for sighting in examined.sightings:
+        left, top, _, _ = examined.place_of(sighting)
+        place = f"{where + ', ' if where else ''}x {left}, y {top}"
+        session.notes.add(Masked(file, place, sighting.rule, session.masker.tag(sighting.text)))
+    for message, bounds in examined.remarks():
+        at = f"x {bounds[0]}, y {bounds[1]}" if bounds else ""
+        session.notes.unsure.append(Remark(file, ", ".join(p for p in (where, at) if p), message, LOOK))
+
+
+def _same(a: Frame, b: Frame) -> bool:
+    import numpy as np  # noqa: PLC0415
+
+    return a.pixels.shape == b.pixels.shape and np.array_equal(a.visible(), b.visible())
+
+
+def _paint(frame: Frame, around: list[Examined], *, preview: bool) -> None:
+    areas = [area for examined in around for area in examined.areas]
+    if preview:
+        _boxes(frame.pixels, areas, [area for examined in around for area in examined.doubts])
+        return
+    cover(frame.pixels, areas)
+    if frame.opacity is not None and areas:
+        import numpy as np  # noqa: PLC0415
+
+        solid = np.zeros_like(frame.pixels)
+        solid[...] = 255
+        cover(solid, areas)
+        frame.opacity[solid[..., 0] == 0] = 255
+
+
+def _boxes(pixels: Pixels, areas: list[Area], doubts: list[Area]) -> None:
+    outline(pixels, areas)
+    outline(pixels, doubts, (255, 170, 0))
