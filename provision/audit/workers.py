@@ -6,10 +6,12 @@ one. A `Secret` refuses to be pickled, so matches cross the pipe, which nobody e
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import threading
 from dataclasses import dataclass, field
+from multiprocessing import sharedctypes
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +75,14 @@ class Crew:
         """Everything found in the batches, as it is found, and each batch when it is done."""
         again: list[list[Task]] = []
         while True:
-            while (idle := self._idle()) is not None:
+            while self._has_room():
                 batch = again.pop() if again else next(batches, None)
                 if batch is None:
                     break
-                self._hand(idle, batch)
+                if batch:
+                    self._hand(self._idle(), batch)
+                else:
+                    yield Done(batch)
             busy = [worker for worker in self._workers if worker.batch]
             if not busy:
                 return
@@ -86,15 +91,15 @@ class Crew:
                 if worker.pipe in ready:
                     yield from self._hear(worker, again)
 
-    def _idle(self) -> _Worker | None:
-        found = next((worker for worker in self._workers if not worker.batch), None)
-        if found is None and len(self._workers) < self._count:
-            found = self._start()
-        return found
+    def _has_room(self) -> bool:
+        return len(self._workers) < self._count or any(not worker.batch for worker in self._workers)
+
+    def _idle(self) -> _Worker:
+        return next((worker for worker in self._workers if not worker.batch), None) or self._start()
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        at = multiprocessing.sharedctypes.RawValue("i", 0)
+        at = sharedctypes.RawValue("i", 0)
         others = [worker.pipe for worker in self._workers] + [ours]
         inherited = others if self._context.get_start_method() == "fork" else []
         process = self._context.Process(  # type: ignore[attr-defined]
@@ -109,11 +114,8 @@ class Crew:
     def _hand(self, worker: _Worker, batch: list[Task]) -> None:
         worker.batch = batch
         worker.at.value = 0
-        if batch:
-            try:
-                worker.pipe.send(batch)
-            except OSError:
-                return  # it died: heard at the next wait
+        with contextlib.suppress(OSError):  # it died: heard at the next wait
+            worker.pipe.send(batch)
 
     def _hear(self, worker: _Worker, again: list[list[Task]]) -> Iterator[RawFinding | Unreadable | Done]:
         try:
