@@ -6,6 +6,8 @@ Hermes home: fifty of them poll in a fraction of a second. The console revokes w
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import secrets
@@ -95,7 +97,7 @@ class Fleet:
         os.environ["PROVISION_CONFIG_DIR"] = str(self.config)
         self.machines = {user: Machine(user) for user in users}
         self.keys = {user: new_key() for user in users}
-        self.called: list[list[str]] = []
+        self.out = ""
         assert run(["-q", "init", str(self.root)]) == 0
         for path in (self.root / "profiles").glob("*.yaml"):
             path.unlink()
@@ -132,8 +134,10 @@ class Fleet:
 
     def provision(self, *arguments: str) -> int:
         """Run one command in the workspace; returns its exit code."""
-        self.called.append(list(arguments))
-        return run(["-q", "--workspace", str(self.root), *arguments])
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            code = run(["-q", "--workspace", str(self.root), *arguments])
+        self.out = out.getvalue()
+        return code
 
     def new_keys(self, *users: str, state: KeyState = KeyState.VALID) -> dict[str, str]:
         """New keys from the console, known to the gateway."""

@@ -184,7 +184,7 @@ def ask_all(
                     else:
                         sink(item, await work(asker, item))
 
-            await asyncio.gather(*(worker() for _ in range(2 * reach.concurrency)))
+            await asyncio.gather(*(worker() for _ in range(reach.concurrency)))
             return skipped
 
     return asyncio.run(everything())
