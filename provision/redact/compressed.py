@@ -34,7 +34,7 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
 
 def _reader(magic: bytes, source: BinaryIO) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
     if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=source)
+        return gzip.GzipFile(fileobj=source, mode="rb")
     return bz2.BZ2File(source) if magic.startswith(b"BZh") else lzma.LZMAFile(source)
 
 

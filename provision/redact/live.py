@@ -81,7 +81,7 @@ class _Covering:
             return b""
         base = self._watch.origin
         covers: dict[int, str] = {}
-        for found in self._watch.find(text):
+        for found in (*self._watch.take(text), *self._watch.written()):
             whole = found.origins[0] >= base  # else its beginning has been shown, covered by stars
             covers |= {o: c if whole else "*" for o, c in found.covers(self._session).items() if o not in covers}
             if found.first not in self._noted:

@@ -26,8 +26,7 @@ from provision.redact.structured.names import names_secret, tells_nothing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provision.redact.notes import Remark
-from provision.redact.session import Session
+    from provision.redact.session import Session
 
 _SHADOWS = ("_data", "_idx", "_content", "_docsize", "_config", "_segments", "_segdir", "_stat")
 _NAME_COLUMNS = frozenset({"name", "key", "k", "setting", "variable", "var", "option"})

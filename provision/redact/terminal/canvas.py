@@ -126,21 +126,21 @@ class Canvas:
         while at < len(run):
             if now.x >= self.columns:
                 self._wrap()
-            row = now.rows[now.y]
             count = min(len(run) - at, self.columns - now.x)
-            if not self._autowrap and count < len(run) - at:
-                count = len(run) - at  # everything else lands on the last column
-                piece = run[at : at + self.columns - now.x]
-                row.characters[now.x :] = piece
-                row.origins[now.x :] = range(origin + at, origin + at + len(piece))
-                now.x = self.columns - 1
-            else:
-                row.characters[now.x : now.x + count] = run[at : at + count]
-                row.origins[now.x : now.x + count] = range(origin + at, origin + at + count)
-                now.x += count
-            row.dirty = True
+            self._put(run[at : at + count], origin + at)
             at += count
+            if at < len(run) and not self._autowrap:  # all the rest lands on the last column
+                at = len(run) - 1
+                now.x = self.columns - 1
         self._last = (run[-1], origin + len(run) - 1)
+
+    def _put(self, piece: str, origin: int) -> None:
+        now = self._now
+        row = now.rows[now.y]
+        row.characters[now.x : now.x + len(piece)] = piece
+        row.origins[now.x : now.x + len(piece)] = range(origin, origin + len(piece))
+        row.dirty = True
+        now.x += len(piece)
 
     def _wide(self, character: str, origin: int) -> None:
         if unicodedata.combining(character):

@@ -15,13 +15,14 @@ from provision.redact.terminal.canvas import NOWHERE
 from provision.redact.terminal.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from provision.detect.match import Match
     from provision.redact.session import Session
 
 TAIL_CHARACTERS = 8192
 """How much of the output that has gone by is looked at again together with what follows."""
+BATCH_CHARACTERS = 1 << 16
 _KEY = r"[A-Za-z0-9_.~+/=-]"
 _BEGUN = re.compile(
     r"""(?x)
@@ -66,18 +67,29 @@ class Watch:
         self.screen = Screen(columns, rows)
         self.origin = 0
         self._tail = ""
+        self._new = 0
 
-    def find(self, text: str) -> Iterator[Found]:
-        """Every secret that can be seen after this output, in it or on the screen; the same one may come again and longer."""
-        base = self.origin - len(self._tail)
-        window = self._tail + text
+    def take(self, text: str) -> Iterator[Found]:
+        """More output. Every secret that can be seen on the screen now; the same one may come again, and longer."""
         self.screen.feed(text, self.origin)
         self.origin += len(text)
-        self._tail = window[-TAIL_CHARACTERS:]
-        yield from self._search(window, range(base, base + len(window)))
+        self._tail += text
+        self._new += len(text)
         seen = self.screen.look()
         if seen.text.strip():
             yield from self._search(seen.text, seen.origins)
+
+    @property
+    def unread(self) -> int:
+        """How many characters `written` has not looked at."""
+        return self._new
+
+    def written(self) -> Iterator[Found]:
+        """Every secret in the output itself, as it was written, since the last time; some of what went before is included."""
+        window = self._tail[-(TAIL_CHARACTERS + self._new) :]
+        base = self.origin - len(window)
+        yield from self._search(window, range(base, base + len(window)))
+        self._tail, self._new = window[-TAIL_CHARACTERS:], 0
 
     def begun(self) -> set[int]:
         """Origins of what may be the beginning of a secret: before the cursor, or a private key that has not ended."""
@@ -111,13 +123,19 @@ class Recording:
 
     def take(self, text: str) -> None:
         """More of what was recorded."""
-        for found in self.watch.find(text):
+        self._keep(self.watch.take(text))
+        if self.watch.unread >= BATCH_CHARACTERS:
+            self._keep(self.watch.written())
+
+    def _keep(self, new: Iterable[Found]) -> None:
+        for found in new:
             known = self._found.get(found.first)
             if found.first != NOWHERE and (known is None or len(found.origins) >= len(known.origins)):
                 self._found[found.first] = found
 
     def covers(self, file: str, where: Callable[[int], str]) -> dict[int, str]:
         """A replacement for each origin that must not be seen; notes each secret at the place of its first character."""
+        self._keep(self.watch.written())
         covers: dict[int, str] = {}
         for found in sorted(self._found.values(), key=lambda found: -len(found.origins)):
             new = {origin: cover for origin, cover in found.covers(self._session).items() if origin not in covers}
