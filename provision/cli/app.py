@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Against leaks": {
         "audit": ("Find leaked keys and hijacked routes.", "audit"),
         "redact": ("Mask secrets in text, streams, recordings, files.", "redact"),
+        "checklist": ("Judge what is about to be published.", "checklist"),
     },
 }
 """Commands by who types them, in the order of a roll-out: what `--help` says of each, and its modules in `provision.cli`."""

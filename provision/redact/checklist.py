@@ -1,0 +1,230 @@
+"""The guide's security checklist, judged: five questions, each pass, fail or cannot tell, with the evidence and a cure. Pure.
+
+1 the API key is hidden · 2 the full `.env` is hidden · 3 configuration that shows a key is hidden · 4 a key that was exposed
+is rotated · 5 a public demo uses a fresh key. A file that could not be read makes 1 to 3 "cannot tell", never a pass; a key
+that is nobody's known one makes 4 and 5 "cannot tell".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from provision.detect.known import KnownKey
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105  an answer, not a password
+    FAIL = "fail"
+    CANNOT_TELL = "cannot tell"
+
+
+_WORST = (Verdict.FAIL, Verdict.CANNOT_TELL, Verdict.PASS)
+
+
+class Showing(StrEnum):
+    """What kind of text shows a value: a `.env` or a line as it has them, configuration, or anything else."""
+
+    ENV = "env"
+    CONFIG = "config"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A secret in plain view. `tag` is the same for the same secret, and tells nothing; `sure` False: a person must look."""
+
+    file: str
+    where: str
+    rule: str
+    tag: str
+    showing: Showing
+    known: KnownKey | None = None
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What could not be read, or not well enough to call it clean."""
+
+    file: str
+    where: str
+    message: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHistory:
+    """What vault and event log say of a key. `replaced` and `retired` are days, as far as the log tells them."""
+
+    user: str
+    stage: str
+    demo_until: date | None = None
+    replaced: date | None = None
+    retired: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Vault and event log, as far as they can be asked. `keys` is by fingerprint; `doubt` says why the log is not believed.
+
+    `current` are the fingerprints of the keys that the people named as the material's makers have now.
+    """
+
+    keys: Mapping[str, KeyHistory]
+    doubt: str = ""
+    current: Mapping[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason for a verdict: where, what, and the command that cures it. Holds no secret."""
+
+    file: str
+    where: str
+    message: str
+    cure: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of the five questions, answered."""
+
+    number: int
+    title: str
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+
+
+TITLES = (
+    "the API key is hidden",
+    "the full .env is hidden",
+    "configuration that shows a key is hidden",
+    "every key that was exposed is rotated",
+    "a public demo uses a fresh key",
+)
+
+
+def judge(seen: Sequence[Sighting], unseen: Sequence[Unseen], records: Records | None, today: date) -> tuple[Item, ...]:
+    """The five answers. `records` None: there is neither vault nor log to ask."""
+    doubts = [
+        Evidence(u.file, u.where, u.message, u.cure or "look at it yourself", Verdict.CANNOT_TELL) for u in unseen
+    ]
+    shown = [
+        [_exposed(s) for s in seen],
+        [_exposed(s) for s in seen if s.showing is Showing.ENV],
+        [_exposed(s) for s in seen if s.showing is Showing.CONFIG],
+    ]
+    hidden = [_item(number, [*evidence, *doubts]) for number, evidence in enumerate(shown, 1)]
+    return (*hidden, _item(4, _rotated(seen, records)), _item(5, _fresh(seen, records, today)))
+
+
+def _item(number: int, evidence: Iterable[Evidence]) -> Item:
+    found = tuple(sorted(evidence, key=lambda each: _WORST.index(each.verdict)))
+    verdicts = {each.verdict for each in found}
+    verdict = next((v for v in _WORST if v in verdicts), Verdict.PASS)
+    return Item(number, TITLES[number - 1], verdict, found)
+
+
+def _exposed(sighting: Sighting) -> Evidence:
+    whose = (
+        f"the {sighting.known.stage} key of {sighting.known.user}" if sighting.known else f"a secret ({sighting.rule})"
+    )
+    if not sighting.sure:
+        message, verdict = f"perhaps {whose}", Verdict.CANNOT_TELL
+    else:
+        message, verdict = f"{whose} can be read", Verdict.FAIL
+    return Evidence(sighting.file, sighting.where, message, _hiding(sighting), verdict)
+
+
+def _hiding(sighting: Sighting) -> str:
+    file = sighting.file.partition("!")[0]
+    if sighting.where.startswith("commit "):
+        return "history keeps it whatever you do now: publish a copy without history, and rotate the key"
+    if sighting.showing is Showing.ENV and file == sighting.file and _is_env(file):
+        return f"leave it out (git rm --cached {file}; a line in .gitignore), or: provision redact --in-place {file}"
+    return f"provision redact --in-place {file}"
+
+
+def _is_env(file: str) -> bool:
+    name = file.replace("\\", "/").rpartition("/")[2]
+    return name.startswith(".env") or name.endswith(".env")
+
+
+def _rotated(seen: Sequence[Sighting], records: Records | None) -> Iterator[Evidence]:
+    for sighting in _once(seen):
+        at = (sighting.file, sighting.where)
+        if sighting.known is None:
+            message = f"nobody's known key ({sighting.rule}): there is no record of a rotation"
+            cure = "find out whose it is; revoke it where it was made, then put its successor into the vault"
+            yield Evidence(*at, message, cure, Verdict.CANNOT_TELL)
+            continue
+        history = records.keys.get(sighting.known.fingerprint) if records else None
+        if history is None:
+            whose = f"the key of {sighting.known.user}"
+            yield Evidence(
+                *at, f"{whose}: there is no vault here to ask", "run this in the workspace", Verdict.CANNOT_TELL
+            )
+        else:
+            message, cure, verdict = _history(history, records.doubt if records else "")
+            yield Evidence(*at, message, cure, verdict)
+
+
+def _history(key: KeyHistory, doubt: str) -> tuple[str, str, Verdict]:
+    whose = f"the key of {key.user}"
+    if key.stage == "retired":
+        if doubt:
+            return f"{whose} counts as retired, but {doubt}", "provision keys log --verify", Verdict.CANNOT_TELL
+        when = f" on {key.retired}" if key.retired else ""
+        return f"{whose} was rotated and is retired{when}", "", Verdict.PASS
+    if key.stage == "previous":
+        when = f" on {key.replaced}" if key.replaced else ""
+        message = f"{whose} was replaced{when}, and nothing proves that it is dead"
+        return message, "revoke it in the console, then: provision rotate finish", Verdict.FAIL
+    return f"{whose} is in use ({key.stage})", f"provision rotate leaked {key.user}", Verdict.FAIL
+
+
+def _fresh(seen: Sequence[Sighting], records: Records | None, today: date) -> Iterator[Evidence]:
+    shown = [s for s in _once(seen) if s.known is not None]
+    made_by = dict(records.current or {}) if records else {}
+    for sighting in shown:
+        known = sighting.known
+        history = records.keys.get(known.fingerprint) if records and known else None
+        if history is None:
+            message, cure = "a key of the fleet: there is no vault here to ask", "run this in the workspace"
+            yield Evidence(sighting.file, sighting.where, message, cure, Verdict.CANNOT_TELL)
+        else:
+            yield Evidence(sighting.file, sighting.where, *_demo(history, today))
+    for user, fingerprint in made_by.items():
+        history = records.keys.get(fingerprint) if records and fingerprint else None
+        if history is None:
+            yield Evidence("", "", f"{user} has no current key", "see: provision keys list", Verdict.CANNOT_TELL)
+        else:
+            yield Evidence("", "", *_demo(history, today))
+    if not shown and not made_by:
+        message = "no key of the fleet can be seen, so nothing shows which one was used"
+        yield Evidence("", "", message, "say who made it: --user USER", Verdict.CANNOT_TELL)
+
+
+def _demo(key: KeyHistory, today: date) -> tuple[str, str, Verdict]:
+    make = "make a new key for the demo: provision keys import FILE --demo-until DATE"
+    if key.demo_until is None:
+        return f"the key of {key.user} is no demo key", make, Verdict.FAIL
+    if today > key.demo_until:
+        return f"the demo key of {key.user} was over on {key.demo_until}", make, Verdict.FAIL
+    return f"the key of {key.user} is a demo key until {key.demo_until}", "", Verdict.PASS
+
+
+def _once(seen: Iterable[Sighting]) -> list[Sighting]:
+    """The first sighting of each secret; those to look at first among the sure ones do not count as exposed."""
+    first: dict[str, Sighting] = {}
+    for sighting in seen:
+        if sighting.sure:
+            first.setdefault(sighting.known.fingerprint if sighting.known else sighting.tag, sighting)
+    return list(first.values())
