@@ -7,7 +7,7 @@ filled its line to the last column, and where nothing else would explain what st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING
 
 from provision.detect.match import Match
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 COLOUR = re.compile(
     rb"(?:\x1b|\\(?:u001[bB]|x1[bB]|033|e))"
-    rb"(?:\[[0-9;:]{0,64}[mK]|\]8;[^\x07\x1b\\]{0,512}(?:\x07|\x1b\\|\\u0007|\\u001[bB]\\\\))"
-    rb'|"\]\r?\n\[[0-9.eE+-]{1,32}, ?"[oi]", ?"'  # the next event of a terminal recording
-    rb"|\r?\x00*\x0f"
+    rb"(?:\[[0-9;:]{0,64}[mK]|\(B\x0f?|\]8;[^\x07\x1b\\]{0,512}(?:\x07|\x1b\\|\\u0007|\\u001[bB]\\\\))"
+    rb'|"\]\r?\n\[[0-9.eE+-]{1,32}, ?"[oi]", ?"'
 )
 """What changes nothing but the looks of a text: colours, hyperlinks, the border between two events of a recording."""
-_COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\033", b"\\e[", b'"o"')
 _AROUND = 512
 KEY_RUN = re.compile(rb"[A-Za-z0-9_+/=.~%-]*")
 LINE_BREAK = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
@@ -35,24 +33,25 @@ _ROW_BYTES = 2048
 _NARROWEST = 16
 
 
-def colour_view(data: bytes) -> View | None:
+def colour_views(data: bytes, hits: Hits) -> list[View]:
     """`data` without colour codes, around such codes."""
-    if not any(mark in data for mark in _COLOUR_MARKS):
-        return None
+    starts = hits.needles.get(Kind.COLOUR, ())
+    codes = [code.span() for start in starts if (code := COLOUR.match(data, start))]
+    if not codes:
+        return []
     segments = []
     ranges: list[Span] = []
     at = -1
-    for code in COLOUR.finditer(data):
-        if at >= 0 and code.start() - at > 2 * _AROUND:
+    for start, end in codes:
+        if ranges and start - at > 2 * _AROUND:
             ranges.append((at, at + _AROUND))
             segments.append(_segment(data, ranges))
-            ranges, at = [], -1
-        ranges.append((max(at, code.start() - _AROUND if at < 0 else at, 0), code.start()))
-        at = code.end()
-    if at >= 0:
-        ranges.append((at, min(at + _AROUND, len(data))))
-        segments.append(_segment(data, ranges))
-    return View("ansi", segments) if segments else None
+            ranges = []
+        ranges.append((at if ranges else max(start - _AROUND, at, 0), start))
+        at = end
+    ranges.append((at, min(at + _AROUND, len(data))))
+    segments.append(_segment(data, ranges))
+    return [View("ansi", segments)]
 
 
 def _segment(data: bytes, ranges: list[Span]) -> Segment:
@@ -61,7 +60,7 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
 
 
 def wrapped(
-    data: bytes, hits: Hits, prefixes: frozenset[int], find: Callable[[bytes], list[Match]]
+    data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]
 ) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
     starts = [start for word, start in hits.words if word in prefixes]
@@ -130,10 +129,10 @@ def goes_on(data: bytes, spans: tuple[Span, ...]) -> bool:
     longest = (line_end if line_end >= 0 else min(len(data), end + _ROW_BYTES)) - line
     if longest > width + 1 or data[end : end + 1] in {b"=", b":", b"("}:
         return False
-    return len(spans) > 2 or (width >= _NARROWEST and _random(data[start:end]))
+    return len(spans) > 2 or (width >= _NARROWEST and looks_random(data[start:end]))
 
 
-def _random(row: bytes) -> bool:
+def looks_random(row: bytes) -> bool:
     digits = sum(chr(byte).isdigit() for byte in row)
     changes = sum(a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False))
     return 0 < digits < len(row) or changes > 1

@@ -6,9 +6,9 @@ same windows, so both find the same, however the pieces were cut.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from provision.detect.broken import colour_view, wrapped
+from provision.detect.broken import colour_views, wrapped
 from provision.detect.confirm import Confirmer
 from provision.detect.encodings import views
 from provision.detect.engine import make_engine
@@ -16,25 +16,34 @@ from provision.detect.entropy import HINT
 from provision.detect.needles import needles
 from provision.detect.resolve import resolved
 from provision.detect.rules import BUILTIN
+from provision.detect.sliding import Sliding
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from provision.detect.engine import EngineName
+    from provision.detect.engine import EngineName, Hits
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
     from provision.detect.needles import Needle
     from provision.detect.rule import Rule
+    from provision.detect.view import View
 
 WINDOW_BYTES = 1 << 20
-"""What is looked at in one go."""
+"""What is looked at in one go: enough to make little of what is looked at twice, and it fits into a cache."""
 OVERLAP_BYTES = 64 << 10
 """How far a window looks beyond what it answers for: a secret with all that is needed to recognise it may be this long."""
 _NESTING = 2
 _SHORTEST_NEEDLE = 3
 _USUAL = "sk-"
 _GUESSED = ("assigned-", "high-entropy", "dsn-")
+
+
+class Look(NamedTuple):
+    """What a look at some bytes gave: matches, sorted and without overlaps, and the hits behind them."""
+
+    matches: list[Match]
+    hits: Hits
 
 
 class Detector:
@@ -54,8 +63,15 @@ class Detector:
         self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known)
         words = self._confirmer.words
         prefixes = _prefixes(rules, known)
-        self._prefixes = frozenset(index for index, word in enumerate(words) if word in prefixes)
+        self._prefixes = {index: word for index, word in enumerate(words) if word in prefixes}
+        own = {prefix.lower().encode() for prefix, _ in known.shapes if len(prefix) > len(_USUAL)} if known else set()
+        self._sure = frozenset({b"sk-aisa-", *own})
         self._engine = make_engine(engine, words, _needles(words, prefixes, known) if decode else ())
+
+    @property
+    def known(self) -> KnownKeys | None:
+        """The keys that it knows by fingerprint."""
+        return self._arguments[1]
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuilt, self._arguments
@@ -68,39 +84,53 @@ class Detector:
         """The same over what arrives in pieces of any size, with offsets into the whole; memory stays bounded."""
         return self._windows(chunks)
 
-    def _windows(self, chunks: Iterable[bytes]) -> Iterator[Match]:
-        held = bytearray()
-        base = own = 0  # where `held` begins, and where the window's own part of it begins
-        for chunk in chunks:
-            held += chunk
-            while len(held) >= own + WINDOW_BYTES + OVERLAP_BYTES:
-                size = own + WINDOW_BYTES
-                yield from self._window(bytes(held[: size + OVERLAP_BYTES]), base, own, size)
-                cut = size - OVERLAP_BYTES
-                base += cut
-                own = OVERLAP_BYTES
-                del held[:cut]
-        yield from self._window(bytes(held), base, own, len(held) + 1)
+    def look(self, data: bytes) -> Look:
+        """What is in `data` itself, without asking whether a line goes on in the next: for `stream`."""
+        hits = self._engine.hits(data)
+        return Look(resolved(self._found(data, hits, _NESTING if self._decode else 0)), hits)
 
-    def _window(self, data: bytes, base: int, own: int, end: int) -> Iterator[Match]:
-        for match in resolved(self._matches(data, _NESTING if self._decode else 0)):
-            if own <= match.start < end:
-                yield match.moved(base) if base else match
+    def readings(self, data: bytes) -> list[View]:
+        """What `data` says when its encodings are undone."""
+        return list(views(data, self._engine.hits(data)))
+
+    @property
+    def sure(self) -> frozenset[bytes]:
+        """Keywords that stand in nothing but a key: the gateway's, and the prefixes of the known keys."""
+        return self._sure
+
+    @property
+    def prefixes(self) -> Mapping[int, bytes]:
+        """The keywords with which keys begin, by their index in `Hits.words`."""
+        return self._prefixes
+
+    @property
+    def words(self) -> Sequence[bytes]:
+        """All keywords, lower case, in the order of `Hits.words`."""
+        return self._confirmer.words
+
+    def _windows(self, chunks: Iterable[bytes]) -> Iterator[Match]:
+        sliding = Sliding(self._whole_window, WINDOW_BYTES, OVERLAP_BYTES)
+        for chunk in chunks:
+            yield from sliding.feed(chunk)
+        yield from sliding.finish()
+
+    def _whole_window(self, data: bytes) -> list[Match]:
+        return resolved(self._matches(data, _NESTING if self._decode else 0))
 
     def _matches(self, data: bytes, nesting: int) -> Iterator[Match]:
         """All matches, unsorted, overlapping ones too."""
         hits = self._engine.hits(data)
+        yield from self._found(data, hits, nesting)
+        if nesting:
+            yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
+
+    def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         yield from self._confirmer.matches(data, hits.words)
         if not nesting:
             return
-        yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
-        for view in views(data, hits):
+        for view in (*views(data, hits), *colour_views(data, hits)):
             for match in self._matches(view.text, nesting - 1):
                 if home := view.home(match):
-                    yield home
-        if view_ := colour_view(data):
-            for match in self._matches(view_.text, nesting - 1):
-                if home := view_.home(match):
                     yield home
 
 
@@ -123,7 +153,7 @@ def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKey
 
 def _stem(word: str) -> str:
     """What of a keyword is worth looking for in other encodings: the name without what stands behind it."""
-    return "://" if "://" in word else word.removesuffix("%3d").strip(" =:\"'\\>])\r\n")
+    return "://" if "://" in word else word.removesuffix("%3d").rstrip(" =:\"'\\>])\r\n")
 
 
 def _whole(data: bytes | mmap.mmap | memoryview) -> Iterator[bytes]:

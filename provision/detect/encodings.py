@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from provision.detect.engine_re2 import compiled
 from provision.detect.needles import BASE64_KINDS, Kind
 from provision.detect.view import Pieces, Segment, View, unescaped
 
@@ -31,7 +32,8 @@ _LETTERS = {
     "hex": (re.compile(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
 }
 _LINE_END = re.compile(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
-_BLOCK = re.compile(rb"(?:\A|(?<=\n))[ \t]{0,64}[A-Za-z0-9+/_-]{40,1024}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}")
+_LINES = rb"([ \t]{0,64})[A-Za-z0-9+/_-]{40,900}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
+_FIRST_BLOCK, _BLOCK = compiled(b"^" + _LINES), compiled(b"\n" + _LINES)
 _WIDE_BLOCK = 32
 
 
@@ -98,12 +100,12 @@ def _hex(data: bytes, hits: Hits) -> Iterator[Segment]:
 
 def _blocks(data: bytes) -> Iterator[int]:
     """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
-    end = -1
-    for block in _BLOCK.finditer(data):
-        if block.start() >= end:
-            start = block.start()
-            yield start + len(block[0]) - len(block[0].lstrip())
-        end = block.end() + _SEEN_AROUND
+    at = 0
+    block = _FIRST_BLOCK.match(data) or _BLOCK.search(data)
+    while block:
+        yield block.end(1)
+        at = block.end() + _SEEN_AROUND
+        block = _BLOCK.search(data, at)
 
 
 def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group: int) -> Iterator[Segment]:
@@ -115,24 +117,29 @@ def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group:
             continue
         ranges, offset = _run(data, at, encoding)
         pieces = Pieces(ranges)
-        skip = (offset - before) % group
-        text = pieces.joined(data)[skip:]
+        text = pieces.joined(data)
+        missing = (before - offset) % group  # of the first group: as if zeros stood there
         seen[phase] = ranges[-1][1] - (_SEEN_AROUND if ranges[-1][1] - at > _SEEN_AROUND else 0)
-        if encoding == "hex":
-            yield _hex_segment(text, pieces, skip)
-        else:
-            yield _base64_segment(text, pieces, skip)
+        yield _SEGMENTS[encoding](text, pieces, missing)
 
 
-def _base64_segment(text: bytes, pieces: Pieces, skip: int) -> Segment:
+def _base64_segment(text: bytes, pieces: Pieces, missing: int) -> Segment:
+    text = b"A" * missing + text.translate(_STANDARD)
     whole = text[: len(text) - (len(text) % 4 == 1)]
-    decoded = binascii.a2b_base64(whole.translate(_STANDARD) + b"=" * (-len(whole) % 4))
-    return Segment(decoded, lambda first, last: pieces.place(skip + first * 4 // 3, skip - (-last * 4 // 3)))
+    decoded = binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
+    return Segment(
+        decoded,
+        lambda first, last: pieces.place(max(first * 4 // 3 - missing, 0), min(-(-last * 4 // 3) - missing, pieces.length)),
+    )
 
 
-def _hex_segment(text: bytes, pieces: Pieces, skip: int) -> Segment:
+def _hex_segment(text: bytes, pieces: Pieces, missing: int) -> Segment:
+    text = b"0" * missing + text
     decoded = binascii.a2b_hex(text[: len(text) // 2 * 2])
-    return Segment(decoded, lambda first, last: pieces.place(skip + first * 2, skip + last * 2))
+    return Segment(decoded, lambda first, last: pieces.place(max(first * 2 - missing, 0), last * 2 - missing))
+
+
+_SEGMENTS = {"base64": _base64_segment, "hex": _hex_segment}
 
 
 def _run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:

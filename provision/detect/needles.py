@@ -18,6 +18,9 @@ _ANY: Class = frozenset(range(256))
 _PRINTABLE: Class = frozenset(range(0x20, 0x80))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE = {ord("+"): ord("-"), ord("/"): ord("_")}
+_COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e")
+_CODE: Class = frozenset(b"[](")
+_EVENT_MARKS = (b'"]\n[', b'"]\r\n[')
 
 
 class Kind(StrEnum):
@@ -31,6 +34,7 @@ class Kind(StrEnum):
     URL = "percent signs"
     JSON = "backslash u"
     BROKEN = "a keyword with a line break inside"
+    COLOUR = "the beginning of a colour code, or of the next event of a terminal recording"
 
 
 BASE64_KINDS = (Kind.BASE64_0, Kind.BASE64_1, Kind.BASE64_2)
@@ -77,10 +81,18 @@ def needles(keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[
         word = [_either_case(byte) for byte in keyword.encode()]
         for at in range(1, len(word)):
             for line_end in (b"\n", b"\r\n"):
-                add(Kind.BROKEN, [*word[:at], *(frozenset((byte,)) for byte in line_end), *word[at:]])
+                add(Kind.BROKEN, [*word[:at], *_exactly(line_end), *word[at:]])
+    for mark in _COLOUR_MARKS:
+        add(Kind.COLOUR, [*_exactly(mark), _CODE])
+    for mark in _EVENT_MARKS:
+        add(Kind.COLOUR, _exactly(mark))
     add(Kind.URL, _escaped([_PRINTABLE] * 3, b"%"))
     add(Kind.JSON, _escaped([_PRINTABLE] * 3, b"\\u00"))
     return tuple(found.values())
+
+
+def _exactly(text: bytes) -> list[Class]:
+    return [frozenset((byte,)) for byte in text]
 
 
 def shortest(keywords: tuple[str, ...]) -> list[str]:
@@ -139,7 +151,7 @@ def _cases(digit: str) -> str:
 
 
 def _escaped(word: list[Class], mark: bytes) -> list[Class]:
-    lead = [frozenset((byte,)) for byte in mark]
+    lead = _exactly(mark)
     pairs = _hex(word)
     return list(itertools.chain.from_iterable((*lead, *pairs[at : at + 2]) for at in range(0, len(pairs), 2)))
 

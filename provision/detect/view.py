@@ -35,6 +35,12 @@ class View:
             self._starts.append(at)
             at += len(segment.text) + len(_BETWEEN)
 
+    def begins(self, at: int) -> int:
+        """Where in the original the byte at `at` begins."""
+        index = bisect.bisect_right(self._starts, at) - 1
+        offset = min(at - self._starts[index], len(self._segments[index].text) - 1)
+        return self._segments[index].place(offset, offset + 1)[0][0]
+
     def home(self, match: Match) -> Match | None:
         """A match in `text` as a match in the original; None if it lies across two segments."""
         index = bisect.bisect_right(self._starts, match.start) - 1

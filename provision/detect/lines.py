@@ -1,0 +1,350 @@
+"""What must be masked in lines, decided line by line, and what one line leaves for the next.
+
+Nearly all lines are looked at together. Those that need care are decided one after the other, each with what came before
+it and nothing of what comes after: a line that ends in the beginning of a key, the lines in which that key goes on, the
+lines of a block of base64, and the body of a private key.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.detect.broken import KEY_RUN, LINE_BREAK, looks_random
+from provision.detect.match import Confidence, Match, Severity
+from provision.detect.needles import BASE64_KINDS, Kind
+from provision.detect.notsecret import is_not_secret
+from provision.detect.secret import Secret
+from provision.detect.shapes import placeholder
+
+if TYPE_CHECKING:
+    from provision.detect.detector import Detector, Look
+
+Mask = tuple[int, int, Match]
+CONTEXT_BYTES = 4 << 10
+_CUT_RULE = "key-cut-by-line-end"
+_INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
+_LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
+_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
+_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY|^Private-MAC:")
+_PEM_BODY = re.compile(rb"[ \t>|#*/\"'+-]{0,40}([A-Za-z0-9+/=]{1,200})[ \t\"',;\\+]{0,10}(?:\\[nr]){0,2}[\"',;\\ ]{0,4}\r?\n?")
+_PEM_BYTES = 64 << 10
+_ROW_BYTES = 2048
+_KEY_BYTES = 4096
+_BODY = 6
+_REACH_BYTES = 1024
+_ENCODED = (*BASE64_KINDS, Kind.HEX)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A key that may go on in the next line: its characters so far, the width of its rows, and whether it is whole by itself."""
+
+    text: bytes
+    width: int
+    rows: int
+    match: Match | None
+    whole: bool
+
+
+@dataclass(slots=True)
+class _Pem:
+    match: Match
+    left: int = _PEM_BYTES
+
+
+class Lines:
+    """Give it whole lines in order; it remembers what they leave open."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._context = b""
+        self._open: _Open | None = None
+        self._pem: _Pem | None = None
+        self._sure = {index for index, word in detector.prefixes.items() if word in detector.sure}
+
+    def forget(self) -> None:
+        """Something came between that was not given to `masks`: nothing before it counts."""
+        self._context, self._open = b"", None
+
+    def preview(self, line: bytes) -> list[Mask]:
+        """What would be masked if the line ended here; nothing is remembered."""
+        state = self._context, self._open, self._pem
+        masks = self.masks(line)
+        self._context, self._open, self._pem = state
+        return masks
+
+    def settled(self, line: bytes, given: int) -> tuple[int, bool]:
+        """How many bytes of this unfinished line can neither be masked nor change what is masked behind them.
+
+        `given` of them were settled before. And whether that number cannot grow before the line ends.
+        """
+        if self._open or self._pem:
+            return given, True
+        end = max(line.rfind(each) for each in (b" ", b"\t", b"\r")) + 1
+        if end <= given:
+            return given, False
+        first = max(given - _REACH_BYTES, 0)
+        hits = self._detector.look(line[first:end]).hits
+        stop = end
+        for starts in hits.needles.values():
+            stop = min(stop, _word_start(line, first + starts[0]))
+        for word, start in hits.words:
+            behind = first + start + len(self._detector.words[word])
+            named = word not in self._detector.prefixes and self._detector.words[word][-1:] in b":="
+            stop = min(stop, behind if named and not line[behind:].strip(b" ") else _word_start(line, first + start))
+        return max(stop, given), stop < end
+
+    def masks(self, lines: bytes) -> list[Mask]:
+        """The ranges of `lines` to mask, in order; each line but the last one ever must end in a line end."""
+        text = self._context + lines
+        base = len(self._context)
+        work = _Work(self, text, base, self._detector.look(text))
+        work.run()
+        keep = text.find(b"\n", max(len(text) - CONTEXT_BYTES, 0) - 1) + 1 if len(text) > CONTEXT_BYTES else 0
+        self._context = text[keep:] if keep < len(text) else b""
+        return [(start - base, end - base, match) for start, end, match in work.masks()]
+
+
+class _Work:
+    """One batch of lines."""
+
+    def __init__(self, lines: Lines, text: bytes, base: int, look: Look) -> None:
+        self._state = lines
+        self._text = text
+        self._base = base
+        self._hits = look.hits
+        self._masks: dict[int, list[Mask]] = {}
+        self._care: set[int] = set()
+        self._tails: dict[int, int] = {}
+        self._cut: dict[int, int] = {}
+        self._sort(look.matches)
+        self._find_tails()
+
+    def masks(self) -> list[Mask]:
+        """All of them, in order."""
+        return [mask for line in sorted(self._masks) for mask in sorted(self._masks[line], key=lambda mask: mask[:2])]
+
+    def run(self) -> None:
+        """Decide the lines that need care."""
+        queue = list({*self._care, *self._tails, *self._cut, *self._pem_lines()})
+        if self._state._open or self._state._pem:
+            queue.append(self._base)
+        heapq.heapify(queue)
+        done = -1
+        while queue:
+            start = heapq.heappop(queue)
+            if start <= done or start >= len(self._text):
+                continue
+            done = start
+            end = self._line_end(start)
+            self._line(start, end)
+            if self._state._open or self._state._pem:
+                heapq.heappush(queue, end)
+
+    def _sort(self, matches: list[Match]) -> None:
+        """Matches within one line as they are; the lines of others need care."""
+        for match in matches:
+            start = self._line_start(match.start)
+            if match.end <= self._line_end(start):
+                if start >= self._base:
+                    self._masks.setdefault(start, []).extend((*span, match) for span in match.spans)
+            elif not match.rule.startswith(("private-key", "putty")):
+                while start < match.end:
+                    if start >= self._base:
+                        self._care.add(start)
+                    start = self._line_end(start)
+
+    def _find_tails(self) -> None:
+        """Keywords from which a key may run to the end of its line, and those that a line end cuts."""
+        text, prefixes = self._text, self._state._detector.prefixes
+        places = [(start, True) for word, start in self._hits.words if word in prefixes]
+        places += [(start, False) for kind in _ENCODED for start in self._hits.needles.get(kind, ())]
+        for place, plain in places:
+            if place < self._base or (plain and place and _letter(text[place - 1])):
+                continue
+            run = KEY_RUN.match(text, place, place + _KEY_BYTES)
+            if run and _LINE_END.match(text, run.end()):
+                line = self._line_start(place)
+                self._tails[line] = min(place, self._tails.get(line, place))
+        for place in self._hits.needles.get(Kind.BROKEN, ()):
+            following = self._line_end(self._line_start(place))
+            if following >= self._base and not (place and _letter(text[place - 1])):
+                self._cut[following] = place
+
+    def _pem_lines(self) -> set[int]:
+        if b"PRIVATE KEY" not in self._text and b"Private-Lines" not in self._text:
+            return set()
+        return {self._line_start(found.start()) for found in _PEM_BEGIN.finditer(self._text, self._base)}
+
+    def _line(self, start: int, end: int) -> None:
+        if self._state._pem and self._pem_body(start, end):
+            self._state._open = None
+            return
+        if start in self._care:
+            self._masks[start] = self._with_context(start, end)
+        opened, self._state._open = self._state._open, None
+        if opened is None and start in self._cut:
+            opened = self._cut_keyword(self._cut[start])
+        if opened:
+            self._go_on(opened, start, end)
+        if not self._state._open and start in self._tails:
+            self._open_tail(start, end)
+        self._pem_begins(start, end)
+
+    def _with_context(self, start: int, end: int) -> list[Mask]:
+        """What is found in a line when the lines before it are known and those behind it are not."""
+        first = self._line_start(max(start - CONTEXT_BYTES, 0)) if start else 0
+        masks: list[Mask] = []
+        for match in self._state._detector.look(self._text[first:end]).matches:
+            for low, high in match.moved(first).spans:
+                low, high = max(low, start), min(high, end)  # noqa: PLW2901
+                if low < high and self._text[low:high].strip():
+                    masks.append((low, high, match))
+        return masks
+
+    def _cut_keyword(self, place: int) -> _Open | None:
+        """What a keyword that a line end cuts leaves: nothing is masked yet."""
+        run = KEY_RUN.match(self._text, place)
+        line = self._line_start(place)
+        return _Open(run[0], run.end() - line, 1, None, whole=False) if run else None
+
+    def _go_on(self, opened: _Open, start: int, end: int) -> None:
+        """The line after one that left a key open."""
+        indent = _INDENT.match(self._text, start, end)
+        head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
+        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES:
+            return
+        content = len(self._text[start:end].rstrip(b"\r\n"))
+        fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
+        joined = opened.text + head[0]
+        match = self._across(joined, len(opened.text))
+        if match:
+            length = min(match.end - len(opened.text), len(head[0]))
+            over = head.start() + length
+            follows = self._text[over : over + 1]
+            if opened.whole and not match.known and not _plausible(opened, head[0][:length], content, follows):
+                return
+        elif fills and (opened.match or self._beginning(joined) is not None):
+            length = len(head[0])
+        else:
+            if fills and self._tail_word(joined):
+                self._state._open = _Open(joined, opened.width, opened.rows + 1, None, whole=False)
+            return
+        told = opened.match or match or _partial(joined)
+        self._mask(start, head.start(), head.start() + length, told)
+        if fills and length == len(head[0]):
+            self._state._open = _Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
+
+    def _across(self, joined: bytes, border: int) -> Match | None:
+        for match in self._state._detector.look(joined).matches:
+            if match.start < border < match.end:
+                return match
+        return None
+
+    def _tail_word(self, text: bytes) -> bool:
+        """Whether a keyword ends it."""
+        detector = self._state._detector
+        return any(
+            word in detector.prefixes and at + len(detector.words[word]) == len(text)
+            for word, at in detector.look(text).hits.words
+        )
+
+    def _open_tail(self, start: int, end: int) -> None:
+        """A line that ends in the beginning of a key, or in a key that may not be over."""
+        place = self._tails[start]
+        run = KEY_RUN.match(self._text, place, place + _KEY_BYTES)
+        if not run:
+            return
+        stop = run.end()
+        width = stop - start
+        for low, high, match in self._masks.get(start, ()):
+            if high > place and low <= stop:
+                if high >= stop:
+                    self._state._open = _Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
+                return
+        text = self._text[place:stop]
+        told = None
+        beginning = self._beginning(text)
+        if beginning is not None:
+            told = _partial(text[beginning:])
+            self._mask(start, place + beginning, stop, told)
+        self._state._open = _Open(text, width, 1, told, whole=False)
+
+    def _beginning(self, text: bytes) -> int | None:
+        """Where in `text` the beginning of a key begins that reaches to its end; None when there is none."""
+        detector = self._state._detector
+        for word, at in detector.look(text).hits.words:
+            if word not in detector.prefixes or (at and _letter(text[at - 1])):
+                continue
+            if self._enough(word, text[at:]):
+                return at
+        for view in detector.readings(text):
+            for word, at in detector.look(view.text).hits.words:
+                if word in self._state._sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
+                    return view.begins(at)
+        return None
+
+    def _enough(self, word: int, key: bytes) -> bool:
+        """Whether this is more than a keyword, and no placeholder."""
+        begins = self._state._detector.words[word]
+        body = key[len(begins) :]
+        if word in self._state._sure:
+            return bool(body) and not placeholder(key.decode("latin-1"))
+        if not (begins[-1:] in b"-_." or b".eyJ" in body) or len(body) < _BODY or not looks_random(body):
+            return False
+        return not is_not_secret(key.decode("latin-1"), _CUT_RULE, b"")
+
+    def _mask(self, line: int, start: int, end: int, match: Match) -> None:
+        if start >= end:
+            return
+        others = [mask for mask in self._masks.get(line, ()) if mask[1] <= start or mask[0] >= end]
+        self._masks[line] = [*others, (start, end, match)]
+
+    def _pem_begins(self, start: int, end: int) -> None:
+        begins = list(_PEM_BEGIN.finditer(self._text, start, end))
+        if begins and not _PEM_END.search(self._text, begins[-1].end(), end):
+            told = Match("private-key", Severity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key"))
+            self._state._pem = _Pem(told)
+            self._state._open = None
+
+    def _pem_body(self, start: int, end: int) -> bool:
+        """Mask a line of a private key; False when the key is over."""
+        pem = self._state._pem
+        assert pem is not None  # noqa: S101  asked for by the caller
+        pem.left -= end - start
+        body = _PEM_BODY.fullmatch(self._text, start, end)
+        if pem.left < 0 or _PEM_END.search(self._text, start, end):
+            self._state._pem = None
+            return False
+        if body:
+            self._masks[start] = [(*body.span(1), pem.match)]
+        return True
+
+    def _line_start(self, place: int) -> int:
+        return self._text.rfind(b"\n", 0, place) + 1
+
+    def _line_end(self, start: int) -> int:
+        return self._text.find(b"\n", start) + 1 or len(self._text)
+
+
+def _plausible(opened: _Open, head: bytes, content: int, follows: bytes) -> bool:
+    """Whether `head` belongs to a key that was whole without it: see `broken.goes_on`."""
+    if content > opened.width + 1 or follows in {b"=", b":", b"("}:
+        return False
+    return opened.rows > 1 or (opened.width >= 16 and looks_random(head))
+
+
+def _partial(text: bytes) -> Match:
+    secret = Secret(text.decode("latin-1"))
+    return Match(_CUT_RULE, Severity.HIGH, Confidence.MEDIUM, ((0, len(text)),), secret, ("wrapped",))
+
+
+def _letter(byte: int) -> bool:
+    return byte < 128 and chr(byte).isalnum()
+
+
+def _word_start(line: bytes, place: int) -> int:
+    return max(line.rfind(each, 0, place) for each in (b" ", b"\t", b"\r")) + 1
