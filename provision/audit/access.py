@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import stat
 from enum import IntEnum
@@ -40,7 +39,6 @@ def private(path: Path) -> bool:
     return readers(path) is Readers.OWNER
 
 
-@functools.lru_cache(maxsize=65536)
 def _passable(folder: Path, bit: int) -> bool:
     """Whether that class of users can walk through a folder and all above it. A folder's group may be another one than the
     file's; `everyone` is exact, `group` errs on the side of saying so."""

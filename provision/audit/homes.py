@@ -15,7 +15,6 @@ from provision.audit.access import Readers, readers, wide
 from provision.audit.finding import Finding, Place, finding_id
 from provision.audit.places import Home
 from provision.audit.result import HomeRoute, Unread
-from provision.bundle.status import Status, status
 from provision.detect.match import Confidence, Severity
 from provision.detect.shapes import without_secrets
 from provision.errors import ProvisionError
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.bundle.signers import AllowedSigner
+    from provision.bundle.status import Status
     from provision.detect.known import KnownKeys
 
 _SEVERITY = {Danger.ERROR: Severity.HIGH, Danger.WARNING: Severity.MEDIUM}
@@ -68,6 +68,8 @@ class HomeReport:
 
 def look_at_home(root: Path, looking: Looking) -> HomeReport:
     """Judge the home at `root` and every Hermes profile in it. Never raises for what stands there."""
+    from provision.bundle.status import status  # noqa: PLC0415  a third of the start-up, and most audits meet no home
+
     homes, routes, unread = [], [], []
     found: list[Finding] = []
     names = [

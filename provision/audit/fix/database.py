@@ -28,28 +28,43 @@ def mask_database(path: Path, mask: Callable[[bytes], bytes]) -> int:
     """Mask every text and blob of a database; returns how many different values were changed. Raises DatabaseError."""
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
-            db.text_factory = bytes
-            db.execute("PRAGMA secure_delete = ON")
-            db.execute("BEGIN EXCLUSIVE")
-            try:
-                changed = sum(_mask_column(db, table, column, mask) for table, column in list(_columns(db)))
-                indexes = list(_indexes(db)) if changed else []
-                for name in indexes:
-                    db.execute(f"INSERT INTO {_quoted(name)}({_quoted(name)}) VALUES ('rebuild')")  # noqa: S608  quoted
-                db.execute("COMMIT")
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            # also when nothing was changed: what was found may lie in pages that are free
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("VACUUM")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.OperationalError as e:
-        if "locked" in str(e) or "busy" in str(e):
+            return _mask(db, mask)
+    except sqlite3.Error as e:
+        if isinstance(e, sqlite3.OperationalError) and ("locked" in str(e) or "busy" in str(e)):
             raise DatabaseError(f"{path.name} is in use", hint="end Hermes, then run it again") from e
         raise DatabaseError(f"{path.name} cannot be masked: {type(e).__name__}", hint="look at it by hand") from e
+
+
+def mask_database_image(data: bytes, mask: Callable[[bytes], bytes]) -> bytes:
+    """The same for a database that is not a file of its own: nothing of it touches the disk. Raises DatabaseError."""
+    wal = data[18:20] == b"\x02\x02"  # says that a write-ahead log may stand beside it; in memory there can be none
+    try:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            db.deserialize(data[:18] + b"\x01\x01" + data[20:] if wal else data)
+            if not _mask(db, mask) and mask(data) == data:  # nothing in its rows, nothing in its free pages
+                return data
+            masked = db.serialize()
     except sqlite3.Error as e:
-        raise DatabaseError(f"{path.name} cannot be masked: {type(e).__name__}", hint="look at it by hand") from e
+        raise DatabaseError(f"the database cannot be masked: {type(e).__name__}", hint="look at it by hand") from e
+    return masked[:18] + b"\x02\x02" + masked[20:] if wal else masked
+
+
+def _mask(db: sqlite3.Connection, mask: Callable[[bytes], bytes]) -> int:
+    db.text_factory = bytes
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("BEGIN EXCLUSIVE")
+    try:
+        changed = sum(_mask_column(db, table, column, mask) for table, column in list(_columns(db)))
+        for name in list(_indexes(db)) if changed else []:
+            db.execute(f"INSERT INTO {_quoted(name)}({_quoted(name)}) VALUES ('rebuild')")  # noqa: S608  quoted
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    # also when nothing was changed: what was found may lie in pages that are free
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return changed
 
 

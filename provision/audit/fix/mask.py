@@ -9,14 +9,11 @@ import bz2
 import gzip
 import io
 import lzma
-import os
 import tarfile
-import tempfile
 import zipfile
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from provision.audit.fix.database import DatabaseError, mask_database
+from provision.audit.fix.database import DatabaseError, mask_database_image
 from provision.detect.match import Confidence
 from provision.errors import ProvisionError
 
@@ -83,7 +80,7 @@ def mask_any(name: str, data: bytes, detector: Detector, depth: int = 0) -> byte
         raise MaskError(f"{name}: archives are nested too deep", hint="remove it by hand")
     try:
         if data.startswith(_SQLITE):
-            return _database(data, detector)
+            return mask_database_image(data, lambda cell: mask_text(cell, detector))
         if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             return _zip(data, detector, depth)
         for magic, opened, compress in _COMPRESSIONS:
@@ -138,16 +135,3 @@ def _tar(data: bytes, detector: Detector, depth: int) -> bytes:
             info.size = len(masked)
             new.addfile(info, io.BytesIO(masked))
     return out.getvalue() if changed else data
-
-
-def _database(data: bytes, detector: Detector) -> bytes:
-    """A database that lies in an archive, masked in a private file of its own."""
-    descriptor, name = tempfile.mkstemp(suffix=".db")
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        return path.read_bytes() if mask_database(path, lambda cell: mask_text(cell, detector)) else data
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
