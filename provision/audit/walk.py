@@ -98,7 +98,7 @@ def _outermost(roots: list[str]) -> list[str]:
     real = {root: os.path.realpath(root) for root in roots}
     kept: dict[str, str] = {}
     for root in sorted(roots, key=lambda r: (len(real[r]), roots.index(r))):
-        if not any(inside(real[root], other) for other in kept):
+        if not os.path.lexists(root) or not any(inside(real[root], other) for other in kept):
             kept[real[root]] = root
     return sorted(kept.values(), key=roots.index)
 
@@ -194,11 +194,9 @@ class _Walker:
 
     def _link(self, path: str) -> Iterator[Unreadable]:
         target = os.path.realpath(path)
-        if any(inside(target, root) for root in self._real):
-            return
-        if not os.path.lexists(target):
+        if not os.path.exists(path):  # noqa: PTH110  names may be no valid text
             yield Unreadable(path, "a broken symbolic link", failed=False)
-        else:
+        elif not any(inside(target, root) for root in self._real):
             yield Unreadable(path, f"a symbolic link to {target}, which lies outside: not followed", failed=False)
 
 
