@@ -66,9 +66,9 @@ class _Covering:
         return self._shown(text[: len(text) - len(self._held)])
 
     def flush(self) -> bytes:
-        """What was held back, because nothing followed it for a while; the beginning of a secret is covered."""
+        """What was held back, because nothing followed it for a while."""
         held, self._held = self._held, ""
-        return self._shown(held, pause=True)
+        return self._shown(held)
 
     def end(self) -> bytes:
         """The last bytes."""
@@ -76,7 +76,7 @@ class _Covering:
         self._held = ""
         return self._shown(text)
 
-    def _shown(self, text: str, *, pause: bool = False) -> bytes:
+    def _shown(self, text: str) -> bytes:
         if not text:
             return b""
         base = self._watch.origin
@@ -87,8 +87,7 @@ class _Covering:
             if found.first not in self._noted:
                 self._noted.add(found.first)
                 self._session.note(self._name, "output", found.match)
-        if pause:
-            covers = {**dict.fromkeys(self._watch.begun(), "*"), **covers}
+        covers = {**dict.fromkeys(self._watch.begun(), "*"), **covers}
         return covered(text, base, covers).encode("utf-8", "surrogateescape")
 
 
