@@ -35,8 +35,9 @@ _PUBLIC = re.compile(
 )
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,16}|\d{4}-\d\d-\d\d[T ].*")
 _PLACE = re.compile(
-    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | ^[\w-]+(?:\.[\w-]+)+:\d+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ | ^[\w-]+(?:/[\w.-]+)+/?$ """,
+    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | ^[\w-]+(?:\.[\w-]+)+:\d+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ """,
 )
+_PATH = re.compile(r"[\w-]+(?:/[\w.-]+)+/?")
 _CODE = re.compile(
     r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]|\w\[[\"'\w]"
 )
@@ -107,6 +108,7 @@ def _other_thing(value: str) -> bool:
         or _PUBLIC.match(value)
         or _NUMBER.fullmatch(value)
         or _PLACE.search(value)
+        or (_PATH.fullmatch(value) and word_share(value) > 0.2)
         or _CODE.search(value)
     )
 

@@ -192,8 +192,9 @@ def judge(corpus: Corpus, hits: Iterable[Hit]) -> Score:
 
 
 def _folders(path: str) -> Iterator[str]:
-    """A path and the folders above it: a repository's secrets are planted in its folder."""
+    """A path and the folders above it: a repository's secrets are planted in its folder. A database is one with its log."""
     yield path
+    yield f"{path}-wal"
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
