@@ -53,7 +53,7 @@ def import_(
     until = parse_day(demo_until, now.date()) if demo_until else None
     intake = read_keys(_bytes(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
     keys, unknown = _of_the_fleet(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
-    problems = (*intake.problems, *unknown)
+    problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
     _remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InvalidFilesError(problem for problem in problems if problem.severity is Severity.ERROR)
@@ -113,6 +113,19 @@ def _of_the_fleet(
     return kept, problems
 
 
+def _in_rotation(workspace: Workspace, keys: Sequence[NewKey]) -> list[Problem]:
+    """A problem for each user whose key is being rotated: an import would come between."""
+    from provision.rotate.store import Store, busy_with
+
+    busy = busy_with(list(Store(workspace.root).unfinished()))
+    hint = "finish that first, or go back: provision rotate rollback"
+    return [
+        Problem("in-rotation", f"{new.user} is in rotation {busy[new.user]}", new.place, hint)
+        for new in keys
+        if new.user in busy
+    ]
+
+
 def _remarks(run: Run, problems: Sequence[Problem]) -> None:
     for problem in problems[:_REMARKS]:
         run.say(str(problem))
@@ -155,5 +168,5 @@ def _summary(run: Run, done: Sequence[Imported], *, dry_run: bool) -> None:
     if counts[Outcome.REPLACED] and not dry_run:
         run.say(
             "the replaced keys still work: render and deliver first, and revoke them in the console when every endpoint"
-            " has its new one"
+            " has its new one; `provision rotate` does all of it step by step, and proves each"
         )

@@ -30,7 +30,6 @@ from provision.errors import Exit, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from provision.rotate.people import Person
     from provision.rotate.recorder import Recorder
     from provision.rotate.rotation import Rotation
     from provision.rotate.site import Site
@@ -66,8 +65,10 @@ def leaked(
     with at_work(run, "rotate leaked", take_over=take_over) as site:
         now = site.clock()
         people, aside = exposed(site, names, busy_with(list(site.store.unfinished())), now)
-        _say_now(run, site, people)
+        _say_now(run, site, [(person.user, person.other) for person in people])
         for known, why in aside:
+            if "revoke" in why:
+                _say_now(run, site, [(known.user, known.fingerprint)])
             run.say(f"{known.user} version {known.version} ({known.fingerprint}): {why}")
         if not people:
             raise typer.Exit(Exit.FINDINGS if any("revoke" in why for _, why in aside) else Exit.OK)
@@ -86,15 +87,15 @@ def leaked(
         raise typer.Exit(_code(rotation, refused=bool(refused or doubts)))
 
 
-def _say_now(run: Run, site: Site, people: Sequence[Person]) -> None:
-    """What to revoke, before anything else is done."""
+def _say_now(run: Run, site: Site, keys: Sequence[tuple[str, str]]) -> None:
+    """What to revoke, before anything else is done: users and fingerprints."""
     from provision.rotate.site import version_of
 
-    for person in people:
-        known = version_of(site.vault, person.user, person.other)
+    for user, fingerprint in keys:
+        known = version_of(site.vault, user, fingerprint)
         if known is not None:
-            four = site.vault.value(person.user, known.version).last_four
-            run.say(f"REVOKE AT ONCE in the console: {person.user}, label {known.label or '-'}, ends in …{four}")
+            four = site.vault.value(user, known.version).last_four
+            run.say(f"REVOKE AT ONCE in the console: {user}, label {known.label or '-'}, ends in …{four}")
 
 
 def _wait(book: Recorder, wait: str) -> None:

@@ -153,6 +153,7 @@ def _overdue(book: Recorder, person: Person) -> None:
     """An endpoint that is silent for too long counts as a failure, and may still confirm later."""
     days = book.rotation.terms.confirm_within_s / 86400
     if (book.now() - person.since).total_seconds() < book.rotation.terms.confirm_within_s:
+        book.fine(person)
         return
     message = f"the endpoint has not confirmed the new key within {days:g} days"
     cure = "is the machine in use, does its timer run? `provision rotate finish --except USER=WHY` leaves it out"

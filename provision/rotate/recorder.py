@@ -32,6 +32,7 @@ class Recorder:
         self._journal = journal
         self._waiting: dict[Event, list[str]] = {}
         self._troubles: dict[Trouble, list[str]] = {}
+        self._fine: list[str] = []
         self._count = 0
         self.held: set[str] = set()
         """Users who met a trouble in this pass and are left alone until the next."""
@@ -68,6 +69,12 @@ class Recorder:
             self._troubles.setdefault(trouble, []).append(person.user)
             self._grown()
 
+    def fine(self, person: Person) -> None:
+        """What was in somebody's way is so no more."""
+        if person.trouble is not None:
+            self._fine.append(person.user)
+            self._grown()
+
     def hold(self, trouble: Trouble, people: Iterable[Person]) -> None:
         """People who were not reached in this pass; nothing is written of them."""
         self.held.update(person.user for person in people)
@@ -78,7 +85,9 @@ class Recorder:
         now = self.now()
         entries = [entry for event, users in self._waiting.items() for entry in happened(event, users, now)]
         entries += [troubled(trouble, users, now) for trouble, users in self._troubles.items()]
-        self._waiting, self._troubles, self._count = {}, {}, 0
+        if self._fine:
+            entries.append({"at": stamp(now), "clear": self._fine})
+        self._waiting, self._troubles, self._fine, self._count = {}, {}, [], 0
         self.write(entries)
 
     @contextlib.contextmanager

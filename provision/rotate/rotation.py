@@ -104,6 +104,10 @@ class Rotation:
         for user in entry["users"]:
             self.people[user].trouble = trouble
 
+    def _clear(self, entry: Entry, at: datetime) -> None:  # noqa: ARG002
+        for user in entry["clear"]:
+            self.people[user].trouble = None
+
     def _usage(self, entry: Entry, at: datetime) -> None:
         for user, (since, total) in entry["usage"].items():
             self.people[user].usage = Usage(since, total, at)
@@ -166,6 +170,7 @@ class Rotation:
 _TAKES: dict[str, Callable[[Rotation, Entry, datetime], None]] = {
     "event": Rotation._event,  # noqa: SLF001  the table belongs to the class
     "trouble": Rotation._trouble,  # noqa: SLF001
+    "clear": Rotation._clear,  # noqa: SLF001
     "usage": Rotation._usage,  # noqa: SLF001
     "targets": Rotation._targets,  # noqa: SLF001
     "call": Rotation._call,  # noqa: SLF001

@@ -72,6 +72,8 @@ class _Watch:
             self._book.event(Event.PROVED, person)
         elif result.trouble is not None:
             self._book.trouble(result.trouble, person)
+        else:
+            self._book.fine(person)
 
     def write(self) -> None:
         """Write the looks and the list. Nobody is listed whose key somebody else still uses."""
@@ -96,6 +98,7 @@ class _Watch:
         now, last, day = self._book.now(), person.usage, self._first_day(person).isoformat()
         if last is None or last.since != day:
             self._looks[person.user] = (day, total)
+            self._book.fine(person)
         elif total > last.total:
             self._looks[person.user] = (day, total)
             more = total - last.total

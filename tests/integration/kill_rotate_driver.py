@@ -65,7 +65,7 @@ class Steps:
                 os.kill(os.getpid(), signal.SIGKILL)
             self._shared[:8] = struct.pack("q", number + 1)
             if log >= 0:
-                path = os.readlink(f"/proc/self/fd/{about}") if isinstance(about, int) else os.fspath(about)  # type: ignore[call-overload]
+                path = Path(f"/proc/self/fd/{about}").readlink() if isinstance(about, int) else os.fspath(about)  # type: ignore[call-overload]
                 plain_write(log, f"{name}\t{path!s}\n".encode())
 
         def wrapped(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
