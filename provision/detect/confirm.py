@@ -41,7 +41,8 @@ class Confirmer:
 
     def __init__(self, rules: Sequence[Rule], known: KnownKeys | None) -> None:
         self._rules = [_compiled(rule) for rule in rules]
-        self._always = [index for index, rule in enumerate(rules) if not rule.keywords]
+        self._always = [index for index, rule in enumerate(rules) if not rule.keywords and not rule.mark]
+        self._marked = [index for index, rule in enumerate(rules) if rule.mark]
         by_word: dict[bytes, list[int]] = {}
         for index, rule in enumerate(rules):
             for word in rule.keywords:
@@ -52,11 +53,11 @@ class Confirmer:
         self.words = tuple(by_word)
         self._by_word = list(by_word.values())
 
-    def matches(self, data: bytes, words: list[tuple[int, int]]) -> Iterator[Match]:
+    def matches(self, data: bytes, words: list[tuple[int, int]], marks: Sequence[int] = ()) -> Iterator[Match]:
         """All matches, unsorted, overlapping ones too."""
         if self._candidates:
             yield from self._candidates.matches(data, [start for _, start in words])
-        for index, windows in sorted(self._windows(words, len(data)).items()):
+        for index, windows in sorted((self._windows(words, len(data)) | self._marks(marks, len(data))).items()):
             for start, end in windows:
                 yield from self._run(self._rules[index], data, start, end)
 
@@ -71,6 +72,18 @@ class Confirmer:
                     mine[-1] = (mine[-1][0], end)
                 else:
                     mine.append((start, end))
+        return windows
+
+    def _marks(self, marks: Sequence[int], size: int) -> dict[int, list[Span]]:
+        windows: dict[int, list[Span]] = {}
+        for at in marks:
+            for index in self._marked:
+                reach = self._rules[index].rule.reach
+                mine = windows.setdefault(index, [])
+                if not mine or at - reach > mine[-1][1]:
+                    mine.append((max(at - reach, 0), min(at + reach, size)))
+                else:
+                    mine[-1] = (mine[-1][0], min(at + reach, size))
         return windows
 
     def _run(self, each: _Compiled, data: bytes, left: int, right: int) -> Iterator[Match]:

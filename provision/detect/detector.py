@@ -13,7 +13,7 @@ from provision.detect.confirm import Confirmer
 from provision.detect.encodings import views
 from provision.detect.engine import make_engine
 from provision.detect.entropy import HINT
-from provision.detect.needles import needles
+from provision.detect.needles import Kind, Needle, needles
 from provision.detect.resolve import resolved
 from provision.detect.rules import BUILTIN
 from provision.detect.sliding import Sliding
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from provision.detect.engine import EngineName, Hits
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
-    from provision.detect.needles import Needle
     from provision.detect.rule import Rule
     from provision.detect.view import View
 
@@ -66,7 +65,8 @@ class Detector:
         self._prefixes = {index: word for index, word in enumerate(words) if word in prefixes}
         own = {prefix.lower().encode() for prefix, _ in known.shapes if len(prefix) > len(_USUAL)} if known else set()
         self._sure = frozenset({b"sk-aisa-", *own})
-        self._engine = make_engine(engine, words, _needles(words, prefixes, known) if decode else ())
+        marks = tuple(Needle(Kind.MARK, rule.mark[0].encode("latin-1"), rule.mark[1]) for rule in rules if rule.mark)
+        self._engine = make_engine(engine, words, (*marks, *(_needles(words, prefixes, known) if decode else ())))
 
     @property
     def known(self) -> KnownKeys | None:
@@ -125,7 +125,7 @@ class Detector:
             yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
 
     def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
-        yield from self._confirmer.matches(data, hits.words)
+        yield from self._confirmer.matches(data, hits.words, hits.needles.get(Kind.MARK, ()))
         if not nesting:
             return
         for view in (*views(data, hits), *colour_views(data, hits)):

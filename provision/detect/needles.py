@@ -34,6 +34,7 @@ class Kind(StrEnum):
     URL = "percent signs"
     JSON = "backslash u"
     BROKEN = "a keyword with a line break inside"
+    MARK = "the beginning of a key that has no keyword"
     COLOUR = "the beginning of a colour code, or of the next event of a terminal recording"
 
 

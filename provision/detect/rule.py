@@ -23,8 +23,11 @@ class Rule:
     `pattern` is RE2 syntax over bytes. What it captures as `secret`, else as group 1, else its whole match, is the
     secret; a group called `name` is the name that the secret was assigned to. At least one of `keywords` (lower case,
     found whatever the case of the text) must lie inside every match or, for rules of others, within `reach` bytes of it;
-    a rule without keywords is run over everything. `reach` is the longest match in bytes, context included. Captured
+    a rule without keywords and mark is run over everything. `reach` is the longest match in bytes, context included. Captured
     values below `entropy` bits per byte, or that `accept` refuses, are dropped.
+
+    A key without any fixed text at its beginning has a `mark` in place of keywords: an expression, and for how many bytes
+    exactly, that stands within `reach` of every match and hardly anywhere else.
     """
 
     id: str
@@ -38,3 +41,4 @@ class Rule:
     counter_examples: tuple[Example, ...] = ()
     accept: Callable[[bytes], bool] | None = None
     reach: int = 512
+    mark: tuple[str, int] | None = None

@@ -68,16 +68,21 @@ TELEGRAM = Rule(
     counter_examples=("12345678:AA" + "x" * 33, "00112233:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55"),
 )
 
+_DIGITS = "[MNO][DTjz][AEIMQUYcgk][wxyz0-5]"
+"""Three digits in base64. A bot's token begins with its id in base64, 17 to 19 digits of it."""
+
 DISCORD = Rule(
     id="discord-token",
     description="Discord bot token",
     severity=Severity.HIGH,
     confidence=Confidence.HIGH,
-    keywords=("discord", "bot "),
-    pattern=LEFT + r"(?P<secret>[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40})",
+    keywords=(),
+    mark=(_DIGITS * 3, 12),
+    pattern=rf"(?:^|[^0-9A-Za-z])(?P<secret>(?:{_DIGITS}){{5}}[0-9A-Za-z]{{2,8}}\.[0-9A-Za-z_-]{{6}}\.[0-9A-Za-z_-]{{27,40}})",
     entropy=4.0,
     examples=(_discord,),
     counter_examples=("discord: Module_with_a_long_name__.inside.another_module_with_a_long_name",),
+    reach=128,
 )
 
 AWS_SECRET = Rule(

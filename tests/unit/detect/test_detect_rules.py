@@ -69,7 +69,7 @@ def test_a_rule_is_well_formed(rule: Rule) -> None:
 def test_a_keyword_stands_within_reach_of_each_example(rule: Rule) -> None:
     for example in rule.examples:
         lowered = text(example).lower()
-        assert any(word.encode() in lowered for word in rule.keywords)
+        assert rule.mark or any(word.encode() in lowered for word in rule.keywords)
 
 
 def test_rules_have_names_of_their_own() -> None:
