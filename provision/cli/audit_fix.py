@@ -46,7 +46,8 @@ def fix_all(
 ) -> bool:
     """Show what would be done, ask once, do it. Returns whether something was changed."""
     planned = plan(seen, environ_of)
-    sys.stdout.write(described(planned))
+    clean = seen.judging.clean
+    sys.stdout.write(described(planned, clean))
     sys.stdout.flush()
     if not planned.changes:
         run.say("nothing can be mended here")
@@ -58,20 +59,22 @@ def fix_all(
         if not sys.stdin.isatty():
             raise UsageError(f"--fix would change {len(planned.changes)} files", hint="add --yes to agree")
         typer.confirm("Do this?", abort=True, err=True)
-    done = apply(planned.changes, seen.detector, config_dir(os.environ) / FOLDER, recipients, datetime.now(UTC))
+    done = apply(
+        planned.changes, seen.detector, config_dir(os.environ) / FOLDER, recipients, datetime.now(UTC), clean=clean
+    )
     _say_done(run, done, "mended")
     if done.backup:
         run.say(f"backup: {done.backup}")
     return True
 
 
-def described(planned: Plan) -> str:
+def described(planned: Plan, clean: Callable[[str], str]) -> str:
     """Every change and everything that is left, as lines."""
     lines = []
     for change in planned.changes:
-        lines.append(f"change  {change.path}")
+        lines.append(f"change  {clean(str(change.path))}")
         lines += [f"          {line}" for line in change.lines]
-    lines += [f"leave   {left.path}\n          {left.why}" for left in planned.left]
+    lines += [f"leave   {clean(left.path)}\n          {left.why}" for left in planned.left]
     return "".join("\n".join(printable(part) for part in line.split("\n")) + "\n" for line in lines)
 
 

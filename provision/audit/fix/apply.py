@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import sqlite3
 import stat
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 FOLDER = "fixes"
 SCHEMA = "provision/fix/v1"
 _MAX_BACKUP_BYTES = 2 << 30
+_PATHS = "paths"
 
 
 class BackupError(ProvisionError):
@@ -47,7 +49,8 @@ class BackupError(ProvisionError):
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    path: str
+    name: str
+    """The path, masked where it holds a secret itself; as it really is, it stands in the sealed backup."""
     kind: Literal["content", "database", "mode", "new"]
     mode: int = Field(ge=0, le=0o7777)
     """What the file had."""
@@ -86,13 +89,22 @@ class Done:
 
 
 def apply(
-    changes: Sequence[Change], detector: Detector, folder: Path, recipients: Sequence[str], now: datetime
+    changes: Sequence[Change],
+    detector: Detector,
+    folder: Path,
+    recipients: Sequence[str],
+    now: datetime,
+    *,
+    clean: Callable[[str], str],
 ) -> Done:
-    """Seal a backup, then make every change. Raises BackupError and BadRecipientError before anything is changed."""
+    """Seal a backup, then make every change. Raises BackupError and BadRecipientError before anything is changed.
+
+    `clean` masks secrets in names.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond:06}Z"
     record = Record(at=now.isoformat(timespec="seconds"), recipients=tuple(recipients), files=[])
-    sealed = seal(_packed(changes, record), recipients, armored=False)
+    sealed = seal(_packed(changes, record, clean), recipients, armored=False)
     backup, beside = folder / f"{stamp}.age", folder / f"{stamp}.json"
     write_atomic(backup, sealed)
     _note(beside, record)
@@ -103,9 +115,9 @@ def apply(
                 _make(change, detector)
             if file.kind != "mode":
                 file.after = _digest(change.path)
-            done.append(file.path)
+            done.append(file.name)
         except (ProvisionError, OSError) as e:
-            left.append(Left(str(change.path), str(e)))
+            left.append(Left(file.name, clean(str(e))))
         _note(beside, record)
     return Done(tuple(done), tuple(left), backup)
 
@@ -125,13 +137,17 @@ def _make(change: Change, detector: Detector) -> None:
         change.path.chmod(change.mode)
 
 
-def _packed(changes: Sequence[Change], record: Record) -> bytes:
-    """What the files hold now, as a tar in memory: in clear it is never on disk."""
+def _packed(changes: Sequence[Change], record: Record, clean: Callable[[str], str]) -> bytes:
+    """Where the files are and what they hold now, as a tar in memory: in clear it is never on disk."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
+        paths = json.dumps([os.fsencode(change.path).hex() for change in changes]).encode()
+        info = tarfile.TarInfo(_PATHS)
+        info.size = len(paths)
+        tar.addfile(info, io.BytesIO(paths))
         for number, change in enumerate(changes):
             kind, data, mode = _before(change)
-            record.files.append(_File(path=str(change.path), kind=kind, mode=mode))
+            record.files.append(_File(name=clean(str(change.path)), kind=kind, mode=mode))
             info = tarfile.TarInfo(str(number))
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
@@ -188,34 +204,35 @@ def undo(record_path: Path, identities: Callable[[], Sequence[Identity]]) -> Don
         raise BackupError(f"there is no backup {backup}", hint="it was moved away; put it back beside its record")
     contents = _unpacked(unseal(sealed, identities()), len(record.files))
     done, left = [], []
-    for file, data in zip(record.files, contents, strict=True):
+    for file, (path, data) in zip(record.files, contents, strict=True):
         try:
-            with as_owner(Path(file.path)):
-                why = _put_back(file, data)
+            with as_owner(path):
+                why = _put_back(path, file, data)
         except (ProvisionError, OSError) as e:
-            why = str(e)
+            why = str(e).replace(str(path), file.name)
         if why:
-            left.append(Left(file.path, why))
+            left.append(Left(file.name, why))
         else:
-            done.append(file.path)
+            done.append(file.name)
     if not left:
         backup.unlink()
         record_path.unlink()
     return Done(tuple(done), tuple(left), backup if left else None)
 
 
-def _unpacked(data: bytes, count: int) -> list[bytes]:
+def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
+    """Path and content of every file, in the order of the record."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            files = {info.name: tar.extractfile(info) for info in tar}
-            return [b"" if (file := files[str(n)]) is None else file.read() for n in range(count)]
-    except (tarfile.TarError, KeyError) as e:
+            held = {info.name: file.read() for info in tar if (file := tar.extractfile(info)) is not None}
+        paths = [Path(os.fsdecode(bytes.fromhex(text))) for text in json.loads(held[_PATHS])]
+        return [(paths[number], held[str(number)]) for number in range(count)]
+    except (tarfile.TarError, KeyError, IndexError, ValueError, TypeError) as e:
         raise BackupError("the backup does not hold what its record says") from e
 
 
-def _put_back(file: _File, data: bytes) -> str:
+def _put_back(path: Path, file: _File, data: bytes) -> str:
     """Restore one file; returns why not."""
-    path = Path(file.path)
     if path.is_symlink():
         return "it is a symbolic link now"
     if file.kind == "mode":

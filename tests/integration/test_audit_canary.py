@@ -1,0 +1,146 @@
+"""No output of an audit holds a secret: not a finding, format, log, baseline, record or error; not eight characters of one.
+
+The corpus plants secrets of every kind in every lane; names of files, settings, tables and members of archives hold some too.
+What may be seen of a key is its mask: the first and the last four characters.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import corpus
+import pytest
+from auditcraft import Machine, aisa_key
+
+from provision.audit.baseline import update, write_baseline
+from provision.cli.audit import printed
+from provision.cli.audit_scan import Wanted, look
+from provision.cli.context import Run
+from provision.detect.known import USUAL_PREFIXES
+from provision.report.sarif import as_sarif
+
+PIECE = 8
+LANES = {lane.__name__.replace("_", "-") for lane in corpus.LANES} - {"chunk-borders", "long-line"}
+"""All but the two that are large, and the same as `bare` otherwise."""
+PUBLIC = (
+    *USUAL_PREFIXES,
+    "-----BEGIN",
+    "PRIVATE KEY-----",
+    "-----END",
+    "github_pat_",
+    "AGE-SECRET-KEY-1",
+    "b3BlbnNzaC1rZXktdjE",
+)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Machine:
+    return Machine(tmp_path, monkeypatch, capfd)
+
+
+def pieces(secret: str) -> set[str]:
+    """Every eight characters of a secret that are not public anyway."""
+    found = {secret[i : i + PIECE] for i in range(len(secret) - PIECE + 1)} or {secret}
+    return {p for p in found if not any(p in public for public in PUBLIC) and len(set(p)) > 3}
+
+
+def oddly_named(machine: Machine) -> list[str]:
+    """Keys where nobody looks for them: in names."""
+    keys = [aisa_key() for _ in range(7)]
+    machine.write(f"odd/{keys[0]}.txt", f"see {keys[0]}\n")
+    machine.write("odd/settings.yaml", f"{keys[1]}: {{api_key: {keys[1]}}}\n")
+    with closing(sqlite3.connect(machine.user / "odd" / "notes.db")) as db:
+        db.execute(f'CREATE TABLE "{keys[2]}" (token TEXT)')
+        db.execute(f'INSERT INTO "{keys[2]}" VALUES (?)', (keys[2],))
+        db.commit()
+    with zipfile.ZipFile(machine.user / "odd" / "old.zip", "w") as archive:
+        archive.writestr(f"{keys[3]}/.env", f"KEY={keys[3]}\n")
+    machine.write(f"odd/{keys[4]}.zip", b"PK\x03\x04 broken")
+    machine.write(
+        ".hermes/config.yaml",
+        f"model: {{provider: custom, api_key: {keys[5]}, base_url: 'https://x.example/{keys[5]}'}}\n",
+    )
+    machine.write(".hermes/.env", f"CUSTOM_BASE_URL=https://u:{keys[6]}@x.example/v1\n", mode=0o644)
+    (machine.user / "odd" / f"link-{keys[4]}").symlink_to("/nowhere")
+    return keys
+
+
+def test_nothing_that_an_audit_says_holds_a_secret(machine: Machine, tmp_path: Path) -> None:
+    planted = corpus.build(machine.user / "corpus", seed=11, rounds=1, lanes=LANES)
+    secrets = {p.value for p in planted.planted} | set(oddly_named(machine))
+    known = tmp_path / "known.json"
+    known.write_bytes(planted.known().dump())
+    said = {"known keys": known.read_text()}
+    targets = (machine.user / "corpus", machine.user / "odd", machine.home)
+    baseline = tmp_path / "base.json"
+    arguments = (*targets, "--known", known, "--entropy", "--all", "--output", tmp_path / "report.json")
+    machine.provision("--verbose", "audit", *arguments, "--format", "json", code=10)
+    said |= {"json": (tmp_path / "report.json").read_text(), "stderr": machine.out + machine.err}
+    wanted = Wanted(targets, False, known, None, True, None, None, "low", "low")
+    looked = look(Run(), None, wanted, may_make_baseline=False)
+    audit = looked.finished({})
+    said |= {name: "".join(printed(audit, name, everything=True)) for name in ("table", "junit", "html")}
+    said["sarif"] = as_sarif(audit, looked.seen.judging.describe)
+    said["repr"] = repr((audit, looked))
+    write_baseline(baseline, update((), audit.findings, looked.started.date(), "known", None).entries)
+    said["baseline"] = baseline.read_text()
+    machine.provision("audit", "--merge", tmp_path / "report.json", code=10)
+    said["merged"] = machine.out + machine.err
+    machine.provision("enroll", code=0)
+    machine.provision("audit", *targets, "--known", known, "--fix", "--yes")
+    said["fix"] = machine.out + machine.err
+    said["records"] = "".join(p.read_text() for p in (machine.config / "fixes").glob("*.json"))
+    machine.provision("audit", "--undo", "--yes")
+    said["undo"] = machine.out + machine.err
+
+    assert len(said["json"]) > 10_000, "there was something to find"
+    for name, text in said.items():
+        held = {p for secret in secrets for p in pieces(secret) if p in text}
+        assert not held, f"{name} holds {len(held)} pieces: {[_around(text, p) for p in sorted(held)[:3]]}"
+
+
+def _around(text: str, piece: str) -> str:
+    at = text.index(piece)
+    return text[max(0, at - 60) : at + 40]
+
+
+def test_no_program_is_started_with_a_secret_or_writes_one_into_a_temporary_file(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.hermes()
+    with zipfile.ZipFile(machine.home / "backup.zip", "w") as archive:
+        archive.writestr("state.env", f"KEY={machine.key}\n")
+        inner = tmp_path / "inner.db"
+        with closing(sqlite3.connect(inner)) as db:
+            db.execute("CREATE TABLE t (x TEXT)")
+            db.execute("INSERT INTO t VALUES (?)", (machine.key,))
+            db.commit()
+        archive.write(inner, "state.db")
+    inner.unlink()
+    machine.write(".hermes/logs/agent.log", f"{machine.key}\n")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    machine.provision("enroll", code=0)
+    strace = shutil.which("strace")
+    assert strace, "this test needs strace"
+    trace = tmp_path / "trace"
+    calls = "trace=openat,execve,write,pwrite64,writev"
+    program = [sys.executable, "-m", "provision", "audit", "--fix", "--yes"]
+    line = [strace, "-f", "-y", "-s", "100000", "-e", calls, "-o", str(trace), *program]
+    done = subprocess.run(
+        line, env={**os.environ, "TMPDIR": str(temporary)}, capture_output=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    guilty = [
+        text[:160]
+        for text in trace.read_text(errors="replace").splitlines()
+        if machine.key in text and ("execve(" in text or "write" in text.split("(")[0])
+    ]
+    assert not [text for text in guilty if "pipe:" not in text], guilty
