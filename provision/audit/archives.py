@@ -21,6 +21,7 @@ from provision.audit.unpacking import (
     CLOSED,
     COMPRESSED,
     DamagedError,
+    Quiet,
     Stream,
     inflated,
     sniff,
@@ -136,8 +137,14 @@ class _Unfolding:
         if len(whole) <= self._limits.whole_bytes:
             if whole:
                 yield Blob(self._path, whole, where, Kind.ARCHIVE)
+            stream.check()
         else:
-            yield Blob(self._path, stream.parts(), where, Kind.ARCHIVE)
+            yield from self._streamed(where, stream)
+
+    def _streamed(self, where: str, stream: Stream) -> Iterator[Blob]:
+        parts = Quiet(stream.parts())
+        yield Blob(self._path, parts, where, Kind.ARCHIVE)
+        parts.check()
 
     def _held(self, stream: Stream) -> bytes | None:
         """All of a stream, or None when that is more than may be held."""
@@ -150,7 +157,7 @@ class _Unfolding:
             yield Unreadable(
                 self._path, "a database too large to be opened inside an archive: rows not told apart", where
             )
-            yield Blob(self._path, stream.parts(), where, Kind.ARCHIVE)
+            yield from self._streamed(where, stream)
             return
         yield from Database(self._path, where, self._limits).blobs(
             lambda: in_memory(bytearray(data), b"", self._limits.memory_bytes),
@@ -158,6 +165,7 @@ class _Unfolding:
             lambda offset, length: data[offset : offset + length],
             len(data),
         )
+        stream.check()
 
     def _zip(self, where: str, stream: Stream, depth: int, file: IO[bytes] | None) -> Iterator[Blob | Unreadable]:
         if file is None:
@@ -172,7 +180,7 @@ class _Unfolding:
         except _BROKEN as e:
             yield Unreadable(self._path, f"damaged zip: {_reason(e)}; looked through as it is", where)
             file.seek(0)
-            yield Blob(self._path, iter(lambda: file.read(CHUNK_BYTES), b""), where, Kind.ARCHIVE)
+            yield from self._streamed(where, Stream(iter(lambda: file.read(CHUNK_BYTES), b"")))
             return
         with archive:
             for info in archive.infolist():

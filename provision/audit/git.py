@@ -6,6 +6,7 @@ those in which something is found does `git log` tell the commits and paths; of 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from functools import partial
@@ -13,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.audit.gitview import OBJECT_ID, Git, GitError, read_small, view
+from provision.audit.gitview import OBJECT_ID, Git, GitError, SilentError, read_small, view
 from provision.audit.source import Blob, Kind, Limits, Spot, Unreadable
+from provision.audit.unpacking import Quiet
 from provision.detect.shapes import without_secrets
 
 if TYPE_CHECKING:
@@ -25,11 +27,16 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 64
 _MOST_DAMAGED = 20
+_MOST_SILENCES = 3
 _MOST_REFS = 100_000
 _LOG = (
     "log", "--stdin", "--no-walk=unsorted", "--raw", "--no-abbrev", "-m", "--root", "--no-renames", "-z",
     "--format=%x01%H %ct", "--no-ext-diff", "--no-textconv", "--no-show-signature", "--no-mailmap", "--ignore-missing",
 )  # fmt: skip
+
+
+class ListingError(Exception):
+    """It cannot be told what objects there are, or reading them has to end; the message says why."""
 
 
 class _Object(NamedTuple):
@@ -52,7 +59,7 @@ def read_repository(path: str, limits: Limits) -> Iterator[Blob | Unreadable]:
         with view(path, problems) as ours:
             yield from problems
             yield from _Repository(path, ours, limits).blobs()
-    except GitError as e:
+    except (GitError, ListingError) as e:
         yield Unreadable(path, f"its history was not read to its end: {e}")
     except OSError as e:
         yield Unreadable(path, f"its history was not read: {(e.strerror or 'no place for temporary links').lower()}")
@@ -66,14 +73,18 @@ class _Repository:
         self._holders: dict[Secret, list[_Object]] = {}
         """The objects each secret was found in."""
         self._damaged: set[bytes] = set()
+        self._silences = 0
 
     def blobs(self) -> Iterator[Blob | Unreadable]:
         """First everything, only noted where it is; then, once each, what was found, with its commit and path."""
-        for held, data in self._contents(self._objects()):
-            if data is not None:
-                yield Blob(self._path, data, None, Kind.GIT, partial(self._note, held))
-            elif len(self._damaged) <= _MOST_DAMAGED:
-                yield Unreadable(self._path, "a damaged object", f"object {_short(held.id)}")
+        try:
+            for held, data in self._contents(self._objects()):
+                if data is not None:
+                    yield Blob(self._path, data, None, Kind.GIT, partial(self._note, held))
+                elif len(self._damaged) <= _MOST_DAMAGED:
+                    yield Unreadable(self._path, "a damaged object", f"object {_short(held.id)}")
+        except ListingError as e:
+            yield Unreadable(self._path, f"its history was not read to its end: {e}")
         if len(self._damaged) > _MOST_DAMAGED:
             yield Unreadable(self._path, f"{len(self._damaged) - _MOST_DAMAGED} more objects are damaged")
         if self._holders:
@@ -95,12 +106,12 @@ class _Repository:
                 if kind != b"tree":
                     yield _Object(name, kind)
             if not git.succeeded():
-                raise GitError("git cannot list its objects")
+                raise ListingError("git cannot list its objects")
 
     def _git(self, *arguments: str) -> Git:
         return Git(self._ours, self._limits, *arguments)
 
-    def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | Iterator[bytes] | None]]:
+    def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | Quiet | None]]:
         """Each object with its content; None for a damaged one, over which git may give up and is started anew."""
         left = iter(objects)
         waiting: deque[_Object] = deque()
@@ -118,21 +129,33 @@ class _Repository:
                         while waiting:
                             yield from self._content(git, waiting[0])
                             waiting.popleft()
-                except GitError:
+                except GitError as e:
+                    self._gave_up(e)
                     if waiting:
                         self._damaged.add(waiting[0].id)
                         yield waiting.popleft(), None
 
-    def _content(self, git: Git, held: _Object) -> Iterator[tuple[_Object, bytes | Iterator[bytes] | None]]:
-        name, *words = git.line().split()
-        if len(words) != 2 or name != held.id or not words[1].isdigit():
-            if words != [b"missing"]:
-                raise GitError("git gave up")
+    def _gave_up(self, error: GitError) -> None:
+        self._silences += isinstance(error, SilentError)
+        if self._silences > _MOST_SILENCES:
+            raise ListingError(str(error)) from error
+
+    def _content(self, git: Git, held: _Object) -> Iterator[tuple[_Object, bytes | Quiet | None]]:
+        words = git.line().split()
+        if words == [held.id, b"missing"]:
             self._damaged.add(held.id)
             yield held, None
             return
-        content = git.parts(int(words[1]))
-        yield held, b"".join(content) if int(words[1]) <= self._limits.whole_bytes else content
+        if words[:1] != [held.id] or len(words) != 3 or not words[2].isdigit():
+            raise GitError("git gave up")
+        size = int(words[2])
+        content = git.parts(size)
+        if size <= self._limits.whole_bytes:
+            yield held, b"".join(content)
+        else:
+            quiet = Quiet(content)
+            yield held, quiet
+            quiet.check()
         for _ in content:  # what the reader left
             pass
         for _ in git.parts(1):  # the end of the line
@@ -140,8 +163,11 @@ class _Repository:
 
     def _placed(self) -> Iterator[Blob | Unreadable]:
         """What was found, once more, from the oldest commit that has it."""
-        origins = self._origins({held for holders in self._holders.values() for held in holders})
-        named = self._reachable({origin.commit for origin in origins.values()})
+        origins: dict[_Object, _Origin] = {}
+        named: set[bytes] | None = None
+        with contextlib.suppress(GitError, ListingError):  # then less is known of where things came from
+            self._find_origins({held for holders in self._holders.values() for held in holders}, origins)
+            named = self._reachable({origin.commit for origin in origins.values()})
         never = _Origin(1 << 62, b"", b"")
         chosen: dict[_Object, set[Secret]] = {}
         for secret, holders in self._holders.items():
@@ -154,10 +180,9 @@ class _Repository:
             else:
                 yield Blob(self._path, data, where, Kind.GIT, partial(_once, chosen[held], data))
 
-    def _origins(self, wanted: set[_Object]) -> dict[_Object, _Origin]:
-        """The oldest commit of each wanted object, and its path there. One pass over all commits there are."""
+    def _find_origins(self, wanted: set[_Object], found: dict[_Object, _Origin]) -> None:
+        """Enter into `found` the oldest commit of each wanted object, and its path there, in one pass over all commits."""
         blobs = {held.id: held for held in wanted}
-        found: dict[_Object, _Origin] = {}
         with self._git(*_LOG) as git:
             for held in self._objects():
                 if held.kind == b"commit" and held.id not in self._damaged:
@@ -176,7 +201,6 @@ class _Repository:
                 if changed in blobs:
                     origin = _Origin(time, commit, path)
                     found[blobs[changed]] = min(found.get(blobs[changed], origin), origin)
-        return found
 
     def _reachable(self, commits: set[bytes]) -> set[bytes] | None:
         """Those of the commits that belong to a branch or tag; None when git cannot tell."""
@@ -224,7 +248,7 @@ def shown_path(path: bytes) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _once(secrets: set[Secret], data: bytes | Iterator[bytes], match: Match) -> Spot | None:
+def _once(secrets: set[Secret], data: bytes | Quiet, match: Match) -> Spot | None:
     """Where the first match of each of the secrets lies."""
     if match.secret not in secrets:
         return None

@@ -32,6 +32,10 @@ class GitError(Exception):
     """git cannot be run, or gave up; the message says why."""
 
 
+class SilentError(GitError):
+    """git said nothing for too long."""
+
+
 @contextlib.contextmanager
 def view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
     """A repository with nothing but the objects of `repository`; what cannot be shown is added to `problems`."""
@@ -172,7 +176,7 @@ class Git:
         assert self._process.stdout is not None  # noqa: S101
         descriptor = self._process.stdout.fileno()
         if os.name == "posix" and not select.select([descriptor], [], [], self._silence_s)[0]:
-            raise GitError(f"git said nothing for {self._silence_s:.0f} s")
+            raise SilentError(f"git said nothing for {self._silence_s:.0f} s")
         return os.read(descriptor, 1 << 18)
 
     def line(self) -> bytes:

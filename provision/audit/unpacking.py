@@ -107,37 +107,80 @@ def inflated(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise DamagedError("it ends too early")
 
 
+class Quiet:
+    """Chunks for somebody else to go through: they end where they fail, and `check` raises why, where it can be reported."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._chunks
+        except Exception as e:  # raised again by check()
+            self._error = e
+
+    def check(self) -> None:
+        """Raise what stopped it, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+
 class Stream:
-    """Bytes that arrive in chunks, to be taken in exact amounts."""
+    """Bytes that arrive in chunks, to be taken in exact amounts.
+
+    What comes before a failure can be taken; then the failure is raised, by whatever asks for more, or by `check`.
+    """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._held = b""
+        self._error: Exception | None = None
+        self.given = 0
+        """How many bytes were taken."""
 
     def peek(self, length: int) -> bytes:
         """The next bytes, fewer at the end, without taking them."""
         parts, held = [self._held], len(self._held)
-        while held < length and (chunk := next(self._chunks, None)) is not None:
+        while held < length and (chunk := self._next()):
             parts.append(chunk)
             held += len(chunk)
         self._held = b"".join(parts)
+        if not self._held:
+            self.check()
         return self._held[:length]
+
+    def _next(self) -> bytes:
+        """The next chunk; nothing at the end and where it fails."""
+        try:
+            return b"" if self._error else next(self._chunks, b"")
+        except Exception as e:  # whatever it is, it is raised where the bytes before it have been used
+            self._error = e
+            return b""
+
+    def check(self) -> None:
+        """Raise what stopped it, if anything did."""
+        if self._error is not None:
+            raise self._error
 
     def take(self, length: int) -> bytes:
         """The next bytes, fewer at the end."""
         taken = self.peek(length)
         self._held = self._held[len(taken) :]
+        self.given += len(taken)
         return taken
 
     def parts(self, length: int | None = None) -> Iterator[bytes]:
         """The next `length` bytes (None: all that is left), in chunks as they arrive."""
         left = length
         while left is None or left > 0:
-            chunk = self._held or next(self._chunks, b"")
+            chunk = self._held or self._next()
             if not chunk:
+                self.check()
                 return
             size = len(chunk) if left is None else min(left, len(chunk))
             self._held = chunk[size:]
+            self.given += size
             left = None if left is None else left - size
             yield chunk[:size]
 
@@ -168,10 +211,13 @@ def tar_members(stream: Stream) -> Iterator[Member]:
         if said.get("size", "").isdecimal():
             length = int(said["size"])
         if length and kind not in b"123456":  # links, devices and folders have no content, whatever they say
+            end = stream.given + length
             content = stream.parts(length)
             yield Member(said.get("path") or _name(header), content)
             for _ in content:  # what the reader left
                 pass
+            if stream.given < end:
+                raise DamagedError("it ends too early")
             stream.take(-length % _BLOCK)
         said = {}
     if header:
