@@ -82,7 +82,7 @@ def test_deleted_rows_and_freed_pages_give_up_their_keys(tmp_path: Path, databas
     database.commit()
     result = look_through(tmp_path)
     assert "messages:row 1, content" in result.where(live)
-    assert any("a deleted row" in str(where) for where in result.where(deleted))
+    assert any("not overwritten" in str(where) for where in result.where(deleted))
     assert all("a freed page" in str(where) for key in across for where in result.where(key))
     assert set(across) <= set(result.keys()), "also those that lie across two pages"
     database.execute("VACUUM")
