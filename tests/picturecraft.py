@@ -80,10 +80,14 @@ def alphanumeric(rng: random.Random, length: int) -> str:
     return "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
+def aisa_key(rng: random.Random) -> str:
+    return "sk-" + "aisa-" + body(rng, 43)
+
+
 def planted(rng: random.Random) -> str:
     """A key of some usual kind, made at run time; two of three are AIsa's."""
     kinds = (
-        *(["sk-" + "aisa-" + body(rng, 43)] * 6),
+        *([aisa_key(rng)] * 6),
         "sk-" + alphanumeric(rng, 48),
         "gh" + "p_" + alphanumeric(rng, 36),
         "AK" + "IA" + "".join(rng.choice(string.ascii_uppercase + "234567") for _ in range(16)),
@@ -105,14 +109,14 @@ def lines(rng: random.Random, keys: list[str]) -> list[list[tuple[str, bool]]]:
         ("key ", " was created"),
     )
     for key in keys:
-        told += [_plain(rng) for _ in range(rng.randint(1, 4))]
+        told += [plain_line(rng) for _ in range(rng.randint(1, 4))]
         before, after = rng.choice(frames)
         told.append([(before, False), (key, True), (after, False)])
-    told += [_plain(rng) for _ in range(rng.randint(2, 5))]
+    told += [plain_line(rng) for _ in range(rng.randint(2, 5))]
     return told
 
 
-def _plain(rng: random.Random) -> list[tuple[str, bool]]:
+def plain_line(rng: random.Random) -> list[tuple[str, bool]]:
     hexadecimal = "".join(rng.choice("0123456789abcdef") for _ in range(40))
     uuid = re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12}).*", r"\1-\2-\3-\4-\5", hexadecimal)
     prose = " ".join(rng.choice(_WORDS) for _ in range(rng.randint(4, 9)))

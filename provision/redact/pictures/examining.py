@@ -20,12 +20,18 @@ from provision.redact.pictures.strips import find_strips
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
     from provision.redact.pictures.reading import Glyph
-    from provision.redact.pictures.strips import Pixels
+    from provision.redact.pictures.strips import Pixels, Strip
 
 MOST_ROUNDS = 5
 _LONG_WORD = 10
+_ONE_COLOUR = 24
+_CUT_PX = 24
 _CERTAIN = 0.6
 Bounds = tuple[int, int, int, int]
+Band = tuple[int, int]
+"""Rows from top to bottom."""
+DIFFERENT = 24
+"""Of 255: compression changes a still picture by less."""
 
 
 @dataclass(slots=True)
@@ -35,6 +41,8 @@ class Examined:
     areas: list[Area] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
     doubts: list[Area] = field(default_factory=list)
+    read: dict[Strip, list[Glyph]] = field(default_factory=dict)
+    """What the first reading read in each strip."""
     words: int = 0
     settled: bool = False
     """Whether the last reading of the covered picture found nothing more."""
@@ -84,40 +92,103 @@ class Examiner:
         """The keys in lines that were read or are known otherwise."""
         return merged(find_sightings(lines, self._detector, self._kinds))
 
-    def examine(self, picture: Pixels, known_lines: list[Line] | None = None, *, rounds: int = MOST_ROUNDS) -> Examined:
+    def examine(self, picture: Pixels, known_lines: list[Line] | None = None) -> Examined:
         """Find and cover keys in `picture`, in place. `known_lines` are texts that need not be read, in pixels."""
-        result = Examined(plain=int(picture.max()) - int(picture.min()) < 24)
+        result = Examined(plain=int(picture.max()) - int(picture.min()) < _ONE_COLOUR)
         if known_lines:
             self._cover(picture, self.find(known_lines), result)
         strips = find_strips(picture, self._models)
-        read = [read_strip(picture, strip, self._models) for strip in strips]
-        result.words = sum(g.text == " " for glyphs in read for g in glyphs) + sum(map(bool, read))
-        sightings: list[Sighting] = []
-        for number in range(rounds):
+        self._settle(picture, {s: read_strip(picture, s, self._models) for s in strips}, set(strips), result)
+        return result
+
+    def examine_again(self, picture: Pixels, before: Pixels, known: Examined, bands: list[Band]) -> Examined:
+        """The same for a picture that differs from the one `before`, of which all is `known`, only in bands of rows.
+
+        Nothing that stands still is read twice: neither outside the bands nor in them.
+        """
+        result = Examined(plain=int(picture.max()) - int(picture.min()) < _ONE_COLOUR)
+        result.areas = [area for area in known.areas if _unchanged(picture, before, bounds_of(area))]
+        height = len(picture)
+        still = {s for s in known.read if _unchanged(picture, before, _bounds(s))}
+        read = {
+            s: glyphs for s, glyphs in known.read.items() if s in still or not any(_inside(s, b, height) for b in bands)
+        }
+        new: set[Strip] = set()
+        for top, bottom in bands:
+            for strip in find_strips(picture[top:bottom], self._models):
+                moved = strip.moved(0, top)
+                if _inside(moved, (top, bottom), height) and not any(_same_place(moved, s) for s in still):
+                    new.add(moved)
+        for strip in new:
+            read[strip] = read_strip(picture, strip, self._models)
+        self._settle(picture, read, new, result)
+        return result
+
+    def _settle(self, picture: Pixels, read: dict[Strip, list[Glyph]], new: set[Strip], result: Examined) -> None:
+        """Cover what is found and read again until nothing is."""
+        result.read = dict(read)
+        result.words = sum(g.text == " " for glyphs in read.values() for g in glyphs) + sum(map(bool, read.values()))
+        hit: set[Strip] = set()
+        doubts: list[Area] = []
+        for number in range(MOST_ROUNDS):
             if number:
-                hit = {id(g.strip) for s in sightings for part in s.parts for g in part.glyphs}
-                again = 255 - picture if number % 2 else picture
-                read = [
-                    read_strip(again, s, self._models) if id(s) in hit or _telling(g) else g
-                    for s, g in zip(strips, read, strict=True)
-                ]
-            lines = lines_of(read)
+                view = 255 - picture if number % 2 else picture
+                for strip in [s for s, glyphs in read.items() if s in hit or (s in new and _telling(glyphs))]:
+                    read[strip] = read_strip(view, strip, self._models) if strip in new else []
+            lines = lines_of(list(read.values()))
             sightings = self.find(lines)
             self._cover(picture, sightings, result)
-            result.doubts = [
-                area for part, why in find_doubts(lines, sightings) for area in areas_of(part, why, picture)
-            ]
+            hit |= {g.strip for s in sightings for part in s.parts for g in part.glyphs}
+            if not number:
+                doubts = [
+                    area for part, why in find_doubts(lines, sightings) for area in areas_of(part, why, picture, read)
+                ]
             if not sightings and number:
                 result.settled = True
                 break
-        return result
+        result.doubts = [area for area in doubts if not _covered(area, result.areas)]
 
     @staticmethod
     def _cover(picture: Pixels, sightings: list[Sighting], result: Examined) -> None:
-        areas = [area for s in sightings for part in s.parts for area in areas_of(part, s.rule, picture)]
+        strips = result.read
+        areas = [area for s in sightings for part in s.parts for area in areas_of(part, s.rule, picture, strips)]
         cover(picture, areas)
         result.areas += areas
         result.sightings += sightings
+
+
+def _covered(area: Area, covering: list[Area]) -> bool:
+    """Whether both ends and the middle of an area lie in covered ones."""
+    left, top, right, bottom = area.bounds()
+    points = [(left + share * (right - left), (top + bottom) / 2) for share in (0.1, 0.5, 0.9)]
+    boxes = [c.bounds() for c in covering]
+    return all(any(b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in boxes) for x, y in points)
+
+
+def _bounds(strip: Strip) -> Bounds:
+    xs, ys = zip(*strip.quad(0, strip.length), strict=True)
+    return round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys))
+
+
+def _unchanged(picture: Pixels, before: Pixels, bounds: Bounds) -> bool:
+    import cv2  # noqa: PLC0415
+
+    left, top, right, bottom = (max(0, v) for v in bounds)
+    now, then = picture[top:bottom, left:right], before[top:bottom, left:right]
+    return now.size == 0 or int((cv2.absdiff(now, then).max(axis=2) > DIFFERENT).sum()) <= 2
+
+
+def _same_place(a: Strip, b: Strip) -> bool:
+    near = 0.25 * b.height
+    ends = abs(a.x - b.x) < 2 * near and abs(a.x + a.length - b.x - b.length) < 2 * near
+    return ends and abs(a.y - b.y) < near and abs(a.height - b.height) < near
+
+
+def _inside(strip: Strip, band: Band, height: int) -> bool:
+    """Whether a strip's middle lies in a band, away from the band's edges, where lines are cut."""
+    middle = strip.place(strip.length / 2, strip.height / 2)[1]
+    top, bottom = band
+    return (top == 0 or middle > top + _CUT_PX) and (bottom >= height or middle < bottom - _CUT_PX)
 
 
 def _telling(glyphs: list[Glyph]) -> bool:

@@ -164,7 +164,7 @@ def _at_margin(line: Line, lines: list[Line]) -> bool:
 def _broken_prefix(line: Line, lines: list[Line], kinds: tuple[Kind, ...]) -> list[Sighting]:
     """Keys whose beginning, even the prefix, is at the end of this line and whose rest is below."""
     under = below(line, lines)
-    if under is None:
+    if under is None or any(hit.start <= 1 for hit in find_keys(under.text, kinds)):
         return []
     tail = max(0, len(line.text) - _LONGEST_PREFIX)
     glued = line.text[tail:] + leading_token(under.text)

@@ -142,7 +142,7 @@ def _match_size(text: str, wanted: str, errors: int) -> int:
     """How many characters of `text` are `wanted` with at most `errors` changes, losses and additions; 0 for none."""
     if text.startswith(wanted):
         return len(wanted)
-    if not errors:
+    if not errors or len(set(wanted) - set(text)) > errors:
         return 0
     row = list(range(len(text) + 1))
     for n, c in enumerate(wanted, 1):

@@ -6,19 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from provision.redact.pictures.finding import Part
+    from provision.redact.pictures.reading import Glyph
     from provision.redact.pictures.strips import Pixels, Point, Strip
 
 FILL = (0, 0, 0)
 _EDGE = (255, 45, 85)
 _MARGIN = 0.12
-"""Of the line's height, added at both ends: the outermost characters' soft edges, and what stands between them and the next."""
-_BREAK = 0.1
+"""Of the line's height, added at both ends for the outermost characters' soft edges."""
+_MARGIN_PUNCTUATION = 0.2
+"""The same towards a quote or an equals sign, which may be covered."""
+_TRAIL_TO_WORD = 0.15
+_TRAIL_AT_END = 0.35
+"""Of the line's height: what follows a key after less of a gap was not read (an underscore) and belongs to it."""
+_BREAK = 0.2
 """Of the line's height: blank rows inside a line (above an underscore, below the dot of an i)."""
 _REACH = 0.3
+_BEYOND = 0.15
+"""Of the line's height: so far above and below its strip a line may reach."""
 _INK = 0.2
 
 
@@ -35,62 +45,126 @@ class Area:
         return min(xs), min(ys), max(xs), max(ys)
 
 
-def areas_of(part: Part, rule: str, picture: Pixels) -> list[Area]:
-    """The areas that cover a part of a line: one for each strip that it stands in."""
+def areas_of(part: Part, rule: str, picture: Pixels, strips: Iterable[Strip] = ()) -> list[Area]:
+    """The areas that cover a part of a line: one for each strip that it stands in. `strips` are all of the picture's."""
     areas = []
-    strips: list[Strip] = []
+    own: list[Strip] = []
     for glyph in part.glyphs:
-        if not any(glyph.strip is s for s in strips):
-            strips.append(glyph.strip)
-    for strip in strips:
+        if not any(glyph.strip is s for s in own):
+            own.append(glyph.strip)
+    around = list(strips)
+    for strip in own:
         glyphs = [g for g in part.glyphs if g.strip is strip]
         first, last = glyphs[0], glyphs[-1]
-        before = part.line.glyphs[part.start - 1].text if part.start and first is part.glyphs[0] else " "
-        after = part.line.glyphs[part.end].text if part.end < len(part.line.glyphs) and last is part.glyphs[-1] else " "
-        margin = _MARGIN * strip.height
-        left = first.left - (1.0 if before.isalnum() else margin)
-        right = last.right + (1.0 if after.isalnum() else margin)
-        areas.append(Area(_quad(strip, left, right, picture), rule))
+        before = part.line.glyphs[part.start - 1].text if part.start and first is part.glyphs[0] else ""
+        after = part.line.glyphs[part.end].text if part.end < len(part.line.glyphs) and last is part.glyphs[-1] else ""
+        left, right = first.left - _margin(before, strip), last.right + _margin(after, strip)
+        if strip.angle:
+            more = 0.1 * strip.height
+            high, low = -more, strip.height + more
+        else:
+            high, low = _rows(strip, left, right, picture, around)
+            if not before.strip():
+                left = min(left, _trail(strip, first, -1, _TRAIL_TO_WORD if before else _TRAIL_AT_END, picture))
+            if not after.strip():
+                right = max(right, _trail(strip, last, 1, _TRAIL_TO_WORD if after else _TRAIL_AT_END, picture))
+        place = strip.place
+        areas.append(Area((place(left, high), place(right, high), place(right, low), place(left, low)), rule))
     return areas
 
 
-def _quad(strip: Strip, left: float, right: float, picture: Pixels) -> tuple[Point, Point, Point, Point]:
-    """A part of a strip from its topmost to its lowest ink."""
-    if strip.angle:
-        more = 0.1 * strip.height
-        high, low = -more, strip.height + more
-        return strip.place(left, high), strip.place(right, high), strip.place(right, low), strip.place(left, low)
+def _margin(neighbour: str, strip: Strip) -> float:
+    if neighbour.isalnum():
+        return 1.0
+    return (_MARGIN_PUNCTUATION if neighbour.strip() else _MARGIN) * strip.height
+
+
+def _rows(strip: Strip, left: float, right: float, picture: Pixels, around: list[Strip]) -> tuple[float, float]:
+    """From where to where, across a level strip, a part of it has ink of its own and not that of the lines around."""
     reach = _REACH * strip.height
     top, bottom = max(0, round(strip.y - reach)), round(strip.y + strip.height + reach)
+    above, below = _neighbours(strip, left, right, around)
+    if above is not None:
+        top = min(top, max(0, round(above)))
+    if below is not None:
+        bottom = max(bottom, round(below))
     part = picture[top:bottom, max(0, int(strip.x + left)) : int(strip.x + right) + 1]
     if not part.size:
-        return strip.quad(left, right)
-    rows = _inked_rows(part)
-    middle = strip.y + strip.height / 2 - top
-    core = 0.2 * strip.height
-    high = _last_ink(rows, int(middle - core), -1, _BREAK * strip.height)
-    low = _last_ink(rows, int(middle + core), 1, _BREAK * strip.height)
-    y0, y1 = top + high - 1 - strip.y, top + low + 2 - strip.y
-    return strip.place(left, y0), strip.place(right, y0), strip.place(right, y1), strip.place(left, y1)
+        return 0, strip.height
+    rows = _inked(part).sum(axis=1)
+    middle, core = strip.y + strip.height / 2 - top, 0.2 * strip.height
+    edges = []
+    for step, neighbour in ((-1, above), (1, below)):
+        start = min(len(rows) - 1, max(0, int(middle + step * core)))
+        if neighbour is None:
+            edges.append(_last_ink(rows, start, step, strip.height) + step)
+        else:
+            edges.append(_parting(rows, start, min(len(rows) - 1, max(0, round(neighbour - top))), step))
+    high, low = top + edges[0] - strip.y, top + edges[1] + 1 - strip.y
+    return max(high, -_BEYOND * strip.height), min(low, (1 + _BEYOND) * strip.height)
 
 
-def _inked_rows(part: Pixels) -> NDArray[np.bool_]:
+def _neighbours(strip: Strip, left: float, right: float, around: list[Strip]) -> tuple[float | None, float | None]:
+    """Where the nearest lines above and below this part have their cores (y in pixels), if they are close."""
+    middle = strip.y + strip.height / 2
+    above: float | None = None
+    below: float | None = None
+    for other in around:
+        distance = other.y + other.height / 2 - middle
+        apart = other.x >= strip.x + right or other.x + other.length <= strip.x + left
+        if other.angle or apart or not 0.5 < abs(distance) / strip.height < 1.4:
+            continue
+        if distance < 0:
+            above = max(above or 0.0, middle + distance + 0.15 * other.height)
+        else:
+            below = min(below or 1e9, middle + distance - 0.15 * other.height)
+    return above, below
+
+
+def _parting(rows: NDArray[np.int64], start: int, end: int, step: int) -> int:
+    """The emptiest row between two lines, the one nearest to the other line."""
+    between = list(range(start, end, step)) or [start]
+    emptiest = min(int(rows[row]) for row in between)
+    return [row for row in between if rows[row] == emptiest][-1]
+
+
+def _trail(strip: Strip, glyph: Glyph, step: int, gap: float, picture: Pixels) -> float:
+    """Where the ink that begins in a glyph ends, though nothing more was read: the network overlooks underscores."""
+    middle = (glyph.left + glyph.right) / 2
+    x, span = round(strip.x + middle), round(4 * strip.height)
+    from_x, to_x = (max(0, x), x + span) if step > 0 else (max(0, x - span), max(0, x))
+    part = picture[max(0, round(strip.y + 0.1 * strip.height)) : round(strip.y + 0.97 * strip.height), from_x:to_x]
+    if not part.size:
+        return middle
+    columns: NDArray[np.bool_] = _inked(part).max(axis=0)
+    reached, blank = 0, 0
+    for n, inked in enumerate(columns.tolist()[::step], 1):
+        blank = 0 if inked else blank + 1
+        if inked:
+            reached = n + 1
+        if blank > gap * strip.height:
+            break
+    return middle + step * reached
+
+
+def _inked(part: Pixels) -> NDArray[np.bool_]:
     import numpy as np  # noqa: PLC0415
 
     colours = part.astype(np.int16)
     contrast = np.abs(colours - np.median(colours, axis=(0, 1))).max(axis=2)
-    rows: NDArray[np.bool_] = (contrast > max(16.0, _INK * float(np.percentile(contrast, 98)))).any(axis=1)
-    return rows
+    inked: NDArray[np.bool_] = contrast > max(24.0, _INK * float(np.percentile(contrast, 98)))
+    return inked
 
 
-def _last_ink(rows: NDArray[np.bool_], start: int, step: int, gap: float) -> int:
-    """The last inked row from `start` on, before a blank stretch longer than `gap`."""
-    row, last, blank = start, start, 0.0
-    while 0 <= row < len(rows) and blank <= max(1.0, gap):
-        blank = 0.0 if rows[row] else blank + 1
+def _last_ink(rows: NDArray[np.int64], start: int, step: int, height: float) -> int:
+    """The last inked row from `start` on, before a blank stretch too long for one line."""
+    last, blank = start, 0
+    for row in range(start, len(rows) if step > 0 else -1, step):
+        blank = 0 if rows[row] else blank + 1
         if rows[row]:
             last = row
-        row += step
+        if blank > max(1.0, _BREAK * height):
+            break
     return last
 
 

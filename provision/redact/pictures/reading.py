@@ -140,12 +140,15 @@ def _glyphs(read: list[tuple[str, float, float]], ink: NDArray[np.float64], stri
 
 
 def _emptiest(ink: NDArray[np.float64], left: float, right: float) -> float:
-    edge = (right - left) / 7
-    low, high = max(0, int(left + edge)), min(len(ink), int(right - edge) + 1)
-    middle = (left + right) / 2
-    if high <= low:
-        return middle
-    return min(range(low, high), key=lambda x: (ink[x], abs(x - middle))) + 0.5
+    """The border between characters whose middles are said to be at `left` and `right`; the network is off by half of one."""
+    middle, distance = (left + right) / 2, right - left
+    for slack in (-distance / 7, distance * 0.4):
+        low, high = max(0, int(left - slack)), min(len(ink), int(right + slack) + 1)
+        blank = [x for x in range(low, high) if ink[x] < 1]
+        if blank:
+            return min(blank, key=lambda x: abs(x - middle)) + 0.5
+    low, high = max(0, int(left + distance / 7)), min(len(ink), int(right - distance / 7) + 1)
+    return min(range(low, high), key=lambda x: (ink[x], abs(x - middle)), default=middle - 0.5) + 0.5
 
 
 def _outer(ink: NDArray[np.float64], at: float, direction: int) -> float:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from provision.redact.session import Session
 
 LIMIT_BYTES = 256 << 20
-LOOK = "look yourself"
 _FRAMES_AROUND = 2
 """In an animation an area stays covered for so many frames before and after it was seen."""
 
@@ -76,7 +75,7 @@ def tell(examined: Examined, file: str, where: str, session: Session) -> None:
         session.notes.add(Masked(file, place, sighting.rule, session.masker.tag(sighting.text)))
     for message, bounds in examined.remarks():
         at = f"x {bounds[0]}, y {bounds[1]}" if bounds else ""
-        session.notes.unsure.append(Remark(file, ", ".join(p for p in (where, at) if p), message, LOOK))
+        session.notes.unsure.append(Remark(file, ", ".join(p for p in (where, at) if p), message))
 
 
 def _same(a: Frame, b: Frame) -> bool:

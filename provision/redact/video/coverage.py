@@ -1,0 +1,67 @@
+"""From sightings to what is covered when: pure.
+
+An area stays covered from its first sighting to its last, between sightings that are close in time (a frame in between
+may have been unreadable), and for a margin before and after. What moves or grows is covered wherever it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels."""
+_SAME = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stood where from frame `first` to frame `last`, both included."""
+
+    first: int
+    last: int
+    box: Box
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """In frames: how long before and after its sightings an area is covered, and which gaps between them are bridged."""
+
+    around: int
+    bridged: int
+
+
+def tracks(seen: list[Seen], margins: Margins) -> list[Seen]:
+    """Sightings of the same thing joined, widened by the margins."""
+    joined: list[Seen] = []
+    for one in sorted(seen, key=lambda s: (s.first, s.box)):
+        at = next((n for n, t in enumerate(joined) if _same_thing(t, one, margins.bridged)), None)
+        if at is None:
+            joined.append(one)
+            continue
+        t = joined[at]
+        joined[at] = Seen(t.first, max(t.last, one.last), _union(t.box, one.box), t.rule)
+    return [Seen(max(0, t.first - margins.around), t.last + margins.around, t.box, t.rule) for t in joined]
+
+
+def boxes_at(frame: int, joined: list[Seen]) -> list[Box]:
+    """What is covered in a frame."""
+    return [t.box for t in joined if t.first <= frame <= t.last]
+
+
+def _same_thing(track: Seen, one: Seen, bridged: int) -> bool:
+    return track.rule == one.rule and one.first - track.last <= bridged + 1 and _overlap(track.box, one.box) >= _SAME
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """How much of the smaller box the two share."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+    return width * height / max(1, smaller)
+
+
+def _union(a: Box, b: Box) -> Box:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])

@@ -1,0 +1,189 @@
+"""The program ffmpeg: frames out of a video, frames into a video. Nothing is read from or written to a network.
+
+Frames come at a constant rate, so that the same number names the same picture in every run over the same file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError
+from provision.redact.session import CannotExamineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from provision.redact.pictures.strips import Pixels
+
+_LOCAL_ONLY = ("-protocol_whitelist", "file,pipe")
+_FASTEST = Fraction(60)
+_USUAL = Fraction(25)
+_PROBE_S = 60
+_H264 = ("libx264", "-preset", "veryfast", "-crf", "18")
+_WEBM = ("libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-crf", "24", "-b:v", "0")
+MOST_PIXELS = 8_300_000 * 2
+"""Of one frame: twice 4K."""
+
+
+class VideoUnavailableError(ProvisionError):
+    """ffmpeg is not installed; the hint says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video file: frames of `width` x `height` at `rate` a second; `frames` is about how many there are."""
+
+    path: Path
+    width: int
+    height: int
+    rate: Fraction
+    frames: int
+    sound: bool
+    left_out: tuple[str, ...]
+    """Kinds of other streams (subtitle, data, attachment), which a redacted video lacks."""
+
+    def clock(self, frame: int) -> str:
+        """When a frame is shown, as players write it: `1:02.3`."""
+        tenths = int(frame / self.rate * 10)
+        return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise VideoUnavailableError(f"videos need the program {name}", hint="apt install ffmpeg (or brew, winget)")
+    return found
+
+
+def probe(path: Path) -> Video:
+    """What a video file holds. Raises CannotExamineError, VideoUnavailableError."""
+    told = _run(
+        [
+            _program("ffprobe"),
+            "-v",
+            "error",
+            *_LOCAL_ONLY,
+            "-show_streams",
+            "-show_format",
+            "-of",
+            "json",
+            f"file:{path}",
+        ]
+    )
+    try:
+        document = json.loads(told)
+        streams = document["streams"]
+        shown = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
+        rate = _rate(shown[0])
+        seconds = float(shown[0].get("duration") or document["format"].get("duration") or 0)
+    except (ValueError, LookupError, TypeError) as e:
+        raise CannotExamineError("there is no moving picture in this file that can be read") from e
+    width, height = _size(path)
+    if width * height > MOST_PIXELS:
+        raise CannotExamineError(f"frames of {width} x {height} are too large to look at")
+    others = [s["codec_type"] for s in streams if s["codec_type"] not in {"video", "audio"}]
+    others += ["cover picture"] * sum(bool(s.get("disposition", {}).get("attached_pic")) for s in streams)
+    others += ["second picture"] * (len(shown) - 1)
+    sound = any(s["codec_type"] == "audio" for s in streams)
+    return Video(path, width, height, rate, round(seconds * rate), sound, tuple(sorted(set(others))))
+
+
+def _rate(stream: dict[str, str]) -> Fraction:
+    for name in ("avg_frame_rate", "r_frame_rate"):
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            rate = Fraction(stream.get(name, "0/0"))
+            if rate > 0:
+                return min(rate, _FASTEST)
+    return _USUAL
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """The size of a frame as players show it, turned as the file says."""
+    first = _run(
+        [
+            _program("ffmpeg"),
+            "-v",
+            "error",
+            *_LOCAL_ONLY,
+            "-i",
+            f"file:{path}",
+            "-map",
+            "0:V:0",
+            "-frames:v",
+            "1",
+            "-f",
+            "image2pipe",
+            "-c:v",
+            "ppm",
+            "-",
+        ]
+    )
+    parts = first[:32].split(maxsplit=3)
+    if len(parts) < 4 or parts[0] != b"P6":
+        raise CannotExamineError("no frame of this video can be decoded")
+    return int(parts[1]), int(parts[2])
+
+
+def _run(command: list[str]) -> bytes:
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_S, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as e:
+        raise CannotExamineError("the video takes too long to open") from e
+    if done.returncode:
+        raise CannotExamineError("this is no video that can be read, or it is damaged")
+    return done.stdout
+
+
+def frames_of(video: Video) -> Iterator[Pixels]:
+    """Every frame (H, W, 3). Raises CannotExamineError when the decoder gives up on the way."""
+    import numpy as np  # noqa: PLC0415
+
+    size = video.width * video.height * 3
+    command = [
+        _program("ffmpeg"), "-v", "error", *_LOCAL_ONLY, "-i", f"file:{video.path}", "-map", "0:V:0",
+        "-vf", f"fps={video.rate}", "-f", "rawvideo", "-pix_fmt", "rgb24", "-",
+    ]  # fmt: skip
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as decoder:
+        try:
+            while len(data := decoder.stdout.read(size) if decoder.stdout else b"") == size:
+                yield np.frombuffer(data, np.uint8).reshape(video.height, video.width, 3).copy()
+            if decoder.wait():
+                raise CannotExamineError("the video is damaged: its decoder gave up on the way")
+        finally:
+            decoder.kill()
+
+
+def write_video(video: Video, frames: Iterator[Pixels], target: Path) -> None:
+    """Encode frames with the sound of `video`, as the kind of file that `target`'s name says. No other stream, no metadata."""
+    size = f"{video.width}x{video.height}"
+    coder = _WEBM if target.suffix == ".webm" else _H264
+    command = [
+        _program("ffmpeg"), "-v", "error", "-y", *_LOCAL_ONLY,
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(video.rate), "-i", "pipe:0",
+        "-i", f"file:{video.path}", "-map", "0:v", "-map", "1:a?", "-c:a", "copy", "-c:v", *coder,
+        "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-map_metadata", "-1", "-map_chapters", "-1",
+        "-sn", "-dn", "-fflags", "+bitexact", "-flags:v", "+bitexact", f"file:{target}",
+    ]  # fmt: skip
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as coder_process:
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                for frame in frames:
+                    if coder_process.stdin:
+                        coder_process.stdin.write(frame.tobytes())
+                if coder_process.stdin:
+                    coder_process.stdin.close()
+            if coder_process.wait():
+                raise CannotExamineError("the redacted video cannot be written", hint="is there room on the disk?")
+        finally:
+            coder_process.kill()

@@ -1,0 +1,145 @@
+"""A whole video: examine, join what was seen, cover, say what was done and what could not be read."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from provision.redact.notes import Masked, Remark
+from provision.redact.pictures.examining import Examined, bounds_of, examiner_for
+from provision.redact.pictures.painting import FILL
+from provision.redact.video.coverage import Box, Margins, Seen, boxes_at, tracks
+from provision.redact.video.ffmpeg import Video, frames_of, probe, write_video
+from provision.redact.video.journal import SUFFIX, Journal, State
+from provision.redact.video.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.redact.pictures.strips import Pixels
+    from provision.redact.session import Session
+
+AROUND_S = 0.8
+BRIDGED_S = 3.0
+_MOST_REMARKS = 20
+_CONTAINERS = {b"\x1aE\xdf\xa3": ".mkv", b"RIFF": ".avi"}
+_PREVIEW = (255, 45, 85)
+
+
+def redact_video(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
+    """Cover the keys in a video. Raises CannotExamineError, VideoUnavailableError, PicturesUnavailableError."""
+    with tempfile.TemporaryDirectory(prefix="provision-video-") as folder:
+        own = Path(source.name) if isinstance(getattr(source, "name", None), str) else None
+        path = own if own is not None and own.is_file() else _unpacked(source, Path(folder))
+        video = probe(path)
+        journal = Journal(own.with_name(own.name + SUFFIX) if own and path == own else None, _identity(path, video))
+        with journal:
+            count = _watch(video, journal, file, session)
+        margins = Margins(math.ceil(AROUND_S * video.rate), math.ceil(BRIDGED_S * video.rate))
+        joined = tracks(_seen(journal.states, count, 1), margins)
+        result = Path(folder) / ("redacted" + _container(source))
+        write_video(video, _painted(video, joined, count, file, session), result)
+        with result.open("rb") as made:
+            shutil.copyfileobj(made, target)
+        _tell_covered(video, joined, count, file, session)
+        _tell_doubts(video, journal.states, count, file, session)
+        journal.forget()
+
+
+def _unpacked(source: BinaryIO, folder: Path) -> Path:
+    path = folder / "original"
+    with path.open("xb") as file:
+        shutil.copyfileobj(source, file)
+    source.seek(0)
+    return path
+
+
+def _identity(path: Path, video: Video) -> dict[str, object]:
+    status = path.stat()
+    size = [video.width, video.height]
+    return {"bytes": status.st_size, "changed_ns": status.st_mtime_ns, "size": size, "rate": str(video.rate)}
+
+
+def _container(source: BinaryIO) -> str:
+    source.seek(0)
+    head = source.read(4096)
+    if b"webm" in head[:64]:
+        return ".webm"
+    if head[4:10] == b"ftypqt":
+        return ".mov"
+    return _CONTAINERS.get(head[:4], ".mp4")
+
+
+def _watch(video: Video, journal: Journal, file: str, session: Session) -> int:
+    """Examine all frames that the journal does not know yet; returns how many frames there are."""
+    watcher = Watcher(examiner_for(session.detector))
+    start = journal.states[-1][0] if journal.states else 0
+    count = 0
+    for number, frame in enumerate(frames_of(video)):
+        count += 1
+        if number >= start:
+            state = watcher.look(frame)
+            if state is not None:
+                journal.add(_state(number, state))
+        session.progress(f"examine {file}", count, max(count, video.frames))
+    return count
+
+
+def _state(number: int, examined: Examined) -> State:
+    cover = [(bounds_of(area), area.rule) for area in examined.areas]
+    doubts = [
+        (bounds or (0, 0, 0, 0), message) for message, bounds in examined.remarks() if bounds or not examined.settled
+    ]
+    return number, cover, doubts
+
+
+def _seen(states: list[State], count: int, which: int) -> list[Seen]:
+    ends = [state[0] - 1 for state in states[1:]] + [count - 1]
+    return [
+        Seen(state[0], max(state[0], end), box, rule)
+        for state, end in zip(states, ends, strict=True)
+        for box, rule in (state[1] if which == 1 else state[2])
+    ]
+
+
+def _painted(video: Video, joined: list[Seen], count: int, file: str, session: Session) -> Iterator[Pixels]:
+    for number, frame in enumerate(frames_of(video)):
+        for box in boxes_at(number, joined):
+            _paint(frame, box, preview=session.options.preview)
+        session.progress(f"write {file}", number + 1, count)
+        yield frame
+
+
+def _paint(frame: Pixels, box: Box, *, preview: bool) -> None:
+    left, top, right, bottom = max(0, box[0]), max(0, box[1]), min(frame.shape[1], box[2]), min(frame.shape[0], box[3])
+    if preview:
+        frame[top:bottom, [left, right - 1]] = _PREVIEW
+        frame[[top, bottom - 1], left:right] = _PREVIEW
+    else:
+        frame[top:bottom, left:right] = FILL
+
+
+def _tell_covered(video: Video, joined: list[Seen], count: int, file: str, session: Session) -> None:
+    for seen in joined:
+        session.notes.add(Masked(file, _span(video, seen, count), seen.rule, ""))
+
+
+def _tell_doubts(video: Video, states: list[State], count: int, file: str, session: Session) -> None:
+    unsure = session.notes.unsure
+    doubts = tracks(_seen(states, count, 2), Margins(0, math.ceil(BRIDGED_S * video.rate)))
+    unsure += [Remark(file, _span(video, seen, count), seen.rule) for seen in doubts[:_MOST_REMARKS]]
+    if len(doubts) > _MOST_REMARKS:
+        unsure.append(Remark(file, "", f"{len(doubts) - _MOST_REMARKS} more places were doubtful"))
+    if video.frames and abs(count - video.frames) > max(2, video.frames // 50):
+        unsure.append(Remark(file, "", f"{count} frames could be read where about {video.frames} were expected"))
+    if video.sound:
+        unsure.append(Remark(file, "", "the sound is kept, and nobody listened to it"))
+    if video.left_out:
+        session.notes.left_out.append(Remark(file, "", f"the video's other streams: {', '.join(video.left_out)}"))
+
+
+def _span(video: Video, seen: Seen, count: int) -> str:
+    return f"{video.clock(seen.first)}-{video.clock(min(seen.last + 1, count))}, x {seen.box[0]}, y {seen.box[1]}"
