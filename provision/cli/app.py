@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "publish": ("Lay dist/ out as a signed feed of static files.", "publish"),
         "package": ("Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm.", "package"),
         "rotate": ("Replace keys in bulk: no outage, every step proved.", "rotate", "rotate_more"),
+        "report": ("Show the whole fleet on one page.", "report"),
         "receipts": ("What endpoints have signed about themselves.", "receipts"),
     },
     "On a user's machine": {

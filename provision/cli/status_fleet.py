@@ -37,7 +37,7 @@ def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: 
     found = fleet_standing(
         select(states, limit),
         lambda user: released(workspace.dist, user),
-        _believed(store_of(workspace), endpoints_of(states)),
+        believed(store_of(workspace), endpoints_of(states)),
         now=datetime.now(UTC),
         silent_after=span,
     )
@@ -56,7 +56,8 @@ def parse_span(text: str, option: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _believed(store: ReceiptStore, endpoints: Endpoints) -> Callable[[str], Receipt | Unbelieved | None]:
+def believed(store: ReceiptStore, endpoints: Endpoints) -> Callable[[str], Receipt | Unbelieved | None]:
+    """What each user's machine has signed, as far as it can be believed."""
     from provision.bundle.receipts_fleet import Unbelieved
     from provision.errors import ProvisionError
 

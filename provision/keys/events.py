@@ -14,6 +14,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -223,6 +224,11 @@ def read(path: Path) -> Iterator[Recorded]:
     for item in examined(_lines(path, [])):
         if isinstance(item, Recorded):
             yield item
+
+
+def newest(path: Path, count: int) -> list[Recorded]:
+    """The last `count` events that can be read, oldest first."""
+    return list(deque(read(path), maxlen=count))
 
 
 def verify(path: Path, generation: int | None = None) -> Verified:

@@ -1,0 +1,184 @@
+"""`report` over a real workspace, with results of validate and audit, hostile names, and 10,000 users."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provision.cli.main import run
+from provision.detect.secret import Secret
+from provision.keys.age import load_identities
+from provision.keys.vaultfile import editing
+from provision.keys.vaultfile import read as read_vault
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: tags, attributes, text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [f"{tag} {name}" for name, _ in attrs if name in {"src", "href", "action", "data", "onerror"}]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    folder = tmp_path / "fleet"
+    assert run(["--quiet", "init", str(folder)]) == 0
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def _users(workspace: Path, ages: dict[str, int], label: str = "") -> dict[str, str]:
+    """People with current keys of these ages in days; returns fingerprints."""
+    lines = "".join(f"  - {{id: {user}, profile: engineering, recipients: []}}\n" for user in ages)
+    (workspace / "inventory.yaml").write_text(f"users:\n{lines}")
+    identities = load_identities(workspace.parent / "config" / "identity.txt")
+    now = datetime.now(UTC)
+    with editing(workspace / "keys.vault", identities, "test") as vault:
+        for user, days in ages.items():
+            key = Secret(f"sk-aisa-TEST{secrets.token_urlsafe(32)[:39]}")
+            vault.add(user, key, now=now - timedelta(days=days), label=label)
+    return {known.user: known.fingerprint for known in read_vault(workspace / "keys.vault")}
+
+
+def _validated(path: Path, answers: dict[str, tuple[str, str]], **more: Any) -> Path:
+    users = [{"user": u, "verdict": v, "advice": "do something", "key_fingerprint": f} for u, (v, f) in answers.items()]
+    document = {"schema": "provision/validate/v1", "users": users, "summary": {"started": "2026-05-01T10:00:00Z"}}
+    path.write_text(json.dumps({**document, **more}))
+    return path
+
+
+def _audited(path: Path, where: str, owner: str) -> Path:
+    finding = {
+        "id": "pf_0",
+        "rule": "known-key",
+        "severity": "critical",
+        "confidence": "high",
+        "path": where,
+        "line": 3,
+        "column": 1,
+        "where": None,
+        "owner": owner,
+        "stage": "current",
+        "fingerprint": "fp_x",
+        "excerpt": "…",
+        "message": "a key lies open",
+        "cure": "rotate it",
+        "verdict": None,
+    }
+    summary = {"files": 1, "bytes": 1, "in_place": 0, "allowed": 0}
+    document = {
+        "schema": "provision/audit/v1",
+        "host": "h",
+        "user": "u",
+        "started": "2026-05-01",
+        "elapsed_s": 1.0,
+        "targets": [],
+        "summary": summary,
+        "findings": [finding],
+        "excused": [],
+        "routes": [],
+        "unreadable": [],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def _json(capsys: pytest.CaptureFixture[str], *options: str, code: int) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["report", "--format", "json", *options]) == code
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "provision/report/v1"
+    return found
+
+
+def test_everything_that_is_known_of_a_user_stands_in_one_row(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = _users(workspace, {"ada": 5, "bob": 100, "cat": 40}, label="console label")
+    answers = {"ada": ("ok", keys["ada"]), "bob": ("key_invalid", keys["bob"]), "cat": ("ok", "fp_another")}
+    validated = _validated(workspace / "v.json", answers)
+    audited = _audited(workspace / "a.json", "/home/bob/notes.txt", "bob")
+    found = _json(capsys, "--validated", str(validated), "--audited", str(audited), code=10)
+    rows = {row["user"]: row for row in found["users"]}
+    assert (rows["ada"]["key"], rows["ada"]["age_days"], rows["ada"]["verdict"]) == (keys["ada"], 5, "ok")
+    assert (rows["bob"]["verdict"], rows["bob"]["leaks"]) == ("key_invalid", 1)
+    assert rows["cat"]["verdict"] is None, "that answer was about another key"
+    assert [f["user"] for f in found["key_findings"]] == ["bob"]
+    assert found["summary"]["verdicts"] == {"key_invalid": 1, "ok": 2}
+    assert run(["report", "--validated", str(validated), "--audited", str(audited)]) == 10
+    page = Page(capsys.readouterr().out)
+    for text in ("the current key of bob (version 1, label console label) is 100 days old", "/home/bob/notes.txt"):
+        assert text in page.text
+
+
+def test_a_healthy_fleet_ends_with_0_and_an_altered_log_does_not(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _users(workspace, {"ada": 5})
+    assert _json(capsys, code=0)["ok"] is True
+    log = workspace / "events.jsonl"
+    log.write_text(log.read_text().replace("vault made", "vault mode"))
+    assert _json(capsys, code=10)["log"]["faults"]
+
+
+def test_overdue_demo_keys_are_findings(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _users(workspace, {"ada": 5})
+    identities = load_identities(workspace.parent / "config" / "identity.txt")
+    with editing(workspace / "keys.vault", identities, "test") as vault:
+        vault.set_demo("ada", 1, datetime.now(UTC).date() - timedelta(days=1))
+    found = _json(capsys, code=10)
+    assert [f["rule"] for f in found["key_findings"]] == ["demo-key-over"]
+
+
+def test_hostile_names_stay_text_and_nothing_is_loaded(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _users(workspace, {"ada": 100}, label="</td><script>alert(1)</script>")
+    audited = _audited(workspace / "a.json", "<img src=x onerror=y>\x1b]0;x\x07\u202e{{ 7*7 }}", "<b>ada")
+    assert run(["report", "--audited", str(audited)]) == 10
+    text = capsys.readouterr().out
+    page = Page(text)
+    assert "</td><script>alert(1)</script>" in page.text
+    assert "<img src=x onerror=y>" in page.text
+    assert "{{ 7*7 }}" in page.text
+    assert not {"script", "img", "b", "iframe", "link"} & page.tags
+    assert page.loads == []
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert "default-src 'none'" in text
+
+
+def test_results_that_are_none_or_hold_a_key_are_refused(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _users(workspace, {"ada": 5})
+    file = workspace / "v.json"
+    file.write_text("[]")
+    assert run(["report", "--validated", str(file)]) == 1
+    key = "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    _validated(file, {"ada": ("ok", key[:40])})
+    assert run(["report", "--validated", str(file)]) == 1
+    assert run(["report", "--audited", str(workspace / "none.json")]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "provision validate --format json" in captured.err
+    assert key[:40] not in captured.err
+
+
+def test_output_goes_to_a_file_whole(workspace: Path) -> None:
+    _users(workspace, {"ada": 5})
+    assert run(["-q", "report", "-o", "page.html"]) == 0
+    assert (workspace / "page.html").read_text().rstrip().endswith("</html>")
