@@ -20,6 +20,7 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         "-l",
+        metavar="WHO",
         help="Only these users: ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern; comma-separated.",
     ),
 ]
