@@ -89,10 +89,9 @@ def leaked(
 
 def _say_now(run: Run, site: Site, keys: Sequence[tuple[str, str]]) -> None:
     """What to revoke, before anything else is done: users and fingerprints."""
-    from provision.rotate.site import version_of
 
     for user, fingerprint in keys:
-        known = version_of(site.vault, user, fingerprint)
+        known = site.vault.version_of(user, fingerprint)
         if known is not None:
             four = site.vault.value(user, known.version).last_four
             run.say(f"REVOKE AT ONCE in the console: {user}, label {known.label or '-'}, ends in …{four}")

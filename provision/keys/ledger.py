@@ -89,11 +89,21 @@ class Ledger:
 
     def in_stage(self, user: str, stage: Stage) -> KeyVersion | None:
         """The newest version of a user in a stage."""
-        return next((v for v in reversed(self.versions(user)) if v.stage is stage), None)
+        for line in reversed(self._lines.get(user, ())):
+            if line.known.stage is stage:
+                return line.known
+        return None
 
     def current(self, user: str) -> KeyVersion | None:
         """The version that the user's bundle gets."""
         return self.in_stage(user, Stage.CURRENT)
+
+    def version_of(self, user: str, fingerprint: str) -> KeyVersion | None:
+        """The newest version of a user that is this key."""
+        for line in reversed(self._lines.get(user, ())):
+            if line.known.fingerprint == fingerprint:
+                return line.known
+        return None
 
     def find(self, fingerprint: str) -> tuple[KeyVersion, ...]:
         """Every version with this key, of anybody; more than one when a key is shared."""

@@ -129,16 +129,18 @@ class Vault(Ledger):
         stage: Stage = Stage.CURRENT,
         demo_until: date | None = None,
         allow_shared: bool = False,
+        name: str | None = None,
     ) -> KeyVersion:
         """Put in a new version. When it is to be current, the one that was becomes previous; nothing is ever dropped.
 
+        `name` is the key's fingerprint, when the caller has it already.
         Raises LabelError, KeyLengthError; KnownKeyError when the user ever had this key, or somebody else has and
         `allow_shared` is not set; StageError when the user already has a pending key and this is to be pending too.
         """
         _check_label(label)
         if not 0 < len(key.reveal().encode()) <= KEY_LIMIT_BYTES:
             raise KeyLengthError(f"the key of {user} is empty, or too long to be one")
-        name = self.fingerprint(key)
+        name = name or self.fingerprint(key)
         self._refuse_known(user, name, allow_shared=allow_shared)
         if stage is Stage.PENDING and (waiting := self.in_stage(user, Stage.PENDING)):
             raise StageError(

@@ -11,7 +11,6 @@ from provision.rotate import filing
 from provision.rotate.asking import Life, ask_all
 from provision.rotate.people import Trouble, stamp
 from provision.rotate.rotation import happened
-from provision.rotate.site import version_of
 from provision.rotate.states import UNDER_WAY, Event, State, allowed
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def _detail(name: str, reason: str) -> dict[str, str | int | None]:
 
 def _settle(vault: Vault, person: Person) -> None:
     """The vault calls current what the bundle in dist/ holds, and nothing stays pending."""
-    target = version_of(vault, person.user, person.target) if person.target else None
+    target = vault.version_of(person.user, person.target) if person.target else None
     if target is None:
         return
     if person.state in UNDER_WAY and not filing.overtaken(vault, person):

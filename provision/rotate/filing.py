@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.keys.ledger import Stage
-from provision.rotate.site import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def sealed(vault: Vault, people: Iterable[Person]) -> bool:
     """Whether the vault has every target already."""
-    return all(version_of(vault, person.user, person.target) for person in people)
+    return all(vault.version_of(person.user, person.target) for person in people)
 
 
 def seal(vault: Vault, people: Iterable[Person], keys: Mapping[str, NewKey], now: datetime) -> None:
@@ -27,13 +26,13 @@ def seal(vault: Vault, people: Iterable[Person], keys: Mapping[str, NewKey], now
     A user may have only one pending key, and one that was left behind would block every rotation after it.
     """
     for person in people:
-        known = version_of(vault, person.user, person.target)
+        known = vault.version_of(person.user, person.target)
         waiting = vault.in_stage(person.user, Stage.PENDING)
         if waiting is not None and waiting != known:
             vault.set_stage(person.user, waiting.version, Stage.PREVIOUS)
         if known is None:
             new = keys[person.user]
-            vault.add(person.user, new.key, now=now, label=new.label, stage=Stage.PENDING)
+            vault.add(person.user, new.key, now=now, label=new.label, stage=Stage.PENDING, name=person.target)
 
 
 def overtaken(vault: Vault, person: Person) -> bool:
@@ -45,7 +44,7 @@ def overtaken(vault: Vault, person: Person) -> bool:
 def promote(vault: Vault, people: Iterable[Person]) -> None:
     """Make each person's target current, and the other previous; one that is retired stays so."""
     for person in people:
-        known = version_of(vault, person.user, person.target)
+        known = vault.version_of(person.user, person.target)
         if known is not None and known.stage is not Stage.CURRENT:
             vault.set_stage(person.user, known.version, Stage.CURRENT)
         put_aside(vault, person.user, person.other)
@@ -53,7 +52,7 @@ def promote(vault: Vault, people: Iterable[Person]) -> None:
 
 def put_aside(vault: Vault, user: str, fingerprint: str) -> None:
     """A key that is pending and will not be used becomes previous: it may be alive, and nothing is blocked by it."""
-    known = version_of(vault, user, fingerprint)
+    known = vault.version_of(user, fingerprint)
     if known is not None and known.stage is Stage.PENDING:
         vault.set_stage(user, known.version, Stage.PREVIOUS)
 
@@ -61,7 +60,7 @@ def put_aside(vault: Vault, user: str, fingerprint: str) -> None:
 def retire(vault: Vault, keys: Iterable[tuple[str, str]]) -> None:
     """Call keys retired that were proved dead: users and fingerprints."""
     for user, fingerprint in keys:
-        known = version_of(vault, user, fingerprint)
+        known = vault.version_of(user, fingerprint)
         if known is not None and known.stage is not Stage.RETIRED:
             vault.set_stage(user, known.version, Stage.RETIRED)
 

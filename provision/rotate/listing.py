@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from provision.errors import Exit
 from provision.rotate.people import Grade
-from provision.rotate.site import version_of
 from provision.rotate.states import State
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Revocation:
 def to_revoke(rotation: Rotation, vault: Vault) -> Iterator[Revocation]:
     """The keys to revoke now: of a leak at once, else only those whose successor is confirmed and current."""
     for person in rotation.in_state(State.EXPOSED, State.LISTED):
-        known = version_of(vault, person.user, person.other)
+        known = vault.version_of(person.user, person.other)
         if known is None:
             continue
         four = vault.value(person.user, known.version).last_four

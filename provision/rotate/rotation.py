@@ -104,7 +104,7 @@ class Rotation:
         for user in entry["users"]:
             self.people[user].trouble = trouble
 
-    def _clear(self, entry: Entry, at: datetime) -> None:  # noqa: ARG002
+    def _clear(self, entry: Entry, at: datetime) -> None:
         for user in entry["clear"]:
             self.people[user].trouble = None
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
     from provision.keys.age import Identity
-    from provision.keys.ledger import KeyVersion
     from provision.keys.vault import Vault
     from provision.rotate.asking import Reach, Route
     from provision.rotate.people import Trouble
@@ -66,7 +65,7 @@ class Site:
 
     def key(self, user: str, fingerprint: str) -> Secret | None:
         """A key of a user by its fingerprint."""
-        known = version_of(self.vault, user, fingerprint)
+        known = self.vault.version_of(user, fingerprint)
         return self.vault.value(user, known.version) if known else None
 
     def route(self, user: str) -> Route | Trouble:
@@ -91,11 +90,6 @@ class Site:
                 log_of(self.workspace.vault),
                 [Event(now, self.who, what, user, name, detail) for what, user, name, detail in events],
             )
-
-
-def version_of(vault: Vault, user: str, fingerprint: str) -> KeyVersion | None:
-    """The newest version of a user that is this key."""
-    return next((known for known in reversed(vault.versions(user)) if known.fingerprint == fingerprint), None)
 
 
 @contextlib.contextmanager

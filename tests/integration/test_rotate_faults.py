@@ -305,7 +305,9 @@ def test_a_vault_that_cannot_be_written(fleet: Fleet, monkeypatch: pytest.Monkey
     to_the_end(fleet)
 
 
-def test_a_clock_that_jumps_back(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clock_that_jumps_back(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from provision.rotate import site
 
     assert start(fleet, fleet.new_keys()) == 0
