@@ -10,6 +10,8 @@ from provision.redact.masks import masked_already
 from provision.redact.notes import Masked, Notes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from provision.detect.detector import Detector
     from provision.detect.match import Match
     from provision.redact.masks import Masker
@@ -32,6 +34,10 @@ class Options:
     preview: bool = False
 
 
+def _silent(_doing: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One run over one or many files. Masks of the same secret have the same tag in all of them."""
@@ -40,6 +46,8 @@ class Session:
     masker: Masker
     options: Options = Options()
     notes: Notes = field(default_factory=Notes)
+    progress: Callable[[str, int, int], None] = _silent
+    """Told by what takes long: what is being done, how much of it is done, of how much."""
 
     def note(self, file: str, where: str, match: Match) -> None:
         """Remember that a match was masked."""
