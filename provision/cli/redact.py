@@ -14,7 +14,7 @@ from provision.cli.context import Run
 from provision.errors import Exit, ProvisionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from provision.detect.known import KnownKeys
     from provision.redact.kinds import Kind
@@ -138,7 +138,29 @@ def _session(
 
         chosen += load_rules(rules)
     detector = Detector(chosen, _known(run, known), entropy=entropy)
-    return Session(detector, Masker(cast("Style", style), secrets.token_bytes(32)), cast("Options", options))
+    masker = Masker(cast("Style", style), secrets.token_bytes(32))
+    return Session(detector, masker, cast("Options", options), progress=_progress(run))
+
+
+def _progress(run: Run) -> Callable[[str, int, int], None]:
+    """Shows how far videos and long documents are, on standard error."""
+    import time
+
+    from provision.report.progress import Progress
+
+    shown: dict[str, Progress] = {}
+
+    def step(doing: str, done: int, total: int) -> None:
+        if run.quiet:
+            return
+        if doing not in shown:
+            shown[doing] = Progress(doing, total, sys.stderr, time.monotonic)
+        if done < total:
+            shown[doing].step()
+        else:
+            shown.pop(doing).close()
+
+    return step
 
 
 def _known(run: Run, file: Path | None) -> KnownKeys | None:

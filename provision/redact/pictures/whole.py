@@ -57,6 +57,8 @@ def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) 
             shown = pixels
         tell(examined, file, f"page {number}", session)
         pages.add(shown, size)
+        session.progress(f"examine {file}", number - 1, pages.count)
+    session.progress(f"examine {file}", pages.count, pages.count)
     pages.save(target)
 
 

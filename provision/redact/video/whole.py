@@ -84,7 +84,8 @@ def _watch(video: Video, journal: Journal, file: str, session: Session) -> int:
             state = watcher.look(frame)
             if state is not None:
                 journal.add(_state(number, state))
-        session.progress(f"examine {file}", count, max(count, video.frames))
+        session.progress(f"examine {file}", count, max(count + 1, video.frames))
+    session.progress(f"examine {file}", count, count)
     return count
 
 
@@ -109,8 +110,9 @@ def _painted(video: Video, joined: list[Seen], count: int, file: str, session: S
     for number, frame in enumerate(frames_of(video)):
         for box in boxes_at(number, joined):
             _paint(frame, box, preview=session.options.preview)
-        session.progress(f"write {file}", number + 1, count)
+        session.progress(f"write {file}", number, count)
         yield frame
+    session.progress(f"write {file}", count, count)
 
 
 def _paint(frame: Pixels, box: Box, *, preview: bool) -> None:
