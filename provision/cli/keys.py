@@ -84,9 +84,14 @@ def merge(
     other: Annotated[
         Path, typer.Argument(help="The vault of the other branch: git show MERGE_HEAD:keys.vault > FILE.")
     ],
+    log: Annotated[
+        Path | None, typer.Option("--log", help="Its event log, too: git show MERGE_HEAD:events.jsonl > FILE.")
+    ] = None,
 ) -> None:
     """Take over what another branch's vault knows; for a merge conflict, which no text editor can resolve."""
     from provision.keys.age import load_identities
+    from provision.keys.eventmerge import absorb
+    from provision.keys.events import LOG_NAME, log_of
     from provision.keys.vaultfile import editing, open_vault
     from provision.keys.vaultmerge import merge as merge_vaults
 
@@ -96,8 +101,16 @@ def merge(
     theirs = open_vault(other, identities)
     with editing(workspace.vault, identities, "keys merge") as vault:
         notes = merge_vaults(vault, theirs)
+    taken = absorb(log_of(workspace.vault), log) if log is not None else 0
     run.result("".join(f"{note}\n" for note in notes))
-    run.say(f"merged; now: git add {workspace.name_of(workspace.vault)}" if notes else "there was nothing to take over")
+    if taken:
+        run.say(f"{taken} event{'s' if taken > 1 else ''} of the other branch appended to {LOG_NAME}")
+    changed = notes or taken
+    run.say(
+        f"merged; now: git add {workspace.name_of(workspace.vault)} {LOG_NAME}"
+        if changed
+        else "there was nothing to take over"
+    )
 
 
 def _days(text: str | None) -> int | None:

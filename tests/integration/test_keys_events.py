@@ -215,6 +215,35 @@ def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monk
     assert verify(log_of(vault), generation + 1).faults == ()
 
 
+def test_two_branches_logs_become_one_chain(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _import(workspace, "ada")
+    names = ("keys.vault", "events.jsonl")
+    before = {name: (workspace / name).read_bytes() for name in names}
+    _import(workspace, "bob")
+    theirs = {name: tmp_path / f"theirs-{name}" for name in names}
+    for name, path in theirs.items():
+        path.write_bytes((workspace / name).read_bytes())
+        (workspace / name).write_bytes(before[name])
+    _import(workspace, "cat")
+    merge = ["keys", "merge", str(theirs["keys.vault"]), "--log", str(theirs["events.jsonl"])]
+    assert run(merge) == 0
+    assert "git add keys.vault events.jsonl" in capsys.readouterr().err
+    told = [(each.event.what, each.event.user, each.event.detail.get("command")) for each in read(workspace / names[1])]
+    assert told[3:] == [
+        ("key added", "cat", "keys import"),
+        ("key added", "bob", "keys merge"),
+        ("key added", "bob", "keys import"),
+    ]
+    assert run(["keys", "log", "--verify"]) == 0
+    assert run(merge) == 0
+    assert len(list(read(workspace / names[1]))) <= len(told) + 1, "what was taken over is not taken over again"
+    altered = theirs["events.jsonl"]
+    altered.write_bytes(altered.read_bytes().replace(b'"user":"bob"', b'"user":"eve"'))
+    assert run(merge) == 1
+
+
 def test_a_log_that_cannot_be_written_stops_the_change(workspace: Path) -> None:
     (workspace / "events.jsonl").unlink()
     (workspace / "events.jsonl").mkdir()
