@@ -75,7 +75,9 @@ def test_every_line_of_the_tour(tmp_path: Path, sim: Simulator) -> None:
     steps = tour()
     assert len(steps) >= 9
     key = f"sk-aisa-{secrets.token_urlsafe(32)}"
+    new = f"sk-aisa-{secrets.token_urlsafe(32)}"
     sim.add_key(key)
+    sim.add_key(new)
     it, ada = tmp_path / "it", tmp_path / "ada"
     home = ada / ".hermes"
     home.mkdir(parents=True)
@@ -106,23 +108,33 @@ def test_every_line_of_the_tour(tmp_path: Path, sim: Simulator) -> None:
         assert done.returncode in (0, 10), f"{step.command}\n{text}"
         assert matches(step.expected, printed), f"README shows other output than `{step.command}` prints:\n{text}"
         if "init" in step.command:
-            prepare(acme, ada, sim, key)
+            prepare(acme, ada, sim, key, new)
         if "enroll" in step.command:
-            recipient = re.search(r"age1[a-z0-9]+", text)
+            recipient, signer = re.search(r"age1[a-z0-9]+", text), re.search(r'endpoint_key: "(.*)"', text)
             assert recipient
+            assert signer
             yaml = re.search(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
             assert yaml
-            (acme / "inventory.yaml").write_text(yaml[1].replace("age1…", recipient[0]))
+            (acme / "inventory.yaml").write_text(
+                yaml[1].replace("age1…", recipient[0]).replace("ssh-ed25519 …", signer[1])
+            )
         if "render" in step.command:
             (ada / "dist").symlink_to(acme / "dist")
-    assert key in (home / ".env").read_text()
+        if "--receipt >" in step.command:
+            (acme / "ada.receipt").write_text((ada / "ada.receipt").read_text())
+    installed = (home / ".env").read_text()
+    assert key not in installed
+    assert new in installed
 
 
-def prepare(acme: Path, ada: Path, sim: Simulator, key: str) -> None:
-    """What the tour takes for granted: a gateway that answers, a file of keys, IT's public key in ada's hands."""
+def prepare(acme: Path, ada: Path, sim: Simulator, key: str, new: str) -> None:
+    """What the tour takes for granted: a gateway that answers, files of keys, IT's public key in ada's hands, a leak."""
     for path in (acme / "profiles").glob("*.yaml"):
         path.write_text(path.read_text().replace(GATEWAY, sim.url))
     settings = acme / "provision.toml"
     settings.write_text(f'gateway = "{sim.base_url}"\n' + settings.read_text())
     (acme / "keys.csv").write_text(f"user,key,label\nada,{key},ada-laptop\n")
+    (acme / "new.csv").write_text(f"user,new_key,label\nada,{new},ada-2\n")
+    bearer = f"Authorization: Bearer sk-aisa-{secrets.token_urlsafe(32)}"
+    (ada / "deploy.sh").write_text(f'#!/bin/sh\ncurl -H "{bearer}" {GATEWAY}/v1/models\n')
     (ada / "allowed_signers").write_text((acme / "allowed_signers").read_text())
