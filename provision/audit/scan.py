@@ -121,8 +121,16 @@ def read_stream(stream: BinaryIO, limits: Limits) -> Iterator[Blob | Unreadable]
 
 
 def find(task: Task, detector: Detector, limits: Limits) -> Iterator[RawFinding | Unreadable]:
-    """What is found in one thing that was met."""
-    return _found(read(task, limits), detector)
+    """What is found in one thing that was met. Whatever fails over it is reported, and ends neither the scan nor a worker."""
+    try:
+        yield from _found(read(task, limits), detector)
+    except Exception as e:  # hostile content meets parsers here; one file must not hide all others
+        yield Unreadable(place_of(task), f"it could not be looked through to its end ({type(e).__name__})")
+
+
+def place_of(task: Task) -> str:
+    """How a task is called in reports."""
+    return f"/proc/{task.pid}" if isinstance(task, Process) else task.path
 
 
 def _found(blobs: Iterable[Blob | Unreadable], detector: Detector) -> Iterator[RawFinding | Unreadable]:

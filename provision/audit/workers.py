@@ -134,11 +134,13 @@ class Crew:
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
+        from provision.audit.scan import place_of  # noqa: PLC0415  scan imports this module
+
         at = min(worker.at.value, len(worker.batch) - 1)
         task = worker.batch[at]
         how = worker.process.exitcode
         reason = f"a worker process died over it ({signal.Signals(-how).name if how and how < 0 else f'exit {how}'})"
-        yield Unreadable(getattr(task, "path", f"process {getattr(task, 'pid', '')}"), reason)
+        yield Unreadable(place_of(task), reason)
         yield Done(worker.batch[: at + 1])
         if worker.batch[at + 1 :]:
             again.append(worker.batch[at + 1 :])
