@@ -14,7 +14,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from provision.errors import NothingMatchedError, ProvisionError, UsageError
-from provision.files import FileProblemError, locked, read_optional, write_atomic
+from provision.files import STAGED_SUFFIX, FileProblemError, locked, read_optional, write_atomic
 from provision.rotate.journal import StoppedError, last_entry, mend, read_entries
 from provision.rotate.people import moment, stamp
 from provision.rotate.rotation import Rotation, fold
@@ -118,6 +118,8 @@ class Store:
         note = own / "rotate.owner"
         with locked(own / "rotate.lock", doing, wait_s=0.2):
             remark = _left_behind(note, now, take_over=take_over)
+            for stray in own.glob(f".{note.name}.*{STAGED_SUFFIX}"):  # of somebody who was killed while writing it
+                stray.unlink(missing_ok=True)
             mine = {"who": _me(), "host": socket.gethostname(), "pid": os.getpid(), "doing": doing, "since": stamp(now)}
             try:
                 write_atomic(note, json.dumps(mine).encode(), mode=0o644, durable=False)

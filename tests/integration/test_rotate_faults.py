@@ -256,7 +256,7 @@ def test_a_full_disk(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = os.fsync
 
     def full(descriptor: int) -> None:
-        if "keys.vault" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if "keys.vault" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             raise OSError(28, "No space left on device")
         plain(descriptor)
 
@@ -273,7 +273,7 @@ def test_a_full_disk_while_the_journal_is_written(fleet: Fleet, monkeypatch: pyt
 
     def full(descriptor: int, data: bytes) -> int:
         nonlocal left
-        if "/rotations/" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if "/rotations/" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             left -= 1
             if left < 0:
                 return plain(descriptor, data[: len(data) // 2])  # what a full disk does: a part of it
