@@ -6,6 +6,7 @@ secret that somebody used as a key, and a file that cannot be parsed simply has 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,15 +50,14 @@ def key_paths(name: str, data: bytes) -> Callable[[int], str | None]:
     form = form_of(name)
     if form == "env":
         return lambda offset: _env_name(data, offset)
-    try:
+    values: list[Value] = []
+    with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
         if form == "json":
-            values = list(_json_values(data))
+            values.extend(_json_values(data))
         elif form == "yaml" and len(data) <= _YAML_BYTES:
-            values = _in_bytes(data, list(yaml_values(data.decode("utf-8"))))
-        else:
-            return lambda _: None
-    except (ValueError, IndexError):
-        return lambda _: None
+            values.extend(yaml_values(data.decode("utf-8")))
+    if form == "yaml" and values:
+        values = _in_bytes(data, values)
     starts = [value.start for value in values]
 
     def path_at(offset: int) -> str | None:
