@@ -18,7 +18,9 @@ _CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%
 def plausible(value: bytes) -> bool:
     """Whether a quoted value, or one that fills its line, can be a secret: random, or a strong password of 8 or more."""
     text = _text(value)
-    if text is None or _CODE.search(value):
+    if text is None or _CODE.search(value) or _is_spelled(text):
+        return False
+    if b"." in value and _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
         return False
     return looks_random(text) or _made_up(text)
 
@@ -26,7 +28,7 @@ def plausible(value: bytes) -> bool:
 def plausible_bare(value: bytes) -> bool:
     """The same for a value without quotes in the middle of a line, where names of variables stand, too."""
     text = _text(value)
-    if text is None or _CODE.search(value):
+    if text is None or _CODE.search(value) or _is_spelled(text):
         return False
     if _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
         return False
@@ -39,6 +41,12 @@ def _text(value: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if text.isprintable() and "://" not in text else None
+
+
+def _is_spelled(text: str) -> bool:
+    """Whether it is put together of words and numbers, as `_pep_440_key` is: no part of it has letters and digits."""
+    parts = [part for part in re.split(r"[_./:-]+", text) if part]
+    return len(parts) >= 3 and all(part.isalpha() or part.isdigit() for part in parts)
 
 
 def _made_up(text: str) -> bool:

@@ -7,7 +7,9 @@ or its randomness is also excused for being a hash, a UUID, a path, an address o
 
 from __future__ import annotations
 
+import base64
 import re
+from urllib.parse import unquote
 
 from provision.detect.entropy import run_share, shannon, word_share
 from provision.detect.shapes import aisa_shaped, placeholder
@@ -25,7 +27,10 @@ _EXAMPLE = re.compile(
       | (?:insert|enter|paste|put)[-_ ]?(?:your|here|the) | (?:api|the|some)[-_]?key[-_]?here | \bfake | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
       | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
+_PAIR = re.compile(r"(?<![.*])(?:\.\.|\*\*)(?![.*])")
+_BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
+_FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # ours: names of a key and of a finding
 _HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+")
 _CRYPT = re.compile(
     r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}"
@@ -70,15 +75,17 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
 
 
 def _stands_for_something(value: str) -> bool:
-    return bool(placeholder(value) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
+    # two dots or stars happen in long random passwords, a mask has more
+    plain = _PAIR.sub("", value) if len(value) >= 12 else value
+    return bool(placeholder(plain) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
 
 
 def _weak_password(value: str) -> bool:
     """Words that stand for a password in every manual. A short real one is found all the same."""
     return bool(
         re.fullmatch(
-            r"(?i)pass(?:word|wd|phrase)?\d*|pwd|secret|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]",
-            value,
+            r"(?i)(?:(?:my|your|a|the|some)[-_ ]?)?(?:super[-_ ]?)?(?:pass(?:word|wd|phrase)?|secret)\d*|pwd|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]",
+            unquote(value),
         )
         or _EXAMPLE.search(value)
     )
@@ -103,14 +110,29 @@ def _example(value: str, *, guessed: bool) -> bool:
 def _other_thing(value: str) -> bool:
     return bool(
         _UUID.fullmatch(value)
+        or _FINGERPRINT.fullmatch(value)
         or _HASH.fullmatch(value)
         or _CRYPT.match(value)
         or _PUBLIC.match(value)
         or _NUMBER.fullmatch(value)
         or _PLACE.search(value)
         or (_PATH.fullmatch(value) and word_share(value) > 0.2)
+        or _says_something(value)
         or _CODE.search(value)
     )
+
+
+def _says_something(value: str) -> bool:
+    """Whether it is base64 or percent signs for a sentence or for words."""
+    if "%" in value and word_share(unquote(value)) > 0.5:
+        return True
+    if not _BASE64.fullmatch(value):
+        return False
+    try:
+        text = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except ValueError:
+        return False
+    return text.isprintable() and word_share(text) > 0.5
 
 
 def _named_otherwise(value: str, context: bytes) -> bool:

@@ -21,7 +21,7 @@ _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 
 _NAME = (
     r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing|master|account|shared|service|app|client|license|deploy)[_-]?key"
-    r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|pass|pwd|credentials?|authorization|auth|jwt|cookie)"
+    r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth|jwt|cookie)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
 )
 _AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"

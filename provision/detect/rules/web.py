@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=tuple(f"{scheme}://" for scheme in _WEB),
-        pattern=r"(?i)\b(?:" + "|".join(_WEB) + r")://[^\s:/@\"'`<>\\?#&]{1,80}:(?P<secret>[^\s/@\"'`<>\\?#]{6,255})@(?:[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){1,5}|localhost)",
+        pattern=r"(?i)\b(?:" + "|".join(_WEB) + r")://[^\s:/@\"'`<>\\?#&]{1,80}:(?P<secret>[^\s/@\"'`<>\\?#,]{6,255})@(?:[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){1,5}|localhost)",
         examples=(made("https://deploy:", ALNUM, 20, "@git.corp.net/x.git"), made("HTTPS_PROXY=http://me:", ALNUM, 14, "@proxy.corp.net:8080")),
         counter_examples=("https://user:password@github.com/x", "http://user:pass@proxy.corp.net:3128", "https://host:8443/a@b"),
         reach=768,

@@ -125,6 +125,14 @@ def test_a_value_whose_name_says_otherwise_is_excused(name: str) -> None:
     assert not is_not_secret(value, "assigned-quoted", f'  "api_key": "{value}",'.encode())
 
 
+def test_two_dots_do_not_make_a_mask() -> None:
+    left, right = filler("l", ALNUM, 9), filler("r", ALNUM, 7)
+    assert not is_not_secret(f"{left}..{right}", "dsn-password")
+    assert not is_not_secret(f"{left}**{right}", "assigned-quoted")
+    assert is_not_secret(f"{left}...{right}", "dsn-password")
+    assert is_not_secret(f"{left}****{right}", "assigned-quoted")
+
+
 def test_random_text_is_told_from_words() -> None:
     assert looks_random(filler("a", ALNUM, 32))
     assert looks_random(filler("a", HEX, 32))
