@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.fix.change import Change, Left
-from provision.audit.fix.database import mask_database
+from provision.audit.fix.database import BUSY_MS, mask_database
 from provision.audit.fix.mask import LARGEST_BYTES, mask_text
 from provision.bundle.owner import as_owner
 from provision.bundle.strictjson import Form
@@ -161,16 +161,18 @@ def _before(change: Change) -> tuple[Literal["content", "database", "mode", "new
         return "new", b"", 0o600
     mode = stat.S_IMODE(change.path.lstat().st_mode)
     if change.database:
-        with closing(sqlite3.connect(change.path)) as db:
-            return "database", _snapshot(db), mode
+        with closing(sqlite3.connect(change.path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
+            return "database", _snapshot(db, change.path.name), mode
     if change.data is None:
         return "mode", b"", mode
     return "content", read_bounded(change.path, LARGEST_BYTES, follow=False), mode
 
 
-def _snapshot(db: sqlite3.Connection) -> bytes:
+def _snapshot(db: sqlite3.Connection, name: str) -> bytes:
     """A consistent copy, also of what is still in the write-ahead log."""
     try:
+        db.execute("BEGIN")
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # raises when locked; `backup` would wait for ever
         with closing(sqlite3.connect(":memory:")) as copy:
             db.backup(copy)
             return copy.serialize()

@@ -96,7 +96,7 @@ def _settled(  # noqa: PLR0917  one home's own values
     if installed is not None:
         draft = _as_installed(old, installed)
         after = _with(files, old, profile, draft)
-        check = check_route(after, installed.manifest, environ=environ, now=now.timestamp())
+        check = check_route(after, installed.manifest, environ=_as_run(environ, old, installed), now=now.timestamp())
         was = check_route(files, installed.manifest, environ=environ, now=now.timestamp())
         if was.as_expected and not check.as_expected:
             raise CannotMendError(
@@ -116,6 +116,15 @@ def _settled(  # noqa: PLR0917  one home's own values
         "its keys cannot be moved to .env without changing its next request",
         hint="write the provider under providers: with key_env, as docs/hermes.md shows",
     )
+
+
+def _as_run(environ: Mapping[str, str], old: HomeFiles, installed: Installed) -> Mapping[str, str]:
+    """What `provision run` will start Hermes in, once the line that stands in its way is gone."""
+    manifest = installed.manifest
+    value = read_raw(old.env or b"").get(manifest.key_env)
+    if manifest.secret_delivery is not SecretDelivery.RUN or not value:
+        return environ
+    return {**environ, manifest.key_env: value}
 
 
 def _route(files: HermesFiles, profile: str | None, environ: Mapping[str, str], now: datetime) -> Route:
