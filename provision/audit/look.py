@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from bisect import bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.audit.finding import Place
-from provision.audit.source import Blob, Kind, RawFinding, Spot
+from provision.audit.source import Blob, RawFinding, Spot
 from provision.audit.structured import form_of, key_paths, yaml_scalars
 from provision.detect.shapes import without_secrets
 
@@ -165,15 +167,22 @@ def _escaped_yaml(blob: Blob, found: list[Match], detector: Detector) -> Iterato
     if form_of(blob.where or blob.path) != "yaml" or not _ESCAPED.search(data):
         return
     known = {match.secret for match in found}
-    try:
-        text = data.decode("utf-8")
-        scalars = [scalar for scalar in yaml_scalars(text) if "\\" in text[scalar[0] : scalar[1]]]
-    except ValueError:
-        return
-    for start, _, path, value in scalars:
-        name = path.rpartition(".")[2]
-        for match in detector.scan(f"{name}: {value}".encode("utf-8", "surrogatepass")):
-            if match.secret not in known:
-                line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
-                where = ": ".join(part for part in (blob.where, path) if part)
-                yield RawFinding(Place(blob.path, line, column, where), match, Kind.TEXT)
+    values: list[tuple[int, str]] = []
+    starts: list[int] = []
+    lines = bytearray()
+    text = data.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError):  # what comes before the damage counts
+        for start, end, path, value in yaml_scalars(text):
+            if "\\" in text[start:end]:
+                values.append((start, path))
+                starts.append(len(lines))
+                lines += f"{path.rpartition('.')[2]}: {value}\n\n".encode("utf-8", "surrogatepass")
+    for match in detector.scan(bytes(lines)):
+        if match.secret not in known:
+            start, path = values[bisect_right(starts, match.start) - 1]
+            line, column = (
+                text.count("\n", 0, start) + 1,
+                len(text[text.rfind("\n", 0, start) + 1 : start].encode()) + 1,
+            )
+            where = ": ".join(part for part in (blob.where, path) if part)
+            yield RawFinding(Place(blob.path, line, column, where), match, blob.kind)

@@ -14,10 +14,11 @@ from provision.audit.content import read_file
 from provision.audit.environ import Process, processes, read_process
 from provision.audit.git import read_repository
 from provision.audit.look import look
+from provision.audit.opening import said
 from provision.audit.source import Blob, Kind, Limits, RawFinding, Unreadable
-from provision.audit.unpacking import CHUNK_BYTES, Stream, sniff
+from provision.audit.unpacking import CHUNK_BYTES, Quiet, Stream, sniff
 from provision.audit.walk import File, Home, Repository, inside, walk
-from provision.audit.workers import Crew, Done
+from provision.audit.workers import Crew, Done, UnsharedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,13 +61,16 @@ def scan(
     its owner are looked through as well. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
     `workers` None lets the amount of work decide; 1 stays in this process. A path that does not exist is an `Unreadable`.
     """
-    limits = limits or Limits()
+    run = _Run(detector, limits or Limits(), on_progress)
     if stdin is not None:
-        yield from _found(read_stream(stdin, limits), detector)
-    met = met_below(paths, companions=companions, on_home=on_home)
+        yield from run.stream(stdin, STDIN)
+    for path in filter(_is_own_pipe, paths):
+        with Path(path).open("rb") as pipe:
+            yield from run.stream(pipe, str(path))
+    met = met_below([path for path in paths if not _is_own_pipe(path)], companions=companions, on_home=on_home)
     if environ:
         met = chain(met, processes())
-    yield from _Run(detector, limits, on_progress).all(met, workers or os.cpu_count() or 1)
+    yield from run.all(met, workers or os.cpu_count() or 1)
 
 
 def read_sources(paths: Sequence[str | Path], limits: Limits | None = None) -> Iterator[Blob | Unreadable]:
@@ -110,14 +114,19 @@ def read(task: Task, limits: Limits) -> Iterator[Blob | Unreadable]:
             assert_never(task)
 
 
-def read_stream(stream: BinaryIO, limits: Limits) -> Iterator[Blob | Unreadable]:
+def _is_own_pipe(path: str | Path) -> bool:
+    """Whether a path is a pipe that this process was given, as a shell does for `<(command)`."""
+    return os.fspath(path).startswith(("/dev/fd/", "/proc/self/fd/")) and Path(path).is_fifo()
+
+
+def read_stream(name: str, stream: Stream, limits: Limits) -> Iterator[Blob | Unreadable]:
     """Standard input: text, or an archive that can be read as it arrives."""
-    content = Stream(iter(lambda: stream.read(CHUNK_BYTES), b""))
-    head = content.peek(512)
+    head = stream.peek(512)
     if sniff(head) is None:
-        yield Blob(STDIN, content.parts(), None, Kind.STREAM)
+        parts = Quiet(stream.parts())
+        yield Blob(name, parts, None, Kind.STREAM)
     else:
-        yield from unfold(STDIN, "stdin", head, content.parts(), limits, size=0)
+        yield from unfold(name, "stdin", head, stream.parts(), limits, size=0)
 
 
 def find(task: Task, detector: Detector, limits: Limits) -> Iterator[RawFinding | Unreadable]:
@@ -150,6 +159,17 @@ class _Run:
         self._aside: list[Unreadable] = []
         """What could not even be opened, met while batches were made."""
 
+    def stream(self, stream: BinaryIO, name: str) -> Iterator[RawFinding | Unreadable]:
+        content = Stream(iter(lambda: stream.read(CHUNK_BYTES), b""))
+        try:
+            yield from _found(read_stream(name, content, self._limits), self._detector)
+            content.check()
+        except OSError as e:
+            yield Unreadable(name, said(e))
+        self._tally.files += 1
+        self._tally.bytes += content.given
+        self._on_progress(self._tally)
+
     def all(self, met: Iterator[Task | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
         batches = self._batches(met)
         while workers == 1 or (self._tally.bytes < _ALONE_BYTES and self._tally.files < _ALONE_FILES):
@@ -168,7 +188,13 @@ class _Run:
         self._count(batch)
 
     def _together(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
-        with Crew(self._detector, self._limits, workers) as crew:
+        try:
+            crew = Crew(self._detector, self._limits, workers)
+        except UnsharedError:
+            for batch in batches:
+                yield from self._alone(batch)
+            return
+        with crew:
             for found in crew.run(batches):
                 if isinstance(found, Done):
                     self._count(found.batch)

@@ -7,8 +7,11 @@ one. A `Secret` refuses to be pickled, so matches cross the pipe, which nobody e
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
+import pickle
 import signal
+import sys
 import threading
 from dataclasses import dataclass, field
 from multiprocessing import sharedctypes
@@ -17,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.audit.source import RawFinding, Unreadable
 from provision.detect.match import Match
+from provision.detect.rule import Rule
+from provision.detect.rules import BUILTIN
 from provision.detect.secret import Secret
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from provision.detect.detector import Detector
 
 _FEWEST_SECONDS = 5.0
+_BUILTIN = {rule.id: rule for rule in BUILTIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,12 @@ class Crew:
     """`count` worker processes, started when there is work for them and ended with the `with` block."""
 
     def __init__(self, detector: Detector, limits: Limits, count: int) -> None:
-        self._arguments = (detector, limits)
+        """Raises UnsharedError when the detector's rules cannot be handed to another process."""
         self._count = count
         self._workers: list[_Worker] = []
-        alone = threading.active_count() == 1 and "fork" in multiprocessing.get_all_start_methods()
-        self._context: BaseContext = multiprocessing.get_context("fork" if alone else "spawn")
+        forks = sys.platform.startswith("linux") and threading.active_count() == 1
+        self._context: BaseContext = multiprocessing.get_context("fork" if forks else "spawn")
+        self._arguments = (detector if forks else _packed(detector), limits)
 
     def __enter__(self) -> Crew:
         return self
@@ -146,10 +153,36 @@ class Crew:
             again.append(worker.batch[at + 1 :])
 
 
-def _work(pipe: Connection, at: Any, inherited: list[Connection], detector: Detector, limits: Limits) -> None:
+class UnsharedError(Exception):
+    """This detector can only be used in the process that made it."""
+
+
+class _Packer(pickle.Pickler):
+    """Names the rules that every process has, instead of copying them: they hold functions, which do not travel."""
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return obj.id if isinstance(obj, Rule) and _BUILTIN.get(obj.id) is obj else None
+
+
+class _Unpacker(pickle.Unpickler):
+    def persistent_load(self, name: Any) -> Rule:
+        return _BUILTIN[name]
+
+
+def _packed(detector: Detector) -> bytes:
+    out = io.BytesIO()
+    try:
+        _Packer(out).dump(detector)
+    except (pickle.PicklingError, AttributeError, TypeError) as e:
+        raise UnsharedError from e
+    return out.getvalue()
+
+
+def _work(pipe: Connection, at: Any, inherited: list[Connection], packed: Detector | bytes, limits: Limits) -> None:
     """A worker's life: take a batch, send what is found, send None; ends when the pipe does."""
     from provision.audit.scan import find  # noqa: PLC0415  scan imports this module
 
+    detector = _Unpacker(io.BytesIO(packed)).load() if isinstance(packed, bytes) else packed
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
         other.close()

@@ -179,6 +179,11 @@ def test_standard_input_in_any_form(tmp_path: Path) -> None:
     assert look_through(stdin=io.BytesIO(text)).places(key) == ["<stdin>:2:3"]
     assert look_through(stdin=io.BytesIO(gzip.compress(text))).places(key) == ["<stdin>:2:3 (stdin!stdin)"]
     assert not look_through(stdin=io.BytesIO()).found
+    reader, writer = os.pipe()
+    os.write(writer, text)
+    os.close(writer)
+    with os.fdopen(reader):
+        assert look_through(f"/dev/fd/{reader}").places(key) == [f"/dev/fd/{reader}:2:3"]
 
 
 def test_lines_and_columns_hold_across_chunks_of_a_large_file(tmp_path: Path) -> None:
@@ -190,6 +195,23 @@ def test_lines_and_columns_hold_across_chunks_of_a_large_file(tmp_path: Path) ->
     for number, (line, key) in enumerate(zip(lines, keys, strict=True), 1):
         column = line.encode().index(key.encode()) + 1
         assert result.places(key) == [f"{tmp_path}/big.log:{number}:{column}"]
+
+
+def test_settings_that_escape_nest_or_multiply(tmp_path: Path) -> None:
+    key, escaped = a_key(), a_key()
+    laughs = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 30))
+    (tmp_path / "bomb.yaml").write_text(f"l0: &l0 [x, x]\n{laughs}api_key: {key}\n")
+    (tmp_path / "deep.yaml").write_text("[" * 100_000 + key)
+    (tmp_path / "deep.json").write_text('{"a":' * 100_000 + f'"{key}"')
+    many = "".join(f'k{i}: "\\x41{i}"\n' for i in range(30_000))
+    (tmp_path / "hidden.yaml").write_text(f'{many}é: {{api_key: "\\x73\\x6b{escaped[2:]}"}}\n')
+    started = time.monotonic()
+    result = look_through(tmp_path)
+    assert result.keys() == {key: 3, escaped: 1}
+    assert result.places(escaped) == [f'{tmp_path}/hidden.yaml:30001:15 ("é".api_key)']
+    assert f"{tmp_path}/bomb.yaml:31:10 (api_key)" in result.places(key)
+    assert not result.unread
+    assert time.monotonic() - started < 20
 
 
 def test_what_stands_beside_a_secret_shows_no_other(tmp_path: Path) -> None:
@@ -209,6 +231,10 @@ def test_workers_find_the_same_and_one_that_dies_is_reported(tmp_path: Path, mon
         (tmp_path / f"{i:03}").write_text(f"k={key}\n")
     monkeypatch.setattr(scanning, "_ALONE_FILES", 0)
     assert set(look_through(tmp_path, workers=3).keys()) == keys
+    elsewhere = threading.Thread(target=time.sleep, args=(0.5,))
+    elsewhere.start()  # a process with threads is not forked: its workers begin anew
+    assert set(look_through(tmp_path, workers=2).keys()) == keys
+    elsewhere.join()
     real = scanning.read
 
     def deadly(task, limits):  # type: ignore[no-untyped-def]
