@@ -197,8 +197,9 @@ def finish_command(
         rotation = site.store.the_one(name)
         reasons, blocking = left_out(list(rotation.people.values()), exceptions)
         if blocking:
-            from provision.report.rotation import waits_for
+            from provision.report.rotation import waiter
 
+            waits_for = waiter(rotation)
             rows = [(p.user, p.state.value, waits_for(p)) for p in blocking[:50]]
             run.result(table(("USER", "STATE", "WAITS FOR"), rows), output)
             run.say(

@@ -13,7 +13,7 @@ from provision.rotate.people import stamp
 from provision.rotate.states import OVER, WAITS_FOR, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from provision.rotate.listing import Revocation
@@ -117,6 +117,7 @@ def _troubles(status: Status) -> Iterator[str]:
 
 
 def _waiting(status: Status, *, everybody: bool) -> Iterator[str]:
+    waits_for = waiter(status.rotation)
     people = [p for p in status.rotation.people.values() if everybody or p.state not in OVER]
     rows = [
         (
@@ -174,11 +175,18 @@ def _next(status: Status) -> str:
     return "now: provision rotate resume, from time to time"
 
 
-def waits_for(person: Person) -> str:
-    """Whom or what a user waits for."""
-    if person.state is State.BARE and person.target:
-        return "provision rotate resume"
-    return WAITS_FOR.get(person.state, "-")
+def waiter(rotation: Rotation) -> Callable[[Person], str]:
+    """Says of each user whom or what they wait for."""
+    wave = rotation.open_wave()
+
+    def waits_for(person: Person) -> str:
+        if person.state is State.BARE and person.target:
+            return "provision rotate resume"
+        if person.state in {State.PENDING, State.PROBED} and not person.back and person.wave > wave:
+            return "its wave"
+        return WAITS_FOR.get(person.state, "-")
+
+    return waits_for
 
 
 def age(span: timedelta) -> str:
@@ -196,7 +204,7 @@ def status_json(statuses: Sequence[Status]) -> str:
 
 
 def _rotation(status: Status) -> dict[str, Any]:
-    rotation, terms = status.rotation, status.rotation.terms
+    rotation, terms, waits_for = status.rotation, status.rotation.terms, waiter(status.rotation)
     waves = []
     for number, wave in enumerate(rotation.waves(), 1):
         counts = Counter(p.state.value for p in wave)
@@ -219,11 +227,11 @@ def _rotation(status: Status) -> dict[str, Any]:
         "waves": waves,
         "revoke": revoke,
         "doubts": [{"cause": d.cause, "message": d.message, "cure": d.cure} for d in status.doubts],
-        "users": [_person(p) for p in rotation.people.values()],
+        "users": [_person(p, waits_for) for p in rotation.people.values()],
     }
 
 
-def _person(p: Person) -> dict[str, Any]:
+def _person(p: Person, waits_for: Callable[[Person], str]) -> dict[str, Any]:
     trouble = p.trouble
     told = (
         {"cause": trouble.cause, "grade": trouble.grade, "message": trouble.message, "cure": trouble.cure}
@@ -266,11 +274,13 @@ def _sections(statuses: Sequence[Status]) -> Iterator[Section]:
         headers = ("user", "label", "ends in", "key", "idle")
         yield Section("to revoke in the console", "", headers, revoke, "bad")
     people = [(s, p) for s in statuses for p in s.rotation.people.values()]
+    waits = {s.rotation.id: waiter(s.rotation) for s in statuses}
     wrong = [(p.user, p.state.value, t.cause, t.message, t.cure) for _, p in people if (t := p.trouble) is not None]
     if wrong:
         yield Section("in the way", "", ("user", "state", "cause", "what", "what to do"), wrong, "unsure")
     columns = ("rotation", "wave", "user", "profile", "state", "since", "waits for")
     everyone = (
-        (s.rotation.id, p.wave + 1, p.user, p.profile, p.state.value, stamp(p.since), waits_for(p)) for s, p in people
+        (s.rotation.id, p.wave + 1, p.user, p.profile, p.state.value, stamp(p.since), waits[s.rotation.id](p))
+        for s, p in people
     )
     yield Section("everybody", "", columns, everyone)

@@ -54,6 +54,7 @@ def release(book: Recorder, people: Sequence[Person]) -> None:
     common = common_of(site.workspace, site.vault, now, ahead(site.workspace.root) | targets)
     states = [site.states[user] for user in by_user]
     built: dict[str, int] = {}
+    changed: list[tuple[str, str, str, dict[str, str | int | None]]] = []
     with book.act("release", people), stopping("dist/"), opened_dist(site.workspace.dist) as dist:
         key = load_signing_key(site.workspace.signing_key)
         for outcome in build(BuildOrder(states, everybody, common), dist, key, lambda *_: None):
@@ -65,7 +66,11 @@ def release(book: Recorder, people: Sequence[Person]) -> None:
                 book.trouble(Trouble("no-bundle", outcome.message, cure, Grade.FAILED), person)
             else:
                 built[outcome.user] = outcome.generation
+                if outcome.key_before != outcome.key_fingerprint and outcome.status is not Status.UNCHANGED:
+                    detail: dict[str, str | int | None] = {"bundle": outcome.generation, "rotation": book.rotation.id}
+                    changed.append(("key rendered", outcome.user, outcome.key_fingerprint, detail))
     book.flush()
+    site.record(changed)
     book.write(happened(Event.BUILT, built, book.now()))
 
 
