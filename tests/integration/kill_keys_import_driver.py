@@ -14,6 +14,7 @@ from pathlib import Path
 
 from provision.cli.main import run
 from provision.keys.age import load_identities
+from provision.keys.events import verify
 from provision.keys.vaultfile import open_vault
 
 _STEPS = frozenset(["open", "os.rename", "os.remove", "os.truncate", "os.chmod", "os.link", "os.mkdir"])
@@ -60,16 +61,28 @@ def _traces(workspace: Path, canary: bytes) -> list[str]:
     return [str(path) for path in workspace.rglob("*") if path.is_file() and canary in path.read_bytes()]
 
 
+def _put_back(files: dict[Path, bytes]) -> None:
+    for path, data in files.items():
+        path.write_bytes(data)
+
+
+def _log_faults(log: Path, held: tuple[int, dict[str, str]] | None) -> list[str]:
+    """What the event log lacks: it must hold, and know of every change that was saved."""
+    recorded = verify(log)
+    missing = held is not None and (recorded.generation or 0) < held[0]
+    return [fault.what for fault in recorded.faults] + ["a change that is not in the log"] * missing
+
+
 def main(workspace: Path, keys: Path, identity: Path, canary: bytes, runs: int, seed: int) -> None:
     chance = random.Random(seed)
     with Path(os.devnull).open("w") as sys.stdout:  # imports all that the command imports
         assert run(["--quiet", "--workspace", str(workspace), "keys", "import", "--dry-run", str(keys)]) == 0
     sys.stdout = sys.__stdout__
-    vault = workspace / "keys.vault"
-    old_bytes, old = vault.read_bytes(), _held(workspace, identity)
+    vault, log = workspace / "keys.vault", workspace / "events.jsonl"
+    old_bytes, old, old_log = vault.read_bytes(), _held(workspace, identity), log.read_bytes()
     durations = []
     for _ in range(3):
-        vault.write_bytes(old_bytes)
+        _put_back({vault: old_bytes, log: old_log})
         began = time.perf_counter()
         assert _run(workspace, keys) == 0, "the import itself fails"
         durations.append(time.perf_counter() - began)
@@ -80,7 +93,7 @@ def main(workspace: Path, keys: Path, identity: Path, canary: bytes, runs: int, 
     while True:
         at_random = result["killed"] < runs  # type: ignore[operator]
         plan: dict[str, float] = {"die_after_s": chance.uniform(0, usual_s)} if at_random else {"die_at_step": step}
-        vault.write_bytes(old_bytes)
+        _put_back({vault: old_bytes, log: old_log})
         code = _run(workspace, keys, **plan)  # type: ignore[arg-type]
         if code == -signal.SIGKILL:
             result["killed"] += 1  # type: ignore[operator]
@@ -97,6 +110,7 @@ def main(workspace: Path, keys: Path, identity: Path, canary: bytes, runs: int, 
             result["new"] += 1  # type: ignore[operator]
         else:
             bad.append(f"{plan}: neither old nor new")
+        bad += [f"{plan}: {fault}" for fault in _log_faults(log, held)]
         bad += [f"{plan}: a key in clear in {path}" for path in _traces(workspace, canary)]
         if chance.random() < 0.1:  # whoever comes next is not stopped by what the dead one left
             assert _run(workspace, keys) == 0, f"{plan}: the next import fails"
