@@ -164,7 +164,7 @@ def _escaped_yaml(blob: Blob, found: list[Match], detector: Detector) -> Iterato
     data = blob.data
     if not isinstance(data, bytes) or len(data) > _YAML_BYTES or blob.locate is not None:
         return
-    if form_of(blob.where or blob.path) != "yaml" or not _ESCAPED.search(data):
+    if b"\\" not in data or form_of(blob.where or blob.path) != "yaml" or not _ESCAPED.search(data):
         return
     known = {match.secret for match in found}
     values: list[tuple[int, str]] = []
