@@ -6,6 +6,7 @@ twice by the same rule.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 from provision.detect.engine_re2 import compiled
 from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys
-from provision.detect.match import Match, Span
+from provision.detect.match import Confidence, Match, Span
 from provision.detect.notsecret import is_not_secret
 from provision.detect.rule import Rule
 from provision.detect.secret import Secret
 
 _CONTEXT = 64
+_LONGEST_WORD = 32
 _MEMORY_BYTES = 32 << 20
 
 
@@ -41,7 +43,10 @@ class Confirmer:
 
     def __init__(self, rules: Sequence[Rule], known: KnownKeys | None) -> None:
         self._rules = [_compiled(rule) for rule in rules]
+        sure = list(Confidence)
+        self._order = [(sure.index(rule.confidence), index) for index, rule in enumerate(rules)]
         self._always = [index for index, rule in enumerate(rules) if not rule.keywords and not rule.mark]
+        self._reach = [rule.reach + _LONGEST_WORD for rule in rules]
         self._marked = [index for index, rule in enumerate(rules) if rule.mark]
         by_word: dict[bytes, list[int]] = {}
         for index, rule in enumerate(rules):
@@ -52,46 +57,53 @@ class Confirmer:
             by_word.setdefault(prefix.lower(), [])
         self.words = tuple(by_word)
         self._by_word = list(by_word.values())
+        own = {prefix.lower() for prefix in self._candidates.prefixes} if self._candidates else set()
+        self._own = [word in own for word in by_word]
 
-    def matches(self, data: bytes, words: list[tuple[int, int]], marks: Sequence[int] = ()) -> Iterator[Match]:
-        """All matches, unsorted, overlapping ones too."""
+    def matches(self, data: bytes, words: list[tuple[int, int]], marks: Sequence[int] = ()) -> list[Match]:
+        """All matches, unsorted, overlapping ones too, but for those inside of a surer one: those would not count."""
+        found: list[Match] = []
+        covered = _Covered()
         if self._candidates:
-            yield from self._candidates.matches(data, [start for _, start in words])
-        for index, windows in sorted((self._windows(words, len(data)) | self._marks(marks, len(data))).items()):
-            for start, end in windows:
-                yield from self._run(self._rules[index], data, start, end)
+            found += self._candidates.matches(data, [start for word, start in words if self._own[word]])
+            for match in found:
+                covered.add(match.start, match.end)
+        windows = self._windows(words, marks, len(data))
+        for index in sorted(windows, key=self._order.__getitem__):
+            for start, end in windows[index]:
+                found += self._run(self._rules[index], data, start, end, covered)
+        return found
 
-    def _windows(self, words: list[tuple[int, int]], size: int) -> dict[int, list[Span]]:
+    def known_at(self, data: bytes) -> Match | None:
+        """The known key with which `data` begins."""
+        return self._candidates.beginning(data) if self._candidates else None
+
+    def _windows(self, words: list[tuple[int, int]], marks: Sequence[int], size: int) -> dict[int, list[Span]]:
         windows: dict[int, list[Span]] = {index: [(0, size)] for index in self._always}
-        for word, at in words:
-            for index in self._by_word[word]:
-                reach = self._rules[index].rule.reach
-                start, end = max(at - reach, 0), at + reach + len(self.words[word])
-                mine = windows.setdefault(index, [])
-                if mine and start <= mine[-1][1]:
-                    mine[-1] = (mine[-1][0], end)
+        places = [(at, self._by_word[word]) for word, at in words]
+        if marks:
+            places = sorted([*places, *((at, self._marked) for at in marks)], key=lambda place: place[0])
+        for at, rules in places:
+            for index in rules:
+                reach = self._reach[index]
+                mine = windows.get(index)
+                if mine and at - reach <= mine[-1][1]:
+                    mine[-1] = (mine[-1][0], at + reach)
+                elif mine:
+                    mine.append((at - reach, at + reach))
                 else:
-                    mine.append((start, end))
+                    windows[index] = [(max(at - reach, 0), at + reach)]
         return windows
 
-    def _marks(self, marks: Sequence[int], size: int) -> dict[int, list[Span]]:
-        windows: dict[int, list[Span]] = {}
-        for at in marks:
-            for index in self._marked:
-                reach = self._rules[index].rule.reach
-                mine = windows.setdefault(index, [])
-                if not mine or at - reach > mine[-1][1]:
-                    mine.append((max(at - reach, 0), min(at + reach, size)))
-                else:
-                    mine[-1] = (mine[-1][0], min(at + reach, size))
-        return windows
-
-    def _run(self, each: _Compiled, data: bytes, left: int, right: int) -> Iterator[Match]:
+    def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
         search = each.pattern.search
         while found := search(data, left, right):
             start, end = found.span(each.secret)
             left = max(found.end(), left + 1)
-            if start < end and (match := self._confirmed(each, data, start, end, found)):
+            if start == end or covered.holds(start, end):
+                continue
+            if match := self._confirmed(each, data, start, end, found):
+                covered.add(start, end)
                 yield match
 
     def _confirmed(self, each: _Compiled, data: bytes, start: int, end: int, found: Any) -> Match | None:
@@ -99,9 +111,28 @@ class Confirmer:
         if (rule.entropy and shannon(value) < rule.entropy) or (rule.accept and not rule.accept(value)):
             return None
         text = value.decode("utf-8", "surrogateescape")
-        known = self._candidates.known.find(text) if self._candidates else None
+        known = self._candidates.find(text) if self._candidates else None
         if not known and is_not_secret(text, rule.id, data[max(0, start - _CONTEXT) : end + _CONTEXT]):
             return None
         name = found.group(each.name) if each.name else None
         key = name.decode("utf-8", "replace") if name else None
         return Match(rule.id, rule.severity, rule.confidence, ((start, end),), Secret(text), (), known, key)
+
+
+class _Covered:
+    """Ranges in which a match was found by a rule that is at least as sure as those that come later."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether one of the ranges holds this one."""
+        index = bisect.bisect_right(self._starts, start) - 1
+        return index >= 0 and self._ends[index] >= end
+
+    def add(self, start: int, end: int) -> None:
+        """One more range."""
+        index = bisect.bisect_right(self._starts, start)
+        self._starts.insert(index, start)
+        self._ends.insert(index, end)

@@ -89,6 +89,10 @@ class Detector:
         hits = self._engine.hits(data)
         return Look(resolved(self._found(data, hits, _NESTING if self._decode else 0)), hits)
 
+    def known_at(self, data: bytes) -> Match | None:
+        """The known key with which `data` begins."""
+        return self._confirmer.known_at(data)
+
     def readings(self, data: bytes) -> list[View]:
         """What `data` says when its encodings are undone."""
         return list(views(data, self._engine.hits(data)))

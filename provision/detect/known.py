@@ -81,7 +81,7 @@ class KnownKeys:
 def shape_of(value: str) -> tuple[str, int]:
     """The public part of a key's shape: its usual prefix, if it has one, and its length in bytes."""
     prefix = next((usual for usual in USUAL_PREFIXES if value.startswith(usual)), "")
-    return prefix, len(value.encode())
+    return prefix, len(value.encode("utf-8", "surrogatepass"))
 
 
 class Candidates:
@@ -117,6 +117,14 @@ class Candidates:
             for run in runs.finditer(data):
                 if len(run[0]) in self._bare:
                     yield from self._at(data, run.start(), (len(run[0]),))
+
+    def find(self, value: str) -> KnownKey | None:
+        """The key whose value this is; a value of another shape is not worth a digest."""
+        return self.known.find(value) if shape_of(value) in self.known.shapes else None
+
+    def beginning(self, data: bytes) -> Match | None:
+        """The known key with which `data` begins."""
+        return next(self.matches(data, (0,)), None) if data.startswith(self.prefixes) else None
 
     def _at(self, data: bytes, at: int, lengths: Iterable[int]) -> Iterator[Match]:
         for length in lengths:

@@ -87,8 +87,8 @@ class Lines:
         if end <= given:
             return given, False
         first = max(given - _REACH_BYTES, 0)
-        hits = self._detector.look(line[first:end]).hits
-        stop = end
+        matches, hits = self._detector.look(line[first:end])
+        stop = min([end, *(first + match.start for match in matches)])
         for starts in hits.needles.values():
             stop = min(stop, _word_start(line, first + starts[0]))
         for word, start in hits.words:
@@ -215,12 +215,17 @@ class _Work:
         """The line after one that left a key open."""
         indent = _INDENT.match(self._text, start, end)
         head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
-        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES:
+        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or self._begins_anew(head.start()):
             return
         content = len(self._text[start:end].rstrip(b"\r\n"))
         fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
         joined = opened.text + head[0]
-        match = self._across(joined, len(opened.text))
+        border = len(opened.text)
+        if opened.whole and not _plausible(opened, head[0], content, b""):
+            match = self._state._detector.known_at(joined)
+            match = match if match and match.end > border else None
+        else:
+            match = self._across(joined, border)
         if match:
             length = min(match.end - len(opened.text), len(head[0]))
             over = head.start() + length
@@ -237,6 +242,10 @@ class _Work:
         self._mask(start, head.start(), head.start() + length, told)
         if fills and length == len(head[0]):
             self._state._open = _Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
+
+    def _begins_anew(self, place: int) -> bool:
+        """Whether another key begins here: a list of keys is no wrapped key."""
+        return any(start == place and word in self._state._detector.prefixes for word, start in self._hits.words)
 
     def _across(self, joined: bytes, border: int) -> Match | None:
         for match in self._state._detector.look(joined).matches:
@@ -262,7 +271,7 @@ class _Work:
         width = stop - start
         for low, high, match in self._masks.get(start, ()):
             if high > place and low <= stop:
-                if high >= stop:
+                if high >= stop and not match.known:
                     self._state._open = _Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
                 return
         text = self._text[place:stop]
