@@ -177,9 +177,9 @@ def _snapshot(db: sqlite3.Connection, name: str) -> bytes:
             db.backup(copy)
             return copy.serialize()
     except sqlite3.Error as e:
-        raise BackupError(
-            f"a database cannot be backed up ({type(e).__name__})", hint="end Hermes, then try again"
-        ) from e
+        why = "it is in use" if "locked" in str(e) else type(e).__name__
+        hint = "end Hermes, then run it again"
+        raise BackupError(f"{name} cannot be backed up ({why}); nothing was changed", hint=hint) from e
 
 
 def _digest(path: Path) -> str:
