@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 
 from provision.detect.match import Confidence, Severity
 from provision.detect.rule import Rule
@@ -64,7 +65,7 @@ def word_share(value: str) -> float:
 
 
 def _is_word(run: str) -> bool:
-    cost = sum(int(_SURPRISE[ord(a) - 97][ord(b) - 97]) for a, b in zip(run, run[1:], strict=False)) / (len(run) - 1)
+    cost = sum(int(_SURPRISE[ord(a) - 97][ord(b) - 97]) for a, b in pairwise(run)) / (len(run) - 1)
     return cost <= (_SHORT_WORD if len(run) < 7 else _BORING)
 
 
@@ -72,7 +73,7 @@ def run_share(value: str) -> float:
     """Which part of `value` continues a run such as `abcdef`, `98765` or `xxxx`, 0 to 1; about 0.05 for a random key."""
     if len(value) < 2:
         return 1.0
-    steps = [ord(b) - ord(a) for a, b in zip(value, value[1:], strict=False)]
+    steps = [ord(b) - ord(a) for a, b in pairwise(value)]
     return sum(step in {-1, 0, 1} for step in steps) / len(steps)
 
 
@@ -103,7 +104,7 @@ def _mixed(value: str) -> bool:
     if any(each.isdigit() for each in value):
         return True
     cases = [each.isupper() for each in value if each.isalpha()]
-    return sum(a != b for a, b in zip(cases, cases[1:], strict=False)) >= 4 and word_share(value) < 0.2
+    return sum(a != b for a, b in pairwise(cases)) >= 4 and word_share(value) < 0.2
 
 
 def _hint(value: bytes) -> bool:

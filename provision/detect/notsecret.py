@@ -18,42 +18,56 @@ GUESSES = frozenset({"high-entropy"})
 """Rules that look at nothing but the value; names that begin with `assigned-` are such rules, too."""
 _MASKED = re.compile(r"\.{3}|…|\*{3,}|•{2,}|[xX]{6,}|#{4,}|_{6,}|\[REDACTED|<redacted|\(hidden\)|0{12,}", re.IGNORECASE)
 _REFERENCE = re.compile(
-    r"""(?ix) ^ \$ | \$\{ | \$\( | \{\{ | ^%[a-z_0-9]+%$ | ^<[^>]+>$ | ^\{[^{}]*\}$ | ^@[a-z] | %\([a-z_]+\)s | ^%[sdrv]$ | \#\{
+    r"""(?ix) ^ \$ | \$\{ | \$\( | \{\{ | ^%[a-z_0-9]+%$ | ^<[^>]+>$ | ^\{[^{}]*\}$ | ^@[a-z] | %\([a-z_]+\)s
+      | ^%[sdrv]$ | \#\{
       | ^(?:env|file|vault|op|keyring|secret|ssm|aws-sm|gcp-sm|azure-kv|doppler|bws|arn|urn|data|ref|cmd|exec):
       | process\.env | os\.environ | getenv | \bENV\[ | ^!(?:ref|sub|env|vault) """,
 )
 _EXAMPLE = re.compile(
-    r"""(?ix) example | sample | dummy | placeholder | change[-_]?me | replace[-_]?(?:me|this|with) | your[-_]?(?:own|api|key|token|secret|password)
-      | (?:insert|enter|paste|put)[-_ ]?(?:your|here|the) | (?:api|the|some)[-_]?key[-_]?here | \bfake | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
+    r"""(?ix) example | sample | dummy | placeholder | change[-_]?me | replace[-_]?(?:me|this|with)
+      | your[-_]?(?:own|api|key|token|secret|password) | (?:insert|enter|paste|put)[-_ ]?(?:your|here|the)
+      | (?:api|the|some)[-_]?key[-_]?here | \bfake
+      | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
       | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
 _PAIR = re.compile(r"(?<![.*])(?:\.\.|\*\*)(?![.*])")
 _BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
 _FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # ours: names of a key and of a finding
-_HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+")
+_HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}")
 _CRYPT = re.compile(
     r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}"
 )
 _PUBLIC = re.compile(
-    r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|sk-ssh-|AAAA[BCE]3Nza|AAAAE2VjZHNh|age1[0-9a-z]{10}|npub1|0x[0-9a-fA-F]{40}$|MI[GI]fMA0G|MIIBIjAN|MFkwEwYH|MCowBQYDK2V)"
+    r"ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|sk-ssh-|AAAA[BCE]3Nza|AAAAE2VjZHNh|age1[0-9a-z]{10}|npub1|0x[0-9a-fA-F]{40}$"
+    r"|MI[GI]fMA0G|MIIBIjAN|MFkwEwYH|MCowBQYDK2V"  # how public keys of each kind begin in base64
 )
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,16}|\d{4}-\d\d-\d\d[T ].*")
 _PLACE = re.compile(
-    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | ^[\w-]+(?:\.[\w-]+)+:\d+$ | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ """,
+    r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | ^[\w-]+(?:\.[\w-]+)+:\d+$
+      | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ """,
 )
 _PATH = re.compile(r"[\w-]+(?:/[\w.-]+)+/?")
 _CODE = re.compile(
-    r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]|\w\[[\"'\w]"
+    r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|\w\[[\"'\w]"
+    r"|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]"
 )
 _NAME_BEFORE = re.compile(
     r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE
 )
 _NOT_A_SECRETS_NAME = re.compile(
-    r"""(?ix) (?:^|[_.-]) (?:public|publishable|pub|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object|index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?
-        |fingerprint|thumbprint|signature|csrf|xsrf|nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|stop|eos|bos|pad|unk|mask|sep|cls|special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right|idempotency|public_?key|i18n|translation|locale|message|site)
-        [_.-]? (?:key|token)s? $
+    r"""(?ix) (?:^|[_.-]) (?:
+          public|publishable|pub|public_?key|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object
+        | index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?|fingerprint|thumbprint|signature|csrf|xsrf
+        | nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|idempotency|stop|eos|bos|pad|unk|mask|sep|cls
+        | special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right
+        | i18n|translation|locale|message|site
+        ) [_.-]? (?:key|token)s? $
       | (?:integrity|digest|checksum|sha\d+|md5|etag|commit|revision|fingerprint|uuid|guid|hash|version|resolved)$ """,
+)
+_MANUALS_PASSWORD = re.compile(
+    r"(?i)(?:(?:my|your|a|the|some)[-_ ]?)?(?:super[-_ ]?)?(?:pass(?:word|wd|phrase)?|secret)\d*"
+    r"|pwd|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]"
 )
 _DEMO_KEY = re.compile(
     r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$"
@@ -82,13 +96,7 @@ def _stands_for_something(value: str) -> bool:
 
 def _weak_password(value: str) -> bool:
     """Words that stand for a password in every manual. A short real one is found all the same."""
-    return bool(
-        re.fullmatch(
-            r"(?i)(?:(?:my|your|a|the|some)[-_ ]?)?(?:super[-_ ]?)?(?:pass(?:word|wd|phrase)?|secret)\d*|pwd|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]",
-            unquote(value),
-        )
-        or _EXAMPLE.search(value)
-    )
+    return bool(_MANUALS_PASSWORD.fullmatch(unquote(value)) or _EXAMPLE.search(value))
 
 
 def _example(value: str, *, guessed: bool) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from provision.detect.match import Confidence, Severity
+if TYPE_CHECKING:
+    from provision.detect.match import Confidence, Severity
 
 Example = str | Callable[[], str]
 """A text that holds exactly one secret of the rule. Whatever would look like a real key is built when it is called."""

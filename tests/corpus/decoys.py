@@ -22,13 +22,18 @@ def plant_decoys(w: Writer) -> None:
     """Placeholders, references, masks, hashes, lock files, UUIDs, public keys, class names, code."""
     w.write(
         ".env.example",
-        "AISA_API_KEY=sk-aisa-...\nOPENAI_API_KEY=sk-your-openai-api-key-here\nANTHROPIC_API_KEY=sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxx\nDB_PASSWORD=changeme\n"
-        "GITHUB_TOKEN=ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nAWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\nSECRET_KEY=<insert-your-secret-key>\nTOKEN=${GH_TOKEN}\n"
-        'API_KEY=your_api_key_here\nPASSWORD=""\nSLACK_BOT_TOKEN=xoxb-your-bot-token\nDATABASE_URL=postgres://user:password@localhost:5432/db\n',
+        "AISA_API_KEY=sk-aisa-...\nOPENAI_API_KEY=sk-your-openai-api-key-here\n"
+        "ANTHROPIC_API_KEY=sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxx\nDB_PASSWORD=changeme\n"
+        "GITHUB_TOKEN=ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nAWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n"
+        "SECRET_KEY=<insert-your-secret-key>\nTOKEN=${GH_TOKEN}\n"
+        'API_KEY=your_api_key_here\nPASSWORD=""\nSLACK_BOT_TOKEN=xoxb-your-bot-token\n'
+        "DATABASE_URL=postgres://user:password@localhost:5432/db\n",
     )
     w.write(
         "config.yaml",
-        "model:\n  api_key: ${AISA_API_KEY}\n  other: sk-a...WXYZ\nproviders:\n  aisa: {key_env: AISA_API_KEY, api_key_env: AISA_API_KEY}\npassword: '********'\ntoken: !vault |\nsecret: {{ lookup('env') }}\n",
+        "model:\n  api_key: ${AISA_API_KEY}\n  other: sk-a...WXYZ\n"
+        "providers:\n  aisa: {key_env: AISA_API_KEY, api_key_env: AISA_API_KEY}\n"
+        "password: '********'\ntoken: !vault |\nsecret: {{ lookup('env') }}\n",
     )
     packages = {
         f"node_modules/p{n}": {
@@ -73,7 +78,9 @@ def plant_decoys(w: Writer) -> None:
     )
     w.write(
         "keys.pub",
-        f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{text(w.rng, ALNUM, 43)} me\nage1{text(w.rng, 'qpzry9x8gf2tvdw0s3jn54khce6mua7l', 58)}\nssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAB{text(w.rng, ALNUM + '+/', 340)} x\n",
+        f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{text(w.rng, ALNUM, 43)} me\n"
+        f"age1{text(w.rng, 'qpzry9x8gf2tvdw0s3jn54khce6mua7l', 58)}\n"
+        f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAB{text(w.rng, ALNUM + '+/', 340)} x\n",
     )
     w.write(
         "cert.pem",
@@ -90,14 +97,17 @@ def plant_decoys(w: Writer) -> None:
     )
     w.write(
         "code.py",
-        "token = parser.next_token\npassword = getpass.getpass('Password: ')\napi_key = os.environ['AISA_API_KEY']\nsecret = settings.SECRET_KEY\nself.token = token\n"
-        "def f(token: str, password=None, api_key=DEFAULT_API_KEY): ...\ncache_key = 'user_profile_settings_v2'\nTOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'\n"
-        "token_url='https://auth.example.com/oauth2/token'\nsecret_name = 'prod/database/main-password'\nif 'BEGIN PRIVATE KEY' in text: fail('-----BEGIN PRIVATE KEY-----')\n",
+        "token = parser.next_token\npassword = getpass.getpass('Password: ')\napi_key = "
+        "os.environ['AISA_API_KEY']\nsecret = settings.SECRET_KEY\nself.token = token\n"
+        "def f(token: str, password=None, api_key=DEFAULT_API_KEY): ...\ncache_key = 'user_profile_settings_v2'\n"
+        "TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'\n"
+        "token_url='https://auth.example.com/oauth2/token'\nsecret_name = 'prod/database/main-password'\n"
+        "if 'BEGIN PRIVATE KEY' in text: fail('-----BEGIN PRIVATE KEY-----')\n",
     )
     w.write(
         "app.min.js",
-        f'e.exports={{tokenType:"Bearer",passwordField:"password1",csrfToken:n.token,publicKey:"{text(w.rng, ALNUM, 43)}=",hash:"{text(w.rng, HEX, 20)}"}};'
-        * 3,
+        f'e.exports={{tokenType:"Bearer",passwordField:"password1",csrfToken:n.token,'
+        f'publicKey:"{text(w.rng, ALNUM, 43)}=",hash:"{text(w.rng, HEX, 20)}"}};' * 3,
     )
     w.write(
         "picture.svg",

@@ -20,8 +20,10 @@ def home_wizard(w: Writer) -> None:
     """The wizard writes the key twice into `config.yaml`; a corrupt copy of it stays beside."""
     a, old = w.known(), w.known()
     config = (
-        "model:\n  default: gpt-5.2\n  provider: custom\n  base_url: https://api.aisa.one/v1\n  api_key: {key}\n  api_mode: chat_completions\n"
-        "custom_providers:\n- name: Api.aisa.one\n  base_url: https://api.aisa.one/v1\n  api_key: {key}\n  model: gpt-5.2\n_config_version: 33\n"
+        "model:\n  default: gpt-5.2\n  provider: custom\n  base_url: https://api.aisa.one/v1\n  api_key: {key}\n  "
+        "api_mode: chat_completions\n"
+        "custom_providers:\n- name: Api.aisa.one\n  base_url: https://api.aisa.one/v1\n  api_key: {key}\n  model: "
+        "gpt-5.2\n_config_version: 33\n"
     )
     w.write("home/config.yaml", config.format(key=a.value), a)
     w.write(
@@ -37,10 +39,14 @@ def home_named(w: Writer) -> None:
     w.write("home/.env", f"OPENAI_API_KEY=\nAISA_API_KEY={a.value}\nHERMES_REDACT_SECRETS=true\n", a)
     w.write(
         "home/config.yaml",
-        f"providers:\n  aisa:\n    api: https://api.aisa.one/v1\n    key_env: AISA_API_KEY\nfallback_providers:\n- provider: custom\n  model: m\n  api_key: \"{b.value}\"\n"
-        f"auxiliary:\n  vision: {{provider: auto, api_key: '{c.value}'}}\nmcp_servers:\n  search:\n    command: npx\n    env:\n      SEARCH_API_KEY: {d.value}\n",
-        b, c, d,
-    )  # fmt: skip
+        f"providers:\n  aisa:\n    api: https://api.aisa.one/v1\n    key_env: AISA_API_KEY\nfallback_providers:\n- "
+        f'provider: custom\n  model: m\n  api_key: "{b.value}"\n'
+        f"auxiliary:\n  vision: {{provider: auto, api_key: '{c.value}'}}\nmcp_servers:\n  search:\n    command: "
+        f"npx\n    env:\n      SEARCH_API_KEY: {d.value}\n",
+        b,
+        c,
+        d,
+    )
 
 
 def home_pool(w: Writer) -> None:
@@ -57,12 +63,16 @@ def home_pool(w: Writer) -> None:
                         {"id": "11aa22", "source": "env:AISA_API_KEY", "secret_fingerprint": "9f86d081884c7d65"},
                     ]
                 },
-                "providers": {"x": {"tokens": {"access_token": b.value, "refresh_token": c.value, "expires_at": 1767225600}}},
+                "providers": {
+                    "x": {"tokens": {"access_token": b.value, "refresh_token": c.value, "expires_at": 1767225600}}
+                },
             },
             indent=2,
         ),
-        a, b, c,
-    )  # fmt: skip
+        a,
+        b,
+        c,
+    )
 
 
 def home_traces(w: Writer) -> None:
@@ -108,7 +118,8 @@ def home_copies(w: Writer) -> None:
     )
     w.write(
         "systemd/hermes-gateway.service",
-        f'[Service]\nEnvironment=HERMES_HOME=/home/u/.hermes\nEnvironment="AISA_API_KEY={e.value}"\nExecStart=/usr/bin/hermes gateway\n',
+        f'[Service]\nEnvironment=HERMES_HOME=/home/u/.hermes\nEnvironment="AISA_API_KEY={e.value}"\n'
+        f"ExecStart=/usr/bin/hermes gateway\n",
         e,
     )
     w.write("home/profiles/blue/.env", f"{f.variable}={f.value}\n", f)

@@ -62,12 +62,14 @@ def _jwt(rng: random.Random) -> str:
     )
 
 
+def _slack(rng: random.Random) -> str:
+    return "xo" + "xb-" + f"{text(rng, digits[1:], 12)}-{text(rng, digits[1:], 13)}-{text(rng, ALNUM, 24)}"
+
+
 def _discord(rng: random.Random) -> str:
     user = base64.b64encode(str(rng.randrange(10**17, 10**18)).encode()).decode().rstrip("=")
     return f"{user}.{text(rng, URLSAFE, 6)}.{text(rng, URLSAFE, 38)}"
 
-
-Maker = "Callable[[random.Random], str]"
 
 TOKENS: tuple[tuple[str, str, Callable[[random.Random], str]], ...] = (
     ("aisa", "AISA_API_KEY", lambda r: "sk-" + "aisa-" + text(r, URLSAFE, 43)),
@@ -84,7 +86,7 @@ TOKENS: tuple[tuple[str, str, Callable[[random.Random], str]], ...] = (
     ("github", "GITHUB_TOKEN", lambda r: "gh" + "p_" + text(r, ALNUM, 36)),
     ("github-fine", "GH_TOKEN", lambda r: "github" + "_pat_" + text(r, ALNUM, 22) + "_" + text(r, ALNUM, 59)),
     ("gitlab", "GITLAB_TOKEN", lambda r: "gl" + "pat-" + text(r, URLSAFE, 20)),
-    ("slack", "SLACK_BOT_TOKEN", lambda r: "xo" + "xb-" + f"{text(r, '123456789', 12)}-{text(r, '123456789', 13)}-{text(r, ALNUM, 24)}"),
+    ("slack", "SLACK_BOT_TOKEN", _slack),
     ("telegram", "TELEGRAM_BOT_TOKEN", lambda r: f"{r.randrange(10**9, 10**10)}:" + "AA" + text(r, URLSAFE, 33)),
     ("discord", "DISCORD_BOT_TOKEN", _discord),
     ("aws-id", "AWS_ACCESS_KEY_ID", lambda r: "AK" + "IA" + text(r, BASE32, 16)),

@@ -14,14 +14,33 @@ if TYPE_CHECKING:
 
     from corpus.truth import Writer
 
-_WORDS = "request retry model stream session gateway cache reply tool chunk route agent user prompt config worker batch".split()
+_WORDS = [
+    "request",
+    "retry",
+    "model",
+    "stream",
+    "session",
+    "gateway",
+    "cache",
+    "reply",
+    "tool",
+    "chunk",
+    "route",
+    "agent",
+    "user",
+    "prompt",
+    "config",
+    "worker",
+    "batch",
+]
 MIB = 1 << 20
 
 
 def chatter(w: Writer, lines: int = 6) -> str:
     """Log lines without any secret."""
     return "".join(
-        f"2026-0{w.rng.randint(1, 9)}-1{w.rng.randint(0, 9)} 10:{w.rng.randint(10, 59)}:01,113 INFO {' '.join(w.rng.sample(_WORDS, 4))} "
+        f"2026-0{w.rng.randint(1, 9)}-1{w.rng.randint(0, 9)} 10:{w.rng.randint(10, 59)}:01,113 "
+        f"INFO {' '.join(w.rng.sample(_WORDS, 4))} "
         f"id={w.rng.randrange(10**6)} took={w.rng.random():.3f}s\n"
         for _ in range(lines)
     )
@@ -49,10 +68,13 @@ def yaml(w: Writer) -> None:
     c = w.any()
     w.write(
         "config.yaml",
-        f"model:\n  default: gpt-5.2\n  base_url: https://api.aisa.one/v1\n  api_key: {a.value}\nservices:\n  - name: search\n    {b.variable.lower()}: \"{b.value}\"\n"
+        f"model:\n  default: gpt-5.2\n  base_url: https://api.aisa.one/v1\n  api_key: {a.value}\nservices:\n  - "
+        f'name: search\n    {b.variable.lower()}: "{b.value}"\n'
         f"    timeout: 30\n  - {{name: mail, {c.variable.lower()}: '{c.value}'}}\n",
-        a, b, c,
-    )  # fmt: skip
+        a,
+        b,
+        c,
+    )
 
 
 def json_file(w: Writer) -> None:
@@ -86,7 +108,8 @@ def shell(w: Writer) -> None:
     a, b = both(w)
     w.write(
         "run.sh",
-        f'#!/bin/sh\nset -eu\nexport {a.variable}="{a.value}"\n{b.variable}={b.value} ./start --port 80\ncurl -s https://h/v1/models\n',
+        f'#!/bin/sh\nset -eu\nexport {a.variable}="{a.value}"\n{b.variable}={b.value} ./start --port 80\ncurl -s '
+        f"https://h/v1/models\n",
         a,
         b,
     )
@@ -97,10 +120,13 @@ def history(w: Writer) -> None:
     c = w.token()
     w.write(
         ".bash_history",
-        f"ls -la\nhermes config set AISA_API_KEY {a.value}\ncd src\nhermes auth add custom:aisa --type api-key --api-key {b.value}\n"
+        f"ls -la\nhermes config set AISA_API_KEY {a.value}\ncd src\nhermes auth add custom:aisa --type "
+        f"api-key --api-key {b.value}\n"
         f'curl -H "Authorization: Bearer {c.value}" https://api.aisa.one/v1/models\nexit\n',
-        a, b, c,
-    )  # fmt: skip
+        a,
+        b,
+        c,
+    )
 
 
 def url(w: Writer) -> None:
@@ -108,8 +134,8 @@ def url(w: Writer) -> None:
     q = urllib.parse.quote(b.value, safe="-_.~")
     w.write(
         "access.log",
-        chatter(w)
-        + f'10.0.0.1 - - "GET /v1/chat?key={a.value}&alt=sse HTTP/1.1" 200 12\n10.0.0.2 - - "GET /q?access_token={q}&p=1 HTTP/1.1" 200\n',
+        chatter(w) + f'10.0.0.1 - - "GET /v1/chat?key={a.value}&alt=sse HTTP/1.1" 200 12\n'
+        f'10.0.0.2 - - "GET /q?access_token={q}&p=1 HTTP/1.1" 200\n',
         a,
         b,
     )
@@ -120,7 +146,8 @@ def header(w: Writer) -> None:
     c = w.token()
     w.write(
         "dump.txt",
-        f"POST /v1/messages HTTP/1.1\r\nHost: api.aisa.one\r\nx-api-key: {a.value}\r\nX-Auth-Token: {b.value}\r\nAuthorization: Bearer {c.value}\r\n\r\n{{}}",
+        f"POST /v1/messages HTTP/1.1\r\nHost: api.aisa.one\r\nx-api-key: {a.value}\r\nX-Auth-Token: {b.value}\r\n"
+        f"Authorization: Bearer {c.value}\r\n\r\n{{}}",
         a,
         b,
         c,
@@ -131,7 +158,8 @@ def code(w: Writer) -> None:
     a, b = both(w)
     w.write(
         "client.py",
-        f'import os\n\nclient = Client(api_key="{a.value}", timeout=3)\nTOKEN = os.environ.get("X_TOKEN")\npassword = "{b.value}"\n\n\ndef f(token):\n    return token.value\n',
+        f'import os\n\nclient = Client(api_key="{a.value}", timeout=3)\nTOKEN = os.environ.get("X_TOKEN")\n'
+        f'password = "{b.value}"\n\n\ndef f(token):\n    return token.value\n',
         a,
         b,
     )
@@ -141,7 +169,8 @@ def xml(w: Writer) -> None:
     a, b = both(w)
     w.write(
         "web.config",
-        f'<config>\n  <add key="ApiKey" value="{a.value}"/>\n  <password>{b.value}</password>\n  <port>80</port>\n</config>\n',
+        f'<config>\n  <add key="ApiKey" value="{a.value}"/>\n  <password>{b.value}</password>\n  <port>80</port>\n'
+        f"</config>\n",
         a,
         b,
     )
@@ -152,9 +181,12 @@ def kubernetes(w: Writer) -> None:
     c = w.token()
     w.write(
         "pod.yaml",
-        f"kind: Pod\nspec:\n  env:\n  - name: {a.variable}\n    value: {a.value}\n  - name: {b.variable}\n    value: \"{b.value}\"\n---\nkind: Secret\ndata:\n  key: {base64.b64encode(c.value.encode()).decode()}\n",
-        a, b, c,
-    )  # fmt: skip
+        f"kind: Pod\nspec:\n  env:\n  - name: {a.variable}\n    value: {a.value}\n  - name: {b.variable}\n    "
+        f'value: "{b.value}"\n---\nkind: Secret\ndata:\n  key: {base64.b64encode(c.value.encode()).decode()}\n',
+        a,
+        b,
+        c,
+    )
 
 
 def log(w: Writer) -> None:
@@ -188,9 +220,13 @@ def dsn(w: Writer) -> None:
     a, b, c = (Kind("dsn", password(w.rng).replace("~", "."), "DATABASE_URL") for _ in range(3))
     w.write(
         "settings.py",
-        f'DATABASE_URL = "postgresql://app:{a.value}@db.internal:5432/app?sslmode=require"\nCACHE = "redis://:{b.value}@10.0.0.7:6379/0"\nREMOTE = "https://deploy:{c.value}@git.corp.example/team/x.git"\n',
-        a, b, c,
-    )  # fmt: skip
+        f'DATABASE_URL = "postgresql://app:{a.value}@db.internal:5432/app?sslmode=require"\n'
+        f'CACHE = "redis://:{b.value}@10.0.0.7:6379/0"\n'
+        f'REMOTE = "https://deploy:{c.value}@git.corp.example/team/x.git"\n',
+        a,
+        b,
+        c,
+    )
 
 
 def json_escaped(w: Writer) -> None:
@@ -227,7 +263,8 @@ def base64_value(w: Writer) -> None:
     a, b = w.known(), w.token()
     w.write(
         "secret.yaml",
-        f"data:\n  one: {base64.b64encode(a.value.encode()).decode()}\n  two: {base64.urlsafe_b64encode(b.value.encode()).decode()}\n",
+        f"data:\n  one: {base64.b64encode(a.value.encode()).decode()}\n  "
+        f"two: {base64.urlsafe_b64encode(b.value.encode()).decode()}\n",
         a,
         b,
     )
@@ -243,7 +280,7 @@ def base64_document(w: Writer) -> None:
         w.say(
             path,
             secret,
-            forms=tuple(line for line in wrapped.splitlines()) + (base64.b64encode(b"--" + inner).decode(),),
+            forms=(*wrapped.splitlines(), base64.b64encode(b"--" + inner).decode()),
         )
 
 
@@ -331,7 +368,9 @@ def glued(w: Writer) -> None:
 
 
 TEXT_LANES: tuple[Callable[[Writer], None], ...] = (
-    dotenv, yaml, json_file, toml, ini, shell, history, url, header, code, xml, kubernetes, log, bare, private_key, dsn, json_escaped,
-    unicode_escaped, url_encoded, base64_value, base64_document, hexadecimal, utf16, wrapped_60, wrapped_80, coloured, chunk_borders,
+    dotenv, yaml, json_file, toml, ini, shell, history, url, header, code, xml, kubernetes, log, bare, private_key, dsn,
+    json_escaped, unicode_escaped, url_encoded, base64_value, base64_document, hexadecimal, utf16,
+    wrapped_60, wrapped_80, coloured,
+    chunk_borders,
     long_line, binary, glued,
 )  # fmt: skip

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from corpus.kinds import Kind, known_key, unknown
-
 from provision.detect.fingerprint import fingerprint
 from provision.detect.known import KnownKey, KnownKeys, shape_of
 

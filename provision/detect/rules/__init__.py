@@ -5,7 +5,11 @@ Where two rules find the same text with the same confidence, the earlier one nam
 
 from __future__ import annotations
 
-from provision.detect.rule import Rule
-from provision.detect.rules import assigned, keys, models, services, web
+from typing import TYPE_CHECKING
 
-BUILTIN: tuple[Rule, ...] = (*models.RULES, *services.RULES, *keys.RULES, *web.RULES, *assigned.RULES)
+from provision.detect.rules import assigned, keys, models, services, tools, web
+
+if TYPE_CHECKING:
+    from provision.detect.rule import Rule
+
+BUILTIN: tuple[Rule, ...] = (*models.RULES, *tools.RULES, *services.RULES, *keys.RULES, *web.RULES, *assigned.RULES)

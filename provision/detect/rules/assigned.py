@@ -15,14 +15,23 @@ from provision.detect.rules.pieces import ALNUM, HEX, URLSAFE, made
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ENDS = ["api_key", "api-key", "apikey", "api.key", "_key", "access-key", "accesskey", "secret-key", "secretkey", "private-key", "privatekey", "auth-key", "authkey", "encryptionkey", "encryption-key", "signingkey", "signing-key", "masterkey", "master-key", "accountkey", "sharedkey", "servicekey", "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token", "secret", "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials", "authorization", "auth", "jwt", "cookie"]  # fmt: skip
+_ENDS = (
+    "api_key", "api-key", "apikey", "api.key", "_key", "access-key", "accesskey", "secret-key",
+    "secretkey", "private-key", "privatekey", "auth-key", "authkey", "encryptionkey", "encryption-key",
+    "signingkey", "signing-key", "masterkey", "master-key", "accountkey", "sharedkey", "servicekey",
+    "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token", "secret",
+    "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials",
+    "authorization", "auth", "jwt", "cookie",
+)  # fmt: skip
 _FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 
 _NAME = (
-    r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing|master|account|shared|service|app|client|license|deploy)[_-]?key"
+    r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
+    r"|master|account|shared|service|app|client|license|deploy)[_-]?key"
     r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth|jwt|cookie)"
-    r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
+    r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
+    r"|backup|main|default))?)"
 )
 _AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
 _SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
@@ -89,7 +98,8 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "line",
         "Value of a name that says secret, to the end of its line",
-        rf"(?im)^[ \t]{{0,40}}(?:[-+] |export |set |env |ENV |\$env:|setx ){{0,2}}[ \t]{{0,8}}[\"']?{_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
+        rf"(?im)^[ \t]{{0,40}}(?:[-+] |export |set |env |ENV |\$env:"
+        rf"|setx ){{0,2}}[ \t]{{0,8}}[\"']?{_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
         r"(?P<secret>[^\s\"'`][^\s\"'`]{4,248}[^\s\"'`,;])[ \t]{0,8}(?:[ \t]#.{0,80})?\r?$",
         examples=(
             made("AISA_API_KEY=", ALNUM, 40),
@@ -103,7 +113,8 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "bare",
         "Random value of a name that says secret",
-        rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}(?:bearer |basic |token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
+        rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}(?:bearer |basic "
+        rf"|token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
         accept=plausible_bare,
         examples=(
             made("https://h/v1?api_key=", ALNUM, 32, "&x=1"),
@@ -145,7 +156,9 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "pair",
         "Secret as the value beside its name",
-        rf"(?i)[\"']?\b(?:name|key|k|variable)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?{_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?\b(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?"
+        rf"(?i)[\"']?\b(?:name|key|k"
+        rf"|variable)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?{_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?\b(?:value"
+        rf"|v|string_?value|val)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?"
         r"(?:bearer |token |basic )?(?P<secret>[^\s\"'`\\<>,]{6,250})",
         keywords=(*_KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n")),
         examples=(
@@ -158,7 +171,8 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "flag",
         "Secret on a command line",
-        r"(?i)(?:^|\s|[\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>]{8,250})",
+        r"(?i)(?:^|\s|[\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass"
+        r"|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>]{8,250})",
         keywords=tuple(
             f"{end}{follows}"
             for end in (
@@ -189,7 +203,9 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "setting",
         "Secret given to a setting command",
-        r"(?i)(?:config set|setx|set-item|secret set|login|machine \S{1,100}\s{1,20}login \S{1,100})\s{1,20}[\"']?(?P<name>[0-9A-Za-z_.-]{0,60}(?:api[_.-]?key|token|secret|password|passwd|_key))[\"']?\s{1,20}[\"']?"
+        r"(?i)(?:config set|setx|set-item|secret set|login"
+        r"|machine \S{1,100}\s{1,20}login \S{1,100})\s{1,20}[\"']?(?P<name>[0-9A-Za-z_.-]{0,60}(?:api[_.-]?key"
+        r"|token|secret|password|passwd|_key))[\"']?\s{1,20}[\"']?"
         r"(?P<secret>[^\s\"'`\\<>]{8,250})",
         keywords=("config set", "setx", "set-item", "secret set", "login"),
         examples=(

@@ -75,7 +75,8 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.CRITICAL,
         confidence=Confidence.HIGH,
         keywords=("putty-user-key-file-",),
-        pattern=r"PuTTY-User-Key-File-\d: [^\x00]{1,1000}?Private-Lines: \d{1,3}\s{1,2}(?P<secret>(?:[A-Za-z0-9+/=]+\s{1,2}){1,60})",
+        pattern=r"PuTTY-User-Key-File-\d: [^\x00]{1,1000}?Private-Lines: \d{1,3}\s{1,2}"
+        r"(?P<secret>(?:[A-Za-z0-9+/=]+\s{1,2}){1,60})",
         examples=(_putty,),
         counter_examples=("PuTTY-User-Key-File-2: ssh-rsa\nPublic-Lines: 4\n",),
         accept=_holds_key_material,

@@ -181,17 +181,25 @@ RULES: tuple[Rule, ...] = (
     ),
     _key("elevenlabs-key", "ElevenLabs API key", "sk_", r"sk_[0-9a-f]{48}", made("sk_", HEX, 48)),
     _key(
-        "tavily-key", "Tavily API key", "tvly-", r"tvly-(?:dev-|prod-)?[A-Za-z0-9_-]{30,64}", made("tvly-", ALNUM, 32),
+        "tavily-key",
+        "Tavily API key",
+        "tvly-",
+        r"tvly-(?:dev-|prod-)?[A-Za-z0-9_-]{30,64}",
+        made("tvly-", ALNUM, 32),
         severity=Severity.HIGH,
     ),
     _key(
         "firecrawl-key", "Firecrawl API key", "fc-", r"fc-[0-9a-f]{32}\b", made("fc-", HEX, 32), severity=Severity.HIGH
     ),
     _key(
-        "langsmith-key", "LangSmith API key", "lsv2_", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}",
-        lambda: "lsv2_" + "pt_" + filler("ls", HEX, 32) + "_" + filler("ls2", HEX, 10), severity=Severity.HIGH,
+        "langsmith-key",
+        "LangSmith API key",
+        "lsv2_",
+        r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}",
+        lambda: "lsv2_" + "pt_" + filler("ls", HEX, 32) + "_" + filler("ls2", HEX, 10),
+        severity=Severity.HIGH,
     ),
     _key("jina-key", "Jina API key", "jina_", r"jina_[A-Za-z0-9_-]{50,70}", made("jina_", URLSAFE, 60)),
     _key("e2b-key", "E2B API key", "e2b_", r"e2b_[0-9a-f]{40}", made("e2b_", HEX, 40), severity=Severity.HIGH),
     GENERIC_SK,
-)  # fmt: skip
+)

@@ -11,6 +11,9 @@ from functools import partial
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import TYPE_CHECKING
 
+from provision.detect.match import Confidence, Severity
+from provision.detect.rule import Example, Rule
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,3 +46,34 @@ def _made(before: str, alphabet: str, length: int, after: str) -> str:
 def in_base64(text: str) -> str:
     """Unpadded base64url, as in JWTs."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def token(
+    name: str,
+    description: str,
+    words: str,
+    body: str,
+    *examples: Example,
+    severity: Severity = Severity.HIGH,
+    confidence: Confidence = Confidence.HIGH,
+    reach: int = 512,
+) -> Rule:
+    """A token with a prefix of its own; `words` are the keywords, separated by blanks."""
+    return Rule(
+        id=name,
+        description=description,
+        severity=severity,
+        confidence=confidence,
+        keywords=tuple(words.split()),
+        pattern=f"{LEFT}(?P<secret>{body})",
+        examples=examples,
+        counter_examples=(words.split(maxsplit=1)[0] + "x" * 40, words.split(maxsplit=1)[0] + "your-token-goes-here"),
+        reach=reach,
+    )
+
+
+def parts(*pieces: tuple[str, str, int]) -> str:
+    """Fillers with texts between them: triples of a text, an alphabet and a length."""
+    return "".join(
+        before + filler(f"{before}{n}", alphabet, length) for n, (before, alphabet, length) in enumerate(pieces)
+    )

@@ -1,56 +1,16 @@
-"""Tokens for code hosts, package registries, chat, clouds and payment."""
+"""Tokens for chat, clouds, mail, payment and other services."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from provision.detect.match import Confidence, Severity
-from provision.detect.rule import Example, Rule
-from provision.detect.rules.pieces import (
-    ALNUM,
-    BASE32,
-    HEX,
-    LEFT,
-    UPPER,
-    URLSAFE,
-    filler,
-    in_base64,
-    made,
-)
-
-
-def _token(
-    name: str,
-    description: str,
-    words: str,
-    body: str,
-    *examples: Example,
-    severity: Severity = Severity.HIGH,
-    confidence: Confidence = Confidence.HIGH,
-    reach: int = 512,
-) -> Rule:
-    """A token with a prefix of its own; `words` are the keywords, separated by blanks."""
-    return Rule(
-        id=name,
-        description=description,
-        severity=severity,
-        confidence=confidence,
-        keywords=tuple(words.split()),
-        pattern=f"{LEFT}(?P<secret>{body})",
-        examples=examples,
-        counter_examples=(words.split(maxsplit=1)[0] + "x" * 40, words.split(maxsplit=1)[0] + "your-token-goes-here"),
-        reach=reach,
-    )
-
-
-def _parts(*parts: tuple[str, str, int]) -> str:
-    return "".join(
-        before + filler(f"{before}{n}", alphabet, length) for n, (before, alphabet, length) in enumerate(parts)
-    )
+from provision.detect.rule import Rule
+from provision.detect.rules.pieces import ALNUM, BASE32, HEX, UPPER, URLSAFE, in_base64, made, parts, token
 
 
 def _discord() -> str:
-    return "DISCORD_BOT_TOKEN=" + in_base64("1093847562109384756") + "." + _parts(("G", URLSAFE, 5), (".", URLSAFE, 38))
+    return "DISCORD_BOT_TOKEN=" + in_base64("1093847562109384756") + "." + parts(("G", URLSAFE, 5), (".", URLSAFE, 38))
 
 
 TELEGRAM = Rule(
@@ -113,96 +73,131 @@ AZURE_STORAGE = Rule(
 )
 
 RULES: tuple[Rule, ...] = (
-    _token(
-        "github-token", "GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
-        r"(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})",
-        made("GITHUB_TOKEN=ghp_", ALNUM, 36), made("https://x-access-token:ghs_", ALNUM, 36, "@github.com/o/r"),
-        partial(_parts, ("github_pat_", ALNUM, 22), ("_", ALNUM, 59)), severity=Severity.CRITICAL,
+    token(
+        "slack-token",
+        "Slack token",
+        "xoxa- xoxb- xoxe- xoxe. xoxo- xoxp- xoxr- xoxs- xoxc- xoxd- xapp-",
+        r"(?:xox[abceoprsd]-[A-Za-z0-9%-]{20,300}|xoxe\.xox[bp]-[A-Za-z0-9-]{20,300}"
+        r"|xapp-\d-[A-Z0-9]{6,20}-\d{6,20}-[a-f0-9]{40,80})",
+        partial(parts, ("xoxb-", "123456789", 12), ("-", "123456789", 13), ("-", ALNUM, 24)),
+        partial(parts, ("xapp-1-A", UPPER, 10), ("-", "123456789", 13), ("-", HEX, 64)),
     ),
-    _token(
-        "gitlab-token", "GitLab token", "glpat- glptt- gldt- glrt- glcbt- glft- glsoat- glimt- glagent- gloas-",
-        r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent|oas)-[A-Za-z0-9_.-]{20,120}",
-        made("PRIVATE-TOKEN: glpat-", URLSAFE, 20), severity=Severity.CRITICAL,
-    ),
-    _token(
-        "atlassian-token", "Atlassian or Bitbucket token", "atatt3 atctt3 atbb",
-        r"(?:AT[AC]TT3[A-Za-z0-9_=-]{60,220}|ATBB[A-Za-z0-9]{32})", made("ATATT3", URLSAFE, 180),
-    ),
-    _token(
-        "slack-token", "Slack token", "xoxa- xoxb- xoxe- xoxe. xoxo- xoxp- xoxr- xoxs- xoxc- xoxd- xapp-",
-        r"(?:xox[abceoprsd]-[A-Za-z0-9%-]{20,300}|xoxe\.xox[bp]-[A-Za-z0-9-]{20,300}|xapp-\d-[A-Z0-9]{6,20}-\d{6,20}-[a-f0-9]{40,80})",
-        partial(_parts, ("xoxb-", "123456789", 12), ("-", "123456789", 13), ("-", ALNUM, 24)),
-        partial(_parts, ("xapp-1-A", UPPER, 10), ("-", "123456789", 13), ("-", HEX, 64)),
-    ),
-    _token(
-        "slack-webhook", "Slack webhook address", "hooks.slack.com",
+    token(
+        "slack-webhook",
+        "Slack webhook address",
+        "hooks.slack.com",
         r"https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/_-]{30,90}",
-        partial(_parts, ("https://hooks.slack.com/services/T", UPPER, 10), ("/B", UPPER, 10), ("/", ALNUM, 24)),
+        partial(parts, ("https://hooks.slack.com/services/T", UPPER, 10), ("/B", UPPER, 10), ("/", ALNUM, 24)),
     ),
     TELEGRAM,
     DISCORD,
-    _token(
-        "discord-webhook", "Discord webhook address", "discord.com/api/webhooks discordapp.com/api/webhooks",
+    token(
+        "discord-webhook",
+        "Discord webhook address",
+        "discord.com/api/webhooks discordapp.com/api/webhooks",
         r"https://(?:\w{1,12}\.)?discord(?:app)?\.com/api/webhooks/\d{15,22}/[A-Za-z0-9_-]{60,80}",
         made("https://discord.com/api/webhooks/109384756210938475/", URLSAFE, 68),
     ),
-    _token(
-        "aws-access-key", "AWS access key id", "akia asia abia acca", r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}\b",
+    token(
+        "aws-access-key",
+        "AWS access key id",
+        "akia asia abia acca",
+        r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}\b",
         made("aws_access_key_id = AKIA", BASE32, 16),
     ),
     AWS_SECRET,
-    _token("azure-secret", "Azure client secret", "q~", r"[A-Za-z0-9_.~]{3}\dQ~[A-Za-z0-9_.~-]{31,34}",
-           partial(_parts, ("aB", ALNUM, 1), ("8Q~", ALNUM, 33))),
+    token(
+        "azure-secret",
+        "Azure client secret",
+        "q~",
+        r"[A-Za-z0-9_.~]{3}\dQ~[A-Za-z0-9_.~-]{31,34}",
+        partial(parts, ("aB", ALNUM, 1), ("8Q~", ALNUM, 33)),
+    ),
     AZURE_STORAGE,
-    _token("npm-token", "npm access token", "npm_", r"npm_[A-Za-z0-9]{36}\b", made("//registry.npmjs.org/:_authToken=npm_", ALNUM, 36)),
-    _token(
-        "pypi-token", "PyPI upload token", "pypi-", r"pypi-[A-Za-z0-9_-]{50,300}", made("password = pypi-AgEIcHlwaS5vcmc", URLSAFE, 150),
+    token(
+        "stripe-key",
+        "Stripe key",
+        "sk_live_ sk_test_ rk_live_ rk_test_ whsec_",
+        r"(?:[sr]k_(?:live|test)_[A-Za-z0-9]{16,120}|whsec_[A-Za-z0-9+/]{32,64})",
+        made("sk_live_", ALNUM, 24),
+        made("rk_test_", ALNUM, 98),
         severity=Severity.CRITICAL,
     ),
-    _token("rubygems-key", "RubyGems API key", "rubygems_", r"rubygems_[0-9a-f]{48}", made("rubygems_", HEX, 48)),
-    _token(
-        "stripe-key", "Stripe key", "sk_live_ sk_test_ rk_live_ rk_test_ whsec_",
-        r"(?:[sr]k_(?:live|test)_[A-Za-z0-9]{16,120}|whsec_[A-Za-z0-9+/]{32,64})", made("sk_live_", ALNUM, 24), made("rk_test_", ALNUM, 98),
-        severity=Severity.CRITICAL,
+    token(
+        "digitalocean-token",
+        "DigitalOcean token",
+        "dop_v1_ doo_v1_ dor_v1_",
+        r"do[opr]_v1_[a-f0-9]{64}",
+        made("dop_v1_", HEX, 64),
     ),
-    _token(
-        "vault-token", "HashiCorp Vault token", "hvs. hvb. hvr.", r"hv[sbr]\.[A-Za-z0-9_-]{24,200}", made("VAULT_TOKEN=hvs.", URLSAFE, 94),
-        severity=Severity.CRITICAL,
+    token(
+        "sendgrid-key",
+        "SendGrid API key",
+        "sg.",
+        r"SG\.[A-Za-z0-9_-]{20,24}\.[A-Za-z0-9_-]{39,50}",
+        partial(parts, ("SG.", URLSAFE, 22), (".", URLSAFE, 43)),
     ),
-    _token("terraform-token", "Terraform Cloud token", ".atlasv1.", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}",
-           lambda: _parts(("", ALNUM, 14), (".atlasv1.", ALNUM, 67))),
-    _token(
-        "docker-token", "Docker Hub token", "dckr_", r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,40}", made("dckr_pat_", URLSAFE, 27)
+    token("mailgun-key", "Mailgun API key", "key-", r"key-[0-9a-f]{32}\b", made("key-", HEX, 32)),
+    token("databricks-token", "Databricks token", "dapi", r"dapi[0-9a-f]{32}(?:-\d)?\b", made("dapi", HEX, 32)),
+    token(
+        "grafana-token",
+        "Grafana token",
+        "glsa_ glc_",
+        r"(?:glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|glc_[A-Za-z0-9+/]{40,400}={0,2})",
+        partial(parts, ("glsa_", ALNUM, 32), ("_", HEX, 8)),
     ),
-    _token("digitalocean-token", "DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[a-f0-9]{64}", made("dop_v1_", HEX, 64)),
-    _token("sendgrid-key", "SendGrid API key", "sg.", r"SG\.[A-Za-z0-9_-]{20,24}\.[A-Za-z0-9_-]{39,50}",
-           partial(_parts, ("SG.", URLSAFE, 22), (".", URLSAFE, 43))),
-    _token("mailgun-key", "Mailgun API key", "key-", r"key-[0-9a-f]{32}\b", made("key-", HEX, 32)),
-    _token("databricks-token", "Databricks token", "dapi", r"dapi[0-9a-f]{32}(?:-\d)?\b", made("dapi", HEX, 32)),
-    _token("grafana-token", "Grafana token", "glsa_ glc_", r"(?:glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|glc_[A-Za-z0-9+/]{40,400}={0,2})",
-           partial(_parts, ("glsa_", ALNUM, 32), ("_", HEX, 8))),
-    _token("sentry-token", "Sentry token", "sntrys_ sntryu_", r"sntry(?:s_[A-Za-z0-9+/=_-]{60,400}|u_[0-9a-f]{64})", made("sntryu_", HEX, 64)),
-    _token("shopify-token", "Shopify token", "shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}", made("shpat_", HEX, 32)),
-    _token("linear-key", "Linear API key", "lin_api_", r"lin_api_[A-Za-z0-9]{40}", made("lin_api_", ALNUM, 40)),
-    _token("notion-token", "Notion token", "ntn_", r"ntn_[A-Za-z0-9]{40,50}", made("ntn_", ALNUM, 46)),
-    _token("doppler-token", "Doppler token", "dp.pt. dp.st. dp.sa. dp.ct.", r"dp\.(?:pt|st|sa|ct|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}",
-           made("dp.pt.", ALNUM, 43)),
-    _token("supabase-key", "Supabase key", "sbp_ sb_secret_", r"(?:sbp_[0-9a-f]{40}|sb_secret_[A-Za-z0-9_-]{30,60})", made("sbp_", HEX, 40)),
-    _token("postman-key", "Postman API key", "pmak-", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}", partial(_parts, ("PMAK-", HEX, 24), ("-", HEX, 34))),
-    _token("figma-token", "Figma token", "figd_", r"figd_[A-Za-z0-9_-]{38,44}", made("figd_", URLSAFE, 40)),
-    _token("airtable-token", "Airtable token", "airtable", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}", partial(_parts, ("airtable: pat", ALNUM, 14), (".", HEX, 64))),
-    _token("newrelic-key", "New Relic key", "nrak- nral-", r"NRA[KL]-[A-Z0-9]{27,40}", made("NRAK-", UPPER, 27)),
-    _token("pulumi-token", "Pulumi token", "pul-", r"pul-[0-9a-f]{40}", made("pul-", HEX, 40)),
-    _token("onepassword-token", "1Password service account token", "ops_eyj", r"ops_eyJ[A-Za-z0-9+/_=-]{200,1000}", made("ops_eyJ", URLSAFE, 400), reach=1100,
-           severity=Severity.CRITICAL),
-    _token("bitwarden-token", "Bitwarden Secrets Manager token", "bws bitwarden",
-           r"0\.[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\.[A-Za-z0-9]{28,34}:[A-Za-z0-9+/]{20,24}={0,2}",
-           lambda: "BWS_ACCESS_TOKEN=0." + "-".join(filler(f"bw{n}", HEX, n) for n in (8, 4, 4, 4, 12)) + _parts((".", ALNUM, 30), (":", ALNUM, 22)) + "==",
-           severity=Severity.CRITICAL),
-    _token("twilio-key", "Twilio API key", "twilio", r"SK[0-9a-f]{32}\b", made("twilio SK", HEX, 32), confidence=Confidence.MEDIUM),
-    _token("browserbase-key", "Browserbase API key", "bb_live_", r"bb_live_[A-Za-z0-9_-]{24,40}", made("bb_live_", URLSAFE, 27)),
-    _token("fernet-token", "Fernet token", "gaaaaa", r"gAAAAA[A-Za-z0-9_-]{70,400}={0,2}", made("gAAAAA", URLSAFE, 94, "=="), severity=Severity.MEDIUM,
-           confidence=Confidence.MEDIUM),
-    _token("square-token", "Square token", "sq0atp- sq0csp-", r"sq0(?:atp|csp)-[A-Za-z0-9_-]{22,43}",
-           made("sq0atp-", URLSAFE, 22)),
-)  # fmt: skip
+    token(
+        "shopify-token",
+        "Shopify token",
+        "shpat_ shpca_ shppa_ shpss_",
+        r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",
+        made("shpat_", HEX, 32),
+    ),
+    token("notion-token", "Notion token", "ntn_", r"ntn_[A-Za-z0-9]{40,50}", made("ntn_", ALNUM, 46)),
+    token(
+        "supabase-key",
+        "Supabase key",
+        "sbp_ sb_secret_",
+        r"(?:sbp_[0-9a-f]{40}|sb_secret_[A-Za-z0-9_-]{30,60})",
+        made("sbp_", HEX, 40),
+    ),
+    token(
+        "airtable-token",
+        "Airtable token",
+        "airtable",
+        r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+        partial(parts, ("airtable: pat", ALNUM, 14), (".", HEX, 64)),
+    ),
+    token("newrelic-key", "New Relic key", "nrak- nral-", r"NRA[KL]-[A-Z0-9]{27,40}", made("NRAK-", UPPER, 27)),
+    token(
+        "twilio-key",
+        "Twilio API key",
+        "twilio",
+        r"SK[0-9a-f]{32}\b",
+        made("twilio SK", HEX, 32),
+        confidence=Confidence.MEDIUM,
+    ),
+    token(
+        "browserbase-key",
+        "Browserbase API key",
+        "bb_live_",
+        r"bb_live_[A-Za-z0-9_-]{24,40}",
+        made("bb_live_", URLSAFE, 27),
+    ),
+    token(
+        "fernet-token",
+        "Fernet token",
+        "gaaaaa",
+        r"gAAAAA[A-Za-z0-9_-]{70,400}={0,2}",
+        made("gAAAAA", URLSAFE, 94, "=="),
+        severity=Severity.MEDIUM,
+        confidence=Confidence.MEDIUM,
+    ),
+    token(
+        "square-token",
+        "Square token",
+        "sq0atp- sq0csp-",
+        r"sq0(?:atp|csp)-[A-Za-z0-9_-]{22,43}",
+        made("sq0atp-", URLSAFE, 22),
+    ),
+)

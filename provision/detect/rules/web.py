@@ -79,15 +79,16 @@ def _has_an_algorithm(value: bytes) -> bool:
         return False
 
 
-_BASIC = re.compile(rb"[ -~\x80-\xff]{1,200}:[ -~\x80-\xff]{3,200}")
+_BASIC = re.compile(rb"[ -~\x80-\xff]{1,200}?:([ -~\x80-\xff]{3,200})")
 
 
 def _is_a_login(value: bytes) -> bool:
-    """Whether base64 says `user:password`."""
+    """Whether base64 says `user:password`, with a password that is no word."""
     try:
-        return bool(_BASIC.fullmatch(base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)))
+        login = _BASIC.fullmatch(base64.b64decode(value + b"=" * (-len(value) % 4), validate=True))
     except (binascii.Error, ValueError):
         return False
+    return login is not None and word_share(login[1].decode("latin-1")) < 0.8
 
 
 def _opaque(value: bytes) -> bool:
@@ -118,8 +119,17 @@ RULES: tuple[Rule, ...] = (
         description="Password in a database or service address",
         severity=Severity.HIGH,
         confidence=Confidence.HIGH,
-        keywords=tuple(f"{scheme}://" for scheme in _DATABASES) + ("mongodb+srv://", "+asyncpg://", "+psycopg", "+pymysql://", "jdbc:"),
-        pattern=r"(?i)\b(?:" + "|".join(_DATABASES) + r")(?:\+[a-z0-9_]{2,20})?://[^\s:/@\"'`<>\\]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{3,120}(?:@[^\s/@\"'`<>\\.]{1,60})?)"
+        keywords=(
+            *(f"{scheme}://" for scheme in _DATABASES),
+            "mongodb+srv://",
+            "+asyncpg://",
+            "+psycopg",
+            "+pymysql://",
+            "jdbc:",
+        ),
+        pattern=r"(?i)\b(?:"
+        + "|".join(_DATABASES)
+        + r")(?:\+[a-z0-9_]{2,20})?://[^\s:/@\"'`<>\\]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{3,120}(?:@[^\s/@\"'`<>\\.]{1,60})?)"
         r"@(?:[0-9A-Za-z_.-]{1,120}|\[[0-9a-f:.]{2,50}\])",
         examples=(
             made("DATABASE_URL=postgresql://app:", ALNUM + "!*-_", 18, "@db.internal:5432/app"),
@@ -140,9 +150,18 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=tuple(f"{scheme}://" for scheme in _WEB),
-        pattern=r"(?i)\b(?:" + "|".join(_WEB) + r")://[^\s:/@\"'`<>\\?#&]{1,80}:(?P<secret>[^\s/@\"'`<>\\?#,]{6,255})@(?:[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){1,5}|localhost)",
-        examples=(made("https://deploy:", ALNUM, 20, "@git.corp.net/x.git"), made("HTTPS_PROXY=http://me:", ALNUM, 14, "@proxy.corp.net:8080")),
-        counter_examples=("https://user:password@github.com/x", "http://user:pass@proxy.corp.net:3128", "https://host:8443/a@b"),
+        pattern=r"(?i)\b(?:"
+        + "|".join(_WEB)
+        + r")://[^\s:/@\"'`<>\\?#&]{1,80}:(?P<secret>[^\s/@\"'`<>\\?#,]{6,255})@(?:[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){1,5}|localhost)",
+        examples=(
+            made("https://deploy:", ALNUM, 20, "@git.corp.net/x.git"),
+            made("HTTPS_PROXY=http://me:", ALNUM, 14, "@proxy.corp.net:8080"),
+        ),
+        counter_examples=(
+            "https://user:password@github.com/x",
+            "http://user:pass@proxy.corp.net:3128",
+            "https://host:8443/a@b",
+        ),
         reach=768,
     ),
     Rule(
@@ -165,8 +184,16 @@ RULES: tuple[Rule, ...] = (
         keywords=("bearer", "authorization", "apikey ", "token "),
         pattern=r"(?i)\b(?:bearer|(?P<name>(?:proxy-)?authorization)[\"'\\]{0,4}\s{0,4}[:=,]\s{0,4}[\"'\\]{0,4}(?:bearer|token|apikey|key|api-key)?)(?:\s|%20|\+|:){1,3}"
         r"(?P<secret>[0-9A-Za-z_.~+/=-]{16,600})",
-        examples=(made("Authorization: Bearer ", ALNUM, 40), made("-H 'authorization: token ", ALNUM, 36, "'"), made('"Authorization": "Bearer ', URLSAFE, 51, '"')),
-        counter_examples=("Authorization: Bearer YOUR_ACCESS_TOKEN_HERE", "Authorization: Bearer $TOKEN", "the bearer authentication_scheme_used"),
+        examples=(
+            made("Authorization: Bearer ", ALNUM, 40),
+            made("-H 'authorization: token ", ALNUM, 36, "'"),
+            made('"Authorization": "Bearer ', URLSAFE, 51, '"'),
+        ),
+        counter_examples=(
+            "Authorization: Bearer YOUR_ACCESS_TOKEN_HERE",
+            "Authorization: Bearer $TOKEN",
+            "the bearer authentication_scheme_used",
+        ),
         accept=_opaque,
         reach=768,
     ),
@@ -181,4 +208,4 @@ RULES: tuple[Rule, ...] = (
         counter_examples=("Authorization: Basic authentication", "basic training"),
         accept=_is_a_login,
     ),
-)  # fmt: skip
+)
