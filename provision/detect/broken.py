@@ -64,7 +64,9 @@ def wrapped(
 ) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
     starts = [start for word, start in hits.words if word in prefixes]
+    others = frozenset(starts)
     starts = sorted({*starts, *hits.needles.get(Kind.BROKEN, ())})
+    anew = frozenset(starts)
     done = -1
     for start in starts:
         if start < done or (start and _letter(data[start - 1])):
@@ -72,7 +74,7 @@ def wrapped(
         run = KEY_RUN.match(data, start)
         if not run or not (line_break := LINE_BREAK.match(data, run.end())):
             continue
-        ranges = rows(data, start, run.end(), line_break.end())
+        ranges = rows(data, start, run.end(), line_break.end(), others)
         if len(ranges) > 1:
             done = ranges[-1][1]
             yield from _across(data, ranges, find)
@@ -82,15 +84,18 @@ def _letter(byte: int) -> bool:
     return chr(byte).isalnum() and byte < 128
 
 
-def rows(data: bytes, start: int, end: int, following: int) -> list[Span]:
-    """The stretch of key characters from `start` to `end`, the end of its line, and how it may go on from `following`."""
+def rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:
+    """The stretch of key characters from `start` to `end`, the end of its line, and how it may go on from `following`.
+
+    It does not go on in a row that begins as one of the `others` does: a list of keys is no wrapped key.
+    """
     line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
     width = end - line if line else end
     ranges = [(start, end)]
     while len(ranges) < _ROWS and width <= _ROW_BYTES:
         line = data.rfind(b"\n", end, following) + 1
         run = KEY_RUN.match(data, following)
-        if not run or not run[0]:
+        if not run or not run[0] or following in others:
             break
         ranges.append(run.span())
         end = run.end()
