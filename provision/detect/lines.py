@@ -116,6 +116,8 @@ class _Work:
         self._text = text
         self._base = base
         self._hits = look.hits
+        prefixes = lines._detector.prefixes
+        self._anew = {start for word, start in look.hits.words if word in prefixes}  # a list of keys is no wrapped key
         self._masks: dict[int, list[Mask]] = {}
         self._care: set[int] = set()
         self._tails: dict[int, int] = {}
@@ -215,7 +217,7 @@ class _Work:
         """The line after one that left a key open."""
         indent = _INDENT.match(self._text, start, end)
         head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
-        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or self._begins_anew(head.start()):
+        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in self._anew:
             return
         content = len(self._text[start:end].rstrip(b"\r\n"))
         fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
@@ -242,10 +244,6 @@ class _Work:
         self._mask(start, head.start(), head.start() + length, told)
         if fills and length == len(head[0]):
             self._state._open = _Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
-
-    def _begins_anew(self, place: int) -> bool:
-        """Whether another key begins here: a list of keys is no wrapped key."""
-        return any(start == place and word in self._state._detector.prefixes for word, start in self._hits.words)
 
     def _across(self, joined: bytes, border: int) -> Match | None:
         for match in self._state._detector.look(joined).matches:
