@@ -40,7 +40,7 @@ THEMES = {
     "cream": ("#fdf6e3", "#586e75", "#268bd2"),
 }
 _BODY = string.ascii_letters + string.digits + "-_"
-_WORDS = (
+_WORDS = (  # noqa: SIM905
     "the agent starts with model and reads config from home then sends requests to gateway for every user in team "
     "export echo source install running update check status ready failed retry timeout server local main default "
     "provider context length window terminal history version python package loading session message response total"
@@ -119,12 +119,13 @@ def lines(rng: random.Random, keys: list[str]) -> list[list[tuple[str, bool]]]:
 def plain_line(rng: random.Random) -> list[tuple[str, bool]]:
     hexadecimal = "".join(rng.choice("0123456789abcdef") for _ in range(40))
     uuid = re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12}).*", r"\1-\2-\3-\4-\5", hexadecimal)
+    day = f"2026-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}T10:4{rng.randint(0, 9)}:07Z"
     prose = " ".join(rng.choice(_WORDS) for _ in range(rng.randint(4, 9)))
     kinds = (
         *([prose] * 5),
         f"commit {hexadecimal}",
         f"$ cd ~/projects/hermes-{rng.choice(_WORDS)}/src && ls -la",
-        f"2026-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}T10:4{rng.randint(0, 9)}:07Z INFO request {uuid} took {rng.randint(5, 900)} ms",
+        f"{day} INFO request {uuid} took {rng.randint(5, 900)} ms",
         "base_url: https://api.aisa.one/v1/chat/completions",
         f"Successfully installed httpx-0.28.{rng.randint(0, 9)} pydantic-core-2.41.5 typing-extensions-4.15.0",
         "model: claude-sonnet-5   context_length: 200000",
@@ -243,14 +244,32 @@ h1{{font:600 1.6em "Liberation Sans"}} nav{{background:{accent};color:{ground};p
 .box{{border:1px solid {accent};border-radius:6px;padding:10px;margin:8px 0;{wrap}}}
 </style><nav>Dashboard  Settings  API keys  Billing</nav><h1>API keys</h1>{rows}
 <script>
-const out={{keys:[],words:[]}};
-const box=r=>[r.left,r.top,r.right,r.bottom].map(v=>v*{scale});
-function walk(n,key){{ if(n.nodeType==3){{const t=n.data; const r=document.createRange();
- if(key){{for(let i=0;i<t.length;i++){{r.setStart(n,i);r.setEnd(n,i+1);key[1].push(box(r.getClientRects()[0]||r.getBoundingClientRect()));key[0]+=t[i];}}}}
- else{{for(const m of t.matchAll(/\\S+/g)){{r.setStart(n,m.index);r.setEnd(n,m.index+m[0].length);for(const q of r.getClientRects())out.words.push([m[0],box(q)]);}}}}
-}}else if(!['SCRIPT','STYLE'].includes(n.nodeName)){{ let k=key; if(n.classList&&n.classList.contains('k')){{k=['',[]];out.keys.push(k)}} for(const c of n.childNodes)walk(c,k)}}}}
-walk(document.body,null);
-const p=document.createElement('script');p.type='application/json';p.id='truth';p.textContent=JSON.stringify(out);document.body.appendChild(p);
+const out = {{keys: [], words: []}}
+const place = r => [r.left, r.top, r.right, r.bottom].map(v => v * {scale})
+const range = document.createRange()
+function characters(node, key) {{
+  for (let i = 0; i < node.data.length; i++) {{
+    range.setStart(node, i); range.setEnd(node, i + 1)
+    key[0] += node.data[i]
+    key[1].push(place(range.getClientRects()[0] || range.getBoundingClientRect()))
+  }}
+}}
+function words(node) {{
+  for (const found of node.data.matchAll(/\\S+/g)) {{
+    range.setStart(node, found.index); range.setEnd(node, found.index + found[0].length)
+    for (const r of range.getClientRects()) out.words.push([found[0], place(r)])
+  }}
+}}
+function walk(node, key) {{
+  if (node.nodeType == 3) return key ? characters(node, key) : words(node)
+  if (['SCRIPT', 'STYLE'].includes(node.nodeName)) return
+  if (node.classList && node.classList.contains('k')) out.keys.push(key = ['', []])
+  for (const child of node.childNodes) walk(child, key)
+}}
+walk(document.body, null)
+const told = document.createElement('script')
+told.type = 'application/json'; told.id = 'truth'; told.textContent = JSON.stringify(out)
+document.body.appendChild(told)
 </script>"""
 
 
@@ -288,8 +307,11 @@ def _page(look: Look, told: list[list[tuple[str, bool]]]) -> Screenshot:
         page, shot = Path(folder, "page.html"), Path(folder, "page.png")
         page.write_text(source, encoding="utf-8")
         tall = round((len(told) + 3) * look.points * (7.5 if look.wrapped else 4.2)) + 120
-        common = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
-                  f"--user-data-dir={folder}/profile", f"--window-size={width + 80},{tall}", f"--force-device-scale-factor={look.scale}"]  # fmt: skip
+        common = [
+            chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+            f"--user-data-dir={folder}/profile", f"--window-size={width + 80},{tall}",
+            f"--force-device-scale-factor={look.scale}",
+        ]  # fmt: skip
         dom = subprocess.run(
             [*common, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=60, check=True
         )

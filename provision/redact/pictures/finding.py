@@ -67,7 +67,14 @@ def find_sightings(lines: list[Line], detector: Detector, kinds: tuple[Kind, ...
         for hit in [*find_keys(line.text, kinds), *find_named(line.text)]:
             found.append(_followed(Part(line, hit.start, hit.end), hit, lines))
         found += _broken_prefix(line, lines, kinds)
-    return found + _exact(lines, detector)
+    return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
+
+
+def _without_guess(sighting: Sighting, found: list[Sighting]) -> Sighting:
+    """An exact match without the next line's first word, where the look of the picture says that the key ends before it."""
+    first = sighting.parts[0]
+    followed = any(_inside(first, part) for s in found for part in s.parts)
+    return Sighting(sighting.rule, (first,)) if followed else sighting
 
 
 def merged(sightings: list[Sighting]) -> list[Sighting]:
@@ -94,7 +101,7 @@ def _followed(part: Part, hit: Hit, lines: list[Line]) -> Sighting:
         missing = hit.length - count if hit.length else 0
         if under is None or (hit.length and missing <= 0) or (hit.length and _whole(parts, hit.length)):
             break
-        size = _continuation(line, under, missing, lines)
+        size = _continuation(line, under, missing, lines, wrapped=len(parts) > 1)
         if not size:
             break
         parts.append(Part(under, 0, size))
@@ -125,8 +132,11 @@ def _whole(parts: list[Part], length: int) -> bool:
     return (last.left + last.right - first.left - first.right) / 2 / line.pitch + 1 >= length - 0.5
 
 
-def _continuation(line: Line, under: Line, missing: int, lines: list[Line]) -> int:
-    """How many characters of the line below belong to a key of which `missing` were not seen (0: unknown)."""
+def _continuation(line: Line, under: Line, missing: int, lines: list[Line], *, wrapped: bool) -> int:
+    """How many characters of the line below belong to a key of which `missing` were not seen (0: unknown).
+
+    `wrapped` says that the key already goes on from a line above, so that the next end of a line is no wonder.
+    """
     token = leading_token(under.text)
     size = len(token)
     alone = size == len(under.text.strip())
@@ -135,7 +145,7 @@ def _continuation(line: Line, under: Line, missing: int, lines: list[Line]) -> i
     if not missing:
         return size if looks_random(token) and _at_margin(line, lines) else 0
     if missing <= 2:
-        plain = token.isalpha() and token.islower() and size > 1
+        plain = not wrapped and token.isalpha() and token.islower() and size > 1
         return size if size <= missing and not plain and _at_margin(line, lines) else 0
     if size > missing + 2:
         return missing + 1 if looks_random(token) and not _plain_word(token) else 0

@@ -91,7 +91,7 @@ def below(line: Line, lines: list[Line]) -> Line | None:
         along, across = line.strip.within(other.strip.place(other.glyphs[0].left, other.strip.height / 2))
         down = (across - height / 2) / height
         if 0.5 < down < 2.6 and along < line.right - height / 2:
-            rank = down * 4 + max(0.0, along - line.glyphs[0].left) / height / 8
+            rank = down * 4 + abs(along - line.glyphs[0].left) / height / 8
             if best is None or rank < nearest:
                 best, nearest = other, rank
     return best

@@ -1,0 +1,73 @@
+"""How many keys survive in screenshots and in a screen recording: none that anybody is told is safe.
+
+The seeds here were not looked at while the code was written. `PICTURES_TABLE=FILE` writes what was seen, one JSON line
+for each screenshot; the table in docs/redaction-pictures.md is made of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import picturecraft
+import pytest
+import videocraft
+from pictureproof import covered, leaked, pieces_in, redacted, session, text_of
+
+from provision.redact.video import redact_file as redact_video
+from provision.redact.video.ffmpeg import frames_of, probe
+
+pytestmark = [pytest.mark.bench, pytest.mark.slow]
+SEED = int(os.environ.get("PICTURES_SEED", "20261122"))
+COUNT = int(os.environ.get("PICTURES_COUNT", "64"))
+
+
+@pytest.mark.timeout(7200)
+def test_screenshots_keep_no_key() -> None:
+    keys = hidden = words = lost = 0
+    wrongly_clean, readable = [], []
+    table = os.environ.get("PICTURES_TABLE")
+    for look in picturecraft.looks(SEED, COUNT):
+        shot = picturecraft.draw(look)
+        result, notes = redacted(shot.data)
+        whole = [min(covered(shot, result, box) for box in boxes) >= 0.98 for _, boxes in shot.keys]
+        over = [word for word, box in shot.words if covered(shot, result, box) > 0.1]
+        pieces = leaked(result, [key for key, _ in shot.keys])
+        if not all(whole) and not notes.unsure:
+            wrongly_clean.append(look)
+        readable += [look] if pieces else []
+        keys, hidden = keys + len(whole), hidden + sum(whole)
+        words, lost = words + len(shot.words), lost + len(over)
+        if table:
+            row = {"seed": look.seed, "font": look.font, "points": look.points, "scale": look.scale, "theme": look.theme,
+                   "encoding": look.encoding, "quality": look.quality, "wrapped": look.wrapped, "page": look.page,
+                   "keys": len(whole), "hidden": sum(whole), "words": len(shot.words), "over": over,
+                   "pieces": len(pieces), "unsure": len(notes.unsure)}  # fmt: skip
+            with Path(table).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    assert keys >= 2 * COUNT
+    assert hidden / keys >= 0.98
+    assert wrongly_clean == []
+    assert lost / words <= 0.02
+    assert readable == []
+
+
+@pytest.mark.timeout(7200)
+def test_a_screen_recording_shows_no_key(tmp_path: Path) -> None:
+    path, safe = tmp_path / "screen.mp4", tmp_path / "safe.mp4"
+    keys = videocraft.record(path, 30, SEED)
+    run = session()
+    with path.open("rb") as source, safe.open("wb") as target:
+        redact_video(source, target, str(path), run)
+    assert run.notes.total >= len(keys)
+    seen = {}
+    frames = 0
+    for number, frame in enumerate(frames_of(probe(safe))):
+        frames += 1
+        if number % 5 == 0:
+            pieces = pieces_in(text_of(frame), keys)
+            if pieces:
+                seen[number] = len(pieces)
+    assert frames == 30 * videocraft.FRAMES_A_SECOND
+    assert seen == {}

@@ -1,0 +1,85 @@
+"""Judging redacted pictures: how much of some ink is covered, and what can still be read."""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from picturecraft import THEMES
+from PIL import Image, ImageColor
+
+from provision.detect.detector import Detector
+from provision.redact.masks import Masker, Style
+from provision.redact.pictures import redact_file
+from provision.redact.pictures.examining import Examiner
+from provision.redact.session import Options, Session
+
+if TYPE_CHECKING:
+    from picturecraft import Box, Screenshot
+
+    from provision.redact.notes import Notes
+
+PIECE = 8
+BLACK = 24
+"""A lossy format does not give pure black back."""
+
+
+@functools.cache
+def detector() -> Detector:
+    return Detector()
+
+
+def session(*, preview: bool = False) -> Session:
+    return Session(detector(), Masker(Style.TAG, b"0" * 32), Options(preview=preview))
+
+
+def redacted(data: bytes, *, preview: bool = False) -> tuple[bytes, Notes]:
+    run = session(preview=preview)
+    out = io.BytesIO()
+    redact_file(io.BytesIO(data), out, "picture", run)
+    return out.getvalue(), run.notes
+
+
+@functools.lru_cache(maxsize=4)
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=np.int16)
+
+
+def covered(shot: Screenshot, result: bytes, box: Box) -> float:
+    """Which share of the ink that stood in a box (what differs from the theme's ground) is black now."""
+    before, after = pixels(shot.data), pixels(result)
+    left, top, right, bottom = (max(0, round(v)) for v in box)
+    was, now = before[top:bottom, left:right], after[top:bottom, left:right]
+    if not was.size:
+        return 1.0
+    contrast = np.abs(was - np.array(ImageColor.getrgb(THEMES[shot.look.theme][0]))).max(axis=2)
+    ink = contrast > max(40, 0.35 * contrast.max())
+    black = now.max(axis=2) < BLACK
+    return float(black[ink].mean()) if ink.any() else 0.0
+
+
+@functools.cache
+def reader() -> Examiner:
+    return Examiner(detector())
+
+
+def text_of(frame: np.ndarray) -> str:
+    return "\n".join(line.text for line in reader().read(frame))
+
+
+def pieces_in(text: str, keys: list[str]) -> list[str]:
+    """Pieces of keys' secret parts that stand in a text, look-alikes and case aside."""
+    fold = str.maketrans("0o1lI|5s8", "OOiiiiSSB")
+    plain = text.translate(fold).lower()
+    found = []
+    for key in keys:
+        bare = key.removeprefix("sk-aisa-").removeprefix("sk-").translate(fold).lower()
+        found += [bare[at : at + PIECE] for at in range(len(bare) - PIECE + 1) if bare[at : at + PIECE] in plain]
+    return found
+
+
+def leaked(result: bytes, keys: list[str]) -> list[str]:
+    """Pieces of keys that OCR finds in a picture."""
+    return pieces_in(text_of(pixels(result).astype(np.uint8)), keys)

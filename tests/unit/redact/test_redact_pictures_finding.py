@@ -1,0 +1,60 @@
+"""Keys over two lines, from lines of text that need no OCR."""
+
+from __future__ import annotations
+
+import random
+
+import picturecraft
+import pytest
+
+from provision.detect.detector import Detector
+from provision.redact.pictures.finding import find_sightings, merged
+from provision.redact.pictures.layout import Line, below, lines_of
+from provision.redact.pictures.lookalike import KINDS
+from provision.redact.pictures.reading import Glyph
+from provision.redact.pictures.strips import Strip
+
+DETECTOR = Detector()
+
+
+def screen(text: str, left: float = 0, top: float = 0) -> list[Line]:
+    """A terminal's lines: every character 8 pixels wide, every row 18 high."""
+    lines = []
+    for row, line in enumerate(text.splitlines()):
+        start = len(line) - len(line.lstrip())
+        strip = Strip(left + start * 8, top + row * 18, 0.0, (len(line) - start) * 8, 18)
+        lines.append(Line(tuple(Glyph(c, 0.99, strip, n * 8, n * 8 + 8) for n, c in enumerate(line[start:]))))
+    return lines
+
+
+def covered(lines: list[Line]) -> str:
+    """The lines with stars for what was found."""
+    found = merged(find_sightings(lines, DETECTOR, KINDS))
+    hidden = {(id(p.line), n) for s in found for p in s.parts for n in range(p.start, p.end)}
+    return "\n".join("".join("*" if (id(line), n) in hidden else c for n, c in enumerate(line.text)) for line in lines)
+
+
+@pytest.mark.parametrize("width", range(12, 60))
+def test_a_key_is_followed_over_wrapped_lines(width: int) -> None:
+    key = picturecraft.aisa_key(random.Random(width))
+    text = f"export AISA_API_KEY={key}"
+    wrapped = "\n".join(text[at : at + width] for at in range(0, len(text), width))
+    shown = covered(screen(f"{wrapped}\ncommit and push"))
+    assert shown.replace("\n", "").endswith("commit and push")
+    assert "".join(shown.split("\n")[:-1]) == "export AISA_API_KEY=" + "*" * 51
+
+
+def test_the_line_below_stays_when_the_key_is_whole() -> None:
+    key = picturecraft.aisa_key(random.Random(1))
+    assert covered(screen(f"{key}\nA1b2C3d4e5F6 stays")) == "*" * 51 + "\nA1b2C3d4e5F6 stays"
+
+
+def test_the_line_below_is_that_of_the_same_window() -> None:
+    left, right = screen("one\ntwo"), screen("three\nfour", left=600)
+    assert below(right[0], [*left, *right]) is right[1]
+
+
+def test_strips_of_a_row_are_one_line() -> None:
+    [a], [b] = screen("sk-aisa"), screen("rest", left=70)
+    [line] = lines_of([list(b.glyphs), list(a.glyphs)])
+    assert line.text == "sk-aisa rest"
