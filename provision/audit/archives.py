@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SUFFIX = re.compile(r"\.(?:gz|bz2|xz|tgz|tbz2?|txz)$", re.IGNORECASE)
+_GIT_OBJECT = re.compile(r"/objects/(?:pack/pack-[0-9a-f]{40,64}\.pack|[0-9a-f]{2}/[0-9a-f]{38,62})$")
 _HEAD_BYTES = 512
 _DIRECTORY_BYTES = 32 << 20
 """A zip's table of contents is held in memory, at some ten times its size."""
@@ -94,6 +95,7 @@ class _Unfolding:
         self._path = path
         self._limits = limits
         self._budget = budget
+        self._has_history = False
         self.at = ""
         """The member that is being read."""
 
@@ -102,6 +104,11 @@ class _Unfolding:
     ) -> Iterator[Blob | Unreadable]:
         """Whatever `stream` holds: an archive of some kind, or plain content."""
         self.at = where
+        if not self._has_history and _GIT_OBJECT.search(where):
+            self._has_history = True
+            yield Unreadable(
+                self._path, "a git repository lies in it, whose history was not read: unpack it first", where
+            )
         if kind is None:
             yield from self._plain(where, stream)
         elif depth >= self._limits.nesting:

@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.audit.gitview import OBJECT_ID, Git, GitError, SilentError, read_small, view
+from provision.audit.gitview import OBJECT_ID, Git, GitError, SilentError, view
+from provision.audit.opening import read_small
 from provision.audit.source import Blob, Kind, Limits, Spot, Unreadable
 from provision.audit.unpacking import Quiet
 from provision.detect.shapes import without_secrets
@@ -220,7 +221,7 @@ def _tips(repository: Path) -> Iterator[bytes]:
         if len(files) > _MOST_REFS:
             break
     for file in files:
-        lines = read_small(file).splitlines()
+        lines = read_small(str(file)).splitlines()
         yield from (line[: line.find(b" ") if b" " in line else None] for line in lines if _is_tip(line))
 
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from provision.audit.opening import CannotReadError, opened
+from provision.audit.opening import read_small
 from provision.audit.source import Limits, Unreadable
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}|pack")
 _CONFIG = "[core]\n\trepositoryformatversion = {version}\n\tbare = true\n\tbigFileThreshold = 8m\n{more}"
-_SMALL_BYTES = 16 << 20
 OBJECT_ID = re.compile(rb"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
 
 
@@ -40,7 +39,7 @@ class SilentError(GitError):
 def view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
     """A repository with nothing but the objects of `repository`; what cannot be shown is added to `problems`."""
     real = Path(repository)
-    sha256 = b"sha256" in read_small(real / "config")
+    sha256 = b"sha256" in read_small(str(real / "config"))
     config = _CONFIG.format(version=int(sha256), more="[extensions]\n\tobjectformat = sha256\n" if sha256 else "")
     with tempfile.TemporaryDirectory(prefix="provision-git-") as name:
         ours = Path(name)
@@ -48,21 +47,12 @@ def view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
         (ours / "objects").mkdir()
         (ours / "HEAD").write_text("ref: refs/heads/none\n")
         (ours / "config").write_text(config)
-        grafted = OBJECT_ID.findall(read_small(real / "shallow"))
+        grafted = OBJECT_ID.findall(read_small(str(real / "shallow")))
         if grafted:
             (ours / "shallow").write_bytes(b"".join(commit + b"\n" for commit in grafted))
         for reason in _link_objects(real / "objects", ours / "objects"):
             problems.append(Unreadable(repository, reason))
         yield ours
-
-
-def read_small(path: Path) -> bytes:
-    """A small file of a repository; nothing when it is not there or not one."""
-    try:
-        with opened(str(path)) as (descriptor, _):
-            return os.read(descriptor, _SMALL_BYTES)
-    except (CannotReadError, OSError):
-        return b""
 
 
 def _link_objects(real: Path, ours: Path) -> Iterator[str]:

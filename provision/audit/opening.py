@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 _SIZELESS_BYTES = 16 << 20
 """How much of a file is read that says it is empty and is not (`/proc`), or that claims a size without holding a block."""
+_SMALL_BYTES = 16 << 20
 _HOLE = bytes(4096)
 """What stands for a hole, however long: nothing can match across it."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -70,6 +71,15 @@ def opened(path: str, *, follow: bool = False) -> Iterator[tuple[int, os.stat_re
         yield descriptor, status
     finally:
         os.close(descriptor)
+
+
+def read_small(path: str) -> bytes:
+    """The first megabytes of a file that is looked at in passing; nothing when it cannot be read."""
+    try:
+        with opened(path) as (descriptor, _):
+            return os.read(descriptor, _SMALL_BYTES)
+    except (CannotReadError, OSError):
+        return b""
 
 
 class Reading:

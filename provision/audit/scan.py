@@ -12,6 +12,7 @@ from provision.audit import hermes_home
 from provision.audit.archives import unfold
 from provision.audit.content import read_file
 from provision.audit.environ import Process, processes, read_process
+from provision.audit.filenames import Names
 from provision.audit.git import read_repository
 from provision.audit.look import look
 from provision.audit.opening import said
@@ -156,8 +157,9 @@ class _Run:
         self._limits = limits
         self._on_progress = on_progress
         self._tally = Tally()
-        self._aside: list[Unreadable] = []
-        """What could not even be opened, met while batches were made."""
+        self._aside: list[RawFinding | Unreadable] = []
+        """What could not even be opened, and what names hold, met while batches were made."""
+        self._names = Names(detector)
 
     def stream(self, stream: BinaryIO, name: str) -> Iterator[RawFinding | Unreadable]:
         content = Stream(iter(lambda: stream.read(CHUNK_BYTES), b""))
@@ -214,12 +216,16 @@ class _Run:
                 batch.append(task)
                 held += task.size if isinstance(task, File) else _BATCH_BYTES
             if held >= _BATCH_BYTES or len(batch) + len(self._aside) >= _BATCH_FILES:
-                yield batch
+                yield self._named(batch)
                 batch, held = [], 0
         if batch:
-            yield batch
+            yield self._named(batch)
 
-    def _set_aside(self) -> Iterator[Unreadable]:
+    def _named(self, batch: list[Task]) -> list[Task]:
+        self._aside += self._names.look(task.path for task in batch if isinstance(task, File))
+        return batch
+
+    def _set_aside(self) -> Iterator[RawFinding | Unreadable]:
         aside, self._aside = self._aside, []
         yield from aside
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit.hermes_home import is_home
-from provision.audit.opening import kind_of, said
+from provision.audit.opening import kind_of, read_small, said
 from provision.audit.source import Unreadable
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ class _Walker:
         elif stat.S_ISREG(status.st_mode):
             if not _left_to_git(entry, folder.role):
                 yield File(entry.path, status.st_size)
+            if entry.name == ".git":
+                yield from self._elsewhere(entry.path)
         elif stat.S_ISLNK(status.st_mode):
             yield from self._link(entry.path)
         else:
@@ -191,6 +193,13 @@ class _Walker:
             return Unreadable(entry.path, "made up by the kernel while it is read: it holds nothing", failed=False)
         role = _role_below(folder.role, entry.name)
         return _Folder(entry.path, identity, folder, folder.depth + 1, folder.in_home, role)
+
+    def _elsewhere(self, path: str) -> Iterator[Unreadable]:
+        """A work tree or submodule says in a file where its repository is."""
+        said_there = read_small(path).partition(b"gitdir:")[2].strip()
+        target = os.path.realpath(os.path.join(os.path.dirname(path), os.fsdecode(said_there)))  # noqa: PTH118, PTH120
+        if said_there and not any(inside(target, root) for root in self._real):
+            yield Unreadable(path, "its history lies outside of what is audited: audit that repository too")
 
     def _link(self, path: str) -> Iterator[Unreadable]:
         target = os.path.realpath(path)

@@ -197,6 +197,15 @@ def test_a_folder_that_only_looks_like_a_repository_hides_nothing(tmp_path: Path
     assert "a damaged object" in result.reasons(failed=True)
 
 
+def test_history_that_lies_elsewhere_or_in_an_archive_is_said(git: Git, tmp_path: Path) -> None:
+    commit(git, tmp_path / "repo" / "f", a_key())
+    git("worktree", "add", "-q", str(tmp_path / "tree"))
+    assert any("outside" in reason for reason in look_through(tmp_path / "tree").reasons(failed=True))
+    assert not look_through(tmp_path).unread
+    subprocess.run(["tar", "czf", str(tmp_path / "x.tgz"), "repo"], cwd=tmp_path, check=True)
+    assert len([r for r in look_through(tmp_path / "x.tgz").reasons(failed=True) if "unpack" in r]) == 1
+
+
 def test_without_git_that_is_said(git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(git, tmp_path / "repo" / "f", key := a_key())
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -64,6 +64,17 @@ def test_hidden_ignored_and_oddly_named_files_are_found(tmp_path: Path) -> None:
     assert not result.unread
 
 
+def test_secrets_in_names(tmp_path: Path) -> None:
+    file, folder = a_key(), a_key()
+    (tmp_path / folder).mkdir()
+    for name in ("a", "b"):
+        (tmp_path / folder / name).write_text("x")
+    (tmp_path / f"{file}.txt").write_text("x")
+    result = look_through(tmp_path)
+    assert result.keys() == {file: 1, folder: 1}
+    assert result.where(folder) == ["its own name"]
+
+
 def test_links_are_not_followed_out_and_what_holds_nothing_is_named(tmp_path: Path) -> None:
     key, inside = a_key(), a_key()
     outside = tmp_path / "outside"
