@@ -77,6 +77,8 @@ _INSTALL: Table = {
     (State.DELIVERED, Event.BUILT): State.RELEASED,
 }
 
+_INSTALLING = (State.PENDING, State.PROBED, State.RELEASED, State.DELIVERED, State.CONFIRMED)
+
 TRANSITIONS: dict[Course, Table] = {
     Course.SCHEDULED: {
         (State.PLANNED, Event.SEALED): State.PENDING,
@@ -95,11 +97,13 @@ TRANSITIONS: dict[Course, Table] = {
         (State.CONFIRMED, Event.TURNED): State.PROBED,
         (State.CURRENT, Event.TURNED): State.PROBED,
         (State.LISTED, Event.TURNED): State.PROBED,
-        **{
-            (state, Event.EXCEPTED): State.EXCEPTED
-            for state in State
-            if state not in {State.RETIRED, State.EXCEPTED, State.EXPOSED, State.BARE}
-        },
+        **dict.fromkeys(
+            (
+                (state, Event.EXCEPTED)
+                for state in (State.PLANNED, State.REJECTED, *_INSTALLING, State.CURRENT, State.LISTED, State.DEAD)
+            ),
+            State.EXCEPTED,
+        ),
     },
     Course.LEAK: {
         (State.EXPOSED, Event.PROVED): State.DEAD,
@@ -108,7 +112,9 @@ TRANSITIONS: dict[Course, Table] = {
         (State.PENDING, Event.REFUSED): State.BARE,
         **_INSTALL,
         (State.CONFIRMED, Event.PROMOTED): State.RETIRED,
-        **{(state, Event.EXCEPTED): State.EXCEPTED for state in State if state not in {State.RETIRED, State.EXCEPTED}},
+        **dict.fromkeys(
+            ((state, Event.EXCEPTED) for state in (State.EXPOSED, State.DEAD, State.BARE, *_INSTALLING)), State.EXCEPTED
+        ),
     },
     Course.SPARE: {
         (State.EXPOSED, Event.PROVED): State.DEAD,
