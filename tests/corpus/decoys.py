@@ -111,9 +111,9 @@ def plant_decoys(w: Writer) -> None:
     )
     w.write(
         "picture.svg",
-        f'<image href="data:image/png;base64,{base64.b64encode(bytes(w.rng.randrange(256) for _ in range(6000))).decode()}"/>',
+        f'<image href="data:image/png;base64,{base64.b64encode(w.rng.randbytes(6000)).decode()}"/>',
     )
-    w.write("noise.bin", bytes(w.rng.randrange(256) for _ in range(200_000)))
+    w.write("noise.bin", w.rng.randbytes(200_000))
     w.write(
         "table.sql",
         "".join(

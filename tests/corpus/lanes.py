@@ -355,7 +355,7 @@ def long_line(w: Writer) -> None:
 
 def binary(w: Writer) -> None:
     a, b = w.known(), w.token()
-    noise = bytes(w.rng.randrange(256) for _ in range(3000))
+    noise = w.rng.randbytes(3000)
     w.write(
         "core.bin", noise + b"\0" + a.value.encode() + b"\0" + noise + b"\x01" + b.value.encode() + b"\0" + noise, a, b
     )
