@@ -40,13 +40,6 @@ def test_recall_and_precision(machines: list[Corpus]) -> None:
     assert [each for score in scores for each in score.false] == []
 
 
-def test_without_a_vault_keys_are_found_by_their_look(machines: list[Corpus]) -> None:
-    corpus = machines[0]
-    score = judge(corpus, hits(corpus, Detector()))
-    assert score.recall >= 0.97
-    assert score.false == []
-
-
 def test_whose_key_it_is_comes_from_its_fingerprint(machines: list[Corpus]) -> None:
     corpus = machines[0]
     users = {value: user for user, value in corpus.users.items()}
