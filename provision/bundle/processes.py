@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from provision.bundle.installed import key_in_place_since
+
 _NAMES = frozenset({"hermes", "hermes-agent", "hermes-gateway", "hermes.exe", "Hermes", "hermes-desktop"})
 _MODULES = ("hermes_cli", "gateway.run", "run_agent")
 _MAX_BYTES = 64 << 10
@@ -53,6 +55,15 @@ def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHerme
         if same is not False:
             found.append(RunningHermes(int(entry.name), what, same, _started(entry, boot)))
     return tuple(sorted(found, key=lambda p: p.pid))
+
+
+def holding_old_key(home: Path) -> tuple[RunningHermes, ...] | None:
+    """Processes that were started before the key in force was installed; None where this cannot be told."""
+    since = key_in_place_since(home)
+    running = running_hermes(home) if since is not None else None
+    if since is None or running is None:
+        return None
+    return tuple(process for process in running if process.from_before(since))
 
 
 def _hermes_words(words: list[str]) -> str | None:

@@ -13,11 +13,12 @@ from provision.cli.here import HermesProfile, Home, IdentityFile, Signers, chose
 from provision.errors import Exit, ProvisionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from provision.bundle.asking import Answer
+    from provision.bundle.processes import RunningHermes
     from provision.bundle.status import Status
 
 
@@ -54,6 +55,7 @@ def status_command(
     from datetime import UTC, datetime
 
     from provision.bundle.asking import ask_hermes
+    from provision.bundle.processes import holding_old_key
     from provision.bundle.status import as_json, status
     from provision.cli.receipt_here import leave_receipt
     from provision.report.document import document
@@ -72,11 +74,13 @@ def status_command(
         run.result(signed.data.decode(), output)
         return
     answer = ask_hermes(root, profile, environ) if hermes else None
+    stale = holding_old_key(found.home)
     if format_ == "json":
         said = {"hermes": {"ok": answer.ok, "said": answer.said, "exit_code": answer.exit_code}} if answer else {}
-        text = document("status/v1", **as_json(found), **said)
+        restart = None if stale is None else [{"pid": p.pid, "what": p.what} for p in stale]
+        text = document("status/v1", **as_json(found), restart=restart, **said)
     else:
-        text = _text(found, answer)
+        text = _text(found, answer, stale)
     run.result(text, output)
     if not found.ok or (answer is not None and not answer.ok):
         raise typer.Exit(Exit.FINDINGS)
@@ -121,7 +125,7 @@ def environment_of(
     return prepared.environ
 
 
-def _text(found: Status, answer: Answer | None) -> str:
+def _text(found: Status, answer: Answer | None, stale: Sequence[RunningHermes] | None) -> str:
     from provision.report.terminal import printable
 
     route = found.route
@@ -146,15 +150,8 @@ def _text(found: Status, answer: Answer | None) -> str:
     if answer is not None:
         verdict = {True: "answered", False: "failed", None: "cannot tell"}[answer.ok]
         lines.append(f"hermes     {verdict}: {answer.said}")
-    lines += [f"restart    {line.removeprefix('restart ')}" for line in _stale(found)]
+    lines += [
+        f"restart    {p.what} (pid {p.pid}): it started before this key came and holds the one before"
+        for p in stale or ()
+    ]
     return "".join(printable(line) + "\n" for line in lines)
-
-
-def _stale(found: Status) -> list[str]:
-    from provision.bundle.installed import key_in_place_since
-    from provision.bundle.processes import running_hermes
-    from provision.cli.install import restart_lines
-
-    since = key_in_place_since(found.home)
-    running = running_hermes(found.home) if since is not None else None
-    return restart_lines(running or (), since, everyone=False)

@@ -72,7 +72,7 @@ def _aged(key: KeyVersion, limit: int | None, now: datetime) -> Iterator[KeyFind
         if key.stage is Stage.CURRENT:
             message, cure = (
                 f"{_named(key)} is {age} days old; {rule}",
-                f"rotate it: provision rotate start -l {key.user}",
+                f"rotate it: provision rotate start --from KEYS.csv -l {key.user}",
             )
             yield _finding("key-overdue", severity, key, message, cure)
         else:
