@@ -16,9 +16,10 @@ from provision.errors import Exit, ProvisionError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from provision.detect.known import KnownKeys
+    from provision.fleet.workspace import Workspace
     from provision.redact.kinds import Kind
-    from provision.redact.session import Session
+    from provision.redact.masks import Style
+    from provision.redact.session import Options, Session
 
 
 class Mask(StrEnum):
@@ -54,7 +55,7 @@ def redact(
     mask: Annotated[Mask, typer.Option("--mask", help="What stands where a secret stood.")] = Mask.TAG,
     known: Annotated[
         Path | None,
-        typer.Option("--known", help="Keys to look for, as fingerprints; default: those of the workspace's vault."),
+        typer.Option("--known", help="Keys to look for, as fingerprints; default: the vault's, else this machine's."),
     ] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="Further rules, in the format of gitleaks.")] = None,
     entropy: Annotated[
@@ -121,25 +122,19 @@ def _kind(wanted: As) -> Kind | None:
 
 
 def _session(
-    run: Run, options: object, style: object, known: Path | None, rules: Path | None, *, entropy: bool
+    run: Run, options: Options, style: Style, known: Path | None, rules: Path | None, *, entropy: bool
 ) -> Session:
     import secrets
-    from typing import cast
 
+    from provision.cli.audit_setup import known_to, own_manifest, rules_of
     from provision.detect.detector import Detector
-    from provision.detect.rules import BUILTIN
-    from provision.redact.masks import Masker, Style
-    from provision.redact.session import Options, Session
+    from provision.redact.masks import Masker
+    from provision.redact.session import Session
     from provision.redact.shell import TYPED
 
-    chosen = (*BUILTIN, *TYPED)
-    if rules is not None:
-        from provision.detect.gitleaks import load_rules
-
-        chosen += load_rules(rules)
-    detector = Detector(chosen, _known(run, known), entropy=entropy)
-    masker = Masker(cast("Style", style), secrets.token_bytes(32))
-    return Session(detector, masker, cast("Options", options), progress=_progress(run))
+    keys = known_to(run, _workspace(run), known, own_manifest() if known is None else None)
+    detector = Detector((*rules_of(rules), *TYPED), keys, entropy=entropy)
+    return Session(detector, Masker(style, secrets.token_bytes(32)), options, progress=_progress(run))
 
 
 def _progress(run: Run) -> Callable[[str, int, int], None]:
@@ -163,33 +158,18 @@ def _progress(run: Run) -> Callable[[str, int, int], None]:
     return step
 
 
-def _known(run: Run, file: Path | None) -> KnownKeys | None:
-    """The keys to look for: of the file, or of the vault of the workspace that this is, if it is one and opens."""
-    if file is not None:
-        from provision.detect.known import parse
-        from provision.files import read_bounded
-
-        try:
-            return parse(read_bounded(file, 256 << 20))
-        except FileNotFoundError as e:
-            raise ProvisionError(f"{file} does not exist", hint="`provision keys fingerprints` writes one") from e
+def _workspace(run: Run) -> Workspace | None:
+    """The workspace that was named, or that this is."""
+    here = Path.cwd()
+    if run.workspace is None and not any((folder / "provision.toml").exists() for folder in (here, *here.parents)):
+        return None  # most often so: then nothing of it need be imported
     from provision.fleet.workspace import find_workspace, load_workspace
-    from provision.keys.identities import load_identities
-    from provision.keys.known import known_keys
-    from provision.keys.vaultfile import open_vault
 
     try:
-        workspace = load_workspace(run.workspace or find_workspace(Path.cwd()))
+        return load_workspace(run.workspace or find_workspace(here))
     except ProvisionError:
         if run.workspace is not None:
             raise
-        return None
-    if not workspace.vault.exists():
-        return None
-    try:
-        return known_keys(open_vault(workspace.vault, load_identities(workspace.identity)))
-    except ProvisionError as e:
-        run.say(f"the vault's keys are not looked for by value: {e.message}")
         return None
 
 
