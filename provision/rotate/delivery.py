@@ -10,7 +10,7 @@ from provision.bundle.operator import common_of
 from provision.bundle.receipts import Endpoints, ReceiptStore, import_receipt, key_blob, receipts_in
 from provision.bundle.receipts import Result as Imported
 from provision.bundle.sshsig import load_signing_key
-from provision.deploy.ansible import AnsibleError
+from provision.deploy.ansible import AnsibleError, NoAnsibleError
 from provision.deploy.engine import Order as DeployOrder
 from provision.deploy.engine import deploy, received
 from provision.deploy.inventory import reach
@@ -86,7 +86,7 @@ def hand_over(book: Recorder, people: Sequence[Person]) -> None:
     with book.act("deliver", [by_user[name] for name in names]):
         try:
             result = deploy(order, pushed, None, site.environ, lambda _: None)
-        except AnsibleError as e:
+        except (AnsibleError, NoAnsibleError) as e:
             raise StoppedError(e.message, hint=f"{e.hint}; then: {_RESUME}") from e
     take_in(site, ((f"{user}'s machine", text.encode()) for user, text in received(result)))
     done = []

@@ -1,7 +1,8 @@
 """One pass over a rotation: everybody goes as far as they can now. `start`, `resume` and cron jobs all do the same.
 
 What is under way is always finished; what would begin something new (probe, release, deliver) waits for its wave, and stops
-when the failure budget is spent. A pass can be killed anywhere: the next one finds what was done and goes on.
+when the failure budget is spent: then only those who failed are tried again. A pass can be killed anywhere: the next one
+finds what was done and goes on.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def _step(
 ) -> None:
     people, blocked = [], begins and book.rotation.blocked
     for person in book.rotation.in_state(state):
-        if not _free(book, person) or (not person.back and (blocked or person.wave > wave)):
+        if not _free(book, person):
+            continue
+        if not person.back and (person.wave > wave or (blocked and not person.failed)):
             continue
         if person.user not in book.site.states:
             cure = f"provision rotate finish --except '{person.user}=left the inventory'"
@@ -136,8 +139,8 @@ def _halt(book: Recorder) -> None:
     """Say once that the budget is spent."""
     rotation = book.rotation
     waiting = [p for p in rotation.people.values() if p.state in {State.PENDING, State.PROBED, State.RELEASED}]
-    if rotation.failures <= rotation.budget or not waiting or rotation.halted or rotation.paused:
-        return
     why = f"{rotation.failures} failed, {rotation.budget} allowed"
+    if rotation.failures <= rotation.budget or not waiting or rotation.halted == why or rotation.paused:
+        return
     book.write([{"at": stamp(book.now()), "halt": why}])
     book.site.record([("rotation halted", "", "", {"rotation": rotation.id, "why": why})])

@@ -43,11 +43,11 @@ def to_revoke(rotation: Rotation, vault: Vault) -> Iterator[Revocation]:
 
 
 def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Trouble]) -> Exit:
-    """10 when somebody failed or was halted, 4 when something could not be told, else 0; waiting is no failure."""
-    worst, doubtful = Exit.OK, any(True for _ in doubts)
+    """10 when somebody failed, 4 when something could not be told, else 0; waiting is no failure."""
+    doubtful = any(True for _ in doubts)
     for rotation in rotations:
-        if rotation.failures or rotation.halted:
+        if rotation.failures:
             return Exit.FINDINGS
         grades = {p.trouble.grade for p in rotation.people.values() if p.trouble is not None and not p.over}
         doubtful = doubtful or Grade.UNSURE in grades
-    return Exit.PARTIAL if doubtful else worst
+    return Exit.PARTIAL if doubtful else Exit.OK
