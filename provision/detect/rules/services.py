@@ -38,9 +38,9 @@ DISCORD = Rule(
     confidence=Confidence.HIGH,
     keywords=(),
     mark=(_DIGITS * 3, 12),
-    pattern=rf"(?:^|[^0-9A-Za-z])(?P<secret>(?:{_DIGITS}){{5}}[0-9A-Za-z]{{2,8}}\.[0-9A-Za-z_-]{{6}}\.[0-9A-Za-z_-]{{27,40}})",
+    pattern=rf"{LEFT}(?P<secret>(?:{_DIGITS}){{5}}[0-9A-Za-z]{{2,8}}\.[0-9A-Za-z_-]{{6}}\.[0-9A-Za-z_-]{{27,40}})",
     entropy=4.0,
-    examples=(_discord,),
+    examples=(_discord, lambda: _discord().replace("=", "\\n"), lambda: "see " + _discord().partition("=")[2]),
     counter_examples=("discord: Module_with_a_long_name__.inside.another_module_with_a_long_name",),
     reach=128,
 )
