@@ -167,7 +167,7 @@ class _Unfolding:
             yield from self._streamed(where, stream)
             return
         yield from Database(self._path, where, self._limits).blobs(
-            lambda: in_memory(bytearray(data), b"", self._limits.memory_bytes),
+            lambda: in_memory(data, b"", self._limits.memory_bytes),
             lambda: [data],
             lambda offset, length: data[offset : offset + length],
             len(data),

@@ -73,7 +73,7 @@ def _database(path: str, descriptor: int, reading: Reading, size: int, limits: L
         if size > limits.memory_bytes:
             return on_disk(path)
         wal = _small_file(path + "-wal", limits)
-        return in_memory(bytearray(os.pread(descriptor, size, 0)), wal, limits.memory_bytes)
+        return in_memory(os.pread(descriptor, size, 0), wal, limits.memory_bytes)
 
     def chunks() -> Iterable[bytes]:
         return reading

@@ -101,16 +101,22 @@ class Database:
         columns = [description[0] for description in cursor.description][1:]
         batch = _Batch(shown_name(table), columns, self._live)
         total = 0
-        for rows, (rowid, *cells) in enumerate(cursor, 1):
-            total += batch.add(rowid if isinstance(rowid, int) else rows, cells)
-            if batch.size >= _BATCH_BYTES:
-                yield self._blob(batch.data(), batch.locate)
-                batch = _Batch(shown_name(table), columns, self._live)
-            if rows > size or total > 4 * size + _BATCH_BYTES:
-                yield self._unreadable(f"the table {shown_name(table)} gives more than the file can hold: damaged")
-                break
+        error: Exception | None = None
+        try:
+            for rows, (rowid, *cells) in enumerate(cursor, 1):
+                total += batch.add(rowid if isinstance(rowid, int) else rows, cells)
+                if batch.size >= _BATCH_BYTES:
+                    yield self._blob(batch.data(), batch.locate)
+                    batch = _Batch(shown_name(table), columns, self._live)
+                if rows > size or total > 4 * size + _BATCH_BYTES:
+                    yield self._unreadable(f"the table {shown_name(table)} gives more than the file can hold: damaged")
+                    break
+        except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
+            error = e
         if batch.size:
             yield self._blob(batch.data(), batch.locate)
+        if error is not None:
+            raise error
 
 
 class _Batch:
@@ -152,17 +158,19 @@ def _across(page: int, joint: int, match: Match) -> Spot | None:
 def _harden(connection: sqlite3.Connection, limits: Limits, size: int) -> None:
     """No code of the database's own runs, no row is larger than memory allows, and no query goes on for ever."""
     connection.text_factory = bytes
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.memory_bytes // 4)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.memory_bytes)
     for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON", "mmap_size = 0"):
         connection.execute(f"PRAGMA {pragma}")
     left = iter(range(1000 + size // 1000))
     connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
 
 
-def in_memory(image: bytearray, wal: bytes, most_bytes: int) -> sqlite3.Connection:
+def in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sqlite3.Connection:
     """A connection to a copy of the database in memory, with its write-ahead log applied."""
+    if wal or image[18:20] != b"\1\1":
+        image = with_wal(image if isinstance(image, bytearray) else bytearray(image), wal, most_bytes)
     connection = sqlite3.connect(":memory:")
-    connection.deserialize(bytes(with_wal(image, wal, most_bytes)))
+    connection.deserialize(image)
     return connection
 
 

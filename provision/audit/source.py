@@ -37,7 +37,7 @@ class Limits:
 
     whole_bytes: int = 8 * MIB
     """Files up to this size are looked at in one piece, larger ones as a stream."""
-    memory_bytes: int = 256 * MIB
+    memory_bytes: int = 128 * MIB
     """Databases and archives inside archives are unfolded in memory up to this size."""
     expanded_bytes: int = 256 * MIB
     """What any archive on disk may unfold to, with everything nested in it …"""

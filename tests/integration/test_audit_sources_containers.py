@@ -38,17 +38,22 @@ def add(connection: sqlite3.Connection, *contents: str) -> None:
     connection.commit()
 
 
-def test_rows_have_a_table_a_number_and_a_column(tmp_path: Path, database: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("memory_bytes", [1 << 27, 1 << 17])
+def test_rows_have_a_table_a_number_and_a_column(
+    tmp_path: Path, database: sqlite3.Connection, memory_bytes: int
+) -> None:
+    """In memory, and, when it is larger than that allows, in place."""
     key, blob, long, odd, bare = (a_key() for _ in range(5))
-    add(database, "x", f"take {key}", "y" * 40_000 + f" {long} " + "z" * 40_000)
+    add(database, "x", f"take {key}", "y" * 40_000 + f" {long} " + "z" * 40_000, *("more " * 9000,) * 3)
     database.execute("INSERT INTO messages (id, extra) VALUES (77, ?)", (f"k={blob}".encode(),))
     database.execute('CREATE TABLE "od d" (a TEXT PRIMARY KEY, b) WITHOUT ROWID')
     database.execute('INSERT INTO "od d" VALUES (?, ?)', ("a", f"k={odd}"))
     database.execute("CREATE VIRTUAL TABLE words USING fts5(body)")
     database.execute("INSERT INTO words VALUES (?)", (f"k {bare} k",))
     database.commit()
+    database.execute("PRAGMA journal_mode = WAL" if memory_bytes > 1 << 20 else "PRAGMA user_version = 7")
     before = sorted(path.name for path in tmp_path.iterdir())
-    result = look_through(tmp_path)
+    result = look_through(tmp_path, limits=Limits(memory_bytes=memory_bytes))
     assert result.where(key) == ["messages:row 2, content"]
     assert result.where(long) == ["messages:row 3, content"]
     assert result.where(blob) == ["messages:row 77, extra"]
