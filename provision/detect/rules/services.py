@@ -6,7 +6,7 @@ from functools import partial
 
 from provision.detect.match import Confidence, Severity
 from provision.detect.rule import Rule
-from provision.detect.rules.pieces import ALNUM, BASE32, HEX, UPPER, URLSAFE, in_base64, made, parts, token
+from provision.detect.rules.pieces import ALNUM, BASE32, HEX, LEFT, UPPER, URLSAFE, in_base64, made, parts, token
 
 
 def _discord() -> str:
