@@ -12,7 +12,7 @@ import picturecraft
 import pytest
 from picturecraft import Look, Screenshot
 from pictureproof import covered, leaked, redacted, session
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from typer.testing import CliRunner
 
 from provision.cli.main import app
@@ -151,6 +151,16 @@ def test_a_random_word_is_left_and_reported() -> None:
     _, notes = redacted(out.getvalue())
     assert notes.total == 0
     assert "looks random" in notes.unsure[0].message
+
+
+def test_a_key_of_which_much_could_not_be_read_is_covered_and_reported() -> None:
+    shot = picturecraft.draw(Look(31, "DejaVu Sans Mono", 11, theme="light"))
+    image = Image.open(io.BytesIO(shot.data)).convert("RGB").filter(ImageFilter.GaussianBlur(1.6))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    result, notes = redacted(out.getvalue())
+    assert leaked(result, [key for key, _ in shot.keys]) == []
+    assert ["shorter" in remark.message for remark in notes.unsure] == [True]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ class Examined:
     def remarks(self) -> list[tuple[str, Bounds | None]]:
         """What a person must know before the picture leaves the building, and where it is."""
         told: list[tuple[str, Bounds | None]] = [(area.rule, bounds_of(area)) for area in self.doubts]
+        for sighting in self.sightings:
+            if sighting.short:
+                told.append(("shorter than such keys are: the rest may stand elsewhere", self.place_of(sighting)))
         if not self.settled:
             told.append(("something was still found after the last covering", None))
         if not self.words and not self.plain:

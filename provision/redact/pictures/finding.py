@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from provision.redact.pictures.reading import Glyph
 
 _MOST_ROWS = 12
+_LOST = 3
+"""So many characters of a key may get lost in reading."""
 _LONGEST_PREFIX = 16
 
 
@@ -54,6 +56,8 @@ class Sighting:
 
     rule: str
     parts: tuple[Part, ...]
+    short: bool = False
+    """Whether less of it was read than keys of its kind have: the rest may stand somewhere else."""
 
     @property
     def text(self) -> str:
@@ -83,7 +87,7 @@ def merged(sightings: list[Sighting]) -> list[Sighting]:
     for sighting in sorted(sightings, key=lambda s: -len(s.text)):
         new = [p for p in sighting.parts if not any(_inside(p, q) for s in kept for q in s.parts)]
         if new:
-            kept.append(Sighting(sighting.rule, tuple(new)))
+            kept.append(Sighting(sighting.rule, tuple(new), sighting.short))
     return kept
 
 
@@ -107,7 +111,8 @@ def _followed(part: Part, hit: Hit, lines: list[Line]) -> Sighting:
         parts.append(Part(under, 0, size))
         count += size
         line = under
-    return Sighting(hit.rule, tuple(parts))
+    short = hit.strong and hit.length - count > _LOST and not _whole(parts, hit.length)
+    return Sighting(hit.rule, tuple(parts), short)
 
 
 def _at_end(line: Line, end: int) -> bool:

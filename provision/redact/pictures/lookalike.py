@@ -75,6 +75,7 @@ class Hit:
     end: int
     rule: str
     length: int = 0
+    strong: bool = False
 
 
 def kinds_of(shapes: Iterable[tuple[str, int]]) -> tuple[Kind, ...]:
@@ -98,7 +99,7 @@ def find_keys(text: str, kinds: tuple[Kind, ...] = KINDS) -> list[Hit]:
                 continue
             end = extent(text, start, body, kind.length)
             if _is_key(text[body:end], kind, text[start:end]):
-                hits.append(Hit(start, end, kind.rule, kind.length))
+                hits.append(Hit(start, end, kind.rule, kind.length, kind.strong))
                 taken.append((start, end))
     return sorted(hits, key=lambda h: h.start)
 

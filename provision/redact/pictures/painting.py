@@ -21,9 +21,9 @@ _MARGIN = 0.12
 """Of the line's height, added at both ends for the outermost characters' soft edges."""
 _MARGIN_PUNCTUATION = 0.2
 """The same towards a quote or an equals sign, which may be covered."""
-_TRAIL_TO_WORD = 0.15
-_TRAIL_AT_END = 0.35
-"""Of the line's height: what follows a key after less of a gap was not read (an underscore) and belongs to it."""
+_TRAIL = 0.15
+"""Of the line's height: ink that follows a key after less of a gap was not read (an underscore) and belongs to it."""
+_LONGEST_TRAIL = 40
 _BREAK = 0.2
 """Of the line's height: blank rows inside a line (above an underscore, below the dot of an i)."""
 _REACH = 0.3
@@ -65,9 +65,9 @@ def areas_of(part: Part, rule: str, picture: Pixels, strips: Iterable[Strip] = (
         else:
             high, low = _rows(strip, left, right, picture, around)
             if not before.strip():
-                left = min(left, _trail(strip, first, -1, _TRAIL_TO_WORD if before else _TRAIL_AT_END, picture))
+                left = min(left, _trail(strip, first, -1, picture))
             if not after.strip():
-                right = max(right, _trail(strip, last, 1, _TRAIL_TO_WORD if after else _TRAIL_AT_END, picture))
+                right = max(right, _trail(strip, last, 1, picture))
         place = strip.place
         areas.append(Area((place(left, high), place(right, high), place(right, low), place(left, low)), rule))
     return areas
@@ -128,10 +128,10 @@ def _parting(rows: NDArray[np.int64], start: int, end: int, step: int) -> int:
     return [row for row in between if rows[row] == emptiest][-1]
 
 
-def _trail(strip: Strip, glyph: Glyph, step: int, gap: float, picture: Pixels) -> float:
+def _trail(strip: Strip, glyph: Glyph, step: int, picture: Pixels) -> float:
     """Where the ink that begins in a glyph ends, though nothing more was read: the network overlooks underscores."""
     middle = (glyph.left + glyph.right) / 2
-    x, span = round(strip.x + middle), round(4 * strip.height)
+    x, span = round(strip.x + middle), round(_LONGEST_TRAIL * strip.height)
     from_x, to_x = (max(0, x), x + span) if step > 0 else (max(0, x - span), max(0, x))
     part = picture[max(0, round(strip.y + 0.1 * strip.height)) : round(strip.y + 0.97 * strip.height), from_x:to_x]
     if not part.size:
@@ -142,7 +142,7 @@ def _trail(strip: Strip, glyph: Glyph, step: int, gap: float, picture: Pixels) -
         blank = 0 if inked else blank + 1
         if inked:
             reached = n + 1
-        if blank > gap * strip.height:
+        if blank > _TRAIL * strip.height:
             break
     return middle + step * reached
 
