@@ -57,7 +57,7 @@ def load() -> Models:
         import cv2  # noqa: F401, PLC0415
         import onnxruntime  # noqa: PLC0415
     except ImportError as e:
-        if "libGL" in str(e) or "libgthread" in str(e):
+        if ".so" in str(e):  # opencv-python wants libraries of a desktop
             raise PicturesUnavailableError(
                 f"cannot look at pictures: {e}",
                 hint="apt install libgl1 libglib2.0-0, or pip install opencv-python-headless",
