@@ -255,8 +255,9 @@ def failure_of(code, errors):
         return Failure("provision-too-old", "the provision on this machine does not know this request", CURE_OLD)
     if system_cause(errors):
         return Failure(system_cause(errors), "the machine cannot write: %s" % system_cause(errors).replace("-", " "))
-    last = [line for line in errors.splitlines() if line.strip()][-1:] or ["nothing"]
-    return Failure("provision-broken", "provision ended with %d and said: %s" % (code, last[0][:300]), CURE_OLD)
+    lines = [line for line in errors.splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("error: ")] or lines[-1:] or ["nothing"]
+    return Failure("provision-broken", "provision ended with %d and said: %s" % (code, said[0][:300]), CURE_OLD)
 
 
 def system_cause(text):
