@@ -117,7 +117,7 @@ def _policy_table(rows: Sequence[dict[str, object]]) -> str:
 def demo(
     ctx: typer.Context,
     users: Annotated[
-        list[str] | None, typer.Argument(metavar="[USER]…", help="Whose current keys are demo keys; none: list them.")
+        list[str] | None, typer.Argument(metavar="USER", help="Whose current keys are demo keys; none: list them.")
     ] = None,
     until: Annotated[
         str | None, typer.Option("--until", metavar="DATE", help="Their last day, such as 2026-03-31.")

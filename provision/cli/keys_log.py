@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def log(
     ctx: typer.Context,
     about: Annotated[
-        list[str] | None, typer.Argument(metavar="[USER|FINGERPRINT]…", help="Only events about these; default: all.")
+        list[str] | None, typer.Argument(metavar="USER|FINGERPRINT", help="Only events about these; default: all.")
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the chain of the whole log, and its end against the vault.")

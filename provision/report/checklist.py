@@ -106,7 +106,7 @@ def _section(item: Item) -> Section:
     note = "" if item.evidence else "nothing speaks against it"
     note = f"the first {SHOWN} of {len(item.evidence):,}" if more > 0 else note
     rows = ((e.verdict.value, e.file, e.where, e.message, e.cure) for e in item.evidence[:SHOWN])
-    headers = ("verdict", "file", "place", "what", "what to do")
+    headers = ("verdict", "file", "place", "what", "what to do") if item.evidence else ()
     return Section(f"{item.number}. {item.title}: {item.verdict}", note, headers, rows, _TONES[item.verdict])
 
 

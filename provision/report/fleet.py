@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10_000
 _TEXT = 300
-_AGES = ((30, "under 30 days", "good"), (60, "30 to 59 days", "good"), (ADVISED_DAYS, "60 to 89 days", "unsure"))
+_AGES = ((30, "keys under 30 days", "good"), (60, "30 to 59 days", "good"), (ADVISED_DAYS, "60 to 89 days", "unsure"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,8 @@ def _gateway(report: FleetReport) -> str:
 def _audited(report: FleetReport) -> str:
     if report.audit is None:
         return "not given: provision audit --format json -o FILE, then --audited FILE"
-    return f"{len(report.audit.findings):,} findings on {report.audit.host} ({report.audit.started})"
+    count = len(report.audit.findings)
+    return f"{count:,} finding{'s' if count != 1 else ''} on {report.audit.host} ({report.audit.started})"
 
 
 def _logged(report: FleetReport) -> str:
@@ -225,7 +226,8 @@ def _attention(report: FleetReport) -> Iterator[Section]:
         yield Section("event log", "", ("line", "what"), [(f.line or "-", f.what) for f in report.log.faults], "bad")
     if report.findings:
         errors = any(f.severity is Severity.ERROR for f in report.findings)
-        keys = ((f.severity, f.key.user, f.key.fingerprint, f.message, f.cure) for f in report.findings)
+        worst_first = sorted(report.findings, key=lambda f: f.severity is not Severity.ERROR)
+        keys = ((f.severity, f.key.user, f.key.fingerprint, f.message, f.cure) for f in worst_first)
         headers = ("severity", "user", "key", "what", "what to do")
         yield _bounded("keys", len(report.findings), headers, keys, "bad" if errors else "unsure")
     failed = [a for a in report.validated.users if a.verdict is not Verdict.OK] if report.validated else []
