@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.detect.match import Match
 from provision.detect.needles import Kind
+from provision.detect.secret import Secret
+from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
 from provision.detect.view import Pieces, Segment, View
 
 if TYPE_CHECKING:
     from provision.detect.engine import Hits
-    from provision.detect.match import Span
+    from provision.detect.match import Match, Span
 
 COLOUR = re.compile(
     rb"(?:\x1b|\\(?:u001[bB]|x1[bB]|033|e))"
@@ -110,12 +112,23 @@ def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]
     """What is found in the joined rows and not in one of them."""
     pieces = Pieces(ranges)
     text = pieces.joined(data)
-    for match in find(text):
+    for found in find(text):
+        match = _whole_rows(found, pieces)
         spans = tuple(span for first, last in match.spans for span in pieces.place(first, last))
         if len(spans) < 2:
             continue
-        if match.known or goes_on(data, spans) or not _complete_before(match, spans[-1], text, find):
+        certain = match.known or aisa_shaped(match.secret.reveal())
+        if certain or goes_on(data, spans) or not _complete_before(match, spans[-1], text, find):
             yield match.at(spans, ("wrapped", *match.encodings))
+
+
+def _whole_rows(match: Match, pieces: Pieces) -> Match:
+    """Where a row ends with the last character of a whole AIsa key, the next row is no part of it."""
+    end = match.start + AISA_KEY_LENGTH
+    value = match.secret.reveal()[:AISA_KEY_LENGTH]
+    if match.end <= end or match.encodings or not aisa_shaped(value) or len(pieces.place(end - 1, end + 1)) < 2:
+        return match
+    return replace(match, spans=((match.start, end),), secret=Secret(value))
 
 
 def _complete_before(match: Match, last: Span, text: bytes, find: Callable[[bytes], list[Match]]) -> bool:

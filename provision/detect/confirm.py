@@ -74,9 +74,9 @@ class Confirmer:
                 found += self._run(self._rules[index], data, start, end, covered)
         return found
 
-    def known_at(self, data: bytes) -> Match | None:
-        """The known key with which `data` begins."""
-        return self._candidates.beginning(data) if self._candidates else None
+    def known_at(self, data: bytes, longer_than: int) -> Match | None:
+        """The known key of more than so many bytes with which `data` begins."""
+        return self._candidates.beginning(data, longer_than) if self._candidates else None
 
     def _windows(self, words: list[tuple[int, int]], marks: Sequence[int], size: int) -> dict[int, list[Span]]:
         windows: dict[int, list[Span]] = {index: [(0, size)] for index in self._always}

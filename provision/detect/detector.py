@@ -57,7 +57,8 @@ class Detector:
         decode: bool = True,
         entropy: bool = False,
     ) -> None:
-        self._arguments = (tuple(rules), known, engine, decode, entropy)
+        # the rules that everybody has hold functions, which do not pickle
+        self._arguments = (None if rules is BUILTIN else tuple(rules), known, engine, decode, entropy)
         self._decode = decode
         self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known)
         words = self._confirmer.words
@@ -89,9 +90,9 @@ class Detector:
         hits = self._engine.hits(data)
         return Look(resolved(self._found(data, hits, _NESTING if self._decode else 0)), hits)
 
-    def known_at(self, data: bytes) -> Match | None:
-        """The known key with which `data` begins."""
-        return self._confirmer.known_at(data)
+    def known_at(self, data: bytes, longer_than: int) -> Match | None:
+        """The known key of more than so many bytes with which `data` begins."""
+        return self._confirmer.known_at(data, longer_than)
 
     def readings(self, data: bytes) -> list[View]:
         """What `data` says when its encodings are undone."""
@@ -165,6 +166,6 @@ def _whole(data: bytes | mmap.mmap | memoryview) -> Iterator[bytes]:
         yield bytes(data[at : at + WINDOW_BYTES])
 
 
-def _rebuilt(rules: tuple[Rule, ...], known: KnownKeys | None, engine: EngineName, *flags: bool) -> Detector:
+def _rebuilt(rules: tuple[Rule, ...] | None, known: KnownKeys | None, engine: EngineName, *flags: bool) -> Detector:
     decode, entropy = flags
-    return Detector(rules, known, engine=engine, decode=decode, entropy=entropy)
+    return Detector(BUILTIN if rules is None else rules, known, engine=engine, decode=decode, entropy=entropy)

@@ -122,9 +122,12 @@ class Candidates:
         """The key whose value this is; a value of another shape is not worth a digest."""
         return self.known.find(value) if shape_of(value) in self.known.shapes else None
 
-    def beginning(self, data: bytes) -> Match | None:
-        """The known key with which `data` begins."""
-        return next(self.matches(data, (0,)), None) if data.startswith(self.prefixes) else None
+    def beginning(self, data: bytes, longer_than: int) -> Match | None:
+        """The known key of more than so many bytes with which `data` begins."""
+        lengths = sorted({length for prefix, length in self.known.shapes if prefix and data.startswith(prefix.encode())})
+        run = _KEY_RUN.match(data)
+        room = run.end() if run else 0
+        return next(self._at(data, 0, (length for length in lengths if longer_than < length <= room)), None)
 
     def _at(self, data: bytes, at: int, lengths: Iterable[int]) -> Iterator[Match]:
         for length in lengths:

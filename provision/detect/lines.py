@@ -17,7 +17,7 @@ from provision.detect.match import Confidence, Match, Severity
 from provision.detect.needles import BASE64_KINDS, Kind
 from provision.detect.notsecret import is_not_secret
 from provision.detect.secret import Secret
-from provision.detect.shapes import placeholder
+from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped, placeholder
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector, Look
@@ -93,8 +93,9 @@ class Lines:
             stop = min(stop, _word_start(line, first + starts[0]))
         for word, start in hits.words:
             behind = first + start + len(self._detector.words[word])
-            named = word not in self._detector.prefixes and self._detector.words[word][-1:] in b":="
-            stop = min(stop, behind if named and not line[behind:].strip(b" ") else _word_start(line, first + start))
+            named = word not in self._detector.prefixes
+            if not named or line[behind:].strip(b" :="):  # else a prompt: what will follow is held when it comes
+                stop = min(stop, _word_start(line, first + start))
         return max(stop, given), stop < end
 
     def masks(self, lines: bytes) -> list[Mask]:
@@ -224,8 +225,7 @@ class _Work:
         joined = opened.text + head[0]
         border = len(opened.text)
         if opened.whole and not _plausible(opened, head[0], content, b""):
-            match = self._state._detector.known_at(joined)
-            match = match if match and match.end > border else None
+            match = self._state._detector.known_at(joined, border)
         else:
             match = self._across(joined, border)
         if match:
@@ -269,7 +269,7 @@ class _Work:
         width = stop - start
         for low, high, match in self._masks.get(start, ()):
             if high > place and low <= stop:
-                if high >= stop and not match.known:
+                if high >= stop and not match.known and not aisa_shaped(self._text[low:high].decode("latin-1")):
                     self._state._open = _Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
                 return
         text = self._text[place:stop]
@@ -341,6 +341,8 @@ def _plausible(opened: _Open, head: bytes, content: int, follows: bytes) -> bool
     """Whether `head` belongs to a key that was whole without it: see `broken.goes_on`."""
     if content > opened.width + 1 or follows in {b"=", b":", b"("}:
         return False
+    if aisa_shaped((opened.text + head).decode("latin-1")[-AISA_KEY_LENGTH:]):
+        return True
     return opened.rows > 1 or (opened.width >= 16 and looks_random(head))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+AISA_KEY_LENGTH = 51
 AISA_KEY = re.compile(r"sk-aisa-[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 SECRET_LIKE = re.compile(
     r"(?<![A-Za-z0-9_-])(?:sk-[A-Za-z0-9_-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}|AGE-PLUGIN-[A-Z0-9-]{20,}"

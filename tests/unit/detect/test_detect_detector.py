@@ -1,0 +1,105 @@
+"""The detector as a whole: windows, chunks, what wins over what, worker processes, secrets that stay secret."""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import pickle
+from pathlib import Path
+
+import pytest
+from detectcraft import aisa_key, known
+
+from provision.detect.detector import OVERLAP_BYTES, WINDOW_BYTES, Detector
+from provision.detect.match import Confidence, Match, Severity
+from provision.detect.resolve import resolved
+from provision.detect.rule import Rule
+from provision.detect.secret import Secret
+
+KEY = aisa_key()
+DETECTOR = Detector(known=known(KEY))
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def test_no_border_of_a_window_hides_a_key() -> None:
+    step = 997
+    data = bytearray(b"x" * (WINDOW_BYTES + step) + b"\n")
+    places = [WINDOW_BYTES - len(KEY) - 5 + offset for offset in range(0, len(KEY) + 10, 3)]
+    for place in places:
+        data[:] = b" " * len(data)
+        data[place : place + len(KEY)] = KEY.encode()
+        assert [match.start for match in DETECTOR.scan(bytes(data))] == [place]
+
+
+def test_chunks_of_any_size_give_what_the_whole_gives() -> None:
+    filler = (b"some log line without anything, 2026-11-22\n" * 600)[: OVERLAP_BYTES // 3]
+    data = b"".join(filler + f"key {number}: {KEY}\n".encode() for number in range(120))
+    whole = DETECTOR.scan(data)
+    assert len(whole) == 120
+    for size in (len(data), WINDOW_BYTES, 65_537, 10_007):
+        assert list(DETECTOR.scan_chunks(cut(data, size))) == whole
+
+
+def test_a_memory_map_and_a_view_are_scanned(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"\n" * (WINDOW_BYTES + 9) + KEY.encode())
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert [match.start for match in DETECTOR.scan(mapped)] == [WINDOW_BYTES + 9]
+    assert [match.start for match in DETECTOR.scan(memoryview(path.read_bytes()))] == [WINDOW_BYTES + 9]
+
+
+def test_nothing_in_nothing() -> None:
+    assert DETECTOR.scan(b"") == []
+    assert list(DETECTOR.scan_chunks([b"", b""])) == []
+
+
+def test_a_copy_for_another_process_finds_the_same() -> None:
+    copy = pickle.loads(pickle.dumps(DETECTOR))
+    assert copy.scan(KEY.encode()) == DETECTOR.scan(KEY.encode())
+
+
+def test_a_match_shows_no_secret() -> None:
+    match = DETECTOR.scan(KEY.encode())[0]
+    assert KEY[8:16] not in repr(match)
+    with pytest.raises(TypeError):
+        pickle.dumps(match)
+
+
+def _match(start: int, end: int, confidence: Confidence, rule: str, *encodings: str) -> Match:
+    return Match(rule, Severity.HIGH, confidence, ((start, end),), Secret("x"), encodings)
+
+
+def test_of_overlapping_matches_the_surest_stays() -> None:
+    sure, unsure = _match(5, 9, Confidence.HIGH, "sure"), _match(0, 20, Confidence.MEDIUM, "unsure")
+    assert resolved([unsure, sure]) == [sure]
+    longer = _match(5, 12, Confidence.HIGH, "longer", "wrapped")
+    assert resolved([sure, longer]) == [longer]
+    decoded = _match(5, 9, Confidence.HIGH, "decoded", "json")
+    assert resolved([decoded, sure]) == [sure]
+    assert resolved([sure, _match(9, 12, Confidence.LOW, "next")])[1].rule == "next"
+
+
+def test_a_value_that_a_rule_does_not_accept_is_dropped_and_the_search_goes_on() -> None:
+    rule = Rule("t", "t", Severity.LOW, Confidence.HIGH, ("tok_",), r"tok_(?P<secret>[a-z0-9]{4})", accept=lambda value: value != b"aaaa")
+    assert [match.start for match in Detector((rule,)).scan(b"tok_aaaa tok_q7x2")] == [13]
+
+
+@pytest.mark.parametrize("engine", ["hyperscan", "re2"])
+def test_a_detector_without_rules_or_keys_finds_nothing(engine: str) -> None:
+    assert Detector((), engine=engine, decode=False).scan(KEY.encode()) == []
+
+
+def test_entropy_is_asked_for() -> None:
+    text = ("id " + aisa_key()[8:] + " x").encode()
+    assert not Detector().scan(text)
+    assert [match.rule for match in Detector(entropy=True).scan(text)] == ["high-entropy"]
+
+
+def test_matches_come_in_order() -> None:
+    data = b" ".join(itertools.chain.from_iterable((KEY.encode(), KEY.encode().hex().encode()) for _ in range(5)))
+    starts = [match.start for match in DETECTOR.scan(data)]
+    assert starts == sorted(starts)
+    assert len(starts) == 10

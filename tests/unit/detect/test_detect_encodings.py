@@ -1,0 +1,95 @@
+"""Encoded, broken and nested keys are found, with the right bytes; ordinary text stays what it is."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from detectcraft import aisa_key, encoded, known, nested, wrapped
+
+from provision.detect.detector import Detector
+from provision.detect.match import Match
+
+KEY = aisa_key()
+ENGINES = ("hyperscan", "re2")
+KNOWN = {engine: Detector(known=known(KEY), engine=engine) for engine in ENGINES}
+UNKNOWN = {engine: Detector(engine=engine) for engine in ENGINES}
+FORMS = [*encoded(KEY), *nested(KEY)]
+ROWS = list(wrapped(KEY))
+
+
+def found(detector: Detector, data: bytes) -> list[Match]:
+    return [match for match in detector.scan(data) if match.secret.reveal() == KEY]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("form", "data"), FORMS + ROWS, ids=[form for form, _ in FORMS + ROWS])
+def test_a_known_key_is_found_in_every_form(engine: str, form: str, data: bytes) -> None:
+    matches = found(KNOWN[engine], data)
+    assert len(matches) == 1
+    assert matches[0].known is not None
+    assert matches[0].known.user == "u0"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("form", "data"), FORMS + ROWS, ids=[form for form, _ in FORMS + ROWS])
+def test_an_unknown_key_is_found_in_every_form(engine: str, form: str, data: bytes) -> None:
+    assert len(found(UNKNOWN[engine], data)) == 1
+
+
+@pytest.mark.parametrize(("form", "data"), FORMS, ids=[form for form, _ in FORMS])
+def test_nothing_is_left_once_the_spans_are_masked(form: str, data: bytes) -> None:
+    masked = bytearray(data)
+    for match in KNOWN["re2"].scan(data):
+        for start, end in match.spans:
+            masked[start:end] = b"*" * (end - start)
+    assert not found(KNOWN["re2"], bytes(masked))
+    assert not any(KEY[at : at + 8].encode() in masked for at in range(8, len(KEY) - 8))
+
+
+def test_the_spans_of_base64_are_the_characters_that_hold_the_key() -> None:
+    before, after = b"user:", b":x"
+    data = b"auth " + base64.b64encode(before + KEY.encode() + after)
+    match = found(UNKNOWN["re2"], data)[0]
+    assert match.encodings == ("base64",)
+    assert match.start == 5 + len(before) * 4 // 3
+    assert match.end == 5 + -(-(len(before) + len(KEY)) * 4 // 3)
+
+
+def test_the_spans_of_a_wrapped_key_leave_the_line_ends_alone() -> None:
+    data = f"$ echo {KEY[:20]}\n{KEY[20:47]}\n{KEY[47:]}\n$ ".encode()
+    match = found(UNKNOWN["re2"], data)[0]
+    assert b"".join(data[start:end] for start, end in match.spans) == KEY.encode()
+    assert match.encodings == ("wrapped",)
+
+
+@pytest.mark.parametrize(
+    "following",
+    [b"OTHER=1", b"next line of prose", b"def f(x):", b"# a1b2c3", b"", b"AISA_MODEL=gpt-5.2", b"Authorization"],
+)
+def test_the_line_behind_a_whole_key_is_not_taken_for_its_rest(following: bytes) -> None:
+    data = b"export AISA_API_KEY=" + KEY.encode() + b"\n" + following + b"\n"
+    assert [match.spans for match in UNKNOWN["re2"].scan(data)] == [((20, 20 + len(KEY)),)]
+
+
+@pytest.mark.parametrize("following", ["abc1def2", "other", "A1b2C3d4E5"])
+def test_a_key_that_ends_with_its_row_is_over(following: str) -> None:
+    data = f"{KEY[:17]}\n{KEY[17:34]}\n{KEY[34:]}\n{following}\n".encode()
+    assert [match.secret.reveal() for match in UNKNOWN["re2"].scan(data)] == [KEY]
+
+
+def test_a_list_of_keys_is_no_wrapped_key() -> None:
+    keys = [aisa_key() for _ in range(20)]
+    matches = UNKNOWN["re2"].scan("\n".join(keys).encode())
+    assert [match.secret.reveal() for match in matches] == keys
+
+
+def test_without_decoding_only_plain_keys_are_found() -> None:
+    plain = Detector(decode=False)
+    assert len(found(plain, KEY.encode())) == 1
+    assert not plain.scan(base64.b64encode(KEY.encode()))
+
+
+def test_text_around_colour_codes_is_not_joined_over_cursor_movements() -> None:
+    data = KEY.encode() + b"\x1b[5;1HABCDEF0123"
+    assert [match.spans for match in UNKNOWN["re2"].scan(data)] == [((0, len(KEY)),)]
