@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.archives import unfold
 from provision.audit.database import Database, in_memory, on_disk
-from provision.audit.opening import CannotReadError, Reading, opened
+from provision.audit.opening import CannotReadError, Reading, opened, read_at
 from provision.audit.source import Blob, Kind, Limits, Spot, Unreadable
 from provision.audit.unpacking import CLOSED, sniff
 
@@ -37,7 +37,7 @@ def read_file(path: str, limits: Limits, *, follow: bool = False) -> Iterator[Bl
 
 
 def _content(path: str, descriptor: int, reading: Reading, size: int, limits: Limits) -> Iterator[Blob | Unreadable]:
-    head = os.pread(descriptor, _HEAD_BYTES, 0) if size else b""
+    head = read_at(descriptor, _HEAD_BYTES, 0) if size else b""
     kind = sniff(head)
     if kind == "sqlite":
         yield from _database(path, descriptor, reading, size, limits)
@@ -73,13 +73,13 @@ def _database(path: str, descriptor: int, reading: Reading, size: int, limits: L
         if size > limits.memory_bytes:
             return on_disk(path)
         wal = _small_file(path + "-wal", limits)
-        return in_memory(os.pread(descriptor, size, 0), wal, limits.memory_bytes)
+        return in_memory(read_at(descriptor, size, 0), wal, limits.memory_bytes)
 
     def chunks() -> Iterable[bytes]:
         return reading
 
     yield from Database(path, None, limits).blobs(
-        connect, chunks, lambda offset, length: os.pread(descriptor, length, offset), size
+        connect, chunks, lambda offset, length: read_at(descriptor, length, offset), size
     )
 
 
@@ -87,13 +87,13 @@ def _small_file(path: str, limits: Limits) -> bytes:
     """A file's bytes; nothing when it is not there, cannot be read (it is met and reported by itself) or is too large."""
     try:
         with opened(path) as (descriptor, status):
-            return os.pread(descriptor, status.st_size, 0) if status.st_size <= limits.memory_bytes else b""
+            return read_at(descriptor, status.st_size, 0) if status.st_size <= limits.memory_bytes else b""
     except (CannotReadError, OSError):
         return b""
 
 
 def _tail(descriptor: int, size: int) -> bytes:
-    return os.pread(descriptor, 1 << 16, max(0, size - (1 << 16)))
+    return read_at(descriptor, 1 << 16, max(0, size - (1 << 16)))
 
 
 def _name(path: str) -> str:

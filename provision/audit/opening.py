@@ -73,6 +73,28 @@ def opened(path: str, *, follow: bool = False) -> Iterator[tuple[int, os.stat_re
         os.close(descriptor)
 
 
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Bytes from somewhere in an open file, which stays where it is."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    here = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    try:
+        return os.read(descriptor, length)
+    finally:
+        os.lseek(descriptor, here, os.SEEK_SET)
+
+
+def _has_hole(descriptor: int, size: int) -> bool:
+    """Whether a file that takes less room than it has bytes has a hole, and is not just compressed by its file system."""
+    try:
+        hole = os.lseek(descriptor, 0, os.SEEK_HOLE)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except (OSError, AttributeError):
+        return False
+    return hole < size
+
+
 def read_small(path: str) -> bytes:
     """The first megabytes of a file that is looked at in passing; nothing when it cannot be read."""
     try:
@@ -92,7 +114,9 @@ class Reading:
     def __init__(self, descriptor: int, status: os.stat_result, limits: Limits, cut: Callable[[str], None]) -> None:
         self._descriptor = descriptor
         self._size = status.st_size
-        self.sparse = getattr(status, "st_blocks", 1 << 62) * 512 < status.st_size and hasattr(os, "SEEK_DATA")
+        self.sparse = getattr(status, "st_blocks", 1 << 62) * 512 < status.st_size and _has_hole(
+            descriptor, status.st_size
+        )
         unsized = status.st_size == 0 or (getattr(status, "st_blocks", 1) == 0 and status.st_size > _SIZELESS_BYTES)
         self._most = _SIZELESS_BYTES if unsized else status.st_size + limits.growth_bytes
         self._cut = cut

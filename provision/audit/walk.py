@@ -184,7 +184,7 @@ class _Walker:
         identity = (status.st_dev, status.st_ino)
         above: _Folder | None = folder
         while above is not None:
-            if above.identity == identity:
+            if status.st_ino and above.identity == identity:  # Windows gives none here
                 return Unreadable(entry.path, "a loop: it is a folder that it lies in", failed=False)
             above = above.parent
         if folder.depth >= _DEEPEST:

@@ -128,7 +128,7 @@ def test_a_schema_that_wants_to_run_or_to_last_for_ever(tmp_path: Path, database
     started = time.monotonic()
     result = look_through(tmp_path)
     assert result.where(key) == ["messages:row 1, content"]
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 45
 
 
 def zipped(**members: bytes) -> bytes:
@@ -234,7 +234,7 @@ def test_bombs_are_cut_off_and_reported(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
         started = time.monotonic()
         result = look_through(tmp_path / name, limits=limits)
-        assert time.monotonic() - started < 15, name
+        assert time.monotonic() - started < 40, name
         if name != "pax.tar":
             assert result.reasons(failed=True), name
     assert peak_mib(tmp_path) < 400

@@ -175,7 +175,7 @@ def test_objects_that_are_damaged_or_no_files_are_reported_and_the_rest_is_found
     (objects / "pack" / f"pack-{'c' * 40}.pack").write_bytes(b"PACK")
     started = time.monotonic()
     result = look_through(tmp_path / "repo", limits=Limits(silence_s=10))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 45
     assert {key for key in keys if result.keys()[key]} == set(keys[:2])
     reasons = result.reasons(failed=True)
     assert reasons.count("a damaged object") == 4, result.unread
