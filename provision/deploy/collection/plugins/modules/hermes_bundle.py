@@ -11,7 +11,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: hermes_bundle
-short_description: Install a sealed Hermes bundle, enrol a machine, or look at it
+short_description: Install a sealed Hermes bundle, enrol a machine, look at it or look for leaks
 version_added: 0.1.0
 description:
   - Runs C(provision) on the user's machine in one step, as the user that Hermes belongs to, and returns what it says.
