@@ -93,7 +93,7 @@ def as_html(report: FleetReport) -> Iterator[str]:
     facts = [
         ("workspace", report.workspace),
         ("as of", report.at.isoformat(timespec="seconds")),
-        ("users", f"{said['users']:,}, {said['without_key']:,} of them without a current key"),
+        ("users", f"{said['users']:,}, {said['without_key']:,} of them without a current key in the vault"),
         ("gateway", _gateway(report)),
         ("audit", _audited(report)),
         ("event log", _logged(report)),

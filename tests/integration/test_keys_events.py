@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from provision.cli.main import run
-from provision.keys.age import load_identities
+from provision.keys.age import generate_identity, load_identities
 from provision.keys.events import Event, EventLogError, append, log_of, read, verify
 from provision.keys.ledger import Stage
 from provision.keys.vaultfile import editing
@@ -171,6 +171,27 @@ def test_every_change_of_the_vault_is_in_the_log(workspace: Path, capsys: pytest
         "key became previous",
         "key added",
     ]
+
+
+def test_a_render_records_each_key_that_is_new_in_a_bundle(workspace: Path) -> None:
+    _, recipient = generate_identity()
+    users = "".join(f"  - {{id: {user}, profile: engineering, recipients: [{recipient}]}}\n" for user in ("ada", "bob"))
+    (workspace / "inventory.yaml").write_text(f"users:\n{users}")
+
+    def rendered(*options: str) -> list[str]:
+        assert run(["-q", "render", *options]) == 0
+        found = [each.event for each in read(workspace / "events.jsonl") if each.event.what == "key rendered"]
+        current = read_vault(workspace / "keys.vault")
+        assert all(current.find(event.fingerprint) for event in found)
+        return [event.user for event in found]
+
+    _import(workspace, "ada", "bob")
+    assert rendered() == ["ada", "bob"]
+    assert rendered() == ["ada", "bob"]
+    assert rendered("--force") == ["ada", "bob"], "the same keys again are no event"
+    _import(workspace, "bob")
+    assert rendered() == ["ada", "bob", "bob"]
+    assert run(["-q", "keys", "log", "--verify"]) == 0
 
 
 def test_a_log_cut_off_at_its_end_is_behind_the_vault(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
