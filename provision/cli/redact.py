@@ -89,10 +89,12 @@ def redact(
     if execute:
         code = _execute(files or [], session)
     elif not files or files == ["-"]:
+        if sys.stdin.isatty():
+            run.say("reading from the terminal until Ctrl-D")
         _redact_stdin(session, output, _kind(as_))
     else:
         code = _redact_files(run, files, session, output, in_place=in_place, kind=_kind(as_))
-    _tell(run, session, to_file=in_place or output is not None)
+    _tell(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
     if report is not None:
         from provision.files import write_atomic
         from provision.report.document import document
@@ -246,7 +248,7 @@ def _execute(command: Sequence[str], session: Session) -> int:
     return code
 
 
-def _tell(run: Run, session: Session, *, to_file: bool) -> None:
+def _tell(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
     """What people must know: what was left out and what to look at; for files also how much was masked."""
     notes = session.notes
     for remark in notes.left_out:
@@ -254,8 +256,9 @@ def _tell(run: Run, session: Session, *, to_file: bool) -> None:
     for remark in notes.unsure:
         _complain(f"look yourself: {remark}")
     counts = ", ".join(f"{count} {rule}" for rule, count in sorted(notes.counts.items()))
-    line = f"{notes.total} masked: {counts}" if notes.total else "nothing to mask"
-    (run.say if to_file else run.detail)(line)
+    if notes.total or all_done:
+        line = f"{notes.total} masked: {counts}" if notes.total else "nothing to mask"
+        (run.say if to_file else run.detail)(line)
 
 
 def _complain(line: str) -> None:
