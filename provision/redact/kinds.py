@@ -57,7 +57,14 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"II*\0", Kind.PICTURE),
     (0, b"MM\0*", Kind.PICTURE),
     (4, b"ftypheic", Kind.OPAQUE),
+    (4, b"ftypheix", Kind.OPAQUE),
+    (4, b"ftypmif1", Kind.OPAQUE),
+    (4, b"ftypmsf1", Kind.OPAQUE),
     (4, b"ftypavif", Kind.PICTURE),
+    (4, b"ftypavis", Kind.PICTURE),
+    (4, b"JXL ", Kind.OPAQUE),
+    (4, b"jP  ", Kind.OPAQUE),
+    (0, b"8BPS", Kind.OPAQUE),
     (4, b"ftyp", Kind.VIDEO),
     (0, b"\x1aE\xdf\xa3", Kind.VIDEO),
     (8, b"AVI ", Kind.VIDEO),
@@ -91,6 +98,8 @@ def kind_of(head: bytes) -> Kind:
     for offset, magic, kind in _MAGIC:
         if head.startswith(magic, offset):
             return kind
+    if head.startswith(b"BM") and head[6:10] == bytes(4):
+        return Kind.PICTURE
     if b"%PDF-" in head[:1024]:
         return Kind.PDF
     if _CAST.match(head) and _CAST_SIZE.search(head):

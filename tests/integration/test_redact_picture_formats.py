@@ -1,0 +1,111 @@
+"""Picture files of all kinds in and out, without reading them: pixels stay, everything else goes, bombs are refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from provision.redact.kinds import Kind, kind_of
+from provision.redact.pictures import coding
+from provision.redact.pictures.coding import decode, encode
+from provision.redact.session import CannotExamineError
+
+CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "png": ("PNG", "RGB", {}),
+    "grey png": ("PNG", "L", {}),
+    "black and white png": ("PNG", "1", {}),
+    "palette png": ("PNG", "P", {}),
+    "16 bit png": ("PNG", "I;16", {}),
+    "transparent png": ("PNG", "RGBA", {}),
+    "grey transparent png": ("PNG", "LA", {}),
+    "jpeg": ("JPEG", "RGB", {"quality": 95}),
+    "print jpeg": ("JPEG", "CMYK", {"quality": 95}),
+    "grey jpeg": ("JPEG", "L", {"quality": 95}),
+    "webp": ("WEBP", "RGB", {"quality": 95}),
+    "exact webp": ("WEBP", "RGBA", {"lossless": True}),
+    "gif": ("GIF", "P", {}),
+    "bmp": ("BMP", "RGB", {}),
+    "tiff": ("TIFF", "RGB", {}),
+}
+
+
+def scene(mode: str) -> Image.Image:
+    ramp = np.tile(np.linspace(0, 255, 96, dtype=np.uint8), (64, 1))
+    if mode == "I;16":
+        return Image.fromarray(ramp.astype(np.uint16) * 256)
+    image = Image.fromarray(np.stack([ramp, ramp[:, ::-1], np.full_like(ramp, 90)], axis=2))
+    return image.convert(mode)
+
+
+def saved(image: Image.Image, name: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, name, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pixels_stay(case: str) -> None:
+    name, mode, options = CASES[case]
+    image = scene(mode)
+    assert kind_of(saved(image, name, **options)[:4096]) is Kind.PICTURE
+    coded = decode(saved(image, name, **options))
+    assert coded.format == name
+    result = Image.open(io.BytesIO(encode(coded)))
+    assert result.format == name
+    expected = Image.open(io.BytesIO(saved(image, name, **options))).convert("RGB")
+    if mode == "I;16":
+        return  # how 16 bits become 8 is Pillow's choice
+    difference = np.abs(np.asarray(result.convert("RGB"), np.int16) - np.asarray(expected, np.int16))
+    assert difference.mean() < 4
+
+
+@pytest.mark.parametrize("head", [b"\0\0\0\x18ftypmif1", b"\0\0\0\x0cJXL \r\n\x87\n", b"8BPS\0\1"])
+def test_pictures_that_cannot_be_read_are_not_passed_through(head: bytes) -> None:
+    assert kind_of(head + bytes(100)) is Kind.OPAQUE
+
+
+def test_a_turned_photo_is_written_as_it_is_seen() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    coded = decode(saved(scene("RGB"), "JPEG", exif=exif))
+    assert coded.frames[0].pixels.shape == (96, 64, 3)
+
+
+def test_pages_and_frames_stay_in_number_and_time() -> None:
+    pages = decode(saved(scene("RGB"), "TIFF", save_all=True, append_images=[scene("RGB")] * 2))
+    assert (len(pages.frames), pages.animated) == (3, False)
+    assert Image.open(io.BytesIO(encode(pages))).n_frames == 3
+    film = decode(saved(scene("P"), "GIF", save_all=True, append_images=[scene("L")], duration=[120, 340], loop=0))
+    assert ([f.milliseconds for f in film.frames], film.animated) == ([120, 340], True)
+    again = decode(encode(film))
+    assert [f.milliseconds for f in again.frames] == [120, 340]
+
+
+def test_a_picture_inside_the_picture_is_dropped() -> None:
+    coded = decode(saved(scene("RGB"), "MPO", save_all=True, append_images=[scene("RGB")]))
+    assert (coded.format, len(coded.frames), coded.extra_pictures) == ("JPEG", 1, 1)
+    assert encode(coded).count(b"\xff\xd8\xff") == 1
+
+
+def test_a_bomb_is_refused_before_it_goes_off() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    for side in (12_000, 60_000):
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+        with pytest.raises(CannotExamineError, match=r"pixels|too large"):
+            decode(bomb)
+
+
+def test_many_small_frames_are_a_bomb_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coding, "MOST_PIXELS", 96 * 64 * 2)
+    film = saved(scene("L"), "GIF", save_all=True, append_images=[scene("P"), scene("1")], duration=10)
+    with pytest.raises(CannotExamineError, match="million"):
+        decode(film)
