@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts import AUTH_NAME, CONFIG_NAME, ENV_NAME
+from provision.hermes.facts import AUTH_NAME, CONFIG_NAME, ENV_NAME, MANAGED_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,15 +61,20 @@ def _configures_hermes(path: Path) -> bool:
     return False
 
 
-def companions(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS) -> Iterator[Path]:
-    """Files and folders outside of a Hermes home where its owner may have left a key, as far as they exist."""
-    folder, name = _owner(home)
+def companions(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, managed: str = MANAGED_DIR) -> Iterator[Path]:
+    """Files and folders outside of a Hermes home where its owner may have left a key, as far as they exist.
+
+    Hermes' managed scope is one of them: it belongs to every home of the machine.
+    """
+    folder, name = _owner(home.absolute())
     if folder is not None:
         for relative in (*_HISTORIES, *_LOGIN, *_FOLDERS):
             if os.path.lexists(folder / relative):
                 yield folder / relative
     if name:
         yield from (Path(tabs) / name for tabs in crontabs if os.path.isfile(Path(tabs) / name))  # noqa: PTH113
+    if os.path.isdir(managed):  # noqa: PTH112
+        yield Path(managed)
 
 
 def _owner(home: Path) -> tuple[Path | None, str]:
