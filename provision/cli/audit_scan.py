@@ -91,7 +91,7 @@ def look(run: Run, workspace: Workspace | None, wanted: Wanted, *, may_make_base
     manifest = setup.own_manifest()
     known = setup.known_to(run, workspace, wanted.known, manifest)
     salt = known.salt if known else UNPROVISIONED_SALT
-    rules = setup.rules_of(wanted.rules)
+    rules = setup.rules_of(wanted.rules, run.say)
     anchor = wanted.baseline.absolute().parent if wanted.baseline else Path.cwd()
     name = relative_to(anchor, setup.user_home())
     stdin = sys.stdin.buffer if Path("-") in wanted.paths else None

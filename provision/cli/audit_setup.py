@@ -90,15 +90,15 @@ def own_manifest() -> Manifest | None:
     return found.manifest if found else None
 
 
-def rules_of(file: Path | None) -> tuple[Rule, ...]:
-    """The built-in rules, and those of a file in gitleaks' form."""
+def rules_of(file: Path | None, say: Callable[[str], None] = lambda _: None) -> tuple[Rule, ...]:
+    """The built-in rules, and those of a file in gitleaks' form; `say` hears what of that file is not honoured."""
     from provision.detect.rules import BUILTIN
 
     if file is None:
         return BUILTIN
     from provision.detect.gitleaks import load_rules
 
-    return (*BUILTIN, *load_rules(file))
+    return (*BUILTIN, *load_rules(file, lambda problem: say(str(problem))))
 
 
 def looking_at(

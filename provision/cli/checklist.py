@@ -68,7 +68,7 @@ def checklist(
         raise ProvisionError(f"there is no {missing[0]}", hint="name what is to be published")
     workspace = _workspace(run)
     keys = _known(run, workspace, known)
-    seen, unseen, files = _look(paths, Detector((*rules_of(rules), *TYPED), keys), secrets.token_bytes(32))
+    seen, unseen, files = _look(paths, Detector((*rules_of(rules, run.say), *TYPED), keys), secrets.token_bytes(32))
     now = datetime.now(UTC)
     items = judge(seen, unseen, _records(workspace, user or ()), now.date())
     result = report.Result(items, tuple(str(path) for path in paths), files, now)

@@ -135,7 +135,7 @@ def _session(
     from provision.redact.shell import TYPED
 
     keys = known_to(run, _workspace(run), known, own_manifest() if known is None else None)
-    detector = Detector((*rules_of(rules), *TYPED), keys, entropy=entropy)
+    detector = Detector((*rules_of(rules, run.say), *TYPED), keys, entropy=entropy)
     return Session(detector, Masker(style, secrets.token_bytes(32)), options, progress=_progress(run))
 
 

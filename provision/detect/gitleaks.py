@@ -20,7 +20,7 @@ from provision.errors import InvalidFilesError, Place, Problem
 from provision.errors import Severity as HowBad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 LARGEST_FILE = 4 << 20
@@ -45,11 +45,25 @@ class Allowed:
         return not any(_compiled(pattern).search(value) for pattern in self.patterns)
 
 
-def load_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules of a file. Raises InvalidFilesError with all that is wrong in it, each with its line."""
+class InvalidRulesError(InvalidFilesError):
+    """A file of rules has errors; all of them are in `problems`."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        super().__init__(problems)
+        errors = sum(problem.severity is HowBad.ERROR for problem in self.problems)
+        self.message = f"{errors} error{'s' if errors != 1 else ''} in the rules; nothing was looked at"
+
+
+def load_rules(path: Path, warn: Callable[[Problem], None] = lambda _: None) -> tuple[Rule, ...]:
+    """The rules of a file; `warn` is told what of it is not honoured.
+
+    Raises InvalidRulesError with all that is wrong in it, each with its line.
+    """
     rules, problems = read_rules(_bytes(path), str(path))
     if any(problem.severity is HowBad.ERROR for problem in problems):
-        raise InvalidFilesError(problems)
+        raise InvalidRulesError(problems)
+    for problem in problems:
+        warn(problem)
     return rules
 
 
@@ -195,9 +209,9 @@ def _bytes(path: Path) -> bytes:
         text = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise InvalidFilesError([Problem("rules-file", f"cannot be read: {reason}", Place(str(path)))]) from None
+        raise InvalidRulesError([Problem("rules-file", f"cannot be read: {reason}", Place(str(path)))]) from None
     if len(text) > LARGEST_FILE:
-        raise InvalidFilesError([Problem("rules-file", "larger than 4 MiB: not a file of rules", Place(str(path)))])
+        raise InvalidRulesError([Problem("rules-file", "larger than 4 MiB: not a file of rules", Place(str(path)))])
     return text
 
 

@@ -101,10 +101,13 @@ def test_problems_have_a_name_and_a_place(text: bytes, rule: str, line: int) -> 
 def test_a_file_with_errors_is_refused_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_bytes(RULES)
-    assert len(load_rules(path)) == 2
+    told: list[str] = []
+    assert len(load_rules(path, lambda problem: told.append(problem.rule))) == 2
+    assert told == ["rules-allow", "rules-extend"]
     path.write_bytes(RULES + b"[[rules]]\nregex = 'x'\n")
-    with pytest.raises(InvalidFilesError):
+    with pytest.raises(InvalidFilesError) as refused:
         load_rules(path)
+    assert refused.value.message == "1 error in the rules; nothing was looked at"
     with pytest.raises(InvalidFilesError):
         load_rules(tmp_path / "none.toml")
     path.write_bytes(b"#" * (LARGEST_FILE + 1))
