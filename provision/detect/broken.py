@@ -73,8 +73,9 @@ def wrapped(
     for start in starts:
         if start < done or (start and _letter(data[start - 1])):
             continue
-        run = KEY_RUN.match(data, start)
+        run = KEY_RUN.match(data, start, start + _ROW_BYTES)
         if not run or not (line_break := LINE_BREAK.match(data, run.end())):
+            done = run.end() if run else done  # what begins later in this run ends there, too
             continue
         ranges = rows(data, start, run.end(), line_break.end(), others)
         if len(ranges) > 1:

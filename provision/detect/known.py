@@ -98,6 +98,7 @@ class Candidates:
             self._lengths.setdefault(prefix.encode(), []).append(length)
         self.prefixes = tuple(prefix for prefix in self._lengths if prefix)
         bare = self._lengths.get(b"", [])
+        self._longest = max((length for _, length in known.shapes), default=0)
         self._bare = frozenset(bare)
         self._runs = [
             re.compile(b"(?<![%s])[%s]{%d,%d}(?![%s])" % (each, each, min(bare), max(bare), each))
@@ -110,7 +111,7 @@ class Candidates:
         for at in places:
             for prefix, lengths in self._lengths.items():
                 if prefix and data.startswith(prefix, at):
-                    run = _KEY_RUN.match(data, at)
+                    run = _KEY_RUN.match(data, at, at + self._longest)
                     room = run.end() - at if run else 0
                     yield from self._at(data, at, (length for length in lengths if length <= room))
         for runs in self._runs:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Mask = tuple[int, int, Match]
 CONTEXT_BYTES = 4 << 10
+_CARE_BYTES = 768
 _CUT_RULE = "key-cut-by-line-end"
 _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
@@ -165,10 +166,12 @@ class _Work:
         text, prefixes = self._text, self._state._detector.prefixes
         places = [(start, True) for word, start in self._hits.words if word in prefixes]
         places += [(start, False) for kind in _ENCODED for start in self._hits.needles.get(kind, ())]
-        for place, plain in places:
-            if place < self._base or (plain and place and _letter(text[place - 1])):
+        done = self._base
+        for place, plain in sorted(places):
+            if place < done or (plain and place and _letter(text[place - 1])):
                 continue
             run = KEY_RUN.match(text, place, place + _KEY_BYTES)
+            done = run.end() if run else done
             if run and _LINE_END.match(text, run.end()):
                 line = self._line_start(place)
                 self._tails[line] = min(place, self._tails.get(line, place))
@@ -199,7 +202,7 @@ class _Work:
 
     def _with_context(self, start: int, end: int) -> list[Mask]:
         """What is found in a line when the lines before it are known and those behind it are not."""
-        first = self._line_start(max(start - CONTEXT_BYTES, 0)) if start else 0
+        first = self._line_start(max(start - _CARE_BYTES, 0)) if start else 0
         masks: list[Mask] = []
         for match in self._state._detector.look(self._text[first:end]).matches:
             for low, high in match.moved(first).spans:
