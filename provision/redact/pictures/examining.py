@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provision.redact.pictures.strips import Pixels, Strip
 
 MOST_ROUNDS = 5
+SHORT = "a key here is shorter than such keys are: the rest may stand elsewhere"
 _LONG_WORD = 10
 _ONE_COLOUR = 24
 _CUT_PX = 24
@@ -59,7 +60,7 @@ class Examined:
         told: list[tuple[str, Bounds | None]] = [(area.rule, bounds_of(area)) for area in self.doubts]
         for sighting in self.sightings:
             if sighting.short:
-                told.append(("shorter than such keys are: the rest may stand elsewhere", self.place_of(sighting)))
+                told.append((SHORT, self.place_of(sighting)))
         if not self.settled:
             told.append(("something was still found after the last covering", None))
         if not self.words and not self.plain:
@@ -68,10 +69,12 @@ class Examined:
 
     @staticmethod
     def place_of(sighting: Sighting) -> Bounds:
-        """Where a key begins, in whole pixels."""
-        part = sighting.parts[0]
-        x, y = part.glyphs[0].strip.place(part.glyphs[0].left, 0)
-        return round(x), round(y), round(x), round(y)
+        """Where a key, or its first line, stands in whole pixels."""
+        glyphs = sighting.parts[0].glyphs
+        strip = glyphs[0].strip
+        return bounds_of(
+            Area(strip.quad(glyphs[0].left, max(g.right for g in glyphs if g.strip is strip)), sighting.rule)
+        )
 
 
 def bounds_of(area: Area) -> Bounds:

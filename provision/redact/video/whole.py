@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from provision.redact.notes import Masked, Remark
-from provision.redact.pictures.examining import Examined, bounds_of, examiner_for
+from provision.redact.pictures.examining import SHORT, Examined, bounds_of, examiner_for
 from provision.redact.pictures.painting import FILL
 from provision.redact.video.coverage import Box, Margins, Seen, boxes_at, tracks
 from provision.redact.video.ffmpeg import Video, frames_of, probe, write_video
@@ -132,6 +132,8 @@ def _tell_covered(video: Video, joined: list[Seen], count: int, file: str, sessi
 def _tell_doubts(video: Video, states: list[State], count: int, file: str, session: Session) -> None:
     unsure = session.notes.unsure
     doubts = tracks(_seen(states, count, 2), Margins(0, math.ceil(BRIDGED_S * video.rate)))
+    covered = _seen(states, count, 1)
+    doubts = [doubt for doubt in doubts if not (doubt.rule == SHORT and _typed_on(doubt, covered))]
     unsure += [Remark(file, _span(video, seen, count), seen.rule) for seen in doubts[:_MOST_REMARKS]]
     if len(doubts) > _MOST_REMARKS:
         unsure.append(Remark(file, "", f"{len(doubts) - _MOST_REMARKS} more places were doubtful"))
@@ -141,6 +143,18 @@ def _tell_doubts(video: Video, states: list[State], count: int, file: str, sessi
         unsure.append(Remark(file, "", "the sound is kept, and nobody listened to it"))
     if video.left_out:
         session.notes.left_out.append(Remark(file, "", f"the video's other streams: {', '.join(video.left_out)}"))
+
+
+def _typed_on(doubt: Seen, covered: list[Seen]) -> bool:
+    """Whether a key that was short is still there, and no longer short, after the last sighting that doubted it."""
+    return any(
+        s.first <= doubt.last + 1 <= s.last
+        and s.box[0] < doubt.box[2]
+        and doubt.box[0] < s.box[2]
+        and s.box[1] < doubt.box[3]
+        and doubt.box[1] < s.box[3]
+        for s in covered
+    )
 
 
 def _span(video: Video, seen: Seen, count: int) -> str:
