@@ -1,8 +1,8 @@
 """Which Hermes processes are running and have read the old settings: they must be restarted to see new ones.
 
-On Linux only, from /proc; elsewhere the honest answer is that we cannot tell. Hermes 0.19 reads its key once, when it starts
-(its messaging gateway reads `.env` again before each turn, but not what it has built from it): a process that started before
-the key in force was installed holds the one before.
+On Linux only, from /proc; elsewhere the honest answer is that we cannot tell. Hermes 0.19 reads its key when it starts, so a
+process that started before the key in force was installed holds the one before. Its messaging gateway is the exception: it reads
+`.env` again before each turn, so of that one we cannot tell.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ class RunningHermes:
     started: float | None = None
     """Unix time; None when that cannot be told."""
 
-    def from_before(self, moment: float) -> bool | None:
-        """Whether it was started before a moment (Unix time); None when that cannot be told."""
-        return None if self.started is None else self.started < moment
+    def holds_older_than(self, moment: float) -> bool | None:
+        """Whether it holds a key from before a moment (Unix time); None when that cannot be told."""
+        if self.started is None:
+            return None
+        if self.started >= moment:
+            return False
+        return None if "gateway" in self.what else True
 
 
 def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHermes, ...] | None:
@@ -58,12 +62,12 @@ def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHerme
 
 
 def holding_old_key(home: Path) -> tuple[RunningHermes, ...] | None:
-    """Processes that were started before the key in force was installed; None where this cannot be told."""
+    """Processes that hold, or may hold, a key from before the one in force; None where nothing can be told."""
     since = key_in_place_since(home)
     running = running_hermes(home) if since is not None else None
     if since is None or running is None:
         return None
-    return tuple(process for process in running if process.from_before(since))
+    return tuple(process for process in running if process.holds_older_than(since) is not False)
 
 
 def _hermes_words(words: list[str]) -> str | None:
@@ -83,12 +87,20 @@ def _same_home(entry: Path, home: Path) -> bool | None:
     try:
         environ = dict(item.partition(b"=")[::2] for item in _read(entry / "environ").split(b"\0"))
     except OSError:
-        return None
+        return _other_owner(entry, home)
     chosen = environ.get(b"HERMES_HOME", b"").decode("utf-8", "surrogateescape")
     user = environ.get(b"HOME", b"").decode("utf-8", "surrogateescape")
     theirs = Path(chosen) if chosen else Path(user) / ".hermes"
     try:
         return theirs.resolve() in (home.resolve(), home.parent.parent.resolve())
+    except OSError:
+        return None
+
+
+def _other_owner(entry: Path, home: Path) -> bool | None:
+    """False for a process of somebody who does not own the home: on a shared machine everybody sees everybody's."""
+    try:
+        return None if entry.stat().st_uid == home.stat().st_uid else False
     except OSError:
         return None
 

@@ -122,16 +122,17 @@ def _restart_lines(report: Report) -> list[str]:
 
 
 def restart_lines(running: Sequence[RunningHermes], since: float | None, *, everyone: bool) -> list[str]:
-    """Who must be restarted: `everyone` who may have read old settings, or only those from before the key in force."""
+    """Who must be restarted: `everyone` who may have read old settings, or only those who may hold an older key."""
     lines = []
     for process in running:
-        old = process.from_before(since) if since is not None else None
+        old = process.holds_older_than(since) if since is not None else None
         if old:
-            lines.append(
-                f"restart {process.what} (pid {process.pid}): it started before this key came and holds the one before"
-            )
-        elif everyone:
-            lines.append(f"restart {process.what} (pid {process.pid}): it may still have the old settings")
+            why = "it started before this key came and holds the one before"
+        elif everyone or old is None:
+            why = "it may still have the old settings" if everyone else "it may still hold the key before this one"
+        else:
+            continue
+        lines.append(f"restart {process.what} (pid {process.pid}): {why}")
     return lines
 
 
@@ -144,7 +145,7 @@ def _json(report: Report, signed: SignedReceipt | None) -> str:
     if report.running is not None:
         since = report.key_since
         running = [
-            {"pid": p.pid, "what": p.what, "holds_old_key": None if since is None else p.from_before(since)}
+            {"pid": p.pid, "what": p.what, "holds_old_key": None if since is None else p.holds_older_than(since)}
             for p in report.running
         ]
     return document(

@@ -126,6 +126,8 @@ def environment_of(
 
 
 def _text(found: Status, answer: Answer | None, stale: Sequence[RunningHermes] | None) -> str:
+    from provision.bundle.installed import key_in_place_since
+    from provision.cli.install import restart_lines
     from provision.report.terminal import printable
 
     route = found.route
@@ -150,8 +152,6 @@ def _text(found: Status, answer: Answer | None, stale: Sequence[RunningHermes] |
     if answer is not None:
         verdict = {True: "answered", False: "failed", None: "cannot tell"}[answer.ok]
         lines.append(f"hermes     {verdict}: {answer.said}")
-    lines += [
-        f"restart    {p.what} (pid {p.pid}): it started before this key came and holds the one before"
-        for p in stale or ()
-    ]
+    said = restart_lines(stale or (), key_in_place_since(found.home), everyone=False)
+    lines += [f"restart    {line.removeprefix('restart ')}" for line in said]
     return "".join(printable(line) + "\n" for line in lines)
