@@ -178,6 +178,9 @@ class _Run:
             batch = next(batches, None)
             if batch is None:
                 break
+            if workers > 1 and _size(batch) > _ALONE_BYTES:
+                yield from self._together(chain([batch], batches), workers)
+                break
             yield from self._alone(batch)
         else:
             yield from self._together(batches, workers)
@@ -231,5 +234,9 @@ class _Run:
 
     def _count(self, batch: list[Task]) -> None:
         self._tally.files += len(batch)
-        self._tally.bytes += sum(task.size for task in batch if isinstance(task, File))
+        self._tally.bytes += _size(batch)
         self._on_progress(self._tally)
+
+
+def _size(batch: list[Task]) -> int:
+    return sum(task.size for task in batch if isinstance(task, File))
