@@ -1,4 +1,4 @@
-"""What redaction would mask in a file, without writing anything: the same readers and detectors, kept as sightings.
+"""What redaction would mask in a file: the same readers and detectors, their finds kept as sightings, their output thrown away.
 
 So whatever `redact` can read (texts, recordings, databases, archives, pictures, PDFs, videos) can be judged before it is
 published, and a file that it cannot read is never called clean.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from provision.detect.known import KNOWN_RULE
 from provision.detect.match import Confidence
@@ -17,6 +17,7 @@ from provision.errors import ProvisionError
 from provision.redact.checklist import Showing, Sighting, Unseen
 from provision.redact.files import kind_of_file, opened, redact_open
 from provision.redact.masks import Masker, Style, masked_already
+from provision.redact.members import spooled
 from provision.redact.notes import Masked, Notes
 from provision.redact.session import Session
 
@@ -31,42 +32,6 @@ if TYPE_CHECKING:
 ENV_RULE = "env-value"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg"})
-
-
-class _Nowhere:
-    """A file that keeps nothing of what is written to it but its length."""
-
-    def __init__(self) -> None:
-        self._at = self._end = 0
-
-    def write(self, data: bytes) -> int:
-        self._at += len(data)
-        self._end = max(self._at, self._end)
-        return len(data)
-
-    def writelines(self, lines: list[bytes]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = offset + (0, self._at, self._end)[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def truncate(self, size: int | None = None) -> int:
-        self._end = self._at if size is None else size
-        return self._end
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class _Tags(Masker):
@@ -116,12 +81,14 @@ def look(path: Path, detector: Detector, run_key: bytes) -> tuple[list[Sighting]
     watching = _Watching(detector, tags, notes=Notes())
     name = str(path)
     try:
-        with opened(path) as source:
+        with opened(path) as source, spooled() as target:
             kind = kind_of_file(source)
-            redact_open(source, _as_file(_Nowhere()), name, watching, kind)
+            redact_open(source, target, name, watching, kind)
     except ProvisionError as e:
         return watching.seen, [Unseen(name, "", e.message, e.hint)]
-    except (OSError, ValueError, EOFError, ArithmeticError, LookupError, RecursionError, MemoryError) as e:
+    except (
+        Exception
+    ) as e:  # a gate: whatever a hostile file does to a reader, it is not clean and the others are judged
         return watching.seen, [Unseen(name, "", f"it cannot be read ({type(e).__name__})", "look at it yourself")]
     notes = watching.notes
     seen = [*watching.seen, *(_pictured(each, tags, kind) for each in notes.places)]
@@ -150,10 +117,6 @@ def _pictured(masked: Masked, tags: _Tags, kind: Kind) -> Sighting:
 def _tags(session: Session) -> _Tags:
     assert isinstance(session.masker, _Tags)  # noqa: S101  made so in `look`
     return session.masker
-
-
-def _as_file(nowhere: _Nowhere) -> BinaryIO:
-    return cast("BinaryIO", nowhere)
 
 
 def _showing(file: str, name: str) -> Showing:

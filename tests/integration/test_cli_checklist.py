@@ -197,6 +197,20 @@ def test_what_cannot_be_read_is_never_a_pass(workspace: Path, key: str, capsys: 
     assert run(["checklist", "there-is-none"]) == 1
 
 
+def test_a_reader_that_breaks_stops_neither_the_gate_nor_the_other_files(
+    workspace: Path, key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError(key)
+
+    monkeypatch.setattr("provision.redact.sqlite.redact_file", breaks)
+    _database(workspace / "a.db", "no key")
+    (workspace / "b.log").write_text(f"{key}\n")
+    items = _ask(capsys, "a.db", "b.log", code=10)
+    assert [each["verdict"] for each in items[0]["evidence"]] == ["fail", "cannot tell"]
+    assert key not in json.dumps(items)
+
+
 def test_a_picture_needs_the_extra_and_says_so(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
