@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,14 @@ from provision.cli.main import run
 def aisa_key() -> str:
     """A key of AIsa's shape."""
     return "sk-aisa-" + secrets.token_urlsafe(32)
+
+
+@functools.cache
+def shared_cache() -> str:
+    """A cache folder for all machines of this test run."""
+    folder = tempfile.mkdtemp(prefix="audit-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class Machine:
@@ -31,6 +43,7 @@ class Machine:
         for name in ("HERMES_HOME", "HERMES_MANAGED_DIR", "LOCALAPPDATA"):
             monkeypatch.delenv(name, raising=False)
         self.home.mkdir(parents=True, mode=0o700)
+        monkeypatch.setenv("XDG_CACHE_HOME", shared_cache())  # compiled rules: a second for each new user otherwise
         monkeypatch.setenv("HOME", str(self.user))
         monkeypatch.setenv("HERMES_MANAGED_DIR", str(folder / "no-managed-scope"))
         monkeypatch.setenv("PROVISION_CONFIG_DIR", str(self.config))
