@@ -84,13 +84,17 @@ def aisa_key(rng: random.Random) -> str:
     return "sk-" + "aisa-" + body(rng, 43)
 
 
+def aws_key(rng: random.Random) -> str:
+    return "AK" + "IA" + "".join(rng.choice(string.ascii_uppercase + "234567") for _ in range(16))
+
+
 def planted(rng: random.Random) -> str:
     """A key of some usual kind, made at run time; two of three are AIsa's."""
     kinds = (
         *([aisa_key(rng)] * 6),
         "sk-" + alphanumeric(rng, 48),
         "gh" + "p_" + alphanumeric(rng, 36),
-        "AK" + "IA" + "".join(rng.choice(string.ascii_uppercase + "234567") for _ in range(16)),
+        aws_key(rng),
     )
     return rng.choice(kinds)
 

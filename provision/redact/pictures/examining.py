@@ -100,7 +100,7 @@ class Examiner:
 
     def examine(self, picture: Pixels, known_lines: list[Line] | None = None) -> Examined:
         """Find and cover keys in `picture`, in place. `known_lines` are texts that need not be read, in pixels."""
-        result = Examined(plain=int(picture.max()) - int(picture.min()) < _ONE_COLOUR)
+        result = Examined(plain=_one_colour(picture))
         if known_lines:
             self._cover(picture, self.find(known_lines), result)
         strips = find_strips(picture, self._models)
@@ -112,7 +112,7 @@ class Examiner:
 
         Nothing that stands still is read twice: neither outside the bands nor in them.
         """
-        result = Examined(plain=int(picture.max()) - int(picture.min()) < _ONE_COLOUR)
+        result = Examined(plain=_one_colour(picture))
         result.areas = [area for area in known.areas if _unchanged(picture, before, bounds_of(area))]
         height = len(picture)
         still = {s for s in known.read if _unchanged(picture, before, _bounds(s))}
@@ -169,6 +169,10 @@ def _covered(area: Area, covering: list[Area]) -> bool:
     points = [(left + share * (right - left), (top + bottom) / 2) for share in (0.1, 0.5, 0.9)]
     boxes = [c.bounds() for c in covering]
     return all(any(b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in boxes) for x, y in points)
+
+
+def _one_colour(picture: Pixels) -> bool:
+    return int((picture.max(axis=(0, 1)).astype(int) - picture.min(axis=(0, 1))).max()) < _ONE_COLOUR
 
 
 def _bounds(strip: Strip) -> Bounds:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _MOST_ROWS = 12
 _LOST = 3
 """So many characters of a key may get lost in reading."""
-_LONGEST_PREFIX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,10 @@ def find_sightings(lines: list[Line], detector: Detector, kinds: tuple[Kind, ...
     """Every key in the lines; parts of different sightings may overlap."""
     found: list[Sighting] = []
     for line in lines:
-        for hit in [*find_keys(line.text, kinds), *find_named(line.text)]:
-            found.append(_followed(Part(line, hit.start, hit.end), hit, lines))
-        found += _broken_prefix(line, lines, kinds)
+        hits = [*find_keys(line.text, kinds), *find_named(line.text)]
+        found += [_followed(Part(line, hit.start, hit.end), hit, lines) for hit in hits]
+        if not any(_at_end(line, hit.end) for hit in hits):
+            found += _over_the_end(line, lines, kinds)
     return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
 
 
@@ -95,7 +95,7 @@ def _inside(part: Part, other: Part) -> bool:
     return part.line is other.line and other.start <= part.start and part.end <= other.end
 
 
-def _followed(part: Part, hit: Hit, lines: list[Line]) -> Sighting:
+def _followed(part: Part, hit: Hit, lines: list[Line], *, wrapped: bool = False) -> Sighting:
     """A hit with what stands of it in the lines below."""
     parts = [part]
     count = len(part.text.replace(" ", ""))
@@ -105,7 +105,7 @@ def _followed(part: Part, hit: Hit, lines: list[Line]) -> Sighting:
         missing = hit.length - count if hit.length else 0
         if under is None or (hit.length and missing <= 0) or (hit.length and _whole(parts, hit.length)):
             break
-        size = _continuation(line, under, missing, lines, wrapped=len(parts) > 1)
+        size = _continuation(line, under, missing, lines, wrapped=wrapped or len(parts) > 1)
         if not size:
             break
         parts.append(Part(under, 0, size))
@@ -176,26 +176,23 @@ def _at_margin(line: Line, lines: list[Line]) -> bool:
     return True
 
 
-def _broken_prefix(line: Line, lines: list[Line], kinds: tuple[Kind, ...]) -> list[Sighting]:
-    """Keys whose beginning, even the prefix, is at the end of this line and whose rest is below."""
+def _over_the_end(line: Line, lines: list[Line], kinds: tuple[Kind, ...]) -> list[Sighting]:
+    """Keys that only together with the line below are long enough, or have a prefix, to be seen as such."""
     under = below(line, lines)
     if under is None or any(hit.start <= 1 for hit in find_keys(under.text, kinds)):
         return []
-    tail = max(0, len(line.text) - _LONGEST_PREFIX)
-    glued = line.text[tail:] + leading_token(under.text)
-    border = len(line.text) - tail
+    token = leading_token(under.text)
+    glued, border = line.text + token, len(line.text)
     found = []
     for hit in find_keys(glued, kinds):
-        strong = any(k.strong and k.rule == hit.rule for k in kinds)
-        if hit.start < border < hit.end and hit.end - border >= 8 and (strong or looks_random(glued[border : hit.end])):
-            first = Part(line, tail + hit.start, len(line.text))
-            second = Part(under, 0, hit.end - border)
-            count = len(first.text) + len(second.text)
-            if hit.length > count + 2:
-                rest = _followed(second, Hit(0, second.end, hit.rule, hit.length - len(first.text)), lines)
-                found.append(Sighting(hit.rule, (first, *rest.parts)))
-            else:
-                found.append(Sighting(hit.rule, (first, second)))
+        certain = hit.strong and hit.end - border >= 8
+        if hit.start < border < hit.end and (certain or _at_margin(line, lines)):
+            first, second = Part(line, hit.start, border), Part(under, 0, hit.end - border)
+            parts: tuple[Part, ...] = (second,)
+            if hit.length > len(first.text) + second.end:
+                rest = Hit(0, second.end, hit.rule, hit.length - len(first.text))
+                parts = _followed(second, rest, lines, wrapped=True).parts
+            found.append(Sighting(hit.rule, (first, *parts)))
     return found
 
 

@@ -34,6 +34,8 @@ class Kind:
     length: int
     strong: bool = True
     """A strong prefix is found inside other text and says "key" by itself; a weak one needs a random-looking body."""
+    capitals: bool = False
+    """All of it is capitals and digits, and it has exactly its length."""
 
 
 # the lengths are those that the services hand out today; an older or longer key is still covered to the end of its word
@@ -49,8 +51,8 @@ KINDS = (
     Kind("github-token", "ghu_", 40, strong=False),
     Kind("github-token", "github_pat_", 93),
     Kind("gitlab-token", "glpat-", 26, strong=False),
-    Kind("aws-access-key-id", "AKIA", 20, strong=False),
-    Kind("aws-access-key-id", "ASIA", 20, strong=False),
+    Kind("aws-access-key", "AKIA", 20, strong=False, capitals=True),
+    Kind("aws-access-key", "ASIA", 20, strong=False, capitals=True),
     Kind("google-api-key", "AIza", 39, strong=False),
     Kind("huggingface-token", "hf_", 37, strong=False),
     Kind("groq-api-key", "gsk_", 56, strong=False),
@@ -219,6 +221,9 @@ def _is_key(body: str, kind: Kind, whole: str) -> bool:
         return False
     if kind.strong:
         return len(body) >= 4 and not _prose(body)
+    if kind.capitals:
+        fitting = sum(c.isupper() or c.isdigit() for c in whole)
+        return abs(len(whole) - kind.length) <= 2 and fitting >= 0.75 * len(whole)
     return len(body) >= 12 and _random(body)
 
 

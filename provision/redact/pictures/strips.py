@@ -27,6 +27,7 @@ _GROW = 1.6
 """The network marks the core of a line; its authors grow the mark by area x this / perimeter to get the line."""
 _TILE = 1408
 _LARGE = 1_400_000
+_THIN = 64
 _SMALL_PX = 17
 _EDGES = 60
 """So many edge pixels that no strip explains are worth another look: a short word has about as many."""
@@ -78,9 +79,10 @@ class Strip:
         c, s = math.cos(self.angle) / factor, math.sin(self.angle) / factor
         back = np.array([[c, -s, self.x], [s, c, self.y]], dtype=np.float64)
         size = (max(1, round(self.length * factor)), height)
-        if self.angle == 0 and factor < 1:  # averaging keeps thin strokes that interpolation would skip
-            x0, y0 = max(0, round(self.x)), max(0, round(self.y))
-            part = picture[y0 : round(self.y + self.height), x0 : round(self.x + self.length)]
+        x0, y0, x1, y1 = (round(v) for v in (self.x, self.y, self.x + self.length, self.y + self.height))
+        inside = x0 >= 0 and y0 >= 0 and x1 <= picture.shape[1] and y1 <= picture.shape[0]
+        if self.angle == 0 and factor < 1 and inside:  # averaging keeps thin strokes that interpolation would skip
+            part = picture[y0:y1, x0:x1]
             return cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
         return cv2.warpAffine(  # type: ignore[return-value]
             picture, back, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
@@ -95,7 +97,7 @@ def find_strips(picture: Pixels, models: Models) -> list[Strip]:
     """
     rows, columns = picture.shape[:2]
     strips: list[Strip] = []
-    if rows * columns > _LARGE:
+    if rows * columns > _LARGE and min(rows, columns) > _THIN:
         strips = _at_scale(picture, models, 0.5)
     strips += _in_full(picture, models, strips)
     heights = sorted(s.height for s in strips)
