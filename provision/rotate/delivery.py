@@ -64,6 +64,9 @@ def release(book: Recorder, people: Sequence[Person]) -> None:
             if outcome.status is Status.FAILED:
                 cure = f"{outcome.hint}; then: {_RESUME}" if outcome.hint else _RESUME
                 book.trouble(Trouble("no-bundle", outcome.message, cure, Grade.FAILED), person)
+            elif outcome.key_fingerprint != person.target:
+                cure = f"provision rotate finish --except '{person.user}=WHY', then rotate again with another key"
+                book.trouble(Trouble("no-new-key", "the vault calls the new key retired", cure, Grade.FAILED), person)
             else:
                 built[outcome.user] = outcome.generation
                 if outcome.key_before != outcome.key_fingerprint and outcome.status is not Status.UNCHANGED:
@@ -82,7 +85,7 @@ def hand_over(book: Recorder, people: Sequence[Person]) -> None:
     if not pushed:
         return
     site, by_user = book.site, {person.user: person for person in people}
-    order = DeployOrder(workspace=site.workspace.root, dist=site.workspace.dist, forks=site.forks)
+    order = DeployOrder(workspace=site.workspace.root, dist=site.workspace.dist)
     with book.act("deliver", [by_user[name] for name in names]):
         try:
             result = deploy(order, pushed, None, site.environ, lambda _: None)

@@ -45,17 +45,15 @@ def check_vault(book: Recorder) -> None:
 def seal(book: Recorder, keys: Mapping[str, NewKey]) -> None:
     """Put the new keys into the vault, all in one change. Raises StoppedError when they are at hand nowhere."""
     people = book.rotation.in_state(State.PLANNED)
-    if not people:
-        return
-    if not filing.sealed(book.site.vault, people):
-        missing = [person.user for person in people if person.user not in keys]
-        if missing and not filing.sealed(book.site.vault, [book.rotation.people[user] for user in missing]):
-            raise StoppedError(
-                f"the new keys of rotation {book.rotation.id} never reached the vault; nothing was changed",
-                hint="provision rotate start --from FILE, with the same file",
-            )
-        with book.act("seal", people), book.site.editing(f"rotate {book.rotation.id}: new keys") as vault:
-            filing.seal(vault, people, keys, book.now())
+    absent = [person for person in people if not filing.sealed(book.site.vault, [person])]
+    if any(person.user not in keys for person in absent):
+        raise StoppedError(
+            f"the new keys of rotation {book.rotation.id} never reached the vault; nothing was changed",
+            hint="provision rotate start --from FILE, with the same file",
+        )
+    if absent:
+        with book.act("seal", absent), book.site.editing(f"rotate {book.rotation.id}: new keys") as vault:
+            filing.seal(vault, absent, keys, book.now())
     book.write(happened(Event.SEALED, [person.user for person in people], book.now()))
 
 

@@ -25,10 +25,6 @@ _TWICE_AT_MOST = frozenset({502, 503, 504})
 _ANOTHER_KEY = "make another key in the console, then: provision rotate start --from FILE"
 
 
-class NotAskedError(Exception):
-    """There is no key or no route; the trouble says why."""
-
-
 def probe(book: Recorder, people: Sequence[Person]) -> None:
     """Ask the gateway about the target of each person who is pending, and write down what it said."""
     refused: list[Person] = []

@@ -43,7 +43,6 @@ class Site:
     environ: Mapping[str, str]
     who: str
     say: Callable[[str], None]
-    forks: int = 10
     _vault: Vault | None = None
     _profile: EffectiveProfile | None = None
     _routes: dict[int, Route | Trouble] = field(default_factory=dict)
