@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provision.errors import ProvisionError
+from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ _LOCATOR = "ch_PP-OCRv4_det_infer.onnx"
 _READER = "ch_PP-OCRv4_rec_infer.onnx"
 
 
-class PicturesUnavailableError(ProvisionError):
+class PicturesUnavailableError(CannotExamineError):
     """Something that pictures need is not installed; the hint says how to install it."""
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from provision.errors import ProvisionError
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ MOST_PIXELS = 8_300_000 * 2
 """Of one frame: twice 4K."""
 
 
-class VideoUnavailableError(ProvisionError):
+class VideoUnavailableError(CannotExamineError):
     """ffmpeg is not installed; the hint says how to get it."""
 
 

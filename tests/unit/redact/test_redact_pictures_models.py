@@ -1,0 +1,18 @@
+"""What is missing is named with its cure, and counts as a file that cannot be examined."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from provision.redact.pictures import models
+from provision.redact.session import CannotExamineError
+
+
+@pytest.mark.parametrize("missing", ["onnxruntime", "cv2"])
+def test_a_missing_package_is_named_with_its_cure(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(CannotExamineError, match=missing) as caught:
+        models.load.__wrapped__()
+    assert "hermes-provision[image]" in caught.value.hint
