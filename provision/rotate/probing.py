@@ -73,18 +73,20 @@ async def _refusal(asker: Asker, book: Recorder, person: Person, route: Route, k
         message = "the gateway refuses the new key and the old one: does base_url lead to the right gateway?"
         cure = "see `provision validate`; if the old key was revoked: provision rotate leaked, with another new key"
         return Trouble("both-refused", message, cure, Grade.FAILED)
-    fallback = Trouble("gateway-wavers", "the gateway refused the new key, then took it", "rotate resume", Grade.UNSURE)
+    fallback = Trouble(
+        "gateway-wavers", "the gateway refused the new key, then took it", "provision rotate resume", Grade.UNSURE
+    )
     return life.trouble or fallback
 
 
 async def _paid(asker: Asker, book: Recorder, route: Route, key: Secret, fingerprint: str) -> Judgement | None:
-    """The verdict of the one paid call; None when it was made before and its answer is not known: it is never repeated."""
+    """The verdict of the one paid call; None when it was made and its answer is not known: it is never repeated."""
     question = route.question(fingerprint)
     calls = book.rotation.calls
     tries = 0
     if question in calls:
         answer = calls[question]
-        if answer is None:
+        if answer is None or answer["http"] is None:
             return None
         tries = int(answer["tries"])
         if answer["http"] not in _TWICE_AT_MOST or tries >= _MOST_CALLS:

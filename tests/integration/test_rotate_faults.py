@@ -415,6 +415,20 @@ def test_a_paid_call_is_tried_again_only_after_502(fleet: Fleet, sim: Simulator)
     assert len([seen for seen in sim.requests if seen.method == "POST"]) == 3
 
 
+def test_a_paid_call_without_an_answer_is_not_made_again(fleet: Fleet, sim: Simulator) -> None:
+    sim.script(Reply(reset=True), path="/v1/chat/completions")
+    assert start(fleet, fleet.new_keys("ada"), "--probe", "chat") == 0
+    assert fleet.states() == {"ada": "delivered"}, "the free probes went well"
+    (journal,) = fleet.journals()
+    lines = journal.read_text().splitlines(keepends=True)
+    (answered,) = (n for n, line in enumerate(lines) if '"answer"' in line)
+    journal.write_text("".join(lines[: answered + 1]))  # as a crash leaves it
+    assert fleet.states() == {"ada": "pending"}
+    assert resume(fleet) == 0
+    assert fleet.states() == {"ada": "delivered"}
+    assert len([seen for seen in sim.requests if seen.method == "POST"]) == 1
+
+
 def test_two_operators_cannot_work_at_once(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     from provision.rotate.store import Store
 
