@@ -30,6 +30,7 @@ _EXAMPLE = re.compile(
       | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
       | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
+_ADVICE = re.compile(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
 _PAIR = re.compile(r"(?<![.*])(?:\.\.|\*\*)(?![.*])")
 _BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
@@ -101,7 +102,7 @@ def _weak_password(value: str) -> bool:
 
 def _example(value: str, *, guessed: bool) -> bool:
     body = re.sub(
-        r"^(?:sk|pk|rk|gh[a-z]|glpat|xox[a-z]|hf|npm|pypi|xai|gsk)[-_](?:live|test|proj|ant|or|v1|api03|aisa)?[-_]?",
+        r"^(?:A(?:KI|SI|BI|CC)A|AGE-SECRET-KEY-1)|^(?:sk|pk|rk|gh[a-z]|glpat|xox[a-z]|hf|npm|pypi|xai|gsk)[-_](?:live|test|proj|ant|or|v1|api03|aisa)?[-_]?",
         "",
         value,
     )
@@ -112,7 +113,8 @@ def _example(value: str, *, guessed: bool) -> bool:
     share = word_share(body)
     if _EXAMPLE.search(value) and (guessed or share > 0.2 or run_share(body) > 0.15 or len(body) < 24):
         return True
-    return share > 0.55 or (len(body) >= 16 and shannon(body) < 2.3)
+    much = 0.55 if guessed or _ADVICE.search(value) else 0.7
+    return share > much or (len(body) >= 16 and shannon(body) < 2.3)
 
 
 def _other_thing(value: str) -> bool:

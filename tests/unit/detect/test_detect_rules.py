@@ -181,13 +181,13 @@ WORST = {
 @pytest.mark.parametrize("engine", ["re2", "auto"])
 @pytest.mark.parametrize("case", WORST)
 def test_time_grows_no_faster_than_the_input(case: str, engine: str) -> None:
-    """Eight times as much of the worst may take fourteen times as long, not sixty-four."""
+    """Sixteen times as much of the worst takes about sixteen times as long; 256 times would be quadratic."""
     detector = Detector(BUILTIN, engine=engine, decode=False)  # type: ignore[arg-type]
     detector.scan(b"warm")
     worst = WORST[case]
-    small = min(_seconds(detector, worst[: len(worst) // 8]) for _ in range(3))
-    large = min(_seconds(detector, worst) for _ in range(2))
-    assert large < 14 * small + 0.05
+    small = min(_seconds(detector, worst[: len(worst) // 16]) for _ in range(3))
+    limit = 60 * small + 0.15
+    assert any(_seconds(detector, worst) < limit for _ in range(4))
 
 
 def _seconds(detector: Detector, data: bytes) -> float:
