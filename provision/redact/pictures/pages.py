@@ -25,6 +25,9 @@ _DPI = 200
 _POINTS_PER_INCH = 72
 _MOST_PIXELS_A_PAGE = 20_000_000
 MOST_PAGES = 2000
+_MOST_CHARACTERS = 100_000
+_LONGEST_LINE = 2000
+"""A page's text layer beyond this is not believed; what is visible is still read from its picture."""
 _PASSWORD = 4
 """PDFium's error code for a missing or wrong password."""
 
@@ -83,10 +86,10 @@ def _text_layer(raw: Any, page: Any, bitmap: Any) -> list[Line]:
     place = bitmap.get_posconv(page).to_bitmap
     rows: list[list[tuple[str, float, float, float, float]]] = [[]]
     box = tuple(ctypes.c_double() for _ in range(4))
-    for n in range(text.count_chars()):
+    for n in range(min(_MOST_CHARACTERS, text.count_chars())):
         code = raw.FPDFText_GetUnicode(text, n)
         c = chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "?"
-        if c in "\r\n":
+        if c in "\r\n" or len(rows[-1]) > _LONGEST_LINE:
             rows.append([])
             continue
         if not raw.FPDFText_GetCharBox(text, n, *(ctypes.byref(v) for v in box)):

@@ -1,0 +1,67 @@
+"""Whatever is read from a picture, hits are ranges of it, and keys misread in any usual way are among them."""
+
+from __future__ import annotations
+
+import random
+import string
+from itertools import pairwise
+
+import picturecraft
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.redact.pictures.lookalike import doubtful, find_keys, fold
+from provision.redact.pictures.named import find_named
+from provision.redact.video.coverage import Margins, Seen, boxes_at, tracks
+
+READ = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_.~ :=\"'/|()…é中"), max_size=160)
+CONFUSED = {
+    "0": "O",
+    "O": "0",
+    "l": "1",
+    "1": "I",
+    "I": "l",
+    "S": "5",
+    "5": "S",
+    "8": "B",
+    "B": "8",
+    "g": "9",
+    "z": "Z",
+}
+
+
+@given(READ)
+def test_hits_are_ranges_of_the_text(text: str) -> None:
+    hits = find_keys(text)
+    assert all(0 <= h.start < h.end <= len(text) for h in hits)
+    assert all(a.start <= b.start for a, b in pairwise(hits))
+    assert all(0 <= h.start < h.end <= len(text) for h in find_named(text))
+    assert all(0 <= a < b <= len(text) for a, b in doubtful(text))
+    folded, places = fold(text)
+    assert len(folded) == len(places)
+
+
+@given(st.integers(0, 10_000), st.data())
+def test_a_key_with_confused_characters_is_found_whole(seed: int, data: st.DataObject) -> None:
+    key = picturecraft.aisa_key(random.Random(seed))
+    places = data.draw(st.sets(st.integers(8, len(key) - 1), max_size=12))
+    read = "".join(CONFUSED.get(c, c) if n in places else c for n, c in enumerate(key))
+    [hit] = find_keys(f'api_key: "{read}"')
+    assert (hit.start, hit.end) == (10, 10 + len(key))
+
+
+SEEN = st.builds(
+    lambda first, length, x, y: Seen(first, first + length, (x, y, x + 80, y + 16), "key"),
+    st.integers(0, 80), st.integers(0, 10), st.integers(0, 200), st.integers(0, 200),
+)  # fmt: skip
+
+
+@given(st.lists(SEEN, max_size=12), st.integers(0, 5), st.integers(0, 10))
+def test_what_is_seen_in_a_frame_is_covered_in_it(seen: list[Seen], around: int, bridged: int) -> None:
+    joined = tracks(seen, Margins(around, bridged))
+    for one in seen:
+        for frame in range(max(0, one.first - around), one.last + around + 1):
+            left, top, right, bottom = one.box
+            assert any(
+                b[0] <= left and b[1] <= top and b[2] >= right and b[3] >= bottom for b in boxes_at(frame, joined)
+            )
