@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provision.audit.result import Audit
+    from provision.cli.audit_scan import Looked
     from provision.fleet.workspace import Workspace
 
 
@@ -105,9 +106,8 @@ def audit_command(
     Offline unless --verify. Ends with 10 when something new is found, 4 when something could not be read.
     """
     run: Run = ctx.obj
-    only = [name for name, on in (("--fix", fix), ("--undo", undo), ("--hosts", hosts), ("--merge", merge)) if on]
-    if len(only) > 1:
-        raise UsageError(f"{only[0]} and {only[1]} do not go together")
+    modes = {"--fix": fix, "--undo": undo, "--hosts": hosts, "--merge": merge, "--write-known": write_known}
+    _contradictions([name for name, on in modes.items() if on], paths, limit)
     workspace = here_or_none(run)
     if merge or hosts:
         from provision.cli import audit_fleet as fleet
@@ -125,7 +125,7 @@ def audit_command(
         from provision.cli.audit_fix import undo_last
 
         raise typer.Exit(undo_last(run, workspace, yes=yes))
-    from provision.cli.audit_scan import Wanted, look, verified, write_known_keys
+    from provision.cli.audit_scan import Wanted, look, update, verified, write_known_keys
 
     if write_known is not None:
         write_known_keys(run, workspace, write_known)
@@ -134,28 +134,43 @@ def audit_command(
     looked = look(run, workspace, wanted, may_make_baseline=update_baseline)
     verdicts = verified(run, workspace, looked.seen) if verify else {}
     if update_baseline:
-        from provision.cli.audit_scan import update
-
         update(run, looked, wanted, verdicts, reason, until)
         return
-    if fix:
-        from provision.cli.audit_fix import fix_all
-
-        if fix_all(run, workspace, looked.seen, looked.environ_of, yes=yes):
-            looked = look(run, workspace, wanted, may_make_baseline=False)
+    if fix and _fixed(run, workspace, looked, yes=yes):
+        looked = look(run, workspace, wanted, may_make_baseline=False)
     result = looked.finished(verdicts)
-    if format_ is Format.SARIF:
-        from provision.report.sarif import as_sarif
-
-        pieces: Iterator[str] = iter([as_sarif(result, looked.seen.judging.describe)])
-    else:
-        pieces = printed(result, format_.value, everything=everything)
-    from provision.report.sink import pour
-
-    pour(pieces, output)
+    _show(looked, result, format_, output, everything=everything)
     if output:
         run.say(f"wrote {output}")
     raise typer.Exit(exit_of(result, exit_zero=exit_zero))
+
+
+def _contradictions(modes: list[str], paths: list[Path] | None, limit: list[str] | None) -> None:
+    """Raise UsageError for options that do not go together."""
+    if len(modes) > 1:
+        raise UsageError(f"{modes[0]} and {modes[1]} do not go together")
+    if modes == ["--hosts"] and paths:
+        raise UsageError("--hosts looks where each user's Hermes is", hint="leave the paths out")
+    if limit and modes != ["--hosts"]:
+        raise UsageError("--limit goes with --hosts")
+
+
+def _fixed(run: Run, workspace: Workspace | None, looked: Looked, *, yes: bool) -> bool:
+    """Mend what can be mended; whether anything was."""
+    from provision.cli.audit_fix import fix_all
+
+    return fix_all(run, workspace, looked.not_excused(), looked.environ_of, yes=yes)
+
+
+def _show(looked: Looked, result: Audit, format_: Format, output: Path | None, *, everything: bool) -> None:
+    from provision.report.sink import pour
+
+    if format_ is Format.SARIF:
+        from provision.report.sarif import as_sarif
+
+        pour([as_sarif(result, looked.seen.judging.describe)], output)
+    else:
+        pour(printed(result, format_.value, everything=everything), output)
 
 
 def here_or_none(run: Run) -> Workspace | None:

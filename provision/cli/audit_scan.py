@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit import baseline
+from provision.audit.leaks import findings
 from provision.audit.result import CONFIDENCES, SEVERITIES
 from provision.audit.run import Order, Seen, finish, relative_to
 from provision.audit.run import look as go_through
@@ -57,6 +58,15 @@ class Looked:
     elapsed_s: float
     wanted: Wanted
     environ_of: Callable[[Path, str | None], Mapping[str, str]]
+
+    def not_excused(self) -> Seen:
+        """What was seen, without the leaks that the baseline lets be."""
+        excused = {
+            e.finding.id for e in baseline.apply(self.entries, self.seen.findings({}), self.started.date()).excused
+        }
+        made = findings(self.seen.leaks, self.seen.judging, {})
+        kept = (leak for leak, finding in zip(self.seen.leaks, made, strict=True) if finding.id not in excused)
+        return replace(self.seen, leaks=tuple(kept))
 
     def finished(self, verdicts: Mapping[str, str]) -> Audit:
         """The audit, without what the options leave out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -160,9 +161,12 @@ def test_verify_asks_only_the_configured_host_only_aisa_keys_and_only_for_free(
     with Simulator([live]) as gateway, Simulator([live]) as elsewhere:
         monkeypatch.setenv("PROVISION_GATEWAY", gateway.base_url)
         monkeypatch.setenv("PROVISION_GATEWAY_HOSTS", "127.0.0.1")
-        machine.write("notes.txt", f"url {elsewhere.base_url}\n{live}\n{live}\n{dead}\nsk-or-v1-{'0f' * 32}\n")
+        machine.write(
+            "notes.txt", f"url {elsewhere.base_url}\n{live}\n{live}\n{dead}\nsk-or-v1-{secrets.token_hex(32)}\n"
+        )
         report = machine.audit(machine.user / "notes.txt", "--verify", code=10)
         asked, others = list(gateway.requests), list(elsewhere.requests)
+    assert {f["line"] for f in leaks(report) if f["fingerprint"]} == {2, 4, 5}
     verdicts = {f["line"]: f["verdict"] for f in leaks(report) if f["verdict"]}
     assert verdicts == {2: "live", 4: "dead"}
     assert sorted(q.key for q in asked) == sorted([live, dead]), "each key once, and nothing that is not AIsa's"
@@ -206,6 +210,8 @@ def test_rules_of_gitleaks(machine: Machine) -> None:
 def test_contradictions_are_usage_errors(machine: Machine) -> None:
     machine.provision("audit", "--fix", "--merge", code=2)
     machine.provision("audit", machine.user, "--update-baseline", code=2)
+    machine.provision("audit", "--hosts", machine.user, code=2)
+    machine.provision("audit", "--limit", "ada", code=2)
     assert run(["audit", "--min-severity", "worst"]) == 2
 
 

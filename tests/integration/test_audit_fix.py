@@ -319,6 +319,17 @@ def test_a_running_hermes_stops_the_fix(machine: Machine) -> None:
     assert (machine.home / "logs" / "agent.log").read_text() == machine.key
 
 
+def test_what_the_baseline_lets_be_is_not_mended(machine: Machine) -> None:
+    machine.hermes()
+    machine.provision("enroll", code=0)
+    log = machine.write(".hermes/logs/agent.log", machine.key)
+    baseline = machine.user / "baseline.json"
+    machine.provision("audit", "--baseline", baseline, "--update-baseline", "--reason", "evidence", code=0)
+    machine.provision("audit", "--baseline", baseline, "--fix", "--yes", code=0)
+    assert "nothing can be mended" in machine.err
+    assert log.read_text() == machine.key
+
+
 def test_modes_are_tightened(machine: Machine) -> None:
     machine.hermes()
     machine.provision("enroll", code=0)
