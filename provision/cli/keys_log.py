@@ -72,6 +72,8 @@ def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> N
         since = f" since {found.first:%Y-%m-%d}" if found.first else ""
         anchor = "" if found.generation is None else f", up to the vault's generation {found.generation}"
         lines.append(f"the chain holds: {found.count:,} events{since}{anchor}")
+    if (found.begins or 1) > 1:
+        lines.append(f"it begins with the vault's generation {found.begins}: what was before is not in it")
     lines.append(f"head {found.head or '-'}")
     if as_result:
         run.result("".join(printable(line) + "\n" for line in lines))
@@ -104,6 +106,7 @@ def _log_json(shown: Sequence[Recorded], verified: Verified | None) -> str:
             "events": verified.count,
             "head": verified.head,
             "generation": verified.generation,
+            "begins": verified.begins,
             "torn_bytes": verified.torn_bytes,
             "faults": [{"line": fault.line or None, "what": fault.what} for fault in verified.faults],
         }

@@ -62,7 +62,8 @@ class Appended:
 class Verified:
     """What a look through the whole log found. `head` is the last line's hash; `generation` the vault's, as last recorded.
 
-    `torn_bytes` is what a crash left behind the last whole line; the next append removes it and says so.
+    `torn_bytes` is what a crash left behind the last whole line; the next append removes it and says so. `begins` is the
+    vault's generation when the log began: what was before it is not in the log.
     """
 
     count: int
@@ -71,6 +72,7 @@ class Verified:
     first: datetime | None
     faults: tuple[Fault, ...]
     torn_bytes: int = 0
+    begins: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ def verify(path: Path, generation: int | None = None) -> Verified:
     Raises FileProblemError when it cannot be read; a log that is not there has no events and, with a vault, a fault.
     """
     faults: list[Fault] = []
-    count, head, last, first = 0, "", None, None
+    count, head, last, first, begins = 0, "", None, None, None
     torn: list[int] = []
     for item in examined(_lines(path, torn)):
         if isinstance(item, Fault):
@@ -246,9 +248,10 @@ def verify(path: Path, generation: int | None = None) -> Verified:
         count += 1
         head, first = item.sha256, first or item.event.at
         last = item.event.generation if item.event.generation is not None else last
+        begins = last if begins is None else begins
     if generation is not None and (told := _against_vault(last, generation, count)):
         faults.append(Fault(0, told))
-    return Verified(count, head, last, first, tuple(faults), sum(torn))
+    return Verified(count, head, last, first, tuple(faults), sum(torn), begins)
 
 
 def _against_vault(last: int | None, generation: int, count: int) -> str:

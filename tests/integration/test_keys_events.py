@@ -206,6 +206,10 @@ def test_a_log_cut_off_at_its_end_is_behind_the_vault(workspace: Path, capsys: p
     log.unlink()
     assert run(["keys", "log", "--verify", "--format", "json"]) == 10
     assert json.loads(capsys.readouterr().out)["verified"]["intact"] is False
+    _import(workspace, "cat")
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify"]) == 0
+    assert "it begins with the vault's generation 3: what was before is not in it" in capsys.readouterr().out
 
 
 def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
