@@ -241,6 +241,9 @@ def _redact_file(
 def _execute(command: Sequence[str], session: Session) -> int:
     import os
 
+    if os.name == "nt":
+        raise ProvisionError("--exec needs a kind of terminal that Windows does not have", hint="use it inside WSL")
+
     from provision.redact.live import run_masked
 
     sys.stdout.flush()

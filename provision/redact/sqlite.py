@@ -38,7 +38,8 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
     with tempfile.TemporaryDirectory(prefix="provision-redact-") as folder:  # 0700; SQLite works on files with names
         copy = Path(folder, "copy.db")
         try:
-            with contextlib.closing(_copied(source, copy)) as database:
+            with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as database:
+                _fill(database, source, copy)
                 _redact(database, file, session)
             with copy.open("rb") as result:
                 _require_clean(result, file, session)
@@ -48,15 +49,14 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
             raise CannotExamineError(f"this database cannot be read or rewritten: {type(e).__name__}") from e
 
 
-def _copied(source: BinaryIO, copy: Path) -> sqlite3.Connection:
-    """A consistent copy: of the file with its log when it has a path, else of the bytes."""
+def _fill(database: sqlite3.Connection, source: BinaryIO, copy: Path) -> None:
+    """Make it a consistent copy: of the file with its log when it has a path, else of the bytes."""
     name = getattr(source, "name", None)
     if not isinstance(name, str):
         original = copy.with_name("original.db")
         with original.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
         name = str(original)
-    database = sqlite3.connect(copy, isolation_level=None)
     database.execute("PRAGMA trusted_schema = OFF")
     with contextlib.closing(
         sqlite3.connect(f"file:{quote(str(Path(name).resolve()))}?mode=ro", uri=True)
@@ -66,7 +66,6 @@ def _copied(source: BinaryIO, copy: Path) -> sqlite3.Connection:
     database.execute("PRAGMA secure_delete = ON")
     database.execute("PRAGMA foreign_keys = OFF")
     database.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    return database
 
 
 def _redact(database: sqlite3.Connection, file: str, session: Session) -> None:

@@ -294,7 +294,13 @@ def test_tars_of_every_packing(tmp_path: Path, mode: str) -> None:
 def test_what_cannot_be_read_in_an_archive_is_left_out_and_said(tmp_path: Path) -> None:
     path = tmp_path / "bundle.zip"
     path.write_bytes(
-        _zip({"a.7z": b"7z\xbc\xaf\x27\x1c" + b"x" * 50, "broken.gz": gzip.compress(bytes(range(256)))[:40], "ok.txt": b"ok"})
+        _zip(
+            {
+                "a.7z": b"7z\xbc\xaf\x27\x1c" + b"x" * 50,
+                "broken.gz": gzip.compress(bytes(range(256)))[:40],
+                "ok.txt": b"ok",
+            }
+        )
     )
     done = _run("redact", path, "-o", tmp_path / "safe.zip")
     assert done.returncode == 4

@@ -148,6 +148,7 @@ def _text(tmp_path: Path, key: str) -> Path:
     return file
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize(
     ("command", "keys", "ready"),
     [
@@ -187,6 +188,7 @@ def test_a_key_typed_in_vim_is_masked_and_the_file_is_right(terminal: Terminal, 
     assert not pieces_left(KEY, re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", raw))
 
 
+@pytest.mark.acceptance
 def test_top_runs_resizes_and_ends(terminal: Terminal) -> None:
     terminal.run([*EXEC, "top", "-d", "0.3"])
     screen = terminal.wait("PID")

@@ -24,19 +24,40 @@ from provision.redact.structured.yamltree import redact_yaml
 
 RULED = [aisa_key(f"property {i}") for i in range(12)]
 KNOWN = [opaque(f"property {i}") for i in range(6)]
-ALL = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+ALL = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 FILLER = [
-    "", "plain words, nothing else", "2026-11-22 19:00:00 INFO request GET /v1/models 200 in 12 ms", "{", "}", "  - item: 1",
-    "commit 3f786850e387550fdab836ed7e6dc881de23001b", "id: 123e4567-e89b-12d3-a456-426614174000", "ünïcode 漢字 ✓",
-    "base_url: https://api.aisa.one/v1", "\x1b[32mok\x1b[0m done", "key_env: AISA_API_KEY", "see https://example.com/a?b=c#d", "\t\x00\x01\x7f",
-]  # fmt: skip
+    "",
+    "plain words, nothing else",
+    "2026-11-22 19:00:00 INFO request GET /v1/models 200 in 12 ms",
+    "{",
+    "}",
+    "  - item: 1",
+    "commit 3f786850e387550fdab836ed7e6dc881de23001b",
+    "id: 123e4567-e89b-12d3-a456-426614174000",
+    "ünïcode 漢字 ✓",
+    "base_url: https://api.aisa.one/v1",
+    "\x1b[32mok\x1b[0m done",
+    "key_env: AISA_API_KEY",
+    "see https://example.com/a?b=c#d",
+    "\t\x00\x01\x7f",
+]
 
 CONTEXTS = {
-    "bare": "{}", "sentence": "my key is {} ok", "yaml": "api_key: {}", "quoted yaml": 'api_key: "{}"  # see https://x.example/',
-    "json": '{{"api_key": "{}", "n": 1}}', "env": "AISA_API_KEY={}", "exported": "export AISA_API_KEY='{}'", "header": "Authorization: Bearer {}",
-    "x header": "x-api-key: {}", "query": "GET https://api.example/v1?api_key={}&page=2", "toml": 'token = "{}"', "glued": "<{}>", "list": "[{},1]",
-}  # fmt: skip
+    "bare": "{}",
+    "sentence": "my key is {} ok",
+    "yaml": "api_key: {}",
+    "quoted yaml": 'api_key: "{}"  # see https://x.example/',
+    "json": '{{"api_key": "{}", "n": 1}}',
+    "env": "AISA_API_KEY={}",
+    "exported": "export AISA_API_KEY='{}'",
+    "header": "Authorization: Bearer {}",
+    "x header": "x-api-key: {}",
+    "query": "GET https://api.example/v1?api_key={}&page=2",
+    "toml": 'token = "{}"',
+    "glued": "<{}>",
+    "list": "[{},1]",
+}
 
 
 def _utf16(value: str) -> str:
