@@ -47,9 +47,9 @@ def checklist(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Judge what is about to be published by the guide's five points.
+    """Judge what is about to be published.
 
-    Is the key hidden, the .env, the configuration? Is every key that was exposed rotated? Was it a demo key in date?
+    The setup guide's five points: is the key hidden, the .env, the configuration? Is every key that was exposed rotated? Was it a demo key in date?
 
     Ends with 10 when a point fails, with 4 when something could not be read.
     """

@@ -45,9 +45,9 @@ def report(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.HTML,
     output: Output = None,
 ) -> None:
-    """Show the fleet on one HTML page: users, keys' ages, verdicts, machines, rotation, findings.
+    """Show the whole fleet on one page.
 
-    Needs no identity and no network. On a terminal the page goes to report.html.
+    HTML with users, keys' ages, verdicts, machines, rotation, findings; or JSON. Needs no identity and no network. On a terminal the page goes to report.html.
     Ends with 10 when something on it is a finding.
     """
     from datetime import UTC, datetime
