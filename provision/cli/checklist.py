@@ -49,7 +49,8 @@ def checklist(
 ) -> None:
     """Judge what is about to be published.
 
-    The setup guide's five points: is the key hidden, the .env, the configuration? Is every key that was exposed rotated? Was it a demo key in date?
+    The setup guide's five points: is the key hidden, the .env, the configuration?
+    Is every key that was exposed rotated? Was it a demo key in date?
 
     Ends with 10 when a point fails, with 4 when something could not be read.
     """

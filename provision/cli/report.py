@@ -47,7 +47,8 @@ def report(
 ) -> None:
     """Show the whole fleet on one page.
 
-    HTML with users, keys' ages, verdicts, machines, rotation, findings; or JSON. Needs no identity and no network. On a terminal the page goes to report.html.
+    HTML with users, keys' ages, verdicts, machines, rotation, findings; or JSON.
+    Needs no identity and no network. On a terminal the page goes to report.html.
     Ends with 10 when something on it is a finding.
     """
     from datetime import UTC, datetime
