@@ -78,16 +78,16 @@ def test_throughput_beside_others_and_memory(tmp_path: Path) -> None:
     sed, _ = _timed(["sed", "-E", f"s/{KEY_PATTERN}/[REDACTED]/g"], big)
     rg, _ = _timed(["rg", "--passthru", "-N", "--replace", "[REDACTED]", KEY_PATTERN, "-"], big)
     took, memory = _timed(ours, big)
-    short, memory_short = _timed(ours, small)
+    _, memory_short = _timed(ours, small)
     sample = _log(tmp_path / "sample.log", 2 * MB)
     hermes = float(
         subprocess.run([sys.executable, "-c", HERMES, str(sample)], capture_output=True, text=True, check=True).stdout
     )
-    rate, hermes_rate = 180 / (took - short), 2 / hermes
+    rate, hermes_rate = 200 / took, 2 / hermes
     print(
         f"\n200 MiB: sed {sed:.2f} s, rg {rg:.2f} s, ours {took:.2f} s ({took / sed:.2f} x sed, {took / rg:.2f} x rg)"
     )
-    print(f"without start: ours {rate:.0f} MiB/s, Hermes {hermes_rate:.2f} MiB/s ({rate / hermes_rate:.0f} times)")
+    print(f"start included: ours {rate:.0f} MiB/s, Hermes {hermes_rate:.2f} MiB/s ({rate / hermes_rate:.0f} times)")
     print(f"memory: {memory_short / 1024:.0f} MiB for 20 MiB, {memory / 1024:.0f} MiB for 200 MiB")
     assert rate >= 20 * hermes_rate
     assert memory < memory_short * 1.15 + 4096
