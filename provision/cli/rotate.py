@@ -81,9 +81,9 @@ def start(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Begin a rotation: judge the new keys, show the plan, and take the first wave as far as it goes.
+    """Begin a rotation: plan, then the first wave.
 
-    Waves follow the order of the keys. Nothing is revoked: the keys to revoke are listed when their successors are confirmed.
+    The new keys are judged, the plan is shown, and the first wave goes as far as it can now. Waves follow the order of the keys. Nothing is revoked: the keys to revoke are listed when their successors are confirmed.
     """
     from provision.rotate.beginning import begin, opened, taken_up
     from provision.rotate.delivery import collect
@@ -128,8 +128,9 @@ def resume(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Take every rotation as far as it can go now. Run it as often as you like, also from cron.
+    """Take every rotation as far as it can go now.
 
+    Run it as often as you like, also from cron.
     Exit 0 when all is well, however much is still to come; 4 when something could not be told; 10 when somebody failed.
     """
     from provision.rotate.beginning import opened, provide
@@ -166,9 +167,9 @@ def status(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Show where everybody stands: per wave and state, what waits for whom, what to revoke. Asks nobody.
+    """Show where everybody stands; asks nobody.
 
-    Exit 10 when somebody failed or a rotation is halted.
+    Per wave and state, what waits for whom, what is in the way, what to revoke. Exit 10 when somebody failed or a rotation is halted.
     """
     from provision.errors import NothingMatchedError
     from provision.rotate.listing import exit_of

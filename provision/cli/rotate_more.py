@@ -52,9 +52,9 @@ def leaked(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Keys have leaked: say at once which to revoke, wait for proof that they are dead, then replace them.
+    """Keys have leaked: revoke first, then replace.
 
-    New keys may come now or later, with `rotate resume --from`. Exit 10 until every leaked key is dead.
+    Says at once which keys to revoke, waits for proof that they are dead, then replaces them. New keys may come now or later, with `rotate resume --from`. Exit 10 until every leaked key is dead.
     """
     from provision.rotate.beginning import begin, exposed, leak_terms, opened, provide
     from provision.rotate.delivery import collect
@@ -138,9 +138,9 @@ def rollback(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Go back to the old keys, in a new generation, for everybody whose old key still lives.
+    """Go back to the old keys while they live.
 
-    Without --limit, nobody else gets a new key until `rotate resume --go-on`. Exit 4 when somebody cannot go back.
+    Each is asked about first; bundles get a new generation. Without --limit, nobody else gets a new key until `rotate resume --go-on`. Exit 4 when somebody cannot go back.
     """
     from provision.fleet.limit import select
     from provision.rotate.beginning import opened
@@ -182,9 +182,9 @@ def finish_command(
     take_over: TakeOver = False,
     output: Output = None,
 ) -> None:
-    """End a rotation: only when every old key is proved dead, or named as an exception with a reason.
+    """End a rotation when every old key is proved dead.
 
-    Exit 10, with the names, when that is not so.
+    Or named as an exception, with a reason that is kept. Exit 10, with the names, when that is not so.
     """
     from provision.report.terminal import table
     from provision.rotate.beginning import opened
