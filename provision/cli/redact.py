@@ -169,9 +169,10 @@ def _workspace(run: Run) -> Workspace | None:
 
     try:
         return load_workspace(run.workspace or find_workspace(here))
-    except ProvisionError:
+    except ProvisionError as e:
         if run.workspace is not None:
             raise
+        _complain(f"warning: keys of this workspace's vault are not looked for by value: {e.message}")
         return None
 
 

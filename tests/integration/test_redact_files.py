@@ -396,3 +396,20 @@ def test_binary_kinds_are_not_printed(tmp_path: Path) -> None:
     done = _run("redact", tmp_path / "x")
     assert (done.returncode, done.stdout) == (4, b"")
     assert b"--output" in done.stderr
+
+
+def test_known_keys_come_from_the_vault_of_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    workspace = tmp_path / "workspace"
+    assert _run("init", workspace).returncode == 0
+    assert _run("keys", "import", "-", stdin=f"user,key\nada,{PLAIN}\n".encode(), cwd=workspace).returncode == 0
+    done = _run("redact", "--report", tmp_path / "r.json", stdin=f"a {PLAIN} b\n".encode(), cwd=workspace)
+    assert re.fullmatch(rb"a \[REDACTED:known-key#\w{4}\] b\n", done.stdout), done.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["places"][0]["owner"] == "ada"
+
+
+def test_a_workspace_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "provision.toml").write_text("[")
+    done = _run("redact", stdin=b"x\n", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"x\n")
+    assert b"not looked for" in done.stderr
