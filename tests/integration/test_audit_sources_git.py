@@ -93,7 +93,7 @@ def test_each_secret_once_with_the_commit_it_came_in(git: Git, tmp_path: Path, p
 
 def test_two_secrets_in_one_blob_and_one_in_two(git: Git, tmp_path: Path) -> None:
     one, two = a_key(), a_key()
-    first = commit(git, tmp_path / "repo" / "f", f"a={one}\n", when=1)
+    first = commit(git, tmp_path / "repo" / "f", f"a={one}\nagain={one}\n", when=1)
     second = commit(git, tmp_path / "repo" / "g", f"a={one}\nb={two}\n", when=2)
     git("rm", "-q", "f", "g")
     git("commit", "-q", "-m", "gone")
