@@ -83,7 +83,8 @@ def start(
 ) -> None:
     """Begin a rotation: plan, then the first wave.
 
-    The new keys are judged, the plan is shown, and the first wave goes as far as it can now. Waves follow the order of the keys. Nothing is revoked: the keys to revoke are listed when their successors are confirmed.
+    The new keys are judged, the plan is shown, and the first wave goes as far as it can now. Waves follow the
+    order of the keys. Nothing is revoked: the keys to revoke are listed when their successors are confirmed.
     """
     from provision.rotate.beginning import begin, opened, taken_up
     from provision.rotate.delivery import collect
@@ -169,7 +170,8 @@ def status(
 ) -> None:
     """Show where everybody stands; asks nobody.
 
-    Per wave and state, what waits for whom, what is in the way, what to revoke. Exit 10 when somebody failed or a rotation is halted.
+    Per wave and state, what waits for whom, what is in the way, what to revoke. Exit 10 when somebody failed or
+    a rotation is halted.
     """
     from provision.errors import NothingMatchedError
     from provision.rotate.listing import exit_of

@@ -54,7 +54,8 @@ def leaked(
 ) -> None:
     """Keys have leaked: revoke first, then replace.
 
-    Says at once which keys to revoke, waits for proof that they are dead, then replaces them. New keys may come now or later, with `rotate resume --from`. Exit 10 until every leaked key is dead.
+    Says at once which keys to revoke, waits for proof that they are dead, then replaces them. New keys may come
+    now or later, with `rotate resume --from`. Exit 10 until every leaked key is dead.
     """
     from provision.rotate.beginning import begin, exposed, leak_terms, opened, provide
     from provision.rotate.delivery import collect
@@ -140,7 +141,8 @@ def rollback(
 ) -> None:
     """Go back to the old keys while they live.
 
-    Each is asked about first; bundles get a new generation. Without --limit, nobody else gets a new key until `rotate resume --go-on`. Exit 4 when somebody cannot go back.
+    Each is asked about first; bundles get a new generation. Without --limit, nobody else gets a new key until
+    `rotate resume --go-on`. Exit 4 when somebody cannot go back.
     """
     from provision.fleet.limit import select
     from provision.rotate.beginning import opened
