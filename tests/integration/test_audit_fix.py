@@ -265,7 +265,7 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
     (machine.folder / "id.txt").write_bytes(identity_file(secret, recipient, "2026"))
     (machine.folder / "id.txt").chmod(0o600)
     files = [machine.write(f"f{number}", f"old {number}") for number in range(3)]
-    changes = [Change(path, (), b"new", 0o600) for path in files]
+    changes = [Change(path, (), b"new", 0o600, was=path.read_bytes()) for path in files]
 
     class KilledError(BaseException):
         pass
@@ -287,6 +287,16 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
     done = undo(last_record(machine.folder / "fixes"), lambda: load_identities(machine.folder / "id.txt"))
     assert not done.left
     assert [p.read_text() for p in files] == ["old 0", "old 1", "old 2"]
+
+
+def test_a_file_that_was_written_meanwhile_is_not_replaced(machine: Machine) -> None:
+    _, recipient = generate_identity()
+    path, other = machine.write("log", "one\n"), machine.write("other", "x")
+    changes = [Change(other, (), b"y", 0o600, was=b"x"), Change(path, (), b"masked\n", 0o600, was=b"one\n")]
+    path.write_text("one\ntwo\n")
+    with pytest.raises(module.BackupError, match="written meanwhile"):
+        apply(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
+    assert (path.read_text(), other.read_text()) == ("one\ntwo\n", "x")
 
 
 def test_links_are_not_followed(machine: Machine) -> None:

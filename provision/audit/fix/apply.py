@@ -157,15 +157,21 @@ def _packed(changes: Sequence[Change], record: Record, clean: Callable[[str], st
 
 
 def _before(change: Change) -> tuple[Literal["content", "database", "mode", "new"], bytes, int]:
-    if not os.path.lexists(change.path):
+    if not os.path.lexists(change.path) and change.was is None:
         return "new", b"", 0o600
-    mode = stat.S_IMODE(change.path.lstat().st_mode)
+    try:
+        mode = stat.S_IMODE(change.path.lstat().st_mode)
+    except FileNotFoundError as e:
+        raise BackupError(f"{change.path.name} is gone; nothing was changed", hint="run it again") from e
     if change.database:
         with closing(sqlite3.connect(change.path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
             return "database", _snapshot(db, change.path.name), mode
     if change.data is None:
         return "mode", b"", mode
-    return "content", read_bounded(change.path, LARGEST_BYTES, follow=False), mode
+    data = read_bounded(change.path, LARGEST_BYTES, follow=False)
+    if data != change.was:
+        raise BackupError(f"{change.path.name} was written meanwhile; nothing was changed", hint="run it again")
+    return "content", data, mode
 
 
 def _snapshot(db: sqlite3.Connection, name: str) -> bytes:

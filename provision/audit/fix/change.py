@@ -10,13 +10,15 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class Change:
     """`data` is the file's new content; None leaves the content alone. A `database` is masked in place, under its own lock.
-    `lines` say what changes; `mode` is what the file has afterwards."""
+    `lines` say what changes; `mode` is what the file has afterwards. `was` is the content that `data` was made from, None
+    for a file that was not there: one that somebody else has written meanwhile is not replaced."""
 
     path: Path
     lines: tuple[str, ...]
     data: bytes | None = field(default=None, repr=False)
     mode: int | None = None
     database: bool = False
+    was: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[Change]:
         (facts.AUTH_NAME, old.auth, draft.auth, draft.auth_lines),
     ):
         if becomes is not None and becomes != was:
-            yield Change(home / name, lines, becomes, _PRIVATE)
+            yield Change(home / name, lines, becomes, _PRIVATE, was=was)
 
 
 def _settled(  # noqa: PLR0917  one home's own values

@@ -106,7 +106,7 @@ def _masked(path: Path, leaks: list[Leak], seen: Seen) -> Change | Left | None:
         return Left(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
     if masked == data:
         return Left(str(path), "what was found in it cannot be told apart from the rest: look at it by hand")
-    return Change(path, lines, masked, _mode_of(path, seen))
+    return Change(path, lines, masked, _mode_of(path, seen), was=data)
 
 
 def _mode_of(path: Path, seen: Seen) -> int:
