@@ -7,7 +7,6 @@ filled its line to the last column, and where nothing else would explain what st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
 from provision.detect.view import Pieces, Segment, View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+
     from provision.detect.engine import Hits
     from provision.detect.match import Match, Span
 
@@ -28,7 +29,9 @@ COLOUR = re.compile(
 """What changes nothing but the looks of a text: colours, hyperlinks, the border between two events of a recording."""
 _AROUND = 512
 KEY_RUN = re.compile(rb"[A-Za-z0-9_+/=.~%-]*")
-LINE_BREAK = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
+LINE_BREAK = re.compile(
+    rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?"
+)
 """The end of a row and the beginning of the next one, with the frame of a box or a shell's backslash."""
 _ROWS = 200
 _ROW_BYTES = 2048
@@ -61,14 +64,11 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
     return Segment(pieces.joined(data), pieces.place)
 
 
-def wrapped(
-    data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]
-) -> Iterator[Match]:
+def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
     starts = [start for word, start in hits.words if word in prefixes]
     others = frozenset(starts)
     starts = sorted({*starts, *hits.needles.get(Kind.BROKEN, ())})
-    anew = frozenset(starts)
     done = -1
     for start in starts:
         if start < done or (start and _letter(data[start - 1])):
@@ -153,5 +153,7 @@ def goes_on(data: bytes, spans: tuple[Span, ...]) -> bool:
 
 def looks_random(row: bytes) -> bool:
     digits = sum(chr(byte).isdigit() for byte in row)
-    changes = sum(a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False))
+    changes = sum(
+        a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False)
+    )
     return 0 < digits < len(row) or changes > 1

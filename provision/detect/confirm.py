@@ -7,17 +7,20 @@ twice by the same rule.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provision.detect.engine_re2 import compiled
 from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys
 from provision.detect.match import Confidence, Match, Span
 from provision.detect.notsecret import is_not_secret
-from provision.detect.rule import Rule
 from provision.detect.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.detect.rule import Rule
 
 _CONTEXT = 64
 _LONGEST_WORD = 32

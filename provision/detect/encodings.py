@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from provision.detect.engine_re2 import compiled
@@ -16,6 +15,8 @@ from provision.detect.needles import BASE64_KINDS, Kind
 from provision.detect.view import Pieces, Segment, View, unescaped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from provision.detect.engine import Hits
     from provision.detect.match import Span
 
@@ -78,7 +79,7 @@ def _windows(starts: list[int], limit: int) -> Iterator[Span]:
 def _json(escape: bytes) -> bytes:
     letter = escape[1:2]
     if letter == b"u":
-        return chr(int(escape[2:], 16)).encode("utf-8", "surrogatepass")
+        return chr(int(escape[2:], 16)).encode("utf-8", "surrogatepass")  # noqa: FURB166  not a prefix that int knows
     return _JSON_MEANING.get(letter, letter)
 
 
@@ -129,7 +130,9 @@ def _base64_segment(text: bytes, pieces: Pieces, missing: int) -> Segment:
     decoded = binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
     return Segment(
         decoded,
-        lambda first, last: pieces.place(max(first * 4 // 3 - missing, 0), min(-(-last * 4 // 3) - missing, pieces.length)),
+        lambda first, last: pieces.place(
+            max(first * 4 // 3 - missing, 0), min(-(-last * 4 // 3) - missing, pieces.length)
+        ),
     )
 
 
@@ -153,7 +156,7 @@ def _run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:
     end = found.end() if found else at
     ranges = [(start, end)]
     _go_on(data, ranges, letters, at + REGION_BYTES)
-    before = _go_back(data, start, end, letters, other, at - REGION_BYTES)
+    before = _go_back(data, (start, end), other, at - REGION_BYTES)
     return before + ranges, sum(last - first for first, last in before) + at - start
 
 
@@ -185,9 +188,8 @@ def _go_on(data: bytes, ranges: list[Span], letters: re.Pattern[bytes], limit: i
         ranges.append((start, end))
 
 
-def _go_back(
-    data: bytes, start: int, end: int, letters: re.Pattern[bytes], other: re.Pattern[bytes], limit: int
-) -> list[Span]:
+def _go_back(data: bytes, run: Span, other: re.Pattern[bytes], limit: int) -> list[Span]:
+    start, end = run
     before: list[Span] = []
     while start > max(limit, 0):
         line = data.rfind(b"\n", max(0, start - 65), start) + 1
@@ -219,6 +221,4 @@ def _utf16(data: bytes, hits: Iterable[int]) -> Iterator[Segment]:
 
 
 def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
-    return Segment(
-        data[start:end:2], lambda first, last: ((start + 2 * first, min(start + 2 * last, end)),)
-    )
+    return Segment(data[start:end:2], lambda first, last: ((start + 2 * first, min(start + 2 * last, end)),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import sys
 import tempfile
@@ -88,7 +89,8 @@ def _loaded(kept: bytes) -> Any:
 
 def _cache_path(patterns: list[bytes], flags: list[int]) -> Path:
     """Another set of rules, another library or another machine is another file."""
-    version = f"{hyperscan.__version__} {sys.version_info} {os.uname() if hasattr(os, 'uname') else sys.platform}"
+    library = importlib.metadata.version("hyperscan")
+    version = f"{library} {sys.version_info} {os.uname() if hasattr(os, 'uname') else sys.platform}"
     named = hashlib.sha256(repr((version, patterns, flags)).encode()).hexdigest()[:24]
     return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"detect-{named}.hsdb"
 

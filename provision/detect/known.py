@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,9 @@ from provision.detect.fingerprint import fingerprint
 from provision.detect.match import Confidence, Match, Severity
 from provision.detect.secret import Secret
 from provision.errors import ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 SCHEMA = "provision/known-keys/v1"
 KNOWN_RULE = "known-key"
@@ -125,7 +128,9 @@ class Candidates:
 
     def beginning(self, data: bytes, longer_than: int) -> Match | None:
         """The known key of more than so many bytes with which `data` begins."""
-        lengths = sorted({length for prefix, length in self.known.shapes if prefix and data.startswith(prefix.encode())})
+        lengths = sorted(
+            {length for prefix, length in self.known.shapes if prefix and data.startswith(prefix.encode())}
+        )
         run = _KEY_RUN.match(data)
         room = run.end() if run else 0
         return next(self._at(data, 0, (length for length in lengths if longer_than < length <= room)), None)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import heapq
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from provision.detect.broken import KEY_RUN, LINE_BREAK, looks_random
+from provision.detect.broken import KEY_RUN, looks_random
 from provision.detect.match import Confidence, Match, Severity
 from provision.detect.needles import BASE64_KINDS, Kind
 from provision.detect.notsecret import is_not_secret
@@ -30,7 +30,9 @@ _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
 _PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY|^Private-MAC:")
-_PEM_BODY = re.compile(rb"[ \t>|#*/\"'+-]{0,40}([A-Za-z0-9+/=]{1,200})[ \t\"',;\\+]{0,10}(?:\\[nr]){0,2}[\"',;\\ ]{0,4}\r?\n?")
+_PEM_BODY = re.compile(
+    rb"[ \t>|#*/\"'+-]{0,40}([A-Za-z0-9+/=]{1,200})[ \t\"',;\\+]{0,10}(?:\\[nr]){0,2}[\"',;\\ ]{0,4}\r?\n?"
+)
 _PEM_BYTES = 64 << 10
 _ROW_BYTES = 2048
 _KEY_BYTES = 4096
@@ -56,25 +58,34 @@ class _Pem:
     left: int = _PEM_BYTES
 
 
+@dataclass(slots=True)
+class _State:
+    """What lines leave open; `sure` are the indices of keywords that stand in nothing but a key."""
+
+    detector: Detector
+    sure: frozenset[int]
+    open: _Open | None = None
+    pem: _Pem | None = None
+
+
 class Lines:
     """Give it whole lines in order; it remembers what they leave open."""
 
     def __init__(self, detector: Detector) -> None:
-        self._detector = detector
         self._context = b""
-        self._open: _Open | None = None
-        self._pem: _Pem | None = None
-        self._sure = {index for index, word in detector.prefixes.items() if word in detector.sure}
+        sure = frozenset(index for index, word in detector.prefixes.items() if word in detector.sure)
+        self._state = _State(detector, sure)
 
     def forget(self) -> None:
         """Something came between that was not given to `masks`: nothing before it counts."""
-        self._context, self._open = b"", None
+        self._context, self._state.open = b"", None
 
     def preview(self, line: bytes) -> list[Mask]:
         """What would be masked if the line ended here; nothing is remembered."""
-        state = self._context, self._open, self._pem
+        context, state = self._context, self._state
+        self._state = replace(state, pem=replace(state.pem) if state.pem else None)
         masks = self.masks(line)
-        self._context, self._open, self._pem = state
+        self._context, self._state = context, state
         return masks
 
     def settled(self, line: bytes, given: int) -> tuple[int, bool]:
@@ -82,19 +93,19 @@ class Lines:
 
         `given` of them were settled before. And whether that number cannot grow before the line ends.
         """
-        if self._open or self._pem:
+        if self._state.open or self._state.pem:
             return given, True
         end = max(line.rfind(each) for each in (b" ", b"\t", b"\r")) + 1
         if end <= given:
             return given, False
         first = max(given - _REACH_BYTES, 0)
-        matches, hits = self._detector.look(line[first:end])
+        matches, hits = self._state.detector.look(line[first:end])
         stop = min([end, *(first + match.start for match in matches)])
         for starts in hits.needles.values():
             stop = min(stop, _word_start(line, first + starts[0]))
         for word, start in hits.words:
-            behind = first + start + len(self._detector.words[word])
-            named = word not in self._detector.prefixes
+            behind = first + start + len(self._state.detector.words[word])
+            named = word not in self._state.detector.prefixes
             if not named or line[behind:].strip(b" :="):  # else a prompt: what will follow is held when it comes
                 stop = min(stop, _word_start(line, first + start))
         return max(stop, given), stop < end
@@ -103,7 +114,7 @@ class Lines:
         """The ranges of `lines` to mask, in order; each line but the last one ever must end in a line end."""
         text = self._context + lines
         base = len(self._context)
-        work = _Work(self, text, base, self._detector.look(text))
+        work = _Work(self._state, text, base, self._state.detector.look(text))
         work.run()
         keep = text.find(b"\n", max(len(text) - CONTEXT_BYTES, 0) - 1) + 1 if len(text) > CONTEXT_BYTES else 0
         self._context = text[keep:] if keep < len(text) else b""
@@ -113,12 +124,12 @@ class Lines:
 class _Work:
     """One batch of lines."""
 
-    def __init__(self, lines: Lines, text: bytes, base: int, look: Look) -> None:
-        self._state = lines
+    def __init__(self, state: _State, text: bytes, base: int, look: Look) -> None:
+        self._state = state
         self._text = text
         self._base = base
         self._hits = look.hits
-        prefixes = lines._detector.prefixes
+        prefixes = state.detector.prefixes
         self._anew = {start for word, start in look.hits.words if word in prefixes}  # a list of keys is no wrapped key
         self._masks: dict[int, list[Mask]] = {}
         self._care: set[int] = set()
@@ -134,7 +145,7 @@ class _Work:
     def run(self) -> None:
         """Decide the lines that need care."""
         queue = list({*self._care, *self._tails, *self._cut, *self._pem_lines()})
-        if self._state._open or self._state._pem:
+        if self._state.open or self._state.pem:
             queue.append(self._base)
         heapq.heapify(queue)
         done = -1
@@ -145,7 +156,7 @@ class _Work:
             done = start
             end = self._line_end(start)
             self._line(start, end)
-            if self._state._open or self._state._pem:
+            if self._state.open or self._state.pem:
                 heapq.heappush(queue, end)
 
     def _sort(self, matches: list[Match]) -> None:
@@ -163,7 +174,7 @@ class _Work:
 
     def _find_tails(self) -> None:
         """Keywords from which a key may run to the end of its line, and those that a line end cuts."""
-        text, prefixes = self._text, self._state._detector.prefixes
+        text, prefixes = self._text, self._state.detector.prefixes
         places = [(start, True) for word, start in self._hits.words if word in prefixes]
         places += [(start, False) for kind in _ENCODED for start in self._hits.needles.get(kind, ())]
         done = self._base
@@ -186,17 +197,17 @@ class _Work:
         return {self._line_start(found.start()) for found in _PEM_BEGIN.finditer(self._text, self._base)}
 
     def _line(self, start: int, end: int) -> None:
-        if self._state._pem and self._pem_body(start, end):
-            self._state._open = None
+        if self._state.pem and self._pem_body(start, end):
+            self._state.open = None
             return
         if start in self._care:
             self._masks[start] = self._with_context(start, end)
-        opened, self._state._open = self._state._open, None
+        opened, self._state.open = self._state.open, None
         if opened is None and start in self._cut:
             opened = self._cut_keyword(self._cut[start])
         if opened:
             self._go_on(opened, start, end)
-        if not self._state._open and start in self._tails:
+        if not self._state.open and start in self._tails:
             self._open_tail(start, end)
         self._pem_begins(start, end)
 
@@ -204,7 +215,7 @@ class _Work:
         """What is found in a line when the lines before it are known and those behind it are not."""
         first = self._line_start(max(start - _CARE_BYTES, 0)) if start else 0
         masks: list[Mask] = []
-        for match in self._state._detector.look(self._text[first:end]).matches:
+        for match in self._state.detector.look(self._text[first:end]).matches:
             for low, high in match.moved(first).spans:
                 low, high = max(low, start), min(high, end)  # noqa: PLW2901
                 if low < high and self._text[low:high].strip():
@@ -228,7 +239,7 @@ class _Work:
         joined = opened.text + head[0]
         border = len(opened.text)
         if opened.whole and not _plausible(opened, head[0], content, b""):
-            match = self._state._detector.known_at(joined, border)
+            match = self._state.detector.known_at(joined, border)
         else:
             match = self._across(joined, border)
         if match:
@@ -241,22 +252,22 @@ class _Work:
             length = len(head[0])
         else:
             if fills and self._tail_word(joined):
-                self._state._open = _Open(joined, opened.width, opened.rows + 1, None, whole=False)
+                self._state.open = _Open(joined, opened.width, opened.rows + 1, None, whole=False)
             return
         told = opened.match or match or _partial(joined)
         self._mask(start, head.start(), head.start() + length, told)
         if fills and length == len(head[0]):
-            self._state._open = _Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
+            self._state.open = _Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
 
     def _across(self, joined: bytes, border: int) -> Match | None:
-        for match in self._state._detector.look(joined).matches:
+        for match in self._state.detector.look(joined).matches:
             if match.start < border < match.end:
                 return match
         return None
 
     def _tail_word(self, text: bytes) -> bool:
         """Whether a keyword ends it."""
-        detector = self._state._detector
+        detector = self._state.detector
         return any(
             word in detector.prefixes and at + len(detector.words[word]) == len(text)
             for word, at in detector.look(text).hits.words
@@ -273,7 +284,7 @@ class _Work:
         for low, high, match in self._masks.get(start, ()):
             if high > place and low <= stop:
                 if high >= stop and not match.known and not aisa_shaped(self._text[low:high].decode("latin-1")):
-                    self._state._open = _Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
+                    self._state.open = _Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
                 return
         text = self._text[place:stop]
         told = None
@@ -281,11 +292,11 @@ class _Work:
         if beginning is not None:
             told = _partial(text[beginning:])
             self._mask(start, place + beginning, stop, told)
-        self._state._open = _Open(text, width, 1, told, whole=False)
+        self._state.open = _Open(text, width, 1, told, whole=False)
 
     def _beginning(self, text: bytes) -> int | None:
         """Where in `text` the beginning of a key begins that reaches to its end; None when there is none."""
-        detector = self._state._detector
+        detector = self._state.detector
         for word, at in detector.look(text).hits.words:
             if word not in detector.prefixes or (at and _letter(text[at - 1])):
                 continue
@@ -293,15 +304,15 @@ class _Work:
                 return at
         for view in detector.readings(text):
             for word, at in detector.look(view.text).hits.words:
-                if word in self._state._sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
+                if word in self._state.sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
                     return view.begins(at)
         return None
 
     def _enough(self, word: int, key: bytes) -> bool:
         """Whether this is more than a keyword, and no placeholder."""
-        begins = self._state._detector.words[word]
+        begins = self._state.detector.words[word]
         body = key[len(begins) :]
-        if word in self._state._sure:
+        if word in self._state.sure:
             return bool(body) and not placeholder(key.decode("latin-1"))
         if not (begins[-1:] in b"-_." or b".eyJ" in body) or len(body) < _BODY or not looks_random(body):
             return False
@@ -317,17 +328,17 @@ class _Work:
         begins = list(_PEM_BEGIN.finditer(self._text, start, end))
         if begins and not _PEM_END.search(self._text, begins[-1].end(), end):
             told = Match("private-key", Severity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key"))
-            self._state._pem = _Pem(told)
-            self._state._open = None
+            self._state.pem = _Pem(told)
+            self._state.open = None
 
     def _pem_body(self, start: int, end: int) -> bool:
         """Mask a line of a private key; False when the key is over."""
-        pem = self._state._pem
+        pem = self._state.pem
         assert pem is not None  # noqa: S101  asked for by the caller
         pem.left -= end - start
         body = _PEM_BODY.fullmatch(self._text, start, end)
         if pem.left < 0 or _PEM_END.search(self._text, start, end):
-            self._state._pem = None
+            self._state.pem = None
             return False
         if body:
             self._masks[start] = [(*body.span(1), pem.match)]

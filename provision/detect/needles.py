@@ -10,6 +10,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Class = frozenset[int]
 """The bytes that may stand at one place."""
@@ -78,11 +82,8 @@ def needles(keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[
         add_base64(_wide(word))
         for shift in range(3):
             add_base64(base64_classes(word, shift))
-    for keyword in shortest(prefixes):
-        word = [_either_case(byte) for byte in keyword.encode()]
-        for at in range(1, len(word)):
-            for line_end in (b"\n", b"\r\n"):
-                add(Kind.BROKEN, [*word[:at], *_exactly(line_end), *word[at:]])
+    for classes in _broken(prefixes):
+        add(Kind.BROKEN, classes)
     for mark in _COLOUR_MARKS:
         add(Kind.COLOUR, [*_exactly(mark), _CODE])
     for mark in _EVENT_MARKS:
@@ -90,6 +91,14 @@ def needles(keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[
     add(Kind.URL, _escaped([_PRINTABLE] * 3, b"%"))
     add(Kind.JSON, _escaped([_PRINTABLE] * 3, b"\\u00"))
     return tuple(found.values())
+
+
+def _broken(prefixes: tuple[str, ...]) -> Iterator[list[Class]]:
+    for keyword in shortest(prefixes):
+        word = [_either_case(byte) for byte in keyword.encode()]
+        for at in range(1, len(word)):
+            for line_end in (b"\n", b"\r\n"):
+                yield [*word[:at], *_exactly(line_end), *word[at:]]
 
 
 def _exactly(text: bytes) -> list[Class]:
@@ -158,9 +167,7 @@ def _escaped(word: list[Class], mark: bytes) -> list[Class]:
 
 
 def _punctuation_escaped(word: list[Class], mark: bytes) -> list[Class]:
-    parts = (
-        [each] if len(each) > 1 or chr(min(each)).isalnum() else _escaped([each], mark) for each in word
-    )
+    parts = ([each] if len(each) > 1 or chr(min(each)).isalnum() else _escaped([each], mark) for each in word)
     return list(itertools.chain.from_iterable(parts))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from provision.detect.match import Match, Span
+
+if TYPE_CHECKING:
+    import re
 
 Place = Callable[[int, int], tuple[Span, ...]]
 """From a range of the decoded text to the ranges of the original that hold it."""
@@ -84,7 +87,9 @@ class Pieces:
         return tuple(spans)
 
 
-def unescaped(data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]) -> Segment | None:
+def unescaped(
+    data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]
+) -> Segment | None:
     """The bytes from `start` to `end` with every `escape` replaced by its `meaning`; None when there is none."""
     raw = data[start:end]
     text, found = escape.subn(lambda each: meaning(each[0]), raw)

@@ -83,7 +83,15 @@ def test_of_overlapping_matches_the_surest_stays() -> None:
 
 
 def test_a_value_that_a_rule_does_not_accept_is_dropped_and_the_search_goes_on() -> None:
-    rule = Rule("t", "t", Severity.LOW, Confidence.HIGH, ("tok_",), r"tok_(?P<secret>[a-z0-9]{4})", accept=lambda value: value != b"aaaa")
+    rule = Rule(
+        "t",
+        "t",
+        Severity.LOW,
+        Confidence.HIGH,
+        ("tok_",),
+        r"tok_(?P<secret>[a-z0-9]{4})",
+        accept=lambda value: value != b"aaaa",
+    )
     assert [match.start for match in Detector((rule,)).scan(b"tok_aaaa tok_q7x2")] == [13]
 
 

@@ -17,7 +17,9 @@ from provision.errors import ProvisionError
 KEY = aisa_key()
 
 
-@pytest.mark.parametrize("bare", [secrets.token_hex(20), secrets.token_urlsafe(30), "pw+" + secrets.token_hex(8) + "/x=="])
+@pytest.mark.parametrize(
+    "bare", [secrets.token_hex(20), secrets.token_urlsafe(30), "pw+" + secrets.token_hex(8) + "/x=="]
+)
 def test_a_key_without_a_usual_prefix_is_found_where_it_stands_alone(bare: str) -> None:
     detector = Detector((), known(bare))
     for text in (f"x {bare} y", f"key='{bare}'", f"[{bare}]", bare):

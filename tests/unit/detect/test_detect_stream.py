@@ -49,7 +49,14 @@ def test_the_parts_of_one_key_carry_one_match() -> None:
 
 def test_a_finished_line_never_waits() -> None:
     scanner = StreamScanner(KNOWN)
-    for line in (b"plain\n", f"key={KEY}\n".encode(), b"password: \n", b"-----BEGIN\n", b"sk-\n", base64.b64encode(KEY.encode()) + b"\n"):
+    for line in (
+        b"plain\n",
+        f"key={KEY}\n".encode(),
+        b"password: \n",
+        b"-----BEGIN\n",
+        b"sk-\n",
+        base64.b64encode(KEY.encode()) + b"\n",
+    ):
         assert b"".join(piece.data for piece in scanner.feed(line)) == line
 
 
@@ -76,7 +83,10 @@ def test_what_is_held_back_is_bounded() -> None:
 
 def test_keys_in_a_line_without_end_are_masked_whatever_the_chunks() -> None:
     data = b"".join(b"x" * 3001 + b" " + KEY.encode() + b" " for _ in range(100))
-    masked = {starred(streamed(KNOWN, data, sizes)) for sizes in (itertools.repeat(1 << 20), itertools.repeat(4093), itertools.repeat(333))}
+    masked = {
+        starred(streamed(KNOWN, data, sizes))
+        for sizes in (itertools.repeat(1 << 20), itertools.repeat(4093), itertools.repeat(333))
+    }
     assert masked == {data.replace(KEY.encode(), b"*" * len(KEY))}
 
 

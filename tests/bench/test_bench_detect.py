@@ -1,0 +1,158 @@
+"""How fast files are scanned: all rules and decoding, beside `rg -F` and the compiled scanners, on the same files in one run.
+
+The peers are looked for in the folder that RECALL_PEERS names (a virtual environment's `bin`), else on the path. The
+figures in docs/performance.md come from here: `pytest -m bench tests/bench/test_bench_detect.py -s -p no:xdist`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+from detectcraft import aisa_key, known
+
+from provision.detect.detector import Detector
+from provision.detect.stream import StreamScanner
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3000)]
+MEGABYTE = 1_000_000
+CORPUS_BYTES = 120 * MEGABYTE
+LITERALS = 29
+
+_OURS = """
+import sys
+from provision.audit.scan import scan
+from provision.detect.detector import Detector
+if __name__ == "__main__":
+    found = sum(1 for _ in scan([sys.argv[1]], Detector(engine=sys.argv[2]), workers=2, companions=False))
+    print(found)
+"""
+
+
+def corpus(root: Path) -> int:
+    """Installed packages as they are (source, data, shared objects) and logs; how many bytes."""
+    size = 0
+    packages = Path(sysconfig.get_paths()["purelib"])
+    for path in sorted(packages.rglob("*")):
+        if (
+            path.is_file()
+            and not path.is_symlink()
+            and path.stat().st_size < 20 * MEGABYTE
+            and size < CORPUS_BYTES * 3 // 4
+        ):
+            target = root / "packages" / path.relative_to(packages)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            size += path.stat().st_size
+    draw = random.Random(5)
+    number = 0
+    while size < CORPUS_BYTES:
+        lines = "".join(
+            f"2026-11-22T18:{n % 60:02}:{n % 59:02} INFO [w{n % 8}] "
+            f"GET /v1/chat/completions?user={n}&trace={draw.getrandbits(128):032x} 200 {n % 900}ms\n"
+            for n in range(20_000)
+        ).encode()
+        (root / f"gateway-{number}.log").write_bytes(lines)
+        size += len(lines)
+        number += 1
+    return size
+
+
+def timed(*command: str | Path, folder: Path) -> tuple[float, float]:
+    """Seconds by the clock and seconds of CPU."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(
+        list(map(str, command)), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+    )
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def program(name: str) -> str | None:
+    return shutil.which(name, path=os.environ.get("RECALL_PEERS")) or shutil.which(name)
+
+
+def commands(root: Path, literals: Path, script: Path, out: Path) -> dict[str, tuple[str | Path, ...]]:
+    """What is measured: a floor, ours with either engine, and the peers that are installed."""
+    result: dict[str, tuple[str | Path, ...]] = {}
+    if rg := program("rg"):
+        result["rg -F, 29 literals"] = (rg, "-F", "-c", "-uuu", "-j2", "-f", literals, root)
+    result["ours, with [fast]"] = (sys.executable, script, root, "hyperscan")
+    result["ours, without"] = (sys.executable, script, root, "re2")
+    if kingfisher := program("kingfisher"):
+        result["kingfisher"] = (
+            kingfisher,
+            "scan",
+            root,
+            "--no-validate",
+            "--no-update-check",
+            "--jobs",
+            "2",
+            "--format",
+            "json",
+            "--output",
+            out,
+        )
+    if betterleaks := program("betterleaks"):
+        result["betterleaks"] = (
+            betterleaks,
+            "filesystem",
+            root,
+            "-o",
+            out,
+            "--jsonl",
+            "--no-banner",
+            "--exit-code",
+            "0",
+        )
+    return result
+
+
+def test_files_are_scanned_twice_as_fast_as_by_the_peers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "files"
+    root.mkdir()
+    size = corpus(root)
+    literals, script = tmp_path / "literals", tmp_path / "ours.py"
+    literals.write_text("".join(f"lit{n:02}-{os.urandom(6).hex()}\n" for n in range(LITERALS)))
+    script.write_text(_OURS)
+    rates: dict[str, tuple[float, float]] = {}
+    for _ in range(2):
+        for name, command in commands(root, literals, script, tmp_path / "out").items():
+            wall, cpu = timed(*command, folder=tmp_path)
+            rate = size / MEGABYTE / wall, size / MEGABYTE / cpu
+            rates[name] = max(rates.get(name, rate), rate)
+    with capsys.disabled():
+        print(f"\n{size / MEGABYTE:.0f} MB, two processes or threads; MB/s by the clock, per second of CPU")
+        for name, (wall, cpu) in rates.items():
+            print(f"  {name:24} {wall:7.1f} {cpu:7.1f}")
+    for peer in {"kingfisher", "betterleaks"} & set(rates):
+        assert rates["ours, with [fast]"][1] >= 2 * rates[peer][1], peer
+        assert rates["ours, without"][1] >= rates[peer][1], peer
+
+
+@pytest.mark.parametrize("engine", ["hyperscan", "re2"])
+def test_streams_are_looked_at_as_they_pass(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    key = aisa_key()
+    lines = [
+        f"2026-11-22T18:00:{n % 60:02} INFO worker {n} GET /v1/chat/completions trace={n * 7919:016x} 200\n"
+        for n in range(200_000)
+    ]
+    lines[::1000] = [f"2026-11-22 Authorization: Bearer {key}\n"] * len(lines[::1000])
+    data = "".join(lines).encode()
+    scanner = StreamScanner(Detector(known=known(key), engine=engine))
+    scanner.feed(data[: 1 << 20])
+    started = time.process_time()
+    for at in range(0, len(data), 1 << 18):
+        scanner.feed(data[at : at + (1 << 18)])
+    rate = len(data) / MEGABYTE / (time.process_time() - started)
+    with capsys.disabled():
+        print(f"\n  stream, {engine}: {rate:.0f} MB per second of CPU")
+    assert rate > 10

@@ -1,0 +1,129 @@
+"""Both engines find the same; how bytes are cut makes no difference; every planted key is found; time grows with the input."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+from detectcraft import aisa_key, encoded, known, starred, streamed, wrapped
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provision.detect.detector import Detector
+from provision.detect.match import Match
+from provision.detect.rules import BUILTIN
+
+KEYS = [aisa_key() for _ in range(3)]
+KNOWN = known(*KEYS[:2])
+FAST, PLAIN = Detector(known=KNOWN, engine="hyperscan"), Detector(known=KNOWN, engine="re2")
+FORMS = [data for key in KEYS for _, data in (*encoded(key), *wrapped(key))]
+EXAMPLES = [
+    text.encode("latin-1")
+    for rule in BUILTIN
+    for each in (*rule.examples, *rule.counter_examples)
+    if (text := each() if callable(each) else each)
+]
+NOISE = [
+    b"\n",
+    b" ",
+    b"\r\n",
+    b"\0",
+    b"key",
+    b"sk-",
+    b"token=",
+    b'"',
+    b"\\n",
+    b"%3D",
+    b"\x1b[31m",
+    b"c2st",
+    b"736b2d",
+    b"-",
+    b"A",
+    b"\xff\xfe",
+    b"://",
+    b"==",
+]
+PART = st.one_of(
+    st.sampled_from(FORMS),
+    st.sampled_from(EXAMPLES),
+    st.sampled_from(NOISE),
+    st.binary(max_size=30),
+    st.text(max_size=30).map(str.encode),
+)
+TEXT = st.lists(PART, min_size=1, max_size=12).map(b"".join)
+RELAXED = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def shown(matches: list[Match]) -> list[tuple[object, ...]]:
+    return [(match.rule, match.spans, match.secret, match.encodings, match.known, match.key) for match in matches]
+
+
+@RELAXED
+@given(TEXT)
+def test_both_engines_find_the_same(data: bytes) -> None:
+    assert shown(FAST.scan(data)) == shown(PLAIN.scan(data))
+
+
+@RELAXED
+@given(TEXT)
+def test_spans_are_in_order_inside_of_the_text_and_apart(data: bytes) -> None:
+    end = 0
+    for match in FAST.scan(data):
+        assert match.start >= end
+        for start, stop in match.spans:
+            assert end <= start < stop <= len(data)
+            end = stop
+
+
+@RELAXED
+@given(TEXT, st.lists(st.integers(1, 50), min_size=1))
+def test_a_stream_does_not_depend_on_how_it_is_cut(data: bytes, sizes: list[int]) -> None:
+    whole = streamed(FAST, data, [len(data)])
+    parts = streamed(FAST, data, sizes * (len(data) // sum(sizes) + 1))
+    assert b"".join(piece.data for piece in whole) == b"".join(piece.data for piece in parts) == data
+    assert starred(whole) == starred(parts)
+
+
+@RELAXED
+@given(st.sampled_from(KEYS), st.binary(max_size=40), st.binary(max_size=40))
+def test_a_key_is_found_wherever_it_stands(key: str, before: bytes, after: bytes) -> None:
+    data = before + b"\n" + key.encode() + b"\n" + after
+    at = len(before) + 1
+    assert any(match.start <= at and match.end >= at + len(key) for match in PLAIN.scan(data))
+
+
+@RELAXED
+@given(st.sampled_from(KEYS[:2]), st.binary(max_size=40), st.binary(max_size=40))
+def test_a_known_key_is_found_in_base64_wherever_it_stands(key: str, before: bytes, after: bytes) -> None:
+    data = base64.b64encode(before + key.encode() + after)
+    assert key in {match.secret.reveal() for match in FAST.scan(data)}
+
+
+REPEATED = {
+    "base64": b"c2st", "prefix": b"sk-", "cut prefix": b"sk-\n", "hex": b"736b2d", "utf-16": b"s\0k\0-\0",
+    "colours": b"sk-\x1b[m",
+    "url": b"%73%6b%2d", "json": b"\\u0073\\u006b\\u002d", "backslashes": b'\\\\"sk-', "assignments": b'api_key: "',
+    "addresses": b"a://b:c@",
+    "private keys": b"-----BEGIN PRIVATE KEY-----\n", "tokens": b"eyJhbGciOiJ.", "events": b'"]\n[1.1, "o", "',
+    "one letter": b"a", "dots": b"a.b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["hyperscan", "re2"])
+@pytest.mark.parametrize("name", REPEATED)
+def test_time_grows_with_the_input_and_not_faster(name: str, engine: str) -> None:
+    detector = FAST if engine == "hyperscan" else PLAIN
+    took = []
+    for size in (2_000, 16_000):
+        data = (REPEATED[name] * (size // len(REPEATED[name]) + 1))[:size]
+        tries = []
+        for _ in range(2):
+            started = time.process_time()
+            detector.scan(data)
+            streamed(detector, data, [8192] * 8)
+            tries.append(time.process_time() - started)
+        took.append(min(tries))
+    assert took[1] < 8 * 2.5 * took[0] + 0.05, took
