@@ -12,6 +12,8 @@ from provision.audit.scan import scan
 from provision.audit.source import RawFinding, Unreadable
 from provision.detect.detector import Detector
 
+pytestmark = pytest.mark.timeout(600)
+
 SEEDS = (70_001, 70_002)
 """No rule was ever looked at with these. `tests/bench/test_bench_recall.py` draws new ones each time."""
 
