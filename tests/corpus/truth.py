@@ -72,7 +72,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A folder and what is in it. `bystanders` are texts inside a secret's container that are neither secret nor false."""
+    """A folder, what is planted in it, and the keys of the users that a vault would know."""
 
     root: Path
     planted: tuple[Planted, ...]
