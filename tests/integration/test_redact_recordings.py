@@ -115,11 +115,26 @@ def test_every_style_keeps_the_layout(style: Style) -> None:
 
 
 def test_typed_input_is_redacted_with_its_corrections() -> None:
-    keys = [*KEY[:12], "z", "\x7f", *KEY[12:], "\r"]
+    keys = [*PLAIN[:12], "z", "\x7f", *PLAIN[12:], "\r"]
     events: list[Event] = [(0.1 * i, "i", key) for i, key in enumerate(keys)]
-    after = _events(_redacted(_cast(events)))
-    assert not pieces_left(KEY, "".join(d for _, _, d in after if d != "\x7f"))
+    after = _events(_redacted(_cast(events), PLAIN))
+    assert not pieces_left(PLAIN, "".join(d for _, _, d in after if d not in {"\x7f", "z"}))
     assert after[-1] == events[-1]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        f"\x1b]0;export AISA_API_KEY={KEY}\x07$ ",
+        f"{KEY}\r{'x' * 60}\x1b[2J",
+        f"\x1b]8;;https://x.example/?api_key={KEY}\x1b\\link\x1b]8;;\x1b\\",
+    ],
+    ids=["title", "overwritten at once", "link"],
+)
+def test_a_key_that_never_stands_on_the_screen(output: str) -> None:
+    after = _events(_redacted(_cast([(0.1, "o", output)])))
+    assert len(after[0][2]) == len(output)
+    assert not pieces_left(KEY, after[0][2])
 
 
 def test_headers_markers_and_escapes_stay_as_they_are_written() -> None:
