@@ -69,7 +69,7 @@ def find_sightings(lines: list[Line], detector: Detector, kinds: tuple[Kind, ...
     for line in lines:
         hits = [*find_keys(line.text, kinds), *find_named(line.text)]
         found += [_followed(Part(line, hit.start, hit.end), hit, lines) for hit in hits]
-        if not any(_at_end(line, hit.end) for hit in hits):
+        if not any(hit.length and _at_end(line, hit.end) for hit in hits):
             found += _over_the_end(line, lines, kinds)
     return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
 
@@ -148,7 +148,8 @@ def _continuation(line: Line, under: Line, missing: int, lines: list[Line], *, w
     if not size:
         return 0
     if not missing:
-        return size if looks_random(token) and _at_margin(line, lines) else 0
+        telling = looks_random(token) or (alone and not _plain_word(token))
+        return size if telling and _at_margin(line, lines) else 0
     if missing <= 2:
         plain = not wrapped and token.isalpha() and token.islower() and size > 1
         return size if size <= missing and not plain and _at_margin(line, lines) else 0

@@ -44,13 +44,14 @@ def test_a_key_is_followed_over_wrapped_lines(width: int) -> None:
     assert "".join(shown.split("\n")[:-1]) == "export AISA_API_KEY=" + "*" * 51
 
 
-@pytest.mark.parametrize("width", range(12, 24))
+@pytest.mark.parametrize("width", range(14, 26))
+@pytest.mark.parametrize("name", ["aws id ", "KEY_TOKEN="])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_short_key_is_followed_though_its_first_part_alone_says_little(width: int, seed: int) -> None:
+def test_a_short_key_is_followed_though_its_first_part_alone_says_little(width: int, seed: int, name: str) -> None:
     key = picturecraft.aws_key(random.Random(seed))
-    text = f"aws id {key}"
+    text = f"{name}{key}"
     wrapped = "\n".join(text[at : at + width] for at in range(0, len(text), width))
-    assert covered(screen(f"{wrapped}\nthen it stays")).replace("\n", "") == "aws id " + "*" * 20 + "then it stays"
+    assert covered(screen(f"{wrapped}\nthen it stays")).replace("\n", "") == name + "*" * 20 + "then it stays"
 
 
 def test_the_line_below_stays_when_the_key_is_whole() -> None:
