@@ -64,7 +64,7 @@ class Terminal:
         """Make the window another size."""
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def wait(self, holds: Callable[[str], bool] | str, timeout_s: float = 15.0) -> str:
+    def wait(self, holds: Callable[[str], bool] | str, timeout_s: float = 45.0) -> str:
         """The screen, once it holds a text or fulfils a condition."""
         fulfilled = holds if callable(holds) else lambda screen: holds in screen
         end = time.monotonic() + timeout_s
@@ -73,7 +73,7 @@ class Terminal:
             time.sleep(0.05)
         return screen
 
-    def settled(self, timeout_s: float = 15.0) -> str:
+    def settled(self, timeout_s: float = 45.0) -> str:
         """The screen with its colours, once it stays the same for a while."""
         end, before = time.monotonic() + timeout_s, ""
         while (now := self.screen(colours=True)) != before:
