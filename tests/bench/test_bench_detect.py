@@ -24,7 +24,7 @@ from provision.detect.stream import StreamScanner
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3000)]
 MEGABYTE = 1_000_000
-CORPUS_BYTES = 120 * MEGABYTE
+CORPUS_BYTES = int(os.environ.get("BENCH_MEGABYTES", "120")) * MEGABYTE
 LITERALS = 29
 
 _OURS = """
