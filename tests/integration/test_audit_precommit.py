@@ -15,7 +15,8 @@ import yaml
 from auditcraft import aisa_key
 
 REPO = Path(__file__).parents[2]
-(HOOK,) = yaml.safe_load((REPO / ".pre-commit-hooks.yaml").read_text())
+HOOKS = {hook["id"]: hook for hook in yaml.safe_load((REPO / ".pre-commit-hooks.yaml").read_text())}
+HOOK = HOOKS["provision-audit"]
 
 
 class Repository:

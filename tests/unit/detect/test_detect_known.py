@@ -18,7 +18,9 @@ KEY = aisa_key()
 
 
 @pytest.mark.parametrize(
-    "bare", [secrets.token_hex(20), secrets.token_urlsafe(30), "pw+" + secrets.token_hex(8) + "/x=="]
+    "bare",
+    [secrets.token_hex(20), secrets.token_urlsafe(30), "pw+" + secrets.token_hex(8) + "/x=="],
+    ids=["hex", "base64url", "base64"],
 )
 def test_a_key_without_a_usual_prefix_is_found_where_it_stands_alone(bare: str) -> None:
     detector = Detector((), known(bare))
