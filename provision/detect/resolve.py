@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
     from provision.detect.match import Match
 
+_LEAST_REST = 8
 _RANK = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -37,6 +39,30 @@ def resolved(matches: Iterable[Match]) -> list[Match]:
 def _best(cluster: list[Match]) -> list[Match]:
     kept: list[Match] = []
     for match in sorted(cluster, key=_worth):
-        if all(match.end <= other.start or match.start >= other.end for other in kept):
-            kept.append(match)
+        rest = _beside(match, kept)
+        if rest is not None:
+            kept.append(rest)
     return sorted(kept, key=lambda each: each.start)
+
+
+def _beside(match: Match, kept: Iterable[Match]) -> Match | None:
+    """The match, cut to what reaches out of better ones on one side: a secret glued to another must not hide behind it.
+
+    None when it lies inside or around one of them, or when next to nothing of it is left.
+    """
+    start, end = match.start, match.end
+    for other in kept:
+        if end <= other.start or start >= other.end:
+            continue
+        if start < other.start and end <= other.end:
+            end = other.start
+        elif start >= other.start and end > other.end:
+            start = other.end
+        else:
+            return None
+    if (start, end) == (match.start, match.end):
+        return match
+    if end - start < _LEAST_REST:
+        return None
+    spans = ((max(start, one), min(end, other)) for one, other in match.spans)
+    return replace(match, spans=tuple((one, other) for one, other in spans if one < other))

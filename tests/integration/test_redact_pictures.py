@@ -84,9 +84,9 @@ def test_what_is_transparent_hides_nothing(shot: Screenshot) -> None:
 
 def test_every_frame_of_an_animation_is_examined(shot: Screenshot) -> None:
     image = Image.open(io.BytesIO(shot.data)).convert("RGB")
-    blank = Image.new("RGB", image.size, "#ffffff")
+    blank, grey = (Image.new("RGB", image.size, colour) for colour in ("#ffffff", "#eeeeee"))
     out = io.BytesIO()
-    blank.save(out, "WEBP", save_all=True, append_images=[blank, image], duration=[100, 200, 300], lossless=True)
+    blank.save(out, "WEBP", save_all=True, append_images=[grey, image], duration=[100, 200, 300], lossless=True)
     result, notes = redacted(out.getvalue())
     written = Image.open(io.BytesIO(result))
     assert written.n_frames == 3
