@@ -386,7 +386,11 @@ def main():
     """Run one step and leave with its result."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["installed", "enrolled", "checked", "audited"], "default": "installed"},
+            "state": {
+                "type": "str",
+                "choices": ["installed", "enrolled", "checked", "audited"],
+                "default": "installed",
+            },
             "src": {"type": "path"},
             "content": {"type": "str", "no_log": True},  # sealed, but it has no place in a system log either
             "user": {"type": "str"},
@@ -404,7 +408,9 @@ def main():
     )
     os.umask(0o077)
     try:
-        step = {"installed": installed, "enrolled": enrolled, "checked": checked, "audited": audited}[module.params["state"]]
+        step = {"installed": installed, "enrolled": enrolled, "checked": checked, "audited": audited}[
+            module.params["state"]
+        ]
         result = step(module)
     except Failure as e:
         module.fail_json(msg=e.message, cause=e.cause, cure=SYSTEM_CURES.get(e.cause) or e.cure)
