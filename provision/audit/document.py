@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.finding import Finding, Place
 from provision.audit.result import SEVERITIES, Audit, Counts, Excused, HomeRoute, Unread
-from provision.bundle.strictjson import Form
+from provision.bundle.strictjson import Form, refuse_secrets
 from provision.detect.match import Confidence, Severity
-from provision.detect.shapes import SECRET_LIKE
 from provision.errors import ProvisionError
 
 SCHEMA = "provision/audit/v1"
@@ -139,19 +138,13 @@ class _Report(_Model):
     unreadable: tuple[_Unread, ...]
 
 
-def _sound(report: _Report) -> None:
-    """Whoever wrote it, a report that holds a secret is not passed on."""
-    if SECRET_LIKE.search(report.model_dump_json()):
-        raise ValueError("it holds something that looks like a secret in clear: treat that as leaked")
-
-
 _FORM = Form(
     model=_Report,
     schema=SCHEMA,
     name="this report",
     limit_bytes=LIMIT_BYTES,
     error=ReportError,
-    sound=_sound,
+    sound=refuse_secrets,
     other_version="make the report with the same release of provision",
     hint="`provision audit --format json --output FILE` writes one",
 )

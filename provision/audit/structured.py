@@ -7,6 +7,7 @@ secret that somebody used as a key, and a file that cannot be parsed simply has 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,6 +100,7 @@ class _Path:
         return said.removeprefix(".")
 
 
+@functools.lru_cache(maxsize=1024)  # the same few names come again and again
 def shown_name(name: str) -> str:
     """A name out of somebody's file for a report: quoted when it is unusual, cut when it is long, without secrets."""
     if _PLAIN_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from provision.detect.shapes import SECRET_LIKE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,3 +65,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name stands in it twice")
     return found
+
+
+def refuse_secrets(document: BaseModel) -> None:
+    """For `sound`: whoever wrote it, a report that holds a secret is not passed on. Raises ValueError."""
+    if SECRET_LIKE.search(document.model_dump_json()):
+        raise ValueError("it holds something that looks like a secret in clear: treat that as leaked")

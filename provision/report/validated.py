@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.aisa.verdicts import Verdict
-from provision.bundle.strictjson import Form
-from provision.detect.shapes import SECRET_LIKE
+from provision.bundle.strictjson import Form, refuse_secrets
 from provision.errors import ProvisionError
 
 SCHEMA = "provision/validate/v1"
@@ -46,18 +45,13 @@ class Validated(_Model):
         return self.summary.started
 
 
-def _sound(document: Validated) -> None:
-    if SECRET_LIKE.search(document.model_dump_json()):
-        raise ValueError("it holds something that looks like a secret in clear: treat that as leaked")
-
-
 _FORM = Form(
     model=Validated,
     schema=SCHEMA,
     name="this file",
     limit_bytes=LIMIT_BYTES,
     error=ValidatedError,
-    sound=_sound,
+    sound=refuse_secrets,
     other_version="give the file that `provision validate --format json --output FILE` wrote",
     hint="`provision validate --format json --output FILE` writes one",
 )

@@ -14,7 +14,6 @@ import pytest
 from redactcraft import aisa_key, opaque, session
 
 from provision.redact.stream import redact_stream
-from provision.redact.terminal.screen import Screen
 from provision.redact.terminal.watch import Recording
 
 pytestmark = pytest.mark.bench
@@ -161,13 +160,3 @@ def test_no_output_of_a_terminal_is_worse_than_linear(name: str) -> None:
         times.append(time.process_time() - started)
     print(f"\n{name}: {0.125 / times[1]:.1f} MiB/s on a terminal")
     assert times[1] < 6 * times[0] + 0.2
-
-
-def test_the_screen_alone() -> None:
-    output = ("\x1b[32mline\x1b[0m of output with some words in it, and more\r\n" * 20_000)[:MB]
-    screen = Screen(100, 30)
-    started = time.process_time()
-    for at in range(0, len(output), 4096):
-        screen.feed(output[at : at + 4096], at)
-        screen.look()
-    print(f"\nthe screen alone: {len(output) / MB / (time.process_time() - started):.1f} MiB/s")

@@ -57,7 +57,7 @@ def base(tmp_path: Path) -> float:
 
 
 def text_of(size: int) -> bytes:
-    line = b'2026-11-22 10:00:00,123 INFO agent.loop: turn done, model=gpt-5.2 tokens=%d path="/home/ada/work/%d"\n'
+    line = b'2026-11-22 10:00:00,123 INFO agent.loop: turn done, model=gpt-5.2 tokens=%d path="/home/ada/src/%d"\n'
     block = b"".join(line % (i, i * 7919) for i in range(size // 90))
     return block[:size]
 
