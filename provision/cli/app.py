@@ -74,6 +74,13 @@ class Sections(TyperGroup):
             self.commands[cmd_name] = get_group(app).commands[cmd_name]
         return self.commands.get(cmd_name)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C aborts it, where typer alone would end silently with 130, which is no exit code of ours."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as e:
+            raise typer.Abort from e
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As click does, with the table's names for a suggestion."""
         if args[0] not in COMMANDS:

@@ -51,7 +51,7 @@ def import_(
     workspace = run.open_workspace()
     now = datetime.now(UTC)
     until = parse_day(demo_until, now.date()) if demo_until else None
-    intake = read_keys(_bytes(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
+    intake = read_keys(bytes_of(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
     keys, unknown = _of_the_fleet(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
     problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
     _remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
@@ -70,7 +70,8 @@ def import_(
         run.say(f"{file} holds these keys in clear: remove it when you need it no more")
 
 
-def _bytes(file: str) -> bytes:
+def bytes_of(file: str) -> bytes:
+    """A file of keys, `-` for standard input; bounded. Raises ProvisionError."""
     from provision.files import FileProblemError, read_bounded
     from provision.keys.intake import LIMIT_BYTES
 

@@ -2,58 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.app import app
 from provision.cli.context import Limit, Output, Run
+from provision.cli.rotate_shared import (
+    Deploy,
+    Format,
+    Formatted,
+    From,
+    Name,
+    Probes,
+    Receipts,
+    TakeOver,
+    at_work,
+    end,
+    new_keys,
+    open_site,
+    probes_of,
+    rotate_app,
+    show,
+    status_of,
+)
 from provision.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from provision.keys.intake import NewKey
-    from provision.report.rotation import Status
     from provision.rotate.people import Terms, Trouble
     from provision.rotate.planning import Plan
     from provision.rotate.rotation import Rotation
     from provision.rotate.site import Site
-
-rotate_app = typer.Typer(help="Replace keys in bulk: no outage, every step proved.", no_args_is_help=True)
-app.add_typer(rotate_app, name="rotate")
-
-
-class Format(StrEnum):
-    """How a rotation is shown."""
-
-    TABLE = "table"
-    JSON = "json"
-    HTML = "html"
-
-
-Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to print where everybody stands.")]
-Name = Annotated[str | None, typer.Argument(metavar="[ROTATION]", help="Its id; needed when several are under way.")]
-From = Annotated[
-    str | None, typer.Option("--from", metavar="FILE|-", help="New keys: CSV or JSON, user,new_key[,label].")
-]
-Probes = Annotated[
-    str, typer.Option("--probe", help="What must hold for a new key: key, models, chat (paid), comma-separated.")
-]
-Deploy = Annotated[bool, typer.Option("--deploy", help="Push bundles through Ansible; else they wait in dist/.")]
-Receipts = Annotated[
-    list[str] | None,
-    typer.Option("--receipts", metavar="FILE|DIR", help="Take in receipts from here first, such as a drop folder."),
-]
-TakeOver = Annotated[
-    bool, typer.Option("--take-over", help="Set aside the note of somebody who was at work on another machine.")
-]
 
 
 @rotate_app.command("start")
@@ -92,12 +76,12 @@ def start(
 
     run: Run = ctx.obj
     with at_work(run, "rotate start", take_over=take_over) as site:
-        keys = _new_keys(run, site, from_, key_command, limit)
+        keys = new_keys(run, site, from_, key_command, limit)
         rotations = list(site.store.unfinished())
         rotation = taken_up(site, rotations, keys)
         if rotation is None:
             terms = _terms(
-                site, site.clock(), waves, max_failures, _probes(probe), (confirm_within, idle_for), deploy=deploy
+                site, site.clock(), waves, max_failures, probes_of(probe), (confirm_within, idle_for), deploy=deploy
             )
             plan = _plan(site, keys, terms)
             if dry_run:
@@ -105,6 +89,10 @@ def start(
                 return
             _agree(run, plan, terms, yes=yes)
             rotation = begin(site, plan.people, terms)
+        elif dry_run:
+            run.say(f"rotation {rotation.id} was begun with these keys; without --dry-run it would go on")
+            show([status_of(site, rotation, ())], format_, output)
+            return
         else:
             run.say(f"rotation {rotation.id} was begun with these keys; it goes on")
         refused = collect(site, receipts or ())
@@ -145,7 +133,7 @@ def resume(
             [site.store.the_one(name)] if single else list(site.store.unfinished()) or [site.store.the_one(None)]
         )
         refused = collect(site, receipts or ())
-        keys = _new_keys(run, site, from_, None, None) if from_ else []
+        keys = new_keys(run, site, from_, None, None) if from_ else []
         done: list[tuple[Rotation, tuple[Trouble, ...]]] = []
         for rotation in rotations:
             with opened(site, rotation) as book:
@@ -193,136 +181,6 @@ def status(
     raise typer.Exit(Exit.FINDINGS if code is Exit.FINDINGS else Exit.OK)
 
 
-@contextlib.contextmanager
-def at_work(run: Run, doing: str, *, take_over: bool = False) -> Iterator[Site]:
-    """The workspace, with the lock of those who rotate, and what a crash left mended."""
-    site = open_site(run)
-    with site.store.locked(doing, site.clock(), take_over=take_over) as remark:
-        if remark:
-            run.say(remark)
-        site.store.sweep()
-        yield site
-
-
-def open_site(run: Run) -> Site:
-    """Everything a rotation works with. Raises InvalidFilesError when the fleet's files have errors."""
-    import random
-    from datetime import UTC, datetime
-
-    from provision.cli.gateway import network, open_catalogue
-    from provision.fleet.load import load_fleet
-    from provision.keys.age import load_identities
-    from provision.keys.events import operator
-    from provision.rotate.asking import Reach
-    from provision.rotate.site import Site
-    from provision.rotate.store import Store
-
-    workspace = run.open_workspace()
-    fleet = load_fleet(workspace)
-    fleet.require_valid()
-    settings = workspace.settings
-    return Site(
-        workspace=workspace,
-        store=Store(workspace.root),
-        states={state.user: state for state in fleet.states},
-        identities=load_identities(workspace.identity),
-        reach=Reach(
-            settings.gateway_hosts, network(workspace), open_catalogue(workspace), settings.concurrency, random.random
-        ),
-        clock=lambda: datetime.now(UTC),
-        environ=os.environ,
-        who=operator(),
-        say=run.say,
-    )
-
-
-def end(
-    run: Run,
-    site: Site,
-    done: Sequence[tuple[Rotation, tuple[Trouble, ...]]],
-    format_: Format,
-    output: Path | None,
-    *,
-    refused: int = 0,
-) -> None:
-    """Show how a pass ended, and leave with its code."""
-    from provision.rotate.listing import exit_of
-
-    show([status_of(site, rotation, doubts) for rotation, doubts in done], format_, output)
-    if output:
-        run.say(f"wrote {output}")
-    code = exit_of([rotation for rotation, _ in done], (doubt for _, doubts in done for doubt in doubts))
-    raise typer.Exit(Exit.PARTIAL if refused and code is Exit.OK else code)
-
-
-def status_of(site: Site, rotation: Rotation, doubts: tuple[Trouble, ...]) -> Status:
-    """A rotation now, with the keys to revoke."""
-    from provision.report.rotation import Status
-    from provision.rotate.listing import to_revoke
-
-    return Status(rotation, site.clock(), tuple(to_revoke(rotation, site.vault)), doubts)
-
-
-def show(statuses: Sequence[Status], format_: Format, output: Path | None, *, everybody: bool = False) -> None:
-    """Print where everybody stands."""
-    from provision.report import rotation as report
-    from provision.report.sink import pour
-
-    match format_:
-        case Format.JSON:
-            pour([report.status_json(statuses)], output)
-        case Format.HTML:
-            pour(report.status_html(statuses), output)
-        case Format.TABLE:
-            pour(("\n".join(report.status_text(each, everybody=everybody) for each in statuses),), output)
-
-
-def _new_keys(
-    run: Run, site: Site, from_: str | None, key_command: str | None, limit: list[str] | None
-) -> Sequence[NewKey]:
-    """The new keys that were brought. Raises RefusedKeysError for what is wrong with the file."""
-    from provision.cli.keys_import import _bytes as bytes_of
-    from provision.errors import Severity
-    from provision.fleet.limit import select
-    from provision.keys.intake import read_keys
-    from provision.rotate.planning import refuse
-
-    if (from_ is None) == (key_command is None):
-        raise UsageError(
-            "say either --from FILE or --key-command CMD", hint="the file holds lines of user,new_key[,label]"
-        )
-    states = select(list(site.states.values()), limit)
-    if key_command is not None:
-        return _commanded(site, key_command, [state.user for state in states])
-    intake = read_keys(bytes_of(str(from_)), "standard input" if from_ == "-" else str(from_))
-    refuse(intake.problems)
-    for problem in intake.problems[:20]:
-        if problem.severity is not Severity.ERROR:
-            run.say(str(problem))
-    if not limit:
-        return intake.keys
-    chosen = {state.user for state in states}
-    return [new for new in intake.keys if new.user in chosen]
-
-
-def _commanded(site: Site, command: str, users: Sequence[str]) -> Sequence[NewKey]:
-    """The key that the command prints for each user, several at a time."""
-    import shlex
-    from concurrent.futures import ThreadPoolExecutor
-
-    from provision.errors import Place
-    from provision.keys.command import run_key_command
-    from provision.keys.intake import NewKey
-
-    words, timeout_s = shlex.split(command), site.workspace.settings.key_command_timeout_s
-
-    def of(user: str) -> NewKey:
-        return NewKey(user, run_key_command(words, user, timeout_s), "", Place("--key-command"))
-
-    with ThreadPoolExecutor(site.reach.concurrency) as pool:
-        return list(pool.map(of, users))
-
-
 def _terms(
     site: Site,
     now: datetime,
@@ -354,15 +212,6 @@ def _terms(
         confirm_within_s=within,
         idle_for_s=idle,
     )
-
-
-def _probes(text: str) -> tuple[str, ...]:
-    from provision.aisa.answers import Probe
-
-    words = {word.strip() for word in text.split(",")}
-    if words - {p.value for p in Probe} or not words:
-        raise UsageError(f"--probe {text} is not understood", hint="key, models, chat, comma-separated")
-    return tuple(p.value for p in Probe if p.value in words | {"key"})
 
 
 def _plan(site: Site, keys: Sequence[NewKey], terms: Terms) -> Plan:

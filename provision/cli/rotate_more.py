@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Limit, Output, Run
-from provision.cli.rotate import (
+from provision.cli.rotate_shared import (
     Deploy,
     Format,
     Formatted,
@@ -17,10 +17,10 @@ from provision.cli.rotate import (
     Probes,
     Receipts,
     TakeOver,
-    _new_keys,
-    _probes,
     at_work,
     end,
+    new_keys,
+    probes_of,
     rotate_app,
     show,
     status_of,
@@ -73,12 +73,12 @@ def leaked(
             run.say(f"{known.user} version {known.version} ({known.fingerprint}): {why}")
         if not people:
             raise typer.Exit(Exit.FINDINGS if any("revoke" in why for _, why in aside) else Exit.OK)
-        rotation = begin(site, people, leak_terms(site, now, _probes(probe), deploy=deploy))
+        rotation = begin(site, people, leak_terms(site, now, probes_of(probe), deploy=deploy))
         site.record([("key leaked: to be revoked", p.user, p.other, {"rotation": rotation.id}) for p in people])
         refused = collect(site, receipts or ())
         with opened(site, rotation) as book:
             if from_:
-                provide(book, _new_keys(run, site, from_, None, None))
+                provide(book, new_keys(run, site, from_, None, None))
             run_pass(book)
             if wait:
                 _wait(book, wait)

@@ -5,8 +5,10 @@ import json
 import os
 import re
 import secrets
+import signal
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -251,3 +253,16 @@ def test_an_identity_of_several_operators_opens_any_vault(tmp_path: Path, worksp
     file.write_bytes(identity_file(secret, recipient, "now") + config.read_bytes())
     file.chmod(0o600)
     assert open_vault(workspace / "keys.vault", load_identities(file)).generation == 1
+
+
+def test_ctrl_c_says_so_and_ends_with_4(workspace: Path) -> None:
+    command = [sys.executable, "-m", "provision", "keys", "import", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stderr
+        process.stdin.write("user,key\n")
+        process.stdin.flush()
+        while "pipe_read" not in Path(f"/proc/{process.pid}/wchan").read_text():  # it waits for the rest of its input
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "interrupted\n"
+    assert process.returncode == 4

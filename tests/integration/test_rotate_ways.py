@@ -18,7 +18,7 @@ from provision.cli.main import run
 from provision.deploy.ansible import NoAnsibleError
 from provision.deploy.engine import Order, Result
 from provision.deploy.outcomes import Failed, Installed, Unreachable
-from provision.rotate import delivery
+from provision.rotate import delivery, driver
 
 GO = ("--yes", "--idle-for", "0")
 
@@ -163,3 +163,22 @@ def test_nothing_is_under_way(fleet: Fleet) -> None:
     for command in ("status", "resume", "rollback", "finish"):
         assert fleet.provision("rotate", command) == 3
     assert run(["-q", "-w", str(fleet.root), "rotate", "start"]) == 2
+
+
+def test_a_dry_run_does_nothing_even_when_a_rotation_would_go_on(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = fleet.keys_file(fleet.new_keys("ada"))
+    assert fleet.provision("rotate", "start", "--from", file, "--dry-run") == 0
+    assert fleet.journals() == []
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "seal", interrupted)
+        assert fleet.provision("rotate", "start", "--from", file, *GO) == 4
+    before = [path.read_bytes() for path in fleet.journals()], fleet.vault().generation
+    assert before[0]
+    assert fleet.provision("rotate", "start", "--from", file, "--dry-run") == 0
+    assert ([path.read_bytes() for path in fleet.journals()], fleet.vault().generation) == before
+    assert fleet.provision("rotate", "start", "--from", file, *GO) == 0
+    assert fleet.states() == {"ada": "delivered"}
