@@ -258,7 +258,8 @@ def test_an_identity_of_several_operators_opens_any_vault(tmp_path: Path, worksp
 def test_ctrl_c_says_so_and_ends_with_4(workspace: Path) -> None:
     command = [sys.executable, "-m", "provision", "keys", "import", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stderr
+        assert process.stdin
+        assert process.stderr
         process.stdin.write("user,key\n")
         process.stdin.flush()
         while "pipe_read" not in Path(f"/proc/{process.pid}/wchan").read_text():  # it waits for the rest of its input
