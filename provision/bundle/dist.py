@@ -101,7 +101,9 @@ class Dist:
 
     def read(self, user: str) -> dict[str, bytes]:
         """The files of a user's bundle that are there; links and other oddities count as absent."""
-        found = {}
+        found: dict[str, bytes] = {}
+        if not os.path.lexists(f"{self._text}/{user}"):  # most users of a first run: one question instead of five
+            return found
         for name in BUNDLE_FILES:
             try:
                 descriptor = os.open(f"{self._text}/{user}/{name}", os.O_RDONLY | _NO_FOLLOW)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FILE_MODE = 0o644
 """Nothing in a bundle is secret: what is, is sealed. So it may be served, copied and committed as it is."""
 
+_FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -70,9 +72,7 @@ def make(job: Job, key: Ed25519PrivateKey) -> Made:
     files = bundle_files(job, key)
     os.mkdir(job.folder)  # noqa: PTH102  a path object per file is a tenth of the whole at this scale
     for name, data in files.items():
-        descriptor = os.open(
-            f"{job.folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
-        )
+        descriptor = os.open(f"{job.folder}/{name}", _FRESH, 0o600)
         try:
             if os.write(descriptor, data) != len(data):
                 raise OSError(28, "the disk took only a part of it")

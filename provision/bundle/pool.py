@@ -29,6 +29,9 @@ SMALL = 300
 """Below so many bundles, starting processes costs more than it saves."""
 _AHEAD = 2  # chunks a worker has at hand, so that it never waits for the parent
 _MAX_WORKERS = 16
+_HOW = (
+    "spawn" if os.name == "nt" else "forkserver"
+)  # never plain fork: no child inherits pipes, locks or the parent's heap
 
 
 class WorkerDiedError(ProvisionError):
@@ -128,16 +131,23 @@ class Workers:
             yield from made
 
     def _start(self) -> None:
-        # never plain fork: a child must not inherit other workers' pipes, locks or the parent's heap
-        context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-        if os.name != "nt":
-            multiprocessing.set_forkserver_preload(["provision.bundle.pool"])
+        warm()
+        context = multiprocessing.get_context(_HOW)
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._key_raw), daemon=True)  # type: ignore[attr-defined]
         process.start()
         theirs.close()
         self._processes.append(process)
         self._pending[ours] = 0
+
+
+def warm() -> None:
+    """Begin what every worker needs first, in the background; worth it while a large inventory is being read."""
+    if _HOW == "forkserver":
+        from multiprocessing import forkserver  # noqa: PLC0415  not for every system
+
+        multiprocessing.set_forkserver_preload([__name__])
+        forkserver.ensure_running()
 
 
 def _died() -> WorkerDiedError:

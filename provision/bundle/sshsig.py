@@ -45,17 +45,8 @@ class BadSigningKeyError(ProvisionError):
 
 def sign(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) -> bytes:
     """An armored SSHSIG over `data`; Ed25519 is deterministic, so equal bytes give an equal signature."""
-    public = _own_blob(key)
     signature = key.sign(_signed_bytes(data, namespace.encode()))
-    return _armor(
-        _MAGIC
-        + struct.pack(">I", 1)
-        + _string(public)
-        + _string(namespace.encode())
-        + _string(b"")
-        + _string(_HASH)
-        + _string(_string(KEY_TYPE.encode()) + _string(signature))
-    )
+    return _armor(_own_head(key, namespace) + _string(_string(KEY_TYPE.encode()) + _string(signature)))
 
 
 def verify(data: bytes, armored: bytes, namespace: str = NAMESPACE) -> bytes:
@@ -90,9 +81,10 @@ def signature_key(armored: bytes) -> bytes:
 
 
 @functools.lru_cache(maxsize=8)
-def _own_blob(key: Ed25519PrivateKey) -> bytes:
-    """The public half of a signing key, worked out once: a render signs thousands of times with the same one."""
-    return public_blob(key.public_key())
+def _own_head(key: Ed25519PrivateKey, namespace: str) -> bytes:
+    """What stands before the signature, worked out once: a render signs thousands of times with the same key."""
+    fields = (public_blob(key.public_key()), namespace.encode(), b"", _HASH)
+    return _MAGIC + struct.pack(">I", 1) + b"".join(map(_string, fields))
 
 
 def public_blob(key: Ed25519PublicKey) -> bytes:

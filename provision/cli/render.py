@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SILENT = {"unchanged"}
 _MADE = {"new", "changed", "renewed"}
+_ENTRY_BYTES = 100  # of a user in the inventory, at least
 
 
 @app.command("render")
@@ -40,11 +41,14 @@ def render(
 
     from provision.bundle.build import build, opened_dist
     from provision.bundle.operator import prepare
+    from provision.bundle.pool import SMALL, warm
     from provision.cli.judgement import refuse_wrong_profiles
     from provision.rotate.store import ahead
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
+    if workspace.inventory.is_file() and workspace.inventory.stat().st_size > SMALL * _ENTRY_BYTES:
+        warm()
     ready = prepare(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead(workspace.root))
     refuse_wrong_profiles(workspace, ready.order.states)
     outcomes: list[Outcome] = []
