@@ -56,14 +56,11 @@ class Run:
 
     def result(self, text: str, output: Path | None = None) -> None:
         """Print a finished result, or write it to a file in one step."""
-        if output is None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-            return
-        from provision.files import write_atomic
+        from provision.report.sink import pour
 
-        write_atomic(output, text.encode(), mode=0o644)
-        self.say(f"wrote {output}")
+        pour((text,), output)
+        if output is not None:
+            self.say(f"wrote {output}")
 
     def say(self, line: str) -> None:
         """A remark for people, on stderr; silent with --quiet."""

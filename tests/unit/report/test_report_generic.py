@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import stat
+import threading
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
@@ -158,3 +161,16 @@ def test_pour_writes_whole_files_or_none(tmp_path: Path) -> None:
         pour(broken(), target)
     assert target.read_text() == "ab"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_device_or_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"  # as /dev/null is: renaming a file to its name would take it away from the whole system
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    pour(iter(["a", "b"]), pipe)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    reader.join()
+    assert read == ["ab"]
