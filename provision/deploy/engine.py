@@ -6,19 +6,22 @@ Every machine installs for itself and checks everything itself: nothing here has
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provision.deploy.ansible import AnsibleError, Ssh, command, find_playbook_command, prepared, running
-from provision.deploy.events import MAX_LINE_BYTES, Started, read_event
+from provision.deploy.events import MAX_LINE_BYTES, Skipped, Started, read_event
 from provision.deploy.outcomes import Failed, Installed, Outcome, Unchanged, Unreachable
 from provision.deploy.waves import waves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from provision.deploy.events import Event
     from provision.deploy.inventory import Target
     from provision.deploy.journal import Journal
 
@@ -74,39 +77,40 @@ def deploy(
 ) -> Result:
     """Deploy to the targets. Raises NoAnsibleError, and AnsibleError when ansible-playbook itself cannot work.
 
-    A wave ends before the next begins; after a wave with more than `max_failures` failures in all, nobody else is asked.
+    A wave ends before the next begins. After more than `max_failures` failures in all nobody else is asked, in the same wave
+    either; machines that are at work then end their work.
     """
     program = find_playbook_command(environ)
     digests = digests_of(order.dist, (t.user for t in targets))
-    result = Result()
-
-    def settle(outcome: Outcome) -> None:
-        result.outcomes[outcome.user] = outcome
-        if journal is not None:
-            journal.note(outcome, digests.get(outcome.user, ""))
-        observe(outcome)
-
-    for target in targets:
-        if target.user not in digests:
-            cure = f"run `provision render --limit {target.user}`"
-            settle(Failed(target.user, target.address, "no-bundle", "there is no bundle for this user", cure))
+    result, limit = Result(), math.inf if order.max_failures is None else order.max_failures
     with_bundle = [t for t in targets if t.user in digests]
-    asked = 0
     with prepared(order.workspace, order.ssh, order.forks) as folder:
+        stop = folder / "stop"
+
+        def settle(outcome: Outcome) -> None:
+            result.outcomes[outcome.user] = outcome
+            if journal is not None:
+                journal.note(outcome, digests.get(outcome.user, ""))
+            observe(outcome)
+            if isinstance(outcome, Failed | Unreachable) and result.failures > limit:
+                stop.touch()
+
+        for target in targets:
+            if target.user not in digests:
+                cure = f"run `provision render --limit {target.user}`"
+                settle(Failed(target.user, target.address, "no-bundle", "there is no bundle for this user", cure))
+        more, defaults = {**_variables(order), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
         for wave in waves(with_bundle, order.sizes):
-            if order.max_failures is not None and result.failures > order.max_failures:
+            if result.failures > limit:
                 break
             result.waves += 1
-            asked += len(wave)
-            more, defaults = _variables(order), {"hermes_requires": OLDEST_ENDPOINT}
             line = command(program, folder, wave, order.ssh, more, defaults=defaults, check=order.check)
-            for event in _events(line, folder, {t.user: t for t in wave}, environ):
-                if isinstance(event, Started):
-                    observe(event)
-                else:
-                    settle(event)
-            _settle_silent(wave, result, settle, folder)
-    result.not_asked = tuple(t.user for t in with_bundle[asked:])
+            with contextlib.closing(_events(line, folder, {t.user: t for t in wave}, environ)) as events:
+                silent = _follow(events, observe, settle)
+            if result.failures <= limit:  # else whoever was not begun with is not asked at all
+                silent = {t.user for t in wave if t.user not in result.outcomes}
+            _settle_silent(wave, silent, settle, folder)
+    result.not_asked = tuple(t.user for t in with_bundle if t.user not in result.outcomes)
     return result
 
 
@@ -121,7 +125,7 @@ def _variables(order: Order) -> dict[str, object]:
 
 def _events(
     line: Sequence[str], folder: Path, targets: Mapping[str, Target], environ: Mapping[str, str]
-) -> Iterator[Started | Outcome]:
+) -> Generator[Event]:
     """What happens, as it happens; the last outcome of a user counts."""
     with running(line, folder, environ) as process:
         assert process.stdout is not None  # noqa: S101  asked for as a pipe
@@ -133,9 +137,29 @@ def _events(
                 yield event
 
 
-def _settle_silent(wave: Sequence[Target], result: Result, settle: Callable[[Outcome], None], folder: Path) -> None:
+def _follow(events: Iterable[Event], observe: Callable[[Started], None], settle: Callable[[Outcome], None]) -> set[str]:
+    """Take in what happens, until nobody is at work any more once machines are skipped; returns those who did not answer."""
+    at_work: set[str] = set()
+    skipping = False
+    for event in events:
+        match event:
+            case Started():
+                if not skipping:  # whoever is begun with from now on is skipped as well
+                    at_work.add(event.user)
+                observe(event)
+            case Skipped():
+                skipping = True
+                at_work.discard(event.user)
+            case _:
+                at_work.discard(event.user)
+                settle(event)
+        if skipping and not at_work:
+            break
+    return at_work
+
+
+def _settle_silent(wave: Sequence[Target], silent: set[str], settle: Callable[[Outcome], None], folder: Path) -> None:
     """Users of whom Ansible said nothing. When that is everybody, it did not work at all, and its own words say why."""
-    silent = [t for t in wave if t.user not in result.outcomes]
     if silent and len(silent) == len(wave):
         said = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
         reason = next((line for line in said if "ERROR" in line or "rror:" in line), said[-1] if said else "no reason")
@@ -143,7 +167,7 @@ def _settle_silent(wave: Sequence[Target], result: Result, settle: Callable[[Out
             f"ansible-playbook did not start its work: {reason[:400]}",
             hint="`ansible-playbook --version` must work here",
         )
-    for target in silent:
+    for target in (t for t in wave if t.user in silent):
         message = "ansible-playbook ended before this machine answered"
         settle(Unreachable(target.user, target.address, "no-answer", message, "`provision deploy --resume`"))
 

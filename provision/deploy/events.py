@@ -24,7 +24,17 @@ class Started:
     user: str
 
 
-def read_event(line: bytes, targets: Mapping[str, Target]) -> Started | Outcome | None:
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A machine was not asked, because it was enough."""
+
+    user: str
+
+
+Event = Started | Skipped | Outcome
+
+
+def read_event(line: bytes, targets: Mapping[str, Target]) -> Event | None:
     """What a line says about one of the targets; None for everything else. Never raises for what a machine sent."""
     if not line.startswith(b"{") or len(line) > MAX_LINE_BYTES:
         return None
@@ -42,8 +52,10 @@ def read_event(line: bytes, targets: Mapping[str, Target]) -> Started | Outcome 
     return _outcome(event, target)
 
 
-def _outcome(event: dict[str, Any], target: Target) -> Outcome | None:
+def _outcome(event: dict[str, Any], target: Target) -> Skipped | Outcome | None:
     outcome = event.get("outcome")
+    if outcome == "skipped" and event.get("ours"):
+        return Skipped(target.user)
     if outcome == "ok" and event.get("ours"):
         return _done(event, target)
     if outcome not in {"failed", "unreachable"}:

@@ -12,9 +12,9 @@ from provision.bundle.receipts import Result as Imported
 from provision.bundle.sshsig import load_signing_key
 from provision.deploy.ansible import AnsibleError, NoAnsibleError
 from provision.deploy.engine import Order as DeployOrder
-from provision.deploy.engine import deploy, received
+from provision.deploy.engine import deploy
 from provision.deploy.inventory import reach
-from provision.deploy.outcomes import Failed, Unreachable
+from provision.deploy.outcomes import Failed, Installed, Unchanged, Unreachable
 from provision.errors import ProvisionError
 from provision.rotate.journal import StoppedError
 from provision.rotate.people import Grade, Trouble
@@ -24,11 +24,14 @@ from provision.rotate.states import Event
 from provision.rotate.store import ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from provision.bundle.receipt import Receipt
+    from provision.deploy.events import Started
+    from provision.deploy.outcomes import Outcome
     from provision.rotate.people import Person
     from provision.rotate.recorder import Recorder
+    from provision.rotate.rotation import Rotation
     from provision.rotate.site import Site
 
 RECEIPTS = "receipts"
@@ -84,41 +87,55 @@ def hand_over(book: Recorder, people: Sequence[Person]) -> None:
     book.write(happened(Event.HANDED, [p.user for p in people if p.user not in names], book.now()))
     if not pushed:
         return
-    site, by_user = book.site, {person.user: person for person in people}
-    order = DeployOrder(workspace=site.workspace.root, dist=site.workspace.dist)
-    with book.act("deliver", [by_user[name] for name in names]):
+    site, by_user = book.site, {person.user: person for person in people if person.user in names}
+    keep = keeper(site)
+    order = DeployOrder(site.workspace.root, site.workspace.dist, max_failures=_allowed(book.rotation, names))
+
+    def settle(event: Started | Outcome) -> None:
+        match event:
+            case Failed() | Unreachable():
+                grade = Grade.FAILED if isinstance(event, Failed) else Grade.UNREACHABLE
+                trouble = Trouble(f"deploy-{event.cause}", event.message, f"{event.cure}; then: {_RESUME}", grade)
+                book.trouble(trouble, by_user[event.user])
+            case Installed() | Unchanged():
+                if event.receipt is not None:
+                    keep(f"{event.user}'s machine", event.receipt.encode())
+                book.event(Event.HANDED, by_user[event.user])
+
+    with book.act("deliver", by_user.values()):
         try:
-            result = deploy(order, pushed, None, site.environ, lambda _: None)
+            deploy(order, pushed, None, site.environ, settle)
         except (AnsibleError, NoAnsibleError) as e:
             raise StoppedError(e.message, hint=f"{e.hint}; then: {_RESUME}") from e
-    take_in(site, ((f"{user}'s machine", text.encode()) for user, text in received(result)))
-    done = []
-    for user, outcome in result.outcomes.items():
-        if isinstance(outcome, Failed | Unreachable):
-            grade = Grade.FAILED if isinstance(outcome, Failed) else Grade.UNSURE
-            cure = f"{outcome.cure}; then: {_RESUME}"
-            book.trouble(Trouble(f"deploy-{outcome.cause}", outcome.message, cure, grade), by_user[user])
-        else:
-            done.append(user)
-    book.flush()
-    book.write(happened(Event.HANDED, done, book.now()))
+        finally:
+            book.flush()
 
 
-def take_in(site: Site, texts: Iterable[tuple[str, bytes]]) -> int:
-    """Keep receipts that are to be believed, as `receipts import` does; returns how many were refused, each said by name."""
-    endpoints, store, refused = endpoints_of(site), store_of(site), 0
-    for name, data in texts:
-        with stopping("receipts/"):
-            done = import_receipt(name, data, store, endpoints, site.clock())
-        if done.result is Imported.REFUSED:
-            refused += 1
-            site.say(f"{done.source}: receipt refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
-    return refused
+def _allowed(rotation: Rotation, pushed: Collection[str]) -> int | None:
+    """How many may fail before nobody else is asked; any number when all who are asked failed before, or go back."""
+    if rotation.blocked:
+        return None
+    return rotation.budget - sum(person.failed for person in rotation.people.values() if person.user not in pushed)
 
 
 def collect(site: Site, sources: Sequence[str]) -> int:
-    """Take in receipts from files and drop folders. Raises NoReceiptsError for a source that is not there."""
-    return sum(take_in(site, receipts_in(source)) for source in sources)
+    """Take in receipts from files and drop folders; how many were refused. Raises NoReceiptsError for what is not there."""
+    keep = keeper(site)
+    return sum(not keep(name, data) for source in sources for name, data in receipts_in(source))
+
+
+def keeper(site: Site) -> Callable[[str, bytes], bool]:
+    """Keeps a receipt that is to be believed, as `receipts import` does, and says by name why another one is refused."""
+    endpoints, store = endpoints_of(site), store_of(site)
+
+    def keep(name: str, data: bytes) -> bool:
+        with stopping("receipts/"):
+            done = import_receipt(name, data, store, endpoints, site.clock())
+        if done.result is Imported.REFUSED:
+            site.say(f"{done.source}: receipt refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
+        return done.result is not Imported.REFUSED
+
+    return keep
 
 
 def confirm(book: Recorder, people: Sequence[Person]) -> None:

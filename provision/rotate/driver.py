@@ -80,10 +80,10 @@ def supply(book: Recorder) -> bool:
 
 
 def _waves(book: Recorder) -> None:
-    """Work on every open wave, and on the next as soon as that opens."""
-    before = -1
-    while (wave := book.rotation.open_wave()) > before:
-        before = wave
+    """Work on every open wave, on the next as soon as that opens, and on everybody again when a failure was mended."""
+    before = None
+    while (now := (book.rotation.open_wave(), book.rotation.blocked)) != before:
+        before, (wave, _) = now, now
         _step(book, wave, State.PENDING, probe, begins=True)
         _step(book, wave, State.PROBED, release, begins=True)
         _step(book, wave, State.RELEASED, hand_over, begins=True)

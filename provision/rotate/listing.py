@@ -43,11 +43,12 @@ def to_revoke(rotation: Rotation, vault: Vault) -> Iterator[Revocation]:
 
 
 def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Trouble]) -> Exit:
-    """10 when somebody failed, 4 when something could not be told, else 0; waiting is no failure."""
+    """10 when somebody failed, 4 when something could not be told or a machine not be reached, else 0; waiting is no failure."""
     doubtful = any(True for _ in doubts)
     for rotation in rotations:
-        if rotation.failures:
+        people = rotation.people.values()
+        if any(p.failed and (p.trouble is None or p.trouble.grade is Grade.FAILED) for p in people):
             return Exit.FINDINGS
-        grades = {p.trouble.grade for p in rotation.people.values() if p.trouble is not None and not p.over}
-        doubtful = doubtful or Grade.UNSURE in grades
+        grades = {p.trouble.grade for p in people if p.trouble is not None and not p.over}
+        doubtful = doubtful or bool(grades & {Grade.UNSURE, Grade.UNREACHABLE})
     return Exit.PARTIAL if doubtful else Exit.OK

@@ -18,11 +18,15 @@ class Kind(StrEnum):
 
 
 class Grade(StrEnum):
-    """How bad a trouble is: `failed` counts against the failure budget, `unsure` ends a pass, `waiting` is nobody's fault."""
+    """How bad a trouble is: `failed` and `unreachable` count against the failure budget, `waiting` is nobody's fault."""
 
     FAILED = "failed"
+    UNREACHABLE = "unreachable"
     UNSURE = "cannot tell"
     WAITING = "waiting"
+
+
+_COUNTED = frozenset({Grade.FAILED, Grade.UNREACHABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Person:
     @property
     def failed(self) -> bool:
         """Whether this user counts against the failure budget."""
-        return self.state is State.REJECTED or (self.trouble is not None and self.trouble.grade is Grade.FAILED)
+        return self.state is State.REJECTED or (self.trouble is not None and self.trouble.grade in _COUNTED)
 
     @property
     def settled(self) -> bool:

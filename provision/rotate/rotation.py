@@ -61,10 +61,10 @@ class Rotation:
         return found
 
     def open_wave(self) -> int:
-        """The last wave that may be worked on: each one before it is settled, and the budget is kept."""
+        """The last wave that may be worked on: each one before it is settled."""
         waves = self.waves()
         for number, wave in enumerate(waves):
-            if not all(person.settled for person in wave) or self.blocked:
+            if not all(person.settled for person in wave):
                 return number
         return max(len(waves) - 1, 0)
 

@@ -40,19 +40,17 @@ class Push:
     def __init__(self, fleet: Fleet, **failing: Failed | Unreachable) -> None:
         self.fleet, self.failing, self.asked = fleet, failing, []  # type: ignore[var-annotated]
 
-    def __call__(self, order: Order, targets: Any, *_: object) -> Result:
+    def __call__(self, order: Order, targets: Any, _: object, __: object, observe: Any) -> Result:
         result = Result()
         for target in targets:
             self.asked.append(target.user)
             if target.user in self.failing:
-                result.outcomes[target.user] = self.failing[target.user]
+                observe(self.failing[target.user])
                 continue
             machine = self.fleet.machines[target.user]
             machine.poll(order.dist, self.fleet.drop)
             receipt = (self.fleet.drop / f"{target.user}.receipt").read_text()
-            result.outcomes[target.user] = Installed(
-                target.user, target.address, machine.generation, "", "", receipt=receipt
-            )
+            observe(Installed(target.user, target.address, machine.generation, "", "", receipt=receipt))
         return result
 
 
@@ -96,6 +94,32 @@ def test_a_push_that_fails_has_a_cause_and_a_cure(
     push.failing.clear()
     assert fleet.provision("rotate", "resume") == 0
     assert set(fleet.states().values()) == {"current"}
+
+
+@pytest.mark.parametrize(("kind", "code"), [(Failed, 10), (Unreachable, 4)])
+def test_a_push_that_fails_in_a_later_wave_is_tried_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, kind: Any, code: int
+) -> None:
+    with_hosts(fleet, *fleet.users)
+    push = Push(fleet, bob=kind("bob", "bob.example", "x", "no way", "mend it"))
+    monkeypatch.setattr(delivery, "deploy", push)
+    keys = fleet.keys_file(fleet.new_keys())
+    assert fleet.provision("rotate", "start", "--from", keys, "--deploy", "--waves", "1,1,1", *GO) == code
+    assert (fleet.states()["bob"], fleet.states()["cyd"]) == ("released", "pending")
+    assert fleet.status()["halted"]
+    push.failing.clear()
+    assert fleet.provision("rotate", "resume") == 0
+    assert {fleet.states()[user] for user in ("bob", "cyd")} == {"current"}, "the next wave opens in the same pass"
+
+
+def test_machines_out_of_reach_within_the_budget_hold_nobody_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_hosts(fleet, *fleet.users)
+    push = Push(fleet, ada=Unreachable("ada", "ada.example", "no-link", "it is off", "wake it"))
+    monkeypatch.setattr(delivery, "deploy", push)
+    keys = fleet.keys_file(fleet.new_keys())
+    go = ("--deploy", "--waves", "1,100%", "--max-failures", "1", *GO)
+    assert fleet.provision("rotate", "start", "--from", keys, *go) == 4
+    assert fleet.states() == {"ada": "released", "bob": "current", "cyd": "current"}
 
 
 def test_without_ansible_a_push_stops_with_a_cure(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
