@@ -20,11 +20,11 @@ from provision.cli.rotate_shared import (
     at_work,
     end,
     new_keys,
-    open_site,
     probes_of,
     rotate_app,
     show,
     status_of,
+    vault_as_seen_here,
 )
 from provision.errors import Exit, UsageError
 
@@ -158,27 +158,33 @@ def status(
 ) -> None:
     """Show where everybody stands; asks nobody.
 
-    Per wave and state, what waits for whom, what is in the way, what to revoke. Exit 10 when somebody failed or
-    a rotation is halted.
+    Per wave and state, what waits for whom, what is in the way, what to revoke. Needs no identity: without one that
+    opens the vault, keys to revoke are named by label and fingerprint. Exit 10 when somebody failed or a rotation
+    is halted.
     """
+    from datetime import UTC, datetime
+
     from provision.errors import NothingMatchedError
-    from provision.rotate.listing import exit_of
+    from provision.report.rotation import Status
+    from provision.rotate.listing import to_revoke
+    from provision.rotate.store import Store
 
     run: Run = ctx.obj
-    site = open_site(run)
+    workspace = run.open_workspace()
+    store = Store(workspace.root)
     if name is not None:
-        rotations = [site.store.the_one(name)]
+        rotations = [store.the_one(name)]
     elif all_:
-        read = (site.store.read(each) for each in site.store.names())
+        read = (store.read(each) for each in store.names())
         rotations = [rotation for rotation in read if rotation is not None and rotation.begun]
     else:
-        rotations = list(site.store.unfinished())
+        rotations = list(store.unfinished())
     if not rotations:
         raise NothingMatchedError("no rotation is under way", hint="provision rotate start begins one")
-    statuses = [status_of(site, rotation, ()) for rotation in rotations]
-    show(statuses, format_, output, everybody=all_)
-    code = exit_of([rotation for rotation in rotations if rotation.ended is None], ())
-    raise typer.Exit(Exit.FINDINGS if code is Exit.FINDINGS else Exit.OK)
+    vault, now = vault_as_seen_here(run, workspace), datetime.now(UTC)
+    show([Status(each, now, tuple(to_revoke(each, vault))) for each in rotations], format_, output, everybody=all_)
+    failed = any(rotation.failures for rotation in rotations if rotation.ended is None)
+    raise typer.Exit(Exit.FINDINGS if failed else Exit.OK)
 
 
 def _terms(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.cli.context import Run
+    from provision.fleet.workspace import Workspace
     from provision.keys.intake import NewKey
+    from provision.keys.vault import Vault
+    from provision.keys.vaulttext import SealedVault
     from provision.report.rotation import Status
     from provision.rotate.people import Trouble
     from provision.rotate.rotation import Rotation
@@ -94,6 +97,19 @@ def open_site(run: Run) -> Site:
         who=operator(),
         say=run.say,
     )
+
+
+def vault_as_seen_here(run: Run, workspace: Workspace) -> Vault | SealedVault:
+    """The vault, opened if an identity of this machine opens it; else what it tells everybody, which is said."""
+    from provision.keys.age import NoIdentityError, load_identities
+    from provision.keys.identities import IdentityFileError
+    from provision.keys.vaultfile import open_vault, read
+
+    try:
+        return open_vault(workspace.vault, load_identities(workspace.identity))
+    except (IdentityFileError, NoIdentityError) as e:
+        run.say(f"the last four characters of keys are not told here: {e.message}")
+        return read(workspace.vault)
 
 
 def end(

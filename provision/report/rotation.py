@@ -142,8 +142,12 @@ def _revocations(status: Status) -> Iterator[str]:
         return
     leaked = any(r.leaked for r in status.revocations)
     yield "\nREVOKE AT ONCE in the console:\n" if leaked else "\nrevoke in the console:\n"
-    rows = [(r.user, r.label or "-", f"…{r.last_four}", r.fingerprint, _idle(r)) for r in status.revocations]
+    rows = [(r.user, r.label or "-", _ends_in(r), r.fingerprint, _idle(r)) for r in status.revocations]
     yield table(("USER", "LABEL", "ENDS IN", "KEY", "IDLE"), rows)
+
+
+def _ends_in(revocation: Revocation) -> str:
+    return f"…{revocation.last_four}" if revocation.last_four else "not told here"
 
 
 def _idle(revocation: Revocation) -> str:
@@ -210,7 +214,13 @@ def _rotation(status: Status) -> dict[str, Any]:
         counts = Counter(p.state.value for p in wave)
         waves.append({"wave": number, "users": len(wave), "states": dict(sorted(counts.items()))})
     revoke = [
-        {"user": r.user, "label": r.label, "last_four": r.last_four, "key": r.fingerprint, "idle": r.idle or None}
+        {
+            "user": r.user,
+            "label": r.label,
+            "last_four": r.last_four or None,
+            "key": r.fingerprint,
+            "idle": r.idle or None,
+        }
         for r in status.revocations
     ]
     return {
@@ -269,7 +279,7 @@ def status_html(statuses: Sequence[Status]) -> Iterator[str]:
 
 
 def _sections(statuses: Sequence[Status]) -> Iterator[Section]:
-    revoke = [(r.user, r.label, r.last_four, r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
+    revoke = [(r.user, r.label, _ends_in(r), r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
     if revoke:
         headers = ("user", "label", "ends in", "key", "idle")
         yield Section("to revoke in the console", "", headers, revoke, "bad")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import Exit
+from provision.keys.vault import Vault
 from provision.rotate.people import Grade
 from provision.rotate.states import State
 
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from provision.keys.vault import Vault
+    from provision.keys.vaulttext import SealedVault
     from provision.rotate.people import Trouble
     from provision.rotate.rotation import Rotation
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One key to revoke, as the console shows it: by its label and its last four characters."""
+    """One key to revoke, as the console shows it: by its label and its last four characters, empty where nobody can tell."""
 
     user: str
     label: str
@@ -31,15 +32,17 @@ class Revocation:
     leaked: bool
 
 
-def to_revoke(rotation: Rotation, vault: Vault) -> Iterator[Revocation]:
-    """The keys to revoke now: of a leak at once, else only those whose successor is confirmed and current."""
+def to_revoke(rotation: Rotation, vault: Vault | SealedVault) -> Iterator[Revocation]:
+    """The keys to revoke now: of a leak at once, else only those whose successor is confirmed and current.
+
+    A vault that was not opened has no last four characters.
+    """
     for person in rotation.in_state(State.EXPOSED, State.LISTED):
         known = vault.version_of(person.user, person.other)
-        if known is None:
-            continue
-        four = vault.value(person.user, known.version).last_four
+        four = vault.value(person.user, known.version).last_four if known and isinstance(vault, Vault) else ""
+        label = known.label if known else ""
         leaked = person.state is State.EXPOSED
-        yield Revocation(person.user, known.label, four, person.other, person.since, person.idle, leaked)
+        yield Revocation(person.user, label, four, person.other, person.since, person.idle, leaked)
 
 
 def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Trouble]) -> Exit:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyrage.x25519 import Identity
 from rotatecraft import Fleet
 
 from provision.aisa.simulator import Simulator
@@ -181,6 +182,38 @@ def test_several_rotations_go_on_together(fleet: Fleet) -> None:
 def _status(fleet: Fleet) -> str:
     assert fleet.provision("rotate", "status", "-f", "json") == 0
     return fleet.out
+
+
+def test_status_needs_neither_an_identity_nor_a_whole_inventory(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_hosts(fleet, *fleet.users)
+    monkeypatch.setattr(delivery, "deploy", Push(fleet))
+    go = ("--deploy", "--waves", "100%", *GO)
+    assert fleet.provision("rotate", "start", "--from", fleet.keys_file(fleet.new_keys()), *go) == 0
+    assert fleet.provision("rotate", "resume") == 0
+    known = fleet.status()
+    assert {row["last_four"] for row in known["revoke"]} == {key[-4:] for key in fleet.keys.values()}  # type: ignore[attr-defined]
+    (fleet.root / "inventory.yaml").write_text("users: [")
+    identity = fleet.config / "identity.txt"
+    stranger = f"{Identity.generate()}\n".encode()
+    for content in (None, stranger):
+        identity.unlink()
+        if content:
+            identity.write_bytes(content)
+            identity.chmod(0o600)
+        elsewhere = fleet.status()
+        assert {row["last_four"] for row in elsewhere["revoke"]} == {None}  # type: ignore[attr-defined]
+        for row in known["revoke"]:  # type: ignore[attr-defined]
+            row["last_four"] = None
+        assert elsewhere == known, "nothing else is missing"
+        capsys.readouterr()
+        assert run(["-w", str(fleet.root), "rotate", "status"]) == 0
+        out, err = capsys.readouterr()
+        assert "not told here" in out
+        assert "ada-laptop" in out
+        assert "the last four characters of keys are not told here" in err
+        identity.touch()
 
 
 def test_nothing_is_under_way(fleet: Fleet) -> None:
