@@ -37,7 +37,7 @@ def deploy_command(
         typer.Option("--waves", metavar="SIZES", help="A few first, such as 1,10%,100%; default: all at once."),
     ] = None,
     max_failures: Annotated[
-        int | None, typer.Option("--max-failures", min=0, help="Begin no further wave after more failures than this.")
+        int | None, typer.Option("--max-failures", min=0, help="Ask nobody else after more failures than this.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say what would change.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Only those who have not got it yet.")] = False,

@@ -10,14 +10,11 @@ import json
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
-from bedcraft import ACCOUNT, files_with
+from bedcraft import ACCOUNT, files_with, watched_processes
 from fleetcraft import Fleet, hermes_program, program
 
 pytestmark = [pytest.mark.bed, pytest.mark.timeout(600)]
@@ -38,7 +35,7 @@ def fleet(make_fleet: Callable[[int], Fleet]) -> Iterator[Fleet]:
     )
     assert tcpdump.stderr is not None
     assert b"listening" in tcpdump.stderr.readline()
-    with _watched_processes() as lines:
+    with watched_processes() as lines:
         yield fleet
     said = b"\n".join(lines)
     assert b"install\0" in said  # it did see machines install
@@ -50,27 +47,6 @@ def fleet(make_fleet: Callable[[int], Fleet]) -> Iterator[Fleet]:
     assert len(recorded) > 100_000  # it did record the installs
     for secret in _ever(fleet):
         assert secret.encode() not in recorded
-
-
-@contextmanager
-def _watched_processes() -> Iterator[set[bytes]]:
-    """Every command line seen meanwhile, here and on all machines, whose processes are visible from here."""
-    seen: set[bytes] = set()
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.01):
-            for folder in Path("/proc").glob("[0-9]*"):
-                with suppress(OSError):
-                    seen.add((folder / "cmdline").read_bytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        watcher.join()
 
 
 EVER: set[str] = set()
@@ -168,6 +144,22 @@ def test_a_bad_first_wave_is_the_last(fleet: Fleet) -> None:
     assert stopped["by"]["u001"]["cause"] == "no-sshd"
     assert stopped["not_asked"] == sorted(set(fleet.users) - {"u001"})
     assert fleet.deploy("--resume")["summary"] == {"unchanged": MACHINES}
+
+
+def test_too_many_failures_end_a_wave_midway(fleet: Fleet) -> None:
+    host = fleet.users["u001"]
+    host.kill_sshd()
+    try:
+        stopped = fleet.deploy("--forks", "2", "--max-failures", "0", code=4)
+    finally:
+        host.start_sshd()
+        fleet.bed.wait_for(host)
+    by, not_asked = stopped["by"], stopped["not_asked"]
+    assert by["u001"]["cause"] == "no-sshd"
+    assert by["u002"]["outcome"] == "unchanged"  # it was at work already, and ended its work
+    assert len(not_asked) >= MACHINES - 4, stopped["summary"]
+    assert sorted({*by, *not_asked}) == list(fleet.users)
+    assert fleet.deploy("--resume")["summary"] == {"unchanged": MACHINES - len(by) + 1}
 
 
 def test_rollback_renders_the_older_settings_anew(fleet: Fleet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from provision.deploy.ansible import NoAnsibleError, Ssh, command, environment, find_playbook_command, prepared
 from provision.deploy.causes import explain
-from provision.deploy.engine import digests_of
-from provision.deploy.events import Started, read_event
+from provision.deploy.engine import Order, Result, deploy, digests_of
+from provision.deploy.events import Skipped, Started, read_event
 from provision.deploy.inventory import as_inventory_file, listing, reach
 from provision.deploy.journal import Journal, NothingToResumeError
 from provision.deploy.outcomes import Failed, Installed, Unchanged, Unreachable, as_json, word
@@ -86,6 +87,7 @@ def test_events_become_outcomes() -> None:
     assert isinstance(lost, Unreachable)
     assert lost.cause == "host-key"
     assert read_event(b'{"event": "start", "host": "bob"}\n', TARGETS) == Started("bob")
+    assert read_event(event(outcome="skipped"), TARGETS) == Skipped("ada")
 
 
 @pytest.mark.parametrize(
@@ -236,3 +238,70 @@ def test_digests(tmp_path: Path) -> None:
 def test_words() -> None:
     assert word(Failed("a", "h", "c", "m", "c")) == "failed"
     assert word(Unchanged("a", "h", 1, "f", "u")) == "unchanged"
+
+
+PLAYBOOK = """#!{python}
+import json, pathlib, sys, time
+more = dict(zip(sys.argv, sys.argv[1:]))
+stop = pathlib.Path(json.load(open(more["--extra-vars"][1:]))["hermes_stop"])
+hosts = list(json.load(open(more["--inventory"]))["all"]["children"]["hermes"]["hosts"])
+def tell(event, host, **said):
+    print(json.dumps({{"event": event, "host": host, "ours": True, **said}}), flush=True)
+def end(host):
+    route = {{"url": "", "key_fingerprint": ""}}
+    said = {{"outcome": "unreachable", "message": "timed out"}} if host < "b" else {{"outcome": "ok", "route": route}}
+    tell("result", host, generation=1, changed=True, **said)
+for host in hosts[:2]:
+    tell("start", host)
+end(hosts[0])
+while {waits} and not stop.exists():
+    time.sleep(0.01)
+for host in hosts[2:]:
+    tell("start", host)
+    if stop.exists():
+        tell("result", host, outcome="skipped")
+    else:
+        end(host)
+end(hosts[1])
+time.sleep({sleeps})
+"""
+
+
+def played(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, max_failures: int | None, *, waits: bool = False, sleeps: int = 0
+) -> Result:
+    """A deployment with a stand-in for ansible-playbook: the first machine is off, the second one slow."""
+    users = ("a-off", "b-slow", "c", "d")
+    for user in users:
+        (folder / "dist" / user).mkdir(parents=True)
+        (folder / "dist" / user / "manifest.json").write_text("{}")
+    program = folder / "ansible-playbook"
+    program.write_text(PLAYBOOK.format(python=sys.executable, waits=waits, sleeps=sleeps))
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    order = Order(folder, folder / "dist", max_failures=max_failures)
+    targets = reach([state(user, user) for user in users]).targets
+    return deploy(order, targets, None, {"PATH": str(folder)}, lambda _: None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs a script")
+def test_too_many_failures_end_a_wave_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
+    result = played(tmp_path, monkeypatch, 0, waits=True, sleeps=600)
+    assert time.monotonic() - began < 60, "what is skipped is not waited for"
+    assert {user: word(outcome) for user, outcome in result.outcomes.items()} == {
+        "a-off": "unreachable",
+        "b-slow": "installed",  # it was at work, and ended its work
+    }
+    assert result.not_asked == ("c", "d")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs a script")
+@pytest.mark.parametrize("max_failures", [None, 1])
+def test_failures_within_the_budget_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_failures: int | None
+) -> None:
+    result = played(tmp_path, monkeypatch, max_failures)
+    assert result.not_asked == ()
+    assert result.failures == 1
+    assert len(result.outcomes) == 4

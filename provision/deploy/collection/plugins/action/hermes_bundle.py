@@ -14,7 +14,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleActionSkip
 from ansible.plugins.action import ActionBase
 
 FILES = (".env.age", "WELCOME.md", "config.yaml", "manifest.json", "manifest.json.sig")
@@ -28,7 +28,10 @@ class ActionModule(ActionBase):
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):
-        """Run the module with the packed bundle."""
+        """Run the module with the packed bundle; skip the machine once there is a file of the name hermes_stop."""
+        stop = (task_vars or {}).get("hermes_stop")
+        if stop and Path(stop).exists():
+            raise AnsibleActionSkip("too many machines failed before this one was asked")
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         if arguments.get("src"):
