@@ -37,7 +37,9 @@ def audit_command(
     ctx: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH|-]...", help="Files, folders, Hermes homes, or - for standard input."),
+        typer.Argument(
+            metavar="[PATH|-]...", readable=False, help="Files, folders, Hermes homes, or - for standard input."
+        ),
     ] = None,
     environ: Annotated[bool, typer.Option("--environ", help="Also the environment of your own processes.")] = False,
     verify: Annotated[

@@ -20,6 +20,7 @@ from provision.detect.fingerprint import UNPROVISIONED_SALT
 from provision.detect.known import KNOWN_RULE
 from provision.detect.match import Confidence, Severity
 from provision.errors import UsageError
+from provision.report.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,7 +141,7 @@ def _progress(run: Run) -> tuple[Callable[[Tally], None], Callable[[], None]]:
         now = time.monotonic()
         if now - shown >= _REDRAW_S:
             shown = now
-            sys.stderr.write(f"\raudit {tally.files:,} files · {tally.bytes / 1e6:,.0f} MB\x1b[K")
+            sys.stderr.write(f"\raudit {plural(tally.files, 'file')} · {tally.bytes / 1e6:,.0f} MB\x1b[K")
             sys.stderr.flush()
 
     def clear() -> None:
@@ -166,7 +167,7 @@ def verified(run: Run, workspace: Workspace | None, seen: Seen) -> dict[str, str
     if not keys:
         run.say("--verify: no AIsa key was found, so nobody is asked")
         return {}
-    run.say(f"--verify: asking {settings.gateway} about {len(keys)} key{'s' if len(keys) != 1 else ''}")
+    run.say(f"--verify: asking {settings.gateway} about {plural(len(keys), 'key')}")
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or None
     reach = network(workspace) if workspace else Network(settings.tls_bundle, settings.proxy or proxy)
 
@@ -197,7 +198,7 @@ def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:
         raise NoWorkspaceError("--write-known reads the vault of a workspace", hint="run it there, or name it: -w DIR")
     found = known_keys(open_vault(workspace.vault, load_identities(workspace.identity)))
     run.result(found.dump().decode(), path)
-    run.say(f"{len(found.by_fingerprint)} keys by fingerprint, none of them in clear")
+    run.say(f"{plural(len(found.by_fingerprint), 'key')} by fingerprint, none of them in clear")
 
 
 def update(

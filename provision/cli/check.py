@@ -10,6 +10,7 @@ import typer
 from provision.cli.app import app
 from provision.cli.context import Output, Run
 from provision.errors import Exit, Problem, Severity
+from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
     from provision.cli.judgement import Judgement
@@ -78,8 +79,6 @@ def _json(judgement: Judgement, workspace: str) -> str:
 
 
 def _table(judgement: Judgement, prefix: str, *, everything: bool) -> str:
-    from provision.report.terminal import printable
-
     lines: list[str] = []
     counted: dict[tuple[str, Severity], int] = {}
     last = None
@@ -111,13 +110,9 @@ def _lines(problem: Problem, prefix: str) -> list[str]:
 def _summary(judgement: Judgement) -> str:
     states = judgement.fleet.states
     counts = [(judgement.count(severity), str(severity)) for severity in Severity]
-    told = ", ".join(_plural(n, word) for n, word in counts if n) or "nothing to complain of"
-    people = _plural(len(states), "user")
+    told = ", ".join(plural(n, word) for n, word in counts if n) or "nothing to complain of"
+    people = plural(len(states), "user")
     if judgement.fleet.refused:
         people = f"{people} of {len(states) + len(judgement.fleet.refused):,} usable"
-    distinct = _plural(len({id(state.profile) for state in states}), "distinct configuration")
+    distinct = plural(len({id(state.profile) for state in states}), "distinct configuration")
     return f"{people}, {distinct}: {told}"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

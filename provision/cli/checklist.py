@@ -32,7 +32,8 @@ class Format(StrEnum):
 def checklist(
     ctx: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="What is to be published: files, folders, repositories.")
+        list[Path],
+        typer.Argument(metavar="PATH", readable=False, help="What is to be published: files, folders, repositories."),
     ],
     user: Annotated[
         list[str] | None,

@@ -24,7 +24,10 @@ Limit = Annotated[
         help="Only these users: ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern; comma-separated.",
     ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this file instead of stdout.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", readable=False, help="Write the result to this file instead of stdout."),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def diff_command(
     from provision.bundle.operator import prepare
     from provision.bundle.sshsig import public_blob
     from provision.report.document import document
-    from provision.report.terminal import table
+    from provision.report.terminal import plural, table
     from provision.rotate.store import ahead
 
     run: Run = ctx.obj
@@ -41,7 +41,7 @@ def diff_command(
         rows = [(d.user, d.status, str(line)) for d in found for line in (d.differences or (d.reason,))]
         text = table(("USER", "STATUS", "CHANGE"), rows)
     else:
-        text = f"no drift: dist/ is what the workspace says for {len(ready.order.states)} users\n"
+        text = f"no drift: dist/ is what the workspace says for {plural(len(ready.order.states), 'user')}\n"
     run.result(text, output)
     if found:
         raise typer.Exit(Exit.FINDINGS)

@@ -25,7 +25,8 @@ class TooOldError(ProvisionError):
 
 
 Home = Annotated[
-    Path | None, typer.Option("--home", help="The Hermes home; default: $HERMES_HOME, else the platform's.")
+    Path | None,
+    typer.Option("--home", readable=False, help="The Hermes home; default: $HERMES_HOME, else the platform's."),
 ]
 HermesProfile = Annotated[
     str | None, typer.Option("--hermes-profile", help="A Hermes profile inside the home; default: the home itself.")

@@ -84,7 +84,7 @@ def install_command(
 
 def install_text(report: Report, *, verb: str = "") -> str:
     """What an install did, for people; `verb` makes it what it would do."""
-    from provision.report.terminal import printable
+    from provision.report.terminal import plural, printable
 
     plan, manifest = report.plan, report.manifest
     lines = [f"{manifest.user} ({manifest.profile}), generation {manifest.generation}, in {report.home}"]
@@ -93,7 +93,9 @@ def install_text(report: Report, *, verb: str = "") -> str:
     lines += [f"  {verb}set      {item}" for item in plan.set_]
     lines += [f"  {verb}removed  {r.file}: {r.where} ({r.masked}): {r.why}" for r in plan.removed]
     lines += [f"  note     {note}" for note in plan.notes]
-    lines.append(f"  kept     {plan.kept_settings} settings and {plan.kept_lines} .env lines of your own")
+    lines.append(
+        f"  kept     {plural(plan.kept_settings, 'setting')} and {plural(plan.kept_lines, '.env line')} of your own"
+    )
     if plan.empty:
         lines.append("nothing to change: this bundle is installed already" if not verb else "nothing would be changed")
     lines += _route_lines(report)

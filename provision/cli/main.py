@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import cast
@@ -23,6 +24,7 @@ _WrongUsage = cast(
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    _settle_output()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -45,9 +47,16 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.ERROR
     except Exception as e:
-        _say(_crash(e))
+        _say(_refused(e) if isinstance(e, OSError) and e.filename else _crash(e))
         return Exit.ERROR
     return int(result or 0)
+
+
+def _settle_output() -> None:
+    """Write UTF-8 into files and pipes, whatever the locale (JSON is nothing else), and to a terminal what it can show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _explain(error: ProvisionError) -> None:
@@ -72,6 +81,11 @@ def _explain(error: ProvisionError) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+def _refused(error: OSError) -> str:
+    """What the system would not do with which file: no right to it, no space, a name too long."""
+    return f"error: {printable(str(error.filename))}: {error.strerror}"
 
 
 def _crash(error: BaseException) -> str:

@@ -157,7 +157,7 @@ def _json(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str
 
 
 def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str:
-    from provision.report.terminal import printable, table
+    from provision.report.terminal import plural, printable, table
 
     live = {None: "", True: "yes", False: "no"}
     lines = [
@@ -165,7 +165,7 @@ def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> st
         for r in rows
     ]
     text = table(("MODEL", "KIND", "API MODES", "STATUS", "LIVE", "USERS"), lines)
-    text += f"\ncatalogue of {catalogue.as_of}: {len(rows):,} models shown\n"
+    text += f"\ncatalogue of {catalogue.as_of}: {plural(len(rows), 'model')} shown\n"
     for model in gone:
         near = ", ".join(catalogue.nearest(model))
         text += printable(f"in use and not on the live list: {model}" + (f" (nearest: {near})" if near else "")) + "\n"

@@ -79,7 +79,7 @@ def list_(
     """List the kept receipts, each verified again; exit 4 when one is not to be believed."""
     from provision.fleet.limit import select
     from provision.report.document import document
-    from provision.report.terminal import table
+    from provision.report.terminal import plural, table
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
@@ -97,7 +97,7 @@ def list_(
         text = document("receipts/v1", receipts=documents)
     else:
         text = table(("USER", "GENERATION", "MADE", "HOST", "ROUTE", "REMARK"), rows)
-        run.say(f"{len(rows)} receipts of {len(states)} users")
+        run.say(f"{plural(len(rows), 'receipt')} of {plural(len(states), 'user')}")
     run.result(text, output)
     if failed:
         raise typer.Exit(Exit.PARTIAL)

@@ -45,7 +45,7 @@ def show(
     """Explain one user: desired state and rendering."""
     from provision.fleet.load import load_fleet
     from provision.report.document import document
-    from provision.report.terminal import printable, table
+    from provision.report.terminal import plural, printable, table
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
@@ -53,9 +53,7 @@ def show(
     state = _find(fleet, user)
     errors = sum(p.severity is Severity.ERROR for p in fleet.problems)
     if errors:
-        run.say(
-            f"note: {errors} error{'s' if errors > 1 else ''} elsewhere in the workspace's files; `provision check` lists them"
-        )
+        run.say(f"note: {plural(errors, 'error')} elsewhere in the workspace's files; `provision check` lists them")
     rendering, failure = _rendering(state, workspace)
     values = [(path, _masked(path, value)) for path, value in _values(state)]
     if format_ is Format.JSON:

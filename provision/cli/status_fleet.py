@@ -72,7 +72,7 @@ def believed(store: ReceiptStore, endpoints: Endpoints) -> Callable[[str], Recei
 
 def _table(found: Iterator[Endpoint], tally: Tally) -> Iterator[str]:
     """Only those who are not current, then the counts: at ten thousand users the others would bury them."""
-    from provision.report.terminal import printable
+    from provision.report.terminal import plural, printable
 
     first = True
     for endpoint in map(tally.add, found):
@@ -88,7 +88,7 @@ def _table(found: Iterator[Endpoint], tally: Tally) -> Iterator[str]:
     counts = tally.by_name()
     total, current = counts.pop("users"), counts.pop("current")
     rest = "".join(f", {count} {name}" for name, count in counts.items())
-    yield f"{current} of {total} users current{rest}\n"
+    yield f"{current:,} of {plural(total, 'user')} current{rest}\n"
 
 
 def _json(found: Iterator[Endpoint], tally: Tally) -> Iterator[str]:

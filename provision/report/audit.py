@@ -11,7 +11,7 @@ from provision.audit.result import SEVERITIES
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
-from provision.report.terminal import printable, table
+from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,8 +88,8 @@ def summary_line(audit: Audit) -> str:
     counts = [(s, sum(f.severity is s for f in audit.findings)) for s in SEVERITIES]
     told = ", ".join(f"{n:,} {s}" for s, n in counts if n)
     number = len(audit.findings)
-    line = f"{audit.counts.files:,} files, {_size(audit.counts.bytes)}: "
-    line += f"{number:,} finding{'s' if number != 1 else ''} ({told})" if number else "nothing found"
+    line = f"{plural(audit.counts.files, 'file')}, {_size(audit.counts.bytes)}: "
+    line += f"{plural(number, 'finding')} ({told})" if number else "nothing found"
     more = [
         (len(audit.excused), "in the baseline"),
         (audit.counts.allowed, "allowed by a comment"),

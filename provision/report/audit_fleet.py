@@ -10,7 +10,7 @@ from provision.audit.result import SEVERITIES
 from provision.report.audit import key_text
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
-from provision.report.terminal import printable, table
+from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,8 +52,7 @@ def _rows(rows: Sequence[tuple[object, ...]]) -> str:
 
 
 def _machines(key: KeyLeak) -> str:
-    number = len(key.machines)
-    return f"{number} machine{'s' if number != 1 else ''}"
+    return plural(len(key.machines), "machine")
 
 
 def _machine_rows(fleet: FleetAudit) -> list[tuple[object, ...]]:
@@ -68,8 +67,8 @@ def summary_line(fleet: FleetAudit) -> str:
     """One line: machines, keys, places, wrong routes."""
     spots = sum(len(k.spots) for k in fleet.keys)
     return (
-        f"{len(fleet.audits):,} machine{'s' if len(fleet.audits) != 1 else ''}: {len(fleet.keys):,} keys leak in "
-        f"{spots:,} places, {len(fleet.others):,} other findings, {len(fleet.wrong_routes):,} routes not as installed"
+        f"{plural(len(fleet.audits), 'machine')}: {plural(len(fleet.keys), 'leaked key')} in {plural(spots, 'place')}, "
+        f"{plural(len(fleet.others), 'other finding')}, {plural(len(fleet.wrong_routes), 'route')} not as installed"
     )
 
 

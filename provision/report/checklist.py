@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from provision.redact.checklist import Verdict
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
-from provision.report.terminal import printable
+from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,12 +80,12 @@ def as_table(result: Result) -> str:
 def summary(result: Result) -> str:
     """One line: may it be published?"""
     counts = Counter(item.verdict for item in result.items)
-    looked = f"{result.files:,} file{'s' if result.files != 1 else ''} looked at"
+    looked = f"{plural(result.files, 'file')} looked at"
     if counts[Verdict.FAIL]:
         return f"do not publish this: {counts[Verdict.FAIL]} of 5 points fail; {looked}"
     if counts[Verdict.CANNOT_TELL]:
         told = counts[Verdict.CANNOT_TELL]
-        return f"nothing fails, and {told} point{'s' if told > 1 else ''} cannot be told: look yourself; {looked}"
+        return f"nothing fails, and {plural(told, 'point')} cannot be told: look yourself; {looked}"
     return f"all 5 points pass; {looked}"
 
 

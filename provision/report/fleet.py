@@ -18,6 +18,7 @@ from provision.audit.document import finding_json
 from provision.errors import Severity
 from provision.keys.policy import ADVISED_DAYS
 from provision.report.html import Bar, Page, Section, page
+from provision.report.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,14 +181,13 @@ def _gateway(report: FleetReport) -> str:
 def _audited(report: FleetReport) -> str:
     if report.audit is None:
         return "not given: provision audit --format json -o FILE, then --audited FILE"
-    count = len(report.audit.findings)
-    return f"{count:,} finding{'s' if count != 1 else ''} on {report.audit.host} ({report.audit.started})"
+    return f"{plural(len(report.audit.findings), 'finding')} on {report.audit.host} ({report.audit.started})"
 
 
 def _logged(report: FleetReport) -> str:
     if report.log.faults:
         return f"DOES NOT HOLD: {report.log.faults[0].what}"
-    return f"{report.log.count:,} events, the chain holds"
+    return f"{plural(report.log.count, 'event')}, the chain holds"
 
 
 def _bars(report: FleetReport) -> list[Bar]:

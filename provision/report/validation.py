@@ -14,7 +14,7 @@ from provision.aisa.advice import NETWORK, NOT_ASKED
 from provision.aisa.verdicts import CANNOT_TELL, Verdict
 from provision.report.html import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
-from provision.report.terminal import printable, table
+from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ def as_table(report: Report, *, everything: bool = False) -> Iterator[str]:
         count = report.counts[verdict]
         if not count:
             continue
-        yield f"{verdict} · {count:,} user{'s' if count != 1 else ''}\n"
+        yield f"{verdict} · {plural(count, 'user')}\n"
         yield from _by_advice(kept.get(verdict, []))
         if len(kept.get(verdict, [])) < count and verdict is not Verdict.OK:
             more = count - len(kept[verdict])
@@ -165,7 +165,7 @@ def _route_lines(routes: tuple[FailingRoute, ...]) -> Iterator[str]:
 def summary_line(report: Report) -> str:
     """One line: how many users, with which verdicts, and how the run ended."""
     told = ", ".join(f"{report.counts[v]:,} {v}" for v in _order() if report.counts[v]) or "nobody asked"
-    line = f"{report.users:,} user{'s' if report.users != 1 else ''}: {told}"
+    line = f"{plural(report.users, 'user')}: {told}"
     if report.outcome.not_asked:
         line += f"; {report.outcome.not_asked:,} not asked (--resume goes on)"
     if report.outcome.network_at_fault:
@@ -210,7 +210,7 @@ def as_html(report: Report) -> Iterator[str]:
     ]
     if outcome.not_asked:
         facts.append(
-            ("not asked", f"{outcome.not_asked:,} users: {NETWORK if outcome.network_at_fault else NOT_ASKED}")
+            ("not asked", f"{plural(outcome.not_asked, 'user')}: {NETWORK if outcome.network_at_fault else NOT_ASKED}")
         )
     bars = [Bar(v, report.counts[v], tone(v)) for v in _order() if report.counts[v]]
     content = Page("Gateway validation", summary_line(report), facts, "users by verdict", bars, _sections(report))
