@@ -29,7 +29,8 @@ streams = st.lists(values, max_size=4).map(
     lambda events: b"".join(b"data: " + json.dumps(e).encode("utf-8", "surrogatepass") + b"\n\n" for e in events)
 )
 known = st.builds(error_body, st.sampled_from(sorted(STATUS)), st.sampled_from(list(Shape)), st.just("r"))
-bodies = st.binary(max_size=400) | json_bodies | streams | known | st.binary(max_size=30).map(lambda b: b"<html>" + b)
+pages = st.binary(max_size=30).map(lambda b: b"<html>" + b)
+bodies = st.binary(max_size=400) | json_bodies | streams | known | pages
 kinds = st.sampled_from(["application/json", "text/event-stream", "text/html", "text/plain", ""]) | st.text(max_size=20)
 answers = st.builds(
     Answer,
@@ -68,6 +69,27 @@ def test_ok_and_key_invalid_only_on_proof(probe: Probe, answer: Answer, asked: A
         assert answer.status == 401 or (answer.status == 403 and probe is Probe.KEY)
         assert not answer.html
         assert "authentication_unavailable" not in judged.code
+
+
+PROOFS = (
+    (Probe.KEY, ApiMode.CHAT_COMPLETIONS, b'{"balance_micros_usd":5,"api_key":{"unlimited":true}}'),
+    (Probe.MODELS, ApiMode.CHAT_COMPLETIONS, b'{"object":"list","data":[{"id":"gpt-5.2"}]}'),
+    (Probe.CHAT, ApiMode.CHAT_COMPLETIONS, b'{"choices":[{"message":{"content":"ok"}}]}'),
+    (Probe.CHAT, ApiMode.CHAT_COMPLETIONS, b'data: {"choices":[{"delta":{"content":"ok"}}]}\n\ndata: [DONE]'),
+    (Probe.CHAT, ApiMode.CODEX_RESPONSES, b'data: {"type":"response.created"}\n\ndata: {"type":"response.completed"}'),
+    (Probe.CHAT, ApiMode.ANTHROPIC_MESSAGES, b'{"type":"message","content":[]}'),
+)
+
+
+@given(st.sampled_from(PROOFS), st.just(0) | st.integers(1, 90), st.sampled_from([200, 200, 401, 500]))
+def test_a_proof_is_ok_and_cut_short_or_with_another_status_is_none(
+    proof: tuple[Probe, ApiMode, bytes], cut: int, status: int
+) -> None:
+    probe, mode, body = proof
+    kind = "text/event-stream" if body.startswith(b"data:") else "application/json"
+    answer = Answer(status=status, body=body[: len(body) - cut] if cut < len(body) else b"", content_type=kind)
+    asked = Asked(model="gpt-5.2", mode=mode, base_url="https://api.aisa.one/v1", catalogue=CATALOGUE)
+    assert (judge_answer(probe, answer, asked).verdict is Verdict.OK) == (cut == 0 and status == 200)
 
 
 @settings(max_examples=500, deadline=None)

@@ -15,8 +15,11 @@ from provision.redact.pictures.named import find_named
 from provision.redact.video.coverage import Margins, Seen, boxes_at, tracks
 
 CHARACTERS = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_.~ :=\"'/|()…é中"), max_size=60)
-SCRAPS = st.sampled_from(["sk-aisa-", "5k-a1sa-", "sk-", "api_key: ", 'AISA_API_KEY="', "password: ", "Bearer ", "…", " "])
-READ = st.lists(st.one_of(CHARACTERS, SCRAPS), max_size=8).map("".join)
+SCRAPS = st.sampled_from(
+    ["sk-aisa-", "5k-a1sa-", "sk-", "api_key: ", 'AISA_API_KEY="', "password: ", "Bearer ", "…", " "]
+)
+RANDOM = st.text(st.sampled_from(string.ascii_letters + string.digits), min_size=30, max_size=40)
+READ = st.lists(st.one_of(CHARACTERS, SCRAPS, RANDOM), max_size=8).map("".join)
 CONFUSED = {
     "0": "O",
     "O": "0",
