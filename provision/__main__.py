@@ -1,6 +1,22 @@
-"""`python -m provision`: the same as the `provision` command."""
+"""Where `provision` and `python -m provision` begin: Ctrl-C is answered from the first moment, while everything else loads."""
 
-from provision.cli.main import main
+from __future__ import annotations
+
+import sys
+
+from provision.errors import Exit
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    try:
+        from provision.cli import main as command_line  # noqa: PLC0415
+
+        command_line.main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(Exit.PARTIAL)
+
 
 if __name__ == "__main__":
     main()

@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, prog_name="provision", standalone_mode=False)
     except typer.Exit as e:
         return e.exit_code
-    except (typer.Abort, KeyboardInterrupt):
+    except typer.Abort:
         _say("interrupted")
         return Exit.PARTIAL
     except _WrongUsage as e:

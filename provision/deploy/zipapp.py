@@ -87,7 +87,7 @@ def build_zipapp(
             built_at=_BUILT_AT,
             shiv_version="1",
             compile_pyc=False,
-            entry_point="provision.cli.main:main",
+            entry_point="provision.__main__:main",
             preamble=_PREAMBLE_NAME,
             reproducible=True,
             root=CACHE,

@@ -133,7 +133,7 @@ def test_no_program_is_started_with_a_secret_or_writes_one_into_a_temporary_file
     trace = tmp_path / "trace"
     calls = "trace=openat,execve,write,pwrite64,writev"
     program = [sys.executable, "-m", "provision", "audit", "--fix", "--yes"]
-    line = [strace, "-f", "-y", "-s", "100000", "-e", calls, "-o", str(trace), *program]
+    line = [strace, "--seccomp-bpf", "-f", "-y", "-s", "100000", "-e", calls, "-o", str(trace), *program]
     done = subprocess.run(
         line, env={**os.environ, "TMPDIR": str(temporary)}, capture_output=True, check=False, timeout=120
     )

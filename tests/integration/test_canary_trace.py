@@ -55,7 +55,7 @@ class Trail:
         }
         done = subprocess.run(
             [
-                *(STRACE or "strace", "-f", "-y", "-s", "1000000", "-e", CALLS, "-o", str(log)),
+                *(STRACE or "strace", "--seccomp-bpf", "-f", "-y", "-s", "1000000", "-e", CALLS, "-o", str(log)),
                 *(sys.executable, "-m", "provision", "-v", *arguments),
             ],
             check=False,

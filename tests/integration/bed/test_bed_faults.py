@@ -99,7 +99,7 @@ def break_all(fleet: Fleet) -> list[threading.Thread]:
         path = script(users[user], "provision-elsewhen", f'exec {faketime} -f {offset} {PROVISION} "$@"')
         host_vars(fleet, user, hermes_command=path)
     host_vars(fleet, MISSING, hermes_command="")
-    old = "import provision; provision.__version__ = '0.0.9'; from provision.cli.main import main; main()"
+    old = "import provision; provision.__version__ = '0.0.9'; from provision.__main__ import main; main()"
     host_vars(fleet, OLD, hermes_command=script(users[OLD], "provision-old", f'exec {sys.executable} -c "{old}" "$@"'))
     killed, cut = slow(fleet, KILLED), slow(fleet, CUT)
     return [

@@ -26,6 +26,21 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
     assert set(_loaded(f"from provision.cli.main import run; {quietly}")) == {"provision.cli.app", "provision.cli.main"}
 
 
+def test_ctrl_c_while_it_loads_is_no_traceback() -> None:
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from provision.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (4, "interrupted\n")
+
+
 def test_no_command_module_imports_anything_heavy() -> None:
     modules = [module for entry in COMMANDS.values() for module in entry[1:]]
     loaded = _loaded(f"import {', '.join('provision.cli.' + module for module in modules)}")
