@@ -37,12 +37,13 @@ def read_file(path: str, limits: Limits, *, follow: bool = False) -> Iterator[Bl
 
 
 def _content(path: str, descriptor: int, reading: Reading, size: int, limits: Limits) -> Iterator[Blob | Unreadable]:
-    head = read_at(descriptor, _HEAD_BYTES, 0) if size else b""
-    kind = sniff(head)
+    data = _at_once(descriptor, reading, size, limits)
+    head = data or (read_at(descriptor, _HEAD_BYTES, 0) if size else b"")
+    kind = sniff(head[:_HEAD_BYTES])
     if kind == "sqlite":
         yield from _database(path, descriptor, reading, size, limits)
     elif kind is None or kind in CLOSED:
-        yield from _plain(path, reading, size, limits)
+        yield _of_bytes(path, data) if data else _plain(path, reading, size, limits)
         if kind in CLOSED:
             yield Unreadable(path, f"{kind} archives cannot be opened here")
         elif path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
@@ -51,17 +52,27 @@ def _content(path: str, descriptor: int, reading: Reading, size: int, limits: Li
     else:
         with os.fdopen(os.dup(descriptor), "rb") as file:
             zipped = file if kind == "zip" else None
-            yield from unfold(path, _name(path), head, reading, limits, size=size, file=zipped)
+            yield from unfold(path, _name(path), head[:_HEAD_BYTES], reading, limits, size=size, file=zipped)
 
 
-def _plain(path: str, reading: Reading, size: int, limits: Limits) -> Iterator[Blob]:
+def _at_once(descriptor: int, reading: Reading, size: int, limits: Limits) -> bytes | None:
+    """All of a file of moderate size by one call; None, and nothing is read, where that is not all there is to it."""
+    if not 0 < size <= limits.whole_bytes or reading.sparse:
+        return None
+    data = read_at(descriptor, size + 1, 0)
+    return data if len(data) == size else None
+
+
+def _plain(path: str, reading: Reading, size: int, limits: Limits) -> Blob:
     if reading.sparse:
-        yield Blob(path, reading, None, Kind.BINARY, lambda match: _in_sparse(reading, match))
-    elif size <= limits.whole_bytes:
-        data = b"".join(reading)
-        yield Blob(path, data, None, Kind.BINARY if b"\0" in data[:8192] else Kind.TEXT)
-    else:
-        yield Blob(path, reading, None, Kind.STREAM)
+        return Blob(path, reading, None, Kind.BINARY, lambda match: _in_sparse(reading, match))
+    if size <= limits.whole_bytes:
+        return _of_bytes(path, b"".join(reading))
+    return Blob(path, reading, None, Kind.STREAM)
+
+
+def _of_bytes(path: str, data: bytes) -> Blob:
+    return Blob(path, data, None, Kind.BINARY if b"\0" in data[:8192] else Kind.TEXT)
 
 
 def _in_sparse(reading: Reading, match: Match) -> Spot:

@@ -7,21 +7,27 @@ twice by the same rule.
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from provision.detect.engine_re2 import compiled
 from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys
 from provision.detect.match import Confidence, Match, Span
+from provision.detect.needles import Kind
 from provision.detect.notsecret import is_not_secret
 from provision.detect.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from provision.detect.engine import Hits
     from provision.detect.rule import Rule
 
+Gates = Callable[[bytes, "Sequence[Span]"], dict[int, list[int]] | None]
+"""See `engine.Engine.gates`."""
 _CONTEXT = 64
 _LONGEST_WORD = 32
 _MEMORY_BYTES = 32 << 20
@@ -55,6 +61,9 @@ class Confirmer:
         for index, rule in enumerate(rules):
             for word in rule.keywords:
                 by_word.setdefault(word.lower().encode(), []).append(index)
+        self._gated = [index for index, rule in enumerate(rules) if rule.gate]
+        self._closable = frozenset(self._gated)
+        self.gates = tuple(rule.gate.encode("latin-1") for rule in rules if rule.gate)
         self._candidates = Candidates(known) if known else None
         for prefix in self._candidates.prefixes if self._candidates else ():
             by_word.setdefault(prefix.lower(), [])
@@ -62,16 +71,18 @@ class Confirmer:
         self._by_word = list(by_word.values())
         own = {prefix.lower() for prefix in self._candidates.prefixes} if self._candidates else set()
         self._own = [word in own for word in by_word]
+        self._before_gates = [not self._closable.isdisjoint(rules) for rules in self._by_word]
+        self._gates_reach = max((self._reach[index] for index in self._gated), default=0)
 
-    def matches(self, data: bytes, words: list[tuple[int, int]], marks: Sequence[int] = ()) -> list[Match]:
+    def matches(self, data: bytes, hits: Hits, gates: Gates) -> list[Match]:
         """All matches, unsorted, overlapping ones too, but for those inside of a surer one: those would not count."""
         found: list[Match] = []
         covered = _Covered()
         if self._candidates:
-            found += self._candidates.matches(data, [start for word, start in words if self._own[word]])
+            found += self._candidates.matches(data, [start for word, start in hits.words if self._own[word]])
             for match in found:
                 covered.add(match.start, match.end)
-        windows = self._windows(words, marks, len(data))
+        windows = self._windows(hits, len(data), self._ends(data, hits, gates))
         for index in sorted(windows, key=self._order.__getitem__):
             for start, end in windows[index]:
                 found += self._run(self._rules[index], data, start, end, covered)
@@ -81,11 +92,34 @@ class Confirmer:
         """The known key of more than so many bytes with which `data` begins."""
         return self._candidates.beginning(data, longer_than) if self._candidates else None
 
-    def _windows(self, words: list[tuple[int, int]], marks: Sequence[int], size: int) -> dict[int, list[Span]]:
+    def _ends(self, data: bytes, hits: Hits, gates: Gates) -> dict[int, list[int]] | None:
+        """For each rule with a gate, where matches of the gate end."""
+        leads, reach = self._before_gates, self._gates_reach
+        ranges: list[Span] = []
+        first = last = -1
+        for word, at in hits.words:
+            if leads[word]:
+                if last >= 0 and at - reach > last:
+                    ranges.append((first, last))
+                    first = at - reach
+                elif last < 0:
+                    first = max(at - reach, 0)
+                last = at + reach
+        if last < 0:
+            return {}
+        ends = gates(data, [*ranges, (first, last)])
+        return None if ends is None else {self._gated[gate]: at for gate, at in ends.items()}
+
+    def _windows(self, hits: Hits, size: int, ends: dict[int, list[int]] | None) -> dict[int, list[Span]]:
         windows: dict[int, list[Span]] = {index: [(0, size)] for index in self._always}
-        places = [(at, self._by_word[word]) for word, at in words]
-        if marks:
-            places = sorted([*places, *((at, self._marked) for at in marks)], key=lambda place: place[0])
+        closed = set() if ends is None else self._closable - ends.keys()
+        open_: dict[int, list[int]] = {}
+        for word in {word for word, _ in hits.words}:
+            if rules := [index for index in self._by_word[word] if index not in closed]:
+                open_[word] = rules
+        places = [(at, open_[word]) for word, at in hits.words if word in open_]
+        if marks := hits.needles.get(Kind.MARK):
+            places = sorted([*places, *((at, self._marked) for at in marks)], key=itemgetter(0))
         for at, rules in places:
             for index in rules:
                 reach = self._reach[index]
@@ -96,6 +130,9 @@ class Confirmer:
                     mine.append((at - reach, at + reach))
                 else:
                     windows[index] = [(max(at - reach, 0), at + reach)]
+        for index, opened in (ends or {}).items():
+            if index in windows:
+                windows[index] = [(start, end) for start, end in windows[index] if _one_between(opened, start, end)]
         return windows
 
     def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
@@ -120,6 +157,11 @@ class Confirmer:
         name = found.group(each.name) if each.name else None
         key = name.decode("utf-8", "replace") if name else None
         return Match(rule.id, rule.severity, rule.confidence, ((start, end),), Secret(text), (), known, key)
+
+
+def _one_between(ends: list[int], start: int, end: int) -> bool:
+    at = bisect.bisect_right(ends, start)
+    return at < len(ends) and ends[at] <= end
 
 
 class _Covered:

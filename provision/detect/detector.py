@@ -16,7 +16,7 @@ from provision.detect.entropy import HINT
 from provision.detect.needles import Kind, Needle, needles
 from provision.detect.resolve import resolved
 from provision.detect.rules import BUILTIN
-from provision.detect.sliding import Sliding
+from provision.detect.sliding import Sliding, slide
 
 if TYPE_CHECKING:
     import mmap
@@ -67,7 +67,8 @@ class Detector:
         own = {prefix.lower().encode() for prefix, _ in known.shapes if len(prefix) > len(_USUAL)} if known else set()
         self._sure = frozenset({b"sk-aisa-", *own})
         marks = tuple(Needle(Kind.MARK, rule.mark[0].encode("latin-1"), rule.mark[1]) for rule in rules if rule.mark)
-        self._engine = make_engine(engine, words, (*marks, *(_needles(words, prefixes, known) if decode else ())))
+        needles = (*marks, *(_needles(words, prefixes, known) if decode else ()))
+        self._engine = make_engine(engine, words, needles, self._confirmer.gates)
 
     @property
     def known(self) -> KnownKeys | None:
@@ -79,11 +80,14 @@ class Detector:
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
         """Every secret in `data`, sorted by place; of overlapping ones the surest."""
-        return list(self._windows(_whole(data)))
+        return list(slide(data, self._whole_window, WINDOW_BYTES, OVERLAP_BYTES))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:
         """The same over what arrives in pieces of any size, with offsets into the whole; memory stays bounded."""
-        return self._windows(chunks)
+        sliding = Sliding(self._whole_window, WINDOW_BYTES, OVERLAP_BYTES)
+        for chunk in chunks:
+            yield from sliding.feed(chunk)
+        yield from sliding.finish()
 
     def look(self, data: bytes) -> Look:
         """What is in `data` itself, without asking whether a line goes on in the next: for `stream`."""
@@ -113,12 +117,6 @@ class Detector:
         """All keywords, lower case, in the order of `Hits.words`."""
         return self._confirmer.words
 
-    def _windows(self, chunks: Iterable[bytes]) -> Iterator[Match]:
-        sliding = Sliding(self._whole_window, WINDOW_BYTES, OVERLAP_BYTES)
-        for chunk in chunks:
-            yield from sliding.feed(chunk)
-        yield from sliding.finish()
-
     def _whole_window(self, data: bytes) -> list[Match]:
         return resolved(self._matches(data, _NESTING if self._decode else 0))
 
@@ -130,7 +128,7 @@ class Detector:
             yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
 
     def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
-        yield from self._confirmer.matches(data, hits.words, hits.needles.get(Kind.MARK, ()))
+        yield from self._confirmer.matches(data, hits, self._engine.gates)
         if not nesting:
             return
         for view in (*views(data, hits), *colour_views(data, hits)):
@@ -159,11 +157,6 @@ def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKey
 def _stem(word: str) -> str:
     """What of a keyword is worth looking for in other encodings: the name without what stands behind it."""
     return "://" if "://" in word else word.removesuffix("%3d").rstrip(" =:\"'\\>])\r\n")
-
-
-def _whole(data: bytes | mmap.mmap | memoryview) -> Iterator[bytes]:
-    for at in range(0, len(data), WINDOW_BYTES):
-        yield bytes(data[at : at + WINDOW_BYTES])
 
 
 def _rebuilt(rules: tuple[Rule, ...] | None, known: KnownKeys | None, engine: EngineName, *flags: bool) -> Detector:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.detect.match import Span
     from provision.detect.needles import Kind, Needle
 
 EngineName = Literal["auto", "hyperscan", "re2"]
@@ -30,13 +33,18 @@ class Engine(Protocol):
     def hits(self, data: bytes) -> Hits:
         """Every keyword, whatever its case, and every needle in `data`, overlapping ones too."""
 
+    def gates(self, data: bytes, ranges: Sequence[Span]) -> dict[int, list[int]] | None:
+        """Where matches of each gate that lie in one of these ranges end, sorted; None when looking does not pay."""
 
-def make_engine(name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...]) -> Engine:
+
+def make_engine(
+    name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...], gates: tuple[bytes, ...] = ()
+) -> Engine:
     """The engine called `name`; `auto` takes Hyperscan where it is installed. Raises ImportError when it is not."""
     if name == "hyperscan" or (name == "auto" and importlib.util.find_spec("hyperscan")):
         from provision.detect.engine_hyperscan import HyperscanEngine  # noqa: PLC0415  an extra: may not be there
 
-        return HyperscanEngine(words, needles)
+        return HyperscanEngine(words, needles, gates)
     from provision.detect.engine_re2 import Re2Engine  # noqa: PLC0415  half a second that Hyperscan need not pay
 
     return Re2Engine(words, needles)

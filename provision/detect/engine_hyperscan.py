@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import sys
 import tempfile
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +19,25 @@ from provision.detect.engine import Hits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from provision.detect.match import Span
     from provision.detect.needles import Kind, Needle
 
-_WORTH_KEEPING = 200
+_WORTH_KEEPING = 0
 """Patterns from which on compiling takes longer than reading the result from a file."""
 
 
 class HyperscanEngine:
     """One pass over the bytes."""
 
-    def __init__(self, words: Sequence[bytes], needles: Sequence[Needle]) -> None:
+    def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[bytes] = ()) -> None:
+        self._words = len(words)
         self._lengths = [len(word) for word in words] + [needle.length for needle in needles]
-        self._kinds: list[Kind | None] = [None] * len(words) + [needle.kind for needle in needles]
+        self._kinds = [needle.kind for needle in needles]
         patterns = [_literal(word) for word in words] + [needle.pattern for needle in needles]
         caseless = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL
         flags = [caseless] * len(words) + [hyperscan.HS_FLAG_DOTALL] * len(needles)
         self._database = _database(patterns, flags) if patterns else None
+        self._gates = _database(list(gates), [hyperscan.HS_FLAG_DOTALL] * len(gates)) if gates else None
 
     def hits(self, data: bytes) -> Hits:
         """See `engine.Engine`."""
@@ -44,15 +48,27 @@ class HyperscanEngine:
         ends: list[tuple[int, int]] = []
         append = ends.append
         self._database.scan(data, match_event_handler=lambda index, _start, end, _flags, _context: append((index, end)))
-        kinds, lengths = self._kinds, self._lengths
+        lengths, first_needle = self._lengths, self._words
         for index, end in ends:
-            kind = kinds[index]
-            if kind is None:
+            if index < first_needle:
                 words.append((index, end - lengths[index]))
             else:
-                needles.setdefault(kind, []).append(end - lengths[index])
-        words.sort(key=lambda hit: hit[1])
+                needles.setdefault(self._kinds[index - first_needle], []).append(end - lengths[index])
+        words.sort(key=itemgetter(1))
         return Hits(words, {kind: sorted(set(starts)) for kind, starts in needles.items()})
+
+    def gates(self, data: bytes, ranges: Sequence[Span]) -> dict[int, list[int]]:
+        """See `engine.Engine`."""
+        found: dict[int, list[int]] = {}
+        if self._gates is None:
+            return found
+        for start, end in ranges:
+
+            def note(index: int, _start: int, at: int, _flags: int, _context: object, base: int = start) -> None:
+                found.setdefault(index, []).append(base + at)
+
+            self._gates.scan(data[start:end], match_event_handler=note)
+        return {index: sorted(ends) for index, ends in found.items()}
 
 
 def _literal(word: bytes) -> bytes:

@@ -13,6 +13,7 @@ from provision.detect.needles import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from provision.detect.match import Span
     from provision.detect.needles import Needle
 
 _MEMORY_BYTES = 64 << 20
@@ -47,6 +48,9 @@ class Re2Engine:
             found = self._words.find_matches_as_indexes(data.lower(), overlapping=True)
             words = sorted([(index, start) for index, start, _ in found], key=lambda hit: hit[1])
         return Hits(words, self._needles(data))
+
+    def gates(self, _data: bytes, _ranges: Sequence[Span]) -> None:
+        """See `engine.Engine`: here a gate costs what the rule behind it costs."""
 
     def _needles(self, data: bytes) -> dict[Kind, list[int]]:
         hits: dict[Kind, list[int]] = {}

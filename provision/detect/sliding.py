@@ -5,9 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterator
 
     from provision.detect.match import Match
+
+
+def slide(
+    data: bytes | mmap.mmap | memoryview, find: Callable[[bytes], list[Match]], window: int, overlap: int
+) -> Iterator[Match]:
+    """What `Sliding` gives for all of `data` at once, without a copy where one window holds it."""
+    settled = 0
+    while settled < len(data) or not settled:
+        more = len(data) >= settled + window + overlap
+        end = settled + window if more else len(data) + 1
+        base = max(settled - overlap, 0)
+        for match in find(bytes(data[base : end + overlap])):
+            if settled <= match.start + base < end:
+                yield match.moved(base) if base else match
+        settled = end
 
 
 class Sliding:

@@ -26,16 +26,19 @@ _ENDS = (
 _FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 
-_NAME = (
-    r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
+_SECRETS_NAME = (
+    r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
     r"|master|account|shared|service|app|client|license|deploy)[_-]?key"
     r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth|jwt|cookie)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
     r"|backup|main|default))?)"
 )
+_NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SECRETS_NAME})"
 _AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
 _SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
+_BLANK = r"\t\n\f\r "
+_BEARER = "(?:bearer |basic |token )?"
 
 _KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
 
@@ -57,6 +60,16 @@ _PLACEHOLDERS = (
 )
 
 
+def _gate(begin: str, outside: str) -> str:
+    """What begins like this, and goes on to what `plausible` asks of a value: a digit, or a capital behind small letters
+    behind a capital. `outside` are the bytes that cannot stand in the value."""
+    never = rf"{_BLANK}{outside}0-9\x80-\xff"
+    up, small, up_again = (rf"[^{never}{case}]{{0,250}}" for case in ("A-Z", "a-z", "A-Z"))
+    return rf"(?i:{begin})(?:[^{never}]{{0,250}}[0-9\x80-\xff]|{up}[A-Z]{small}[a-z]{up_again}[A-Z])".replace(
+        r"\s", f"[{_BLANK}]"
+    )
+
+
 def _assigned(
     name: str,
     description: str,
@@ -66,6 +79,7 @@ def _assigned(
     counter_examples: tuple[Example, ...],
     accept: Callable[[bytes], bool] = plausible,
     keywords: tuple[str, ...] = _KEYWORDS,
+    gate: str | None = None,
 ) -> Rule:
     return Rule(
         id=f"assigned-{name}",
@@ -78,6 +92,7 @@ def _assigned(
         examples=examples,
         counter_examples=counter_examples,
         reach=640,
+        gate=gate,
     )
 
 
@@ -96,6 +111,7 @@ RULES: tuple[Rule, ...] = (
             made("passwd: 'xK4", ALNUM, 6, "'"),
         ),
         counter_examples=_PLACEHOLDERS,
+        gate=_gate(rf"{_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
     ),
     _assigned(
         "line",
@@ -111,6 +127,7 @@ RULES: tuple[Rule, ...] = (
             made("smtp.password = Zz7", ALNUM, 9, "\r\n"),
         ),
         counter_examples=(*_PLACEHOLDERS, "password: str", "PASSWORD=correct", "token = f(x1y2z3A4b5C6)"),
+        gate=_gate(rf"{_SECRETS_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}", r"\"'`"),
     ),
     _assigned(
         "bare",
@@ -131,6 +148,9 @@ RULES: tuple[Rule, ...] = (
             "token=TOKEN_TYPE_2)",
             "api_key=settings.api_key2",
         ),
+        gate=rf"(?i){_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]".replace(
+            r"\s", f"[{_BLANK}]"
+        ),
     ),
     _assigned(
         "argument",
@@ -142,6 +162,7 @@ RULES: tuple[Rule, ...] = (
             made("('x-api-key', '", HEX, 32, "')"),
         ),
         counter_examples=("'AES_KEY', 'PKCS7_ISSUER_AND_SERIAL',", '("token", "application/x-www-form-urlencoded2")'),
+        gate=_gate(rf"[\"']{_SECRETS_NAME}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
     ),
     _assigned(
         "element",
@@ -169,6 +190,9 @@ RULES: tuple[Rule, ...] = (
             made('<add key="ApiKey" value="', ALNUM, 32, '"/>'),
         ),
         counter_examples=('{"name": "token", "value": "string"}', "- name: API_KEY\n  value: ${KEY}"),
+        gate=rf"(?i){_SECRETS_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]".replace(
+            r"\s", f"[{_BLANK}]"
+        ),
     ),
     _assigned(
         "flag",

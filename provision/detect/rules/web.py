@@ -63,6 +63,7 @@ _SCHEMES = [
     "ws",
 ]
 _WEB = ("http", "https", "ws", "wss", "git", "socks5", "socks5h")
+_BLANK = r"\t\n\f\r "
 _DATABASES = tuple(scheme for scheme in _SCHEMES if scheme not in _WEB)
 
 
@@ -163,6 +164,7 @@ RULES: tuple[Rule, ...] = (
             "https://host:8443/a@b",
         ),
         reach=768,
+        gate=r"(?i)(?:" + "|".join(_WEB) + rf")://[^{_BLANK}:/@\"'`<>\\?#&]{{1,80}}:[^{_BLANK}/@\"'`<>\\?#,]{{6,255}}@",
     ),
     Rule(
         id="dsn-url-token",
@@ -175,6 +177,7 @@ RULES: tuple[Rule, ...] = (
         counter_examples=("https://a-user-with-a-long-name-indeed@github.com/o/r.git",),
         accept=_opaque,
         reach=640,
+        gate="(?i)https?://[0-9A-Za-z_.-]{20,200}(?::x-oauth-basic)?@",
     ),
     Rule(
         id="assigned-authorization",
@@ -196,6 +199,8 @@ RULES: tuple[Rule, ...] = (
         ),
         accept=_opaque,
         reach=768,
+        gate=r"(?i)(?:bearer|authorization[\"'\\]{0,4}[\t\n\f\r ]{0,4}[:=,][\t\n\f\r ]{0,4}[\"'\\]{0,4}"
+        r"(?:bearer|token|apikey|key|api-key)?)(?:[\t\n\f\r ]|%20|\+|:){1,3}[0-9A-Za-z_.~+/=-]{16}",
     ),
     Rule(
         id="basic-login",
@@ -207,5 +212,6 @@ RULES: tuple[Rule, ...] = (
         examples=(_login,),
         counter_examples=("Authorization: Basic authentication", "basic training"),
         accept=_is_a_login,
+        gate="(?i)basic[ ]{1,2}[0-9A-Za-z+/]{8}",
     ),
 )
