@@ -72,6 +72,7 @@ def check_route(
             api_mode=manifest.api_mode,
             key_env=manifest.key_env,
             key_fingerprint=manifest.key_fingerprint,
+            managed=manifest.managed,
         ),
         now=now,
     )

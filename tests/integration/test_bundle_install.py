@@ -254,6 +254,25 @@ def test_managed_scope_holds_no_secret(endpoint: Endpoint) -> None:
     assert endpoint.install(bundle).plan.empty
 
 
+def test_a_managed_scope_left_behind_is_named_with_its_cure(endpoint: Endpoint) -> None:
+    endpoint.environ["HERMES_MANAGED_DIR"] = str(endpoint.managed)
+    managed = endpoint.install(with_profile(endpoint, MANAGED, generation=10))
+    assert "managed-left" not in {h.id for h in managed.check.hazards}
+    same = endpoint.install(with_profile(endpoint, PROFILE, generation=11))
+    assert same.ok
+    assert [(h.id, h.where) for h in same.check.hazards] == [("managed-left", f"{endpoint.managed}/config.yaml")]
+    bundle = with_profile(endpoint, replace(PROFILE, model="gpt-5"), generation=12)
+    other = endpoint.install(bundle)
+    assert not other.ok
+    [hazard] = [h for h in other.check.hazards if h.id == "wrong-model"]
+    assert hazard.where == f"{endpoint.managed}/config.yaml model.default"
+    assert "as root" in hazard.cure
+    for name in ("config.yaml", ".env"):
+        (endpoint.managed / name).unlink()
+    endpoint.managed.rmdir()
+    assert endpoint.install(bundle).ok
+
+
 @pytest.mark.parametrize("mode", [ApiMode.CHAT_COMPLETIONS, ApiMode.CODEX_RESPONSES, ApiMode.ANTHROPIC_MESSAGES])
 @pytest.mark.parametrize("delivery", list(SecretDelivery))
 @pytest.mark.parametrize("hermes_profile", [None, "work"])

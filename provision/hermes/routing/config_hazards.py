@@ -15,6 +15,8 @@ from provision.hermes.routing.providers import URL_KEYS, canonical, compatible, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_OUTRANKED = "the managed scope outranks what is installed in this home"
+_LEAVE_SCOPE = "as root, remove what an earlier install left there, unless it serves another user of this machine"
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie"})
 
 
@@ -58,6 +60,8 @@ def _documents(s: Situation) -> Iterator[Hazard]:
         if isinstance(layers.managed.mapping.get("model"), str):
             why = "a managed model that is no mapping replaces the whole model section, provider included"
             yield error("managed-model-text", f"{path} model", why, "write model: {default: …}")
+        if s.expected and not s.expected.managed and "x_provision" in layers.managed.mapping:
+            yield note("managed-left", path, _OUTRANKED, _LEAVE_SCOPE)
         if "secrets" in layers.managed.mapping:
             why = "Hermes reads secrets: from the home only"
             yield note("managed-secrets", f"{path} secrets", why, "set it in the home's config.yaml")
@@ -271,20 +275,24 @@ def mismatches(s: Situation, *, model: str, mode: str, fingerprint: str | None) 
     """Where the route differs from what is expected; nothing when nothing is."""
     if s.expected is None or s.runtime is None:
         return
-    want, where = s.expected, s.layers.user_path
+    want = s.expected
+    entry = ("providers", want.provider)
     if normal(s.requested).removeprefix("custom:") != normal(want.provider):
-        yield error("wrong-provider", where, "another provider than provisioned is in use", "install the bundle again")
+        yield _mismatch(s, "provider", "another provider than provisioned is in use", "model", "provider")
     if not same_url(s.base_url, want.base_url):
         why = f"requests go to {hostname(s.base_url) or 'nowhere'}, not to the provisioned URL"
-        yield error("wrong-url", where, why, "install the bundle again")
+        yield _mismatch(s, "url", why, *entry, "base_url")
     if model != want.model:
-        yield error("wrong-model", where, "another model than provisioned is asked", "install the bundle again")
+        yield _mismatch(s, "model", "another model than provisioned is asked", "model", "default")
     if want.api_mode not in {mode, "auto"}:
-        yield error("wrong-mode", where, f"the API mode is {mode}, not {want.api_mode}", "install the bundle again")
+        yield _mismatch(s, "mode", f"the API mode is {mode}, not {want.api_mode}", *entry, "api_mode")
     if want.key_fingerprint and fingerprint and fingerprint != want.key_fingerprint:
-        yield error(
-            "wrong-key",
-            s.runtime.key_source,
-            "another key than the provisioned one is sent",
-            "install the bundle again",
-        )
+        why = "another key than the provisioned one is sent"
+        yield error("wrong-key", s.runtime.key_source, why, "install the bundle again")
+
+
+def _mismatch(s: Situation, what: str, why: str, *path: str) -> Hazard:
+    """An error about a setting, and where to mend it: an install into the home is of no use against the managed scope."""
+    if s.expected and not s.expected.managed and s.layers.is_managed(*path):
+        return error(f"wrong-{what}", s.layers.where(*path), f"{why}: {_OUTRANKED}", _LEAVE_SCOPE)
+    return error(f"wrong-{what}", s.layers.user_path, why, "install the bundle again")

@@ -33,7 +33,10 @@ class Hazard:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the route ought to be; `base_url` as Hermes is given it, `key_fingerprint` None when not known."""
+    """What the route ought to be; `base_url` as Hermes is given it, `key_fingerprint` None when not known.
+
+    `managed`: whether it was installed in the managed scope, or in the home.
+    """
 
     provider: str
     base_url: str
@@ -41,6 +44,7 @@ class Expected:
     api_mode: str
     key_env: str
     key_fingerprint: str | None = None
+    managed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
