@@ -33,6 +33,9 @@ LINE_BREAK = re.compile(
     rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?"
 )
 """The end of a row and the beginning of the next one, with the frame of a box or a shell's backslash."""
+_BEFORE_KEYWORD = {ord(":"): re.compile(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
+"""Where a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
+_LONGEST_BEFORE = 16
 _ROWS = 200
 _ROW_BYTES = 2048
 _NARROWEST = 16
@@ -66,25 +69,44 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
 
 def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
-    starts = [start for word, start in hits.words if word in prefixes]
-    others = frozenset(starts)
-    starts = sorted({*starts, *hits.needles.get(Kind.BROKEN, ())})
+    places = [start for word, start in hits.words if word in prefixes]
+    places += hits.needles.get(Kind.MARK, ())
+    cut = frozenset(hits.needles.get(Kind.BROKEN, ()))
+    others = frozenset(key_start(data, place) for place in places)
     done = -1
-    for start in starts:
-        if start < done or (start and _letter(data[start - 1])):
+    for place in sorted({*places, *cut}):
+        if place < done or inside_word(data, place):
             continue
-        run = KEY_RUN.match(data, start, start + _ROW_BYTES)
-        if not run or not (line_break := LINE_BREAK.match(data, run.end())):
-            done = run.end() if run else done  # what begins later in this run ends there, too
+        end = row_end(data, place, _ROW_BYTES)
+        line_break = LINE_BREAK.match(data, end)
+        if not line_break:
+            done = end  # what begins later in this run ends there, too
             continue
-        ranges = rows(data, start, run.end(), line_break.end(), others)
+        ranges = rows(data, key_start(data, place), end, line_break.end(), () if place in cut else others)
         if len(ranges) > 1:
             done = ranges[-1][1]
             yield from _across(data, ranges, find)
 
 
-def _letter(byte: int) -> bool:
-    return chr(byte).isalnum() and byte < 128
+def key_start(data: bytes, place: int) -> int:
+    """Where the key begins whose keyword or mark stands at `place`."""
+    start = place
+    if before := _BEFORE_KEYWORD.get(data[place]):
+        while start and place - start < _LONGEST_BEFORE and before.match(data, start - 1):
+            start -= 1
+    return start
+
+
+def row_end(data: bytes, place: int, longest: int) -> int:
+    """Where the row of a key's characters ends that goes on from a keyword or mark at `place`."""
+    first = place + (data[place] in _BEFORE_KEYWORD)
+    run = KEY_RUN.match(data, first, place + longest)
+    return run.end() if run else first
+
+
+def inside_word(data: bytes, place: int) -> bool:
+    """Whether a letter or digit stands before a keyword that begins with one."""
+    return place > 0 and data[place] not in _BEFORE_KEYWORD and data[place - 1] < 128 and chr(data[place - 1]).isalnum()
 
 
 def rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:

@@ -13,7 +13,7 @@ from provision.detect.confirm import Confirmer
 from provision.detect.encodings import views
 from provision.detect.engine import make_engine
 from provision.detect.entropy import HINT
-from provision.detect.needles import Kind, Needle, needles
+from provision.detect.needles import Needle, mark_needles, needles
 from provision.detect.resolve import resolved
 from provision.detect.rules import BUILTIN
 from provision.detect.sliding import Sliding, slide
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
     from provision.detect.rule import Rule
-    from provision.detect.view import View
 
 WINDOW_BYTES = 1 << 20
 """What is looked at in one go: enough to make little of what is looked at twice, and it fits into a cache."""
@@ -66,7 +65,7 @@ class Detector:
         self._prefixes = {index: word for index, word in enumerate(words) if word in prefixes}
         own = {prefix.lower().encode() for prefix, _ in known.shapes if len(prefix) > len(_USUAL)} if known else set()
         self._sure = frozenset({b"sk-aisa-", *own})
-        marks = tuple(Needle(Kind.MARK, rule.mark[0].encode("latin-1"), rule.mark[1]) for rule in rules if rule.mark)
+        marks = mark_needles((rule.mark for rule in rules if rule.mark), decode=decode)
         needles = (*marks, *(_needles(words, prefixes, known) if decode else ()))
         self._engine = make_engine(engine, words, needles, self._confirmer.gates)
 
@@ -98,9 +97,9 @@ class Detector:
         """The known key of more than so many bytes with which `data` begins."""
         return self._confirmer.known_at(data, longer_than)
 
-    def readings(self, data: bytes) -> list[View]:
-        """What `data` says when its encodings are undone."""
-        return list(views(data, self._engine.hits(data)))
+    def hits(self, data: bytes) -> Hits:
+        """Where in `data` it is worth looking."""
+        return self._engine.hits(data)
 
     @property
     def sure(self) -> frozenset[bytes]:

@@ -24,7 +24,7 @@ REGION_BYTES = 16 << 10
 _SEEN_AROUND = 4 << 10
 """A hit this far from the end of a region that was decoded is not decoded again."""
 _BEFORE, _AFTER = 256, 512
-_JSON = re.compile(rb'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])')
+_JSON = re.compile(rb'\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt])')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -80,6 +80,8 @@ def _json(escape: bytes) -> bytes:
     letter = escape[1:2]
     if letter == b"u":
         return chr(int(escape[2:], 16)).encode("utf-8", "surrogatepass")  # noqa: FURB166  not a prefix that int knows
+    if letter == b"x":
+        return bytes((int(escape[2:], 16),))  # noqa: FURB166  not a prefix that int knows
     return _JSON_MEANING.get(letter, letter)
 
 
@@ -101,6 +103,8 @@ def _hex(data: bytes, hits: Hits) -> Iterator[Segment]:
 
 def _blocks(data: bytes) -> Iterator[int]:
     """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
+    if b"\n" not in data:
+        return
     at = 0
     block = _FIRST_BLOCK.match(data) or _BLOCK.search(data)
     while block:

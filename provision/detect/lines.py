@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from provision.detect.broken import KEY_RUN, looks_random
+from provision.detect.broken import KEY_RUN, inside_word, key_start, looks_random, row_end
+from provision.detect.encodings import views
 from provision.detect.match import Confidence, Match, Severity
 from provision.detect.needles import BASE64_KINDS, Kind
 from provision.detect.notsecret import is_not_secret
@@ -20,7 +21,10 @@ from provision.detect.secret import Secret
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped, placeholder
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from provision.detect.detector import Detector, Look
+    from provision.detect.match import Span
 
 Mask = tuple[int, int, Match]
 CONTEXT_BYTES = 4 << 10
@@ -38,6 +42,7 @@ _ROW_BYTES = 2048
 _KEY_BYTES = 4096
 _BODY = 6
 _REACH_BYTES = 1024
+_LONGEST_KEYWORD = 64
 _ENCODED = (*BASE64_KINDS, Kind.HEX)
 
 
@@ -98,6 +103,8 @@ class Lines:
         end = max(line.rfind(each) for each in (b" ", b"\t", b"\r")) + 1
         if end <= given:
             return given, False
+        if self._goes_on_in(line):
+            return given, True
         first = max(given - _REACH_BYTES, 0)
         matches, hits = self._state.detector.look(line[first:end])
         stop = min([end, *(first + match.start for match in matches)])
@@ -108,7 +115,14 @@ class Lines:
             named = word not in self._state.detector.prefixes
             if not named or line[behind:].strip(b" :="):  # else a prompt: what will follow is held when it comes
                 stop = min(stop, _word_start(line, first + start))
+                break  # those that follow begin later
         return max(stop, given), stop < end
+
+    def _goes_on_in(self, line: bytes) -> bool:
+        """Whether the line before ends in the beginning of a keyword that goes on in this one."""
+        before = self._context[-_LONGEST_KEYWORD:]
+        places = self._state.detector.hits(before + line[:_LONGEST_KEYWORD]).needles.get(Kind.BROKEN, ())
+        return any(before.find(b"\n", place) == len(before) - 1 for place in places)
 
     def masks(self, lines: bytes) -> list[Mask]:
         """The ranges of `lines` to mask, in order; each line but the last one ever must end in a line end."""
@@ -130,10 +144,12 @@ class _Work:
         self._base = base
         self._hits = look.hits
         prefixes = state.detector.prefixes
-        self._anew = {start for word, start in look.hits.words if word in prefixes}  # a list of keys is no wrapped key
+        self._starts = [start for word, start in look.hits.words if word in prefixes]
+        self._starts += look.hits.needles.get(Kind.MARK, ())
+        self._anew = {key_start(text, place) for place in self._starts}  # a list of keys is no wrapped key
         self._masks: dict[int, list[Mask]] = {}
         self._care: set[int] = set()
-        self._tails: dict[int, int] = {}
+        self._tails: dict[int, Span] = {}
         self._cut: dict[int, int] = {}
         self._sort(look.matches)
         self._find_tails()
@@ -174,21 +190,20 @@ class _Work:
 
     def _find_tails(self) -> None:
         """Keywords from which a key may run to the end of its line, and those that a line end cuts."""
-        text, prefixes = self._text, self._state.detector.prefixes
-        places = [(start, True) for word, start in self._hits.words if word in prefixes]
+        text = self._text
+        places = [(start, True) for start in self._starts]
         places += [(start, False) for kind in _ENCODED for start in self._hits.needles.get(kind, ())]
         done = self._base
         for place, plain in sorted(places):
-            if place < done or (plain and place and _letter(text[place - 1])):
+            if place < done or (plain and inside_word(text, place)):
                 continue
-            run = KEY_RUN.match(text, place, place + _KEY_BYTES)
-            done = run.end() if run else done
-            if run and _LINE_END.match(text, run.end()):
-                line = self._line_start(place)
-                self._tails[line] = min(place, self._tails.get(line, place))
+            done = row_end(text, place, _KEY_BYTES)
+            if _LINE_END.match(text, done):
+                start = key_start(text, place) if plain else place
+                self._tails.setdefault(self._line_start(place), (start, done))
         for place in self._hits.needles.get(Kind.BROKEN, ()):
             following = self._line_end(self._line_start(place))
-            if following >= self._base and not (place and _letter(text[place - 1])):
+            if following >= self._base and not inside_word(text, place):
                 self._cut[following] = place
 
     def _pem_lines(self) -> set[int]:
@@ -203,10 +218,10 @@ class _Work:
         if start in self._care:
             self._masks[start] = self._with_context(start, end)
         opened, self._state.open = self._state.open, None
-        if opened is None and start in self._cut:
-            opened = self._cut_keyword(self._cut[start])
         if opened:
-            self._go_on(opened, start, end)
+            self._go_on(opened, start, end, self._anew)
+        elif start in self._cut:
+            self._go_on(self._cut_keyword(self._cut[start]), start, end, ())
         if not self._state.open and start in self._tails:
             self._open_tail(start, end)
         self._pem_begins(start, end)
@@ -222,17 +237,17 @@ class _Work:
                     masks.append((low, high, match))
         return masks
 
-    def _cut_keyword(self, place: int) -> _Open | None:
+    def _cut_keyword(self, place: int) -> _Open:
         """What a keyword that a line end cuts leaves: nothing is masked yet."""
-        run = KEY_RUN.match(self._text, place)
-        line = self._line_start(place)
-        return _Open(run[0], run.end() - line, 1, None, whole=False) if run else None
+        end = row_end(self._text, place, _KEY_BYTES)
+        text = self._text[key_start(self._text, place) : end]
+        return _Open(text, end - self._line_start(place), 1, None, whole=False)
 
-    def _go_on(self, opened: _Open, start: int, end: int) -> None:
-        """The line after one that left a key open."""
+    def _go_on(self, opened: _Open, start: int, end: int, others: Container[int]) -> None:
+        """The line after one that left a key open; it is over where one of the `others` begins."""
         indent = _INDENT.match(self._text, start, end)
         head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
-        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in self._anew:
+        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in others:
             return
         content = len(self._text[start:end].rstrip(b"\r\n"))
         fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
@@ -270,16 +285,12 @@ class _Work:
         detector = self._state.detector
         return any(
             word in detector.prefixes and at + len(detector.words[word]) == len(text)
-            for word, at in detector.look(text).hits.words
+            for word, at in detector.hits(text).words
         )
 
     def _open_tail(self, start: int, end: int) -> None:
         """A line that ends in the beginning of a key, or in a key that may not be over."""
-        place = self._tails[start]
-        run = KEY_RUN.match(self._text, place, place + _KEY_BYTES)
-        if not run:
-            return
-        stop = run.end()
+        place, stop = self._tails[start]
         width = stop - start
         for low, high, match in self._masks.get(start, ()):
             if high > place and low <= stop:
@@ -297,24 +308,28 @@ class _Work:
     def _beginning(self, text: bytes) -> int | None:
         """Where in `text` the beginning of a key begins that reaches to its end; None when there is none."""
         detector = self._state.detector
-        for word, at in detector.look(text).hits.words:
-            if word not in detector.prefixes or (at and _letter(text[at - 1])):
-                continue
-            if self._enough(word, text[at:]):
+        hits = detector.hits(text)
+        for word, at in hits.words:
+            if word in detector.prefixes and not inside_word(text, at) and self._enough(word, text, at):
+                return key_start(text, at)
+        for at in hits.needles.get(Kind.MARK, ()):
+            if not inside_word(text, at) and b"." in text[at:]:  # what stands before the dot is public
                 return at
-        for view in detector.readings(text):
-            for word, at in detector.look(view.text).hits.words:
+        for view in views(text, hits):
+            for word, at in detector.hits(view.text).words:
                 if word in self._state.sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
                     return view.begins(at)
         return None
 
-    def _enough(self, word: int, key: bytes) -> bool:
+    def _enough(self, word: int, text: bytes, at: int) -> bool:
         """Whether this is more than a keyword, and no placeholder."""
         begins = self._state.detector.words[word]
+        key = text[at:]
         body = key[len(begins) :]
         if word in self._state.sure:
             return bool(body) and not placeholder(key.decode("latin-1"))
-        if not (begins[-1:] in b"-_." or b".eyJ" in body) or len(body) < _BODY or not looks_random(body):
+        tells = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
+        if not tells or len(body) < _BODY or not looks_random(body):
             return False
         return not is_not_secret(key.decode("latin-1"), _CUT_RULE, b"")
 
@@ -353,20 +368,16 @@ class _Work:
 
 def _plausible(opened: _Open, head: bytes, content: int, follows: bytes) -> bool:
     """Whether `head` belongs to a key that was whole without it: see `broken.goes_on`."""
-    if content > opened.width + 1 or follows in {b"=", b":", b"("}:
-        return False
     if aisa_shaped((opened.text + head).decode("latin-1")[-AISA_KEY_LENGTH:]):
         return True
+    if content > opened.width + 1 or follows in {b"=", b":", b"("}:
+        return False
     return opened.rows > 1 or (opened.width >= 16 and looks_random(head))
 
 
 def _partial(text: bytes) -> Match:
     secret = Secret(text.decode("latin-1"))
     return Match(_CUT_RULE, Severity.HIGH, Confidence.MEDIUM, ((0, len(text)),), secret, ("wrapped",))
-
-
-def _letter(byte: int) -> bool:
-    return byte < 128 and chr(byte).isalnum()
 
 
 def _word_start(line: bytes, place: int) -> int:

@@ -8,12 +8,13 @@ says only that it is worth decoding what stands around it.
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Class = frozenset[int]
 """The bytes that may stand at one place."""
@@ -24,6 +25,8 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE = {ord("+"): ord("-"), ord("/"): ord("_")}
 _COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e")
 _CODE: Class = frozenset(b"[](")
+_OF_KEYS = b"[A-Za-z0-9_-]"
+_OF_KEYS_IN_HEX = b"(?:2[dD]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])"
 _EVENT_MARKS = (b'"]\n[', b'"]\r\n[')
 
 
@@ -36,7 +39,7 @@ class Kind(StrEnum):
     HEX = "hex digits"
     UTF16 = "two bytes a character"
     URL = "percent signs"
-    JSON = "backslash u"
+    JSON = "backslash u, backslash x"
     BROKEN = "a keyword with a line break inside"
     MARK = "the beginning of a key that has no keyword"
     COLOUR = "the beginning of a colour code, or of the next event of a terminal recording"
@@ -60,45 +63,77 @@ def needles(keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[
     `prefixes` begin a key, so a line break may cut them; those of `nested` are looked for in two encodings at once.
     Of keywords that hold one another the shortest is enough.
     """
-    found: dict[tuple[Kind, bytes], Needle] = {}
-
-    def add(kind: Kind, classes: list[Class]) -> None:
-        pattern = b"".join(_class(each) for each in classes)
-        found[kind, pattern] = Needle(kind, pattern, len(classes))
-
-    def add_base64(word: list[Class]) -> None:
-        for shift, kind in enumerate(BASE64_KINDS):
-            add(kind, base64_classes(word, shift))
-
-    for keyword in shortest(keywords):
-        word = [_either_case(byte) for byte in keyword.encode()]
-        add_base64(word)
-        add(Kind.HEX, _hex(word))
-        add(Kind.UTF16, _wide(word))
-        if not keyword.isalnum():
-            add(Kind.URL, _punctuation_escaped(word, b"%"))
-    for keyword in shortest(nested):
-        word = [_either_case(byte) for byte in keyword.encode()]
-        add_base64(_wide(word))
-        for shift in range(3):
-            add_base64(base64_classes(word, shift))
-    for classes in _broken(prefixes):
-        add(Kind.BROKEN, classes)
-    for mark in _COLOUR_MARKS:
-        add(Kind.COLOUR, [*_exactly(mark), _CODE])
-    for mark in _EVENT_MARKS:
-        add(Kind.COLOUR, _exactly(mark))
-    add(Kind.URL, _escaped([_PRINTABLE] * 3, b"%"))
-    add(Kind.JSON, _escaped([_PRINTABLE] * 3, b"\\u00"))
-    return tuple(found.values())
+    every = itertools.chain(
+        *(_encoded(_either_cases(keyword)) for keyword in shortest(keywords)),
+        (_needle(Kind.URL, _punctuation_escaped(_either_cases(each), b"%")) for each in _with_punctuation(keywords)),
+        *(_encoded_twice(_either_cases(keyword)) for keyword in shortest(nested)),
+        *(_broken(_either_cases(keyword)) for keyword in shortest(prefixes)),
+        (_needle(Kind.COLOUR, [*_exactly(mark), _CODE]) for mark in _COLOUR_MARKS),
+        (_needle(Kind.COLOUR, _exactly(mark)) for mark in _EVENT_MARKS),
+        *itertools.starmap(_escaped_letters, ((Kind.URL, b"%"), (Kind.JSON, b"\\u00"), (Kind.JSON, b"\\x"))),
+    )
+    return tuple(dict.fromkeys(every))
 
 
-def _broken(prefixes: tuple[str, ...]) -> Iterator[list[Class]]:
-    for keyword in shortest(prefixes):
-        word = [_either_case(byte) for byte in keyword.encode()]
-        for at in range(1, len(word)):
-            for line_end in (b"\n", b"\r\n"):
-                yield [*word[:at], *_exactly(line_end), *word[at:]]
+def mark_needles(marks: Iterable[tuple[str, int]], *, decode: bool) -> Iterator[Needle]:
+    """The marks of rules, and with `decode` also how they look in other encodings and over a line end.
+
+    Raises ValueError for a mark that is not one class, or one letter, for each of its bytes.
+    """
+    for mark, length in marks:
+        yield Needle(Kind.MARK, mark.encode("latin-1"), length)
+        classes = [
+            frozenset(byte for byte in range(128) if re.fullmatch(each, chr(byte)))
+            for each in re.findall(r"\[[^\]]+\]|\w", mark)
+        ]
+        if len(classes) != length:
+            raise ValueError("a mark must be one class for each of its bytes")
+        if decode:
+            yield from _encoded(classes)
+            yield from _broken(classes)
+
+
+def _needle(kind: Kind, classes: list[Class]) -> Needle:
+    return Needle(kind, b"".join(map(_class, classes)), len(classes))
+
+
+def _in_base64(word: list[Class]) -> Iterator[Needle]:
+    for shift, kind in enumerate(BASE64_KINDS):
+        yield _needle(kind, base64_classes(word, shift))
+
+
+def _encoded(word: list[Class]) -> Iterator[Needle]:
+    yield from _in_base64(word)
+    yield _needle(Kind.HEX, _hex(word))
+    yield _needle(Kind.UTF16, _wide(word))
+
+
+def _encoded_twice(word: list[Class]) -> Iterator[Needle]:
+    yield from _in_base64(_wide(word))
+    for shift in range(3):
+        yield from _in_base64(base64_classes(word, shift))
+
+
+def _broken(word: list[Class]) -> Iterator[Needle]:
+    for at in range(1, len(word)):
+        for line_end in (b"\n", b"\r\n"):
+            yield _needle(Kind.BROKEN, [*word[:at], *_exactly(line_end), *word[at:]])
+
+
+def _escaped_letters(kind: Kind, mark: bytes) -> Iterator[Needle]:
+    """Three escapes in a row, and a key's character as an escape beside one as it is: nothing else has a reason for that."""
+    yield _needle(kind, _escaped([_PRINTABLE] * 3, mark))
+    escape = re.escape(mark) + _OF_KEYS_IN_HEX
+    for pattern in (_OF_KEYS + escape, escape + _OF_KEYS):
+        yield Needle(kind, pattern, len(mark) + 3)
+
+
+def _with_punctuation(keywords: tuple[str, ...]) -> list[str]:
+    return [keyword for keyword in shortest(keywords) if not keyword.isalnum()]
+
+
+def _either_cases(word: str) -> list[Class]:
+    return [_either_case(byte) for byte in word.encode()]
 
 
 def _exactly(text: bytes) -> list[Class]:

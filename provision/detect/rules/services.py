@@ -28,6 +28,21 @@ TELEGRAM = Rule(
     counter_examples=("12345678:AA" + "x" * 33, "00112233:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55"),
 )
 
+TELEGRAM_END = Rule(
+    id="telegram-token-end",
+    description="Telegram bot token whose number begins in the row above",
+    severity=Severity.HIGH,
+    confidence=Confidence.MEDIUM,
+    keywords=(":aa",),
+    pattern=r"(?m:^)(?P<secret>\d{0,7}:AA[A-Za-z0-9_-]{33})(?:[^A-Za-z0-9_+/=-]|$)",
+    entropy=3.5,
+    examples=(
+        made("bot 110201\n543:AA", ALNUM, 33, "\n"),
+        made("token=7102015431\r\n:AA", URLSAFE, 33),
+    ),
+    counter_examples=("12:AAAAB3NzaC1yc2EAAAADAQABAAABgQDLh0fPz9fV4", "x12:AA" + "bC3dE5fG7hJ" * 3),
+)
+
 _DIGITS = "[MNO][DTjz][AEIMQUYcgk][wxyz0-5]"
 """Three digits in base64. A bot's token begins with its id in base64, 17 to 19 digits of it."""
 
@@ -37,7 +52,7 @@ DISCORD = Rule(
     severity=Severity.HIGH,
     confidence=Confidence.HIGH,
     keywords=(),
-    mark=(_DIGITS * 3, 12),
+    mark=(_DIGITS * 5, 20),
     pattern=rf"{LEFT}(?P<secret>(?:{_DIGITS}){{5}}[0-9A-Za-z]{{2,8}}\.[0-9A-Za-z_-]{{6}}\.[0-9A-Za-z_-]{{27,40}})",
     entropy=4.0,
     examples=(_discord, lambda: _discord().replace("=", "\\n"), lambda: "see " + _discord().partition("=")[2]),
@@ -90,6 +105,7 @@ RULES: tuple[Rule, ...] = (
         partial(parts, ("https://hooks.slack.com/services/T", UPPER, 10), ("/B", UPPER, 10), ("/", ALNUM, 24)),
     ),
     TELEGRAM,
+    TELEGRAM_END,
     DISCORD,
     token(
         "discord-webhook",

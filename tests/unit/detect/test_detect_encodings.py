@@ -37,6 +37,28 @@ def test_an_unknown_key_is_found_in_every_form(engine: str, form: str, data: byt
     assert len(found(UNKNOWN[engine], data)) == 1
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("escape", ["\\u{:04x}", "\\x{:02X}", "%{:02x}"])
+@pytest.mark.parametrize("at", [(0,), (1,), (2,), (4,), (7,), (1, 2), (0, 2, 4, 6), (0, 1, 2, 3, 4, 5, 6, 7)], ids=str)
+def test_escapes_inside_the_prefix_hide_nothing(engine: str, escape: str, at: tuple[int, ...]) -> None:
+    written = "".join(escape.format(ord(c)) if n in at else c for n, c in enumerate(KEY))
+    for around in ('say "{}" now', "{}", '{{\\"note\\": \\"{}\\"}}'):
+        data = around.format(written).encode()
+        matches = found(UNKNOWN[engine], data)
+        assert len(matches) == 1
+        assert data[matches[0].start : matches[0].end] == written.encode()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_key_without_a_keyword_is_found_in_other_encodings_too(engine: str) -> None:
+    token = base64.b64encode(b"109384756210938475").decode() + f".{KEY[-40:-34]}.{KEY[-38:]}"
+    for before in ("", ":", ": ", "-=-"):
+        text = f"{before}{token} ".encode()
+        wide = text.decode().encode("utf-16-le")
+        for data in (base64.b64encode(text), text.hex().encode(), text.hex().upper().encode(), wide):
+            assert [match.secret.reveal() for match in UNKNOWN[engine].scan(b"see " + data + b" ok\n")] == [token]
+
+
 @pytest.mark.parametrize(("form", "data"), FORMS, ids=[form for form, _ in FORMS])
 def test_nothing_is_left_once_the_spans_are_masked(form: str, data: bytes) -> None:
     masked = bytearray(data)

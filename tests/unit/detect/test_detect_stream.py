@@ -42,6 +42,46 @@ def test_a_line_that_ends_in_the_beginning_of_a_key_is_masked_at_once() -> None:
     assert starred(rest) == b"*" * 27 + b"\n" + b"*" * 4 + b"\ndone\n"
 
 
+TELEGRAM = f"7102015431:{'AA'}{KEY[-33:]}"
+DISCORD = base64.b64encode(b"109384756210938475").decode() + f".{KEY[-40:-34]}.{KEY[-38:]}"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("token", "secret"), [(TELEGRAM, TELEGRAM[13:]), (DISCORD, DISCORD[25:])], ids=["telegram", "discord"]
+)
+def test_tokens_that_begin_with_a_number_are_masked_wherever_a_line_end_cuts_them(
+    token: str, secret: str, end: str
+) -> None:
+    for cut in range(1, len(token)):
+        data = f"see {token[:cut]}{end}{token[cut:]}{end}(plain words){end}".encode()
+        streams = {starred(streamed(UNKNOWN, data, itertools.repeat(size))) for size in (1, 20, 1 << 20)}
+        assert len(streams) == 1, cut
+        whole = bytearray(data)
+        for match in UNKNOWN.scan(data):
+            for first, last in match.spans:
+                whole[first:last] = b"*" * (last - first)
+        for text in (streams.pop(), bytes(whole)):
+            assert not any(secret[at : at + 8].encode() in text for at in range(len(secret) - 7)), cut
+            assert text.endswith(f"{end}(plain words){end}".encode())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_keyword_that_a_line_end_cuts_is_not_shown_before_the_end_of_its_line(end: str) -> None:
+    for cut in range(1, 9):
+        data = f"see {KEY[:cut]}{end}{KEY[cut:]} more words{end}".encode()
+        for size in (1, 20, 1 << 20):
+            text = starred(streamed(UNKNOWN, data, itertools.repeat(size)))
+            assert text.endswith(f"{'*' * (len(KEY) - cut)} more words{end}".encode()), (cut, size)
+
+
+def test_a_list_of_tokens_is_no_wrapped_token() -> None:
+    for token in (TELEGRAM, DISCORD):
+        data = "".join(f"{token[:-1]}{letter}\n" for letter in "abcdefg").encode()
+        assert {len(match.secret.reveal()) for match in UNKNOWN.scan(data)} == {len(token)}
+        assert starred(streamed(UNKNOWN, data, itertools.repeat(50))) == (b"*" * len(token) + b"\n") * 7
+
+
 def test_the_parts_of_one_key_carry_one_match() -> None:
     pieces = streamed(UNKNOWN, folded(f"$ echo {KEY}", 20).encode() + b"\n", itertools.repeat(3))
     assert len({id(piece.match) for piece in pieces if piece.match}) == 1
