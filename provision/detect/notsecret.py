@@ -56,6 +56,7 @@ _CODE = re.compile(
 _NAME_BEFORE = re.compile(
     r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE
 )
+_ASSIGNMENT = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
 _NOT_A_SECRETS_NAME = re.compile(
     r"""(?ix) (?:^|[_.-]) (?:
           public|publishable|pub|public_?key|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object
@@ -86,7 +87,7 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
     guessed = rule_id.startswith("assigned-") or rule_id in GUESSES
     if _stands_for_something(value) or _example(value, guessed=guessed):
         return True
-    return guessed and (_other_thing(value) or _named_otherwise(value, context))
+    return guessed and (_other_thing(value) or _named_otherwise(value, context) or _own_assignment(value, context))
 
 
 def _stands_for_something(value: str) -> bool:
@@ -143,6 +144,12 @@ def _says_something(value: str) -> bool:
     except ValueError:
         return False
     return text.isprintable() and word_share(text) > 0.5
+
+
+def _own_assignment(value: str, context: bytes) -> bool:
+    """Whether it is the assignment in the next line: the name that was found has no value."""
+    before = context.partition(value.encode("utf-8", "surrogateescape"))[0].rstrip(b" \t")
+    return before.endswith(b"\n") and bool(_ASSIGNMENT.match(value))
 
 
 def _named_otherwise(value: str, context: bytes) -> bool:

@@ -71,6 +71,8 @@ ENCODED = {
     "base64 of more": lambda v: base64.b64encode(f"x{v}yz".encode()).decode(),
     "hex": lambda v: v.encode().hex(),
     "json escapes": lambda v: "".join(c if c.isalpha() or c == "-" else f"\\u{ord(c):04x}" for c in v),
+    "escaped letters": lambda v: "".join(f"\\x{ord(c):02x}" if i % 5 == 2 else c for i, c in enumerate(v)),
+    "one escaped letter": lambda v: f"{v[:4]}%{ord(v[4]):02X}{v[5:]}",
     "coloured": lambda v: "".join(f"\x1b[3{i % 8}m{c}" for i, c in enumerate(v)) + "\x1b[0m",
     "coloured in the middle": lambda v: f"{v[:17]}\x1b[1;31m{v[17:]}\x1b[0m",
 }
@@ -131,13 +133,13 @@ def test_text(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[
 
 
 @ALL
-@given(documents(tuple(ENCODED)), SIZES)
-def test_encodings(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[int]) -> None:
+@given(documents(tuple(ENCODED)), SIZES, st.sampled_from(Style))
+def test_encodings(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[int], style: Style) -> None:
     data, _, planted = document
-    result = _streamed(data, sizes)
+    result = _streamed(data, sizes, style)
     _nothing_left(planted, re.sub(rb"\x1b\[[0-9;]*m", b"", result))
-    assert result == redact_bytes(data, session(*KNOWN), "x")
-    assert redact_bytes(result, session(*KNOWN), "x") == result
+    assert result == redact_bytes(data, session(*KNOWN, style=style), "x")
+    assert redact_bytes(result, session(*KNOWN, style=style), "x") == result
     for line in FILLER[1:4]:
         assert result.count(line.encode()) == data.count(line.encode())
 

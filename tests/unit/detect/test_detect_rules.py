@@ -202,3 +202,11 @@ def _seconds(detector: Detector, data: bytes) -> float:
     begun = time.process_time()
     detector.scan(data)
     return time.process_time() - begun
+
+
+def test_a_name_without_a_value_does_not_take_the_assignment_in_the_next_line() -> None:
+    value = f"HERMES_HOME={filler('next line', ALNUM, 16)}"
+    for between in (b"", b"  ", b"\n\t"):
+        assert is_not_secret(value, "assigned-bare", b"API_KEY=\n" + between + value.encode())
+    assert not is_not_secret(value, "assigned-bare", b"API_KEY=" + value.encode())
+    assert not is_not_secret(value.partition("=")[2], "assigned-bare", b"API_KEY:\n" + value.encode()[12:])
