@@ -10,7 +10,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Output, Run
-from provision.errors import Exit, ProvisionError
+from provision.errors import Exit, NothingMatchedError, ProvisionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,8 @@ def checklist(
     workspace = _workspace(run)
     keys = _known(run, workspace, known)
     seen, unseen, files = _look(paths, Detector((*rules_of(rules, run.say), *TYPED), keys), secrets.token_bytes(32))
+    if not files and not unseen:
+        raise NothingMatchedError(f"there is no file in {paths[0]}", hint="name what is to be published")
     now = datetime.now(UTC)
     items = judge(seen, unseen, _records(workspace, user or ()), now.date())
     result = report.Result(items, tuple(str(path) for path in paths), files, now)

@@ -197,6 +197,12 @@ def test_what_cannot_be_read_is_never_a_pass(workspace: Path, key: str, capsys: 
     assert run(["checklist", "there-is-none"]) == 1
 
 
+def test_nothing_to_look_at_is_no_pass(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workspace / "empty").mkdir()
+    assert run(["checklist", "empty"]) == 3
+    assert "there is no file in empty" in capsys.readouterr().err
+
+
 def test_a_reader_that_breaks_stops_neither_the_gate_nor_the_other_files(
     workspace: Path, key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
