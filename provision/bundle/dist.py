@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import BUNDLE_FILES, MANIFEST
 from provision.errors import ProvisionError
+from provision.files import STAGED_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +69,8 @@ class Dist:
                 entry.rename(target)  # the run died between moving the old one aside and the new one in
             elif entry.name.startswith((_NEW, _OLD)):
                 shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name.endswith(STAGED_SUFFIX):
+                entry.unlink()
         self._stage.mkdir()
 
     def end(self) -> None:
