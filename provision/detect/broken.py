@@ -69,6 +69,8 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
 
 def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
+    if b"\n" not in data:
+        return
     places = [start for word, start in hits.words if word in prefixes]
     places += hits.needles.get(Kind.MARK, ())
     cut = frozenset(hits.needles.get(Kind.BROKEN, ()))

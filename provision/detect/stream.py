@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
 
 LONG_LINE_BYTES = 64 << 10
-_WINDOW_BYTES = 32 << 10
+_WINDOW_BYTES = 64 << 10
 _OVERLAP_BYTES = 16 << 10
 HOLD_BYTES = LONG_LINE_BYTES + _WINDOW_BYTES
 """No more than this is ever held back."""

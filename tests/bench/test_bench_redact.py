@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from redactcraft import aisa_key, opaque, session
 
+from provision.detect.rule import Rule
+from provision.detect.rules import BUILTIN
+from provision.redact.shell import TYPED
 from provision.redact.stream import redact_stream
 from provision.redact.terminal.watch import Recording
 
@@ -145,6 +148,20 @@ def test_no_input_is_worse_than_linear(name: str) -> None:
     small, large = _seconds(WORST[name](size)), _seconds(WORST[name](4 * size))
     print(f"\n{name}: {size / MB / small:.1f} MiB/s, then {4 * size / MB / large:.1f} MiB/s")
     assert large < 6 * small + 0.2, "four times the input may take four times as long"
+
+
+@pytest.mark.parametrize("rule", [*BUILTIN, *TYPED], ids=lambda rule: rule.id)
+def test_no_rule_has_an_input_that_is_worse_than_linear(rule: Rule) -> None:
+    """Its keywords, its examples and examples that lack their end, each repeated without anything between them."""
+    texts = [example if isinstance(example, str) else example() for example in rule.examples]
+    worst = [*rule.keywords[:2], *texts[:2], *(text[: len(text) * 3 // 4] for text in texts[:2])]
+    slowest = 9.9
+    for text in worst:
+        data = text.encode() * (MB // 16 // len(text) + 1)
+        small, large = _seconds(data[: MB // 64]), _seconds(data[: MB // 16])
+        slowest = min(slowest, 1 / 16 / large)
+        assert large < 6 * small + 0.2, "four times the input may take four times as long"
+    print(f"\n{rule.id}: {slowest:.2f} MiB/s")
 
 
 @pytest.mark.parametrize("name", WORST)
