@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _YAML_BYTES = 2 << 20
 """PyYAML reads about a megabyte a second."""
 _DEEPEST = 200
+_NOWHERE = (1 << 62, 1 << 62)
 _LONGEST_NAME = 60
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 _ENV_NAME = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
@@ -51,14 +52,13 @@ def key_paths(name: str, data: bytes) -> Callable[[int], str | None]:
     form = form_of(name)
     if form == "env":
         return lambda offset: _env_name(data, offset)
+    if form == "json":
+        return _JsonPaths(data).at
     values: list[Value] = []
-    with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
-        if form == "json":
-            values.extend(_json_values(data))
-        elif form == "yaml" and len(data) <= _YAML_BYTES:
+    if form == "yaml" and len(data) <= _YAML_BYTES:
+        with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
             values.extend(yaml_values(data.decode("utf-8")))
-    if form == "yaml" and values:
-        values = _in_bytes(data, values)
+    values = _in_bytes(data, values) if values else values
     starts = [value.start for value in values]
 
     def path_at(offset: int) -> str | None:
@@ -110,8 +110,30 @@ def shown_name(name: str) -> str:
     return f'"{name[:_LONGEST_NAME]}{"…" if len(name) > _LONGEST_NAME else ""}"'
 
 
-def _json_values(data: bytes) -> Iterator[Value]:
-    path = _Path()
+class _JsonPaths:
+    """Paths in a JSON text, which is read no further than the last place that was asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._begin()
+
+    def _begin(self) -> None:
+        self._path = _Path()
+        self._scalars = _json_scalars(self._data, self._path)
+        self._before = self._start = self._end = 0
+
+    def at(self, offset: int) -> str | None:
+        if offset < self._before:
+            self._begin()
+        with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
+            while self._end <= offset:
+                self._before = self._end
+                self._start, self._end = next(self._scalars, _NOWHERE)
+        return str(self._path) if self._start <= offset < self._end else None
+
+
+def _json_scalars(data: bytes, path: _Path) -> Iterator[tuple[int, int]]:
+    """The range of each scalar, when `path` says where it lies."""
     closing: list[bytes] = []
     expects_name = False
     for token in _JSON_TOKEN.finditer(data):
@@ -132,9 +154,9 @@ def _json_values(data: bytes) -> Iterator[Value]:
             expects_name = False
         elif expects_name:
             path.named(text.strip(b'"').decode("utf-8", "replace"))
-            yield Value(token.start(), token.end(), str(path))
+            yield token.span()
         else:
-            yield Value(token.start(), token.end(), str(path))
+            yield token.span()
 
 
 def yaml_values(text: str) -> Iterator[Value]:

@@ -30,6 +30,7 @@ Gates = Callable[[bytes, "Sequence[Span]"], dict[int, list[int]] | None]
 """See `engine.Engine.gates`."""
 _CONTEXT = 64
 _LONGEST_WORD = 32
+_NOT_WORTH_A_GAP = 2048
 _MEMORY_BYTES = 32 << 20
 
 
@@ -99,7 +100,7 @@ class Confirmer:
         first = last = -1
         for word, at in hits.words:
             if leads[word]:
-                if last >= 0 and at - reach > last:
+                if last >= 0 and at - reach > last + _NOT_WORTH_A_GAP:
                     ranges.append((first, last))
                     first = at - reach
                 elif last < 0:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from provision.detect.match import Span
     from provision.detect.needles import Kind, Needle
 
-_WORTH_KEEPING = 0
-"""Patterns from which on compiling takes longer than reading the result from a file."""
+_WORTH_KEEPING = 200
+"""Literals from which on compiling takes longer than reading the result from a file."""
 
 
 class HyperscanEngine:
@@ -36,8 +36,8 @@ class HyperscanEngine:
         patterns = [_literal(word) for word in words] + [needle.pattern for needle in needles]
         caseless = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL
         flags = [caseless] * len(words) + [hyperscan.HS_FLAG_DOTALL] * len(needles)
-        self._database = _database(patterns, flags) if patterns else None
-        self._gates = _database(list(gates), [hyperscan.HS_FLAG_DOTALL] * len(gates)) if gates else None
+        self._database = _database(patterns, flags, keep=len(patterns) >= _WORTH_KEEPING) if patterns else None
+        self._gates = _database(list(gates), [hyperscan.HS_FLAG_DOTALL] * len(gates), keep=True) if gates else None
 
     def hits(self, data: bytes) -> Hits:
         """See `engine.Engine`."""
@@ -75,8 +75,8 @@ def _literal(word: bytes) -> bytes:
     return b"".join(b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in word)
 
 
-def _database(patterns: list[bytes], flags: list[int]) -> Any:
-    if len(patterns) < _WORTH_KEEPING:
+def _database(patterns: list[bytes], flags: list[int], *, keep: bool) -> Any:
+    if not keep:
         return _compiled(patterns, flags)
     path = _cache_path(patterns, flags)
     try:

@@ -215,7 +215,7 @@ def test_settings_that_escape_nest_or_multiply(tmp_path: Path) -> None:
     (tmp_path / "deep.yaml").write_text("[" * 100_000 + key)
     (tmp_path / "deep.json").write_text('{"a":' * 100_000 + f'"{key}"')
     many = "".join(f'k{i}: "\\x41{i}"\n' for i in range(30_000))
-    (tmp_path / "hidden.yaml").write_text(f'{many}é: {{api_key: "\\x73\\x6b{escaped[2:]}"}}\n')
+    (tmp_path / "hidden.yaml").write_text(f'{many}é: {{api_key: "\\U00000073\\U0000006b{escaped[2:]}"}}\n')
     started = time.monotonic()
     result = look_through(tmp_path)
     assert result.keys() == {key: 3, escaped: 1}
