@@ -64,6 +64,7 @@ class Confirmer:
                 by_word.setdefault(word.lower().encode(), []).append(index)
         self._gated = [index for index, rule in enumerate(rules) if rule.gate]
         self._closable = frozenset(self._gated)
+        self._compiled_gates: dict[int, Any] = {}
         self.gates = tuple(rule.gate.encode("latin-1") for rule in rules if rule.gate)
         self._candidates = Candidates(known) if known else None
         for prefix in self._candidates.prefixes if self._candidates else ():
@@ -83,9 +84,13 @@ class Confirmer:
             found += self._candidates.matches(data, [start for word, start in hits.words if self._own[word]])
             for match in found:
                 covered.add(match.start, match.end)
-        windows = self._windows(hits, len(data), self._ends(data, hits, gates))
+        ends = self._ends(data, hits, gates)
+        windows = self._windows(hits, len(data), ends)
         for index in sorted(windows, key=self._order.__getitem__):
+            gate = self._gate(index) if ends is None and index in self._closable else None
             for start, end in windows[index]:
+                if gate is not None and gate.search(data, start, end) is None:
+                    continue
                 found += self._run(self._rules[index], data, start, end, covered)
         return found
 
@@ -94,7 +99,7 @@ class Confirmer:
         return self._candidates.beginning(data, longer_than) if self._candidates else None
 
     def _ends(self, data: bytes, hits: Hits, gates: Gates) -> dict[int, list[int]] | None:
-        """For each rule with a gate, where matches of the gate end."""
+        """For each rule with a gate, where matches of the gate end; None when the engine does not say."""
         leads, reach = self._before_gates, self._gates_reach
         ranges: list[Span] = []
         first = last = -1
@@ -110,6 +115,13 @@ class Confirmer:
             return {}
         ends = gates(data, [*ranges, (first, last)])
         return None if ends is None else {self._gated[gate]: at for gate, at in ends.items()}
+
+    def _gate(self, index: int) -> Any:
+        """A rule's gate for RE2: a small automaton, where the rule's own is a large one."""
+        if index not in self._compiled_gates:
+            pattern = self.gates[self._gated.index(index)]
+            self._compiled_gates[index] = compiled(pattern, memory_bytes=_MEMORY_BYTES)
+        return self._compiled_gates[index]
 
     def _windows(self, hits: Hits, size: int, ends: dict[int, list[int]] | None) -> dict[int, list[Span]]:
         windows: dict[int, list[Span]] = {index: [(0, size)] for index in self._always}

@@ -34,7 +34,8 @@ class Engine(Protocol):
         """Every keyword, whatever its case, and every needle in `data`, overlapping ones too."""
 
     def gates(self, data: bytes, ranges: Sequence[Span]) -> dict[int, list[int]] | None:
-        """Where matches of each gate that lie in one of these ranges end, sorted; None when looking does not pay."""
+        """Where matches of each gate that lie in one of these ranges end, sorted; None from a library without a
+        pass for that."""
 
 
 def make_engine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 
 import pytest
 from detectcraft import aisa_key, encoded, known, starred, streamed, wrapped
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from provision.detect.detector import Detector
 from provision.detect.match import Match
+from provision.detect.rule import Rule
 from provision.detect.rules import BUILTIN
 
 KEYS = [aisa_key() for _ in range(3)]
@@ -65,6 +67,45 @@ def shown(matches: list[Match]) -> list[tuple[object, ...]]:
 @given(TEXT)
 def test_both_engines_find_the_same(data: bytes) -> None:
     assert shown(FAST.scan(data)) == shown(PLAIN.scan(data))
+
+
+GATED = [rule for rule in BUILTIN if rule.gate]
+UNGATED = Detector([replace(rule, gate=None) for rule in GATED], engine="re2", decode=False)
+BEHIND_GATES = [Detector(GATED, engine=name, decode=False) for name in ("re2", "hyperscan")]
+ASSIGNED = st.tuples(
+    st.sampled_from(["", "my.", "AISA_", '"x-', "key: ", "--", "\x0b"]),
+    st.sampled_from(["api_key", "Token", "secret_2", "PASSWD", "auth-prod", "authorization", "name: token\nvalue"]),
+    st.sampled_from(["=", ": ", '": "', "' => '", '", "', " := ", '\\": \\"', "]\t= b'", ": Bearer ", "\x0b= ", "%3d"]),
+    st.one_of(
+        st.text("aBcDeFgHxYz09-_.$/+é\x0b", min_size=4, max_size=300),
+        st.from_regex(r"[a-z]{0,9}[A-Z][a-z]{1,3}[A-Z][a-z]?[A-Z][a-zA-Z0-9]{0,20}", fullmatch=True),
+    ),
+    st.sampled_from(["", "\n", '"', "', ", '\\"}', "\r\n", "&x=1", "@h.example/x"]),
+).map("".join)
+IN_ADDRESSES = st.tuples(
+    st.sampled_from(["https://", "HTTP://", "git://", "x wss://"]),
+    st.sampled_from(["", "me:", "a-b:"]),
+    st.text("aBcDeFgHxYz09-_.", min_size=4, max_size=260),
+    st.sampled_from(["@h.example/x", ":x-oauth-basic@h.example", "@localhost", "/x"]),
+).map("".join)
+
+
+@settings(RELAXED, max_examples=200)
+@given(
+    st.lists(st.one_of(ASSIGNED, IN_ADDRESSES, st.sampled_from(["x" * 700, "\n"])), min_size=1, max_size=6).map("".join)
+)
+def test_gates_change_nothing(text: str) -> None:
+    data = text.encode()
+    for detector in BEHIND_GATES:
+        assert shown(detector.scan(data)) == shown(UNGATED.scan(data))
+
+
+@pytest.mark.parametrize("rule", GATED, ids=lambda rule: rule.id)
+def test_every_gate_opens_for_its_rule(rule: Rule) -> None:
+    for detector in (Detector([rule], engine=name, decode=False) for name in ("re2", "hyperscan")):
+        for example in rule.examples:
+            data = (example() if callable(example) else example).encode("latin-1")
+            assert [match.rule for match in detector.scan(data)] == [rule.id]
 
 
 @RELAXED

@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
             made("('x-api-key', '", HEX, 32, "')"),
         ),
         counter_examples=("'AES_KEY', 'PKCS7_ISSUER_AND_SERIAL',", '("token", "application/x-www-form-urlencoded2")'),
-        gate=_gate(rf"[\"']{_SECRETS_NAME}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
+        gate=_gate(rf"{_SECRETS_NAME}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
     ),
     _assigned(
         "element",
