@@ -77,7 +77,16 @@ def read_optional(path: Path, limit_bytes: int) -> bytes | None:
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """Replace `path` by `data` in one step; `durable` also survives a power cut, at about half a millisecond a file."""
+    """Replace `path` by `data` in one step; `durable` also survives a power cut, at about half a millisecond a file.
+
+    What is there already and is no file, such as /dev/null, is written into: renaming would put a file in its place.
+    """
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(data)
+        except OSError as e:
+            raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
+        return
     staged = _stage(path, data, mode, durable=durable)
     try:
         staged.replace(path)

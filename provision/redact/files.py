@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from provision.files import STAGED_SUFFIX, FileProblemError, sync_directory
 from provision.redact.kinds import HEAD_BYTES, Kind, kind_of, redactor_of
+from provision.redact.members import spooled
 from provision.redact.notes import Remark
 
 if TYPE_CHECKING:
@@ -53,10 +54,28 @@ def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session,
 
 
 def redact_to(path: Path, target: Path, session: Session, kind: Kind | None = None) -> None:
-    """Write the redacted form of `path` to `target`, with the mode of `path`."""
+    """Write the redacted form of `path` to `target`, with the mode of `path`.
+
+    A target that is there and is no file, such as /dev/null or a named pipe, is written into: it must not be replaced.
+    """
+    if target.exists() and not target.is_file():
+        _pour_into(path, target, session, kind)
+        return
     with opened(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
         _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
+
+
+def _pour_into(path: Path, target: Path, session: Session, kind: Kind | None) -> None:
+    """Nothing is written before the whole result is there."""
+    with opened(path) as source, spooled() as result:
+        redact_open(source, result, str(path), session, kind)
+        result.seek(0)
+        try:
+            with target.open("wb") as out:
+                shutil.copyfileobj(result, out, 1 << 20)
+        except OSError as e:
+            raise FileProblemError(f"cannot write {target}: {e.strerror or e}") from e
 
 
 def redact_in_place(path: Path, session: Session, kind: Kind | None = None) -> bool:

@@ -413,3 +413,22 @@ def test_a_workspace_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     done = _run("redact", stdin=b"x\n", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, b"x\n")
     assert b"not looked for" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_what_is_no_file_is_written_into_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"key {KEY}\n")
+    for arguments, expected in (
+        (["-o", "pipe", "a.txt"], b"key [REDACTED:aisa-key#"),
+        (["--report", "pipe", "a.txt"], b'"provision/redaction/v1"'),
+    ):
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            assert _run("redact", *arguments, cwd=tmp_path).returncode == 0
+            assert stat.S_ISFIFO(pipe.stat().st_mode)
+            assert expected in os.read(reader, 1 << 16)
+        finally:
+            os.close(reader)
+            pipe.unlink()
