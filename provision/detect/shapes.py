@@ -21,7 +21,8 @@ _PLACEHOLDER = re.compile(
     r"""(?ix) ^ (?:
         sk-(?:aisa-)? (?: [x-]+ | <.*> | \{.*\} | \$.* | your.* | change.?me.* | placeholder.* | example.*
                         | insert.* | paste.* | replace.* | test.?key | key | 0+ | 1234.* )?
-      | (?:your|my|the|an?|insert|enter|paste|put|replace)[ _-].* (?:key|token|secret).*
+      | (?:your|my|the|insert|enter|paste|put|replace)[ _-].* (?:key|token|secret).*
+      | an?[ _-][^0-9]* (?:key|token|secret)[^0-9]*
       | your (?:aisa)? (?:api)? key (?:here)?
       | change[ _-]?(?:me|it) | replace[ _-]?me | \W?redacted\W? | placeholder | example | dummy | none | null
       | undefined | todo | tbd | fixme | n/?a | secret | password | test

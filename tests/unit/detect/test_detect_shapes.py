@@ -68,6 +68,7 @@ def _key(start: str = "") -> str:
         "password",
         "test",
         "no-key-required",
+        "a-secret-value",
         "xxx",
         "***",
         "...",
@@ -101,6 +102,7 @@ def test_what_stands_for_a_key_is_known(value: str) -> None:
         "a.b.c",
         "keyring-7f2a",
         "testing-4711",
+        "a_wwKEybeQ1UQ",
     ],
 )
 def test_what_may_be_a_key_is_not_taken_for_a_placeholder(value: str) -> None:
