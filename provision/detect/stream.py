@@ -17,8 +17,8 @@ from provision.detect.sliding import Sliding
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from provision.detect.batch import Mask
     from provision.detect.detector import Detector
-    from provision.detect.lines import Mask
     from provision.detect.match import Match
 
 LONG_LINE_BYTES = 64 << 10
