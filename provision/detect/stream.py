@@ -2,7 +2,7 @@
 
 What is masked in a line depends on that line and those before it, never on how the bytes were cut, and never on a later
 line: a finished line does not wait. A line that ends in the beginning of a key is masked there, and so is the rest of the
-key in the lines that follow (`lines`). Of an unfinished line only that is held back which could still become (a part of)
+key in the lines that follow (`batch`). Of an unfinished line only that is held back which could still become (a part of)
 a secret: its last word, and everything from a keyword on. A line of more than `LONG_LINE_BYTES` is looked at in windows.
 """
 
