@@ -175,19 +175,21 @@ def test_what_a_step_costs_in_the_journal(tmp_path: Path, record_property: pytes
 
 
 MEMORY = """
-import resource, sys
+import re, sys
 sys.path[:0] = [{tests!r}, {bench!r}]
 from pathlib import Path
 import test_bench_rotate as b
+def peak():  # not ru_maxrss: that begins with the peak of the process that started this one
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 bench = b.Bench(Path(sys.argv[1]), int(sys.argv[2]))
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+base = peak()
 if len(sys.argv) > 3:
     bench.rotate("2026-06-01-01")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base, bench.path.stat().st_size)
+print(peak() - base, bench.path.stat().st_size)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="asks the system for the peak")
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the peak")
 def test_memory_is_that_of_the_vault_and_the_plan(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
     here = Path(__file__).resolve()
     code = MEMORY.format(tests=str(here.parents[1]), bench=str(here.parent))
@@ -206,4 +208,4 @@ def test_memory_is_that_of_the_vault_and_the_plan(tmp_path: Path, record_propert
     found["kib_per_user"] = (large - small) * 1024 / (USERS * 0.9)
     record_property("memory", found)
     print(json.dumps(found, indent=1))
-    assert found["kib_per_user"] < 8, found
+    assert 1 < found["kib_per_user"] < 8, found  # less than one was not measured
