@@ -125,6 +125,7 @@ def resume(
     from provision.rotate.beginning import opened, provide
     from provision.rotate.delivery import collect
     from provision.rotate.driver import run_pass, seal
+    from provision.rotate.people import stamp
 
     run: Run = ctx.obj
     with at_work(run, "rotate resume", take_over=take_over) as site:
@@ -139,7 +140,7 @@ def resume(
             with opened(site, rotation) as book:
                 if max_failures is not None or go_on:
                     budget = rotation.budget if max_failures is None else max_failures
-                    book.write([{"at": _stamp(book.now()), "budget": budget}])
+                    book.write([{"at": stamp(book.now()), "budget": budget}])
                 if keys:
                     provide(book, keys)
                 seal(book, {})
@@ -252,9 +253,3 @@ def _agree(run: Run, plan: Plan, terms: Terms, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"this would rotate {len(plan.people):,} keys{paid}", hint="add --yes to agree, or --dry-run")
     typer.confirm(f"rotate {len(plan.people):,} keys{paid}?", abort=True, err=True)
-
-
-def _stamp(now: datetime) -> str:
-    from provision.rotate.people import stamp
-
-    return stamp(now)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 _GOOD = frozenset({State.RETIRED, State.CURRENT, State.LISTED, State.DEAD})
+_TO_BEGIN = frozenset({State.PENDING, State.PROBED, State.RELEASED})
 _BAD = frozenset({State.REJECTED, State.EXPOSED, State.BARE})
 
 
@@ -181,12 +182,15 @@ def _next(status: Status) -> str:
 
 def waiter(rotation: Rotation) -> Callable[[Person], str]:
     """Says of each user whom or what they wait for."""
-    wave = rotation.open_wave()
+    wave, blocked = rotation.open_wave(), rotation.blocked
 
     def waits_for(person: Person) -> str:
         if person.state is State.BARE and person.target:
             return "provision rotate resume"
-        if person.state in {State.PENDING, State.PROBED} and not person.back and person.wave > wave:
+        waiting = person.state in _TO_BEGIN and not person.back and not person.failed
+        if waiting and blocked:
+            return "the end of the halt"
+        if waiting and person.wave > wave:
             return "its wave"
         return WAITS_FOR.get(person.state, "-")
 

@@ -102,8 +102,9 @@ def finish(book: Recorder, reasons: dict[str, str]) -> None:
         with book.act("leave out", people), site.editing(f"rotate {rotation.id}: leave out") as vault:
             for person in people:
                 _settle(vault, person)
-        for user, reason in reasons.items():
-            book.write(happened(Event.EXCEPTED, [user], book.now(), reason=reason))
+        for reason in dict.fromkeys(reasons.values()):
+            named = [user for user, why in reasons.items() if why == reason]
+            book.write(happened(Event.EXCEPTED, named, book.now(), reason=reason))
         details = [("left out of a rotation", p.user, p.other, _detail(rotation.id, reasons[p.user])) for p in people]
         site.record(details)
     counts = {state.value: count for state, count in rotation.counts().items()}

@@ -107,7 +107,10 @@ def test_a_push_that_fails_in_a_later_wave_is_tried_again(
     keys = fleet.keys_file(fleet.new_keys())
     assert fleet.provision("rotate", "start", "--from", keys, "--deploy", "--waves", "1,1,1", *GO) == code
     assert (fleet.states()["bob"], fleet.states()["cyd"]) == ("released", "pending")
-    assert fleet.status()["halted"]
+    found = fleet.status()
+    assert found["halted"]
+    waits = {user["user"]: user["waits_for"] for user in found["users"]}  # type: ignore[attr-defined]
+    assert (waits["bob"], waits["cyd"]) == ("provision rotate resume", "the end of the halt")
     push.failing.clear()
     assert fleet.provision("rotate", "resume") == 0
     assert {fleet.states()[user] for user in ("bob", "cyd")} == {"current"}, "the next wave opens in the same pass"
