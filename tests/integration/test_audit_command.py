@@ -186,7 +186,10 @@ def test_without_verify_nothing_is_asked_of_anybody(machine: Machine) -> None:
     assert strace, "this test needs strace"
     program = [sys.executable, "-m", "provision", "audit", "--environ", "--workers", "2"]
     subprocess.run(
-        [strace, "--seccomp-bpf", "-f", "-e", "trace=network", "-o", trace, *program], capture_output=True, check=False, timeout=120
+        [strace, "--seccomp-bpf", "-f", "-e", "trace=network", "-o", trace, *program],
+        capture_output=True,
+        check=False,
+        timeout=120,
     )
     calls = [
         line
