@@ -105,12 +105,12 @@ class Dist:
     def read(self, user: str) -> dict[str, bytes]:
         """The files of a user's bundle that are there; links and other oddities count as absent."""
         found: dict[str, bytes] = {}
-        if not os.path.lexists(f"{self._text}/{user}"):  # most users of a first run: one question instead of five
-            return found
         for name in BUNDLE_FILES:
             try:
                 descriptor = os.open(f"{self._text}/{user}/{name}", os.O_RDONLY | _NO_FOLLOW)
             except OSError:
+                if not found and not os.path.lexists(f"{self._text}/{user}"):
+                    break  # as for every user of a first run: two questions instead of five
                 continue
             try:
                 found[name] = _read(descriptor)

@@ -84,6 +84,7 @@ def make(job: Job, key: Ed25519PrivateKey) -> Made:
 
 
 def content_digest(files: Mapping[str, bytes]) -> bytes:
-    """One digest over a bundle's five files, in their fixed order."""
+    """One digest over a bundle's five files, in their fixed order: BLAKE2b, half the cost of SHA-256 on many processors."""
     parts = [files[name] for name in BUNDLE_FILES]
-    return hashlib.sha256(b"".join([*[len(part).to_bytes(8, "big") for part in parts], *parts])).digest()
+    framed = b"".join([*[len(part).to_bytes(8, "big") for part in parts], *parts])
+    return hashlib.blake2b(framed, digest_size=32).digest()

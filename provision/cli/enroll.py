@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,9 +68,12 @@ def enroll_command(
 
     from provision.bundle.endpoint import enroll, inventory_snippet, signer_text
     from provision.deploy.enrolment import key_fingerprint
+    from provision.fleet.names import ID, RULES, id_refusal
     from provision.report.document import document
 
     run: Run = ctx.obj
+    if user is not None and (why := id_refusal(user) if re.match(ID, user) else RULES["id"].hint):
+        raise UsageError(f"--user {user!r} {RULES['id'].message}", hint=why)
     folder = endpoint_folder()
     host = platform.node() or "this-machine"
     texts = [signer_text(argument, Path(argument)) for argument in signer or ()]

@@ -58,6 +58,8 @@ def log(
         _say_verified(run, workspace.name_of(path), verified, as_result=format_ is Format.TABLE)
         if verified.faults:
             raise typer.Exit(Exit.FINDINGS)
+    if names and not shown:
+        raise typer.Exit(Exit.NO_MATCH)
 
 
 def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> None:

@@ -107,6 +107,14 @@ def test_a_profile_that_check_refuses_renders_nothing(machine: Machine) -> None:
     assert not (machine.folder / "ws" / "dist" / "ada").exists()
 
 
+@pytest.mark.parametrize("user", ["A b", "-x", "", "con"])
+def test_an_id_that_no_inventory_takes_is_refused_before_anything_is_made(tmp_path: Path, user: str) -> None:
+    machine = Machine(tmp_path)
+    machine.run("enroll", f"--user={user}", who="new", code=2)
+    assert "is no user id" in machine.err
+    assert not (tmp_path / "new").exists()
+
+
 def test_enroll_twice_keeps_everything(machine: Machine) -> None:
     before = {p.name: p.read_bytes() for p in (machine.folder / "ada").iterdir() if p.is_file()}
     again = machine.run("enroll", "--user", "ada", "--signer", "ws/allowed_signers", who="ada")

@@ -81,7 +81,9 @@ def test_only_the_parts_of_changed_users_change(publisher: Publisher) -> None:
     assert len(changed) == 2
 
 
-def test_no_name_tells_a_user_and_the_index_no_address(publisher: Publisher) -> None:
+def test_no_name_tells_a_user_and_the_index_no_address(tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path, Shop(users=("an-ordinary-user", "somebody.else"), now=NOW))
+    publisher.render()
     publisher.publish()
     for name, data in tree(publisher.tree).items():
         for user in publisher.shop.users:

@@ -165,6 +165,8 @@ def test_every_change_of_the_vault_is_in_the_log(workspace: Path, capsys: pytest
     capsys.readouterr()
     assert run(["keys", "log", "--verify"]) == 0
     assert "the chain holds: 9 events" in capsys.readouterr().out
+    assert run(["keys", "log", "nobody"]) == 3
+    capsys.readouterr()
     assert run(["keys", "log", "ada", "--format", "json"]) == 0
     assert [each["what"] for each in json.loads(capsys.readouterr().out)["events"]] == [
         "key added",

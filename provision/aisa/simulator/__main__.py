@@ -13,6 +13,14 @@ import sys
 from provision.aisa.simulator import KeyState, Shape, Simulator
 
 
+def _key(text: str) -> tuple[str, KeyState]:
+    key, _, state = text.partition("=")
+    try:
+        return key, KeyState(state or "valid")
+    except ValueError:  # argparse's own words would quote the key
+        raise argparse.ArgumentTypeError(f"KEY=STATE, where STATE is one of {', '.join(KeyState)}") from None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m provision.aisa.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
@@ -20,9 +28,9 @@ def main() -> None:
     parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.NESTED)
     parser.add_argument("--record", type=int, default=1000, help="how many requests to keep")
     states = ", ".join(KeyState)
-    parser.add_argument("--key", action="append", default=[], metavar="KEY=STATE", help=f"states: {states}")
+    parser.add_argument("--key", action="append", default=[], type=_key, metavar="KEY=STATE", help=f"states: {states}")
     asked = parser.parse_args()
-    keys = {k: KeyState(state or "valid") for k, _, state in (item.partition("=") for item in asked.key)}
+    keys = dict(asked.key)
     simulator = Simulator(
         keys,
         accept=None if keys else lambda _: True,
