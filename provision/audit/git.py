@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.audit.gitview import OBJECT_ID, Git, GitError, SilentError, view
+from provision.audit.gitview import OBJECT_ID, EndedError, Git, GitError, SilentError, view
 from provision.audit.opening import read_small
 from provision.audit.source import Blob, Kind, Limits, Spot, Unreadable
 from provision.audit.unpacking import Quiet
@@ -113,7 +113,11 @@ class _Repository:
         return Git(self._ours, self._limits, *arguments)
 
     def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | Quiet | None]]:
-        """Each object with its content; None for a damaged one, over which git may give up and is started anew."""
+        """Each object with its content; None for a damaged one, over which git may give up and is started anew.
+
+        Git may also end after an object that it gave, damaged as it was. So what it says nothing of is asked for again, first
+        this time, before it counts as damaged.
+        """
         left = iter(objects)
         waiting: deque[_Object] = deque()
 
@@ -123,6 +127,7 @@ class _Repository:
             return bool(waiting)
 
         while more():
+            first = waiting[0]
             with self._git("cat-file", "--batch") as git:
                 try:
                     while more():
@@ -130,11 +135,17 @@ class _Repository:
                         while waiting:
                             yield from self._content(git, waiting[0])
                             waiting.popleft()
+                except EndedError:
+                    if waiting[0] is first:
+                        yield self._damage(waiting.popleft())
                 except GitError as e:
                     self._gave_up(e)
                     if waiting:
-                        self._damaged.add(waiting[0].id)
-                        yield waiting.popleft(), None
+                        yield self._damage(waiting.popleft())
+
+    def _damage(self, held: _Object) -> tuple[_Object, None]:
+        self._damaged.add(held.id)
+        return held, None
 
     def _gave_up(self, error: GitError) -> None:
         self._silences += isinstance(error, SilentError)
@@ -144,11 +155,10 @@ class _Repository:
     def _content(self, git: Git, held: _Object) -> Iterator[tuple[_Object, bytes | Quiet | None]]:
         words = git.line().split()
         if words == [held.id, b"missing"]:
-            self._damaged.add(held.id)
-            yield held, None
+            yield self._damage(held)
             return
         if words[:1] != [held.id] or len(words) != 3 or not words[2].isdigit():
-            raise GitError("git gave up")
+            raise EndedError("git gave up")
         size = int(words[2])
         content = git.parts(size)
         if size <= self._limits.whole_bytes:

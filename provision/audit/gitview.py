@@ -31,6 +31,10 @@ class GitError(Exception):
     """git cannot be run, or gave up; the message says why."""
 
 
+class EndedError(GitError):
+    """git ended before it said anything of what it was asked for."""
+
+
 class SilentError(GitError):
     """git said nothing for too long."""
 
@@ -142,7 +146,7 @@ class Git:
             self._process.stdin.write(data)
             self._process.stdin.flush()
         except OSError as e:
-            raise GitError("git gave up") from e
+            raise EndedError("git gave up") from e
 
     def end_input(self) -> None:
         """Say that nothing more will be written."""

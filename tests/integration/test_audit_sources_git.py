@@ -181,6 +181,22 @@ def test_objects_that_are_damaged_or_no_files_are_reported_and_the_rest_is_found
     assert any("without its index" in reason for reason in reasons)
 
 
+def test_a_damaged_object_takes_no_other_with_it(git: Git, tmp_path: Path) -> None:
+    keys = {}
+    for key in (a_key() for _ in range(6)):
+        (tmp_path / "repo" / "f").write_text(f"k={key}\n")
+        keys[git("hash-object", "-w", "f")] = key
+    (tmp_path / "repo" / "f").unlink()
+    for object_id, lost in keys.items():  # wherever it comes among the others
+        path = tmp_path / "repo" / ".git" / "objects" / object_id[:2] / object_id[2:]
+        whole = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(zlib.compress(b"blob 5\0four"))  # git gives four bytes of it and ends
+        found = look_through(tmp_path / "repo").keys()
+        assert {key for key in keys.values() if found[key]} == {*keys.values()} - {lost}
+        path.write_bytes(whole)
+
+
 def test_a_folder_that_only_looks_like_a_repository_hides_nothing(tmp_path: Path) -> None:
     key, other = a_key(), a_key()
     fake = tmp_path / "x"
