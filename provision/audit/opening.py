@@ -5,7 +5,6 @@ The file may be a pipe that nobody writes to, a device, a link, a file that grow
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -24,6 +23,7 @@ _SMALL_BYTES = 16 << 20
 _HOLE = bytes(4096)
 """What stands for a hole, however long: nothing can match across it."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS_HERE = _FLAGS | getattr(os, "O_NOFOLLOW", 0)
 
 
 class CannotReadError(Exception):
@@ -52,25 +52,40 @@ def kind_of(mode: int) -> str | None:
     return kinds.get(stat.S_IFMT(mode))
 
 
-@contextlib.contextmanager
-def opened(path: str, *, follow: bool = False) -> Iterator[tuple[int, os.stat_result]]:
+class opened:  # noqa: N801  used like a function; a generator would take longer than some files do
     """A descriptor of the regular file at `path`, and its status. Raises CannotReadError; never blocks."""
-    flags = _FLAGS if follow else _FLAGS | getattr(os, "O_NOFOLLOW", 0)
+
+    __slots__ = ("_descriptor", "_follow", "_path")
+
+    def __init__(self, path: str, *, follow: bool = False) -> None:
+        self._path = path
+        self._follow = follow
+
+    def __enter__(self) -> tuple[int, os.stat_result]:
+        self._descriptor = _open(self._path, _FLAGS if self._follow else _FLAGS_HERE)
+        try:
+            status = os.fstat(self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._descriptor)
+            raise CannotReadError(kind_of(status.st_mode) or "a folder", failed=False)
+        return self._descriptor, status
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _open(path: str, flags: int) -> int:
     try:
-        descriptor = os.open(path, flags)
+        return os.open(path, flags)
     except OSError as e:
         if e.errno == errno.ELOOP:
             raise CannotReadError("it became a symbolic link", failed=False) from e
         if e.errno == errno.ENXIO:
             raise CannotReadError("a socket, or a pipe without a writer", failed=False) from e
         raise CannotReadError(said(e)) from e
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise CannotReadError(kind_of(status.st_mode) or "a folder", failed=False)
-        yield descriptor, status
-    finally:
-        os.close(descriptor)
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:

@@ -24,6 +24,7 @@ _MAGICS = (
     (b"SQLite format 3\0", "sqlite"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"),
     (b"\x04\x22\x4d\x18", "lz4"),
 )  # fmt: skip
+_BEGINNINGS = tuple(magic for magic, _ in _MAGICS)
 COMPRESSED = frozenset({"gzip", "bzip2", "xz"})
 CLOSED = frozenset({"zstd", "7z", "rar", "lz4"})
 """Archives that cannot be opened here; they are reported."""
@@ -37,7 +38,9 @@ def sniff(head: bytes) -> str | None:
     """Which container begins with these bytes (512 are enough): `zip`, `tar`, `gzip`, … `sqlite`; None for plain content."""
     if head[257:262] == b"ustar":
         return "tar"
-    kind = next((kind for magic, kind in _MAGICS if head.startswith(magic)), None)
+    if not head.startswith(_BEGINNINGS):
+        return None
+    kind = next(kind for magic, kind in _MAGICS if head.startswith(magic))
     if kind == "bzip2" and (head[4:10] != b"1AY&SY" or not head[3:4].isdigit()):
         return None
     return kind
@@ -135,20 +138,23 @@ class Stream:
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._held = b""
+        self._at = 0  # how much of what is held was taken
         self._error: Exception | None = None
         self.given = 0
         """How many bytes were taken."""
 
     def peek(self, length: int) -> bytes:
         """The next bytes, fewer at the end, without taking them."""
-        parts, held = [self._held], len(self._held)
-        while held < length and (chunk := self._next()):
-            parts.append(chunk)
-            held += len(chunk)
-        self._held = b"".join(parts)
-        if not self._held:
+        held = len(self._held) - self._at
+        if held < length:
+            parts = [self._held[self._at :]]
+            while held < length and (chunk := self._next()):
+                parts.append(chunk)
+                held += len(chunk)
+            self._held, self._at = b"".join(parts), 0
+        if not held:
             self.check()
-        return self._held[:length]
+        return self._held[self._at : self._at + length]
 
     def _next(self) -> bytes:
         """The next chunk; nothing at the end and where it fails."""
@@ -166,7 +172,7 @@ class Stream:
     def take(self, length: int) -> bytes:
         """The next bytes, fewer at the end."""
         taken = self.peek(length)
-        self._held = self._held[len(taken) :]
+        self._at += len(taken)
         self.given += len(taken)
         return taken
 
@@ -174,15 +180,16 @@ class Stream:
         """The next `length` bytes (None: all that is left), in chunks as they arrive."""
         left = length
         while left is None or left > 0:
-            chunk = self._held or self._next()
+            if self._at == len(self._held):
+                self._held, self._at = self._next(), 0
+            chunk = self._held[self._at :] if left is None else self._held[self._at : self._at + left]
             if not chunk:
                 self.check()
                 return
-            size = len(chunk) if left is None else min(left, len(chunk))
-            self._held = chunk[size:]
-            self.given += size
-            left = None if left is None else left - size
-            yield chunk[:size]
+            self._at += len(chunk)
+            self.given += len(chunk)
+            left = None if left is None else left - len(chunk)
+            yield chunk
 
 
 class Member(NamedTuple):

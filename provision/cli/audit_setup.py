@@ -50,7 +50,8 @@ def user_home() -> Path | None:
 
 def known_to(run: Run, workspace: Workspace | None, file: Path | None, installed: Manifest | None) -> KnownKeys | None:
     """The fleet's keys: from a file of fingerprints, else the workspace's vault, else this machine's own manifest."""
-    from provision.detect.known import KnownKey, KnownKeys, parse
+    from provision.detect.known import KnownKey, KnownKeys
+    from provision.detect.known_file import parse
     from provision.errors import ProvisionError, UsageError
     from provision.files import read_bounded
     from provision.keys.identities import load_identities

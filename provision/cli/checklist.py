@@ -110,7 +110,8 @@ def _workspace(run: Run) -> Workspace | None:
 
 def _known(run: Run, workspace: Workspace | None, file: Path | None) -> KnownKeys | None:
     """The fleet's keys by fingerprint: of the file, of the opened vault, or of a sealed one for keys of the usual shape."""
-    from provision.detect.known import KnownKey, KnownKeys, parse
+    from provision.detect.known import KnownKey, KnownKeys
+    from provision.detect.known_file import parse
     from provision.files import read_bounded
     from provision.keys.identities import load_identities
     from provision.keys.known import known_keys

@@ -13,11 +13,17 @@ from provision.detect.entropy import looks_random, run_share, shannon, word_shar
 
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
 _CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
+_DIGIT = re.compile(rb"[0-9\x80-\xff]")
+_UP, _DOWN = rb"[^A-Z]*[A-Z]", rb"[^a-z]*[a-z]"
+_WORTH_A_LOOK = re.compile(
+    rb"[^0-9\x80-\xff]*[0-9\x80-\xff]|(?:%b%b){2}%b|(?:%b%b){2}%b" % (_UP, _DOWN, _UP, _DOWN, _UP, _DOWN)
+)
+"""A digit, or letters whose case changes four times: no value that is random or made up is without."""
 
 
 def plausible(value: bytes) -> bool:
     """Whether a quoted value, or one that fills its line, can be a secret: random, or a strong password of 8 or more."""
-    text = _text(value)
+    text = _text(value) if _WORTH_A_LOOK.match(value) else None
     if text is None or _CODE.search(value) or _is_spelled(text):
         return False
     if b"." in value and _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
@@ -27,7 +33,7 @@ def plausible(value: bytes) -> bool:
 
 def plausible_bare(value: bytes) -> bool:
     """The same for a value without quotes in the middle of a line, where names of variables stand, too."""
-    text = _text(value)
+    text = _text(value) if _DIGIT.search(value) else None
     if text is None or _CODE.search(value) or _is_spelled(text):
         return False
     if _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:

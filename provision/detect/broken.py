@@ -43,8 +43,8 @@ _NARROWEST = 16
 
 def colour_views(data: bytes, hits: Hits) -> list[View]:
     """`data` without colour codes, around such codes."""
-    starts = hits.needles.get(Kind.COLOUR, ())
-    codes = [code.span() for start in starts if (code := COLOUR.match(data, start))]
+    starts = hits.needles.get(Kind.COLOUR)
+    codes = [code.span() for start in starts if (code := COLOUR.match(data, start))] if starts else []
     if not codes:
         return []
     segments = []
@@ -69,11 +69,11 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
 
 def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
-    if b"\n" not in data:
-        return
     places = [start for word, start in hits.words if word in prefixes]
     places += hits.needles.get(Kind.MARK, ())
     cut = frozenset(hits.needles.get(Kind.BROKEN, ()))
+    if not (places or cut) or b"\n" not in data:
+        return
     others = frozenset(key_start(data, place) for place in places)
     done = -1
     for place in sorted({*places, *cut}):

@@ -79,6 +79,8 @@ class Detector:
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
         """Every secret in `data`, sorted by place; of overlapping ones the surest."""
+        if len(data) < WINDOW_BYTES + OVERLAP_BYTES:
+            return self._whole_window(bytes(data))
         return list(slide(data, self._whole_window, WINDOW_BYTES, OVERLAP_BYTES))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:
@@ -127,7 +129,7 @@ class Detector:
             yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
 
     def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
-        yield from self._confirmer.matches(data, hits, self._engine.gates)
+        yield from self._confirmer.matches(data, hits)
         if not nesting:
             return
         for view in (*views(data, hits), *colour_views(data, hits)):

@@ -7,15 +7,16 @@ work is linear in the size of the text.
 from __future__ import annotations
 
 import binascii
+import functools
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engine_re2 import compiled
 from provision.detect.needles import BASE64_KINDS, Kind
 from provision.detect.view import Pieces, Segment, View, unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from provision.detect.engine import Hits
     from provision.detect.match import Span
@@ -24,15 +25,16 @@ REGION_BYTES = 16 << 10
 _SEEN_AROUND = 4 << 10
 """A hit this far from the end of a region that was decoded is not decoded again."""
 _BEFORE, _AFTER = 256, 512
-_JSON = re.compile(rb'\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt])')
+_JSON = re.compile(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+_PERCENT = re.compile(rb"(%[0-9a-fA-F]{2})")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _LETTERS = {
     "base64": (re.compile(rb"[A-Za-z0-9+/_-]*"), re.compile(rb"[^A-Za-z0-9+/_-]")),
     "hex": (re.compile(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
 }
 _LINE_END = re.compile(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
+_SHORTEST_LINE, _LONGEST_LINE = 40, 1024
 _LINES = rb"([ \t]{0,64})[A-Za-z0-9+/_-]{40,900}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
 _FIRST_BLOCK, _BLOCK = compiled(b"^" + _LINES), compiled(b"\n" + _LINES)
 _WIDE_BLOCK = 32
@@ -40,27 +42,31 @@ _WIDE_BLOCK = 32
 
 def views(data: bytes, hits: Hits) -> Iterator[View]:
     """Every other reading of `data` that is worth a look."""
-    for encoding, segments in (
-        ("json", _escapes(data, hits, Kind.JSON)),
-        ("url", _escapes(data, hits, Kind.URL)),
-        ("base64", _base64(data, hits)),
-        ("hex", _hex(data, hits)),
-        ("utf-16", _utf16(data, hits.needles.get(Kind.UTF16, ()))),
-    ):
-        if found := list(segments):
-            yield View(encoding, found)
+    for encoding, read in _READINGS:
+        if segments := read(data, hits):
+            yield View(encoding, segments)
 
 
-def _escapes(data: bytes, hits: Hits, kind: Kind) -> Iterator[Segment]:
-    mark, escape, meaning = (b"\\", _JSON, _json) if kind is Kind.JSON else (b"%", _PERCENT, _percent)
-    if data.find(mark) < 0:
-        return
-    starts = [start for _, start in hits.words]
-    if needles := hits.needles.get(kind):
-        starts = sorted([*starts, *needles])
-    for start, end in _windows(starts, len(data)):
-        if data.find(mark, start, end) >= 0 and (segment := unescaped(data, start, end, escape, meaning)):
-            yield segment
+class _Escapes(NamedTuple):
+    kind: Kind
+    mark: bytes
+    pattern: re.Pattern[bytes]
+    meaning: Callable[[bytes], bytes]
+
+    def undone(self, data: bytes, hits: Hits) -> list[Segment]:
+        """What stands around hits, without escapes, where there are any."""
+        needles = hits.needles.get(self.kind)
+        if not (hits.words or needles) or self.mark not in data:
+            return []
+        starts = [start for _, start in hits.words]
+        if needles:
+            starts = sorted([*starts, *needles])
+        return [
+            segment
+            for start, end in _windows(starts, len(data))
+            if data.find(self.mark, start, end) >= 0
+            and (segment := unescaped(data, start, end, self.pattern, self.meaning))
+        ]
 
 
 def _windows(starts: list[int], limit: int) -> Iterator[Span]:
@@ -76,41 +82,41 @@ def _windows(starts: list[int], limit: int) -> Iterator[Span]:
         yield max(first, 0), min(last, limit)
 
 
+@functools.lru_cache(4096)
 def _json(escape: bytes) -> bytes:
-    letter = escape[1:2]
+    letter, code = escape[1:2], escape[2:]
     if letter == b"u":
-        return chr(int(escape[2:], 16)).encode("utf-8", "surrogatepass")  # noqa: FURB166  not a prefix that int knows
-    if letter == b"x":
-        return bytes((int(escape[2:], 16),))  # noqa: FURB166  not a prefix that int knows
-    return _JSON_MEANING.get(letter, letter)
+        return chr(int(code, 16)).encode("utf-8", "surrogatepass")
+    return bytes((int(code, 16),)) if letter == b"x" else _JSON_MEANING.get(letter, letter)
 
 
+@functools.lru_cache(256)
 def _percent(escape: bytes) -> bytes:
     return bytes((int(escape[1:], 16),))
 
 
-def _base64(data: bytes, hits: Hits) -> Iterator[Segment]:
+def _base64(data: bytes, hits: Hits) -> list[Segment]:
     starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
-    yield from _decoded(data, sorted(starts), "base64", 4)
-    blocks = list(_blocks(data))
-    if blocks:
-        yield from _decoded(data, [(at, 0) for at in blocks], "base64", 4)
+    segments = list(_decoded(data, sorted(starts), "base64", 4)) if starts else []
+    if blocks := _blocks(data):
+        segments += _decoded(data, [(at, 0) for at in blocks], "base64", 4)
+    return segments
 
 
-def _hex(data: bytes, hits: Hits) -> Iterator[Segment]:
-    yield from _decoded(data, [(at, 0) for at in hits.needles.get(Kind.HEX, ())], "hex", 2)
+def _hex(data: bytes, hits: Hits) -> list[Segment]:
+    return list(_decoded(data, [(at, 0) for at in hits.needles.get(Kind.HEX, ())], "hex", 2))
 
 
-def _blocks(data: bytes) -> Iterator[int]:
+def _blocks(data: bytes) -> list[int]:
     """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
-    if b"\n" not in data:
-        return
-    at = 0
-    block = _FIRST_BLOCK.match(data) or _BLOCK.search(data)
+    found: list[int] = []
+    block = (
+        _FIRST_BLOCK.match(data) if data.find(b"\n", 0, _LONGEST_LINE) >= _SHORTEST_LINE else None
+    ) or _BLOCK.search(data)
     while block:
-        yield block.end(1)
-        at = block.end() + _SEEN_AROUND
-        block = _BLOCK.search(data, at)
+        found.append(block.end(1))
+        block = _BLOCK.search(data, block.end() + _SEEN_AROUND)
+    return found
 
 
 def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group: int) -> Iterator[Segment]:
@@ -208,9 +214,10 @@ def _go_back(data: bytes, run: Span, other: re.Pattern[bytes], limit: int) -> li
     return before
 
 
-def _utf16(data: bytes, hits: Iterable[int]) -> Iterator[Segment]:
+def _utf16(data: bytes, hits: Hits) -> list[Segment]:
     seen = [-1, -1]
-    for at in hits:
+    segments: list[Segment] = []
+    for at in hits.needles.get(Kind.UTF16, ()):
         if at < seen[at % 2]:
             continue
         low = at - min(at, REGION_BYTES) // 2 * 2
@@ -219,10 +226,21 @@ def _utf16(data: bytes, hits: Iterable[int]) -> Iterator[Segment]:
         zeros = data[at + 1 : at + REGION_BYTES : 2]
         end = at + 2 * (len(zeros) - len(zeros.lstrip(b"\0")))
         seen[at % 2] = end - (_SEEN_AROUND if end - at > _SEEN_AROUND else 0)
-        yield _utf16_segment(data, start, end)
+        segments.append(_utf16_segment(data, start, end))
         if end < len(data) and data[end] > ord(" "):
-            yield _utf16_segment(data, start, end + 1)  # big endian: the last character has its zero in front
+            # big endian: the last character has its zero in front
+            segments.append(_utf16_segment(data, start, end + 1))
+    return segments
 
 
 def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
     return Segment(data[start:end:2], lambda first, last: ((start + 2 * first, min(start + 2 * last, end)),))
+
+
+_READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
+    ("json", _Escapes(Kind.JSON, b"\\", _JSON, _json).undone),
+    ("url", _Escapes(Kind.URL, b"%", _PERCENT, _percent).undone),
+    ("base64", _base64),
+    ("hex", _hex),
+    ("utf-16", _utf16),
+)

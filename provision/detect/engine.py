@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from provision.detect.match import Span
     from provision.detect.needles import Kind, Needle
 
 EngineName = Literal["auto", "hyperscan", "re2"]
@@ -21,10 +18,14 @@ EngineName = Literal["auto", "hyperscan", "re2"]
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """`words`: pairs of a keyword's index and where it begins. `needles`: for each kind, where one begins. Both sorted."""
+    """`words`: pairs of a keyword's index and where it begins. `needles`: for each kind, where one begins. Both sorted.
+
+    `gates`: by a gate's index, where matches of it end, sorted; None from a library that does not look for gates.
+    """
 
     words: list[tuple[int, int]]
     needles: dict[Kind, list[int]]
+    gates: dict[int, list[int]] | None = None
 
 
 class Engine(Protocol):
@@ -32,10 +33,6 @@ class Engine(Protocol):
 
     def hits(self, data: bytes) -> Hits:
         """Every keyword, whatever its case, and every needle in `data`, overlapping ones too."""
-
-    def gates(self, data: bytes, ranges: Sequence[Span]) -> dict[int, list[int]] | None:
-        """Where matches of each gate that lie in one of these ranges end, sorted; None from a library without a
-        pass for that."""
 
 
 def make_engine(

@@ -1,4 +1,4 @@
-"""The fast prefilter: keywords and needles in one Hyperscan database, which is compiled once and kept in the user's cache."""
+"""The fast prefilter: one Hyperscan database of keywords, needles and gates, compiled once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from provision.detect.engine import Hits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from provision.detect.match import Span
     from provision.detect.needles import Kind, Needle
 
 _WORTH_KEEPING = 200
@@ -30,45 +29,38 @@ class HyperscanEngine:
     """One pass over the bytes."""
 
     def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[bytes] = ()) -> None:
-        self._words = len(words)
+        self._words, self._gates = len(words), len(words) + len(needles)
         self._lengths = [len(word) for word in words] + [needle.length for needle in needles]
         self._kinds = [needle.kind for needle in needles]
-        patterns = [_literal(word) for word in words] + [needle.pattern for needle in needles]
-        caseless = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL
-        flags = [caseless] * len(words) + [hyperscan.HS_FLAG_DOTALL] * len(needles)
+        patterns = [*map(_literal, words), *(needle.pattern for needle in needles), *gates]
+        flags = [hyperscan.HS_FLAG_DOTALL] * len(patterns)
+        flags[: len(words)] = [hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_CASELESS] * len(words)
         self._database = _database(patterns, flags, keep=len(patterns) >= _WORTH_KEEPING) if patterns else None
-        self._gates = _database(list(gates), [hyperscan.HS_FLAG_DOTALL] * len(gates), keep=True) if gates else None
 
     def hits(self, data: bytes) -> Hits:
         """See `engine.Engine`."""
-        words: list[tuple[int, int]] = []
-        needles: dict[Kind, list[int]] = {}
         if self._database is None or not data:
-            return Hits(words, needles)
-        ends: list[tuple[int, int]] = []
-        append = ends.append
+            return Hits([], {}, {})
+        found: list[tuple[int, int]] = []
+        append = found.append
         self._database.scan(data, match_event_handler=lambda index, _start, end, _flags, _context: append((index, end)))
+        if not found:
+            return Hits([], {}, {})
         lengths, first_needle = self._lengths, self._words
-        for index, end in ends:
-            if index < first_needle:
-                words.append((index, end - lengths[index]))
-            else:
-                needles.setdefault(self._kinds[index - first_needle], []).append(end - lengths[index])
-        words.sort(key=itemgetter(1))
-        return Hits(words, {kind: sorted(set(starts)) for kind, starts in needles.items()})
+        words = sorted([(at, end - lengths[at]) for at, end in found if at < first_needle], key=itemgetter(1))
+        return Hits(words, *(self._others(found) if len(words) < len(found) else ({}, {})))
 
-    def gates(self, data: bytes, ranges: Sequence[Span]) -> dict[int, list[int]]:
-        """See `engine.Engine`."""
-        found: dict[int, list[int]] = {}
-        if self._gates is None:
-            return found
-        for start, end in ranges:
-
-            def note(index: int, _start: int, at: int, _flags: int, _context: object, base: int = start) -> None:
-                found.setdefault(index, []).append(base + at)
-
-            self._gates.scan(data[start:end], match_event_handler=note)
-        return {index: sorted(ends) for index, ends in found.items()}
+    def _others(self, found: list[tuple[int, int]]) -> tuple[dict[Kind, list[int]], dict[int, list[int]]]:
+        needles: dict[Kind, set[int]] = {}
+        gates: dict[int, list[int]] = {}
+        for index, end in found:
+            if index >= self._gates:
+                gates.setdefault(index - self._gates, []).append(end)
+            elif index >= self._words:
+                needles.setdefault(self._kinds[index - self._words], set()).add(end - self._lengths[index])
+        return {kind: sorted(starts) for kind, starts in needles.items()}, {
+            at: sorted(ends) for at, ends in gates.items()
+        }
 
 
 def _literal(word: bytes) -> bytes:

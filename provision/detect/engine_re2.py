@@ -13,7 +13,6 @@ from provision.detect.needles import Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from provision.detect.match import Span
     from provision.detect.needles import Needle
 
 _MEMORY_BYTES = 64 << 20
@@ -53,9 +52,6 @@ class Re2Engine:
             found = self._words.find_matches_as_indexes(data.lower(), overlapping=True)
             words = sorted([(index, start) for index, start, _ in found], key=lambda hit: hit[1])
         return Hits(words, self._needles(data))
-
-    def gates(self, _data: bytes, _ranges: Sequence[Span]) -> None:
-        """See `engine.Engine`: RE2 asks a gate where its rule would be asked."""
 
     def _needles(self, data: bytes) -> dict[Kind, list[int]]:
         hits: dict[Kind, list[int]] = {}

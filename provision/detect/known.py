@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provision.detect.fingerprint import fingerprint
 from provision.detect.match import Confidence, Match, Severity
 from provision.detect.secret import Secret
-from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
 SCHEMA = "provision/known-keys/v1"
 KNOWN_RULE = "known-key"
@@ -28,8 +25,6 @@ USUAL_PREFIXES = (
     "sk-aisa-", "sk-ant-", "sk-or-v1-", "sk-proj-", "sk-svcacct-", "sk-", "xai-", "AIza", "gsk_", "hf_", "ghp_", "pplx-",
 )  # fmt: skip
 """What may stand in a file of fingerprints: the part of a key that its provider publishes."""
-SHORTEST = 12
-LONGEST = 4096
 _WORD = rb"A-Za-z0-9_-"
 _KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{1,4096}")
 
@@ -61,7 +56,7 @@ class KnownKeys:
         return self.by_fingerprint.get(fingerprint(value, self.salt))
 
     def dump(self) -> bytes:
-        """As a file of form `provision/known-keys/v1`, sorted, without any key."""
+        """As a file of form `provision/known-keys/v1`, sorted, without any key; `known_file.parse` reads it."""
         keys = sorted(self.by_fingerprint.values(), key=lambda key: (key.user, key.stage, key.fingerprint))
         form = {
             "schema": SCHEMA,
@@ -141,40 +136,3 @@ class Candidates:
             if key := self.known.find(value):
                 span = (at, at + length)
                 yield Match(KNOWN_RULE, Severity.CRITICAL, Confidence.HIGH, (span,), Secret(value), (), key)
-
-
-class _Key(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    user: str
-    fingerprint: str = Field(pattern="^fp_[a-z2-7]{16}$")
-    stage: str
-    created: str | None = None
-    label: str = ""
-
-
-class _Form(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    schema_: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
-    salt: str = Field(pattern="^(?:[0-9a-f]{2}){8,64}$")
-    shapes: list[tuple[str, int]] = Field(max_length=10_000)
-    keys: list[_Key]
-
-
-def parse(data: bytes) -> KnownKeys:
-    """Read what `dump` wrote; anything else is a `ProvisionError` that repeats nothing of it."""
-    try:
-        form = _Form.model_validate_json(data)
-        keys = [
-            KnownKey(
-                key.user,
-                key.fingerprint,
-                key.stage,
-                datetime.fromisoformat(key.created) if key.created else None,
-                key.label,
-            )
-            for key in form.keys
-        ]
-    except (ValidationError, ValueError) as error:
-        raise ProvisionError("this is no file of known keys", hint=f"it should have the form {SCHEMA}") from error
-    shapes = frozenset((prefix, length) for prefix, length in form.shapes if SHORTEST <= length <= LONGEST)
-    return KnownKeys(bytes.fromhex(form.salt), shapes, {key.fingerprint: key for key in keys})

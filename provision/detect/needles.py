@@ -7,6 +7,7 @@ says only that it is worth decoding what stands around it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from dataclasses import dataclass
@@ -153,17 +154,24 @@ def _wide(word: list[Class]) -> list[Class]:
 def base64_classes(word: list[Class], shift: int) -> list[Class]:
     """The characters of base64 that say something of `word` when `shift` unknown bytes stand before it in its group."""
     stream = [_ANY] * shift + word + [_ANY] * (-(shift + len(word)) % 3)
-    classes = []
+    classes: list[Class] = []
     for at in range(0, len(stream), 3):
-        one, two, three = stream[at : at + 3]
-        classes.append(_letters({a >> 2 for a in one}))
-        classes.append(_letters({(a & 3) << 4 | b >> 4 for a in _low(one, 3) for b in _high(two, 4)}))
-        classes.append(_letters({(b & 15) << 2 | c >> 6 for b in _low(two, 15) for c in _high(three, 6)}))
-        classes.append(_letters({c & 63 for c in three}))
+        classes += _group(*stream[at : at + 3])
     everything = _letters(set(range(64)))
     while classes[-1] == everything:
         classes.pop()
     return classes[shift:]  # one byte before: its first character is free; two: the first two
+
+
+@functools.cache  # the same triples come up in many keywords
+def _group(one: Class, two: Class, three: Class) -> tuple[Class, ...]:
+    """The four characters of base64 for three bytes."""
+    return (
+        _letters({a >> 2 for a in one}),
+        _letters({(a & 3) << 4 | b >> 4 for a in _low(one, 3) for b in _high(two, 4)}),
+        _letters({(b & 15) << 2 | c >> 6 for b in _low(two, 15) for c in _high(three, 6)}),
+        _letters({c & 63 for c in three}),
+    )
 
 
 def _low(byte: Class, mask: int) -> set[int]:
@@ -179,6 +187,7 @@ def _letters(values: set[int]) -> Class:
     return frozenset(plain | {_URL_SAFE[each] for each in plain if each in _URL_SAFE})
 
 
+@functools.cache
 def _either_case(byte: int) -> Class:
     return frozenset((ord(chr(byte).lower()), ord(chr(byte).upper()))) if byte < 128 else frozenset((byte,))
 
@@ -206,6 +215,7 @@ def _punctuation_escaped(word: list[Class], mark: bytes) -> list[Class]:
     return list(itertools.chain.from_iterable(parts))
 
 
+@functools.cache
 def _class(members: Class) -> bytes:
     if len(members) == 1:
         return b"\\x%02x" % min(members)

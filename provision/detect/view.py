@@ -90,11 +90,13 @@ class Pieces:
 def unescaped(
     data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]
 ) -> Segment | None:
-    """The bytes from `start` to `end` with every `escape` replaced by its `meaning`; None when there is none."""
+    """The bytes from `start` to `end` with every `escape` (in a group) replaced by its `meaning`; None when there is none."""
     raw = data[start:end]
-    text, found = escape.subn(lambda each: meaning(each[0]), raw)
-    if not found:
+    parts = escape.split(raw)  # what stands between escapes and the escapes, in turns
+    if len(parts) == 1:
         return None
+    parts[1::2] = map(meaning, parts[1::2])
+    text = b"".join(parts)
 
     def place(first: int, last: int) -> tuple[Span, ...]:
         read = written = 0

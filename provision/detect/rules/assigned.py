@@ -61,13 +61,12 @@ _PLACEHOLDERS = (
 
 
 def _gate(begin: str, outside: str) -> str:
-    """What begins like this, and goes on to what `plausible` asks of a value: a digit, or a capital behind small letters
-    behind a capital. `outside` are the bytes that cannot stand in the value."""
+    """What begins like this, and goes on to what `plausible` asks of a value: a digit, or letters whose case changes four
+    times. `outside` are the bytes that cannot stand in the value."""
     never = rf"{_BLANK}{outside}0-9\x80-\xff"
-    up, small, up_again = (rf"[^{never}{case}]{{0,250}}" for case in ("A-Z", "a-z", "A-Z"))
-    return rf"(?i:{begin})(?:[^{never}]{{0,250}}[0-9\x80-\xff]|{up}[A-Z]{small}[a-z]{up_again}[A-Z])".replace(
-        r"\s", f"[{_BLANK}]"
-    )
+    changes = (f"[^{never}A-Z]*[A-Z][^{never}a-z]*[a-z]" * 2, f"[^{never}A-Z]*[A-Z]", f"[^{never}a-z]*[a-z]")
+    mixed = f"{changes[0]}{changes[1]}", f"[^{never}a-z]*[a-z]{changes[0]}"
+    return rf"(?i:{begin})(?:[^{never}]*[0-9\x80-\xff]|{'|'.join(mixed)})".replace(r"\s", f"[{_BLANK}]")
 
 
 def _assigned(
@@ -168,6 +167,7 @@ RULES: tuple[Rule, ...] = (
         "element",
         "Secret in an XML element or attribute",
         rf"(?i)<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
+        gate=rf"(?i){_SECRETS_NAME}(?:[{_BLANK}][^<>]{{0,80}})?>[{_BLANK}]{{0,4}}[^{_BLANK}<>\"'&]{{6,250}}[{_BLANK}]{{0,4}}</",
         keywords=tuple(f"{end}>" for end in _ENDS),
         examples=(made("<password>q7", ALNUM, 14, "</password>"), made("<apiKey>", ALNUM, 32, "</apiKey>")),
         counter_examples=(
@@ -199,6 +199,8 @@ RULES: tuple[Rule, ...] = (
         "Secret on a command line",
         r"(?i)(?:^|\s|[\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass"
         r"|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>]{8,250})",
+        gate=r"(?i)-[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass|auth)(?:[= ]|[\"'],"
+        rf"[{_BLANK}]?[\"'])[\"']?[^{_BLANK}\"'`\\<>]{{8}}",
         keywords=tuple(
             f"{end}{follows}"
             for end in (
@@ -233,6 +235,8 @@ RULES: tuple[Rule, ...] = (
         r"|machine \S{1,100}\s{1,20}login \S{1,100})\s{1,20}[\"']?(?P<name>[0-9A-Za-z_.-]{0,60}(?:api[_.-]?key"
         r"|token|secret|password|passwd|_key))[\"']?\s{1,20}[\"']?"
         r"(?P<secret>[^\s\"'`\\<>]{8,250})",
+        gate=rf"(?i)(?:config set|setx|set-item|secret set|login|login [^{_BLANK}]{{1,100}})[{_BLANK}]{{1,20}}"
+        rf"[\"']?[0-9A-Za-z_.-]{{0,60}}(?:api[_.-]?key|token|secret|password|passwd|_key)[\"']?[{_BLANK}]{{1,20}}[\"']?[^{_BLANK}\"'`\\<>]{{8}}",
         keywords=("config set", "setx", "set-item", "secret set", "login"),
         examples=(
             made("hermes config set AISA_API_KEY ", ALNUM, 40),

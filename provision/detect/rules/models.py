@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provision.detect.match import Confidence, Severity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.pieces import ALNUM, HEX, LEFT, LOWER, URLSAFE, filler, made
+from provision.detect.rules.pieces import ALNUM, HEX, LEFT, LOWER, URLSAFE, filler, made, shortest
 
 
 def _key(
@@ -25,6 +25,7 @@ def _key(
         confidence=confidence,
         keywords=(word.lower(),),
         pattern=f"{LEFT}(?P<secret>{body})",
+        gate=shortest(body),
         examples=examples,
         counter_examples=(*counter_examples, f"{word}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
     )
@@ -48,6 +49,7 @@ AISA = Rule(
     keywords=("sk-aisa-",),
     # 43 characters today; glued to other text it is found all the same, so there is no boundary on either side
     pattern=r"(?P<secret>sk-aisa-[A-Za-z0-9_-]{16,160})",
+    gate="sk-aisa-[A-Za-z0-9_-]{16}",
     examples=(
         made("AISA_API_KEY=sk-aisa-", URLSAFE, 43),
         made("Authorization: Bearer sk-aisa--", URLSAFE, 41, "_\r\n"),
@@ -71,6 +73,7 @@ GENERIC_SK = Rule(
     confidence=Confidence.MEDIUM,
     keywords=("sk-",),
     pattern=LEFT + r"(?P<secret>sk-[A-Za-z0-9_-]{16,200})",
+    gate="sk-[A-Za-z0-9_-]{16}",
     entropy=3.0,
     examples=(made("key: sk-", ALNUM, 24), made("?key=sk-", URLSAFE, 40, "&x=1"), made("x sk-my-org-", ALNUM, 30)),
     counter_examples=(
@@ -151,6 +154,7 @@ RULES: tuple[Rule, ...] = (
         confidence=Confidence.HIGH,
         keywords=("sk-",),
         pattern=LEFT + r"(?P<secret>sk-[0-9a-f]{32})\b",
+        gate="sk-[0-9a-f]{32}",
         examples=(made("DEEPSEEK_API_KEY=sk-", HEX, 32),),
         counter_examples=("sk-00000000000000000000000000000000",),
     ),
@@ -161,6 +165,7 @@ RULES: tuple[Rule, ...] = (
         confidence=Confidence.HIGH,
         keywords=("sk-",),
         pattern=LEFT + r"(?P<secret>sk-(?:kimi-)?[A-Za-z0-9]{48})\b",
+        gate="sk-(?:kimi-)?[A-Za-z0-9]{48}",
         entropy=3.5,
         examples=(made("MOONSHOT_API_KEY=sk-", ALNUM, 48),),
         counter_examples=("sk-" + "abc123" * 8,),

@@ -20,6 +20,7 @@ TELEGRAM = Rule(
     confidence=Confidence.HIGH,
     keywords=(":aa",),
     pattern=r"(?:^|[^0-9])(?P<secret>\d{8,12}:AA[A-Za-z0-9_-]{33})",
+    gate="[0-9]{8}:AA[A-Za-z0-9_-]{33}",
     entropy=3.5,
     examples=(
         made("TELEGRAM_BOT_TOKEN=110201543:AA", ALNUM, 33),
@@ -35,6 +36,7 @@ TELEGRAM_END = Rule(
     confidence=Confidence.MEDIUM,
     keywords=(":aa",),
     pattern=r"(?m:^)(?P<secret>\d{0,7}:AA[A-Za-z0-9_-]{33})(?:[^A-Za-z0-9_+/=-]|$)",
+    gate=":AA[A-Za-z0-9_-]{33}",
     entropy=3.5,
     examples=(
         made("bot 110201\n543:AA", ALNUM, 33, "\n"),
@@ -68,6 +70,7 @@ AWS_SECRET = Rule(
     keywords=("secret_access_key", "secretaccesskey", "secret-access-key", "aws_secret"),
     pattern=r"(?i)(?P<name>(?:aws_?)?secret[_-]?(?:access[_-]?)?key(?:_id)?)[\"'\\]{0,4}\s{0,4}(?:=>|:=|=|:|>|,)\s{0,4}[\"'\\]{0,4}"
     r"(?P<secret>[0-9A-Za-z+/]{40})(?:[^0-9A-Za-z+/=]|$)",
+    gate=r"(?i)key(?:_id)?[\"'\\]{0,4}[\t\n\f\r ]{0,4}(?:=>|:=|=|:|>|,)[\t\n\f\r ]{0,4}[\"'\\]{0,4}[0-9A-Za-z+/]{40}",
     entropy=3.5,
     examples=(made("aws_secret_access_key = ", ALNUM + "+/", 40), made('"SecretAccessKey": "', ALNUM + "+/", 40, '",')),
     counter_examples=(

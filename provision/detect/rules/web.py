@@ -109,6 +109,7 @@ RULES: tuple[Rule, ...] = (
         confidence=Confidence.HIGH,
         keywords=("eyj",),
         pattern=LEFT + r"(?P<secret>eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{20,})",
+        gate=r"eyJ[A-Za-z0-9_-]{14}",
         entropy=4.0,
         examples=(_jwt,),
         counter_examples=("eyJhbGciOi...", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."),
@@ -132,6 +133,7 @@ RULES: tuple[Rule, ...] = (
         + "|".join(_DATABASES)
         + r")(?:\+[a-z0-9_]{2,20})?://[^\s:/@\"'`<>\\]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{3,120}(?:@[^\s/@\"'`<>\\.]{1,60})?)"
         r"@(?:[0-9A-Za-z_.-]{1,120}|\[[0-9a-f:.]{2,50}\])",
+        gate=rf"(?i)(?:{'|'.join(_DATABASES)})(?:\+[a-z0-9_]{{2,20}})?://[^{_BLANK}:/@\"'`<>\\]{{0,80}}:[^{_BLANK}/@\"'`<>\\]{{3,181}}@",
         examples=(
             made("DATABASE_URL=postgresql://app:", ALNUM + "!*-_", 18, "@db.internal:5432/app"),
             made('"redis://:', ALNUM, 24, '@10.0.0.5:6379/0"'),

@@ -11,7 +11,8 @@ from detectcraft import SALT, aisa_key, known
 
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint
-from provision.detect.known import KNOWN_RULE, KnownKey, KnownKeys, parse, shape_of
+from provision.detect.known import KNOWN_RULE, KnownKey, KnownKeys, shape_of
+from provision.detect.known_file import parse
 from provision.errors import ProvisionError
 
 KEY = aisa_key()

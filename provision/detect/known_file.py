@@ -1,0 +1,50 @@
+"""Read a file of fingerprints, as `KnownKeys.dump` wrote it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provision.detect.known import SCHEMA, KnownKey, KnownKeys
+from provision.errors import ProvisionError
+
+SHORTEST = 12
+LONGEST = 4096
+
+
+class _Key(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    user: str
+    fingerprint: str = Field(pattern="^fp_[a-z2-7]{16}$")
+    stage: str
+    created: str | None = None
+    label: str = ""
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    schema_: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
+    salt: str = Field(pattern="^(?:[0-9a-f]{2}){8,64}$")
+    shapes: list[tuple[str, int]] = Field(max_length=10_000)
+    keys: list[_Key]
+
+
+def parse(data: bytes) -> KnownKeys:
+    """Read what `dump` wrote; anything else is a `ProvisionError` that repeats nothing of it."""
+    try:
+        form = _Form.model_validate_json(data)
+        keys = [
+            KnownKey(
+                key.user,
+                key.fingerprint,
+                key.stage,
+                datetime.fromisoformat(key.created) if key.created else None,
+                key.label,
+            )
+            for key in form.keys
+        ]
+    except (ValidationError, ValueError) as error:
+        raise ProvisionError("this is no file of known keys", hint=f"it should have the form {SCHEMA}") from error
+    shapes = frozenset((prefix, length) for prefix, length in form.shapes if SHORTEST <= length <= LONGEST)
+    return KnownKeys(bytes.fromhex(form.salt), shapes, {key.fingerprint: key for key in keys})
