@@ -62,7 +62,7 @@ def _beside(match: Match, kept: Iterable[Match]) -> Match | None:
             return None
     if (start, end) == (match.start, match.end):
         return match
-    if end - start < _LEAST_REST:
-        return None
-    spans = ((max(start, one), min(end, other)) for one, other in match.spans)
-    return replace(match, spans=tuple((one, other) for one, other in spans if one < other))
+    cut = ((max(start, one), min(end, other)) for one, other in match.spans)
+    spans = tuple((one, other) for one, other in cut if one < other)
+    left = sum(other - one for one, other in spans)
+    return replace(match, spans=spans) if left >= _LEAST_REST else None

@@ -89,10 +89,20 @@ IN_ADDRESSES = st.tuples(
     st.sampled_from(["@h.example/x", ":x-oauth-basic@h.example", "@localhost", "/x"]),
 ).map("".join)
 
+EXAMPLES = [example() if callable(example) else example for rule in GATED for example in rule.examples]
+GLUED = st.tuples(
+    st.sampled_from(["", "_", "x", "9", "\\n", "%3d"]),
+    st.sampled_from(EXAMPLES),
+    st.integers(0, 12),
+    st.sampled_from(["", "x", "0", "-", "=", "\n"]),
+).map(lambda each: each[0] + each[1][: len(each[1]) - each[2]] + each[3])
+
 
 @settings(RELAXED, max_examples=200)
 @given(
-    st.lists(st.one_of(ASSIGNED, IN_ADDRESSES, st.sampled_from(["x" * 700, "\n"])), min_size=1, max_size=6).map("".join)
+    st.lists(st.one_of(ASSIGNED, IN_ADDRESSES, GLUED, st.sampled_from(["x" * 700, "\n"])), min_size=1, max_size=6).map(
+        "".join
+    )
 )
 def test_gates_change_nothing(text: str) -> None:
     data = text.encode()

@@ -30,3 +30,9 @@ def test_what_reaches_out_of_a_surer_one_stays_covered() -> None:
 
 def test_next_to_nothing_is_not_worth_a_match() -> None:
     assert resolved([_match("before", Confidence.MEDIUM, (35, 50)), SURE]) == [SURE]
+
+
+def test_a_match_in_pieces_of_which_surer_ones_leave_none_goes() -> None:
+    pieces = _match("pieces", Confidence.MEDIUM, (10, 12), (60, 62))
+    around = [_match("one", Confidence.HIGH, (0, 30)), _match("other", Confidence.HIGH, (50, 100))]
+    assert resolved([pieces, *around]) == around
