@@ -56,6 +56,11 @@ class Confirmer:
         self.words, self.gates = self._windows.words, self._windows.gates
         self._own = [word in prefixes for word in self.words]
 
+    @property
+    def looks_everywhere(self) -> bool:
+        """Whether something is looked for that no hit announces."""
+        return self._windows.everywhere or (self._candidates is not None and self._candidates.stand_alone)
+
     def matches(self, data: bytes, hits: Hits) -> list[Match]:
         """All matches, unsorted, overlapping ones too, but for those inside of a surer one: those would not count."""
         found: list[Match] = []

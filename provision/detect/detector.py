@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.broken import colour_views, wrapped
 from provision.detect.confirm import Confirmer
-from provision.detect.encodings import views
+from provision.detect.encodings import blocks, views
 from provision.detect.engine import make_engine
 from provision.detect.entropy import HINT
 from provision.detect.needles import Needle, mark_needles, needles
@@ -119,21 +119,26 @@ class Detector:
         return self._confirmer.words
 
     def _whole_window(self, data: bytes) -> list[Match]:
-        return resolved(self._matches(data, _NESTING if self._decode else 0))
-
-    def _matches(self, data: bytes, nesting: int) -> Iterator[Match]:
-        """All matches, unsorted, overlapping ones too."""
         hits = self._engine.hits(data)
+        if not hits and not self._confirmer.looks_everywhere and not (self._decode and blocks(data)):
+            return []  # as in most files
+        return resolved(self._matches(data, hits, _NESTING if self._decode else 0))
+
+    def _matches(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
+        """All matches, unsorted, overlapping ones too."""
         yield from self._found(data, hits, nesting)
         if nesting:
-            yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._matches(text, 0)))
+            yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._inside(text, 0)))
+
+    def _inside(self, text: bytes, nesting: int) -> Iterator[Match]:
+        return self._matches(text, self._engine.hits(text), nesting)
 
     def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         yield from self._confirmer.matches(data, hits)
         if not nesting:
             return
         for view in (*views(data, hits), *colour_views(data, hits)):
-            for match in self._matches(view.text, nesting - 1):
+            for match in self._inside(view.text, nesting - 1):
                 if home := view.home(match):
                     yield home
 

@@ -98,8 +98,8 @@ def _percent(escape: bytes) -> bytes:
 def _base64(data: bytes, hits: Hits) -> list[Segment]:
     starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
     segments = list(_decoded(data, sorted(starts), "base64", 4)) if starts else []
-    if blocks := _blocks(data):
-        segments += _decoded(data, [(at, 0) for at in blocks], "base64", 4)
+    if starts_of_lines := blocks(data):
+        segments += _decoded(data, [(at, 0) for at in starts_of_lines], "base64", 4)
     return segments
 
 
@@ -107,7 +107,7 @@ def _hex(data: bytes, hits: Hits) -> list[Segment]:
     return list(_decoded(data, [(at, 0) for at in hits.needles.get(Kind.HEX, ())], "hex", 2))
 
 
-def _blocks(data: bytes) -> list[int]:
+def blocks(data: bytes) -> list[int]:
     """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
     found: list[int] = []
     block = (

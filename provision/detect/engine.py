@@ -27,6 +27,9 @@ class Hits:
     needles: dict[Kind, list[int]]
     gates: dict[int, list[int]] | None = None
 
+    def __bool__(self) -> bool:
+        return bool(self.words or self.needles or self.gates)
+
 
 class Engine(Protocol):
     """What a library must do."""

@@ -104,6 +104,11 @@ class Candidates:
             if bare
         ]
 
+    @property
+    def stand_alone(self) -> bool:
+        """Whether there are keys without a prefix, which no keyword announces."""
+        return bool(self._runs)
+
     def matches(self, data: bytes, places: Iterable[int]) -> Iterator[Match]:
         """The known keys in `data`; `places` are those of the prefixes, among others."""
         for at in places:

@@ -67,6 +67,11 @@ class Windows:
             word: others for word, met in self._by_word.items() if (others := [each for each in met if not each.gates])
         }
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether a rule is run over everything."""
+        return bool(self._always)
+
     def _families(self) -> list[tuple[list[bytes], _Family]]:
         found: dict[object, tuple[list[bytes], _Family]] = {}
         for index, rule in enumerate(self._rules):
