@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,16 +11,15 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Limit, Output, Run
+from provision.cli.pushing import Forks, shown
 from provision.errors import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from provision.deploy.engine import Order, Result
-    from provision.deploy.events import Started
+    from provision.deploy.engine import Result
     from provision.deploy.inventory import Reach, Target
     from provision.deploy.journal import Journal
-    from provision.deploy.outcomes import Outcome
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 def deploy_command(
     ctx: typer.Context,
     limit: Limit = None,
-    forks: Annotated[int, typer.Option("--forks", min=1, max=500, help="How many machines at a time.")] = 10,
+    forks: Forks = 10,
     waves: Annotated[
         str | None,
         typer.Option("--waves", metavar="SIZES", help="A few first, such as 1,10%,100%; default: all at once."),
@@ -98,9 +95,10 @@ def deploy_command(
         _say_others(run, found.others)
         if not targets:
             run.say("nobody is left to deploy to" if resume else "no machine can be pushed to: see docs/deploy.md")
-        result = (
-            deploy(order, targets, journal, os.environ, _observer(run, stack, order, len(targets))) if targets else None
-        )
+        result = None
+        if targets:
+            observe = stack.enter_context(shown(run, "check" if check else "deploy", len(targets)))
+            result = deploy(order, targets, journal, os.environ, observe)
     if result is not None:
         _import_receipts(run, workspace, states, result)
     run.result(_json(result, found) if format_ == "json" else _table(result), output)
@@ -160,31 +158,6 @@ def _journal(
     targets = [t for t in found.targets if t.user in left]
     run.say(f"{len(journal.wanted) - len(left)} have it already, {len(targets)} are asked")
     return (None if check else journal), targets
-
-
-def _observer(run: Run, stack: ExitStack, order: Order, total: int) -> Callable[[Started | Outcome], None]:
-    """A line per machine as it ends, and on a terminal how far the whole is."""
-    from provision.deploy.events import Started
-    from provision.deploy.outcomes import Failed, Unreachable, word
-    from provision.report.progress import Progress
-
-    if run.quiet:
-        return lambda _: None
-    progress = Progress("check" if order.check else "deploy", total, sys.stderr, time.monotonic)
-    stack.callback(progress.close)
-
-    def observe(event: Started | Outcome) -> None:
-        if isinstance(event, Started):
-            return
-        line = f"{event.user} ({event.host}): {word(event)}"
-        if isinstance(event, Failed | Unreachable):
-            line += f": {event.message} [{event.cause}]; {event.cure}"
-        elif event.restart:
-            line += f"; restart {', '.join(event.restart)}: it has the old settings"
-        progress.say(line)
-        progress.step(word(event))
-
-    return observe
 
 
 def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredState], result: Result) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Limit, Output, Run
+from provision.cli.pushing import Forks
 from provision.cli.rotate_shared import (
     Deploy,
     Format,
@@ -61,6 +62,7 @@ def start(
     receipts: Receipts = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to begin.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only judge the keys and show the plan.")] = False,
+    forks: Forks = 10,
     take_over: TakeOver = False,
     format_: Formatted = Format.TABLE,
     output: Output = None,
@@ -75,7 +77,7 @@ def start(
     from provision.rotate.driver import run_pass, seal
 
     run: Run = ctx.obj
-    with at_work(run, "rotate start", take_over=take_over) as site:
+    with at_work(run, "rotate start", take_over=take_over, forks=forks) as site:
         keys = new_keys(run, site, from_, key_command, limit)
         rotations = list(site.store.unfinished())
         rotation = taken_up(site, rotations, keys)
@@ -113,6 +115,7 @@ def resume(
         int | None, typer.Option("--max-failures", min=0, help="From now on, halt when more than this fail.")
     ] = None,
     go_on: Annotated[bool, typer.Option("--go-on", help="Go forward again after a rollback of everybody.")] = False,
+    forks: Forks = 10,
     take_over: TakeOver = False,
     format_: Formatted = Format.TABLE,
     output: Output = None,
@@ -128,7 +131,7 @@ def resume(
     from provision.rotate.people import stamp
 
     run: Run = ctx.obj
-    with at_work(run, "rotate resume", take_over=take_over) as site:
+    with at_work(run, "rotate resume", take_over=take_over, forks=forks) as site:
         single = name is not None or max_failures is not None or go_on or from_ is not None
         rotations = (
             [site.store.the_one(name)] if single else list(site.store.unfinished()) or [site.store.the_one(None)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Limit, Output, Run
+from provision.cli.pushing import Forks
 from provision.cli.rotate_shared import (
     Deploy,
     Format,
@@ -48,6 +49,7 @@ def leaked(
         str | None, typer.Option("--wait", metavar="10m", help="Look again and again whether the keys are dead.")
     ] = None,
     receipts: Receipts = None,
+    forks: Forks = 10,
     take_over: TakeOver = False,
     format_: Formatted = Format.TABLE,
     output: Output = None,
@@ -63,7 +65,7 @@ def leaked(
     from provision.rotate.store import busy_with
 
     run: Run = ctx.obj
-    with at_work(run, "rotate leaked", take_over=take_over) as site:
+    with at_work(run, "rotate leaked", take_over=take_over, forks=forks) as site:
         now = site.clock()
         people, aside = exposed(site, names, busy_with(list(site.store.unfinished())), now)
         _say_now(run, site, [(person.user, person.other) for person in people])
@@ -135,6 +137,7 @@ def rollback(
     ctx: typer.Context,
     name: Name = None,
     limit: Limit = None,
+    forks: Forks = 10,
     take_over: TakeOver = False,
     format_: Formatted = Format.TABLE,
     output: Output = None,
@@ -151,7 +154,7 @@ def rollback(
     from provision.rotate.people import stamp
 
     run: Run = ctx.obj
-    with at_work(run, "rotate rollback", take_over=take_over) as site:
+    with at_work(run, "rotate rollback", take_over=take_over, forks=forks) as site:
         rotation = site.store.the_one(name)
         states = [site.states[user] for user in rotation.people if user in site.states]
         chosen = {state.user for state in select(states, limit)} if limit else set(rotation.people)

@@ -57,9 +57,9 @@ TakeOver = Annotated[
 
 
 @contextlib.contextmanager
-def at_work(run: Run, doing: str, *, take_over: bool = False) -> Iterator[Site]:
+def at_work(run: Run, doing: str, *, take_over: bool = False, forks: int = 1) -> Iterator[Site]:
     """The workspace, with the lock of those who rotate, and what a crash left mended."""
-    site = open_site(run)
+    site = open_site(run, forks)
     with site.store.locked(doing, site.clock(), take_over=take_over) as remark:
         if remark:
             run.say(remark)
@@ -67,12 +67,14 @@ def at_work(run: Run, doing: str, *, take_over: bool = False) -> Iterator[Site]:
         yield site
 
 
-def open_site(run: Run) -> Site:
+def open_site(run: Run, forks: int) -> Site:
     """Everything a rotation works with. Raises InvalidFilesError when the fleet's files have errors."""
     import random
     from datetime import UTC, datetime
+    from functools import partial
 
     from provision.cli.gateway import network, open_catalogue
+    from provision.cli.pushing import shown
     from provision.fleet.load import load_fleet
     from provision.keys.age import load_identities
     from provision.keys.events import operator
@@ -96,6 +98,8 @@ def open_site(run: Run) -> Site:
         environ=os.environ,
         who=operator(),
         say=run.say,
+        forks=forks,
+        watching=partial(shown, run, "deploy"),
     )
 
 

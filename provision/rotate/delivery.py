@@ -89,9 +89,11 @@ def hand_over(book: Recorder, people: Sequence[Person]) -> None:
         return
     site, by_user = book.site, {person.user: person for person in people if person.user in names}
     keep = keeper(site)
-    order = DeployOrder(site.workspace.root, site.workspace.dist, max_failures=_allowed(book.rotation, names))
+    most = _allowed(book.rotation, names)
+    order = DeployOrder(site.workspace.root, site.workspace.dist, forks=site.forks, max_failures=most)
 
     def settle(event: Started | Outcome) -> None:
+        observe(event)
         match event:
             case Failed() | Unreachable():
                 grade = Grade.FAILED if isinstance(event, Failed) else Grade.UNREACHABLE
@@ -102,7 +104,7 @@ def hand_over(book: Recorder, people: Sequence[Person]) -> None:
                     keep(f"{event.user}'s machine", event.receipt.encode())
                 book.event(Event.HANDED, by_user[event.user])
 
-    with book.act("deliver", by_user.values()):
+    with book.act("deliver", by_user.values()), site.watching(len(pushed)) as observe:
         try:
             deploy(order, pushed, None, site.environ, settle)
         except (AnsibleError, NoAnsibleError) as e:

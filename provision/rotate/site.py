@@ -16,8 +16,11 @@ from provision.rotate.journal import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from provision.deploy.events import Started
+    from provision.deploy.outcomes import Outcome
     from provision.detect.secret import Secret
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
@@ -32,7 +35,11 @@ _CURE = "mend that, then: provision rotate resume"
 
 @dataclass(slots=True)
 class Site:
-    """Everything outside a rotation. `clock` gives the time in UTC; `say` takes remarks for people."""
+    """Everything outside a rotation. `clock` gives the time in UTC; `say` takes remarks for people.
+
+    `forks` is how many machines bundles are pushed to at a time; `watching` is entered with how many there are in all, and
+    gives what is told of each.
+    """
 
     workspace: Workspace
     store: Store
@@ -43,6 +50,8 @@ class Site:
     environ: Mapping[str, str]
     who: str
     say: Callable[[str], None]
+    forks: int
+    watching: Callable[[int], AbstractContextManager[Callable[[Started | Outcome], None]]]
     _vault: Vault | None = None
     _profile: EffectiveProfile | None = None
     _routes: dict[int, Route | Trouble] = field(default_factory=dict)

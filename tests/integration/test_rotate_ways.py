@@ -40,9 +40,11 @@ class Push:
 
     def __init__(self, fleet: Fleet, **failing: Failed | Unreachable) -> None:
         self.fleet, self.failing, self.asked = fleet, failing, []  # type: ignore[var-annotated]
+        self.forks: set[int] = set()
 
     def __call__(self, order: Order, targets: Any, _: object, __: object, observe: Any) -> Result:
         result = Result()
+        self.forks.add(order.forks)
         for target in targets:
             self.asked.append(target.user)
             if target.user in self.failing:
@@ -64,9 +66,9 @@ def test_a_push_takes_a_rotation_through_all_waves_at_once(fleet: Fleet, monkeyp
     push = Push(fleet)
     monkeypatch.setattr(delivery, "deploy", push)
     keys = fleet.new_keys()
-    assert (
-        fleet.provision("rotate", "start", "--from", fleet.keys_file(keys), "--deploy", "--waves", "1,100%", *GO) == 0
-    )
+    go = ("--deploy", "--forks", "3", "--waves", "1,100%", *GO)
+    assert fleet.provision("rotate", "start", "--from", fleet.keys_file(keys), *go) == 0
+    assert push.forks == {3}
     assert push.asked == ["ada", "bob", "cyd"]
     assert set(fleet.states().values()) == {"current"}
     assert {user: machine.key for user, machine in fleet.machines.items()} == keys

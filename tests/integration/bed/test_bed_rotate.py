@@ -64,10 +64,14 @@ def key_on(fleet: Fleet, user: str) -> str:
 
 
 def rotate(fleet: Fleet, *more: str, code: int = 0, data: str = "") -> dict[str, Any]:
-    """A command of `rotate`; where everybody stands after it, with users by id under `by` and their states under `states`."""
+    """A command of `rotate`; where everybody stands after it, with users by id under `by` and their states under `states`.
+
+    `said` is what it told people meanwhile.
+    """
     done = fleet.provision("rotate", *more, "--format", "json", code=code, data=data)
     found: dict[str, Any] = json.loads(done.stdout)["rotations"][-1]
     found["by"] = {user["user"]: user for user in found["users"]}
+    found["said"] = done.stderr
     found["states"] = {user["user"]: user["state"] for user in found["users"]}
     return found
 
@@ -112,6 +116,9 @@ def halts_at_a_machine_that_is_off(fleet: Fleet, old: dict[str, str], new: dict[
     go = ("--deploy", "--yes", "--waves", "2,100%", "--idle-for", "0")
     begun = rotate(fleet, "start", "--from", "-", *go, data=rows, code=4)
     assert begun["halted"]
+    assert "\nu002 (" in begun["said"]
+    assert "): installed" in begun["said"]
+    assert "deploy 2/2 " in begun["said"]
     assert begun["states"] == {"u001": "released", "u002": "current", "u003": "pending"}
     trouble = begun["by"]["u001"]["trouble"]
     assert (trouble["cause"], trouble["grade"]) == ("deploy-no-sshd", "unreachable")
