@@ -62,7 +62,8 @@ def deploy_command(
     """Install bundles on many machines through Ansible.
 
     Machines are the `host` of each user in the inventory; bundles are those in dist/. Only sealed and signed bundles travel.
-    What every machine certifies comes back and is kept in receipts/. Exit 4 when some machines have not got it.
+    What every machine certifies comes back and is kept in receipts/. Exit 4 when some machines have not got it, 3 when
+    none can be pushed to.
     """
     from provision.deploy.ansible import Ssh
     from provision.deploy.engine import Order, deploy
@@ -102,6 +103,8 @@ def deploy_command(
     if result is not None:
         _import_receipts(run, workspace, states, result)
     run.result(_json(result, found) if format_ == "json" else _table(result), output)
+    if result is None and not resume:
+        raise typer.Exit(Exit.NO_MATCH)
     if result is not None and (result.failures or result.not_asked):
         raise typer.Exit(Exit.PARTIAL)
 

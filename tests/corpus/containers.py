@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import os
@@ -112,9 +113,9 @@ def _zip(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def _tar(files: dict[str, bytes], mode: str) -> bytes:
+def _tar(files: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=out, mode="w") as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
@@ -134,12 +135,14 @@ def zip_file(w: Writer) -> None:
 def zip_in_tar(w: Writer) -> None:
     secrets = [w.known(), w.any()]
     inner = _zip({"home/.env": _env(secrets)})
-    w.write("all.tar.gz", _tar({"backups/b.zip": inner, "x.txt": b"x" * 999}, "w:gz"), *secrets)
+    w.write("all.tar.gz", gzip.compress(_tar({"backups/b.zip": inner, "x.txt": b"x" * 999}), mtime=0), *secrets)
 
 
 def tar_in_zip(w: Writer) -> None:
     secrets = [w.known(), w.any()]
-    w.write("support.zip", _zip({"logs.tar.bz2": _tar({"a/agent.log": b"x\n" + _env(secrets)}, "w:bz2")}), *secrets)
+    w.write(
+        "support.zip", _zip({"logs.tar.bz2": bz2.compress(_tar({"a/agent.log": b"x\n" + _env(secrets)}))}), *secrets
+    )
 
 
 def gzip_log(w: Writer) -> None:

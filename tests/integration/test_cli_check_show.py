@@ -161,3 +161,12 @@ def test_schema_is_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert run(["schema", "inventory", "-o", str(tmp_path / "s.json")]) == 0
     assert "users" in json.loads((tmp_path / "s.json").read_text())["properties"]
     assert run(["schema", "profil"]) == 2
+
+
+def test_a_deployment_that_can_reach_no_machine_is_no_success(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["deploy", "--limit", "margaret", "--format", "json"]) == 3
+    told = capsys.readouterr()
+    assert [user["user"] for user in json.loads(told.out)["not_pushed"]] == ["margaret"]
+    assert "no machine can be pushed to" in told.err
