@@ -44,7 +44,7 @@ def list_(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Say whose keys the vault holds: version, stage, fingerprint, age. Needs no identity, and shows no key."""
+    """Say whose keys the vault holds, and how old they are. Needs no identity, and shows no key."""
     from datetime import UTC, datetime
 
     from provision.keys.ledger import Stage
@@ -88,7 +88,7 @@ def merge(
         Path | None, typer.Option("--log", help="Its event log, too: git show MERGE_HEAD:events.jsonl > FILE.")
     ] = None,
 ) -> None:
-    """Take over what another branch's vault knows; for a merge conflict, which no text editor can resolve."""
+    """Take over what another branch's vault knows. For a merge conflict, which no text editor can resolve."""
     from provision.keys.age import load_identities
     from provision.keys.eventmerge import absorb
     from provision.keys.events import LOG_NAME, log_of

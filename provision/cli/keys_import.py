@@ -39,7 +39,7 @@ def import_(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Put keys into the vault as their users' current ones; the keys they replace become `previous`."""
+    """Make keys their users' current ones. The keys they replace become `previous`."""
     from datetime import UTC, datetime
 
     from provision.keys.age import load_identities

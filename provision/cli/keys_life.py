@@ -126,9 +126,9 @@ def demo(
     format_: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Mark users' current keys as demo keys: after their last day nothing is rendered with them.
+    """Give users' current keys a last day: demo keys.
 
-    Without users it lists the demo keys. One that is past its last day is an error in `check` until it is retired.
+    After it nothing is rendered with them. Without users it lists the demo keys. One that is past its last day is an error in `check` until it is retired.
     """
     from datetime import UTC, datetime
 

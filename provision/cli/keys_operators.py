@@ -52,7 +52,7 @@ def add(ctx: typer.Context, recipient: _Recipient) -> None:
 
 @operators_app.command("remove")
 def remove(ctx: typer.Context, recipient: _Recipient) -> None:
-    """Take an operator away; all keys are sealed anew under another data key."""
+    """Take an operator away. All keys are sealed anew under another data key."""
     from provision.keys.age import load_identities
     from provision.keys.vaultfile import editing
 

@@ -35,7 +35,10 @@ def import_(
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
-    """Verify receipts against the inventory's endpoint keys and keep the newest of each user in receipts/."""
+    """Verify receipts and keep each user's newest.
+
+    They are verified against the endpoint keys of the inventory, and kept in receipts/.
+    """
     from datetime import UTC, datetime
 
     from provision.bundle.receipts import Result, import_receipt, receipts_in
@@ -76,7 +79,7 @@ def list_(
     format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
     output: Output = None,
 ) -> None:
-    """List the kept receipts, each verified again; exit 4 when one is not to be believed."""
+    """List the kept receipts, each verified again. Exit 4 when one is not to be believed."""
     from provision.fleet.limit import select
     from provision.report.document import document
     from provision.report.terminal import plural, table

@@ -198,15 +198,17 @@ def test_a_damaged_object_takes_no_other_with_it(git: Git, tmp_path: Path) -> No
 
 
 def test_a_folder_that_only_looks_like_a_repository_hides_nothing(tmp_path: Path) -> None:
-    key, other = a_key(), a_key()
+    key, beside, packed, other = a_key(), a_key(), a_key(), a_key()
     fake = tmp_path / "x"
     for name in ("objects/pack", "objects/aa", "refs"):
         (fake / name).mkdir(parents=True)
     (fake / "HEAD").write_text("ref: refs/heads/main\n")
     (fake / "objects" / "pack" / "notes.txt").write_text(key)
+    (fake / "objects" / "aa" / "notes.txt").write_text(beside)
+    (fake / "objects" / "pack" / f"pack-{'c' * 40}.pack").write_text(packed)  # git reads none without its index
     (fake / "objects" / "aa" / ("b" * 38)).write_text(other)
     result = look_through(tmp_path)
-    assert len(result.where(key)) == 1
+    assert result.keys() == {key: 1, beside: 1, packed: 1}
     assert "a damaged object" in result.reasons(failed=True)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
+from provision.audit import content
 from provision.audit.source import Limits
 
 pytestmark = pytest.mark.timeout(60)
@@ -291,3 +292,19 @@ def test_a_hermes_home_brings_what_its_owner_has_elsewhere(tmp_path: Path) -> No
     assert set(result.keys()) == set(keys[:3])
     assert set(look_through(home).keys()) == set(keys[:1])
     assert result.where(keys[0]) == ["model.api_key"]
+
+
+def test_what_is_appended_between_a_look_at_a_file_and_reading_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, path = a_key(), tmp_path / "agent.log"
+    path.write_text("begin\n")
+    real = content.read_at
+
+    def late(descriptor: int, length: int, offset: int) -> bytes:
+        if "key" not in path.read_text():
+            path.write_text(f"begin\nkey={key}\n")
+        return real(descriptor, length, offset)
+
+    monkeypatch.setattr(content, "read_at", late)
+    assert look_through(path).keys() == {key: 1}
