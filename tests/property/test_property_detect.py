@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import time
 from dataclasses import replace
 
@@ -167,14 +168,19 @@ REPEATED = {
 @pytest.mark.parametrize("name", REPEATED)
 def test_time_grows_with_the_input_and_not_faster(name: str, engine: str) -> None:
     detector = FAST if engine == "hyperscan" else PLAIN
-    took = []
-    for size in (2_000, 16_000):
-        data = (REPEATED[name] * (size // len(REPEATED[name]) + 1))[:size]
-        tries = []
-        for _ in range(2):
-            started = time.process_time()
-            detector.scan(data)
-            streamed(detector, data, [8192] * 8)
-            tries.append(time.process_time() - started)
-        took.append(min(tries))
-    assert took[1] < 8 * 2.5 * took[0] + 0.05, took
+    small, large = math.inf, math.inf
+    for _ in range(6):  # the shortest of several: others use this machine too
+        small = min(small, seconds(detector, name, 2_000))
+        large = min(large, seconds(detector, name, 16_000))
+        if large < 8 * 2.5 * small + 0.05:
+            return
+    pytest.fail(f"{small:.3f} s for 2,000 bytes, {large:.3f} s for 16,000")
+
+
+def seconds(detector: Detector, name: str, size: int) -> float:
+    """Of the processor, for looking through so many bytes at once and as a stream."""
+    data = (REPEATED[name] * (size // len(REPEATED[name]) + 1))[:size]
+    started = time.process_time()
+    detector.scan(data)
+    streamed(detector, data, [8192] * 8)
+    return time.process_time() - started
