@@ -128,7 +128,8 @@ def demo(
 ) -> None:
     """Give users' current keys a last day: demo keys.
 
-    After it nothing is rendered with them. Without users it lists the demo keys. One that is past its last day is an error in `check` until it is retired.
+    After it nothing is rendered with them. Without users it lists the demo keys. One that is past its last day is an
+    error in `check` until it is retired.
     """
     from datetime import UTC, datetime
 

@@ -95,10 +95,19 @@ class Windows:
 
     def _opened(self, hits: Hits) -> Iterator[tuple[_Family, list[int]]]:
         """Gates that the engine saw open near a keyword of their rule: what calls for a rule is the same with any engine."""
+        places = [at for _, at in hits.words] if hits.gates else []
+
+        def announced(family: _Family, end: int) -> bool:
+            index = bisect.bisect_left(places, end - family.reach)
+            while index < len(places) and places[index] <= end + family.reach:
+                if hits.words[index][0] in family.words:
+                    return True
+                index += 1
+            return False
+
         for gate, ends in (hits.gates or {}).items():
             family = self._gated[gate]
-            places = [at for word, at in hits.words if word in family.words]
-            yield family, [at for at in ends if _near(places, at, family.reach)]
+            yield family, [at for at in ends if announced(family, at)]
 
     def _of_families(self, hits: Hits) -> list[tuple[_Family, list[Span]]]:
         by_word: Mapping[int, list[_Family]] = self._by_word if hits.gates is None else self._ungated
@@ -117,11 +126,6 @@ class Windows:
                 else:
                     spans.append((max(low, 0), high))
         return list(found.values())
-
-
-def _near(places: list[int], at: int, reach: int) -> bool:
-    index = bisect.bisect_left(places, at - reach)
-    return index < len(places) and places[index] <= at + reach
 
 
 def _let_through(family: _Family, data: bytes, spans: list[Span]) -> list[Span]:

@@ -70,15 +70,19 @@ def corpus(root: Path) -> int:
     draw = random.Random(5)
     number = 0
     while size < CORPUS_BYTES:
-        lines = "".join(
-            f"2026-11-22T18:{n % 60:02}:{n % 59:02} INFO [w{n % 8}] "
-            f"GET /v1/chat/completions?user={n}&trace={draw.getrandbits(128):032x} 200 {n % 900}ms\n"
-            for n in range(20_000)
-        ).encode()
+        lines = gateway_log(draw, 20_000)
         (root / f"gateway-{number}.log").write_bytes(lines)
         size += len(lines)
         number += 1
     return sum(unfolded(path) for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def gateway_log(draw: random.Random, lines: int) -> bytes:
+    return "".join(
+        f"2026-11-22T18:{n % 60:02}:{n % 59:02} INFO [w{n % 8}] "
+        f"GET /v1/chat/completions?user={n}&trace={draw.getrandbits(128):032x} 200 {n % 900}ms\n"
+        for n in range(lines)
+    ).encode()
 
 
 def timed(*command: str | Path, folder: Path) -> tuple[float, float]:
@@ -152,6 +156,44 @@ def test_files_are_scanned_twice_as_fast_as_by_the_peers(tmp_path: Path, capsys:
     for peer in {"kingfisher", "betterleaks"} & set(rates):
         assert rates["ours, with [fast]"][1] >= 2 * rates[peer][1], peer
         assert rates["ours, without"][1] >= rates[peer][1], peer
+
+
+KINDS = {"Python sources": ("*.py",), "node packages": ("*.js", "*.ts", "*.json"), "shared objects": ("*.so", "*.pyc")}
+SAMPLE_BYTES = 24 * MEGABYTE
+
+
+def samples() -> dict[str, bytes]:
+    """Some megabytes of each kind of file."""
+    packages = Path(sysconfig.get_paths()["purelib"])
+    node = os.environ.get("BENCH_NODE")
+    found = {"a gateway's log": gateway_log(random.Random(5), SAMPLE_BYTES // 110)}
+    for kind, names in KINDS.items():
+        folder = Path(node) if node and kind.startswith("node") else packages
+        data = bytearray()
+        for path in sorted(path for name in names for path in folder.rglob(name)):
+            if len(data) < SAMPLE_BYTES and path.is_file():
+                data += path.read_bytes()
+        found[kind] = bytes(data[:SAMPLE_BYTES])
+    return found
+
+
+def test_the_matcher_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    detectors = [Detector(engine="hyperscan"), Detector(engine="re2")]
+    with capsys.disabled():
+        print("\n  the matcher alone, MB per second of CPU: with [fast], without")
+        for kind, data in samples().items():
+            rates = []
+            for detector in detectors:
+                shortest = min(seconds_of_cpu(detector, data) for _ in range(4))
+                rates.append(len(data) / MEGABYTE / shortest)
+            print(f"  {kind:24} {rates[0]:7.0f} {rates[1]:7.0f}")
+            assert rates[0] > rates[1] > 1
+
+
+def seconds_of_cpu(detector: Detector, data: bytes) -> float:
+    started = time.process_time()
+    detector.scan(data)
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("engine", ["hyperscan", "re2"])
