@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
+from provision.audit import content
 from provision.audit.source import Limits
 
 pytestmark = pytest.mark.timeout(90)
@@ -40,9 +41,13 @@ def add(connection: sqlite3.Connection, *contents: str) -> None:
 
 @pytest.mark.parametrize("memory_bytes", [1 << 27, 1 << 17])
 def test_rows_have_a_table_a_number_and_a_column(
-    tmp_path: Path, database: sqlite3.Connection, memory_bytes: int
+    tmp_path: Path, database: sqlite3.Connection, memory_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In memory, and, when it is larger than that allows, in place."""
+    opened: list[str] = []
+    for name in ("in_memory", "on_disk"):
+        real = getattr(content, name)
+        monkeypatch.setattr(content, name, lambda *told, n=name, r=real: (opened.append(n), r(*told))[1])
     key, blob, long, odd, bare = (a_key() for _ in range(5))
     add(database, "x", f"take {key}", "y" * 40_000 + f" {long} " + "z" * 40_000, *("more " * 9000,) * 3)
     database.execute("INSERT INTO messages (id, extra) VALUES (77, ?)", (f"k={blob}".encode(),))
@@ -60,6 +65,7 @@ def test_rows_have_a_table_a_number_and_a_column(
     assert result.where(odd) == ['"od d":row 1, b']
     assert "words_content:row 1, c0" in result.where(bare)
     assert not result.unread
+    assert opened == ["in_memory" if memory_bytes > 1 << 20 else "on_disk"]
     assert sorted(path.name for path in tmp_path.iterdir()) == before, "nothing is made beside it"
 
 
@@ -82,7 +88,7 @@ def test_deleted_rows_and_freed_pages_give_up_their_keys(tmp_path: Path, databas
     deleted, live = a_key(), a_key()
     across = [a_key() for _ in range(60)]
     add(database, f"k={live} ", f"k={deleted} ", "x")
-    add(database, *("y" * (9000 + 10 * i) + f" {key} " + "z" * 9000 for i, key in enumerate(across)))
+    add(database, *("y" * (9000 + 30 * i) + f" {key} " + "z" * (9000 - 30 * i) for i, key in enumerate(across)))
     database.execute("DELETE FROM messages WHERE id = 2 OR id > 3")
     database.commit()
     result = look_through(tmp_path)
@@ -92,6 +98,14 @@ def test_deleted_rows_and_freed_pages_give_up_their_keys(tmp_path: Path, databas
     assert set(across) <= set(result.keys()), "also those that lie across two pages"
     database.execute("VACUUM")
     assert set(look_through(tmp_path).keys()) == {live}
+
+
+def test_a_deleted_copy_of_a_key_that_still_stands_in_a_row(tmp_path: Path, database: sqlite3.Connection) -> None:
+    key = a_key()
+    add(database, f"k={key} ", f"once more {key} ", "x")
+    database.execute("DELETE FROM messages WHERE id = 2")
+    database.commit()
+    assert look_through(tmp_path).where(key) == ["messages:row 1, content", "page 2, a deleted row, not overwritten"]
 
 
 def test_damaged_databases_are_reported_and_searched(tmp_path: Path, database: sqlite3.Connection) -> None:
