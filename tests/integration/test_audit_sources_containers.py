@@ -122,8 +122,14 @@ def test_damaged_databases_are_reported_and_searched(tmp_path: Path, database: s
     circle = bytearray(whole)
     circle[32:40] = (3).to_bytes(4, "big") + (1).to_bytes(4, "big")
     circle[2 * page : 2 * page + 8] = (3).to_bytes(4, "big") + bytes(4)  # a free page before itself
-    cases = {"torn": bytes(torn), "circle": bytes(circle), "cut": whole[: 10 * page + 77], "looped": bytes(looped), "head": whole[:60],
-             "size": whole[:16] + b"\0\3" + whole[18:]}  # fmt: skip
+    cases = {
+        "torn": bytes(torn),
+        "cut": whole[: 10 * page + 77],
+        "looped": bytes(looped),
+        "circle": bytes(circle),
+        "head": whole[:60],
+        "size": whole[:16] + b"\0\3" + whole[18:],
+    }
     for name, data in cases.items():
         (tmp_path / name).write_bytes(data)
         result = look_through(tmp_path / name)
