@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.audit import content
+from provision.audit import archives, content
 from provision.audit.source import Limits
 
 pytestmark = pytest.mark.timeout(90)
@@ -193,8 +193,9 @@ def test_archives_in_archives_down_to_key_path_and_row(tmp_path: Path, database:
         assert result.where(row) == [f"{name}!b.zip!state.db: messages:row 1, content"]
         assert not result.unread
     for suffix, pack in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
-        (tmp_path / f"x.log.{suffix}").write_bytes(pack(f"a\nk={key}\n".encode()) + pack(b"more"))
-        assert look_through(tmp_path / f"x.log.{suffix}").where(key) == [f"x.log.{suffix}!x.log"]
+        (tmp_path / f"x.log.{suffix}").write_bytes(pack(f"a\nk={key}\n".encode()) + pack(f"more k={row}\n".encode()))
+        result = look_through(tmp_path / f"x.log.{suffix}")
+        assert result.where(key) == result.where(row) == [f"x.log.{suffix}!x.log"], "one stream behind the other"
 
 
 def test_what_is_hidden_beside_the_members(tmp_path: Path) -> None:
@@ -229,6 +230,15 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
         assert not any(key in str(u) for u in result.unread)
     assert look_through(tmp_path / "cut.gz").keys() == {key: 1}, "what comes before the damage is read"
     assert "encrypted" in str(look_through(tmp_path / "locked.zip").unread)
+
+
+def test_a_table_of_contents_that_no_memory_would_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.zip").write_bytes(zipped(**{f"m{n}": b"x" for n in range(100)}))
+    assert not look_through(tmp_path).unread
+    monkeypatch.setattr(archives, "_DIRECTORY_BYTES", 4000)
+    assert look_through(tmp_path).reasons(failed=True) == [
+        "damaged zip: its table of contents is larger than any real one; looked through as it is"
+    ]
 
 
 def test_bombs_are_cut_off_and_reported(tmp_path: Path) -> None:
