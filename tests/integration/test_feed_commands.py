@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,8 +143,10 @@ def test_a_broken_feed_keeps_the_last_good_state_and_scheduled_pulls_wait(place:
     address = place.address(server.url)
     assert place.machine("pull", address).code == Exit.OK
     before = (place.home / ".hermes" / "config.yaml").read_bytes()
+    later = time.time() + 2  # a server tells times in whole seconds
     for part in (place.feed / "index").iterdir():
         part.write_text("<html>maintenance</html>")
+        os.utime(part, (later, later))
     failed = place.machine("pull")
     assert failed.code == Exit.ERROR
     assert "cut short" in failed.err
