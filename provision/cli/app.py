@@ -83,9 +83,14 @@ class Sections(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As click does, with the table's names for a suggestion."""
-        if args[0] not in COMMANDS:
-            self.commands = {**dict.fromkeys(COMMANDS, self), **self.commands}
-        return super().resolve_command(ctx, args)
+        if args[0] in COMMANDS:
+            return super().resolve_command(ctx, args)
+        built = self.commands
+        self.commands = {**dict.fromkeys(COMMANDS, self), **built}
+        try:
+            return super().resolve_command(ctx, args)
+        finally:
+            self.commands = built
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list per section, as `--help` shows it."""

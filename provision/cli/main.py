@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import cast
 
 import typer
+from typer.main import get_command
 
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError
@@ -31,7 +34,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. No exception but a programming error's leaves, and that one masked."""
     try:
-        result = app(arguments, prog_name="provision", standalone_mode=False)
+        result = _tree()(arguments, prog_name="provision", standalone_mode=False)
     except typer.Exit as e:
         return e.exit_code
     except typer.Abort:
@@ -50,6 +53,12 @@ def run(arguments: list[str]) -> int:
         _say(_refused(e) if isinstance(e, OSError) and e.filename else _crash(e))
         return Exit.ERROR
     return int(result or 0)
+
+
+@functools.cache
+def _tree() -> Callable[..., int | None]:
+    """The commands; what runs many of them in one process builds each once."""
+    return get_command(app)
 
 
 def _settle_output() -> None:

@@ -46,7 +46,7 @@ def environment(scratch: Path, gateway: Gateway | None, extra: Mapping[str, str]
     proxy = gateway.proxy_url if gateway else "http://127.0.0.1:9"
     environ = {
         "HOME": str(home),
-        "PATH": f"{HERMES.parent}:/usr/bin:/bin",
+        "PATH": f"{_answering(scratch / 'bin')}:{HERMES.parent}:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "TMPDIR": str(scratch),
@@ -60,6 +60,23 @@ def environment(scratch: Path, gateway: Gateway | None, extra: Mapping[str, str]
     if Path("/etc/hermes").exists():
         environ["HERMES_MANAGED_DIR"] = str(scratch / "no-managed-scope")
     return environ | dict(extra or {})
+
+
+def _answering(folder: Path) -> Path:
+    """Programs that answer at once what Hermes asks of pip at each start, for a line of its prompt, and else run the real."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for name, question, answer in (
+        ("python3", "-m pip --version", "true"),
+        ("pip", "--version", f"echo 'pip 0 from nowhere (python {version})'"),
+    ):
+        path = folder / name
+        if not path.exists():
+            folder.mkdir(exist_ok=True)
+            path.write_text(
+                f'#!/bin/sh\n[ "$*" = "{question}" ] && exec {answer}\nexec {HERMES.with_name(name)} "$@"\n'
+            )
+            path.chmod(0o755)
+    return folder
 
 
 def run_hermes(

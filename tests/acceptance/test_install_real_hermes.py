@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 from bundlecraft import PROFILE, Shop, write_bundle
+from commandcraft import PROVISION, Command, Done, apart, inside
 from hermes_runner import HERMES, ONE_SHOT, HermesRun, environment, run_hermes
 from recording_gateway import Gateway
 
@@ -25,7 +26,6 @@ from provision.fleet.desired import ApiMode, SecretDelivery
 
 pytestmark = pytest.mark.acceptance
 
-PROVISION = Path(sys.executable).with_name("provision")
 OTHER_KEY = "sk-aisa-TEST-somebody-elses-key"
 MODES = {
     ApiMode.CHAT_COMPLETIONS: ("gpt-5.2", "gpt-5.2", "/v1/chat/completions"),
@@ -146,23 +146,21 @@ HOMES: dict[str, Callable[[Scene], None]] = {
 FOR_EACH_MODE = ("fresh", "wizard", "own settings", "provider entry with api", "manual pool entry")
 
 
-def command(scene: Scene, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def command(scene: Scene, *arguments: str | Path, how: Command = apart, **environ: str) -> Done:
     base = {"HOME": str(scene.folder), "PATH": os.environ["PATH"], "PROVISION_CONFIG_DIR": str(scene.folder / "config")}
-    return subprocess.run(
-        [PROVISION, *arguments], env={**base, **environ}, capture_output=True, text=True, check=False, timeout=120
-    )
+    return how(*arguments, environ={**base, **environ}, cwd=scene.folder)
 
 
-def install(scene: Scene, shop: Shop, **state: object) -> subprocess.CompletedProcess[str]:
-    """Enrol with the real command, then install a bundle sealed to this endpoint, and again: nothing changes."""
+def install(scene: Scene, shop: Shop, **state: object) -> Done:
+    """Enrol, then install a bundle sealed to this endpoint with the real program, and again: nothing changes."""
     (scene.folder / "signers").write_text(shop.allowed_signers)
     shop.identity_file("ada", scene.folder / "config" / "identity.txt")
-    enrolled = command(scene, "enroll", "--user", "ada", "--signer", scene.folder / "signers")
+    enrolled = command(scene, "enroll", "--user", "ada", "--signer", scene.folder / "signers", how=inside)
     assert enrolled.returncode == 0, enrolled.stderr
     bundle = write_bundle(shop.bundle("ada", **state), scene.folder / "bundle")  # type: ignore[arg-type]
     done = command(scene, "install", bundle, "--home", scene.home, "--managed-dir", scene.managed)
     assert done.returncode == 0, done.stdout + done.stderr
-    again = command(scene, "install", bundle, "--home", scene.home, "--managed-dir", scene.managed)
+    again = command(scene, "install", bundle, "--home", scene.home, "--managed-dir", scene.managed, how=inside)
     assert "nothing to change" in again.stdout, again.stdout + again.stderr
     for text in (done.stdout, done.stderr, again.stdout):
         assert shop.keys["ada"].reveal() not in text

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-PROVISION = [sys.executable, "-m", "provision"]
+from commandcraft import PROVISION, Command, Done, apart, inside
 
 
 def fresh_key() -> str:
@@ -20,7 +19,7 @@ def fresh_key() -> str:
 
 
 class Operator:
-    """Runs `provision` in a workspace with its own config folder."""
+    """Runs `provision` in a workspace with its own config folder: `run` in this process, `program` and `start` as one."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "workspace"
@@ -28,23 +27,26 @@ class Operator:
             **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "SYSTEMROOT"}},
             "PROVISION_CONFIG_DIR": str(folder / "config"),
             "TMPDIR": str(folder / "tmp"),
-            "PYTHONPATH": os.pathsep.join(sys.path),
         }
         (folder / "tmp").mkdir()
 
-    def run(
-        self, *arguments: str, stdin: str = "", expect: int | None = 0, **more: str
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*PROVISION, *arguments], input=stdin, capture_output=True, text=True, timeout=120, check=False,
-            cwd=self.root if self.root.exists() else None, env={**self.environment, **more},
-        )  # fmt: skip
+    def run(self, *arguments: str, stdin: str = "", expect: int | None = 0) -> Done:
+        return self._judged(inside, arguments, stdin, expect, {})
+
+    def program(self, *arguments: str, stdin: str = "", expect: int | None = 0, **more: str) -> Done:
+        return self._judged(apart, arguments, stdin, expect, more)
+
+    def _judged(
+        self, command: Command, arguments: tuple[str, ...], stdin: str, expect: int | None, more: Mapping[str, str]
+    ) -> Done:
+        where = self.root if self.root.exists() else self.root.parent
+        done = command(*arguments, environ={**self.environment, **more}, cwd=where, stdin=stdin)
         assert expect is None or done.returncode == expect, (done.returncode, done.stdout, done.stderr)
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*PROVISION, *arguments], cwd=self.root, env=self.environment, text=True,
+            [PROVISION, *arguments], cwd=self.root, env=self.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

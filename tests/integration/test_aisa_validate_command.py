@@ -51,7 +51,7 @@ def everything(folder: Path) -> str:
 
 def test_json(operator: Operator, sim: Simulator) -> None:
     sim.fault("claude-sonnet-5", Fault.BAD_GATEWAY)
-    done = operator.run("validate", "--probe", "key,models,chat", "--yes", "-f", "json", expect=10)
+    done = operator.program("validate", "--probe", "key,models,chat", "--yes", "-f", "json", expect=10)
     found = json.loads(done.stdout)
     assert found["schema"] == "provision/validate/v1"
     users = {u["user"]: u for u in found["users"]}
@@ -177,9 +177,9 @@ def test_no_key_in_any_output(operator: Operator, keys: dict[str, str], sim: Sim
             "-o",
             str(operator.root / f"out.{form}"),
         )
-        done = operator.run(*arguments, expect=None, **debug)
+        done = operator.program(*arguments, expect=None, **debug)
         said += done.stdout + done.stderr
-    done = operator.run("-v", "models", "--live", expect=None)
+    done = operator.program("-v", "models", "--live", expect=None)
     said += done.stdout + done.stderr + everything(operator.root) + everything(tmp_path / "tmp")
     assert "revoked" in said
     for key in keys.values():
@@ -233,7 +233,7 @@ def test_ctrl_c_prints_what_is_known(tmp_path: Path) -> None:
         assert found["summary"]["interrupted"]
         assert len(found["users"]) >= 10
         assert len(found["users"]) + len(found["not_asked"]) == 150
-        resumed = json.loads(operator.run("validate", "--resume", "-f", "json", "--concurrency", "16").stdout)
+        resumed = json.loads(operator.program("validate", "--resume", "-f", "json", "--concurrency", "16").stdout)
         assert len(resumed["users"]) == 150
         assert resumed["summary"]["resumed"] == len(found["users"])
 
@@ -259,7 +259,7 @@ def test_killed_at_random_and_resumed_nothing_is_asked_twice(tmp_path: Path) -> 
                 snapshots.append((len(sim.requests), {line["paid"] for line in lines if "paid" in line}))
                 if "--resume" not in arguments:
                     arguments.append("--resume")
-        found = json.loads(operator.run(*arguments).stdout)
+        found = json.loads(operator.program(*arguments).stdout)
         assert [u["user"] for u in found["users"]] == [f"u{i:03}" for i in range(120)]
         assert {u["verdict"] for u in found["users"]} == {"ok"}
         lines = [json.loads(x) for x in journal.read_bytes().split(b"\n")[:-1]]

@@ -8,40 +8,45 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
+from commandcraft import PROVISION, Command, apart, inside
 
-PROVISION = Path(sys.executable).with_name("provision")
 KEY = "sk-aisa-TEST-ada-0123456789"
 
 
 class Machine:
     """An operator's workspace and one endpoint, in one folder, driven through the command line."""
 
+    command: Command = staticmethod(inside)
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
 
     def run(self, *arguments: object, who: str = "operator", code: int = 0, **environ: str) -> str:
-        done = self.start(*arguments, who=who, **environ)
-        out, err = done.communicate(timeout=60)
-        assert done.returncode == code, (done.returncode, out, err)
-        assert KEY not in out + err
-        self.err = err
-        return out
+        done = self.command(*arguments, environ=self._environ(who, environ), cwd=self.folder)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        assert KEY not in done.stdout + done.stderr
+        self.err = done.stderr
+        return done.stdout
 
     def start(self, *arguments: object, who: str, **environ: str) -> subprocess.Popen[str]:
-        base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PROVISION_CONFIG_DIR": str(self.folder / who)}
         return subprocess.Popen(
             [PROVISION, *map(str, arguments)],
-            env={**base, **environ},
+            env=self._environ(who, environ),
             cwd=self.folder,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+
+    def _environ(self, who: str, more: Mapping[str, str]) -> dict[str, str]:
+        base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PROVISION_CONFIG_DIR": str(self.folder / who)}
+        return {**base, **more}
 
     def inventory(self, **more: object) -> None:
         snippet = yaml.safe_load((self.folder / "snippet.yaml").read_text())
@@ -61,6 +66,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_the_whole_way(machine: Machine) -> None:
+    machine.command = apart
     assert "new" in machine.run("-w", "ws", "diff", code=10)
     rendered = json.loads(machine.run("-w", "ws", "render", "--format", "json"))
     assert rendered["schema"] == "provision/render/v1"
@@ -167,6 +173,7 @@ def run_machine(machine: Machine) -> Machine:
     machine.run("install", "ws/dist/ada", "--home", machine.home, who="ada")
     env = machine.home / ".env"
     assert not env.exists() or KEY not in env.read_text()
+    machine.command = apart  # `run` becomes the command that it runs
     return machine
 
 

@@ -7,8 +7,8 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commandcraft import Command, apart, inside
 from feedcraft import FeedServer, served
 
 from provision.errors import Exit
 
-PROVISION = str(Path(sys.executable).with_name("provision"))
 KEY = "sk-aisa-TEST-of-ada-0001"
 
 
@@ -36,7 +36,9 @@ class Told:
 
 
 class Place:
-    """An operator's workspace and ada's machine, each with a config folder and home of its own; commands are processes."""
+    """An operator's workspace and ada's machine, each with a config folder and home of its own."""
+
+    command: Command = staticmethod(inside)
 
     def __init__(self, root: Path) -> None:
         self.root, self.ws, self.feed = root, root / "ws", root / "feed"
@@ -58,9 +60,7 @@ class Place:
 
     def _run(self, config: Path, arguments: tuple[str, ...], stdin: str) -> Told:
         environ = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "PROVISION_CONFIG_DIR": str(config)}
-        done = subprocess.run(
-            [PROVISION, *arguments], env=environ, input=stdin, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = self.command(*arguments, environ=environ, cwd=self.root, stdin=stdin)
         told = Told(done.returncode, done.stdout, done.stderr)
         self.commands.append(told)
         return told
@@ -99,6 +99,7 @@ def server(place: Place) -> Iterator[FeedServer]:
 
 
 def test_the_whole_loop(place: Place, server: FeedServer) -> None:
+    place.command = apart
     told = place.it("publish", str(place.feed))
     assert told.code == Exit.OK, told.err
     assert "1 no bundle, 1 published" in told.out
@@ -142,8 +143,10 @@ def test_a_broken_feed_keeps_the_last_good_state_and_scheduled_pulls_wait(place:
     address = place.address(server.url)
     assert place.machine("pull", address).code == Exit.OK
     before = (place.home / ".hermes" / "config.yaml").read_bytes()
+    later = time.time() + 2  # a server tells times in whole seconds
     for part in (place.feed / "index").iterdir():
         part.write_text("<html>maintenance</html>")
+        os.utime(part, (later, later))
     failed = place.machine("pull")
     assert failed.code == Exit.ERROR
     assert "cut short" in failed.err
@@ -206,6 +209,7 @@ def test_receipts_are_uploaded_when_they_say_something_new(place: Place, server:
 
 
 def test_the_timers_unit_is_valid_and_runs(place: Place, server: FeedServer) -> None:
+    place.command = apart
     place.it("publish", str(place.feed))
     address = place.address(server.url)
     told = place.machine("pull", "-", "--install-timer", "--every", "30m", stdin=address + "\n")
@@ -276,9 +280,7 @@ def test_timers_are_written_for_any_platform(standing: Place, platform: str, tmp
 )
 def test_mistakes_are_named_with_their_cure(arguments: tuple[str, ...], code: Exit, said: str, tmp_path: Path) -> None:
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PROVISION_CONFIG_DIR": str(tmp_path / "config")}
-    done = subprocess.run(
-        [PROVISION, *arguments], env=environ, capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+    done = inside(*arguments, environ=environ, cwd=tmp_path)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
 
 

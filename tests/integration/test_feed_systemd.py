@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandcraft import PROVISION
 from feedcraft import FeedServer
-from test_feed_commands import KEY, PROVISION, Place, place, server  # noqa: F401  fixtures
+from test_feed_commands import KEY, Place, place, server  # noqa: F401  fixtures
 
 from provision.errors import Exit
 
@@ -86,7 +87,7 @@ def user(place: Place) -> Iterator[User]:  # noqa: F811
 def test_systemd_runs_the_timer(place: Place, server: FeedServer, user: User) -> None:  # noqa: F811
     assert place.it("publish", str(place.feed)).code == Exit.OK
     address = place.address(server.url)
-    told = user.run(PROVISION, "pull", "-", "--install-timer", "--every", "30m", stdin=address + "\n")
+    told = user.run(str(PROVISION), "pull", "-", "--install-timer", "--every", "30m", stdin=address + "\n")
     assert told.returncode == Exit.OK, told.stderr
     assert user.shows("hermes-provision-pull.timer", "ActiveState") == "active"
     listed = user.run("systemctl", "--user", "list-timers", "--no-legend").stdout
@@ -111,5 +112,5 @@ def test_systemd_runs_the_timer(place: Place, server: FeedServer, user: User) ->
     assert (place.home / ".hermes" / ".env").read_text().startswith(f"AISA_API_KEY={KEY}")
     assert KEY not in (place.root / "systemd.log").read_text()
 
-    assert user.run(PROVISION, "pull", "--remove-timer").returncode == Exit.OK
+    assert user.run(str(PROVISION), "pull", "--remove-timer").returncode == Exit.OK
     assert user.shows("hermes-provision-pull.timer", "ActiveState") == "inactive"

@@ -6,17 +6,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandcraft import PROVISION
 from redactcraft import aisa_key, pieces_left
 from tmuxcraft import Terminal
 
 KEY = aisa_key("live")
-EXEC = [sys.executable, "-m", "provision", "redact", "--exec", "--"]
+EXEC = [str(PROVISION), "redact", "--exec", "--"]
 
 
 @pytest.fixture

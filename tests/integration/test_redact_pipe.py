@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
+from commandcraft import PROVISION
 from redactcraft import aisa_key, pieces_left
 
 KEY = aisa_key("pipe")
@@ -19,7 +19,7 @@ SOON_S = 10.0
 
 class Pipe:
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "provision", "redact"]
+        command = [PROVISION, "redact"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -99,7 +99,7 @@ def test_a_line_that_ends_in_half_a_key_does_not_wait(pipe: Pipe) -> None:
 
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     process = subprocess.Popen(
-        f"yes | {sys.executable} -m provision redact | head -n 3",
+        f"yes | {PROVISION} redact | head -n 3",
         shell=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
