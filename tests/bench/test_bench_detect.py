@@ -144,7 +144,7 @@ def test_files_are_scanned_twice_as_fast_as_by_the_peers(tmp_path: Path, capsys:
     literals.write_text("".join(f"lit{n:02}-{os.urandom(6).hex()}\n" for n in range(LITERALS)))
     script.write_text(_OURS)
     rates: dict[str, tuple[float, float]] = {}
-    for _ in range(2):
+    for _ in range(5):  # the best of several: processors of such machines are seldom one's own
         for name, command in commands(root, literals, script, tmp_path / "out").items():
             wall, cpu = timed(*command, folder=tmp_path)
             rate = size / MEGABYTE / wall, size / MEGABYTE / cpu

@@ -198,6 +198,16 @@ def test_archives_in_archives_down_to_key_path_and_row(tmp_path: Path, database:
         assert result.where(key) == result.where(row) == [f"x.log.{suffix}!x.log"], "one stream behind the other"
 
 
+def test_a_member_is_called_by_its_whole_name(tmp_path: Path) -> None:
+    key, name = a_key(), "/".join(["deep"] * 60) + "/.env"
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        with tarfile.open(tmp_path / "t.tar", "w", format=form) as archive:
+            info = tarfile.TarInfo(name)
+            info.size = len(text := f"k={key}\n".encode())
+            archive.addfile(info, io.BytesIO(text))
+        assert look_through(tmp_path / "t.tar").where(key) == [f"t.tar!{name}: k"]
+
+
 def test_what_is_hidden_beside_the_members(tmp_path: Path) -> None:
     key, before = a_key(), a_key()
     (tmp_path / "t.tar").write_bytes(tarred("w", a=b"x") + f"k={key}\n".encode() + b"\n" * 600)
