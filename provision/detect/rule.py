@@ -32,7 +32,7 @@ class Rule:
     exactly, that stands within `reach` of every match and hardly anywhere else.
 
     Where keywords stand in much that is no secret, `gate` saves time and changes nothing: an expression of which a match
-    lies inside every match of `pattern` that counts. It names its classes in full, without anchors: two libraries read it.
+    lies inside every match of `pattern` that counts, best a short one. Two libraries read it: no anchors but `\\b`, no `\\s`.
     """
 
     id: str
