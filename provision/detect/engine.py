@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from provision.detect.needles import Kind, Needle
@@ -31,6 +31,14 @@ class Hits:
         return bool(self.words or self.needles or self.gates)
 
 
+class Gate(NamedTuple):
+    """What must match for a rule to match, and around which keywords, by their index: `reach` bytes to either side."""
+
+    pattern: bytes
+    words: frozenset[int]
+    reach: int
+
+
 class Engine(Protocol):
     """What a library must do."""
 
@@ -39,7 +47,7 @@ class Engine(Protocol):
 
 
 def make_engine(
-    name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...], gates: tuple[bytes, ...] = ()
+    name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...], gates: tuple[Gate, ...] = ()
 ) -> Engine:
     """The engine called `name`; `auto` takes Hyperscan where it is installed. Raises ImportError when it is not."""
     if name == "hyperscan" or (name == "auto" and importlib.util.find_spec("hyperscan")):

@@ -17,25 +17,38 @@ import platformdirs
 from provision.detect.engine import Hits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from provision.detect.engine import Gate
+    from provision.detect.match import Span
     from provision.detect.needles import Kind, Needle
 
 _WORTH_KEEPING = 200
 """Literals from which on compiling takes longer than reading the result from a file."""
 
 
-class HyperscanEngine:
-    """One pass over the bytes."""
+_MANY_WORDS = 20
+_NOT_WORTH_A_GAP = 2048
 
-    def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[bytes] = ()) -> None:
+
+class HyperscanEngine:
+    """One pass over the bytes, and another around the keywords of names."""
+
+    def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[Gate] = ()) -> None:
         self._words, self._gates = len(words), len(words) + len(needles)
         self._lengths = [len(word) for word in words] + [needle.length for needle in needles]
         self._kinds = [needle.kind for needle in needles]
-        patterns = [*map(_literal, words), *(needle.pattern for needle in needles), *gates]
+        self._early = [at for at, gate in enumerate(gates) if len(gate.words) < _MANY_WORDS]
+        self._late = [at for at, gate in enumerate(gates) if len(gate.words) >= _MANY_WORDS]
+        self._calls_late = frozenset[int]().union(*(gates[at].words for at in self._late))
+        self._late_reach = max((gates[at].reach for at in self._late), default=0)
+        patterns = [*map(_literal, words), *(needle.pattern for needle in needles)]
+        patterns += [gates[at].pattern for at in self._early]
         flags = [hyperscan.HS_FLAG_DOTALL] * len(patterns)
         flags[: len(words)] = [hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_CASELESS] * len(words)
         self._database = _database(patterns, flags, keep=len(patterns) >= _WORTH_KEEPING) if patterns else None
+        late = [gates[at].pattern for at in self._late]
+        self._late_database: Any = _database(late, [hyperscan.HS_FLAG_DOTALL] * len(late), keep=True) if late else None
 
     def hits(self, data: bytes) -> Hits:
         """See `engine.Engine`."""
@@ -48,19 +61,46 @@ class HyperscanEngine:
             return Hits([], {}, {})
         lengths, first_needle = self._lengths, self._words
         words = sorted([(at, end - lengths[at]) for at, end in found if at < first_needle], key=itemgetter(1))
-        return Hits(words, *(self._others(found) if len(words) < len(found) else ({}, {})))
+        needles, gates = self._others(found) if len(words) < len(found) else ({}, {})
+        return Hits(words, needles, gates | self._late_gates(data, words))
+
+    def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
+        """Gates of rules for names such as `token`: everywhere they would be begun too often, so only near a keyword."""
+        found: dict[int, list[int]] = {}
+        places = [at for word, at in words if word in self._calls_late]
+        for start, end in _ranges(places, self._late_reach):
+
+            def note(index: int, _start: int, at: int, _flags: int, _context: object, base: int = start) -> None:
+                found.setdefault(self._late[index], []).append(base + at)
+
+            self._late_database.scan(data[start:end], match_event_handler=note)
+        return {index: sorted(ends) for index, ends in found.items()}
 
     def _others(self, found: list[tuple[int, int]]) -> tuple[dict[Kind, list[int]], dict[int, list[int]]]:
         needles: dict[Kind, set[int]] = {}
         gates: dict[int, list[int]] = {}
         for index, end in found:
             if index >= self._gates:
-                gates.setdefault(index - self._gates, []).append(end)
+                gates.setdefault(self._early[index - self._gates], []).append(end)
             elif index >= self._words:
                 needles.setdefault(self._kinds[index - self._words], set()).add(end - self._lengths[index])
         return {kind: sorted(starts) for kind, starts in needles.items()}, {
             at: sorted(ends) for at, ends in gates.items()
         }
+
+
+def _ranges(places: list[int], reach: int) -> Iterator[Span]:
+    """Ranges around places that are in order; those with little between them are one."""
+    first = last = -1
+    for at in places:
+        if last >= 0 and at - reach > last + _NOT_WORTH_A_GAP:
+            yield first, last
+            first = at - reach
+        elif last < 0:
+            first = max(at - reach, 0)
+        last = at + reach
+    if last >= 0:
+        yield first, last
 
 
 def _literal(word: bytes) -> bytes:

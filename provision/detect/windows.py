@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from provision.detect.engine import Gate
 from provision.detect.engine_re2 import compiled
 from provision.detect.needles import Kind
 
@@ -51,7 +52,6 @@ class Windows:
             if rule.gate
         }
         self._gated = list(self._alone.values())
-        self.gates = tuple(family.gates[0] for family in self._gated)
         by_word: dict[bytes, list[_Family]] = {word: [] for word in more_words}
         self._marked: list[_Family] = []
         for words, family in self._families():
@@ -62,6 +62,7 @@ class Windows:
         index_of = {word: index for index, word in enumerate(self.words)}
         for rule, family in self._alone.items():
             family.words = frozenset(index_of[word.lower().encode()] for word in rules[rule].keywords)
+        self.gates = tuple(Gate(family.gates[0], family.words, family.reach) for family in self._gated)
         self._by_word = dict(enumerate(by_word.values()))
         self._ungated = {
             word: others for word, met in self._by_word.items() if (others := [each for each in met if not each.gates])
