@@ -31,7 +31,7 @@ _EXAMPLE = re.compile(
       | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
 _ADVICE = re.compile(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
-_PAIR = re.compile(r"(?<![.*])(?:\.\.|\*\*)(?![.*])")
+_PAIR = re.compile(r"(?<!\.)\.\.(?!\.)|(?<!\*)\*\*(?!\*)")
 _BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
 _FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # ours: names of a key and of a finding
