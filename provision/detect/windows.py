@@ -1,6 +1,6 @@
 """Where to run which rule: in windows around its keywords or its mark, or around matches of its gate.
 
-An engine that looks for gates in its one pass says where they match. For one that does not, RE2 asks: rules that have the
+An engine that looks for gates says where they match. For one that does not, RE2 asks: rules that have the
 same keywords are a family, and where none of their gates can match, none of them is asked by itself.
 """
 
