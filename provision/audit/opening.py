@@ -65,12 +65,11 @@ class opened:  # noqa: N801  used like a function; a generator would take longer
         self._descriptor = _open(self._path, _FLAGS if self._follow else _FLAGS_HERE)
         try:
             status = os.fstat(self._descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise CannotReadError(kind_of(status.st_mode) or "a folder", failed=False)
         except BaseException:
             os.close(self._descriptor)
             raise
-        if not stat.S_ISREG(status.st_mode):
-            os.close(self._descriptor)
-            raise CannotReadError(kind_of(status.st_mode) or "a folder", failed=False)
         return self._descriptor, status
 
     def __exit__(self, *_: object) -> None:

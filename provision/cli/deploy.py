@@ -11,7 +11,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Limit, Output, Run
-from provision.cli.pushing import Forks, shown
+from provision.cli.pushing import shown
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def deploy_command(
     ctx: typer.Context,
     limit: Limit = None,
-    forks: Forks = 10,
+    forks: Annotated[int, typer.Option("--forks", min=1, max=500, help="How many machines at a time.")] = 10,
     waves: Annotated[
         str | None,
         typer.Option("--waves", metavar="SIZES", help="A few first, such as 1,10%,100%; default: all at once."),

@@ -1,13 +1,11 @@
-"""What commands that push bundles share: how many machines at a time, and what is shown while it goes on."""
+"""What commands that push bundles show while they do."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
 
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
 
     from provision.deploy.events import Started
     from provision.deploy.outcomes import Outcome
-
-Forks = Annotated[int, typer.Option("--forks", min=1, max=500, help="How many machines at a time.")]
 
 
 @contextlib.contextmanager

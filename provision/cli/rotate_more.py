@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Limit, Output, Run
-from provision.cli.pushing import Forks
 from provision.cli.rotate_shared import (
     Deploy,
+    Forks,
     Format,
     Formatted,
     From,

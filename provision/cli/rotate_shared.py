@@ -51,13 +51,14 @@ Receipts = Annotated[
     list[str] | None,
     typer.Option("--receipts", metavar="FILE|DIR", help="Take in receipts from here first, such as a drop folder."),
 ]
+Forks = Annotated[int, typer.Option("--forks", min=1, max=500, help="With --deploy: machines at a time.")]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Set aside the note of somebody who was at work on another machine.")
 ]
 
 
 @contextlib.contextmanager
-def at_work(run: Run, doing: str, *, take_over: bool = False, forks: int = 1) -> Iterator[Site]:
+def at_work(run: Run, doing: str, *, take_over: bool = False, forks: int = 10) -> Iterator[Site]:
     """The workspace, with the lock of those who rotate, and what a crash left mended."""
     site = open_site(run, forks)
     with site.store.locked(doing, site.clock(), take_over=take_over) as remark:

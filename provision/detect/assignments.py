@@ -14,11 +14,17 @@ from provision.detect.entropy import looks_random, run_share, shannon, word_shar
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
 _CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
 _DIGIT = re.compile(rb"[0-9\x80-\xff]")
-_UP, _DOWN = rb"[^A-Z]*[A-Z]", rb"[^a-z]*[a-z]"
-_WORTH_A_LOOK = re.compile(
-    rb"[^0-9\x80-\xff]*[0-9\x80-\xff]|(?:%b%b){2}%b|(?:%b%b){2}%b" % (_UP, _DOWN, _UP, _DOWN, _UP, _DOWN)
-)
-"""A digit, or letters whose case changes four times: no value that is random or made up is without."""
+
+
+def up_to_a_sign(outside: str = "") -> str:
+    """The beginning of a value, as an expression, up to what none that is random or made up is without: a digit, or the
+    last of letters whose case changes four times. `outside` are bytes that do not stand in values."""
+    never = rf"{outside}0-9\x80-\xff"
+    up, down = rf"[^{never}A-Z]*[A-Z]", rf"[^{never}a-z]*[a-z]"
+    return rf"(?:[^{never}]*[0-9\x80-\xff]|(?:{up}{down}){{2}}{up}|(?:{down}{up}){{2}}{down})"
+
+
+_WORTH_A_LOOK = re.compile(up_to_a_sign().encode("latin-1"))
 
 
 def plausible(value: bytes) -> bool:

@@ -43,8 +43,8 @@ _NARROWEST = 16
 
 def colour_views(data: bytes, hits: Hits) -> list[View]:
     """`data` without colour codes, around such codes."""
-    starts = hits.needles.get(Kind.COLOUR)
-    codes = [code.span() for start in starts if (code := COLOUR.match(data, start))] if starts else []
+    starts = hits.needles.get(Kind.COLOUR, ())
+    codes = [code.span() for start in starts if (code := COLOUR.match(data, start))]
     if not codes:
         return []
     segments = []

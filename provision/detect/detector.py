@@ -79,8 +79,6 @@ class Detector:
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
         """Every secret in `data`, sorted by place; of overlapping ones the surest."""
-        if len(data) < WINDOW_BYTES + OVERLAP_BYTES:
-            return self._whole_window(bytes(data))
         return list(slide(data, self._whole_window, WINDOW_BYTES, OVERLAP_BYTES))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:

@@ -43,7 +43,7 @@ class Engine(Protocol):
     """What a library must do."""
 
     def hits(self, data: bytes) -> Hits:
-        """Every keyword, whatever its case, and every needle in `data`, overlapping ones too."""
+        """Every keyword, whatever its case, and every needle in `data`, overlapping ones too; gates near their keywords."""
 
 
 def make_engine(

@@ -1,4 +1,4 @@
-"""The fast prefilter: one Hyperscan database of keywords, needles and gates, compiled once and kept in the user's cache."""
+"""The fast prefilter: keywords, needles and gates as Hyperscan databases, compiled once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 _WORTH_KEEPING = 200
 """Literals from which on compiling takes longer than reading the result from a file."""
-
-
 _MANY_WORDS = 20
+"""A rule with so many keywords is one for names. Its gate begins like any of them, `token` in a log that counts tokens: looked
+for everywhere, such gates made the one pass take four times as long, so they have a pass of their own near their keywords."""
 _NOT_WORTH_A_GAP = 2048
+"""Bytes between two ranges that are rather looked at than left out."""
 
 
 class HyperscanEngine:
@@ -65,7 +66,7 @@ class HyperscanEngine:
         return Hits(words, needles, gates | self._late_gates(data, words))
 
     def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
-        """Gates of rules for names such as `token`: everywhere they would be begun too often, so only near a keyword."""
+        """The gates of rules with many keywords, near those."""
         found: dict[int, list[int]] = {}
         places = [at for word, at in words if word in self._calls_late]
         for start, end in _ranges(places, self._late_reach):

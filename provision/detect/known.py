@@ -25,8 +25,10 @@ USUAL_PREFIXES = (
     "sk-aisa-", "sk-ant-", "sk-or-v1-", "sk-proj-", "sk-svcacct-", "sk-", "xai-", "AIza", "gsk_", "hf_", "ghp_", "pplx-",
 )  # fmt: skip
 """What may stand in a file of fingerprints: the part of a key that its provider publishes."""
+LONGEST = 4096
+"""No key is longer than so many bytes."""
 _WORD = rb"A-Za-z0-9_-"
-_KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{1,4096}")
+_KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{1,%d}" % LONGEST)
 
 
 @dataclass(frozen=True, slots=True)

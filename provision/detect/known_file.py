@@ -6,11 +6,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provision.detect.known import SCHEMA, KnownKey, KnownKeys
+from provision.detect.known import LONGEST, SCHEMA, KnownKey, KnownKeys
 from provision.errors import ProvisionError
 
-SHORTEST = 12
-LONGEST = 4096
+_SHORTEST = 12
 
 
 class _Key(BaseModel):
@@ -46,5 +45,5 @@ def parse(data: bytes) -> KnownKeys:
         ]
     except (ValidationError, ValueError) as error:
         raise ProvisionError("this is no file of known keys", hint=f"it should have the form {SCHEMA}") from error
-    shapes = frozenset((prefix, length) for prefix, length in form.shapes if SHORTEST <= length <= LONGEST)
+    shapes = frozenset((prefix, length) for prefix, length in form.shapes if _SHORTEST <= length <= LONGEST)
     return KnownKeys(bytes.fromhex(form.salt), shapes, {key.fingerprint: key for key in keys})

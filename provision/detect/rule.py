@@ -32,7 +32,8 @@ class Rule:
     exactly, that stands within `reach` of every match and hardly anywhere else.
 
     Where keywords stand in much that is no secret, `gate` saves time and changes nothing: an expression of which a match
-    lies inside every match of `pattern` that counts, best a short one. Two libraries read it: no anchors but `\\b`, no `\\s`.
+    lies inside every match of `pattern` that counts, best a short one. Two libraries read it: no anchors but
+    `\\b`, and `\\s` in no class, for the one knows a blank that the other does not.
     """
 
     id: str

@@ -166,7 +166,10 @@ def samples() -> dict[str, bytes]:
     """Some megabytes of each kind of file."""
     packages = Path(sysconfig.get_paths()["purelib"])
     node = os.environ.get("BENCH_NODE")
-    found = {"a gateway's log": gateway_log(random.Random(5), SAMPLE_BYTES // 110)}
+    agents = "".join(
+        f"12:00:{n % 60:02} turn done, model=gpt-5.2 tokens={n * 7} path=/src/{n}\n" for n in range(400_000)
+    )
+    found = {"a gateway's log": gateway_log(random.Random(5), SAMPLE_BYTES // 110), "an agent's log": agents.encode()}
     for kind, names in KINDS.items():
         folder = Path(node) if node and kind.startswith("node") else packages
         data = bytearray()

@@ -169,10 +169,10 @@ REPEATED = {
 def test_time_grows_with_the_input_and_not_faster(name: str, engine: str) -> None:
     detector = FAST if engine == "hyperscan" else PLAIN
     small, large = math.inf, math.inf
-    for _ in range(6):  # the shortest of several: others use this machine too
+    for tries in range(6):  # the shortest of two, of more where others use this machine too; the first one compiles
         small = min(small, seconds(detector, name, 2_000))
         large = min(large, seconds(detector, name, 16_000))
-        if large < 8 * 2.5 * small + 0.05:
+        if tries and large < 8 * 2.5 * small + 0.05:
             return
     pytest.fail(f"{small:.3f} s for 2,000 bytes, {large:.3f} s for 16,000")
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.assignments import plausible, plausible_bare
+from provision.detect.assignments import plausible, plausible_bare, up_to_a_sign
 from provision.detect.match import Confidence, Severity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.pieces import ALNUM, HEX, URLSAFE, made
+from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,6 @@ _NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SECRETS_NAME})"
 _AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
 _SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
-_BLANK = r"\t\n\f\r "
 _BEARER = "(?:bearer |basic |token )?"
 
 _KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
@@ -61,12 +60,8 @@ _PLACEHOLDERS = (
 
 
 def _gate(begin: str, outside: str) -> str:
-    """What begins like this, and goes on to what `plausible` asks of a value: a digit, or letters whose case changes four
-    times. `outside` are the bytes that cannot stand in the value."""
-    never = rf"{_BLANK}{outside}0-9\x80-\xff"
-    changes = (f"[^{never}A-Z]*[A-Z][^{never}a-z]*[a-z]" * 2, f"[^{never}A-Z]*[A-Z]", f"[^{never}a-z]*[a-z]")
-    mixed = f"{changes[0]}{changes[1]}", f"[^{never}a-z]*[a-z]{changes[0]}"
-    return rf"(?i:{begin})(?:[^{never}]*[0-9\x80-\xff]|{'|'.join(mixed)})".replace(r"\s", f"[{_BLANK}]")
+    """What begins like this, and goes on in what `plausible` asks of a value. `outside` cannot stand in the value."""
+    return rf"(?i:{begin}){up_to_a_sign(BLANK + outside)}"
 
 
 def _assigned(
@@ -147,9 +142,7 @@ RULES: tuple[Rule, ...] = (
             "token=TOKEN_TYPE_2)",
             "api_key=settings.api_key2",
         ),
-        gate=rf"(?i){_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]".replace(
-            r"\s", f"[{_BLANK}]"
-        ),
+        gate=rf"(?i){_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]",
     ),
     _assigned(
         "argument",
@@ -167,7 +160,7 @@ RULES: tuple[Rule, ...] = (
         "element",
         "Secret in an XML element or attribute",
         rf"(?i)<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
-        gate=rf"(?i){_SECRETS_NAME}(?:[{_BLANK}][^<>]{{0,80}})?>[{_BLANK}]{{0,4}}[^{_BLANK}<>\"'&]{{6,250}}[{_BLANK}]{{0,4}}</",
+        gate=rf"(?i){_SECRETS_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,4}}</",
         keywords=tuple(f"{end}>" for end in _ENDS),
         examples=(made("<password>q7", ALNUM, 14, "</password>"), made("<apiKey>", ALNUM, 32, "</apiKey>")),
         counter_examples=(
@@ -190,9 +183,7 @@ RULES: tuple[Rule, ...] = (
             made('<add key="ApiKey" value="', ALNUM, 32, '"/>'),
         ),
         counter_examples=('{"name": "token", "value": "string"}', "- name: API_KEY\n  value: ${KEY}"),
-        gate=rf"(?i){_SECRETS_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]".replace(
-            r"\s", f"[{_BLANK}]"
-        ),
+        gate=rf"(?i){_SECRETS_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]",
     ),
     _assigned(
         "flag",
@@ -200,7 +191,7 @@ RULES: tuple[Rule, ...] = (
         r"(?i)(?:^|\s|[\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass"
         r"|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>]{8,250})",
         gate=r"(?i)-[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass|auth)(?:[= ]|[\"'],"
-        rf"[{_BLANK}]?[\"'])[\"']?[^{_BLANK}\"'`\\<>]{{8}}",
+        rf"\s?[\"'])[\"']?[^{BLANK}\"'`\\<>]{{8}}",
         keywords=tuple(
             f"{end}{follows}"
             for end in (
@@ -235,8 +226,8 @@ RULES: tuple[Rule, ...] = (
         r"|machine \S{1,100}\s{1,20}login \S{1,100})\s{1,20}[\"']?(?P<name>[0-9A-Za-z_.-]{0,60}(?:api[_.-]?key"
         r"|token|secret|password|passwd|_key))[\"']?\s{1,20}[\"']?"
         r"(?P<secret>[^\s\"'`\\<>]{8,250})",
-        gate=rf"(?i)(?:config set|setx|set-item|secret set|login|login [^{_BLANK}]{{1,100}})[{_BLANK}]{{1,20}}"
-        rf"[\"']?[0-9A-Za-z_.-]{{0,60}}(?:api[_.-]?key|token|secret|password|passwd|_key)[\"']?[{_BLANK}]{{1,20}}[\"']?[^{_BLANK}\"'`\\<>]{{8}}",
+        gate=rf"(?i)(?:config set|setx|set-item|secret set|login|login [^{BLANK}]{{1,100}})\s{{1,20}}"
+        rf"[\"']?[0-9A-Za-z_.-]{{0,60}}(?:api[_.-]?key|token|secret|password|passwd|_key)[\"']?\s{{1,20}}[\"']?[^{BLANK}\"'`\\<>]{{8}}",
         keywords=("config set", "setx", "set-item", "secret set", "login"),
         examples=(
             made("hermes config set AISA_API_KEY ", ALNUM, 40),

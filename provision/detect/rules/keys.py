@@ -89,7 +89,7 @@ RULES: tuple[Rule, ...] = (
         confidence=Confidence.HIGH,
         keywords=("privatekey", "presharedkey"),
         pattern=r"(?i)(?P<name>PrivateKey|PresharedKey)\s{0,4}=\s{0,4}(?P<secret>[A-Za-z0-9+/]{43}=)",
-        gate=r"(?i)(?:PrivateKey|PresharedKey)[\t\n\f\r ]{0,4}=[\t\n\f\r ]{0,4}[A-Za-z0-9+/]{43}=",
+        gate=r"(?i)(?:PrivateKey|PresharedKey)\s{0,4}=\s{0,4}[A-Za-z0-9+/]{43}=",
         entropy=3.5,
         examples=(lambda: "PrivateKey = " + filler("wg", _BASE64, 43) + "=",),
         counter_examples=("PrivateKey = (hidden)", "PrivateKey = " + "A" * 43 + "="),

@@ -70,7 +70,7 @@ AWS_SECRET = Rule(
     keywords=("secret_access_key", "secretaccesskey", "secret-access-key", "aws_secret"),
     pattern=r"(?i)(?P<name>(?:aws_?)?secret[_-]?(?:access[_-]?)?key(?:_id)?)[\"'\\]{0,4}\s{0,4}(?:=>|:=|=|:|>|,)\s{0,4}[\"'\\]{0,4}"
     r"(?P<secret>[0-9A-Za-z+/]{40})(?:[^0-9A-Za-z+/=]|$)",
-    gate=r"(?i)key(?:_id)?[\"'\\]{0,4}[\t\n\f\r ]{0,4}(?:=>|:=|=|:|>|,)[\t\n\f\r ]{0,4}[\"'\\]{0,4}[0-9A-Za-z+/]{40}",
+    gate=r"(?i)key(?:_id)?[\"'\\]{0,4}\s{0,4}(?:=>|:=|=|:|>|,)\s{0,4}[\"'\\]{0,4}[0-9A-Za-z+/]{40}",
     entropy=3.5,
     examples=(made("aws_secret_access_key = ", ALNUM + "+/", 40), made('"SecretAccessKey": "', ALNUM + "+/", 40, '",')),
     counter_examples=(

@@ -10,7 +10,7 @@ import re
 from provision.detect.entropy import looks_random, word_share
 from provision.detect.match import Confidence, Severity
 from provision.detect.rule import Rule
-from provision.detect.rules.pieces import ALNUM, LEFT, URLSAFE, filler, in_base64, made
+from provision.detect.rules.pieces import ALNUM, BLANK, LEFT, URLSAFE, filler, in_base64, made
 
 _SCHEMES = [
     "postgres",
@@ -63,7 +63,6 @@ _SCHEMES = [
     "ws",
 ]
 _WEB = ("http", "https", "ws", "wss", "git", "socks5", "socks5h")
-_BLANK = r"\t\n\f\r "
 _DATABASES = tuple(scheme for scheme in _SCHEMES if scheme not in _WEB)
 
 
@@ -133,7 +132,7 @@ RULES: tuple[Rule, ...] = (
         + "|".join(_DATABASES)
         + r")(?:\+[a-z0-9_]{2,20})?://[^\s:/@\"'`<>\\]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{3,120}(?:@[^\s/@\"'`<>\\.]{1,60})?)"
         r"@(?:[0-9A-Za-z_.-]{1,120}|\[[0-9a-f:.]{2,50}\])",
-        gate=rf"(?i)(?:{'|'.join(_DATABASES)})(?:\+[a-z0-9_]{{2,20}})?://[^{_BLANK}:/@\"'`<>\\]{{0,80}}:[^{_BLANK}/@\"'`<>\\]{{3,181}}@",
+        gate=rf"(?i)(?:{'|'.join(_DATABASES)})(?:\+[a-z0-9_]{{2,20}})?://[^{BLANK}:/@\"'`<>\\]{{0,80}}:[^{BLANK}/@\"'`<>\\]{{3,181}}@",
         examples=(
             made("DATABASE_URL=postgresql://app:", ALNUM + "!*-_", 18, "@db.internal:5432/app"),
             made('"redis://:', ALNUM, 24, '@10.0.0.5:6379/0"'),
@@ -166,7 +165,7 @@ RULES: tuple[Rule, ...] = (
             "https://host:8443/a@b",
         ),
         reach=768,
-        gate=r"(?i)(?:" + "|".join(_WEB) + rf")://[^{_BLANK}:/@\"'`<>\\?#&]{{1,80}}:[^{_BLANK}/@\"'`<>\\?#,]{{6,255}}@",
+        gate=r"(?i)(?:" + "|".join(_WEB) + rf")://[^{BLANK}:/@\"'`<>\\?#&]{{1,80}}:[^{BLANK}/@\"'`<>\\?#,]{{6,255}}@",
     ),
     Rule(
         id="dsn-url-token",
@@ -201,8 +200,8 @@ RULES: tuple[Rule, ...] = (
         ),
         accept=_opaque,
         reach=768,
-        gate=r"(?i)(?:bearer|authorization[\"'\\]{0,4}[\t\n\f\r ]{0,4}[:=,][\t\n\f\r ]{0,4}[\"'\\]{0,4}"
-        r"(?:bearer|token|apikey|key|api-key)?)(?:[\t\n\f\r ]|%20|\+|:){1,3}[0-9A-Za-z_.~+/=-]{16}",
+        gate=r"(?i)(?:bearer|authorization[\"'\\]{0,4}\s{0,4}[:=,]\s{0,4}[\"'\\]{0,4}"
+        r"(?:bearer|token|apikey|key|api-key)?)(?:\s|%20|\+|:){1,3}[0-9A-Za-z_.~+/=-]{16}",
     ),
     Rule(
         id="basic-login",

@@ -131,6 +131,7 @@ def test_two_dots_do_not_make_a_mask() -> None:
     left, right = filler("l", ALNUM, 9), filler("r", ALNUM, 7)
     assert not is_not_secret(f"{left}..{right}", "dsn-password")
     assert not is_not_secret(f"{left}**{right}", "assigned-quoted")
+    assert not is_not_secret(f"{left}..*{right}", "dsn-password")
     assert is_not_secret(f"{left}...{right}", "dsn-password")
     assert is_not_secret(f"{left}****{right}", "assigned-quoted")
 
