@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.result import Excused
-from provision.bundle.strictjson import Form
 from provision.errors import ProvisionError, UsageError
 from provision.files import read_bounded, write_atomic
+from provision.signing.signed_json import Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

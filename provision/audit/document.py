@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.finding import Finding, Place
 from provision.audit.result import SEVERITIES, Audit, Counts, Excused, HomeRoute, Unread
-from provision.bundle.strictjson import Form, refuse_secrets
 from provision.detect.match import Confidence, Severity
 from provision.errors import ProvisionError
+from provision.signing.signed_json import Form, refuse_secrets
 
 SCHEMA = "provision/audit/v1"
 LIMIT_BYTES = 256 << 20

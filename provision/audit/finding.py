@@ -8,11 +8,13 @@ who has the salt could try a dictionary on it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from provision.containers.blob import Kind
+
 if TYPE_CHECKING:
-    from provision.detect.match import Confidence, Severity
+    from provision.detect.match import Confidence, Match, Severity
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,3 +63,14 @@ def finding_id(rule: str, place: Place, fingerprint: str | None, nth: int = 0) -
     parts = (rule, place.path.replace("\\", "/"), place.where or "", fingerprint or "", str(nth))
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     return "pf_" + hashlib.blake2b(text, digest_size=8, person=b"provision/id/v1").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RawFinding:
+    """A match and where it lies. `before` and `after` are what stands around it in its line, every match in it masked."""
+
+    place: Place
+    match: Match
+    kind: Kind = Kind.TEXT
+    before: str = field(default="", repr=False)
+    after: str = field(default="", repr=False)

@@ -20,16 +20,16 @@ from provision.detect.shapes import without_secrets
 from provision.errors import ProvisionError
 from provision.errors import Severity as Danger
 from provision.fleet.desired import SecretDelivery
-from provision.hermes import facts
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from provision.bundle.signers import AllowedSigner
-    from provision.bundle.status import Status
     from provision.detect.known import KnownKeys
+    from provision.endpoint.status import Status
+    from provision.signing.allowed_signers import AllowedSigner
 
 _SEVERITY = {Danger.ERROR: Severity.HIGH, Danger.WARNING: Severity.MEDIUM}
 _FIX = "`provision audit --fix`"
@@ -68,7 +68,7 @@ class HomeReport:
 
 def look_at_home(root: Path, looking: Looking) -> HomeReport:
     """Judge the home at `root` and every Hermes profile in it. Never raises for what stands there."""
-    from provision.bundle.status import status  # noqa: PLC0415  a third of the start-up, and most audits meet no home
+    from provision.endpoint.status import status  # noqa: PLC0415  a third of the start-up, and most audits meet no home
 
     homes, routes, unread = [], [], []
     found: list[Finding] = []

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers, readers
 from provision.audit.allow import allowed
-from provision.audit.cures import cure
 from provision.audit.finding import Finding, Place, finding_id
 from provision.audit.places import Setting, Surroundings, in_place, setting
+from provision.audit.remediation import cure
 from provision.detect.fingerprint import fingerprint
 from provision.detect.match import Severity
 from provision.detect.shapes import aisa_shaped, masked
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from provision.audit.source import RawFinding
+    from provision.audit.finding import RawFinding
     from provision.detect.match import Match
 
 OLD_DAYS = 90

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers, readers
-from provision.audit.source import Kind
+from provision.containers.blob import Kind
 from provision.detect.shapes import aisa_shaped
 from provision.fleet.desired import SecretDelivery
-from provision.hermes import facts
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from provision.audit.source import RawFinding
+    from provision.audit.finding import RawFinding
     from provision.bundle.manifest import Manifest
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provision.audit import baseline
-from provision.audit.fix.mask import mask_text
+from provision.audit.finding import RawFinding
 from provision.audit.homes import HomeReport, Looking, look_at_home
 from provision.audit.leaks import Judging, Leak, findings, sort_out
 from provision.audit.places import surroundings
 from provision.audit.result import Audit, Counts, Unread, by_weight
 from provision.audit.scan import Tally, scan
-from provision.audit.source import RawFinding, Unreadable
+from provision.containers.mask import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from provision.audit.finding import Finding
+    from provision.containers.blob import Unreadable
     from provision.detect.detector import Detector
 
 

@@ -8,23 +8,24 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from provision.audit import hermes_home
-from provision.audit.archives import unfold
-from provision.audit.content import read_file
-from provision.audit.environ import Process, processes, read_process
-from provision.audit.filenames import Names
-from provision.audit.git import read_repository
-from provision.audit.look import look
-from provision.audit.opening import said
-from provision.audit.source import Blob, Kind, Limits, RawFinding, Unreadable
-from provision.audit.unpacking import CHUNK_BYTES, Quiet, Stream, sniff
-from provision.audit.walk import File, Home, Repository, inside, walk
+from provision.audit.match_blob import look
+from provision.audit.sources import hermes_home
+from provision.audit.sources.filenames import Names
+from provision.audit.sources.git import read_repository
+from provision.audit.sources.processes import Process, processes, read_process
+from provision.audit.sources.walk import File, Home, Repository, inside, walk
 from provision.audit.workers import Crew, Done, UnsharedError
+from provision.containers.archives import unfold
+from provision.containers.blob import Blob, Kind, Limits, Unreadable
+from provision.containers.open_file import said
+from provision.containers.read_file import read_file
+from provision.containers.streams import CHUNK_BYTES, Quiet, Stream, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
+    from provision.audit.finding import RawFinding
     from provision.detect.detector import Detector
 
 STDIN = "<stdin>"

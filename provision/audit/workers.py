@@ -18,10 +18,11 @@ from multiprocessing import sharedctypes
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from provision.audit.source import RawFinding, Unreadable
+from provision.audit.finding import RawFinding
+from provision.containers.blob import Unreadable
 from provision.detect.match import Match
 from provision.detect.rule import Rule
-from provision.detect.rules import BUILTIN
+from provision.detect.rules.builtin import BUILTIN
 from provision.detect.secret import Secret
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
     from provision.audit.scan import Task
-    from provision.audit.source import Limits
+    from provision.containers.blob import Limits
     from provision.detect.detector import Detector
 
 _FEWEST_SECONDS = 5.0

@@ -10,11 +10,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.bundle.build import RENEW_BELOW, Order, examine
 from provision.bundle.dist import Dist
 from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
-from provision.bundle.planning import Impossible, Wanted, plan
-from provision.hermes.yaml11 import YamlError, parse
+from provision.bundle.plan import Impossible, Wanted, plan
+from provision.bundle.render import RENEW_BELOW, Order, examine
+from provision.hermes.config.yaml11 import YamlError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,9 +15,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provision.bundle.strictjson import Form
 from provision.errors import ProvisionError
 from provision.fleet.desired import ApiMode, Platform, SecretDelivery
+from provision.signing.signed_json import Form
 
 SCHEMA: Final = "provision/bundle/v1"
 MAX_MANIFEST_BYTES = 64 * 1024

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.detect.broken import colour_views, wrapped
-from provision.detect.confirm import Confirmer
-from provision.detect.encodings import blocks, views
-from provision.detect.engine import make_engine
+from provision.detect.engines.confirm import Confirmer
+from provision.detect.engines.needles import Needle, mark_needles, needles
+from provision.detect.engines.prefilter import make_engine
 from provision.detect.entropy import HINT
-from provision.detect.needles import Needle, mark_needles, needles
 from provision.detect.resolve import resolved
-from provision.detect.rules import BUILTIN
-from provision.detect.sliding import Sliding, slide
+from provision.detect.rules.builtin import BUILTIN
+from provision.detect.stream.sliding import Sliding, slide
+from provision.detect.views.encodings import blocks, views
+from provision.detect.views.split_keys import colour_views, wrapped
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from provision.detect.engine import EngineName, Hits
+    from provision.detect.engines.prefilter import EngineName, Hits
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
     from provision.detect.rule import Rule

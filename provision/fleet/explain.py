@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Problem
-from provision.fleet.located import locate, place, shown
 from provision.fleet.names import RULES
 from provision.fleet.nearest import nearest, spelling
+from provision.formats.located import locate, place, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Place, Problem
-from provision.fleet.csvtext import Cell, read_csv
 from provision.fleet.explain import described
-from provision.fleet.jsontext import read_json
-from provision.fleet.located import BrokenTextError, Map, Seq, mark, place, shown
 from provision.fleet.models import InventoryFile, Overrides, UserEntry
 from provision.fleet.nearest import spelling
-from provision.fleet.scalars import AmbiguousError, resolve
-from provision.fleet.yamltext import read_yaml
+from provision.formats.csv_reader import Cell, read_csv
+from provision.formats.json_reader import read_json
+from provision.formats.located import BrokenTextError, Map, Seq, mark, place, shown
+from provision.formats.scalars import AmbiguousError, resolve
+from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase, translate
 from typing import TYPE_CHECKING
 
 from provision.errors import NothingMatchedError, UsageError
-from provision.fleet.located import shown
 from provision.fleet.nearest import nearest
+from provision.formats.located import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -10,10 +10,10 @@ from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, 
 from provision.files import read_bounded
 from provision.fleet.explain import without_echoes
 from provision.fleet.inventory import read_inventory
-from provision.fleet.located import shown
 from provision.fleet.profiles import Effective, Profiles, read_profile
 from provision.fleet.recipients import MAX_BYTES, read_recipients
 from provision.fleet.users import RecipientsFile, Users
+from provision.formats.located import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

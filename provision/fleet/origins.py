@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from provision.fleet.located import place
+from provision.formats.located import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

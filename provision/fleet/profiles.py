@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from provision.errors import Place, Problem
 from provision.fleet.desired import ApiMode, EffectiveProfile, SecretDelivery
 from provision.fleet.explain import described, problems_of, without_echoes
-from provision.fleet.located import Map, leaves, mark, place, plain, shown
 from provision.fleet.models import ProfileFile
 from provision.fleet.names import ID, id_refusal
 from provision.fleet.nearest import spelling
-from provision.fleet.yamltext import read_yaml
+from provision.formats.located import Map, leaves, mark, place, plain, shown
+from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from provision.errors import Place, Problem
-from provision.fleet.located import BrokenTextError, decoded
 from provision.fleet.names import RECIPIENT, RULES
+from provision.formats.located import BrokenTextError, decoded
 
 if TYPE_CHECKING:
     from provision.fleet.users import RecipientsFile

@@ -21,9 +21,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from provision.errors import Place, Problem
-from provision.fleet.located import BrokenTextError, decoded, place, position_of, shown
 from provision.fleet.names import RECIPIENT, RULES
 from provision.fleet.nearest import spelling
+from provision.formats.located import BrokenTextError, decoded, place, position_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

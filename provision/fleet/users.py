@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from provision.errors import Place, Problem, Severity
 from provision.fleet.desired import DesiredState, Platform
 from provision.fleet.explain import described, problems_of
-from provision.fleet.located import Map, leaves, locate, place, shown
 from provision.fleet.models import Defaults, UserEntry
 from provision.fleet.nearest import nearest, spelling
 from provision.fleet.origins import EMPTY, Origins, PathTuples
+from provision.formats.located import Map, leaves, locate, place, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,0 +1,1 @@
+"""Everything that is known about Hermes: facts, configuration, environment, routes."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, read_optional
 from provision.fleet.desired import Platform
-from provision.hermes.facts import (
+from provision.hermes.facts.v0_19 import (
     ACTIVE_PROFILE_NAME,
     AUTH_NAME,
     CONFIG_NAME,

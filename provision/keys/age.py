@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyrage
 
 from provision.errors import ProvisionError
-from provision.keys.ageheader import AgeFile, NotAgeError, parse
+from provision.keys.age_header import AgeFile, NotAgeError, parse
 from provision.keys.identities import (
     Identity,
     IdentityFileError,

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from provision.detect.secret import Secret
 from provision.detect.shapes import placeholder
 from provision.errors import ProvisionError
-from provision.hermes.dotenv import check_value
+from provision.hermes.env.dotenv import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

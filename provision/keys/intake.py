@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from provision.detect.secret import Secret
 from provision.detect.shapes import aisa_shaped, placeholder, secret_like
 from provision.errors import Place, Problem, Severity
-from provision.fleet.csvtext import Cell, read_csv
-from provision.fleet.jsontext import read_json
-from provision.fleet.located import BrokenTextError, Map, Seq, place
 from provision.fleet.names import ID, id_refusal
-from provision.hermes.dotenv import check_value
-from provision.keys.vaulttext import LABEL_LIMIT, sound_label
+from provision.formats.csv_reader import Cell, read_csv
+from provision.formats.json_reader import read_json
+from provision.formats.located import BrokenTextError, Map, Seq, place
+from provision.hermes.env.dotenv import check_value
+from provision.keys.vault.text import LABEL_LIMIT, sound_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

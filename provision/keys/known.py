@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from provision.detect.known import KnownKey, KnownKeys, shape_of
 
 if TYPE_CHECKING:
-    from provision.keys.vault import Vault
+    from provision.keys.vault.vault import Vault
 
 
 def known_keys(vault: Vault) -> KnownKeys:

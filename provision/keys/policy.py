@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import Severity
-from provision.keys.ledger import Stage
+from provision.keys.vault.ledger import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date, datetime
 
     from provision.fleet.desired import DesiredState
-    from provision.keys.ledger import KeyVersion, Ledger
+    from provision.keys.vault.ledger import KeyVersion, Ledger
 
 ADVISED_DAYS = 90
 PENDING_DAYS = 14

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.keys.command import run_key_command
-from provision.keys.ledger import Stage
+from provision.keys.vault.ledger import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
     from provision.detect.secret import Secret
-    from provision.keys.ledger import KeyVersion
-    from provision.keys.vault import Vault
+    from provision.keys.vault.ledger import KeyVersion
+    from provision.keys.vault.vault import Vault
 
 
 class DemoKeyExpiredError(ProvisionError):

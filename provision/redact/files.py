@@ -10,8 +10,8 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from provision.files import STAGED_SUFFIX, FileProblemError, sync_directory
+from provision.redact.archives.members import spooled
 from provision.redact.kinds import HEAD_BYTES, Kind, kind_of, redactor_of
-from provision.redact.members import spooled
 from provision.redact.notes import Remark
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.stream import StreamScanner
+from provision.detect.stream.scanner import StreamScanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from provision.detect.match import Match
-    from provision.detect.stream import Piece
+    from provision.detect.stream.scanner import Piece
     from provision.redact.session import Session
 
 CHUNK_BYTES = 1 << 20

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from provision.audit.result import Audit
     from provision.fleet.desired import DesiredState
-    from provision.keys.events import Recorded, Verified
-    from provision.keys.ledger import KeyVersion, Ledger
+    from provision.keys.events.log import Recorded, Verified
     from provision.keys.policy import KeyFinding
+    from provision.keys.vault.ledger import KeyVersion, Ledger
     from provision.report.validated import Answer, Validated
     from provision.rotate.rotation import Rotation
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
 from provision.report.terminal import printable, table
-from provision.rotate.people import stamp
+from provision.rotate.model import stamp
 from provision.rotate.states import OVER, WAITS_FOR, State
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from provision.rotate.listing import Revocation
-    from provision.rotate.people import Person, Trouble
+    from provision.rotate.model import Person, Trouble
     from provision.rotate.planning import Plan
     from provision.rotate.rotation import Rotation
 

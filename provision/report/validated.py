@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.aisa.verdicts import Verdict
-from provision.bundle.strictjson import Form, refuse_secrets
 from provision.errors import ProvisionError
+from provision.signing.signed_json import Form, refuse_secrets
 
 SCHEMA = "provision/validate/v1"
 LIMIT_BYTES = 256 << 20

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.bundle.build import Order as BuildOrder
-from provision.bundle.build import Status, build, opened_dist
-from provision.bundle.operator import common_of
-from provision.bundle.receipts import Endpoints, ReceiptStore, import_receipt, key_blob, receipts_in
-from provision.bundle.receipts import Result as Imported
-from provision.bundle.sshsig import load_signing_key
-from provision.deploy.ansible import AnsibleError, NoAnsibleError
-from provision.deploy.engine import Order as DeployOrder
-from provision.deploy.engine import deploy
-from provision.deploy.inventory import reach
-from provision.deploy.outcomes import Failed, Installed, Unchanged, Unreachable
+from provision.bundle.prepare import common_of
+from provision.bundle.render import Order as BuildOrder
+from provision.bundle.render import Status, build, opened_dist
 from provision.errors import ProvisionError
+from provision.push.ansible import AnsibleError, NoAnsibleError
+from provision.push.engine import Order as DeployOrder
+from provision.push.engine import deploy
+from provision.push.inventory import reach
+from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable
+from provision.receipts.store import Endpoints, ReceiptStore, import_receipt, key_blob, receipts_in
+from provision.receipts.store import Result as Imported
+from provision.rotate.context import stopping
 from provision.rotate.journal import StoppedError
-from provision.rotate.people import Grade, Trouble
+from provision.rotate.model import Grade, Trouble
 from provision.rotate.rotation import happened
-from provision.rotate.site import stopping
 from provision.rotate.states import Event
 from provision.rotate.store import ahead
+from provision.signing.sshsig import load_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from provision.bundle.receipt import Receipt
-    from provision.deploy.events import Started
-    from provision.deploy.outcomes import Outcome
-    from provision.rotate.people import Person
+    from provision.push.events import Started
+    from provision.push.outcomes import Outcome
+    from provision.receipts.receipt import Receipt
+    from provision.rotate.context import Site
+    from provision.rotate.model import Person
     from provision.rotate.recorder import Recorder
     from provision.rotate.rotation import Rotation
-    from provision.rotate.site import Site
 
 RECEIPTS = "receipts"
 _RESUME = "provision rotate resume"

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import Exit
-from provision.keys.vault import Vault
-from provision.rotate.people import Grade
+from provision.keys.vault.vault import Vault
+from provision.rotate.model import Grade
 from provision.rotate.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from provision.keys.vaulttext import SealedVault
-    from provision.rotate.people import Trouble
+    from provision.keys.vault.text import SealedVault
+    from provision.rotate.model import Trouble
     from provision.rotate.rotation import Rotation
 
 

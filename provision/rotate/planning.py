@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.deploy.waves import waves
 from provision.detect.fingerprint import fingerprint
 from provision.errors import Exit, InvalidFilesError, Place, Problem, Severity
 from provision.fleet.nearest import nearest
-from provision.keys.ledger import Stage
-from provision.rotate.people import Person
+from provision.keys.vault.ledger import Stage
+from provision.push.waves import waves
+from provision.rotate.model import Person
 from provision.rotate.states import Course, State
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from provision.fleet.desired import DesiredState
     from provision.keys.intake import NewKey
-    from provision.keys.ledger import KeyVersion
-    from provision.keys.vault import Vault
+    from provision.keys.vault.ledger import KeyVersion
+    from provision.keys.vault.vault import Vault
 
 _SUGGEST_BELOW = 20_000
 

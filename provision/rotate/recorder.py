@@ -6,17 +6,17 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from provision.rotate.journal import StoppedError
-from provision.rotate.people import stamp
+from provision.rotate.model import stamp
 from provision.rotate.rotation import happened, troubled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from provision.rotate.context import Site
     from provision.rotate.journal import Entry, Journal
-    from provision.rotate.people import Person, Trouble
+    from provision.rotate.model import Person, Trouble
     from provision.rotate.rotation import Rotation
-    from provision.rotate.site import Site
     from provision.rotate.states import Event
 
 _FLUSH_AT = 200

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.rotate.journal import Entry, damaged
-from provision.rotate.people import Grade, Kind, Person, Terms, Trouble, Usage, moment, stamp
+from provision.rotate.model import Grade, Kind, Person, Terms, Trouble, Usage, moment, stamp
 from provision.rotate.states import UNDER_WAY, Course, Event, State, advance
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from provision.errors import NothingMatchedError, ProvisionError, UsageError
 from provision.files import STAGED_SUFFIX, FileProblemError, locked, read_optional, write_atomic
 from provision.rotate.journal import StoppedError, last_entry, mend, read_entries
-from provision.rotate.people import moment, stamp
+from provision.rotate.model import moment, stamp
 from provision.rotate.rotation import Rotation, fold
 
 if TYPE_CHECKING:

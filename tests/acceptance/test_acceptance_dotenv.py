@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provision.hermes.dotenv import EnvFileError, check_value, emit, read, read_lines
-from provision.hermes.envrepair import repaired
-from provision.hermes.knownenv import KNOWN_ENV
+from provision.hermes.env.dotenv import EnvFileError, check_value, emit, read, read_lines
+from provision.hermes.env.known_names import KNOWN_ENV
+from provision.hermes.env.repair import repaired
 
 pytestmark = pytest.mark.acceptance
 

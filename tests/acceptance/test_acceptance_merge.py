@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.hermes.merge import clean_auth, merge_config
+from provision.hermes.config.merge import clean_auth, merge_config
 
 pytestmark = pytest.mark.acceptance
 

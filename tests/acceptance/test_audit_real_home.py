@@ -17,8 +17,9 @@ import pytest
 from hermes_runner import environment, run_hermes
 
 from provision.aisa.simulator import Simulator
+from provision.audit.finding import RawFinding
 from provision.audit.scan import scan
-from provision.audit.source import Kind, RawFinding, Unreadable
+from provision.containers.blob import Kind, Unreadable
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint, new_salt
 from provision.detect.known import KnownKey, KnownKeys, shape_of

@@ -15,7 +15,7 @@ from recording_gateway import Gateway, Seen
 
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.hermes.home import read_home
-from provision.hermes.route import Route, resolve_route
+from provision.hermes.routing.route import Route, resolve_route
 
 CASES = load_cases()
 PARAMETERS = [

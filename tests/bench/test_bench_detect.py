@@ -23,7 +23,7 @@ import pytest
 from detectcraft import aisa_key, known
 
 from provision.detect.detector import Detector
-from provision.detect.stream import StreamScanner
+from provision.detect.stream.scanner import StreamScanner
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3000)]
 MEGABYTE = 1_000_000

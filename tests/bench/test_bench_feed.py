@@ -20,16 +20,16 @@ import pytest
 from bundlecraft import NOW, Shop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provision.bundle.receipt import NAMESPACE as RECEIPT_NAMESPACE
-from provision.bundle.receipt import Receipt, receipt_bytes
-from provision.bundle.receipts import Endpoints, ReceiptStore
-from provision.bundle.receipts_fleet import Tally, fleet_standing
-from provision.bundle.released import released
-from provision.bundle.signed import signed_text
-from provision.bundle.sshsig import public_blob
-from provision.deploy.feed import Subscription, address_of
-from provision.deploy.feed_trust import believed_index
-from provision.deploy.pull_http import Validators
+from provision.bundle.peek import released
+from provision.feed.http import Validators
+from provision.feed.index import Subscription, address_of
+from provision.feed.trust import believed_index
+from provision.receipts.fleet import Tally, fleet_standing
+from provision.receipts.receipt import NAMESPACE as RECEIPT_NAMESPACE
+from provision.receipts.receipt import Receipt, receipt_bytes
+from provision.receipts.store import Endpoints, ReceiptStore
+from provision.signing.signed_text import signed_text
+from provision.signing.sshsig import public_blob
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
 from feedcraft import SECRET, Publisher, served

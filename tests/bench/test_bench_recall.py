@@ -20,8 +20,8 @@ import pytest
 from corpus import LANES, Corpus, Hit, Score, build, judge
 from corpus.peers import PEERS, program
 
+from provision.audit.finding import RawFinding
 from provision.audit.scan import scan
-from provision.audit.source import RawFinding
 from provision.detect.detector import Detector
 
 pytestmark = pytest.mark.bench

@@ -14,7 +14,7 @@ import pytest
 from redactcraft import aisa_key, opaque, session
 
 from provision.detect.rule import Rule
-from provision.detect.rules import BUILTIN
+from provision.detect.rules.builtin import BUILTIN
 from provision.redact.shell import TYPED
 from provision.redact.stream import redact_stream
 from provision.redact.terminal.watch import Recording

@@ -14,9 +14,9 @@ import pytest
 from provision.detect.secret import Secret
 from provision.errors import Place
 from provision.fleet.desired import DesiredState, EffectiveProfile
-from provision.keys.events import Verified
+from provision.keys.events.log import Verified
 from provision.keys.policy import judge_keys
-from provision.keys.vault import new_vault
+from provision.keys.vault.vault import new_vault
 from provision.report.fleet import FleetReport, as_html, as_json
 from provision.report.html import Page, Section, page
 

@@ -21,10 +21,10 @@ from provision.errors import Place
 from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.keys.age import generate_identity, identity_file, load_identities
 from provision.keys.intake import read_keys
-from provision.keys.vaultfile import create, editing, open_vault
-from provision.rotate import filing
+from provision.keys.vault.file import create, editing, open_vault
+from provision.rotate import vault_steps as filing
 from provision.rotate.journal import Journal, read_entries
-from provision.rotate.people import Kind, Terms
+from provision.rotate.model import Kind, Terms
 from provision.rotate.planning import Known, plan
 from provision.rotate.rotation import fold, happened, planned
 from provision.rotate.states import Event
@@ -192,7 +192,7 @@ print(peak() - base, bench.path.stat().st_size)
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the peak")
 def test_memory_is_that_of_the_vault_and_the_plan(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
     here = Path(__file__).resolve()
-    code = MEMORY.format(tests=str(here.parents[1]), bench=str(here.parent))
+    code = MEMORY.format(tests=str(here.parents[1] / "craft"), bench=str(here.parent))
 
     def measured(users: int, *more: str) -> tuple[float, float]:
         folder = tmp_path / str(users)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from provision.detect.secret import Secret
 from provision.keys.age import Identity, generate_identity, identity_file, load_identities
-from provision.keys.vaultfile import create, editing, open_vault
+from provision.keys.vault.file import create, editing, open_vault
 
 pytestmark = pytest.mark.bench
 USERS = 10_000

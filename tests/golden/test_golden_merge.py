@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provision.hermes.merge import clean_auth, merge_config
+from provision.hermes.config.merge import clean_auth, merge_config
 
 HERE = Path(__file__).parent
 NEW = HERE / "render_settings" / "config.yaml"

@@ -15,12 +15,12 @@ from typing import Any
 from bundlecraft import Shop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provision.bundle.install import Report, Request, install
-from provision.bundle.writing import Disk
-from provision.deploy.feed import Subscription, address_of, index_name, part_of
-from provision.deploy.publish import Order, Published, Summary, Tree
-from provision.deploy.pull import Pulled, World, pull
-from provision.deploy.pull_http import get
+from provision.endpoint.apply import Disk
+from provision.endpoint.install import Report, Request, install
+from provision.feed.http import get
+from provision.feed.index import Subscription, address_of, index_name, part_of
+from provision.feed.publish import Order, Published, Summary, Tree
+from provision.feed.pull import Pulled, World, pull
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
 

@@ -15,20 +15,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 
 from bundlecraft import NOW, Shop, fresh_key
 
 from provision.bundle import dist as dist_module
-from provision.bundle.build import examine, opened_dist
-from provision.bundle.install import Request, install
-from provision.bundle.installed import JOURNAL, kept_paths
 from provision.bundle.manifest import parse_manifest
-from provision.bundle.sshsig import public_blob
-from provision.bundle.writing import Disk
+from provision.bundle.render import examine, opened_dist
+from provision.endpoint.apply import Disk
+from provision.endpoint.install import Request, install
+from provision.endpoint.state import JOURNAL, kept_paths
 from provision.files import recover
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
+from provision.signing.sshsig import public_blob
 
 
 def killed_after(work: Callable[[], object], seconds: float) -> bool:

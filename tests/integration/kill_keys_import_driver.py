@@ -14,8 +14,8 @@ from pathlib import Path
 
 from provision.cli.main import run
 from provision.keys.age import load_identities
-from provision.keys.events import verify
-from provision.keys.vaultfile import open_vault
+from provision.keys.events.log import verify
+from provision.keys.vault.file import open_vault
 
 _STEPS = frozenset(["open", "os.rename", "os.remove", "os.truncate", "os.chmod", "os.link", "os.mkdir"])
 

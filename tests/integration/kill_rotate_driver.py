@@ -25,7 +25,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 
 from rotatecraft import Fleet, Machine
 
@@ -99,7 +99,7 @@ class World:
         # imports all that the commands import, so that forks need not, and nothing changes under them
         assert self.fleet.provision("rotate", "start", "--from", self.file, "--dry-run") == 0
         assert self.fleet.provision("rotate", "resume") == 3
-        for name in ("delivery", "driver", "ending", "listing", "probing", "watching"):
+        for name in ("delivery", "runner", "finish", "listing", "new_keys", "revocation"):
             importlib.import_module(f"provision.rotate.{name}")
         importlib.import_module("provision.report.rotation")
         self._kept = folder / "kept"

@@ -20,9 +20,9 @@ import pytest
 from auditcraft import Machine, aisa_key
 
 from provision.audit.baseline import update, write_baseline
-from provision.cli.audit import printed
-from provision.cli.audit_scan import Wanted, look
 from provision.cli.context import Run
+from provision.cli.leaks.audit.command import printed
+from provision.cli.leaks.audit.scan import Wanted, look
 from provision.detect.known import USUAL_PREFIXES
 from provision.report.sarif import as_sarif
 

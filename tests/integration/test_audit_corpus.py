@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from corpus import LANES, Corpus, Hit, build, judge
 
+from provision.audit.finding import RawFinding
 from provision.audit.scan import scan
-from provision.audit.source import RawFinding, Unreadable
+from provision.containers.blob import Unreadable
 from provision.detect.detector import Detector
 
 pytestmark = pytest.mark.timeout(600)

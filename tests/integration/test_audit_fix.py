@@ -24,7 +24,7 @@ from bundlecraft import PROFILE, Shop, write_bundle
 import provision.audit.fix.apply as module
 from provision.audit.fix.apply import apply, last_record, undo
 from provision.audit.fix.change import Change
-from provision.audit.fix.mask import LARGEST_BYTES, MaskError, mask_any
+from provision.containers.mask import LARGEST_BYTES, MaskError, mask_any
 from provision.detect.detector import Detector
 from provision.fleet.desired import SecretDelivery
 from provision.keys.age import generate_identity, identity_file, load_identities

@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.audit import archives, content
-from provision.audit.source import Limits
+from provision.containers import archives
+from provision.containers import read_file as content
+from provision.containers.blob import Limits
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -293,7 +294,7 @@ def peak_mib(folder: Path) -> float:
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(folder), str(Path(__file__).parents[1])],
+        [sys.executable, "-c", code, str(folder), str(Path(__file__).parents[1] / "craft")],
         capture_output=True,
         text=True,
         check=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.audit.source import Limits
+from provision.containers.blob import Limits
 
 pytestmark = pytest.mark.timeout(90)
 Git = Callable[..., str]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.audit.hermes_home import companions, is_home
-from provision.audit.walk import Home, walk
+from provision.audit.sources.hermes_home import companions, is_home
+from provision.audit.sources.walk import Home, walk
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.audit import content
-from provision.audit.source import Limits
+from provision.containers import read_file as content
+from provision.containers.blob import Limits
 
 pytestmark = pytest.mark.timeout(60)
 

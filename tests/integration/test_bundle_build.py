@@ -13,17 +13,17 @@ import pytest
 from bundlecraft import NOW, Shop, fresh_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provision.bundle import build as build_module
 from provision.bundle import dist as dist_module
-from provision.bundle.build import Order, Status, build, examine, opened_dist, states_of
+from provision.bundle import render as build_module
 from provision.bundle.diff import diff
 from provision.bundle.dist import Dist
 from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SEALED_ENV, SIGNATURE, parse_manifest
-from provision.bundle.opening import Policy, verify
-from provision.bundle.pool import WorkerDiedError, Workers
-from provision.bundle.sshsig import public_blob
+from provision.bundle.render import Order, Status, build, examine, opened_dist, states_of
+from provision.bundle.workers import WorkerDiedError, Workers
 from provision.detect.secret import Secret
+from provision.endpoint.verify import Policy, verify
 from provision.files import LockedError, locked
+from provision.signing.sshsig import public_blob
 
 
 def contents(root: Path) -> dict[str, bytes]:

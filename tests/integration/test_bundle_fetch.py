@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from bundlecraft import Shop, write_bundle
 
-from provision.bundle.fetch import (
+from provision.bundle.manifest import MANIFEST
+from provision.endpoint.fetch import (
     LIMITS,
     MAX_ARCHIVE_BYTES,
     BundleNotFoundError,
@@ -24,7 +25,6 @@ from provision.bundle.fetch import (
     fetch,
     read_archive,
 )
-from provision.bundle.manifest import MANIFEST
 from provision.files import FileProblemError
 
 BUNDLE = Shop(users=("ada",)).bundle("ada")

@@ -15,15 +15,15 @@ import pytest
 import yaml
 from bundlecraft import NOW, PROFILE, Shop, fresh_key
 
-from provision.bundle.install import Report, Request, install
-from provision.bundle.installed import JOURNAL, BrokenInstallationError, read_installed
-from provision.bundle.installing import UnreadableHomeError
-from provision.bundle.opening import ExpiredBundleError, OlderBundleError, OtherUserError
-from provision.bundle.owner import LinkedHomeError
-from provision.bundle.processes import running_hermes
-from provision.bundle.run import NotForRunError, PreferredLineError, prepare_run
-from provision.bundle.status import as_json, status
-from provision.bundle.writing import Disk, DryRun
+from provision.endpoint.apply import Disk, DryRun
+from provision.endpoint.install import Report, Request, install
+from provision.endpoint.plan import UnreadableHomeError
+from provision.endpoint.privileges import LinkedHomeError
+from provision.endpoint.processes import running_hermes
+from provision.endpoint.run import NotForRunError, PreferredLineError, prepare_run
+from provision.endpoint.state import JOURNAL, BrokenInstallationError, read_installed
+from provision.endpoint.status import as_json, status
+from provision.endpoint.verify import ExpiredBundleError, OlderBundleError, OtherUserError
 from provision.errors import Severity
 from provision.files import FileProblemError
 from provision.fleet.desired import ApiMode, EffectiveProfile, Platform, SecretDelivery
@@ -216,7 +216,7 @@ def run_prepared(endpoint: Endpoint, environ: Mapping[str, str] | None = None, *
 
 
 def test_run_verifies_before_it_opens(endpoint: Endpoint) -> None:
-    from provision.bundle.opening import AlteredBundleError, UntrustedSignerError
+    from provision.endpoint.verify import AlteredBundleError, UntrustedSignerError
 
     endpoint.install(with_profile(endpoint, RUN))
     asked: list[int] = []
@@ -312,7 +312,7 @@ def test_refusals_change_nothing(endpoint: Endpoint, tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_merged_stay(endpoint: Endpoint) -> None:
-    from provision.hermes.merge import MergeError
+    from provision.hermes.config.merge import MergeError
 
     endpoint.write("config.yaml", "model: [broken\n")
     endpoint.write(".env", "MINE=1\n")

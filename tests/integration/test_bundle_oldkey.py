@@ -16,9 +16,9 @@ import yaml
 from bundlecraft import PROFILE, Shop, fresh_key
 from test_bundle_install import Endpoint
 
-from provision.bundle.installed import JOURNAL
-from provision.bundle.processes import holding_old_key, running_hermes
-from provision.cli.install import restart_lines
+from provision.cli.endpoint.install import restart_lines
+from provision.endpoint.processes import holding_old_key, running_hermes
+from provision.endpoint.state import JOURNAL
 from provision.files import FileProblemError
 from provision.fleet.desired import SecretDelivery
 
@@ -249,7 +249,7 @@ def test_who_started_before_the_new_key_is_told_to_restart(endpoint: Endpoint) -
 def test_elsewhere_than_on_linux_it_says_that_it_cannot_tell(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from provision.cli.install import install_text
+    from provision.cli.endpoint.install import install_text
 
     monkeypatch.setattr(sys, "platform", "darwin")
     assert running_hermes(endpoint.home) is None

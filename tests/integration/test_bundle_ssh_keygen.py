@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.bundle.signers import AllowedSigner, parse_allowed_signers, trusted
-from provision.bundle.sshsig import (
+from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, trusted
+from provision.signing.sshsig import (
     NAMESPACE,
     BadSignatureError,
     BadSigningKeyError,

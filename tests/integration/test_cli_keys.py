@@ -15,7 +15,7 @@ import pytest
 
 from provision.cli.main import run
 from provision.keys.age import generate_identity, identity_file, load_identities
-from provision.keys.vaultfile import VaultChangedError, editing, open_vault
+from provision.keys.vault.file import VaultChangedError, editing, open_vault
 
 
 def _key() -> str:

@@ -14,8 +14,8 @@ import pytest
 from provision.cli.main import run
 from provision.detect.secret import Secret
 from provision.keys.age import load_identities
-from provision.keys.vaultfile import editing
-from provision.keys.vaultfile import read as read_vault
+from provision.keys.vault.file import editing
+from provision.keys.vault.file import read as read_vault
 
 
 class Page(HTMLParser):

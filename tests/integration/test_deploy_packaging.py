@@ -18,9 +18,9 @@ import pytest
 from bundlecraft import Shop
 from feedcraft import Publisher, served
 
-from provision.deploy.feed import Subscription, address_of
-from provision.deploy.packaging import deb, intune, mac, rpm
-from provision.deploy.packaging.payload import Files, Payload
+from provision.feed.index import Subscription, address_of
+from provision.packaging import deb, intune, mac, rpm
+from provision.packaging.payload import Files, Payload
 
 PROVISION = Path(sys.executable).with_name("provision")
 ME = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from provision.detect.secret import Secret
 from provision.keys.age import generate_identity, identity_file, load_identities
-from provision.keys.ledger import Stage
-from provision.keys.vaultfile import create, editing
+from provision.keys.vault.file import create, editing
+from provision.keys.vault.ledger import Stage
 
 DOCS = Path(__file__).parents[2] / "docs" / "vault.md"
 

@@ -12,11 +12,11 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from feedcraft import served
 
-from provision.bundle.sshsig import public_line
 from provision.cli.main import run
-from provision.deploy.enrolment import key_fingerprint
+from provision.enrolment.policy import key_fingerprint
 from provision.errors import Exit
 from provision.keys.age import generate_identity
+from provision.signing.sshsig import public_line
 
 INVENTORY = """# who gets what
 defaults: {platform: linux, profile: base}   # the usual

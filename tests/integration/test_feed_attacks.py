@@ -21,12 +21,13 @@ from bundlecraft import NOW, Shop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from feedcraft import SECRET, FeedServer, Publisher, Puller, drip, served
 
-from provision.bundle.fetch import DownloadError
-from provision.bundle.signed import signed_text, verified_text
-from provision.bundle.signers import parse_allowed_signers, signer_line
-from provision.bundle.sshsig import public_line
-from provision.deploy.feed import NAMESPACE, BadFeedError, Entry, address_of, endpoint_id, index_bytes, parse_index
-from provision.deploy.feed_trust import (
+from provision.bundle.tar import bundle_tar
+from provision.endpoint.fetch import DownloadError
+from provision.errors import ProvisionError
+from provision.feed.http import EndlessFeedError, FeedUnreachableError, SlowFeedError
+from provision.feed.index import NAMESPACE, BadFeedError, Entry, address_of, endpoint_id, index_bytes, parse_index
+from provision.feed.state import read_state
+from provision.feed.trust import (
     FeedClockError,
     FeedRollbackError,
     FrozenFeedError,
@@ -34,10 +35,9 @@ from provision.deploy.feed_trust import (
     NotListedError,
     UntrustedFeedError,
 )
-from provision.deploy.publish import bundle_tar
-from provision.deploy.pull_http import EndlessFeedError, FeedUnreachableError, SlowFeedError
-from provision.deploy.pull_state import read_state
-from provision.errors import ProvisionError
+from provision.signing.allowed_signers import parse_allowed_signers, signer_line
+from provision.signing.signed_text import signed_text, verified_text
+from provision.signing.sshsig import public_line
 
 
 class Stage:

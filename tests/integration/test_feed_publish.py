@@ -14,13 +14,13 @@ from bundlecraft import NOW, Shop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from feedcraft import SECRET, Publisher
 
-from provision.bundle.signed import verified_text
-from provision.deploy.feed import NAMESPACE, address_of, parse_index
-from provision.deploy.publish import Status, state_folder
-from provision.deploy.publish_secret import BadFeedSecretError, feed_secret
-from provision.deploy.publish_upload import Uploaded, parse_command, upload
 from provision.errors import ProvisionError, UsageError
+from provision.feed.index import NAMESPACE, address_of, parse_index
+from provision.feed.publish import Status, state_folder
+from provision.feed.secret import BadFeedSecretError, feed_secret
+from provision.feed.upload import Uploaded, parse_command, upload
 from provision.keys.age import generate_identity, load_identities
+from provision.signing.signed_text import verified_text
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_part_that_somebody_else_signed_is_written_anew(publisher: Publisher) 
     stranger = Publisher(publisher.tree.parent, publisher.shop)
     stranger.key = Ed25519PrivateKey.generate()
     index = publisher.index_path("ada")
-    from provision.bundle.signed import signed_text
+    from provision.signing.signed_text import signed_text
 
     index.write_bytes(signed_text(verified_text(good, NAMESPACE)[0], stranger.key, NAMESPACE))
     publisher.publish()

@@ -16,10 +16,10 @@ import pytest
 
 from provision.cli.main import run
 from provision.keys.age import generate_identity, load_identities
-from provision.keys.events import Event, EventLogError, append, log_of, read, verify
-from provision.keys.ledger import Stage
-from provision.keys.vaultfile import editing
-from provision.keys.vaultfile import read as read_vault
+from provision.keys.events.log import Event, EventLogError, append, log_of, read, verify
+from provision.keys.vault.file import editing
+from provision.keys.vault.file import read as read_vault
+from provision.keys.vault.ledger import Stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -115,7 +115,7 @@ _WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from provision.keys.events import Event, append
+from provision.keys.events.log import Event, append
 for i in range(10_000):
     append(Path(sys.argv[1]), [Event(datetime.now(UTC), "w", f"{i}.{j}") for j in range(20)])
     print(i, flush=True)
@@ -227,7 +227,7 @@ def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monk
             opened.set_label("ada", 1, "never")
 
     with monkeypatch.context() as patched:
-        patched.setattr("provision.keys.vaultfile.write_atomic", dies)
+        patched.setattr("provision.keys.vault.file.write_atomic", dies)
         with pytest.raises(KeyboardInterrupt):
             change()
     generation = read_vault(vault).generation

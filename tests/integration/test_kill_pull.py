@@ -13,20 +13,20 @@ from pathlib import Path
 from bundlecraft import NOW, Shop
 from feedcraft import Publisher, Puller, served
 
-from provision.bundle.status import status
-from provision.deploy.pull_state import read_state
+from provision.endpoint.status import status
+from provision.feed.state import read_state
 
 DRIVER = """
 import json, sys
 from datetime import datetime
 from pathlib import Path
 sys.path[:0] = json.loads(sys.argv[1])
-from provision.bundle.install import Request, install
-from provision.bundle.signers import parse_allowed_signers
-from provision.bundle.writing import Disk
-from provision.deploy.feed import parse_subscription
-from provision.deploy.pull import World, pull
-from provision.deploy.pull_http import get
+from provision.endpoint.install import Request, install
+from provision.signing.allowed_signers import parse_allowed_signers
+from provision.endpoint.apply import Disk
+from provision.feed.index import parse_subscription
+from provision.feed.pull import World, pull
+from provision.feed.http import get
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
 told = json.loads(sys.argv[2])

@@ -13,10 +13,15 @@ from pathlib import Path
 import pytest
 from bundlecraft import NOW, Shop
 
-from provision.bundle.endpoint import EndpointFolder, enroll
-from provision.bundle.install import Request, install
-from provision.bundle.installed import read_installed
-from provision.bundle.receipt import (
+from provision.endpoint.apply import Disk
+from provision.endpoint.identity import EndpointFolder, enroll
+from provision.endpoint.install import Request, install
+from provision.endpoint.state import read_installed
+from provision.endpoint.status import status
+from provision.fleet.desired import Platform
+from provision.hermes.facts.installed_version import installed_version
+from provision.keys.age import load_identities
+from provision.receipts.receipt import (
     NAMESPACE,
     NoEndpointKeyError,
     SignedReceipt,
@@ -25,12 +30,7 @@ from provision.bundle.receipt import (
     next_counter,
     parse_receipt,
 )
-from provision.bundle.receipts import Endpoints, ReceiptStore, Result, import_receipt, key_blob, receipts_in
-from provision.bundle.status import status
-from provision.bundle.writing import Disk
-from provision.fleet.desired import Platform
-from provision.hermes.version import installed_version
-from provision.keys.age import load_identities
+from provision.receipts.store import Endpoints, ReceiptStore, Result, import_receipt, key_blob, receipts_in
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -168,9 +168,9 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
 
 
 def test_a_signature_for_a_bundle_is_none_for_a_receipt(ada: Machine, store: ReceiptStore) -> None:
-    from provision.bundle.receipt import receipt_bytes
-    from provision.bundle.signed import signed_text
-    from provision.bundle.sshsig import load_signing_key
+    from provision.receipts.receipt import receipt_bytes
+    from provision.signing.signed_text import signed_text
+    from provision.signing.sshsig import load_signing_key
 
     text = receipt_bytes(ada.receipt().receipt)
     forged = signed_text(text, load_signing_key(ada.config.endpoint_key), "hermes-provision")
@@ -216,7 +216,7 @@ def test_root_leaves_the_receipt_to_the_homes_owner(ada: Machine) -> None:
 
 
 def test_a_hundred_thousand_receipts_in_one_stream_take_linear_time() -> None:
-    from provision.bundle.signed import BEGIN, END, each_signed
+    from provision.signing.signed_text import BEGIN, END, each_signed
 
     data = (b"x" * 400 + b"\n" + BEGIN + b"y" * 200 + b"\n" + END) * 100_000
     began = time.perf_counter()

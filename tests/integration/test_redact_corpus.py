@@ -15,7 +15,7 @@ from corpus.truth import Planted
 from redactcraft import RUN_KEY
 
 from provision.detect.detector import Detector
-from provision.detect.rules import BUILTIN
+from provision.detect.rules.builtin import BUILTIN
 from provision.redact.files import redact_to
 from provision.redact.masks import Masker, Style
 from provision.redact.session import Session

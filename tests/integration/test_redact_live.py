@@ -77,7 +77,9 @@ def test_what_was_printed_comes_at_once() -> None:
     assert process.stdout is not None
     shown = b""
     while not shown.endswith(b"question? "):
-        shown += os.read(process.stdout.fileno(), 100)
+        chunk = os.read(process.stdout.fileno(), 100)
+        assert chunk, "the command ended before it asked"
+        shown += chunk
     process.stdin.write(b"answer\n")
     process.stdin.flush()
     assert process.stdout.read() == b"answer\n"

@@ -14,7 +14,7 @@ from rotatecraft import Fleet, new_key
 from provision.aisa import pacing
 from provision.aisa.simulator import Fault, KeyState, Reply, Simulator
 from provision.cli.main import run
-from provision.rotate.people import stamp
+from provision.rotate.model import stamp
 
 GO = ("--yes", "--idle-for", "0", "--waves", "100%")
 
@@ -308,7 +308,7 @@ def test_a_vault_that_cannot_be_written(fleet: Fleet, monkeypatch: pytest.Monkey
 def test_a_clock_that_jumps_back(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from provision.rotate import site
+    from provision.rotate import context as site
 
     assert start(fleet, fleet.new_keys()) == 0
     fleet.poll()
@@ -463,8 +463,8 @@ def test_another_render_meanwhile_keeps_the_new_key(fleet: Fleet) -> None:
 def test_a_pending_key_that_nobody_knows_of_blocks_nothing(fleet: Fleet) -> None:
     from provision.detect.secret import Secret
     from provision.keys.age import load_identities
-    from provision.keys.ledger import Stage
-    from provision.keys.vaultfile import editing
+    from provision.keys.vault.file import editing
+    from provision.keys.vault.ledger import Stage
 
     with editing(fleet.root / "keys.vault", load_identities(fleet.config / "identity.txt"), "test") as vault:
         vault.add("ada", Secret(new_key()), now=datetime.now(UTC), stage=Stage.PENDING)

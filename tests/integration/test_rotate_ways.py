@@ -16,10 +16,11 @@ from rotatecraft import Fleet
 
 from provision.aisa.simulator import Simulator
 from provision.cli.main import run
-from provision.deploy.ansible import NoAnsibleError
-from provision.deploy.engine import Order, Result
-from provision.deploy.outcomes import Failed, Installed, Unreachable
-from provision.rotate import delivery, driver
+from provision.push.ansible import NoAnsibleError
+from provision.push.engine import Order, Result
+from provision.push.outcomes import Failed, Installed, Unreachable
+from provision.rotate import delivery
+from provision.rotate import runner as driver
 
 GO = ("--yes", "--idle-for", "0")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from provision.detect.detector import Detector
 from provision.detect.match import Match
 from provision.detect.rule import Rule
-from provision.detect.rules import BUILTIN
+from provision.detect.rules.builtin import BUILTIN
 
 KEYS = [aisa_key() for _ in range(3)]
 KNOWN = known(*KEYS[:2])

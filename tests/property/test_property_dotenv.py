@@ -10,7 +10,7 @@ import dotenv as python_dotenv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.hermes.dotenv import EnvFileError, check_value, edit, emit, read, read_lines, read_raw
+from provision.hermes.env.dotenv import EnvFileError, check_value, edit, emit, read, read_lines, read_raw
 
 NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,12}", fullmatch=True)
 VALUES = st.text("abcXYZ019._~+/=:@-", max_size=60)

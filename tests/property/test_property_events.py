@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.keys.eventtext import GENESIS, Event, Fault, Recorded, examined, line_of
+from provision.keys.events.text import GENESIS, Event, Fault, Recorded, examined, line_of
 
 _TEXT = st.text(max_size=20)
 _EVENTS = st.lists(

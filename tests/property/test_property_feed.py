@@ -10,16 +10,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.bundle.receipt import NAMESPACE as RECEIPT
-from provision.bundle.receipt import Receipt, parse_receipt, receipt_bytes
-from provision.bundle.receipts import Endpoints, verified_receipt
-from provision.bundle.receipts_fleet import Released, Standing, standing
-from provision.bundle.signed import each_signed, signed_text
-from provision.bundle.signers import parse_allowed_signers, signer_line
-from provision.bundle.sshsig import public_blob, public_line
-from provision.deploy.feed import NAMESPACE, Entry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
-from provision.deploy.feed_trust import Seen, believed_index
+from provision.bundle.peek import Released
 from provision.errors import ProvisionError
+from provision.feed.index import NAMESPACE, Entry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
+from provision.feed.trust import Seen, believed_index
+from provision.receipts.fleet import Standing, standing
+from provision.receipts.receipt import NAMESPACE as RECEIPT
+from provision.receipts.receipt import Receipt, parse_receipt, receipt_bytes
+from provision.receipts.store import Endpoints, verified_receipt
+from provision.signing.allowed_signers import parse_allowed_signers, signer_line
+from provision.signing.signed_text import each_signed, signed_text
+from provision.signing.sshsig import public_blob, public_line
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SIGNERS = parse_allowed_signers(signer_line("operator", public_line(KEY.public_key())))

@@ -6,24 +6,19 @@ import contextlib
 import csv
 import io
 import json
-import sys
-from pathlib import Path
 
 import yaml
+from fleet_texts import ALICE, told, users
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "fleet"))
-
-from fleet_texts import ALICE, told, users
-
-from provision.fleet.csvtext import read_csv
-from provision.fleet.jsontext import read_json
-from provision.fleet.located import BrokenTextError, locate
 from provision.fleet.models import UserEntry
 from provision.fleet.profiles import merged, read_profile
 from provision.fleet.settings import read_settings
-from provision.fleet.yamltext import read_yaml
+from provision.formats.csv_reader import read_csv
+from provision.formats.json_reader import read_json
+from provision.formats.located import BrokenTextError, locate
+from provision.formats.yaml_reader import read_yaml
 
 SCRAPS = st.sampled_from(
     [

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provision.fleet.desired import EffectiveProfile
-from provision.hermes.draft import same, unshared
-from provision.hermes.merge import MergeError, merge_config
-from provision.hermes.rendering import Templates, render_config
+from provision.hermes.config.draft import same, unshared
+from provision.hermes.config.merge import MergeError, merge_config
+from provision.hermes.rendering.render import Templates, render_config
 
 TEMPLATES = Templates.load(Path(__file__).parent.parent.parent / "templates")
 PROFILE = EffectiveProfile(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provision.rotate.journal import Journal, mend, read_entries
-from provision.rotate.people import Kind, Person, Terms
+from provision.rotate.model import Kind, Person, Terms
 from provision.rotate.rotation import Rotation, fold, happened, planned
 from provision.rotate.states import TRANSITIONS, Course, Event, State
 

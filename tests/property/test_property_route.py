@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.hermes.home import HermesFiles, HomeFiles
-from provision.hermes.route import resolve_route
+from provision.hermes.routing.route import resolve_route
 
 KEY = "sk-aisa-TEST-canary"
 TEXTS = [

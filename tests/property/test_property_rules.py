@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provision.detect.detector import Detector
-from provision.detect.rules import BUILTIN
+from provision.detect.rules.builtin import BUILTIN
 
 DETECTOR = Detector(BUILTIN, engine="re2", decode=False)
 ANYWHERE = (

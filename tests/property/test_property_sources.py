@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provision.audit.content import read_file
-from provision.audit.look import _Text
-from provision.audit.source import Blob, Limits
-from provision.audit.structured import key_paths
-from provision.audit.unpacking import DamagedError, Stream, inflated, tar_members
+from provision.audit.match_blob import _Text
+from provision.containers.blob import Blob, Limits
+from provision.containers.read_file import read_file
+from provision.containers.streams import DamagedError, Stream, inflated, tar_members
+from provision.formats.key_paths import key_paths
 
 LIMITS = Limits(whole_bytes=4096, memory_bytes=1 << 20, expanded_bytes=1 << 20, members=50, nesting=4)
 

@@ -1,22 +1,17 @@
 """Whatever is put into a vault comes out again, and whatever is done to its text is noticed."""
 
-import sys
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "keys"))
-
 from keysmith import identity
 
 from provision.detect.secret import Secret
 from provision.errors import ProvisionError
-from provision.keys.ledger import Stage
-from provision.keys.vault import KnownKeyError, StageError, Vault, new_vault, open_sealed
-from provision.keys.vaulttext import parse, serialise, sound_label
+from provision.keys.vault.ledger import Stage
+from provision.keys.vault.text import parse, serialise, sound_label
+from provision.keys.vault.vault import KnownKeyError, StageError, Vault, new_vault, open_sealed
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 USERS = st.text("abz09._-", min_size=1, max_size=5)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from provision.hermes.draft import same
-from provision.hermes.yaml11 import block, flow, parse, scalar
+from provision.hermes.config.draft import same
+from provision.hermes.config.yaml11 import block, flow, parse, scalar
 
 WORDS = st.sampled_from(
     ["no", "on", "Yes", "1:30", "0o14", "012", "1e3", "~", "", "=", "<<", "a: b", "a:b", "x #y", "-", "? ", "&a", "!t"]

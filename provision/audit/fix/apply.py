@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.fix.change import Change, Left
-from provision.audit.fix.database import BUSY_MS, mask_database
-from provision.audit.fix.mask import LARGEST_BYTES, mask_text
-from provision.bundle.owner import as_owner
-from provision.bundle.strictjson import Form
+from provision.containers.mask import LARGEST_BYTES, mask_text
+from provision.containers.sqlite_mask import BUSY_MS, mask_database
+from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
 from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
 from provision.keys.age import seal, unseal
+from provision.signing.signed_json import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.audit.fix.change import Change, Left
-from provision.bundle.installed import Installed, read_installed
-from provision.bundle.routing import check_route, managed_dir_in_force
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.endpoint.route_check import check_route, managed_dir_in_force
+from provision.endpoint.state import Installed, read_installed
 from provision.errors import ProvisionError
 from provision.fleet.desired import SecretDelivery
-from provision.hermes import facts
-from provision.hermes.dotenv import edit, read_raw
+from provision.hermes.config.inline_keys import Moved, name_endpoint, take_inline
+from provision.hermes.config.merge import Merged, change_config, clean_auth, clean_config, merge_config
+from provision.hermes.env.dotenv import edit, read_raw
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.home import HermesFiles, HomeFiles, read_home
-from provision.hermes.inline import Moved, name_endpoint, take_inline
-from provision.hermes.merge import Merged, change_config, clean_auth, clean_config, merge_config
-from provision.hermes.route import Route, resolve_route
+from provision.hermes.routing.route import Route, resolve_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.audit.fix.change import Environments
-    from provision.hermes.draft import Draft
+    from provision.hermes.config.draft import Draft
 
 _PRIVATE = 0o600
 

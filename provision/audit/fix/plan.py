@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from provision.audit.access import readers, wide
 from provision.audit.fix.change import Change, Left, Plan
 from provision.audit.fix.homes import mend_home
-from provision.audit.fix.mask import LARGEST_BYTES, mask_any
 from provision.audit.homes import SECRET_FILES
 from provision.audit.places import COPIES, Setting
+from provision.containers.mask import LARGEST_BYTES, mask_any
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 

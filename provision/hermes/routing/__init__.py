@@ -1,4 +1,4 @@
-"""How Hermes 0.19 arrives at a route, step by step; `provision.hermes.route` puts the steps together.
+"""How Hermes 0.19 arrives at a route, step by step; `provision.hermes.routing.route` puts the steps together.
 
     selection    which home: the root or a Hermes profile
     environment  the variables Hermes ends up with          layers     the configuration it ends up with

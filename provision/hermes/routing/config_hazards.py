@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from provision.detect.shapes import placeholder
-from provision.hermes.endpoint import hostname, is_loopback, parse_mode, same_url
-from provision.hermes.facts import CONFIG_NAME, CONFIG_VERSION, ENV_NAME, MIN_CONTEXT_LENGTH, NO_KEY
+from provision.hermes.facts.v0_19 import CONFIG_NAME, CONFIG_VERSION, ENV_NAME, MIN_CONTEXT_LENGTH, NO_KEY
 from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
 from provision.hermes.routing.layers import unresolved
 from provision.hermes.routing.providers import URL_KEYS, canonical, compatible, normal
+from provision.hermes.routing.wire import hostname, is_loopback, parse_mode, same_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.hermes.envread import EnvFileError, read
-from provision.hermes.facts import DROPPED_KEYS, ENV_NAME, MIN_KEY_CHARS, ONEPASSWORD_ENV_NAME
+from provision.hermes.env.parsers import EnvFileError, read
+from provision.hermes.facts.v0_19 import DROPPED_KEYS, ENV_NAME, MIN_KEY_CHARS, ONEPASSWORD_ENV_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

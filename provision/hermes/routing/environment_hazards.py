@@ -5,8 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
-from provision.hermes.endpoint import is_loopback
-from provision.hermes.facts import (
+from provision.hermes.facts.v0_19 import (
     CONFIG_NAME,
     ENV_NAME,
     HIJACKING_ENV,
@@ -16,6 +15,7 @@ from provision.hermes.facts import (
     TRUST_ENV,
 )
 from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
+from provision.hermes.routing.wire import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts import CONFIG_NAME
-from provision.hermes.yamlread import Document, read_yaml
+from provision.hermes.config.read_yaml import Document, read_yaml
+from provision.hermes.facts.v0_19 import CONFIG_NAME
 
 if TYPE_CHECKING:
     from provision.hermes.home import HomeFiles

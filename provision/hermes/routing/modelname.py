@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts import MODEL_FAMILIES
+from provision.hermes.facts.v0_19 import MODEL_FAMILIES
 from provision.hermes.routing.providers import ElsewhereError, canonical
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts import AUTH_NAME
+from provision.hermes.facts.v0_19 import AUTH_NAME
 from provision.hermes.routing.providers import ElsewhereError, compatible, normal
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from provision.hermes.endpoint import parse_mode
-from provision.hermes.facts import BUILT_IN_PROVIDERS, PROVIDER_ALIASES
+from provision.hermes.facts.v0_19 import BUILT_IN_PROVIDERS, PROVIDER_ALIASES
 from provision.hermes.routing.environment import is_usable
+from provision.hermes.routing.wire import parse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.endpoint import host_derived_env, host_matches, is_loopback, mode_of_url, parse_mode
-from provision.hermes.facts import NO_KEY, PROVIDER_KEY_ENV
+from provision.hermes.facts.v0_19 import NO_KEY, PROVIDER_KEY_ENV
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.pool import Picked, pick, pool_key
 from provision.hermes.routing.providers import ElsewhereError, StopError, canonical, find_named, is_enabled
+from provision.hermes.routing.wire import host_derived_env, host_matches, is_loopback, mode_of_url, parse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

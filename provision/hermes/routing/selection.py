@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts import ACTIVE_PROFILE_NAME, PROFILE_NAME, PROFILES_FOLDER
+from provision.hermes.facts.v0_19 import ACTIVE_PROFILE_NAME, PROFILE_NAME, PROFILES_FOLDER
 from provision.hermes.routing.hazards import Hazard, note, warning
 
 if TYPE_CHECKING:

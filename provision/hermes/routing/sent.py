@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from provision.hermes.endpoint import key_header, model_on_wire, request_url, same_url
-from provision.hermes.facts import MIN_CONTEXT_LENGTH
+from provision.hermes.facts.v0_19 import MIN_CONTEXT_LENGTH
 from provision.hermes.routing.layers import unresolved
 from provision.hermes.routing.providers import ElsewhereError, StopError, compatible
 from provision.hermes.routing.runtime import OPENROUTER_URL
+from provision.hermes.routing.wire import key_header, model_on_wire, request_url, same_url
 
 if TYPE_CHECKING:
     from provision.hermes.routing.runtime import Asked, Runtime

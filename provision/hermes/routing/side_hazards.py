@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.endpoint import hostname, origin
-from provision.hermes.facts import JOBS_NAME
+from provision.hermes.facts.v0_19 import JOBS_NAME
 from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
 from provision.hermes.routing.providers import StopError, canonical, find_named, normal
+from provision.hermes.routing.wire import hostname, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from provision.redact.structured.edits import Edit, applied, decoded, line_of
+from provision.formats.edits import Edit, applied, decoded, line_of
 from provision.redact.structured.names import plain_variable, tells_nothing
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from provision.formats.edits import Edit, applied, decoded
 from provision.redact.stream import redact_bytes
-from provision.redact.structured.edits import Edit, applied, decoded
 from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from provision.formats.edits import Edit, applied, decoded
 from provision.redact.stream import redact_bytes
-from provision.redact.structured.edits import Edit, applied, decoded
 from provision.redact.structured.jsontree import RULE
 from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
 

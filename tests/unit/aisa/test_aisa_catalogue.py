@@ -7,7 +7,7 @@ import json
 import pytest
 
 from provision.aisa.catalogue import Catalogue, CatalogueError, How, Kind, Model, builtin, emit, parse
-from provision.aisa.judge import judge
+from provision.aisa.lint import judge
 from provision.errors import Place, Problem, Severity
 from provision.fleet.desired import ApiMode, EffectiveProfile
 

@@ -8,10 +8,10 @@ import pytest
 
 from provision.detect.secret import Secret
 from provision.errors import InvalidFilesError, Severity
-from provision.keys.importing import Outcome, import_keys
+from provision.keys.import_keys import Outcome, import_keys
 from provision.keys.intake import Intake, read_keys
-from provision.keys.ledger import Stage
-from provision.keys.vault import new_vault
+from provision.keys.vault.ledger import Stage
+from provision.keys.vault.vault import new_vault
 
 
 def _key(mark: bytes | None = None) -> str:

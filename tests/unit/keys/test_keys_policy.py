@@ -8,8 +8,8 @@ import pytest
 
 from provision.errors import Place, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile
-from provision.keys.ledger import KeyVersion, Ledger, Line, Stage
 from provision.keys.policy import days_left, judge_keys
+from provision.keys.vault.ledger import KeyVersion, Ledger, Line, Stage
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 YESTERDAY, TODAY = date(2026, 4, 30), date(2026, 5, 1)

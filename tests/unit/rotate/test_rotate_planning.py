@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from provision.bundle.receipt import Receipt, ReceiptRoute
 from provision.detect.secret import Secret
 from provision.errors import Place, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.keys.intake import NewKey
+from provision.receipts.receipt import Receipt, ReceiptRoute
 from provision.rotate.delivery import certified
-from provision.rotate.people import Grade, Person
+from provision.rotate.model import Grade, Person
 from provision.rotate.planning import swapped
 from provision.rotate.states import Course, State
 

@@ -1,0 +1,1 @@
+"""Where an audit looks: file trees, git history, processes, file names."""

@@ -1,0 +1,43 @@
+"""Secrets in the names of files and folders: somebody saved a key under its own name, or a tool made a cache entry of it."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from provision.audit.finding import Place, RawFinding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from provision.detect.detector import Detector
+
+WHERE = "its own name"
+_BETWEEN = b"\n\0\n"
+
+
+class Names:
+    """Looks through names as they come; a folder's counts when its first file is met."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._folder = ""
+
+    def look(self, paths: Iterable[str]) -> Iterator[RawFinding]:
+        """What is found in the names of these files, and of folders that are new."""
+        named: list[str] = []
+        for path in paths:
+            folder = os.path.dirname(path)  # noqa: PTH120  names may be no valid text
+            if folder != self._folder:
+                named.append(folder)
+                self._folder = folder
+            named.append(path)
+        starts: list[int] = []
+        text = bytearray()
+        for path in named:
+            starts.append(len(text))
+            text += os.fsencode(os.path.basename(path)) + _BETWEEN  # noqa: PTH119
+        for match in self._detector.scan(bytes(text)):
+            path = named[bisect_right(starts, match.start) - 1]
+            yield RawFinding(Place(path, where=WHERE), match)

@@ -1,0 +1,202 @@
+"""A repository of our own that shows another's objects, and the git program run on it.
+
+A repository can make git run programs (hooks, `core.fsmonitor`, external diffs, filters, helpers, remotes of partial clones)
+and read elsewhere (alternates, includes, replacements). So git never sees the audited repository: it gets an empty one in a
+temporary folder, with our configuration, whose object folders are links to the real ones. Only objects come through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from provision.containers.blob import Limits, Unreadable
+from provision.containers.open_file import read_small
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}|pack")
+_CONFIG = "[core]\n\trepositoryformatversion = {version}\n\tbare = true\n\tbigFileThreshold = 8m\n{more}"
+OBJECT_ID = re.compile(rb"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
+
+
+class GitError(Exception):
+    """git cannot be run, or gave up; the message says why."""
+
+
+class EndedError(GitError):
+    """git ended before it said anything of what it was asked for."""
+
+
+class SilentError(GitError):
+    """git said nothing for too long."""
+
+
+@contextlib.contextmanager
+def view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
+    """A repository with nothing but the objects of `repository`; what cannot be shown is added to `problems`."""
+    real = Path(repository)
+    sha256 = b"sha256" in read_small(str(real / "config"))
+    config = _CONFIG.format(version=int(sha256), more="[extensions]\n\tobjectformat = sha256\n" if sha256 else "")
+    with tempfile.TemporaryDirectory(prefix="provision-git-") as name:
+        ours = Path(name)
+        (ours / "refs").mkdir()
+        (ours / "objects").mkdir()
+        (ours / "HEAD").write_text("ref: refs/heads/none\n")
+        (ours / "config").write_text(config)
+        grafted = OBJECT_ID.findall(read_small(str(real / "shallow")))
+        if grafted:
+            (ours / "shallow").write_bytes(b"".join(commit + b"\n" for commit in grafted))
+        for reason in _link_objects(real / "objects", ours / "objects"):
+            problems.append(Unreadable(repository, reason))
+        yield ours
+
+
+def _link_objects(real: Path, ours: Path) -> Iterator[str]:
+    if real.is_symlink():
+        yield "its objects lie elsewhere, behind a symbolic link: not read"
+        return
+    if (real / "info" / "alternates").exists():
+        yield "it borrows objects from another repository, which was not read: audit that one too"
+    try:
+        with os.scandir(real) as listing:
+            folders = sorted(entry.name for entry in listing if _OBJECT_FOLDER.fullmatch(entry.name))
+    except OSError as e:
+        yield f"its objects cannot be read: {(e.strerror or '').lower()}"
+        return
+    for folder in folders:
+        yield from _link_folder(real / folder, ours / folder)
+
+
+def _link_folder(real: Path, ours: Path) -> Iterator[str]:
+    """Link a folder as a whole, or, when something in it is no file (git would wait for a pipe for ever), file by file."""
+    try:
+        if not real.is_dir() or real.is_symlink():
+            yield f"objects/{real.name} is no folder: not read"
+            return
+        with os.scandir(real) as listing:
+            odd = {entry.name for entry in listing if not entry.is_file(follow_symlinks=False)}
+        names = {entry.name for entry in os.scandir(real)} if odd or real.name == "pack" else set()
+        if not odd:
+            ours.symlink_to(real.absolute())
+        else:
+            ours.mkdir()
+            for name in names - odd:
+                (ours / name).symlink_to((real / name).absolute())
+            yield f"objects/{real.name} holds what is no file: that was not read"
+        if any(name.endswith(".pack") and f"{name[:-5]}.idx" not in names for name in names):
+            yield "a pack without its index: git cannot read it; run git index-pack on it"
+    except OSError as e:
+        yield f"objects/{real.name} cannot be read: {(e.strerror or '').lower()}"
+
+
+class Git:
+    """One running git command. `read` and `lines` give up when it says nothing for `Limits.silence_s`."""
+
+    def __init__(
+        self, git_dir: Path, limits: Limits, *arguments: str, stdin: int | IO[bytes] = subprocess.PIPE
+    ) -> None:
+        self._silence_s = limits.silence_s
+        self._held = b""
+        environ = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(git_dir),
+            "LC_ALL": "C",
+            "GIT_DIR": str(git_dir),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_ALLOW_PROTOCOL": "none",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_ALLOC_LIMIT": str(2 * limits.memory_bytes),
+        }
+        if "SYSTEMROOT" in os.environ:  # Windows programs do not start without it
+            environ["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+        command = ["git", "--no-pager", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", *arguments]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  fixed words
+                command, env=environ, cwd=git_dir, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError as e:
+            raise GitError("git is not installed" if isinstance(e, FileNotFoundError) else "git cannot be run") from e
+
+    def __enter__(self) -> Git:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self._process.kill()
+        with contextlib.suppress(OSError):
+            self._process.communicate()
+
+    def write(self, data: bytes) -> None:
+        """Send a few lines: fewer than a pipe holds."""
+        assert self._process.stdin is not None  # noqa: S101
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError as e:
+            raise EndedError("git gave up") from e
+
+    def end_input(self) -> None:
+        """Say that nothing more will be written."""
+        assert self._process.stdin is not None  # noqa: S101
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        self._process.stdin = None
+
+    def succeeded(self) -> bool:
+        """Whether it ended by itself, and well."""
+        try:
+            return self._process.wait(self._silence_s) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def chunk(self) -> bytes:
+        """What it says next; nothing at its end."""
+        if self._held:
+            data, self._held = self._held, b""
+            return data
+        assert self._process.stdout is not None  # noqa: S101
+        descriptor = self._process.stdout.fileno()
+        if os.name == "posix" and not select.select([descriptor], [], [], self._silence_s)[0]:
+            raise SilentError(f"git said nothing for {self._silence_s:.0f} s")
+        return os.read(descriptor, 1 << 18)
+
+    def line(self) -> bytes:
+        """The next line, without its end; nothing at the end of all."""
+        return next(self.tokens(b"\n"), b"")
+
+    def tokens(self, end: bytes) -> Iterator[bytes]:
+        """What it says, cut at `end`."""
+        parts: list[bytes] = []
+        while chunk := self.chunk():
+            head, found, rest = chunk.partition(end)
+            parts.append(head)
+            if found:
+                token = b"".join(parts)
+                parts, self._held = [], rest
+                yield token
+        if last := b"".join(parts):
+            yield last
+
+    def parts(self, length: int) -> Iterator[bytes]:
+        """The next `length` bytes, in chunks. Raises GitError when there are fewer."""
+        while length:
+            chunk = self.chunk()
+            if not chunk:
+                raise GitError("git gave up")
+            self._held = chunk[length:]
+            chunk = chunk[:length]
+            length -= len(chunk)
+            yield chunk

@@ -1,0 +1,89 @@
+"""What belongs to a Hermes home: how to know one, and what its owner has elsewhere that may hold a copy of a key.
+
+Hermes 0.19 is set up with commands that take the key as an argument (`hermes config set`, `hermes auth add --api-key`),
+so shells remember it; cron jobs, service files and login scripts are where people put `AISA_API_KEY=…` next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.hermes.facts.v0_19 import AUTH_NAME, CONFIG_NAME, ENV_NAME, MANAGED_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_OWN = frozenset({CONFIG_NAME, ENV_NAME, AUTH_NAME, "state.db"})
+_TYPICAL = frozenset(
+    {
+        "SOUL.md", "sessions", "cron", "skills", "memories", "logs", "auth.lock", ".hermes_history", "profiles", "hooks",
+        "state-snapshots", "pairing", "active_profile", "sandboxes", ".provision", "backups",
+    }
+)  # fmt: skip
+_MARKS = (b"_config_version", b"x_provision", b"custom:", b"custom_providers")
+_HISTORIES = (
+    ".bash_history", ".zsh_history", ".zhistory", ".histfile", ".ash_history", ".sh_history", ".history", ".ksh_history",
+    ".local/share/fish/fish_history", ".config/fish/fish_history", ".python_history", ".node_repl_history",
+    ".sqlite_history", ".psql_history", ".lesshst", ".viminfo", ".local/share/powershell/PSReadLine/ConsoleHost_history.txt",
+    "AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt",
+)  # fmt: skip
+_LOGIN = (
+    ".profile", ".bash_profile", ".bash_login", ".bashrc", ".bash_aliases", ".zprofile", ".zshenv", ".zshrc", ".zlogin",
+    ".config/fish/config.fish", ".xprofile", ".xsessionrc", ".pam_environment", ".envrc", ".env", ".netrc", ".curlrc",
+)  # fmt: skip
+_FOLDERS = (
+    ".config/environment.d", ".config/systemd/user", ".config/Hermes", "Library/LaunchAgents",
+    "Library/Application Support/Hermes", "AppData/Roaming/Hermes", ".zsh_sessions", ".bash_sessions",
+)  # fmt: skip
+_CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron", "/var/cron/tabs")
+
+
+def is_home(path: str, names: Collection[str]) -> bool:
+    """Whether a folder with these entries is a Hermes home (its root, or a Hermes profile looked at by itself)."""
+    own, typical = len(_OWN.intersection(names)), len(_TYPICAL.intersection(names))
+    if not own:
+        return False
+    name = os.path.basename(os.path.abspath(path)).lower()  # noqa: PTH100, PTH119  names may be no valid text
+    if name == ".hermes" or (own >= 2 and (name == "hermes" or typical >= 2)) or typical >= 4:
+        return True
+    return CONFIG_NAME in names and own >= 2 and _configures_hermes(Path(path) / CONFIG_NAME)
+
+
+def _configures_hermes(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(1 << 16)
+            return any(mark in start for mark in _MARKS)
+    return False
+
+
+def companions(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, managed: str = MANAGED_DIR) -> Iterator[Path]:
+    """Files and folders outside of a Hermes home where its owner may have left a key, as far as they exist.
+
+    Hermes' managed scope is one of them: it belongs to every home of the machine.
+    """
+    folder, name = _owner(home.absolute())
+    if folder is not None:
+        for relative in (*_HISTORIES, *_LOGIN, *_FOLDERS):
+            if os.path.lexists(folder / relative):
+                yield folder / relative
+    if name:
+        yield from (Path(tabs) / name for tabs in crontabs if os.path.isfile(Path(tabs) / name))  # noqa: PTH113
+    if os.path.isdir(managed):  # noqa: PTH112
+        yield Path(managed)
+
+
+def _owner(home: Path) -> tuple[Path | None, str]:
+    """The home folder and the name of the user whose Hermes home this is; (None, "") when nobody knows."""
+    beside = home.parent if home.name == ".hermes" else None
+    try:
+        import pwd  # noqa: PLC0415  not on Windows
+
+        entry = pwd.getpwuid(home.stat().st_uid)
+    except (ImportError, KeyError, OSError):
+        return beside or (home.parents[2] if len(home.parents) > 2 and home.name == "hermes" else None), ""
+    return beside or Path(entry.pw_dir), entry.pw_name

@@ -1,0 +1,83 @@
+"""The environment and command lines of the user's own running processes, from `/proc`; elsewhere that is reported as unread."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.containers.blob import Blob, Kind, Spot, Unreadable
+from provision.containers.open_file import said
+from provision.formats.key_paths import shown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.detect.match import Match
+
+_MOST_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running process of this user's."""
+
+    pid: int
+
+
+def processes(proc: Path = Path("/proc")) -> Iterator[Process | Unreadable]:
+    """The processes that run as whoever asks, but for this one."""
+    try:
+        entries = sorted((entry for entry in proc.iterdir() if entry.name.isdecimal()), key=lambda e: int(e.name))
+    except OSError:
+        entries = []
+    if not entries:
+        yield Unreadable("processes", "what runs can be seen on Linux only")
+    for entry in entries:
+        try:
+            own = entry.stat().st_uid == os.geteuid() and int(entry.name) != os.getpid()
+        except OSError:
+            continue  # it ended
+        if own:
+            yield Process(int(entry.name))
+
+
+def read_process(pid: int, proc: Path = Path("/proc")) -> Iterator[Blob | Unreadable]:
+    """The variables and the command line of a process; one that has ended, or is of the kernel, holds nothing."""
+    folder = proc / str(pid)
+    for name, kind in (("environ", "variables"), ("cmdline", "command line")):
+        path = str(folder / name)
+        try:
+            with (folder / name).open("rb") as file:
+                data = file.read(_MOST_BYTES)
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        except OSError as e:
+            yield Unreadable(path, said(e), f"pid {pid}")
+            continue
+        if len(data) == _MOST_BYTES:
+            yield Unreadable(path, f"its {kind} go on beyond {_MOST_BYTES >> 20} MiB", f"pid {pid}")
+        parts = data.split(b"\0")
+        text = b"\n".join(part.replace(b"\n", b" ") for part in parts)
+        if name == "environ":
+            yield Blob(path, text, None, Kind.PROCESS, _Variables(pid, parts).locate)
+        else:
+            text = b" ".join(part.replace(b"\n", b" ") for part in parts)
+            yield Blob(path, text, None, Kind.PROCESS, lambda _: Spot(f"pid {pid}:command line"))
+
+
+class _Variables:
+    def __init__(self, pid: int, parts: list[bytes]) -> None:
+        self._pid = pid
+        self._names: list[str] = []
+        self._starts: list[int] = []
+        at = 0
+        for part in parts:
+            self._names.append(shown_name(part.partition(b"=")[0].decode("utf-8", "replace")))
+            self._starts.append(at)
+            at += len(part) + 1
+
+    def locate(self, match: Match) -> Spot:
+        return Spot(f"pid {self._pid}:{self._names[bisect_right(self._starts, match.start) - 1]}")

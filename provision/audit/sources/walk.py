@@ -1,0 +1,254 @@
+"""Every file below some folders, as a stream: nothing is left out because somebody's ignore list says so.
+
+Symbolic links are not followed; what they lead to inside the audited folders is met there anyway, and what lies outside is
+named. Folders are read in slices, so a folder with a million files takes no more memory than one with a thousand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.audit.sources.hermes_home import is_home
+from provision.containers.blob import Unreadable
+from provision.containers.open_file import kind_of, read_small, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SLICE = 4096
+_DEEPEST = 1000
+"""Folders in folders; a path is at most 4 KiB long on Linux, so only a trick goes deeper."""
+_LOOSE = re.compile(r"[0-9a-f]{38}|[0-9a-f]{62}")
+_FAN_OUT = re.compile(r"[0-9a-f]{2}")
+_PACK = re.compile(r"pack-[0-9a-f]{40,64}\.(?:pack|idx|rev|bitmap|mtimes|keep|promisor)|multi-pack-index(?:-.*)?")
+_PSEUDO = frozenset(
+    {
+        "proc", "sysfs", "cgroup", "cgroup2", "devpts", "devtmpfs", "debugfs", "tracefs", "securityfs", "pstore", "bpf",
+        "configfs", "fusectl", "mqueue", "hugetlbfs", "binfmt_misc", "efivarfs", "rpc_pipefs", "nsfs", "selinuxfs", "autofs",
+    }
+)  # fmt: skip
+"""File systems without files: the kernel makes up their content while it is read, some of it without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file of `size` bytes when it was met; `named` when the caller named it, so that a link is followed."""
+
+    path: str
+    size: int
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A folder that git would take for a repository's own (`.git`, or a bare one)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A Hermes home; the Hermes profiles, snapshots and backups inside it are not homes of their own."""
+
+    path: str
+
+
+Met = File | Repository | Home | Unreadable
+
+
+class _Role(StrEnum):
+    """What a folder is to git: only files with the names git itself gives are left to git."""
+
+    PLAIN = ""
+    REPOSITORY = "repository"
+    OBJECTS = "objects"
+    LOOSE = "loose"
+    PACKS = "pack"
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: str
+    identity: tuple[int, int]
+    parent: _Folder | None = None
+    depth: int = 0
+    in_home: bool = False
+    role: _Role = _Role.PLAIN
+
+
+def walk(roots: Iterable[str | Path]) -> Iterator[Met]:
+    """All files below `roots` (files and folders), with what stands in the way of reading some.
+
+    A root inside another is gone through once. Roots themselves may be links; everything below is taken as it is.
+    """
+    walker = _Walker(_outermost([os.fspath(root) for root in roots]))
+    for root in walker.roots:
+        yield from walker.root(root)
+
+
+def _outermost(roots: list[str]) -> list[str]:
+    real = {root: os.path.realpath(root) for root in roots}
+    kept: dict[str, str] = {}
+    for root in sorted(roots, key=lambda r: (len(real[r]), roots.index(r))):
+        if not os.path.lexists(root) or not any(inside(real[root], other) for other in kept):
+            kept[real[root]] = root
+    return sorted(kept.values(), key=roots.index)
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether a real path is a folder or lies below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+class _Walker:
+    def __init__(self, roots: list[str]) -> None:
+        self.roots = roots
+        self._real = [os.path.realpath(root) for root in roots]
+        self._file_systems = _mounted()
+
+    def root(self, root: str) -> Iterator[Met]:
+        try:
+            status = os.stat(root)  # noqa: PTH116  names may be no valid text
+        except OSError as e:
+            broken = isinstance(e, FileNotFoundError) and os.path.islink(root)  # noqa: PTH114
+            yield Unreadable(root, "a broken symbolic link" if broken else said(e))
+            return
+        if stat.S_ISREG(status.st_mode):
+            yield File(root, status.st_size, named=True)
+        elif stat.S_ISDIR(status.st_mode):
+            yield from self._tree(_Folder(root, (status.st_dev, status.st_ino), None, 0, in_home=False))
+        else:
+            yield Unreadable(root, f"{kind_of(status.st_mode)}: it is not read; pipe a stream into `-` instead")
+
+    def _tree(self, top: _Folder) -> Iterator[Met]:
+        pending: list[Iterator[Met | _Folder]] = [self._folder(top)]
+        while pending:
+            met = next(pending[-1], None)
+            if met is None:
+                pending.pop()
+            elif isinstance(met, _Folder):
+                pending.append(self._folder(met))
+            else:
+                yield met
+
+    def _folder(self, folder: _Folder) -> Iterator[Met | _Folder]:
+        slices = _slices(folder.path)
+        try:
+            first = next(slices, [])
+            yield from self._what_it_is(folder, {entry.name for entry in first})
+            folder = self._with_role(folder, {entry.name for entry in first})
+            for entries in chain([first], slices):
+                for entry in entries:
+                    yield from self._entry(entry, folder)
+        except OSError as e:
+            yield Unreadable(folder.path, said(e))
+
+    def _what_it_is(self, folder: _Folder, names: set[str]) -> Iterator[Met]:
+        if not folder.in_home and is_home(folder.path, names):
+            yield Home(folder.path)
+        if is_repository(names):
+            yield Repository(folder.path)
+
+    def _with_role(self, folder: _Folder, names: set[str]) -> _Folder:
+        in_home = folder.in_home or is_home(folder.path, names)
+        role = _Role.REPOSITORY if is_repository(names) else folder.role
+        return replace(folder, in_home=in_home, role=role)
+
+    def _entry(self, entry: os.DirEntry[str], folder: _Folder) -> Iterator[Met | _Folder]:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError as e:
+            yield Unreadable(entry.path, said(e))
+            return
+        if stat.S_ISDIR(status.st_mode):
+            yield self._below(entry, status, folder)
+        elif stat.S_ISREG(status.st_mode):
+            if not _left_to_git(entry, folder.role):
+                yield File(entry.path, status.st_size)
+            if entry.name == ".git":
+                yield from self._elsewhere(entry.path)
+        elif stat.S_ISLNK(status.st_mode):
+            yield from self._link(entry.path)
+        else:
+            yield Unreadable(entry.path, f"{kind_of(status.st_mode)}: it holds nothing", failed=False)
+
+    def _below(self, entry: os.DirEntry[str], status: os.stat_result, folder: _Folder) -> _Folder | Unreadable:
+        identity = (status.st_dev, status.st_ino)
+        above: _Folder | None = folder
+        while above is not None:
+            if status.st_ino and above.identity == identity:  # Windows gives none here
+                return Unreadable(entry.path, "a loop: it is a folder that it lies in", failed=False)
+            above = above.parent
+        if folder.depth >= _DEEPEST:
+            return Unreadable(entry.path, f"more than {_DEEPEST} folders deep")
+        if status.st_dev != folder.identity[0] and self._file_systems.get(status.st_dev) in _PSEUDO:
+            return Unreadable(entry.path, "made up by the kernel while it is read: it holds nothing", failed=False)
+        role = _role_below(folder.role, entry.name)
+        return _Folder(entry.path, identity, folder, folder.depth + 1, folder.in_home, role)
+
+    def _elsewhere(self, path: str) -> Iterator[Unreadable]:
+        """A work tree or submodule says in a file where its repository is."""
+        said_there = read_small(path).partition(b"gitdir:")[2].strip()
+        target = os.path.realpath(os.path.join(os.path.dirname(path), os.fsdecode(said_there)))  # noqa: PTH118, PTH120
+        if said_there and not any(inside(target, root) for root in self._real):
+            yield Unreadable(path, "its history lies outside of what is audited: audit that repository too")
+
+    def _link(self, path: str) -> Iterator[Unreadable]:
+        target = os.path.realpath(path)
+        if not os.path.exists(path):  # noqa: PTH110  names may be no valid text
+            yield Unreadable(path, "a broken symbolic link", failed=False)
+        elif not any(inside(target, root) for root in self._real):
+            yield Unreadable(path, f"a symbolic link to {target}, which lies outside: not followed", failed=False)
+
+
+def is_repository(names: set[str]) -> bool:
+    """Whether git would take a folder with these entries for a repository."""
+    return {"HEAD", "objects"} <= names and bool({"refs", "packed-refs", "reftable"} & names)
+
+
+def _slices(path: str) -> Iterator[list[os.DirEntry[str]]]:
+    """The entries of a folder, some thousands at a time, each slice sorted."""
+    with os.scandir(path) as listing:
+        while entries := list(islice(listing, _SLICE)):
+            if len(entries) < _SLICE:
+                listing.close()  # a descriptor stays open only for a folder that is not yet read to its end
+                yield sorted(entries, key=lambda e: e.name)
+                return
+            yield sorted(entries, key=lambda e: e.name)
+
+
+def _role_below(role: _Role, name: str) -> _Role:
+    if role is _Role.REPOSITORY and name == "objects":
+        return _Role.OBJECTS
+    if role is _Role.OBJECTS and name == "pack":
+        return _Role.PACKS
+    if role is _Role.OBJECTS and _FAN_OUT.fullmatch(name):
+        return _Role.LOOSE
+    return _Role.PLAIN
+
+
+def _left_to_git(entry: os.DirEntry[str], role: _Role) -> bool:
+    if role is _Role.LOOSE:
+        return bool(_LOOSE.fullmatch(entry.name))
+    if role is _Role.PACKS and _PACK.fullmatch(entry.name):
+        return not entry.name.endswith(".pack") or os.path.exists(entry.path[: -len("pack")] + "idx")  # noqa: PTH110
+    return False
+
+
+def _mounted() -> dict[int, str]:
+    """The kind of file system of each device number; empty where that cannot be told."""
+    found = {}
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
+            before, _, after = line.partition(" - ")
+            major, _, minor = before.split()[2].partition(":")
+            found[os.makedev(int(major), int(minor))] = after.split()[0]
+    return found

@@ -1,0 +1,209 @@
+"""What each user's bundle should be, before anything is sealed: shared by `render`, which makes it, and `diff`, which compares.
+
+A configuration is rendered once per distinct effective profile. `inputs` is a digest keyed with the vault's key over
+everything that goes into a bundle, so that equality can be seen in a manifest without anything being revealed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from provision.aisa.endpoint import judge_base_url, normalised
+from provision.bundle.manifest import moment
+from provision.detect.fingerprint import fingerprint
+from provision.errors import ProvisionError, Severity
+from provision.hermes.rendering.render import Templates, render_config, render_env, render_welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from provision.detect.secret import Secret
+    from provision.fleet.desired import DesiredState, EffectiveProfile
+
+_VERSION = b"provision/inputs/v1"
+_SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # stands for the key where only the lines around it count
+
+
+class Keys(Protocol):
+    """Where keys come from: the vault, then the key command; `provision.keys.source` is the real one."""
+
+    def key_for(self, user: str) -> Secret | None:
+        """The user's current key, None when there is none. Raises ProvisionError, also for a demo key whose time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What all bundles of one run have in common. `operators` is empty unless bundles are sealed to them too."""
+
+    templates: Templates
+    keys: Keys
+    salt: bytes
+    digest_key: bytes = field(repr=False)
+    operators: tuple[str, ...]
+    bundle_days: int
+    now: datetime
+    gateway_hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The bundle one user should have. What costs time, or is plaintext, is made only when asked for."""
+
+    state: DesiredState
+    profile: EffectiveProfile
+    config: bytes = field(repr=False)
+    recipients: tuple[str, ...]
+    key: Secret
+    inputs: bytes
+
+    @property
+    def user(self) -> str:
+        return self.state.user
+
+    def key_fingerprint(self, common: Workspace) -> str:
+        """The name of the key in this workspace."""
+        return fingerprint(self.key.reveal(), common.salt)
+
+    def env(self) -> bytes:
+        """The `.env` in plaintext: to be sealed and nothing else. Raises EnvFileError."""
+        return render_env(self.profile, self.key.reveal())
+
+    def welcome(self, common: Workspace) -> bytes:
+        """The user's page. Raises TemplateError."""
+        return _welcome(self.state, self.profile, common.templates)
+
+    def fields(self, common: Workspace, generation: int) -> dict[str, Any]:
+        """The manifest's fields but for the digests of the files."""
+        profile, state = self.profile, self.state
+        return {
+            "user": state.user,
+            "profile": profile.name,
+            "platform": state.platform,
+            "generation": generation,
+            "created": moment(common.now),
+            "expires": moment(common.now + timedelta(days=common.bundle_days)),
+            "provider": profile.provider,
+            "base_url": profile.base_url,
+            "api_mode": profile.api_mode,
+            "model": profile.model,
+            "key_env": profile.key_env,
+            "key_fingerprint": self.key_fingerprint(common),
+            "fingerprint_salt": common.salt.hex(),
+            "secret_delivery": profile.secret_delivery,
+            "managed": profile.managed,
+            "hermes_home": state.hermes_home,
+            "hermes_profile": state.hermes_profile,
+            "recipients": self.recipients,
+            "inputs_digest": self.inputs.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """A user for whom no bundle can be made, and why."""
+
+    user: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What users with the same effective profile share; `pages` are digests of their pages, by what else these depend on."""
+
+    profile: EffectiveProfile
+    config: bytes
+    digest: bytes
+    pages: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+
+
+def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted | Impossible]:
+    """What each user should have, one at a time, in order; nothing of one user is kept for the next but shared settings."""
+    shared: dict[int, _Shared | Impossible] = {}
+    kept: list[EffectiveProfile] = []  # an id means something only while its object lives
+    sources = _digest(*(part.encode() for pair in sorted(common.templates.sources.items()) for part in pair))
+    for state in states:
+        known = shared.get(id(state.profile))
+        if known is None:
+            known = shared[id(state.profile)] = _share(state.profile, common, sources)
+            kept.append(state.profile)
+        if isinstance(known, Impossible):
+            yield Impossible(state.user, known.reason, known.hint)
+            continue
+        try:
+            yield _want(state, known, common)
+        except ProvisionError as e:
+            yield Impossible(state.user, str(e), e.hint)
+
+
+def _share(profile: EffectiveProfile, common: Workspace, sources: bytes) -> _Shared | Impossible:
+    judged = judge_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
+    if not judged.usable:
+        wrong = next(m for m in judged.mistakes if m.severity is Severity.ERROR)
+        return Impossible("", f"base_url: {wrong.message}", wrong.hint or "`provision check` lists every mistake")
+    try:
+        right = normalised(profile)
+        config = render_config(right, common.templates).text
+        env = render_env(right, _SAMPLE_KEY)
+    except ProvisionError as e:
+        return Impossible("", str(e), e.hint)
+    policy = (right.name, right.provider, right.base_url, right.api_mode, right.model, right.key_env)
+    how = (right.secret_delivery, str(right.managed), str(common.bundle_days))
+    return _Shared(right, config, _digest(sources, config, env, *(text.encode() for text in (*policy, *how))))
+
+
+def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | Impossible:
+    if not state.recipients:
+        return Impossible(state.user, "has no recipients: nobody could open the bundle", "run `provision enroll` there")
+    key = common.keys.key_for(state.user)
+    if key is None:
+        return Impossible(
+            state.user, "has no current key", "provision keys import, or set key_command in provision.toml"
+        )
+    recipients = tuple(dict.fromkeys(_bare(text) for text in (*state.recipients, *common.operators)))
+    value = key.reveal()
+    return Wanted(
+        state=state,
+        profile=shared.profile,
+        config=shared.config,
+        recipients=recipients,
+        key=key,
+        inputs=hmac.digest(common.digest_key, _inputs(state, shared, common, (*recipients, value)), "sha256"),
+    )
+
+
+def _bare(recipient: str) -> str:
+    """A recipient without the comment that an SSH key may carry; whether it is one is for sealing to say."""
+    return " ".join(recipient.split(None, 2)[:2]) if " " in recipient else recipient
+
+
+def _inputs(state: DesiredState, shared: _Shared, common: Workspace, own: tuple[str, ...]) -> bytes:
+    """Everything that decides about a bundle. The user's page counts by its template and by a sample of it for nobody,
+    which is the same for all users of a platform and home: rendering each only to see that it is the same would cost more
+    than all the rest."""
+    where = (state.platform.value, state.hermes_home or "", state.hermes_profile or "")
+    page = shared.pages.get(where)
+    if page is None:
+        sample = dataclasses.replace(state, user="somebody")
+        page = shared.pages[where] = _digest(_welcome(sample, shared.profile, common.templates))
+    return b"".join([_VERSION, shared.digest, page, _framed([text.encode() for text in (state.user, *where, *own)])])
+
+
+def _welcome(state: DesiredState, profile: EffectiveProfile, templates: Templates) -> bytes:
+    right = state if state.profile is profile else dataclasses.replace(state, profile=profile)
+    return render_welcome(right, templates)
+
+
+def _digest(*parts: bytes) -> bytes:
+    return hashlib.sha256(_framed(parts)).digest()
+
+
+def _framed(parts: Sequence[bytes]) -> bytes:
+    """Parts as one, each with its length before it, so that none can flow into the next."""
+    return b"".join([len(part).to_bytes(8, "big") + part for part in parts])

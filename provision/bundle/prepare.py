@@ -1,0 +1,71 @@
+"""From an opened workspace to what `render` and `diff` need: the fleet, the keys, the signer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.bundle.plan import Workspace as Common
+from provision.bundle.render import Order, states_of
+from provision.fleet.limit import select
+from provision.fleet.load import load_fleet
+from provision.hermes.rendering.render import Templates
+from provision.keys.identities import load_identities
+from provision.keys.source import KeySource
+from provision.keys.vault.file import open_vault
+from provision.signing.sshsig import load_signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from provision.fleet.workspace import Workspace
+    from provision.keys.vault.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An order, the key to sign it with, and the folder it goes to."""
+
+    order: Order
+    signing_key: Ed25519PrivateKey
+    dist: Path
+
+
+def prepare(
+    workspace: Workspace,
+    limit: Sequence[str] | None,
+    now: datetime,
+    *,
+    force: bool = False,
+    prune: bool = False,
+    ahead: Mapping[str, str] | None = None,
+) -> Ready:
+    """Read everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError when the fleet has
+    errors, so that nobody gets a bundle from files that are half wrong."""
+    fleet = load_fleet(workspace)
+    fleet.require_valid()
+    states = select(fleet.states, limit)
+    key = load_signing_key(workspace.signing_key)
+    vault = open_vault(workspace.vault, load_identities(workspace.identity))
+    common = common_of(workspace, vault, now, ahead or {})
+    return Ready(Order(states, states_of(fleet.states), common, force=force, prune=prune), key, workspace.dist)
+
+
+def common_of(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str]) -> Common:
+    """What all bundles of one run have in common."""
+    settings = workspace.settings
+    operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()
+    return Common(
+        templates=Templates.load(workspace.templates_dir),
+        keys=KeySource(vault, settings.key_command, settings.key_command_timeout_s, now.date(), ahead),
+        salt=vault.salt,
+        digest_key=vault.digest_key(),
+        operators=tuple(operators),
+        bundle_days=settings.bundle_days,
+        now=now,
+        gateway_hosts=settings.gateway_hosts,
+    )

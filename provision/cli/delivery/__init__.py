@@ -1,0 +1,1 @@
+"""Commands that build bundles and bring them to machines."""

@@ -1,0 +1,128 @@
+"""`provision package`: what Intune, Jamf, Munki, dpkg and rpm take, around a bundle or a feed address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Run
+from provision.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.fleet.workspace import Workspace
+    from provision.packaging.payload import Files, Payload
+
+_MAX_ZIPAPP_BYTES = 256 << 20
+
+
+@app.command("package")
+def package(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(help="Whose settings the package brings.")],
+    kind: Annotated[
+        Literal["intune", "jamf", "munki", "deb", "rpm"], typer.Option("--for", help="What will deliver the package.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")],
+    pull: Annotated[
+        str | None,
+        typer.Option(
+            "--pull", metavar="URL", help="Have the machine pull from the feed at URL instead of carrying the bundle."
+        ),
+    ] = None,
+    every: Annotated[str, typer.Option("--every", metavar="1h", help="With --pull: how often.")] = "1h",
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--account",
+            help="The account on the machine; default: the user's id for deb and rpm, else whoever is logged in.",
+        ),
+    ] = None,
+    zipapp: Annotated[
+        Path | None, typer.Option("--zipapp", metavar="FILE", help="Bring the program along: a file from build-zipapp.")
+    ] = None,
+    package_version: Annotated[
+        str, typer.Option("--package-version", metavar="1.4", help="Default: the bundle's generation.")
+    ] = "",
+) -> None:
+    """Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm."""
+    from provision.files import read_bounded, write_atomic
+    from provision.packaging.payload import Payload
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    _require_known(workspace, user)
+    if zipapp is not None and not zipapp.is_file():
+        raise UsageError(f"there is no file {zipapp}", hint="`provision build-zipapp` makes one")
+    payload = Payload(
+        user=user,
+        signers=_signers(workspace),
+        bundle=None if pull else _bundle(workspace, user),
+        address=_address(workspace, user, pull) if pull else None,
+        account=account if account is not None else user if kind in ("deb", "rpm") else "",
+        every=every,
+        version=package_version,
+        zipapp=read_bounded(zipapp, _MAX_ZIPAPP_BYTES) if zipapp else None,
+    )
+    for name, file in _files(kind, payload).items():
+        path = output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, file.data, mode=file.mode, durable=False)
+        run.result(f"{path}\n")
+    if pull:
+        run.say(f"the package holds the feed address of {user}: give it to {user}'s machine only")
+
+
+def _files(kind: str, payload: Payload) -> Files:
+    from provision.packaging import deb, intune, mac, rpm
+
+    makers = {"intune": intune.intune, "jamf": mac.jamf, "munki": mac.munki, "deb": deb.deb, "rpm": rpm.rpm}
+    return makers[kind](payload)
+
+
+def _require_known(workspace: Workspace, user: str) -> None:
+    from provision.cli.delivery.receipts import fleet_states
+    from provision.fleet.limit import no_match
+
+    known = [state.user for state in fleet_states(workspace)]
+    if user not in known:
+        raise no_match(f"{user} is not in the inventory", user, known)
+
+
+def _bundle(workspace: Workspace, user: str) -> Mapping[str, bytes]:
+    """The user's bundle, verified as an endpoint would."""
+    from datetime import UTC, datetime
+
+    from provision.bundle.dist import Dist
+    from provision.endpoint.identity import load_signers
+    from provision.endpoint.verify import Policy, verify
+    from provision.errors import NothingMatchedError
+
+    files = Dist(workspace.dist, None).read(user)
+    if not files:
+        raise NothingMatchedError(
+            f"{user} has no bundle in {workspace.name_of(workspace.dist)}", hint="provision render"
+        )
+    return verify(files, Policy(load_signers(workspace.allowed_signers), datetime.now(UTC), user)).files
+
+
+def _signers(workspace: Workspace) -> str:
+    from provision.files import read_optional
+
+    return (read_optional(workspace.allowed_signers, 1 << 20) or b"").decode()
+
+
+def _address(workspace: Workspace, user: str, url: str) -> str:
+    """The user's address in the feed at `url`, or that address itself when it is given whole."""
+    from provision.cli.delivery.publish import base_url, open_secret
+    from provision.feed.http import require_safe
+    from provision.feed.index import Subscription, address_of
+
+    address = address_of(open_secret(workspace, create=True), user)
+    base = base_url(url.removesuffix(f"/e/{address}"))
+    require_safe(base)
+    return str(Subscription(base, address))

@@ -1,0 +1,43 @@
+"""What commands that push bundles show while they do."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from provision.cli.context import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provision.push.events import Started
+    from provision.push.outcomes import Outcome
+
+
+@contextlib.contextmanager
+def shown(run: Run, what: str, total: int) -> Iterator[Callable[[Started | Outcome], None]]:
+    """A line per machine as it ends, and on a terminal how far the whole is."""
+    from provision.push.events import Started
+    from provision.push.outcomes import Failed, Unreachable, word
+    from provision.report.progress import Progress
+
+    if run.quiet:
+        yield lambda _: None
+        return
+    progress = Progress(what, total, sys.stderr, time.monotonic)
+
+    def observe(event: Started | Outcome) -> None:
+        if isinstance(event, Started):
+            return
+        line = f"{event.user} ({event.host}): {word(event)}"
+        if isinstance(event, Failed | Unreachable):
+            line += f": {event.message} [{event.cause}]; {event.cure}"
+        elif event.restart:
+            line += f"; restart {', '.join(event.restart)}: it has the old settings"
+        progress.say(line)
+        progress.step(word(event))
+
+    with contextlib.closing(progress):
+        yield observe

@@ -1,0 +1,115 @@
+"""The timer side of `provision pull`: set up, write only, take away."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.cli.context import Run
+from provision.cli.endpoint.machine import endpoint_folder, this_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.feed.index import Subscription
+    from provision.feed.timer_files import Job
+
+# what the timer's process would otherwise lack; a proxy with a password in it (an `@`) is left out, units can be read by others
+_CARRIED = ("PROVISION_CONFIG_DIR", "HERMES_HOME", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+
+
+def kept_options(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
+    """The options that every later pull needs too, with absolute paths."""
+    words: list[str] = []
+    for name, value in options.items():
+        if value is not None:
+            words += [name, str(value.absolute()) if isinstance(value, Path) else value]
+    return tuple(words)
+
+
+def set_up(run: Run, subscription: Subscription, every: str, options: tuple[str, ...]) -> None:
+    """Remember the address, write the timer and switch it on."""
+    from provision.feed.pull import remembered
+    from provision.feed.state import write_state
+    from provision.feed.timer_files import timer_files
+    from provision.feed.timer_install import (
+        TimerError,
+        link_at_login,
+        run_all,
+        starts_at_login,
+        switch_off_commands,
+        switch_on_commands,
+        timer_folder,
+        write_files,
+    )
+
+    platform, config = this_platform(), endpoint_folder().root
+    files = timer_files(platform, _job(every, options))
+    config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_state(config, remembered(config, subscription))
+    folder = timer_folder(platform, os.environ, config)
+    existed = any((folder / name).exists() for name in files)
+    for path in write_files(folder, files):
+        run.say(f"wrote {path}")
+    if existed and platform == "macos":  # launchd reads a changed agent only when it is loaded anew
+        _without_failure(switch_off_commands(platform))
+    if platform == "linux":
+        link_at_login(folder)
+    try:
+        run_all(switch_on_commands(platform, folder))
+    except TimerError as e:
+        if not starts_at_login(platform):
+            raise
+        run.say(f"pulls every {every} from the next login on; it cannot be started now: {e.message}")
+        return
+    run.say(f"pulls every {every} from now on")
+
+
+def write_only(run: Run, folder: Path, platform: str | None, every: str, options: tuple[str, ...]) -> None:
+    """Write a timer's files for any platform, and say what switches it on."""
+    from provision.feed.timer_files import timer_files
+    from provision.feed.timer_install import switch_on_commands, write_files
+    from provision.fleet.desired import Platform
+
+    chosen = Platform(platform) if platform else this_platform()
+    for path in write_files(folder, timer_files(chosen, _job(every, options))):
+        run.result(f"{path}\n")
+    for command in switch_on_commands(chosen, folder):
+        run.say("to switch it on: " + " ".join(command))
+
+
+def remove(run: Run) -> None:
+    """Switch the timer off and remove its files."""
+    from provision.errors import NothingMatchedError
+    from provision.feed.timer_install import TimerError, remove_files, run_all, switch_off_commands, timer_folder
+
+    platform, config = this_platform(), endpoint_folder().root
+    folder = timer_folder(platform, os.environ, config)
+    try:
+        run_all(switch_off_commands(platform))
+    except TimerError as e:
+        run.detail(e.message)
+    removed = remove_files(platform, folder)
+    for path in removed:
+        run.say(f"removed {path}")
+    if not removed:
+        raise NothingMatchedError(f"there was no timer in {folder}")
+
+
+def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:
+    from contextlib import suppress
+
+    from provision.feed.timer_install import TimerError, run_all
+
+    with suppress(TimerError):
+        run_all(commands)
+
+
+def _job(every: str, options: tuple[str, ...]) -> Job:
+    from provision.cli.delivery.status_fleet import parse_span
+    from provision.feed.timer_files import Job
+    from provision.feed.timer_install import own_command
+
+    environ = {name: os.environ[name] for name in _CARRIED if "@" not in os.environ.get(name, "@")}
+    return Job((*own_command(), "pull", "--scheduled", *options), parse_span(every, "--every"), environ)

@@ -1,0 +1,53 @@
+"""What `install`, `status` and `pull` share: leaving a signed receipt in the home, and saying so when that cannot be done."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from provision.cli.context import Run
+from provision.cli.endpoint.machine import endpoint_folder
+from provision.errors import ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.endpoint.install import Report
+    from provision.endpoint.route_check import RouteCheck
+    from provision.endpoint.state import Installed
+    from provision.endpoint.status import Drift
+    from provision.receipts.receipt import SignedReceipt
+
+
+def leave_receipt(
+    run: Run, home: Path, installed: Installed | None, check: RouteCheck | None, drift: Iterable[Drift], now: datetime
+) -> SignedReceipt | None:
+    """Sign what was seen and keep it in the home. Without it nothing else fails: a remark says why there is none."""
+    from provision.hermes.facts.installed_version import installed_version
+    from provision.receipts.receipt import NoEndpointKeyError, issue
+
+    if installed is None or check is None:
+        return None
+    try:
+        return issue(
+            home, installed, check, drift, endpoint_folder(), hermes_version=installed_version(os.environ), now=now
+        )
+    except NoEndpointKeyError as e:
+        run.detail(f"{e.message} ({e.hint})")
+    except (ProvisionError, OSError) as e:
+        run.say(f"no receipt was written: {e}")
+    return None
+
+
+def receipt_of_install(run: Run, report: Report, now: datetime) -> SignedReceipt | None:
+    """The receipt for what an install has just done, None when it cannot be made."""
+    from provision.endpoint.state import read_installed
+
+    try:
+        installed = read_installed(report.home)
+    except ProvisionError as e:
+        run.say(f"no receipt was written: {e}")
+        return None
+    return leave_receipt(run, report.home, installed, report.check, (), now)

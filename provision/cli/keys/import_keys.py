@@ -1,0 +1,173 @@
+"""`keys import`: a file of keys into the vault, everything or nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.context import Limit, Output, Run
+from provision.cli.keys.list import Format, Formatted, keys_app
+from provision.cli.keys.policy import parse_day
+from provision.errors import InvalidFilesError, Problem, ProvisionError, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.fleet.workspace import Workspace
+    from provision.keys.import_keys import Imported
+    from provision.keys.intake import NewKey
+
+_REMARKS = 20
+
+
+@keys_app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="CSV or JSON: user,key[,label]; - reads standard input.")
+    ],
+    limit: Limit = None,
+    demo_until: Annotated[str | None, typer.Option("--demo-until", metavar="DATE", help="These are demo keys.")] = None,
+    allow_shared: Annotated[bool, typer.Option("--allow-shared", help="One key may serve several users.")] = False,
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Users may be missing from the inventory.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge the file and say what would happen.")] = False,
+    format_: Formatted = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Make keys their users' current ones. The keys they replace become `previous`."""
+    from datetime import UTC, datetime
+
+    from provision.keys.age import load_identities
+    from provision.keys.import_keys import import_keys
+    from provision.keys.intake import read_keys
+    from provision.keys.vault.file import editing, open_vault
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    now = datetime.now(UTC)
+    until = parse_day(demo_until, now.date()) if demo_until else None
+    intake = read_keys(bytes_of(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
+    keys, unknown = _of_the_fleet(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
+    problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
+    _remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise InvalidFilesError(problem for problem in problems if problem.severity is Severity.ERROR)
+    identities = load_identities(workspace.identity)
+    if dry_run:
+        vault = open_vault(workspace.vault, identities)
+        done = import_keys(vault, keys, now=now, allow_shared=allow_shared, demo_until=until)
+    else:
+        with editing(workspace.vault, identities, "keys import") as vault:
+            done = import_keys(vault, keys, now=now, allow_shared=allow_shared, demo_until=until)
+    run.result(_shown(done, format_, dry_run=dry_run), output)
+    _summary(run, done, dry_run=dry_run)
+    if file != "-" and not dry_run:
+        run.say(f"{file} holds these keys in clear: remove it when you need it no more")
+
+
+def bytes_of(file: str) -> bytes:
+    """A file of keys, `-` for standard input; bounded. Raises ProvisionError."""
+    from provision.files import FileProblemError, read_bounded
+    from provision.keys.intake import LIMIT_BYTES
+
+    if file != "-":
+        try:
+            return read_bounded(Path(file), LIMIT_BYTES)
+        except FileNotFoundError:
+            raise FileProblemError(f"there is no file {file}") from None
+    data = sys.stdin.buffer.read(LIMIT_BYTES + 1)
+    if len(data) > LIMIT_BYTES:
+        raise ProvisionError(f"standard input is larger than {LIMIT_BYTES} bytes")
+    return data
+
+
+def _of_the_fleet(
+    run: Run, workspace: Workspace, keys: Sequence[NewKey], limit: list[str] | None, *, allow_unknown: bool
+) -> tuple[list[NewKey], list[Problem]]:
+    """The keys of users that are meant, and a problem for each user whom the inventory does not have."""
+    from provision.fleet.limit import select
+    from provision.fleet.load import load_fleet
+    from provision.fleet.nearest import nearest
+
+    if allow_unknown and not limit:
+        return list(keys), []
+    fleet = load_fleet(workspace)
+    known = {state.user for state in fleet.states} | set(fleet.refused)  # an error in the inventory is not about keys
+    problems: list[Problem] = []
+    for new in keys:
+        if new.user in known or allow_unknown:
+            continue
+        close = nearest(new.user, known) if len(problems) < _REMARKS and len(known) <= 20_000 else []
+        hint = f"did you mean {close[0]}?" if close else "add the user to the inventory, or: --allow-unknown"
+        problems.append(Problem("unknown-user", f"{new.user} is not in the inventory", new.place, hint))
+    if not limit:
+        return list(keys), problems
+    chosen = {state.user for state in select(fleet.states, limit)}
+    kept = [new for new in keys if new.user in chosen]
+    if aside := len(keys) - len(kept):
+        run.say(f"{aside} key{'s' if aside > 1 else ''} of other users left aside (--limit)")
+    return kept, problems
+
+
+def _in_rotation(workspace: Workspace, keys: Sequence[NewKey]) -> list[Problem]:
+    """A problem for each user whose key is being rotated: an import would come between."""
+    from provision.rotate.store import Store, busy_with
+
+    busy = busy_with(list(Store(workspace.root).unfinished()))
+    hint = "finish that first, or go back: provision rotate rollback"
+    return [
+        Problem("in-rotation", f"{new.user} is in rotation {busy[new.user]}", new.place, hint)
+        for new in keys
+        if new.user in busy
+    ]
+
+
+def _remarks(run: Run, problems: Sequence[Problem]) -> None:
+    for problem in problems[:_REMARKS]:
+        run.say(str(problem))
+    if len(problems) > _REMARKS:
+        run.say(f"and {len(problems) - _REMARKS} more remarks like these")
+
+
+def _shown(done: Sequence[Imported], format_: Format, *, dry_run: bool) -> str:
+    from provision.report.document import document
+    from provision.report.terminal import table
+
+    if format_ is Format.JSON:
+        rows = [
+            {
+                "user": each.key.user,
+                "version": each.key.version,
+                "fingerprint": each.key.fingerprint,
+                "label": each.key.label,
+                "result": each.outcome.value,
+                "previous": each.before.fingerprint if each.before else None,
+            }
+            for each in done
+        ]
+        return document("keys-import/v1", dry_run=dry_run, keys=rows)
+    return table(
+        ("USER", "VERSION", "FINGERPRINT", "RESULT", "NOW PREVIOUS"),
+        (
+            (e.key.user, e.key.version, e.key.fingerprint, e.outcome.value, e.before.fingerprint if e.before else "")
+            for e in done
+        ),
+    )
+
+
+def _summary(run: Run, done: Sequence[Imported], *, dry_run: bool) -> None:
+    from provision.keys.import_keys import Outcome
+
+    counts = {outcome: sum(each.outcome is outcome for each in done) for outcome in Outcome}
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    run.say(f"{'would be: ' if dry_run else ''}{counted}")
+    if counts[Outcome.REPLACED] and not dry_run:
+        run.say(
+            "the replaced keys still work: render and deliver first, and revoke them in the console when every endpoint"
+            " has its new one; `provision rotate` does all of it step by step, and proves each"
+        )

@@ -1,0 +1,161 @@
+"""`keys list`, `keys merge`: what the vault holds. The other commands on keys have modules of their own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Limit, Output, Run
+from provision.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from provision.keys.vault.ledger import KeyVersion
+
+keys_app = typer.Typer(help="The vault: API keys by user, sealed to the operators.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
+
+
+@keys_app.command("list")
+def list_(
+    ctx: typer.Context,
+    limit: Limit = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="90d", help="Only live keys at least this old (days or weeks)."),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Retired keys too.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Open the vault and verify its seal first.")] = False,
+    format_: Formatted = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Say whose keys the vault holds, and how old they are. Needs no identity, and shows no key."""
+    from datetime import UTC, datetime
+
+    from provision.keys.vault.file import open_vault, read
+    from provision.keys.vault.ledger import Stage
+    from provision.report.document import document
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    days = _days(older_than)
+    sealed = read(workspace.vault)
+    if verify:
+        from provision.keys.age import load_identities
+
+        open_vault(workspace.vault, load_identities(workspace.identity))
+        run.say("the seal is intact: nothing but provision changed this vault")
+    users = _users(run, limit)
+    now = datetime.now(UTC)
+    shown = [
+        known
+        for known in sealed
+        if (all_ or known.stage is not Stage.RETIRED)
+        and (days is None or (known.stage is not Stage.RETIRED and known.age_days(now) >= days))
+        and (users is None or known.user in users)
+    ]
+    if format_ is Format.JSON:
+        rows = [_row(known, now) for known in shown]
+        text = document("keys/v1", generation=sealed.generation, operators=len(sealed.operators), keys=rows)
+    else:
+        text = _table(shown, now)
+        run.say(f"{len(shown)} of {len(sealed)} key versions; generation {sealed.generation}")
+    run.result(text, output)
+
+
+@keys_app.command("merge")
+def merge(
+    ctx: typer.Context,
+    other: Annotated[
+        Path, typer.Argument(help="The vault of the other branch: git show MERGE_HEAD:keys.vault > FILE.")
+    ],
+    log: Annotated[
+        Path | None, typer.Option("--log", help="Its event log, too: git show MERGE_HEAD:events.jsonl > FILE.")
+    ] = None,
+) -> None:
+    """Take over what another branch's vault knows. For a merge conflict, which no text editor can resolve."""
+    from provision.keys.age import load_identities
+    from provision.keys.events.log import LOG_NAME, log_of
+    from provision.keys.events.merge import absorb
+    from provision.keys.vault.file import editing, open_vault
+    from provision.keys.vault.merge import merge as merge_vaults
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    identities = load_identities(workspace.identity)
+    theirs = open_vault(other, identities)
+    with editing(workspace.vault, identities, "keys merge") as vault:
+        notes = merge_vaults(vault, theirs)
+    taken = absorb(log_of(workspace.vault), log) if log is not None else 0
+    run.result("".join(f"{note}\n" for note in notes))
+    if taken:
+        run.say(f"{taken} event{'s' if taken > 1 else ''} of the other branch appended to {LOG_NAME}")
+    changed = notes or taken
+    run.say(
+        f"merged; now: git add {workspace.name_of(workspace.vault)} {LOG_NAME}"
+        if changed
+        else "there was nothing to take over"
+    )
+
+
+def _days(text: str | None) -> int | None:
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:].lower()
+    if text.isdecimal():
+        number, unit = text, "d"
+    if not (number.isdecimal() and len(number) <= 5 and unit in ("d", "w")):
+        raise UsageError("--older-than takes days or weeks", hint="such as 90d or 12w")
+    return int(number) * (7 if unit == "w" else 1)
+
+
+def _users(run: Run, limit: list[str] | None) -> set[str] | None:
+    if not limit:
+        return None
+    from provision.fleet.limit import select
+    from provision.fleet.load import load_fleet
+
+    return {state.user for state in select(load_fleet(run.open_workspace()).states, limit)}
+
+
+def _row(known: KeyVersion, now: datetime) -> dict[str, object]:
+    return {
+        "user": known.user,
+        "version": known.version,
+        "stage": known.stage.value,
+        "fingerprint": known.fingerprint,
+        "created": known.created.isoformat(),
+        "age_days": known.age_days(now),
+        "label": known.label,
+        "demo_until": known.demo_until.isoformat() if known.demo_until else None,
+        "expired": known.expired(now.date()),
+    }
+
+
+def _table(shown: list[KeyVersion], now: datetime) -> str:
+    from provision.report.terminal import table
+
+    def note(known: KeyVersion) -> str:
+        if known.demo_until is None:
+            return ""
+        return f"demo, {'ended' if known.expired(now.date()) else 'until'} {known.demo_until}"
+
+    return table(
+        ("USER", "VERSION", "STAGE", "FINGERPRINT", "AGE", "LABEL", "NOTE"),
+        ((k.user, k.version, k.stage.value, k.fingerprint, f"{k.age_days(now)}d", k.label, note(k)) for k in shown),
+    )

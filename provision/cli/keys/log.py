@@ -1,0 +1,134 @@
+"""`keys log`: what happened to keys, from the event log beside the vault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.context import Output, Run
+from provision.cli.keys.list import Format, Formatted, keys_app
+from provision.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.keys.events.log import Recorded, Verified
+
+
+@keys_app.command("log")
+def log(
+    ctx: typer.Context,
+    about: Annotated[
+        list[str] | None, typer.Argument(metavar="USER|FINGERPRINT", help="Only events about these; default: all.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the chain of the whole log, and its end against the vault.")
+    ] = False,
+    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=0, help="The newest N; 0: all.")] = 50,
+    format_: Formatted = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Say who did what to which key, and when. Needs no identity.
+
+    With --verify it ends with 10 when the log was changed by something other than provision.
+    """
+    from collections import deque
+
+    from provision.keys.events.log import log_of, read
+    from provision.keys.events.log import verify as verify_log
+    from provision.keys.vault.file import read as read_vault
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    path = log_of(workspace.vault)
+    verified = verify_log(path, read_vault(workspace.vault).generation) if verify else None
+    names = set(about or ())
+    matching = (each for each in read(path) if not names or names & {each.event.user, each.event.fingerprint})
+    shown = list(deque(matching, maxlen=last or None))
+    if format_ is Format.JSON:
+        run.result(_log_json(shown, verified), output)
+    elif verified is None or names:
+        run.result(_log_table(shown), output)
+        if last and len(shown) == last:
+            run.say(f"the newest {last}; --last 0 shows all")
+    if not shown and names:
+        run.say("no event is about that")
+    if verified is not None:
+        _say_verified(run, workspace.name_of(path), verified, as_result=format_ is Format.TABLE)
+        if verified.faults:
+            raise typer.Exit(Exit.FINDINGS)
+    if names and not shown:
+        raise typer.Exit(Exit.NO_MATCH)
+
+
+def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> None:
+    from provision.report.terminal import printable
+
+    lines = [f"{name}:{fault.line}: {fault.what}" if fault.line else f"{name}: {fault.what}" for fault in found.faults]
+    if found.torn_bytes:
+        lines.append(
+            f"{name}: {found.torn_bytes} bytes of a torn last line (a crash); the next change removes and records it"
+        )
+    if not found.faults:
+        since = f" since {found.first:%Y-%m-%d}" if found.first else ""
+        anchor = "" if found.generation is None else f", up to the vault's generation {found.generation}"
+        lines.append(f"the chain holds: {found.count:,} events{since}{anchor}")
+    if (found.begins or 1) > 1:
+        lines.append(f"it begins with the vault's generation {found.begins}: what was before is not in it")
+    lines.append(f"head {found.head or '-'}")
+    if as_result:
+        run.result("".join(printable(line) + "\n" for line in lines))
+    else:
+        for line in lines:
+            run.say(line)
+
+
+def _log_json(shown: Sequence[Recorded], verified: Verified | None) -> str:
+    from provision.report.document import document
+
+    rows = [
+        {
+            "number": each.number,
+            "at": each.event.at.isoformat(),
+            "who": each.event.who,
+            "what": each.event.what,
+            "user": each.event.user or None,
+            "fingerprint": each.event.fingerprint or None,
+            "generation": each.event.generation,
+            "detail": dict(each.event.detail),
+            "sha256": each.sha256,
+        }
+        for each in shown
+    ]
+    checked = None
+    if verified is not None:
+        checked = {
+            "intact": not verified.faults,
+            "events": verified.count,
+            "head": verified.head,
+            "generation": verified.generation,
+            "begins": verified.begins,
+            "torn_bytes": verified.torn_bytes,
+            "faults": [{"line": fault.line or None, "what": fault.what} for fault in verified.faults],
+        }
+    return document("keys-log/v1", verified=checked, events=rows)
+
+
+def _log_table(shown: Sequence[Recorded]) -> str:
+    from provision.report.terminal import table
+
+    return table(
+        ("WHEN (UTC)", "WHO", "WHAT", "USER", "KEY", "MORE"),
+        (
+            (
+                f"{each.event.at:%Y-%m-%d %H:%M:%S}",
+                each.event.who,
+                each.event.what,
+                each.event.user,
+                each.event.fingerprint,
+                " ".join(f"{name}={value}" for name, value in each.event.detail.items()),
+            )
+            for each in shown
+        ),
+    )

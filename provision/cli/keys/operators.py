@@ -1,0 +1,80 @@
+"""`keys operators`: who may open the vault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provision.cli.context import Output, Run
+from provision.cli.keys.list import Format, Formatted, keys_app
+from provision.errors import UsageError
+
+operators_app = typer.Typer(help="Who may open the vault.", no_args_is_help=True)
+keys_app.add_typer(operators_app, name="operators")
+
+_Recipient = Annotated[str, typer.Argument(help="age1…, or an SSH public key (quoted), or a .pub file.")]
+
+
+@operators_app.command("list")
+def list_(ctx: typer.Context, format_: Formatted = Format.TABLE, output: Output = None) -> None:
+    """Say who may open the vault. Needs no identity."""
+    from provision.keys.age import parse_recipient
+    from provision.keys.vault.file import read
+    from provision.report.document import document
+    from provision.report.terminal import table
+
+    run: Run = ctx.obj
+    sealed = read(run.open_workspace().vault)
+    operators = [parse_recipient(text) for text in sealed.operators]
+    if format_ is Format.JSON:
+        rows = [{"kind": each.kind, "recipient": each.text, "comment": each.comment} for each in operators]
+        run.result(document("keys-operators/v1", generation=sealed.generation, operators=rows), output)
+        return
+    run.result(table(("KIND", "COMMENT", "RECIPIENT"), ((o.kind, o.comment, o.text) for o in operators)), output)
+
+
+@operators_app.command("add")
+def add(ctx: typer.Context, recipient: _Recipient) -> None:
+    """Let one more operator open the vault."""
+    from provision.keys.age import load_identities
+    from provision.keys.vault.file import editing
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    text = _text(recipient)
+    with editing(workspace.vault, load_identities(workspace.identity), "keys operators add") as vault:
+        vault.add_operator(text)
+        count = len(vault.operators)
+    run.say(f"{count} operators can open the vault; commit {workspace.name_of(workspace.vault)}")
+
+
+@operators_app.command("remove")
+def remove(ctx: typer.Context, recipient: _Recipient) -> None:
+    """Take an operator away. All keys are sealed anew under another data key."""
+    from provision.keys.age import load_identities
+    from provision.keys.vault.file import editing
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    text = _text(recipient)
+    with editing(workspace.vault, load_identities(workspace.identity), "keys operators remove") as vault:
+        vault.remove_operator(text)
+        count, keys = len(vault.operators), len(vault)
+    run.say(
+        f"{keys} keys sealed anew; {count} operators can open the vault; commit {workspace.name_of(workspace.vault)}"
+    )
+    run.say("whoever was removed has seen every key so far, and git keeps the copies: replace the keys that matter")
+
+
+def _text(recipient: str) -> str:
+    path = Path(recipient)
+    if recipient.startswith(("age1", "ssh-")) or not recipient.endswith(".pub"):
+        return recipient
+    from provision.files import read_optional
+
+    data = read_optional(path, 1 << 16)
+    if data is None:
+        raise UsageError(f"there is no file {recipient}", hint="give the recipient itself, or its .pub file")
+    return data.decode("utf-8", "replace").strip()

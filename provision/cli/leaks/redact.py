@@ -1,0 +1,272 @@
+"""`provision redact`: mask secrets in files, in a stream, or in what a command prints."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Run
+from provision.errors import Exit, ProvisionError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from provision.fleet.workspace import Workspace
+    from provision.redact.kinds import Kind
+    from provision.redact.masks import Style
+    from provision.redact.session import Options, Session
+
+
+class Mask(StrEnum):
+    TAG = "tag"
+    STARS = "stars"
+    FIXED = "fixed"
+    LENGTH = "length"
+
+
+class As(StrEnum):
+    AUTO = "auto"
+    TEXT = "text"
+
+
+@app.command("redact")
+def redact(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE...]", help="Files, or - for standard input (the default); after --exec, a command."
+        ),
+    ] = None,
+    execute: Annotated[
+        bool, typer.Option("--exec", help="Run the command after -- on a terminal and mask what it prints.")
+    ] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", "-i", help="Replace each file by its redacted form; mode and times stay.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file; with several files, into this folder.")
+    ] = None,
+    mask: Annotated[Mask, typer.Option("--mask", help="What stands where a secret stood.")] = Mask.TAG,
+    known: Annotated[
+        Path | None,
+        typer.Option("--known", help="Keys to look for, as fingerprints; default: the vault's, else this machine's."),
+    ] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Further rules, in the format of gitleaks.")] = None,
+    entropy: Annotated[
+        bool, typer.Option("--entropy", help="Also mask what only looks random; expect false alarms.")
+    ] = False,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", help="Name of a .env variable whose value stays; may be repeated.")
+    ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", help="Key path in YAML or JSON to mask, such as 'providers.*.note'; may be repeated."),
+    ] = None,
+    as_: Annotated[As, typer.Option("--as", help="text: do not look what kind of file it is.")] = As.AUTO,
+    preview: Annotated[bool, typer.Option("--preview", help="Pictures: show boxes instead of filling them.")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write what was masked where to this file, as JSON.")
+    ] = None,
+) -> None:
+    """Mask secrets in text, streams, recordings, files.
+
+    tail -f log | provision redact · provision redact bundle.zip -o safe.zip · provision redact --exec -- hermes chat
+    """
+    from provision.redact.masks import Style
+    from provision.redact.session import Options
+
+    run: Run = ctx.obj
+    options = Options(frozenset(allow or ()), tuple(path or ()), preview=preview)
+    _consistent(files or [], execute=execute, in_place=in_place, output=output)
+    session = _session(run, options, Style(mask), known, rules, entropy=entropy)
+    code: int = Exit.OK
+    if execute:
+        code = _execute(files or [], session)
+    elif not files or files == ["-"]:
+        if sys.stdin.isatty():
+            run.say("reading from the terminal until Ctrl-D")
+        _redact_stdin(session, output, _kind(as_))
+    else:
+        code = _redact_files(run, files, session, output, in_place=in_place, kind=_kind(as_))
+    _tell(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
+    if report is not None:
+        from provision.files import write_atomic
+        from provision.report.document import document
+
+        write_atomic(report, document("redaction/v1", **session.notes.as_dict()).encode(), mode=0o644)
+    raise typer.Exit(code)
+
+
+def _consistent(files: Sequence[str], *, execute: bool, in_place: bool, output: Path | None) -> None:
+    """Raises UsageError for options that contradict each other."""
+    if execute and not files:
+        raise UsageError("--exec needs a command", hint="provision redact --exec -- hermes config show")
+    if execute and (in_place or output is not None):
+        raise UsageError("--exec prints to this terminal: it does not go with --in-place or --output")
+    if in_place and output is not None:
+        raise UsageError("--in-place and --output contradict each other", hint="give one of them")
+    if in_place and (not files or "-" in files):
+        raise UsageError("--in-place needs files", hint="provision redact --in-place FILE...")
+    if "-" in files and len(files) > 1 and not execute:
+        raise UsageError("- stands for standard input and goes alone")
+
+
+def _kind(wanted: As) -> Kind | None:
+    from provision.redact.kinds import Kind
+
+    return Kind.TEXT if wanted is As.TEXT else None
+
+
+def _session(
+    run: Run, options: Options, style: Style, known: Path | None, rules: Path | None, *, entropy: bool
+) -> Session:
+    import secrets
+
+    from provision.cli.leaks.audit.setup import known_to, own_manifest, rules_of
+    from provision.detect.detector import Detector
+    from provision.redact.masks import Masker
+    from provision.redact.session import Session
+    from provision.redact.shell import TYPED
+
+    keys = known_to(run, _workspace(run), known, own_manifest() if known is None else None)
+    detector = Detector((*rules_of(rules, run.say), *TYPED), keys, entropy=entropy)
+    return Session(detector, Masker(style, secrets.token_bytes(32)), options, progress=_progress(run))
+
+
+def _progress(run: Run) -> Callable[[str, int, int], None]:
+    """Shows how far videos and long documents are, on standard error."""
+    import time
+
+    from provision.report.progress import Progress
+
+    shown: dict[str, Progress] = {}
+
+    def step(doing: str, done: int, total: int) -> None:
+        if run.quiet:
+            return
+        if doing not in shown:
+            shown[doing] = Progress(doing, total, sys.stderr, time.monotonic)
+        if done < total:
+            shown[doing].step()
+        else:
+            shown.pop(doing).close()
+
+    return step
+
+
+def _workspace(run: Run) -> Workspace | None:
+    """The workspace that was named, or that this is."""
+    here = Path.cwd()
+    if run.workspace is None and not any((folder / "provision.toml").exists() for folder in (here, *here.parents)):
+        return None  # most often so: then nothing of it need be imported
+    from provision.fleet.workspace import find_workspace, load_workspace
+
+    try:
+        return load_workspace(run.workspace or find_workspace(here))
+    except ProvisionError as e:
+        if run.workspace is not None:
+            raise
+        _complain(f"warning: keys of this workspace's vault are not looked for by value: {e.message}")
+        return None
+
+
+def _redact_stdin(session: Session, output: Path | None, kind: Kind | None) -> None:
+    """Standard input to standard output, each byte as soon as it can be."""
+    import os
+
+    from provision.redact.pipe import redact_descriptor
+
+    if output is None:
+        sys.stdout.flush()
+        redact_descriptor(sys.stdin.fileno(), sys.stdout.fileno(), session, kind)
+        return
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        redact_descriptor(sys.stdin.fileno(), descriptor, session, kind)
+    finally:
+        os.close(descriptor)
+
+
+def _redact_files(
+    run: Run, files: Iterable[str], session: Session, output: Path | None, *, in_place: bool, kind: Kind | None
+) -> int:
+    """Each file by itself: one that cannot be redacted does not stop the others. Exit 4 then."""
+    paths = [Path(name) for name in files]
+    into_folder = output is not None and (len(paths) > 1 or output.is_dir())
+    if into_folder and output is not None:
+        if len({path.name for path in paths}) < len(paths):
+            raise UsageError("two of the files have the same name", hint="redact them one by one")
+        output.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for path in paths:
+        target = output / path.name if into_folder and output is not None else output
+        try:
+            _redact_file(run, path, target, session, in_place=in_place, kind=kind)
+        except BrokenPipeError:
+            raise
+        except ProvisionError as e:
+            failed += 1
+            place = "" if str(path) in str(e) else f"{path}: "
+            _complain(f"error: {place}{e}" + (f"\n  try: {e.hint}" if e.hint else ""))
+    return Exit.PARTIAL if failed or session.notes.left_out else Exit.OK
+
+
+def _redact_file(
+    run: Run, path: Path, target: Path | None, session: Session, *, in_place: bool, kind: Kind | None
+) -> None:
+    from provision.redact.files import STREAMABLE, kind_of_file, opened, redact_in_place, redact_open, redact_to
+
+    if in_place:
+        changed = redact_in_place(path, session, kind)
+        run.detail(f"{path}: {'redacted' if changed else 'nothing to mask'}")
+    elif target is not None:
+        if target.exists() and target.samefile(path):
+            raise UsageError(f"{path} would be overwritten", hint="that is what --in-place is for")
+        redact_to(path, target, session, kind)
+        run.say(f"wrote {target}")
+    else:
+        with opened(path) as source:
+            found = kind or kind_of_file(source)
+            if found not in STREAMABLE:
+                raise UsageError(f"{path} is a {found} file", hint="give --output FILE or --in-place")
+            redact_open(source, sys.stdout.buffer, str(path), session, found)
+            sys.stdout.buffer.flush()
+
+
+def _execute(command: Sequence[str], session: Session) -> int:
+    import os
+
+    if os.name == "nt":
+        raise ProvisionError("--exec needs a kind of terminal that Windows does not have", hint="use it inside WSL")
+
+    from provision.redact.live import run_masked
+
+    sys.stdout.flush()
+    code: int = run_masked(command, session, os.environ)
+    return code
+
+
+def _tell(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
+    """What people must know: what was left out and what to look at; for files also how much was masked."""
+    notes = session.notes
+    for remark in notes.left_out:
+        _complain(f"left out: {remark}")
+    for remark in notes.unsure:
+        _complain(f"look yourself: {remark}")
+    counts = ", ".join(f"{count} {rule}" for rule, count in sorted(notes.counts.items()))
+    if notes.total or all_done:
+        line = f"{notes.total} masked: {counts}" if notes.total else "nothing to mask"
+        (run.say if to_file else run.detail)(line)
+
+
+def _complain(line: str) -> None:
+    """A line for people that --quiet does not silence: something is missing or must be looked at."""
+    from provision.report.terminal import printable
+
+    print(*map(printable, line.split("\n")), sep="\n", file=sys.stderr)

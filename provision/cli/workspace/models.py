@@ -1,0 +1,182 @@
+"""`provision models`: which models there are, for what, in which API modes, and who uses them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Limit, Output, Run
+from provision.errors import Exit, ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from provision.aisa.answers import Listing
+    from provision.aisa.catalogue import Catalogue
+    from provision.detect.secret import Secret
+    from provision.fleet.desired import DesiredState
+    from provision.fleet.workspace import Workspace
+
+ASKED_KEYS = 5
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+class NoLiveListError(ProvisionError):
+    """The gateway gave no list of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model. `live` is None when the gateway was not asked."""
+
+    model: str
+    kind: str
+    modes: tuple[str, ...] | None
+    status: str
+    live: bool | None
+    users: int
+
+
+@app.command("models")
+def models(
+    ctx: typer.Context,
+    live: Annotated[bool, typer.Option("--live", help="Ask the gateway which models it serves now.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Ask, and keep the answer as the workspace's catalogue.")
+    ] = False,
+    used: Annotated[bool, typer.Option("--used", help="Only models that somebody uses.")] = False,
+    limit: Limit = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """List models, what they are for, and who uses them.
+
+    With --live, say which of those in use are gone.
+
+    Ends with 10 when a model in use is not on the live list.
+    """
+    from datetime import UTC, datetime
+
+    from provision.cli.workspace.gateway import open_catalogue
+    from provision.fleet.limit import select
+    from provision.fleet.load import load_fleet
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    fleet = load_fleet(workspace)
+    fleet.require_valid()
+    states = select(fleet.states, limit)
+    today = datetime.now(UTC).date()
+    catalogue = open_catalogue(workspace)
+    listed = _live(workspace, states, today) if live or update else None
+    rows = _rows(states, catalogue, listed)
+    gone = [row.model for row in rows if row.users and row.live is False]
+    shown = [row for row in rows if row.users or not used]
+    text = _json(shown, catalogue, gone) if format_ is Format.JSON else _table(shown, catalogue, gone)
+    run.result(text, output)
+    if update and listed is not None:
+        _update(run, workspace, catalogue, listed, today)
+    raise typer.Exit(Exit.FINDINGS if gone else Exit.OK)
+
+
+def _live(workspace: Workspace, states: Sequence[DesiredState], today: date) -> Listing:
+    """The live list, as up to five different keys see it together."""
+    import asyncio
+
+    from provision.aisa.client import Client
+    from provision.aisa.endpoint import is_allowed, root
+    from provision.aisa.live import ask_live
+    from provision.cli.workspace.gateway import network, open_keys, subjects
+
+    settings = workspace.settings
+    place = root(settings.gateway)
+    keys, salt = open_keys(workspace, today)
+    chosen: dict[str, Secret] = {}
+    for subject in subjects(states[: 4 * ASKED_KEYS], keys, salt, settings.gateway_hosts):
+        if subject.key is not None and len(chosen) < ASKED_KEYS and root(subject.base_url) == place:
+            chosen.setdefault(subject.fingerprint, subject.key)
+    if not is_allowed(place + "/", settings.gateway_hosts):
+        raise NoLiveListError(
+            f"{place} is not one of gateway_hosts", hint="set gateway or gateway_hosts in provision.toml"
+        )
+
+    async def ask() -> Listing:
+        async with Client(settings.gateway_hosts, concurrency=1, network=network(workspace)) as client:
+            found, answers = await ask_live(client, place, list(chosen.values()) or [None])
+        if found is None:
+            said = ", ".join(sorted({str(a.status or a.failure) for a in answers}))
+            raise NoLiveListError(f"the gateway gave no list of models ({said})", hint="`provision validate` says why")
+        return found
+
+    return asyncio.run(ask())
+
+
+def _rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listing | None) -> list[Row]:
+    users = Counter(s.profile.model for s in states)
+    ids = dict.fromkeys([*catalogue.models, *sorted(live.models if live else ()), *sorted(users)])
+    rows = []
+    for model in ids:
+        types = live.models.get(model) if live else None
+        found = catalogue.classify(model, types)
+        entry = catalogue.models.get(model)
+        modes = None if found.modes is None else tuple(sorted(found.modes))
+        status = entry.status if entry else "not in the catalogue"
+        rows.append(Row(model, found.kind, modes, status, model in live.models if live else None, users[model]))
+    return rows
+
+
+def _json(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str:
+    from provision.report.document import document
+
+    return document(
+        "models/v1",
+        catalogue={"as_of": catalogue.as_of, "source": catalogue.source},
+        models=[
+            {
+                "id": r.model,
+                "kind": r.kind,
+                "api_modes": None if r.modes is None else list(r.modes),
+                "status": r.status,
+                "live": r.live,
+                "users": r.users,
+            }
+            for r in rows
+        ],
+        gone_but_used=list(gone),
+    )
+
+
+def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str:
+    from provision.report.terminal import plural, printable, table
+
+    live = {None: "", True: "yes", False: "no"}
+    lines = [
+        (r.model, r.kind, "?" if r.modes is None else ", ".join(r.modes) or "-", r.status, live[r.live], r.users or "")
+        for r in rows
+    ]
+    text = table(("MODEL", "KIND", "API MODES", "STATUS", "LIVE", "USERS"), lines)
+    text += f"\ncatalogue of {catalogue.as_of}: {plural(len(rows), 'model')} shown\n"
+    for model in gone:
+        near = ", ".join(catalogue.nearest(model))
+        text += printable(f"in use and not on the live list: {model}" + (f" (nearest: {near})" if near else "")) + "\n"
+    return text
+
+
+def _update(run: Run, workspace: Workspace, catalogue: Catalogue, live: Listing, today: date) -> None:
+    from provision.aisa.catalogue import emit
+    from provision.aisa.live import updated
+    from provision.files import write_atomic
+
+    newer = updated(catalogue, live, today.isoformat())
+    write_atomic(workspace.catalogue, emit(newer), mode=0o644)
+    run.say(f"wrote {workspace.name_of(workspace.catalogue)}: {len(live.models):,} models are served")

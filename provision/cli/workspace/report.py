@@ -1,0 +1,142 @@
+"""`provision report`: the fleet on one page."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Limit, Output, Run
+from provision.errors import Exit, ProvisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from provision.audit.result import Audit
+    from provision.fleet.desired import DesiredState
+    from provision.fleet.workspace import Workspace
+    from provision.report.validated import Validated
+    from provision.rotate.rotation import Rotation
+
+_EVENTS = 50
+_PAGE = Path("report.html")
+
+
+class Format(StrEnum):
+    HTML = "html"
+    JSON = "json"
+
+
+@app.command("report")
+def report(
+    ctx: typer.Context,
+    limit: Limit = None,
+    validated: Annotated[
+        Path | None, typer.Option("--validated", metavar="FILE", help="Results: provision validate -f json -o FILE.")
+    ] = None,
+    audited: Annotated[
+        Path | None, typer.Option("--audited", metavar="FILE", help="Findings: provision audit -f json -o FILE.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.HTML,
+    output: Output = None,
+) -> None:
+    """Show the whole fleet on one page.
+
+    HTML with users, keys' ages, verdicts, machines, rotation, findings; or JSON.
+    Needs no identity and no network. On a terminal the page goes to report.html.
+    Ends with 10 when something on it is a finding.
+    """
+    from datetime import UTC, datetime
+
+    from provision.fleet.limit import select
+    from provision.fleet.load import load_fleet
+    from provision.keys.events.log import log_of, newest, verify
+    from provision.keys.policy import judge_keys
+    from provision.keys.vault.file import read
+    from provision.report.fleet import FleetReport, as_html, as_json
+    from provision.report.sink import pour
+
+    run: Run = ctx.obj
+    workspace, now = run.open_workspace(), datetime.now(UTC)
+    fleet, ledger = load_fleet(workspace), read(workspace.vault)
+    if fleet.refused:
+        run.say(f"{len(fleet.refused)} users of the inventory are left out: provision check says why")
+    states = select(fleet.states, limit)
+    complete = not limit and not fleet.refused
+    log = log_of(workspace.vault)
+    found = FleetReport(
+        workspace=workspace.root.name,
+        at=now,
+        states=states,
+        ledger=ledger,
+        findings=list(judge_keys(ledger, states, now, complete=complete)),
+        rotations=_rotations(workspace),
+        events=newest(log, _EVENTS),
+        log=verify(log, ledger.generation),
+        validated=_validated(validated),
+        audit=_audit(audited),
+        standings=_standings(workspace, states, now),
+    )
+    if format_ is Format.HTML and output is None and sys.stdout.isatty():
+        output = _PAGE
+    pour(as_html(found) if format_ is Format.HTML else as_json(found), output)
+    if output is not None:
+        run.say(f"wrote {output}")
+    if found.troubled:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def _bytes(path: Path, limit_bytes: int) -> bytes:
+    from provision.files import read_bounded
+
+    try:
+        return read_bounded(path, limit_bytes)
+    except FileNotFoundError:
+        raise ProvisionError(f"there is no file {path}") from None
+
+
+def _validated(path: Path | None) -> Validated | None:
+    from provision.report.validated import LIMIT_BYTES, read_validated
+
+    return None if path is None else read_validated(_bytes(path, LIMIT_BYTES))
+
+
+def _audit(path: Path | None) -> Audit | None:
+    from provision.audit.document import LIMIT_BYTES, read_document
+
+    return None if path is None else read_document(_bytes(path, LIMIT_BYTES))
+
+
+def _rotations(workspace: Workspace) -> list[Rotation]:
+    from provision.rotate.store import Store
+
+    return list(Store(workspace.root).unfinished())
+
+
+def _standings(
+    workspace: Workspace, states: Sequence[DesiredState], now: datetime
+) -> dict[str, tuple[str, ...]] | None:
+    """Where each machine stands by its receipts; None when no machine has ever sent one."""
+    from datetime import timedelta
+
+    from provision.bundle.peek import released
+    from provision.cli.delivery.receipts import FOLDER, endpoints_of, store_of
+    from provision.cli.delivery.status_fleet import believed
+    from provision.receipts.fleet import fleet_standing
+
+    folder = workspace.root / FOLDER
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    found = fleet_standing(
+        states,
+        lambda user: released(workspace.dist, user),
+        believed(store_of(workspace), endpoints_of(states)),
+        now=now,
+        silent_after=timedelta(days=7),
+    )
+    return {each.user: tuple(str(standing) for standing in each.standings) for each in found}

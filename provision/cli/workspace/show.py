@@ -1,0 +1,153 @@
+"""`provision show USER`: what one user should have, and the place that set each value."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provision.cli.app import app
+from provision.cli.context import Output, Run
+from provision.errors import InvalidFilesError, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.fleet.desired import DesiredState
+    from provision.fleet.load import Fleet
+    from provision.fleet.workspace import Workspace
+
+_SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|credential|authorization)s?$")
+_PROFILE_FIELDS = (
+    *("description", "model", "base_url", "api_mode", "context_length", "provider", "key_env", "fallback_models"),
+    *("hermes", "env", "secret_delivery", "capabilities", "managed", "key_max_age_days"),
+)
+_NOT_SECRET = frozenset({"key_env", "endpoint_key"})
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Argument(help="The user's id.")],
+    origin: Annotated[
+        bool, typer.Option("--origin", help="Also the file, line and column that set each value.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Explain one user: desired state and rendering."""
+    from provision.fleet.load import load_fleet
+    from provision.report.document import document
+    from provision.report.terminal import plural, printable, table
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    fleet = load_fleet(workspace)
+    state = _find(fleet, user)
+    errors = sum(p.severity is Severity.ERROR for p in fleet.problems)
+    if errors:
+        run.say(f"note: {plural(errors, 'error')} elsewhere in the workspace's files; `provision check` lists them")
+    rendering, failure = _rendering(state, workspace)
+    values = [(path, _masked(path, value)) for path, value in _values(state)]
+    if format_ is Format.JSON:
+        settings = {path: {"value": value, "origin": _origin(state, path, "", unset=None)} for path, value in values}
+        text = document("show/v1", user=state.user, settings=settings, rendering=rendering, rendering_error=failure)
+        run.result(text, output)
+        return
+    prefix = run.seen_from_here(workspace.root)
+    headers = ("SETTING", "VALUE", "SET BY") if origin else ("SETTING", "VALUE")
+    rows = [(path, _text(value), _origin(state, path, prefix))[: len(headers)] for path, value in values]
+    text = table(headers, rows) + "\n"
+    if failure:
+        text += printable(f"config.yaml cannot be rendered: {failure}") + "\n"
+    else:
+        text += "config.yaml\n" + "".join(
+            f"  {printable(line)}".rstrip() + "\n" for line in (rendering or "").splitlines()
+        )
+    run.result(text, output)
+
+
+def _find(fleet: Fleet, user: str) -> DesiredState:
+    from provision.fleet.limit import no_match
+
+    found = next((state for state in fleet.states if state.user == user), None)
+    if found:
+        return found
+    if user in fleet.refused:
+        raise InvalidFilesError(p for p in fleet.problems if p.severity is Severity.ERROR)
+    raise no_match(f"there is no user {user!r}", user, [*(state.user for state in fleet.states), *fleet.refused])
+
+
+def _values(state: DesiredState) -> Iterator[tuple[str, Any]]:
+    """Every value of a desired state by its dotted path, in the order of the file formats."""
+    yield "id", state.user
+    for name in ("platform", "hermes_home", "hermes_profile", "host", "tags", "recipients", "endpoint_key"):
+        yield from _flat(name, getattr(state, name))
+    profile = state.profile
+    yield "profile", profile.name
+    for name in _PROFILE_FIELDS:
+        yield from _flat(name, getattr(profile, name))
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat(f"{path}.{key}", item)
+    elif isinstance(value, (list, tuple)) and value:
+        for index, item in enumerate(value):
+            yield from _flat(f"{path}.{index}", item)
+    elif value is None or isinstance(value, (bool, int, float, dict)):
+        yield path, value
+    else:
+        yield path, str(value) if isinstance(value, str) else []
+
+
+def _masked(path: str, value: Any) -> Any:
+    from provision.detect.shapes import masked, without_secrets
+
+    if not isinstance(value, str):
+        return value
+    if path.partition(".")[0] in {"hermes", "env"} and _SECRET_NAME.search(path) and path not in _NOT_SECRET:
+        return masked(value)
+    return without_secrets(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "(not set)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value not in ([], {}, "") else "(none)"
+
+
+def _origin(state: DesiredState, path: str, prefix: str, *, unset: str | None = "default") -> str | None:
+    """The place that set a value; `unset` for what no file says."""
+    known = path in state.origins or path.rpartition(".")[0] in state.origins
+    place = state.origin(path)
+    if not known or not place.line:
+        return place.file if known and place.file.startswith("environment") else unset
+    return f"{prefix}{place}"
+
+
+def _rendering(state: DesiredState, workspace: Workspace) -> tuple[str | None, str | None]:
+    """The `config.yaml` with secrets masked, or why there is none."""
+    from provision.aisa.endpoint import normalised
+    from provision.detect.shapes import without_secrets
+    from provision.errors import ProvisionError
+    from provision.hermes.rendering.render import Templates, render_config
+
+    try:
+        text = render_config(normalised(state.profile), Templates.load(workspace.templates_dir)).text.decode()
+    except ProvisionError as e:
+        return None, str(e)
+    for path, value in _values(state):
+        if isinstance(value, str) and len(value) > 3 and _masked(path, value) != value:
+            text = text.replace(value, _masked(path, value))
+    return without_secrets(text), None

@@ -1,0 +1,178 @@
+"""Open somebody else's file and read it to its end, without waiting, following or believing.
+
+The file may be a pipe that nobody writes to, a device, a link, a file that grows for ever, or one of 8 EB that is all hole.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provision.containers.blob import Limits
+
+CHUNK_BYTES = 1 << 20
+_SIZELESS_BYTES = 16 << 20
+"""How much of a file is read that says it is empty and is not (`/proc`), or that claims a size without holding a block."""
+_SMALL_BYTES = 16 << 20
+_HOLE = bytes(4096)
+"""What stands for a hole, however long: nothing can match across it."""
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS_HERE = _FLAGS | getattr(os, "O_NOFOLLOW", 0)
+
+
+class CannotReadError(Exception):
+    """Why something is not read. `failed` is False for what holds nothing (a socket, a device)."""
+
+    def __init__(self, reason: str, *, failed: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.failed = failed
+
+
+def said(error: OSError) -> str:
+    """An error of the system, in words."""
+    return (error.strerror or str(error)).lower()
+
+
+def kind_of(mode: int) -> str | None:
+    """What a thing is that is neither file nor folder; None for those two."""
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFLNK: "a symbolic link",
+    }
+    return kinds.get(stat.S_IFMT(mode))
+
+
+class opened:  # noqa: N801  used like a function; a generator would take longer than some files do
+    """A descriptor of the regular file at `path`, and its status. Raises CannotReadError; never blocks."""
+
+    __slots__ = ("_descriptor", "_follow", "_path")
+
+    def __init__(self, path: str, *, follow: bool = False) -> None:
+        self._path = path
+        self._follow = follow
+
+    def __enter__(self) -> tuple[int, os.stat_result]:
+        self._descriptor = _open(self._path, _FLAGS if self._follow else _FLAGS_HERE)
+        try:
+            status = os.fstat(self._descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise CannotReadError(kind_of(status.st_mode) or "a folder", failed=False)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        return self._descriptor, status
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _open(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags)
+    except OSError as e:
+        if e.errno == errno.ELOOP:
+            raise CannotReadError("it became a symbolic link", failed=False) from e
+        if e.errno == errno.ENXIO:
+            raise CannotReadError("a socket, or a pipe without a writer", failed=False) from e
+        raise CannotReadError(said(e)) from e
+
+
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Bytes from somewhere in an open file, which stays where it is."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    here = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    try:
+        return os.read(descriptor, length)
+    finally:
+        os.lseek(descriptor, here, os.SEEK_SET)
+
+
+def _has_hole(descriptor: int, size: int) -> bool:
+    """Whether a file that takes less room than it has bytes has a hole, and is not just compressed by its file system."""
+    try:
+        hole = os.lseek(descriptor, 0, os.SEEK_HOLE)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except (OSError, AttributeError):
+        return False
+    return hole < size
+
+
+def read_small(path: str) -> bytes:
+    """The first megabytes of a file that is looked at in passing; nothing when it cannot be read."""
+    try:
+        with opened(path) as (descriptor, _):
+            return os.read(descriptor, _SMALL_BYTES)
+    except (CannotReadError, OSError):
+        return b""
+
+
+class Reading:
+    """The content of an open regular file as chunks, in order; a hole comes as a few zeros.
+
+    `cut` is called with the reason when the end was not reached. Offsets in what is yielded are turned into offsets in the
+    file by `file_offset`.
+    """
+
+    def __init__(self, descriptor: int, status: os.stat_result, limits: Limits, cut: Callable[[str], None]) -> None:
+        self._descriptor = descriptor
+        self._size = status.st_size
+        self.sparse = getattr(status, "st_blocks", 1 << 62) * 512 < status.st_size and _has_hole(
+            descriptor, status.st_size
+        )
+        unsized = status.st_size == 0 or (getattr(status, "st_blocks", 1) == 0 and status.st_size > _SIZELESS_BYTES)
+        self._most = _SIZELESS_BYTES if unsized else status.st_size + limits.growth_bytes
+        self._cut = cut
+        self._ends_early = unsized
+        self._moved = [(0, 0)]
+
+    def file_offset(self, offset: int) -> int:
+        """Where in the file the byte lies that is at `offset` of what was yielded."""
+        yielded, in_file = self._moved[bisect_right(self._moved, (offset, 1 << 63)) - 1]
+        return in_file + offset - yielded
+
+    def __iter__(self) -> Iterator[bytes]:
+        given = read = 0
+        while True:
+            if self.sparse and (skipped := self._skip(given)):
+                yield _HOLE
+                given += len(_HOLE)
+                self._moved.append((given, skipped))
+            try:
+                chunk = os.read(self._descriptor, CHUNK_BYTES)
+            except OSError as e:
+                self._cut("nothing to read in it now" if e.errno == errno.EAGAIN else said(e))
+                return
+            if not chunk:
+                return
+            yield chunk
+            given += len(chunk)
+            read += len(chunk)
+            if read > self._most:
+                grew = "it does not end" if self._ends_early else "it grows faster than it is read"
+                self._cut(f"{grew}: only the first {read >> 20} MiB were read")
+                return
+
+    def _skip(self, given: int) -> int:
+        """Go to the next data behind a hole; where that is, or 0 when the file goes on here."""
+        here = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        try:
+            there = os.lseek(self._descriptor, here, os.SEEK_DATA)
+        except OSError as e:
+            if e.errno != errno.ENXIO:
+                self.sparse = False
+                os.lseek(self._descriptor, here, os.SEEK_SET)
+                return 0
+            there = os.lseek(self._descriptor, 0, os.SEEK_END)
+        return there if there > here else 0

@@ -1,0 +1,111 @@
+"""One file on disk as blobs: plain, a database, an archive, or something that cannot be opened."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from provision.containers.archives import unfold
+from provision.containers.blob import Blob, Kind, Limits, Spot, Unreadable
+from provision.containers.open_file import CannotReadError, Reading, opened, read_at
+from provision.containers.sqlite_rows import Database, in_memory, on_disk
+from provision.containers.streams import CLOSED, sniff
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+    from provision.detect.match import Match
+
+_HEAD_BYTES = 512
+_PACKED_SUFFIXES = (".zip", ".pyz", ".exe", ".jar", ".whl", ".run", ".sh", ".com")
+_END_OF_ZIP = b"PK\5\6"
+
+
+def read_file(path: str, limits: Limits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
+    """What the file at `path` holds. A blob's data must be gone through before the next blob is asked for."""
+    try:
+        with opened(path, follow=follow) as (descriptor, status):
+            cut: list[str] = []
+            reading = Reading(descriptor, status, limits, cut.append)
+            yield from _content(path, descriptor, reading, status.st_size, limits)
+            yield from (Unreadable(path, reason) for reason in cut[:1])
+    except CannotReadError as e:
+        yield Unreadable(path, e.reason, failed=e.failed)
+    except OSError as e:
+        yield Unreadable(path, (e.strerror or "cannot be read").lower())
+
+
+def _content(path: str, descriptor: int, reading: Reading, size: int, limits: Limits) -> Iterator[Blob | Unreadable]:
+    data = _at_once(descriptor, reading, size, limits)
+    head = data or (read_at(descriptor, _HEAD_BYTES, 0) if size else b"")
+    kind = sniff(head[:_HEAD_BYTES])
+    if kind == "sqlite":
+        yield from _database(path, descriptor, reading, size, limits)
+    elif kind is None or kind in CLOSED:
+        yield _of_bytes(path, data) if data else _plain(path, reading, size, limits)
+        if kind in CLOSED:
+            yield Unreadable(path, f"{kind} archives cannot be opened here")
+        elif path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                yield from unfold(path, _name(path), b"PK\3\4", (), limits, size=size, file=file)
+    else:
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            zipped = file if kind == "zip" else None
+            yield from unfold(path, _name(path), head[:_HEAD_BYTES], reading, limits, size=size, file=zipped)
+
+
+def _at_once(descriptor: int, reading: Reading, size: int, limits: Limits) -> bytes | None:
+    """All of a file of moderate size by one call; None, and nothing is read, where that is not all there is to it."""
+    if not 0 < size <= limits.whole_bytes or reading.sparse:
+        return None
+    data = read_at(descriptor, size + 1, 0)
+    return data if len(data) == size else None
+
+
+def _plain(path: str, reading: Reading, size: int, limits: Limits) -> Blob:
+    if reading.sparse:
+        return Blob(path, reading, None, Kind.BINARY, lambda match: _in_sparse(reading, match))
+    if size <= limits.whole_bytes:
+        return _of_bytes(path, b"".join(reading))
+    return Blob(path, reading, None, Kind.STREAM)
+
+
+def _of_bytes(path: str, data: bytes) -> Blob:
+    return Blob(path, data, None, Kind.BINARY if b"\0" in data[:8192] else Kind.TEXT)
+
+
+def _in_sparse(reading: Reading, match: Match) -> Spot:
+    return Spot(f"byte {reading.file_offset(match.start)}")
+
+
+def _database(path: str, descriptor: int, reading: Reading, size: int, limits: Limits) -> Iterator[Blob | Unreadable]:
+    def connect() -> sqlite3.Connection:
+        if size > limits.memory_bytes:
+            return on_disk(path)
+        wal = _small_file(path + "-wal", limits)
+        return in_memory(read_at(descriptor, size, 0), wal, limits.memory_bytes)
+
+    def chunks() -> Iterable[bytes]:
+        return reading
+
+    yield from Database(path, None, limits).blobs(
+        connect, chunks, lambda offset, length: read_at(descriptor, length, offset), size
+    )
+
+
+def _small_file(path: str, limits: Limits) -> bytes:
+    """A file's bytes; nothing when it is not there, cannot be read (it is met and reported by itself) or is too large."""
+    try:
+        with opened(path) as (descriptor, status):
+            return read_at(descriptor, status.st_size, 0) if status.st_size <= limits.memory_bytes else b""
+    except (CannotReadError, OSError):
+        return b""
+
+
+def _tail(descriptor: int, size: int) -> bytes:
+    return read_at(descriptor, 1 << 16, max(0, size - (1 << 16)))
+
+
+def _name(path: str) -> str:
+    return os.path.basename(path)  # noqa: PTH119  names may be no valid text

@@ -1,0 +1,184 @@
+"""SQLite files: every row with its table, and what was deleted and is still in the file.
+
+Nothing is written, not even the files SQLite makes beside a database that it opens: up to `Limits.memory_bytes` it is read,
+with its write-ahead log, and opened in memory; a larger one is opened as immutable. The file is looked through as raw bytes
+too, so a row that was deleted, a page that was freed and a database that is damaged give up what they hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from bisect import bisect_right
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from provision.containers.blob import Blob, Kind, Limits, Spot, Unreadable
+from provision.containers.sqlite_pages import FREED, Pages, with_wal
+from provision.formats.key_paths import shown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from provision.detect.match import Match
+    from provision.detect.secret import Secret
+
+_BATCH_BYTES = 1 << 20
+_BETWEEN = b"\n\0\n\0\n"
+"""Stands between cells: nothing can match across it."""
+_STEPS = 100_000
+
+
+class Database:
+    """One SQLite file, on disk or out of an archive. `chunks` gives its raw bytes, each time it is called."""
+
+    def __init__(self, path: str, where: str | None, limits: Limits) -> None:
+        self._path = path
+        self._where = where
+        self._limits = limits
+        self._live: set[Secret] = set()
+
+    def blobs(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        chunks: Callable[[], Iterable[bytes]],
+        read_at: Callable[[int, int], bytes],
+        size: int,
+    ) -> Iterator[Blob | Unreadable]:
+        """The rows, then what no row holds. `read_at(offset, length)` reads `size` bytes of the file at random."""
+        try:
+            with contextlib.closing(connect()) as connection:
+                yield from self._rows(connection, size)
+        except (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, ValueError) as e:
+            yield self._unreadable(f"its rows cannot be read: {_said(e)}")
+        try:
+            pages = Pages(read_at, size)
+        except ValueError as e:
+            yield self._unreadable(f"damaged: {e}")
+            yield self._blob(chunks(), None)
+            return
+        yield self._blob(chunks(), lambda match: self._beside_rows(pages, match))
+        for page, data, joint in pages.joints():
+            yield self._blob(data, partial(_across, page, joint))
+
+    def _unreadable(self, reason: str) -> Unreadable:
+        return Unreadable(self._path, reason, self._where)
+
+    def _blob(self, data: bytes | Iterable[bytes], locate: Callable[[Match], Spot | None] | None) -> Blob:
+        return Blob(self._path, data, self._where, Kind.SQLITE, locate)
+
+    def _beside_rows(self, pages: Pages, match: Match) -> Spot | None:
+        page, unused = pages.state(match.start)
+        if unused:
+            return Spot(f"page {page}, {unused}")
+        value = match.secret.reveal()
+        if any(value in live.reveal() or live.reveal() in value for live in self._live):
+            return None
+        return Spot(f"page {page}")
+
+    def _rows(self, connection: sqlite3.Connection, size: int) -> Iterator[Blob | Unreadable]:
+        _harden(connection, self._limits, size)
+        yield from self._query(connection, "the schema", "SELECT rowid, name, sql FROM sqlite_master", size)
+        tables = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        for raw, sql in tables:
+            name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else str(raw)
+            if isinstance(sql, bytes) and sql.lstrip()[:14].upper() == b"CREATE VIRTUAL":
+                continue  # what it shows is kept in tables of its own, which are read like all others
+            quoted = '"' + name.replace('"', '""') + '"'
+            try:
+                yield from self._query(connection, name, f"SELECT rowid, * FROM {quoted}", size)  # noqa: S608  quoted above
+            except sqlite3.OperationalError as e:
+                if "rowid" not in str(e):
+                    yield self._unreadable(f"the table {shown_name(name)} cannot be read to its end: {_said(e)}")
+                    continue
+                yield from self._query(connection, name, f"SELECT NULL, * FROM {quoted}", size)  # noqa: S608
+            except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
+                yield self._unreadable(f"the table {shown_name(name)} cannot be read to its end: {_said(e)}")
+
+    def _query(self, connection: sqlite3.Connection, table: str, query: str, size: int) -> Iterator[Blob | Unreadable]:
+        cursor = connection.execute(query)
+        columns = [description[0] for description in cursor.description][1:]
+        batch = _Batch(shown_name(table), columns, self._live)
+        total = 0
+        error: Exception | None = None
+        try:
+            for rows, (rowid, *cells) in enumerate(cursor, 1):
+                total += batch.add(rowid if isinstance(rowid, int) else rows, cells)
+                if batch.size >= _BATCH_BYTES:
+                    yield self._blob(batch.data(), batch.locate)
+                    batch = _Batch(shown_name(table), columns, self._live)
+                if rows > size or total > 4 * size + _BATCH_BYTES:
+                    yield self._unreadable(f"the table {shown_name(table)} gives more than the file can hold: damaged")
+                    break
+        except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
+            error = e
+        if batch.size:
+            yield self._blob(batch.data(), batch.locate)
+        if error is not None:
+            raise error
+
+
+class _Batch:
+    """Some rows of a table as one text, and the way back from a place in it to row and column."""
+
+    def __init__(self, table: str, columns: list[str], live: set[Secret]) -> None:
+        self._table = table
+        self._columns = columns
+        self._live = live
+        self._parts: list[bytes] = []
+        self._starts: list[int] = []
+        self._cells: list[tuple[int, int]] = []
+        self.size = 0
+
+    def add(self, row: int, cells: list[Any]) -> int:
+        before = self.size
+        for column, cell in enumerate(cells):
+            data = cell.encode("utf-8", "surrogatepass") if isinstance(cell, str) else cell
+            if isinstance(data, bytes) and data:
+                self._starts.append(self.size)
+                self._cells.append((row, column))
+                self._parts.append(data)
+                self.size += len(data) + len(_BETWEEN)
+        return self.size - before
+
+    def data(self) -> bytes:
+        return _BETWEEN.join(self._parts)
+
+    def locate(self, match: Match) -> Spot:
+        row, column = self._cells[bisect_right(self._starts, match.start) - 1]
+        self._live.add(match.secret)
+        return Spot(f"{self._table}:row {row}, {shown_name(self._columns[column])}")
+
+
+def _across(page: int, joint: int, match: Match) -> Spot | None:
+    return Spot(f"page {page}, {FREED}") if match.start < joint < match.end else None
+
+
+def _harden(connection: sqlite3.Connection, limits: Limits, size: int) -> None:
+    """No code of the database's own runs, no row is larger than memory allows, and no query goes on for ever."""
+    connection.text_factory = bytes
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.memory_bytes)
+    for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON", "mmap_size = 0"):
+        connection.execute(f"PRAGMA {pragma}")
+    left = iter(range(1000 + size // 1000))
+    connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
+
+
+def in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sqlite3.Connection:
+    """A connection to a copy of the database in memory, with its write-ahead log applied."""
+    if wal or image[18:20] != b"\1\1":
+        image = with_wal(image if isinstance(image, bytearray) else bytearray(image), wal, most_bytes)
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(image)
+    return connection
+
+
+def on_disk(path: str) -> sqlite3.Connection:
+    """A connection to a file that SQLite will not write beside; what only its write-ahead log holds is not seen."""
+    return sqlite3.connect(f"file:{quote(path, errors='surrogateescape')}?mode=ro&immutable=1", uri=True)
+
+
+def _said(error: Exception) -> str:
+    """The kind of an error of SQLite; its text may repeat what a hostile schema says."""
+    return str(getattr(error, "sqlite_errorname", type(error).__name__)).removeprefix("SQLITE_").lower()

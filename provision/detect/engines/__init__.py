@@ -1,0 +1,1 @@
+"""The prefilter: one pass that finds where rules have to run."""

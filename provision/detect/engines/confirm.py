@@ -1,0 +1,123 @@
+"""From keyword hits to matches: a rule's own expression, run by RE2 in a window around each hit.
+
+RE2 is linear whatever the expression and the text, and windows of one rule that touch are one, so no byte is looked at
+twice by the same rule.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.detect.engines.re2 import compiled
+from provision.detect.engines.windows import Windows
+from provision.detect.entropy import shannon
+from provision.detect.known import Candidates, KnownKeys
+from provision.detect.match import Confidence, Match
+from provision.detect.not_secret import is_not_secret
+from provision.detect.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.detect.engines.prefilter import Hits
+    from provision.detect.rule import Rule
+
+_CONTEXT = 64
+_MEMORY_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    rule: Rule
+    pattern: Any
+    secret: int
+    name: int | None
+
+
+def _compiled(rule: Rule) -> _Compiled:
+    pattern = compiled(rule.pattern.encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+    groups = {name.decode(): at for name, at in pattern.groupindex.items()}
+    return _Compiled(rule, pattern, groups.get("secret", 1 if pattern.groups else 0), groups.get("name"))
+
+
+class Confirmer:
+    """Rules, compiled, and what calls for them: `words`, lower case, and `gates`, in the order that hits name them by."""
+
+    def __init__(self, rules: Sequence[Rule], known: KnownKeys | None) -> None:
+        self._rules = rules
+        self._compiled: dict[int, _Compiled] = {}
+        sure = list(Confidence)
+        self._order = [(sure.index(rule.confidence), index) for index, rule in enumerate(rules)]
+        self._candidates = Candidates(known) if known else None
+        prefixes = [prefix.lower() for prefix in self._candidates.prefixes] if self._candidates else []
+        self._windows = Windows(rules, prefixes)
+        self.words, self.gates = self._windows.words, self._windows.gates
+        self._own = [word in prefixes for word in self.words]
+
+    @property
+    def looks_everywhere(self) -> bool:
+        """Whether something is looked for that no hit announces."""
+        return self._windows.everywhere or (self._candidates is not None and self._candidates.stand_alone)
+
+    def matches(self, data: bytes, hits: Hits) -> list[Match]:
+        """All matches, unsorted, overlapping ones too, but for those inside of a surer one: those would not count."""
+        found: list[Match] = []
+        covered = _Covered()
+        if self._candidates:
+            found += self._candidates.matches(data, [start for word, start in hits.words if self._own[word]])
+            for match in found:
+                covered.add(match.start, match.end)
+        windows = self._windows.around(data, hits)
+        for index in sorted(windows, key=self._order.__getitem__):
+            each = self._compiled.get(index) or self._compiled.setdefault(index, _compiled(self._rules[index]))
+            for start, end in windows[index]:
+                found += self._run(each, data, start, end, covered)
+        return found
+
+    def known_at(self, data: bytes, longer_than: int) -> Match | None:
+        """The known key of more than so many bytes with which `data` begins."""
+        return self._candidates.beginning(data, longer_than) if self._candidates else None
+
+    def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
+        search = each.pattern.search
+        while found := search(data, left, right):
+            start, end = found.span(each.secret)
+            left = max(found.end(), left + 1)
+            if start == end or covered.holds(start, end):
+                continue
+            if match := self._confirmed(each, data, start, end, found):
+                covered.add(start, end)
+                yield match
+
+    def _confirmed(self, each: _Compiled, data: bytes, start: int, end: int, found: Any) -> Match | None:
+        rule, value = each.rule, data[start:end]
+        if (rule.entropy and shannon(value) < rule.entropy) or (rule.accept and not rule.accept(value)):
+            return None
+        text = value.decode("utf-8", "surrogateescape")
+        known = self._candidates.find(text) if self._candidates else None
+        if not known and is_not_secret(text, rule.id, data[max(0, start - _CONTEXT) : end + _CONTEXT]):
+            return None
+        name = found.group(each.name) if each.name else None
+        key = name.decode("utf-8", "replace") if name else None
+        return Match(rule.id, rule.severity, rule.confidence, ((start, end),), Secret(text), (), known, key)
+
+
+class _Covered:
+    """Ranges in which a match was found by a rule that is at least as sure as those that come later."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether one of the ranges holds this one."""
+        index = bisect.bisect_right(self._starts, start) - 1
+        return index >= 0 and self._ends[index] >= end
+
+    def add(self, start: int, end: int) -> None:
+        """One more range."""
+        index = bisect.bisect_right(self._starts, start)
+        self._starts.insert(index, start)
+        self._ends.insert(index, end)

@@ -1,0 +1,155 @@
+"""The fast prefilter: keywords, needles and gates as Hyperscan databases, compiled once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hyperscan
+import platformdirs
+
+from provision.detect.engines.prefilter import Hits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from provision.detect.engines.needles import Kind, Needle
+    from provision.detect.engines.prefilter import Gate
+    from provision.detect.match import Span
+
+_WORTH_KEEPING = 200
+"""Literals from which on compiling takes longer than reading the result from a file."""
+_MANY_WORDS = 20
+"""A rule with so many keywords is one for names. Its gate begins like any of them, `token` in a log that counts tokens: looked
+for everywhere, such gates made the one pass take four times as long, so they have a pass of their own near their keywords."""
+_NOT_WORTH_A_GAP = 2048
+"""Bytes between two ranges that are rather looked at than left out."""
+
+
+class HyperscanEngine:
+    """One pass over the bytes, and another around the keywords of names."""
+
+    def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[Gate] = ()) -> None:
+        self._words, self._gates = len(words), len(words) + len(needles)
+        self._lengths = [len(word) for word in words] + [needle.length for needle in needles]
+        self._kinds = [needle.kind for needle in needles]
+        self._early = [at for at, gate in enumerate(gates) if len(gate.words) < _MANY_WORDS]
+        self._late = [at for at, gate in enumerate(gates) if len(gate.words) >= _MANY_WORDS]
+        self._calls_late = frozenset[int]().union(*(gates[at].words for at in self._late))
+        self._late_reach = max((gates[at].reach for at in self._late), default=0)
+        patterns = [*map(_literal, words), *(needle.pattern for needle in needles)]
+        patterns += [gates[at].pattern for at in self._early]
+        flags = [hyperscan.HS_FLAG_DOTALL] * len(patterns)
+        flags[: len(words)] = [hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_CASELESS] * len(words)
+        self._database = _database(patterns, flags, keep=len(patterns) >= _WORTH_KEEPING) if patterns else None
+        late = [gates[at].pattern for at in self._late]
+        self._late_database: Any = _database(late, [hyperscan.HS_FLAG_DOTALL] * len(late), keep=True) if late else None
+
+    def hits(self, data: bytes) -> Hits:
+        """See `engine.Engine`."""
+        if self._database is None or not data:
+            return Hits([], {}, {})
+        found: list[tuple[int, int]] = []
+        append = found.append
+        self._database.scan(data, match_event_handler=lambda index, _start, end, _flags, _context: append((index, end)))
+        if not found:
+            return Hits([], {}, {})
+        lengths, first_needle = self._lengths, self._words
+        words = sorted([(at, end - lengths[at]) for at, end in found if at < first_needle], key=itemgetter(1))
+        needles, gates = self._others(found) if len(words) < len(found) else ({}, {})
+        return Hits(words, needles, gates | self._late_gates(data, words))
+
+    def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
+        """The gates of rules with many keywords, near those."""
+        found: dict[int, list[int]] = {}
+        places = [at for word, at in words if word in self._calls_late]
+        for start, end in _ranges(places, self._late_reach):
+
+            def note(index: int, _start: int, at: int, _flags: int, _context: object, base: int = start) -> None:
+                found.setdefault(self._late[index], []).append(base + at)
+
+            self._late_database.scan(data[start:end], match_event_handler=note)
+        return {index: sorted(ends) for index, ends in found.items()}
+
+    def _others(self, found: list[tuple[int, int]]) -> tuple[dict[Kind, list[int]], dict[int, list[int]]]:
+        needles: dict[Kind, set[int]] = {}
+        gates: dict[int, list[int]] = {}
+        for index, end in found:
+            if index >= self._gates:
+                gates.setdefault(self._early[index - self._gates], []).append(end)
+            elif index >= self._words:
+                needles.setdefault(self._kinds[index - self._words], set()).add(end - self._lengths[index])
+        return {kind: sorted(starts) for kind, starts in needles.items()}, {
+            at: sorted(ends) for at, ends in gates.items()
+        }
+
+
+def _ranges(places: list[int], reach: int) -> Iterator[Span]:
+    """Ranges around places that are in order; those with little between them are one."""
+    first = last = -1
+    for at in places:
+        if last >= 0 and at - reach > last + _NOT_WORTH_A_GAP:
+            yield first, last
+            first = at - reach
+        elif last < 0:
+            first = max(at - reach, 0)
+        last = at + reach
+    if last >= 0:
+        yield first, last
+
+
+def _literal(word: bytes) -> bytes:
+    return b"".join(b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in word)
+
+
+def _database(patterns: list[bytes], flags: list[int], *, keep: bool) -> Any:
+    if not keep:
+        return _compiled(patterns, flags)
+    path = _cache_path(patterns, flags)
+    try:
+        return _loaded(path.read_bytes())
+    except (OSError, hyperscan.HyperscanError, ValueError):
+        database = _compiled(patterns, flags)
+        _keep(path, hyperscan.dumpb(database))
+        return database
+
+
+def _compiled(patterns: list[bytes], flags: list[int]) -> Any:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=patterns, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
+    return database
+
+
+def _loaded(kept: bytes) -> Any:
+    """The database out of a file of ours; ValueError when the file is damaged."""
+    digest, body = kept[:32], kept[32:]
+    if hashlib.sha256(body).digest() != digest:
+        raise ValueError("damaged")
+    database = hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+def _cache_path(patterns: list[bytes], flags: list[int]) -> Path:
+    """Another set of rules, another library or another machine is another file."""
+    library = importlib.metadata.version("hyperscan")
+    version = f"{library} {sys.version_info} {os.uname() if hasattr(os, 'uname') else sys.platform}"
+    named = hashlib.sha256(repr((version, patterns, flags)).encode()).hexdigest()[:24]
+    return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"detect-{named}.hsdb"
+
+
+def _keep(path: Path, body: bytes) -> None:
+    """Best effort: who cannot write a cache compiles again."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
+            temporary.write(hashlib.sha256(body).digest() + body)
+        Path(temporary.name).replace(path)
+    except OSError:
+        return

@@ -1,0 +1,136 @@
+"""Where to run which rule: in windows around its keywords or its mark, or around matches of its gate.
+
+An engine that looks for gates says where they match. For one that does not, RE2 asks: rules that have the
+same keywords are a family, and where none of their gates can match, none of them is asked by itself.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from provision.detect.engines.needles import Kind
+from provision.detect.engines.prefilter import Gate
+from provision.detect.engines.re2 import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from provision.detect.engines.prefilter import Hits
+    from provision.detect.match import Span
+    from provision.detect.rule import Rule
+
+_LONGEST_WORD = 32
+_MEMORY_BYTES = 32 << 20
+
+
+@dataclass(slots=True)
+class _Family:
+    """Rules, by their index, that are run around the same places."""
+
+    reach: int
+    rules: list[int] = field(default_factory=list)
+    gates: list[bytes] = field(default_factory=list)
+    """One for each of the rules, or none at all."""
+    words: frozenset[int] = frozenset()
+    """Their keywords, as hits name them."""
+    asked: Any = None
+    """One expression for all gates, compiled when RE2 is first asked."""
+
+
+class Windows:
+    """`words`: the keywords of all rules, lower case; hits name them by their index. `gates`: likewise the gates."""
+
+    def __init__(self, rules: Sequence[Rule], more_words: Sequence[bytes] = ()) -> None:
+        self._rules = rules
+        self._always = [index for index, rule in enumerate(rules) if not rule.keywords and not rule.mark]
+        self._alone = {
+            index: _Family(rule.reach + _LONGEST_WORD, [index], [rule.gate.encode("latin-1")])
+            for index, rule in enumerate(rules)
+            if rule.gate
+        }
+        self._gated = list(self._alone.values())
+        by_word: dict[bytes, list[_Family]] = {word: [] for word in more_words}
+        self._marked: list[_Family] = []
+        for words, family in self._families():
+            for word in words:
+                by_word.setdefault(word, []).append(family)
+            self._marked += [family] if rules[family.rules[0]].mark else []
+        self.words = tuple(by_word)
+        index_of = {word: index for index, word in enumerate(self.words)}
+        for rule, family in self._alone.items():
+            family.words = frozenset(index_of[word.lower().encode()] for word in rules[rule].keywords)
+        self.gates = tuple(Gate(family.gates[0], family.words, family.reach) for family in self._gated)
+        self._by_word = dict(enumerate(by_word.values()))
+        self._ungated = {
+            word: others for word, met in self._by_word.items() if (others := [each for each in met if not each.gates])
+        }
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether a rule is run over everything."""
+        return bool(self._always)
+
+    def _families(self) -> list[tuple[list[bytes], _Family]]:
+        found: dict[object, tuple[list[bytes], _Family]] = {}
+        for index, rule in enumerate(self._rules):
+            words = [word.lower().encode() for word in dict.fromkeys(rule.keywords)]
+            key = frozenset(words), rule.mark, rule.reach, bool(rule.gate)
+            family = found.setdefault(key, (words, _Family(rule.reach + _LONGEST_WORD)))[1]
+            family.rules.append(index)
+            family.gates += [rule.gate.encode("latin-1")] if rule.gate else []
+        return list(found.values())
+
+    def around(self, data: bytes, hits: Hits) -> dict[int, list[Span]]:
+        """The windows of each rule that has any, in order and apart from each other."""
+        windows = {index: [(0, len(data))] for index in self._always}
+        for family, spans in self._of_families(hits):
+            ask = family.gates and hits.gates is None
+            open_ = _let_through(family, data, spans) if ask else spans
+            for index in family.rules if open_ else ():
+                one_of_many = ask and len(family.rules) > 1
+                windows[index] = _let_through(self._alone[index], data, open_) if one_of_many else open_
+        return windows
+
+    def _opened(self, hits: Hits) -> Iterator[tuple[_Family, list[int]]]:
+        """Gates that the engine saw open near a keyword of their rule: what calls for a rule is the same with any engine."""
+        places = [at for _, at in hits.words] if hits.gates else []
+
+        def announced(family: _Family, end: int) -> bool:
+            index = bisect.bisect_left(places, end - family.reach)
+            while index < len(places) and places[index] <= end + family.reach:
+                if hits.words[index][0] in family.words:
+                    return True
+                index += 1
+            return False
+
+        for gate, ends in (hits.gates or {}).items():
+            family = self._gated[gate]
+            yield family, [at for at in ends if announced(family, at)]
+
+    def _of_families(self, hits: Hits) -> list[tuple[_Family, list[Span]]]:
+        by_word: Mapping[int, list[_Family]] = self._by_word if hits.gates is None else self._ungated
+        places = [(at, by_word[word]) for word, at in hits.words if word in by_word]
+        marks = [(at, self._marked) for at in hits.needles.get(Kind.MARK, ())]
+        gates = [(at, [family]) for family, ends in self._opened(hits) for at in ends]
+        if marks or gates:
+            places = sorted([*places, *marks, *gates], key=itemgetter(0))
+        found: dict[int, tuple[_Family, list[Span]]] = {}
+        for at, families in places:
+            for family in families:
+                low, high = at - family.reach, at + family.reach
+                spans = found.setdefault(id(family), (family, []))[1]
+                if spans and low <= spans[-1][1]:
+                    spans[-1] = (spans[-1][0], high)
+                else:
+                    spans.append((max(low, 0), high))
+        return list(found.values())
+
+
+def _let_through(family: _Family, data: bytes, spans: list[Span]) -> list[Span]:
+    if family.asked is None:
+        family.asked = compiled(b"|".join(b"(?:%b)" % gate for gate in family.gates), memory_bytes=_MEMORY_BYTES)
+    search = family.asked.search
+    return [(start, end) for start, end in spans if search(data, start, end)]

@@ -1,0 +1,1 @@
+"""Detection in data that arrives in pieces."""

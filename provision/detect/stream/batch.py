@@ -1,0 +1,271 @@
+"""One batch of lines: what must be masked in each, decided line by line, and what the last one leaves open.
+
+Nearly all lines are looked at together. Those that need care are decided one after the other, each with what came before
+it and nothing of what comes after: a line that ends in the beginning of a key, the lines in which that key goes on, the
+lines of a block of base64, and the body of a private key.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from typing import TYPE_CHECKING
+
+from provision.detect.engines.needles import BASE64_KINDS, Kind
+from provision.detect.match import Confidence, Match, Severity
+from provision.detect.not_secret import is_not_secret
+from provision.detect.secret import Secret
+from provision.detect.shapes import aisa_shaped, placeholder
+from provision.detect.stream.carry_over import CUT_RULE, Open, Pem, State, partial, plausible
+from provision.detect.views.encodings import views
+from provision.detect.views.split_keys import KEY_RUN, inside_word, key_start, looks_random, row_end
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from provision.detect.detector import Look
+    from provision.detect.match import Span
+
+Mask = tuple[int, int, Match]
+_CARE_BYTES = 768
+_INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
+_LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
+_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
+_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY|^Private-MAC:")
+_PEM_BODY = re.compile(
+    rb"[ \t>|#*/\"'+-]{0,40}([A-Za-z0-9+/=]{1,200})[ \t\"',;\\+]{0,10}(?:\\[nr]){0,2}[\"',;\\ ]{0,4}\r?\n?"
+)
+_KEY_BYTES = 4096
+_BODY = 6
+_ENCODED = (*BASE64_KINDS, Kind.HEX)
+
+
+class Batch:
+    """One batch of lines."""
+
+    def __init__(self, state: State, text: bytes, base: int, look: Look) -> None:
+        self._state = state
+        self._text = text
+        self._base = base
+        self._hits = look.hits
+        prefixes = state.detector.prefixes
+        self._starts = [start for word, start in look.hits.words if word in prefixes]
+        self._starts += look.hits.needles.get(Kind.MARK, ())
+        self._anew = {key_start(text, place) for place in self._starts}  # a list of keys is no wrapped key
+        self._masks: dict[int, list[Mask]] = {}
+        self._care: set[int] = set()
+        self._tails: dict[int, Span] = {}
+        self._cut: dict[int, int] = {}
+        self._sort(look.matches)
+        self._find_tails()
+
+    def masks(self) -> list[Mask]:
+        """All of them, in order."""
+        return [mask for line in sorted(self._masks) for mask in sorted(self._masks[line], key=lambda mask: mask[:2])]
+
+    def run(self) -> None:
+        """Decide the lines that need care."""
+        queue = list({*self._care, *self._tails, *self._cut, *self._pem_lines()})
+        if self._state.open or self._state.pem:
+            queue.append(self._base)
+        heapq.heapify(queue)
+        done = -1
+        while queue:
+            start = heapq.heappop(queue)
+            if start <= done or start >= len(self._text):
+                continue
+            done = start
+            end = self._line_end(start)
+            self._line(start, end)
+            if self._state.open or self._state.pem:
+                heapq.heappush(queue, end)
+
+    def _sort(self, matches: list[Match]) -> None:
+        """Matches within one line as they are; the lines of others need care."""
+        for match in matches:
+            start = self._line_start(match.start)
+            if match.end <= self._line_end(start):
+                if start >= self._base:
+                    self._masks.setdefault(start, []).extend((*span, match) for span in match.spans)
+            elif not match.rule.startswith(("private-key", "putty")):
+                while start < match.end:
+                    if start >= self._base:
+                        self._care.add(start)
+                    start = self._line_end(start)
+
+    def _find_tails(self) -> None:
+        """Keywords from which a key may run to the end of its line, and those that a line end cuts."""
+        text = self._text
+        places = [(start, True) for start in self._starts]
+        places += [(start, False) for kind in _ENCODED for start in self._hits.needles.get(kind, ())]
+        done = self._base
+        for place, plain in sorted(places):
+            if place < done or (plain and inside_word(text, place)):
+                continue
+            done = row_end(text, place, _KEY_BYTES)
+            if _LINE_END.match(text, done):
+                start = key_start(text, place) if plain else place
+                self._tails.setdefault(self._line_start(place), (start, done))
+        for place in self._hits.needles.get(Kind.BROKEN, ()):
+            following = self._line_end(self._line_start(place))
+            if following >= self._base and not inside_word(text, place):
+                self._cut[following] = place
+
+    def _pem_lines(self) -> set[int]:
+        if b"PRIVATE KEY" not in self._text and b"Private-Lines" not in self._text:
+            return set()
+        return {self._line_start(found.start()) for found in _PEM_BEGIN.finditer(self._text, self._base)}
+
+    def _line(self, start: int, end: int) -> None:
+        if self._state.pem and self._pem_body(start, end):
+            self._state.open = None
+            return
+        if start in self._care:
+            self._masks[start] = self._with_context(start, end)
+        opened, self._state.open = self._state.open, None
+        if opened:
+            self._go_on(opened, start, end, self._anew)
+        elif start in self._cut:
+            self._go_on(self._cut_keyword(self._cut[start]), start, end, ())
+        if not self._state.open and start in self._tails:
+            self._open_tail(start, end)
+        self._pem_begins(start, end)
+
+    def _with_context(self, start: int, end: int) -> list[Mask]:
+        """What is found in a line when the lines before it are known and those behind it are not."""
+        first = self._line_start(max(start - _CARE_BYTES, 0)) if start else 0
+        masks: list[Mask] = []
+        for match in self._state.detector.look(self._text[first:end]).matches:
+            for low, high in match.moved(first).spans:
+                low, high = max(low, start), min(high, end)  # noqa: PLW2901
+                if low < high and self._text[low:high].strip():
+                    masks.append((low, high, match))
+        return masks
+
+    def _cut_keyword(self, place: int) -> Open:
+        """What a keyword that a line end cuts leaves: nothing is masked yet."""
+        end = row_end(self._text, place, _KEY_BYTES)
+        text = self._text[key_start(self._text, place) : end]
+        return Open(text, end - self._line_start(place), 1, None, whole=False)
+
+    def _go_on(self, opened: Open, start: int, end: int, others: Container[int]) -> None:
+        """The line after one that left a key open; it is over where one of the `others` begins."""
+        indent = _INDENT.match(self._text, start, end)
+        head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
+        if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in others:
+            return
+        content = len(self._text[start:end].rstrip(b"\r\n"))
+        fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
+        joined = opened.text + head[0]
+        border = len(opened.text)
+        if opened.whole and not plausible(opened, head[0], content, b""):
+            match = self._state.detector.known_at(joined, border)
+        else:
+            match = self._across(joined, border)
+        if match:
+            length = min(match.end - len(opened.text), len(head[0]))
+            over = head.start() + length
+            follows = self._text[over : over + 1]
+            if opened.whole and not match.known and not plausible(opened, head[0][:length], content, follows):
+                return
+        elif fills and (opened.match or self._beginning(joined) is not None):
+            length = len(head[0])
+        else:
+            if fills and self._tail_word(joined):
+                self._state.open = Open(joined, opened.width, opened.rows + 1, None, whole=False)
+            return
+        told = opened.match or match or partial(joined)
+        self._mask(start, head.start(), head.start() + length, told)
+        if fills and length == len(head[0]):
+            self._state.open = Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
+
+    def _across(self, joined: bytes, border: int) -> Match | None:
+        for match in self._state.detector.look(joined).matches:
+            if match.start < border < match.end:
+                return match
+        return None
+
+    def _tail_word(self, text: bytes) -> bool:
+        """Whether a keyword ends it."""
+        detector = self._state.detector
+        return any(
+            word in detector.prefixes and at + len(detector.words[word]) == len(text)
+            for word, at in detector.hits(text).words
+        )
+
+    def _open_tail(self, start: int, end: int) -> None:
+        """A line that ends in the beginning of a key, or in a key that may not be over."""
+        place, stop = self._tails[start]
+        width = stop - start
+        for low, high, match in self._masks.get(start, ()):
+            if high > place and low <= stop:
+                if high >= stop and not match.known and not aisa_shaped(self._text[low:high].decode("latin-1")):
+                    self._state.open = Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
+                return
+        text = self._text[place:stop]
+        told = None
+        beginning = self._beginning(text)
+        if beginning is not None:
+            told = partial(text[beginning:])
+            self._mask(start, place + beginning, stop, told)
+        self._state.open = Open(text, width, 1, told, whole=False)
+
+    def _beginning(self, text: bytes) -> int | None:
+        """Where in `text` the beginning of a key begins that reaches to its end; None when there is none."""
+        detector = self._state.detector
+        hits = detector.hits(text)
+        for word, at in hits.words:
+            if word in detector.prefixes and not inside_word(text, at) and self._enough(word, text, at):
+                return key_start(text, at)
+        for at in hits.needles.get(Kind.MARK, ()):
+            if not inside_word(text, at) and b"." in text[at:]:  # what stands before the dot is public
+                return at
+        for view in views(text, hits):
+            for word, at in detector.hits(view.text).words:
+                if word in self._state.sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
+                    return view.begins(at)
+        return None
+
+    def _enough(self, word: int, text: bytes, at: int) -> bool:
+        """Whether this is more than a keyword, and no placeholder."""
+        begins = self._state.detector.words[word]
+        key = text[at:]
+        body = key[len(begins) :]
+        if word in self._state.sure:
+            return bool(body) and not placeholder(key.decode("latin-1"))
+        tells = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
+        if not tells or len(body) < _BODY or not looks_random(body):
+            return False
+        return not is_not_secret(key.decode("latin-1"), CUT_RULE, b"")
+
+    def _mask(self, line: int, start: int, end: int, match: Match) -> None:
+        if start >= end:
+            return
+        others = [mask for mask in self._masks.get(line, ()) if mask[1] <= start or mask[0] >= end]
+        self._masks[line] = [*others, (start, end, match)]
+
+    def _pem_begins(self, start: int, end: int) -> None:
+        begins = list(_PEM_BEGIN.finditer(self._text, start, end))
+        if begins and not _PEM_END.search(self._text, begins[-1].end(), end):
+            told = Match("private-key", Severity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key"))
+            self._state.pem = Pem(told)
+            self._state.open = None
+
+    def _pem_body(self, start: int, end: int) -> bool:
+        """Mask a line of a private key; False when the key is over."""
+        pem = self._state.pem
+        assert pem is not None  # noqa: S101  asked for by the caller
+        pem.left -= end - start
+        body = _PEM_BODY.fullmatch(self._text, start, end)
+        if pem.left < 0 or _PEM_END.search(self._text, start, end):
+            self._state.pem = None
+            return False
+        if body:
+            self._masks[start] = [(*body.span(1), pem.match)]
+        return True
+
+    def _line_start(self, place: int) -> int:
+        return self._text.rfind(b"\n", 0, place) + 1
+
+    def _line_end(self, start: int) -> int:
+        return self._text.find(b"\n", start) + 1 or len(self._text)

@@ -1,0 +1,246 @@
+"""Undo what programs do to text on its way into files: base64, hex, UTF-16, percent signs, backslashes.
+
+Only what stands around a hit is decoded, never more than `REGION_BYTES` to either side of it, and no region twice: the
+work is linear in the size of the text.
+"""
+
+from __future__ import annotations
+
+import binascii
+import functools
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from provision.detect.engines.needles import BASE64_KINDS, Kind
+from provision.detect.engines.re2 import compiled
+from provision.detect.views.view import Pieces, Segment, View, unescaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from provision.detect.engines.prefilter import Hits
+    from provision.detect.match import Span
+
+REGION_BYTES = 16 << 10
+_SEEN_AROUND = 4 << 10
+"""A hit this far from the end of a region that was decoded is not decoded again."""
+_BEFORE, _AFTER = 256, 512
+_JSON = re.compile(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
+_JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_PERCENT = re.compile(rb"(%[0-9a-fA-F]{2})")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_LETTERS = {
+    "base64": (re.compile(rb"[A-Za-z0-9+/_-]*"), re.compile(rb"[^A-Za-z0-9+/_-]")),
+    "hex": (re.compile(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
+}
+_LINE_END = re.compile(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
+_SHORTEST_LINE, _LONGEST_LINE = 40, 1024
+_LINES = rb"([ \t]{0,64})[A-Za-z0-9+/_-]{40,900}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
+_FIRST_BLOCK, _BLOCK = compiled(b"^" + _LINES), compiled(b"\n" + _LINES)
+_WIDE_BLOCK = 32
+
+
+def views(data: bytes, hits: Hits) -> Iterator[View]:
+    """Every other reading of `data` that is worth a look."""
+    for encoding, read in _READINGS:
+        if segments := read(data, hits):
+            yield View(encoding, segments)
+
+
+class _Escapes(NamedTuple):
+    kind: Kind
+    mark: bytes
+    pattern: re.Pattern[bytes]
+    meaning: Callable[[bytes], bytes]
+
+    def undone(self, data: bytes, hits: Hits) -> list[Segment]:
+        """What stands around hits, without escapes, where there are any."""
+        needles = hits.needles.get(self.kind)
+        if not (hits.words or needles) or self.mark not in data:
+            return []
+        starts = [start for _, start in hits.words]
+        if needles:
+            starts = sorted([*starts, *needles])
+        return [
+            segment
+            for start, end in _windows(starts, len(data))
+            if data.find(self.mark, start, end) >= 0
+            and (segment := unescaped(data, start, end, self.pattern, self.meaning))
+        ]
+
+
+def _windows(starts: list[int], limit: int) -> Iterator[Span]:
+    """Ranges around places that are in order, those that touch made one."""
+    first = last = -1
+    for start in starts:
+        if start - _BEFORE > last:
+            if last >= 0:
+                yield max(first, 0), min(last, limit)
+            first = start - _BEFORE
+        last = start + _AFTER
+    if last >= 0:
+        yield max(first, 0), min(last, limit)
+
+
+@functools.lru_cache(4096)
+def _json(escape: bytes) -> bytes:
+    letter, code = escape[1:2], escape[2:]
+    if letter == b"u":
+        return chr(int(code, 16)).encode("utf-8", "surrogatepass")
+    return bytes((int(code, 16),)) if letter == b"x" else _JSON_MEANING.get(letter, letter)
+
+
+@functools.lru_cache(256)
+def _percent(escape: bytes) -> bytes:
+    return bytes((int(escape[1:], 16),))
+
+
+def _base64(data: bytes, hits: Hits) -> list[Segment]:
+    starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
+    segments = list(_decoded(data, sorted(starts), "base64", 4)) if starts else []
+    if starts_of_lines := blocks(data):
+        segments += _decoded(data, [(at, 0) for at in starts_of_lines], "base64", 4)
+    return segments
+
+
+def _hex(data: bytes, hits: Hits) -> list[Segment]:
+    return list(_decoded(data, [(at, 0) for at in hits.needles.get(Kind.HEX, ())], "hex", 2))
+
+
+def blocks(data: bytes) -> list[int]:
+    """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
+    found: list[int] = []
+    block = (
+        _FIRST_BLOCK.match(data) if data.find(b"\n", 0, _LONGEST_LINE) >= _SHORTEST_LINE else None
+    ) or _BLOCK.search(data)
+    while block:
+        found.append(block.end(1))
+        block = _BLOCK.search(data, block.end() + _SEEN_AROUND)
+    return found
+
+
+def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group: int) -> Iterator[Segment]:
+    """Decode around hits: pairs of a place and how many characters of its group stand before it."""
+    seen: dict[int, int] = {}
+    for at, before in hits:
+        phase = (at - before) % group
+        if at < seen.get(phase, -1):
+            continue
+        ranges, offset = _run(data, at, encoding)
+        pieces = Pieces(ranges)
+        text = pieces.joined(data)
+        missing = (before - offset) % group  # of the first group: as if zeros stood there
+        seen[phase] = ranges[-1][1] - (_SEEN_AROUND if ranges[-1][1] - at > _SEEN_AROUND else 0)
+        yield _SEGMENTS[encoding](text, pieces, missing)
+
+
+def _base64_segment(text: bytes, pieces: Pieces, missing: int) -> Segment:
+    text = b"A" * missing + text.translate(_STANDARD)
+    whole = text[: len(text) - (len(text) % 4 == 1)]
+    decoded = binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
+    return Segment(
+        decoded,
+        lambda first, last: pieces.place(
+            max(first * 4 // 3 - missing, 0), min(-(-last * 4 // 3) - missing, pieces.length)
+        ),
+    )
+
+
+def _hex_segment(text: bytes, pieces: Pieces, missing: int) -> Segment:
+    text = b"0" * missing + text
+    decoded = binascii.a2b_hex(text[: len(text) // 2 * 2])
+    return Segment(decoded, lambda first, last: pieces.place(max(first * 2 - missing, 0), last * 2 - missing))
+
+
+_SEGMENTS = {"base64": _base64_segment, "hex": _hex_segment}
+
+
+def _run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:
+    """The run of an encoding's characters around `at`, over line ends where whole lines are such characters.
+
+    Returns its ranges, and how many of its characters stand before `at`.
+    """
+    letters, other = _LETTERS[encoding]
+    start = _run_start(data, at, other)
+    found = letters.match(data, at, at + REGION_BYTES)
+    end = found.end() if found else at
+    ranges = [(start, end)]
+    _go_on(data, ranges, letters, at + REGION_BYTES)
+    before = _go_back(data, (start, end), other, at - REGION_BYTES)
+    return before + ranges, sum(last - first for first, last in before) + at - start
+
+
+def _run_start(data: bytes, at: int, other: re.Pattern[bytes]) -> int:
+    """Where the run of characters that ends before `at` begins."""
+    size = 128
+    while True:
+        low = max(0, at - size)
+        last = None
+        for last in other.finditer(data, low, at):  # noqa: B007  the last one counts
+            pass
+        if last:
+            return last.end()
+        if low == 0 or size >= REGION_BYTES:
+            return low
+        size *= 4
+
+
+def _go_on(data: bytes, ranges: list[Span], letters: re.Pattern[bytes], limit: int) -> None:
+    start, end = ranges[-1]
+    while end - start >= _WIDE_BLOCK and end < limit:
+        line_end = _LINE_END.match(data, end)
+        found = line_end and letters.match(data, line_end.end())
+        if not found or not found[0] or found.end() - found.start() > end - start + 128:
+            return
+        if found.end() < len(data) and data[found.end()] not in b"=\r\n \t\"'":
+            return
+        start, end = found.span()
+        ranges.append((start, end))
+
+
+def _go_back(data: bytes, run: Span, other: re.Pattern[bytes], limit: int) -> list[Span]:
+    start, end = run
+    before: list[Span] = []
+    while start > max(limit, 0):
+        line = data.rfind(b"\n", max(0, start - 65), start) + 1
+        if not line or data[line:start].strip(b" \t"):
+            break
+        last = line - 1 - (data[line - 2 : line - 1] == b"\r")
+        first = _run_start(data, last, other)
+        if last - first < _WIDE_BLOCK or last - first + 128 < end - start:
+            break
+        start, end = first, last
+        before.insert(0, (first, last))
+    return before
+
+
+def _utf16(data: bytes, hits: Hits) -> list[Segment]:
+    seen = [-1, -1]
+    segments: list[Segment] = []
+    for at in hits.needles.get(Kind.UTF16, ()):
+        if at < seen[at % 2]:
+            continue
+        low = at - min(at, REGION_BYTES) // 2 * 2
+        zeros = data[low + 1 : at : 2]
+        start = at - 2 * (len(zeros) - len(zeros.rstrip(b"\0")))
+        zeros = data[at + 1 : at + REGION_BYTES : 2]
+        end = at + 2 * (len(zeros) - len(zeros.lstrip(b"\0")))
+        seen[at % 2] = end - (_SEEN_AROUND if end - at > _SEEN_AROUND else 0)
+        segments.append(_utf16_segment(data, start, end))
+        if end < len(data) and data[end] > ord(" "):
+            # big endian: the last character has its zero in front
+            segments.append(_utf16_segment(data, start, end + 1))
+    return segments
+
+
+def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
+    return Segment(data[start:end:2], lambda first, last: ((start + 2 * first, min(start + 2 * last, end)),))
+
+
+_READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
+    ("json", _Escapes(Kind.JSON, b"\\", _JSON, _json).undone),
+    ("url", _Escapes(Kind.URL, b"%", _PERCENT, _percent).undone),
+    ("base64", _base64),
+    ("hex", _hex),
+    ("utf-16", _utf16),
+)

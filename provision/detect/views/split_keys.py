@@ -1,0 +1,183 @@
+"""Put together again what a terminal took apart: keys with colour codes inside, keys that go on in the next line.
+
+A line break is ambiguous: what follows may be the rest of a key or just the next line. So a key goes on only where it
+filled its line to the last column, and where nothing else would explain what stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from provision.detect.engines.needles import Kind
+from provision.detect.secret import Secret
+from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
+from provision.detect.views.view import Pieces, Segment, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+
+    from provision.detect.engines.prefilter import Hits
+    from provision.detect.match import Match, Span
+
+COLOUR = re.compile(
+    rb"(?:\x1b|\\(?:u001[bB]|x1[bB]|033|e))"
+    rb"(?:\[[0-9;:]{0,64}[mK]|\(B\x0f?|\]8;[^\x07\x1b\\]{0,512}(?:\x07|\x1b\\|\\u0007|\\u001[bB]\\\\))"
+    rb'|"\]\r?\n\[[0-9.eE+-]{1,32}, ?"[oi]", ?"'
+)
+"""What changes nothing but the looks of a text: colours, hyperlinks, the border between two events of a recording."""
+_AROUND = 512
+KEY_RUN = re.compile(rb"[A-Za-z0-9_+/=.~%-]*")
+LINE_BREAK = re.compile(
+    rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?"
+)
+"""The end of a row and the beginning of the next one, with the frame of a box or a shell's backslash."""
+_BEFORE_KEYWORD = {ord(":"): re.compile(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
+"""Where a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
+_LONGEST_BEFORE = 16
+_ROWS = 200
+_ROW_BYTES = 2048
+_NARROWEST = 16
+
+
+def colour_views(data: bytes, hits: Hits) -> list[View]:
+    """`data` without colour codes, around such codes."""
+    starts = hits.needles.get(Kind.COLOUR, ())
+    codes = [code.span() for start in starts if (code := COLOUR.match(data, start))]
+    if not codes:
+        return []
+    segments = []
+    ranges: list[Span] = []
+    at = -1
+    for start, end in codes:
+        if ranges and start - at > 2 * _AROUND:
+            ranges.append((at, at + _AROUND))
+            segments.append(_segment(data, ranges))
+            ranges = []
+        ranges.append((at if ranges else max(start - _AROUND, at, 0), start))
+        at = end
+    ranges.append((at, min(at + _AROUND, len(data))))
+    segments.append(_segment(data, ranges))
+    return [View("ansi", segments)]
+
+
+def _segment(data: bytes, ranges: list[Span]) -> Segment:
+    pieces = Pieces(ranges)
+    return Segment(pieces.joined(data), pieces.place)
+
+
+def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
+    """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
+    places = [start for word, start in hits.words if word in prefixes]
+    places += hits.needles.get(Kind.MARK, ())
+    cut = frozenset(hits.needles.get(Kind.BROKEN, ()))
+    if not (places or cut) or b"\n" not in data:
+        return
+    others = frozenset(key_start(data, place) for place in places)
+    done = -1
+    for place in sorted({*places, *cut}):
+        if place < done or inside_word(data, place):
+            continue
+        end = row_end(data, place, _ROW_BYTES)
+        line_break = LINE_BREAK.match(data, end)
+        if not line_break:
+            done = end  # what begins later in this run ends there, too
+            continue
+        ranges = rows(data, key_start(data, place), end, line_break.end(), () if place in cut else others)
+        if len(ranges) > 1:
+            done = ranges[-1][1]
+            yield from _across(data, ranges, find)
+
+
+def key_start(data: bytes, place: int) -> int:
+    """Where the key begins whose keyword or mark stands at `place`."""
+    start = place
+    if before := _BEFORE_KEYWORD.get(data[place]):
+        while start and place - start < _LONGEST_BEFORE and before.match(data, start - 1):
+            start -= 1
+    return start
+
+
+def row_end(data: bytes, place: int, longest: int) -> int:
+    """Where the row of a key's characters ends that goes on from a keyword or mark at `place`."""
+    first = place + (data[place] in _BEFORE_KEYWORD)
+    run = KEY_RUN.match(data, first, place + longest)
+    return run.end() if run else first
+
+
+def inside_word(data: bytes, place: int) -> bool:
+    """Whether a letter or digit stands before a keyword that begins with one."""
+    return place > 0 and data[place] not in _BEFORE_KEYWORD and data[place - 1] < 128 and chr(data[place - 1]).isalnum()
+
+
+def rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:
+    """The stretch of key characters from `start` to `end`, the end of its line, and how it may go on from `following`.
+
+    It does not go on in a row that begins as one of the `others` does: a list of keys is no wrapped key.
+    """
+    line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
+    width = end - line if line else end
+    ranges = [(start, end)]
+    while len(ranges) < _ROWS and width <= _ROW_BYTES:
+        line = data.rfind(b"\n", end, following) + 1
+        run = KEY_RUN.match(data, following)
+        if not run or not run[0] or following in others:
+            break
+        ranges.append(run.span())
+        end = run.end()
+        line_break = LINE_BREAK.match(data, end)
+        if not line_break or end - line != width:
+            break
+        following = line_break.end()
+    return ranges
+
+
+def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
+    """What is found in the joined rows and not in one of them."""
+    pieces = Pieces(ranges)
+    text = pieces.joined(data)
+    for found in find(text):
+        match = _whole_rows(found, pieces)
+        spans = tuple(span for first, last in match.spans for span in pieces.place(first, last))
+        if len(spans) < 2:
+            continue
+        certain = match.known or aisa_shaped(match.secret.reveal())
+        if certain or goes_on(data, spans) or not _complete_before(match, spans[-1], text, find):
+            yield match.at(spans, ("wrapped", *match.encodings))
+
+
+def _whole_rows(match: Match, pieces: Pieces) -> Match:
+    """Where a row ends with the last character of a whole AIsa key, the next row is no part of it."""
+    end = match.start + AISA_KEY_LENGTH
+    value = match.secret.reveal()[:AISA_KEY_LENGTH]
+    if match.end <= end or match.encodings or not aisa_shaped(value) or len(pieces.place(end - 1, end + 1)) < 2:
+        return match
+    return replace(match, spans=((match.start, end),), secret=Secret(value))
+
+
+def _complete_before(match: Match, last: Span, text: bytes, find: Callable[[bytes], list[Match]]) -> bool:
+    """Whether the same would be found without the last row: then nothing says that the last row belongs to it."""
+    shorter = text[: match.end - (last[1] - last[0])]
+    return any(other.rule == match.rule and other.start == match.start for other in find(shorter))
+
+
+def goes_on(data: bytes, spans: tuple[Span, ...]) -> bool:
+    """Whether the last of these rows looks like the rest of a key: random, and in a line no longer than the first."""
+    start, end = spans[-1]
+    line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
+    first = data.rfind(b"\n", max(0, spans[0][0] - _ROW_BYTES), spans[0][0]) + 1
+    line_end = data.find(b"\n", end, end + _ROW_BYTES)
+    width = spans[0][1] - first
+    longest = (line_end if line_end >= 0 else min(len(data), end + _ROW_BYTES)) - line
+    if longest > width + 1 or data[end : end + 1] in {b"=", b":", b"("}:
+        return False
+    return len(spans) > 2 or (width >= _NARROWEST and looks_random(data[start:end]))
+
+
+def looks_random(row: bytes) -> bool:
+    digits = sum(chr(byte).isdigit() for byte in row)
+    changes = sum(
+        a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False)
+    )
+    return 0 < digits < len(row) or changes > 1

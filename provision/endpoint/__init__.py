@@ -1,0 +1,1 @@
+"""The user's machine: verify a bundle, plan, apply, and report status."""

@@ -1,0 +1,192 @@
+"""Who carries out the plan of an install: the disk, or nobody (`--dry-run`). The plan itself knows of neither.
+
+On the disk: under the home's lock, with the owner's rights, an interrupted change finished first, and all files through one
+transaction, so that a kill at any instant leaves the old or the new home.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from provision.endpoint.privileges import as_owner, link_target
+from provision.endpoint.state import FOLDER, JOURNAL, REMOVED
+from provision.errors import ProvisionError
+from provision.files import STAGED_SUFFIX, FileProblemError, Transaction, locked, recover, write_atomic
+from provision.hermes.facts import v0_19 as facts
+from provision.hermes.home import HomeFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from provision.endpoint.plan import Change, Plan
+    from provision.hermes.home import HermesFiles
+
+USER_FILES = (facts.ENV_NAME, facts.AUTH_NAME, facts.CONFIG_NAME)
+
+
+class ManagedScopeError(ProvisionError):
+    """Hermes' managed scope cannot be written."""
+
+
+class Writer(Protocol):
+    """Opens a home for an install and carries out what is planned for it."""
+
+    def opened(self, home: Path) -> AbstractContextManager[bool]:
+        """The home, ready to be read; also where a crash before had left something undone."""
+
+    def apply(self, home: Path, changes: Sequence[Change]) -> None:
+        """Change files of the home. Raises FileProblemError; the old ones then stay."""
+
+    def apply_managed(self, folder: Path, changes: Sequence[Change]) -> None:
+        """Change files of the managed scope."""
+
+    def after(self, files: HermesFiles, plan: Plan, hermes_profile: str | None) -> HermesFiles | None:
+        """The home's files as they are after the plan, when they need not be read again."""
+
+
+class Disk:
+    """Carries out plans for real. `user_home` is the folder below which a user's own links may lead."""
+
+    def __init__(self, user_home: Path | None) -> None:
+        self._user_home = user_home
+
+    @contextmanager
+    def opened(self, home: Path) -> Iterator[bool]:
+        """Lock and recover; yields whether an interrupted change was finished."""
+        with as_owner(home) as for_another:
+            if for_another:
+                self._user_home = None
+            try:
+                for folder in (home, home / FOLDER):
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as e:
+                raise FileProblemError(f"cannot make {home}: {e.strerror or e}", hint="nothing was changed") from e
+            with locked(home / FOLDER / "lock", "install"):
+                finished = recover(home, journal=JOURNAL, folders=_profile_folders(home))
+                _sweep(home / REMOVED)
+                _linked(home, self._user_home)
+                yield finished
+
+    def apply(self, home: Path, changes: Sequence[Change]) -> None:
+        """Files that are the user's own links are written through first, in order; the rest is one transaction."""
+        linked = _linked(home, self._user_home)
+        try:
+            with Transaction(home, journal=JOURNAL) as transaction:
+                for change in changes:
+                    if change.name in linked:
+                        continue
+                    if change.data is None:
+                        transaction.remove(change.name)
+                    else:
+                        transaction.write(change.name, change.data, mode=change.mode)
+                for change in changes:
+                    if change.name in linked and change.data is not None:
+                        _write_through(linked[change.name], change.data, change.mode)
+        except OSError as e:
+            raise FileProblemError(f"cannot write to {home}: {e.strerror or e}", hint="nothing was changed") from e
+
+    def apply_managed(self, folder: Path, changes: Sequence[Change]) -> None:
+        """The managed scope belongs to root and is readable by all; it never gets a secret."""
+        try:
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            for change in changes:
+                if change.data is not None:
+                    write_atomic(folder / change.name, change.data, mode=change.mode)
+        except (OSError, FileProblemError) as e:
+            raise ManagedScopeError(
+                f"the managed scope {folder} cannot be written: {e}",
+                hint="run as root, or name another with --managed-dir",
+            ) from e
+
+    def after(self, files: HermesFiles, plan: Plan, hermes_profile: str | None) -> HermesFiles | None:
+        """None: read the disk again."""
+
+
+class DryRun:
+    """Carries out nothing; tells what the files would be. `user_home` as for the disk."""
+
+    def __init__(self, user_home: Path | None) -> None:
+        self._user_home = user_home
+
+    @contextmanager
+    def opened(self, home: Path) -> Iterator[bool]:
+        """The home as it is."""
+        with as_owner(home) as for_another:
+            _linked(home, None if for_another else self._user_home)
+            yield False
+
+    def apply(self, home: Path, changes: Sequence[Change]) -> None:
+        """Nothing."""
+
+    def apply_managed(self, folder: Path, changes: Sequence[Change]) -> None:
+        """Nothing."""
+
+    def after(self, files: HermesFiles, plan: Plan, hermes_profile: str | None) -> HermesFiles | None:
+        """The files with the plan laid over them."""
+        managed = files.managed
+        if plan.managed:
+            managed = _over(managed or HomeFiles("the managed scope"), plan.managed)
+        if hermes_profile is not None and hermes_profile != "default":
+            path = f"{files.root.path}/{facts.PROFILES_FOLDER}/{hermes_profile}"
+            folder = files.profiles.get(hermes_profile, HomeFiles(path))
+            return replace(
+                files, profiles={**files.profiles, hermes_profile: _over(folder, plan.home)}, managed=managed
+            )
+        return replace(files, root=_over(files.root, plan.home), managed=managed)
+
+
+def _profile_folders(home: Path) -> list[str]:
+    """Hermes profiles that an install of the home writes to; those that are provisioned on their own have their own lock."""
+    folder = home / facts.PROFILES_FOLDER
+    try:
+        found = [each for each in folder.iterdir() if not each.is_symlink() and each.is_dir()]
+    except OSError:
+        return []
+    return [f"{facts.PROFILES_FOLDER}/{each.name}" for each in found if not (each / FOLDER).exists()]
+
+
+def _over(folder: HomeFiles, changes: Sequence[Change]) -> HomeFiles:
+    new = {c.name: c.data for c in changes}
+    return replace(
+        folder,
+        config=new.get(facts.CONFIG_NAME, folder.config),
+        env=new.get(facts.ENV_NAME, folder.env),
+        auth=new.get(facts.AUTH_NAME, folder.auth),
+    )
+
+
+def _linked(home: Path, user_home: Path | None) -> dict[str, Path]:
+    """The user's files that are links, and where they lie. Raises LinkedHomeError for those that are not to be followed."""
+    targets = {name: link_target(home / name, user_home) for name in USER_FILES}
+    return {name: target for name, target in targets.items() if target is not None}
+
+
+def _write_through(target: Path, data: bytes, mode: int) -> None:
+    for stray in target.parent.glob(f".{target.name}.*{STAGED_SUFFIX}"):
+        stray.unlink(missing_ok=True)
+    write_atomic(target, data, mode=mode)
+
+
+def _sweep(folder: Path) -> None:
+    if folder.is_dir():
+        for stray in folder.glob(f".*{STAGED_SUFFIX}"):
+            stray.unlink(missing_ok=True)
+
+
+def modes_of(home: Path) -> Mapping[str, int]:
+    """Permission bits of the user's files that are there, nothing on Windows."""
+    if os.name == "nt":
+        return {}
+    found = {}
+    for name in USER_FILES:
+        try:
+            found[name] = stat.S_IMODE((home / name).stat().st_mode)
+        except OSError:
+            continue
+    return found

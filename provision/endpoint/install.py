@@ -1,0 +1,179 @@
+"""`install`: verify a bundle, open it, bring a Hermes home to what it says, and check where requests go now.
+
+Every step is somebody else's: `fetch`, `opening`, `installing` (the plan), `writing` (the disk), `hermes.route`. This module
+is the order in which they happen: nothing is decrypted before everything is verified against what is installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.endpoint.apply import USER_FILES, modes_of
+from provision.endpoint.plan import PRIVATE, Before, Plan, env_values, plan_install
+from provision.endpoint.privileges import as_owner
+from provision.endpoint.processes import RunningHermes, running_hermes
+from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force, run_environment
+from provision.endpoint.state import FOLDER, Installed, kept_paths, key_in_place_since, read_installed
+from provision.endpoint.verify import OpenedBundle, OtherUserError, Policy, unsealed, verify
+from provision.errors import Severity
+from provision.fleet.desired import SecretDelivery
+from provision.hermes.facts import v0_19 as facts
+from provision.hermes.home import HomeFiles, default_home, effective_home, read_home
+from provision.keys.age import NoIdentityError, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from provision.bundle.manifest import Manifest
+    from provision.endpoint.apply import Writer
+    from provision.fleet.desired import Platform
+    from provision.hermes.home import HermesFiles
+    from provision.keys.age import Identity
+    from provision.signing.allowed_signers import AllowedSigner
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an install is asked to do. `home` None means the bundle's, else the platform's default."""
+
+    signers: Sequence[AllowedSigner]
+    identities: Sequence[Identity] = field(repr=False)
+    platform: Platform
+    home: Path | None = None
+    user: str | None = None
+    managed_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an install did, or would do, and where requests go after it."""
+
+    manifest: Manifest
+    home: Path
+    plan: Plan
+    check: RouteCheck
+    recovered: bool
+    running: tuple[RunningHermes, ...] | None
+    key_since: float | None = None
+    """When the key in force was put in place (Unix time): processes from before it hold another."""
+    managed_dir: Path | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the home's next request goes where the bundle says, with nothing in the way."""
+        return self.check.as_expected and not any(h.severity is Severity.ERROR for h in self.check.hazards)
+
+
+def install(
+    files: Mapping[str, bytes], request: Request, writer: Writer, *, environ: Mapping[str, str], now: datetime
+) -> Report:
+    """Install a fetched bundle. Raises the errors of `opening` and `installing`, LockedError and FileProblemError.
+
+    Whatever it raises, the home is the old one, or the next run finishes the new one.
+    """
+    own = [identity.recipient for identity in request.identities]
+    policy = Policy(request.signers, now, request.user, None, own if all(own) else ())
+    manifest = verify(files, policy).manifest
+    root = home_root(request.home, manifest, request.platform, environ)
+    home = effective_home(root, manifest.hermes_profile)
+    managed_dir = (request.managed_dir or Path(facts.MANAGED_DIR)) if manifest.managed else None
+    scope = managed_dir or managed_dir_in_force(environ)
+    with writer.opened(home) as recovered:
+        installed = read_installed(home)
+        verified = verify(files, dataclasses.replace(policy, installed=installed.manifest if installed else None))
+        opened = unsealed(verified, lambda sealed: _unseal(sealed, request.identities, verified.manifest))
+        before = read_home(root, managed_dir=scope)
+        plan = plan_install(
+            opened, _before(before, home, manifest, installed), stamp=f"{now:%Y%m%dT%H%M%SZ}-{manifest.generation}"
+        )
+        writer.apply(home, plan.home)
+    if managed_dir is not None and plan.managed:
+        writer.apply_managed(managed_dir, plan.managed)
+    with as_owner(home):
+        after = writer.after(before, plan, manifest.hermes_profile) or read_home(root, managed_dir=scope)
+    return Report(
+        manifest=manifest,
+        home=home,
+        plan=plan,
+        check=check_route(after, manifest, environ=_seen_by_hermes(environ, opened, managed_dir), now=now.timestamp()),
+        recovered=recovered,
+        running=running_hermes(home),
+        key_since=key_in_place_since(home),
+        managed_dir=managed_dir,
+    )
+
+
+def home_root(chosen: Path | None, manifest: Manifest, platform: Platform, environ: Mapping[str, str]) -> Path:
+    """The root of the Hermes home: as chosen, else as the bundle says, else the platform's default."""
+    if chosen is not None:
+        return chosen.absolute()
+    if manifest.hermes_home is None:
+        return Path(default_home(platform, environ)).absolute()
+    user_home = environ.get("HOME") or environ.get("USERPROFILE")
+    named = manifest.hermes_home
+    if named.startswith("~/") and user_home:
+        return Path(user_home, named[2:]).absolute()
+    return Path(named).absolute()
+
+
+def folder_of(files: HermesFiles, hermes_profile: str | None, home: Path) -> HomeFiles:
+    """The files of the home itself or of the Hermes profile that an install is for."""
+    if hermes_profile is None or hermes_profile == "default":
+        return files.root
+    return files.profiles.get(hermes_profile, HomeFiles(str(home)))
+
+
+def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: Installed | None) -> Before:
+    modes = modes_of(home)
+    loose = modes.get(facts.ENV_NAME, PRIVATE) & ~PRIVATE
+    return Before(
+        files=folder_of(files, manifest.hermes_profile, home),
+        managed=files.managed if manifest.managed else None,
+        installed=installed,
+        names=kept_paths(home),
+        profiles=_profiles_of(files, home, manifest),
+        loose=frozenset({facts.ENV_NAME} if loose else ()),
+        modes=modes,
+    )
+
+
+def _profiles_of(files: HermesFiles, home: Path, manifest: Manifest) -> dict[str, HomeFiles]:
+    """The Hermes profiles whose copies of a replaced key are ours to replace: none for a bundle that is for one of them.
+
+    Not those with an installation of their own, nor what lies behind a link, nor what cannot be read.
+    """
+    if manifest.hermes_profile not in (None, "default"):
+        return {}
+    folder = home / facts.PROFILES_FOLDER
+    return {
+        name: profile
+        for name, profile in files.profiles.items()
+        if not profile.unreadable
+        and not (folder / name / FOLDER).exists()
+        and not any((folder / name / part).is_symlink() for part in ("", *USER_FILES))
+        and not folder.is_symlink()
+    }
+
+
+def _unseal(sealed: bytes, identities: Sequence[Identity], manifest: Manifest) -> bytes:
+    try:
+        return unseal(sealed, identities)
+    except NoIdentityError as e:
+        raise OtherUserError(
+            f"the bundle is sealed for {manifest.user!r} on another machine: no identity here opens it",
+            hint="send IT the output of `provision enroll` on this machine, or name the right key with --identity",
+        ) from e
+
+
+def _seen_by_hermes(environ: Mapping[str, str], opened: OpenedBundle, managed_dir: Path | None) -> dict[str, str]:
+    """The environment that Hermes is meant to be started in: through `provision run` when the key is delivered so."""
+    seen = dict(environ)
+    if opened.manifest.secret_delivery is SecretDelivery.RUN:
+        seen = run_environment(environ, env_values(opened.env))[0]
+    if managed_dir is not None and str(managed_dir) != facts.MANAGED_DIR:
+        seen["HERMES_MANAGED_DIR"] = str(managed_dir)
+    return seen

@@ -1,0 +1,274 @@
+"""What an install would do to a home, worked out over bytes alone.
+
+Everything of the user's own stays. Ours is set; what we set last time and no longer set goes, unless the user changed it since;
+what would lead requests elsewhere goes too, and is listed. The plan names whole files with their new bytes, in an order in
+which every step leaves a home that works: the key first, `config.yaml` as the switch after it, our own notes last.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from provision.bundle.diff import flattened
+from provision.bundle.manifest import MANIFEST, SIGNATURE
+from provision.detect.fingerprint import fingerprint
+from provision.endpoint.replace_old_key import planned_swap, swapped_profiles
+from provision.endpoint.state import REMOVED, KeptFiles, KeptPaths
+from provision.errors import ProvisionError
+from provision.fleet.desired import SecretDelivery
+from provision.hermes.config.merge import Merged, clean_auth, clean_config, merge_config
+from provision.hermes.env.dotenv import check_value, edit, read_raw
+from provision.hermes.facts import v0_19 as facts
+from provision.hermes.old_key import swap_auth, swap_config, swap_env
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from provision.bundle.manifest import Manifest
+    from provision.endpoint.state import Installed
+    from provision.endpoint.verify import OpenedBundle
+    from provision.hermes.home import HomeFiles
+    from provision.hermes.old_key import Swap, Swapped
+    from provision.hermes.removed import Removed
+
+PRIVATE, PUBLIC = 0o600, 0o644
+
+
+class UnreadableHomeError(ProvisionError):
+    """A file of the home is there and cannot be read, so it cannot be merged and is not overwritten."""
+
+
+class BadEnvError(ProvisionError):
+    """The sealed `.env` holds something else than what we write; a bundle of ours never does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New bytes for a file, relative to its folder; None removes it."""
+
+    name: str
+    data: bytes | None = field(repr=False)
+    mode: int = PRIVATE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An install as changes to files, and in words. `home` and `managed` are in the order in which they are to be made."""
+
+    home: tuple[Change, ...]
+    managed: tuple[Change, ...] = ()
+    set_: tuple[str, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    kept_settings: int = 0
+    kept_lines: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is already as it should be."""
+        return not self.home and not self.managed
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A home before an install. `loose` names files that others may read and must not."""
+
+    files: HomeFiles
+    managed: HomeFiles | None
+    installed: Installed | None
+    names: KeptPaths
+    profiles: Mapping[str, HomeFiles] = field(default_factory=dict)
+    """Hermes profiles inside this home that are not provisioned on their own."""
+    loose: frozenset[str] = frozenset()
+    modes: Mapping[str, int] = field(default_factory=dict)
+
+
+def env_values(env: bytes) -> dict[str, str]:
+    """The decrypted `.env` as names and values. Raises BadEnvError, which quotes nothing."""
+    values: dict[str, str] = {}
+    try:
+        lines = env.decode("ascii").splitlines()
+    except UnicodeDecodeError as e:
+        raise BadEnvError("the sealed .env is not plain text", hint="have IT render again") from e
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.partition("=")
+        if not equals or name in values or check_value(name, value) is not None:
+            raise BadEnvError(
+                f"line {number} of the sealed .env is not a NAME=value of ours", hint="have IT render again"
+            )
+        values[name] = value
+    return values
+
+
+def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
+    """How to bring the home to what the bundle says. `stamp` names the note of what is removed, sortable by time.
+
+    Raises UnreadableHomeError and BadEnvError, and what the merge raises for a config.yaml that is not YAML.
+    """
+    for folder in (before.files, before.managed):
+        for name, reason in (folder.unreadable if folder else {}).items():
+            raise UnreadableHomeError(
+                f"{name} cannot be read: {reason}", hint="mend that first; it would be overwritten"
+            )
+    manifest, files = opened.manifest, before.files
+    values = env_values(opened.env)
+    if manifest.key_env not in values:
+        raise BadEnvError(f"the sealed .env does not set {manifest.key_env}", hint="have IT render again")
+    swap = planned_swap(manifest, values[manifest.key_env], before.installed, (files, *before.profiles.values()))
+    steps = _Steps(before, swap)
+    steps.env(manifest, values)
+    merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
+    steps.auth(merged.pools)
+    steps.profiles()
+    if merged.data or files.config is not None:
+        steps.put(facts.CONFIG_NAME, files.config, merged.data, before.modes.get(facts.CONFIG_NAME, PRIVATE))
+    steps.keep(opened, values)
+    if steps.removed:
+        steps.put(f"{REMOVED}/{stamp}.json", None, _removed_note(manifest, steps.removed))
+    return Plan(
+        home=tuple(steps.changes),
+        managed=tuple(steps.managed_changes),
+        set_=tuple(steps.set_),
+        removed=tuple(steps.removed),
+        kept_settings=steps.kept_settings,
+        kept_lines=sum(
+            1 for name in read_raw(files.env or b"") if name not in values and name in read_raw(steps.env_after)
+        ),
+        notes=tuple(steps.notes),
+    )
+
+
+class _Steps:
+    """Collects the changes of one plan."""
+
+    def __init__(self, before: Before, swap: Swap | None) -> None:
+        self.before = before
+        self.swap = swap
+        self.changes: list[Change] = []
+        self.managed_changes: list[Change] = []
+        self.set_: list[str] = []
+        self.removed: list[Removed] = []
+        self.notes: list[str] = []
+        self.kept_settings = 0
+        self.env_after = before.files.env or b""
+
+    def put(self, name: str, was: bytes | None, data: bytes | None, mode: int = PRIVATE) -> None:
+        if data != was or (data is not None and name in self.before.loose):
+            self.changes.append(Change(name, data, mode))
+
+    def env(self, manifest: Manifest, values: Mapping[str, str]) -> None:
+        """The `.env`: our lines, without those that hijack and those of ours that are over."""
+        files = self.before.files
+        written = dict(values)
+        gone = set(facts.HIJACKING_ENV) | self._former(manifest, values)
+        if manifest.secret_delivery is SecretDelivery.RUN:
+            del written[manifest.key_env]
+            gone.add(manifest.key_env)
+        own = (
+            self._swapped(swap_env(files.env, self.swap, facts.ENV_NAME), {*written, *gone}) if self.swap else files.env
+        )
+        edited = edit(own, written, gone)
+        self.env_after = edited.data
+        self.removed += edited.removed
+        self.notes += edited.notes
+        was = read_raw(files.env or b"")
+        self.set_ += [f".env: {name}" for name, value in written.items() if was.get(name) != value]
+        if files.env is not None or edited.data:
+            self.put(facts.ENV_NAME, files.env, edited.data)
+
+    def _former(self, manifest: Manifest, values: Mapping[str, str]) -> set[str]:
+        """Lines that the last install set and this one does not, unless the user has changed them since."""
+        installed = self.before.installed
+        if installed is None:
+            return set()
+        was = read_raw(self.before.files.env or b"")
+        salt = installed.manifest.salt
+        return {
+            name
+            for name, mark in installed.marks.items()
+            if name not in values and (value := was.get(name)) is not None and fingerprint(value, salt) == mark
+        }
+
+    def auth(self, pools: tuple[str, ...]) -> None:
+        """`auth.json` without keys of its own for our gateway."""
+        files = self.before.files
+        data, removed = clean_auth(files.auth, *pools)
+        self.removed += removed
+        if self.swap:
+            data = self._swapped(swap_auth(data, self.swap, facts.AUTH_NAME))
+        self.put(facts.AUTH_NAME, files.auth, data)
+
+    def profiles(self) -> None:
+        """Hermes profiles of this home: only copies of the replaced key."""
+        for name, was, swapped in swapped_profiles(self.before.profiles, self.swap) if self.swap else ():
+            self.put(name, was, self._swapped(swapped))
+
+    def _swapped(self, swapped: Swapped, ours: Container[str] = ()) -> bytes | None:
+        self.removed += [each for each in swapped.replaced if each.where not in ours]
+        self.notes += swapped.left
+        return swapped.data
+
+    def _config(self) -> bytes | None:
+        """The user's config.yaml, copies of the replaced key in it already a reference."""
+        current = self.before.files.config
+        return self._swapped(swap_config(current, self.swap, facts.CONFIG_NAME)) if self.swap else current
+
+    def merged(self, opened: OpenedBundle) -> Merged:
+        """The user's config.yaml with the rendering in it."""
+        files, installed = self.before.files, self.before.installed
+        last = installed.kept.rendering if installed and not installed.manifest.managed else None
+        merged = merge_config(self._config(), last, opened.verified.config)
+        self.removed += merged.removed
+        self.notes += merged.notes
+        self._describe(files.config, merged.data, opened.verified.config)
+        return merged
+
+    def managed(self, opened: OpenedBundle) -> Merged:
+        """The rendering goes to the managed scope, which everybody can read; the user's own config is only cleaned."""
+        scope, installed = self.before.managed, self.before.installed
+        was_env, was_config = (scope.env, scope.config) if scope else (None, None)
+        last = installed.kept.rendering if installed else None
+        before_managed = bool(installed and installed.manifest.managed)
+        pins = dict(facts.MANAGED_ENV_PINS)
+        edited = edit(was_env, pins, {*facts.HIJACKING_ENV, opened.manifest.key_env} - pins.keys())
+        config = merge_config(was_config, last if before_managed else None, opened.verified.config)
+        cleaned = clean_config(self._config(), None if before_managed else last, opened.verified.config)
+        self.removed += (*edited.removed, *config.removed, *cleaned.removed)
+        self.notes += (*config.notes, *cleaned.notes)
+        self._describe(was_config, config.data, opened.verified.config)
+        for name, was, data in ((facts.ENV_NAME, was_env, edited.data), (facts.CONFIG_NAME, was_config, config.data)):
+            if data != was:
+                self.managed_changes.append(Change(name, data, PUBLIC))
+        return cleaned
+
+    def _describe(self, was: bytes | None, becomes: bytes, ours: bytes) -> None:
+        before, after, rendering = flattened(was or b""), flattened(becomes), flattened(ours)
+        self.set_ += [
+            f"config.yaml: {path} = {value}"
+            for path, value in after.items()
+            if path in rendering and before.get(path) != value and not path.startswith("x_provision")
+        ]
+        self.kept_settings += sum(1 for path in after if path not in rendering and path in before)
+
+    def keep(self, opened: OpenedBundle, values: Mapping[str, str]) -> None:
+        """Our own notes, after everything that they speak of."""
+        manifest, names = opened.manifest, self.before.names
+        kept = self.before.installed.kept if self.before.installed else KeptFiles()
+        run = manifest.secret_delivery is SecretDelivery.RUN
+        marks = {name: fingerprint(value, manifest.salt) for name, value in values.items()}
+        bundle = opened.verified
+        self.put(names.rendering, kept.rendering, bundle.config)
+        self.put(names.sealed_env, kept.sealed_env, bundle.sealed_env if run else None)
+        self.put(names.marks, kept.marks, (json.dumps(marks, indent=1, sort_keys=True) + "\n").encode())
+        self.put(names.welcome, kept.welcome, bundle.welcome)
+        self.put(names.signature, kept.signature, bundle.files[SIGNATURE])
+        self.put(names.manifest, kept.manifest, bundle.files[MANIFEST])
+
+
+def _removed_note(manifest: Manifest, removed: list[Removed]) -> bytes:
+    """What was taken out, with every secret masked: enough to see what stood there, not enough to use it."""
+    items = [{"file": r.file, "where": r.where, "why": r.why, "was": r.masked} for r in removed]
+    note = {"schema": "provision/removed/v1", "generation": manifest.generation, "removed": items}
+    return (json.dumps(note, ensure_ascii=False, indent=2) + "\n").encode()

@@ -1,0 +1,128 @@
+"""Which Hermes processes are running and have read the old settings: they must be restarted to see new ones.
+
+On Linux only, from /proc; elsewhere the honest answer is that we cannot tell. Hermes 0.19 reads its key when it starts, so a
+process that started before the key in force was installed holds the one before. Its messaging gateway is the exception: it reads
+`.env` again before each turn, so of that one we cannot tell.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from provision.endpoint.state import key_in_place_since
+
+_NAMES = frozenset({"hermes", "hermes-agent", "hermes-gateway", "hermes.exe", "Hermes", "hermes-desktop"})
+_MODULES = ("hermes_cli", "gateway.run", "run_agent")
+_MAX_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHermes:
+    """A process that looks like Hermes; `what` is its program and first word, never a whole command line."""
+
+    pid: int
+    what: str
+    same_home: bool | None
+    """Whether it uses this home; None when its environment cannot be read."""
+    started: float | None = None
+    """Unix time; None when that cannot be told."""
+
+    def holds_older_than(self, moment: float) -> bool | None:
+        """Whether it holds a key from before a moment (Unix time); None when that cannot be told."""
+        if self.started is None:
+            return None
+        if self.started >= moment:
+            return False
+        return None if "gateway" in self.what else True
+
+
+def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHermes, ...] | None:
+    """Hermes processes that use `home`, or may; None where this cannot be told (not Linux)."""
+    if not sys.platform.startswith("linux") or not proc.is_dir():
+        return None
+    found = []
+    boot = _boot_time(proc)
+    for entry in proc.iterdir():
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = _read(entry / "cmdline").split(b"\0")
+        except OSError:
+            continue
+        what = _hermes_words([word.decode("utf-8", "replace") for word in words if word])
+        if what is None:
+            continue
+        same = _same_home(entry, home)
+        if same is not False:
+            found.append(RunningHermes(int(entry.name), what, same, _started(entry, boot)))
+    return tuple(sorted(found, key=lambda p: p.pid))
+
+
+def holding_old_key(home: Path) -> tuple[RunningHermes, ...] | None:
+    """Processes that hold, or may hold, a key from before the one in force; None where nothing can be told."""
+    since = key_in_place_since(home)
+    running = running_hermes(home) if since is not None else None
+    if since is None or running is None:
+        return None
+    return tuple(process for process in running if process.holds_older_than(since) is not False)
+
+
+def _hermes_words(words: list[str]) -> str | None:
+    """`hermes gateway` and the like when a command line is Hermes': the program itself, or Python running it."""
+    for at, word in enumerate(words[:3]):
+        name = word.rpartition("/")[2]
+        module = words[at - 1 : at] == ["-m"] and word.startswith(_MODULES)
+        if name in _NAMES or module:
+            following = words[at + 1] if len(words) > at + 1 else ""
+            return f"{name} {following}".strip() if following.isalpha() else name
+        if at == 0 and not name.startswith(("python", "node", "uv")):
+            return None
+    return None
+
+
+def _same_home(entry: Path, home: Path) -> bool | None:
+    try:
+        environ = dict(item.partition(b"=")[::2] for item in _read(entry / "environ").split(b"\0"))
+    except OSError:
+        return _other_owner(entry, home)
+    chosen = environ.get(b"HERMES_HOME", b"").decode("utf-8", "surrogateescape")
+    user = environ.get(b"HOME", b"").decode("utf-8", "surrogateescape")
+    theirs = Path(chosen) if chosen else Path(user) / ".hermes"
+    try:
+        return theirs.resolve() in (home.resolve(), home.parent.parent.resolve())
+    except OSError:
+        return None
+
+
+def _other_owner(entry: Path, home: Path) -> bool | None:
+    """False for a process of somebody who does not own the home: on a shared machine everybody sees everybody's."""
+    try:
+        return None if entry.stat().st_uid == home.stat().st_uid else False
+    except OSError:
+        return None
+
+
+def _boot_time(proc: Path) -> float | None:
+    try:
+        line = next(line for line in _read(proc / "stat").splitlines() if line.startswith(b"btime "))
+        return float(line.split()[1])
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+
+
+def _started(entry: Path, boot: float | None) -> float | None:
+    """When a process started: field 22 of its `stat`, in clock ticks since the boot (proc(5)). Good to a second or so."""
+    try:
+        after_name = _read(entry / "stat").rpartition(b")")[2].split()
+        ticks = int(after_name[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    return None if boot is None else boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES)

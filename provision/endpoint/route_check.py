@@ -1,0 +1,117 @@
+"""Whether a home's next request goes where its bundle says: the guide's three key checks, on the route that Hermes takes.
+
+A valid model id, as installed; the base URL, exactly; the custom provider with the provisioned key, and no other route.
+What cannot be told is never right.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.detect.fingerprint import fingerprint
+from provision.errors import Severity
+from provision.fleet.desired import ApiMode
+from provision.hermes.facts import v0_19 as facts
+from provision.hermes.routing.route import Expected, Hazard, Route, resolve_route
+from provision.hermes.routing.wire import model_on_wire, request_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.bundle.manifest import Manifest
+    from provision.hermes.home import HermesFiles
+
+STRIPPED = (*facts.HIJACKING_ENV, *facts.MODEL_ENV_ELSEWHERE)
+"""Variables that `provision run` takes out of a command's environment, because they would change its route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One of the guide's checks; the texts hold no secret."""
+
+    ok: bool
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCheck:
+    """A home's route against its manifest. `checks` are `model`, `base_url` and `provider`."""
+
+    route: Route
+    checks: Mapping[str, Check]
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        return self.route.hazards
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether all three checks hold and the route is known."""
+        return self.route.refusal is None and self.route.unknown is None and all(c.ok for c in self.checks.values())
+
+
+def check_route(
+    files: HermesFiles, manifest: Manifest, *, environ: Mapping[str, str], now: float | None = None
+) -> RouteCheck:
+    """Resolve the route of a home and compare it with what the manifest says. Pure."""
+    mode = ApiMode.CHAT_COMPLETIONS if manifest.api_mode is ApiMode.AUTO else manifest.api_mode
+    model = model_on_wire(manifest.model, mode)
+    route = resolve_route(
+        files,
+        environ=environ,
+        fingerprint=lambda key: fingerprint(key, manifest.salt),
+        hermes_profile=manifest.hermes_profile,
+        expected=Expected(
+            provider=manifest.provider,
+            base_url=manifest.base_url,
+            model=model,
+            api_mode=manifest.api_mode,
+            key_env=manifest.key_env,
+            key_fingerprint=manifest.key_fingerprint,
+            managed=manifest.managed,
+        ),
+        now=now,
+    )
+    url = request_url(manifest.base_url, mode)[0]
+    provider = f"custom:{manifest.provider}"
+    errors = [h.id for h in route.hazards if h.severity is Severity.ERROR]
+    keyed = route.key_fingerprint == manifest.key_fingerprint
+    named = route.provider.removeprefix("custom:").lower() == manifest.provider.lower()
+    actual = f"{route.provider or 'none'}, key {route.key_fingerprint or 'none'} from {route.key_source}"
+    checks = {
+        "model": Check(route.model == model, model, _told(route, route.model)),
+        "base_url": Check(route.url == url, url, _told(route, route.url)),
+        "provider": Check(
+            named and keyed and not errors,
+            f"{provider}, key {manifest.key_fingerprint}",
+            actual + (f"; {', '.join(dict.fromkeys(errors))}" if errors else ""),
+        ),
+    }
+    return RouteCheck(route, checks)
+
+
+def _told(route: Route, value: str | None) -> str:
+    if value is not None:
+        return value
+    if route.refusal:
+        return f"none: Hermes stops: {route.refusal}"
+    return f"cannot tell: {route.unknown}" if route.unknown else "none"
+
+
+def managed_dir_in_force(environ: Mapping[str, str]) -> Path | None:
+    """The managed scope that Hermes reads in this environment: `HERMES_MANAGED_DIR` if that is a folder, /etc/hermes if unset."""
+    if os.name == "nt":
+        return None
+    named = environ.get("HERMES_MANAGED_DIR", "").strip()
+    path = Path(named or facts.MANAGED_DIR)
+    return path if path.is_dir() else None
+
+
+def run_environment(environ: Mapping[str, str], values: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The environment for `provision run`: `values` added, hijacking variables taken out; and the names of those."""
+    stripped = tuple(name for name in STRIPPED if name in environ and name != "HERMES_HOME")
+    return {k: v for k, v in environ.items() if k not in stripped} | dict(values), stripped

@@ -1,0 +1,110 @@
+"""`run`: start a command with the sealed `.env` in its environment, and nowhere else.
+
+For homes whose key is delivered as `secret_delivery: run`: the key is decrypted into memory, put into the environment of the
+command, and never written. On POSIX systems the command replaces this process, so signals, terminal and exit code are its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from provision.bundle.manifest import SEALED_ENV
+from provision.endpoint.plan import env_values
+from provision.endpoint.route_check import run_environment
+from provision.endpoint.state import require_installed
+from provision.endpoint.verify import Policy, unsealed, verify
+from provision.errors import ProvisionError
+from provision.files import read_optional
+from provision.fleet.desired import SecretDelivery
+from provision.hermes.env.dotenv import read_raw
+from provision.hermes.home import MAX_FILE_BYTES, HomePaths, effective_home
+from provision.keys.age import unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.bundle.manifest import Manifest
+    from provision.keys.age import Identity
+    from provision.signing.allowed_signers import AllowedSigner
+
+
+class NotForRunError(ProvisionError):
+    """The key of this home is delivered in its `.env`; there is nothing for `run` to open."""
+
+
+class PreferredLineError(ProvisionError):
+    """The home's `.env` has a line that Hermes would prefer to what `run` provides."""
+
+
+class CommandNotFoundError(ProvisionError):
+    """There is no such command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The environment for a command; `stripped` names the variables that were taken out of it."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    stripped: tuple[str, ...]
+    manifest: Manifest
+
+
+def prepare_run(
+    root: Path,
+    *,
+    hermes_profile: str | None,
+    signers: Sequence[AllowedSigner],
+    identities: Callable[[], Sequence[Identity]],
+    environ: Mapping[str, str],
+    now: datetime,
+    pin_home: bool = False,
+) -> Prepared:
+    """Verify what is installed, open the sealed `.env`, and make the command's environment.
+
+    `identities` is asked only once everything is verified. `pin_home` also sets HERMES_HOME, for a home that is not the
+    default one. Raises NotInstalledError, NotForRunError, PreferredLineError and the errors of `opening`.
+    """
+    home = effective_home(root, hermes_profile)
+    installed = require_installed(home)
+    manifest = installed.manifest
+    if manifest.secret_delivery is not SecretDelivery.RUN:
+        raise NotForRunError(
+            f"the key of {home} stands in its .env, so there is nothing to decrypt",
+            hint="start the command without `provision run`",
+        )
+    verified = verify(installed.bundle_files(), Policy(signers, now), content=(SEALED_ENV,))
+    values = env_values(unsealed(verified, lambda sealed: unseal(sealed, identities())).env)
+    lines = read_raw(read_optional(HomePaths(home).env, MAX_FILE_BYTES) or b"")
+    if manifest.key_env in lines:
+        raise PreferredLineError(
+            f"{HomePaths(home).env} has a line {manifest.key_env}=, which Hermes would prefer",
+            hint="remove that line, or install again",
+        )
+    made, stripped = run_environment(environ, values)
+    if pin_home or hermes_profile is not None:
+        made["HERMES_HOME"] = str(home)
+    return Prepared(made, stripped, manifest)
+
+
+def execute(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Become the command (POSIX), or run it and exit with its code (Windows). Raises CommandNotFoundError."""
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        hint = "name it after `--`, as in: provision run -- hermes"
+        raise CommandNotFoundError(f"there is no command {command[0]!r}", hint=hint)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "nt":
+        done = subprocess.run([program, *command[1:]], env=dict(environ), check=False)  # noqa: S603  the user's own command
+        raise SystemExit(done.returncode)
+    try:
+        os.execve(program, list(command), dict(environ))  # noqa: S606  the user's own command
+    except OSError as e:
+        raise CommandNotFoundError(f"{program} cannot be run: {e.strerror}", hint="is it a program?") from e

@@ -1,0 +1,160 @@
+"""What is installed in a Hermes home: our folder `.provision/` beside the user's files.
+
+It holds the manifest and its signature, the rendering as last installed (the base of the next merge), marks of the `.env` lines
+that we set (fingerprints, so that a later install can tell ours from the user's), the user's page, and, when the key is
+delivered through `provision run`, the sealed `.env`. No secret stands there in clear.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from provision.bundle.manifest import (
+    CONFIG,
+    MANIFEST,
+    SEALED_ENV,
+    SIGNATURE,
+    WELCOME,
+    BadManifestError,
+    Manifest,
+    parse_manifest,
+)
+from provision.endpoint.fetch import LIMITS
+from provision.errors import ProvisionError
+from provision.files import read_optional
+from provision.hermes.home import HomePaths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FOLDER = ".provision"
+JOURNAL = f"{FOLDER}/transaction.json"
+REMOVED = f"{FOLDER}/removed"
+_MAX_MARKS_BYTES = 256 << 10
+
+
+class NotInstalledError(ProvisionError):
+    """This home was not set up by provision."""
+
+
+class BrokenInstallationError(ProvisionError):
+    """What we keep in the home cannot be read; the message says which file."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFiles:
+    """The files of `.provision/`, as bytes; None for those that are absent."""
+
+    manifest: bytes | None = None
+    signature: bytes | None = None
+    rendering: bytes | None = None
+    sealed_env: bytes | None = field(default=None, repr=False)
+    marks: bytes | None = None
+    welcome: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An installation: the manifest in force and what was kept of its bundle."""
+
+    manifest: Manifest
+    kept: KeptFiles
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Names of the `.env` lines we set, with the fingerprint of each value; empty when the file is not readable."""
+        try:
+            plain = json.loads(self.kept.marks or b"{}")
+        except ValueError:
+            return {}
+        return {str(k): str(v) for k, v in plain.items()} if isinstance(plain, dict) else {}
+
+    def bundle_files(self) -> dict[str, bytes]:
+        """What is kept, under the names that the bundle had."""
+        kept = self.kept
+        pairs = {
+            MANIFEST: kept.manifest,
+            SIGNATURE: kept.signature,
+            CONFIG: kept.rendering,
+            SEALED_ENV: kept.sealed_env,
+            WELCOME: kept.welcome,
+        }
+        return {name: data for name, data in pairs.items() if data is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPaths:
+    """Where the kept files lie, relative to the home, as POSIX paths."""
+
+    manifest: str
+    signature: str
+    rendering: str
+    sealed_env: str
+    marks: str
+    welcome: str
+
+
+def kept_paths(home: Path) -> KeptPaths:
+    """The kept files of a home, relative to it."""
+    paths = HomePaths(home)
+    manifest = paths.manifest.relative_to(home).as_posix()
+    return KeptPaths(
+        manifest=manifest,
+        signature=f"{manifest}.sig",
+        rendering=paths.rendering.relative_to(home).as_posix(),
+        sealed_env=paths.sealed_env.relative_to(home).as_posix(),
+        marks=f"{FOLDER}/env-marks.json",
+        welcome=f"{FOLDER}/{WELCOME}",
+    )
+
+
+def read_kept(home: Path) -> KeptFiles:
+    """Every kept file of a home, as bytes. Raises FileProblemError for what cannot be read."""
+    names = kept_paths(home)
+
+    def read(name: str, limit_bytes: int) -> bytes | None:
+        return read_optional(home / name, limit_bytes)
+
+    return KeptFiles(
+        manifest=read(names.manifest, LIMITS[MANIFEST]),
+        signature=read(names.signature, LIMITS[SIGNATURE]),
+        rendering=read(names.rendering, LIMITS[CONFIG]),
+        sealed_env=read(names.sealed_env, LIMITS[SEALED_ENV]),
+        marks=read(names.marks, _MAX_MARKS_BYTES),
+        welcome=read(names.welcome, LIMITS[WELCOME]),
+    )
+
+
+def read_installed(home: Path) -> Installed | None:
+    """What is installed in a home; None when nothing is. Raises BrokenInstallationError."""
+    kept = read_kept(home)
+    if kept.manifest is None:
+        return None
+    try:
+        return Installed(parse_manifest(kept.manifest), kept)
+    except BadManifestError as e:
+        raise BrokenInstallationError(
+            f"{home / kept_paths(home).manifest}: {e.message}", hint="move that file away, then install again"
+        ) from e
+
+
+def key_in_place_since(home: Path) -> float | None:
+    """When the installed key was put in place (Unix time): our marks of it are written only when it changes."""
+    try:
+        return (home / kept_paths(home).marks).stat().st_mtime
+    except OSError:
+        return None
+
+
+def require_installed(home: Path) -> Installed:
+    """What is installed in a home. Raises NotInstalledError and BrokenInstallationError."""
+    found = read_installed(home)
+    if found is None:
+        raise NotInstalledError(
+            f"{home} was not set up by provision",
+            hint="`provision install BUNDLE` sets it up; --home names another home",
+        )
+    return found

@@ -1,0 +1,175 @@
+"""What is installed in a home, whether its files are still as installed, and where its next request would go.
+
+Looks, never writes. Without an installation there is still a route and its hazards, only nothing to compare them with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.bundle.diff import flattened
+from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.endpoint.install import folder_of
+from provision.endpoint.privileges import as_owner
+from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
+from provision.endpoint.state import Installed, read_installed
+from provision.endpoint.verify import Policy, verified_manifest
+from provision.errors import ProvisionError, Severity
+from provision.fleet.desired import SecretDelivery
+from provision.hermes.env.dotenv import read_raw
+from provision.hermes.facts import v0_19 as facts
+from provision.hermes.home import effective_home, read_home
+from provision.hermes.routing.route import Hazard, Route, resolve_route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.hermes.home import HomeFiles
+    from provision.signing.allowed_signers import AllowedSigner
+
+
+_SHOWN = {
+    *("user", "profile", "platform", "generation", "created", "expires", "provider", "base_url", "api_mode", "model"),
+    *("key_env", "key_fingerprint", "secret_delivery", "managed", "hermes_profile"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One way in which a file is no longer as it was installed; no value that may be a secret is in `what`."""
+
+    file: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A home as it is. `check` is None when nothing is installed; `route` is there in any case."""
+
+    home: Path
+    installed: Installed | None
+    route: Route
+    check: RouteCheck | None
+    drift: tuple[Drift, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Installed, no drift, all checks hold, no hazard that is an error."""
+        dangers = any(h.severity is Severity.ERROR for h in self.route.hazards)
+        return self.check is not None and self.check.as_expected and not self.drift and not dangers
+
+
+def status(
+    root: Path,
+    *,
+    signers: Sequence[AllowedSigner],
+    environ: Mapping[str, str],
+    now: datetime,
+    hermes_profile: str | None = None,
+) -> Status:
+    """Look at the home below `root` (the root home, or its Hermes profile), as Hermes would see it started in `environ`.
+
+    For a home whose key only comes through `provision run`, that is the environment which `run` would give.
+    """
+    home = effective_home(root, hermes_profile)
+    with as_owner(home):  # root looks at somebody's home with that user's rights, as it does when it installs
+        installed = read_installed(home)
+        files = read_home(root, managed_dir=managed_dir_in_force(environ))
+    if installed is None:
+        route = resolve_route(
+            files,
+            environ=environ,
+            fingerprint=lambda key: fingerprint(key, UNPROVISIONED_SALT),
+            hermes_profile=hermes_profile,
+            now=now.timestamp(),
+        )
+        return Status(home, None, route, None, ())
+    manifest = installed.manifest
+    check = check_route(files, manifest, environ=environ, now=now.timestamp())
+    folder = folder_of(files, manifest.hermes_profile, home)
+    drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed))
+    return Status(home, installed, check.route, check, drift)
+
+
+def _bundle_drift(installed: Installed, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:
+    """What we keep: is the manifest still one that a trusted signer signed, and still in force?"""
+    kept, manifest = installed.kept, installed.manifest
+    folder = ".provision"
+    try:
+        verified_manifest(kept.manifest or b"", kept.signature or b"", Policy(signers, now))
+    except ProvisionError as e:
+        yield Drift(f"{folder}/manifest.json", e.message)
+    if now >= manifest.expires_at:
+        yield Drift(f"{folder}/manifest.json", f"the bundle expired on {manifest.expires}: ask IT for a new one")
+    if kept.rendering is None or _sha256(kept.rendering) != manifest.files.config:
+        yield Drift(f"{folder}/rendering.yaml", "the copy of the last rendering is missing or altered")
+    if manifest.secret_delivery is SecretDelivery.RUN and (
+        kept.sealed_env is None or _sha256(kept.sealed_env) != manifest.files.sealed_env
+    ):
+        yield Drift(f"{folder}/env.age", "the sealed .env is missing or altered: `provision run` cannot open it")
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # noqa: PLC0415  beside its only use
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _file_drift(installed: Installed, folder: HomeFiles, managed: HomeFiles | None) -> Iterator[Drift]:
+    """The user's files: do they still say what the rendering says, and hold the lines we set?"""
+    manifest = installed.manifest
+    holder = managed if manifest.managed else folder
+    name = facts.CONFIG_NAME if holder is folder or holder is None else holder.where(facts.CONFIG_NAME)
+    have = flattened((holder.config if holder else None) or b"")
+    for path, installed_value in flattened(installed.kept.rendering or b"").items():
+        if path != "_config_version" and have.get(path) != installed_value:
+            what = "was changed" if path in have else "is missing"
+            yield Drift(name, f"{path} {what} (installed: {installed_value})")
+    lines = read_raw(folder.env or b"")
+    run = manifest.secret_delivery is SecretDelivery.RUN
+    for key, mark in installed.marks.items():
+        if run and key == manifest.key_env:
+            if key in lines:
+                yield Drift(facts.ENV_NAME, f"{key} stands in it, and Hermes prefers it to `provision run`'s")
+            continue
+        value = lines.get(key)
+        if value is None:
+            yield Drift(facts.ENV_NAME, f"{key} is missing")
+        elif fingerprint(value, manifest.salt) != mark:
+            yield Drift(
+                facts.ENV_NAME, f"{key} was changed (now {fingerprint(value, manifest.salt)}, installed {mark})"
+            )
+
+
+def as_json(found: Status) -> dict[str, Any]:
+    """The fields of `provision/status/v1`."""
+    manifest = found.installed.manifest if found.installed else None
+    route = found.route
+    checks = found.check.checks if found.check else {}
+    return {
+        "home": str(found.home),
+        "ok": found.ok,
+        "installed": manifest.model_dump(mode="json", include=_SHOWN) if manifest else None,
+        "route": {
+            "url": route.url,
+            "path": route.path,
+            "model": route.model,
+            "api_mode": route.api_mode,
+            "provider": route.provider,
+            "key_fingerprint": route.key_fingerprint,
+            "key_source": route.key_source,
+            "refusal": route.refusal,
+            "unknown": route.unknown,
+        },
+        "checks": {n: {"ok": c.ok, "expected": c.expected, "actual": c.actual} for n, c in checks.items()},
+        "hazards": [hazard_json(h) for h in route.hazards],
+        "drift": [{"file": d.file, "what": d.what} for d in found.drift],
+    }
+
+
+def hazard_json(hazard: Hazard) -> dict[str, str]:
+    """A hazard for a JSON document."""
+    return {"id": hazard.id, "severity": hazard.severity, "where": hazard.where, "why": hazard.why, "cure": hazard.cure}

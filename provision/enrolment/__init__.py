@@ -1,0 +1,1 @@
+"""Endpoints' public keys on their way into the inventory."""

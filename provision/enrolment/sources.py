@@ -1,0 +1,151 @@
+"""Where users' public keys come from: what `provision enroll` printed (YAML or JSON), tables, and `https://HOST/USER.keys`, the
+form in which code hosts publish a user's SSH keys.
+
+An address proves only that whoever runs the host says so: its keys are trusted on first use unless somebody vouches for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from provision.enrolment.policy import BadEnrolmentError, Candidate, checked_candidate
+from provision.errors import Place
+from provision.files import read_bounded
+from provision.fleet.inventory import LIST_SEPARATOR
+from provision.formats.csv_reader import read_csv
+from provision.formats.located import BrokenTextError, Map, place, plain
+from provision.formats.yaml_reader import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_BYTES = 64 << 20
+MAX_KEYS_BYTES = 256 << 10
+_COLUMNS = ("id", "recipients", "endpoint_key", "platform", "host")
+_OTHER_NAMES = {"user": "id", "recipient": "recipients", "key": "recipients"}
+_PLATFORMS = {"linux", "macos", "windows"}
+
+Fetch = Callable[[str, int], bytes]
+"""Address and most bytes to content."""
+
+
+def candidates_in(source: str, fetch: Fetch) -> Iterator[Candidate]:
+    """Every candidate at a source: a file, a folder of files, `https://HOST/USER.keys`, or `USER=https://…` when the host knows
+    the user by another name. Raises BadEnrolmentError."""
+    if "://" in source:
+        yield _published(source, fetch)
+        return
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json", ".csv"})
+        if not files:
+            raise BadEnrolmentError(f"{source} holds no enrolments", hint="files that end in .yaml, .json or .csv")
+        for file in files:
+            yield from _file(file)
+        return
+    yield from _file(path)
+
+
+def _published(source: str, fetch: Fetch) -> Candidate:
+    name, equals, address = source.partition("=")
+    if not equals or "/" in name:
+        address = source
+        name = unquote(urlsplit(source).path).rstrip("/").rpartition("/")[2].removesuffix(".keys")
+    user = name.strip().lower()
+    if not user:
+        raise BadEnrolmentError(f"{source} does not say whose keys these are", hint="USER=https://HOST/NAME.keys")
+    try:
+        lines = fetch(address, MAX_KEYS_BYTES).decode("ascii").splitlines()
+    except UnicodeDecodeError as e:
+        raise BadEnrolmentError(f"{address} holds no list of SSH keys") from e
+    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return checked_candidate(user, keys, None, address, lenient=True)
+
+
+def _file(path: Path) -> Iterator[Candidate]:
+    try:
+        data = read_bounded(path, MAX_BYTES)
+    except FileNotFoundError as e:
+        raise BadEnrolmentError(
+            f"there is no {path}", hint="files of what `provision enroll` printed, CSV, or https://HOST/USER.keys"
+        ) from e
+    if path.suffix.lower() == ".csv":
+        yield from _csv(data, str(path))
+        return
+    root, problems = read_yaml(data, str(path))
+    if problems:
+        first = problems[0]
+        raise BadEnrolmentError(first.message, hint=first.hint, place=first.place)
+    entries = root.get("users", [root]) if isinstance(root, dict) else root
+    if not isinstance(entries, list):
+        raise BadEnrolmentError(f"{path} is not what `provision enroll` prints")
+    for entry in entries:
+        yield _entry(entry, str(path))
+
+
+def _entry(entry: Any, file: str) -> Candidate:
+    if not isinstance(entry, Map) or not isinstance(entry.get("id"), str) or not entry["id"]:
+        raise BadEnrolmentError(
+            "an enrolment does not say for whom it is",
+            hint="`provision enroll --user ID` puts the id in",
+            place=Place(file),
+        )
+    where = place(file, entry.marks["id"])
+    fields: dict[str, Any] = plain(entry)
+    recipients = fields.get("recipients")
+    if not isinstance(recipients, list) or not all(isinstance(each, str) for each in recipients):
+        raise BadEnrolmentError(f"{fields['id']}: recipients must be a list of keys", place=where)
+    return checked_candidate(
+        fields["id"],
+        recipients,
+        _text(fields, "endpoint_key", where),
+        file,
+        place=where,
+        platform=_platform(_text(fields, "platform", where), where),
+        host=_text(fields, "host", where),
+    )
+
+
+def _text(fields: dict[str, Any], name: str, where: Place) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadEnrolmentError(f"{fields['id']}: {name} must be text", place=where)
+    return value or None
+
+
+def _platform(value: str | None, where: Place) -> str | None:
+    if value is not None and value not in _PLATFORMS:
+        raise BadEnrolmentError("platform is linux, macos or windows", place=where)
+    return value
+
+
+def _csv(data: bytes, file: str) -> Iterator[Candidate]:
+    try:
+        rows = read_csv(data, file)
+        header = next(rows, None)
+        if header is None:
+            return
+        names = [_OTHER_NAMES.get(cell.text.strip().lower(), cell.text.strip().lower()) for cell in header]
+        if not {"id", "recipients"} <= set(names) or len(set(names)) != len(names) or set(names) - set(_COLUMNS):
+            raise BadEnrolmentError(
+                "the columns are not those of an enrolment",
+                hint=f"id and recipients (several between {LIST_SEPARATOR!r}), and any of: endpoint_key, platform, host",
+                place=Place(file, 1),
+            )
+        for row in rows:
+            cells = dict(zip(names, (cell.text.strip() for cell in row), strict=False))
+            where = place(file, row[0].mark)
+            yield checked_candidate(
+                cells.get("id", ""),
+                [part.strip() for part in cells.get("recipients", "").split(LIST_SEPARATOR) if part.strip()],
+                cells.get("endpoint_key") or None,
+                file,
+                place=where,
+                platform=_platform(cells.get("platform") or None, where),
+                host=cells.get("host") or None,
+            )
+    except BrokenTextError as e:
+        raise BadEnrolmentError(e.problem.message, hint=e.problem.hint, place=e.problem.place) from e

@@ -1,0 +1,163 @@
+"""Small, bounded, conditional GETs. Each has a deadline for the whole of it, however the server spreads its bytes, and reads
+no more than it was told to expect; nothing is decompressed, no redirect is followed.
+
+Failures are told apart by whether trying again soon makes sense: `FeedUnreachableError` is for the network's bad days,
+everything else is for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from provision.endpoint.fetch import DownloadError
+from provision.errors import ProvisionError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    import httpx
+
+    Verify = ssl.SSLContext | bool
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_RETRIED = {408, 425, 429, 500, 502, 503, 504}
+_T = TypeVar("_T")
+_MAX_RETRY_AFTER_S = 86_400
+
+
+class FeedUnreachableError(ProvisionError):
+    """No answer, a cut connection, or a busy server: worth another try. `after_s` is what the server asked for."""
+
+    def __init__(self, message: str, *, after_s: float | None = None) -> None:
+        super().__init__(message, hint="what is installed here stays in force; the next pull tries again")
+        self.after_s = after_s
+
+
+class SlowFeedError(FeedUnreachableError):
+    """The server takes longer than any honest one (slow retrieval)."""
+
+
+class EndlessFeedError(ProvisionError):
+    """The server sends more than it may (endless data)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What makes the next GET conditional, as the server gave it."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """As request headers."""
+        named = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in named.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a GET brought; `body` None means that nothing changed since the validators were given."""
+
+    body: bytes | None
+    validators: Validators
+
+
+def get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators, verify: Verify) -> Answer:
+    """One GET of at most `limit_bytes`. Raises FeedUnreachableError, SlowFeedError, EndlessFeedError, and DownloadError for
+    what trying again does not cure."""
+    require_safe(url)
+
+    async def fetch(client: httpx.AsyncClient) -> Answer:
+        async with client.stream("GET", url, headers=validators.headers()) as response:
+            if response.status_code == 304:
+                return Answer(None, validators)
+            _require_ok(response)
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > limit_bytes:
+                    raise EndlessFeedError(
+                        f"{_shown(url)} sends more than the {limit_bytes} bytes it may", hint="tell IT"
+                    )
+            etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
+            return Answer(bytes(body), Validators(_sane(etag), _sane(modified)))
+
+    return _run(fetch, url, deadline_s, verify)
+
+
+def put(url: str, body: bytes, deadline_s: float, *, verify: Verify) -> None:
+    """Send a receipt. Raises as `get`."""
+    require_safe(url)
+
+    async def send(client: httpx.AsyncClient) -> None:
+        kind = {"Content-Type": "text/plain; charset=utf-8"}
+        async with client.stream("PUT", url, content=body, headers=kind) as response:
+            if not response.is_success:
+                raise DownloadError(f"{_shown(url)} answered {response.status_code} to a receipt", hint="tell IT")
+
+    _run(send, url, deadline_s, verify)
+
+
+def require_safe(url: str) -> None:
+    """Raise DownloadError for anything but https, or http to this machine itself."""
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise DownloadError("the address holds a user name or password", hint="give an address without credentials")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise DownloadError(f"{_shown(url)} is not https://", hint="plain http is for this machine's own loopback only")
+
+
+def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_s: float, verify: Verify) -> _T:
+    import httpx  # noqa: PLC0415  a third of a second that only network commands pay
+
+    async def bounded() -> _T:
+        async with asyncio.timeout(deadline_s):
+            async with httpx.AsyncClient(
+                verify=verify, timeout=deadline_s, headers={"Accept-Encoding": "identity"}
+            ) as client:
+                return await work(client)
+
+    try:
+        return asyncio.run(bounded())
+    except (TimeoutError, httpx.TimeoutException) as e:
+        raise SlowFeedError(f"{_shown(url)} takes longer than {deadline_s:g} s") from e
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as e:
+        raise DownloadError(f"{_shown(url)} is no address", hint="copy it again") from e
+    except httpx.HTTPError as e:
+        raise FeedUnreachableError(f"cannot reach {_shown(url)}: {str(e) or type(e).__name__}") from e
+
+
+def _require_ok(response: httpx.Response) -> None:
+    status, shown = response.status_code, _shown(str(response.url))
+    if status == 200:
+        return
+    if status in _RETRIED:
+        raise FeedUnreachableError(f"{shown} answered {status}", after_s=_retry_after(response))
+    if response.is_redirect:
+        raise DownloadError(
+            f"{shown} answered {status}, a redirect, which is not followed",
+            hint="a login page of the network, perhaps; else ask IT for the final address",
+        )
+    raise DownloadError(
+        f"{shown} answered {status}", hint="ask IT for your feed address; it may have changed, or you left the fleet"
+    )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(min(int(text), _MAX_RETRY_AFTER_S)) if text.isdecimal() and len(text) < 9 else None
+
+
+def _sane(value: str | None) -> str | None:
+    """A validator that can be sent back: short and printable, else none."""
+    return value if value and len(value) <= 256 and value.isascii() and value.isprintable() else None
+
+
+def _shown(url: str) -> str:
+    """The host and the kind of file: an endpoint's address is as good as a password for its folder."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" + (parts.path if "/e/" not in parts.path else "/…")

@@ -1,0 +1,165 @@
+"""The feed: a tree of static files from which endpoints fetch their own bundles.
+
+    index/0a3.json              which bundle each endpoint of this part should have; signed, versioned, expiring
+    e/ADDRESS/SHA256.tar        a bundle, named by its digest: never changes, may be cached for ever
+
+An endpoint's ADDRESS is a keyed hash of its user under a secret that only operators hold, so nobody finds somebody else's
+folder by guessing. The index does not name addresses, only digests of them: neighbours in a part learn nothing. There are
+4,096 parts whatever the fleet's size, so that a poll is one small file and re-signing everything stays bounded.
+
+An index part plays the timestamp role of The Update Framework: its version only grows, and it expires, so that an old one
+cannot be shown for long. Bundles are signed in themselves and verified again by `install`; the feed decides only which one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provision.bundle.manifest import Moment, Sha256, parse_moment
+from provision.errors import ProvisionError
+from provision.signing.signed_json import Form
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SCHEMA: Final = "provision/feed/v1"
+NAMESPACE = "hermes-provision-feed"
+SECRET_BYTES = 32
+MAX_PART_BYTES = 256 << 10
+"""About 1,000 endpoints in one part, which is a fleet of four million."""
+PART = re.compile(r"^[0-9a-f]{3}$")
+ADDRESS = re.compile(r"^[a-z2-7]{32}$")
+_URL = re.compile(r"^(https?://[^\s?#]+?)/e/([a-z2-7]{32})/?$")
+
+
+class BadFeedError(ProvisionError):
+    """An index is not one of ours: cut short, not JSON, unknown or missing fields, or too large."""
+
+
+class BadAddressError(ProvisionError):
+    """What was given is no endpoint's address."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Entry(_Part):
+    """The bundle that one endpoint should have: the tar's digest and size, the manifest's digest, the generation."""
+
+    bundle: Sha256
+    size: Annotated[int, Field(ge=1, le=4 << 20)]
+    manifest: Sha256
+    generation: Annotated[int, Field(ge=1, lt=2**53)]
+
+
+class Index(_Part):
+    """One part of the index, version 1. `endpoints` maps `endpoint_id` to an entry."""
+
+    schema_: Literal["provision/feed/v1"] = Field(default=SCHEMA, alias="schema")
+    part: Annotated[str, Field(pattern=PART.pattern)]
+    version: Annotated[int, Field(ge=1, lt=2**53)]
+    created: Moment
+    expires: Moment
+    endpoints: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")], Entry]
+
+    @property
+    def created_at(self) -> datetime:
+        return parse_moment(self.created)
+
+    @property
+    def expires_at(self) -> datetime:
+        return parse_moment(self.expires)
+
+
+def index_bytes(index: Index) -> bytes:
+    """The part as it is signed: JSON, an endpoint per line, sorted."""
+    fields = index.model_dump(mode="json", by_alias=True)
+    endpoints = fields.pop("endpoints")
+    head = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in fields.items())
+    lines = ",\n".join(f'    "{name}": {json.dumps(endpoints[name])}' for name in sorted(endpoints))
+    return ("{\n" + head + ',\n  "endpoints": {' + (f"\n{lines}\n  " if lines else "") + "}\n}\n").encode()
+
+
+def parse_index(text: bytes) -> Index:
+    """The part in `text`. Raises BadFeedError."""
+    return _FORM.parse(text)
+
+
+def _in_order(index: Index) -> None:
+    if index.expires_at <= index.created_at:
+        raise ValueError("it expires before it was created")
+
+
+_FORM = Form(
+    model=Index,
+    schema=SCHEMA,
+    name="the feed's index",
+    limit_bytes=MAX_PART_BYTES,
+    error=BadFeedError,
+    sound=_in_order,
+    other_version="update provision on this machine, or have IT publish with the same version",
+)
+
+
+def address_of(secret: bytes, user: str) -> str:
+    """A user's address in the feed: 160 bits in base32."""
+    digest = hmac.digest(secret, b"hermes-provision/feed-address/v1\0" + user.encode(), "sha256")
+    return base64.b32encode(digest[:20]).decode().lower()
+
+
+def endpoint_id(address: str) -> str:
+    """How the index names an address without giving it away."""
+    return hashlib.sha256(b"hermes-provision/feed-endpoint/v1\0" + address.encode()).hexdigest()[:32]
+
+
+def part_of(address: str) -> str:
+    """The part of the index that an address is listed in."""
+    return endpoint_id(address)[:3]
+
+
+def index_name(part: str) -> str:
+    """A part's path in the feed."""
+    return f"index/{part}.json"
+
+
+def bundle_name(address: str, digest: str) -> str:
+    """A bundle's path in the feed."""
+    return f"e/{address}/{digest}.tar"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Where an endpoint polls: the feed's base URL and its own address, which is as good as a password for its folder."""
+
+    base: str
+    address: str
+
+    @property
+    def index_url(self) -> str:
+        return f"{self.base}/{index_name(part_of(self.address))}"
+
+    def bundle_url(self, digest: str) -> str:
+        """Where a bundle of this endpoint lies."""
+        return f"{self.base}/{bundle_name(self.address, digest)}"
+
+    def __str__(self) -> str:
+        return f"{self.base}/e/{self.address}"
+
+
+def parse_subscription(url: str) -> Subscription:
+    """`https://HOST/…/e/ADDRESS`, as `publish` prints it. Raises BadAddressError."""
+    match = _URL.match(url.strip())
+    if not match or "@" in match[1].split("/")[2]:
+        raise BadAddressError(
+            "this is no feed address", hint="copy the whole line from IT: https://HOST/…/e/ and 32 letters and digits"
+        )
+    return Subscription(match[1].rstrip("/"), match[2])

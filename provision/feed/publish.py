@@ -1,0 +1,239 @@
+"""`publish`: lay dist/ out as a feed (see `feed`), bundles first and the index last, so that no reader ever meets an index
+whose bundles are not there yet.
+
+A part of the index keeps its bytes, and with them its ETag, as long as its entries are the same and more than half of its life
+is left. Bundles that no part lists any more stay for one life of the index, for readers that still hold the part before.
+A user whose bundle is not fit to be published keeps the entry that was published before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from provision.bundle.dist import Dist
+from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, moment, parse_manifest
+from provision.bundle.tar import bundle_tar
+from provision.endpoint.verify import Policy, verify
+from provision.errors import ProvisionError
+from provision.feed.index import (
+    MAX_PART_BYTES,
+    NAMESPACE,
+    PART,
+    Entry,
+    Index,
+    address_of,
+    bundle_name,
+    endpoint_id,
+    index_bytes,
+    index_name,
+    parse_index,
+    part_of,
+)
+from provision.feed.trust import require_trust
+from provision.files import read_optional, write_atomic
+from provision.signing.signed_text import largest, signed_text, verified_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from provision.signing.allowed_signers import AllowedSigner
+
+RENEW_BELOW = 1 / 2
+"""Part of an index's life that must be left for it to be kept."""
+_TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
+
+
+class Status(StrEnum):
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    NO_BUNDLE = "no bundle"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one user; `address` is secret to that user and the operators."""
+
+    user: str
+    address: str
+    status: Status
+    generation: int = 0
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to publish: `users` of the inventory, their bundles in `dist`, for whom addresses are derived from `secret`."""
+
+    users: Sequence[str]
+    dist: Path
+    secret: bytes
+    signers: Sequence[AllowedSigner]
+    now: datetime
+    life: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did to the tree: parts written and kept, bundles removed, and the names of every file that readers need."""
+
+    parts_written: int
+    parts_kept: int
+    removed: int
+    bundles: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]]
+    """Name of each part to the names of the bundles it lists."""
+
+
+def state_folder(tree: Path) -> Path:
+    """Where publishing keeps its lock and what was uploaded: beside the tree, never in it."""
+    return tree.parent / f".{tree.name}.publish"
+
+
+class Tree:
+    """The feed's folder, under the lock of one run. Iterate `users`, then call `finish`."""
+
+    def __init__(self, root: Path, order: Order, key: Ed25519PrivateKey) -> None:
+        self.root = root
+        self._order = order
+        self._key = key
+        self._before = dict(_parts(root, order))
+        self._entries: dict[str, dict[str, Entry]] = {part: {} for part in self._before}
+        self._names: dict[str, list[str]] = {}
+
+    def users(self) -> Iterator[Published]:
+        """Lay out each user's bundle; yields what became of it."""
+        dist = Dist(self._order.dist, None)
+        for user in self._order.users:
+            address = address_of(self._order.secret, user)
+            part, name = part_of(address), endpoint_id(address)
+            last = self._before[part].endpoints.get(name) if part in self._before else None
+            entry, done = self._lay_out(dist, user, address, last)
+            if entry is not None:
+                self._entries.setdefault(part, {})[name] = entry
+                self._names.setdefault(part, []).append(bundle_name(address, entry.bundle))
+            yield done
+
+    def _lay_out(self, dist: Dist, user: str, address: str, last: Entry | None) -> tuple[Entry | None, Published]:
+        if last is not None and self._stands(user, address, last):
+            return last, Published(user, address, Status.UNCHANGED, last.generation)
+        files = dist.read(user)
+        if not files:
+            return None, Published(user, address, Status.NO_BUNDLE, message="is not in dist/", hint="provision render")
+        try:
+            manifest = verify(files, Policy(self._order.signers, self._order.now, user)).manifest
+            data = bundle_tar(files)
+            entry = Entry(
+                bundle=hashlib.sha256(data).hexdigest(),
+                size=len(data),
+                manifest=hashlib.sha256(files[MANIFEST]).hexdigest(),
+                generation=manifest.generation,
+            )
+            if last is not None and entry.generation < last.generation:
+                message = f"dist/ has generation {entry.generation}, published is {last.generation}"
+                return last, Published(
+                    user, address, Status.FAILED, last.generation, message, "endpoints refuse older bundles: render"
+                )
+            path = self.root / bundle_name(address, entry.bundle)
+            if not path.is_file() or path.stat().st_size != entry.size:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, data, mode=0o644, durable=False)
+        except ProvisionError as e:
+            generation = last.generation if last else 0
+            return last, Published(user, address, Status.FAILED, generation, e.message, e.hint)
+        status = Status.UNCHANGED if entry == last else Status.PUBLISHED
+        return entry, Published(user, address, status, entry.generation)
+
+    def _stands(self, user: str, address: str, last: Entry) -> bool:
+        """Whether dist/ still holds the very bundle that was verified and published before, which is not over yet: then
+        nothing has to be opened, packed or verified again."""
+        try:
+            data = read_optional(self._order.dist / user / MANIFEST, MAX_MANIFEST_BYTES)
+            if data is None or hashlib.sha256(data).hexdigest() != last.manifest:
+                return False
+            if parse_manifest(data).expires_at <= self._order.now:
+                return False
+            return os.stat(self.root / bundle_name(address, last.bundle)).st_size == last.size  # noqa: PTH116  10,000 times
+        except (ProvisionError, OSError):
+            return False
+
+    def finish(self) -> Summary:
+        """Write the parts that changed or grow old, remove what nobody needs any more."""
+        written = kept = 0
+        for part, entries in sorted(self._entries.items()):
+            if self._keep(part, entries):
+                kept += 1
+                continue
+            self._write(part, entries)
+            written += 1
+        names = {index_name(part): tuple(self._names.get(part, ())) for part in self._entries}
+        bundles = {name for listed in names.values() for name in listed}
+        return Summary(written, kept, self._sweep(bundles), tuple(sorted(bundles)), names)
+
+    def _keep(self, part: str, entries: dict[str, Entry]) -> bool:
+        before = self._before.get(part)
+        if before is None or before.endpoints != entries:
+            return False
+        return before.expires_at - self._order.now > self._order.life * RENEW_BELOW
+
+    def _write(self, part: str, entries: dict[str, Entry]) -> None:
+        before = self._before.get(part)
+        now = self._order.now
+        index = Index(
+            part=part,
+            version=max(before.version + 1 if before else 1, int(now.timestamp())),
+            created=moment(now),
+            expires=moment(now + self._order.life),
+            endpoints=entries,
+        )
+        path = self.root / index_name(part)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, signed_text(index_bytes(index), self._key, NAMESPACE), mode=0o644, durable=False)
+        os.utime(path, (index.version, index.version))  # servers without ETags tell versions apart by whole seconds
+
+    def _sweep(self, needed: set[str]) -> int:
+        oldest = (self._order.now - self._order.life).timestamp()
+        removed = 0
+        for folder in (self.root / "e").glob("*"):
+            for entry in os.scandir(folder) if folder.is_dir() and not folder.is_symlink() else ():
+                listed = f"e/{folder.name}/{entry.name}" in needed
+                if not listed and _TAR.match(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    os.unlink(entry.path)  # noqa: PTH108  scandir gives strings
+                    removed += 1
+        return removed
+
+
+def _parts(root: Path, order: Order) -> Iterator[tuple[str, Index]]:
+    """The parts published before, as far as a signer that is still trusted made them; others are written anew."""
+    folder = root / "index"
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        if not PART.match(path.stem):
+            continue
+        try:
+            text, blob = verified_text(read_optional(path, largest(MAX_PART_BYTES)) or b"", NAMESPACE)
+            require_trust(blob, order.signers, order.now)
+            index = parse_index(text)
+        except ProvisionError:
+            continue
+        if index.part == path.stem:
+            yield path.stem, index
+
+
+def lock_path(tree: Path) -> Path:
+    """The lock of publishing into a tree; its folder is made, and hidden from git."""
+    folder = state_folder(tree)
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", "utf-8")
+    return folder / "lock"

@@ -1,0 +1,179 @@
+"""`pull`: ask the feed once, and install if it has something new.
+
+In the usual case that is one conditional GET answered by `304 Not Modified`. Everything that can be wrong with a feed ends
+in an error before the home is touched: what is installed stays in force, the failure is remembered, and scheduled pulls
+wait longer after each one. What an index says is remembered as soon as it is believed, so that a version which was seen once
+can never be undercut, even when the bundle it lists does not arrive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.bundle.manifest import MAX_MANIFEST_BYTES
+from provision.endpoint.fetch import DownloadError
+from provision.endpoint.state import kept_paths
+from provision.errors import ProvisionError
+from provision.feed.http import Answer, FeedUnreachableError, Validators
+from provision.feed.index import MAX_PART_BYTES, Entry, Subscription
+from provision.feed.state import PullState, read_state, write_state
+from provision.feed.trust import Seen, believed_bundle, believed_index, require_fresh, require_listed
+from provision.files import locked, read_optional
+from provision.signing.signed_text import largest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from provision.endpoint.install import Report
+    from provision.signing.allowed_signers import AllowedSigner
+
+INDEX_DEADLINE_S, BUNDLE_DEADLINE_S = 30.0, 120.0
+ATTEMPTS = 3
+FIRST_PAUSE_S = 1.0
+"""Before the second attempt within one pull; doubled before the third, and spread by half."""
+
+Get = Callable[[str, int, float, Validators], Answer]
+"""url, most bytes, deadline in seconds, validators."""
+Install = Callable[[Mapping[str, bytes]], "Report"]
+
+
+class NoSubscriptionError(ProvisionError):
+    """Nobody said which feed to pull from."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a pull needs of the outside: the network, chance, and sleep."""
+
+    get: Get
+    uniform: Callable[[float, float], float]
+    sleep: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull did. `report` is None when there was nothing new."""
+
+    report: Report | None
+    state: PullState
+    not_modified: bool
+
+
+def pull(
+    subscription: Subscription,
+    folder: Path,
+    install: Install,
+    *,
+    signers: Sequence[AllowedSigner],
+    world: World,
+    now: datetime,
+) -> Pulled:
+    """Ask once. `folder` is the endpoint's config folder, where the memory lies.
+
+    Raises the errors of `pull_http`, `feed_trust`, and of `install`; each leaves the home as it was.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(folder / ".pull.lock", "pull"):
+        state = remembered(folder, subscription)
+        try:
+            found = _Asking(subscription, signers, world, now).ask(state)
+            state = found.state
+            write_state(folder, state)
+            entry = require_listed(state.entry)
+            report = None
+            if not is_installed(entry, state.home):
+                report = install(_bundle(subscription, entry, world))
+                state = state.model_copy(update={"home": str(report.home)})
+            state = state.succeeded(now)
+        except ProvisionError as e:
+            after_s = e.after_s if isinstance(e, FeedUnreachableError) else None
+            write_state(folder, state.failed(e.message, now, world.uniform, after_s))
+            raise
+        write_state(folder, state)
+    return Pulled(report, state, found.not_modified)
+
+
+def remembered(folder: Path, subscription: Subscription) -> PullState:
+    """The memory of this subscription, or a fresh one; another address starts from nothing but keeps where the home is."""
+    state = read_state(folder)
+    if state is None or state.url != str(subscription):
+        return PullState(url=str(subscription), home=state.home if state else None)
+    return state
+
+
+def is_installed(entry: Entry, home: str | None) -> bool:
+    """Whether the bundle that the index lists is what the home was last set up from."""
+    if home is None:
+        return False
+    data = read_optional(Path(home) / kept_paths(Path(home)).manifest, MAX_MANIFEST_BYTES)
+    return data is not None and hashlib.sha256(data).hexdigest() == entry.manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    state: PullState
+    not_modified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    subscription: Subscription
+    signers: Sequence[AllowedSigner]
+    world: World
+    now: datetime
+
+    def ask(self, state: PullState) -> _Found:
+        """The memory after a believed answer."""
+        known = state.digest is not None and state.expires_at > self.now
+        validators = Validators(state.etag, state.last_modified) if known else Validators()
+        answer = self._index(validators)
+        if answer.body is None:
+            if not known:
+                raise DownloadError("the feed says that nothing changed, and was not asked that", hint="tell IT")
+            require_fresh(state.expires_at, self.now)
+            return _Found(state, not_modified=True)
+        seen = Seen(state.version, state.digest, state.expires_at) if state.digest else None
+        offer = believed_index(answer.body, self.subscription.address, self.signers, self.now, seen)
+        return _Found(
+            state.model_copy(
+                update={
+                    "version": offer.seen.version,
+                    "digest": offer.seen.digest,
+                    "expires": offer.seen.expires.timestamp(),
+                    "etag": answer.validators.etag,
+                    "last_modified": answer.validators.last_modified,
+                    "entry": offer.entry,
+                }
+            ),
+            not_modified=False,
+        )
+
+    def _index(self, validators: Validators) -> Answer:
+        return _patiently(
+            self.world, self.subscription.index_url, largest(MAX_PART_BYTES), INDEX_DEADLINE_S, validators
+        )
+
+
+def _bundle(subscription: Subscription, entry: Entry, world: World) -> Mapping[str, bytes]:
+    url = subscription.bundle_url(entry.bundle)
+    answer = _patiently(world, url, entry.size, BUNDLE_DEADLINE_S, Validators())
+    return believed_bundle(answer.body or b"", entry)
+
+
+def _patiently(world: World, url: str, limit_bytes: int, deadline_s: float, validators: Validators) -> Answer:
+    """A GET, tried again twice with growing, jittered pauses when the network has a bad moment."""
+    pause_s = FIRST_PAUSE_S
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return world.get(url, limit_bytes, deadline_s, validators)
+        except FeedUnreachableError as e:
+            if e.after_s is not None and e.after_s > 10:
+                raise
+            world.sleep(max(e.after_s or 0, pause_s * world.uniform(0.5, 1.5)))
+            pause_s *= 2
+    return world.get(url, limit_bytes, deadline_s, validators)

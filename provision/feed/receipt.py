@@ -1,0 +1,74 @@
+"""Sending an endpoint's receipt to IT: by PUT to an address, or through a command of the machine's owner.
+
+Only when there is something to say: what the receipt says has changed since the last one that arrived, or a day went by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError, UsageError
+from provision.feed.http import put
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.feed.http import Verify
+    from provision.feed.state import PullState
+    from provision.receipts.receipt import SignedReceipt
+
+DEADLINE_S = 30.0
+EVERY_S = 86_400
+
+
+class ReceiptNotSentError(ProvisionError):
+    """A receipt could not be delivered; the next pull tries again."""
+
+
+def check_target(target: str) -> None:
+    """Raise UsageError for a target that is neither an address nor a command with `{path}`."""
+    if "://" in target:
+        return
+    try:
+        words = shlex.split(target)
+    except ValueError as e:
+        raise UsageError(f"--upload-receipt cannot be read: {e}") from e
+    if not any("{path}" in word for word in words):
+        raise UsageError(
+            "--upload-receipt is neither an address nor a command that takes a file",
+            hint="https://…, or a command such as: scp {path} receipts@it.example.com:",
+        )
+
+
+def is_due(state: PullState, signed: SignedReceipt, now: datetime) -> bool:
+    """Whether the receipt says something new, or it is a day since the last one arrived."""
+    fresh = 0 <= now.timestamp() - state.receipt_sent < EVERY_S
+    return not (fresh and state.receipt_digest == said_digest(signed))
+
+
+def said_digest(signed: SignedReceipt) -> str:
+    """A digest of what a receipt says apart from when."""
+    return hashlib.sha256(json.dumps(signed.receipt.says(), sort_keys=True).encode()).hexdigest()
+
+
+def send(target: str, signed: SignedReceipt, path: Path, verify: Verify) -> None:
+    """Deliver the receipt; `path` is where a command finds it as one file. Raises ReceiptNotSentError and DownloadError."""
+    if "://" in target:
+        url = target.replace("{user}", signed.receipt.user)
+        put(url, signed.data, DEADLINE_S, verify=verify)
+        return
+    words = [word.replace("{path}", str(path)).replace("{user}", signed.receipt.user) for word in shlex.split(target)]
+    try:
+        done = subprocess.run(  # noqa: S603  the owner's own command, without a shell
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise ReceiptNotSentError(f"the receipt was not sent: {words[0]}: {type(e).__name__}") from e
+    if done.returncode:
+        said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or [""])[-1][:200]
+        raise ReceiptNotSentError(f"the receipt was not sent: {words[0]} ended with {done.returncode}: {said}")

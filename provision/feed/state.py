@@ -1,0 +1,94 @@
+"""What an endpoint remembers between two pulls: whom it asks, what it has seen, and when it may ask again.
+
+One file in the config folder, replaced in one step. Losing it costs a full download and the memory of the newest version;
+the generation in the installed manifest then still stops a rollback.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provision.bundle.manifest import Sha256
+from provision.feed.index import Entry
+from provision.files import read_optional, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILE = "pull.json"
+SCHEMA: Final = "provision/pull-state/v1"
+_MAX_BYTES = 64 << 10
+FIRST_DELAY_S, LONGEST_DELAY_S = 300.0, 6 * 3600.0
+
+
+class PullState(BaseModel):
+    """The memory of one endpoint; times are Unix seconds. `version` 0 means that no index was believed yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    schema_: Literal["provision/pull-state/v1"] = Field(default=SCHEMA, alias="schema")
+    url: Annotated[str, Field(max_length=2048)]
+    version: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    digest: Sha256 | None = None
+    expires: float = 0
+    etag: str | None = None
+    last_modified: str | None = None
+    entry: Entry | None = None
+    home: Annotated[str, Field(max_length=4096)] | None = None
+    failures: int = 0
+    not_before: float = 0
+    last_good: float | None = None
+    last_error: Annotated[str, Field(max_length=2048)] | None = None
+    receipt_sent: float = 0
+    receipt_digest: Sha256 | None = None
+
+    def wait(self, now: datetime) -> timedelta | None:
+        """How long a scheduled pull still has to wait after failures; None when it may go ahead.
+
+        A wait longer than any that is ever set means the clock was turned back: it is not obeyed.
+        """
+        left = self.not_before - now.timestamp()
+        return timedelta(seconds=left) if 0 < left <= LONGEST_DELAY_S * 5 else None
+
+    def failed(
+        self, message: str, now: datetime, uniform: Callable[[float, float], float], after_s: float | None
+    ) -> PullState:
+        """One more failure: the wait doubles, up to six hours, and is spread by half so that a fleet does not return at once."""
+        failures = self.failures + 1
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(failures - 1, 16))
+        spread = max(delay * uniform(0.5, 1.5), (after_s or 0) * uniform(1.0, 1.2))
+        return self.model_copy(
+            update={"failures": failures, "not_before": now.timestamp() + spread, "last_error": message[:2048]}
+        )
+
+    def succeeded(self, now: datetime) -> PullState:
+        """Back to normal."""
+        return self.model_copy(
+            update={"failures": 0, "not_before": 0, "last_error": None, "last_good": now.timestamp()}
+        )
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime.fromtimestamp(self.expires, UTC)
+
+
+def read_state(folder: Path) -> PullState | None:
+    """The memory, None when there is none. One that cannot be read counts as none: it is ours alone, and can be made again."""
+    data = read_optional(folder / FILE, _MAX_BYTES)
+    if data is None:
+        return None
+    try:
+        return PullState.model_validate_json(data)
+    except (ValidationError, ValueError):
+        return None
+
+
+def write_state(folder: Path, state: PullState) -> None:
+    """Remember, in one step. The file holds the endpoint's address, so it is private."""
+    text = json.dumps(state.model_dump(mode="json", by_alias=True), indent=2) + "\n"
+    write_atomic(folder / FILE, text.encode())

@@ -1,0 +1,120 @@
+"""Putting a timer where its platform looks for it, and switching it on or off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError
+from provision.feed.timer_files import LABEL, NAME
+from provision.files import write_atomic
+from provision.fleet.desired import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class TimerError(ProvisionError):
+    """The timer's files are written, but the platform would not switch it on (or off)."""
+
+
+def timer_folder(platform: Platform, environ: Mapping[str, str], config: Path) -> Path:
+    """Where a user's timers lie on this platform; on Windows our own config folder, since tasks live in the registry."""
+    home = Path(environ.get("HOME") or Path.home())
+    if platform is Platform.MACOS:
+        return home / "Library" / "LaunchAgents"
+    if platform is Platform.WINDOWS:
+        return config
+    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "systemd" / "user"
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Write the timer's files, each in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        write_atomic(folder / name, data, mode=0o644, durable=False)
+    return tuple(folder / name for name in files)
+
+
+def link_at_login(folder: Path) -> None:
+    """What `systemctl --user enable` does, without the user's systemd, which runs only while the user is logged in."""
+    wants = folder / "timers.target.wants"
+    wants.mkdir(exist_ok=True)
+    link = wants / f"{NAME}.timer"
+    if not link.is_symlink():
+        link.symlink_to(Path("..") / f"{NAME}.timer")
+
+
+def starts_at_login(platform: Platform) -> bool:
+    """Whether a timer that is only written works from the next login on; a Windows task has to be registered."""
+    return platform is not Platform.WINDOWS
+
+
+def switch_on_commands(platform: Platform, folder: Path) -> tuple[tuple[str, ...], ...]:
+    """What makes the timer work at once."""
+    if platform is Platform.MACOS:
+        plist = str(folder / f"{LABEL}.plist")
+        return (("launchctl", "bootstrap", _domain(), plist),)
+    if platform is Platform.WINDOWS:
+        return (("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(folder / f"{NAME}.xml")),)
+    return (("systemctl", "--user", "daemon-reload"), ("systemctl", "--user", "start", f"{NAME}.timer"))
+
+
+def switch_off_commands(platform: Platform) -> tuple[tuple[str, ...], ...]:
+    """The contrary."""
+    if platform is Platform.MACOS:
+        return (("launchctl", "bootout", f"{_domain()}/{LABEL}"),)
+    if platform is Platform.WINDOWS:
+        return (("schtasks", "/Delete", "/F", "/TN", NAME),)
+    return (("systemctl", "--user", "stop", f"{NAME}.timer"),)
+
+
+def run_all(commands: Sequence[Sequence[str]]) -> None:
+    """Run each command. Raises TimerError with the command that did not work and what it said."""
+    for command in commands:
+        shown = " ".join(command)
+        try:
+            done = subprocess.run(list(command), capture_output=True, timeout=60, check=False)  # noqa: S603  the tables above
+        except (OSError, subprocess.TimeoutExpired) as e:
+            raise TimerError(
+                f"the timer is written but not switched on: there is no {command[0]} that answers here",
+                hint=f"in a session of the user: {shown}",
+            ) from e
+        if done.returncode:
+            said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines() or [""]
+            raise TimerError(
+                f"`{shown}` ended with {done.returncode}: {said[-1][:200]}", hint="run it in a session of the user"
+            )
+
+
+def remove_files(platform: Platform, folder: Path) -> tuple[Path, ...]:
+    """Remove the timer's files; returns those that were there."""
+    names = {
+        Platform.MACOS: (f"{LABEL}.plist",),
+        Platform.WINDOWS: (f"{NAME}.xml",),
+        Platform.LINUX: (f"{NAME}.timer", f"{NAME}.service"),
+    }[platform]
+    (folder / "timers.target.wants" / f"{NAME}.timer").unlink(missing_ok=True)
+    there = tuple(folder / name for name in names if (folder / name).exists())
+    for path in there:
+        path.unlink()
+    return there
+
+
+def own_command(argv0: str = sys.argv[0]) -> tuple[str, ...]:
+    """How to start this very program again, by absolute paths: the installed script, a zipapp, or the module."""
+    path = Path(argv0)
+    if path.suffix == ".pyz":
+        return (sys.executable, str(path.absolute()))
+    found = shutil.which(argv0) if path.parent == Path() else argv0
+    if found and Path(found).stem == "provision" and os.access(found, os.X_OK) and Path(found).is_file():
+        return (str(Path(found).absolute()),)
+    return (sys.executable, "-m", "provision")
+
+
+def _domain() -> str:
+    return f"gui/{os.getuid() if hasattr(os, 'getuid') else 0}"

@@ -1,0 +1,148 @@
+"""Keys in clear in a `config.yaml`, and how each is replaced by a variable's name so that Hermes still sends the same key.
+
+Hermes 0.19 reads `key_env` in entries of `providers` and `custom_providers`; everywhere else it expands `${NAME}`
+(`docs/hermes.md`). Whoever calls proves with the route model that the next request is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.detect.shapes import aisa_shaped, placeholder
+from provision.hermes.config.draft import ABSENT, Draft, Path, dotted
+from provision.hermes.config.naming import INLINE_KEYS, KEY_ENV_KEYS, effective_url, endpoint, normalised_name
+from provision.hermes.env.dotenv import check_value
+from provision.hermes.facts import v0_19 as facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SECTIONS = ("providers", "custom_providers", "fallback_providers", "fallback_model", "auxiliary", "model_aliases")
+_NAMED = ("providers", "custom_providers")
+_SHORTEST = 8
+_GATEWAY_KEY = "AISA_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was taken out: `env` are the variables that `.env` must define, `places` where the keys stood, `left` what could
+    not be moved, and why."""
+
+    env: Mapping[str, str]
+    places: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def take_inline(draft: Draft, env: Mapping[str, str], *, by_name: bool = True) -> Moved:
+    """Replace every literal key in the draft by a reference. `env` is what `.env` defines already.
+
+    With `by_name` False also entries that could name a variable get `${NAME}`, for homes where only that keeps the route.
+    """
+    new: dict[str, str] = {}
+    places, left = [], []
+    for path, key, entry in list(_literals(draft)):
+        value = str(entry[key])
+        name = _name_for(path, entry, value, {**env, **new})
+        reason = check_value(name, value)
+        if reason:
+            left.append(f"{dotted((*path, key))}: {reason}")
+            continue
+        new[name] = value
+        places.append(dotted((*path, key)))
+        if by_name and path[0] in _NAMED:
+            draft.delete((*path, key))
+            for other in KEY_ENV_KEYS:
+                if other != "key_env":
+                    draft.delete((*path, other))
+            draft.set((*path, "key_env"), name)
+        else:
+            draft.set((*path, key), f"${{{name}}}")
+    return Moved({n: v for n, v in new.items() if env.get(n) != v}, tuple(places), tuple(left))
+
+
+def name_endpoint(draft: Draft) -> str | None:
+    """Turn `model.provider: custom` with an address and a key of its own, as Hermes' wizard writes it, into a named provider.
+
+    Only a named provider reads `key_env` and is immune to `CUSTOM_BASE_URL`. Uses the entry of `custom_providers` that the
+    wizard wrote beside it, else makes one under `providers`. Returns its name; None when there is nothing to name.
+    """
+    model = draft.mapping("model")
+    url, key = model.get("base_url"), model.get("api_key")
+    place = endpoint(url)
+    if (
+        str(model.get("provider")).strip().lower() != "custom"
+        or place is None
+        or not isinstance(key, str)
+        or "$" in key
+    ):
+        return None
+    mode = {"api_mode": model["api_mode"]} if isinstance(model.get("api_mode"), str) else {}
+    found = _entry_at(draft, str(url))
+    if found is not None:
+        path, name = found
+        for field, value in ({"api_key": key} | mode).items():
+            draft.set((*path, field), value)
+    else:
+        aisa = place[0] == "aisa.one" or place[0].endswith(".aisa.one")
+        name = "aisa" if aisa else re.sub(r"[^a-z0-9]+", "-", place[0]).strip("-")
+        holder = draft.get("providers")
+        free = draft.get("providers", name) is ABSENT and name not in facts.RESERVED_PROVIDERS
+        if not free or not (holder is ABSENT or holder is None or isinstance(holder, dict)):
+            return None
+        if not isinstance(holder, dict):
+            draft.set(("providers",), {})
+        draft.set(("providers", name), {"base_url": url, "api_key": key, **mode})
+    draft.set(("model", "provider"), f"custom:{name}")
+    for field in ("base_url", "api_key", "apiKey", "api_mode"):
+        draft.delete(("model", field))
+    return name
+
+
+def _entry_at(draft: Draft, url: str) -> tuple[Path, str] | None:
+    """The entry of `custom_providers` with this address, and the name Hermes knows it by."""
+    legacy = draft.get("custom_providers")
+    for i, entry in enumerate(legacy if isinstance(legacy, list) else []):
+        if isinstance(entry, dict) and entry.get("name") and effective_url(entry).rstrip("/") == url.rstrip("/"):
+            return ("custom_providers", i), normalised_name(entry["name"])
+    return None
+
+
+def _literals(draft: Draft) -> Iterator[tuple[Path, str, dict[Any, Any]]]:
+    """Path, spelling and entry of every key in clear."""
+    for path, entry in _entries(draft):
+        for key in sorted(INLINE_KEYS & entry.keys()):
+            value = entry[key]
+            if isinstance(value, str) and len(value) >= _SHORTEST and "$" not in value and not placeholder(value):
+                yield path, key, entry
+
+
+def _entries(draft: Draft) -> Iterator[tuple[Path, dict[Any, Any]]]:
+    yield ("model",), draft.mapping("model")
+    yield ("delegation",), draft.mapping("delegation")
+    for section in _SECTIONS:
+        holder = draft.get(section)
+        if section == "fallback_model" and isinstance(holder, dict):
+            yield (section,), holder
+        elif isinstance(holder, dict):
+            yield from (((section, name), entry) for name, entry in holder.items() if isinstance(entry, dict))
+        elif isinstance(holder, list):
+            yield from (((section, i), entry) for i, entry in enumerate(holder) if isinstance(entry, dict))
+
+
+def _name_for(path: Path, entry: Mapping[str, Any], value: str, env: Mapping[str, str]) -> str:
+    """A variable that holds this value already, else one that is free: the entry's own, the gateway's, or one of its name."""
+    for name, held in env.items():
+        if held == value and name.endswith("_API_KEY"):
+            return name
+    wanted = [str(entry[key]) for key in KEY_ENV_KEYS if isinstance(entry.get(key), str)]
+    place = endpoint(entry.get("base_url") or effective_url(entry))
+    if aisa_shaped(value) or (place and (place[0] == "aisa.one" or place[0].endswith(".aisa.one"))):
+        wanted.append(_GATEWAY_KEY)
+    called = entry.get("name") or (path[-1] if isinstance(path[-1], str) and len(path) > 1 else place and place[0])
+    stem = re.sub(r"[^A-Z0-9]+", "_", str(called or path[0]).upper()).strip("_") or "CUSTOM"
+    own = f"{stem}_API_KEY" if not stem[0].isdigit() else f"CUSTOM_{stem}_API_KEY"
+    wanted += [f"CUSTOM_{own}" if own in facts.PROVIDER_KEY_ENV or own == "OPENROUTER_API_KEY" else own]
+    wanted += [f"{own.removesuffix('_API_KEY')}_{number}_API_KEY" for number in range(2, 100)]
+    return next((name for name in wanted if env.get(name, value) == value), wanted[-1])

@@ -1,0 +1,123 @@
+"""Changing a user's YAML text so that comments, order, quotes and spelling of everything else survive.
+
+ruamel reads the text as YAML 1.2 and Hermes as 1.1, so nothing ruamel believes is trusted: it only carries the text, and
+`merge` reads the result again as Hermes does. What we put in is quoted unless every reader agrees on it.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from provision.hermes.config.draft import ABSENT, Change, Path
+from provision.hermes.config.yaml11 import YamlError, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LIST = re.compile(r"^( *)[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\n(?:[ ]*(?:#[^\n]*)?\n)*( *)- ", re.MULTILINE)
+_STEP = re.compile(r"^[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\n(?:[ ]*(?:#[^\n]*)?\n)*( +)[^\s#-]", re.MULTILINE)
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes floats so that PyYAML reads them as floats."""
+
+    def represent_plain_float(self, value: float) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:float", scalar(value))
+
+
+_Representer.add_representer(float, _Representer.represent_plain_float)
+
+
+def replay(text: str, changes: Sequence[Change]) -> str:
+    """`text` with these changes made to it. Raises YamlError when ruamel cannot carry the text."""
+    yaml = _dialect(text)
+    try:
+        tree = yaml.load(text)
+        shared = _shared(tree)
+        for change in changes:
+            _make(tree, change, shared)
+        out = io.StringIO()
+        yaml.dump(tree, out)
+    except (
+        YAMLError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        NotImplementedError,
+        RecursionError,
+    ) as e:
+        raise YamlError(f"this file's YAML is too unusual to change it safely ({type(e).__name__})") from e
+    return out.getvalue()
+
+
+def _dialect(text: str) -> YAML:
+    """A reader and writer that indents as the text does."""
+    yaml = YAML(typ="rt")
+    yaml.Representer = _Representer
+    yaml.preserve_quotes = True
+    yaml.width = 1 << 20
+    step = _STEP.search(text)
+    nested = _LIST.search(text)
+    offset = max(0, len(nested[2]) - len(nested[1])) if nested else 2
+    yaml.indent(mapping=len(step[1]) if step else 2, sequence=offset + 2, offset=offset)
+    return yaml
+
+
+def _shared(tree: Any) -> set[int]:
+    """Containers that stand in several places, through anchors."""
+    seen: Counter[int] = Counter()
+
+    def visit(node: Any) -> None:
+        if isinstance(node, CommentedMap | CommentedSeq):
+            seen[id(node)] += 1
+            if seen[id(node)] == 1:
+                for item in node.values() if isinstance(node, CommentedMap) else node:
+                    visit(item)
+
+    visit(tree)
+    return {key for key, count in seen.items() if count > 1}
+
+
+def _make(tree: Any, change: Change, shared: set[int]) -> None:
+    holder = _holder(tree, change.path[:-1], shared)
+    step = change.path[-1]
+    if change.value is ABSENT:
+        del holder[step]
+    else:
+        holder[step] = _native(change.value)
+
+
+def _holder(tree: Any, path: Path, shared: set[int]) -> Any:
+    """The container at a path; one that anchors use elsewhere too is copied first, so that only this place changes."""
+    node = tree
+    for step in path:
+        child = node[step]
+        if id(child) in shared:
+            child = copy.deepcopy(child)
+            child.yaml_set_anchor(None)
+            node[step] = child
+        node = child
+    return node
+
+
+def _native(value: Any) -> Any:
+    """A plain value as ruamel writes it: mappings and lists in block form, doubtful text in double quotes."""
+    if isinstance(value, dict):
+        return CommentedMap((_native(key), _native(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return CommentedSeq(map(_native, value))
+    if isinstance(value, str) and scalar(value) != value:
+        return DoubleQuotedScalarString(value)
+    return value

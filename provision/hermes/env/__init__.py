@@ -1,0 +1,1 @@
+"""Hermes' `.env`: how its parsers read it, and how to edit it."""

@@ -1,0 +1,1 @@
+"""From desired state to one user's `config.yaml`, `.env` and `WELCOME.md`."""

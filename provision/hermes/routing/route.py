@@ -1,0 +1,188 @@
+"""Where a Hermes home would really send its next request: URL and path, model, API mode, which key, and every hazard.
+
+`resolve_route` is a pure function of the files' bytes and the process environment. It models Hermes 0.19 as it resolves
+`hermes -z`; `tests/acceptance` runs the real program on every kind of home and compares. It is made to be wrong only on the
+safe side: what cannot be told offline is said to be unknown, and content that would hurt to read (YAML bombs, huge files)
+is not read. No text it returns holds a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from provision.detect.secret import Secret
+from provision.detect.shapes import masked, without_secrets
+from provision.hermes.facts.v0_19 import NO_KEY
+from provision.hermes.routing.config_hazards import config_hazards, mismatches
+from provision.hermes.routing.environment import load_environment
+from provision.hermes.routing.environment_hazards import environment_hazards, secret_source_doubt
+from provision.hermes.routing.hazards import Expected, Hazard, Situation
+from provision.hermes.routing.layers import load_layers
+from provision.hermes.routing.modelname import choose_model
+from provision.hermes.routing.pool import read_auth
+from provision.hermes.routing.providers import ElsewhereError, StopError
+from provision.hermes.routing.runtime import Asked, requested_provider, resolve_runtime
+from provision.hermes.routing.selection import select_home
+from provision.hermes.routing.sent import Sent, request_of, with_credentials
+from provision.hermes.routing.side_hazards import side_hazards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from provision.hermes.home import HermesFiles, HomeFiles
+
+__all__ = ["Expected", "Hazard", "Route", "resolve_route"]
+
+NO_KEY_SOURCE = f"none: hermes sends {NO_KEY}"
+_MIN_MASKED_CHARS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The next request of a home.
+
+    `refusal` says why Hermes would exit without a request; `unknown` why the route, or a part of it, cannot be told offline:
+    a route with either must never be reported as right. Without a refusal and unless unknown, `url` (with `path`, without
+    query), `model` (as sent), `api_mode` and `header` (`authorization`, sent as `Bearer KEY`, or `x-api-key`) are set.
+    `provider` is what `model.provider` asks for.
+    """
+
+    url: str | None = None
+    path: str | None = None
+    model: str | None = None
+    api_mode: str | None = None
+    provider: str = ""
+    header: str | None = None
+    key_fingerprint: str | None = None
+    key_source: str = NO_KEY_SOURCE
+    refusal: str | None = None
+    unknown: str | None = None
+    hazards: tuple[Hazard, ...] = ()
+    key: Secret | None = None
+    home: str = ""
+    """The folder whose files count: the root home, or a Hermes profile's."""
+
+
+def resolve_route(
+    files: HermesFiles,
+    *,
+    environ: Mapping[str, str],
+    fingerprint: Callable[[str], str],
+    hermes_profile: str | None = None,
+    expected: Expected | None = None,
+    now: float | None = None,
+) -> Route:
+    """The route of a home, as `hermes -z` would take it; never raises.
+
+    `environ` is the environment Hermes would run in, `hermes_profile` what `-p` would name, `fingerprint` names a key in
+    the report, `expected` adds hazards where the route differs, `now` (Unix time) decides about pool entries on hold.
+    """
+    try:
+        return _resolve(files, environ, fingerprint, hermes_profile, expected, now)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as e:
+        # the last line of defence: a home that the model was not made for must not look right, nor stop a whole run
+        return Route(unknown=f"this home is unlike any that is known ({type(e).__name__})", home=files.root.path)
+
+
+def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
+    files: HermesFiles,
+    environ: Mapping[str, str],
+    fingerprint: Callable[[str], str],
+    hermes_profile: str | None,
+    expected: Expected | None,
+    now: float | None,
+) -> Route:
+    selected = select_home(files, hermes_profile, environ)
+    home = selected.home
+    managed, doubt = _managed(files, home, environ)
+    environment = load_environment(home, environ, managed)
+    layers = load_layers(home, environment, managed)
+    asked = Asked(layers.config, environment, read_auth(home, selected.root), now)
+    route = Route(home=home.path, hazards=selected.hazards, unknown=doubt)
+    runtime, sent, requested = None, None, ""
+    try:
+        if selected.refusal or environment.crash:
+            raise StopError(selected.refusal or str(environment.crash))
+        if environment.from_file("HERMES_HOME") and _other(environment.get("HERMES_HOME"), home.path):
+            raise ElsewhereError("to the folder that HERMES_HOME in .env names")
+        asked.check()
+        requested = requested_provider(asked, None)
+        model, explicit, url, doubt = choose_model(asked, requested)
+        requested = explicit or requested
+        runtime = with_credentials(asked, resolve_runtime(asked, explicit, url))
+        sent = request_of(asked, runtime, model)
+        route = replace(route, unknown=route.unknown or doubt or (runtime.pool.doubt if runtime.pool else None))
+    except StopError as e:
+        route = replace(route, refusal=str(e))
+    except ElsewhereError as e:
+        route = replace(route, unknown=route.unknown or f"Hermes goes elsewhere: {e}")
+    situation = Situation(
+        files, home, environment, managed, layers, asked, requested, runtime, expected,
+        base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != NO_KEY else "",
+    )  # fmt: skip
+    return _without_secrets(_finished(route, situation, sent, fingerprint), situation.key)
+
+
+def _finished(route: Route, s: Situation, sent: Sent | None, fingerprint: Callable[[str], str]) -> Route:
+    documents = ((s.layers.user_path, s.layers.user), (s.layers.managed_path, s.layers.managed))
+    beyond = [f"{path}: {document.beyond}" for path, document in documents if document.beyond]
+    unread = [f"{f.where(n)}: {r}" for f in (s.home, s.managed) if f for n, r in f.unreadable.items()]
+    lost = next(iter(beyond + unread), None)
+    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *side_hazards(s)]
+    route = replace(route, provider=s.requested, unknown=lost or route.unknown)
+    if lost:
+        return replace(route, hazards=_distinct(hazards), key_source=f"cannot tell: {lost}", refusal=None)
+    if sent is None:
+        return replace(route, hazards=_distinct(hazards))
+    doubt = secret_source_doubt(s)
+    key = Secret(s.key) if s.key and not doubt else None
+    mark = fingerprint(s.key) if key else None
+    hazards += mismatches(s, model=sent.model, mode=sent.mode, fingerprint=mark)
+    return replace(
+        route,
+        url=sent.url,
+        path=sent.path,
+        model=sent.model,
+        api_mode=sent.mode,
+        header=sent.header,
+        key=key,
+        key_fingerprint=mark,
+        key_source=f"cannot tell: {doubt}" if doubt else (sent.key_source if s.key else NO_KEY_SOURCE),
+        unknown=route.unknown or doubt,
+        hazards=_distinct(hazards),
+    )
+
+
+def _without_secrets(route: Route, key: str) -> Route:
+    """The route with every secret-looking text masked, and the key itself: people paste keys in the oddest places."""
+
+    def clean(text: str) -> str:
+        text = text.replace(key, masked(key)) if len(key) >= _MIN_MASKED_CHARS else text
+        return without_secrets(text)
+
+    texts = ("url", "path", "model", "provider", "key_source", "refusal", "unknown", "home")
+    said: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}
+    hazards = tuple(replace(h, where=clean(h.where), why=clean(h.why)) for h in route.hazards)
+    return replace(route, hazards=hazards, **said)
+
+
+def _distinct(hazards: list[Hazard]) -> tuple[Hazard, ...]:
+    return tuple(dict.fromkeys(hazards))
+
+
+def _managed(files: HermesFiles, home: HomeFiles, environ: Mapping[str, str]) -> tuple[HomeFiles | None, str | None]:
+    """The managed scope that applies, and a doubt: a `.env` that names another folder for it switches this one off."""
+    early = load_environment(home, environ, None)
+    if not early.from_file("HERMES_MANAGED_DIR"):
+        return files.managed, None
+    chosen = early.get("HERMES_MANAGED_DIR")
+    if not chosen or (files.managed and not _other(chosen, files.managed.path)):
+        return files.managed, None
+    return None, "HERMES_MANAGED_DIR in .env names a folder that was not read"
+
+
+def _other(one: str, path: str) -> str:
+    """The path if it is another than `path`, else the empty string."""
+    return one if one.strip().rstrip("/") != path.rstrip("/") else ""

@@ -1,0 +1,1 @@
+"""The event log beside the vault: a hash chain of what happened to which key."""

@@ -1,0 +1,286 @@
+"""The event log `events.jsonl` beside the vault: who did what to which key, and when. Appended to, never rewritten.
+
+Each line holds the hash of the line before it and of its own content, so an edited, removed, moved or inserted line breaks
+the chain at that line. Nothing in the file shows that its *end* was cut off, or that all of it was written anew: for that
+the lines carry the generation of the vault they belong to, which `verify` compares with the vault's own, and it gives the
+hash of the last line for whoever keeps that elsewhere (a commit, a ticket).
+
+Events of a change stand in the log before the vault is saved: a crash may leave the event of a change that never was, which
+the next change then says in the log, and never a change without its event. Fingerprints name keys; no secret is in here.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.errors import Place, ProvisionError
+from provision.files import FileProblemError, locked, sync_directory
+from provision.keys.events.text import (
+    GENESIS,
+    LINE_LIMIT_BYTES,
+    Event,
+    EventLineError,
+    Fault,
+    Recorded,
+    examined,
+    follows,
+    line_of,
+    parse_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+__all__ = ["Appended", "Event", "EventLogError", "Fault", "Recorded", "Verified", "append", "log_of", "read", "verify"]
+
+LOG_NAME = "events.jsonl"
+_BEGINS = "log begins"
+_TAIL_BYTES = 4 * LINE_LIMIT_BYTES
+
+
+class EventLogError(ProvisionError):
+    """The log cannot be appended to: its last line is not an event. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How an append went. `cut_bytes` is the length of a torn last line (of a crash) that was removed, and so recorded."""
+
+    count: int
+    head: str
+    cut_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a look through the whole log found. `head` is the last line's hash; `generation` the vault's, as last recorded.
+
+    `torn_bytes` is what a crash left behind the last whole line; the next append removes it and says so. `begins` is the
+    vault's generation when the log began: what was before it is not in the log.
+    """
+
+    count: int
+    head: str
+    generation: int | None
+    first: datetime | None
+    faults: tuple[Fault, ...]
+    torn_bytes: int = 0
+    begins: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where the next line goes: after `size` bytes, as number `number` + 1."""
+
+    size: int
+    number: int = 0
+    sha256: str = GENESIS
+    generation: int | None = None
+    cut_bytes: int = 0
+    newline_missing: bool = False
+
+
+def log_of(vault: Path) -> Path:
+    """The event log that belongs to a vault: beside the file itself, also when `vault` is a link to it."""
+    return vault.resolve().with_name(LOG_NAME)
+
+
+def operator() -> str:
+    """Who is at work: user and machine, as the system says."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def made(vault_id: str, at: datetime) -> Event:
+    """The event of a new vault."""
+    return Event(at, operator(), "vault made", detail={"vault": vault_id}, generation=1)
+
+
+def beginning(vault_id: str, at: datetime) -> bytes:
+    """The log of a new vault, as bytes, for who writes both in one step."""
+    event = made(vault_id, at)
+    first, sha256 = line_of(Event(at, event.who, _BEGINS, generation=1), 1, GENESIS)
+    return first + line_of(event, 2, sha256)[0]
+
+
+def append(path: Path, events: Iterable[Event], *, generation: int | None = None, wait_s: float = 10.0) -> Appended:
+    """Record events, in order, durably; all of them in one write. Makes the log when there is none.
+
+    `generation` is the vault's as it is saved now, when that is known: if the log is ahead of it, this is recorded first.
+    A last line that a crash tore is removed, and that is recorded too. Raises EventLogError, LockedError, EventLineError,
+    FileProblemError.
+    """
+    wanted = list(events)
+    if not wanted:
+        return Appended(0, "")
+    with locked(path.with_name(f".{path.name}.lock"), "recording events", wait_s=wait_s):
+        try:
+            return _append(path, wanted, generation)
+        except OSError as e:
+            raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
+
+
+def _append(path: Path, wanted: list[Event], generation: int | None) -> Appended:
+    fresh = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o644)
+    with os.fdopen(descriptor, "r+b") as file:
+        end = _end(path, file.fileno())
+        data = [b"\n"] if end.newline_missing else []
+        number, sha256, last = end.number, end.sha256, end.generation
+        for event in (*_remarks(end, wanted[0], generation), *wanted):
+            last = event.generation if event.generation is not None else last
+            number += 1
+            line, sha256 = line_of(_with_generation(event, last), number, sha256)
+            data.append(line)
+        if end.cut_bytes:
+            file.truncate(end.size)
+        file.seek(end.size)
+        file.write(b"".join(data))
+        file.flush()
+        os.fsync(file.fileno())
+    if fresh:
+        sync_directory(path.parent)
+    return Appended(len(wanted), sha256, end.cut_bytes)
+
+
+def _with_generation(event: Event, generation: int | None) -> Event:
+    return Event(event.at, event.who, event.what, event.user, event.fingerprint, event.detail, generation)
+
+
+def _remarks(end: _End, like: Event, generation: int | None) -> Iterator[Event]:
+    """What has to be said of the log itself before the events go in."""
+    if end.number == 0:
+        yield Event(like.at, like.who, _BEGINS, generation=generation)
+    if end.cut_bytes:
+        yield Event(like.at, like.who, "log mended: a torn last line was removed", detail={"bytes": end.cut_bytes})
+    if generation is not None and end.generation is not None and end.generation > generation:
+        detail = {"recorded": end.generation, "found": generation}
+        what = "vault is behind the log: a change was not saved, or an older vault was put back"
+        yield Event(like.at, like.who, what, detail=detail, generation=generation)
+
+
+def _end(path: Path, descriptor: int) -> _End:
+    size = os.fstat(descriptor).st_size
+    start = max(0, size - _TAIL_BYTES)
+    tail = _read_at(descriptor, start, size - start)
+    body, newline, torn = tail.rpartition(b"\n")
+    if not newline and start:
+        raise _damaged(path, "no line ends in its last part")
+    lines = body.split(b"\n") if newline else []
+    if not lines:
+        whole = _whole(torn, GENESIS)
+        return _ended(whole, size, missing=True) if whole else _End(0, cut_bytes=size)
+    try:
+        last = parse_line(lines[-1])
+    except EventLineError as e:
+        raise _damaged(path, e.message) from None
+    if torn:
+        whole = _whole(torn, last.sha256)
+        if whole:
+            return _ended(whole, size, missing=True)
+    return _ended(last, size - len(torn), cut=len(torn))
+
+
+def _ended(last: Recorded, size: int, *, cut: int = 0, missing: bool = False) -> _End:
+    return _End(size, last.number, last.sha256, last.event.generation, cut, missing)
+
+
+def _whole(torn: bytes, before: str) -> Recorded | None:
+    """A last line that lacks nothing but its newline."""
+    try:
+        recorded = parse_line(torn)
+    except EventLineError:
+        return None
+    return recorded if follows(torn, recorded, before) else None
+
+
+def _read_at(descriptor: int, start: int, size: int) -> bytes:
+    os.lseek(descriptor, start, os.SEEK_SET)
+    pieces = []
+    while size > 0 and (piece := os.read(descriptor, size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _damaged(path: Path, why: str) -> EventLogError:
+    return EventLogError(
+        f"the end of the event log is damaged: {why}",
+        place=Place(str(path)),
+        hint=f"see `provision keys log --verify`; restore it from git, or move it aside as evidence: a new {LOG_NAME} begins",
+    )
+
+
+def read(path: Path) -> Iterator[Recorded]:
+    """Every event that can be read, in order, as the file says: `verify` judges. Nothing when there is no log."""
+    for item in examined(_lines(path, [])):
+        if isinstance(item, Recorded):
+            yield item
+
+
+def newest(path: Path, count: int) -> list[Recorded]:
+    """The last `count` events that can be read, oldest first."""
+    return list(deque(read(path), maxlen=count))
+
+
+def verify(path: Path, generation: int | None = None) -> Verified:
+    """Look through the whole log. `generation` is the vault's: the log's last one must be the same.
+
+    Raises FileProblemError when it cannot be read; a log that is not there has no events and, with a vault, a fault.
+    """
+    faults: list[Fault] = []
+    count, head, last, first, begins = 0, "", None, None, None
+    torn: list[int] = []
+    for item in examined(_lines(path, torn)):
+        if isinstance(item, Fault):
+            faults.append(item)
+            continue
+        count += 1
+        head, first = item.sha256, first or item.event.at
+        last = item.event.generation if item.event.generation is not None else last
+        begins = last if begins is None else begins
+    if generation is not None and (told := _against_vault(last, generation, count)):
+        faults.append(Fault(0, told))
+    return Verified(count, head, last, first, tuple(faults), sum(torn), begins)
+
+
+def _against_vault(last: int | None, generation: int, count: int) -> str:
+    if last == generation or (count and last is None):
+        return ""
+    if not count:
+        return f"there are no events, and the vault is in generation {generation}: the log was removed, or never begun"
+    if last is not None and last > generation:
+        what = "a change was not saved (a crash), or an older vault was put back"
+        return f"the log ends at generation {last} and the vault is in generation {generation}: {what}"
+    return (
+        f"the log ends at generation {last} and the vault is in generation {generation}: its end was cut off,"
+        " or the vault was changed without it"
+    )
+
+
+def _lines(path: Path, torn: list[int]) -> Iterator[bytes]:
+    """Whole lines; the length of what follows the last one is put into `torn`."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
+    with file:
+        while line := file.readline(2 * LINE_LIMIT_BYTES):
+            if line.endswith(b"\n"):
+                yield line[:-1]
+            elif len(line) < 2 * LINE_LIMIT_BYTES:
+                torn.append(len(line))
+            else:
+                yield line

@@ -1,0 +1,1 @@
+"""The vault `keys.vault`: text format, cryptography, file, merge."""

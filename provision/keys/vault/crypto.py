@@ -1,0 +1,84 @@
+"""The cryptography of the vault: one random data key, and from it one key for each purpose.
+
+A data key of 32 random bytes is sealed to the operators by age. HKDF-SHA256 (salt: the vault's id) gives three subkeys:
+`lines` seals each key with ChaCha20-Poly1305 and a random nonce, bound to vault, user, version, fingerprint and creation;
+`seal` authenticates the file as a whole; `digests` is lent to `render` to recognise unchanged plaintext. Nonces are drawn
+in here, and a data key is replaced when an operator goes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from provision.detect.secret import Secret
+
+if TYPE_CHECKING:
+    from provision.keys.vault.ledger import KeyVersion
+
+DATA_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_CONTEXT = "hermes-provision/vault/v1"
+
+
+class BadTagError(Exception):
+    """A line does not open: it was altered, or belongs to another user, version or vault. Never leaves this package."""
+
+
+class DataKey:
+    """The data key of one vault, as three subkeys; prints as nothing."""
+
+    __slots__ = ("_bytes", "_cipher", "_seal_key", "_vault_id", "digest_key")
+
+    def __init__(self, value: bytes, vault_id: str) -> None:
+        self._bytes = value
+        self._vault_id = vault_id
+        self._cipher = ChaCha20Poly1305(self._subkey("lines"))
+        self._seal_key = self._subkey("seal")
+        self.digest_key = self._subkey("digests")
+
+    @classmethod
+    def new(cls, vault_id: str) -> DataKey:
+        """A fresh one."""
+        return cls(secrets.token_bytes(DATA_KEY_BYTES), vault_id)
+
+    def reveal(self) -> bytes:
+        """The data key itself: only to seal it to operators."""
+        return self._bytes
+
+    def seal_line(self, known: KeyVersion, secret: Secret) -> str:
+        """A key sealed for its line, in base64."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, secret.reveal().encode("utf-8"), self._bound_to(known))
+        return base64.b64encode(nonce + sealed).decode("ascii")
+
+    def open_line(self, known: KeyVersion, sealed: str) -> Secret:
+        """The key of a line. Raises BadTagError."""
+        try:
+            data = base64.b64decode(sealed)
+            return Secret(
+                self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._bound_to(known)).decode()
+            )
+        except (InvalidTag, ValueError, binascii.Error):
+            raise BadTagError from None
+
+    def seal_file(self, digest: bytes) -> str:
+        """The seal line's value for a file whose other bytes have this SHA-256."""
+        return hmac.digest(self._seal_key, digest, "sha256").hex()
+
+    def _subkey(self, purpose: str) -> bytes:
+        info = f"{_CONTEXT}/{purpose}".encode()
+        kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=bytes.fromhex(self._vault_id), info=info)
+        return kdf.derive(self._bytes)
+
+    def _bound_to(self, known: KeyVersion) -> bytes:
+        created = known.created.isoformat()[:19]
+        return f"{_CONTEXT}\0{self._vault_id}\0{known.user}\0{known.version}\0{known.fingerprint}\0{created}".encode()

@@ -1,0 +1,231 @@
+"""The text of `keys.vault`, format v1: bytes in, values out, and back. `docs/vault.md` describes it for people.
+
+Strict on purpose: one spelling per value, lines in order, nothing unknown. So parse and serialise are each other's
+inverse, a diff shows only what changed, and an older provision never drops what a newer one wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from provision.errors import Place, ProvisionError
+from provision.keys.vault.ledger import STAGES_HELD_ONCE, KeyVersion, Ledger, Line, Stage
+
+FIRST_LINE = "provision-vault/v1"
+_RESTORE = "take the last good one: git log -p keys.vault; git checkout COMMIT -- keys.vault"
+_HEADER = {
+    "vault": re.compile(r"[0-9a-f]{32}"),
+    "generation": re.compile(r"0|[1-9][0-9]{0,11}"),
+    "salt": re.compile(r"[0-9a-f]{32}"),
+    "operator": re.compile(r"\S.*\S"),
+    "datakey": re.compile(r"[A-Za-z0-9+/]+={0,2}"),
+}
+_ORDER = tuple(_HEADER)
+_KEY = re.compile(
+    r"key ([a-z0-9._-]{1,128}) ([1-9][0-9]{0,5}) (pending|current|previous|retired) (fp_[a-z2-7]{16})"
+    r" (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (-|\d{4}-\d\d-\d\d) ([A-Za-z0-9+/]{30,12000}={0,2})(?: (\S.{0,198}\S|\S))?",
+    re.ASCII,
+)
+_SEAL = re.compile(r"seal ([0-9a-f]{64})")
+_CONFLICT = re.compile(r"(?:<{7}|\|{7}|={7}|>{7})(?: |$)")
+LABEL_LIMIT = 200
+_STAGES = {stage.value: stage for stage in Stage}
+
+
+class VaultFormatError(ProvisionError):
+    """The file is no vault of this format; names the line, never quotes it."""
+
+    def __init__(self, reason: str, place: Place, hint: str = _RESTORE) -> None:
+        super().__init__(reason, place=place, hint=hint)
+
+
+class VaultConflictError(VaultFormatError):
+    """Git left the marks of a merge conflict in the vault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The head of the file: what belongs to the vault as a whole. `data_key` is an age file in base64."""
+
+    vault_id: str
+    generation: int
+    salt: bytes
+    operators: tuple[str, ...]
+    data_key: str
+
+
+class SealedVault(Ledger):
+    """A vault that was read but not opened. What it says is not verified: only an operator's identity can do that."""
+
+    def __init__(self, header: Header, lines: dict[str, tuple[Line, ...]], digest: bytes, seal: str) -> None:
+        super().__init__(lines)
+        self.header = header
+        self.digest = digest
+        self.seal = seal
+
+    @property
+    def generation(self) -> int:
+        """Goes up by one with every save."""
+        return self.header.generation
+
+    @property
+    def salt(self) -> bytes:
+        """Separates this workspace's fingerprints from all others; not a secret."""
+        return self.header.salt
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The recipients of those who may open it, with their comments."""
+        return self.header.operators
+
+
+def serialise(header: Header, lines: dict[str, tuple[Line, ...]]) -> bytes:
+    """Everything but the seal line; sealing covers exactly these bytes."""
+    out = [FIRST_LINE, f"vault {header.vault_id}", f"generation {header.generation}", f"salt {header.salt.hex()}"]
+    out += [f"operator {operator}" for operator in header.operators]
+    out.append(f"datakey {header.data_key}")
+    out += [_key_line(line) for user in sorted(lines) for line in lines[user]]
+    return ("\n".join(out) + "\n").encode()
+
+
+def _key_line(line: Line) -> str:
+    known = line.known
+    created = known.created.isoformat()[:19] + "Z"
+    until = known.demo_until.isoformat() if known.demo_until else "-"
+    head = f"key {known.user} {known.version} {known.stage.value} {known.fingerprint} {created} {until} {line.sealed}"
+    return f"{head} {known.label}" if known.label else head
+
+
+def sound_label(label: str) -> bool:
+    """Whether a label can stand in the vault: printable, no blanks around it, at most 200 characters; empty is sound."""
+    return len(label) <= LABEL_LIMIT and label.isprintable() and label == label.strip()
+
+
+def parse(data: bytes, name: str) -> SealedVault:
+    """Read a vault's text. `name` is how errors call the file. Raises VaultFormatError with the line."""
+    text = _text(data, name)
+    rows = text.split("\n")
+    if rows[0] != FIRST_LINE:
+        _refuse_first_line(rows[0], name)
+    if rows[-1] != "":
+        raise VaultFormatError("the last line is cut short", Place(name, len(rows)))
+    rows.pop()
+    seal = _SEAL.fullmatch(rows[-1])
+    header, at = _header(rows, name)
+    lines = _lines(rows, at, name)
+    if seal is None:
+        raise VaultFormatError("the last line is not the seal", Place(name, len(rows)))
+    body = data[: len(data) - len(rows[-1]) - 1]
+    return SealedVault(header, lines, hashlib.sha256(body).digest(), seal[1])
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise VaultFormatError("not UTF-8", Place(name, data[: e.start].count(b"\n") + 1)) from None
+    if "\r\n" in text:
+        raise VaultFormatError(
+            "it has Windows line ends",
+            Place(name, 1),
+            "keep git from changing it: a line `keys.vault -text` in .gitattributes, then check it out again",
+        )
+    if not text.replace("\n", "").isprintable():
+        number = next(n for n, row in enumerate(text.split("\n"), 1) if not row.isprintable())
+        raise VaultFormatError("a character that cannot be printed", Place(name, number))
+    for mark in ("\n<<<<<<<", "\n=======", "\n>>>>>>>", "\n|||||||"):
+        if (at := text.find(mark)) >= 0:
+            raise VaultConflictError(
+                "git left a merge conflict here, and no text editor can resolve it: the seal covers all lines",
+                Place(name, text.count("\n", 0, at) + 2),
+                "git show MERGE_HEAD:keys.vault > theirs.vault; git checkout --ours keys.vault;"
+                " provision keys merge theirs.vault; git add keys.vault",
+            )
+    return text
+
+
+def _refuse_first_line(row: str, name: str) -> None:
+    if row.startswith("provision-vault/"):
+        raise VaultFormatError(
+            "written by a newer provision", Place(name, 1), "update this one: pip install -U hermes-provision"
+        )
+    if _CONFLICT.match(row):
+        _text(b"\n" + row.encode(), name)
+    raise VaultFormatError("not a vault of provision", Place(name, 1))
+
+
+def _header(rows: list[str], name: str) -> tuple[Header, int]:
+    values: dict[str, list[str]] = {field: [] for field in _HEADER}
+    expected, at = 0, 1
+    while at < len(rows):
+        field, _, value = rows[at].partition(" ")
+        if field in ("key", "seal"):
+            break
+        place = Place(name, at + 1)
+        if field not in _HEADER:
+            raise VaultFormatError(
+                "an unknown field in the header", place, "update provision if a newer one wrote this; else " + _RESTORE
+            )
+        position = _ORDER.index(field)
+        if position < expected or not _HEADER[field].fullmatch(value):
+            raise VaultFormatError(f"the header's `{field}` is damaged or out of place", place)
+        expected = position if field == "operator" else position + 1
+        values[field].append(value)
+        at += 1
+    for field, found in values.items():
+        if not found:
+            raise VaultFormatError(f"the header has no `{field}`", Place(name, min(at, len(rows))))
+    header = Header(
+        vault_id=values["vault"][0],
+        generation=int(values["generation"][0]),
+        salt=bytes.fromhex(values["salt"][0]),
+        operators=tuple(values["operator"]),
+        data_key=values["datakey"][0],
+    )
+    return header, at
+
+
+def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[Line, ...]]:
+    lines: dict[str, tuple[Line, ...]] = {}
+    last_user, last_version = "", 0
+    for number in range(first, len(rows) - 1):
+        line = _line(rows[number], name, number + 1)
+        known = line.known
+        others = lines.get(known.user, ()) if known.user == last_user else ()
+        if known.user < last_user or (others and known.version <= last_version):
+            again = others and known.version == last_version
+            what = "the same key version twice" if again else "a line out of order"
+            raise VaultFormatError(f"{what} ({known.user} {known.version})", Place(name, number + 1))
+        last_user, last_version = known.user, known.version
+        if others and known.stage in STAGES_HELD_ONCE and any(o.known.stage is known.stage for o in others):
+            raise VaultFormatError(f"a second {known.stage} key of {known.user}", Place(name, number + 1))
+        lines[known.user] = (*others, line)
+    return lines
+
+
+def _line(row: str, name: str, number: int) -> Line:
+    match = _KEY.fullmatch(row)
+    if match is None:
+        raise VaultFormatError("not a line of a vault", Place(name, number))
+    user, version, stage, fingerprint, created, until, sealed, label = match.groups()
+    try:
+        known = KeyVersion(
+            user,
+            int(version),
+            _STAGES[stage],
+            fingerprint,
+            datetime.fromisoformat(created),
+            label or "",
+            None if until == "-" else date.fromisoformat(until),
+        )
+    except ValueError:
+        raise VaultFormatError("an impossible date", Place(name, number)) from None
+    return Line(known, sealed)
+
+
+def utc_seconds(moment: datetime) -> datetime:
+    """A moment as the vault keeps it: UTC, whole seconds."""
+    return moment.astimezone(UTC).replace(microsecond=0)

@@ -1,0 +1,344 @@
+"""The opened vault: keys by user, and the changes an operator can make to them.
+
+A `Vault` is made by `vaultfile` from a file whose seal was verified; each key is decrypted only when it is asked for.
+Changes are made in memory and saved by `vaultfile.editing`. What stays true after every change: a user has at most one
+`current` and one `pending` version, versions are never renumbered or dropped, and a key belongs to one user unless
+sharing was asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING
+
+from provision.detect.fingerprint import fingerprint, new_salt
+from provision.errors import ProvisionError
+from provision.keys.age import NoIdentityError, parse_recipient, seal, unseal
+from provision.keys.vault.crypto import DATA_KEY_BYTES, BadTagError, DataKey
+from provision.keys.vault.ledger import KeyVersion, Ledger, Line, Stage
+from provision.keys.vault.text import LABEL_LIMIT, Header, SealedVault, serialise, sound_label, utc_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from provision.detect.secret import Secret
+    from provision.keys.age import Identity
+
+KEY_LIMIT_BYTES = 8192
+
+__all__ = [
+    "KeyLengthError",
+    "KeyVersion",
+    "KnownKeyError",
+    "LabelError",
+    "OperatorError",
+    "SealedVault",
+    "Stage",
+    "StageError",
+    "Vault",
+    "VaultAlteredError",
+    "new_vault",
+    "open_sealed",
+]
+
+
+class VaultAlteredError(ProvisionError):
+    """The vault was changed by something other than provision: a line added, removed, edited, moved or replayed."""
+
+
+class KnownKeyError(ProvisionError):
+    """The vault already holds this key; the message says whose, by user and version."""
+
+
+class StageError(ProvisionError):
+    """A version does not exist, or the user already has one in the stage asked for."""
+
+
+class KeyLengthError(ProvisionError):
+    """An empty key, or one that is longer than anything that could be one."""
+
+
+class LabelError(ProvisionError):
+    """A label that cannot stand on a line of the vault."""
+
+
+class OperatorError(ProvisionError):
+    """An operator is listed already, is not listed, or is the last one."""
+
+
+class Vault(Ledger):
+    """An opened vault. Not thread-safe; make changes only inside `vaultfile.editing`."""
+
+    def __init__(self, header: Header, lines: dict[str, tuple[Line, ...]], data_key: DataKey) -> None:
+        super().__init__(lines)
+        self._header = header
+        self._data_key = data_key
+        self.changed = False
+
+    @property
+    def vault_id(self) -> str:
+        """Names this vault among all, for life."""
+        return self._header.vault_id
+
+    @property
+    def generation(self) -> int:
+        """The generation of the file this was read from; saving makes it one more."""
+        return self._header.generation
+
+    @property
+    def salt(self) -> bytes:
+        """The workspace's salt for fingerprints."""
+        return self._header.salt
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Recipients, with comments, of those who may open the vault."""
+        return self._header.operators
+
+    def digest_key(self) -> bytes:
+        """32 bytes for keyed digests of plaintext; the same until the vault gets a new data key."""
+        return self._data_key.digest_key
+
+    def fingerprint(self, key: Secret) -> str:
+        """The fingerprint that names `key` in this workspace."""
+        return fingerprint(key.reveal(), self.salt)
+
+    def key(self, user: str) -> Secret | None:
+        """The user's current key, or None. Raises VaultAlteredError."""
+        for line in self._lines.get(user, ()):
+            if line.known.stage is Stage.CURRENT:
+                return self._opened(line)
+        return None
+
+    def value(self, user: str, version: int) -> Secret:
+        """The key of one version, in whatever stage. Raises StageError when there is none."""
+        return self._opened(self._require(user, version))
+
+    def add(
+        self,
+        user: str,
+        key: Secret,
+        *,
+        now: datetime,
+        label: str = "",
+        stage: Stage = Stage.CURRENT,
+        demo_until: date | None = None,
+        allow_shared: bool = False,
+        name: str | None = None,
+    ) -> KeyVersion:
+        """Put in a new version. When it is to be current, the one that was becomes previous; nothing is ever dropped.
+
+        `name` is the key's fingerprint, when the caller has it already.
+        Raises LabelError, KeyLengthError; KnownKeyError when the user ever had this key, or somebody else has and
+        `allow_shared` is not set; StageError when the user already has a pending key and this is to be pending too.
+        """
+        _check_label(label)
+        if not 0 < len(key.reveal().encode()) <= KEY_LIMIT_BYTES:
+            raise KeyLengthError(f"the key of {user} is empty, or too long to be one")
+        name = name or self.fingerprint(key)
+        self._refuse_known(user, name, allow_shared=allow_shared)
+        if stage is Stage.PENDING and (waiting := self.in_stage(user, Stage.PENDING)):
+            raise StageError(
+                f"{user} already has a pending key (version {waiting.version})",
+                hint="make that one current, or retire it, first",
+            )
+        lines = self._lines.get(user, ())
+        version = max((line.known.version for line in lines), default=0) + 1
+        known = KeyVersion(user, version, stage, name, utc_seconds(now), label, demo_until)
+        line = Line(known, self._data_key.seal_line(known, key))
+        self._put(user, (*_without_current(lines, stage), line))
+        if self._by_fingerprint is not None:
+            self._by_fingerprint.setdefault(name, []).append((user, version))
+        return known
+
+    def set_stage(self, user: str, version: int, stage: Stage) -> KeyVersion:
+        """Move a version to another stage; making it current makes the one that was previous. Raises StageError."""
+        line = self._require(user, version)
+        if line.known.stage is stage:
+            return line.known
+        waiting = self.in_stage(user, stage)
+        if stage is Stage.PENDING and waiting:
+            raise StageError(f"{user} already has a pending key (version {waiting.version})")
+        return self._change(line, stage=stage)
+
+    def set_demo(self, user: str, version: int, until: date | None) -> KeyVersion:
+        """Mark a version as a demo key whose last day is `until`, or take the mark away."""
+        return self._change(self._require(user, version), demo_until=until)
+
+    def set_label(self, user: str, version: int, label: str) -> KeyVersion:
+        """Give a version another label. Raises LabelError."""
+        _check_label(label)
+        return self._change(self._require(user, version), label=label)
+
+    def add_operator(self, recipient: str) -> None:
+        """Let one more operator open the vault: the same data key is sealed to all of them anew."""
+        new = parse_recipient(recipient)
+        if any(parse_recipient(known).text == new.text for known in self.operators):
+            raise OperatorError("that recipient is an operator already", hint="see: provision keys operators list")
+        self._seal_to((*self.operators, _spelled(recipient)))
+
+    def remove_operator(self, recipient: str) -> None:
+        """Take an operator away and seal everything under a new data key.
+
+        They can still read every copy they had (git keeps those): their keys count as seen.
+        """
+        gone = parse_recipient(recipient).text
+        rest = tuple(known for known in self.operators if parse_recipient(known).text != gone)
+        if rest == self.operators:
+            raise OperatorError("that recipient is not an operator", hint="see: provision keys operators list")
+        if not rest:
+            raise OperatorError(
+                "the last operator cannot go: nobody could open the vault", hint="add another one first"
+            )
+        self.rekey()
+        self._seal_to(rest)
+
+    def rekey(self) -> None:
+        """Seal every line under a new data key. Raises VaultAlteredError when one does not open."""
+        fresh = DataKey.new(self.vault_id)
+        for user, lines in self._lines.items():
+            again = (Line(line.known, fresh.seal_line(line.known, self._opened(line))) for line in lines)
+            self._lines[user] = tuple(again)
+        self._data_key = fresh
+        self._seal_to(self.operators)
+
+    def absorb(
+        self, wanted: dict[str, dict[int, KeyVersion]], secrets: list[tuple[KeyVersion, Secret]], *, generation: int
+    ) -> list[str]:
+        """Bring these users to the versions `wanted`, with keys for those that are new here; for `vaultmerge` alone."""
+        sealed = {(known.user, known.version): self._data_key.seal_line(known, key) for known, key in secrets}
+        notes: list[str] = []
+        for user, rows in wanted.items():
+            lines: list[Line] = []
+            for version, known in sorted(rows.items()):
+                line = self._line(user, version)
+                if line is None or line.known.stage is not known.stage:
+                    was = f"{line.known.stage} -> " if line else "new: "
+                    notes.append(f"{user} version {version}: {was}{known.stage}")
+                lines.append(Line(known, line.sealed if line else sealed[user, version]))
+            self._lines[user] = tuple(lines)
+        self._by_fingerprint = None
+        if generation > self.generation:
+            self._header = dataclasses.replace(self._header, generation=generation)
+        self.changed = True
+        return notes
+
+    def serialised(self) -> bytes:
+        """The file that saves this vault, as the next generation."""
+        body = serialise(dataclasses.replace(self._header, generation=self.generation + 1), self._lines)
+        return body + f"seal {self._data_key.seal_file(hashlib.sha256(body).digest())}\n".encode()
+
+    def _seal_to(self, operators: tuple[str, ...]) -> None:
+        sealed = seal(self._data_key.reveal(), operators, armored=False)
+        self._header = dataclasses.replace(
+            self._header, operators=operators, data_key=base64.b64encode(sealed).decode("ascii")
+        )
+        self.changed = True
+
+    def _opened(self, line: Line) -> Secret:
+        try:
+            return self._data_key.open_line(line.known, line.sealed)
+        except BadTagError:
+            raise _altered(f"the key of {line.known.user} (version {line.known.version}) does not open") from None
+
+    def _require(self, user: str, version: int) -> Line:
+        line = self._line(user, version)
+        if line is None:
+            raise StageError(f"{user} has no key version {version}", hint="see: provision keys list")
+        return line
+
+    def _change(self, line: Line, **fields: object) -> KeyVersion:
+        known = dataclasses.replace(line.known, **fields)  # type: ignore[arg-type]  # names are ours, in three callers
+        rest = tuple(other for other in self._lines[known.user] if other is not line)
+        lines = (*_without_current(rest, known.stage), Line(known, line.sealed))
+        self._put(known.user, tuple(sorted(lines, key=lambda each: each.known.version)))
+        return known
+
+    def _put(self, user: str, lines: tuple[Line, ...]) -> None:
+        self._lines[user] = lines
+        self.changed = True
+
+    def _refuse_known(self, user: str, name: str, *, allow_shared: bool) -> None:
+        for known in self.find(name):
+            if known.user == user:
+                raise KnownKeyError(
+                    f"{user} already has this key (version {known.version}, {known.stage})",
+                    hint="a key that was replaced does not come back; make a new one in the console",
+                )
+            if not allow_shared:
+                raise KnownKeyError(
+                    f"this key of {user} is the key of {known.user} (version {known.version}, {known.stage})",
+                    hint="one key per person; if it is meant to be shared: --allow-shared",
+                )
+
+
+def _check_label(label: str) -> None:
+    if not sound_label(label):
+        raise LabelError(f"a label is printable text of at most {LABEL_LIMIT} characters, without blanks around it")
+
+
+def _without_current(lines: tuple[Line, ...], new: Stage) -> tuple[Line, ...]:
+    """The lines, with the current one made previous if a `new` current one is coming."""
+    if new is not Stage.CURRENT:
+        return lines
+    return tuple(
+        Line(dataclasses.replace(known, stage=Stage.PREVIOUS), sealed)
+        if known.stage is Stage.CURRENT
+        else Line(known, sealed)
+        for known, sealed in lines
+    )
+
+
+def _spelled(recipient: str) -> str:
+    parsed = parse_recipient(recipient)
+    return f"{parsed.text} {parsed.comment}".strip()
+
+
+def _altered(what: str) -> VaultAlteredError:
+    return VaultAlteredError(
+        f"the vault was changed by something other than provision: {what}",
+        hint="look at its history (git log -p keys.vault) and take the last good one",
+    )
+
+
+def new_vault(operators: Sequence[str]) -> Vault:
+    """An empty vault that `operators` can open, in generation 0; saving makes it 1. Raises BadRecipientError."""
+    vault_id = secrets.token_hex(16)
+    unique = {parse_recipient(text).text: _spelled(text) for text in operators}
+    vault = Vault(Header(vault_id, 0, new_salt(), (), ""), {}, DataKey.new(vault_id))
+    vault._seal_to(tuple(unique.values()))  # noqa: SLF001  the one other place that sets a header
+    return vault
+
+
+def open_sealed(sealed: SealedVault, identities: Sequence[Identity]) -> Vault:
+    """Open a vault and verify its seal. Raises NoIdentityError, NotAgeError or VaultAlteredError."""
+    header = sealed.header
+    try:
+        value = unseal(base64.b64decode(header.data_key), identities)
+    except NoIdentityError as e:
+        raise NoIdentityError(
+            f"no identity of yours opens the vault (its operators: {len(header.operators)})",
+            hint="an operator can let you in: provision keys operators add YOUR-RECIPIENT",
+        ) from e
+    if len(value) != DATA_KEY_BYTES:
+        raise _altered("its data key has the wrong size")
+    data_key = DataKey(value, header.vault_id)
+    vault = Vault(header, sealed.lines, data_key)
+    if not hmac.compare_digest(data_key.seal_file(sealed.digest), sealed.seal):
+        raise _altered(_what_was_altered(vault))
+    return vault
+
+
+def _what_was_altered(vault: Vault) -> str:
+    for user in vault.users:
+        for known in vault.versions(user):
+            try:
+                vault.value(user, known.version)
+            except VaultAlteredError:
+                return f"the line of {user} (version {known.version}) is not what was sealed"
+    return "its header, a stage, a label or the list of lines is not what was sealed"

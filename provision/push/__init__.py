@@ -1,0 +1,1 @@
+"""Push bundles to many machines through Ansible."""

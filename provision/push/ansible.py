@@ -1,0 +1,176 @@
+"""One run of `ansible-playbook`: our collection, our settings, a private folder, and lines of JSON back.
+
+The operator's own ansible.cfg and ANSIBLE_* variables do not take part, so that no log, callback or cache that somebody set
+up elsewhere sees this run; `group_vars` and `host_vars` of the workspace do, and ~/.ssh/config as always. Nothing in the
+folder is secret: addresses, user ids and paths.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError
+from provision.push.inventory import as_inventory_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from provision.push.inventory import Target
+
+COLLECTION = Path(__file__).with_name("collection")
+PLAYBOOK = "hermes.provision.install"
+CONNECT_S = 10
+SILENCE_S = 15
+
+
+class NoAnsibleError(ProvisionError):
+    """There is no ansible-playbook."""
+
+
+class AnsibleError(ProvisionError):
+    """ansible-playbook did not do its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How machines are entered. None leaves the choice to SSH's own settings; host keys are always checked strictly."""
+
+    login: str | None = None
+    key: Path | None = None
+    known_hosts: Path | None = None
+    account: str | None = None
+    become: bool = True
+
+
+def find_playbook_command(environ: Mapping[str, str]) -> Path:
+    """`ansible-playbook`: beside the running Python, else on the PATH. Raises NoAnsibleError."""
+    beside = Path(sys.executable).with_name("ansible-playbook")
+    if os.access(beside, os.X_OK):
+        return beside
+    found = shutil.which("ansible-playbook", path=environ.get("PATH"))
+    if found is None:
+        raise NoAnsibleError(
+            "there is no ansible-playbook here",
+            hint="pip install 'hermes-provision[ansible]', or your system's package",
+        )
+    return Path(found)
+
+
+@contextmanager
+def prepared(workspace: Path, ssh: Ssh, forks: int) -> Iterator[Path]:
+    """A private folder with the settings and the collection, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="hermes-deploy-") as name:
+        folder = Path(name)
+        (folder / "ansible_collections" / "hermes").mkdir(parents=True)
+        (folder / "ansible_collections" / "hermes" / "provision").symlink_to(COLLECTION)
+        for variables in ("group_vars", "host_vars"):
+            if (workspace / variables).is_dir():
+                (folder / variables).symlink_to((workspace / variables).absolute())
+        (folder / "ansible.cfg").write_text(_settings(folder, ssh, forks))
+        yield folder
+
+
+def _settings(folder: Path, ssh: Ssh, forks: int) -> str:
+    options = [
+        *("-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none"),
+        *("-o", f"ServerAliveInterval={SILENCE_S // 3}", "-o", "ServerAliveCountMax=3"),
+    ]
+    if ssh.known_hosts is not None:
+        options += ["-o", f"UserKnownHostsFile={ssh.known_hosts.absolute()}", "-o", "GlobalKnownHostsFile=/dev/null"]
+    lines = {
+        "defaults": {
+            "collections_path": folder,
+            "stdout_callback": "hermes.provision.jsonl",
+            "forks": forks,
+            "gathering": "explicit",
+            "timeout": CONNECT_S,
+            "host_key_checking": True,
+            "retry_files_enabled": False,
+            "local_tmp": folder / "tmp",
+            "home": folder,
+            "interpreter_python": "/usr/bin/python3",
+            "display_args_to_stdout": False,
+            "no_target_syslog": True,
+            "deprecation_warnings": False,
+            "nocows": True,
+        },
+        "ssh_connection": {"pipelining": True, "retries": 0, "ssh_args": shlex.join(options)},
+    }
+    escaped = {section: {k: str(v).replace("%", "%%") for k, v in values.items()} for section, values in lines.items()}
+    return "".join(f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for s, values in escaped.items())
+
+
+def command(
+    program: Path,
+    folder: Path,
+    targets: Sequence[Target],
+    ssh: Ssh,
+    more: Mapping[str, object],
+    *,
+    defaults: Mapping[str, object],
+    check: bool,
+    playbook: str = PLAYBOOK,
+) -> list[str]:
+    """The command line for these targets; writes the inventory and the variables into the folder.
+
+    `more` are variables that nothing overrides, `defaults` those that group_vars and host_vars do.
+    """
+    inventory, variables = folder / "hosts.json", folder / "variables.json"
+    inventory.write_text(json.dumps(as_inventory_file(targets, defaults)))
+    variables.write_text(json.dumps(dict(more)))
+    line = [str(program), playbook, "--inventory", str(inventory), "--extra-vars", f"@{variables}"]
+    if ssh.login:
+        line += ["--user", ssh.login]
+    if ssh.key:
+        line += ["--private-key", str(ssh.key.absolute())]
+    return [*line, *(["--check"] if check else [])]
+
+
+def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The operator's environment without what would change Ansible, and without our own variables."""
+    kept = {k: v for k, v in environ.items() if not k.startswith(("ANSIBLE_", "PROVISION_", "PYTHON"))}
+    return kept | {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def running(line: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """ansible-playbook at work, in a process group of its own; however this ends, none of it stays."""
+    with (
+        (folder / "errors").open("wb") as errors,
+        subprocess.Popen(  # noqa: S603  a program that was looked up, and arguments that no shell sees
+            line,
+            cwd=folder,
+            env=environment(folder, environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    import signal  # noqa: PLC0415  beside its only use
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        try:
+            os.killpg(process.pid, number)
+            process.wait(5)
+        except (ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
+            continue

@@ -1,0 +1,95 @@
+"""The lines that our callback writes, as outcomes. Ansible's own lines between them are not ours and are left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provision.push.causes import explain
+from provision.push.outcomes import Failed, Installed, Outcome, Unchanged, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provision.push.inventory import Target
+
+MAX_LINE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A machine is at work."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A machine was not asked, because it was enough."""
+
+    user: str
+
+
+Event = Started | Skipped | Outcome
+
+
+def read_event(line: bytes, targets: Mapping[str, Target]) -> Event | None:
+    """What a line says about one of the targets; None for everything else. Never raises for what a machine sent."""
+    if not line.startswith(b"{") or len(line) > MAX_LINE_BYTES:
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    target = targets.get(str(event.get("host"))) if isinstance(event, dict) else None
+    if target is None:
+        return None
+    if event.get("event") == "start":
+        return Started(target.user)
+    if event.get("event") != "result":
+        return None
+    return _outcome(event, target)
+
+
+def _outcome(event: dict[str, Any], target: Target) -> Skipped | Outcome | None:
+    outcome = event.get("outcome")
+    if outcome == "skipped" and event.get("ours"):
+        return Skipped(target.user)
+    if outcome == "ok" and event.get("ours"):
+        return _done(event, target)
+    if outcome not in {"failed", "unreachable"}:
+        return None
+    said = _text(event.get("message"))
+    if outcome == "failed" and isinstance(event.get("cause"), str):
+        cause, message, cure = event["cause"], said.split("\n", 1)[0], _text(event.get("cure"))
+    else:
+        cause, message, cure = explain(said, unreachable=outcome == "unreachable")
+    kind = Unreachable if outcome == "unreachable" or cause in {"link-lost", "no-link", "no-sshd"} else Failed
+    return kind(target.user, target.address, cause, message, cure)
+
+
+def _done(event: dict[str, Any], target: Target) -> Outcome | None:
+    route = event.get("route")
+    if not isinstance(route, dict) or not isinstance(event.get("generation"), int):
+        return None
+    kind = Installed if event.get("changed") else Unchanged
+    receipt = event.get("receipt")
+    return kind(
+        user=target.user,
+        host=target.address,
+        generation=event["generation"],
+        key_fingerprint=_text(route.get("key_fingerprint")),
+        url=_text(route.get("url")),
+        hazards=tuple(_text(h.get("id")) for h in _dicts(event.get("hazards"))),
+        restart=tuple(f"{_text(p.get('what'))} (pid {p.get('pid')})" for p in _dicts(event.get("restart"))),
+        receipt=receipt if isinstance(receipt, str) and receipt else None,
+    )
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value[:2000] if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""What endpoints certify with their own key, and what follows for the fleet."""

@@ -1,0 +1,260 @@
+"""What an endpoint certifies with its own key: which bundle is installed, and where Hermes would really send the next request.
+
+A receipt holds no secret: keys by fingerprint, drift as `status` prints it. Its counter only ever grows, so that an old
+receipt cannot be shown again as news: it is the clock's seconds where they grow, and one more than the last where they do
+not, so that an endpoint which lost its folder's state still counts on. What a receipt says is as honest as the machine
+that signed it; it proves who says it, and when in that machine's order of events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import provision
+from provision.bundle.manifest import Moment, Sha256, UserId, moment, parse_moment
+from provision.endpoint.privileges import as_owner
+from provision.endpoint.state import FOLDER, JOURNAL
+from provision.errors import ProvisionError
+from provision.files import Transaction, locked, read_optional, recover, write_atomic
+from provision.signing.signed_json import Form
+from provision.signing.signed_text import signed_text, split_signed
+from provision.signing.sshsig import load_signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    from provision.endpoint.identity import EndpointFolder
+    from provision.endpoint.route_check import RouteCheck
+    from provision.endpoint.state import Installed
+    from provision.endpoint.status import Drift
+
+SCHEMA: Final = "provision/receipt/v1"
+NAMESPACE = "hermes-provision-receipt"
+MAX_RECEIPT_BYTES = 64 * 1024
+RECEIPT = f"{FOLDER}/receipt.json"
+RECEIPT_SIGNATURE = f"{RECEIPT}.sig"
+"""Where a home keeps its last receipt; both are renamed into place in one transaction."""
+_COUNTER = "receipt-counter"
+_MAX_DRIFT, _MAX_WHAT = 50, 300
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class BadReceiptError(ProvisionError):
+    """A receipt is not one of ours: not JSON, unknown or missing fields, or too large."""
+
+
+class NoEndpointKeyError(ProvisionError):
+    """This machine has no key to sign receipts with."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Text = Annotated[str, Field(max_length=2048)]
+
+
+class ReceiptRoute(_Part):
+    """Where the next request would go. `as_expected` is `cannot tell` when the route depends on what cannot be seen."""
+
+    url: Text | None
+    path: Text | None
+    model: Text | None
+    api_mode: Text | None
+    key_fingerprint: Text | None
+    as_expected: Literal["yes", "no", "cannot tell"]
+
+
+class ReceiptHazard(_Part):
+    """A hazard of the route, by its stable id."""
+
+    id: Annotated[str, Field(max_length=128)]
+    severity: Literal["error", "warning", "note"]
+
+
+class ReceiptDrift(_Part):
+    """One way in which a file is no longer as installed; never holds a value that may be secret."""
+
+    file: Text
+    what: Text
+
+
+class Receipt(_Part):
+    """A receipt, version 1. `bundle` is the SHA-256 of the installed manifest.json; `counter` only ever grows."""
+
+    schema_: Literal["provision/receipt/v1"] = Field(default=SCHEMA, alias="schema")
+    user: UserId
+    profile: Annotated[str, Field(min_length=1, max_length=128)]
+    bundle: Sha256
+    generation: Annotated[int, Field(ge=1, lt=2**53)]
+    expires: Moment
+    key_fingerprint: Annotated[str, Field(pattern=r"^fp_[a-z2-7]{16}$")]
+    route: ReceiptRoute
+    hazards: tuple[ReceiptHazard, ...] = Field(max_length=200)
+    drift: tuple[ReceiptDrift, ...] = Field(max_length=_MAX_DRIFT + 1)
+    hermes_version: Annotated[str, Field(max_length=64)] | None
+    provision_version: Annotated[str, Field(max_length=64)]
+    host: Annotated[str, Field(max_length=255)]
+    made: Moment
+    counter: Annotated[int, Field(ge=1, lt=2**53)]
+
+    @property
+    def made_at(self) -> datetime:
+        return parse_moment(self.made)
+
+    @property
+    def dangers(self) -> tuple[str, ...]:
+        """Ids of the hazards that are errors."""
+        return tuple(h.id for h in self.hazards if h.severity == "error")
+
+    def says(self) -> dict[str, Any]:
+        """What it says apart from when it was made: equal for two receipts between which nothing happened."""
+        return self.model_dump(exclude={"made", "counter"})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """A receipt with the bytes that travel: the JSON, then the signature (see `signed`)."""
+
+    receipt: Receipt
+    data: bytes
+
+
+def receipt_bytes(receipt: Receipt) -> bytes:
+    """The receipt as it is signed: JSON, a field per line in the order of the class."""
+    fields = receipt.model_dump(mode="json", by_alias=True)
+    return ("{\n" + ",\n".join([f'  "{name}": {_encoded(value)}' for name, value in fields.items()]) + "\n}\n").encode()
+
+
+def parse_receipt(text: bytes) -> Receipt:
+    """The receipt in `text`. Raises BadReceiptError; a key that stands twice is refused, since parsers differ on it."""
+    return _FORM.parse(text)
+
+
+_FORM = Form(
+    model=Receipt,
+    schema=SCHEMA,
+    name="the receipt",
+    limit_bytes=MAX_RECEIPT_BYTES,
+    error=BadReceiptError,
+    sound=lambda receipt: parse_moment(receipt.made),
+    other_version="update provision here or on that machine, so that both are of one version",
+)
+
+
+def compose(
+    installed: Installed,
+    check: RouteCheck,
+    drift: Iterable[Drift],
+    *,
+    hermes_version: str | None,
+    host: str,
+    counter: int,
+    now: datetime,
+) -> Receipt:
+    """The receipt for a home as it was seen. Pure."""
+    manifest, route = installed.manifest, check.route
+    changes = [ReceiptDrift(file=_sound(d.file)[:2048], what=_sound(d.what)[:_MAX_WHAT]) for d in drift]
+    if len(changes) > _MAX_DRIFT:
+        rest = len(changes) - _MAX_DRIFT
+        changes = [*changes[:_MAX_DRIFT], ReceiptDrift(file="", what=f"and {rest} more")]
+    told = route.unknown is None
+    hazards = {h.id: ReceiptHazard(id=h.id, severity=h.severity.value) for h in route.hazards}
+    return Receipt(
+        user=manifest.user,
+        profile=manifest.profile,
+        bundle=hashlib.sha256(installed.kept.manifest or b"").hexdigest(),
+        generation=manifest.generation,
+        expires=manifest.expires,
+        key_fingerprint=manifest.key_fingerprint,
+        route=ReceiptRoute(
+            url=_cut(route.url),
+            path=_cut(route.path),
+            model=_cut(route.model),
+            api_mode=_cut(route.api_mode),
+            key_fingerprint=_cut(route.key_fingerprint),
+            as_expected="yes" if check.as_expected else "no" if told else "cannot tell",
+        ),
+        hazards=tuple(hazards.values())[:200],
+        drift=tuple(changes),
+        hermes_version=hermes_version,
+        provision_version=provision.__version__,
+        host=host[:255],
+        made=moment(now),
+        counter=counter,
+    )
+
+
+def _cut(text: str | None) -> str | None:
+    return _sound(text)[:2048] if text is not None else None
+
+
+def _sound(text: str) -> str:
+    """Text that can be encoded: an escape in a user's YAML may leave half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def issue(
+    home: Path,
+    installed: Installed,
+    check: RouteCheck,
+    drift: Iterable[Drift],
+    folder: EndpointFolder,
+    *,
+    hermes_version: str | None,
+    now: datetime,
+) -> SignedReceipt:
+    """Make, sign and keep the receipt of a home: in its `.provision/`, with the owner's rights.
+
+    Raises NoEndpointKeyError, and FileProblemError or LockedError when it cannot be written.
+    """
+    if not folder.endpoint_key.is_file():
+        raise NoEndpointKeyError(
+            "no receipt: this machine has no key to sign it with", hint="`provision enroll` makes one; send it to IT"
+        )
+    key = load_signing_key(folder.endpoint_key)
+    receipt = compose(
+        installed,
+        check,
+        drift,
+        hermes_version=hermes_version,
+        host=platform.node() or "unknown",
+        counter=next_counter(folder, now),
+        now=now,
+    )
+    data = signed_text(receipt_bytes(receipt), key, NAMESPACE)
+    text, signature = split_signed(data)
+    with as_owner(home), locked(home / FOLDER / "lock", "receipt"):
+        recover(home, journal=JOURNAL)
+        with Transaction(home, journal=JOURNAL, durable=False) as change:
+            change.write(RECEIPT, text)
+            change.write(RECEIPT_SIGNATURE, signature)
+    return SignedReceipt(receipt, data)
+
+
+def kept_receipt(home: Path) -> SignedReceipt | None:
+    """The last receipt of a home, None when there is none. Raises BadReceiptError."""
+    text = read_optional(home / RECEIPT, MAX_RECEIPT_BYTES)
+    signature = read_optional(home / RECEIPT_SIGNATURE, 4096)
+    if text is None or signature is None:
+        return None
+    return SignedReceipt(parse_receipt(text), text + signature)
+
+
+def next_counter(folder: EndpointFolder, now: datetime) -> int:
+    """The number of this endpoint's next receipt, remembered in its folder before it is used."""
+    path = folder.root / _COUNTER
+    with locked(folder.root / ".lock", "receipt"):
+        data = read_optional(path, 64) or b"0"
+        last = int(data) if data.strip().isdigit() else 0
+        counter = min(max(last + 1, int(now.timestamp())), 2**53 - 1)
+        write_atomic(path, b"%d\n" % counter, durable=False)
+    return counter

@@ -1,0 +1,1 @@
+"""Redact archives, compressed files and databases, member by member."""

@@ -1,0 +1,115 @@
+"""What a rotation works with: the workspace, the fleet, the vault, the way to the gateway. Made once per command, passed in."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from provision.errors import ProvisionError
+from provision.files import FileProblemError, LockedError
+from provision.fleet.desired import EffectiveProfile
+from provision.keys.events.log import Event, EventLogError, append, log_of
+from provision.keys.vault.file import VaultChangedError, editing, open_vault
+from provision.rotate.journal import StoppedError
+from provision.rotate.probes import route_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from provision.detect.secret import Secret
+    from provision.fleet.desired import DesiredState
+    from provision.fleet.workspace import Workspace
+    from provision.keys.age import Identity
+    from provision.keys.vault.vault import Vault
+    from provision.push.events import Started
+    from provision.push.outcomes import Outcome
+    from provision.rotate.model import Trouble
+    from provision.rotate.probes import Reach, Route
+    from provision.rotate.store import Store
+
+_CURE = "mend that, then: provision rotate resume"
+
+
+@dataclass(slots=True)
+class Site:
+    """Everything outside a rotation. `clock` gives the time in UTC; `say` takes remarks for people.
+
+    `forks` is how many machines bundles are pushed to at a time; `watching` is entered with how many there are in all, and
+    gives what is told of each.
+    """
+
+    workspace: Workspace
+    store: Store
+    states: Mapping[str, DesiredState]
+    identities: Sequence[Identity]
+    reach: Reach
+    clock: Callable[[], datetime]
+    environ: Mapping[str, str]
+    who: str
+    say: Callable[[str], None]
+    forks: int
+    watching: Callable[[int], AbstractContextManager[Callable[[Started | Outcome], None]]]
+    _vault: Vault | None = None
+    _profile: EffectiveProfile | None = None
+    _routes: dict[int, Route | Trouble] = field(default_factory=dict)
+
+    @property
+    def vault(self) -> Vault:
+        """The vault as it is in the file, opened once and again after each change."""
+        if self._vault is None:
+            with stopping("the vault"):
+                self._vault = open_vault(self.workspace.vault, self.identities)
+        return self._vault
+
+    @contextlib.contextmanager
+    def editing(self, doing: str) -> Iterator[Vault]:
+        """Change the vault, durably. Raises StoppedError when it cannot be written; it is as it was then."""
+        self._vault = None
+        with stopping("the vault"), editing(self.workspace.vault, self.identities, doing) as vault:
+            yield vault
+
+    def key(self, user: str, fingerprint: str) -> Secret | None:
+        """A key of a user by its fingerprint."""
+        known = self.vault.version_of(user, fingerprint)
+        return self.vault.value(user, known.version) if known else None
+
+    def route(self, user: str) -> Route | Trouble:
+        """The user's route to the gateway, or why nothing is asked; the workspace's own for one who left the inventory."""
+        profile = self.states[user].profile if user in self.states else self._nobodys
+        found = self._routes.get(id(profile))
+        if found is None:
+            found = self._routes[id(profile)] = route_of(profile, self.reach.hosts, self.reach.catalogue)
+        return found
+
+    @property
+    def _nobodys(self) -> EffectiveProfile:
+        if self._profile is None:
+            self._profile = EffectiveProfile(name="-", model="-", base_url=self.workspace.settings.gateway)
+        return self._profile
+
+    def record(self, events: Sequence[tuple[str, str, str, Mapping[str, str | int | None]]]) -> None:
+        """Put into the event log what happened: (what, user, fingerprint, detail). Raises StoppedError."""
+        now = self.clock()
+        with stopping("the event log"):
+            append(
+                log_of(self.workspace.vault),
+                [Event(now, self.who, what, user, name, detail) for what, user, name, detail in events],
+            )
+
+
+@contextlib.contextmanager
+def stopping(what: str) -> Iterator[None]:
+    """Turn what the system refuses into a StoppedError with a cure: a rotation waits, it does not fail."""
+    try:
+        yield
+    except StoppedError:
+        raise
+    except (FileProblemError, LockedError, VaultChangedError, EventLogError) as e:
+        raise StoppedError(e.message, hint=e.hint if e.hint and "same command" not in e.hint else _CURE) from e
+    except ProvisionError:
+        raise
+    except OSError as e:
+        raise StoppedError(f"cannot write {what}: {e.strerror or e}", hint=_CURE) from e

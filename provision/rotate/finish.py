@@ -1,0 +1,127 @@
+"""Going back, and ending: what can be undone while the old key lives, and when a rotation may be called finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from provision.keys.vault.ledger import Stage
+from provision.rotate import vault_steps as filing
+from provision.rotate.model import Trouble, stamp
+from provision.rotate.probes import Life, ask_all
+from provision.rotate.rotation import happened
+from provision.rotate.states import UNDER_WAY, Event, State, allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.keys.vault.vault import Vault
+    from provision.rotate.model import Person
+    from provision.rotate.probes import Asker
+    from provision.rotate.recorder import Recorder
+
+_DONE = frozenset({State.RETIRED, State.EXCEPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A user who cannot go back, or not be left out, and why."""
+
+    user: str
+    why: str
+    cure: str = ""
+
+
+def turn_back(book: Recorder, people: Sequence[Person]) -> list[Refused]:
+    """Let people go back to their old key, each after the gateway took it just now. Returns who cannot, and why."""
+    refused: list[Refused] = []
+    alive: list[Person] = []
+    asked = []
+    for person in people:
+        if person.back:
+            refused.append(Refused(person.user, "is on the way back already", "provision rotate resume"))
+        elif allowed(person.course, person.state, Event.TURNED):
+            asked.append(person)
+        else:
+            refused.append(Refused(person.user, f"is {person.state}: {_why_not(person)}"))
+
+    async def work(asker: Asker, person: Person) -> Trouble | Life:
+        route, key = book.site.route(person.user), book.site.key(person.user, person.other)
+        if isinstance(route, Trouble):
+            return route
+        return await asker.life(route, key, None) if key else Life(True, refused=True)
+
+    def sink(person: Person, result: Trouble | Life) -> None:
+        if isinstance(result, Trouble):
+            refused.append(Refused(person.user, result.message, result.cure))
+        elif result.dead:
+            cure = "the new key stays in use; make another one in the console if that is wrong"
+            refused.append(Refused(person.user, "the old key is dead: the gateway refuses it", cure))
+        elif result.trouble is not None:
+            refused.append(Refused(person.user, result.trouble.message, result.trouble.cure))
+        else:
+            alive.append(person)
+
+    for person in ask_all(asked, work, sink, book.site.reach):
+        refused.append(Refused(person.user, "the gateway does not answer", "try again when it does"))
+    order = {person.user: number for number, person in enumerate(people)}
+    alive.sort(key=lambda person: order[person.user])
+    book.write(happened(Event.TURNED, [person.user for person in alive], book.now()))
+    return refused
+
+
+def _why_not(person: Person) -> str:
+    if person.state is State.REJECTED:
+        return "its old key is in use anyway"
+    if person.state in {State.DEAD, State.RETIRED}:
+        return "the old key is dead"
+    return "there is nothing to go back to"
+
+
+def left_out(people: Sequence[Person], exceptions: Sequence[tuple[str, str]]) -> tuple[dict[str, str], list[Person]]:
+    """Who is an exception and why, and who is neither done nor an exception. Patterns are ids or globs; the first one counts."""
+    reasons: dict[str, str] = {}
+    blocking = []
+    for person in people:
+        if person.state in _DONE:
+            continue
+        reason = next((why for pattern, why in exceptions if fnmatchcase(person.user, pattern)), None)
+        if reason is None:
+            blocking.append(person)
+        else:
+            reasons[person.user] = reason
+    return reasons, blocking
+
+
+def finish(book: Recorder, reasons: dict[str, str]) -> None:
+    """End the rotation; those with a reason are left out, and the reason is kept in the journal and in the event log."""
+    rotation, site = book.rotation, book.site
+    people = [rotation.people[user] for user in reasons]
+    if people:
+        with book.act("leave out", people), site.editing(f"rotate {rotation.id}: leave out") as vault:
+            for person in people:
+                _settle(vault, person)
+        for reason in dict.fromkeys(reasons.values()):
+            named = [user for user, why in reasons.items() if why == reason]
+            book.write(happened(Event.EXCEPTED, named, book.now(), reason=reason))
+        details = [("left out of a rotation", p.user, p.other, _detail(rotation.id, reasons[p.user])) for p in people]
+        site.record(details)
+    counts = {state.value: count for state, count in rotation.counts().items()}
+    site.record([("rotation finished", "", "", {"rotation": rotation.id, **counts})])
+    book.write([{"at": stamp(book.now()), "end": "finished"}])
+
+
+def _detail(name: str, reason: str) -> dict[str, str | int | None]:
+    return {"rotation": name, "reason": reason}
+
+
+def _settle(vault: Vault, person: Person) -> None:
+    """The vault calls current what the bundle in dist/ holds, and nothing stays pending."""
+    target = vault.version_of(person.user, person.target) if person.target else None
+    if target is None:
+        return
+    if person.state in UNDER_WAY and not filing.overtaken(vault, person):
+        filing.promote(vault, [person])
+    elif target.stage is Stage.PENDING:
+        filing.put_aside(vault, person.user, person.target)

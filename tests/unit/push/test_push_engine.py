@@ -1,0 +1,307 @@
+"""Inventory, events, causes, journal and waves: everything of `deploy` that needs no machine."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.errors import Place, UsageError
+from provision.fleet.desired import DesiredState, EffectiveProfile, Platform
+from provision.push.ansible import NoAnsibleError, Ssh, command, environment, find_playbook_command, prepared
+from provision.push.causes import explain
+from provision.push.engine import Order, Result, deploy, digests_of
+from provision.push.events import Skipped, Started, read_event
+from provision.push.inventory import as_inventory_file, listing, reach
+from provision.push.journal import Journal, NothingToResumeError
+from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable, as_json, word
+from provision.push.waves import parse_waves, waves
+
+PROFILE = EffectiveProfile("team-a", "gpt-5.2", "https://api.aisa.one/v1")
+
+
+def state(user: str, host: str | None = None, platform: Platform = Platform.LINUX, **more: object) -> DesiredState:
+    return DesiredState(user, PROFILE, Place("inventory.yaml", 1, 1), platform=platform, host=host, **more)  # type: ignore[arg-type]
+
+
+TARGETS = {t.user: t for t in reach([state("ada", "ada@ada-mbp"), state("bob", "10.0.0.2")]).targets}
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "login", "port"),
+    [
+        ("desk-4.corp.example", "desk-4.corp.example", None, None),
+        ("ada@desk-4", "desk-4", "ada", None),
+        ("desk-4:2222", "desk-4", None, 2222),
+        ("[fe80::1]", "fe80::1", None, None),
+        ("ada@[fe80::1]:2222", "fe80::1", "ada", 2222),
+        ("fe80::1", "fe80::1", None, None),
+    ],
+)
+def test_hosts_as_ssh_reaches_them(host: str, address: str, login: str | None, port: int | None) -> None:
+    (target,) = reach([state("ada", host)]).targets
+    assert (target.address, target.login, target.port) == (address, login, port)
+    found = target.variables()
+    assert ("hermes_become" in found) == (login is not None)  # who is entered as herself needs not become anybody
+
+
+def test_who_cannot_be_pushed_to_is_said_not_failed() -> None:
+    found = reach([state("ada"), state("bob", "pc", Platform.WINDOWS), state("cy", "mac", Platform.MACOS)])
+    assert [t.user for t in found.targets] == ["cy"]
+    assert [user for user, _ in found.others] == ["ada", "bob"]
+
+
+def test_groups_have_names_that_ansible_takes() -> None:
+    found = listing(reach([state("ada", "h", tags=("pilot.eu-1",))]).targets)
+    assert set(found) == {"_meta", "hermes", "profile_team_a", "platform_linux", "tag_pilot_eu_1"}
+    assert found["_meta"]["hostvars"]["ada"]["hermes_tags"] == ["pilot.eu-1"]
+    file = as_inventory_file(TARGETS.values(), {"x": 1})
+    assert file["all"]["vars"] == {"x": 1}
+    assert file["all"]["children"]["hermes"]["hosts"]["ada"]["ansible_host"] == "ada-mbp"
+
+
+def event(**fields: object) -> bytes:
+    return json.dumps({"event": "result", "host": "ada", "ours": True, "task": "x", **fields}).encode() + b"\n"
+
+
+ROUTE = {"url": "https://api.aisa.one/v1/chat/completions", "key_fingerprint": "fp_x"}
+
+
+def test_events_become_outcomes() -> None:
+    done = {"outcome": "ok", "generation": 3, "route": ROUTE, "receipt": "{}\n"}
+    assert read_event(event(**done, changed=True), TARGETS) == Installed(
+        "ada", "ada-mbp", 3, "fp_x", ROUTE["url"], receipt="{}\n"
+    )
+    same = read_event(event(**done, restart=[{"pid": 7, "what": "hermes gateway"}]), TARGETS)
+    assert isinstance(same, Unchanged)
+    assert same.restart == ("hermes gateway (pid 7)",)
+    failed = read_event(event(outcome="failed", cause="clock", message="slow\nmore", cure="set it"), TARGETS)
+    assert failed == Failed("ada", "ada-mbp", "clock", "slow", "set it")
+    lost = read_event(event(outcome="unreachable", message="Host key verification failed."), TARGETS)
+    assert isinstance(lost, Unreachable)
+    assert lost.cause == "host-key"
+    assert read_event(b'{"event": "start", "host": "bob"}\n', TARGETS) == Started("bob")
+    assert read_event(event(outcome="skipped"), TARGETS) == Skipped("ada")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"PLAY [x] ***\n",
+        b"{broken\n",
+        b"[1]\n",
+        b'{"event": "result", "host": "eve", "outcome": "ok"}\n',
+        b'{"event": "result", "host": "ada", "outcome": "ok", "ours": true}\n',
+        b'{"event": "result", "host": "ada", "outcome": "ok", "ours": true, "route": 1, "generation": "x"}\n',
+        b'{"event": "result", "host": "ada", "outcome": "skipped"}\n',
+        b'{"event": "end"}\n',
+    ],
+)
+def test_other_lines_are_left_out(line: bytes) -> None:
+    assert read_event(line, TARGETS) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
+def test_whatever_a_machine_sends_is_no_crash(value: object) -> None:
+    fields = ("outcome", "generation", "route", "hazards", "restart", "receipt", "cause", "cure", "message", "changed")
+    for outcome in ("ok", "failed", "unreachable"):
+        line = {**dict.fromkeys(fields, value), "event": "result", "host": "ada", "ours": True, "outcome": outcome}
+        found = read_event(json.dumps(line).encode(), TARGETS)
+        assert found is None or as_json(found)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("said", "unreachable", "cause"),
+    [
+        ("Failed to connect to the host via ssh: Host key verification failed.", True, "host-key"),
+        ("ada@x: Permission denied (publickey).", True, "login"),
+        ("ssh: connect to host x port 22: Connection refused", True, "no-sshd"),
+        ("ssh: connect to host x port 22: Connection timed out", True, "no-link"),
+        ("ssh: Could not resolve hostname nope: Name or service not known", True, "name"),
+        ("Connection to 10.0.0.2 closed by remote host.", True, "link-lost"),
+        ("something new", True, "unreachable"),
+        ("OSError: [Errno 28] No space left on device: '/tmp/ansible'", False, "disk-full"),
+        ("OSError: [Errno 30] Read-only file system", False, "read-only"),
+        ("sudo: a password is required", False, "become"),
+        ("/bin/sh: 1: /usr/bin/python3: not found", False, "no-python"),
+        ("something new", False, "refused"),
+        ("", False, "refused"),
+    ],
+)
+def test_what_ansible_says_has_a_cause_and_a_cure(said: str, unreachable: bool, cause: str) -> None:
+    found, message, cure = explain(said, unreachable=unreachable)
+    assert found == cause
+    assert message
+    assert cure
+
+
+def test_waves() -> None:
+    sizes = parse_waves("1,10%,100%")
+    assert [len(w) for w in waves(range(50), sizes)] == [1, 5, 44]
+    assert [len(w) for w in waves(range(3), parse_waves("1, 10%"))] == [1, 1, 1]
+    assert [len(w) for w in waves(range(5), parse_waves(None))] == [5]
+    assert list(waves((), sizes)) == []
+
+
+@given(
+    st.integers(0, 300), st.lists(st.integers(1, 100).map(lambda n: f"{n}%") | st.integers(1, 400).map(str), min_size=1)
+)
+def test_waves_ask_everybody_once_in_order(count: int, sizes: list[str]) -> None:
+    assert [i for wave in waves(range(count), sizes) for i in wave] == list(range(count))
+
+
+@pytest.mark.parametrize("text", ["", "0", "x", "101%", "1,,2", "-1", "1.5"])
+def test_sizes_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_waves(text)
+
+
+def test_journal_knows_who_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.jsonl"
+    with pytest.raises(NothingToResumeError):
+        Journal.resume(path)
+    with Journal.begin(path, ("ada", "bob", "cy"), "now") as journal:
+        journal.note(Unchanged("ada", "h", 1, "fp", "u"), "d1")
+        journal.note(Failed("bob", "h", "clock", "m", "c"), "d1")
+    with path.open("ab") as file:
+        file.write(b'{"user": "cy", "outcome": "insta')  # killed while writing
+    with Journal.resume(path) as journal:
+        assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("bob", "cy")
+        assert journal.left({"ada": "d2", "bob": "d1", "cy": "d1"}) == ("ada", "bob", "cy")  # rendered anew
+        journal.note(Installed("bob", "h", 1, "fp", "u"), "d1")
+    with Journal.resume(path) as journal:
+        assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("cy",)
+        journal.note(Failed("ada", "h", "route", "m", "c"), "d1")
+    with Journal.resume(path) as journal:
+        assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("ada", "cy")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_journal_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.jsonl"
+    path.write_text("hello\n")
+    with pytest.raises(NothingToResumeError):
+        Journal.resume(path)
+
+
+def test_settings_of_ansible(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    ssh = Ssh(login="root", key=tmp_path / "key", known_hosts=tmp_path / "100%known")
+    with prepared(tmp_path, ssh, 7) as folder:
+        settings = configparser.ConfigParser(interpolation=None)
+        settings.read(folder / "ansible.cfg")
+        arguments = settings["ssh_connection"]["ssh_args"]
+        assert "StrictHostKeyChecking=yes" in arguments
+        assert settings["defaults"]["forks"] == "7"
+        assert settings["ssh_connection"]["pipelining"] == "True"
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert (folder / "group_vars").resolve() == tmp_path / "group_vars"
+        assert (folder / "ansible_collections/hermes/provision/galaxy.yml").is_file()
+        line = command(
+            Path("/a/ansible-playbook"), folder, list(TARGETS.values()), ssh, {"x": 1}, defaults={"y": 2}, check=True
+        )
+        assert line[:2] == ["/a/ansible-playbook", "hermes.provision.install"]
+        assert "--check" in line
+    assert not folder.exists()
+
+
+def test_the_operators_own_ansible_settings_do_not_take_part(tmp_path: Path) -> None:
+    found = environment(tmp_path, {"ANSIBLE_LOG_PATH": "/x", "PROVISION_X": "1", "SSH_AUTH_SOCK": "/s", "PATH": "/bin"})
+    assert found["SSH_AUTH_SOCK"] == "/s"
+    assert "ANSIBLE_LOG_PATH" not in found
+    assert "PROVISION_X" not in found
+
+
+def test_no_ansible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(NoAnsibleError):
+        find_playbook_command({"PATH": str(tmp_path)})
+
+
+def test_digests(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / "manifest.json").write_text("{}")
+    assert set(digests_of(tmp_path, ["ada", "bob"])) == {"ada"}
+
+
+def test_words() -> None:
+    assert word(Failed("a", "h", "c", "m", "c")) == "failed"
+    assert word(Unchanged("a", "h", 1, "f", "u")) == "unchanged"
+
+
+PLAYBOOK = """#!{python}
+import json, pathlib, sys, time
+more = dict(zip(sys.argv, sys.argv[1:]))
+stop = pathlib.Path(json.load(open(more["--extra-vars"][1:]))["hermes_stop"])
+hosts = list(json.load(open(more["--inventory"]))["all"]["children"]["hermes"]["hosts"])
+def tell(event, host, **said):
+    print(json.dumps({{"event": event, "host": host, "ours": True, **said}}), flush=True)
+def end(host):
+    route = {{"url": "", "key_fingerprint": ""}}
+    said = {{"outcome": "unreachable", "message": "timed out"}} if host < "b" else {{"outcome": "ok", "route": route}}
+    tell("result", host, generation=1, changed=True, **said)
+for host in hosts[:2]:
+    tell("start", host)
+end(hosts[0])
+while {waits} and not stop.exists():
+    time.sleep(0.01)
+for host in hosts[2:]:
+    tell("start", host)
+    if stop.exists():
+        tell("result", host, outcome="skipped")
+    else:
+        end(host)
+end(hosts[1])
+time.sleep({sleeps})
+"""
+
+
+def played(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, max_failures: int | None, *, waits: bool = False, sleeps: int = 0
+) -> Result:
+    """A deployment with a stand-in for ansible-playbook: the first machine is off, the second one slow."""
+    users = ("a-off", "b-slow", "c", "d")
+    for user in users:
+        (folder / "dist" / user).mkdir(parents=True)
+        (folder / "dist" / user / "manifest.json").write_text("{}")
+    program = folder / "ansible-playbook"
+    program.write_text(PLAYBOOK.format(python=sys.executable, waits=waits, sleeps=sleeps))
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    order = Order(folder, folder / "dist", max_failures=max_failures)
+    targets = reach([state(user, user) for user in users]).targets
+    return deploy(order, targets, None, {"PATH": str(folder)}, lambda _: None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs a script")
+def test_too_many_failures_end_a_wave_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
+    result = played(tmp_path, monkeypatch, 0, waits=True, sleeps=600)
+    assert time.monotonic() - began < 60, "what is skipped is not waited for"
+    assert {user: word(outcome) for user, outcome in result.outcomes.items()} == {
+        "a-off": "unreachable",
+        "b-slow": "installed",  # it was at work, and ended its work
+    }
+    assert result.not_asked == ("c", "d")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="runs a script")
+@pytest.mark.parametrize("max_failures", [None, 1])
+def test_failures_within_the_budget_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_failures: int | None
+) -> None:
+    result = played(tmp_path, monkeypatch, max_failures)
+    assert result.not_asked == ()
+    assert result.failures == 1
+    assert len(result.outcomes) == 4

@@ -1,0 +1,96 @@
+"""Where an endpoint stands, from what was rendered, what it certified, and the time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from provision.bundle.peek import Released
+from provision.receipts.fleet import Endpoint, Standing, Tally, Unbelieved, standing
+from provision.receipts.receipt import Receipt, receipt_bytes
+
+NOW = datetime(2026, 6, 8, 12, 0, 0, tzinfo=UTC)
+DIGEST = "a" * 64
+ROUTE: dict[str, Any] = {
+    "url": "https://api.aisa.one/v1/chat/completions",
+    "path": "/v1/chat/completions",
+    "model": "gpt-5.2",
+    "api_mode": "chat_completions",
+    "key_fingerprint": "fp_aaaaaaaaaaaaaaaa",
+    "as_expected": "yes",
+}
+
+
+def receipt(**changes: Any) -> Receipt:
+    fields: dict[str, Any] = {
+        "schema": "provision/receipt/v1",
+        "user": "ada",
+        "profile": "engineering",
+        "bundle": DIGEST,
+        "generation": 7,
+        "expires": "2026-09-01T00:00:00Z",
+        "key_fingerprint": "fp_aaaaaaaaaaaaaaaa",
+        "route": ROUTE,
+        "hazards": (),
+        "drift": (),
+        "hermes_version": None,
+        "provision_version": "0.1.0",
+        "host": "ada-mbp",
+        "made": "2026-06-08T11:00:00Z",
+        "counter": 1,
+    }
+    return Receipt.model_validate(fields | changes)
+
+
+def stand(got: Receipt | Unbelieved | None, release: Released | None) -> Endpoint:
+    return standing("ada", "engineering", release, got, now=NOW, silent_after=timedelta(days=7))
+
+
+CASES = [
+    (receipt(), Released(7, DIGEST), []),
+    (None, Released(7, DIGEST), ["never heard"]),
+    (None, None, ["never heard", "not rendered"]),
+    (Unbelieved("altered"), Released(7, DIGEST), ["not believed"]),
+    (receipt(), Released(8, "b" * 64), ["behind"]),
+    (receipt(), Released(6, "b" * 64), ["other bundle"]),
+    (receipt(), Released(7, "b" * 64), ["other bundle"]),
+    (receipt(), None, ["not rendered"]),
+    (receipt(route=ROUTE | {"as_expected": "no"}), Released(7, DIGEST), ["misrouted"]),
+    (receipt(route=ROUTE | {"as_expected": "cannot tell"}), Released(7, DIGEST), ["cannot tell"]),
+    (receipt(hazards=({"id": "env-base-url", "severity": "error"},)), Released(7, DIGEST), ["hazards"]),
+    (receipt(hazards=({"id": "loose", "severity": "warning"},)), Released(7, DIGEST), []),
+    (receipt(drift=({"file": "config.yaml", "what": "model.default was changed"},)), Released(7, DIGEST), ["drifted"]),
+    (receipt(made="2026-06-01T12:00:00Z"), Released(7, DIGEST), ["silent"]),
+    (receipt(made="2026-06-01T12:00:01Z"), Released(7, DIGEST), []),
+    (receipt(expires="2026-06-08T12:00:00Z"), Released(7, DIGEST), ["expired"]),
+    (receipt(made="2026-05-01T12:00:00Z"), Released(9, DIGEST), ["behind", "silent"]),
+]
+
+
+@pytest.mark.parametrize(("got", "release", "expected"), CASES)
+def test_standing(got: Receipt | Unbelieved | None, release: Released | None, expected: list[str]) -> None:
+    found = stand(got, release)
+    assert [s.value for s in found.standings] == expected
+    assert found.current == (not expected)
+
+
+def test_every_standing_has_a_case() -> None:
+    assert {word for _, _, words in CASES for word in words} == {s.value for s in Standing}
+
+
+def test_the_tally_counts_each_word() -> None:
+    tally = Tally()
+    for got, release, _ in CASES:
+        tally.add(stand(got, release))
+    counts = tally.by_name()
+    assert counts["users"] == len(CASES)
+    assert counts["current"] == sum(not words for *_, words in CASES)
+    assert counts["behind"] == 2
+
+
+def test_a_receipt_is_one_field_per_line() -> None:
+    lines = receipt_bytes(receipt()).decode().splitlines()
+    assert len(lines) == len(Receipt.model_fields) + 2
+    assert lines[1] == '  "schema": "provision/receipt/v1",'
