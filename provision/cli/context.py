@@ -5,29 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from provision.report.terminal import printable
 
 if TYPE_CHECKING:
     from provision.errors import Problem
     from provision.fleet.workspace import Workspace
-
-Limit = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--limit",
-        "-l",
-        metavar="WHO",
-        help="Only these users: ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern; comma-separated.",
-    ),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", readable=False, help="Write the result to this file instead of stdout."),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +43,9 @@ class Run:
 
     def result(self, text: str, output: Path | None = None) -> None:
         """Print a finished result, or write it to a file in one step."""
-        from provision.report.sink import pour
+        from provision.report.output import write_output
 
-        pour((text,), output)
+        write_output((text,), output)
         if output is not None:
             self.say(f"wrote {output}")
 

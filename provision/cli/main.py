@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
         _say("interrupted")
         return Exit.PARTIAL
     except _WrongUsage as e:
-        e.show()
+        _explain_usage(e)
         return Exit.USAGE
     except ProvisionError as e:
         _explain(e)
@@ -85,7 +85,18 @@ def _explain(error: ProvisionError) -> None:
         return
     _say(f"error: {printable(str(error))}")
     if error.hint:
-        _say(f"  try: {printable(error.hint)}")
+        _say(f"hint: {printable(error.hint)}")
+
+
+def _explain_usage(error: typer.BadParameter) -> None:
+    """Print what is wrong with the command line, in the form of all other errors."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help of a group
+        error.show()
+        return
+    message = error.format_message().rstrip(".")
+    command = error.ctx.command_path if error.ctx else "provision"
+    _say(f"error: {printable(message[:1].lower() + message[1:])}")
+    _say(f"hint: {command} --help")
 
 
 def _say(line: str) -> None:

@@ -135,7 +135,7 @@ def test_a_replaced_key_stays_as_previous(workspace: Path, tmp_path: Path, capsy
         ("ada,{k}\nbot,{k2}\n", [], "new.csv:2:5: error: bot is not in the inventory (did you mean bob?)"),
         ("ada,{k}\nbob,{k}\n", [], "bob has the same key as ada"),
         ("", [], "there is no key in this file"),
-        ("ada,{k}\n", ["--demo-until", "2020-01-01"], "is over already"),
+        ("ada,{k}\n", ["--demo-until", "2020-01-01"], "in the past"),
     ],
 )
 def test_a_bad_file_changes_nothing(

@@ -273,7 +273,7 @@ def test_timers_are_written_for_any_platform(standing: Place, platform: str, tmp
         (("pull", "http://feed.example.com/e/" + "a" * 32), Exit.ERROR, "not https"),
         (("pull", "--platform", "macos"), Exit.USAGE, "--timer-dir"),
         (("pull", "--upload-receipt", "scp x y"), Exit.USAGE, "{path}"),
-        (("pull", "--timer-dir", "t", "--every", "often"), Exit.USAGE, "span of time"),
+        (("pull", "--timer-dir", "t", "--every", "often"), Exit.USAGE, "invalid duration"),
         (("status", "--receipt"), Exit.ERROR, "provision install"),
         (("status", "--limit", "ada"), Exit.USAGE, "--fleet"),
     ],
@@ -289,7 +289,7 @@ def test_mistakes_are_named_with_their_cure(arguments: tuple[str, ...], code: Ex
     [
         (("publish", "feed", "--addresses"), Exit.USAGE, "--url"),
         (("publish", "feed", "--limit", "ada"), Exit.USAGE, "--addresses"),
-        (("publish", "feed", "--expires", "x"), Exit.USAGE, "span of time"),
+        (("publish", "feed", "--expires", "x"), Exit.USAGE, "invalid duration"),
         (("publish", "feed", "--upload-command", "put"), Exit.USAGE, "{path}"),
         (("package", "nobody", "--for", "deb", "-o", "out"), Exit.NO_MATCH, "not in the inventory"),
         (("package", "bob", "--for", "deb", "-o", "out"), Exit.NO_MATCH, "provision render"),

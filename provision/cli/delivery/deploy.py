@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
-from provision.cli.delivery.progress import shown
+from provision.cli.context import Run
+from provision.cli.delivery.progress import push_progress
+from provision.cli.options import Limit, Output
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.push.engine import Result
-    from provision.push.inventory import Reach, Target
-    from provision.push.journal import Journal
+    from provision.push.engine import PushResult
+    from provision.push.inventory import Reachability, Target
+    from provision.push.journal import PushJournal
 
 
 @app.command("deploy")
@@ -66,7 +67,7 @@ def deploy_command(
     none can be pushed to.
     """
     from provision.push.ansible import Ssh
-    from provision.push.engine import Order, deploy
+    from provision.push.engine import PushOptions, deploy
     from provision.push.waves import parse_waves
 
     run: Run = ctx.obj
@@ -81,7 +82,7 @@ def deploy_command(
         run.result(_listing(found.targets), output)
         return
     variables = {"hermes_command": command} if command else {}
-    order = Order(
+    order = PushOptions(
         workspace=workspace.root,
         dist=workspace.dist,
         sizes=parse_waves(waves),
@@ -98,7 +99,7 @@ def deploy_command(
             run.say("nobody is left to deploy to" if resume else "no machine can be pushed to: see docs/deploy.md")
         result = None
         if targets:
-            observe = stack.enter_context(shown(run, "check" if check else "deploy", len(targets)))
+            observe = stack.enter_context(push_progress(run, "check" if check else "deploy", len(targets)))
             result = deploy(order, targets, journal, os.environ, observe)
     if result is not None:
         _import_receipts(run, workspace, states, result)
@@ -109,22 +110,22 @@ def deploy_command(
         raise typer.Exit(Exit.PARTIAL)
 
 
-def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[DesiredState], Reach]:
-    from provision.fleet.limit import select
+def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[DesiredState], Reachability]:
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.push.inventory import reach
+    from provision.push.inventory import split_by_reachability
 
     fleet = load_fleet(workspace)
     fleet.require_valid()
-    return fleet.states, reach(select(fleet.states, limit))
+    return fleet.states, split_by_reachability(select_users(fleet.states, limit))
 
 
 def _listing(targets: Sequence[Target]) -> str:
     import json
 
-    from provision.push.inventory import listing
+    from provision.push.inventory import inventory_listing
 
-    return json.dumps(listing(targets), indent=2) + "\n"
+    return json.dumps(inventory_listing(targets), indent=2) + "\n"
 
 
 def _say_others(run: Run, others: Sequence[tuple[str, str]]) -> None:
@@ -136,14 +137,14 @@ def _say_others(run: Run, others: Sequence[tuple[str, str]]) -> None:
 
 
 def _journal(
-    run: Run, stack: ExitStack, workspace: Workspace, found: Reach, *, check: bool, resume: bool
-) -> tuple[Journal | None, Sequence[Target]]:
+    run: Run, stack: ExitStack, workspace: Workspace, found: Reachability, *, check: bool, resume: bool
+) -> tuple[PushJournal | None, Sequence[Target]]:
     """The journal, and whom to ask. One deployment at a time: the lock's holder is named to whoever comes second."""
     from datetime import UTC, datetime
 
     from provision.files import locked, write_atomic
     from provision.push.engine import digests_of
-    from provision.push.journal import Journal
+    from provision.push.journal import PushJournal
 
     folder = workspace.root / ".provision"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -155,24 +156,24 @@ def _journal(
         if check:
             return None, found.targets
         users = [t.user for t in found.targets]
-        return stack.enter_context(Journal.begin(path, users, datetime.now(UTC).isoformat())), found.targets
-    journal = stack.enter_context(Journal.resume(path))
+        return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), found.targets
+    journal = stack.enter_context(PushJournal.resume(path))
     left = set(journal.left(digests_of(workspace.dist, journal.wanted)))
     targets = [t for t in found.targets if t.user in left]
     run.say(f"{len(journal.wanted) - len(left)} have it already, {len(targets)} are asked")
     return (None if check else journal), targets
 
 
-def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredState], result: Result) -> None:
+def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredState], result: PushResult) -> None:
     """Keep what the machines certified, as `receipts import` does."""
     from datetime import UTC, datetime
 
     from provision.cli.delivery.receipts import endpoints_of, store_of
-    from provision.push.engine import received
-    from provision.receipts.store import Result as Imported
+    from provision.push.engine import receipts_of
+    from provision.receipts.store import PushResult as Imported
     from provision.receipts.store import import_receipt
 
-    texts = list(received(result))
+    texts = list(receipts_of(result))
     if not texts:
         return
     endpoints, store, now = endpoints_of(list(states)), store_of(workspace), datetime.now(UTC)
@@ -182,22 +183,22 @@ def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredSta
             run.say(f"{done.source}: receipt refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
 
 
-def _table(result: Result | None) -> str:
+def _table(result: PushResult | None) -> str:
     from collections import Counter
 
-    from provision.push.outcomes import Failed, Unreachable, word
+    from provision.push.outcomes import Failed, Unreachable, outcome_name
     from provision.report.terminal import table
 
     outcomes = sorted(result.outcomes.values(), key=lambda o: o.user) if result else []
     rows = []
     for o in outcomes:
         if isinstance(o, Failed | Unreachable):
-            rows.append((o.user, o.host, word(o), o.cause, f"{o.message}; {o.cure}"))
+            rows.append((o.user, o.host, outcome_name(o), o.cause, f"{o.message}; {o.cure}"))
         else:
             rows.append(
-                (o.user, o.host, word(o), o.key_fingerprint, f"restart {', '.join(o.restart)}" if o.restart else "")
+                (o.user, o.host, outcome_name(o), o.key_fingerprint, f"restart {', '.join(o.restart)}" if o.restart else "")
             )
-    counts = Counter(word(o) for o in outcomes)
+    counts = Counter(outcome_name(o) for o in outcomes)
     parts = [f"{counts[name]} {name}" for name in sorted(counts)]
     if result and result.not_asked:
         parts.append(f"{len(result.not_asked)} not asked after too many failures")
@@ -205,16 +206,16 @@ def _table(result: Result | None) -> str:
     return (table(head, rows) if rows else "") + (", ".join(parts) or "nothing to do") + "\n"
 
 
-def _json(result: Result | None, found: Reach) -> str:
+def _json(result: PushResult | None, found: Reachability) -> str:
     from collections import Counter
 
-    from provision.push.outcomes import as_json, word
+    from provision.push.outcomes import as_json, outcome_name
     from provision.report.document import document
 
     outcomes = sorted(result.outcomes.values(), key=lambda o: o.user) if result else []
     return document(
         "deploy/v1",
-        summary=dict(sorted(Counter(word(o) for o in outcomes).items())),
+        summary=dict(sorted(Counter(outcome_name(o) for o in outcomes).items())),
         waves=result.waves if result else 0,
         users=[as_json(o) for o in outcomes],
         not_asked=list(result.not_asked) if result else [],

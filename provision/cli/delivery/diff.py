@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output
 from provision.errors import Exit
 
 
@@ -28,12 +29,12 @@ def diff_command(
     from provision.bundle.prepare import prepare
     from provision.report.document import document
     from provision.report.terminal import plural, table
-    from provision.rotate.store import ahead
+    from provision.rotate.store import keys_ahead_of_vault
     from provision.signing.sshsig import public_blob
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    ready = prepare(workspace, limit, datetime.now(UTC), ahead=ahead(workspace.root))
+    ready = prepare(workspace, limit, datetime.now(UTC), ahead=keys_ahead_of_vault(workspace.root))
     found = list(diff(ready.order, ready.dist, public_blob(ready.signing_key.public_key())))
     if format_ == "json":
         text = document("diff/v1", drift=bool(found), users=[as_json(item) for item in found])

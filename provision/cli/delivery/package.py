@@ -86,11 +86,11 @@ def _files(kind: str, payload: Payload) -> Files:
 
 def _require_known(workspace: Workspace, user: str) -> None:
     from provision.cli.delivery.receipts import fleet_states
-    from provision.fleet.limit import no_match
+    from provision.fleet.limit import no_match_error
 
     known = [state.user for state in fleet_states(workspace)]
     if user not in known:
-        raise no_match(f"{user} is not in the inventory", user, known)
+        raise no_match_error(f"{user} is not in the inventory", user, known)
 
 
 def _bundle(workspace: Workspace, user: str) -> Mapping[str, bytes]:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from provision.push.events import Started
-    from provision.push.outcomes import Outcome
+    from provision.push.outcomes import PushOutcome
 
 
 @contextlib.contextmanager
-def shown(run: Run, what: str, total: int) -> Iterator[Callable[[Started | Outcome], None]]:
+def push_progress(run: Run, what: str, total: int) -> Iterator[Callable[[Started | PushOutcome], None]]:
     """A line per machine as it ends, and on a terminal how far the whole is."""
     from provision.push.events import Started
-    from provision.push.outcomes import Failed, Unreachable, word
+    from provision.push.outcomes import Failed, Unreachable, outcome_name
     from provision.report.progress import Progress
 
     if run.quiet:
@@ -28,16 +28,16 @@ def shown(run: Run, what: str, total: int) -> Iterator[Callable[[Started | Outco
         return
     progress = Progress(what, total, sys.stderr, time.monotonic)
 
-    def observe(event: Started | Outcome) -> None:
+    def observe(event: Started | PushOutcome) -> None:
         if isinstance(event, Started):
             return
-        line = f"{event.user} ({event.host}): {word(event)}"
+        line = f"{event.user} ({event.host}): {outcome_name(event)}"
         if isinstance(event, Failed | Unreachable):
             line += f": {event.message} [{event.cause}]; {event.cure}"
         elif event.restart:
             line += f"; restart {', '.join(event.restart)}: it has the old settings"
         progress.say(line)
-        progress.step(word(event))
+        progress.step(outcome_name(event))
 
     with contextlib.closing(progress):
         yield observe

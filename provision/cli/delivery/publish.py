@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def publish(
     """Lay dist/ out as a signed feed of static files."""
     from datetime import UTC, datetime
 
-    from provision.cli.delivery.status_fleet import parse_span
+    from provision.cli.options import parse_duration
     from provision.errors import UsageError
     from provision.feed.publish import Tree, lock_path
     from provision.feed.upload import parse_command, upload
@@ -52,7 +53,7 @@ def publish(
     run: Run = ctx.obj
     command = parse_command(upload_command) if upload_command else None
     base = base_url(url) if url else None
-    now, life = datetime.now(UTC), parse_span(expires, "--expires")
+    now, life = datetime.now(UTC), parse_duration(expires, "--expires")
     workspace = run.open_workspace()
     if addresses:
         run.result(_addresses(workspace, limit, base, directory, format_), output)
@@ -134,7 +135,7 @@ def _addresses(workspace: Workspace, limit: list[str] | None, base: str | None, 
     from provision.cli.delivery.receipts import fleet_states
     from provision.errors import UsageError
     from provision.feed.index import address_of
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.report.document import document
     from provision.report.terminal import table
 
@@ -143,7 +144,7 @@ def _addresses(workspace: Workspace, limit: list[str] | None, base: str | None, 
             "--addresses needs --url: where endpoints reach this feed", hint=f"--url https://… as {directory} is served"
         )
     secret = open_secret(workspace, create=True)
-    found = [(s.user, f"{base}/e/{address_of(secret, s.user)}") for s in select(fleet_states(workspace), limit)]
+    found = [(s.user, f"{base}/e/{address_of(secret, s.user)}") for s in select_users(fleet_states(workspace), limit)]
     if format_ == "json":
         return document("feed-addresses/v1", users=[{"user": user, "address": address} for user, address in found])
     return table(("USER", "ADDRESS"), found)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def list_(
     output: Output = None,
 ) -> None:
     """List the kept receipts, each verified again. Exit 4 when one is not to be believed."""
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.report.document import document
     from provision.report.terminal import plural, table
 
@@ -89,7 +90,7 @@ def list_(
     states = fleet_states(workspace)
     endpoints, store = endpoints_of(states), store_of(workspace)
     rows, documents, failed = [], [], 0
-    for state in select(states, limit):
+    for state in select_users(states, limit):
         row = _listed(run, state.user, store, endpoints)
         if row is None:
             continue

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def render(
     from provision.bundle.render import build, opened_dist
     from provision.bundle.workers import SMALL, warm
     from provision.cli.workspace.validation import refuse_wrong_profiles
-    from provision.rotate.store import ahead
+    from provision.rotate.store import keys_ahead_of_vault
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     if workspace.inventory.is_file() and workspace.inventory.stat().st_size > SMALL * _ENTRY_BYTES:
         warm()
-    ready = prepare(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead(workspace.root))
+    ready = prepare(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=keys_ahead_of_vault(workspace.root))
     refuse_wrong_profiles(workspace, ready.order.states)
     outcomes: list[Outcome] = []
     rendered: list[Outcome] = []

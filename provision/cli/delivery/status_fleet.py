@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from provision.cli.context import Run
-from provision.errors import UsageError
+from provision.cli.options import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import timedelta
     from pathlib import Path
 
     from provision.receipts.fleet import Endpoint, Tally, Unbelieved
     from provision.receipts.receipt import Receipt
     from provision.receipts.store import Endpoints, ReceiptStore
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: str, output: Path | None) -> bool:
@@ -26,34 +22,24 @@ def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: 
 
     from provision.bundle.peek import released
     from provision.cli.delivery.receipts import endpoints_of, fleet_states, store_of
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.receipts.fleet import Tally, fleet_standing
-    from provision.report.sink import pour
+    from provision.report.output import write_output
 
-    span = parse_span(silent_after, "--silent-after")
+    span = parse_duration(silent_after, "--silent-after")
     workspace = run.open_workspace()
     states = fleet_states(workspace)
     tally = Tally()
     found = fleet_standing(
-        select(states, limit),
+        select_users(states, limit),
         lambda user: released(workspace.dist, user),
         believed(store_of(workspace), endpoints_of(states)),
         now=datetime.now(UTC),
         silent_after=span,
     )
     pieces = _json(found, tally) if format_ == "json" else _table(found, tally)
-    pour(pieces, output)
+    write_output(pieces, output)
     return tally.current == tally.users
-
-
-def parse_span(text: str, option: str) -> timedelta:
-    """`90m`, `12h`, `7d`, `2w`. Raises UsageError."""
-    from datetime import timedelta
-
-    match = re.fullmatch(r"([0-9]{1,5})([mhdw])", text.strip().lower())
-    if not match or not int(match[1]):
-        raise UsageError(f"{option} takes a span of time, not {text!r}", hint="such as 90m, 12h, 7d or 2w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def believed(store: ReceiptStore, endpoints: Endpoints) -> Callable[[str], Receipt | Unbelieved | None]:

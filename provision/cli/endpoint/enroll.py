@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
+from provision.cli.options import Output
 from provision.errors import Exit, UsageError
 
 

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
 from provision.cli.endpoint.machine import (
-    Home,
-    IdentityFile,
-    Signers,
     own_identities,
     require_version,
     this_platform,
     trusted_signers,
 )
+from provision.cli.options import Output
 from provision.errors import Exit
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ def install_command(
     """
     from datetime import UTC, datetime
 
-    from provision.cli.endpoint.receipt import receipt_of_install
+    from provision.cli.endpoint.receipt import sign_install_receipt
     from provision.endpoint.apply import Disk, DryRun, Writer
     from provision.endpoint.fetch import fetch
     from provision.endpoint.install import Request, install
@@ -73,7 +71,7 @@ def install_command(
     writer: Writer = (DryRun if dry_run else Disk)(Path.home())
     now = datetime.now(UTC)
     report = install(fetch(bundle), request, writer, environ=os.environ, now=now)
-    signed = None if dry_run else receipt_of_install(run, report, now)
+    signed = None if dry_run else sign_install_receipt(run, report, now)
     run.result(
         _json(report, signed) if format_ == "json" else install_text(report, verb="would be " if dry_run else ""),
         output,

@@ -24,17 +24,17 @@ class TooOldError(ProvisionError):
     """This provision is older than the sender of a bundle asks for."""
 
 
-Home = Annotated[
+HomeOption = Annotated[
     Path | None,
     typer.Option("--home", readable=False, help="The Hermes home; default: $HERMES_HOME, else the platform's."),
 ]
-HermesProfile = Annotated[
+HermesProfileOption = Annotated[
     str | None, typer.Option("--hermes-profile", help="A Hermes profile inside the home; default: the home itself.")
 ]
-Signers = Annotated[
+SignersOption = Annotated[
     Path | None, typer.Option("--allowed-signers", help="Trust the signers in this file instead of the enrolled ones.")
 ]
-IdentityFile = Annotated[
+IdentityOption = Annotated[
     Path | None, typer.Option("--identity", help="Open with this age identity or SSH key instead of the enrolled one.")
 ]
 

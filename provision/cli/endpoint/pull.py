@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
 from provision.cli.endpoint.machine import (
-    Home,
-    IdentityFile,
-    Signers,
     endpoint_folder,
     own_identities,
     this_platform,
     trusted_signers,
 )
+from provision.cli.options import Output
 from provision.errors import Exit, ProvisionError, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def pull_command(
         check_target(upload_receipt)
     if platform is not None and timer_dir is None:
         raise UsageError("--platform goes with --timer-dir: timers are switched on only on their own platform")
-    options = pull_timer.kept_options(
+    options = pull_timer.pull_arguments(
         {
             "--home": home,
             "--allowed-signers": allowed_signers,
@@ -93,15 +91,15 @@ def pull_command(
         }
     )
     if remove_timer:
-        pull_timer.remove(run)
+        pull_timer.remove_timer(run)
         return
     if timer_dir is not None:
-        pull_timer.write_only(run, timer_dir, platform, every, options)
+        pull_timer.write_timer_files(run, timer_dir, platform, every, options)
         return
     now = datetime.now(UTC)
     subscription = _subscription(url)
     if install_timer:
-        pull_timer.set_up(run, subscription, every, options)
+        pull_timer.install_timer(run, subscription, every, options)
     if scheduled and (left := _wait(subscription, now)):
         run.detail(f"waiting {left} after failures")
         return
@@ -196,23 +194,23 @@ def _receipt(
     run: Run, pulled: Pulled, signers: Path | None, identity: Path | None, now: datetime
 ) -> SignedReceipt | None:
     """The receipt for what is installed now, whether this pull installed it or an earlier one."""
-    from provision.cli.endpoint.receipt import leave_receipt, receipt_of_install
-    from provision.cli.endpoint.status import environment_of
+    from provision.cli.endpoint.receipt import sign_install_receipt, sign_receipt
+    from provision.cli.endpoint.status import hermes_environment
     from provision.endpoint.status import status
 
     if pulled.report is not None:
-        return receipt_of_install(run, pulled.report, now)
+        return sign_install_receipt(run, pulled.report, now)
     home = Path(pulled.state.home or "")
     inside = home.parent.name == "profiles"
     root, profile = (home.parent.parent, home.name) if inside else (home, None)
     quiet = Run(quiet=True)
     try:
-        environ = environment_of(quiet, root, profile, signers, identity, now)
+        environ = hermes_environment(quiet, root, profile, signers, identity, now)
         found = status(root, signers=trusted_signers(signers), environ=environ, now=now, hermes_profile=profile)
     except ProvisionError as e:
         run.say(f"no receipt was written: {e}")
         return None
-    return leave_receipt(run, found.home, found.installed, found.check, found.drift, now)
+    return sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
 
 
 def _sent(run: Run, target: str, pulled: Pulled, signed: SignedReceipt | None, now: datetime) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CARRIED = ("PROVISION_CONFIG_DIR", "HERMES_HOME", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
 
-def kept_options(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
+def pull_arguments(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
     """The options that every later pull needs too, with absolute paths."""
     words: list[str] = []
     for name, value in options.items():
@@ -28,7 +28,7 @@ def kept_options(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def set_up(run: Run, subscription: Subscription, every: str, options: tuple[str, ...]) -> None:
+def install_timer(run: Run, subscription: Subscription, every: str, options: tuple[str, ...]) -> None:
     """Remember the address, write the timer and switch it on."""
     from provision.feed.pull import remembered
     from provision.feed.state import write_state
@@ -66,7 +66,7 @@ def set_up(run: Run, subscription: Subscription, every: str, options: tuple[str,
     run.say(f"pulls every {every} from now on")
 
 
-def write_only(run: Run, folder: Path, platform: str | None, every: str, options: tuple[str, ...]) -> None:
+def write_timer_files(run: Run, folder: Path, platform: str | None, every: str, options: tuple[str, ...]) -> None:
     """Write a timer's files for any platform, and say what switches it on."""
     from provision.feed.timer_files import timer_files
     from provision.feed.timer_install import switch_on_commands, write_files
@@ -79,7 +79,7 @@ def write_only(run: Run, folder: Path, platform: str | None, every: str, options
         run.say("to switch it on: " + " ".join(command))
 
 
-def remove(run: Run) -> None:
+def remove_timer(run: Run) -> None:
     """Switch the timer off and remove its files."""
     from provision.errors import NothingMatchedError
     from provision.feed.timer_install import TimerError, remove_files, run_all, switch_off_commands, timer_folder
@@ -107,9 +107,9 @@ def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:
 
 
 def _job(every: str, options: tuple[str, ...]) -> Job:
-    from provision.cli.delivery.status_fleet import parse_span
+    from provision.cli.options import parse_duration
     from provision.feed.timer_files import Job
     from provision.feed.timer_install import own_command
 
     environ = {name: os.environ[name] for name in _CARRIED if "@" not in os.environ.get(name, "@")}
-    return Job((*own_command(), "pull", "--scheduled", *options), parse_span(every, "--every"), environ)
+    return Job((*own_command(), "pull", "--scheduled", *options), parse_duration(every, "--every"), environ)

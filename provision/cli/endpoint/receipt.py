@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.receipts.receipt import SignedReceipt
 
 
-def leave_receipt(
+def sign_receipt(
     run: Run, home: Path, installed: Installed | None, check: RouteCheck | None, drift: Iterable[Drift], now: datetime
 ) -> SignedReceipt | None:
     """Sign what was seen and keep it in the home. Without it nothing else fails: a remark says why there is none."""
@@ -41,7 +41,7 @@ def leave_receipt(
     return None
 
 
-def receipt_of_install(run: Run, report: Report, now: datetime) -> SignedReceipt | None:
+def sign_install_receipt(run: Run, report: Report, now: datetime) -> SignedReceipt | None:
     """The receipt for what an install has just done, None when it cannot be made."""
     from provision.endpoint.state import read_installed
 
@@ -50,4 +50,4 @@ def receipt_of_install(run: Run, report: Report, now: datetime) -> SignedReceipt
     except ProvisionError as e:
         run.say(f"no receipt was written: {e}")
         return None
-    return leave_receipt(run, report.home, installed, report.check, (), now)
+    return sign_receipt(run, report.home, installed, report.check, (), now)

@@ -10,10 +10,6 @@ import typer
 from provision.cli.app import app
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import (
-    HermesProfile,
-    Home,
-    IdentityFile,
-    Signers,
     chosen_home,
     own_identities,
     trusted_signers,

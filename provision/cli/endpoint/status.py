@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
 from provision.cli.endpoint.machine import (
-    HermesProfile,
-    Home,
-    IdentityFile,
-    Signers,
     chosen_home,
     own_identities,
     trusted_signers,
 )
+from provision.cli.options import Limit, Output
 from provision.errors import Exit, ProvisionError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +59,7 @@ def status_command(
         raise UsageError("--limit goes with --fleet")
     from datetime import UTC, datetime
 
-    from provision.cli.endpoint.receipt import leave_receipt
+    from provision.cli.endpoint.receipt import sign_receipt
     from provision.endpoint.probe_hermes import ask_hermes
     from provision.endpoint.processes import holding_old_key
     from provision.endpoint.status import as_json, status
@@ -71,9 +68,9 @@ def status_command(
     run: Run = ctx.obj
     root, profile = chosen_home(home, hermes_profile)
     now = datetime.now(UTC)
-    environ = environment_of(run, root, profile, allowed_signers, identity, now)
+    environ = hermes_environment(run, root, profile, allowed_signers, identity, now)
     found = status(root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile)
-    signed = leave_receipt(run, found.home, found.installed, found.check, found.drift, now)
+    signed = sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
     if receipt:
         if signed is None:
             raise NoReceiptError(
@@ -109,7 +106,7 @@ def _fleet(
         raise typer.Exit(Exit.FINDINGS)
 
 
-def environment_of(
+def hermes_environment(
     run: Run, root: Path, profile: str | None, signers: Path | None, identity: Path | None, now: datetime
 ) -> Mapping[str, str]:
     """The environment Hermes runs in: with the key, when that only comes through `provision run`."""

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.context import Limit, Output, Run
-from provision.cli.keys.list import Format, Formatted, keys_app
-from provision.cli.keys.policy import parse_day
+from provision.cli.context import Run
+from provision.cli.keys.list import keys_app
+from provision.cli.options import Limit, Output, TableOrJson, parse_last_day
 from provision.errors import InvalidFilesError, Problem, ProvisionError, Severity
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.fleet.workspace import Workspace
-    from provision.keys.import_keys import Imported
-    from provision.keys.intake import NewKey
+    from provision.keys.import_keys import ImportedKey
+    from provision.keys.import_file import NewKey
 
 _REMARKS = 20
 
@@ -36,7 +37,7 @@ def import_(
         bool, typer.Option("--allow-unknown", help="Users may be missing from the inventory.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge the file and say what would happen.")] = False,
-    format_: Formatted = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Make keys their users' current ones. The keys they replace become `previous`."""
@@ -44,13 +45,13 @@ def import_(
 
     from provision.keys.age import load_identities
     from provision.keys.import_keys import import_keys
-    from provision.keys.intake import read_keys
+    from provision.keys.import_file import read_keys
     from provision.keys.vault.file import editing, open_vault
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     now = datetime.now(UTC)
-    until = parse_day(demo_until, now.date()) if demo_until else None
+    until = parse_last_day(demo_until, "--demo-until", now.date()) if demo_until else None
     intake = read_keys(bytes_of(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
     keys, unknown = _of_the_fleet(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
     problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
@@ -73,7 +74,7 @@ def import_(
 def bytes_of(file: str) -> bytes:
     """A file of keys, `-` for standard input; bounded. Raises ProvisionError."""
     from provision.files import FileProblemError, read_bounded
-    from provision.keys.intake import LIMIT_BYTES
+    from provision.keys.import_file import LIMIT_BYTES
 
     if file != "-":
         try:
@@ -90,9 +91,9 @@ def _of_the_fleet(
     run: Run, workspace: Workspace, keys: Sequence[NewKey], limit: list[str] | None, *, allow_unknown: bool
 ) -> tuple[list[NewKey], list[Problem]]:
     """The keys of users that are meant, and a problem for each user whom the inventory does not have."""
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.fleet.nearest import nearest
+    from provision.fleet.nearest import nearest_words
 
     if allow_unknown and not limit:
         return list(keys), []
@@ -102,12 +103,12 @@ def _of_the_fleet(
     for new in keys:
         if new.user in known or allow_unknown:
             continue
-        close = nearest(new.user, known) if len(problems) < _REMARKS and len(known) <= 20_000 else []
+        close = nearest_words(new.user, known) if len(problems) < _REMARKS and len(known) <= 20_000 else []
         hint = f"did you mean {close[0]}?" if close else "add the user to the inventory, or: --allow-unknown"
         problems.append(Problem("unknown-user", f"{new.user} is not in the inventory", new.place, hint))
     if not limit:
         return list(keys), problems
-    chosen = {state.user for state in select(fleet.states, limit)}
+    chosen = {state.user for state in select_users(fleet.states, limit)}
     kept = [new for new in keys if new.user in chosen]
     if aside := len(keys) - len(kept):
         run.say(f"{aside} key{'s' if aside > 1 else ''} of other users left aside (--limit)")
@@ -116,9 +117,9 @@ def _of_the_fleet(
 
 def _in_rotation(workspace: Workspace, keys: Sequence[NewKey]) -> list[Problem]:
     """A problem for each user whose key is being rotated: an import would come between."""
-    from provision.rotate.store import Store, busy_with
+    from provision.rotate.store import RotationStore, busy_with
 
-    busy = busy_with(list(Store(workspace.root).unfinished()))
+    busy = busy_with(list(RotationStore(workspace.root).unfinished()))
     hint = "finish that first, or go back: provision rotate rollback"
     return [
         Problem("in-rotation", f"{new.user} is in rotation {busy[new.user]}", new.place, hint)
@@ -134,7 +135,7 @@ def _remarks(run: Run, problems: Sequence[Problem]) -> None:
         run.say(f"and {len(problems) - _REMARKS} more remarks like these")
 
 
-def _shown(done: Sequence[Imported], format_: Format, *, dry_run: bool) -> str:
+def _shown(done: Sequence[ImportedKey], format_: Format, *, dry_run: bool) -> str:
     from provision.report.document import document
     from provision.report.terminal import table
 
@@ -160,13 +161,13 @@ def _shown(done: Sequence[Imported], format_: Format, *, dry_run: bool) -> str:
     )
 
 
-def _summary(run: Run, done: Sequence[Imported], *, dry_run: bool) -> None:
-    from provision.keys.import_keys import Outcome
+def _summary(run: Run, done: Sequence[ImportedKey], *, dry_run: bool) -> None:
+    from provision.keys.import_keys import ImportOutcome
 
-    counts = {outcome: sum(each.outcome is outcome for each in done) for outcome in Outcome}
+    counts = {outcome: sum(each.outcome is outcome for each in done) for outcome in ImportOutcome}
     counted = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     run.say(f"{'would be: ' if dry_run else ''}{counted}")
-    if counts[Outcome.REPLACED] and not dry_run:
+    if counts[ImportOutcome.REPLACED] and not dry_run:
         run.say(
             "the replaced keys still work: render and deliver first, and revoke them in the console when every endpoint"
             " has its new one; `provision rotate` does all of it step by step, and proves each"

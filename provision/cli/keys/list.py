@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output, TableOrJson
 from provision.errors import UsageError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
 
 keys_app = typer.Typer(help="The vault: API keys by user, sealed to the operators.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
-
-
-class Format(StrEnum):
-    """How a result is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
 
 
 @keys_app.command("list")
@@ -41,7 +32,7 @@ def list_(
     ] = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Retired keys too.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Open the vault and verify its seal first.")] = False,
-    format_: Formatted = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Say whose keys the vault holds, and how old they are. Needs no identity, and shows no key."""
@@ -127,10 +118,10 @@ def _days(text: str | None) -> int | None:
 def _users(run: Run, limit: list[str] | None) -> set[str] | None:
     if not limit:
         return None
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
 
-    return {state.user for state in select(load_fleet(run.open_workspace()).states, limit)}
+    return {state.user for state in select_users(load_fleet(run.open_workspace()).states, limit)}
 
 
 def _row(known: KeyVersion, now: datetime) -> dict[str, object]:

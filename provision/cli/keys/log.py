@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.context import Output, Run
-from provision.cli.keys.list import Format, Formatted, keys_app
+from provision.cli.context import Run
+from provision.cli.keys.list import keys_app
+from provision.cli.options import Output, TableOrJson
 from provision.errors import Exit
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,7 @@ def log(
         bool, typer.Option("--verify", help="Check the chain of the whole log, and its end against the vault.")
     ] = False,
     last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=0, help="The newest N; 0: all.")] = 50,
-    format_: Formatted = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Say who did what to which key, and when. Needs no identity.

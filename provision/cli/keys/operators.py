@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from provision.cli.context import Output, Run
-from provision.cli.keys.list import Format, Formatted, keys_app
+from provision.cli.context import Run
+from provision.cli.keys.list import keys_app
+from provision.cli.options import Output, TableOrJson
 from provision.errors import UsageError
+from provision.report.formats import Format
 
 operators_app = typer.Typer(help="Who may open the vault.", no_args_is_help=True)
 keys_app.add_typer(operators_app, name="operators")
@@ -18,7 +20,7 @@ _Recipient = Annotated[str, typer.Argument(help="age1…, or an SSH public key (
 
 
 @operators_app.command("list")
-def list_(ctx: typer.Context, format_: Formatted = Format.TABLE, output: Output = None) -> None:
+def list_(ctx: typer.Context, format_: TableOrJson = Format.TABLE, output: Output = None) -> None:
     """Say who may open the vault. Needs no identity."""
     from provision.keys.age import parse_recipient
     from provision.keys.vault.file import read

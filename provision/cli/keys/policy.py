@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.context import Limit, Output, Run
-from provision.cli.keys.list import Format, Formatted, keys_app
+from provision.cli.context import Run
+from provision.cli.keys.list import keys_app
+from provision.cli.options import Limit, Output, TableOrJson, parse_last_day
 from provision.errors import Exit, UsageError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @keys_app.command("policy")
-def policy(ctx: typer.Context, limit: Limit = None, format_: Formatted = Format.TABLE, output: Output = None) -> None:
+def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Format.TABLE, output: Output = None) -> None:
     """Say how old keys may be, per profile, and which are too old. Needs no identity.
 
     `key_max_age_days` in a profile sets it; without it AIsa's advice of 90 days holds, as a warning.
@@ -29,9 +31,9 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: Formatted = Format.
     from datetime import UTC, datetime
 
     from provision.errors import Severity
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.keys.policy import judge_keys
+    from provision.keys.policy import check_key_ages
     from provision.keys.vault.file import read
     from provision.report.document import document
     from provision.report.terminal import printable
@@ -39,9 +41,9 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: Formatted = Format.
     run: Run = ctx.obj
     workspace = run.open_workspace()
     ledger, fleet, now = read(workspace.vault), load_fleet(workspace), datetime.now(UTC)
-    states = select(fleet.states, limit)
+    states = select_users(fleet.states, limit)
     complete = limit is None and not fleet.refused
-    found = list(judge_keys(ledger, states, now, complete=complete))
+    found = list(check_key_ages(ledger, states, now, complete=complete))
     rows = _by_limit(ledger, states, now)
     if format_ is Format.JSON:
         findings = [
@@ -123,7 +125,7 @@ def demo(
         str | None, typer.Option("--until", metavar="DATE", help="Their last day, such as 2026-03-31.")
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="They are demo keys no more.")] = False,
-    format_: Formatted = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Give users' current keys a last day: demo keys.
@@ -147,7 +149,7 @@ def demo(
         return
     if clear == (until is not None):
         raise UsageError("say either --until DATE or --clear")
-    day = parse_day(until, today) if until else None
+    day = parse_last_day(until, "--until", today) if until else None
     with editing(workspace.vault, load_identities(workspace.identity), "keys demo") as vault:
         missing = [user for user in users if vault.current(user) is None]
         if missing:
@@ -201,16 +203,3 @@ def _demo_state(known: KeyVersion, today: date) -> str:
     if known.stage.value == "retired":
         return "retired"
     return "over" if known.expired(today) else "in date"
-
-
-def parse_day(text: str, today: date) -> date:
-    """A last day as the command line gives it. Raises UsageError, also for one that is over."""
-    from datetime import date as date_type
-
-    try:
-        day = date_type.fromisoformat(text)
-    except ValueError:
-        raise UsageError("--until takes a date", hint="year-month-day, such as 2026-03-31") from None
-    if day < today:
-        raise UsageError(f"--until {day} is over already")
-    return day

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Output
 from provision.errors import Exit, NothingMatchedError, ProvisionError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from provision.detect.detector import Detector
     from provision.detect.known import KnownKeys
     from provision.fleet.workspace import Workspace
-    from provision.redact.checklist import Records, Sighting, Unseen
+    from provision.redact.checklist import ExposedSecret, NotExamined, Records
 
 
 class Format(StrEnum):
@@ -58,10 +59,10 @@ def checklist(
     import secrets
     from datetime import UTC, datetime
 
-    from provision.cli.leaks.audit.setup import rules_of
+    from provision.cli.leaks.audit.setup import load_all_rules
     from provision.detect.detector import Detector
-    from provision.redact.checklist import Verdict, judge
-    from provision.redact.shell import TYPED
+    from provision.redact.checklist import ChecklistAnswer, answer_checklist
+    from provision.redact.command_line_rules import COMMAND_LINE_RULES
     from provision.report import checklist as report
 
     run: Run = ctx.obj
@@ -70,15 +71,17 @@ def checklist(
         raise ProvisionError(f"there is no {missing[0]}", hint="name what is to be published")
     workspace = _workspace(run)
     keys = _known(run, workspace, known)
-    seen, unseen, files = _look(paths, Detector((*rules_of(rules, run.say), *TYPED), keys), secrets.token_bytes(32))
+    seen, unseen, files = _look(
+        paths, Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys), secrets.token_bytes(32)
+    )
     if not files and not unseen:
         raise NothingMatchedError(f"there is no file in {paths[0]}", hint="name what is to be published")
     now = datetime.now(UTC)
-    items = judge(seen, unseen, _records(workspace, user or ()), now.date())
-    result = report.Result(items, tuple(str(path) for path in paths), files, now)
+    items = answer_checklist(seen, unseen, _records(workspace, user or ()), now.date())
+    result = report.ChecklistResult(items, tuple(str(path) for path in paths), files, now)
     _print(run, result, format_, output)
     verdicts = {item.verdict for item in items}
-    if Verdict.FAIL in verdicts or (strict and Verdict.CANNOT_TELL in verdicts):
+    if ChecklistAnswer.FAIL in verdicts or (strict and ChecklistAnswer.CANNOT_TELL in verdicts):
         raise typer.Exit(Exit.FINDINGS)
     if unseen:
         raise typer.Exit(Exit.PARTIAL)
@@ -88,11 +91,11 @@ def _print(run: Run, result: object, format_: Format, output: Path | None) -> No
     from typing import cast
 
     from provision.report import checklist as report
-    from provision.report.sink import pour
+    from provision.report.output import write_output
 
-    found = cast("report.Result", result)
+    found = cast("report.ChecklistResult", result)
     if format_ is Format.HTML:
-        pour(report.as_html(found), output)
+        write_output(report.as_html(found), output)
         return
     run.result(report.as_json(found) if format_ is Format.JSON else report.as_table(found), output)
 
@@ -110,16 +113,17 @@ def _workspace(run: Run) -> Workspace | None:
 
 def _known(run: Run, workspace: Workspace | None, file: Path | None) -> KnownKeys | None:
     """The fleet's keys by fingerprint: of the file, of the opened vault, or of a sealed one for keys of the usual shape."""
-    from provision.detect.known import KnownKey, KnownKeys
-    from provision.detect.known_file import parse
+    from provision.detect.known import KnownKeys
+    from provision.detect.known_key import KnownKey
+    from provision.detect.known_file import parse_known_keys
     from provision.files import read_bounded
     from provision.keys.identities import load_identities
-    from provision.keys.known import known_keys
+    from provision.keys.known_keys import known_keys
     from provision.keys.vault.file import open_vault, read
 
     if file is not None:
         try:
-            return parse(read_bounded(file, 256 << 20))
+            return parse_known_keys(read_bounded(file, 256 << 20))
         except FileNotFoundError:
             raise ProvisionError(
                 f"there is no file {file}", hint="`provision audit --write-known FILE` makes one"
@@ -135,34 +139,36 @@ def _known(run: Run, workspace: Workspace | None, file: Path | None) -> KnownKey
     return KnownKeys(sealed.salt, frozenset({("sk-aisa-", 51)}), by_fingerprint)
 
 
-def _look(paths: Sequence[Path], detector: Detector, run_key: bytes) -> tuple[list[Sighting], list[Unseen], int]:
+def _look(
+    paths: Sequence[Path], detector: Detector, run_key: bytes
+) -> tuple[list[ExposedSecret], list[NotExamined], int]:
     """Every file below the paths as redaction reads it, every repository's history as an audit does."""
     from provision.audit.scan import find, met_below
     from provision.audit.sources.walk import File
     from provision.containers.blob import Limits, Unreadable
-    from provision.redact.checklist import Unseen
-    from provision.redact.preview import look, sighting_of
+    from provision.redact.checklist import NotExamined
+    from provision.redact.preview import exposed_secret, preview_file
 
-    seen: list[Sighting] = []
-    unseen: list[Unseen] = []
+    seen: list[ExposedSecret] = []
+    unseen: list[NotExamined] = []
     files = 0
     for met in met_below(paths, companions=False):
         if isinstance(met, Unreadable):
-            unseen += [Unseen(met.path, met.where or "", met.reason)] if met.failed else []
+            unseen += [NotExamined(met.path, met.where or "", met.reason)] if met.failed else []
             continue
         files += 1
         if isinstance(met, File):
-            found, doubts = look(Path(met.path), detector, run_key)
+            found, doubts = preview_file(Path(met.path), detector, run_key)
             seen += found
             unseen += doubts
             continue
         for each in find(met, detector, Limits()):
             if isinstance(each, Unreadable):
-                unseen += [Unseen(each.path, each.where or "", each.reason)] if each.failed else []
+                unseen += [NotExamined(each.path, each.where or "", each.reason)] if each.failed else []
             else:
                 place = each.place
                 where = place.where or (f"line {place.line}" if place.line else "")
-                seen.append(sighting_of(place.path, where, each.match, detector, run_key))
+                seen.append(exposed_secret(place.path, where, each.match, detector, run_key))
     return seen, unseen, files
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from provision.fleet.workspace import Workspace
-    from provision.redact.kinds import Kind
-    from provision.redact.masks import Style
-    from provision.redact.session import Options, Session
+    from provision.redact.file_kinds import FileKind
+    from provision.redact.masks import MaskStyle
+    from provision.redact.session import RedactionOptions, Session
 
 
 class Mask(StrEnum):
@@ -78,13 +78,13 @@ def redact(
 
     tail -f log | provision redact · provision redact bundle.zip -o safe.zip · provision redact --exec -- hermes chat
     """
-    from provision.redact.masks import Style
-    from provision.redact.session import Options
+    from provision.redact.masks import MaskStyle
+    from provision.redact.session import RedactionOptions
 
     run: Run = ctx.obj
-    options = Options(frozenset(allow or ()), tuple(path or ()), preview=preview)
+    options = RedactionOptions(frozenset(allow or ()), tuple(path or ()), preview=preview)
     _consistent(files or [], execute=execute, in_place=in_place, output=output)
-    session = _session(run, options, Style(mask), known, rules, entropy=entropy)
+    session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
     code: int = Exit.OK
     if execute:
         code = _execute(files or [], session)
@@ -117,25 +117,25 @@ def _consistent(files: Sequence[str], *, execute: bool, in_place: bool, output: 
         raise UsageError("- stands for standard input and goes alone")
 
 
-def _kind(wanted: As) -> Kind | None:
-    from provision.redact.kinds import Kind
+def _kind(wanted: As) -> FileKind | None:
+    from provision.redact.file_kinds import FileKind
 
-    return Kind.TEXT if wanted is As.TEXT else None
+    return FileKind.TEXT if wanted is As.TEXT else None
 
 
 def _session(
-    run: Run, options: Options, style: Style, known: Path | None, rules: Path | None, *, entropy: bool
+    run: Run, options: RedactionOptions, style: MaskStyle, known: Path | None, rules: Path | None, *, entropy: bool
 ) -> Session:
     import secrets
 
-    from provision.cli.leaks.audit.setup import known_to, own_manifest, rules_of
+    from provision.cli.leaks.audit.setup import installed_manifest, load_all_rules, load_known_keys
     from provision.detect.detector import Detector
     from provision.redact.masks import Masker
     from provision.redact.session import Session
-    from provision.redact.shell import TYPED
+    from provision.redact.command_line_rules import COMMAND_LINE_RULES
 
-    keys = known_to(run, _workspace(run), known, own_manifest() if known is None else None)
-    detector = Detector((*rules_of(rules, run.say), *TYPED), keys, entropy=entropy)
+    keys = load_known_keys(run, _workspace(run), known, installed_manifest() if known is None else None)
+    detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, entropy=entropy)
     return Session(detector, Masker(style, secrets.token_bytes(32)), options, progress=_progress(run))
 
 
@@ -176,7 +176,7 @@ def _workspace(run: Run) -> Workspace | None:
         return None
 
 
-def _redact_stdin(session: Session, output: Path | None, kind: Kind | None) -> None:
+def _redact_stdin(session: Session, output: Path | None, kind: FileKind | None) -> None:
     """Standard input to standard output, each byte as soon as it can be."""
     import os
 
@@ -194,7 +194,7 @@ def _redact_stdin(session: Session, output: Path | None, kind: Kind | None) -> N
 
 
 def _redact_files(
-    run: Run, files: Iterable[str], session: Session, output: Path | None, *, in_place: bool, kind: Kind | None
+    run: Run, files: Iterable[str], session: Session, output: Path | None, *, in_place: bool, kind: FileKind | None
 ) -> int:
     """Each file by itself: one that cannot be redacted does not stop the others. Exit 4 then."""
     paths = [Path(name) for name in files]
@@ -218,9 +218,16 @@ def _redact_files(
 
 
 def _redact_file(
-    run: Run, path: Path, target: Path | None, session: Session, *, in_place: bool, kind: Kind | None
+    run: Run, path: Path, target: Path | None, session: Session, *, in_place: bool, kind: FileKind | None
 ) -> None:
-    from provision.redact.files import STREAMABLE, kind_of_file, opened, redact_in_place, redact_open, redact_to
+    from provision.redact.files import (
+        STREAMABLE,
+        kind_of_file,
+        open_regular_file,
+        redact_in_place,
+        redact_open,
+        redact_to,
+    )
 
     if in_place:
         changed = redact_in_place(path, session, kind)
@@ -231,7 +238,7 @@ def _redact_file(
         redact_to(path, target, session, kind)
         run.say(f"wrote {target}")
     else:
-        with opened(path) as source:
+        with open_regular_file(path) as source:
             found = kind or kind_of_file(source)
             if found not in STREAMABLE:
                 raise UsageError(f"{path} is a {found} file", hint="give --output FILE or --in-place")
@@ -245,7 +252,7 @@ def _execute(command: Sequence[str], session: Session) -> int:
     if os.name == "nt":
         raise ProvisionError("--exec needs a kind of terminal that Windows does not have", hint="use it inside WSL")
 
-    from provision.redact.live import run_masked
+    from provision.redact.terminal.live import run_masked
 
     sys.stdout.flush()
     code: int = run_masked(command, session, os.environ)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
+from provision.cli.options import format_option
 from provision.errors import Exit, UsageError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,27 +19,19 @@ if TYPE_CHECKING:
 
     from provision.cli.context import Run
     from provision.fleet.workspace import Workspace
-    from provision.keys.intake import NewKey
+    from provision.keys.import_file import NewKey
     from provision.keys.vault.text import SealedVault
     from provision.keys.vault.vault import Vault
-    from provision.report.rotation import Status
-    from provision.rotate.context import Site
-    from provision.rotate.model import Trouble
+    from provision.report.rotation import RotationView
+    from provision.rotate.context import RotationContext
+    from provision.rotate.model import Blocker
     from provision.rotate.rotation import Rotation
 
 rotate_app = typer.Typer(help="Replace keys in bulk: no outage, every step proved.", no_args_is_help=True)
 app.add_typer(rotate_app, name="rotate")
 
 
-class Format(StrEnum):
-    """How a rotation is shown."""
-
-    TABLE = "table"
-    JSON = "json"
-    HTML = "html"
-
-
-Formatted = Annotated[Format, typer.Option("--format", "-f", help="How to print where everybody stands.")]
+Formatted = Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.HTML)]
 Name = Annotated[str | None, typer.Argument(metavar="[ROTATION]", help="Its id; needed when several are under way.")]
 From = Annotated[
     str | None, typer.Option("--from", metavar="FILE|-", help="New keys: CSV or JSON, user,new_key[,label].")
@@ -51,14 +44,13 @@ Receipts = Annotated[
     list[str] | None,
     typer.Option("--receipts", metavar="FILE|DIR", help="Take in receipts from here first, such as a drop folder."),
 ]
-Forks = Annotated[int, typer.Option("--forks", min=1, max=500, help="With --deploy: machines at a time.")]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Set aside the note of somebody who was at work on another machine.")
 ]
 
 
 @contextlib.contextmanager
-def at_work(run: Run, doing: str, *, take_over: bool = False, forks: int = 10) -> Iterator[Site]:
+def at_work(run: Run, doing: str, *, take_over: bool = False, forks: int = 10) -> Iterator[RotationContext]:
     """The workspace, with the lock of those who rotate, and what a crash left mended."""
     site = open_site(run, forks)
     with site.store.locked(doing, site.clock(), take_over=take_over) as remark:
@@ -68,31 +60,31 @@ def at_work(run: Run, doing: str, *, take_over: bool = False, forks: int = 10) -
         yield site
 
 
-def open_site(run: Run, forks: int) -> Site:
+def open_site(run: Run, forks: int) -> RotationContext:
     """Everything a rotation works with. Raises InvalidFilesError when the fleet's files have errors."""
     import random
     from datetime import UTC, datetime
     from functools import partial
 
-    from provision.cli.delivery.progress import shown
+    from provision.cli.delivery.progress import push_progress
     from provision.cli.workspace.gateway import network, open_catalogue
     from provision.fleet.load import load_fleet
     from provision.keys.age import load_identities
     from provision.keys.events.log import operator
-    from provision.rotate.context import Site
-    from provision.rotate.probes import Reach
-    from provision.rotate.store import Store
+    from provision.rotate.context import RotationContext
+    from provision.rotate.probes import GatewayAccess
+    from provision.rotate.store import RotationStore
 
     workspace = run.open_workspace()
     fleet = load_fleet(workspace)
     fleet.require_valid()
     settings = workspace.settings
-    return Site(
+    return RotationContext(
         workspace=workspace,
-        store=Store(workspace.root),
+        store=RotationStore(workspace.root),
         states={state.user: state for state in fleet.states},
         identities=load_identities(workspace.identity),
-        reach=Reach(
+        reach=GatewayAccess(
             settings.gateway_hosts, network(workspace), open_catalogue(workspace), settings.concurrency, random.random
         ),
         clock=lambda: datetime.now(UTC),
@@ -100,7 +92,7 @@ def open_site(run: Run, forks: int) -> Site:
         who=operator(),
         say=run.say,
         forks=forks,
-        watching=partial(shown, run, "deploy"),
+        watching=partial(push_progress, run, "deploy"),
     )
 
 
@@ -119,15 +111,15 @@ def vault_as_seen_here(run: Run, workspace: Workspace) -> Vault | SealedVault:
 
 def end(
     run: Run,
-    site: Site,
-    done: Sequence[tuple[Rotation, tuple[Trouble, ...]]],
+    site: RotationContext,
+    done: Sequence[tuple[Rotation, tuple[Blocker, ...]]],
     format_: Format,
     output: Path | None,
     *,
     refused: int = 0,
 ) -> None:
     """Show how a pass ended, and leave with its code."""
-    from provision.rotate.listing import exit_of
+    from provision.rotate.revoke_list import exit_of
 
     show([status_of(site, rotation, doubts) for rotation, doubts in done], format_, output)
     if output:
@@ -136,47 +128,47 @@ def end(
     raise typer.Exit(Exit.PARTIAL if refused and code is Exit.OK else code)
 
 
-def status_of(site: Site, rotation: Rotation, doubts: tuple[Trouble, ...]) -> Status:
+def status_of(site: RotationContext, rotation: Rotation, doubts: tuple[Blocker, ...]) -> RotationView:
     """A rotation now, with the keys to revoke."""
-    from provision.report.rotation import Status
-    from provision.rotate.listing import to_revoke
+    from provision.report.rotation import RotationView
+    from provision.rotate.revoke_list import to_revoke
 
-    return Status(rotation, site.clock(), tuple(to_revoke(rotation, site.vault)), doubts)
+    return RotationView(rotation, site.clock(), tuple(to_revoke(rotation, site.vault)), doubts)
 
 
-def show(statuses: Sequence[Status], format_: Format, output: Path | None, *, everybody: bool = False) -> None:
+def show(statuses: Sequence[RotationView], format_: Format, output: Path | None, *, everybody: bool = False) -> None:
     """Print where everybody stands."""
     from provision.report import rotation as report
-    from provision.report.sink import pour
+    from provision.report.output import write_output
 
     match format_:
         case Format.JSON:
-            pour([report.status_json(statuses)], output)
+            write_output([report.status_json(statuses)], output)
         case Format.HTML:
-            pour(report.status_html(statuses), output)
+            write_output(report.status_html(statuses), output)
         case Format.TABLE:
-            pour(("\n".join(report.status_text(each, everybody=everybody) for each in statuses),), output)
+            write_output(("\n".join(report.status_text(each, everybody=everybody) for each in statuses),), output)
 
 
 def new_keys(
-    run: Run, site: Site, from_: str | None, key_command: str | None, limit: list[str] | None
+    run: Run, site: RotationContext, from_: str | None, key_command: str | None, limit: list[str] | None
 ) -> Sequence[NewKey]:
     """The new keys that were brought. Raises RefusedKeysError for what is wrong with the file."""
     from provision.cli.keys.import_keys import bytes_of
     from provision.errors import Severity
-    from provision.fleet.limit import select
-    from provision.keys.intake import read_keys
-    from provision.rotate.planning import refuse
+    from provision.fleet.limit import select_users
+    from provision.keys.import_file import read_keys
+    from provision.rotate.planning import raise_if_errors
 
     if (from_ is None) == (key_command is None):
         raise UsageError(
             "say either --from FILE or --key-command CMD", hint="the file holds lines of user,new_key[,label]"
         )
-    states = select(list(site.states.values()), limit)
+    states = select_users(list(site.states.values()), limit)
     if key_command is not None:
         return _commanded(site, key_command, [state.user for state in states])
     intake = read_keys(bytes_of(str(from_)), "standard input" if from_ == "-" else str(from_))
-    refuse(intake.problems)
+    raise_if_errors(intake.problems)
     for problem in intake.problems[:20]:
         if problem.severity is not Severity.ERROR:
             run.say(str(problem))
@@ -186,14 +178,14 @@ def new_keys(
     return [new for new in intake.keys if new.user in chosen]
 
 
-def _commanded(site: Site, command: str, users: Sequence[str]) -> Sequence[NewKey]:
+def _commanded(site: RotationContext, command: str, users: Sequence[str]) -> Sequence[NewKey]:
     """The key that the command prints for each user, several at a time."""
     import shlex
     from concurrent.futures import ThreadPoolExecutor
 
     from provision.errors import Place
-    from provision.keys.command import run_key_command
-    from provision.keys.intake import NewKey
+    from provision.keys.import_file import NewKey
+    from provision.keys.key_command import run_key_command
 
     words, timeout_s = shlex.split(command), site.workspace.settings.key_command_timeout_s
 

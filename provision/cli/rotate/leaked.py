@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Forks, Limit, Output
 from provision.cli.rotate.common import (
     Deploy,
-    Forks,
     Format,
     Formatted,
     From,
@@ -31,7 +31,7 @@ from provision.errors import Exit, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from provision.rotate.context import Site
+    from provision.rotate.context import RotationContext
     from provision.rotate.recorder import Recorder
     from provision.rotate.rotation import Rotation
 
@@ -59,15 +59,15 @@ def leaked(
     Says at once which keys to revoke, waits for proof that they are dead, then replaces them. New keys may come
     now or later, with `rotate resume --from`. Exit 10 until every leaked key is dead.
     """
-    from provision.rotate.delivery import collect
+    from provision.rotate.delivery import import_receipts
     from provision.rotate.runner import run_pass
-    from provision.rotate.start import begin, exposed, leak_terms, opened, provide
+    from provision.rotate.start import add_new_keys, create_rotation, leak_terms, leaked_users, open_rotation
     from provision.rotate.store import busy_with
 
     run: Run = ctx.obj
     with at_work(run, "rotate leaked", take_over=take_over, forks=forks) as site:
         now = site.clock()
-        people, aside = exposed(site, names, busy_with(list(site.store.unfinished())), now)
+        people, aside = leaked_users(site, names, busy_with(list(site.store.unfinished())), now)
         _say_now(run, site, [(person.user, person.other) for person in people])
         for known, why in aside:
             if "revoke" in why:
@@ -75,12 +75,12 @@ def leaked(
             run.say(f"{known.user} version {known.version} ({known.fingerprint}): {why}")
         if not people:
             raise typer.Exit(Exit.FINDINGS if any("revoke" in why for _, why in aside) else Exit.OK)
-        rotation = begin(site, people, leak_terms(site, now, probes_of(probe), deploy=deploy))
+        rotation = create_rotation(site, people, leak_terms(site, now, probes_of(probe), deploy=deploy))
         site.record([("key leaked: to be revoked", p.user, p.other, {"rotation": rotation.id}) for p in people])
-        refused = collect(site, receipts or ())
-        with opened(site, rotation) as book:
+        refused = import_receipts(site, receipts or ())
+        with open_rotation(site, rotation) as book:
             if from_:
-                provide(book, new_keys(run, site, from_, None, None))
+                add_new_keys(book, new_keys(run, site, from_, None, None))
             run_pass(book)
             if wait:
                 _wait(book, wait)
@@ -90,7 +90,7 @@ def leaked(
         raise typer.Exit(_code(rotation, refused=bool(refused or doubts)))
 
 
-def _say_now(run: Run, site: Site, keys: Sequence[tuple[str, str]]) -> None:
+def _say_now(run: Run, site: RotationContext, keys: Sequence[tuple[str, str]]) -> None:
     """What to revoke, before anything else is done: users and fingerprints."""
 
     for user, fingerprint in keys:
@@ -102,11 +102,11 @@ def _say_now(run: Run, site: Site, keys: Sequence[tuple[str, str]]) -> None:
 
 def _wait(book: Recorder, wait: str) -> None:
     """Look again until every leaked key is dead, or the time is over."""
-    from provision.cli.delivery.status_fleet import parse_span
+    from provision.cli.options import parse_duration
     from provision.rotate.runner import run_pass
     from provision.rotate.states import State
 
-    until = time.monotonic() + parse_span(wait, "--wait").total_seconds()
+    until = time.monotonic() + parse_duration(wait, "--wait").total_seconds()
     while book.rotation.in_state(State.EXPOSED) and time.monotonic() < until:
         time.sleep(min(_LOOK_EVERY_S, max(0.0, until - time.monotonic())))
         book.held.clear()
@@ -115,15 +115,14 @@ def _wait(book: Recorder, wait: str) -> None:
 
 
 def _say_dead(run: Run, rotation: Rotation) -> None:
-    from provision.report.rotation import age
 
     for person in rotation.people.values():
         if person.dead_at is not None:
-            run.say(f"{person.user}: dead {age(person.dead_at - person.began)} after the start ({person.other})")
+            run.say(f"{person.user}: dead {age_text(person.dead_at - person.began)} after the start ({person.other})")
 
 
 def _code(rotation: Rotation, *, refused: bool) -> Exit:
-    from provision.rotate.listing import exit_of
+    from provision.rotate.revoke_list import exit_of
     from provision.rotate.states import State
 
     if rotation.in_state(State.EXPOSED, State.BARE):
@@ -147,26 +146,26 @@ def rollback(
     Each is asked about first; bundles get a new generation. Without --limit, nobody else gets a new key until
     `rotate resume --go-on`. Exit 4 when somebody cannot go back.
     """
-    from provision.fleet.limit import select
-    from provision.rotate.finish import turn_back
+    from provision.fleet.limit import select_users
+    from provision.rotate.finish import roll_back
     from provision.rotate.model import stamp
-    from provision.rotate.runner import check_vault, run_pass, seal
-    from provision.rotate.start import opened
+    from provision.rotate.runner import check_vault, run_pass, seal_new_keys
+    from provision.rotate.start import open_rotation
 
     run: Run = ctx.obj
     with at_work(run, "rotate rollback", take_over=take_over, forks=forks) as site:
         rotation = site.store.the_one(name)
         states = [site.states[user] for user in rotation.people if user in site.states]
-        chosen = {state.user for state in select(states, limit)} if limit else set(rotation.people)
+        chosen = {state.user for state in select_users(states, limit)} if limit else set(rotation.people)
         people = [person for person in rotation.people.values() if person.user in chosen]
         if not limit:
             people = [person for person in people if not person.over]
-        with opened(site, rotation) as book:
+        with open_rotation(site, rotation) as book:
             check_vault(book)
-            seal(book, {})
+            seal_new_keys(book, {})
             if not limit and not rotation.paused:
                 book.write([{"at": stamp(book.now()), "pause": f"rolled back by {site.who}"}])
-            refused = turn_back(book, people)
+            refused = roll_back(book, people)
             turned = [("rotation turned back", p.user, p.target, {"rotation": rotation.id}) for p in people if p.back]
             site.record(turned)
             for each in refused:
@@ -192,19 +191,19 @@ def finish_command(
     Or named as an exception, with a reason that is kept. Exit 10, with the names, when that is not so.
     """
     from provision.report.terminal import table
-    from provision.rotate.finish import finish, left_out
-    from provision.rotate.runner import check_vault, seal
-    from provision.rotate.start import opened
+    from provision.rotate.finish import finish, split_exceptions
+    from provision.rotate.runner import check_vault, seal_new_keys
+    from provision.rotate.start import open_rotation
 
     run: Run = ctx.obj
     exceptions = [_exception(text) for text in except_ or ()]
     with at_work(run, "rotate finish", take_over=take_over) as site:
         rotation = site.store.the_one(name)
-        reasons, blocking = left_out(list(rotation.people.values()), exceptions)
+        reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
         if blocking:
-            from provision.report.rotation import waiter
+            from provision.report.rotation import waits_for_text
 
-            waits_for = waiter(rotation)
+            waits_for = waits_for_text(rotation)
             rows = [(p.user, p.state.value, waits_for(p)) for p in blocking[:50]]
             run.result(table(("USER", "STATE", "WAITS FOR"), rows), output)
             run.say(
@@ -212,9 +211,9 @@ def finish_command(
                 " (go on with `rotate resume`, or name each: --except 'USER=WHY')"
             )
             raise typer.Exit(Exit.FINDINGS)
-        with opened(site, rotation) as book:
+        with open_rotation(site, rotation) as book:
             check_vault(book)
-            seal(book, {})
+            seal_new_keys(book, {})
             finish(book, reasons)
         show([status_of(site, rotation, ())], Format.TABLE, output)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Forks, Limit, Output
 from provision.cli.rotate.common import (
     Deploy,
-    Forks,
     Format,
     Formatted,
     From,
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from provision.keys.intake import NewKey
-    from provision.rotate.context import Site
-    from provision.rotate.model import Terms, Trouble
-    from provision.rotate.planning import Plan
+    from provision.keys.import_file import NewKey
+    from provision.rotate.context import RotationContext
+    from provision.rotate.model import Blocker, Terms
+    from provision.rotate.planning import RotationPlan
     from provision.rotate.rotation import Rotation
 
 
@@ -72,15 +72,15 @@ def start(
     The new keys are judged, the plan is shown, and the first wave goes as far as it can now. Waves follow the
     order of the keys. Nothing is revoked: the keys to revoke are listed when their successors are confirmed.
     """
-    from provision.rotate.delivery import collect
-    from provision.rotate.runner import run_pass, seal
-    from provision.rotate.start import begin, opened, taken_up
+    from provision.rotate.delivery import import_receipts
+    from provision.rotate.runner import run_pass, seal_new_keys
+    from provision.rotate.start import create_rotation, open_rotation, resume_unstarted
 
     run: Run = ctx.obj
     with at_work(run, "rotate start", take_over=take_over, forks=forks) as site:
         keys = new_keys(run, site, from_, key_command, limit)
         rotations = list(site.store.unfinished())
-        rotation = taken_up(site, rotations, keys)
+        rotation = resume_unstarted(site, rotations, keys)
         if rotation is None:
             terms = _terms(
                 site, site.clock(), waves, max_failures, probes_of(probe), (confirm_within, idle_for), deploy=deploy
@@ -90,16 +90,16 @@ def start(
                 _show_plan(run, plan, format_, output)
                 return
             _agree(run, plan, terms, yes=yes)
-            rotation = begin(site, plan.people, terms)
+            rotation = create_rotation(site, plan.people, terms)
         elif dry_run:
             run.say(f"rotation {rotation.id} was begun with these keys; without --dry-run it would go on")
             show([status_of(site, rotation, ())], format_, output)
             return
         else:
             run.say(f"rotation {rotation.id} was begun with these keys; it goes on")
-        refused = collect(site, receipts or ())
-        with opened(site, rotation) as book:
-            seal(book, {new.user: new for new in keys})
+        refused = import_receipts(site, receipts or ())
+        with open_rotation(site, rotation) as book:
+            seal_new_keys(book, {new.user: new for new in keys})
             run_pass(book)
             doubts = tuple(book.unsure)
         end(run, site, [(rotation, doubts)], format_, output, refused=refused)
@@ -125,10 +125,10 @@ def resume(
     Run it as often as you like, also from cron.
     Exit 0 when all is well, however much is still to come; 4 when something could not be told; 10 when somebody failed.
     """
-    from provision.rotate.delivery import collect
+    from provision.rotate.delivery import import_receipts
     from provision.rotate.model import stamp
-    from provision.rotate.runner import run_pass, seal
-    from provision.rotate.start import opened, provide
+    from provision.rotate.runner import run_pass, seal_new_keys
+    from provision.rotate.start import add_new_keys, open_rotation
 
     run: Run = ctx.obj
     with at_work(run, "rotate resume", take_over=take_over, forks=forks) as site:
@@ -136,17 +136,17 @@ def resume(
         rotations = (
             [site.store.the_one(name)] if single else list(site.store.unfinished()) or [site.store.the_one(None)]
         )
-        refused = collect(site, receipts or ())
+        refused = import_receipts(site, receipts or ())
         keys = new_keys(run, site, from_, None, None) if from_ else []
-        done: list[tuple[Rotation, tuple[Trouble, ...]]] = []
+        done: list[tuple[Rotation, tuple[Blocker, ...]]] = []
         for rotation in rotations:
-            with opened(site, rotation) as book:
+            with open_rotation(site, rotation) as book:
                 if max_failures is not None or go_on:
                     budget = rotation.budget if max_failures is None else max_failures
                     book.write([{"at": stamp(book.now()), "budget": budget}])
                 if keys:
-                    provide(book, keys)
-                seal(book, {})
+                    add_new_keys(book, keys)
+                seal_new_keys(book, {})
                 run_pass(book)
                 done.append((rotation, tuple(book.unsure)))
         end(run, site, done, format_, output, refused=refused)
@@ -169,13 +169,13 @@ def status(
     from datetime import UTC, datetime
 
     from provision.errors import NothingMatchedError
-    from provision.report.rotation import Status
-    from provision.rotate.listing import to_revoke
-    from provision.rotate.store import Store
+    from provision.report.rotation import RotationView
+    from provision.rotate.revoke_list import to_revoke
+    from provision.rotate.store import RotationStore
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    store = Store(workspace.root)
+    store = RotationStore(workspace.root)
     if name is not None:
         rotations = [store.the_one(name)]
     elif all_:
@@ -186,13 +186,15 @@ def status(
     if not rotations:
         raise NothingMatchedError("no rotation is under way", hint="provision rotate start begins one")
     vault, now = vault_as_seen_here(run, workspace), datetime.now(UTC)
-    show([Status(each, now, tuple(to_revoke(each, vault))) for each in rotations], format_, output, everybody=all_)
+    show(
+        [RotationView(each, now, tuple(to_revoke(each, vault))) for each in rotations], format_, output, everybody=all_
+    )
     failed = any(rotation.failures for rotation in rotations if rotation.ended is None)
     raise typer.Exit(Exit.FINDINGS if failed else Exit.OK)
 
 
 def _terms(
-    site: Site,
+    site: RotationContext,
     now: datetime,
     waves: str,
     max_failures: int,
@@ -201,17 +203,17 @@ def _terms(
     *,
     deploy: bool,
 ) -> Terms:
-    from provision.cli.delivery.status_fleet import parse_span
+    from provision.cli.options import parse_duration
     from provision.push.waves import parse_waves
-    from provision.rotate.model import Kind, Terms
+    from provision.rotate.model import RotationKind, Terms
 
     within, idle = (
-        0 if text == "0" else int(parse_span(text, option).total_seconds())
+        0 if text == "0" else int(parse_duration(text, option).total_seconds())
         for text, option in zip(spans, ("--confirm-within", "--idle-for"), strict=True)
     )
     return Terms(
         id=site.store.new_name(now),
-        kind=Kind.SCHEDULED,
+        kind=RotationKind.SCHEDULED,
         who=site.who,
         at=now,
         vault=site.vault.vault_id,
@@ -224,18 +226,18 @@ def _terms(
     )
 
 
-def _plan(site: Site, keys: Sequence[NewKey], terms: Terms) -> Plan:
+def _plan(site: RotationContext, keys: Sequence[NewKey], terms: Terms) -> RotationPlan:
     from provision.cli.workspace.validation import refuse_wrong_profiles
-    from provision.rotate.planning import Known, plan
+    from provision.rotate.planning import PlanInputs, plan
     from provision.rotate.store import busy_with
 
-    known = Known(site.vault, site.states, busy_with(list(site.store.unfinished())))
+    known = PlanInputs(site.vault, site.states, busy_with(list(site.store.unfinished())))
     found = plan(keys, known, terms.waves, terms.at)
     refuse_wrong_profiles(site.workspace, [site.states[person.user] for person in found.people])
     return found
 
 
-def _show_plan(run: Run, plan: Plan, format_: Format, output: Path | None) -> None:
+def _show_plan(run: Run, plan: RotationPlan, format_: Format, output: Path | None) -> None:
     from provision.report.rotation import plan_json, plan_lines, plan_table
 
     for line in plan_lines(plan, ("100%",)):
@@ -243,7 +245,7 @@ def _show_plan(run: Run, plan: Plan, format_: Format, output: Path | None) -> No
     run.result(plan_json(plan) if format_ is Format.JSON else plan_table(plan), output)
 
 
-def _agree(run: Run, plan: Plan, terms: Terms, *, yes: bool) -> None:
+def _agree(run: Run, plan: RotationPlan, terms: Terms, *, yes: bool) -> None:
     """Show what is about to happen, and ask once."""
     from provision.report.rotation import plan_lines
 

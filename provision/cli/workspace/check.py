@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Output, TableOrJson
 from provision.errors import Exit, Problem, Severity
+from provision.report.formats import Format
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
@@ -18,17 +19,12 @@ if TYPE_CHECKING:
 _OF_ONE_RULE = 10
 
 
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 @app.command("check")
 def check(
     ctx: typer.Context,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every problem, also the hundredth of one kind.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Judge every file, offline.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from provision.detect.secret import Secret
     from provision.fleet.desired import DesiredState, EffectiveProfile
     from provision.fleet.workspace import Workspace
-    from provision.keys.source import KeySource
+    from provision.keys.key_source import KeySource
 
 MAX_CATALOGUE_BYTES = 16 << 20
 
@@ -28,14 +28,14 @@ def open_catalogue(workspace: Workspace) -> Catalogue:
     data = read_optional(workspace.catalogue, MAX_CATALOGUE_BYTES)
     if data is None:
         return catalogue.builtin()
-    return catalogue.parse(data, workspace.name_of(workspace.catalogue))
+    return catalogue.parse_catalogue(data, workspace.name_of(workspace.catalogue))
 
 
 def open_keys(workspace: Workspace, today: date) -> tuple[KeySource, bytes]:
     """Where keys come from, and the salt of their fingerprints. Without a vault only `key_command` is left."""
     from provision.detect.fingerprint import UNPROVISIONED_SALT
     from provision.keys.identities import load_identities
-    from provision.keys.source import KeySource
+    from provision.keys.key_source import KeySource
     from provision.keys.vault.file import open_vault
 
     settings = workspace.settings
@@ -76,10 +76,10 @@ def subjects(states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts
 
 def _base_url(profile: EffectiveProfile, hosts: Sequence[str]) -> tuple[str, tuple[str, str] | None]:
     """The URL to ask, or why it is not asked: only a URL that Hermes would get wrong, or one that keys must not go to."""
-    from provision.aisa.endpoint import is_allowed, judge_base_url
+    from provision.aisa.base_url import is_allowed, check_base_url
     from provision.errors import Severity
 
-    url = judge_base_url(profile.base_url, profile.api_mode, hosts)
+    url = check_base_url(profile.base_url, profile.api_mode, hosts)
     if url.usable and is_allowed(url.normalised, hosts):
         return url.normalised, None
     worst = next(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output, TableOrJson
 from provision.errors import Exit, ProvisionError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from provision.fleet.workspace import Workspace
 
 ASKED_KEYS = 5
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
 
 
 class NoLiveListError(ProvisionError):
@@ -56,7 +52,7 @@ def models(
     ] = False,
     used: Annotated[bool, typer.Option("--used", help="Only models that somebody uses.")] = False,
     limit: Limit = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """List models, what they are for, and who uses them.
@@ -68,14 +64,14 @@ def models(
     from datetime import UTC, datetime
 
     from provision.cli.workspace.gateway import open_catalogue
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     fleet = load_fleet(workspace)
     fleet.require_valid()
-    states = select(fleet.states, limit)
+    states = select_users(fleet.states, limit)
     today = datetime.now(UTC).date()
     catalogue = open_catalogue(workspace)
     listed = _live(workspace, states, today) if live or update else None
@@ -94,8 +90,8 @@ def _live(workspace: Workspace, states: Sequence[DesiredState], today: date) -> 
     import asyncio
 
     from provision.aisa.client import Client
-    from provision.aisa.endpoint import is_allowed, root
-    from provision.aisa.live import ask_live
+    from provision.aisa.base_url import is_allowed, root
+    from provision.aisa.live_list import fetch_live_list
     from provision.cli.workspace.gateway import network, open_keys, subjects
 
     settings = workspace.settings
@@ -112,7 +108,7 @@ def _live(workspace: Workspace, states: Sequence[DesiredState], today: date) -> 
 
     async def ask() -> Listing:
         async with Client(settings.gateway_hosts, concurrency=1, network=network(workspace)) as client:
-            found, answers = await ask_live(client, place, list(chosen.values()) or [None])
+            found, answers = await fetch_live_list(client, place, list(chosen.values()) or [None])
         if found is None:
             said = ", ".join(sorted({str(a.status or a.failure) for a in answers}))
             raise NoLiveListError(f"the gateway gave no list of models ({said})", hint="`provision validate` says why")
@@ -173,10 +169,10 @@ def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> st
 
 
 def _update(run: Run, workspace: Workspace, catalogue: Catalogue, live: Listing, today: date) -> None:
-    from provision.aisa.catalogue import emit
-    from provision.aisa.live import updated
+    from provision.aisa.catalogue import serialise_catalogue
+    from provision.aisa.live_list import updated_catalogue
     from provision.files import write_atomic
 
-    newer = updated(catalogue, live, today.isoformat())
-    write_atomic(workspace.catalogue, emit(newer), mode=0o644)
+    newer = updated_catalogue(catalogue, live, today.isoformat())
+    write_atomic(workspace.catalogue, serialise_catalogue(newer), mode=0o644)
     run.say(f"wrote {workspace.name_of(workspace.catalogue)}: {len(live.models):,} models are served")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output, format_option
 from provision.errors import Exit, ProvisionError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +21,11 @@ if TYPE_CHECKING:
     from provision.audit.result import Audit
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.report.validated import Validated
+    from provision.report.validation_reader import ValidationResults
     from provision.rotate.rotation import Rotation
 
 _EVENTS = 50
 _PAGE = Path("report.html")
-
-
-class Format(StrEnum):
-    HTML = "html"
-    JSON = "json"
 
 
 @app.command("report")
@@ -42,7 +38,7 @@ def report(
     audited: Annotated[
         Path | None, typer.Option("--audited", metavar="FILE", help="Findings: provision audit -f json -o FILE.")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.HTML,
+    format_: Annotated[Format, format_option(Format.HTML, Format.JSON)] = Format.HTML,
     output: Output = None,
 ) -> None:
     """Show the whole fleet on one page.
@@ -53,20 +49,20 @@ def report(
     """
     from datetime import UTC, datetime
 
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
     from provision.keys.events.log import log_of, newest, verify
-    from provision.keys.policy import judge_keys
+    from provision.keys.policy import check_key_ages
     from provision.keys.vault.file import read
     from provision.report.fleet import FleetReport, as_html, as_json
-    from provision.report.sink import pour
+    from provision.report.output import write_output
 
     run: Run = ctx.obj
     workspace, now = run.open_workspace(), datetime.now(UTC)
     fleet, ledger = load_fleet(workspace), read(workspace.vault)
     if fleet.refused:
         run.say(f"{len(fleet.refused)} users of the inventory are left out: provision check says why")
-    states = select(fleet.states, limit)
+    states = select_users(fleet.states, limit)
     complete = not limit and not fleet.refused
     log = log_of(workspace.vault)
     found = FleetReport(
@@ -74,7 +70,7 @@ def report(
         at=now,
         states=states,
         ledger=ledger,
-        findings=list(judge_keys(ledger, states, now, complete=complete)),
+        findings=list(check_key_ages(ledger, states, now, complete=complete)),
         rotations=_rotations(workspace),
         events=newest(log, _EVENTS),
         log=verify(log, ledger.generation),
@@ -84,7 +80,7 @@ def report(
     )
     if format_ is Format.HTML and output is None and sys.stdout.isatty():
         output = _PAGE
-    pour(as_html(found) if format_ is Format.HTML else as_json(found), output)
+    write_output(as_html(found) if format_ is Format.HTML else as_json(found), output)
     if output is not None:
         run.say(f"wrote {output}")
     if found.troubled:
@@ -100,10 +96,10 @@ def _bytes(path: Path, limit_bytes: int) -> bytes:
         raise ProvisionError(f"there is no file {path}") from None
 
 
-def _validated(path: Path | None) -> Validated | None:
-    from provision.report.validated import LIMIT_BYTES, read_validated
+def _validated(path: Path | None) -> ValidationResults | None:
+    from provision.report.validation_reader import LIMIT_BYTES, read_validation
 
-    return None if path is None else read_validated(_bytes(path, LIMIT_BYTES))
+    return None if path is None else read_validation(_bytes(path, LIMIT_BYTES))
 
 
 def _audit(path: Path | None) -> Audit | None:
@@ -113,9 +109,9 @@ def _audit(path: Path | None) -> Audit | None:
 
 
 def _rotations(workspace: Workspace) -> list[Rotation]:
-    from provision.rotate.store import Store
+    from provision.rotate.store import RotationStore
 
-    return list(Store(workspace.root).unfinished())
+    return list(RotationStore(workspace.root).unfinished())
 
 
 def _standings(

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Output
 
 
 class File(StrEnum):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Output, TableOrJson
 from provision.errors import InvalidFilesError, Severity
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,6 @@ _PROFILE_FIELDS = (
 _NOT_SECRET = frozenset({"key_env", "endpoint_key"})
 
 
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 @app.command("show")
 def show(
     ctx: typer.Context,
@@ -39,7 +35,7 @@ def show(
     origin: Annotated[
         bool, typer.Option("--origin", help="Also the file, line and column that set each value.")
     ] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Explain one user: desired state and rendering."""
@@ -75,14 +71,14 @@ def show(
 
 
 def _find(fleet: Fleet, user: str) -> DesiredState:
-    from provision.fleet.limit import no_match
+    from provision.fleet.limit import no_match_error
 
     found = next((state for state in fleet.states if state.user == user), None)
     if found:
         return found
     if user in fleet.refused:
         raise InvalidFilesError(p for p in fleet.problems if p.severity is Severity.ERROR)
-    raise no_match(f"there is no user {user!r}", user, [*(state.user for state in fleet.states), *fleet.refused])
+    raise no_match_error(f"there is no user {user!r}", user, [*(state.user for state in fleet.states), *fleet.refused])
 
 
 def _values(state: DesiredState) -> Iterator[tuple[str, Any]]:
@@ -110,13 +106,13 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _masked(path: str, value: Any) -> Any:
-    from provision.detect.shapes import masked, without_secrets
+    from provision.detect.shapes import masked, mask_secrets
 
     if not isinstance(value, str):
         return value
     if path.partition(".")[0] in {"hermes", "env"} and _SECRET_NAME.search(path) and path not in _NOT_SECRET:
         return masked(value)
-    return without_secrets(value)
+    return mask_secrets(value)
 
 
 def _text(value: Any) -> str:
@@ -138,16 +134,17 @@ def _origin(state: DesiredState, path: str, prefix: str, *, unset: str | None = 
 
 def _rendering(state: DesiredState, workspace: Workspace) -> tuple[str | None, str | None]:
     """The `config.yaml` with secrets masked, or why there is none."""
-    from provision.aisa.endpoint import normalised
-    from provision.detect.shapes import without_secrets
+    from provision.aisa.base_url import with_normalised_base_url
+    from provision.detect.shapes import mask_secrets
     from provision.errors import ProvisionError
-    from provision.hermes.rendering.render import Templates, render_config
+    from provision.hermes.rendering.render import render_config
+    from provision.hermes.rendering.templates import Templates
 
     try:
-        text = render_config(normalised(state.profile), Templates.load(workspace.templates_dir)).text.decode()
+        text = render_config(with_normalised_base_url(state.profile), Templates.load(workspace.templates_dir)).text.decode()
     except ProvisionError as e:
         return None, str(e)
     for path, value in _values(state):
         if isinstance(value, str) and len(value) > 3 and _masked(path, value) != value:
             text = text.replace(value, _masked(path, value))
-    return without_secrets(text), None
+    return mask_secrets(text), None

@@ -5,34 +5,28 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output, format_option
 from provision.errors import Exit, UsageError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from provision.aisa.answers import Probe
-    from provision.aisa.batch import Outcome, Plan
+    from provision.aisa.batch import BatchOutcome, BatchPlan
     from provision.aisa.catalogue import Catalogue
-    from provision.aisa.journal import Journal
-    from provision.aisa.results import Result, Subject
+    from provision.aisa.journal import ValidationJournal
+    from provision.aisa.results import ValidationResult, Subject
     from provision.aisa.verdicts import Verdict
     from provision.fleet.workspace import Workspace
-    from provision.report.validation import Report
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    JUNIT = "junit"
-    HTML = "html"
+    from provision.report.validation import ValidationReport
 
 
 @app.command("validate")
@@ -55,7 +49,7 @@ def validate(
     rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Requests a second, all together.")] = None,
     http2: Annotated[bool, typer.Option("--http2", help="Speak HTTP/2 (needs the extra http2).")] = False,
     everything: Annotated[bool, typer.Option("--all", help="List every user, also the good ones.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    format_: Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.JUNIT, Format.HTML)] = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Ask the gateway about every user.
@@ -66,10 +60,10 @@ def validate(
     """
     from datetime import UTC, datetime
 
-    from provision.aisa.batch import Plan
+    from provision.aisa.batch import BatchPlan
     from provision.cli.workspace.gateway import open_catalogue, open_keys, subjects
     from provision.files import locked
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
 
     run: Run = ctx.obj
@@ -77,7 +71,7 @@ def validate(
     workspace = run.open_workspace()
     fleet = load_fleet(workspace)
     fleet.require_valid()
-    states = select(fleet.states, limit)
+    states = select_users(fleet.states, limit)
     now = datetime.now(UTC)
     catalogue = open_catalogue(workspace)
     keys, salt = open_keys(workspace, now.date())
@@ -88,7 +82,7 @@ def validate(
         if not resume:
             _confirm(users, wanted or (), yes=yes)
         journal = _journal(run, folder / "validate.jsonl", wanted, started, resume=resume)
-        plan = Plan(journal.probes, concurrency or workspace.settings.concurrency, rate or workspace.settings.rate)
+        plan = BatchPlan(journal.probes, concurrency or workspace.settings.concurrency, rate or workspace.settings.rate)
         complete = False
         try:
             with _observed(run, len(users)) as observe:
@@ -118,10 +112,10 @@ def _probes(text: str | None) -> tuple[Probe, ...] | None:
 
 def _failing(text: str | None) -> frozenset[Verdict]:
     """The verdicts that end with 10."""
-    from provision.aisa.verdicts import CANNOT_TELL, Verdict
+    from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 
     if text is None:
-        return frozenset(Verdict) - CANNOT_TELL - {Verdict.OK}
+        return frozenset(Verdict) - INCONCLUSIVE - {Verdict.OK}
     words = {word.strip() for word in text.split(",") if word.strip()} - {"none"}
     unknown = sorted(words - {v.value for v in Verdict})
     if unknown:
@@ -140,13 +134,13 @@ def _folder(workspace: Workspace) -> Path:
     return folder
 
 
-def _journal(run: Run, path: Path, probes: tuple[Probe, ...] | None, started: str, *, resume: bool) -> Journal:
+def _journal(run: Run, path: Path, probes: tuple[Probe, ...] | None, started: str, *, resume: bool) -> ValidationJournal:
     from provision.aisa.answers import Probe
-    from provision.aisa.journal import Journal
+    from provision.aisa.journal import ValidationJournal
 
     if not resume:
-        return Journal.create(path, probes or (Probe.KEY, Probe.MODELS), started)
-    journal = Journal.resume(path)
+        return ValidationJournal.create(path, probes or (Probe.KEY, Probe.MODELS), started)
+    journal = ValidationJournal.resume(path)
     if probes is not None and probes != journal.probes:
         journal.close()
         asked = ",".join(journal.probes)
@@ -171,7 +165,7 @@ def _confirm(users: Sequence[Subject], probes: tuple[Probe, ...], *, yes: bool) 
 
 
 @contextlib.contextmanager
-def _observed(run: Run, total: int) -> Iterator[Callable[[Result], None]]:
+def _observed(run: Run, total: int) -> Iterator[Callable[[ValidationResult], None]]:
     """Progress on stderr; with --verbose also a line for everyone who is not ok."""
     from provision.aisa.verdicts import Verdict
     from provision.report.progress import Progress
@@ -181,7 +175,7 @@ def _observed(run: Run, total: int) -> Iterator[Callable[[Result], None]]:
         return
     progress = Progress("validate", total, sys.stderr, time.monotonic)
 
-    def observe(result: Result) -> None:
+    def observe(result: ValidationResult) -> None:
         if run.verbose and result.verdict is not Verdict.OK:
             progress.say(f"{result.user}: {result.verdict}: {result.advice}")
         progress.step(result.verdict.value)
@@ -195,13 +189,13 @@ def _observed(run: Run, total: int) -> Iterator[Callable[[Result], None]]:
 def _ask(
     workspace: Workspace,
     users: Sequence[Subject],
-    plan: Plan,
-    journal: Journal,
+    plan: BatchPlan,
+    journal: ValidationJournal,
     catalogue: Catalogue,
-    observe: Callable[[Result], None],
+    observe: Callable[[ValidationResult], None],
     *,
     http2: bool,
-) -> Outcome:
+) -> BatchOutcome:
     import asyncio
     import random
 
@@ -209,7 +203,7 @@ def _ask(
     from provision.aisa.client import Client
     from provision.cli.workspace.gateway import network
 
-    async def batch() -> Outcome:
+    async def batch() -> BatchOutcome:
         hosts, net = workspace.settings.gateway_hosts, network(workspace, http2=http2)
         async with Client(hosts, concurrency=plan.concurrency, network=net) as client:
             run = Batch(client, plan, catalogue=catalogue, journal=journal, chance=random.random, observe=observe)
@@ -218,37 +212,39 @@ def _ask(
     return asyncio.run(batch())
 
 
-def _report(journal: Journal, outcome: Outcome, users: Sequence[Subject], started: str, as_of: str) -> Report:
-    from provision.report.validation import Report, counted
+def _report(journal: ValidationJournal, outcome: BatchOutcome, users: Sequence[Subject], started: str, as_of: str) -> ValidationReport:
+    from provision.report.validation import ValidationReport, count_verdicts
 
     def not_asked() -> Iterator[str]:
         return (users[index].user for index in journal.unasked())
 
     probes = tuple(p.value for p in journal.probes)
-    return Report(outcome, journal.results, not_asked, started, probes, counted(journal.results()), as_of)
+    return ValidationReport(
+        outcome, journal.results, not_asked, started, probes, count_verdicts(journal.results()), as_of
+    )
 
 
-def _print(report: Report, format_: Format, output: Path | None, *, everything: bool) -> None:
+def _print(report: ValidationReport, format_: Format, output: Path | None, *, everything: bool) -> None:
     from provision.report import validation
-    from provision.report.sink import pour
+    from provision.report.output import write_output
 
     match format_:
         case Format.JSON:
-            pour(validation.as_json(report), output)
+            write_output(validation.as_json(report), output)
         case Format.JUNIT:
-            pour(validation.as_junit(report), output)
+            write_output(validation.as_junit(report), output)
         case Format.HTML:
-            pour(validation.as_html(report), output)
+            write_output(validation.as_html(report), output)
         case Format.TABLE:
-            pour(validation.as_table(report, everything=everything), output)
+            write_output(validation.as_table(report, everything=everything), output)
 
 
-def _exit(report: Report, failing: frozenset[Verdict]) -> Exit:
+def _exit(report: ValidationReport, failing: frozenset[Verdict]) -> Exit:
     """4 for a run that did not get through, 10 for verdicts that count as failures, 4 for doubts, 0 otherwise."""
-    from provision.aisa.verdicts import CANNOT_TELL
+    from provision.aisa.verdicts import INCONCLUSIVE
 
     if report.outcome.not_asked or report.outcome.network_at_fault:
         return Exit.PARTIAL
     if any(report.counts[v] for v in failing):
         return Exit.FINDINGS
-    return Exit.PARTIAL if any(report.counts[v] for v in CANNOT_TELL) else Exit.OK
+    return Exit.PARTIAL if any(report.counts[v] for v in INCONCLUSIVE) else Exit.OK

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.aisa import catalogue as catalogues
-from provision.aisa.endpoint import normalised
-from provision.aisa.lint import judge as judge_gateway
-from provision.detect.shapes import without_secrets
+from provision.aisa.base_url import with_normalised_base_url
+from provision.aisa.lint import check_gateway_settings as judge_gateway
+from provision.detect.shapes import mask_secrets
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.files import read_optional
 from provision.fleet.desired import DesiredState
 from provision.fleet.load import Fleet, load_fleet
-from provision.hermes.lint import judge as judge_hermes
-from provision.hermes.rendering.render import Templates, render_config
+from provision.hermes.lint import lint_desired_state as judge_hermes
+from provision.hermes.rendering.render import render_config
+from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
-from provision.keys.policy import judge_keys
+from provision.keys.policy import check_key_ages
 from provision.keys.vault.file import read as read_vault
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _catalogue(workspace: Workspace) -> tuple[Catalogue, list[Problem]]:
     try:
         data = read_optional(workspace.catalogue, MAX_CATALOGUE_BYTES)
         if data is not None:
-            return catalogues.parse(data, workspace.name_of(workspace.catalogue)), []
+            return catalogues.parse_catalogue(data, workspace.name_of(workspace.catalogue)), []
     except ProvisionError as e:
         return catalogues.builtin(), [_problem("bad-catalogue", e, Place(workspace.name_of(workspace.catalogue)))]
     return catalogues.builtin(), []
@@ -106,7 +107,7 @@ def _rendered(state: DesiredState, templates: Templates | None, workspace: Works
     if templates is None:
         return
     try:
-        render_config(normalised(state.profile), templates)
+        render_config(with_normalised_base_url(state.profile), templates)
     except ProvisionError as e:
         yield _named(_problem("bad-rendering", e, state.origin("profile")), workspace)
 
@@ -178,12 +179,12 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
         yield _named(_problem("bad-vault", e, Place(name)), workspace)
         return
     complete = not fleet.refused and not any(p.severity is Severity.ERROR for p in fleet.problems)
-    for finding in judge_keys(ledger, fleet.states, now, complete=complete):
+    for finding in check_key_ages(ledger, fleet.states, now, complete=complete):
         yield Problem(finding.rule, finding.message, Place(name), finding.cure, finding.severity)
 
 
 def _unrevealing(problem: Problem) -> Problem:
     """The same problem with whatever looks like a key masked: a value in the wrong place is still a value."""
     texts = (problem.message, problem.hint)
-    safe = tuple(without_secrets(text) for text in texts)
+    safe = tuple(mask_secrets(text) for text in texts)
     return problem if safe == texts else replace(problem, message=safe[0], hint=safe[1])

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from provision.cli.app import app
-from provision.cli.context import Limit, Output, Run
+from provision.cli.context import Run
+from provision.cli.options import Limit, Output
 from provision.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provision.audit.result import Audit
-    from provision.cli.leaks.audit.scan import Looked
+    from provision.cli.leaks.audit.scan import Scan
     from provision.fleet.workspace import Workspace
 
 
@@ -116,30 +117,38 @@ def audit_command(
         from provision.push.ansible import Ssh
 
         if merge:
-            joined = fleet.merged(run, workspace, paths or [])
+            joined = fleet.merge_reports(run, workspace, paths or [])
         else:
             ssh = Ssh(login, private_key, known_hosts, account, become)
-            push = fleet.Push(limit, forks, ssh, command, rules, entropy)
-            joined = fleet.asked(run, workspace or run.open_workspace(), push)
-        code = fleet.show(joined, format_.value, output, everything=everything)
+            push = fleet.HostOptions(limit, forks, ssh, command, rules, entropy)
+            joined = fleet.audit_machines(run, workspace or run.open_workspace(), push)
+        code = fleet.write_fleet_audit(joined, format_.value, output, everything=everything)
         raise typer.Exit(Exit.OK if exit_zero and code == Exit.FINDINGS else code)
     if undo:
         from provision.cli.leaks.audit.fix import undo_last
 
         raise typer.Exit(undo_last(run, workspace, yes=yes))
-    from provision.cli.leaks.audit.scan import Wanted, look, update, verified, write_known_keys
+    from provision.cli.leaks.audit.scan import (
+        ScanOptions,
+        scan_machine,
+        update_baseline,
+        verify_found_keys,
+        write_known_keys,
+    )
 
     if write_known is not None:
         write_known_keys(run, workspace, write_known)
         return
-    wanted = Wanted(tuple(paths or ()), environ, known, rules, entropy, baseline, workers, min_severity, min_confidence)
-    looked = look(run, workspace, wanted, may_make_baseline=update_baseline)
-    verdicts = verified(run, workspace, looked.seen) if verify else {}
+    wanted = ScanOptions(
+        tuple(paths or ()), environ, known, rules, entropy, baseline, workers, min_severity, min_confidence
+    )
+    looked = scan_machine(run, workspace, wanted, may_make_baseline=update_baseline)
+    verdicts = verify_found_keys(run, workspace, looked.seen) if verify else {}
     if update_baseline:
-        update(run, looked, wanted, verdicts, reason, until)
+        update_baseline(run, looked, wanted, verdicts, reason, until)
         return
     if fix and _fixed(run, workspace, looked, yes=yes):
-        looked = look(run, workspace, wanted, may_make_baseline=False)
+        looked = scan_machine(run, workspace, wanted, may_make_baseline=False)
     result = looked.finished(verdicts)
     _show(looked, result, format_, output, everything=everything)
     if output:
@@ -157,22 +166,22 @@ def _contradictions(modes: list[str], paths: list[Path] | None, limit: list[str]
         raise UsageError("--limit goes with --hosts")
 
 
-def _fixed(run: Run, workspace: Workspace | None, looked: Looked, *, yes: bool) -> bool:
+def _fixed(run: Run, workspace: Workspace | None, looked: Scan, *, yes: bool) -> bool:
     """Mend what can be mended; whether anything was."""
     from provision.cli.leaks.audit.fix import fix_all
 
     return fix_all(run, workspace, looked.not_excused(), looked.environ_of, yes=yes)
 
 
-def _show(looked: Looked, result: Audit, format_: Format, output: Path | None, *, everything: bool) -> None:
-    from provision.report.sink import pour
+def _show(looked: Scan, result: Audit, format_: Format, output: Path | None, *, everything: bool) -> None:
+    from provision.report.output import write_output
 
     if format_ is Format.SARIF:
         from provision.report.sarif import as_sarif
 
-        pour([as_sarif(result, looked.seen.judging.describe)], output)
+        write_output([as_sarif(result, looked.seen.judging.describe)], output)
     else:
-        pour(printed(result, format_.value, everything=everything), output)
+        write_output(printed(result, format_.value, everything=everything), output)
 
 
 def here_or_none(run: Run) -> Workspace | None:

@@ -47,7 +47,7 @@ def fix_all(
     """Show what would be done, ask once, do it. Returns whether something was changed."""
     planned = plan(seen, environ_of)
     clean = seen.judging.clean
-    sys.stdout.write(described(planned, clean))
+    sys.stdout.write(fix_plan_text(planned, clean))
     sys.stdout.flush()
     if not planned.changes:
         run.say("nothing can be mended here")
@@ -68,7 +68,7 @@ def fix_all(
     return True
 
 
-def described(planned: Plan, clean: Callable[[str], str]) -> str:
+def fix_plan_text(planned: Plan, clean: Callable[[str], str]) -> str:
     """Every change and everything that is left, as lines."""
     lines = []
     for change in planned.changes:

@@ -16,7 +16,7 @@ from provision.audit.result import Audit, Unread
 from provision.errors import Exit, NothingMatchedError, ProvisionError, UsageError
 from provision.files import read_bounded
 from provision.report import audit_fleet as report
-from provision.report.sink import pour
+from provision.report.output import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
+class HostOptions:
     """Which machines are asked, and how they are entered."""
 
     limit: list[str] | None
@@ -42,7 +42,7 @@ class Push:
     entropy: bool
 
 
-def merged(run: Run, workspace: Workspace | None, files: Sequence[Path]) -> FleetAudit:
+def merge_reports(run: Run, workspace: Workspace | None, files: Sequence[Path]) -> FleetAudit:
     """The reports in these files. Raises UsageError, and ReportError with the file's name."""
     if not files:
         raise UsageError("--merge wants reports", hint="`provision audit --merge *.json`")
@@ -58,21 +58,21 @@ def merged(run: Run, workspace: Workspace | None, files: Sequence[Path]) -> Flee
 
 
 def _known(run: Run, workspace: Workspace | None) -> KnownKeys | None:
-    from provision.cli.leaks.audit.setup import known_to
+    from provision.cli.leaks.audit.setup import load_known_keys
 
-    return known_to(run, workspace, None, None)
+    return load_known_keys(run, workspace, None, None)
 
 
-def asked(run: Run, workspace: Workspace, push: Push) -> FleetAudit:
+def audit_machines(run: Run, workspace: Workspace, push: HostOptions) -> FleetAudit:
     """Ask the machines of the inventory, and join what they say."""
-    from provision.fleet.limit import select
+    from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.push.auditing import Order, Reported, audit_hosts
-    from provision.push.inventory import reach
+    from provision.push.auditing import FleetAuditOptions, Reported, audit_hosts
+    from provision.push.inventory import split_by_reachability
 
     fleet = load_fleet(workspace)
     fleet.require_valid()
-    found = reach(select(fleet.states, push.limit))
+    found = split_by_reachability(select_users(fleet.states, push.limit))
     for user, why in found.others[:5]:
         run.say(f"{user}: not asked: {why}")
     if not found.targets:
@@ -81,7 +81,9 @@ def asked(run: Run, workspace: Workspace, push: Push) -> FleetAudit:
         )
     known = _known(run, workspace)
     rules = read_bounded(push.rules, 16 << 20) if push.rules else b""
-    order = Order(workspace.root, known.dump() if known else b"", rules, push.entropy, push.forks, push.command)
+    order = FleetAuditOptions(
+        workspace.root, known.dump() if known else b"", rules, push.entropy, push.forks, push.command
+    )
     with ExitStack() as stack:
         observe = _observer(run, stack, len(found.targets))
         outcomes = audit_hosts(order, found.targets, push.ssh, os.environ, observe)
@@ -119,9 +121,9 @@ def _observer(run: Run, stack: ExitStack, total: int) -> Callable[[Started | Aud
     return observe
 
 
-def show(fleet: FleetAudit, format_: str, output: Path | None, *, everything: bool) -> Exit:
+def write_fleet_audit(fleet: FleetAudit, format_: str, output: Path | None, *, everything: bool) -> Exit:
     """Print the joined audits; 10 for findings, else 4 for machines or files that could not be read."""
-    pour(_printed(fleet, format_, everything=everything), output)
+    write_output(_printed(fleet, format_, everything=everything), output)
     if fleet.keys or fleet.others:
         return Exit.FINDINGS
     return Exit.PARTIAL if any(a.unread for a in fleet.audits) else Exit.OK

@@ -14,11 +14,11 @@ from provision.audit import baseline
 from provision.audit.leaks import findings
 from provision.audit.result import CONFIDENCES, SEVERITIES
 from provision.audit.run import Order, Seen, finish, relative_to
-from provision.audit.run import look as go_through
+from provision.audit.run import scan_machine as go_through
 from provision.cli.leaks.audit import setup
 from provision.detect.fingerprint import UNPROVISIONED_SALT
 from provision.detect.known import KNOWN_RULE
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.errors import UsageError
 from provision.report.terminal import plural
 
@@ -34,7 +34,7 @@ _REDRAW_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ScanOptions:
     """The options that say what to look at and what counts."""
 
     paths: tuple[Path, ...]
@@ -49,7 +49,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Scan:
     """A scan that is done, and what is needed to finish the audit."""
 
     seen: Seen
@@ -57,7 +57,7 @@ class Looked:
     targets: tuple[str, ...]
     started: datetime
     elapsed_s: float
-    wanted: Wanted
+    wanted: ScanOptions
     environ_of: Callable[[Path, str | None], Mapping[str, str]]
 
     def not_excused(self) -> Seen:
@@ -82,13 +82,13 @@ class Looked:
             self.started,
             elapsed_s=self.elapsed_s,
         )
-        bad = SEVERITIES[: SEVERITIES.index(Severity(self.wanted.min_severity)) + 1]
+        bad = SEVERITIES[: SEVERITIES.index(FindingSeverity(self.wanted.min_severity)) + 1]
         sure = CONFIDENCES[: CONFIDENCES.index(Confidence(self.wanted.min_confidence)) + 1]
         kept = tuple(f for f in result.findings if f.severity in bad and f.confidence in sure)
         return replace(result, findings=kept)
 
 
-def look(run: Run, workspace: Workspace | None, wanted: Wanted, *, may_make_baseline: bool) -> Looked:
+def scan_machine(run: Run, workspace: Workspace | None, wanted: ScanOptions, *, may_make_baseline: bool) -> Scan:
     """Scan what is wanted, with progress on stderr."""
     from provision.detect.detector import Detector
     from provision.fleet.settings import config_dir
@@ -99,10 +99,10 @@ def look(run: Run, workspace: Workspace | None, wanted: Wanted, *, may_make_base
         baseline.read_baseline(wanted.baseline, must_exist=not may_make_baseline) if wanted.baseline is not None else ()
     )
     started, began = datetime.now(UTC), time.monotonic()
-    manifest = setup.own_manifest()
-    known = setup.known_to(run, workspace, wanted.known, manifest)
+    manifest = setup.installed_manifest()
+    known = setup.load_known_keys(run, workspace, wanted.known, manifest)
     salt = known.salt if known else UNPROVISIONED_SALT
-    rules = setup.rules_of(wanted.rules, run.say)
+    rules = setup.load_all_rules(wanted.rules, run.say)
     anchor = wanted.baseline.absolute().parent if wanted.baseline else Path.cwd()
     name = relative_to(anchor, setup.user_home())
     stdin = sys.stdin.buffer if Path("-") in wanted.paths else None
@@ -112,7 +112,7 @@ def look(run: Run, workspace: Workspace | None, wanted: Wanted, *, may_make_base
     order = Order(
         paths=targets,
         detector=Detector(rules, known, entropy=wanted.entropy),
-        looking=setup.looking_at(run, workspace, known, name, started),
+        looking=setup.home_inspection(run, workspace, known, name, started),
         salt=salt,
         describe={rule.id: rule.description for rule in rules} | {KNOWN_RULE: "a key of the fleet"},
         environ=wanted.environ,
@@ -127,7 +127,7 @@ def look(run: Run, workspace: Workspace | None, wanted: Wanted, *, may_make_base
     finally:
         clear()
     shown = tuple(["<stdin>"] * (stdin is not None) + [str(p) for p in targets])
-    return Looked(seen, entries, shown, started, time.monotonic() - began, wanted, order.looking.environ_of)
+    return Scan(seen, entries, shown, started, time.monotonic() - began, wanted, order.looking.environ_of)
 
 
 def _progress(run: Run) -> tuple[Callable[[Tally], None], Callable[[], None]]:
@@ -151,7 +151,7 @@ def _progress(run: Run) -> tuple[Callable[[Tally], None], Callable[[], None]]:
     return draw, clear
 
 
-def verified(run: Run, workspace: Workspace | None, seen: Seen) -> dict[str, str]:
+def verify_found_keys(run: Run, workspace: Workspace | None, seen: Seen) -> dict[str, str]:
     """Ask the configured gateway about every AIsa-shaped key that was found."""
     import asyncio
     import random
@@ -191,7 +191,7 @@ def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:
     """The vault's fingerprints as a file that an audit elsewhere can take along."""
     from provision.fleet.workspace import NoWorkspaceError
     from provision.keys.identities import load_identities
-    from provision.keys.known import known_keys
+    from provision.keys.known_keys import known_keys
     from provision.keys.vault.file import open_vault
 
     if workspace is None:
@@ -201,11 +201,11 @@ def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:
     run.say(f"{plural(len(found.by_fingerprint), 'key')} by fingerprint, none of them in clear")
 
 
-def update(
-    run: Run, looked: Looked, wanted: Wanted, verdicts: Mapping[str, str], reason: str | None, until: str | None
+def update_baseline(
+    run: Run, looked: Scan, wanted: ScanOptions, verdicts: Mapping[str, str], reason: str | None, until: str | None
 ) -> None:
     """Write a baseline of everything that is found now."""
-    assert wanted.baseline is not None  # noqa: S101  `look` has seen to it
+    assert wanted.baseline is not None  # noqa: S101  `scan_machine` has seen to it
     try:
         last = date.fromisoformat(until) if until else None
     except ValueError as e:

@@ -48,19 +48,22 @@ def user_home() -> Path | None:
         return None
 
 
-def known_to(run: Run, workspace: Workspace | None, file: Path | None, installed: Manifest | None) -> KnownKeys | None:
+def load_known_keys(
+    run: Run, workspace: Workspace | None, file: Path | None, installed: Manifest | None
+) -> KnownKeys | None:
     """The fleet's keys: from a file of fingerprints, else the workspace's vault, else this machine's own manifest."""
-    from provision.detect.known import KnownKey, KnownKeys
-    from provision.detect.known_file import parse
+    from provision.detect.known import KnownKeys
+    from provision.detect.known_key import KnownKey
+    from provision.detect.known_file import parse_known_keys
     from provision.errors import ProvisionError, UsageError
     from provision.files import read_bounded
     from provision.keys.identities import load_identities
-    from provision.keys.known import known_keys
+    from provision.keys.known_keys import known_keys
     from provision.keys.vault.file import open_vault
 
     if file is not None:
         try:
-            return parse(read_bounded(file, MAX_KNOWN_BYTES))
+            return parse_known_keys(read_bounded(file, MAX_KNOWN_BYTES))
         except FileNotFoundError:
             raise UsageError(
                 f"there is no file {file}", hint="`provision audit --write-known FILE` makes one"
@@ -76,7 +79,7 @@ def known_to(run: Run, workspace: Workspace | None, file: Path | None, installed
     return None
 
 
-def own_manifest() -> Manifest | None:
+def installed_manifest() -> Manifest | None:
     """The manifest that is installed in this user's home, if any."""
     from provision.cli.endpoint.machine import chosen_home
     from provision.endpoint.state import read_installed
@@ -91,7 +94,7 @@ def own_manifest() -> Manifest | None:
     return found.manifest if found else None
 
 
-def rules_of(file: Path | None, say: Callable[[str], None] = lambda _: None) -> tuple[Rule, ...]:
+def load_all_rules(file: Path | None, say: Callable[[str], None] = lambda _: None) -> tuple[Rule, ...]:
     """The built-in rules, and those of a file in gitleaks' form; `say` hears what of that file is not honoured."""
     from provision.detect.rules.builtin import BUILTIN
 
@@ -102,7 +105,7 @@ def rules_of(file: Path | None, say: Callable[[str], None] = lambda _: None) -> 
     return (*BUILTIN, *load_rules(file, lambda problem: say(str(problem))))
 
 
-def looking_at(
+def home_inspection(
     run: Run, workspace: Workspace | None, known: KnownKeys | None, name: Callable[[str], str], now: datetime
 ) -> Looking:
     """How homes are judged: this user's own with this environment, others as if started with a bare one."""
@@ -113,10 +116,10 @@ def looking_at(
     def environ_of(root: Path, profile: str | None) -> Mapping[str, str]:
         own = Path(default_home(this_platform(), os.environ)).absolute()
         if root == own:
-            from provision.cli.endpoint.status import environment_of
+            from provision.cli.endpoint.status import hermes_environment
 
             quiet = Run(run.workspace, quiet=True)
-            return environment_of(quiet, root, profile, None, None, now)
+            return hermes_environment(quiet, root, profile, None, None, now)
         return {"HOME": str(root.parent), "HERMES_HOME": str(root)}
 
     return Looking(_signers(workspace), environ_of, now, known, name)

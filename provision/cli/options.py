@@ -1,0 +1,69 @@
+"""Options that several commands share, and how their values are parsed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provision.errors import UsageError
+from provision.report.formats import Format
+
+if TYPE_CHECKING:
+    from datetime import date, timedelta
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def format_option(*allowed: Format) -> Any:
+    """The option `--format`, which takes exactly the `allowed` formats; its default is that of the parameter."""
+    names = [str(each) for each in allowed]
+
+    def parse(text: str) -> Format:
+        if text not in names:
+            raise typer.BadParameter(f"unknown format {text!r}: expected one of {', '.join(names)}")
+        return Format(text)
+
+    return typer.Option("--format", "-f", parser=parse, metavar=f"[{'|'.join(names)}]", help="Output format.")
+
+
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        "-l",
+        metavar="WHO",
+        help="Only these users: ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern; comma-separated.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", readable=False, help="Write the result to this file instead of stdout."),
+]
+TableOrJson = Annotated[Format, format_option(Format.TABLE, Format.JSON)]
+Forks = Annotated[int, typer.Option("--forks", min=1, max=500, help="Number of machines to work on in parallel.")]
+
+
+def parse_duration(text: str, option: str) -> timedelta:
+    """Parse `90m`, `12h`, `7d` or `2w`; `option` is named in the error. Raises UsageError."""
+    from datetime import timedelta
+
+    match = re.fullmatch(r"([0-9]{1,5})([mhdw])", text.strip().lower())
+    if not match or not int(match[1]):
+        raise UsageError(f"invalid duration {text!r} for {option}", hint="use a number and a unit: 90m, 12h, 7d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def parse_last_day(text: str, option: str, today: date) -> date:
+    """Parse a date that is not over yet, such as `2026-03-31`. Raises UsageError."""
+    from datetime import date as date_type
+
+    try:
+        day = date_type.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"invalid date {text!r} for {option}", hint="use year-month-day, such as 2026-03-31") from None
+    if day < today:
+        raise UsageError(f"invalid date '{day}' for {option}: it is in the past", hint=f"today is {today}")
+    return day
