@@ -16,7 +16,7 @@ _CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%
 _DIGIT = re.compile(rb"[0-9\x80-\xff]")
 
 
-def up_to_a_sign(outside: str = "") -> str:
+def prefix_pattern(outside: str = "") -> str:
     """The beginning of a value, as an expression, up to what none that is random or made up is without: a digit, or the
     last of letters whose case changes four times. `outside` are bytes that do not stand in values."""
     never = rf"{outside}0-9\x80-\xff"
@@ -24,10 +24,10 @@ def up_to_a_sign(outside: str = "") -> str:
     return rf"(?:[^{never}]*[0-9\x80-\xff]|(?:{up}{down}){{2}}{up}|(?:{down}{up}){{2}}{down})"
 
 
-_WORTH_A_LOOK = re.compile(up_to_a_sign().encode("latin-1"))
+_WORTH_A_LOOK = re.compile(prefix_pattern().encode("latin-1"))
 
 
-def plausible(value: bytes) -> bool:
+def plausible_quoted(value: bytes) -> bool:
     """Whether a quoted value, or one that fills its line, can be a secret: random, or a strong password of 8 or more."""
     text = _text(value) if _WORTH_A_LOOK.match(value) else None
     if text is None or _CODE.search(value) or _is_spelled(text):

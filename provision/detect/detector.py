@@ -9,20 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.confirm import Confirmer
-from provision.detect.engines.needles import Needle, mark_needles, needles
+from provision.detect.engines.needles import Needle, make_needles, mark_needles
 from provision.detect.engines.prefilter import make_engine
 from provision.detect.entropy import HINT
-from provision.detect.resolve import resolved
+from provision.detect.resolve import resolve_overlaps
 from provision.detect.rules.builtin import BUILTIN
 from provision.detect.stream.sliding import Sliding, slide
-from provision.detect.views.encodings import blocks, views
-from provision.detect.views.split_keys import colour_views, wrapped
+from provision.detect.views.encodings import base64_blocks, decoded_views
+from provision.detect.views.split_keys import colour_views, wrapped_keys
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from provision.detect.engines.prefilter import EngineName, Hits
+    from provision.detect.engines.hits import Hits
+    from provision.detect.engines.prefilter import EngineName
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
     from provision.detect.rule import Rule
@@ -37,7 +38,7 @@ _USUAL = "sk-"
 _GUESSED = ("assigned-", "high-entropy", "dsn-")
 
 
-class Look(NamedTuple):
+class WindowScan(NamedTuple):
     """What a look at some bytes gave: matches, sorted and without overlaps, and the hits behind them."""
 
     matches: list[Match]
@@ -88,10 +89,10 @@ class Detector:
             yield from sliding.feed(chunk)
         yield from sliding.finish()
 
-    def look(self, data: bytes) -> Look:
+    def scan_window(self, data: bytes) -> WindowScan:
         """What is in `data` itself, without asking whether a line goes on in the next: for `stream`."""
         hits = self._engine.hits(data)
-        return Look(resolved(self._found(data, hits, _NESTING if self._decode else 0)), hits)
+        return WindowScan(resolve_overlaps(self._found(data, hits, _NESTING if self._decode else 0)), hits)
 
     def known_at(self, data: bytes, longer_than: int) -> Match | None:
         """The known key of more than so many bytes with which `data` begins."""
@@ -118,15 +119,15 @@ class Detector:
 
     def _whole_window(self, data: bytes) -> list[Match]:
         hits = self._engine.hits(data)
-        if not hits and not self._confirmer.looks_everywhere and not (self._decode and blocks(data)):
+        if not hits and not self._confirmer.looks_everywhere and not (self._decode and base64_blocks(data)):
             return []  # as in most files
-        return resolved(self._matches(data, hits, _NESTING if self._decode else 0))
+        return resolve_overlaps(self._matches(data, hits, _NESTING if self._decode else 0))
 
     def _matches(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         """All matches, unsorted, overlapping ones too."""
         yield from self._found(data, hits, nesting)
         if nesting:
-            yield from wrapped(data, hits, self._prefixes, lambda text: resolved(self._inside(text, 0)))
+            yield from wrapped_keys(data, hits, self._prefixes, lambda text: resolve_overlaps(self._inside(text, 0)))
 
     def _inside(self, text: bytes, nesting: int) -> Iterator[Match]:
         return self._matches(text, self._engine.hits(text), nesting)
@@ -135,7 +136,7 @@ class Detector:
         yield from self._confirmer.matches(data, hits)
         if not nesting:
             return
-        for view in (*views(data, hits), *colour_views(data, hits)):
+        for view in (*decoded_views(data, hits), *colour_views(data, hits)):
             for match in self._inside(view.text, nesting - 1):
                 if home := view.home(match):
                     yield home
@@ -151,7 +152,7 @@ def _prefixes(rules: Sequence[Rule], known: KnownKeys | None) -> frozenset[bytes
 def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKeys | None) -> tuple[Needle, ...]:
     stems = {_stem(word.decode()) for word in words}
     nested = {_USUAL, *(prefix for prefix, _ in known.shapes if prefix)} if known else {_USUAL}
-    return needles(
+    return make_needles(
         tuple(sorted(stem for stem in stems if len(stem) >= _SHORTEST_NEEDLE)),
         tuple(sorted(word.decode() for word in prefixes)),
         tuple(sorted(nested)),

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 
 # one row for each first letter, one digit for each second: -log2 of its share, 9 for what hardly ever happens
@@ -77,7 +77,7 @@ def run_share(value: str) -> float:
     return sum(step in {-1, 0, 1} for step in steps) / len(steps)
 
 
-def kinds(value: str) -> int:
+def character_kinds(value: str) -> int:
     """How many of lower case, upper case, digits and others occur."""
     return sum(
         any(test(each) for each in value)
@@ -112,7 +112,7 @@ def _hint(value: bytes) -> bool:
     body = text.strip("=")
     return (
         looks_random(body)
-        and kinds(body) >= 3
+        and character_kinds(body) >= 3
         and shannon(body) >= 4.1
         and word_share(body) < 0.2
         and not re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body)
@@ -122,7 +122,7 @@ def _hint(value: bytes) -> bool:
 HINT = Rule(
     id="high-entropy",
     description="Random text of which no rule knows what it is",
-    severity=Severity.LOW,
+    severity=FindingSeverity.LOW,
     confidence=Confidence.LOW,
     keywords=(),
     pattern=r"(?:^|[\s\"'`=:,;>(\[])(?P<secret>[0-9A-Za-z+/_-]{24,128}={0,2})(?:$|[\s\"'`,;<)\]&])",

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.detect.fingerprint import fingerprint
-from provision.detect.match import Confidence, Match, Severity
+from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
+
+    from provision.detect.known_key import KnownKey
 
 SCHEMA = "provision/known-keys/v1"
 KNOWN_RULE = "known-key"
@@ -29,17 +30,6 @@ LONGEST = 4096
 """No key is longer than so many bytes."""
 _WORD = rb"A-Za-z0-9_-"
 _KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{1,%d}" % LONGEST)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """Whose key it is and which one: what the vault says of it."""
-
-    user: str
-    fingerprint: str
-    stage: str
-    created: datetime | None = None
-    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +132,4 @@ class Candidates:
             value = data[at : at + length].decode("ascii")
             if key := self.known.find(value):
                 span = (at, at + length)
-                yield Match(KNOWN_RULE, Severity.CRITICAL, Confidence.HIGH, (span,), Secret(value), (), key)
+                yield Match(KNOWN_RULE, FindingSeverity.CRITICAL, Confidence.HIGH, (span,), Secret(value), (), key)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provision.detect.known import LONGEST, SCHEMA, KnownKey, KnownKeys
+from provision.detect.known import LONGEST, SCHEMA, KnownKeys
+from provision.detect.known_key import KnownKey
 from provision.errors import ProvisionError
 
 _SHORTEST = 12
@@ -29,7 +30,7 @@ class _Form(BaseModel):
     keys: list[_Key]
 
 
-def parse(data: bytes) -> KnownKeys:
+def parse_known_keys(data: bytes) -> KnownKeys:
     """Read what `dump` wrote; anything else is a `ProvisionError` that repeats nothing of it."""
     try:
         form = _Form.model_validate_json(data)

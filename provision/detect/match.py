@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from provision.detect.known import KnownKey
+    from provision.detect.known_key import KnownKey
     from provision.detect.secret import Secret
 
 
@@ -22,7 +22,7 @@ class Confidence(StrEnum):
     LOW = "low"
 
 
-class Severity(StrEnum):
+class FindingSeverity(StrEnum):
     """How bad it is if it is one."""
 
     CRITICAL = "critical"
@@ -44,7 +44,7 @@ class Match:
     """
 
     rule: str
-    severity: Severity
+    severity: FindingSeverity
     confidence: Confidence
     spans: tuple[Span, ...]
     secret: Secret

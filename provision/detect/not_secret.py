@@ -12,7 +12,7 @@ import re
 from urllib.parse import unquote
 
 from provision.detect.entropy import run_share, shannon, word_share
-from provision.detect.shapes import aisa_shaped, placeholder
+from provision.detect.shapes import aisa_shaped, is_placeholder
 
 GUESSES = frozenset({"high-entropy"})
 """Rules that look at nothing but the value; names that begin with `assigned-` are such rules, too."""
@@ -79,7 +79,7 @@ _DEMO_KEY = re.compile(
 def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
     """Whether what `rule_id` found is excused. `context` is what stands around it; a name in front of it is looked for there."""
     if aisa_shaped(value):
-        return placeholder(value)
+        return is_placeholder(value)
     if rule_id.startswith(("private-key", "putty")):
         return False
     if rule_id.startswith("dsn-"):
@@ -93,7 +93,7 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
 def _stands_for_something(value: str) -> bool:
     # two dots or stars happen in long random passwords, a mask has more
     plain = _PAIR.sub("", value) if len(value) >= 12 else value
-    return bool(placeholder(plain) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
+    return bool(is_placeholder(plain) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
 
 
 def _weak_password(value: str) -> bool:

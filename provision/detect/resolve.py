@@ -19,7 +19,7 @@ def _worth(match: Match) -> tuple[bool, int, int, int]:
     return match.known is None, _RANK[match.confidence], -length, len(match.encodings)
 
 
-def resolved(matches: Iterable[Match]) -> list[Match]:
+def resolve_overlaps(matches: Iterable[Match]) -> list[Match]:
     """Sorted by place, without overlaps: known beats rule, sure beats unsure, long beats short, plain beats decoded.
 
     Of matches that are equal in all this the first one stays.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from provision.detect.match import Confidence, Severity
+    from provision.detect.match import Confidence, FindingSeverity
 
 Example = str | Callable[[], str]
 """A text that holds exactly one secret of the rule. Whatever would look like a real key is built when it is called."""
@@ -38,7 +38,7 @@ class Rule:
 
     id: str
     description: str
-    severity: Severity
+    severity: FindingSeverity
     confidence: Confidence
     keywords: tuple[str, ...]
     pattern: str

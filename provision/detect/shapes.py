@@ -36,7 +36,7 @@ _FEW_CHARACTERS = 12
 """43 random base64url characters hold about 31 different ones; a dozen or fewer do not happen in the life of the universe."""
 
 
-def placeholder(value: str) -> bool:
+def is_placeholder(value: str) -> bool:
     """Whether `value` stands for a key rather than being one (`sk-aisa-...`, `YOUR_AISA_API_KEY`, `${VAR}`, `changeme` …).
 
     So does a key that somebody masked (`sk-aisa-ab…yz`). A value with the whole shape of a current key is one, unless it
@@ -50,12 +50,12 @@ def placeholder(value: str) -> bool:
     return bool(_PLACEHOLDER.match(value) or _MASKED.search(value))
 
 
-def secret_like(text: str) -> bool:
+def has_secret(text: str) -> bool:
     """Whether something in `text` looks like a secret of any known kind and is no placeholder."""
-    return any(not placeholder(found.group()) for found in SECRET_LIKE.finditer(text))
+    return any(not is_placeholder(found.group()) for found in SECRET_LIKE.finditer(text))
 
 
-def without_secrets(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """`text` with everything that looks like a secret masked, placeholders too: for what is printed."""
     return SECRET_LIKE.sub(lambda found: masked(found.group()), text)
 

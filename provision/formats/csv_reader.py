@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import Problem
-from provision.formats.located import BrokenTextError, decoded, mark, place, position_of
+from provision.formats.located import BrokenTextError, decode_utf8, mark, place, position_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Cell:
 
 def read_csv(data: bytes, file: str) -> Iterator[list[Cell]]:
     """The rows of a file that hold anything, each a list of cells. Raises BrokenTextError where the text breaks the format."""
-    text = decoded(data, file)
+    text = decode_utf8(data, file)
     offset, line, start = 0, 1, 0
     while offset < len(text):
         row: list[Cell] = []

@@ -13,7 +13,7 @@ class Edit(NamedTuple):
     text: str
 
 
-def applied(text: str, edits: list[Edit]) -> str:
+def apply_edits(text: str, edits: list[Edit]) -> str:
     """The text with all edits made; they must not overlap."""
     out: list[str] = []
     at = 0
@@ -23,7 +23,7 @@ def applied(text: str, edits: list[Edit]) -> str:
     return "".join((*out, text[at:]))
 
 
-def decoded(data: bytes) -> tuple[str, str] | None:
+def decode_text(data: bytes) -> tuple[str, str] | None:
     """The text, and the encoding that gives the same bytes back; None for what is no text."""
     encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(data[:2], "utf-8")
     try:

@@ -15,12 +15,12 @@ from provision.formats.located import (
     BrokenTextError,
     Map,
     Seq,
-    character,
-    decoded,
+    character_name,
+    decode_utf8,
     mark,
     place,
     position_of,
-    shown,
+    quoted,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_json(data: bytes, file: str) -> tuple[Any, list[Problem]]:
     """The value in a file, and everything that is wrong with it; None after a syntax error. Never raises."""
     reader: _Reader | None = None
     try:
-        reader = _Reader(decoded(data, file), file)
+        reader = _Reader(decode_utf8(data, file), file)
         return reader.document(), reader.problems
     except BrokenTextError as e:
         return None, [*(reader.problems if reader else []), e.problem]
@@ -92,7 +92,7 @@ class _Reader:
                 return meaning, at, offset + len(word)
         number = _NUMBER.match(self._text, offset)
         if not number:
-            raise self._broken("a value is missing" if not first else f"unexpected {shown(first)}", offset)
+            raise self._broken("a value is missing" if not first else f"unexpected {quoted(first)}", offset)
         return self._number(number, at), at, number.end()
 
     def _number(self, number: re.Match[str], at: int) -> int | float:
@@ -110,7 +110,7 @@ class _Reader:
         found = None if value.isprintable() else CONTROL.search(value)
         if found:
             where = place(self._file, self._at(offset))
-            message = f"a {character(found.group())} is not allowed in a value"
+            message = f"a {character_name(found.group())} is not allowed in a value"
             self.problems.append(Problem("control-character", message, where))
             value = CONTROL.sub("?", value)
         return value, end
@@ -148,7 +148,7 @@ class _Reader:
 
     def _put(self, found: Map, key: str, value: Any, key_at: int, at: int) -> None:
         if key in found:
-            message = f"{shown(key)} is set twice in one object"
+            message = f"{quoted(key)} is set twice in one object"
             self.problems.append(Problem("json-duplicate", message, place(self._file, key_at)))
         else:
             found.put(key, value, key_at, at)

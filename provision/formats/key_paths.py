@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from provision.detect.shapes import without_secrets
+from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ _ENV_NAME = re.compile(rb"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_/@+-]+")
 
 
-class Value(NamedTuple):
+class ScalarRange(NamedTuple):
     """A scalar: the half-open range it takes in the text, and its path."""
 
     start: int
@@ -54,7 +54,7 @@ def key_paths(name: str, data: bytes) -> Callable[[int], str | None]:
         return lambda offset: _env_name(data, offset)
     if form == "json":
         return _JsonPaths(data).at
-    values: list[Value] = []
+    values: list[ScalarRange] = []
     if form == "yaml" and len(data) <= _YAML_BYTES:
         with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
             values.extend(yaml_values(data.decode("utf-8")))
@@ -96,16 +96,16 @@ class _Path:
             self._steps[-1] += 1
 
     def __str__(self) -> str:
-        said = "".join(f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}" for step in self._steps)
+        said = "".join(f"[{step}]" if isinstance(step, int) else f".{printable_name(step)}" for step in self._steps)
         return said.removeprefix(".")
 
 
 @functools.lru_cache(maxsize=1024)  # the same few names come again and again
-def shown_name(name: str) -> str:
+def printable_name(name: str) -> str:
     """A name out of somebody's file for a report: quoted when it is unusual, cut when it is long, without secrets."""
     if _PLAIN_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME:
-        return without_secrets(name)
-    name = without_secrets(name)
+        return mask_secrets(name)
+    name = mask_secrets(name)
     name = "".join(c if c.isprintable() else "?" for c in name)
     return f'"{name[:_LONGEST_NAME]}{"…" if len(name) > _LONGEST_NAME else ""}"'
 
@@ -159,9 +159,9 @@ def _json_scalars(data: bytes, path: _Path) -> Iterator[tuple[int, int]]:
             yield token.span()
 
 
-def yaml_values(text: str) -> Iterator[Value]:
+def yaml_values(text: str) -> Iterator[ScalarRange]:
     """The scalars of a YAML text in order, with ranges in characters. Raises ValueError where it cannot be parsed."""
-    yield from (Value(start, end, path) for start, end, path, _ in yaml_scalars(text))
+    yield from (ScalarRange(start, end, path) for start, end, path, _ in yaml_scalars(text))
 
 
 def yaml_scalars(text: str) -> Iterator[tuple[int, int, str, str]]:
@@ -212,7 +212,7 @@ class _Collection:
             path.next()
 
 
-def _in_bytes(data: bytes, values: list[Value]) -> list[Value]:
+def _in_bytes(data: bytes, values: list[ScalarRange]) -> list[ScalarRange]:
     """The same ranges in bytes: a parser counts characters."""
     if data.isascii():
         return values
@@ -221,6 +221,6 @@ def _in_bytes(data: bytes, values: list[Value]) -> list[Value]:
     for value in values:
         start = at_byte + len(text[at_char : value.start].encode())
         end = start + len(text[value.start : value.end].encode())
-        found.append(Value(start, end, value.path))
+        found.append(ScalarRange(start, end, value.path))
         at_char, at_byte = value.start, start
     return found

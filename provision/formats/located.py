@@ -90,12 +90,12 @@ def leaves(node: Map, prefix: str = "") -> Iterator[tuple[str, int]]:
                 yield f"{path}.{index}", item_mark
 
 
-def plain(value: Any) -> Any:
+def without_positions(value: Any) -> Any:
     """The same value without positions."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: without_positions(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(item) for item in value]
+        return [without_positions(item) for item in value]
     return value
 
 
@@ -107,7 +107,7 @@ class BrokenTextError(Exception):
         self.problem = problem
 
 
-def decoded(data: bytes, file: str) -> str:
+def decode_utf8(data: bytes, file: str) -> str:
     """The text of a UTF-8 file, with or without a byte order mark.
 
     Raises BrokenTextError at the first byte that is no UTF-8 and at the first control character.
@@ -124,7 +124,7 @@ def decoded(data: bytes, file: str) -> str:
     found = _RAW_CONTROL.search(text)
     if found:
         at = position_of(text, found.start())
-        message = f"a {character(found.group())} is not allowed in this file"
+        message = f"a {character_name(found.group())} is not allowed in this file"
         raise BrokenTextError(Problem("control-character", message, place(file, at), "remove it"))
     return text
 
@@ -135,13 +135,13 @@ def position_of(text: str, offset: int) -> int:
     return mark(line, offset - (text.rfind("\n", 0, offset) + 1) + 1)
 
 
-def character(found: str) -> str:
+def character_name(found: str) -> str:
     """What an unwanted character is called: `control character U+001B`."""
     kind = "NUL character" if found == "\0" else "control or invisible character"
     return f"{kind} U+{ord(found):04X}"
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """A value as a message may quote it: short ones whole, of long ones (they might be a secret) only the beginning."""
     text = value if isinstance(value, str) else str(value)
     return f"'{text}'" if len(text) <= 24 else f"'{text[:8]}…' ({len(text)} characters)"

@@ -29,7 +29,7 @@ class AmbiguousError(ValueError):
     """An unquoted word that YAML's readers disagree on; the message says what it could mean."""
 
 
-def resolve(text: str) -> str | int | float | bool | None:
+def resolve_scalar(text: str) -> str | int | float | bool | None:
     """The value of an unquoted YAML word. Raises AmbiguousError for those that are only safe in quotes."""
     if not text:
         return None

@@ -22,8 +22,18 @@ from yaml.events import (
 )
 
 from provision.errors import Problem
-from provision.formats.located import CONTROL, BrokenTextError, Map, Seq, character, decoded, mark, place, shown
-from provision.formats.scalars import AmbiguousError, resolve
+from provision.formats.located import (
+    CONTROL,
+    BrokenTextError,
+    Map,
+    Seq,
+    character_name,
+    decode_utf8,
+    mark,
+    place,
+    quoted,
+)
+from provision.formats.scalars import AmbiguousError, resolve_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +54,7 @@ def read_yaml(
     """
     reader = _Reader(file, stream, visit)
     try:
-        decoded(data, file)  # the parser reads the bytes; this only says where they are no text
+        decode_utf8(data, file)  # the parser reads the bytes; this only says where they are no text
     except BrokenTextError as e:
         return None, [e.problem]
     try:
@@ -52,7 +62,7 @@ def read_yaml(
     except BrokenTextError as e:
         return None, [*reader.problems, e.problem]
     except yaml.MarkedYAMLError as e:
-        return None, [*reader.problems, _syntax(e, decoded(data, file), file)]
+        return None, [*reader.problems, _syntax(e, decode_utf8(data, file), file)]
     except yaml.YAMLError as e:
         return None, [
             *reader.problems,
@@ -157,7 +167,7 @@ class _Reader:
         return value, at
 
     def _tag(self, event: Any, at: int) -> None:
-        self._complain("yaml-tag", f"the tag {shown(event.tag)} is not used in these files", at, "put text in quotes")
+        self._complain("yaml-tag", f"the tag {quoted(event.tag)} is not used in these files", at, "put text in quotes")
 
     def _scalar(self, event: Any, at: int) -> Any:
         text: str = event.value
@@ -168,12 +178,12 @@ class _Reader:
         if not text.isprintable():
             found = CONTROL.search(text)
             if found:
-                self._complain("control-character", f"a {character(found.group())} is not allowed in a value", at)
+                self._complain("control-character", f"a {character_name(found.group())} is not allowed in a value", at)
                 return CONTROL.sub("?", text)
         if event.style:  # quoted, or a block of text
             return text
         try:
-            return resolve(text)
+            return resolve_scalar(text)
         except AmbiguousError as e:
             self._complain("yaml-ambiguous", str(e), at)
             return text
@@ -215,7 +225,7 @@ class _Reader:
         elif key in found:
             first = place(self._file, found.key_marks[key])
             self._complain(
-                "yaml-duplicate", f"{shown(key)} is set twice in one mapping", at, f"first in line {first.line}"
+                "yaml-duplicate", f"{quoted(key)} is set twice in one mapping", at, f"first in line {first.line}"
             )
         else:
             return True

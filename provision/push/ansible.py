@@ -67,7 +67,7 @@ def find_playbook_command(environ: Mapping[str, str]) -> Path:
 
 
 @contextmanager
-def prepared(workspace: Path, ssh: Ssh, forks: int) -> Iterator[Path]:
+def prepared_folder(workspace: Path, ssh: Ssh, forks: int) -> Iterator[Path]:
     """A private folder with the settings and the collection, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="hermes-deploy-") as name:
         folder = Path(name)
@@ -110,7 +110,7 @@ def _settings(folder: Path, ssh: Ssh, forks: int) -> str:
     return "".join(f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items()) for s, values in escaped.items())
 
 
-def command(
+def playbook_command(
     program: Path,
     folder: Path,
     targets: Sequence[Target],
@@ -136,21 +136,23 @@ def command(
     return [*line, *(["--check"] if check else [])]
 
 
-def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def playbook_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The operator's environment without what would change Ansible, and without our own variables."""
     kept = {k: v for k, v in environ.items() if not k.startswith(("ANSIBLE_", "PROVISION_", "PYTHON"))}
     return kept | {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
-def running(line: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running_playbook(
+    line: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """ansible-playbook at work, in a process group of its own; however this ends, none of it stays."""
     with (
         (folder / "errors").open("wb") as errors,
         subprocess.Popen(  # noqa: S603  a program that was looked up, and arguments that no shell sees
             line,
             cwd=folder,
-            env=environment(folder, environ),
+            env=playbook_environment(folder, environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.push.ansible import command, find_playbook_command, prepared, running
+from provision.push.ansible import find_playbook_command, playbook_command, prepared_folder, running_playbook
 from provision.push.events import MAX_LINE_BYTES, Started, read_event
 from provision.push.outcomes import Failed, Unreachable
 
@@ -37,7 +37,7 @@ AuditOutcome = Reported | Failed | Unreachable
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class FleetAuditOptions:
     """What machines are asked: `known` are the fingerprints, `rules` further rules as gitleaks writes them."""
 
     workspace: Path
@@ -49,7 +49,7 @@ class Order:
 
 
 def audit_hosts(
-    order: Order,
+    order: FleetAuditOptions,
     targets: Sequence[Target],
     ssh: Ssh,
     environ: Mapping[str, str],
@@ -59,7 +59,7 @@ def audit_hosts(
     program = find_playbook_command(environ)
     by_user = {t.user: t for t in targets}
     outcomes: dict[str, AuditOutcome] = {}
-    with prepared(order.workspace, ssh, order.forks) as folder:
+    with prepared_folder(order.workspace, ssh, order.forks) as folder:
         (folder / "known.json").write_bytes(order.known)
         (folder / "rules.toml").write_bytes(order.rules)
         more: dict[str, object] = {
@@ -73,8 +73,8 @@ def audit_hosts(
             more["hermes_account"] = ssh.account
         if not ssh.become:
             more["hermes_become"] = False
-        line = command(program, folder, targets, ssh, more, defaults={}, check=False, playbook=PLAYBOOK)
-        with running(line, folder, environ) as process:
+        line = playbook_command(program, folder, targets, ssh, more, defaults={}, check=False, playbook=PLAYBOOK)
+        with running_playbook(line, folder, environ) as process:
             assert process.stdout is not None  # noqa: S101  asked for as a pipe
             while text := process.stdout.readline(MAX_LINE_BYTES):
                 event = _read(text, by_user)

@@ -93,7 +93,7 @@ FAILED = (
 _UNKNOWN = Cause(re.compile(""), "refused", "", "run the same with --verbose and look at what Ansible says")
 
 
-def explain(said: str, *, unreachable: bool) -> tuple[str, str, str]:
+def explain_failure(said: str, *, unreachable: bool) -> tuple[str, str, str]:
     """Cause, message and cure for what Ansible said; a text that nobody knows is shown, cut to a line."""
     for cause in UNREACHABLE if unreachable else FAILED:
         if cause.pattern.search(said):

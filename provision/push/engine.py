@@ -12,25 +12,32 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.push.ansible import AnsibleError, Ssh, command, find_playbook_command, prepared, running
+from provision.push.ansible import (
+    AnsibleError,
+    Ssh,
+    find_playbook_command,
+    playbook_command,
+    prepared_folder,
+    running_playbook,
+)
 from provision.push.events import MAX_LINE_BYTES, Skipped, Started, read_event
-from provision.push.outcomes import Failed, Installed, Outcome, Unchanged, Unreachable
-from provision.push.waves import waves
+from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable
+from provision.push.waves import split_into_waves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from provision.push.events import Event
+    from provision.push.events import PushEvent
     from provision.push.inventory import Target
-    from provision.push.journal import Journal
+    from provision.push.journal import PushJournal
 
 OLDEST_ENDPOINT = "0.1.0"
 """The oldest provision that installs what this one renders; `hermes_requires` in group_vars may ask for more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PushOptions:
     """What a deployment is asked to do. `max_failures` None means that no number of failures ends it early."""
 
     workspace: Path
@@ -44,10 +51,10 @@ class Order:
 
 
 @dataclass(slots=True)
-class Result:
+class PushResult:
     """What came of a deployment: an outcome per user who was asked, and those who were not because it ended early."""
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, PushOutcome] = field(default_factory=dict)
     not_asked: tuple[str, ...] = ()
     waves: int = 0
 
@@ -69,12 +76,12 @@ def digests_of(dist: Path, users: Iterable[str]) -> dict[str, str]:
 
 
 def deploy(
-    order: Order,
+    order: PushOptions,
     targets: Sequence[Target],
-    journal: Journal | None,
+    journal: PushJournal | None,
     environ: Mapping[str, str],
-    observe: Callable[[Started | Outcome], None],
-) -> Result:
+    observe: Callable[[Started | PushOutcome], None],
+) -> PushResult:
     """Deploy to the targets. Raises NoAnsibleError, and AnsibleError when ansible-playbook itself cannot work.
 
     A wave ends before the next begins. After more than `max_failures` failures in all nobody else is asked, in the same wave
@@ -82,12 +89,12 @@ def deploy(
     """
     program = find_playbook_command(environ)
     digests = digests_of(order.dist, (t.user for t in targets))
-    result, limit = Result(), math.inf if order.max_failures is None else order.max_failures
+    result, limit = PushResult(), math.inf if order.max_failures is None else order.max_failures
     with_bundle = [t for t in targets if t.user in digests]
-    with prepared(order.workspace, order.ssh, order.forks) as folder:
+    with prepared_folder(order.workspace, order.ssh, order.forks) as folder:
         stop = folder / "stop"
 
-        def settle(outcome: Outcome) -> None:
+        def settle(outcome: PushOutcome) -> None:
             result.outcomes[outcome.user] = outcome
             if journal is not None:
                 journal.note(outcome, digests.get(outcome.user, ""))
@@ -100,11 +107,11 @@ def deploy(
                 cure = f"run `provision render --limit {target.user}`"
                 settle(Failed(target.user, target.address, "no-bundle", "there is no bundle for this user", cure))
         more, defaults = {**_variables(order), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
-        for wave in waves(with_bundle, order.sizes):
+        for wave in split_into_waves(with_bundle, order.sizes):
             if result.failures > limit:
                 break
             result.waves += 1
-            line = command(program, folder, wave, order.ssh, more, defaults=defaults, check=order.check)
+            line = playbook_command(program, folder, wave, order.ssh, more, defaults=defaults, check=order.check)
             with contextlib.closing(_events(line, folder, {t.user: t for t in wave}, environ)) as events:
                 silent = _follow(events, observe, settle)
             if result.failures <= limit:  # else whoever was not begun with is not asked at all
@@ -114,7 +121,7 @@ def deploy(
     return result
 
 
-def _variables(order: Order) -> dict[str, object]:
+def _variables(order: PushOptions) -> dict[str, object]:
     found: dict[str, object] = {"hermes_dist": str(order.dist), **order.variables}
     if order.ssh.account:
         found["hermes_account"] = order.ssh.account
@@ -125,9 +132,9 @@ def _variables(order: Order) -> dict[str, object]:
 
 def _events(
     line: Sequence[str], folder: Path, targets: Mapping[str, Target], environ: Mapping[str, str]
-) -> Generator[Event]:
+) -> Generator[PushEvent]:
     """What happens, as it happens; the last outcome of a user counts."""
-    with running(line, folder, environ) as process:
+    with running_playbook(line, folder, environ) as process:
         assert process.stdout is not None  # noqa: S101  asked for as a pipe
         whole = True
         while text := process.stdout.readline(MAX_LINE_BYTES):
@@ -137,7 +144,9 @@ def _events(
                 yield event
 
 
-def _follow(events: Iterable[Event], observe: Callable[[Started], None], settle: Callable[[Outcome], None]) -> set[str]:
+def _follow(
+    events: Iterable[PushEvent], observe: Callable[[Started], None], settle: Callable[[PushOutcome], None]
+) -> set[str]:
     """Take in what happens, until nobody is at work any more once machines are skipped; returns those who did not answer."""
     at_work: set[str] = set()
     skipping = False
@@ -158,7 +167,9 @@ def _follow(events: Iterable[Event], observe: Callable[[Started], None], settle:
     return at_work
 
 
-def _settle_silent(wave: Sequence[Target], silent: set[str], settle: Callable[[Outcome], None], folder: Path) -> None:
+def _settle_silent(
+    wave: Sequence[Target], silent: set[str], settle: Callable[[PushOutcome], None], folder: Path
+) -> None:
     """Users of whom Ansible said nothing. When that is everybody, it did not work at all, and its own words say why."""
     if silent and len(silent) == len(wave):
         said = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
@@ -172,7 +183,7 @@ def _settle_silent(wave: Sequence[Target], silent: set[str], settle: Callable[[O
         settle(Unreachable(target.user, target.address, "no-answer", message, "`provision deploy --resume`"))
 
 
-def received(result: Result) -> Iterator[tuple[str, str]]:
+def receipts_of(result: PushResult) -> Iterator[tuple[str, str]]:
     """Receipts that came back: user and text, as the machine signed it."""
     for outcome in result.outcomes.values():
         if isinstance(outcome, Installed | Unchanged) and outcome.receipt is not None:

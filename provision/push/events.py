@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.push.causes import explain
-from provision.push.outcomes import Failed, Installed, Outcome, Unchanged, Unreachable
+from provision.push.causes import explain_failure
+from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +31,10 @@ class Skipped:
     user: str
 
 
-Event = Started | Skipped | Outcome
+PushEvent = Started | Skipped | PushOutcome
 
 
-def read_event(line: bytes, targets: Mapping[str, Target]) -> Event | None:
+def read_event(line: bytes, targets: Mapping[str, Target]) -> PushEvent | None:
     """What a line says about one of the targets; None for everything else. Never raises for what a machine sent."""
     if not line.startswith(b"{") or len(line) > MAX_LINE_BYTES:
         return None
@@ -52,7 +52,7 @@ def read_event(line: bytes, targets: Mapping[str, Target]) -> Event | None:
     return _outcome(event, target)
 
 
-def _outcome(event: dict[str, Any], target: Target) -> Skipped | Outcome | None:
+def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | None:
     outcome = event.get("outcome")
     if outcome == "skipped" and event.get("ours"):
         return Skipped(target.user)
@@ -64,12 +64,12 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | Outcome | None:
     if outcome == "failed" and isinstance(event.get("cause"), str):
         cause, message, cure = event["cause"], said.split("\n", 1)[0], _text(event.get("cure"))
     else:
-        cause, message, cure = explain(said, unreachable=outcome == "unreachable")
+        cause, message, cure = explain_failure(said, unreachable=outcome == "unreachable")
     kind = Unreachable if outcome == "unreachable" or cause in {"link-lost", "no-link", "no-sshd"} else Failed
     return kind(target.user, target.address, cause, message, cure)
 
 
-def _done(event: dict[str, Any], target: Target) -> Outcome | None:
+def _done(event: dict[str, Any], target: Target) -> PushOutcome | None:
     route = event.get("route")
     if not isinstance(route, dict) or not isinstance(event.get("generation"), int):
         return None

@@ -47,14 +47,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Reachability:
     """Who can be pushed to, and why the others cannot: user and reason."""
 
     targets: tuple[Target, ...]
     others: tuple[tuple[str, str], ...]
 
 
-def reach(states: Iterable[DesiredState]) -> Reach:
+def split_by_reachability(states: Iterable[DesiredState]) -> Reachability:
     """Divide users into those whose machine SSH can reach and those who have to pull."""
     targets, others = [], []
     for state in states:
@@ -64,7 +64,7 @@ def reach(states: Iterable[DesiredState]) -> Reach:
             others.append((state.user, "is on Windows"))
         else:
             targets.append(_target(state, state.host))
-    return Reach(tuple(targets), tuple(others))
+    return Reachability(tuple(targets), tuple(others))
 
 
 def _target(state: DesiredState, host: str) -> Target:
@@ -83,7 +83,7 @@ def _target(state: DesiredState, host: str) -> Target:
     )
 
 
-def listing(targets: Iterable[Target]) -> dict[str, Any]:
+def inventory_listing(targets: Iterable[Target]) -> dict[str, Any]:
     """What `ansible-inventory --list` prints: groups, and every host's variables under `_meta`."""
     targets = tuple(targets)
     groups: dict[str, list[str]] = {GROUP: []}
@@ -106,7 +106,7 @@ def group_name(kind: str, name: str) -> str:
 
 def as_inventory_file(targets: Iterable[Target], defaults: Mapping[str, object]) -> dict[str, Any]:
     """The same as a JSON inventory file for ansible-playbook; group_vars and host_vars have precedence over `defaults`."""
-    listed = listing(targets)
+    listed = inventory_listing(targets)
     variables = listed.pop("_meta")["hostvars"]
     children: dict[str, Any] = {
         name: {"hosts": {user: {} for user in group["hosts"]}} for name, group in listed.items()

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import ProvisionError
-from provision.push.outcomes import Failed, Installed, Outcome, Unchanged, Unreachable, word
+from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable, outcome_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ class NothingToResumeError(ProvisionError):
     """There is no deployment that could go on."""
 
 
-class Journal:
+class PushJournal:
     """The journal of the last deployment. A context manager; `begin` starts it anew, `resume` goes on."""
 
     def __init__(self, path: Path, wanted: tuple[str, ...], done: Mapping[str, str]) -> None:
@@ -35,17 +35,17 @@ class Journal:
         self._file = path.open("ab")
 
     @staticmethod
-    def begin(path: Path, users: Iterable[str], started: str) -> Journal:
+    def begin(path: Path, users: Iterable[str], started: str) -> PushJournal:
         """A new journal for these users; the last one is gone."""
         path.unlink(missing_ok=True)
         wanted = tuple(users)
-        journal = Journal(path, wanted, {})
+        journal = PushJournal(path, wanted, {})
         os.chmod(path, 0o600)  # noqa: PTH101  before the first line is written
         journal._write({"schema": SCHEMA, "started": started, "users": wanted})
         return journal
 
     @staticmethod
-    def resume(path: Path) -> Journal:
+    def resume(path: Path) -> PushJournal:
         """The journal at `path`. Raises NothingToResumeError."""
         hint = "run without --resume"
         try:
@@ -60,11 +60,11 @@ class Journal:
                 done[str(line["user"])] = str(line["digest"])
             elif "outcome" in line:
                 done.pop(str(line["user"]), None)
-        journal = Journal(path, tuple(head["users"]), done)
+        journal = PushJournal(path, tuple(head["users"]), done)
         journal._file.write(b"\n")  # after a line that was cut short
         return journal
 
-    def note(self, outcome: Outcome, digest: str) -> None:
+    def note(self, outcome: PushOutcome, digest: str) -> None:
         """Remember one outcome."""
         more: dict[str, Any] = {}
         match outcome:
@@ -72,7 +72,7 @@ class Journal:
                 more = {"generation": outcome.generation, "key_fingerprint": outcome.key_fingerprint}
             case Failed() | Unreachable():
                 more = {"cause": outcome.cause}
-        self._write({"user": outcome.user, "outcome": word(outcome), "digest": digest, **more})
+        self._write({"user": outcome.user, "outcome": outcome_name(outcome), "digest": digest, **more})
 
     def left(self, digests: Mapping[str, str]) -> tuple[str, ...]:
         """Users who do not have yet what is to be deployed now."""
@@ -83,7 +83,7 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> PushJournal:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Deployed:
     """The bundle is installed. `restart` is what still runs with the old settings."""
 
     user: str
@@ -21,12 +21,12 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Installed(Done):
+class Installed(Deployed):
     """It was installed now (or with --check, would be)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged(Done):
+class Unchanged(Deployed):
     """It was installed already, and Hermes uses it."""
 
 
@@ -52,18 +52,18 @@ class Unreachable:
     cure: str
 
 
-Outcome = Installed | Unchanged | Failed | Unreachable
+PushOutcome = Installed | Unchanged | Failed | Unreachable
 
 
-def word(outcome: Outcome) -> str:
+def outcome_name(outcome: PushOutcome) -> str:
     """The outcome's name in tables, journals and JSON."""
     return type(outcome).__name__.lower()
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: PushOutcome) -> dict[str, Any]:
     """The outcome as a member of `provision/deploy/v1`."""
-    found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": word(outcome)}
-    if isinstance(outcome, Done):
+    found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": outcome_name(outcome)}
+    if isinstance(outcome, Deployed):
         return found | {
             "generation": outcome.generation,
             "key_fingerprint": outcome.key_fingerprint,

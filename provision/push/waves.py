@@ -26,7 +26,7 @@ def parse_waves(text: str | None) -> tuple[str, ...]:
     return sizes
 
 
-def waves(items: Sequence[T], sizes: Sequence[str]) -> Iterator[tuple[T, ...]]:
+def split_into_waves(items: Sequence[T], sizes: Sequence[str]) -> Iterator[tuple[T, ...]]:
     """Divide items: each size is a number of items or a percentage of all, at least one; the last size repeats to the end."""
     at, turn = 0, 0
     while at < len(items):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from corpus.kinds import Kind, known_key, unknown
 from provision.detect.fingerprint import fingerprint
-from provision.detect.known import KnownKey, KnownKeys, shape_of
+from provision.detect.known import KnownKeys, shape_of
+from provision.detect.known_key import KnownKey
 
 if TYPE_CHECKING:
     import random

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint
-from provision.detect.known import KnownKey, KnownKeys, shape_of
+from provision.detect.known import KnownKeys, shape_of
+from provision.detect.known_key import KnownKey
 from provision.detect.stream.scanner import Piece, StreamScanner
 
 SALT = b"detector's tests"

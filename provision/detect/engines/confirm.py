@@ -21,7 +21,7 @@ from provision.detect.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from provision.detect.engines.prefilter import Hits
+    from provision.detect.engines.hits import Hits
     from provision.detect.rule import Rule
 
 _CONTEXT = 64

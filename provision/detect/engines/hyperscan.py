@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import hyperscan
 import platformdirs
 
-from provision.detect.engines.prefilter import Hits
+from provision.detect.engines.hits import Hits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from provision.detect.engines.needles import Kind, Needle
-    from provision.detect.engines.prefilter import Gate
+    from provision.detect.engines.hits import Gate
+    from provision.detect.engines.needles import Needle, NeedleKind
     from provision.detect.match import Span
 
 _WORTH_KEEPING = 200
@@ -77,8 +77,8 @@ class HyperscanEngine:
             self._late_database.scan(data[start:end], match_event_handler=note)
         return {index: sorted(ends) for index, ends in found.items()}
 
-    def _others(self, found: list[tuple[int, int]]) -> tuple[dict[Kind, list[int]], dict[int, list[int]]]:
-        needles: dict[Kind, set[int]] = {}
+    def _others(self, found: list[tuple[int, int]]) -> tuple[dict[NeedleKind, list[int]], dict[int, list[int]]]:
+        needles: dict[NeedleKind, set[int]] = {}
         gates: dict[int, list[int]] = {}
         for index, end in found:
             if index >= self._gates:

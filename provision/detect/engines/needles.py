@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Class = frozenset[int]
+ByteClass = frozenset[int]
 """The bytes that may stand at one place."""
 
-_ANY: Class = frozenset(range(256))
-_PRINTABLE: Class = frozenset(range(0x20, 0x80))
+_ANY: ByteClass = frozenset(range(256))
+_PRINTABLE: ByteClass = frozenset(range(0x20, 0x80))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE = {ord("+"): ord("-"), ord("/"): ord("_")}
 _COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e")
-_CODE: Class = frozenset(b"[](")
+_CODE: ByteClass = frozenset(b"[](")
 _OF_KEYS = b"[A-Za-z0-9_-]"
 _OF_KEYS_IN_HEX = b"(?:2[dD]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])"
 _EVENT_MARKS = (b'"]\n[', b'"]\r\n[')
 
 
-class Kind(StrEnum):
+class NeedleKind(StrEnum):
     """What a hit asks for."""
 
     BASE64_0 = "base64 from the first byte of three"
@@ -46,32 +46,39 @@ class Kind(StrEnum):
     COLOUR = "the beginning of a colour code, or of the next event of a terminal recording"
 
 
-BASE64_KINDS = (Kind.BASE64_0, Kind.BASE64_1, Kind.BASE64_2)
+BASE64_KINDS = (NeedleKind.BASE64_0, NeedleKind.BASE64_1, NeedleKind.BASE64_2)
 
 
 @dataclass(frozen=True, slots=True)
 class Needle:
     """`pattern` is a regular expression over bytes for exactly `length` of them, in the syntax of RE2 and Hyperscan."""
 
-    kind: Kind
+    kind: NeedleKind
     pattern: bytes
     length: int
 
 
-def needles(keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = ()) -> tuple[Needle, ...]:
+def make_needles(
+    keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = ()
+) -> tuple[Needle, ...]:
     """Everything to look for besides the keywords themselves.
 
     `prefixes` begin a key, so a line break may cut them; those of `nested` are looked for in two encodings at once.
     Of keywords that hold one another the shortest is enough.
     """
     every = itertools.chain(
-        *(_encoded(_either_cases(keyword)) for keyword in shortest(keywords)),
-        (_needle(Kind.URL, _punctuation_escaped(_either_cases(each), b"%")) for each in _with_punctuation(keywords)),
-        *(_encoded_twice(_either_cases(keyword)) for keyword in shortest(nested)),
-        *(_broken(_either_cases(keyword)) for keyword in shortest(prefixes)),
-        (_needle(Kind.COLOUR, [*_exactly(mark), _CODE]) for mark in _COLOUR_MARKS),
-        (_needle(Kind.COLOUR, _exactly(mark)) for mark in _EVENT_MARKS),
-        *itertools.starmap(_escaped_letters, ((Kind.URL, b"%"), (Kind.JSON, b"\\u00"), (Kind.JSON, b"\\x"))),
+        *(_encoded(_either_cases(keyword)) for keyword in minimal_words(keywords)),
+        (
+            _needle(NeedleKind.URL, _punctuation_escaped(_either_cases(each), b"%"))
+            for each in _with_punctuation(keywords)
+        ),
+        *(_encoded_twice(_either_cases(keyword)) for keyword in minimal_words(nested)),
+        *(_broken(_either_cases(keyword)) for keyword in minimal_words(prefixes)),
+        (_needle(NeedleKind.COLOUR, [*_exactly(mark), _CODE]) for mark in _COLOUR_MARKS),
+        (_needle(NeedleKind.COLOUR, _exactly(mark)) for mark in _EVENT_MARKS),
+        *itertools.starmap(
+            _escaped_letters, ((NeedleKind.URL, b"%"), (NeedleKind.JSON, b"\\u00"), (NeedleKind.JSON, b"\\x"))
+        ),
     )
     return tuple(dict.fromkeys(every))
 
@@ -82,7 +89,7 @@ def mark_needles(marks: Iterable[tuple[str, int]], *, decode: bool) -> Iterator[
     Raises ValueError for a mark that is not one class, or one letter, for each of its bytes.
     """
     for mark, length in marks:
-        yield Needle(Kind.MARK, mark.encode("latin-1"), length)
+        yield Needle(NeedleKind.MARK, mark.encode("latin-1"), length)
         classes = [
             frozenset(byte for byte in range(128) if re.fullmatch(each, chr(byte)))
             for each in re.findall(r"\[[^\]]+\]|\w", mark)
@@ -94,34 +101,34 @@ def mark_needles(marks: Iterable[tuple[str, int]], *, decode: bool) -> Iterator[
             yield from _broken(classes)
 
 
-def _needle(kind: Kind, classes: list[Class]) -> Needle:
+def _needle(kind: NeedleKind, classes: list[ByteClass]) -> Needle:
     return Needle(kind, b"".join(map(_class, classes)), len(classes))
 
 
-def _in_base64(word: list[Class]) -> Iterator[Needle]:
+def _in_base64(word: list[ByteClass]) -> Iterator[Needle]:
     for shift, kind in enumerate(BASE64_KINDS):
         yield _needle(kind, base64_classes(word, shift))
 
 
-def _encoded(word: list[Class]) -> Iterator[Needle]:
+def _encoded(word: list[ByteClass]) -> Iterator[Needle]:
     yield from _in_base64(word)
-    yield _needle(Kind.HEX, _hex(word))
-    yield _needle(Kind.UTF16, _wide(word))
+    yield _needle(NeedleKind.HEX, _hex(word))
+    yield _needle(NeedleKind.UTF16, _wide(word))
 
 
-def _encoded_twice(word: list[Class]) -> Iterator[Needle]:
+def _encoded_twice(word: list[ByteClass]) -> Iterator[Needle]:
     yield from _in_base64(_wide(word))
     for shift in range(3):
         yield from _in_base64(base64_classes(word, shift))
 
 
-def _broken(word: list[Class]) -> Iterator[Needle]:
+def _broken(word: list[ByteClass]) -> Iterator[Needle]:
     for at in range(1, len(word)):
         for line_end in (b"\n", b"\r\n"):
-            yield _needle(Kind.BROKEN, [*word[:at], *_exactly(line_end), *word[at:]])
+            yield _needle(NeedleKind.BROKEN, [*word[:at], *_exactly(line_end), *word[at:]])
 
 
-def _escaped_letters(kind: Kind, mark: bytes) -> Iterator[Needle]:
+def _escaped_letters(kind: NeedleKind, mark: bytes) -> Iterator[Needle]:
     """Three escapes in a row, and a key's character as an escape beside one as it is: nothing else has a reason for that."""
     yield _needle(kind, _escaped([_PRINTABLE] * 3, mark))
     escape = re.escape(mark) + _OF_KEYS_IN_HEX
@@ -130,31 +137,31 @@ def _escaped_letters(kind: Kind, mark: bytes) -> Iterator[Needle]:
 
 
 def _with_punctuation(keywords: tuple[str, ...]) -> list[str]:
-    return [keyword for keyword in shortest(keywords) if not keyword.isalnum()]
+    return [keyword for keyword in minimal_words(keywords) if not keyword.isalnum()]
 
 
-def _either_cases(word: str) -> list[Class]:
+def _either_cases(word: str) -> list[ByteClass]:
     return [_either_case(byte) for byte in word.encode()]
 
 
-def _exactly(text: bytes) -> list[Class]:
+def _exactly(text: bytes) -> list[ByteClass]:
     return [frozenset((byte,)) for byte in text]
 
 
-def shortest(keywords: tuple[str, ...]) -> list[str]:
+def minimal_words(keywords: tuple[str, ...]) -> list[str]:
     """Those that hold no other one: where a longer one stands, a shorter one does."""
     return [word for word in dict.fromkeys(keywords) if not any(other in word for other in keywords if other != word)]
 
 
-def _wide(word: list[Class]) -> list[Class]:
+def _wide(word: list[ByteClass]) -> list[ByteClass]:
     """In UTF-16, whatever its byte order: a zero between any two."""
     return list(itertools.chain.from_iterable((each, frozenset((0,))) for each in word))[:-1]
 
 
-def base64_classes(word: list[Class], shift: int) -> list[Class]:
+def base64_classes(word: list[ByteClass], shift: int) -> list[ByteClass]:
     """The characters of base64 that say something of `word` when `shift` unknown bytes stand before it in its group."""
     stream = [_ANY] * shift + word + [_ANY] * (-(shift + len(word)) % 3)
-    classes: list[Class] = []
+    classes: list[ByteClass] = []
     for at in range(0, len(stream), 3):
         classes += _group(*stream[at : at + 3])
     everything = _letters(set(range(64)))
@@ -164,7 +171,7 @@ def base64_classes(word: list[Class], shift: int) -> list[Class]:
 
 
 @functools.cache  # the same triples come up in many keywords
-def _group(one: Class, two: Class, three: Class) -> tuple[Class, ...]:
+def _group(one: ByteClass, two: ByteClass, three: ByteClass) -> tuple[ByteClass, ...]:
     """The four characters of base64 for three bytes."""
     return (
         _letters({a >> 2 for a in one}),
@@ -174,26 +181,26 @@ def _group(one: Class, two: Class, three: Class) -> tuple[Class, ...]:
     )
 
 
-def _low(byte: Class, mask: int) -> set[int]:
+def _low(byte: ByteClass, mask: int) -> set[int]:
     return {each & mask for each in byte}
 
 
-def _high(byte: Class, shift: int) -> set[int]:
+def _high(byte: ByteClass, shift: int) -> set[int]:
     return {each >> shift << shift for each in byte}
 
 
-def _letters(values: set[int]) -> Class:
+def _letters(values: set[int]) -> ByteClass:
     plain = {_BASE64[value] for value in values}
     return frozenset(plain | {_URL_SAFE[each] for each in plain if each in _URL_SAFE})
 
 
 @functools.cache
-def _either_case(byte: int) -> Class:
+def _either_case(byte: int) -> ByteClass:
     return frozenset((ord(chr(byte).lower()), ord(chr(byte).upper()))) if byte < 128 else frozenset((byte,))
 
 
-def _hex(word: list[Class]) -> list[Class]:
-    digits: list[Class] = []
+def _hex(word: list[ByteClass]) -> list[ByteClass]:
+    digits: list[ByteClass] = []
     for each in word:
         for place in (0, 1):
             digits.append(frozenset(ord(case) for byte in each for case in _cases(f"{byte:02x}"[place])))
@@ -204,19 +211,19 @@ def _cases(digit: str) -> str:
     return digit + digit.upper() if digit.isalpha() else digit
 
 
-def _escaped(word: list[Class], mark: bytes) -> list[Class]:
+def _escaped(word: list[ByteClass], mark: bytes) -> list[ByteClass]:
     lead = _exactly(mark)
     pairs = _hex(word)
     return list(itertools.chain.from_iterable((*lead, *pairs[at : at + 2]) for at in range(0, len(pairs), 2)))
 
 
-def _punctuation_escaped(word: list[Class], mark: bytes) -> list[Class]:
+def _punctuation_escaped(word: list[ByteClass], mark: bytes) -> list[ByteClass]:
     parts = ([each] if len(each) > 1 or chr(min(each)).isalnum() else _escaped([each], mark) for each in word)
     return list(itertools.chain.from_iterable(parts))
 
 
 @functools.cache
-def _class(members: Class) -> bytes:
+def _class(members: ByteClass) -> bytes:
     if len(members) == 1:
         return b"\\x%02x" % min(members)
     runs = []

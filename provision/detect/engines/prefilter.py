@@ -7,36 +7,13 @@ return the same hits, so what is found never depends on which is there; only the
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from provision.detect.engines.needles import Kind, Needle
+    from provision.detect.engines.hits import Gate, Hits
+    from provision.detect.engines.needles import Needle
 
 EngineName = Literal["auto", "hyperscan", "re2"]
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """`words`: pairs of a keyword's index and where it begins. `needles`: for each kind, where one begins. Both sorted.
-
-    `gates`: by a gate's index, where matches of it end, sorted; None from a library that does not look for gates.
-    """
-
-    words: list[tuple[int, int]]
-    needles: dict[Kind, list[int]]
-    gates: dict[int, list[int]] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.words or self.needles or self.gates)
-
-
-class Gate(NamedTuple):
-    """What must match for a rule to match, and around which keywords, by their index: `reach` bytes to either side."""
-
-    pattern: bytes
-    words: frozenset[int]
-    reach: int
 
 
 class Engine(Protocol):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import ahocorasick_rs
 import re2
 
-from provision.detect.engines.needles import Kind
-from provision.detect.engines.prefilter import Hits
+from provision.detect.engines.hits import Hits
+from provision.detect.engines.needles import NeedleKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Re2Engine:
         self._words = _automaton([word.lower() for word in words]) if words else None
         unions = {
             kind: b"|".join(needle.pattern for needle in needles if needle.kind is kind)
-            for kind in sorted({needle.kind for needle in needles}, key=list(Kind).index)
+            for kind in sorted({needle.kind for needle in needles}, key=list(NeedleKind).index)
         }
         self._kinds = [(kind, compiled(union, memory_bytes=_MEMORY_BYTES)) for kind, union in unions.items()]
         self._any = compiled(b"|".join(unions.values()), memory_bytes=4 * _MEMORY_BYTES) if unions else None
@@ -53,8 +53,8 @@ class Re2Engine:
             words = sorted([(index, start) for index, start, _ in found], key=lambda hit: hit[1])
         return Hits(words, self._needles(data))
 
-    def _needles(self, data: bytes) -> dict[Kind, list[int]]:
-        hits: dict[Kind, list[int]] = {}
+    def _needles(self, data: bytes) -> dict[NeedleKind, list[int]]:
+        hits: dict[NeedleKind, list[int]] = {}
         if self._any is None:
             return hits
         search, at = self._any.search, 0

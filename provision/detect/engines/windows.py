@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from provision.detect.engines.needles import Kind
-from provision.detect.engines.prefilter import Gate
+from provision.detect.engines.hits import Gate
+from provision.detect.engines.needles import NeedleKind
 from provision.detect.engines.re2 import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from provision.detect.engines.prefilter import Hits
+    from provision.detect.engines.hits import Hits
     from provision.detect.match import Span
     from provision.detect.rule import Rule
 
@@ -113,7 +113,7 @@ class Windows:
     def _of_families(self, hits: Hits) -> list[tuple[_Family, list[Span]]]:
         by_word: Mapping[int, list[_Family]] = self._by_word if hits.gates is None else self._ungated
         places = [(at, by_word[word]) for word, at in hits.words if word in by_word]
-        marks = [(at, self._marked) for at in hits.needles.get(Kind.MARK, ())]
+        marks = [(at, self._marked) for at in hits.needles.get(NeedleKind.MARK, ())]
         gates = [(at, [family]) for family, ends in self._opened(hits) for at in ends]
         if marks or gates:
             places = sorted([*places, *marks, *gates], key=itemgetter(0))

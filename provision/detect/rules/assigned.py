@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.assignments import plausible, plausible_bare, up_to_a_sign
-from provision.detect.match import Confidence, Severity
+from provision.detect.assignments import plausible_bare, plausible_quoted, prefix_pattern
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, made
+from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +60,8 @@ _PLACEHOLDERS = (
 
 
 def _gate(begin: str, outside: str) -> str:
-    """What begins like this, and goes on in what `plausible` asks of a value. `outside` cannot stand in the value."""
-    return rf"(?i:{begin}){up_to_a_sign(BLANK + outside)}"
+    """What begins like this, and goes on in what `plausible_quoted` asks of a value. `outside` cannot stand in the value."""
+    return rf"(?i:{begin}){prefix_pattern(BLANK + outside)}"
 
 
 def _assigned(
@@ -71,14 +71,14 @@ def _assigned(
     *,
     examples: tuple[Example, ...],
     counter_examples: tuple[Example, ...],
-    accept: Callable[[bytes], bool] = plausible,
+    accept: Callable[[bytes], bool] = plausible_quoted,
     keywords: tuple[str, ...] = _KEYWORDS,
     gate: str | None = None,
 ) -> Rule:
     return Rule(
         id=f"assigned-{name}",
         description=description,
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=keywords,
         pattern=pattern,
@@ -96,13 +96,13 @@ RULES: tuple[Rule, ...] = (
         "Quoted value of a name that says secret",
         rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
         examples=(
-            made('api_key: "', ALNUM, 32, '"'),
-            made('{"apiKey": "', HEX, 32, '"}'),
-            made("password = 'aB3$", ALNUM + "!%*(;", 12, "'"),
-            made('base_url: https://h/v1\nsecret: "', URLSAFE, 30, '"'),
-            made('{\\"auth_token\\": \\"', ALNUM, 30, '\\"}'),
-            made('self.password="T7', ALNUM, 12, '")'),
-            made("passwd: 'xK4", ALNUM, 6, "'"),
+            example('api_key: "', ALNUM, 32, '"'),
+            example('{"apiKey": "', HEX, 32, '"}'),
+            example("password = 'aB3$", ALNUM + "!%*(;", 12, "'"),
+            example('base_url: https://h/v1\nsecret: "', URLSAFE, 30, '"'),
+            example('{\\"auth_token\\": \\"', ALNUM, 30, '\\"}'),
+            example('self.password="T7', ALNUM, 12, '")'),
+            example("passwd: 'xK4", ALNUM, 6, "'"),
         ),
         counter_examples=_PLACEHOLDERS,
         gate=_gate(rf"{_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
@@ -114,11 +114,11 @@ RULES: tuple[Rule, ...] = (
         rf"|setx ){{0,2}}[ \t]{{0,8}}[\"']?{_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
         r"(?P<secret>[^\s\"'`][^\s\"'`]{4,248}[^\s\"'`,;])[ \t]{0,8}(?:[ \t]#.{0,80})?\r?$",
         examples=(
-            made("AISA_API_KEY=", ALNUM, 40),
-            made("export DB_PASSWORD=x9$", ALNUM + "&!(", 14),
-            made("  api_key: ", HEX, 32, "  # mine"),
-            made("- token: ", ALNUM, 24),
-            made("smtp.password = Zz7", ALNUM, 9, "\r\n"),
+            example("AISA_API_KEY=", ALNUM, 40),
+            example("export DB_PASSWORD=x9$", ALNUM + "&!(", 14),
+            example("  api_key: ", HEX, 32, "  # mine"),
+            example("- token: ", ALNUM, 24),
+            example("smtp.password = Zz7", ALNUM, 9, "\r\n"),
         ),
         counter_examples=(*_PLACEHOLDERS, "password: str", "PASSWORD=correct", "token = f(x1y2z3A4b5C6)"),
         gate=_gate(rf"{_SECRETS_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}", r"\"'`"),
@@ -130,11 +130,11 @@ RULES: tuple[Rule, ...] = (
         rf"|token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
         accept=plausible_bare,
         examples=(
-            made("https://h/v1?api_key=", ALNUM, 32, "&x=1"),
-            made("GET /?access_token=", URLSAFE, 30, " HTTP/1.1"),
-            made("X-Api-Key: ", ALNUM, 40, "\r\n"),
-            made("INFO connecting with token=", ALNUM, 30, ", retry"),
-            made("{user: x, password: ", ALNUM, 14, "}"),
+            example("https://h/v1?api_key=", ALNUM, 32, "&x=1"),
+            example("GET /?access_token=", URLSAFE, 30, " HTTP/1.1"),
+            example("X-Api-Key: ", ALNUM, 40, "\r\n"),
+            example("INFO connecting with token=", ALNUM, 30, ", retry"),
+            example("{user: x, password: ", ALNUM, 14, "}"),
         ),
         counter_examples=(
             *_PLACEHOLDERS,
@@ -150,8 +150,8 @@ RULES: tuple[Rule, ...] = (
         rf"(?i)[\"']{_NAME}[\"'],\s{{0,4}}[\"'](?:bearer |token |basic )?(?P<secret>[^\s\"'`\\]{{12,250}})[\"']",
         accept=plausible_bare,
         examples=(
-            made('os.environ.setdefault("AISA_API_KEY", "', ALNUM, 40, '")'),
-            made("('x-api-key', '", HEX, 32, "')"),
+            example('os.environ.setdefault("AISA_API_KEY", "', ALNUM, 40, '")'),
+            example("('x-api-key', '", HEX, 32, "')"),
         ),
         counter_examples=("'AES_KEY', 'PKCS7_ISSUER_AND_SERIAL',", '("token", "application/x-www-form-urlencoded2")'),
         gate=_gate(rf"{_SECRETS_NAME}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
         rf"(?i)<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
         gate=rf"(?i){_SECRETS_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,4}}</",
         keywords=tuple(f"{end}>" for end in _ENDS),
-        examples=(made("<password>q7", ALNUM, 14, "</password>"), made("<apiKey>", ALNUM, 32, "</apiKey>")),
+        examples=(example("<password>q7", ALNUM, 14, "</password>"), example("<apiKey>", ALNUM, 32, "</apiKey>")),
         counter_examples=(
             "<token>your-token</token>",
             "<password>${db.password}</password>",
@@ -178,9 +178,9 @@ RULES: tuple[Rule, ...] = (
         r"(?:bearer |token |basic )?(?P<secret>[^\s\"'`\\<>,]{6,250})",
         keywords=(*_KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n")),
         examples=(
-            made('{"name": "X-Api-Key", "value": "', ALNUM, 32, '"}'),
-            made("- name: DB_PASSWORD\n  value: q8", ALNUM, 14),
-            made('<add key="ApiKey" value="', ALNUM, 32, '"/>'),
+            example('{"name": "X-Api-Key", "value": "', ALNUM, 32, '"}'),
+            example("- name: DB_PASSWORD\n  value: q8", ALNUM, 14),
+            example('<add key="ApiKey" value="', ALNUM, 32, '"/>'),
         ),
         counter_examples=('{"name": "token", "value": "string"}', "- name: API_KEY\n  value: ${KEY}"),
         gate=rf"(?i){_SECRETS_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]",
@@ -208,9 +208,9 @@ RULES: tuple[Rule, ...] = (
             for follows in (" ", "=", '"', "'")
         ),
         examples=(
-            made("hermes auth add custom:aisa --type api-key --api-key ", ALNUM, 40),
-            made("mysql --password='k4", ALNUM, 14, "'"),
-            made('["cmd", "--token", "', ALNUM, 30, '"]'),
+            example("hermes auth add custom:aisa --type api-key --api-key ", ALNUM, 40),
+            example("mysql --password='k4", ALNUM, 14, "'"),
+            example('["cmd", "--token", "', ALNUM, 30, '"]'),
         ),
         counter_examples=(
             "--token $TOKEN",
@@ -230,9 +230,9 @@ RULES: tuple[Rule, ...] = (
         rf"[\"']?[0-9A-Za-z_.-]{{0,60}}(?:api[_.-]?key|token|secret|password|passwd|_key)[\"']?\s{{1,20}}[\"']?[^{BLANK}\"'`\\<>]{{8}}",
         keywords=("config set", "setx", "set-item", "secret set", "login"),
         examples=(
-            made("hermes config set AISA_API_KEY ", ALNUM, 40),
-            made("hermes config set model.api_key '", ALNUM, 32, "'"),
-            made("machine h.example login me password k4", ALNUM, 14),
+            example("hermes config set AISA_API_KEY ", ALNUM, 40),
+            example("hermes config set model.api_key '", ALNUM, 32, "'"),
+            example("machine h.example login me password k4", ALNUM, 14),
         ),
         counter_examples=(
             "hermes config set AISA_API_KEY your-api-key-here",

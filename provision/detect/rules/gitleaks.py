@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import re2
 
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
-from provision.errors import InvalidFilesError, Place, Problem
-from provision.errors import Severity as HowBad
+from provision.errors import InvalidFilesError, Place, Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +27,7 @@ _REACH = 2048
 """gitleaks asks that a keyword stands somewhere in the file; here it must stand this near."""
 _AT_LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _ID = re.compile(r"[^0-9a-z]+")
-_SEVERITIES = {each.value: each for each in Severity}
+_SEVERITIES = {each.value: each for each in FindingSeverity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class InvalidRulesError(InvalidFilesError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         super().__init__(problems)
-        errors = sum(problem.severity is HowBad.ERROR for problem in self.problems)
+        errors = sum(problem.severity is Severity.ERROR for problem in self.problems)
         self.message = f"{errors} error{'s' if errors != 1 else ''} in the rules; nothing was looked at"
 
 
@@ -60,7 +59,7 @@ def load_rules(path: Path, warn: Callable[[Problem], None] = lambda _: None) -> 
     Raises InvalidRulesError with all that is wrong in it, each with its line.
     """
     rules, problems = read_rules(_bytes(path), str(path))
-    if any(problem.severity is HowBad.ERROR for problem in problems):
+    if any(problem.severity is Severity.ERROR for problem in problems):
         raise InvalidRulesError(problems)
     for problem in problems:
         warn(problem)
@@ -130,7 +129,7 @@ class _Reader:
         return Rule(
             id="x-" + _ID.sub("-", name.lower()).strip("-"),
             description=str(entry.get("description") or name).strip().rstrip("."),
-            severity=_SEVERITIES.get(str(entry.get("severity", "")).lower(), Severity.HIGH),
+            severity=_SEVERITIES.get(str(entry.get("severity", "")).lower(), FindingSeverity.HIGH),
             confidence=Confidence.MEDIUM,
             keywords=tuple(sorted({word.lower() for word in _texts(entry.get("keywords")) if word})),
             pattern=pattern,
@@ -201,7 +200,7 @@ class _Reader:
         self._problems.append(Problem(rule, message, Place(self._file, line), hint))
 
     def _warn(self, rule: str, message: str, line: int) -> None:
-        self._problems.append(Problem(rule, message, Place(self._file, line), severity=HowBad.WARNING))
+        self._problems.append(Problem(rule, message, Place(self._file, line), severity=Severity.WARNING))
 
 
 def _bytes(path: Path) -> bytes:

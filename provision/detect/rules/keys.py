@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from provision.detect.entropy import shannon
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 from provision.detect.rules.pieces import ALNUM, LEFT, filler
 
@@ -35,7 +35,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="private-key",
         description="Private key (PEM: SSH, TLS, PGP)",
-        severity=Severity.CRITICAL,
+        severity=FindingSeverity.CRITICAL,
         confidence=Confidence.HIGH,
         keywords=("private key-----", "private key block-----"),
         # the second form is a key whose end was cut off: nothing but base64 may follow then
@@ -58,7 +58,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="age-secret-key",
         description="age identity",
-        severity=Severity.CRITICAL,
+        severity=FindingSeverity.CRITICAL,
         confidence=Confidence.HIGH,
         keywords=("age-secret-key-", "age-plugin-"),
         pattern=LEFT
@@ -72,7 +72,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="putty-private-key",
         description="PuTTY private key",
-        severity=Severity.CRITICAL,
+        severity=FindingSeverity.CRITICAL,
         confidence=Confidence.HIGH,
         keywords=("putty-user-key-file-",),
         pattern=r"PuTTY-User-Key-File-\d: [^\x00]{1,1000}?Private-Lines: \d{1,3}\s{1,2}"
@@ -85,7 +85,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="wireguard-key",
         description="WireGuard private or preshared key",
-        severity=Severity.CRITICAL,
+        severity=FindingSeverity.CRITICAL,
         confidence=Confidence.HIGH,
         keywords=("privatekey", "presharedkey"),
         pattern=r"(?i)(?P<name>PrivateKey|PresharedKey)\s{0,4}=\s{0,4}(?P<secret>[A-Za-z0-9+/]{43}=)",

@@ -12,7 +12,7 @@ from functools import partial
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import TYPE_CHECKING
 
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def filler(label: str, alphabet: str, length: int) -> str:
     return "".join(alphabet[byte % len(alphabet)] for byte in stream[:length])
 
 
-def made(before: str, alphabet: str, length: int, after: str = "") -> Callable[[], str]:
+def example(before: str, alphabet: str, length: int, after: str = "") -> Callable[[], str]:
     """An example: a filler between two texts, joined when it is called."""
     return partial(_made, before, alphabet, length, after)
 
@@ -51,13 +51,13 @@ def in_base64(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def token(
+def token_rule(
     name: str,
     description: str,
     words: str,
     body: str,
     *examples: Example,
-    severity: Severity = Severity.HIGH,
+    severity: FindingSeverity = FindingSeverity.HIGH,
     confidence: Confidence = Confidence.HIGH,
     reach: int = 512,
 ) -> Rule:
@@ -69,19 +69,19 @@ def token(
         confidence=confidence,
         keywords=tuple(words.split()),
         pattern=f"{LEFT}(?P<secret>{body})",
-        gate=shortest(body),
+        gate=shortest_match(body),
         examples=examples,
         counter_examples=(words.split(maxsplit=1)[0] + "x" * 40, words.split(maxsplit=1)[0] + "your-token-goes-here"),
         reach=reach,
     )
 
 
-def shortest(body: str) -> str:
+def shortest_match(body: str) -> str:
     """An expression for the shortest text that `body` matches, as a gate: it does not match again at every further byte."""
     return re.sub(r"\{(\d+),\d*\}$", r"{\1}", body.removesuffix("={0,2}"))
 
 
-def parts(*pieces: tuple[str, str, int]) -> str:
+def joined_fillers(*pieces: tuple[str, str, int]) -> str:
     """Fillers with texts between them: triples of a text, an alphabet and a length."""
     return "".join(
         before + filler(f"{before}{n}", alphabet, length) for n, (before, alphabet, length) in enumerate(pieces)

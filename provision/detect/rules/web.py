@@ -8,9 +8,9 @@ import json
 import re
 
 from provision.detect.entropy import looks_random, word_share
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
-from provision.detect.rules.pieces import ALNUM, BLANK, LEFT, URLSAFE, filler, in_base64, made
+from provision.detect.rules.pieces import ALNUM, BLANK, LEFT, URLSAFE, example, filler, in_base64
 
 _SCHEMES = [
     "postgres",
@@ -104,7 +104,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="jwt",
         description="JSON Web Token",
-        severity=Severity.MEDIUM,
+        severity=FindingSeverity.MEDIUM,
         confidence=Confidence.HIGH,
         keywords=("eyj",),
         pattern=LEFT + r"(?P<secret>eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{20,})",
@@ -118,7 +118,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="dsn-password",
         description="Password in a database or service address",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.HIGH,
         keywords=(
             *(f"{scheme}://" for scheme in _DATABASES),
@@ -134,9 +134,9 @@ RULES: tuple[Rule, ...] = (
         r"@(?:[0-9A-Za-z_.-]{1,120}|\[[0-9a-f:.]{2,50}\])",
         gate=rf"(?i)(?:{'|'.join(_DATABASES)})(?:\+[a-z0-9_]{{2,20}})?://[^{BLANK}:/@\"'`<>\\]{{0,80}}:[^{BLANK}/@\"'`<>\\]{{3,181}}@",
         examples=(
-            made("DATABASE_URL=postgresql://app:", ALNUM + "!*-_", 18, "@db.internal:5432/app"),
-            made('"redis://:', ALNUM, 24, '@10.0.0.5:6379/0"'),
-            made("mongodb+srv://u:", ALNUM, 12, "@cluster0.mongodb.net/x"),
+            example("DATABASE_URL=postgresql://app:", ALNUM + "!*-_", 18, "@db.internal:5432/app"),
+            example('"redis://:', ALNUM, 24, '@10.0.0.5:6379/0"'),
+            example("mongodb+srv://u:", ALNUM, 12, "@cluster0.mongodb.net/x"),
         ),
         counter_examples=(
             "postgres://user:password@localhost/db",
@@ -149,15 +149,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="dsn-url-password",
         description="Password in a web address",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=tuple(f"{scheme}://" for scheme in _WEB),
         pattern=r"(?i)\b(?:"
         + "|".join(_WEB)
         + r")://[^\s:/@\"'`<>\\?#&]{1,80}:(?P<secret>[^\s/@\"'`<>\\?#,]{6,255})@(?:[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){1,5}|localhost)",
         examples=(
-            made("https://deploy:", ALNUM, 20, "@git.corp.net/x.git"),
-            made("HTTPS_PROXY=http://me:", ALNUM, 14, "@proxy.corp.net:8080"),
+            example("https://deploy:", ALNUM, 20, "@git.corp.net/x.git"),
+            example("HTTPS_PROXY=http://me:", ALNUM, 14, "@proxy.corp.net:8080"),
         ),
         counter_examples=(
             "https://user:password@github.com/x",
@@ -170,11 +170,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="dsn-url-token",
         description="Token in a web address",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("https://", "http://"),
         pattern=r"(?i)\bhttps?://(?P<secret>[0-9A-Za-z_.-]{20,200})(?::x-oauth-basic)?@[0-9A-Za-z_-]{1,63}(?:\.[0-9A-Za-z_-]{1,63}){1,5}",
-        examples=(made("https://", ALNUM, 40, "@github.com/o/r.git"),),
+        examples=(example("https://", ALNUM, 40, "@github.com/o/r.git"),),
         counter_examples=("https://a-user-with-a-long-name-indeed@github.com/o/r.git",),
         accept=_opaque,
         reach=640,
@@ -183,15 +183,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="assigned-authorization",
         description="Bearer or token header",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("bearer", "authorization", "apikey ", "token "),
         pattern=r"(?i)\b(?:bearer|(?P<name>(?:proxy-)?authorization)[\"'\\]{0,4}\s{0,4}[:=,]\s{0,4}[\"'\\]{0,4}(?:bearer|token|apikey|key|api-key)?)(?:\s|%20|\+|:){1,3}"
         r"(?P<secret>[0-9A-Za-z_.~+/=-]{16,600})",
         examples=(
-            made("Authorization: Bearer ", ALNUM, 40),
-            made("-H 'authorization: token ", ALNUM, 36, "'"),
-            made('"Authorization": "Bearer ', URLSAFE, 51, '"'),
+            example("Authorization: Bearer ", ALNUM, 40),
+            example("-H 'authorization: token ", ALNUM, 36, "'"),
+            example('"Authorization": "Bearer ', URLSAFE, 51, '"'),
         ),
         counter_examples=(
             "Authorization: Bearer YOUR_ACCESS_TOKEN_HERE",
@@ -206,7 +206,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="basic-login",
         description="User and password in a header",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("basic ",),
         pattern=r"(?i)\bbasic[ ]{1,2}(?P<secret>[0-9A-Za-z+/]{8,300}={0,2})",

@@ -11,22 +11,29 @@ import heapq
 import re
 from typing import TYPE_CHECKING
 
-from provision.detect.engines.needles import BASE64_KINDS, Kind
-from provision.detect.match import Confidence, Match, Severity
+from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
+from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.not_secret import is_not_secret
 from provision.detect.secret import Secret
-from provision.detect.shapes import aisa_shaped, placeholder
-from provision.detect.stream.carry_over import CUT_RULE, Open, Pem, State, partial, plausible
-from provision.detect.views.encodings import views
-from provision.detect.views.split_keys import KEY_RUN, inside_word, key_start, looks_random, row_end
+from provision.detect.shapes import aisa_shaped, is_placeholder
+from provision.detect.stream.carry_over import (
+    CUT_RULE,
+    CarryOver,
+    OpenKey,
+    OpenPrivateKey,
+    continues_key,
+    partial_match,
+)
+from provision.detect.views.encodings import decoded_views
+from provision.detect.views.split_keys import KEY_RUN, has_mixed_characters, inside_word, key_start, row_end
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from provision.detect.detector import Look
+    from provision.detect.detector import WindowScan
     from provision.detect.match import Span
 
-Mask = tuple[int, int, Match]
+MaskedRange = tuple[int, int, Match]
 _CARE_BYTES = 768
 _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
@@ -37,29 +44,29 @@ _PEM_BODY = re.compile(
 )
 _KEY_BYTES = 4096
 _BODY = 6
-_ENCODED = (*BASE64_KINDS, Kind.HEX)
+_ENCODED = (*BASE64_KINDS, NeedleKind.HEX)
 
 
-class Batch:
+class LineBatch:
     """One batch of lines."""
 
-    def __init__(self, state: State, text: bytes, base: int, look: Look) -> None:
+    def __init__(self, state: CarryOver, text: bytes, base: int, look: WindowScan) -> None:
         self._state = state
         self._text = text
         self._base = base
         self._hits = look.hits
         prefixes = state.detector.prefixes
         self._starts = [start for word, start in look.hits.words if word in prefixes]
-        self._starts += look.hits.needles.get(Kind.MARK, ())
+        self._starts += look.hits.needles.get(NeedleKind.MARK, ())
         self._anew = {key_start(text, place) for place in self._starts}  # a list of keys is no wrapped key
-        self._masks: dict[int, list[Mask]] = {}
+        self._masks: dict[int, list[MaskedRange]] = {}
         self._care: set[int] = set()
         self._tails: dict[int, Span] = {}
         self._cut: dict[int, int] = {}
         self._sort(look.matches)
         self._find_tails()
 
-    def masks(self) -> list[Mask]:
+    def masks(self) -> list[MaskedRange]:
         """All of them, in order."""
         return [mask for line in sorted(self._masks) for mask in sorted(self._masks[line], key=lambda mask: mask[:2])]
 
@@ -106,7 +113,7 @@ class Batch:
             if _LINE_END.match(text, done):
                 start = key_start(text, place) if plain else place
                 self._tails.setdefault(self._line_start(place), (start, done))
-        for place in self._hits.needles.get(Kind.BROKEN, ()):
+        for place in self._hits.needles.get(NeedleKind.BROKEN, ()):
             following = self._line_end(self._line_start(place))
             if following >= self._base and not inside_word(text, place):
                 self._cut[following] = place
@@ -131,24 +138,24 @@ class Batch:
             self._open_tail(start, end)
         self._pem_begins(start, end)
 
-    def _with_context(self, start: int, end: int) -> list[Mask]:
+    def _with_context(self, start: int, end: int) -> list[MaskedRange]:
         """What is found in a line when the lines before it are known and those behind it are not."""
         first = self._line_start(max(start - _CARE_BYTES, 0)) if start else 0
-        masks: list[Mask] = []
-        for match in self._state.detector.look(self._text[first:end]).matches:
+        masks: list[MaskedRange] = []
+        for match in self._state.detector.scan_window(self._text[first:end]).matches:
             for low, high in match.moved(first).spans:
                 low, high = max(low, start), min(high, end)  # noqa: PLW2901
                 if low < high and self._text[low:high].strip():
                     masks.append((low, high, match))
         return masks
 
-    def _cut_keyword(self, place: int) -> Open:
+    def _cut_keyword(self, place: int) -> OpenKey:
         """What a keyword that a line end cuts leaves: nothing is masked yet."""
         end = row_end(self._text, place, _KEY_BYTES)
         text = self._text[key_start(self._text, place) : end]
-        return Open(text, end - self._line_start(place), 1, None, whole=False)
+        return OpenKey(text, end - self._line_start(place), 1, None, whole=False)
 
-    def _go_on(self, opened: Open, start: int, end: int, others: Container[int]) -> None:
+    def _go_on(self, opened: OpenKey, start: int, end: int, others: Container[int]) -> None:
         """The line after one that left a key open; it is over where one of the `others` begins."""
         indent = _INDENT.match(self._text, start, end)
         head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
@@ -158,7 +165,7 @@ class Batch:
         fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
         joined = opened.text + head[0]
         border = len(opened.text)
-        if opened.whole and not plausible(opened, head[0], content, b""):
+        if opened.whole and not continues_key(opened, head[0], content, b""):
             match = self._state.detector.known_at(joined, border)
         else:
             match = self._across(joined, border)
@@ -166,21 +173,21 @@ class Batch:
             length = min(match.end - len(opened.text), len(head[0]))
             over = head.start() + length
             follows = self._text[over : over + 1]
-            if opened.whole and not match.known and not plausible(opened, head[0][:length], content, follows):
+            if opened.whole and not match.known and not continues_key(opened, head[0][:length], content, follows):
                 return
         elif fills and (opened.match or self._beginning(joined) is not None):
             length = len(head[0])
         else:
             if fills and self._tail_word(joined):
-                self._state.open = Open(joined, opened.width, opened.rows + 1, None, whole=False)
+                self._state.open = OpenKey(joined, opened.width, opened.rows + 1, None, whole=False)
             return
-        told = opened.match or match or partial(joined)
+        told = opened.match or match or partial_match(joined)
         self._mask(start, head.start(), head.start() + length, told)
         if fills and length == len(head[0]):
-            self._state.open = Open(joined, opened.width, opened.rows + 1, told, whole=bool(match))
+            self._state.open = OpenKey(joined, opened.width, opened.rows + 1, told, whole=bool(match))
 
     def _across(self, joined: bytes, border: int) -> Match | None:
-        for match in self._state.detector.look(joined).matches:
+        for match in self._state.detector.scan_window(joined).matches:
             if match.start < border < match.end:
                 return match
         return None
@@ -200,15 +207,15 @@ class Batch:
         for low, high, match in self._masks.get(start, ()):
             if high > place and low <= stop:
                 if high >= stop and not match.known and not aisa_shaped(self._text[low:high].decode("latin-1")):
-                    self._state.open = Open(self._text[max(low, place) : stop], width, 1, match, whole=True)
+                    self._state.open = OpenKey(self._text[max(low, place) : stop], width, 1, match, whole=True)
                 return
         text = self._text[place:stop]
         told = None
         beginning = self._beginning(text)
         if beginning is not None:
-            told = partial(text[beginning:])
+            told = partial_match(text[beginning:])
             self._mask(start, place + beginning, stop, told)
-        self._state.open = Open(text, width, 1, told, whole=False)
+        self._state.open = OpenKey(text, width, 1, told, whole=False)
 
     def _beginning(self, text: bytes) -> int | None:
         """Where in `text` the beginning of a key begins that reaches to its end; None when there is none."""
@@ -217,10 +224,10 @@ class Batch:
         for word, at in hits.words:
             if word in detector.prefixes and not inside_word(text, at) and self._enough(word, text, at):
                 return key_start(text, at)
-        for at in hits.needles.get(Kind.MARK, ()):
+        for at in hits.needles.get(NeedleKind.MARK, ()):
             if not inside_word(text, at) and b"." in text[at:]:  # what stands before the dot is public
                 return at
-        for view in views(text, hits):
+        for view in decoded_views(text, hits):
             for word, at in detector.hits(view.text).words:
                 if word in self._state.sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
                     return view.begins(at)
@@ -232,9 +239,9 @@ class Batch:
         key = text[at:]
         body = key[len(begins) :]
         if word in self._state.sure:
-            return bool(body) and not placeholder(key.decode("latin-1"))
+            return bool(body) and not is_placeholder(key.decode("latin-1"))
         tells = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
-        if not tells or len(body) < _BODY or not looks_random(body):
+        if not tells or len(body) < _BODY or not has_mixed_characters(body):
             return False
         return not is_not_secret(key.decode("latin-1"), CUT_RULE, b"")
 
@@ -247,8 +254,10 @@ class Batch:
     def _pem_begins(self, start: int, end: int) -> None:
         begins = list(_PEM_BEGIN.finditer(self._text, start, end))
         if begins and not _PEM_END.search(self._text, begins[-1].end(), end):
-            told = Match("private-key", Severity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key"))
-            self._state.pem = Pem(told)
+            told = Match(
+                "private-key", FindingSeverity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key")
+            )
+            self._state.pem = OpenPrivateKey(told)
             self._state.open = None
 
     def _pem_body(self, start: int, end: int) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.detect.match import Confidence, Match, Severity
+from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.secret import Secret
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
-from provision.detect.views.split_keys import looks_random
+from provision.detect.views.split_keys import has_mixed_characters
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
@@ -18,7 +18,7 @@ _PEM_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenKey:
     """A key that may go on in the next line: its characters so far, the width of its rows, and whether it is whole by itself."""
 
     text: bytes
@@ -29,7 +29,7 @@ class Open:
 
 
 @dataclass(slots=True)
-class Pem:
+class OpenPrivateKey:
     """A private key whose end has not come; it is given up after `left` more bytes."""
 
     match: Match
@@ -37,25 +37,25 @@ class Pem:
 
 
 @dataclass(slots=True)
-class State:
+class CarryOver:
     """What lines leave open; `sure` are the indices of keywords that stand in nothing but a key."""
 
     detector: Detector
     sure: frozenset[int]
-    open: Open | None = None
-    pem: Pem | None = None
+    open: OpenKey | None = None
+    pem: OpenPrivateKey | None = None
 
 
-def plausible(opened: Open, head: bytes, content: int, follows: bytes) -> bool:
+def continues_key(opened: OpenKey, head: bytes, content: int, follows: bytes) -> bool:
     """Whether `head` belongs to a key that was whole without it: see `broken.goes_on`."""
     if aisa_shaped((opened.text + head).decode("latin-1")[-AISA_KEY_LENGTH:]):
         return True
     if content > opened.width + 1 or follows in {b"=", b":", b"("}:
         return False
-    return opened.rows > 1 or (opened.width >= 16 and looks_random(head))
+    return opened.rows > 1 or (opened.width >= 16 and has_mixed_characters(head))
 
 
-def partial(text: bytes) -> Match:
+def partial_match(text: bytes) -> Match:
     """The match for a key of which only the beginning is there."""
     secret = Secret(text.decode("latin-1"))
-    return Match(CUT_RULE, Severity.HIGH, Confidence.MEDIUM, ((0, len(text)),), secret, ("wrapped",))
+    return Match(CUT_RULE, FindingSeverity.HIGH, Confidence.MEDIUM, ((0, len(text)),), secret, ("wrapped",))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.detect.engines.needles import Kind
-from provision.detect.stream.batch import Batch
-from provision.detect.stream.carry_over import State
+from provision.detect.engines.needles import NeedleKind
+from provision.detect.stream.batch import LineBatch
+from provision.detect.stream.carry_over import CarryOver
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
-    from provision.detect.stream.batch import Mask
+    from provision.detect.stream.batch import MaskedRange
 
 CONTEXT_BYTES = 4 << 10
 _REACH_BYTES = 1024
@@ -24,13 +24,13 @@ class Lines:
     def __init__(self, detector: Detector) -> None:
         self._context = b""
         sure = frozenset(index for index, word in detector.prefixes.items() if word in detector.sure)
-        self._state = State(detector, sure)
+        self._state = CarryOver(detector, sure)
 
     def forget(self) -> None:
         """Something came between that was not given to `masks`: nothing before it counts."""
         self._context, self._state.open = b"", None
 
-    def preview(self, line: bytes) -> list[Mask]:
+    def preview(self, line: bytes) -> list[MaskedRange]:
         """What would be masked if the line ended here; nothing is remembered."""
         context, state = self._context, self._state
         self._state = replace(state, pem=replace(state.pem) if state.pem else None)
@@ -51,7 +51,7 @@ class Lines:
         if self._goes_on_in(line):
             return given, True
         first = max(given - _REACH_BYTES, 0)
-        matches, hits = self._state.detector.look(line[first:end])
+        matches, hits = self._state.detector.scan_window(line[first:end])
         stop = min([end, *(first + match.start for match in matches)])
         for starts in hits.needles.values():
             stop = min(stop, _word_start(line, first + starts[0]))
@@ -66,14 +66,14 @@ class Lines:
     def _goes_on_in(self, line: bytes) -> bool:
         """Whether the line before ends in the beginning of a keyword that goes on in this one."""
         before = self._context[-_LONGEST_KEYWORD:]
-        places = self._state.detector.hits(before + line[:_LONGEST_KEYWORD]).needles.get(Kind.BROKEN, ())
+        places = self._state.detector.hits(before + line[:_LONGEST_KEYWORD]).needles.get(NeedleKind.BROKEN, ())
         return any(before.find(b"\n", place) == len(before) - 1 for place in places)
 
-    def masks(self, lines: bytes) -> list[Mask]:
+    def masks(self, lines: bytes) -> list[MaskedRange]:
         """The ranges of `lines` to mask, in order; each line but the last one ever must end in a line end."""
         text = self._context + lines
         base = len(self._context)
-        work = Batch(self._state, text, base, self._state.detector.look(text))
+        work = LineBatch(self._state, text, base, self._state.detector.scan_window(text))
         work.run()
         keep = text.find(b"\n", max(len(text) - CONTEXT_BYTES, 0) - 1) + 1 if len(text) > CONTEXT_BYTES else 0
         self._context = text[keep:] if keep < len(text) else b""

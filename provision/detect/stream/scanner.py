@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from provision.detect.detector import Detector
     from provision.detect.match import Match
-    from provision.detect.stream.batch import Mask
+    from provision.detect.stream.batch import MaskedRange
 
 LONG_LINE_BYTES = 64 << 10
 _WINDOW_BYTES = 64 << 10
@@ -149,7 +149,7 @@ class StreamScanner:
         for at in range(0, len(data), _WINDOW_BYTES):
             self._long.feed(data[at : at + _WINDOW_BYTES], pieces)
 
-    def _give(self, data: bytes, masks: Iterable[Mask], pieces: list[Piece]) -> None:
+    def _give(self, data: bytes, masks: Iterable[MaskedRange], pieces: list[Piece]) -> None:
         at = self._given
         for start, end, match in masks:
             if end <= at:
@@ -178,7 +178,7 @@ class _LongLine:
     """A line that is too long to be held: windows over it, and what of it was given out."""
 
     def __init__(self, detector: Detector, given: int) -> None:
-        self._sliding = Sliding(lambda data: detector.look(data).matches, _WINDOW_BYTES, _OVERLAP_BYTES)
+        self._sliding = Sliding(lambda data: detector.scan_window(data).matches, _WINDOW_BYTES, _OVERLAP_BYTES)
         self._held = bytearray()
         self._base = 0
         self._given = given

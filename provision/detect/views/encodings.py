@@ -11,14 +11,14 @@ import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.detect.engines.needles import BASE64_KINDS, Kind
+from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
 from provision.detect.engines.re2 import compiled
-from provision.detect.views.view import Pieces, Segment, View, unescaped
+from provision.detect.views.view import Pieces, Segment, View, unescaped_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from provision.detect.engines.prefilter import Hits
+    from provision.detect.engines.hits import Hits
     from provision.detect.match import Span
 
 REGION_BYTES = 16 << 10
@@ -40,7 +40,7 @@ _FIRST_BLOCK, _BLOCK = compiled(b"^" + _LINES), compiled(b"\n" + _LINES)
 _WIDE_BLOCK = 32
 
 
-def views(data: bytes, hits: Hits) -> Iterator[View]:
+def decoded_views(data: bytes, hits: Hits) -> Iterator[View]:
     """Every other reading of `data` that is worth a look."""
     for encoding, read in _READINGS:
         if segments := read(data, hits):
@@ -48,7 +48,7 @@ def views(data: bytes, hits: Hits) -> Iterator[View]:
 
 
 class _Escapes(NamedTuple):
-    kind: Kind
+    kind: NeedleKind
     mark: bytes
     pattern: re.Pattern[bytes]
     meaning: Callable[[bytes], bytes]
@@ -65,7 +65,7 @@ class _Escapes(NamedTuple):
             segment
             for start, end in _windows(starts, len(data))
             if data.find(self.mark, start, end) >= 0
-            and (segment := unescaped(data, start, end, self.pattern, self.meaning))
+            and (segment := unescaped_segment(data, start, end, self.pattern, self.meaning))
         ]
 
 
@@ -98,16 +98,16 @@ def _percent(escape: bytes) -> bytes:
 def _base64(data: bytes, hits: Hits) -> list[Segment]:
     starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
     segments = list(_decoded(data, sorted(starts), "base64", 4)) if starts else []
-    if starts_of_lines := blocks(data):
+    if starts_of_lines := base64_blocks(data):
         segments += _decoded(data, [(at, 0) for at in starts_of_lines], "base64", 4)
     return segments
 
 
 def _hex(data: bytes, hits: Hits) -> list[Segment]:
-    return list(_decoded(data, [(at, 0) for at in hits.needles.get(Kind.HEX, ())], "hex", 2))
+    return list(_decoded(data, [(at, 0) for at in hits.needles.get(NeedleKind.HEX, ())], "hex", 2))
 
 
-def blocks(data: bytes) -> list[int]:
+def base64_blocks(data: bytes) -> list[int]:
     """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
     found: list[int] = []
     block = (
@@ -217,7 +217,7 @@ def _go_back(data: bytes, run: Span, other: re.Pattern[bytes], limit: int) -> li
 def _utf16(data: bytes, hits: Hits) -> list[Segment]:
     seen = [-1, -1]
     segments: list[Segment] = []
-    for at in hits.needles.get(Kind.UTF16, ()):
+    for at in hits.needles.get(NeedleKind.UTF16, ()):
         if at < seen[at % 2]:
             continue
         low = at - min(at, REGION_BYTES) // 2 * 2
@@ -238,8 +238,8 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
 
 
 _READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
-    ("json", _Escapes(Kind.JSON, b"\\", _JSON, _json).undone),
-    ("url", _Escapes(Kind.URL, b"%", _PERCENT, _percent).undone),
+    ("json", _Escapes(NeedleKind.JSON, b"\\", _JSON, _json).undone),
+    ("url", _Escapes(NeedleKind.URL, b"%", _PERCENT, _percent).undone),
     ("base64", _base64),
     ("hex", _hex),
     ("utf-16", _utf16),

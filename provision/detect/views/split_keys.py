@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.detect.engines.needles import Kind
+from provision.detect.engines.needles import NeedleKind
 from provision.detect.secret import Secret
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
 from provision.detect.views.view import Pieces, Segment, View
@@ -18,7 +18,7 @@ from provision.detect.views.view import Pieces, Segment, View
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from provision.detect.engines.prefilter import Hits
+    from provision.detect.engines.hits import Hits
     from provision.detect.match import Match, Span
 
 COLOUR = re.compile(
@@ -43,7 +43,7 @@ _NARROWEST = 16
 
 def colour_views(data: bytes, hits: Hits) -> list[View]:
     """`data` without colour codes, around such codes."""
-    starts = hits.needles.get(Kind.COLOUR, ())
+    starts = hits.needles.get(NeedleKind.COLOUR, ())
     codes = [code.span() for start in starts if (code := COLOUR.match(data, start))]
     if not codes:
         return []
@@ -67,11 +67,13 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
     return Segment(pieces.joined(data), pieces.place)
 
 
-def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
+def wrapped_keys(
+    data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]
+) -> Iterator[Match]:
     """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
     places = [start for word, start in hits.words if word in prefixes]
-    places += hits.needles.get(Kind.MARK, ())
-    cut = frozenset(hits.needles.get(Kind.BROKEN, ()))
+    places += hits.needles.get(NeedleKind.MARK, ())
+    cut = frozenset(hits.needles.get(NeedleKind.BROKEN, ()))
     if not (places or cut) or b"\n" not in data:
         return
     others = frozenset(key_start(data, place) for place in places)
@@ -84,7 +86,7 @@ def wrapped(data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[b
         if not line_break:
             done = end  # what begins later in this run ends there, too
             continue
-        ranges = rows(data, key_start(data, place), end, line_break.end(), () if place in cut else others)
+        ranges = wrapped_rows(data, key_start(data, place), end, line_break.end(), () if place in cut else others)
         if len(ranges) > 1:
             done = ranges[-1][1]
             yield from _across(data, ranges, find)
@@ -111,7 +113,7 @@ def inside_word(data: bytes, place: int) -> bool:
     return place > 0 and data[place] not in _BEFORE_KEYWORD and data[place - 1] < 128 and chr(data[place - 1]).isalnum()
 
 
-def rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:
+def wrapped_rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:
     """The stretch of key characters from `start` to `end`, the end of its line, and how it may go on from `following`.
 
     It does not go on in a row that begins as one of the `others` does: a list of keys is no wrapped key.
@@ -143,7 +145,7 @@ def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]
         if len(spans) < 2:
             continue
         certain = match.known or aisa_shaped(match.secret.reveal())
-        if certain or goes_on(data, spans) or not _complete_before(match, spans[-1], text, find):
+        if certain or last_row_belongs(data, spans) or not _complete_before(match, spans[-1], text, find):
             yield match.at(spans, ("wrapped", *match.encodings))
 
 
@@ -162,7 +164,7 @@ def _complete_before(match: Match, last: Span, text: bytes, find: Callable[[byte
     return any(other.rule == match.rule and other.start == match.start for other in find(shorter))
 
 
-def goes_on(data: bytes, spans: tuple[Span, ...]) -> bool:
+def last_row_belongs(data: bytes, spans: tuple[Span, ...]) -> bool:
     """Whether the last of these rows looks like the rest of a key: random, and in a line no longer than the first."""
     start, end = spans[-1]
     line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
@@ -172,10 +174,10 @@ def goes_on(data: bytes, spans: tuple[Span, ...]) -> bool:
     longest = (line_end if line_end >= 0 else min(len(data), end + _ROW_BYTES)) - line
     if longest > width + 1 or data[end : end + 1] in {b"=", b":", b"("}:
         return False
-    return len(spans) > 2 or (width >= _NARROWEST and looks_random(data[start:end]))
+    return len(spans) > 2 or (width >= _NARROWEST and has_mixed_characters(data[start:end]))
 
 
-def looks_random(row: bytes) -> bool:
+def has_mixed_characters(row: bytes) -> bool:
     digits = sum(chr(byte).isdigit() for byte in row)
     changes = sum(
         a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False)

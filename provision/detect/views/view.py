@@ -12,7 +12,7 @@ from provision.detect.match import Match, Span
 if TYPE_CHECKING:
     import re
 
-Place = Callable[[int, int], tuple[Span, ...]]
+SpanMapping = Callable[[int, int], tuple[Span, ...]]
 """From a range of the decoded text to the ranges of the original that hold it."""
 _BETWEEN = b"\x00\n\x00"
 
@@ -22,7 +22,7 @@ class Segment:
     """A stretch of decoded text."""
 
     text: bytes
-    place: Place
+    place: SpanMapping
 
 
 class View:
@@ -87,7 +87,7 @@ class Pieces:
         return tuple(spans)
 
 
-def unescaped(
+def unescaped_segment(
     data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]
 ) -> Segment | None:
     """The bytes from `start` to `end` with every `escape` (in a group) replaced by its `meaning`; None when there is none."""

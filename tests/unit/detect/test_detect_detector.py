@@ -11,8 +11,8 @@ import pytest
 from detectcraft import aisa_key, known
 
 from provision.detect.detector import OVERLAP_BYTES, WINDOW_BYTES, Detector
-from provision.detect.match import Confidence, Match, Severity
-from provision.detect.resolve import resolved
+from provision.detect.match import Confidence, FindingSeverity, Match
+from provision.detect.resolve import resolve_overlaps
 from provision.detect.rule import Rule
 from provision.detect.secret import Secret
 
@@ -69,24 +69,24 @@ def test_a_match_shows_no_secret() -> None:
 
 
 def _match(start: int, end: int, confidence: Confidence, rule: str, *encodings: str) -> Match:
-    return Match(rule, Severity.HIGH, confidence, ((start, end),), Secret("x"), encodings)
+    return Match(rule, FindingSeverity.HIGH, confidence, ((start, end),), Secret("x"), encodings)
 
 
 def test_of_overlapping_matches_the_surest_stays() -> None:
     sure, unsure = _match(5, 9, Confidence.HIGH, "sure"), _match(0, 20, Confidence.MEDIUM, "unsure")
-    assert resolved([unsure, sure]) == [sure]
+    assert resolve_overlaps([unsure, sure]) == [sure]
     longer = _match(5, 12, Confidence.HIGH, "longer", "wrapped")
-    assert resolved([sure, longer]) == [longer]
+    assert resolve_overlaps([sure, longer]) == [longer]
     decoded = _match(5, 9, Confidence.HIGH, "decoded", "json")
-    assert resolved([decoded, sure]) == [sure]
-    assert resolved([sure, _match(9, 12, Confidence.LOW, "next")])[1].rule == "next"
+    assert resolve_overlaps([decoded, sure]) == [sure]
+    assert resolve_overlaps([sure, _match(9, 12, Confidence.LOW, "next")])[1].rule == "next"
 
 
 def test_a_value_that_a_rule_does_not_accept_is_dropped_and_the_search_goes_on() -> None:
     rule = Rule(
         "t",
         "t",
-        Severity.LOW,
+        FindingSeverity.LOW,
         Confidence.HIGH,
         ("tok_",),
         r"tok_(?P<secret>[a-z0-9]{4})",

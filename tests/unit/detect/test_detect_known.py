@@ -11,8 +11,9 @@ from detectcraft import SALT, aisa_key, known
 
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint
-from provision.detect.known import KNOWN_RULE, KnownKey, KnownKeys, shape_of
-from provision.detect.known_file import parse
+from provision.detect.known import KNOWN_RULE, KnownKeys, shape_of
+from provision.detect.known_file import parse_known_keys
+from provision.detect.known_key import KnownKey
 from provision.errors import ProvisionError
 
 KEY = aisa_key()
@@ -52,7 +53,7 @@ def test_the_file_says_nothing_of_the_key_and_comes_back_as_it_was() -> None:
     key = KnownKey("ada", name, "previous", datetime(2026, 3, 1, tzinfo=UTC), "ada-v2")
     keys = KnownKeys(SALT, frozenset({shape_of(KEY), ("", 40)}), {name: key})
     data = keys.dump()
-    assert parse(data) == keys
+    assert parse_known_keys(data) == keys
     assert not any(KEY[at : at + 4].encode() in data for at in range(8, len(KEY) - 4))
     assert json.loads(data)["schema"] == "provision/known-keys/v1"
 
@@ -70,7 +71,7 @@ def test_the_file_says_nothing_of_the_key_and_comes_back_as_it_was() -> None:
 def test_a_file_of_another_form_is_refused_without_repeating_it(change: dict[str, object]) -> None:
     form = json.loads(known(KEY).dump()) | change
     with pytest.raises(ProvisionError, match="no file of known keys") as refused:
-        parse(json.dumps(form).encode())
+        parse_known_keys(json.dumps(form).encode())
     assert "zz" not in str(refused.value)
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from provision.detect.shapes import AISA_KEY, SECRET_LIKE, aisa_shaped, masked, placeholder, secret_like
+from provision.detect.shapes import AISA_KEY, SECRET_LIKE, aisa_shaped, has_secret, is_placeholder, masked
 
 
 def _key(start: str = "") -> str:
@@ -85,8 +85,8 @@ def _key(start: str = "") -> str:
     ],
 )
 def test_what_stands_for_a_key_is_known(value: str) -> None:
-    assert placeholder(value)
-    assert not secret_like(value)
+    assert is_placeholder(value)
+    assert not has_secret(value)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_stands_for_a_key_is_known(value: str) -> None:
     ],
 )
 def test_what_may_be_a_key_is_not_taken_for_a_placeholder(value: str) -> None:
-    assert not placeholder(value)
+    assert not is_placeholder(value)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def test_what_may_be_a_key_is_not_taken_for_a_placeholder(value: str) -> None:
 def test_a_whole_key_is_a_key_whatever_it_begins_with(start: str) -> None:
     key = _key(start)
     assert aisa_shaped(key)
-    assert not placeholder(key)
-    assert secret_like(f"AISA_API_KEY={key}")
+    assert not is_placeholder(key)
+    assert has_secret(f"AISA_API_KEY={key}")
 
 
 def test_no_real_key_is_ever_taken_for_a_placeholder() -> None:
     chance = random.Random(1)
     for _ in range(20_000):
         body = base64.urlsafe_b64encode(chance.randbytes(32)).rstrip(b"=").decode()
-        assert not placeholder(f"sk-aisa-{body}")
+        assert not is_placeholder(f"sk-aisa-{body}")
 
 
 @pytest.mark.parametrize("end", ["-", "_", "A", "9"])
@@ -162,7 +162,7 @@ def test_a_key_is_found_whole_whatever_it_ends_with(end: str) -> None:
 )
 def test_other_secrets_are_noticed(text: str) -> None:
     assert SECRET_LIKE.search(f"value: {text}")
-    assert secret_like(f"value: {text}")
+    assert has_secret(f"value: {text}")
     assert not SECRET_LIKE.search(f"x{text}") or text.startswith("-----")
 
 
@@ -177,7 +177,7 @@ def test_other_secrets_are_noticed(text: str) -> None:
     ],
 )
 def test_ordinary_words_are_no_secrets(text: str) -> None:
-    assert not secret_like(text)
+    assert not has_secret(text)
 
 
 def test_masking_shows_little() -> None:
@@ -195,7 +195,7 @@ def test_long_hostile_text_takes_no_time() -> None:
         "eyJ" + "a" * 300_000,
         "<" * 100_000,
     ):
-        placeholder(text)
-        placeholder(text[:199])
-        secret_like(text)
+        is_placeholder(text)
+        is_placeholder(text[:199])
+        has_secret(text)
     assert time.perf_counter() - began < 2

@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from provision.formats.key_paths import form_of, key_paths, shown_name
+from provision.formats.key_paths import form_of, key_paths, printable_name
 
 YAML = """\ufeffa: é
 model: {api_key: <1>, base: 'x'}
@@ -68,4 +68,4 @@ def test_a_secret_used_as_a_name_does_not_show() -> None:
     shown = " ".join(str(path_at(offset)) for offset in range(len(data)))
     assert not any(key[i : i + 6] in shown for i in range(8, len(key) - 6))
     assert shown.isprintable()
-    assert shown_name("plain_name") == "plain_name"
+    assert printable_name("plain_name") == "plain_name"

@@ -7,7 +7,7 @@ import yaml
 
 from provision.errors import Place, Problem
 from provision.formats.located import Map, leaves, locate, place
-from provision.formats.scalars import AmbiguousError, resolve
+from provision.formats.scalars import AmbiguousError, resolve_scalar
 from provision.formats.yaml_reader import MAX_DEPTH, MAX_SCALAR, read_yaml
 
 
@@ -99,7 +99,7 @@ def test_merge_keys_are_refused_with_one_problem() -> None:
 )
 def test_words_on_which_readers_disagree_are_refused(word: str) -> None:
     with pytest.raises(AmbiguousError):
-        resolve(word)
+        resolve_scalar(word)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_words_on_which_readers_disagree_are_refused(word: str) -> None:
     ],
 )
 def test_words_on_which_readers_agree(word: str, value: object) -> None:
-    assert resolve(word) == value
+    assert resolve_scalar(word) == value
     assert yaml.safe_load(word) == value
 
 

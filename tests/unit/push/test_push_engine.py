@@ -14,14 +14,21 @@ from hypothesis import strategies as st
 
 from provision.errors import Place, UsageError
 from provision.fleet.desired import DesiredState, EffectiveProfile, Platform
-from provision.push.ansible import NoAnsibleError, Ssh, command, environment, find_playbook_command, prepared
-from provision.push.causes import explain
-from provision.push.engine import Order, Result, deploy, digests_of
+from provision.push.ansible import (
+    NoAnsibleError,
+    Ssh,
+    find_playbook_command,
+    playbook_command,
+    playbook_environment,
+    prepared_folder,
+)
+from provision.push.causes import explain_failure
+from provision.push.engine import PushOptions, PushResult, deploy, digests_of
 from provision.push.events import Skipped, Started, read_event
-from provision.push.inventory import as_inventory_file, listing, reach
-from provision.push.journal import Journal, NothingToResumeError
-from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable, as_json, word
-from provision.push.waves import parse_waves, waves
+from provision.push.inventory import as_inventory_file, inventory_listing, split_by_reachability
+from provision.push.journal import NothingToResumeError, PushJournal
+from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable, as_json, outcome_name
+from provision.push.waves import parse_waves, split_into_waves
 
 PROFILE = EffectiveProfile("team-a", "gpt-5.2", "https://api.aisa.one/v1")
 
@@ -30,7 +37,7 @@ def state(user: str, host: str | None = None, platform: Platform = Platform.LINU
     return DesiredState(user, PROFILE, Place("inventory.yaml", 1, 1), platform=platform, host=host, **more)  # type: ignore[arg-type]
 
 
-TARGETS = {t.user: t for t in reach([state("ada", "ada@ada-mbp"), state("bob", "10.0.0.2")]).targets}
+TARGETS = {t.user: t for t in split_by_reachability([state("ada", "ada@ada-mbp"), state("bob", "10.0.0.2")]).targets}
 
 
 @pytest.mark.parametrize(
@@ -45,20 +52,22 @@ TARGETS = {t.user: t for t in reach([state("ada", "ada@ada-mbp"), state("bob", "
     ],
 )
 def test_hosts_as_ssh_reaches_them(host: str, address: str, login: str | None, port: int | None) -> None:
-    (target,) = reach([state("ada", host)]).targets
+    (target,) = split_by_reachability([state("ada", host)]).targets
     assert (target.address, target.login, target.port) == (address, login, port)
     found = target.variables()
     assert ("hermes_become" in found) == (login is not None)  # who is entered as herself needs not become anybody
 
 
 def test_who_cannot_be_pushed_to_is_said_not_failed() -> None:
-    found = reach([state("ada"), state("bob", "pc", Platform.WINDOWS), state("cy", "mac", Platform.MACOS)])
+    found = split_by_reachability(
+        [state("ada"), state("bob", "pc", Platform.WINDOWS), state("cy", "mac", Platform.MACOS)]
+    )
     assert [t.user for t in found.targets] == ["cy"]
     assert [user for user, _ in found.others] == ["ada", "bob"]
 
 
 def test_groups_have_names_that_ansible_takes() -> None:
-    found = listing(reach([state("ada", "h", tags=("pilot.eu-1",))]).targets)
+    found = inventory_listing(split_by_reachability([state("ada", "h", tags=("pilot.eu-1",))]).targets)
     assert set(found) == {"_meta", "hermes", "profile_team_a", "platform_linux", "tag_pilot_eu_1"}
     assert found["_meta"]["hostvars"]["ada"]["hermes_tags"] == ["pilot.eu-1"]
     file = as_inventory_file(TARGETS.values(), {"x": 1})
@@ -140,7 +149,7 @@ def test_whatever_a_machine_sends_is_no_crash(value: object) -> None:
     ],
 )
 def test_what_ansible_says_has_a_cause_and_a_cure(said: str, unreachable: bool, cause: str) -> None:
-    found, message, cure = explain(said, unreachable=unreachable)
+    found, message, cure = explain_failure(said, unreachable=unreachable)
     assert found == cause
     assert message
     assert cure
@@ -148,17 +157,17 @@ def test_what_ansible_says_has_a_cause_and_a_cure(said: str, unreachable: bool, 
 
 def test_waves() -> None:
     sizes = parse_waves("1,10%,100%")
-    assert [len(w) for w in waves(range(50), sizes)] == [1, 5, 44]
-    assert [len(w) for w in waves(range(3), parse_waves("1, 10%"))] == [1, 1, 1]
-    assert [len(w) for w in waves(range(5), parse_waves(None))] == [5]
-    assert list(waves((), sizes)) == []
+    assert [len(w) for w in split_into_waves(range(50), sizes)] == [1, 5, 44]
+    assert [len(w) for w in split_into_waves(range(3), parse_waves("1, 10%"))] == [1, 1, 1]
+    assert [len(w) for w in split_into_waves(range(5), parse_waves(None))] == [5]
+    assert list(split_into_waves((), sizes)) == []
 
 
 @given(
     st.integers(0, 300), st.lists(st.integers(1, 100).map(lambda n: f"{n}%") | st.integers(1, 400).map(str), min_size=1)
 )
 def test_waves_ask_everybody_once_in_order(count: int, sizes: list[str]) -> None:
-    assert [i for wave in waves(range(count), sizes) for i in wave] == list(range(count))
+    assert [i for wave in split_into_waves(range(count), sizes) for i in wave] == list(range(count))
 
 
 @pytest.mark.parametrize("text", ["", "0", "x", "101%", "1,,2", "-1", "1.5"])
@@ -170,20 +179,20 @@ def test_sizes_that_are_none(text: str) -> None:
 def test_journal_knows_who_is_left(tmp_path: Path) -> None:
     path = tmp_path / "deploy.jsonl"
     with pytest.raises(NothingToResumeError):
-        Journal.resume(path)
-    with Journal.begin(path, ("ada", "bob", "cy"), "now") as journal:
+        PushJournal.resume(path)
+    with PushJournal.begin(path, ("ada", "bob", "cy"), "now") as journal:
         journal.note(Unchanged("ada", "h", 1, "fp", "u"), "d1")
         journal.note(Failed("bob", "h", "clock", "m", "c"), "d1")
     with path.open("ab") as file:
         file.write(b'{"user": "cy", "outcome": "insta')  # killed while writing
-    with Journal.resume(path) as journal:
+    with PushJournal.resume(path) as journal:
         assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("bob", "cy")
         assert journal.left({"ada": "d2", "bob": "d1", "cy": "d1"}) == ("ada", "bob", "cy")  # rendered anew
         journal.note(Installed("bob", "h", 1, "fp", "u"), "d1")
-    with Journal.resume(path) as journal:
+    with PushJournal.resume(path) as journal:
         assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("cy",)
         journal.note(Failed("ada", "h", "route", "m", "c"), "d1")
-    with Journal.resume(path) as journal:
+    with PushJournal.resume(path) as journal:
         assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("ada", "cy")
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -192,13 +201,13 @@ def test_journal_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "deploy.jsonl"
     path.write_text("hello\n")
     with pytest.raises(NothingToResumeError):
-        Journal.resume(path)
+        PushJournal.resume(path)
 
 
 def test_settings_of_ansible(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     ssh = Ssh(login="root", key=tmp_path / "key", known_hosts=tmp_path / "100%known")
-    with prepared(tmp_path, ssh, 7) as folder:
+    with prepared_folder(tmp_path, ssh, 7) as folder:
         settings = configparser.ConfigParser(interpolation=None)
         settings.read(folder / "ansible.cfg")
         arguments = settings["ssh_connection"]["ssh_args"]
@@ -208,7 +217,7 @@ def test_settings_of_ansible(tmp_path: Path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / "group_vars").resolve() == tmp_path / "group_vars"
         assert (folder / "ansible_collections/hermes/provision/galaxy.yml").is_file()
-        line = command(
+        line = playbook_command(
             Path("/a/ansible-playbook"), folder, list(TARGETS.values()), ssh, {"x": 1}, defaults={"y": 2}, check=True
         )
         assert line[:2] == ["/a/ansible-playbook", "hermes.provision.install"]
@@ -217,7 +226,9 @@ def test_settings_of_ansible(tmp_path: Path) -> None:
 
 
 def test_the_operators_own_ansible_settings_do_not_take_part(tmp_path: Path) -> None:
-    found = environment(tmp_path, {"ANSIBLE_LOG_PATH": "/x", "PROVISION_X": "1", "SSH_AUTH_SOCK": "/s", "PATH": "/bin"})
+    found = playbook_environment(
+        tmp_path, {"ANSIBLE_LOG_PATH": "/x", "PROVISION_X": "1", "SSH_AUTH_SOCK": "/s", "PATH": "/bin"}
+    )
     assert found["SSH_AUTH_SOCK"] == "/s"
     assert "ANSIBLE_LOG_PATH" not in found
     assert "PROVISION_X" not in found
@@ -236,8 +247,8 @@ def test_digests(tmp_path: Path) -> None:
 
 
 def test_words() -> None:
-    assert word(Failed("a", "h", "c", "m", "c")) == "failed"
-    assert word(Unchanged("a", "h", 1, "f", "u")) == "unchanged"
+    assert outcome_name(Failed("a", "h", "c", "m", "c")) == "failed"
+    assert outcome_name(Unchanged("a", "h", 1, "f", "u")) == "unchanged"
 
 
 PLAYBOOK = """#!{python}
@@ -269,7 +280,7 @@ time.sleep({sleeps})
 
 def played(
     folder: Path, monkeypatch: pytest.MonkeyPatch, max_failures: int | None, *, waits: bool = False, sleeps: int = 0
-) -> Result:
+) -> PushResult:
     """A deployment with a stand-in for ansible-playbook: the first machine is off, the second one slow."""
     users = ("a-off", "b-slow", "c", "d")
     for user in users:
@@ -279,8 +290,8 @@ def played(
     program.write_text(PLAYBOOK.format(python=sys.executable, waits=waits, sleeps=sleeps))
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
-    order = Order(folder, folder / "dist", max_failures=max_failures)
-    targets = reach([state(user, user) for user in users]).targets
+    order = PushOptions(folder, folder / "dist", max_failures=max_failures)
+    targets = split_by_reachability([state(user, user) for user in users]).targets
     return deploy(order, targets, None, {"PATH": str(folder)}, lambda _: None)
 
 
@@ -289,7 +300,7 @@ def test_too_many_failures_end_a_wave_midway(tmp_path: Path, monkeypatch: pytest
     began = time.monotonic()
     result = played(tmp_path, monkeypatch, 0, waits=True, sleeps=600)
     assert time.monotonic() - began < 60, "what is skipped is not waited for"
-    assert {user: word(outcome) for user, outcome in result.outcomes.items()} == {
+    assert {user: outcome_name(outcome) for user, outcome in result.outcomes.items()} == {
         "a-off": "unreachable",
         "b-slow": "installed",  # it was at work, and ended its work
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provision.detect.detector import Detector
-from provision.detect.match import Severity
+from provision.detect.match import FindingSeverity
 from provision.detect.rules.gitleaks import LARGEST_FILE, load_rules, read_rules
 from provision.detect.rules.pieces import LOWER, filler
 from provision.errors import InvalidFilesError
@@ -66,7 +66,7 @@ def test_rules_travel_to_other_processes() -> None:
     rules, _ = read_rules(RULES, "r.toml")
     copy = pickle.loads(pickle.dumps(rules))
     assert copy == rules
-    assert rules[0].severity is Severity.CRITICAL
+    assert rules[0].severity is FindingSeverity.CRITICAL
     assert rules[0].description == "Acme's token"
 
 

@@ -195,7 +195,7 @@ CAUSES = {
 }
 
 
-class Failure(Exception):
+class StepFailure(Exception):
     """One way in which a step fails: a cause that programs know, a message and a cure for people."""
 
     def __init__(self, cause, message, cure=""):
@@ -206,10 +206,10 @@ class Failure(Exception):
 
 
 def find_provision(wanted):
-    """The command to run. Raises Failure."""
+    """The command to run. Raises StepFailure."""
     if wanted:
         if not os.access(wanted, os.X_OK):
-            raise Failure("provision-missing", "there is no program %s" % wanted, CURE_MISSING)
+            raise StepFailure("provision-missing", "there is no program %s" % wanted, CURE_MISSING)
         return wanted
     home = os.environ.get("HOME", "/")
     for place in PLACES:
@@ -218,12 +218,12 @@ def find_provision(wanted):
             return path
     found = shutil.which("provision")
     if found is None:
-        raise Failure("provision-missing", "this machine has no provision", CURE_MISSING)
+        raise StepFailure("provision-missing", "this machine has no provision", CURE_MISSING)
     return found
 
 
 def run(command, arguments, timeout):
-    """Exit code, standard output and error of one command that gets no input and no terminal. Raises Failure."""
+    """Exit code, standard output and error of one command that gets no input and no terminal. Raises StepFailure."""
     environ = dict(os.environ, PROVISION_ERRORS="json", LC_ALL="C.UTF-8", PYTHONUTF8="1")
     try:
         done = subprocess.run(
@@ -236,11 +236,11 @@ def run(command, arguments, timeout):
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Failure(
+        raise StepFailure(
             "timeout", "provision did not end within %d seconds" % timeout, "look at the machine's load"
         ) from None
     except OSError as e:
-        raise Failure("provision-broken", "cannot run %s: %s" % (command, e.strerror or e), CURE_MISSING) from None
+        raise StepFailure("provision-broken", "cannot run %s: %s" % (command, e.strerror or e), CURE_MISSING) from None
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
@@ -250,14 +250,18 @@ def failure_of(code, errors):
         said = parsed(line)
         if said is not None and said.get("schema") == "provision/error/v1":
             kind, message = str(said.get("error")), str(said.get("message"))
-            return Failure(system_cause(message) or CAUSES.get(kind, "refused"), message, str(said.get("hint") or ""))
+            return StepFailure(
+                system_cause(message) or CAUSES.get(kind, "refused"), message, str(said.get("hint") or "")
+            )
     if code == 2 and "No such option" in errors:
-        return Failure("provision-too-old", "the provision on this machine does not know this request", CURE_OLD)
+        return StepFailure("provision-too-old", "the provision on this machine does not know this request", CURE_OLD)
     if system_cause(errors):
-        return Failure(system_cause(errors), "the machine cannot write: %s" % system_cause(errors).replace("-", " "))
+        return StepFailure(
+            system_cause(errors), "the machine cannot write: %s" % system_cause(errors).replace("-", " ")
+        )
     lines = [line for line in errors.splitlines() if line.strip()]
     said = [line for line in lines if line.startswith("error: ")] or lines[-1:] or ["nothing"]
-    return Failure("provision-broken", "provision ended with %d and said: %s" % (code, said[0][:300]), CURE_OLD)
+    return StepFailure("provision-broken", "provision ended with %d and said: %s" % (code, said[0][:300]), CURE_OLD)
 
 
 def system_cause(text):
@@ -290,7 +294,7 @@ def parsed(text):
 
 
 def answer(module, arguments, codes=(0, 10)):
-    """The JSON document that provision prints. Exit 10 (not as it should be) is an answer too. Raises Failure."""
+    """The JSON document that provision prints. Exit 10 (not as it should be) is an answer too. Raises StepFailure."""
     command = find_provision(module.params["command"])
     code, output, errors = run(command, arguments, module.params["timeout"])
     document = parsed(output) if code in codes else None
@@ -312,7 +316,7 @@ def installed(module):
                 arguments += ["--" + option, module.params[option]]
         said = answer(module, arguments + (["--dry-run"] if module.check_mode else []))
     except binascii.Error:
-        raise Failure("bundle-altered", "content is no base64", "give src, or the archive as it is") from None
+        raise StepFailure("bundle-altered", "content is no base64", "give src, or the archive as it is") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     result = dict((k, said.get(k)) for k in ("user", "generation", "route", "hazards", "restart", "receipt", "notes"))
@@ -412,7 +416,7 @@ def main():
             module.params["state"]
         ]
         result = step(module)
-    except Failure as e:
+    except StepFailure as e:
         module.fail_json(msg=e.message, cause=e.cause, cure=SYSTEM_CURES.get(e.cause) or e.cure)
     except OSError as e:
         cause = system_cause(str(e)) or "refused"
