@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import Problem
 from provision.fleet.names import RULES
-from provision.fleet.nearest import nearest, spelling
-from provision.formats.located import locate, place, shown
+from provision.fleet.nearest import nearest_words, spelling_hint
+from provision.formats.located import locate, place, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,9 @@ _EXPECTED = {
 }
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], root: Any, file: str, start: int) -> list[Problem]:
+def validation_problems(
+    error: ValidationError, model: type[BaseModel], root: Any, file: str, start: int
+) -> list[Problem]:
     """One problem per error of a validation, at the place inside `root` (a located mapping that begins at `start`)."""
     return [_problem(details, model, root, file, start) for details in error.errors(include_url=False)]
 
@@ -41,14 +43,17 @@ def _problem(error: ErrorDetails, model: type[BaseModel], root: Any, file: str, 
     field = _field(path)
     kind = error["type"]
     if kind == "extra_forbidden":
-        hint = spelling(str(path[-1]), fields_at(model, path[:-1]))
-        return Problem("unknown-key", f"unknown key {shown(path[-1])}", where, hint)
+        hint = spelling_hint(str(path[-1]), allowed_fields(model, path[:-1]))
+        return Problem("unknown-key", f"unknown key {quoted(path[-1])}", where, hint)
     if kind == "missing":
         return Problem("missing-key", f"'{name}' is missing", where, "every entry needs one")
     if kind in _EXPECTED:
         hint = "put it in quotes" if kind == "string_type" and not isinstance(error["input"], (list, dict)) else ""
         return Problem(
-            "wrong-type", f"{name or 'this'} must be {_EXPECTED[kind]}, not {described(error['input'])}", where, hint
+            "wrong-type",
+            f"{name or 'this'} must be {_EXPECTED[kind]}, not {describe_value(error['input'])}",
+            where,
+            hint,
         )
     table: Mapping[str, Callable[[], Problem]] = {
         "string_pattern_mismatch": lambda: _pattern(field, str(error["input"]), where),
@@ -58,7 +63,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel], root: Any, file: str, 
         return table[kind]()
     if kind == "bad_id":
         rule = RULES[field].id if field in RULES else "bad-name"
-        return Problem(rule, f"{shown(error['input'])} cannot be used: {error['msg']}", where)
+        return Problem(rule, f"{quoted(error['input'])} cannot be used: {error['msg']}", where)
     return Problem("bad-value", f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}", where)
 
 
@@ -70,13 +75,13 @@ def _field(path: list[int | str]) -> str:
     return names[0] if names else ""
 
 
-def without_echoes(problems: list[Problem]) -> list[Problem]:
+def drop_consequences(problems: list[Problem]) -> list[Problem]:
     """The same without those that only follow from an unquoted word which was refused at the same place."""
     refused = {p.place for p in problems if p.rule == "yaml-ambiguous"}
     return [p for p in problems if p.place not in refused or p.rule in _NOT_AN_ECHO]
 
 
-def fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
+def allowed_fields(model: type[BaseModel], path: list[int | str]) -> list[str]:
     """The keys allowed at a path inside a file that `model` describes."""
     from provision.fleet.models import Overrides  # noqa: PLC0415  models does not need explain, but tests import either first
 
@@ -86,7 +91,7 @@ def fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
 def _pattern(field: str, value: str, where: Any) -> Problem:
     rule = RULES.get(field)
     if rule is None:
-        return Problem("bad-value", f"{field}: {shown(value)} is not allowed here", where)
+        return Problem("bad-value", f"{field}: {quoted(value)} is not allowed here", where)
     if field == "env":
         return _env_pattern(value, where)
     if not value.strip():
@@ -102,14 +107,14 @@ def _pattern(field: str, value: str, where: Any) -> Problem:
         if field in {"id", "profile"} and suggestion != value and suggestion.isalnum()
         else rule.hint
     )
-    return Problem(rule.id, f"{shown(value)} {rule.message}", where, hint)
+    return Problem(rule.id, f"{quoted(value)} {rule.message}", where, hint)
 
 
 def _env_pattern(value: str, where: Any) -> Problem:
     if "\n" in value or "\t" in value:
         return Problem("bad-env-value", "a value of env holds a line break or a tab", where, ".env lines hold neither")
     rule = RULES["env"]
-    return Problem(rule.id, f"{shown(value)} {rule.message}", where, rule.hint)
+    return Problem(rule.id, f"{quoted(value)} {rule.message}", where, rule.hint)
 
 
 def _enum(name: str, error: ErrorDetails, where: Any) -> Problem:
@@ -118,14 +123,17 @@ def _enum(name: str, error: ErrorDetails, where: Any) -> Problem:
     value = error["input"]
     if not isinstance(value, str):
         return Problem(
-            "wrong-type", f"{name} must be one word, not {described(value)}", where, f"allowed: {', '.join(allowed)}"
+            "wrong-type",
+            f"{name} must be one word, not {describe_value(value)}",
+            where,
+            f"allowed: {', '.join(allowed)}",
         )
-    close = nearest(value, allowed)
+    close = nearest_words(value, allowed)
     hint = (f"did you mean '{close[0]}'? " if close else "") + f"allowed: {', '.join(allowed)}"
-    return Problem("bad-choice", f"{shown(value)} is no {name.rpartition('.')[2]}", where, hint)
+    return Problem("bad-choice", f"{quoted(value)} is no {name.rpartition('.')[2]}", where, hint)
 
 
-def described(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """What kind of value stands somewhere, without showing it when it may be long."""
     match value:
         case None:
@@ -135,7 +143,7 @@ def described(value: Any) -> str:
         case int() | float():
             return f"the number {str(value)[:24]}"
         case str():
-            return f"the text {shown(value)}" if value else "empty text"
+            return f"the text {quoted(value)}" if value else "empty text"
         case list():
             return "a list"
         case _:

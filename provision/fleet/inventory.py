@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Place, Problem
-from provision.fleet.explain import described
+from provision.fleet.explain import describe_value
 from provision.fleet.models import InventoryFile, Overrides, UserEntry
-from provision.fleet.nearest import spelling
+from provision.fleet.nearest import spelling_hint
 from provision.formats.csv_reader import Cell, read_csv
 from provision.formats.json_reader import read_json
-from provision.formats.located import BrokenTextError, Map, Seq, mark, place, shown
-from provision.formats.scalars import AmbiguousError, resolve
+from provision.formats.located import BrokenTextError, Map, Seq, mark, place, quoted
+from provision.formats.scalars import AmbiguousError, resolve_scalar
 from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _judge_root(root: Any, users: Users, file: str) -> None:
         message = (
             "the inventory is empty"
             if root is None
-            else f"an inventory is a mapping with `users:`, not {described(root)}"
+            else f"an inventory is a mapping with `users:`, not {describe_value(root)}"
         )
         users.problems.append(Problem("wrong-type", message, place(file, _START), hint.replace("\n ", "")))
         return
@@ -92,14 +92,17 @@ def _judge_root(root: Any, users: Users, file: str) -> None:
     for key in root:
         if key not in allowed:
             at = place(file, root.key_marks[key])
-            users.problems.append(Problem("unknown-key", f"unknown key {shown(key)}", at, spelling(key, allowed)))
+            users.problems.append(Problem("unknown-key", f"unknown key {quoted(key)}", at, spelling_hint(key, allowed)))
     if "users" not in root:
         users.problems.append(Problem("missing-key", "'users' is missing", place(file, _START), "a list of users"))
     elif not isinstance(root["users"], list):
         at = place(file, root.marks["users"])
         users.problems.append(
             Problem(
-                "wrong-type", f"users must be a list, not {described(root['users'])}", at, "write `users: []` for none"
+                "wrong-type",
+                f"users must be a list, not {describe_value(root['users'])}",
+                at,
+                "write `users: []` for none",
             )
         )
 
@@ -156,7 +159,7 @@ def _ansible_entry(host: str, at: int, variables: Map, file: str, users: Users) 
             allowed = [f if f == "hermes_home" else ANSIBLE_PREFIX + f for f in fields]
             where = place(file, variables.key_marks[name])
             users.problems.append(
-                Problem("unknown-key", f"unknown host variable {shown(name)}", where, spelling(name, allowed))
+                Problem("unknown-key", f"unknown host variable {quoted(name)}", where, spelling_hint(name, allowed))
             )
             continue
         entry.put(field, value, variables.key_marks[name], variables.marks[name])
@@ -214,16 +217,16 @@ def _refused_column(name: str, before: list[str]) -> tuple[str, str, str] | None
     free = name.startswith(("overrides.hermes.", "overrides.env.")) and all(name.split("."))
     if name in {"overrides.hermes", "overrides.env"}:
         hint = f"name the setting, such as {name}.NAME, or use a column `overrides` with JSON"
-        return "unknown-key", f"column {shown(name)} holds no single value", hint
+        return "unknown-key", f"column {quoted(name)} holds no single value", hint
     if not free and name not in fields and name not in dotted:
         allowed = [*fields, *(dotted if "." in name else [])]
-        hint = "separate columns by commas" if ";" in name else spelling(name, allowed)
-        return "unknown-key", f"unknown column {shown(name)}", hint
+        hint = "separate columns by commas" if ";" in name else spelling_hint(name, allowed)
+        return "unknown-key", f"unknown column {quoted(name)}", hint
     if name in before:
-        return "csv-duplicate", f"column {shown(name)} is there twice", ""
+        return "csv-duplicate", f"column {quoted(name)} is there twice", ""
     clash = next((b for b in before if b and (name.startswith(f"{b}.") or b.startswith(f"{name}."))), None)
     if clash:
-        return "csv-duplicate", f"columns {shown(clash)} and {shown(name)} set the same thing", "keep one of them"
+        return "csv-duplicate", f"columns {quoted(clash)} and {quoted(name)} set the same thing", "keep one of them"
     return None
 
 
@@ -270,7 +273,7 @@ def _csv_value(column: str, text: str, cell: Cell, file: str) -> Any:
         return items
     if column in _TYPED or column.startswith("overrides.hermes."):
         try:
-            return resolve(text)
+            return resolve_scalar(text)
         except AmbiguousError as e:
             raise BrokenTextError(Problem("yaml-ambiguous", str(e), place(file, cell.mark))) from e
     return text

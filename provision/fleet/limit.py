@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase, translate
 from typing import TYPE_CHECKING
 
 from provision.errors import NothingMatchedError, UsageError
-from provision.fleet.nearest import nearest
-from provision.formats.located import shown
+from provision.fleet.nearest import nearest_words
+from provision.formats.located import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,7 @@ _KINDS: dict[str, Callable[[DesiredState], Iterable[str]]] = {
 }
 
 
-def select(states: Sequence[DesiredState], patterns: Sequence[str] | None) -> tuple[DesiredState, ...]:
+def select_users(states: Sequence[DesiredState], patterns: Sequence[str] | None) -> tuple[DesiredState, ...]:
     """The users that the patterns name, in the order of `states`; everybody without patterns.
 
     Raises NothingMatchedError naming the pattern that matches nobody (an exclusion too: it is likely a slip), or when
@@ -58,7 +58,7 @@ def _matched(states: Sequence[DesiredState], wanted: str, pattern: str) -> list[
     kind, colon, name = wanted.partition(":")
     if colon and kind not in _KINDS:
         raise UsageError(
-            f"--limit: {shown(kind + ':')} is no kind of pattern", hint=f"kinds: {', '.join(k + ':' for k in _KINDS)}"
+            f"--limit: {quoted(kind + ':')} is no kind of pattern", hint=f"kinds: {', '.join(k + ':' for k in _KINDS)}"
         )
     if colon:
         words = _KINDS[kind]
@@ -70,13 +70,13 @@ def _matched(states: Sequence[DesiredState], wanted: str, pattern: str) -> list[
         known = [s.user for s in states] if not found else []
         name = wanted
     if not found:
-        raise no_match(f"--limit {pattern} matches nobody", name, known, prefix=f"{kind}:" if colon else "")
+        raise no_match_error(f"--limit {pattern} matches nobody", name, known, prefix=f"{kind}:" if colon else "")
     return found
 
 
-def no_match(message: str, wanted: str, known: Sequence[str], *, prefix: str = "") -> NothingMatchedError:
+def no_match_error(message: str, wanted: str, known: Sequence[str], *, prefix: str = "") -> NothingMatchedError:
     """The error for a name that nobody has, with the nearest names there are."""
-    close = nearest(wanted, known, 3) if len(known) <= 20_000 else []
+    close = nearest_words(wanted, known, 3) if len(known) <= 20_000 else []
     if close:
         hint = f"did you mean {' or '.join(prefix + c for c in close)}?"
     else:

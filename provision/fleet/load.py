@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.files import read_bounded
-from provision.fleet.explain import without_echoes
+from provision.fleet.explain import drop_consequences
 from provision.fleet.inventory import read_inventory
-from provision.fleet.profiles import Effective, Profiles, read_profile
+from provision.fleet.profiles import EffectiveProfiles, Profiles, read_profile
 from provision.fleet.recipients import MAX_BYTES, read_recipients
 from provision.fleet.users import RecipientsFile, Users
-from provision.formats.located import shown
+from provision.formats.located import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def load_fleet(workspace: Workspace) -> Fleet:
     gateway = workspace.settings.gateway
     profiles = Profiles({}, base_url=(gateway, workspace.places.get("gateway", Place("provision.toml"))))
     _read_profiles(workspace, profiles)
-    effective = Effective(gateway)
+    effective = EffectiveProfiles(gateway)
     problems: list[Problem] = []
     complete: dict[str, EffectiveProfile] = {}
     origins: dict[str, Mapping[str, Place]] = {}
@@ -76,7 +76,7 @@ def load_fleet(workspace: Workspace) -> Fleet:
         users = Users(file, profiles, effective, files.read)
     else:
         users = read_inventory(data, file, lambda: Users(file, profiles, effective, files.read))
-    every = dict.fromkeys([*problems, *profiles.problems, *without_echoes(users.problems)])
+    every = dict.fromkeys([*problems, *profiles.problems, *drop_consequences(users.problems)])
     ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
     extended = frozenset(layer.parent for layer in profiles.layers.values() if layer.parent)
     return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused)
@@ -130,13 +130,13 @@ class _RecipientFiles:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            return Problem("no-file", f"there is no file {shown(name)}", None, "the path is relative to the workspace")
+            return Problem("no-file", f"there is no file {quoted(name)}", None, "the path is relative to the workspace")
         if not real.is_relative_to(self._root):
-            message = f"{shown(name)} leads out of the workspace"
+            message = f"{quoted(name)} leads out of the workspace"
             return Problem(
                 "outside-workspace", message, None, "recipients are part of what is reviewed: copy the file in"
             )
         try:
             return read_recipients(read_bounded(real, MAX_BYTES), Path(name).as_posix())
         except (ProvisionError, FileNotFoundError) as e:
-            return Problem("unreadable", f"cannot read {shown(name)}: {type(e).__name__}", None)
+            return Problem("unreadable", f"cannot read {quoted(name)}: {type(e).__name__}", None)

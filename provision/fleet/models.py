@@ -57,11 +57,11 @@ Id = Annotated[
     AfterValidator(_good_id),
     WithJsonSchema({"type": "string", "pattern": names.ID, "not": {"pattern": names.ID_REFUSED}}),
 ]
-Model = Annotated[str, _text(names.MODEL)]
-Recipient = Annotated[str, _text(names.RECIPIENT)]
+ModelId = Annotated[str, _text(names.MODEL)]
+RecipientText = Annotated[str, _text(names.RECIPIENT)]
 EnvName = Annotated[str, _text(names.ENV_NAME)]
 EnvValue = Annotated[str, StringConstraints(strict=True, max_length=8192, pattern=r"^[^\n\t]*$")]
-HermesProfile = Annotated[
+HermesProfileName = Annotated[
     str,
     _text(names.HERMES_PROFILE),
     AfterValidator(_hermes_own),
@@ -69,13 +69,13 @@ HermesProfile = Annotated[
         {"type": "string", "pattern": names.HERMES_PROFILE, "not": {"pattern": names.HERMES_PROFILE_REFUSED}}
     ),
 ]
-RecipientsFile = Annotated[
+RecipientsPath = Annotated[
     str,
     _text(names.RECIPIENTS_FILE),
     AfterValidator(_inside),
     WithJsonSchema({"type": "string", "pattern": names.RECIPIENTS_FILE, "not": {"pattern": r"(^|/)\.\.(/|$)"}}),
 ]
-Home = Annotated[
+HermesHomePath = Annotated[
     str,
     StringConstraints(pattern=names.HERMES_HOME, strict=True, max_length=1024),
     WithJsonSchema({"type": "string", "pattern": names.HERMES_HOME, "maxLength": 1024}),
@@ -91,7 +91,7 @@ class Overrides(_File):
 
     description: Annotated[str, StringConstraints(strict=True, max_length=2000)] | None = None
     """What the team profile is for."""
-    model: Model | None = None
+    model: ModelId | None = None
     """Exact AIsa model id."""
     base_url: Annotated[str, _text(names.URL)] | None = None
     """The gateway's base URL; default: the workspace's `gateway`."""
@@ -103,7 +103,7 @@ class Overrides(_File):
     """The name Hermes shows; never the name of one of its built-in providers."""
     key_env: Annotated[str, _text(names.KEY_ENV)] | None = None
     """The environment variable that holds the key."""
-    fallback_models: Annotated[list[Model], Field(max_length=32)] | None = None
+    fallback_models: Annotated[list[ModelId], Field(max_length=32)] | None = None
     """Other models of the same gateway, tried in this order."""
     hermes: dict[str, Any] | None = None
     """Any other Hermes setting, merged as it is; no secrets."""
@@ -131,8 +131,8 @@ class Defaults(_File):
 
     profile: Id | None = None
     platform: Platform | None = None
-    hermes_home: Home | None = None
-    hermes_profile: HermesProfile | None = None
+    hermes_home: HermesHomePath | None = None
+    hermes_profile: HermesProfileName | None = None
     tags: Annotated[list[Annotated[str, _text(names.TAG)]], Field(max_length=64)] | None = None
     overrides: Overrides | None = None
 
@@ -151,9 +151,9 @@ class UserEntry(Defaults):
 
     id: Id
     """Unique; names the folder in dist/."""
-    recipients: Annotated[list[Recipient], Field(max_length=64)] | None = None
+    recipients: Annotated[list[RecipientText], Field(max_length=64)] | None = None
     """Who can open the bundle: public age or SSH keys. An empty list says that the user has not enrolled yet."""
-    recipients_file: RecipientsFile | None = None
+    recipients_file: RecipientsPath | None = None
     """A file of the workspace with one recipient a line, instead of `recipients`."""
     endpoint_key: Annotated[str, _text(names.ENDPOINT_KEY)] | None = None
     """The public key that signs the endpoint's receipts, as `provision enroll` prints it."""

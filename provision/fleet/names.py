@@ -36,7 +36,7 @@ HERMES_HOME = r"^(/|~/|[A-Za-z]:[\\/]|\\\\|%[A-Za-z]+%[\\/])[^\n\t]*$"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """Why a value that does not fit its field's pattern is refused."""
 
     id: str
@@ -44,35 +44,35 @@ class Rule:
     hint: str
 
 
-RULES: dict[str, Rule] = {
-    "id": Rule("bad-id", "is no user id", "a-z, 0-9, '.', '_' and '-', at most 64, not beginning with '.' or '-'"),
-    "profile": Rule("bad-id", "is no profile name", "a-z, 0-9, '.', '_' and '-': the file's name without .yaml"),
-    "extends": Rule("bad-id", "is no profile name", "a-z, 0-9, '.', '_' and '-': the file's name without .yaml"),
-    "model": Rule(
+RULES: dict[str, FieldRule] = {
+    "id": FieldRule("bad-id", "is no user id", "a-z, 0-9, '.', '_' and '-', at most 64, not beginning with '.' or '-'"),
+    "profile": FieldRule("bad-id", "is no profile name", "a-z, 0-9, '.', '_' and '-': the file's name without .yaml"),
+    "extends": FieldRule("bad-id", "is no profile name", "a-z, 0-9, '.', '_' and '-': the file's name without .yaml"),
+    "model": FieldRule(
         "bad-model", "is no model id", "copy the exact id, such as gpt-5.2; display names with blanks do not work"
     ),
-    "fallback_models": Rule("bad-model", "is no model id", "copy the exact id, such as gpt-5.2"),
-    "provider": Rule("bad-provider", "is no provider name", "a-z, 0-9, '_' and '-', at most 64"),
-    "key_env": Rule("bad-key-env", "is no name for the key's variable", "A-Z, 0-9 and '_', such as AISA_API_KEY"),
-    "env": Rule(
+    "fallback_models": FieldRule("bad-model", "is no model id", "copy the exact id, such as gpt-5.2"),
+    "provider": FieldRule("bad-provider", "is no provider name", "a-z, 0-9, '_' and '-', at most 64"),
+    "key_env": FieldRule("bad-key-env", "is no name for the key's variable", "A-Z, 0-9 and '_', such as AISA_API_KEY"),
+    "env": FieldRule(
         "bad-env-name", "is no name for an environment variable", "letters, digits and '_', not beginning with a digit"
     ),
-    "base_url": Rule("bad-url", "is no URL", "no blanks; such as https://api.aisa.one/v1"),
-    "tags": Rule("bad-tag", "is no tag", "letters, digits, '.', '_' and '-', at most 64"),
-    "host": Rule("bad-host", "is no host", "a host name or address, with user@ in front if need be"),
-    "hermes_home": Rule(
+    "base_url": FieldRule("bad-url", "is no URL", "no blanks; such as https://api.aisa.one/v1"),
+    "tags": FieldRule("bad-tag", "is no tag", "letters, digits, '.', '_' and '-', at most 64"),
+    "host": FieldRule("bad-host", "is no host", "a host name or address, with user@ in front if need be"),
+    "hermes_home": FieldRule(
         "bad-home", "is no absolute folder", "such as /home/ada/.hermes, ~/.hermes or C:\\Users\\ada\\hermes"
     ),
-    "hermes_profile": Rule("bad-hermes-profile", "is no Hermes profile name", "a-z, 0-9, '_' and '-', at most 64"),
-    "endpoint_key": Rule(
+    "hermes_profile": FieldRule("bad-hermes-profile", "is no Hermes profile name", "a-z, 0-9, '_' and '-', at most 64"),
+    "endpoint_key": FieldRule(
         "bad-endpoint-key", "is no ssh-ed25519 public key", "copy the line that `provision enroll` prints"
     ),
-    "recipients": Rule(
+    "recipients": FieldRule(
         "bad-recipient",
         "is no recipient",
         "a public key: age1…, ssh-ed25519 AAAA… or ssh-rsa AAAA…; `provision enroll` prints one",
     ),
-    "recipients_file": Rule(
+    "recipients_file": FieldRule(
         "bad-recipients-file", "is no file of the workspace", "a path relative to the workspace, with '/'"
     ),
 }

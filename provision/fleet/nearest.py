@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _FEW = 12
 
 
-def nearest(word: str, allowed: Collection[str], count: int = 1) -> list[str]:
+def nearest_words(word: str, allowed: Collection[str], count: int = 1) -> list[str]:
     """Up to `count` of the allowed words that look most like `word`, whatever the case and `-` or `_`; none when all are far."""
     if len(word) > 100:
         return []
@@ -20,9 +20,9 @@ def nearest(word: str, allowed: Collection[str], count: int = 1) -> list[str]:
     return [folded[f] for f in found]
 
 
-def spelling(word: str, allowed: Collection[str]) -> str:
+def spelling_hint(word: str, allowed: Collection[str]) -> str:
     """A hint: `did you mean 'model'? allowed: …`."""
-    found = nearest(word, allowed)
+    found = nearest_words(word, allowed)
     listed = sorted(allowed)
     rest = f" and {len(listed) - _FEW} more" if len(listed) > _FEW + 4 else ""
     known = f"allowed: {', '.join(listed[:_FEW] if rest else listed)}{rest}" if listed else "there are none yet"

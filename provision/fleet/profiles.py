@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from provision.errors import Place, Problem
 from provision.fleet.desired import ApiMode, EffectiveProfile, SecretDelivery
-from provision.fleet.explain import described, problems_of, without_echoes
+from provision.fleet.explain import describe_value, drop_consequences, validation_problems
 from provision.fleet.models import ProfileFile
 from provision.fleet.names import ID, id_refusal
-from provision.fleet.nearest import spelling
-from provision.formats.located import Map, leaves, mark, place, plain, shown
+from provision.fleet.nearest import spelling_hint
+from provision.formats.located import Map, leaves, mark, place, quoted, without_positions
 from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _ID = re.compile(ID)
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ProfileLayer:
     """One profile file on its own: its settings as written, and where."""
 
     name: str
@@ -44,7 +44,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class InheritedProfile:
     """A profile after inheritance: every setting that was set somewhere, and the place that set it."""
 
     name: str
@@ -53,36 +53,38 @@ class Settled:
     origins: Mapping[str, Place]
 
 
-def read_profile(name: str, data: bytes, file: str) -> tuple[Layer | None, list[Problem]]:
+def read_profile(name: str, data: bytes, file: str) -> tuple[ProfileLayer | None, list[Problem]]:
     """One profile file, and everything that is wrong with it; None when nothing of it can be read. Never raises."""
     refusal = id_refusal(name) if _ID.match(name) else "a-z, 0-9, '.', '_' and '-', at most 64"
-    problems = [] if refusal is None else [Problem("bad-id", f"{shown(name)} is no profile name", Place(file), refusal)]
+    problems = (
+        [] if refusal is None else [Problem("bad-id", f"{quoted(name)} is no profile name", Place(file), refusal)]
+    )
     root, found = read_yaml(data, file)
     problems += found
     if root is None and not found:
         root = Map()  # an empty file: legal, sets nothing
     if not isinstance(root, Map):
         if not found:
-            message = f"a profile is a mapping (`name: value` lines), not {described(root)}"
+            message = f"a profile is a mapping (`name: value` lines), not {describe_value(root)}"
             problems.append(Problem("wrong-type", message, place(file, mark(1, 1))))
         return None, problems
     try:
         ProfileFile.model_validate(root)
     except ValidationError as e:
-        problems += problems_of(e, ProfileFile, root, file, mark(1, 1))
-    return Layer(name, file, root), without_echoes(problems)
+        problems += validation_problems(e, ProfileFile, root, file, mark(1, 1))
+    return ProfileLayer(name, file, root), drop_consequences(problems)
 
 
 @dataclass(slots=True)
 class Profiles:
     """All profiles of a workspace. `broken` are those whose files have errors: users of them are not judged further."""
 
-    layers: dict[str, Layer]
-    broken: dict[str, Layer | None] = field(default_factory=dict)
+    layers: dict[str, ProfileLayer]
+    broken: dict[str, ProfileLayer | None] = field(default_factory=dict)
     base_url: tuple[str, Place] = ("", Place("provision.toml"))
     """The workspace's gateway, for profiles that name none, and where it is set."""
     problems: list[Problem] = field(default_factory=list)
-    _settled: dict[str, Settled | None] = field(default_factory=dict)
+    _settled: dict[str, InheritedProfile | None] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -97,14 +99,14 @@ class Profiles:
             if layer and isinstance(parent, str) and _ID.match(parent) and not known:
                 self._no_parent(layer, parent)
 
-    def _no_parent(self, layer: Layer, parent: str) -> None:
+    def _no_parent(self, layer: ProfileLayer, parent: str) -> None:
         where = place(layer.file, layer.settings.marks["extends"])
-        hint = spelling(parent, [name for name in self.names if name != layer.name])
-        self.problems.append(Problem("unknown-profile", f"there is no profile {shown(parent)}", where, hint))
+        hint = spelling_hint(parent, [name for name in self.names if name != layer.name])
+        self.problems.append(Problem("unknown-profile", f"there is no profile {quoted(parent)}", where, hint))
 
-    def settle(self, name: str) -> Settled | None:
+    def settle(self, name: str) -> InheritedProfile | None:
         """A profile after inheritance; None when it, or one it extends, is broken, missing or in a circle (reported once)."""
-        chain: list[Layer] = []
+        chain: list[ProfileLayer] = []
         at: str | None = name
         while at is not None and at not in self._settled:
             layer = self.layers.get(at)
@@ -120,7 +122,7 @@ class Profiles:
             self._settled[layer.name] = parent
         return self._settled[name]
 
-    def _refuse(self, chain: list[Layer], at: str) -> None:
+    def _refuse(self, chain: list[ProfileLayer], at: str) -> None:
         for layer in chain:
             self._settled[layer.name] = None
         if not chain or at in self.broken:
@@ -135,12 +137,12 @@ class Profiles:
         self.problems.append(Problem("extends-cycle", message, where, "take one `extends` out"))
 
 
-def _inherit(layer: Layer, parent: Settled | None) -> Settled:
+def _inherit(layer: ProfileLayer, parent: InheritedProfile | None) -> InheritedProfile:
     own = Map()
     for key, value in layer.settings.items():
         if key != "extends":
             own.put(key, value, layer.settings.key_marks[key], layer.settings.marks[key])
-    values = merged(parent.values if parent else {}, own)
+    values = merge_settings(parent.values if parent else {}, own)
     origins = dict(parent.origins) if parent else {}
     for path, at in leaves(own):
         stale = path + "."
@@ -151,10 +153,10 @@ def _inherit(layer: Layer, parent: Settled | None) -> Settled:
             origins.pop(above, None)  # a value that became a mapping
             above = above.rpartition(".")[0]
         origins[path] = place(layer.file, at)
-    return Settled(layer.name, layer.file, values, origins)
+    return InheritedProfile(layer.name, layer.file, values, origins)
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge_settings(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `over` laid on: mappings merge deeply, lists and values replace, null takes away. Both stay as they are."""
     result = dict(base)
     for key, value in over.items():
@@ -162,9 +164,9 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             result.pop(key, None)
         elif isinstance(value, dict):
             below = result.get(key)
-            result[key] = merged(below if isinstance(below, dict) else {}, value)
+            result[key] = merge_settings(below if isinstance(below, dict) else {}, value)
         else:
-            result[key] = plain(value)
+            result[key] = without_positions(value)
     return result
 
 
@@ -176,7 +178,7 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-class Effective:
+class EffectiveProfiles:
     """Makes effective profiles, one object for equal ones.
 
     Mappings inside come sorted by key, so that what is rendered never depends on who happened to be listed first.
@@ -187,11 +189,11 @@ class Effective:
         self._by_override: dict[tuple[str, str], EffectiveProfile | None] = {}
         self._by_content: dict[tuple[str, str], EffectiveProfile] = {}
 
-    def of(self, settled: Settled, overrides: Mapping[str, Any] | None = None) -> EffectiveProfile | None:
+    def of(self, settled: InheritedProfile, overrides: Mapping[str, Any] | None = None) -> EffectiveProfile | None:
         """The effective profile of a settled one with a user's overrides; None when no model is set."""
         key = (settled.name, json.dumps(overrides, sort_keys=True) if overrides else "")
         if key not in self._by_override:
-            self._by_override[key] = self._made(settled.name, merged(settled.values, overrides or {}))
+            self._by_override[key] = self._made(settled.name, merge_settings(settled.values, overrides or {}))
         return self._by_override[key]
 
     def _made(self, name: str, values: dict[str, Any]) -> EffectiveProfile | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import Place, Problem
 from provision.fleet.names import RECIPIENT, RULES
-from provision.formats.located import BrokenTextError, decoded
+from provision.formats.located import BrokenTextError, decode_utf8
 
 if TYPE_CHECKING:
     from provision.fleet.users import RecipientsFile
@@ -19,7 +19,7 @@ MAX_BYTES = 65_536
 def read_recipients(data: bytes, file: str) -> RecipientsFile | Problem:
     """The recipients of a file with the place of each, or the first problem of it. Never raises."""
     try:
-        text = decoded(data, file)
+        text = decode_utf8(data, file)
     except BrokenTextError as e:
         return e.problem
     found: list[str] = []

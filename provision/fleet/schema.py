@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import UsageError
 from provision.fleet.models import InventoryFile, ProfileFile
-from provision.fleet.nearest import spelling
+from provision.fleet.nearest import spelling_hint
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,7 +18,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema(name: str) -> dict[str, Any]:
     """The schema of `profile` or `inventory`; accepts what the loader accepts as to structure. Raises UsageError."""
     if name not in _FILES:
-        raise UsageError(f"there is no schema {name!r}", hint=spelling(name, list(_FILES)))
+        raise UsageError(f"there is no schema {name!r}", hint=spelling_hint(name, list(_FILES)))
     schema = _tidy(_FILES[name].model_json_schema(mode="validation"))
     return {"$schema": DIALECT, "$id": f"urn:hermes-provision:{name}:v1", **schema}
 

@@ -22,8 +22,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from provision.errors import Place, Problem
 from provision.fleet.names import RECIPIENT, RULES
-from provision.fleet.nearest import spelling
-from provision.formats.located import BrokenTextError, decoded, place, position_of, shown
+from provision.fleet.nearest import spelling_hint
+from provision.formats.located import BrokenTextError, decode_utf8, place, position_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +133,7 @@ def read_settings(data: bytes, file: str) -> tuple[Settings, list[Problem], Mapp
     With problems, the settings are what remains when the wrong values are left out.
     """
     try:
-        text = decoded(data, file).replace("\r\n", "\n")
+        text = decode_utf8(data, file).replace("\r\n", "\n")
         values = tomllib.loads(text)
     except BrokenTextError as e:
         return Settings.model_construct(), [e.problem], {}
@@ -186,9 +186,9 @@ def _problem(error: ErrorDetails, text: str, file: str) -> Problem:
     key = str(error["loc"][0]) if error["loc"] else ""
     variable = PREFIX + key.upper()
     if error["type"] == "extra_forbidden":
-        hint = spelling(key, list(Settings.model_fields))
+        hint = spelling_hint(key, list(Settings.model_fields))
         return Problem(
-            "unknown-key", f"unknown key {shown(key)}", place(file, position_of(text, _offset(text, key))), hint
+            "unknown-key", f"unknown key {quoted(key)}", place(file, position_of(text, _offset(text, key))), hint
         )
     if any(name.upper() == variable for name in os.environ):
         where = Place(f"environment variable {variable}")

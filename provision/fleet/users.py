@@ -10,17 +10,17 @@ from pydantic import ValidationError
 
 from provision.errors import Place, Problem, Severity
 from provision.fleet.desired import DesiredState, Platform
-from provision.fleet.explain import described, problems_of
+from provision.fleet.explain import describe_value, validation_problems
 from provision.fleet.models import Defaults, UserEntry
-from provision.fleet.nearest import nearest, spelling
+from provision.fleet.nearest import nearest_words, spelling_hint
 from provision.fleet.origins import EMPTY, Origins, PathTuples
-from provision.formats.located import Map, leaves, locate, place, shown
+from provision.formats.located import Map, leaves, locate, place, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from provision.fleet.desired import EffectiveProfile
-    from provision.fleet.profiles import Effective, Profiles, Settled
+    from provision.fleet.profiles import EffectiveProfiles, InheritedProfile, Profiles
 
 RecipientsFile = tuple[tuple[str, ...], "Mapping[str, Place]"]
 """The recipients in a file, and the place of each (`recipients.0` …)."""
@@ -32,7 +32,7 @@ class Users:
 
     file: str
     profiles: Profiles
-    effective: Effective
+    effective: EffectiveProfiles
     recipients_file: Callable[[str, Place], RecipientsFile | Problem]
     defaults: Map = field(default_factory=Map)
     states: list[DesiredState] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Users:
         try:
             Defaults.model_validate(defaults)
         except ValidationError as e:
-            for problem in problems_of(e, Defaults, defaults, self.file, at):
+            for problem in validation_problems(e, Defaults, defaults, self.file, at):
                 self.problems.append(_not_a_default(problem, defaults))
             return
         self.defaults = defaults
@@ -65,14 +65,14 @@ class Users:
         """Judge one entry; it becomes a state when nothing is wrong with it."""
         if not isinstance(entry, Map):
             hint = "such as {id: ada, profile: base, recipients: [age1…]}"
-            message = f"a user is a mapping (`name: value` lines), not {described(entry)}"
+            message = f"a user is a mapping (`name: value` lines), not {describe_value(entry)}"
             self.problems.append(Problem("wrong-type", message, place(self.file, at), hint))
             return
         known = self._new_id(entry)
         try:
             UserEntry.model_validate(entry)
         except ValidationError as e:
-            self.problems += problems_of(e, UserEntry, entry, self.file, at)
+            self.problems += validation_problems(e, UserEntry, entry, self.file, at)
             self._cross_check(entry, {str(error["loc"][0]) for error in e.errors(include_url=False) if error["loc"]})
             return
         if known:
@@ -82,7 +82,7 @@ class Users:
         """What can still be said of an entry with errors, so that one run tells everything."""
         if "id" in wrong or "id" not in entry:
             return
-        misspelt = any(nearest(key, ("recipients", "recipients_file")) for key in wrong)
+        misspelt = any(nearest_words(key, ("recipients", "recipients_file")) for key in wrong)
         if not misspelt and not wrong & {"recipients", "recipients_file"}:
             self._recipients(entry)
         if "host" not in wrong:
@@ -98,7 +98,7 @@ class Users:
         first = self._ids.setdefault(user.casefold(), at)
         if first == at:
             return True
-        message = f"user {shown(user)} is listed twice"
+        message = f"user {quoted(user)} is listed twice"
         hint = f"first at {place(self.file, first)}; ids are unique whatever the case"
         self.problems.append(Problem("duplicate-id", message, place(self.file, at), hint))
         return False
@@ -172,12 +172,12 @@ class Users:
                 entry,
                 "id",
                 "no-recipients",
-                f"user {shown(user)} has no recipients: nobody could open the bundle",
+                f"user {quoted(user)} has no recipients: nobody could open the bundle",
                 hint=hint,
             )
             return None
         if not listed:
-            message = f"user {shown(user)} has not enrolled yet: nothing can be sealed for them"
+            message = f"user {quoted(user)} has not enrolled yet: nothing can be sealed for them"
             hint = "`provision enroll` on the user's machine prints the recipient"
             self._problem(entry, "recipients", "not-enrolled", message, hint=hint, severity=Severity.WARNING)
         return tuple(dict.fromkeys(listed)), EMPTY
@@ -189,19 +189,19 @@ class Users:
         key = (host.casefold(), self._value(entry, "hermes_home"), self._value(entry, "hermes_profile"))
         first = self._hosts.setdefault(key, entry["id"])
         if first != entry["id"]:
-            message = f"host {shown(host)} is listed twice: {shown(first)} has it too"
+            message = f"host {quoted(host)} is listed twice: {quoted(first)} has it too"
             hint = "two users of one machine need a hermes_home of their own each"
             self._problem(entry, "host", "host-twice", message, hint=hint)
 
-    def _profile(self, entry: Map) -> tuple[EffectiveProfile, Settled] | None:
+    def _profile(self, entry: Map) -> tuple[EffectiveProfile, InheritedProfile] | None:
         name = self._value(entry, "profile")
         if name is None:
             self._problem(
                 entry,
                 "id",
                 "missing-key",
-                f"user {shown(entry['id'])} has no profile",
-                hint=spelling("", self.profiles.names),
+                f"user {quoted(entry['id'])} has no profile",
+                hint=spelling_hint("", self.profiles.names),
             )
             return None
         if not self._known_profile(entry, name):
@@ -223,25 +223,25 @@ class Users:
             return True
         if name not in self.profiles.broken:
             at = locate(entry, ["profile"], 0) or locate(self.defaults, ["profile"], 0)
-            hint = spelling(name, self.profiles.names)
+            hint = spelling_hint(name, self.profiles.names)
             self.problems.append(
-                Problem("unknown-profile", f"there is no profile {shown(name)}", place(self.file, at), hint)
+                Problem("unknown-profile", f"there is no profile {quoted(name)}", place(self.file, at), hint)
             )
         return False
 
-    def _no_model(self, entry: Map, settled: Settled) -> None:
+    def _no_model(self, entry: Map, settled: InheritedProfile) -> None:
         removed = locate(entry, ["overrides", "model"], 0)
         known = (settled.name, removed)
         if known in self._without_model:
             return
         self._without_model.add(known)
         where = place(self.file, removed) if removed else settled.origins.get("model", Place(settled.file, 1, 1))
-        message = f"profile {shown(settled.name)} sets no model, and user {shown(entry['id'])} needs one"
+        message = f"profile {quoted(settled.name)} sets no model, and user {quoted(entry['id'])} needs one"
         self.problems.append(
             Problem("no-model", message, where, "set `model:` here, in a profile it extends, or in overrides")
         )
 
-    def _base(self, settled: Settled) -> Mapping[str, Place]:
+    def _base(self, settled: InheritedProfile) -> Mapping[str, Place]:
         base = self._bases.get(settled.name)
         if base is None:
             shared = dict(settled.origins)

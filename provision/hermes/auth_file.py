@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from provision.hermes.config.naming import normalised_name
-from provision.hermes.removed import Removed, shown
+from provision.hermes.config.naming import normalized_name
+from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 _TOKENS = ("access_token", "api_key", "refresh_token", "agent_key")
 
 
-def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple[Removed, ...]]:
+def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
     """The file without keys of its own for these providers (names without `custom:`), and what was taken out.
 
     The same bytes come back when there is nothing to do, and when Hermes itself could not read the file (it then starts
@@ -28,12 +28,12 @@ def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple
     pools = store.get("credential_pool") if isinstance(store, dict) else None
     if data is None or not isinstance(pools, dict):
         return data, ()
-    names = {normalised_name(name) for name in providers}
-    removed: list[Removed] = []
+    names = {normalized_name(name) for name in providers}
+    removed: list[RemovedSetting] = []
     for pool, entries in pools.items():
         if (
             not pool.lower().startswith("custom:")
-            or normalised_name(pool) not in names
+            or normalized_name(pool) not in names
             or not isinstance(entries, list)
         ):
             continue
@@ -41,13 +41,15 @@ def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple
             if _holds_key(entry):
                 token = next((str(entry[k]) for k in _TOKENS if entry.get(k)), "")
                 why = "a key in the credential pool beats the provisioned one"
-                removed.append(Removed("auth.json", f"credential_pool.{pool}[{i}]", why, shown("key", token)))
+                removed.append(
+                    RemovedSetting("auth.json", f"credential_pool.{pool}[{i}]", why, masked_value("key", token))
+                )
         pools[pool] = [entry for entry in entries if not _holds_key(entry)]
     if not removed:
         return data, ()
-    for pool in [p for p, entries in pools.items() if entries == [] and normalised_name(p) in names]:
+    for pool in [p for p, entries in pools.items() if entries == [] and normalized_name(p) in names]:
         del pools[pool]
-    return dumped(store, data), tuple(removed)
+    return dump_in_layout(store, data), tuple(removed)
 
 
 def _holds_key(entry: Any) -> bool:
@@ -57,7 +59,7 @@ def _holds_key(entry: Any) -> bool:
     return source.startswith("manual") or any(entry.get(key) for key in _TOKENS)
 
 
-def dumped(store: Any, like: bytes) -> bytes:
+def dump_in_layout(store: Any, like: bytes) -> bytes:
     """JSON in the layout of the file it came from; Hermes' own, when that cannot be told."""
     original = json.loads(like)
     end = "\n" if like.endswith(b"\n") else ""

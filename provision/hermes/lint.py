@@ -1,6 +1,6 @@
 """What Hermes 0.19 would refuse, misread or be led astray by in one user's desired state: offline, before anything is built.
 
-`judge` yields problems with the place that set the value. It says plainly what a chosen way of working cannot prevent;
+`lint_desired_state` yields problems with the place that set the value. It says plainly what a chosen way of working cannot prevent;
 base URLs, models and API modes against the gateway's catalogue are judged elsewhere (`provision.aisa.lint`).
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from provision.detect.shapes import placeholder, secret_like
+from provision.detect.shapes import has_secret, is_placeholder
 from provision.errors import Problem, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile, Platform, SecretDelivery
-from provision.hermes.config.naming import normalised_name
+from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import v0_19 as facts
 
@@ -61,7 +61,7 @@ _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
-def judge(state: DesiredState) -> Iterator[Problem]:
+def lint_desired_state(state: DesiredState) -> Iterator[Problem]:
     """Every problem of one user's desired state that Hermes makes one; none of the messages holds a value that may be secret."""
     profile, at = state.profile, state.origin
     yield from _provider(profile, at)
@@ -77,11 +77,11 @@ def judge(state: DesiredState) -> Iterator[Problem]:
 
 def _provider(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
     name, place = profile.provider, at("provider")
-    if normalised_name(name) in facts.RESERVED_PROVIDERS:
+    if normalized_name(name) in facts.RESERVED_PROVIDERS:
         hint = "choose a name of your own, such as aisa"
         yield Problem(
             "provider-built-in",
-            f"Hermes has a provider {normalised_name(name)!r} of its own and would use that",
+            f"Hermes has a provider {normalized_name(name)!r} of its own and would use that",
             place,
             hint,
         )
@@ -111,7 +111,7 @@ def _texts(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
 
 def _held(field: str, text: str, place: Place) -> Iterator[Problem]:
     """A secret or a reference in a place that must hold neither."""
-    if secret_like(text):
+    if has_secret(text):
         hint = "take it out, replace that key, and put the new one into the vault: `provision keys import`"
         yield Problem("secret", f"{field} holds what looks like a secret", place, hint)
     if _TEMPLATE.search(text):
@@ -214,7 +214,7 @@ def _env(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         elif name.endswith("_BASE_URL") or name in (*facts.PROXY_ENV, *facts.TRUST_ENV, *facts.MODEL_ENV_ELSEWHERE):
             message = f"{field} changes how some of Hermes' requests travel"
             yield Problem("env-route", message, place, "keep it only if that is what you want", Severity.WARNING)
-        if secret_like(value) or (_SECRET_SETTING.search(name) and value and not placeholder(value)):
+        if has_secret(value) or (_SECRET_SETTING.search(name) and value and not is_placeholder(value)):
             yield Problem(
                 "secret",
                 f"{field} holds what looks like a secret",

@@ -14,12 +14,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.auth_file import dumped
-from provision.hermes.config.draft import dotted
+from provision.hermes.auth_file import dump_in_layout
+from provision.hermes.config.draft import dotted_path
 from provision.hermes.config.merge import MergeError, change_config
-from provision.hermes.config.naming import URL_KEYS, endpoint, normalised_name
-from provision.hermes.env.parsers import read_raw
-from provision.hermes.removed import Removed
+from provision.hermes.config.naming import URL_KEYS, host_and_port, normalized_name
+from provision.hermes.env.parsers import read_env_raw
+from provision.hermes.removed_setting import RemovedSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -42,7 +42,7 @@ _ON_HOLD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Swap:
+class KeyReplacement:
     """One key's replacement. `new` None: it must not stand on disk, and copies in `.env` and `auth.json` go.
 
     `provider` and `base_url` are those of the bundle: where the new key may be sent.
@@ -61,19 +61,19 @@ class Swap:
 
     def here(self, url: object) -> bool:
         """Whether an address is the gateway's."""
-        return endpoint(url) == endpoint(self.base_url)
+        return host_and_port(url) == host_and_port(self.base_url)
 
 
 @dataclass(frozen=True, slots=True)
-class Swapped:
+class ReplacedFile:
     """A file after the swap: what was replaced (as entries of the report), and where the old key had to stay, and why."""
 
     data: bytes | None = field(repr=False)
-    replaced: tuple[Removed, ...] = ()
+    replaced: tuple[RemovedSetting, ...] = ()
     left: tuple[str, ...] = ()
 
 
-def find_old(files: Iterable[bytes | None], is_old: Callable[[str], bool]) -> str | None:
+def find_old_key(files: Iterable[bytes | None], is_old: Callable[[str], bool]) -> str | None:
     """The old key, recognised by its fingerprint among all words of these files; None when no copy is left."""
     seen: set[bytes] = set()
     for data in files:
@@ -88,40 +88,40 @@ def find_old(files: Iterable[bytes | None], is_old: Callable[[str], bool]) -> st
     return None
 
 
-def swap_config(data: bytes | None, swap: Swap, file: str) -> Swapped:
+def replace_in_config(data: bytes | None, swap: KeyReplacement, file: str) -> ReplacedFile:
     """Every copy in a `config.yaml` as a reference; `file` is how the report calls it.
 
     A file that Hermes cannot read, or that cannot be changed without a risk, stays, and is named.
     """
     if not data or swap.old.encode() not in data:
-        return Swapped(data)
-    replaced: list[Removed] = []
+        return ReplacedFile(data)
+    replaced: list[RemovedSetting] = []
     left: list[str] = []
 
     def change(draft: Draft) -> None:
         for path, text in list(_texts(draft.data, ())):
             if _holds(text, swap.old):
                 if reason := _elsewhere(draft.data, path, text, swap):
-                    left.append(f"{file}: {dotted(path)} holds the replaced key, {reason}")
+                    left.append(f"{file}: {dotted_path(path)} holds the replaced key, {reason}")
                     continue
                 draft.set(path, _exchanged(text, swap.old, f"${{{swap.key_env}}}"))
-                replaced.append(_told(file, dotted(path), f"now ${{{swap.key_env}}}"))
+                replaced.append(_told(file, dotted_path(path), f"now ${{{swap.key_env}}}"))
 
     try:
         changed = change_config(data, change)
     except MergeError as e:
-        return Swapped(data, (), (f"{file} holds the replaced key and cannot be changed: {e.message}",))
+        return ReplacedFile(data, (), (f"{file} holds the replaced key and cannot be changed: {e.message}",))
     if not replaced and not left:
         left.append(f"{file} holds the replaced key outside of any setting (a comment): nothing uses it")
-    return Swapped(changed.data, tuple(replaced), tuple(left))
+    return ReplacedFile(changed.data, tuple(replaced), tuple(left))
 
 
-def swap_env(data: bytes | None, swap: Swap, file: str) -> Swapped:
+def replace_in_env(data: bytes | None, swap: KeyReplacement, file: str) -> ReplacedFile:
     """Every copy in a `.env` under a name that goes to the gateway; comments stay as they are."""
     if not data or swap.old.encode() not in data:
-        return Swapped(data)
-    values = read_raw(data)
-    replaced: list[Removed] = []
+        return ReplacedFile(data)
+    values = read_env_raw(data)
+    replaced: list[RemovedSetting] = []
     left: list[str] = []
     names = {name for name, value in values.items() if value and _holds(value, swap.old)}
     ours = {name for name in names if _sent_here(name, values, swap)}
@@ -137,20 +137,20 @@ def swap_env(data: bytes | None, swap: Swap, file: str) -> Swapped:
             replaced.append(_told(file, name, swap.becomes))
         else:
             left.append(f"{file}: {name} holds the replaced key, and Hermes sends that variable to another host")
-    return Swapped(b"".join(lines), tuple(replaced), tuple(left))
+    return ReplacedFile(b"".join(lines), tuple(replaced), tuple(left))
 
 
-def swap_auth(data: bytes | None, swap: Swap, file: str) -> Swapped:
+def replace_in_auth(data: bytes | None, swap: KeyReplacement, file: str) -> ReplacedFile:
     """Every copy in the credential pools of an `auth.json` that serve the gateway."""
     if not data or swap.old.encode() not in data:
-        return Swapped(data)
+        return ReplacedFile(data)
     try:
         store = json.loads(data)
         pools = store["credential_pool"]
         entries = [(name, at, entry) for name, pool in pools.items() for at, entry in enumerate(pool)]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return Swapped(data, (), (f"{file} holds the replaced key in a place that Hermes 0.19 does not know",))
-    replaced: list[Removed] = []
+        return ReplacedFile(data, (), (f"{file} holds the replaced key in a place that Hermes 0.19 does not know",))
+    replaced: list[RemovedSetting] = []
     left: list[str] = []
     gone: list[Any] = []
     for name, at, entry in entries:
@@ -158,7 +158,7 @@ def swap_auth(data: bytes | None, swap: Swap, file: str) -> Swapped:
         where = f"credential_pool.{name}[{at}]"
         if not tokens:
             continue
-        if not (swap.here(entry["base_url"]) if entry.get("base_url") else normalised_name(name) == swap.provider):
+        if not (swap.here(entry["base_url"]) if entry.get("base_url") else normalized_name(name) == swap.provider):
             left.append(f"{file}: {where} holds the replaced key, for another host")
         elif swap.new is None:
             gone.append(entry)
@@ -169,10 +169,10 @@ def swap_auth(data: bytes | None, swap: Swap, file: str) -> Swapped:
                 entry.pop(key, None)
             replaced.append(_told(file, where, swap.becomes))
     if not replaced:
-        return Swapped(data, (), tuple(left))
+        return ReplacedFile(data, (), tuple(left))
     for name in pools:
         pools[name] = [entry for entry in pools[name] if not any(entry is each for each in gone)]
-    return Swapped(dumped(store, data), tuple(replaced), tuple(left))
+    return ReplacedFile(dump_in_layout(store, data), tuple(replaced), tuple(left))
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -186,7 +186,7 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*path, number))
 
 
-def _elsewhere(data: Any, path: Path, text: str, swap: Swap) -> str:
+def _elsewhere(data: Any, path: Path, text: str, swap: KeyReplacement) -> str:
     """Why the text at `path` would be sent to another host than the gateway; empty when it would not."""
     if "://" in text and not swap.here(_first_url(text)):
         return "in an address of another host"
@@ -198,11 +198,11 @@ def _elsewhere(data: Any, path: Path, text: str, swap: Swap) -> str:
         ]
         if urls:
             return "" if all(swap.here(url) for url in urls) else "for another host"
-        provider = normalised_name(mapping.get("provider") or "")
+        provider = normalized_name(mapping.get("provider") or "")
         if provider not in _OWN_PROVIDERS and provider != swap.provider:
             return f"for the provider {provider}"
-    if path[0] == "providers" and len(path) > 1 and normalised_name(path[1]) != swap.provider:
-        return f"for the provider {normalised_name(path[1])}"
+    if path[0] == "providers" and len(path) > 1 and normalized_name(path[1]) != swap.provider:
+        return f"for the provider {normalized_name(path[1])}"
     return ""
 
 
@@ -221,7 +221,7 @@ def _first_url(text: str) -> str:
     return found.group() if found else text
 
 
-def _sent_here(name: str, values: Mapping[str, str | None], swap: Swap) -> bool:
+def _sent_here(name: str, values: Mapping[str, str | None], swap: KeyReplacement) -> bool:
     """Whether a variable's value goes to the gateway: ours by name, or its own base URL says so."""
     if name == swap.key_env or "AISA" in name.upper():
         return True
@@ -250,5 +250,5 @@ def _bounded(old: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9_-]){re.escape(old)}(?![A-Za-z0-9_-])")
 
 
-def _told(file: str, where: str, now: str) -> Removed:
-    return Removed(file, where, f"a copy of the replaced key: {now}", "****")
+def _told(file: str, where: str, now: str) -> RemovedSetting:
+    return RemovedSetting(file, where, f"a copy of the replaced key: {now}", "****")

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provision.hermes.env.dotenv import EnvFileError, check_value, emit, read, read_lines
-from provision.hermes.env.known_names import KNOWN_ENV
-from provision.hermes.env.repair import repaired
+from provision.hermes.env.dotenv import check_value, format_env
+from provision.hermes.env.parsers import EnvFileError, read_env, read_env_lines
+from provision.hermes.env.startup_repair import repair_env
+from provision.hermes.facts.v0_19_env_names import KNOWN_ENV
 
 pytestmark = pytest.mark.acceptance
 
@@ -90,15 +91,15 @@ def test_read_and_repair_equal_hermes_own(data: bytes, tmp_path_factory: pytest.
     home = tmp_path_factory.getbasetemp() / "hermes-dotenv"
     home.mkdir(exist_ok=True)
     try:
-        ours = read(data, {"HERMES_HOME": str(home), "OUTER": "o"})
+        ours = read_env(data, {"HERMES_HOME": str(home), "OUTER": "o"})
     except EnvFileError:
         with pytest.raises(ValueError):
             _hermes(home, data)
         return
     loaded, left, own = _hermes(home, data)
-    assert left == repaired(data)
+    assert left == repair_env(data)
     assert ours == loaded
-    assert read_lines(data) == own
+    assert read_env_lines(data) == own
 
 
 @RELAXED
@@ -108,6 +109,6 @@ def test_both_parsers_of_hermes_read_what_was_emitted(
 ) -> None:
     home = tmp_path_factory.getbasetemp() / "hermes-emit"
     home.mkdir(exist_ok=True)
-    loaded, left, own = _hermes(home, emit(values))
+    loaded, left, own = _hermes(home, format_env(values))
     assert loaded == own == values
-    assert left == emit(values)
+    assert left == format_env(values)

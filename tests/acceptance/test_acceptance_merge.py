@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.hermes.config.merge import clean_auth, merge_config
+from provision.hermes.auth_file import clean_auth
+from provision.hermes.config.merge import merge_config
 
 pytestmark = pytest.mark.acceptance
 

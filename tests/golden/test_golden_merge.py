@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from provision.hermes.config.merge import clean_auth, merge_config
+from provision.hermes.auth_file import clean_auth
+from provision.hermes.config.merge import merge_config
 
 HERE = Path(__file__).parent
 NEW = HERE / "render_settings" / "config.yaml"

@@ -10,7 +10,8 @@ import yaml
 
 from provision.errors import Place
 from provision.fleet.desired import ApiMode, DesiredState, EffectiveProfile, Platform, SecretDelivery
-from provision.hermes.rendering.render import Templates, render_config, render_managed_env, render_welcome
+from provision.hermes.rendering.render import render_config, render_managed_env, render_welcome
+from provision.hermes.rendering.templates import Templates
 
 HERE = Path(__file__).parent
 TEMPLATES = Templates.load(HERE.parent.parent / "templates")

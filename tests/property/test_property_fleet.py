@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provision.fleet.models import UserEntry
-from provision.fleet.profiles import merged, read_profile
+from provision.fleet.profiles import merge_settings, read_profile
 from provision.fleet.settings import read_settings
 from provision.formats.csv_reader import read_csv
 from provision.formats.json_reader import read_json
@@ -158,9 +158,9 @@ MAPS = st.dictionaries(
 
 @given(MAPS, MAPS)
 def test_merging_twice_is_merging_once_and_leaves_no_null(base: dict[str, object], over: dict[str, object]) -> None:
-    start = merged({}, base)
-    once = merged(start, over)
-    assert merged(once, over) == once
+    start = merge_settings({}, base)
+    once = merge_settings(start, over)
+    assert merge_settings(once, over) == once
     assert "None" not in repr(once)
 
 

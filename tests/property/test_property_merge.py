@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provision.fleet.desired import EffectiveProfile
-from provision.hermes.config.draft import same, unshared
+from provision.hermes.config.draft import copy_unshared, same_value
 from provision.hermes.config.merge import MergeError, merge_config
-from provision.hermes.rendering.render import Templates, render_config
+from provision.hermes.rendering.render import render_config
+from provision.hermes.rendering.templates import Templates
 
 TEMPLATES = Templates.load(Path(__file__).parent.parent.parent / "templates")
 PROFILE = EffectiveProfile(
@@ -135,7 +136,7 @@ def test_route_is_ours_and_own_settings_survive(given_: tuple[dict[str, Any], by
     assert after["_config_version"] == max(data.get("_config_version", 0), 33)
     assert "CUSTOM_BASE_URL" not in after
     for key in OWN:
-        assert same(after.get(key), data.get(key))
+        assert same_value(after.get(key), data.get(key))
         assert (key in after) == (key in data)
     again = merge_config(merged.data, NEW, NEW)
     assert again.data == merged.data
@@ -180,5 +181,5 @@ def test_any_bytes_are_merged_or_refused_with_a_name(current: bytes) -> None:
 
 def test_unshared_has_no_shared_parts() -> None:
     shared = [1]
-    copy = unshared({"a": shared, "b": shared})
+    copy = copy_unshared({"a": shared, "b": shared})
     assert copy["a"] is not copy["b"]

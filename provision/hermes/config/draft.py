@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from provision.hermes.removed import Removed, shown
+from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 Path = tuple[str | int, ...]
 ABSENT: Any = object()
 """No such key: distinct from null."""
 
 
-class Change(NamedTuple):
+class ConfigChange(NamedTuple):
     """`value` is ABSENT for a removal."""
 
     path: Path
@@ -26,9 +26,9 @@ class Draft:
     """Values of one `config.yaml`, changed key by key; `removed` lists what was the user's and is gone."""
 
     def __init__(self, data: dict[Any, Any], file: str) -> None:
-        self.data = unshared(data)
-        self.changes: list[Change] = []
-        self.removed: list[Removed] = []
+        self.data = copy_unshared(data)
+        self.changes: list[ConfigChange] = []
+        self.removed: list[RemovedSetting] = []
         self._file = file
 
     def get(self, *path: str | int) -> Any:
@@ -48,17 +48,17 @@ class Draft:
 
     def set(self, path: Path, value: Any) -> None:
         """Put a value; the mappings on the way must exist. Nothing is logged when it is there already."""
-        if same(self.get(*path), value):
+        if same_value(self.get(*path), value):
             return
-        self.get(*path[:-1])[path[-1]] = unshared(value)
-        self.changes.append(Change(path, unshared(value)))
+        self.get(*path[:-1])[path[-1]] = copy_unshared(value)
+        self.changes.append(ConfigChange(path, copy_unshared(value)))
 
     def delete(self, path: Path) -> None:
         """Take a value out; absent is fine."""
         if self.get(*path) is ABSENT:
             return
         del self.get(*path[:-1])[path[-1]]
-        self.changes.append(Change(path, ABSENT))
+        self.changes.append(ConfigChange(path, ABSENT))
 
     def take(self, path: Path, why: str) -> None:
         """`delete` something of the user's, and list it."""
@@ -69,30 +69,30 @@ class Draft:
 
     def list_(self, path: Path, value: Any, why: str) -> None:
         """Note in `removed` what stood at a path."""
-        self.removed.append(Removed(self._file, dotted(path), why, shown(str(path[-1]), value)))
+        self.removed.append(RemovedSetting(self._file, dotted_path(path), why, masked_value(str(path[-1]), value)))
 
 
-def dotted(path: Path) -> str:
+def dotted_path(path: Path) -> str:
     """`providers.aisa.api_key`, `custom_providers[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
 
 
-def unshared(value: Any) -> Any:
+def copy_unshared(value: Any) -> Any:
     """A copy in which no two places are the same object (anchors make PyYAML share them)."""
     if isinstance(value, dict):
-        return {key: unshared(item) for key, item in value.items()}
+        return {key: copy_unshared(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [unshared(item) for item in value]
+        return [copy_unshared(item) for item in value]
     return value
 
 
-def same(one: Any, two: Any) -> bool:
+def same_value(one: Any, two: Any) -> bool:
     """Equality as a configuration means it: 1, 1.0 and true differ, NaN equals itself."""
     if one is ABSENT or two is ABSENT:
         return one is two
     if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(same(item, two[key]) for key, item in one.items())
+        return one.keys() == two.keys() and all(same_value(item, two[key]) for key, item in one.items())
     if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(map(same, one, two))
+        return len(one) == len(two) and all(map(same_value, one, two))
     return type(one) is type(two) and bool(one == two or (one != one and two != two))  # noqa: PLR0124  NaN

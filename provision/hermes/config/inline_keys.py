@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.detect.shapes import aisa_shaped, placeholder
-from provision.hermes.config.draft import ABSENT, Draft, Path, dotted
-from provision.hermes.config.naming import INLINE_KEYS, KEY_ENV_KEYS, effective_url, endpoint, normalised_name
+from provision.detect.shapes import aisa_shaped, is_placeholder
+from provision.hermes.config.draft import ABSENT, Draft, Path, dotted_path
+from provision.hermes.config.naming import INLINE_KEYS, KEY_ENV_KEYS, effective_url, host_and_port, normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import v0_19 as facts
 
@@ -26,7 +26,7 @@ _GATEWAY_KEY = "AISA_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedKeys:
     """What was taken out: `env` are the variables that `.env` must define, `places` where the keys stood, `left` what could
     not be moved, and why."""
 
@@ -35,7 +35,7 @@ class Moved:
     left: tuple[str, ...] = ()
 
 
-def take_inline(draft: Draft, env: Mapping[str, str], *, by_name: bool = True) -> Moved:
+def move_inline_keys(draft: Draft, env: Mapping[str, str], *, by_name: bool = True) -> MovedKeys:
     """Replace every literal key in the draft by a reference. `env` is what `.env` defines already.
 
     With `by_name` False also entries that could name a variable get `${NAME}`, for homes where only that keeps the route.
@@ -47,10 +47,10 @@ def take_inline(draft: Draft, env: Mapping[str, str], *, by_name: bool = True) -
         name = _name_for(path, entry, value, {**env, **new})
         reason = check_value(name, value)
         if reason:
-            left.append(f"{dotted((*path, key))}: {reason}")
+            left.append(f"{dotted_path((*path, key))}: {reason}")
             continue
         new[name] = value
-        places.append(dotted((*path, key)))
+        places.append(dotted_path((*path, key)))
         if by_name and path[0] in _NAMED:
             draft.delete((*path, key))
             for other in KEY_ENV_KEYS:
@@ -59,7 +59,7 @@ def take_inline(draft: Draft, env: Mapping[str, str], *, by_name: bool = True) -
             draft.set((*path, "key_env"), name)
         else:
             draft.set((*path, key), f"${{{name}}}")
-    return Moved({n: v for n, v in new.items() if env.get(n) != v}, tuple(places), tuple(left))
+    return MovedKeys({n: v for n, v in new.items() if env.get(n) != v}, tuple(places), tuple(left))
 
 
 def name_endpoint(draft: Draft) -> str | None:
@@ -70,7 +70,7 @@ def name_endpoint(draft: Draft) -> str | None:
     """
     model = draft.mapping("model")
     url, key = model.get("base_url"), model.get("api_key")
-    place = endpoint(url)
+    place = host_and_port(url)
     if (
         str(model.get("provider")).strip().lower() != "custom"
         or place is None
@@ -105,7 +105,7 @@ def _entry_at(draft: Draft, url: str) -> tuple[Path, str] | None:
     legacy = draft.get("custom_providers")
     for i, entry in enumerate(legacy if isinstance(legacy, list) else []):
         if isinstance(entry, dict) and entry.get("name") and effective_url(entry).rstrip("/") == url.rstrip("/"):
-            return ("custom_providers", i), normalised_name(entry["name"])
+            return ("custom_providers", i), normalized_name(entry["name"])
     return None
 
 
@@ -114,7 +114,7 @@ def _literals(draft: Draft) -> Iterator[tuple[Path, str, dict[Any, Any]]]:
     for path, entry in _entries(draft):
         for key in sorted(INLINE_KEYS & entry.keys()):
             value = entry[key]
-            if isinstance(value, str) and len(value) >= _SHORTEST and "$" not in value and not placeholder(value):
+            if isinstance(value, str) and len(value) >= _SHORTEST and "$" not in value and not is_placeholder(value):
                 yield path, key, entry
 
 
@@ -137,7 +137,7 @@ def _name_for(path: Path, entry: Mapping[str, Any], value: str, env: Mapping[str
         if held == value and name.endswith("_API_KEY"):
             return name
     wanted = [str(entry[key]) for key in KEY_ENV_KEYS if isinstance(entry.get(key), str)]
-    place = endpoint(entry.get("base_url") or effective_url(entry))
+    place = host_and_port(entry.get("base_url") or effective_url(entry))
     if aisa_shaped(value) or (place and (place[0] == "aisa.one" or place[0].endswith(".aisa.one"))):
         wanted.append(_GATEWAY_KEY)
     called = entry.get("name") or (path[-1] if isinstance(path[-1], str) and len(path) > 1 else place and place[0])

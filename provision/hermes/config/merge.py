@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING, Any
 from yaml import YAMLError
 
 from provision.errors import Place
-from provision.hermes.auth_file import clean_auth
-from provision.hermes.config.draft import Draft, same
-from provision.hermes.config.hijacks import Ours, clear, keep_other_endpoint
-from provision.hermes.config.roundtrip import replay
-from provision.hermes.config.splice import UnusualError, splice
-from provision.hermes.config.three_way import apply_new, retire_last
-from provision.hermes.config.yaml11 import YamlError, parse
-from provision.hermes.removed import Removed
+from provision.hermes.config.conflicts import ProvisionedProvider, keep_other_endpoint, remove_conflicts
+from provision.hermes.config.draft import Draft, same_value
+from provision.hermes.config.roundtrip import replay_changes
+from provision.hermes.config.splice import UnusualError, splice_changes
+from provision.hermes.config.three_way import apply_rendering, retire_previous
+from provision.hermes.config.yaml11 import YamlError, parse_yaml11
+from provision.hermes.removed_setting import RemovedSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = ["MergeError", "Merged", "Removed", "change_config", "clean_auth", "clean_config", "merge_config"]
 
 FILE = "config.yaml"
 SIZE_LIMIT_BYTES = 512 << 10
@@ -42,7 +39,7 @@ class Merged:
     """A merged `config.yaml`. `pools` are the provider names whose credential pools serve our gateway: for `clean_auth`."""
 
     data: bytes
-    removed: tuple[Removed, ...] = ()
+    removed: tuple[RemovedSetting, ...] = ()
     notes: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
 
@@ -54,8 +51,8 @@ def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     MergeError, with the line, for a file that is not YAML to Hermes, says a key twice, is enormous, or is written so
     unusually that it cannot be changed without a risk to what the user set.
     """
-    wanted = parse(new, "the rendering").data
-    pools: tuple[str, ...] = (Ours.of(wanted).name,)
+    wanted = parse_yaml11(new, "the rendering").data
+    pools: tuple[str, ...] = (ProvisionedProvider.of(wanted).name,)
     if current is None or not current.strip(b"\xef\xbb\xbf \t\r\n"):
         return Merged(new, pools=pools)
     text, data = _read(current)
@@ -71,9 +68,9 @@ def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     if moved:
         notes = (*notes, f"the endpoint that stood in model: is kept as providers.{moved}, with its key")
     wanted["_config_version"] = _newer(data.get("_config_version"), wanted["_config_version"])
-    retire_last(draft, before, wanted)
-    apply_new(draft, wanted, before)
-    pools = clear(draft, wanted)
+    retire_previous(draft, before, wanted)
+    apply_rendering(draft, wanted, before)
+    pools = remove_conflicts(draft, wanted)
     if not draft.changes:
         return Merged(current, pools=pools)
     result = _written(text, draft)
@@ -85,15 +82,15 @@ def clean_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
 
     `last` is our previous rendering when it went into this file. Raises MergeError, like `merge_config`.
     """
-    wanted = parse(new, "the rendering").data
+    wanted = parse_yaml11(new, "the rendering").data
     text, data = _read(current or b"")
     if current is None or data is None:
-        return Merged(current or b"", pools=(Ours.of(wanted).name,))
+        return Merged(current or b"", pools=(ProvisionedProvider.of(wanted).name,))
     before, note = _last(last)
     notes = (note,) if note else ()
     draft = Draft(data, FILE)
-    retire_last(draft, before, {})
-    pools = clear(draft, wanted)
+    retire_previous(draft, before, {})
+    pools = remove_conflicts(draft, wanted)
     if not draft.changes:
         return Merged(current, pools=pools)
     return Merged(_styled(_written(text, draft), current), tuple(draft.removed), notes, pools)
@@ -119,7 +116,7 @@ def _read(current: bytes) -> tuple[str, Any]:
         line = current[: e.start].count(b"\n") + 1
         raise MergeError("the file is not UTF-8 text, so Hermes ignores it", place=Place(FILE, line)) from None
     try:
-        parsed = parse(text, FILE)
+        parsed = parse_yaml11(text, FILE)
     except YamlError as e:
         hint = e.hint or "Hermes ignores this file as it is; mend it or move it away, and run the same command again"
         raise MergeError(e.message, place=e.place, hint=hint) from None
@@ -137,7 +134,7 @@ def _last(last: bytes | None) -> tuple[dict[str, Any], str]:
     if not last:
         return {}, ""
     try:
-        data = parse(last, "the last rendering").data
+        data = parse_yaml11(last, "the last rendering").data
     except YamlError:
         data = None
     if isinstance(data, dict):
@@ -153,14 +150,14 @@ def _newer(have: Any, ours: int) -> int:
 def _written(text: str, draft: Draft) -> str:
     """The text with the draft's changes, proven to mean to Hermes what the draft says."""
     try:
-        result = splice(text, draft.changes)
+        result = splice_changes(text, draft.changes)
         if _means(result, draft.data):
             return result
     except (UnusualError, YAMLError, YamlError):
         pass  # flow style or anchors: ruamel carries those, at the price of some of the user's formatting
     hint = "anchors or unusual YAML stand where a setting has to change: write that part out plainly and try again"
     try:
-        result = replay(text, draft.changes)
+        result = replay_changes(text, draft.changes)
         if _means(result, draft.data):
             return result
     except YamlError as e:
@@ -170,8 +167,8 @@ def _written(text: str, draft: Draft) -> str:
 
 def _means(text: str, data: dict[str, Any]) -> bool:
     """Whether Hermes reads exactly `data` from `text`."""
-    parsed = parse(text, FILE)
-    return not parsed.duplicates and same(parsed.data, data)
+    parsed = parse_yaml11(text, FILE)
+    return not parsed.duplicates and same_value(parsed.data, data)
 
 
 def _styled(text: str, like: bytes) -> bytes:

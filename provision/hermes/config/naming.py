@@ -20,7 +20,7 @@ KEY_ENV_KEYS = ("key_env", "api_key_env", "keyEnv", "apiKeyEnv")
 MODE_KEYS = ("api_mode", "transport", "apiMode")
 
 
-def normalised_name(name: object) -> str:
+def normalized_name(name: object) -> str:
     """A provider's name as Hermes compares it: ` AIsa Gateway` is `aisa-gateway`; `custom:` in front does not count."""
     return str(name).strip().lower().replace(" ", "-").removeprefix("custom:")
 
@@ -30,7 +30,7 @@ def effective_url(entry: Mapping[str, Any]) -> str:
     return next((str(entry[key]).strip() for key in URL_KEYS if entry.get(key)), "")
 
 
-def endpoint(url: object) -> tuple[str, int] | None:
+def host_and_port(url: object) -> tuple[str, int] | None:
     """Host and port of an address, for telling whether two entries reach the same gateway; None when it has none."""
     try:
         parts = urlsplit(str(url).strip())

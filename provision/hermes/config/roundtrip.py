@@ -18,8 +18,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from provision.hermes.config.draft import ABSENT, Change, Path
-from provision.hermes.config.yaml11 import YamlError, scalar
+from provision.hermes.config.draft import ABSENT, ConfigChange, Path
+from provision.hermes.config.yaml11 import YamlError, dump_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,13 @@ class _Representer(RoundTripRepresenter):
     """Writes floats so that PyYAML reads them as floats."""
 
     def represent_plain_float(self, value: float) -> Any:
-        return self.represent_scalar("tag:yaml.org,2002:float", scalar(value))
+        return self.represent_scalar("tag:yaml.org,2002:float", dump_scalar(value))
 
 
 _Representer.add_representer(float, _Representer.represent_plain_float)
 
 
-def replay(text: str, changes: Sequence[Change]) -> str:
+def replay_changes(text: str, changes: Sequence[ConfigChange]) -> str:
     """`text` with these changes made to it. Raises YamlError when ruamel cannot carry the text."""
     yaml = _dialect(text)
     try:
@@ -90,7 +90,7 @@ def _shared(tree: Any) -> set[int]:
     return {key for key, count in seen.items() if count > 1}
 
 
-def _make(tree: Any, change: Change, shared: set[int]) -> None:
+def _make(tree: Any, change: ConfigChange, shared: set[int]) -> None:
     holder = _holder(tree, change.path[:-1], shared)
     step = change.path[-1]
     if change.value is ABSENT:
@@ -118,6 +118,6 @@ def _native(value: Any) -> Any:
         return CommentedMap((_native(key), _native(item)) for key, item in value.items())
     if isinstance(value, list):
         return CommentedSeq(map(_native, value))
-    if isinstance(value, str) and scalar(value) != value:
+    if isinstance(value, str) and dump_scalar(value) != value:
         return DoubleQuotedScalarString(value)
     return value

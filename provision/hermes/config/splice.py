@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from provision.hermes.config.draft import ABSENT, Change, Path, unshared
-from provision.hermes.config.yaml11 import block, flow, scalar
+from provision.hermes.config.draft import ABSENT, ConfigChange, Path, copy_unshared
+from provision.hermes.config.yaml11 import dump_block, dump_flow, dump_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ class UnusualError(Exception):
     """The text is written in a way that lines cannot be changed one by one."""
 
 
-def splice(text: str, changes: Sequence[Change]) -> str:
+def splice_changes(text: str, changes: Sequence[ConfigChange]) -> str:
     """`text` with these changes; line ends must be plain. Raises UnusualError."""
     for change in changes:
         if not text.endswith("\n"):
@@ -59,7 +59,7 @@ def _flow_above(root: yaml.Node, path: Path) -> int | None:
     return None
 
 
-def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, change: Change) -> None:
+def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, change: ConfigChange) -> None:
     """Write a `{…}` anew, on one line, with the change made in it."""
     node = _find(root, change.path[:depth])
     start, end = node.start_mark, node.end_mark
@@ -68,7 +68,7 @@ def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, chan
     holder = value = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe loader
     for step in change.path[:depth]:
         value = value[step]
-    holder = value = unshared(value)
+    holder = value = copy_unshared(value)
     for step in change.path[depth:-1]:
         holder = holder[step]
     if change.value is ABSENT:
@@ -76,7 +76,7 @@ def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, chan
     else:
         holder[change.path[-1]] = change.value
     first, last = lines[start.line], lines[end.line]
-    lines[start.line : end.line + 1] = [first[: start.column] + flow(value) + last[end.column :]]
+    lines[start.line : end.line + 1] = [first[: start.column] + dump_flow(value) + last[end.column :]]
 
 
 def _find(root: yaml.Node, path: Path) -> yaml.Node:
@@ -165,7 +165,7 @@ def _set(lines: list[str], root: yaml.Node, path: Path, value: Any) -> None:
     )
     if one_line and old.end_mark.column > old.start_mark.column and not (isinstance(value, dict | list) and value):
         line = lines[old.start_mark.line]
-        lines[old.start_mark.line] = line[: old.start_mark.column] + flow(value) + line[old.end_mark.column :]
+        lines[old.start_mark.line] = line[: old.start_mark.column] + dump_flow(value) + line[old.end_mark.column :]
         return
     before = lines[key.start_mark.line][: key.start_mark.column]
     if before.strip() not in ("", "-"):
@@ -177,9 +177,9 @@ def _set(lines: list[str], root: yaml.Node, path: Path, value: Any) -> None:
 def _rendered(key: str | int, value: Any, column: int) -> list[str]:
     pad = " " * column
     if isinstance(value, dict) and value:
-        lines = [f"{pad}{scalar(key)}:", *block(value, column + 2).split("\n")]
+        lines = [f"{pad}{dump_scalar(key)}:", *dump_block(value, column + 2).split("\n")]
     elif isinstance(value, list) and value:
-        lines = [f"{pad}{scalar(key)}:", *(f"{pad}- {flow(item)}" for item in value)]
+        lines = [f"{pad}{dump_scalar(key)}:", *(f"{pad}- {dump_flow(item)}" for item in value)]
     else:
-        lines = [f"{pad}{scalar(key)}: {flow(value)}"]
+        lines = [f"{pad}{dump_scalar(key)}: {dump_flow(value)}"]
     return [line + "\n" for line in lines]

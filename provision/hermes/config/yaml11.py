@@ -30,7 +30,7 @@ class YamlError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate:
+class DuplicateKey:
     """A key that stands twice in one mapping, and where it stands the second time."""
 
     key: str
@@ -38,15 +38,15 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedYaml:
     """What a YAML text means to Hermes, and the keys of which Hermes ignores the first."""
 
     data: Any
-    duplicates: tuple[Duplicate, ...] = ()
+    duplicates: tuple[DuplicateKey, ...] = ()
     anchors: bool = False
 
 
-def parse(text: bytes | str, name: str) -> Parsed:
+def parse_yaml11(text: bytes | str, name: str) -> ParsedYaml:
     """The document in `text`; `name` is the file as the user knows it. An empty file is None.
 
     Raises YamlError for anything PyYAML refuses and for what the module says. Messages never quote the file's values.
@@ -57,7 +57,7 @@ def parse(text: bytes | str, name: str) -> Parsed:
     try:
         node = loader.get_single_node()
         duplicates, anchors = _inspect(node, name) if node is not None else ((), False)
-        return Parsed(loader.construct_document(node) if node is not None else None, duplicates, anchors)
+        return ParsedYaml(loader.construct_document(node) if node is not None else None, duplicates, anchors)
     except yaml.MarkedYAMLError as e:
         raise YamlError(_problem(e), hint=_cure(e), place=_place(name, e.problem_mark or e.context_mark)) from None
     except yaml.reader.ReaderError as e:
@@ -83,11 +83,11 @@ def _cure(error: yaml.MarkedYAMLError) -> str:
     return "indent with spaces, never with tabs" if "\\t" in str(error.problem) else ""
 
 
-def _inspect(root: yaml.Node, name: str) -> tuple[tuple[Duplicate, ...], bool]:
+def _inspect(root: yaml.Node, name: str) -> tuple[tuple[DuplicateKey, ...], bool]:
     """Duplicate keys, and whether any node is used twice; raises for recursion, depth and blow-up."""
     sizes: dict[int, int] = {}
     open_: set[int] = set()
-    found: list[Duplicate] = []
+    found: list[DuplicateKey] = []
     shared = False
 
     def size(node: yaml.Node, depth: int) -> int:
@@ -114,7 +114,7 @@ def _inspect(root: yaml.Node, name: str) -> tuple[tuple[Duplicate, ...], bool]:
     return tuple(found), shared
 
 
-def _duplicates(node: yaml.MappingNode, name: str) -> list[Duplicate]:
+def _duplicates(node: yaml.MappingNode, name: str) -> list[DuplicateKey]:
     seen: set[tuple[str, str]] = set()
     found = []
     for key, _ in node.value:
@@ -122,7 +122,7 @@ def _duplicates(node: yaml.MappingNode, name: str) -> list[Duplicate]:
             continue
         mark = (key.tag, key.value)
         if mark in seen:
-            found.append(Duplicate(str(key.value), _place(name, key.start_mark)))
+            found.append(DuplicateKey(str(key.value), _place(name, key.start_mark)))
         seen.add(mark)
     return found
 
@@ -132,7 +132,7 @@ _WORDS = frozenset("y n yes no on off true false null nan inf infinity".split())
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-def scalar(value: object) -> str:
+def dump_scalar(value: object) -> str:
     """A scalar as YAML that versions 1.1 and 1.2 both read as exactly `value`: text is quoted unless beyond doubt.
 
     Raises TypeError for what no configuration holds.
@@ -157,32 +157,32 @@ def scalar(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no YAML form here")
 
 
-def flow(value: object) -> str:
+def dump_flow(value: object) -> str:
     """Any value on one line: `{a: 1, b: [x, y]}`; valid after `key: ` and in a list."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_inside(key)}: {_inside(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return "[" + ", ".join(map(_inside, value)) + "]"
-    return scalar(value)
+    return dump_scalar(value)
 
 
 def _inside(value: object) -> str:
-    text = flow(value)
+    text = dump_flow(value)
     return f'"{text}"' if isinstance(value, str) and ":" in text and not text.startswith('"') else text
 
 
-def block(value: Mapping[str, object], indent: int = 0) -> str:
+def dump_block(value: Mapping[str, object], indent: int = 0) -> str:
     """A mapping as indented lines, without a last newline; an empty one is an empty text."""
     lines = []
     for key, item in value.items():
         if isinstance(item, Mapping) and item:
-            lines.append(" " * indent + f"{scalar(key)}:")
-            lines.append(block(item, indent + 2))
+            lines.append(" " * indent + f"{dump_scalar(key)}:")
+            lines.append(dump_block(item, indent + 2))
         elif isinstance(item, Sequence) and not isinstance(item, str | bytes) and item:
-            lines.append(" " * indent + f"{scalar(key)}:")
-            lines += [" " * indent + f"- {flow(entry)}" for entry in item]
+            lines.append(" " * indent + f"{dump_scalar(key)}:")
+            lines += [" " * indent + f"- {dump_flow(entry)}" for entry in item]
         else:
-            lines.append(" " * indent + f"{scalar(key)}: {flow(item)}")
+            lines.append(" " * indent + f"{dump_scalar(key)}: {dump_flow(item)}")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """The `.env` of a Hermes home: what may be written to it, and how to change one that is already there.
 
 Only values on which both of Hermes' parsers agree are ever written; everything else is refused with the reason. A
-user's own lines stay byte for byte: `edit` touches the lines of the names it is given and nothing else, and gives up
+user's own lines stay byte for byte: `edit_env` touches the lines of the names it is given and nothing else, and gives up
 with an error when the result would not be read back as meant.
 """
 
@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dotenv.parser import parse_stream
 
-from provision.hermes.env.parsers import EnvFileError, read, read_lines, read_raw
-from provision.hermes.env.repair import decoded, is_utf16, is_utf32, repaired, repaired_lines
-from provision.hermes.removed import Removed, shown
+from provision.hermes.env.parsers import EnvFileError, read_env_lines, read_env_raw
+from provision.hermes.env.startup_repair import decode_env, is_utf16, is_utf32, repair_env, repair_lines
+from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-
-__all__ = ["Edited", "EnvFileError", "check_value", "edit", "emit", "read", "read_lines", "read_raw"]
 
 VALUE_LIMIT_CHARS = 8192
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -31,11 +29,11 @@ _ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditedEnv:
     """A `.env` after an edit: its bytes, what of the user's was replaced or taken out, and remarks for the report."""
 
     data: bytes
-    removed: tuple[Removed, ...] = ()
+    removed: tuple[RemovedSetting, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -52,12 +50,12 @@ def check_value(name: str, value: str) -> str | None:
         blank = "white space or a line break" if any(map(str.isspace, value)) else "characters"
         return f"the value holds {blank} that Hermes' parsers read differently (allowed: A-Z a-z 0-9 . _ ~ + / = : @ -)"
     line = f"{name}={value}\n"
-    if repaired_lines([line]) != [line]:
+    if repair_lines([line]) != [line]:
         return "the value holds the name of a Hermes variable before a `=`, and Hermes would cut the line in two"
     return None
 
 
-def emit(values: Mapping[str, str]) -> bytes:
+def format_env(values: Mapping[str, str]) -> bytes:
     """`NAME=value` lines in the order given: UTF-8 without BOM, LF, a newline at the end.
 
     Raises EnvFileError that names the variable and the reason, never the value.
@@ -69,7 +67,7 @@ def emit(values: Mapping[str, str]) -> bytes:
     return "".join(f"{name}={value}\n" for name, value in values.items()).encode()
 
 
-def edit(data: bytes | None, set_: Mapping[str, str], remove: Collection[str] = ()) -> Edited:
+def edit_env(data: bytes | None, set_: Mapping[str, str], remove: Collection[str] = ()) -> EditedEnv:
     """Set and remove variables; every other line stays as it is, byte for byte, and keeps its value.
 
     Several lines of one of our names become one, where the first stood; new names go to the end. A BOM is dropped
@@ -77,13 +75,13 @@ def edit(data: bytes | None, set_: Mapping[str, str], remove: Collection[str] = 
     added. A name that is in both `set_` and `remove` is set. Raises EnvFileError, changing nothing, when a value may not
     be written, the encoding is beyond repair, or Hermes would not read the result as meant.
     """
-    emit(set_)
+    format_env(set_)
     gone = frozenset(remove) - set_.keys()
     if not data:
-        return Edited(emit(set_))
+        return EditedEnv(format_env(set_))
     text, encoding, notes = _opened(data)
     attempts = [text]
-    healed = decoded(repaired(text.encode(encoding)))[0]
+    healed = decode_env(repair_env(text.encode(encoding)))[0]
     if healed != text:
         attempts.append(healed)
     for attempt in attempts:
@@ -91,7 +89,7 @@ def edit(data: bytes | None, set_: Mapping[str, str], remove: Collection[str] = 
         result = changed.encode(encoding if attempt is text else "utf-8")
         if _reads_as_meant(data, result, set_, gone):
             more = ("the .env was put right as Hermes itself would have done",) if attempt is not text else ()
-            return Edited(result, tuple(removed), notes + more)
+            return EditedEnv(result, tuple(removed), notes + more)
     raise EnvFileError(
         "this .env cannot be changed so that Hermes reads it right: a quote in it is never closed, or a line is garbled",
         hint="mend the file by hand (one NAME=value a line, quotes in pairs) and run the same command again",
@@ -108,7 +106,7 @@ def _opened(data: bytes) -> tuple[str, str, tuple[str, ...]]:
             return data.decode("utf-16"), "utf-8", ("the .env was UTF-16 and is UTF-8 now",)
         except UnicodeDecodeError as e:
             raise EnvFileError("this .env begins like UTF-16 and is not", hint=hint) from e
-    text, encoding = decoded(data)
+    text, encoding = decode_env(data)
     notes: tuple[str, ...] = ()
     if text.startswith("\ufeff"):
         text = text.lstrip("\ufeff")
@@ -142,10 +140,10 @@ def _pieces(text: str, ours: Collection[str]) -> Iterator[_Piece]:
         yield _Piece(before, body, name if name in ours else None, line)
 
 
-def _edited(text: str, set_: Mapping[str, str], gone: Collection[str]) -> tuple[str, list[Removed]]:
+def _edited(text: str, set_: Mapping[str, str], gone: Collection[str]) -> tuple[str, list[RemovedSetting]]:
     ours = set_.keys() | set(gone)
     newline = "\r\n" if "\r\n" in text else "\n"
-    removed: list[Removed] = []
+    removed: list[RemovedSetting] = []
     placed: set[str] = set()
     for _ in range(_ROUNDS):  # a multi-line value of ours may uncover lines that matter: look again until it is quiet
         out, again = [], False
@@ -188,22 +186,26 @@ def _first_line(body: str) -> tuple[str, str]:
     return first, following if "=" in following else ""
 
 
-def _replaced(name: str, line: str, number: int, set_: Mapping[str, str]) -> Iterator[Removed]:
+def _replaced(name: str, line: str, number: int, set_: Mapping[str, str]) -> Iterator[RemovedSetting]:
     value = line.partition("=")[2].strip().strip("'\"")
     if name not in set_:
-        yield Removed(".env", f"line {number}: {name}", "would change where Hermes sends requests", shown(name, value))
+        yield RemovedSetting(
+            ".env", f"line {number}: {name}", "would change where Hermes sends requests", masked_value(name, value)
+        )
     elif value != set_[name]:
-        yield Removed(".env", f"line {number}: {name}", "replaced by the provisioned value", shown(name, value))
+        yield RemovedSetting(
+            ".env", f"line {number}: {name}", "replaced by the provisioned value", masked_value(name, value)
+        )
 
 
 def _reads_as_meant(before: bytes, after: bytes, set_: Mapping[str, str], gone: Collection[str]) -> bool:
     """Both parsers read our values, nothing that had to go is left, and every value of the user's is the same."""
-    raw, lines = read_raw(after), read_lines(after)
+    raw, lines = read_env_raw(after), read_env_lines(after)
     if any(raw.get(name) != value or lines.get(name) != value for name, value in set_.items()):
         return False
     if any(raw.get(name) is not None or name in lines for name in gone):
         return False
     ours = set_.keys() | set(gone)
-    known = {name.lstrip("\ufeff"): value for name, value in read_raw(before).items()}
+    known = {name.lstrip("\ufeff"): value for name, value in read_env_raw(before).items()}
     known.pop("", None)  # a BOM before a comment reads as a name of its own
     return all(name in raw and raw[name] == value for name, value in known.items() if name not in ours)

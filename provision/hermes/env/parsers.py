@@ -15,7 +15,7 @@ from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
 from provision.errors import ProvisionError
-from provision.hermes.env.repair import decoded, repaired, repaired_lines
+from provision.hermes.env.startup_repair import decode_env, repair_env, repair_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ class EnvFileError(ProvisionError):
     """A `.env` line cannot be written, or a `.env` file cannot be changed, so that Hermes reads what is meant."""
 
 
-def read(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
+def read_env(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
     """What loading this `.env` puts into the process environment of Hermes 0.19, given the environment it starts in.
 
     As Hermes does it: start-up repair (`hermes_cli/env_loader.py`), then python-dotenv with override and interpolation,
@@ -56,16 +56,16 @@ def read(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
     return loaded
 
 
-def read_raw(data: bytes) -> dict[str, str | None]:
-    """As `read`, but with `${…}` unresolved and names without `=` as None: what the file itself says."""
+def read_env_raw(data: bytes) -> dict[str, str | None]:
+    """As `read_env`, but with `${…}` unresolved and names without `=` as None: what the file itself says."""
     return dict(_bindings(data))
 
 
-def read_lines(data: bytes) -> dict[str, str]:
+def read_env_lines(data: bytes) -> dict[str, str]:
     """What Hermes' own line parser (`hermes_cli/config.py`, `load_env`) reads from the same file."""
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     found = {}
-    for full in repaired_lines(list(io.StringIO(text, newline=None))):
+    for full in repair_lines(list(io.StringIO(text, newline=None))):
         line = full.strip()
         if line and not line.startswith("#") and "=" in line:
             name, _, value = line.removeprefix("export ").partition("=")
@@ -74,7 +74,7 @@ def read_lines(data: bytes) -> dict[str, str]:
 
 
 def _bindings(data: bytes) -> list[tuple[str, str | None]]:
-    opened = io.StringIO(decoded(repaired(data))[0], newline=None)
+    opened = io.StringIO(decode_env(repair_env(data))[0], newline=None)
     return [(b.key, b.value) for b in parse_stream(opened) if b.key is not None]
 
 

@@ -12,25 +12,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.detect.shapes import placeholder
+from provision.detect.shapes import is_placeholder
 from provision.fleet.desired import ApiMode, Platform
-from provision.hermes.env.dotenv import EnvFileError, emit
+from provision.hermes.env.dotenv import format_env
+from provision.hermes.env.parsers import EnvFileError
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.rendering.lint import judge_config
+from provision.hermes.rendering.config_check import check_config
 from provision.hermes.rendering.templates import CONFIG, WELCOME, TemplateError, Templates
 
 if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState, EffectiveProfile
-
-__all__ = [
-    "Rendering",
-    "TemplateError",
-    "Templates",
-    "render_config",
-    "render_env",
-    "render_managed_env",
-    "render_welcome",
-]
 
 _NO_DIGEST = "cfg_" + "0" * 32  # begins with a letter: no YAML reader takes it for a number
 _HOMES = {Platform.LINUX: "~/.hermes", Platform.MACOS: "~/.hermes", Platform.WINDOWS: r"%LOCALAPPDATA%\hermes"}
@@ -52,7 +43,7 @@ def render_config(profile: EffectiveProfile, templates: Templates) -> Rendering:
     do what the profile says.
     """
     text = templates.render(CONFIG, _config_values(profile))
-    data = judge_config(text, profile, templates, _NO_DIGEST)
+    data = check_config(text, profile, templates, _NO_DIGEST)
     body = {name: value for name, value in data.items() if name != "x_provision"}
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=True, default=str, separators=(",", ":"))
     digest = "cfg_" + hashlib.sha256(canonical.encode()).hexdigest()[:32]
@@ -89,18 +80,18 @@ def render_env(profile: EffectiveProfile, key: str) -> bytes:
     No empty `CUSTOM_BASE_URL=`: a named provider is immune to that variable, and an install takes a user's line out.
     Raises EnvFileError, which never quotes the key, for a value Hermes would misread and for what is not a key.
     """
-    if not key.strip() or placeholder(key):
+    if not key.strip() or is_placeholder(key):
         raise EnvFileError(f"the key for {profile.key_env} is empty or a placeholder", hint="import the real key")
     if profile.key_env in profile.env:
         raise EnvFileError(f"env: must not set {profile.key_env}: that is the key's own name")
-    return emit({profile.key_env: key, **profile.env})
+    return format_env({profile.key_env: key, **profile.env})
 
 
 def render_managed_env(profile: EffectiveProfile) -> bytes:
     """The `.env` of Hermes' managed scope, which everybody on the machine can read: pins and non-secret lines, no key."""
     if profile.key_env in profile.env:
         raise EnvFileError(f"env: must not set {profile.key_env}: that is the key's own name")
-    return emit({**profile.env, **facts.MANAGED_ENV_PINS})
+    return format_env({**profile.env, **facts.MANAGED_ENV_PINS})
 
 
 def render_welcome(state: DesiredState, templates: Templates) -> bytes:

@@ -18,7 +18,7 @@ from jinja2 import nodes
 
 from provision.errors import Place, ProvisionError
 from provision.files import read_bounded
-from provision.hermes.config.yaml11 import block, flow
+from provision.hermes.config.yaml11 import dump_block, dump_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,7 +66,7 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         )
         self.steps = 0
         self.filters = {name: self.filters[name] for name in _ALLOWED_FILTERS}
-        self.filters |= {"to_yaml": flow, "to_yaml_block": block}
+        self.filters |= {"to_yaml": dump_flow, "to_yaml_block": dump_block}
         self.globals = {"_counted": self._counted, "range": jinja2.sandbox.safe_range, "dict": dict}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from provision.detect.shapes import placeholder
+from provision.detect.shapes import is_placeholder
 from provision.hermes.facts.v0_19 import CONFIG_NAME, CONFIG_VERSION, ENV_NAME, MIN_CONTEXT_LENGTH, NO_KEY
-from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
+from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
 from provision.hermes.routing.layers import unresolved
-from provision.hermes.routing.providers import URL_KEYS, canonical, compatible, normal
+from provision.hermes.routing.providers import URL_KEYS, compatible_entries, fold_name, resolve_alias
 from provision.hermes.routing.wire import hostname, is_loopback, parse_mode, same_url
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LEAVE_SCOPE = "as root, remove what an earlier install left there, unless it se
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie"})
 
 
-def config_hazards(s: Situation) -> Iterator[Hazard]:
+def config_hazards(s: RouteContext) -> Iterator[Hazard]:
     """All hazards of config.yaml and auth.json that concern the main route."""
     yield from _documents(s)
     yield from _provider(s)
@@ -32,7 +32,7 @@ def config_hazards(s: Situation) -> Iterator[Hazard]:
     yield from _context(s)
 
 
-def _documents(s: Situation) -> Iterator[Hazard]:
+def _documents(s: RouteContext) -> Iterator[Hazard]:
     layers = s.layers
     if layers.user.malformed or (layers.user.value is not None and not isinstance(layers.user.value, dict)):
         reason = layers.user.malformed or "not a mapping"
@@ -71,17 +71,19 @@ def _documents(s: Situation) -> Iterator[Hazard]:
         yield note("config-version", f"{layers.user_path} _config_version", why, f"set it to {CONFIG_VERSION}")
 
 
-def _provider(s: Situation) -> Iterator[Hazard]:
+def _provider(s: RouteContext) -> Iterator[Hazard]:
     bare = s.requested.removeprefix("custom:")
     where = s.layers.where("model", "provider")
     providers = s.layers.config.get("providers")
-    if canonical(s.requested) not in {None, "custom", "auto"} and not (s.runtime and s.runtime.entry):
-        shadowed = isinstance(providers, dict) and s.requested in {normal(k) for k in providers if isinstance(k, str)}
+    if resolve_alias(s.requested) not in {None, "custom", "auto"} and not (s.runtime and s.runtime.entry):
+        shadowed = isinstance(providers, dict) and s.requested in {
+            fold_name(k) for k in providers if isinstance(k, str)
+        }
         why = "the name belongs to a provider that is built into Hermes" + (
             ", which hides your entry" if shadowed else ""
         )
         yield error("built-in-provider", where, why, "use model.provider: custom:NAME with a name of your own")
-    elif canonical(bare) not in {None, "custom", "auto"}:
+    elif resolve_alias(bare) not in {None, "custom", "auto"}:
         why = f"{bare} is also the name of a built-in provider: without the prefix custom: Hermes would use that"
         yield warning("built-in-name", where, why, "name the provider otherwise")
     entry = providers.get(bare) if isinstance(providers, dict) else None
@@ -101,19 +103,21 @@ def _provider(s: Situation) -> Iterator[Hazard]:
         yield warning("plain-custom", where, why, "define the endpoint under providers: and name it custom:NAME")
 
 
-def _entries(s: Situation) -> Iterator[Hazard]:
+def _entries(s: RouteContext) -> Iterator[Hazard]:
     """Entries that answer to the same name, and entries whose spellings of the URL disagree."""
-    wanted = normal(s.requested).removeprefix("custom:")
+    wanted = fold_name(s.requested).removeprefix("custom:")
     rivals: list[tuple[str | int, ...]] = []
     providers = s.layers.config.get("providers")
     for key, entry in providers.items() if isinstance(providers, dict) else ():
-        names = {normal(n) for n in (key, entry.get("name") if isinstance(entry, dict) else None) if isinstance(n, str)}
+        names = {
+            fold_name(n) for n in (key, entry.get("name") if isinstance(entry, dict) else None) if isinstance(n, str)
+        }
         if wanted in names and isinstance(entry, dict):
             rivals.append(("providers", str(key)))
             yield from _spellings(s, str(key), entry)
     listed = s.layers.config.get("custom_providers")
     for number, entry in enumerate(listed if isinstance(listed, list) else ()):
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str) and normal(entry["name"]) == wanted:
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str) and fold_name(entry["name"]) == wanted:
             rivals.append(("custom_providers", number))
     chosen = s.runtime.entry if s.runtime else ()
     for path in rivals:
@@ -126,7 +130,7 @@ def _entries(s: Situation) -> Iterator[Hazard]:
         )
 
 
-def _spellings(s: Situation, key: str, entry: dict[Any, Any]) -> Iterator[Hazard]:
+def _spellings(s: RouteContext, key: str, entry: dict[Any, Any]) -> Iterator[Hazard]:
     said = {k: str(entry[k]).strip().rstrip("/") for k in URL_KEYS if entry.get(k)}
     if len(set(said.values())) > 1:
         winner = next(k for k in URL_KEYS if k in said)
@@ -142,7 +146,7 @@ def _spellings(s: Situation, key: str, entry: dict[Any, Any]) -> Iterator[Hazard
         yield warning("mode-precedence", s.layers.where("providers", key, "transport"), why, "keep one of them")
 
 
-def _key(s: Situation) -> Iterator[Hazard]:
+def _key(s: RouteContext) -> Iterator[Hazard]:
     runtime = s.runtime
     if runtime is None:
         return
@@ -153,7 +157,7 @@ def _key(s: Situation) -> Iterator[Hazard]:
     elif unresolved(s.key):
         why = f"${{{unresolved(s.key)[0]}}} is not set, so this text itself is sent as the key"
         yield error("unresolved-reference", where, why, "set the variable, or use key_env")
-    elif placeholder(s.key):
+    elif is_placeholder(s.key):
         yield error("placeholder-key", runtime.key_source, "a placeholder is sent as the key", "put the real key there")
     if runtime.pool and runtime.pool.manual:
         why = f"a key added by `hermes auth add` ({runtime.pool.pool}) is used before key_env"
@@ -172,7 +176,7 @@ def _key(s: Situation) -> Iterator[Hazard]:
         yield error("inline-key", source, why, "move the key to .env and remove this line")
 
 
-def _url(s: Situation) -> Iterator[Hazard]:
+def _url(s: RouteContext) -> Iterator[Hazard]:
     runtime = s.runtime
     if runtime is None:
         return
@@ -199,7 +203,7 @@ def _url(s: Situation) -> Iterator[Hazard]:
         yield error("plain-http", where, "the key travels unencrypted", "use https://")
 
 
-def _mode(s: Situation) -> Iterator[Hazard]:
+def _mode(s: RouteContext) -> Iterator[Hazard]:
     entry = _entry_of(s)
     for name, value, path in (
         *((k, entry.get(k), (*s.runtime.entry, k)) for k in ("api_mode", "transport") if s.runtime and s.runtime.entry),
@@ -222,12 +226,12 @@ def _mode(s: Situation) -> Iterator[Hazard]:
         )
 
 
-def _request(s: Situation) -> Iterator[Hazard]:
+def _request(s: RouteContext) -> Iterator[Hazard]:
     """Settings that change the request of the chosen endpoint: headers, body, TLS."""
     for name in ("default_headers", "extra_headers"):
         headers = s.asked.model.get(name)
         yield from _headers(s, headers, s.layers.where("model", name))
-    for entry, path in compatible(s.layers.config):
+    for entry, path in compatible_entries(s.layers.config):
         if not (s.base_url and same_url(entry["base_url"], s.base_url)):
             continue
         yield from _headers(s, entry.get("extra_headers"), s.layers.where(*path, "extra_headers"))
@@ -244,14 +248,14 @@ def _request(s: Situation) -> Iterator[Hazard]:
             )
 
 
-def _headers(s: Situation, headers: object, where: str) -> Iterator[Hazard]:
+def _headers(s: RouteContext, headers: object, where: str) -> Iterator[Hazard]:
     for name in headers if isinstance(headers, dict) else ():
         if str(name).lower() in KEY_HEADERS:
             why = f"the header {str(name).lower()} is sent with every request, beside or instead of the key"
             yield error("extra-header-key", f"{where}.{str(name).lower()}", why, "remove it; the key belongs into .env")
 
 
-def _context(s: Situation) -> Iterator[Hazard]:
+def _context(s: RouteContext) -> Iterator[Hazard]:
     length = s.asked.model.get("context_length")
     try:
         number = int(length) if length is not None else None
@@ -264,20 +268,20 @@ def _context(s: Situation) -> Iterator[Hazard]:
         yield error("context-length", s.layers.where("model", "context_length"), why, "raise it, or leave it out")
 
 
-def _entry_of(s: Situation) -> dict[Any, Any]:
+def _entry_of(s: RouteContext) -> dict[Any, Any]:
     node: Any = s.layers.config
     for step in s.runtime.entry if s.runtime else ():
         node = node.get(step, {}) if isinstance(node, dict) else node[int(step)]
     return node if isinstance(node, dict) and s.runtime and s.runtime.entry else {}
 
 
-def mismatches(s: Situation, *, model: str, mode: str, fingerprint: str | None) -> Iterator[Hazard]:
+def mismatches(s: RouteContext, *, model: str, mode: str, fingerprint: str | None) -> Iterator[Hazard]:
     """Where the route differs from what is expected; nothing when nothing is."""
     if s.expected is None or s.runtime is None:
         return
     want = s.expected
     entry = ("providers", want.provider)
-    if normal(s.requested).removeprefix("custom:") != normal(want.provider):
+    if fold_name(s.requested).removeprefix("custom:") != fold_name(want.provider):
         yield _mismatch(s, "provider", "another provider than provisioned is in use", "model", "provider")
     if not same_url(s.base_url, want.base_url):
         why = f"requests go to {hostname(s.base_url) or 'nowhere'}, not to the provisioned URL"
@@ -291,7 +295,7 @@ def mismatches(s: Situation, *, model: str, mode: str, fingerprint: str | None) 
         yield error("wrong-key", s.runtime.key_source, why, "install the bundle again")
 
 
-def _mismatch(s: Situation, what: str, why: str, *path: str) -> Hazard:
+def _mismatch(s: RouteContext, what: str, why: str, *path: str) -> Hazard:
     """An error about a setting, and where to mend it: an install into the home is of no use against the managed scope."""
     if s.expected and not s.expected.managed and s.layers.is_managed(*path):
         return error(f"wrong-{what}", s.layers.where(*path), f"{why}: {_OUTRANKED}", _LEAVE_SCOPE)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.hermes.env.parsers import EnvFileError, read
+from provision.hermes.env.parsers import EnvFileError, read_env
 from provision.hermes.facts.v0_19 import DROPPED_KEYS, ENV_NAME, MIN_KEY_CHARS, ONEPASSWORD_ENV_NAME
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def load_environment(home: HomeFiles, environ: Mapping[str, str], managed: HomeF
         if data is None:
             continue
         try:
-            loaded = read(data, values)
+            loaded = read_env(data, values)
         except EnvFileError as e:
             crash = crash or f"{path}: {e.message}"
             continue

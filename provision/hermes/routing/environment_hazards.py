@@ -14,7 +14,7 @@ from provision.hermes.facts.v0_19 import (
     SECRET_SOURCES,
     TRUST_ENV,
 )
-from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
+from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
 from provision.hermes.routing.wire import is_loopback
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _FALSE = {"false", "0", "no", "off"}
 _TRUE = {"true", "1", "yes", "on"}
 
 
-def environment_hazards(s: Situation) -> Iterator[Hazard]:
+def environment_hazards(s: RouteContext) -> Iterator[Hazard]:
     """All hazards of the environment, in the order of `docs/hermes.md`."""
     yield from _redirects(s)
     yield from _proxies_and_trust(s)
@@ -33,7 +33,7 @@ def environment_hazards(s: Situation) -> Iterator[Hazard]:
     yield from _secret_sources(s)
 
 
-def _redirects(s: Situation) -> Iterator[Hazard]:
+def _redirects(s: RouteContext) -> Iterator[Hazard]:
     environment = s.environment
     if environment.get("CUSTOM_BASE_URL"):
         make = error if s.runtime is None or s.runtime.plain else warning
@@ -73,7 +73,7 @@ def _redirects(s: Situation) -> Iterator[Hazard]:
         )
 
 
-def _proxies_and_trust(s: Situation) -> Iterator[Hazard]:
+def _proxies_and_trust(s: RouteContext) -> Iterator[Hazard]:
     environment = s.environment
     if not (s.base_url and is_loopback(s.base_url)):
         for name in PROXY_ENV:
@@ -96,7 +96,7 @@ def _proxies_and_trust(s: Situation) -> Iterator[Hazard]:
             )
 
 
-def _elsewhere(s: Situation) -> Iterator[Hazard]:
+def _elsewhere(s: RouteContext) -> Iterator[Hazard]:
     environment = s.environment
     for name in MODEL_ENV_ELSEWHERE:
         if environment.get(name):
@@ -127,7 +127,7 @@ def _elsewhere(s: Situation) -> Iterator[Hazard]:
             )
 
 
-def _env_file(s: Situation) -> Iterator[Hazard]:
+def _env_file(s: RouteContext) -> Iterator[Hazard]:
     bad = "\ufeff"
     for name in (n for n in s.environment.values if n.startswith(bad)):
         yield error(
@@ -148,7 +148,7 @@ def _env_file(s: Situation) -> Iterator[Hazard]:
             )
 
 
-def enabled_secret_sources(s: Situation) -> dict[str, dict[object, object]]:
+def enabled_secret_sources(s: RouteContext) -> dict[str, dict[object, object]]:
     """The secret sources switched on in the home's own config.yaml (managed scope has no say in them), by name."""
     secrets = s.layers.user.mapping.get("secrets")
     found = {}
@@ -158,7 +158,7 @@ def enabled_secret_sources(s: Situation) -> dict[str, dict[object, object]]:
     return found
 
 
-def secret_source_doubt(s: Situation) -> str | None:
+def secret_source_doubt(s: RouteContext) -> str | None:
     """Why a secret source makes the key impossible to tell offline, or None.
 
     A source without its access token does nothing; 1Password sets only the variables it maps; with `override_existing:
@@ -186,7 +186,7 @@ def secret_source_doubt(s: Situation) -> str | None:
     return None
 
 
-def _secret_sources(s: Situation) -> Iterator[Hazard]:
+def _secret_sources(s: RouteContext) -> Iterator[Hazard]:
     path = s.home.where(CONFIG_NAME)
     for source in enabled_secret_sources(s):
         origin = "" if source in SECRET_SOURCES else ", which a plugin brings"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from provision.hermes.home import HermesFiles, HomeFiles
     from provision.hermes.routing.environment import Environment
     from provision.hermes.routing.layers import Layers
-    from provision.hermes.routing.runtime import Asked, Runtime
+    from provision.hermes.routing.runtime import ResolvedEndpoint, ResolverInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RouteContext:
     """Everything a check may look at. `runtime` is None when Hermes stops or goes elsewhere; `requested` is normalised.
 
     `managed` is the managed scope that applies, which may be none although `files` has one.
@@ -59,9 +59,9 @@ class Situation:
     environment: Environment
     managed: HomeFiles | None
     layers: Layers
-    asked: Asked
+    asked: ResolverInput
     requested: str
-    runtime: Runtime | None
+    runtime: ResolvedEndpoint | None
     expected: Expected | None
     base_url: str = field(default="", repr=False)
     """The endpoint's URL: as resolved, else as expected, else empty."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts.v0_19 import AUTH_NAME
-from provision.hermes.routing.providers import ElsewhereError, compatible, normal
+from provision.hermes.routing.providers import ElsewhereError, compatible_entries, fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ MAX_AUTH_CHARS = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class PooledKey:
     """The key a pool yields. `doubt` says why it may be another one; `manual` whether it stands in `auth.json`."""
 
     pool: str
@@ -79,7 +79,7 @@ def read_auth(home: HomeFiles, root: HomeFiles | None) -> AuthStore:
     return AuthStore(pools, tuple(unreadable))
 
 
-def pool_key(config: dict[Any, Any], base_url: str, name: str | None) -> str | None:
+def pool_name(config: dict[Any, Any], base_url: str, name: str | None) -> str | None:
     """The pool an endpoint belongs to: `custom:NAME` of the entry of that name, else of that URL; None without entries.
 
     `credential_pool.get_custom_provider_pool_key`: an empty `custom_providers` list hides `providers`, so there is no pool.
@@ -89,7 +89,7 @@ def pool_key(config: dict[Any, Any], base_url: str, name: str | None) -> str | N
     entries = list(_custom_entries(config))
     if name:
         for found, _, _ in entries:
-            if found == normal(name):
+            if found == fold_name(name):
                 return f"custom:{found}"
     url = base_url.strip().rstrip("/")
     for found, entry, _ in entries:
@@ -99,7 +99,7 @@ def pool_key(config: dict[Any, Any], base_url: str, name: str | None) -> str | N
     return None
 
 
-def pick(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | None) -> Picked | None:
+def pick_pooled_key(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | None) -> PooledKey | None:
     """The key that a pool yields, or None when it has none to give.
 
     `now` (Unix time) decides about entries on hold; without it, such an entry raises ElsewhereError.
@@ -131,7 +131,7 @@ def pick(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | Non
         doubt = f"the pool {pool} changes keys ({strategy})"
     manual = _is_manual(chosen.source)
     source = "auth.json pool (manual)" if manual else chosen.where
-    return Picked(pool, chosen.key, source, manual, chosen.base_url, doubt)
+    return PooledKey(pool, chosen.key, source, manual, chosen.base_url, doubt)
 
 
 def _available(entries: list[_Entry], now: float | None) -> tuple[list[_Entry], bool]:
@@ -170,7 +170,7 @@ def _seeds(config: dict[Any, Any], pool: str) -> Iterator[_Entry]:
         url = str(model.get("base_url") or "").strip().rstrip("/")
         for name in ("api_key", "api"):
             if isinstance(inline := model.get(name), str) and inline.strip():
-                if url and pool_key(config, url, None) == pool:
+                if url and pool_name(config, url, None) == pool:
                     yield _Entry("model_config", inline.strip(), 0, "", {}, f"model.{name}")
                 break
 
@@ -181,10 +181,10 @@ def _custom_entries(config: dict[Any, Any]) -> Iterator[tuple[str, dict[Any, Any
     if isinstance(listed, list):
         for number, entry in enumerate(listed):
             if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-                yield normal(entry["name"]), entry, f"custom_providers[{number}]"
+                yield fold_name(entry["name"]), entry, f"custom_providers[{number}]"
         return
-    for entry, path in compatible(config):
-        yield normal(entry["name"]), entry, f"{path[0]}.{path[1]}"
+    for entry, path in compatible_entries(config):
+        yield fold_name(entry["name"]), entry, f"{path[0]}.{path[1]}"
 
 
 def _entry(raw: dict[str, Any], where: str) -> _Entry:

@@ -42,7 +42,7 @@ class ElsewhereError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedProvider:
     """A provider entry as Hermes uses it. `path` leads to it in the configuration; `key` may be the empty string."""
 
     name: str
@@ -54,12 +54,12 @@ class Named:
     entry: dict[Any, Any] = field(repr=False)
 
 
-def normal(name: str) -> str:
+def fold_name(name: str) -> str:
     """A provider's name as Hermes compares it."""
     return name.strip().lower().replace(" ", "-")
 
 
-def canonical(name: str) -> str | None:
+def resolve_alias(name: str) -> str | None:
     """What `auth.resolve_provider` makes of a name: a built-in, `custom`, `auto`, or None when it knows none such."""
     name = name.strip().lower()
     name = PROVIDER_ALIASES.get(name, name)
@@ -75,40 +75,42 @@ def is_enabled(entry: object) -> bool:
     return bool(flag)
 
 
-def find_named(config: dict[Any, Any], requested: str, environment: Environment) -> Named | None:
+def find_named_provider(config: dict[Any, Any], requested: str, environment: Environment) -> NamedProvider | None:
     """The entry that `model.provider: requested` means, or None when it names no entry with a URL.
 
     Raises StopError where a value of the wrong type makes Hermes fail.
     """
-    wanted = normal(requested)
+    wanted = fold_name(requested)
     if not wanted or wanted == "auto":
         return None
-    if wanted != "custom" and not wanted.startswith("custom:") and canonical(wanted) == wanted:
+    if wanted != "custom" and not wanted.startswith("custom:") and resolve_alias(wanted) == wanted:
         return None  # the built-in wins over an entry of its exact name
     found = _in_providers(config.get("providers"), wanted, environment)
     if found or isinstance(config.get("custom_providers"), dict):
         return found
-    for entry, path in compatible(config):
+    for entry, path in compatible_entries(config):
         key_name = entry.get("provider_key", "")
-        names = {normal(entry["name"])} | ({normal(key_name)} if key_name else set())
+        names = {fold_name(entry["name"])} | ({fold_name(key_name)} if key_name else set())
         if wanted in names | {f"custom:{n}" for n in names}:
             key, source = str(entry.get("api_key") or "").strip(), _dotted(path, "api_key")
             if not is_usable(key):
                 env = str(entry.get("key_env") or "").strip()
                 key, source = (environment.get(env), _env_source(environment, env)) if env else ("", "")
-            return Named(entry["name"], entry["base_url"], key, source, parse_mode(entry.get("api_mode")), path, entry)
+            return NamedProvider(
+                entry["name"], entry["base_url"], key, source, parse_mode(entry.get("api_mode")), path, entry
+            )
     return None
 
 
-def _in_providers(providers: object, wanted: str, environment: Environment) -> Named | None:
+def _in_providers(providers: object, wanted: str, environment: Environment) -> NamedProvider | None:
     for key, entry in providers.items() if isinstance(providers, dict) else ():
         if not isinstance(entry, dict) or not is_enabled(entry):
             continue
-        names = {text(key, "a provider's name")}
-        names.add(normal(key))
+        names = {require_text(key, "a provider's name")}
+        names.add(fold_name(key))
         if shown := entry.get("name", ""):
-            names |= {text(shown, f"providers.{key}.name"), normal(shown)}
-        if wanted not in names | {f"custom:{normal(n)}" for n in names}:
+            names |= {require_text(shown, f"providers.{key}.name"), fold_name(shown)}
+        if wanted not in names | {f"custom:{fold_name(n)}" for n in names}:
             continue
         url = entry.get("api") or entry.get("url") or entry.get("base_url") or ""
         if not url:
@@ -120,11 +122,13 @@ def _in_providers(providers: object, wanted: str, environment: Environment) -> N
         shown = entry.get("name", key)
         mode = parse_mode(entry.get("api_mode") or entry.get("transport"))
         path = ("providers", str(key))
-        return Named(str(shown), text(url, f"the URL of providers.{key}").strip(), value, source, mode, path, entry)
+        return NamedProvider(
+            str(shown), require_text(url, f"the URL of providers.{key}").strip(), value, source, mode, path, entry
+        )
     return None
 
 
-def compatible(config: dict[Any, Any]) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
+def compatible_entries(config: dict[Any, Any]) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
     """All entries, from `custom_providers` and `providers`, in the one shape Hermes reads them in elsewhere, with their paths.
 
     `config.get_compatible_custom_providers`: nothing at all when `custom_providers` is there and no list.
@@ -197,7 +201,7 @@ def _url(value: object) -> str:
     return value if parts.scheme and parts.netloc else ""
 
 
-def text(value: object, what: str) -> str:
+def require_text(value: object, what: str) -> str:
     """The value if it is text; Hermes fails on anything else in such a place, which is a StopError."""
     if not isinstance(value, str):
         raise StopError(f"{what} is not text")

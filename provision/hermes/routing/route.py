@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.detect.secret import Secret
-from provision.detect.shapes import masked, without_secrets
+from provision.detect.shapes import mask_secrets, masked
 from provision.hermes.facts.v0_19 import NO_KEY
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
 from provision.hermes.routing.environment import load_environment
 from provision.hermes.routing.environment_hazards import environment_hazards, secret_source_doubt
-from provision.hermes.routing.hazards import Expected, Hazard, Situation
+from provision.hermes.routing.hazards import Expected, Hazard, RouteContext
 from provision.hermes.routing.layers import load_layers
-from provision.hermes.routing.modelname import choose_model
+from provision.hermes.routing.model_choice import choose_model
 from provision.hermes.routing.pool import read_auth
 from provision.hermes.routing.providers import ElsewhereError, StopError
-from provision.hermes.routing.runtime import Asked, requested_provider, resolve_runtime
+from provision.hermes.routing.request import RequestContents, build_request, with_fallback_credentials
+from provision.hermes.routing.runtime import ResolverInput, requested_provider, resolve_runtime
 from provision.hermes.routing.selection import select_home
-from provision.hermes.routing.sent import Sent, request_of, with_credentials
 from provision.hermes.routing.side_hazards import side_hazards
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from provision.hermes.home import HermesFiles, HomeFiles
-
-__all__ = ["Expected", "Hazard", "Route", "resolve_route"]
 
 NO_KEY_SOURCE = f"none: hermes sends {NO_KEY}"
 _MIN_MASKED_CHARS = 8
@@ -99,7 +97,7 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
     managed, doubt = _managed(files, home, environ)
     environment = load_environment(home, environ, managed)
     layers = load_layers(home, environment, managed)
-    asked = Asked(layers.config, environment, read_auth(home, selected.root), now)
+    asked = ResolverInput(layers.config, environment, read_auth(home, selected.root), now)
     route = Route(home=home.path, hazards=selected.hazards, unknown=doubt)
     runtime, sent, requested = None, None, ""
     try:
@@ -111,21 +109,21 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
         requested = requested_provider(asked, None)
         model, explicit, url, doubt = choose_model(asked, requested)
         requested = explicit or requested
-        runtime = with_credentials(asked, resolve_runtime(asked, explicit, url))
-        sent = request_of(asked, runtime, model)
+        runtime = with_fallback_credentials(asked, resolve_runtime(asked, explicit, url))
+        sent = build_request(asked, runtime, model)
         route = replace(route, unknown=route.unknown or doubt or (runtime.pool.doubt if runtime.pool else None))
     except StopError as e:
         route = replace(route, refusal=str(e))
     except ElsewhereError as e:
         route = replace(route, unknown=route.unknown or f"Hermes goes elsewhere: {e}")
-    situation = Situation(
+    situation = RouteContext(
         files, home, environment, managed, layers, asked, requested, runtime, expected,
         base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != NO_KEY else "",
     )  # fmt: skip
     return _without_secrets(_finished(route, situation, sent, fingerprint), situation.key)
 
 
-def _finished(route: Route, s: Situation, sent: Sent | None, fingerprint: Callable[[str], str]) -> Route:
+def _finished(route: Route, s: RouteContext, sent: RequestContents | None, fingerprint: Callable[[str], str]) -> Route:
     documents = ((s.layers.user_path, s.layers.user), (s.layers.managed_path, s.layers.managed))
     beyond = [f"{path}: {document.beyond}" for path, document in documents if document.beyond]
     unread = [f"{f.where(n)}: {r}" for f in (s.home, s.managed) if f for n, r in f.unreadable.items()]
@@ -160,7 +158,7 @@ def _without_secrets(route: Route, key: str) -> Route:
 
     def clean(text: str) -> str:
         text = text.replace(key, masked(key)) if len(key) >= _MIN_MASKED_CHARS else text
-        return without_secrets(text)
+        return mask_secrets(text)
 
     texts = ("url", "path", "model", "provider", "key_source", "refusal", "unknown", "home")
     said: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}

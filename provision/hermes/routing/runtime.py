@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts.v0_19 import NO_KEY, PROVIDER_KEY_ENV
 from provision.hermes.routing.environment import is_usable
-from provision.hermes.routing.pool import Picked, pick, pool_key
-from provision.hermes.routing.providers import ElsewhereError, StopError, canonical, find_named, is_enabled
+from provision.hermes.routing.pool import PooledKey, pick_pooled_key, pool_name
+from provision.hermes.routing.providers import ElsewhereError, StopError, find_named_provider, is_enabled, resolve_alias
 from provision.hermes.routing.wire import host_derived_env, host_matches, is_loopback, mode_of_url, parse_mode
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _CLOUDS = ("openrouter.ai", "anthropic.com", "openai.com")
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class ResolvedEndpoint:
     """The outcome: `provider` is `custom`, `openrouter` or `openai-api`; `entry` the path of the provider entry, if any.
 
     `plain` says that `model` itself, not an entry, gave the endpoint; `pool` is the credential pool the key came from.
@@ -40,12 +40,12 @@ class Runtime:
     key_source: str
     entry: tuple[str | int, ...] = ()
     plain: bool = False
-    pool: Picked | None = None
+    pool: PooledKey | None = None
     url_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ResolverInput:
     """What the resolver works on: the configuration, the environment, the pools, and the clock if there is one."""
 
     config: dict[Any, Any] = field(repr=False)
@@ -75,7 +75,7 @@ class Asked:
         return value.strip() if isinstance(value, str) else ""
 
 
-def requested_provider(asked: Asked, explicit: str | None) -> str:
+def requested_provider(asked: ResolverInput, explicit: str | None) -> str:
     """What is asked for: an alias' provider, else `model.provider`, else HERMES_INFERENCE_PROVIDER, else `auto`."""
     if explicit and explicit.strip():
         return explicit.strip().lower()
@@ -83,7 +83,7 @@ def requested_provider(asked: Asked, explicit: str | None) -> str:
     return configured or asked.environment.get("HERMES_INFERENCE_PROVIDER").lower() or "auto"
 
 
-def resolve_runtime(asked: Asked, explicit: str | None = None, explicit_url: str = "") -> Runtime:
+def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_url: str = "") -> ResolvedEndpoint:
     """The endpoint, key and mode. Raises StopError when Hermes exits first, ElsewhereError when it cannot be told."""
     requested = requested_provider(asked, explicit)
     providers = asked.config.get("providers")
@@ -98,7 +98,7 @@ def resolve_runtime(asked: Asked, explicit: str | None = None, explicit_url: str
         url, provider = asked.setting("base_url"), asked.setting("provider").lower()
         if url and provider in {"", "auto"} and not any(host_matches(url, cloud) for cloud in _CLOUDS):
             return _openrouter(asked, requested)
-    name = canonical(requested)
+    name = resolve_alias(requested)
     if name is None:
         raise StopError(f"no provider of the name {requested} exists")
     if name == "auto":
@@ -112,31 +112,33 @@ def resolve_runtime(asked: Asked, explicit: str | None = None, explicit_url: str
     return _openrouter(asked, requested, explicit_url)
 
 
-def _named(asked: Asked, requested: str, explicit_url: str) -> Runtime | None:
+def _named(asked: ResolverInput, requested: str, explicit_url: str) -> ResolvedEndpoint | None:
     """`_resolve_named_custom_runtime`."""
-    if canonical(requested) == "custom" and explicit_url:
+    if resolve_alias(requested) == "custom" and explicit_url:
         url = explicit_url.strip().rstrip("/")
         mode = mode_of_url(url) or "chat_completions"
         if picked := _pool_of(asked, url, None):
-            return Runtime("custom", url, mode, picked.key, picked.source, pool=picked)
+            return ResolvedEndpoint("custom", url, mode, picked.key, picked.source, pool=picked)
         key, source = _first(_host_keys(asked.environment, url))
-        return Runtime("custom", url, mode, key or NO_KEY, source)
-    entry = find_named(asked.config, requested, asked.environment)
+        return ResolvedEndpoint("custom", url, mode, key or NO_KEY, source)
+    entry = find_named_provider(asked.config, requested, asked.environment)
     url = (explicit_url.strip() or entry.base_url).rstrip("/") if entry else ""
     if not entry or not url:
         return None
     mode = entry.mode or mode_of_url(url) or "chat_completions"
     said = ".".join(map(str, entry.path))
     if picked := _pool_of(asked, url, entry.name):
-        return Runtime("custom", url, mode, picked.key, picked.source, entry.path, pool=picked, url_source=said)
+        return ResolvedEndpoint(
+            "custom", url, mode, picked.key, picked.source, entry.path, pool=picked, url_source=said
+        )
     key, source = _first([(entry.key, entry.key_source), *_host_keys(asked.environment, url)])
-    return Runtime("custom", url, mode, key or NO_KEY, source, entry.path, url_source=said)
+    return ResolvedEndpoint("custom", url, mode, key or NO_KEY, source, entry.path, url_source=said)
 
 
-def _openrouter(asked: Asked, requested: str, explicit_url: str = "") -> Runtime:
+def _openrouter(asked: ResolverInput, requested: str, explicit_url: str = "") -> ResolvedEndpoint:
     """`_resolve_openrouter_runtime`: OpenRouter itself, and every endpoint that `model` describes without a name."""
     environment, wanted = asked.environment, requested
-    if canonical(requested) == "custom":
+    if resolve_alias(requested) == "custom":
         wanted = "custom"
     configured, provider = asked.setting("base_url"), asked.setting("provider").lower()
     from_config = False
@@ -154,10 +156,12 @@ def _openrouter(asked: Asked, requested: str, explicit_url: str = "") -> Runtime
     url, url_source = next((u.rstrip("/"), s) for u, s in candidates if u)
     mode = parse_mode(asked.model.get("api_mode"))
     if wanted == "custom":
-        picked = _pool_of(asked, url, requested if requested != "custom" and canonical(requested) != "custom" else None)
+        picked = _pool_of(
+            asked, url, requested if requested != "custom" and resolve_alias(requested) != "custom" else None
+        )
         if picked:
             pooled = mode or mode_of_url(url) or "chat_completions"
-            return Runtime(
+            return ResolvedEndpoint(
                 "custom", url, pooled, picked.key, picked.source, pool=picked, plain=True, url_source=url_source
             )
     key, source = _first(_keys(asked, url, wanted, router, from_config=from_config))
@@ -168,10 +172,10 @@ def _openrouter(asked: Asked, requested: str, explicit_url: str = "") -> Runtime
             key = key or NO_KEY
     resolved = mode or mode_of_url(url) or "chat_completions"
     name = "custom" if wanted == "custom" else "openrouter"
-    return Runtime(name, url, resolved, key, source, plain=True, url_source=url_source)
+    return ResolvedEndpoint(name, url, resolved, key, source, plain=True, url_source=url_source)
 
 
-def _keys(asked: Asked, url: str, wanted: str, router: str, *, from_config: bool) -> Iterator[tuple[str, str]]:
+def _keys(asked: ResolverInput, url: str, wanted: str, router: str, *, from_config: bool) -> Iterator[tuple[str, str]]:
     environment = asked.environment
     if host_matches(url, "openrouter.ai") or (wanted == "openrouter" and router and url == router.rstrip("/")):
         for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY"):
@@ -185,7 +189,7 @@ def _keys(asked: Asked, url: str, wanted: str, router: str, *, from_config: bool
     yield from _host_keys(environment, url)
 
 
-def _openai(asked: Asked) -> Runtime:
+def _openai(asked: ResolverInput) -> ResolvedEndpoint:
     """The built-in `openai-api`: OPENAI_API_KEY, and `model.base_url` unless OPENAI_BASE_URL is set."""
     environment, default = asked.environment, "https://api.openai.com/v1"
     key = environment.usable("OPENAI_API_KEY")
@@ -197,12 +201,12 @@ def _openai(asked: Asked) -> Runtime:
         url = asked.setting("base_url").rstrip("/") or url
     mode = parse_mode(asked.model.get("api_mode")) if configured else None
     mode = mode or mode_of_url(url) or "chat_completions"
-    return Runtime(
+    return ResolvedEndpoint(
         "openai-api", url, mode, key, _source(environment, "OPENAI_API_KEY"), plain=True, url_source="model.base_url"
     )
 
 
-def _detected(asked: Asked) -> str:
+def _detected(asked: ResolverInput) -> str:
     """`auth.resolve_provider("auto")`: whatever the keys in the environment suggest."""
     environment = asked.environment
     if environment.usable("OPENAI_API_KEY") or environment.usable("OPENROUTER_API_KEY"):
@@ -217,32 +221,34 @@ def _detected(asked: Asked) -> str:
     raise StopError("no inference provider configured")
 
 
-def _pooled_openrouter(asked: Asked, requested: str) -> bool:
+def _pooled_openrouter(asked: ResolverInput, requested: str) -> bool:
     environment = asked.environment
     elsewhere = environment.get("OPENAI_BASE_URL") or environment.get("OPENROUTER_BASE_URL")
     configured = asked.setting("base_url") and asked.setting("provider").lower() in {"auto", "custom"}
     return requested in {"openrouter", "auto"} and not elsewhere and not configured
 
 
-def _own_pool(asked: Asked, name: str) -> Runtime | None:
+def _own_pool(asked: ResolverInput, name: str) -> ResolvedEndpoint | None:
     """A pool that is named exactly `custom` or `openrouter`: its entry brings its own URL."""
     if name == "openrouter" and (key := asked.environment.get("OPENROUTER_API_KEY")):
         source = _source(asked.environment, "OPENROUTER_API_KEY")
         mode = parse_mode(asked.model.get("api_mode")) if asked.setting("provider").lower() == name else None
-        return Runtime(name, OPENROUTER_URL, mode or "chat_completions", key, source, plain=True, url_source="built in")
-    picked = pick(asked.config, asked.auth, name, now=asked.now)
+        return ResolvedEndpoint(
+            name, OPENROUTER_URL, mode or "chat_completions", key, source, plain=True, url_source="built in"
+        )
+    picked = pick_pooled_key(asked.config, asked.auth, name, now=asked.now)
     if not picked:
         return None
     url = picked.base_url or (OPENROUTER_URL if name == "openrouter" else "")
     configured = asked.setting("provider").lower()
     supports = not configured or configured == name or (name == "custom" and configured.startswith("custom:"))
     mode = (parse_mode(asked.model.get("api_mode")) if supports else None) or mode_of_url(url) or "chat_completions"
-    return Runtime(name, url, mode, picked.key, picked.source, plain=True, pool=picked, url_source="auth.json")
+    return ResolvedEndpoint(name, url, mode, picked.key, picked.source, plain=True, pool=picked, url_source="auth.json")
 
 
-def _pool_of(asked: Asked, url: str, name: str | None) -> Picked | None:
-    pool = pool_key(asked.config, url, name)
-    return pick(asked.config, asked.auth, pool, now=asked.now) if pool else None
+def _pool_of(asked: ResolverInput, url: str, name: str | None) -> PooledKey | None:
+    pool = pool_name(asked.config, url, name)
+    return pick_pooled_key(asked.config, asked.auth, pool, now=asked.now) if pool else None
 
 
 def _host_keys(environment: Environment, url: str) -> Iterator[tuple[str, str]]:
@@ -257,7 +263,7 @@ def _host_keys(environment: Environment, url: str) -> Iterator[tuple[str, str]]:
 
 def _trustworthy(url: str, provider: str) -> bool:
     """`_config_base_url_trustworthy_for_bare_custom`."""
-    if canonical(provider) == "custom":
+    if resolve_alias(provider) == "custom":
         return True
     return not host_matches(url, "openrouter.ai") and is_loopback(url)
 

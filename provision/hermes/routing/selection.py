@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
+class SelectedHome:
     """The files that count. `root` is set when they are a Hermes profile's; `refusal` says why Hermes exits instead."""
 
     home: HomeFiles
@@ -29,7 +29,7 @@ class Selected:
     hazards: tuple[Hazard, ...] = ()
 
 
-def select_home(files: HermesFiles, hermes_profile: str | None, environ: Mapping[str, str]) -> Selected:
+def select_home(files: HermesFiles, hermes_profile: str | None, environ: Mapping[str, str]) -> SelectedHome:
     """The home that a run of Hermes reads; `hermes_profile` is what `-p` names, None without that flag."""
     active = _active(files, environ)
     where = files.root.where(ACTIVE_PROFILE_NAME)
@@ -40,7 +40,7 @@ def select_home(files: HermesFiles, hermes_profile: str | None, environ: Mapping
             hazards = (note("active-profile", where, why, "`hermes profile use` the right one, or always pass -p"),)
         return _named(files, hermes_profile, hazards)
     if active is None or _canonical(active) == "default":
-        return Selected(files.root)
+        return SelectedHome(files.root)
     why = "this file makes Hermes open a Hermes profile instead of the root home"
     return _named(files, active, (warning("active-profile", where, why, "`hermes profile use default`"),))
 
@@ -56,15 +56,15 @@ def _active(files: HermesFiles, environ: Mapping[str, str]) -> str | None:
         return None
 
 
-def _named(files: HermesFiles, name: str, hazards: tuple[Hazard, ...]) -> Selected:
+def _named(files: HermesFiles, name: str, hazards: tuple[Hazard, ...]) -> SelectedHome:
     canonical = _canonical(name)
     if canonical == "default":
-        return Selected(files.root, None, None, hazards)
+        return SelectedHome(files.root, None, None, hazards)
     if not PROFILE_NAME.fullmatch(canonical):
-        return Selected(files.root, None, "the name of the Hermes profile is invalid", hazards)
+        return SelectedHome(files.root, None, "the name of the Hermes profile is invalid", hazards)
     if canonical not in files.profiles:
-        return Selected(files.root, None, f"the Hermes profile {canonical} does not exist", hazards)
-    return Selected(files.profiles[canonical], files.root, None, hazards)
+        return SelectedHome(files.root, None, f"the Hermes profile {canonical} does not exist", hazards)
+    return SelectedHome(files.profiles[canonical], files.root, None, hazards)
 
 
 def _canonical(name: str) -> str:

@@ -10,8 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts.v0_19 import JOBS_NAME
-from provision.hermes.routing.hazards import Hazard, Situation, error, note, warning
-from provision.hermes.routing.providers import StopError, canonical, find_named, normal
+from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
+from provision.hermes.routing.providers import StopError, find_named_provider, fold_name, resolve_alias
 from provision.hermes.routing.wire import hostname, origin
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OWN = frozenset({"", "auto", "main"})
 
 
-def side_hazards(s: Situation) -> Iterator[Hazard]:
+def side_hazards(s: RouteContext) -> Iterator[Hazard]:
     """All side routes that lead to another host than the main one."""
     config = s.layers.config
     for key in ("fallback_providers", "fallback_model"):
@@ -54,7 +54,7 @@ def side_hazards(s: Situation) -> Iterator[Hazard]:
     yield from _switches(s)
 
 
-def _switches(s: Situation) -> Iterator[Hazard]:
+def _switches(s: RouteContext) -> Iterator[Hazard]:
     security, plugins = s.layers.config.get("security"), s.layers.config.get("plugins")
     if isinstance(security, dict) and security.get("redact_secrets") is False:
         where = s.layers.where("security", "redact_secrets")
@@ -64,12 +64,12 @@ def _switches(s: Situation) -> Iterator[Hazard]:
         yield note("plugins", where, "the code of a plugin can change any request", "see that you know each of them")
 
 
-def _section(s: Situation, entry: object, path: tuple[str | int, ...], id_: str, when: str) -> Iterator[Hazard]:
+def _section(s: RouteContext, entry: object, path: tuple[str | int, ...], id_: str, when: str) -> Iterator[Hazard]:
     if isinstance(entry, dict) and (entry.get("base_url") or str(entry.get("provider") or "").lower() not in _OWN):
         yield from _side(s, entry, s.layers.where(*path), id_, when)
 
 
-def _jobs(s: Situation) -> list[Any]:
+def _jobs(s: RouteContext) -> list[Any]:
     try:
         store = json.loads(s.home.jobs or b"null")
     except (ValueError, RecursionError):
@@ -78,21 +78,21 @@ def _jobs(s: Situation) -> list[Any]:
     return jobs if isinstance(jobs, list) else []
 
 
-def _side(s: Situation, entry: dict[Any, Any], where: str, id_: str, when: str) -> Iterator[Hazard]:
+def _side(s: RouteContext, entry: dict[Any, Any], where: str, id_: str, when: str) -> Iterator[Hazard]:
     cure = "remove it, or name the provisioned provider"
     provider = str(entry.get("provider") or "").strip().lower()
     explicit = entry.get("base_url")
     try:
-        named = find_named(s.layers.config, provider, s.environment) if provider not in _OWN else None
+        named = find_named_provider(s.layers.config, provider, s.environment) if provider not in _OWN else None
     except StopError:
         named = None
     url = explicit if isinstance(explicit, str) and explicit.strip() else named.base_url if named else ""
     if str(entry.get("api_key") or "").strip():
         yield warning(f"{id_}-inline-key", f"{where}.api_key", "a key in clear in the configuration", "move it to .env")
     if not url:
-        if provider in _OWN or normal(provider) == normal(s.requested):
+        if provider in _OWN or fold_name(provider) == fold_name(s.requested):
             return
-        if canonical(provider) in {None, "custom", "auto"}:
+        if resolve_alias(provider) in {None, "custom", "auto"}:
             yield note(f"{id_}-nowhere", where, f"{when}; it names no endpoint that exists", cure)
         else:
             yield warning(f"{id_}-elsewhere", where, f"{when}; it goes to a built-in provider", cure)
@@ -105,7 +105,7 @@ def _side(s: Situation, entry: dict[Any, Any], where: str, id_: str, when: str) 
         yield warning(f"{id_}-elsewhere", where, f"{when}; it goes to {hostname(url)}", cure)
 
 
-def _keys(s: Situation, entry: dict[Any, Any], named_key: str) -> set[str]:
+def _keys(s: RouteContext, entry: dict[Any, Any], named_key: str) -> set[str]:
     env = str(entry.get("key_env") or entry.get("api_key_env") or "").strip()
     inline = str(entry.get("api_key") or "").strip()
     return {inline, s.environment.get(env) if env else "", named_key} - {""}

@@ -11,7 +11,7 @@ import yaml
 from fleet_texts import ALICE, profiles, users
 
 from provision.errors import Exit, NothingMatchedError, ProvisionError, UsageError
-from provision.fleet.limit import select
+from provision.fleet.limit import select_users
 from provision.fleet.schema import json_schema
 
 ROOT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ STATES = users(
 
 
 def picked(*patterns: str) -> str:
-    return " ".join(s.user for s in select(STATES, patterns))
+    return " ".join(s.user for s in select_users(STATES, patterns))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from fleet_texts import ALICE, GATEWAY, profiles, told, users
 
 from provision.fleet.desired import ApiMode, SecretDelivery
-from provision.fleet.nearest import nearest, spelling
-from provision.fleet.profiles import Effective, merged
+from provision.fleet.nearest import nearest_words, spelling_hint
+from provision.fleet.profiles import EffectiveProfiles, merge_settings
 
 USER = f"users:\n  - id: ada\n    profile: {{}}\n    recipients: [{ALICE}]\n"
 
@@ -132,7 +132,7 @@ def test_equal_profiles_are_one_object_whatever_the_order_of_keys() -> None:
     known = profiles(base="model: m\nhermes: {b: 1, a: 2}\n")
     settled = known.settle("base")
     assert settled is not None
-    effective = Effective(GATEWAY)
+    effective = EffectiveProfiles(GATEWAY)
     plain = effective.of(settled)
     assert plain is effective.of(settled, {"hermes": {"a": 2, "b": 1}}) is effective.of(settled, {"model": "m"})
     assert plain is not effective.of(settled, {"model": "m2"})
@@ -142,11 +142,11 @@ def test_equal_profiles_are_one_object_whatever_the_order_of_keys() -> None:
 
 def test_merging_leaves_both_sides_alone() -> None:
     base, over = {"a": {"b": 1}}, {"a": {"b": None, "c": [1]}}
-    assert merged(base, over) == {"a": {"c": [1]}}
+    assert merge_settings(base, over) == {"a": {"c": [1]}}
     assert (base, over) == ({"a": {"b": 1}}, {"a": {"b": None, "c": [1]}})
 
 
 def test_the_nearest_spelling() -> None:
-    assert nearest("Contextlength", ["context_length", "model"]) == ["context_length"]
-    assert nearest("zzz", ["context_length", "model"]) == []
-    assert "and " in spelling("x", [f"name{n}" for n in range(30)])
+    assert nearest_words("Contextlength", ["context_length", "model"]) == ["context_length"]
+    assert nearest_words("zzz", ["context_length", "model"]) == []
+    assert "and " in spelling_hint("x", [f"name{n}" for n in range(30)])

@@ -9,7 +9,7 @@ import pytest
 
 from provision.errors import Place, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile, Platform, SecretDelivery
-from provision.hermes.lint import judge
+from provision.hermes.lint import lint_desired_state
 
 PROFILE = EffectiveProfile("eng", "gpt-5.2", "https://api.aisa.one/v1", hermes={"security": {"redact_secrets": True}})
 LIKE_A_KEY = "sk-" + "FAKE" * 6
@@ -20,7 +20,7 @@ def _judged(platform: Platform = Platform.LINUX, **fields: Any) -> list[tuple[st
     state = DesiredState(
         "ada", dataclasses.replace(PROFILE, **fields), Place("inventory.yaml", 3), platform, origins=origins
     )
-    problems = list(judge(state))
+    problems = list(lint_desired_state(state))
     assert not any(LIKE_A_KEY in str(p) for p in problems)
     return [(p.rule, p.severity.value) for p in problems]
 
@@ -87,8 +87,8 @@ def test_problems_stand_where_the_value_was_set() -> None:
     origins = {"hermes.security": Place("base.yaml", 7, 3), "env.A": Place("eng.yaml", 9, 2)}
     profile = dataclasses.replace(PROFILE, hermes={"security": {"redact_secrets": False}}, env={"A": "b c"})
     state = DesiredState("ada", profile, Place("inventory.yaml", 3), origins=origins)
-    assert [(p.rule, p.place) for p in judge(state)] == [
+    assert [(p.rule, p.place) for p in lint_desired_state(state)] == [
         ("redaction-off", Place("base.yaml", 7, 3)),
         ("env-value", Place("eng.yaml", 9, 2)),
     ]
-    assert Severity.WARNING in {p.severity for p in judge(state)}
+    assert Severity.WARNING in {p.severity for p in lint_desired_state(state)}

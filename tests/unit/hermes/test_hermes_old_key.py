@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.hermes.old_key import Swap, find_old, swap_auth, swap_config, swap_env
+from provision.hermes.old_key import KeyReplacement, find_old_key, replace_in_auth, replace_in_config, replace_in_env
 
 OLD, NEW = "sk-aisa-TEST-old_key-", "sk-aisa-TEST-the-new-one"
 HERE = "https://api.aisa.one/v1"
-SWAP = Swap(OLD, NEW, "AISA_API_KEY", "aisa", HERE)
-MEMORY = Swap(OLD, None, "AISA_API_KEY", "aisa", HERE)
+SWAP = KeyReplacement(OLD, NEW, "AISA_API_KEY", "aisa", HERE)
+MEMORY = KeyReplacement(OLD, None, "AISA_API_KEY", "aisa", HERE)
 REF = "${AISA_API_KEY}"
 
 CONFIGS = {
@@ -42,7 +42,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_copy_in_a_config_becomes_a_reference_and_the_rest_stays(name: str) -> None:
     before = CONFIGS[name]
-    done = swap_config(before.encode(), SWAP, "config.yaml")
+    done = replace_in_config(before.encode(), SWAP, "config.yaml")
     assert done.data is not None
     assert done.replaced
     assert not done.left
@@ -57,7 +57,7 @@ def test_a_copy_in_a_config_becomes_a_reference_and_the_rest_stays(name: str) ->
 @pytest.mark.parametrize("place", ELSEWHERE)
 def test_a_copy_for_another_host_stays_and_is_named(place: str) -> None:
     before = yaml.safe_dump(ELSEWHERE[place]).encode()
-    done = swap_config(before, SWAP, "config.yaml")
+    done = replace_in_config(before, SWAP, "config.yaml")
     assert done.data == before
     assert not done.replaced
     assert done.left[0].startswith(f"config.yaml: {place} holds the replaced key")
@@ -69,7 +69,7 @@ def test_a_copy_for_another_host_stays_and_is_named(place: str) -> None:
     ids=["longer", "glued", "other", "empty", "no YAML", "comment"],
 )
 def test_what_is_no_copy_or_cannot_be_changed_stays(before: str) -> None:
-    done = swap_config(before.encode(), SWAP, "config.yaml")
+    done = replace_in_config(before.encode(), SWAP, "config.yaml")
     assert (done.data or b"").decode() == before
     assert not done.replaced
 
@@ -79,12 +79,12 @@ def test_env_lines_are_changed_by_name_and_keep_their_form() -> None:
         f"# {OLD}\nexport AISA_API_KEY='{OLD}'\nMINE=1\nOPENAI_API_KEY={OLD}\n"
         f'W_API_KEY="{OLD}"\nW_BASE_URL={HERE}\nMY_AISA=x{OLD}\n'
     )
-    done = swap_env(before.encode(), SWAP, ".env")
+    done = replace_in_env(before.encode(), SWAP, ".env")
     after = before.replace(f"KEY='{OLD}'", f"KEY='{NEW}'").replace(f'"{OLD}"', f'"{NEW}"')
     assert done.data == after.encode()
     assert [each.where for each in done.replaced] == ["AISA_API_KEY", "W_API_KEY"]
     assert done.left == (".env: OPENAI_API_KEY holds the replaced key, and Hermes sends that variable to another host",)
-    gone = swap_env(before.encode(), MEMORY, ".env").data
+    gone = replace_in_env(before.encode(), MEMORY, ".env").data
     assert gone == f"# {OLD}\nMINE=1\nOPENAI_API_KEY={OLD}\nW_BASE_URL={HERE}\nMY_AISA=x{OLD}\n".encode()
 
 
@@ -96,23 +96,23 @@ def test_pool_entries_by_provider_and_address() -> None:
         "custom:x": [{**entry, "base_url": "https://llm.example"}],
     }
     before = json.dumps({"version": 1, "credential_pool": pools}, indent=2).encode()
-    done = swap_auth(before, SWAP, "auth.json")
+    done = replace_in_auth(before, SWAP, "auth.json")
     after = json.loads(done.data or b"")["credential_pool"]
     assert after["custom:AIsa"] == [{"source": "manual", "access_token": NEW}]
     assert after["openai-api"][0]["access_token"] == NEW
     assert after["custom:x"] == pools["custom:x"]
     assert done.left == ("auth.json: credential_pool.custom:x[0] holds the replaced key, for another host",)
-    memory = json.loads(swap_auth(before, MEMORY, "auth.json").data or b"")["credential_pool"]
+    memory = json.loads(replace_in_auth(before, MEMORY, "auth.json").data or b"")["credential_pool"]
     assert (memory["custom:AIsa"], memory["openai-api"]) == ([], [])
 
 
 @pytest.mark.parametrize("data", [b"[]", b"{", OLD.encode(), b'{"credential_pool": {"a": "' + OLD.encode() + b'"}}'])
 def test_an_auth_file_that_hermes_could_not_use_stays(data: bytes) -> None:
-    assert swap_auth(data, SWAP, "auth.json").data == data
+    assert replace_in_auth(data, SWAP, "auth.json").data == data
 
 
 @given(st.text(max_size=200), st.text(alphabet="abc-_./=: '\"", max_size=3), st.text(max_size=200))
 def test_the_old_key_is_found_in_any_surroundings_that_end_it(before: str, edge: str, after: str) -> None:
     text = f"{before}\n{edge} {OLD} {edge}\n{after}".encode("utf-8", "surrogatepass")
-    assert find_old([None, text], lambda word: word == OLD) == OLD
-    assert find_old([text.replace(OLD.encode(), b"")], lambda word: word == OLD) is None
+    assert find_old_key([None, text], lambda word: word == OLD) == OLD
+    assert find_old_key([text.replace(OLD.encode(), b"")], lambda word: word == OLD) is None

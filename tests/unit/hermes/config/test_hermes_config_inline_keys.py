@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from provision.detect.fingerprint import fingerprint
-from provision.hermes.config.inline_keys import Moved, name_endpoint, take_inline
+from provision.hermes.config.inline_keys import MovedKeys, move_inline_keys, name_endpoint
 from provision.hermes.config.merge import change_config
 from provision.hermes.home import HermesFiles, HomeFiles
 from provision.hermes.routing.route import Route, resolve_route
@@ -18,13 +18,13 @@ OTHER = "opaque" + secrets.token_hex(16)
 URL = "https://api.aisa.one/v1"
 
 
-def moved(config: dict, env: dict | None = None, *, name: bool = False) -> tuple[dict, Moved, str | None]:  # type: ignore[type-arg]
-    found: list[Moved] = []
+def moved(config: dict, env: dict | None = None, *, name: bool = False) -> tuple[dict, MovedKeys, str | None]:  # type: ignore[type-arg]
+    found: list[MovedKeys] = []
     named: list[str | None] = []
 
     def change(draft) -> None:  # type: ignore[no-untyped-def]
         named.append(name_endpoint(draft) if name else None)
-        found.append(take_inline(draft, env or {}))
+        found.append(move_inline_keys(draft, env or {}))
 
     data = change_config(yaml.safe_dump(config, sort_keys=False).encode(), change).data
     return yaml.safe_load(data), found[0], named[0]

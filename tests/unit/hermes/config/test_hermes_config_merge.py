@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from provision.fleet.desired import EffectiveProfile
-from provision.hermes.config.merge import MergeError, clean_auth, merge_config
-from provision.hermes.rendering.render import Templates, render_config
+from provision.hermes.auth_file import clean_auth
+from provision.hermes.config.merge import MergeError, merge_config
+from provision.hermes.rendering.render import render_config
+from provision.hermes.rendering.templates import Templates
 
 TEMPLATES = Templates.load(Path(__file__).parents[4] / "templates")
 NEW = render_config(EffectiveProfile("eng", "gpt-5.2", "https://api.aisa.one/v1"), TEMPLATES).text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provision.hermes.env import dotenv
-from provision.hermes.env.dotenv import EnvFileError, check_value, edit, emit, read, read_lines
+from provision.hermes.env.dotenv import check_value, edit_env, format_env
+from provision.hermes.env.parsers import EnvFileError, read_env, read_env_lines
 
 KEY = "sk-aisa-TEST-0123"
 OURS = {"AISA_API_KEY": KEY}
@@ -47,9 +48,9 @@ def test_a_value_that_hermes_would_cut_in_two_is_refused() -> None:
 
 
 def test_emit_names_the_variable_and_not_the_value() -> None:
-    assert emit({"A": "1", "B": ""}) == b"A=1\nB=\n"
+    assert format_env({"A": "1", "B": ""}) == b"A=1\nB=\n"
     with pytest.raises(EnvFileError, match="'AISA_API_KEY'") as e:
-        emit({"AISA_API_KEY": "my secret"})
+        format_env({"AISA_API_KEY": "my secret"})
     assert "my secret" not in str(e.value)
 
 
@@ -74,18 +75,18 @@ def test_emit_names_the_variable_and_not_the_value() -> None:
     ],
 )
 def test_reads_what_hermes_loads(data: bytes, expected: dict[str, str]) -> None:
-    assert read(data, {"OUTER": "o"}) == expected
+    assert read_env(data, {"OUTER": "o"}) == expected
 
 
 def test_dotenv_can_be_switched_off_from_outside() -> None:
-    assert read(b"A=1\n", {"PYTHON_DOTENV_DISABLED": "True"}) == {}
+    assert read_env(b"A=1\n", {"PYTHON_DOTENV_DISABLED": "True"}) == {}
 
 
 def test_what_would_crash_hermes_is_an_error() -> None:
     with pytest.raises(EnvFileError, match="stops Hermes"):
-        read("A=1\n".encode("utf-32"), {})
+        read_env("A=1\n".encode("utf-32"), {})
     with pytest.raises(EnvFileError, match="stops Hermes"):
-        read(b"'A=B'=1\n", {})
+        read_env(b"'A=B'=1\n", {})
 
 
 @pytest.mark.parametrize(
@@ -111,16 +112,16 @@ def test_what_would_crash_hermes_is_an_error() -> None:
     ],
 )
 def test_edit_touches_only_our_lines(before: str | None, after: str) -> None:
-    edited = edit(None if before is None else before.encode(), OURS, HIJACK)
+    edited = edit_env(None if before is None else before.encode(), OURS, HIJACK)
     assert edited.data.decode() == after
-    assert read(edited.data, {})["AISA_API_KEY"] == read_lines(edited.data)["AISA_API_KEY"] == KEY
-    assert edit(edited.data, OURS, HIJACK).data == edited.data
-    assert edit(edited.data, OURS, HIJACK).removed == ()
+    assert read_env(edited.data, {})["AISA_API_KEY"] == read_env_lines(edited.data)["AISA_API_KEY"] == KEY
+    assert edit_env(edited.data, OURS, HIJACK).data == edited.data
+    assert edit_env(edited.data, OURS, HIJACK).removed == ()
 
 
 def test_an_edit_lists_what_it_replaced_and_removed_masked() -> None:
     old = "sk-aisa-OLD-" + "x" * 20
-    edited = edit(f"AISA_API_KEY={old}\nCUSTOM_BASE_URL=http://evil.example/v1\n".encode(), OURS, HIJACK)
+    edited = edit_env(f"AISA_API_KEY={old}\nCUSTOM_BASE_URL=http://evil.example/v1\n".encode(), OURS, HIJACK)
     assert [(r.where, r.masked) for r in edited.removed] == [
         ("line 1: AISA_API_KEY", "sk-a…xxxx"),
         ("line 2: CUSTOM_BASE_URL", "http://evil.example/v1"),
@@ -129,19 +130,19 @@ def test_an_edit_lists_what_it_replaced_and_removed_masked() -> None:
 
 
 def test_a_hijack_glued_to_another_line_is_found_after_hermes_own_repair() -> None:
-    edited = edit(b"OPENAI_API_KEY=kOPENAI_BASE_URL=http\n", OURS, ["OPENAI_BASE_URL"])
-    assert read(edited.data, {}) == {"OPENAI_API_KEY": "k", **OURS}
+    edited = edit_env(b"OPENAI_API_KEY=kOPENAI_BASE_URL=http\n", OURS, ["OPENAI_BASE_URL"])
+    assert read_env(edited.data, {}) == {"OPENAI_API_KEY": "k", **OURS}
     assert edited.notes
 
 
 def test_encodings() -> None:
-    assert edit("A=ü\n".encode("utf-16"), OURS).data == f"A=ü\nAISA_API_KEY={KEY}\n".encode()
-    assert edit(b"A=caf\xe9\n", OURS).data == b"A=caf\xe9\n" + emit(OURS)
+    assert edit_env("A=ü\n".encode("utf-16"), OURS).data == f"A=ü\nAISA_API_KEY={KEY}\n".encode()
+    assert edit_env(b"A=caf\xe9\n", OURS).data == b"A=caf\xe9\n" + format_env(OURS)
     for bad in ("A=1\n".encode("utf-32"), b"\xff\xfeA"):
         with pytest.raises(EnvFileError, match="UTF"):
-            edit(bad, OURS)
+            edit_env(bad, OURS)
 
 
 def test_set_wins_over_remove_and_an_empty_value_blanks() -> None:
-    edited = dotenv.edit(b"CUSTOM_BASE_URL=http://evil\n", {"CUSTOM_BASE_URL": ""}, ["CUSTOM_BASE_URL"])
+    edited = dotenv.edit_env(b"CUSTOM_BASE_URL=http://evil\n", {"CUSTOM_BASE_URL": ""}, ["CUSTOM_BASE_URL"])
     assert edited.data == b"CUSTOM_BASE_URL=\n"

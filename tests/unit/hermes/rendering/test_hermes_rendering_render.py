@@ -10,15 +10,9 @@ import yaml
 
 from provision.errors import Place
 from provision.fleet.desired import ApiMode, DesiredState, EffectiveProfile, Platform, SecretDelivery
-from provision.hermes.env.dotenv import EnvFileError
-from provision.hermes.rendering.render import (
-    TemplateError,
-    Templates,
-    render_config,
-    render_env,
-    render_managed_env,
-    render_welcome,
-)
+from provision.hermes.env.parsers import EnvFileError
+from provision.hermes.rendering.render import render_config, render_env, render_managed_env, render_welcome
+from provision.hermes.rendering.templates import TemplateError, Templates
 
 SHIPPED = Path(__file__).parents[4] / "templates"
 SOURCE = (SHIPPED / "config.yaml.j2").read_text()

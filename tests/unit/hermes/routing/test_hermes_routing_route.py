@@ -11,7 +11,8 @@ import pytest
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.errors import Severity
 from provision.hermes.home import HermesFiles, HomeFiles
-from provision.hermes.routing.route import Expected, Route, resolve_route
+from provision.hermes.routing.hazards import Expected
+from provision.hermes.routing.route import Route, resolve_route
 
 KEY = "sk-aisa-TEST-route"
 mark = partial(fingerprint, salt=UNPROVISIONED_SALT)

@@ -13,16 +13,16 @@ from urllib.parse import unquote, urlsplit
 
 from provision.hermes.facts.v0_19 import MIN_CONTEXT_LENGTH
 from provision.hermes.routing.layers import unresolved
-from provision.hermes.routing.providers import ElsewhereError, StopError, compatible
+from provision.hermes.routing.providers import ElsewhereError, StopError, compatible_entries
 from provision.hermes.routing.runtime import OPENROUTER_URL
 from provision.hermes.routing.wire import key_header, model_on_wire, request_url, same_url
 
 if TYPE_CHECKING:
-    from provision.hermes.routing.runtime import Asked, Runtime
+    from provision.hermes.routing.runtime import ResolvedEndpoint, ResolverInput
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class RequestContents:
     """What one request carries."""
 
     url: str
@@ -34,7 +34,7 @@ class Sent:
     key_source: str
 
 
-def with_credentials(asked: Asked, runtime: Runtime) -> Runtime:
+def with_fallback_credentials(asked: ResolverInput, runtime: ResolvedEndpoint) -> ResolvedEndpoint:
     """What `AIAgent` makes of a resolution without key or URL: OpenRouter if its key is there, else it stops."""
     if runtime.key and runtime.base_url:
         return runtime
@@ -44,7 +44,7 @@ def with_credentials(asked: Asked, runtime: Runtime) -> Runtime:
     raise StopError("no LLM provider configured: there is no key, or no URL")
 
 
-def request_of(asked: Asked, runtime: Runtime, model: str) -> Sent:
+def build_request(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -> RequestContents:
     if runtime.mode in {"bedrock_converse", "codex_app_server"}:
         raise ElsewhereError(f"by the API mode {runtime.mode}")
     _check_context(asked, runtime, model)
@@ -65,13 +65,13 @@ def request_of(asked: Asked, runtime: Runtime, model: str) -> Sent:
             key, source = basic, "name and password in the URL"
     elif "?" in runtime.base_url:
         raise ElsewhereError("wherever Messages mode takes a base URL with a query")
-    return Sent(url, path, name, runtime.mode, header, key, source)
+    return RequestContents(url, path, name, runtime.mode, header, key, source)
 
 
-def _body_model(asked: Asked, runtime: Runtime, model: str) -> str:
+def _body_model(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -> str:
     """`agent_init._merge_custom_provider_extra_body`: an `extra_body` of the entry with the same URL is merged last."""
     fallback: Any = None
-    for entry, _ in compatible(asked.config) if runtime.provider == "custom" else ():
+    for entry, _ in compatible_entries(asked.config) if runtime.provider == "custom" else ():
         body = entry.get("extra_body")
         if not body or entry["base_url"].rstrip("/") != runtime.base_url.rstrip("/"):
             continue
@@ -84,13 +84,13 @@ def _body_model(asked: Asked, runtime: Runtime, model: str) -> str:
     return str(fallback.get("model", model)) if fallback else model
 
 
-def _authorization(asked: Asked, runtime: Runtime) -> str | None:
+def _authorization(asked: ResolverInput, runtime: ResolvedEndpoint) -> str | None:
     """The Authorization header that settings put in the key's place, without `Bearer`; None when there is none."""
     headers: dict[str, str] = {}
     for name in ("default_headers", "extra_headers"):
         more = asked.model.get(name)
         headers |= {str(k).lower(): str(v) for k, v in more.items() if v is not None} if isinstance(more, dict) else {}
-    for entry, _ in compatible(asked.config):
+    for entry, _ in compatible_entries(asked.config):
         if same_url(entry["base_url"], runtime.base_url):
             headers |= {str(k).lower(): str(v) for k, v in entry.get("extra_headers", {}).items() if v is not None}
             break
@@ -107,14 +107,14 @@ def _basic(url: str) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def _check_context(asked: Asked, runtime: Runtime, model: str) -> None:
+def _check_context(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -> None:
     length: Any = asked.model.get("context_length")
     try:
         length = int(length) if length is not None else None
     except (TypeError, ValueError):
         length = None
     if length is None:
-        for entry, _ in compatible(asked.config):
+        for entry, _ in compatible_entries(asked.config):
             settings = entry.get("models", {}).get(model)
             if entry["base_url"].rstrip("/") == runtime.base_url.rstrip("/") and isinstance(settings, dict):
                 raw = settings.get("context_length")

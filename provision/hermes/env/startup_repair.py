@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 
-from provision.hermes.env.known_names import KNOWN_ENV
+from provision.hermes.facts.v0_19_env_names import KNOWN_ENV
 
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins with UTF-16's mark: always ask for these first
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -27,7 +27,7 @@ def is_utf16(data: bytes) -> bool:
     return not is_utf32(data) and data.startswith(_UTF16)
 
 
-def decoded(data: bytes) -> tuple[str, str]:
+def decode_env(data: bytes) -> tuple[str, str]:
     """Text and encoding as python-dotenv is made to read it: UTF-8 with any BOM kept, else Latin-1."""
     try:
         return data.decode("utf-8"), "utf-8"
@@ -35,7 +35,7 @@ def decoded(data: bytes) -> tuple[str, str]:
         return data.decode("latin-1"), "latin-1"
 
 
-def repaired(data: bytes) -> bytes:
+def repair_env(data: bytes) -> bytes:
     """The file as Hermes leaves it before loading; the same bytes when there is nothing to put right."""
     if is_utf32(data):
         return data
@@ -50,11 +50,11 @@ def repaired(data: bytes) -> bytes:
         if text.startswith("\ufffd"):  # persisting this would glue the replacement onto the first name
             return data
     original = list(io.StringIO(text, newline=None))
-    repair = repaired_lines([line.replace("\0", "") for line in original])
+    repair = repair_lines([line.replace("\0", "") for line in original])
     return "".join(repair).encode("utf-8", "replace") if utf16 or repair != original else data
 
 
-def repaired_lines(lines: list[str]) -> list[str]:
+def repair_lines(lines: list[str]) -> list[str]:
     """Stripped lines, glued known variables cut apart (`hermes_cli/config.py`, `_sanitize_env_lines`)."""
     repair: list[str] = []
     for line in lines:

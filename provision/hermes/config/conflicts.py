@@ -16,8 +16,8 @@ from provision.hermes.config.naming import (
     MODE_KEYS,
     URL_KEYS,
     effective_url,
-    endpoint,
-    normalised_name,
+    host_and_port,
+    normalized_name,
 )
 from provision.hermes.facts import v0_19 as facts
 
@@ -41,7 +41,7 @@ _ROOT_KEYS = ("provider", "base_url", "api_base", "api_key")
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class ProvisionedProvider:
     """What a rendering owns: the provider's name, its address, the key's variable, the model."""
 
     name: str
@@ -51,7 +51,7 @@ class Ours:
     entry: dict[str, Any]
 
     @classmethod
-    def of(cls, new: dict[str, Any]) -> Ours:
+    def of(cls, new: dict[str, Any]) -> ProvisionedProvider:
         """Read from a rendering, which was judged when it was made."""
         name = str(new["model"]["provider"]).removeprefix("custom:")
         entry = new["providers"][name]
@@ -61,22 +61,22 @@ class Ours:
         """Whether an entry anywhere in the configuration reaches our gateway, by address or by provider."""
         if not isinstance(entry, dict):
             return False
-        here = endpoint(self.base_url)
-        if any(endpoint(entry[key]) == here for key in (*URL_KEYS, "api_base") if isinstance(entry.get(key), str)):
+        here = host_and_port(self.base_url)
+        if any(host_and_port(entry[key]) == here for key in (*URL_KEYS, "api_base") if isinstance(entry.get(key), str)):
             return True
         return not effective_url(entry) and self.named(entry.get("provider"))
 
     def named(self, name: object) -> bool:
         """Whether Hermes takes a name for our provider's."""
-        return name is not None and normalised_name(name) == normalised_name(self.name)
+        return name is not None and normalized_name(name) == normalized_name(self.name)
 
 
-def clear(draft: Draft, new: dict[str, Any]) -> tuple[str, ...]:
+def remove_conflicts(draft: Draft, new: dict[str, Any]) -> tuple[str, ...]:
     """Take out everything that would hijack the route of `new`; returns the names of providers that share our gateway.
 
     Those names matter because Hermes looks up credential pools (`auth.json`) by address as well as by name.
     """
-    ours = Ours.of(new)
+    ours = ProvisionedProvider.of(new)
     _clear_root(draft, ours, new)
     _clear_twins(draft, ours)
     _clear_entry(draft, ours)
@@ -90,18 +90,18 @@ def keep_other_endpoint(draft: Draft, new: dict[str, Any]) -> str | None:
 
     Call it before ours is applied. Returns the name of the new entry, or None when there was nothing to save.
     """
-    ours = Ours.of(new)
+    ours = ProvisionedProvider.of(new)
     model = draft.mapping("model")
     key = next((model[k] for k in ("api_key", "api", "apiKey") if isinstance(model.get(k), str) and model[k]), None)
     url = model.get("base_url") or model.get("api_base")
-    place = endpoint(url)
-    if not key or place is None or place == endpoint(ours.base_url) or not _is_custom(model.get("provider")):
+    place = host_and_port(url)
+    if not key or place is None or place == host_and_port(ours.base_url) or not _is_custom(model.get("provider")):
         return None
     if draft.get("providers") not in (ABSENT, None) and not isinstance(draft.get("providers"), dict):
         return None
     legacy = draft.get("custom_providers")
     known = [*draft.mapping("providers").values(), *(legacy if isinstance(legacy, list) else [])]
-    if any(isinstance(e, dict) and endpoint(effective_url(e)) == place and key in e.values() for e in known):
+    if any(isinstance(e, dict) and host_and_port(effective_url(e)) == place and key in e.values() for e in known):
         return None
     name = "previous-" + "".join(c if c.isalnum() else "-" for c in place[0])
     if draft.get("providers", name) is not ABSENT:
@@ -122,7 +122,7 @@ def _is_custom(provider: object) -> bool:
     return name in ("", "custom", "auto") or facts.PROVIDER_ALIASES.get(name) == "custom"
 
 
-def _clear_root(draft: Draft, ours: Ours, new: dict[str, Any]) -> None:
+def _clear_root(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any]) -> None:
     for key in _ROOT_KEYS:
         if key not in new and not isinstance(draft.get(key), dict):
             draft.take((key,), "Hermes takes it into the model section")
@@ -146,7 +146,7 @@ def _clear_model(draft: Draft, new: dict[str, Any]) -> None:
     _clear_small_context(draft, ("model",), new["model"])
 
 
-def _clear_twins(draft: Draft, ours: Ours) -> None:
+def _clear_twins(draft: Draft, ours: ProvisionedProvider) -> None:
     for name, entry in list(draft.mapping("providers").items()):
         if name != ours.name and isinstance(entry, dict) and (ours.named(name) or ours.named(entry.get("name"))):
             draft.take(("providers", name), _TWIN)
@@ -158,7 +158,7 @@ def _clear_twins(draft: Draft, ours: Ours) -> None:
                 draft.take(("custom_providers", i), _TWIN)
 
 
-def _clear_entry(draft: Draft, ours: Ours) -> None:
+def _clear_entry(draft: Draft, ours: ProvisionedProvider) -> None:
     """Our own entry: a user's other spelling of address, key or mode would win over ours."""
     path: Path = ("providers", ours.name)
     for key in (
@@ -186,7 +186,7 @@ def _clear_entry(draft: Draft, ours: Ours) -> None:
     _clear_small_context(draft, (*path, "models", ours.model))
 
 
-def _clear_inline(draft: Draft, ours: Ours) -> list[str]:
+def _clear_inline(draft: Draft, ours: ProvisionedProvider) -> list[str]:
     sharing = []
     for path, entry in _entries(draft):
         if not ours.serves(entry):
@@ -194,7 +194,7 @@ def _clear_inline(draft: Draft, ours: Ours) -> list[str]:
         if path[0] in ("providers", "custom_providers"):
             name = entry.get("name") or (path[-1] if isinstance(path[-1], str) else None)
             if name is not None and not ours.named(name):
-                sharing.append(normalised_name(name))
+                sharing.append(normalized_name(name))
         for key in sorted(INLINE_KEYS & entry.keys()):
             if entry[key] and entry[key] != f"${{{ours.key_env}}}" and path != ("providers", ours.name):
                 draft.take((*path, key), _INLINE)

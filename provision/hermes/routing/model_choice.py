@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts.v0_19 import MODEL_FAMILIES
-from provision.hermes.routing.providers import ElsewhereError, canonical
+from provision.hermes.routing.providers import ElsewhereError, resolve_alias
 
 if TYPE_CHECKING:
-    from provision.hermes.routing.runtime import Asked
+    from provision.hermes.routing.runtime import ResolverInput
 
 
-def choose_model(asked: Asked, requested: str) -> tuple[str, str | None, str, str | None]:
+def choose_model(asked: ResolverInput, requested: str) -> tuple[str, str | None, str, str | None]:
     """The model asked for, the provider and URL an alias brings along, and a doubt (`oneshot._run_agent`)."""
     configured = str(asked.model.get("default") or asked.model.get("model") or "")
     wanted = asked.environment.get("HERMES_INFERENCE_MODEL")
@@ -23,14 +23,14 @@ def choose_model(asked: Asked, requested: str) -> tuple[str, str | None, str, st
     if alias := _alias(asked, wanted):
         return *alias, None
     name = wanted.lower()
-    target = canonical(name)
-    leaves = target not in {None, "auto", "custom", "openrouter", canonical(requested)}
+    target = resolve_alias(name)
+    leaves = target not in {None, "auto", "custom", "openrouter", resolve_alias(requested)}
     if name in MODEL_FAMILIES or leaves:
         raise ElsewhereError("to the provider that HERMES_INFERENCE_MODEL names")
     return wanted, None, "", "HERMES_INFERENCE_MODEL may make Hermes switch to OpenRouter, as its online catalogue says"
 
 
-def _alias(asked: Asked, wanted: str) -> tuple[str, str, str] | None:
+def _alias(asked: ResolverInput, wanted: str) -> tuple[str, str, str] | None:
     """Model, provider and URL of `model_aliases` (or of `model.aliases`), which HERMES_INFERENCE_MODEL can name."""
     found = None
     aliases = asked.config.get("model_aliases")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from provision.detect.shapes import secret_like
+from provision.detect.shapes import has_secret
 from provision.fleet.desired import ApiMode
-from provision.hermes.config.naming import INLINE_KEYS, effective_url, normalised_name
-from provision.hermes.config.yaml11 import YamlError, parse
+from provision.hermes.config.naming import INLINE_KEYS, effective_url, normalized_name
+from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.rendering.templates import CONFIG, TemplateError, Templates
 
@@ -26,11 +26,11 @@ _ROUTE_IN_MODEL = frozenset(
 """Keys of `model` that would set or colour a route beside the named provider."""
 
 
-def judge_config(text: str, profile: EffectiveProfile, templates: Templates, digest: str) -> dict[str, Any]:
+def check_config(text: str, profile: EffectiveProfile, templates: Templates, digest: str) -> dict[str, Any]:
     """What Hermes reads from a rendered text. Raises TemplateError when it is not what the profile says."""
     judge = _Judge(text, templates)
     try:
-        parsed = parse(text, CONFIG)
+        parsed = parse_yaml11(text, CONFIG)
     except YamlError as e:
         judge.refuse_line(f"its result is {e.message}", e.place.line if e.place else 0, e.hint)
     if parsed.duplicates:
@@ -104,7 +104,7 @@ def _judge_route(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile)
         judge.refuse(f"its result must say {where}api_mode: {mode or '(nothing)'}", "api_mode")
     if entry.get("enabled") is False:
         judge.refuse(f"its result switches {where.rstrip('.')} off", "enabled")
-    twins = [n for n in providers if n != profile.provider and normalised_name(n) == normalised_name(profile.provider)]
+    twins = [n for n in providers if n != profile.provider and normalized_name(n) == normalized_name(profile.provider)]
     if twins:
         judge.refuse(f"its result has a second provider that Hermes takes for {profile.provider}", str(twins[0]))
     if profile.fallback_models:
@@ -144,7 +144,7 @@ def _judge_secrets(judge: _Judge, data: dict[str, Any], *, pinned: bool) -> None
             continue
         if key in INLINE_KEYS:
             judge.refuse(f"its result holds {'.'.join(path)}: a key belongs in the .env alone", key)
-        if secret_like(value):
+        if has_secret(value):
             judge.refuse(f"its result holds what looks like a secret at {'.'.join(path)}", key)
 
 

@@ -17,7 +17,7 @@ _SHOWN_CHARS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovedSetting:
     """One thing taken out of a user's file: `where` is a dotted path or a line, `masked` what stood there."""
 
     file: str
@@ -26,16 +26,16 @@ class Removed:
     masked: str
 
 
-def shown(name: str, value: Any) -> str:
+def masked_value(name: str, value: Any) -> str:
     """A removed value as people may see it: anything that is, or could carry, a credential is masked.
 
     >>> shown("CUSTOM_BASE_URL", "http://gateway.example/v1")
     'http://gateway.example/v1'
     """
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {shown(str(key), item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {masked_value(str(key), item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(shown(name, item) for item in value) + "]"
+        return "[" + ", ".join(masked_value(name, item) for item in value) + "]"
     text = str(value)
     if _CREDENTIAL_NAME.search(name) and not name.lower().endswith("_env") and not isinstance(value, bool):
         return masked(text)
