@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from provision.detect.known import KnownKey
+    from provision.detect.known_key import KnownKey
 
 
-class Verdict(StrEnum):
+class ChecklistAnswer(StrEnum):
     PASS = "pass"  # noqa: S105  an answer, not a password
     FAIL = "fail"
     CANNOT_TELL = "cannot tell"
 
 
-_WORST = (Verdict.FAIL, Verdict.CANNOT_TELL, Verdict.PASS)
+_WORST = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PASS)
 
 
-class Showing(StrEnum):
+class ShownIn(StrEnum):
     """What kind of text shows a value: a `.env` or a line as it has them, configuration, or anything else."""
 
     ENV = "env"
@@ -36,20 +36,20 @@ class Showing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ExposedSecret:
     """A secret in plain view. `tag` is the same for the same secret, and tells nothing; `sure` False: a person must look."""
 
     file: str
     where: str
     rule: str
     tag: str
-    showing: Showing
+    showing: ShownIn
     known: KnownKey | None = None
     sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class NotExamined:
     """What could not be read, or not well enough to call it clean."""
 
     file: str
@@ -89,16 +89,16 @@ class Evidence:
     where: str
     message: str
     cure: str
-    verdict: Verdict
+    verdict: ChecklistAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ChecklistItem:
     """One of the five questions, answered."""
 
     number: int
     title: str
-    verdict: Verdict
+    verdict: ChecklistAnswer
     evidence: tuple[Evidence, ...]
 
 
@@ -111,43 +111,46 @@ TITLES = (
 )
 
 
-def judge(seen: Sequence[Sighting], unseen: Sequence[Unseen], records: Records | None, today: date) -> tuple[Item, ...]:
+def answer_checklist(
+    seen: Sequence[ExposedSecret], unseen: Sequence[NotExamined], records: Records | None, today: date
+) -> tuple[ChecklistItem, ...]:
     """The five answers. `records` None: there is neither vault nor log to ask."""
     doubts = [
-        Evidence(u.file, u.where, u.message, u.cure or "look at it yourself", Verdict.CANNOT_TELL) for u in unseen
+        Evidence(u.file, u.where, u.message, u.cure or "look at it yourself", ChecklistAnswer.CANNOT_TELL)
+        for u in unseen
     ]
     shown = [
         [_exposed(s) for s in seen],
-        [_exposed(s) for s in seen if s.showing is Showing.ENV],
-        [_exposed(s) for s in seen if s.showing is Showing.CONFIG],
+        [_exposed(s) for s in seen if s.showing is ShownIn.ENV],
+        [_exposed(s) for s in seen if s.showing is ShownIn.CONFIG],
     ]
     hidden = [_item(number, [*evidence, *doubts]) for number, evidence in enumerate(shown, 1)]
     return (*hidden, _item(4, _rotated(seen, records)), _item(5, _fresh(seen, records, today)))
 
 
-def _item(number: int, evidence: Iterable[Evidence]) -> Item:
+def _item(number: int, evidence: Iterable[Evidence]) -> ChecklistItem:
     found = tuple(sorted(evidence, key=lambda each: _WORST.index(each.verdict)))
     verdicts = {each.verdict for each in found}
-    verdict = next((v for v in _WORST if v in verdicts), Verdict.PASS)
-    return Item(number, TITLES[number - 1], verdict, found)
+    verdict = next((v for v in _WORST if v in verdicts), ChecklistAnswer.PASS)
+    return ChecklistItem(number, TITLES[number - 1], verdict, found)
 
 
-def _exposed(sighting: Sighting) -> Evidence:
+def _exposed(sighting: ExposedSecret) -> Evidence:
     whose = (
         f"the {sighting.known.stage} key of {sighting.known.user}" if sighting.known else f"a secret ({sighting.rule})"
     )
     if not sighting.sure:
-        message, verdict = f"perhaps {whose}", Verdict.CANNOT_TELL
+        message, verdict = f"perhaps {whose}", ChecklistAnswer.CANNOT_TELL
     else:
-        message, verdict = f"{whose} can be read", Verdict.FAIL
+        message, verdict = f"{whose} can be read", ChecklistAnswer.FAIL
     return Evidence(sighting.file, sighting.where, message, _hiding(sighting), verdict)
 
 
-def _hiding(sighting: Sighting) -> str:
+def _hiding(sighting: ExposedSecret) -> str:
     file = sighting.file.partition("!")[0]
     if sighting.where.startswith("commit "):
         return "history keeps it whatever you do now: publish a copy without history, and rotate the key"
-    if sighting.showing is Showing.ENV and file == sighting.file and _is_env(file):
+    if sighting.showing is ShownIn.ENV and file == sighting.file and _is_env(file):
         return f"leave it out (git rm --cached {file}; a line in .gitignore), or: provision redact --in-place {file}"
     return f"provision redact --in-place {file}"
 
@@ -157,40 +160,40 @@ def _is_env(file: str) -> bool:
     return name.startswith(".env") or name.endswith(".env")
 
 
-def _rotated(seen: Sequence[Sighting], records: Records | None) -> Iterator[Evidence]:
+def _rotated(seen: Sequence[ExposedSecret], records: Records | None) -> Iterator[Evidence]:
     for sighting in _once(seen):
         at = (sighting.file, sighting.where)
         if sighting.known is None:
             message = f"nobody's known key ({sighting.rule}): there is no record of a rotation"
             cure = "find out whose it is; revoke it where it was made, then put its successor into the vault"
-            yield Evidence(*at, message, cure, Verdict.CANNOT_TELL)
+            yield Evidence(*at, message, cure, ChecklistAnswer.CANNOT_TELL)
             continue
         history = records.keys.get(sighting.known.fingerprint) if records else None
         if history is None:
             whose = f"the key of {sighting.known.user}"
             yield Evidence(
-                *at, f"{whose}: there is no vault here to ask", "run this in the workspace", Verdict.CANNOT_TELL
+                *at, f"{whose}: there is no vault here to ask", "run this in the workspace", ChecklistAnswer.CANNOT_TELL
             )
         else:
             message, cure, verdict = _history(history, records.doubt if records else "")
             yield Evidence(*at, message, cure, verdict)
 
 
-def _history(key: KeyHistory, doubt: str) -> tuple[str, str, Verdict]:
+def _history(key: KeyHistory, doubt: str) -> tuple[str, str, ChecklistAnswer]:
     whose = f"the key of {key.user}"
     if key.stage == "retired":
         if doubt:
-            return f"{whose} counts as retired, but {doubt}", "provision keys log --verify", Verdict.CANNOT_TELL
+            return f"{whose} counts as retired, but {doubt}", "provision keys log --verify", ChecklistAnswer.CANNOT_TELL
         when = f" on {key.retired}" if key.retired else ""
-        return f"{whose} was rotated and is retired{when}", "", Verdict.PASS
+        return f"{whose} was rotated and is retired{when}", "", ChecklistAnswer.PASS
     if key.stage == "previous":
         when = f" on {key.replaced}" if key.replaced else ""
         message = f"{whose} was replaced{when}, and nothing proves that it is dead"
-        return message, "revoke it in the console, then: provision rotate finish", Verdict.FAIL
-    return f"{whose} is in use ({key.stage})", f"provision rotate leaked {key.user}", Verdict.FAIL
+        return message, "revoke it in the console, then: provision rotate finish", ChecklistAnswer.FAIL
+    return f"{whose} is in use ({key.stage})", f"provision rotate leaked {key.user}", ChecklistAnswer.FAIL
 
 
-def _fresh(seen: Sequence[Sighting], records: Records | None, today: date) -> Iterator[Evidence]:
+def _fresh(seen: Sequence[ExposedSecret], records: Records | None, today: date) -> Iterator[Evidence]:
     shown = [s for s in _once(seen) if s.known is not None]
     made_by = dict(records.current or {}) if records else {}
     for sighting in shown:
@@ -198,32 +201,34 @@ def _fresh(seen: Sequence[Sighting], records: Records | None, today: date) -> It
         history = records.keys.get(known.fingerprint) if records and known else None
         if history is None:
             message, cure = "a key of the fleet: there is no vault here to ask", "run this in the workspace"
-            yield Evidence(sighting.file, sighting.where, message, cure, Verdict.CANNOT_TELL)
+            yield Evidence(sighting.file, sighting.where, message, cure, ChecklistAnswer.CANNOT_TELL)
         else:
             yield Evidence(sighting.file, sighting.where, *_demo(history, today))
     for user, fingerprint in made_by.items():
         history = records.keys.get(fingerprint) if records and fingerprint else None
         if history is None:
-            yield Evidence("", "", f"{user} has no current key", "see: provision keys list", Verdict.CANNOT_TELL)
+            yield Evidence(
+                "", "", f"{user} has no current key", "see: provision keys list", ChecklistAnswer.CANNOT_TELL
+            )
         else:
             yield Evidence("", "", *_demo(history, today))
     if not shown and not made_by:
         message = "no key of the fleet can be seen, so nothing shows which one was used"
-        yield Evidence("", "", message, "say who made it: --user USER", Verdict.CANNOT_TELL)
+        yield Evidence("", "", message, "say who made it: --user USER", ChecklistAnswer.CANNOT_TELL)
 
 
-def _demo(key: KeyHistory, today: date) -> tuple[str, str, Verdict]:
+def _demo(key: KeyHistory, today: date) -> tuple[str, str, ChecklistAnswer]:
     make = "make a new key for the demo: provision keys import FILE --demo-until DATE"
     if key.demo_until is None:
-        return f"the key of {key.user} is no demo key", make, Verdict.FAIL
+        return f"the key of {key.user} is no demo key", make, ChecklistAnswer.FAIL
     if today > key.demo_until:
-        return f"the demo key of {key.user} was over on {key.demo_until}", make, Verdict.FAIL
-    return f"the key of {key.user} is a demo key until {key.demo_until}", "", Verdict.PASS
+        return f"the demo key of {key.user} was over on {key.demo_until}", make, ChecklistAnswer.FAIL
+    return f"the key of {key.user} is a demo key until {key.demo_until}", "", ChecklistAnswer.PASS
 
 
-def _once(seen: Iterable[Sighting]) -> list[Sighting]:
+def _once(seen: Iterable[ExposedSecret]) -> list[ExposedSecret]:
     """The first sighting of each secret; those to look at first among the sure ones do not count as exposed."""
-    first: dict[str, Sighting] = {}
+    first: dict[str, ExposedSecret] = {}
     for sighting in seen:
         if sighting.sure:
             first.setdefault(sighting.known.fingerprint if sighting.known else sighting.tag, sighting)

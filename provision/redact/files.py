@@ -10,8 +10,8 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from provision.files import STAGED_SUFFIX, FileProblemError, sync_directory
-from provision.redact.archives.members import spooled
-from provision.redact.kinds import HEAD_BYTES, Kind, kind_of, redactor_of
+from provision.redact.archives.members import spooled_file
+from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
 from provision.redact.notes import Remark
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from provision.redact.session import Session
 
-STREAMABLE = frozenset({Kind.TEXT, Kind.CAST, Kind.TYPESCRIPT})
+STREAMABLE = frozenset({FileKind.TEXT, FileKind.CAST, FileKind.TYPESCRIPT})
 """Kinds whose redacted form makes sense on a terminal or in a pipe."""
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_regular_file(path: Path) -> Iterator[BinaryIO]:
     """A regular file to read. Raises FileProblemError for what is missing, a folder, a device or not readable."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -41,19 +41,19 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def kind_of_file(source: BinaryIO) -> Kind:
+def kind_of_file(source: BinaryIO) -> FileKind:
     """The kind of an open file, which is at its beginning before and after."""
     head = source.read(HEAD_BYTES)
     source.seek(0)
     return kind_of(head)
 
 
-def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session, kind: Kind | None = None) -> None:
+def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session, kind: FileKind | None = None) -> None:
     """Redact an open file according to its content, or as the `kind` it is said to be. Raises CannotExamineError."""
-    redactor_of(kind or kind_of_file(source))(source, target, file, session)
+    redactor_for(kind or kind_of_file(source))(source, target, file, session)
 
 
-def redact_to(path: Path, target: Path, session: Session, kind: Kind | None = None) -> None:
+def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None = None) -> None:
     """Write the redacted form of `path` to `target`, with the mode of `path`.
 
     A target that is there and is no file, such as /dev/null or a named pipe, is written into: it must not be replaced.
@@ -61,14 +61,14 @@ def redact_to(path: Path, target: Path, session: Session, kind: Kind | None = No
     if target.exists() and not target.is_file():
         _pour_into(path, target, session, kind)
         return
-    with opened(path) as source, _staged(target) as (file, staged):
+    with open_regular_file(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
         _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
 
 
-def _pour_into(path: Path, target: Path, session: Session, kind: Kind | None) -> None:
+def _pour_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:
     """Nothing is written before the whole result is there."""
-    with opened(path) as source, spooled() as result:
+    with open_regular_file(path) as source, spooled_file() as result:
         redact_open(source, result, str(path), session, kind)
         result.seek(0)
         try:
@@ -78,14 +78,14 @@ def _pour_into(path: Path, target: Path, session: Session, kind: Kind | None) ->
             raise FileProblemError(f"cannot write {target}: {e.strerror or e}") from e
 
 
-def redact_in_place(path: Path, session: Session, kind: Kind | None = None) -> bool:
+def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) -> bool:
     """Replace `path` by its redacted form in one step, keeping its mode, times and owner; returns whether it changed.
 
     A symbolic link stays one: what it leads to is replaced. Other names of the file (hard links) keep the old content,
     which is remarked.
     """
     path = path.resolve()
-    with opened(path) as source, _staged(path) as (file, staged):
+    with open_regular_file(path) as source, _staged(path) as (file, staged):
         status = os.fstat(source.fileno())
         redact_open(source, file, str(path), session, kind)
         file.flush()

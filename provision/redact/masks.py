@@ -20,7 +20,7 @@ _NOTHING_LEFT = re.compile(r"[\s\"'`,;:=/@.|&?%\\+-]*")
 _STARS = 8
 
 
-class Style(StrEnum):
+class MaskStyle(StrEnum):
     """What masks look like."""
 
     TAG = "tag"
@@ -32,7 +32,7 @@ class Style(StrEnum):
 class Masker:
     """Makes the masks of one run. `run_key` is random, at least 16 bytes, and forgotten afterwards."""
 
-    def __init__(self, style: Style, run_key: bytes) -> None:
+    def __init__(self, style: MaskStyle, run_key: bytes) -> None:
         self._style = style
         self._run_key = run_key
 
@@ -43,20 +43,20 @@ class Masker:
     def text(self, rule: str, value: str, width: int) -> str:
         """The mask of a value that was found by a rule and took `width` bytes."""
         match self._style:
-            case Style.TAG:
+            case MaskStyle.TAG:
                 return f"[REDACTED:{rule}#{self.tag(value)}]"
-            case Style.FIXED:
+            case MaskStyle.FIXED:
                 return "[REDACTED]"
-            case Style.STARS:
+            case MaskStyle.STARS:
                 return "*" * _STARS
-            case Style.LENGTH:
+            case MaskStyle.LENGTH:
                 return "*" * width
 
     def mask(self, match: Match, stood: bytes, *, first: bool) -> bytes:
         """What replaces `stood`, one span of a match; the later spans of a broken key vanish, or become stars of their length."""
         if masked_already(match.secret.reveal()):
             return stood
-        if not first and self._style is not Style.LENGTH:
+        if not first and self._style is not MaskStyle.LENGTH:
             return b""
         wide = "utf-16" in match.encodings
         text = self.text(match.rule, match.secret.reveal(), len(stood) // 2 if wide else len(stood))

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from provision.redact.kinds import HEAD_BYTES, Kind, kind_of, redactor_of
+from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import CHUNK_BYTES, StreamRedactor
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME = "standard input"
 
 
-def redact_descriptor(source: int, target: int, session: Session, kind: Kind | None = None) -> None:
+def redact_descriptor(source: int, target: int, session: Session, kind: FileKind | None = None) -> None:
     """Read `source` until it ends, write what is redacted to `target`.
 
     Text is passed on as it comes. What is no text (an archive, a picture, a recording) is taken as a whole first, in a
@@ -30,7 +30,7 @@ def redact_descriptor(source: int, target: int, session: Session, kind: Kind | N
             begun = bool(head)
             head += chunk[: HEAD_BYTES - len(head)]
             found = kind_of(head)
-            if found is not Kind.TEXT:
+            if found is not FileKind.TEXT:
                 if begun:
                     raise CannotExamineError(f"standard input is a {found} file", hint="give it as a file")
                 _whole(chunk, source, target, session, found)
@@ -39,8 +39,8 @@ def redact_descriptor(source: int, target: int, session: Session, kind: Kind | N
     _write(target, redactor.finish())
 
 
-def _whole(begun: bytes, source: int, target: int, session: Session, kind: Kind) -> None:
-    redact = redactor_of(kind)
+def _whole(begun: bytes, source: int, target: int, session: Session, kind: FileKind) -> None:
+    redact = redactor_for(kind)
     with tempfile.TemporaryFile() as spooled, tempfile.TemporaryFile() as result:
         spooled.write(begun)
         while chunk := os.read(source, CHUNK_BYTES):

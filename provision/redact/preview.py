@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from provision.detect.known import KNOWN_RULE
 from provision.detect.match import Confidence
 from provision.errors import ProvisionError
-from provision.redact.archives.members import spooled
-from provision.redact.checklist import Showing, Sighting, Unseen
-from provision.redact.files import kind_of_file, opened, redact_open
-from provision.redact.masks import Masker, Style, masked_already
+from provision.redact.archives.members import spooled_file
+from provision.redact.checklist import ExposedSecret, NotExamined, ShownIn
+from provision.redact.files import kind_of_file, open_regular_file, redact_open
+from provision.redact.masks import Masker, MaskStyle, masked_already
 from provision.redact.notes import Masked, Notes
 from provision.redact.session import Session
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.detect.detector import Detector
-    from provision.detect.known import KnownKey
+    from provision.detect.known_key import KnownKey
     from provision.detect.match import Match
-    from provision.redact.kinds import Kind
+    from provision.redact.file_kinds import FileKind
 
 ENV_RULE = "env-value"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
@@ -38,7 +38,7 @@ class _Tags(Masker):
     """Names a known key by its fingerprint, so that one read from pixels is recognised too."""
 
     def __init__(self, detector: Detector, run_key: bytes) -> None:
-        super().__init__(Style.STARS, run_key)
+        super().__init__(MaskStyle.STARS, run_key)
         self._known = detector.known
 
     def known(self, value: str) -> KnownKey | None:
@@ -56,7 +56,7 @@ class _Tags(Masker):
 class _Watching(Session):
     """A session that keeps what it was told, and whose masks nobody reads."""
 
-    seen: list[Sighting] = field(default_factory=list)
+    seen: list[ExposedSecret] = field(default_factory=list)
 
     def note(self, file: str, where: str, match: Match) -> None:
         self.seen.append(_sighting(file, where, match, _tags(self)))
@@ -68,62 +68,62 @@ class _Watching(Session):
         known = _tags(self).known(value)
         if known or rule != ENV_RULE or self.detector.scan(f"{name}={value}\n".encode()):
             rule = KNOWN_RULE if known else rule
-            self.seen.append(Sighting(file, where, rule, _tags(self).tag(value), _showing(file, name), known))
+            self.seen.append(ExposedSecret(file, where, rule, _tags(self).tag(value), _showing(file, name), known))
         return "*" * 8
 
 
-def look(path: Path, detector: Detector, run_key: bytes) -> tuple[list[Sighting], list[Unseen]]:
+def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[ExposedSecret], list[NotExamined]]:
     """Everything in a file that must not be seen, and everything that could not be read well enough to say.
 
-    Raises nothing for what is wrong with the file: that is an `Unseen`.
+    Raises nothing for what is wrong with the file: that is an `NotExamined`.
     """
     tags = _Tags(detector, run_key)
     watching = _Watching(detector, tags, notes=Notes())
     name = str(path)
     try:
-        with opened(path) as source, spooled() as target:
+        with open_regular_file(path) as source, spooled_file() as target:
             kind = kind_of_file(source)
             redact_open(source, target, name, watching, kind)
     except ProvisionError as e:
-        return watching.seen, [Unseen(name, "", e.message, e.hint)]
+        return watching.seen, [NotExamined(name, "", e.message, e.hint)]
     except (
         Exception
     ) as e:  # a gate: whatever a hostile file does to a reader, it is not clean and the others are judged
-        return watching.seen, [Unseen(name, "", f"it cannot be read ({type(e).__name__})", "look at it yourself")]
+        return watching.seen, [NotExamined(name, "", f"it cannot be read ({type(e).__name__})", "look at it yourself")]
     notes = watching.notes
     seen = [*watching.seen, *(_pictured(each, tags, kind) for each in notes.places)]
-    unseen = [Unseen(each.file, each.where, each.message, each.cure) for each in (*notes.left_out, *notes.unsure)]
+    unseen = [NotExamined(each.file, each.where, each.message, each.cure) for each in (*notes.left_out, *notes.unsure)]
     return seen, unseen
 
 
-def sighting_of(file: str, where: str, match: Match, detector: Detector, run_key: bytes) -> Sighting:
+def exposed_secret(file: str, where: str, match: Match, detector: Detector, run_key: bytes) -> ExposedSecret:
     """A match that something else found, such as in a repository's history."""
     return _sighting(file, where, match, _Tags(detector, run_key))
 
 
-def _sighting(file: str, where: str, match: Match, tags: _Tags) -> Sighting:
+def _sighting(file: str, where: str, match: Match, tags: _Tags) -> ExposedSecret:
     value = match.secret.reveal()
     known = match.known or tags.known(value)
     sure = match.confidence is not Confidence.LOW or known is not None
-    return Sighting(file, where, match.rule, tags.tag(value), _showing(file, match.key or ""), known, sure)
+    return ExposedSecret(file, where, match.rule, tags.tag(value), _showing(file, match.key or ""), known, sure)
 
 
-def _pictured(masked: Masked, tags: _Tags, kind: Kind) -> Sighting:
+def _pictured(masked: Masked, tags: _Tags, kind: FileKind) -> ExposedSecret:
     known = tags.by_fingerprint(masked.tag)
     where = masked.where or str(kind)
-    return Sighting(masked.file, where, KNOWN_RULE if known else masked.rule, masked.tag, Showing.OTHER, known)
+    return ExposedSecret(masked.file, where, KNOWN_RULE if known else masked.rule, masked.tag, ShownIn.OTHER, known)
 
 
 def _tags(session: Session) -> _Tags:
-    assert isinstance(session.masker, _Tags)  # noqa: S101  made so in `look`
+    assert isinstance(session.masker, _Tags)  # noqa: S101  made so in `preview_file`
     return session.masker
 
 
-def _showing(file: str, name: str) -> Showing:
+def _showing(file: str, name: str) -> ShownIn:
     """What kind of thing shows the value: a `.env` (or a line as it has them), configuration, or anything else."""
     inner = PurePath(file.rpartition("!")[2]).name.lower()
     if inner.startswith(".env") or inner.endswith(".env") or _VARIABLE.fullmatch(name):
-        return Showing.ENV
+        return ShownIn.ENV
     if name or PurePath(inner).suffix in _CONFIG_SUFFIXES:
-        return Showing.CONFIG
-    return Showing.OTHER
+        return ShownIn.CONFIG
+    return ShownIn.OTHER

@@ -22,7 +22,7 @@ class CannotExamineError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RedactionOptions:
     """What the user chose.
 
     `allow` are names of .env variables whose values stay; `paths` are key paths (globs such as `providers.*.api_key`)
@@ -44,7 +44,7 @@ class Session:
 
     detector: Detector
     masker: Masker
-    options: Options = Options()
+    options: RedactionOptions = RedactionOptions()
     notes: Notes = field(default_factory=Notes)
     progress: Callable[[str, int, int], None] = _silent
     """Told by what takes long: what is being done, how much of it is done, of how much."""

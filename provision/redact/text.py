@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from provision.redact.stream import CHUNK_BYTES, redact_stream
-from provision.redact.structured import structured
+from provision.redact.structured import structured_redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ STRUCTURED_LIMIT_BYTES = 64 << 20
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact a text or unknown binary file; see `RedactFile`."""
-    redact = structured(file)
+    redact = structured_redactor(file)
     if redact is not None:
         data = source.read(STRUCTURED_LIMIT_BYTES + 1)
         if len(data) <= STRUCTURED_LIMIT_BYTES:

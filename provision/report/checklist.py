@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.redact.checklist import Verdict
+from provision.redact.checklist import ChecklistAnswer
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
 from provision.report.terminal import plural, printable
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from provision.redact.checklist import Evidence, Item
+    from provision.redact.checklist import ChecklistItem, Evidence
 
-SHOWN = 20
+EVIDENCE_ROWS = 20
 """How many reasons of one point are listed for people; JSON has them all."""
-_TONES = {Verdict.PASS: "good", Verdict.FAIL: "bad", Verdict.CANNOT_TELL: "unsure"}
+_TONES = {ChecklistAnswer.PASS: "good", ChecklistAnswer.FAIL: "bad", ChecklistAnswer.CANNOT_TELL: "unsure"}
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ChecklistResult:
     """One run: the five answers, what was asked about, how many files and other things were looked at, and when."""
 
-    items: tuple[Item, ...]
+    items: tuple[ChecklistItem, ...]
     paths: tuple[str, ...]
     files: int
     at: datetime
 
 
-def as_json(result: Result) -> str:
+def as_json(result: ChecklistResult) -> str:
     """The document `provision/checklist/v1`."""
     return document(
         "checklist/v1",
-        ok=not any(item.verdict is Verdict.FAIL for item in result.items),
+        ok=not any(item.verdict is ChecklistAnswer.FAIL for item in result.items),
         at=result.at.isoformat(timespec="seconds"),
         paths=list(result.paths),
         files=result.files,
@@ -61,51 +61,51 @@ def as_json(result: Result) -> str:
     )
 
 
-def as_table(result: Result) -> str:
+def as_table(result: ChecklistResult) -> str:
     """A line per point, its reasons below it, each with the command that cures it."""
     lines = []
     for item in result.items:
-        verdict = item.verdict.value if item.verdict is not Verdict.FAIL else "FAIL"
+        verdict = item.verdict.value if item.verdict is not ChecklistAnswer.FAIL else "FAIL"
         lines.append(f"{item.number}  {verdict:<11}  {item.title}")
-        for each in item.evidence[:SHOWN]:
+        for each in item.evidence[:EVIDENCE_ROWS]:
             lines.append(f"       {_at(each)}{each.message}")
             if each.cure:
                 lines.append(f"           {each.cure}")
-        if len(item.evidence) > SHOWN:
+        if len(item.evidence) > EVIDENCE_ROWS:
             lines.append(f"       … and {len(item.evidence) - SHOWN:,} more: --format json has them all")
-    lines += ["", summary(result)]
+    lines += ["", summary_line(result)]
     return "".join(printable(line) + "\n" for line in lines)
 
 
-def summary(result: Result) -> str:
+def summary_line(result: ChecklistResult) -> str:
     """One line: may it be published?"""
     counts = Counter(item.verdict for item in result.items)
     looked = f"{plural(result.files, 'file')} looked at"
-    if counts[Verdict.FAIL]:
-        return f"do not publish this: {counts[Verdict.FAIL]} of 5 points fail; {looked}"
-    if counts[Verdict.CANNOT_TELL]:
-        told = counts[Verdict.CANNOT_TELL]
+    if counts[ChecklistAnswer.FAIL]:
+        return f"do not publish this: {counts[ChecklistAnswer.FAIL]} of 5 points fail; {looked}"
+    if counts[ChecklistAnswer.CANNOT_TELL]:
+        told = counts[ChecklistAnswer.CANNOT_TELL]
         return f"nothing fails, and {plural(told, 'point')} cannot be told: look yourself; {looked}"
     return f"all 5 points pass; {looked}"
 
 
-def as_html(result: Result) -> Iterator[str]:
+def as_html(result: ChecklistResult) -> Iterator[str]:
     """A page with the five answers and their reasons."""
     counts = Counter(item.verdict for item in result.items)
-    bars = [Bar(verdict.value, counts[verdict], _TONES[verdict]) for verdict in Verdict if counts[verdict]]
+    bars = [Bar(verdict.value, counts[verdict], _TONES[verdict]) for verdict in ChecklistAnswer if counts[verdict]]
     facts = [
         ("looked at", ", ".join(result.paths)),
         ("files", f"{result.files:,}"),
         ("when", result.at.isoformat(timespec="seconds")),
     ]
-    return page(Page("Security checklist", summary(result), facts, "points", bars, map(_section, result.items)))
+    return page(Page("Security checklist", summary_line(result), facts, "points", bars, map(_section, result.items)))
 
 
-def _section(item: Item) -> Section:
-    more = len(item.evidence) - SHOWN
+def _section(item: ChecklistItem) -> Section:
+    more = len(item.evidence) - EVIDENCE_ROWS
     note = "" if item.evidence else "nothing speaks against it"
     note = f"the first {SHOWN} of {len(item.evidence):,}" if more > 0 else note
-    rows = ((e.verdict.value, e.file, e.where, e.message, e.cure) for e in item.evidence[:SHOWN])
+    rows = ((e.verdict.value, e.file, e.where, e.message, e.cure) for e in item.evidence[:EVIDENCE_ROWS])
     headers = ("verdict", "file", "place", "what", "what to do") if item.evidence else ()
     return Section(f"{item.number}. {item.title}: {item.verdict}", note, headers, rows, _TONES[item.verdict])
 

@@ -15,9 +15,9 @@ from redactcraft import aisa_key, opaque, session
 
 from provision.detect.rule import Rule
 from provision.detect.rules.builtin import BUILTIN
-from provision.redact.shell import TYPED
+from provision.redact.command_line_rules import COMMAND_LINE_RULES
 from provision.redact.stream import redact_stream
-from provision.redact.terminal.watch import Recording
+from provision.redact.terminal.output_scanner import RecordingScanner
 
 pytestmark = pytest.mark.bench
 
@@ -150,7 +150,7 @@ def test_no_input_is_worse_than_linear(name: str) -> None:
     assert large < 6 * small + 0.2, "four times the input may take four times as long"
 
 
-@pytest.mark.parametrize("rule", [*BUILTIN, *TYPED], ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", [*BUILTIN, *COMMAND_LINE_RULES], ids=lambda rule: rule.id)
 def test_no_rule_has_an_input_that_is_worse_than_linear(rule: Rule) -> None:
     """Its keywords, its examples and examples that lack their end, each repeated without anything between them."""
     texts = [example if isinstance(example, str) else example() for example in rule.examples]
@@ -169,7 +169,7 @@ def test_no_output_of_a_terminal_is_worse_than_linear(name: str) -> None:
     times = []
     for size in (MB // 32, MB // 8):
         text = WORST[name](size).decode("latin-1")
-        recording = Recording(session(), 100, 30)
+        recording = RecordingScanner(session(), 100, 30)
         started = time.process_time()
         for at in range(0, len(text), 4096):
             recording.take(text[at : at + 4096])

@@ -16,7 +16,7 @@ import videocraft
 from pictureproof import covered, leaked, pieces_in, redacted, session, text_of
 
 from provision.redact.video import redact_file as redact_video
-from provision.redact.video.ffmpeg import frames_of, probe
+from provision.redact.video.ffmpeg import frames_of, probe_video
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow]
 SEED = int(os.environ.get("PICTURES_SEED", "20261122"))
@@ -63,7 +63,7 @@ def test_a_screen_recording_shows_no_key(tmp_path: Path) -> None:
     assert run.notes.total >= len(keys)
     seen = {}
     frames = 0
-    for number, frame in enumerate(frames_of(probe(safe))):
+    for number, frame in enumerate(frames_of(probe_video(safe))):
         frames += 1
         if number % 5 == 0:
             pieces = pieces_in(text_of(frame), keys)

@@ -11,10 +11,10 @@ from picturecraft import THEMES
 from PIL import Image, ImageColor
 
 from provision.detect.detector import Detector
-from provision.redact.masks import Masker, Style
+from provision.redact.masks import Masker, MaskStyle
 from provision.redact.pictures import redact_file
-from provision.redact.pictures.examining import Examiner
-from provision.redact.session import Options, Session
+from provision.redact.pictures.examiner import Examiner
+from provision.redact.session import RedactionOptions, Session
 
 if TYPE_CHECKING:
     from picturecraft import Box, Screenshot
@@ -32,7 +32,7 @@ def detector() -> Detector:
 
 
 def session(*, preview: bool = False) -> Session:
-    return Session(detector(), Masker(Style.TAG, b"0" * 32), Options(preview=preview))
+    return Session(detector(), Masker(MaskStyle.TAG, b"0" * 32), RedactionOptions(preview=preview))
 
 
 def redacted(data: bytes, *, preview: bool = False) -> tuple[bytes, Notes]:

@@ -7,11 +7,12 @@ import string
 
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint
-from provision.detect.known import KnownKey, KnownKeys, shape_of
+from provision.detect.known import KnownKeys, shape_of
+from provision.detect.known_key import KnownKey
 from provision.detect.rules.builtin import BUILTIN
-from provision.redact.masks import Masker, Style
-from provision.redact.session import Options, Session
-from provision.redact.shell import TYPED
+from provision.redact.command_line_rules import COMMAND_LINE_RULES
+from provision.redact.masks import Masker, MaskStyle
+from provision.redact.session import RedactionOptions, Session
 
 SALT = b"redaction-tests!"
 RUN_KEY = b"a run's own key, drawn at random"
@@ -41,11 +42,11 @@ def known(*keys: str) -> KnownKeys:
 _DETECTORS: dict[tuple[str, ...], Detector] = {}
 
 
-def session(*keys: str, style: Style = Style.TAG, options: Options | None = None) -> Session:
+def session(*keys: str, style: MaskStyle = MaskStyle.TAG, options: RedactionOptions | None = None) -> Session:
     """A session that knows these keys besides all rules."""
     if keys not in _DETECTORS:
-        _DETECTORS[keys] = Detector((*BUILTIN, *TYPED), known(*keys) if keys else None)
-    return Session(_DETECTORS[keys], Masker(style, RUN_KEY), options or Options())
+        _DETECTORS[keys] = Detector((*BUILTIN, *COMMAND_LINE_RULES), known(*keys) if keys else None)
+    return Session(_DETECTORS[keys], Masker(style, RUN_KEY), options or RedactionOptions())
 
 
 def pieces_left(secret: str, where: str | bytes, length: int = 8) -> list[str]:

@@ -16,10 +16,10 @@ from redactcraft import RUN_KEY
 
 from provision.detect.detector import Detector
 from provision.detect.rules.builtin import BUILTIN
+from provision.redact.command_line_rules import COMMAND_LINE_RULES
 from provision.redact.files import redact_to
-from provision.redact.masks import Masker, Style
+from provision.redact.masks import Masker, MaskStyle
 from provision.redact.session import Session
-from provision.redact.shell import TYPED
 
 SALT = b"redaction-corpus"
 WRAPPED = ("wrapped-60", "wrapped-80")
@@ -33,7 +33,7 @@ def redacted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, Path]:
     """The corpus, and a folder with every file of it redacted."""
     corpus = build(tmp_path_factory.mktemp("corpus"), 7, rounds=2)
     out = tmp_path_factory.mktemp("out")
-    session = Session(Detector((*BUILTIN, *TYPED), corpus.known(SALT)), Masker(Style.TAG, RUN_KEY))
+    session = Session(Detector((*BUILTIN, *COMMAND_LINE_RULES), corpus.known(SALT)), Masker(MaskStyle.TAG, RUN_KEY))
     for path in sorted(corpus.root.rglob("*")):
         if path.is_file() and not path.is_symlink() and ".git" not in path.parts:
             target = out / path.relative_to(corpus.root)

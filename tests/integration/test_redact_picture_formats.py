@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from provision.redact.kinds import Kind, kind_of
-from provision.redact.pictures import coding
-from provision.redact.pictures.coding import decode, encode
+from provision.redact.file_kinds import FileKind, kind_of
+from provision.redact.pictures import formats
+from provision.redact.pictures.formats import decode_picture, encode_picture
 from provision.redact.session import CannotExamineError
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -53,10 +53,10 @@ def saved(image: Image.Image, name: str, **options: Any) -> bytes:
 def test_pixels_stay(case: str) -> None:
     name, mode, options = CASES[case]
     image = scene(mode)
-    assert kind_of(saved(image, name, **options)[:4096]) is Kind.PICTURE
-    coded = decode(saved(image, name, **options))
+    assert kind_of(saved(image, name, **options)[:4096]) is FileKind.PICTURE
+    coded = decode_picture(saved(image, name, **options))
     assert coded.format == name
-    result = Image.open(io.BytesIO(encode(coded)))
+    result = Image.open(io.BytesIO(encode_picture(coded)))
     assert result.format == name
     expected = Image.open(io.BytesIO(saved(image, name, **options))).convert("RGB")
     if mode == "I;16":
@@ -67,30 +67,32 @@ def test_pixels_stay(case: str) -> None:
 
 @pytest.mark.parametrize("head", [b"\0\0\0\x18ftypmif1", b"\0\0\0\x0cJXL \r\n\x87\n", b"8BPS\0\1"])
 def test_pictures_that_cannot_be_read_are_not_passed_through(head: bytes) -> None:
-    assert kind_of(head + bytes(100)) is Kind.OPAQUE
+    assert kind_of(head + bytes(100)) is FileKind.OPAQUE
 
 
 def test_a_turned_photo_is_written_as_it_is_seen() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    coded = decode(saved(scene("RGB"), "JPEG", exif=exif))
+    coded = decode_picture(saved(scene("RGB"), "JPEG", exif=exif))
     assert coded.frames[0].pixels.shape == (96, 64, 3)
 
 
 def test_pages_and_frames_stay_in_number_and_time() -> None:
-    pages = decode(saved(scene("RGB"), "TIFF", save_all=True, append_images=[scene("RGB")] * 2))
+    pages = decode_picture(saved(scene("RGB"), "TIFF", save_all=True, append_images=[scene("RGB")] * 2))
     assert (len(pages.frames), pages.animated) == (3, False)
-    assert Image.open(io.BytesIO(encode(pages))).n_frames == 3
-    film = decode(saved(scene("P"), "GIF", save_all=True, append_images=[scene("L")], duration=[120, 340], loop=0))
+    assert Image.open(io.BytesIO(encode_picture(pages))).n_frames == 3
+    film = decode_picture(
+        saved(scene("P"), "GIF", save_all=True, append_images=[scene("L")], duration=[120, 340], loop=0)
+    )
     assert ([f.milliseconds for f in film.frames], film.animated) == ([120, 340], True)
-    again = decode(encode(film))
+    again = decode_picture(encode_picture(film))
     assert [f.milliseconds for f in again.frames] == [120, 340]
 
 
 def test_a_picture_inside_the_picture_is_dropped() -> None:
-    coded = decode(saved(scene("RGB"), "MPO", save_all=True, append_images=[scene("RGB")]))
+    coded = decode_picture(saved(scene("RGB"), "MPO", save_all=True, append_images=[scene("RGB")]))
     assert (coded.format, len(coded.frames), coded.extra_pictures) == ("JPEG", 1, 1)
-    assert encode(coded).count(b"\xff\xd8\xff") == 1
+    assert encode_picture(coded).count(b"\xff\xd8\xff") == 1
 
 
 def test_a_bomb_is_refused_before_it_goes_off() -> None:
@@ -101,11 +103,11 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
         with pytest.raises(CannotExamineError, match=r"pixels|too large"):
-            decode(bomb)
+            decode_picture(bomb)
 
 
 def test_many_small_frames_are_a_bomb_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coding, "MOST_PIXELS", 96 * 64 * 2)
+    monkeypatch.setattr(formats, "MOST_PIXELS", 96 * 64 * 2)
     film = saved(scene("L"), "GIF", save_all=True, append_images=[scene("P"), scene("1")], duration=10)
     with pytest.raises(CannotExamineError, match="million"):
-        decode(film)
+        decode_picture(film)

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from redactcraft import aisa_key, opaque, pieces_left, session
 
-from provision.redact.casts import redact_file as redact_cast
-from provision.redact.kinds import Kind, kind_of
-from provision.redact.masks import Style
+from provision.redact.file_kinds import FileKind, kind_of
+from provision.redact.masks import MaskStyle
+from provision.redact.recordings.asciinema import redact_file as redact_cast
+from provision.redact.recordings.typescript import redact_file as redact_typescript
 from provision.redact.session import CannotExamineError
 from provision.redact.terminal.screen import Screen
-from provision.redact.typescript import redact_file as redact_typescript
 
 KEY = aisa_key("casts")
 PLAIN = opaque("casts")
@@ -35,7 +35,7 @@ def _cast(events: list[Event], version: int = 2, **header: Any) -> bytes:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
 
 
-def _redacted(data: bytes, *keys: str, style: Style = Style.TAG) -> bytes:
+def _redacted(data: bytes, *keys: str, style: MaskStyle = MaskStyle.TAG) -> bytes:
     out = io.BytesIO()
     redact_cast(io.BytesIO(data), out, "demo.cast", session(*keys, style=style))
     return out.getvalue()
@@ -106,8 +106,8 @@ def test_a_key_spread_over_events(way: Any, version: int, secret: str) -> None:
     assert _redacted(result, PLAIN) == result
 
 
-@pytest.mark.parametrize("style", Style)
-def test_every_style_keeps_the_layout(style: Style) -> None:
+@pytest.mark.parametrize("style", MaskStyle)
+def test_every_style_keeps_the_layout(style: MaskStyle) -> None:
     before = _typed(KEY, "$ ")
     after = _events(_redacted(_cast(before), style=style))
     assert [len(d) for _, _, d in after] == [len(d) for _, _, d in before]
@@ -214,7 +214,7 @@ def test_a_typescript_of_script_keeps_its_length_so_the_timing_file_stays_right(
         f"printf '\\033[31m%s' {KEY[:half]}\nsleep 0.1\nprintf '\\033[0m%s\\n' {KEY[half:]}\necho ünd\n"
     )
     typescript, timing = _script(tmp_path, f"sh {tmp_path / 'run'}")
-    assert kind_of(typescript) is Kind.TYPESCRIPT
+    assert kind_of(typescript) is FileKind.TYPESCRIPT
     out = io.BytesIO()
     redact_typescript(io.BytesIO(typescript), out, "typescript", session())
     result = out.getvalue()

@@ -13,8 +13,8 @@ from pictureproof import pieces_in, session, text_of
 
 from provision.redact.session import CannotExamineError
 from provision.redact.video import redact_file
-from provision.redact.video.ffmpeg import VideoUnavailableError, frames_of, probe
-from provision.redact.video.watching import Watcher
+from provision.redact.video.ffmpeg import VideoUnavailableError, frames_of, probe_video
+from provision.redact.video.frame_watcher import FrameWatcher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,17 +61,17 @@ def test_an_interrupted_run_goes_on_and_no_frame_shows_a_key(
     journal.write_text(kept + '{"frame": 1')  # killed in the middle of a line
 
     looks = 0
-    look = Watcher.look
+    look = FrameWatcher.look
 
-    def counted(self: Watcher, frame: Any) -> Any:
+    def counted(self: FrameWatcher, frame: Any) -> Any:
         nonlocal looks
         looks += 1
         return look(self, frame)
 
-    monkeypatch.setattr(Watcher, "look", counted)
+    monkeypatch.setattr(FrameWatcher, "look", counted)
     run = session()
     redact(path, tmp_path / "safe.mp4", run)
-    frames = list(frames_of(probe(tmp_path / "safe.mp4")))
+    frames = list(frames_of(probe_video(tmp_path / "safe.mp4")))
     assert len(frames) == SECONDS * videocraft.FRAMES_A_SECOND
     assert looks <= len(frames) - 10
     assert [pieces_in(text_of(frame), keys) for frame in frames[::5]] == [[], [], [], []]

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redactcraft import aisa_key, known, opaque, pieces_left, session
 
-from provision.redact.casts import redact_file as redact_cast
-from provision.redact.masks import MASK, Style
+from provision.redact.masks import MASK, MaskStyle
+from provision.redact.recordings.asciinema import redact_file as redact_cast
 from provision.redact.stream import StreamRedactor, redact_bytes
 from provision.redact.structured.dotenv import redact_dotenv
-from provision.redact.structured.jsontree import redact_json
-from provision.redact.structured.yamltree import redact_yaml
+from provision.redact.structured.json_text import redact_json
+from provision.redact.structured.yaml_text import redact_yaml
 
 RULED = [aisa_key(f"property {i}") for i in range(12)]
 KNOWN = [opaque(f"property {i}") for i in range(6)]
@@ -102,7 +102,7 @@ def documents(draw: st.DrawFn, encodings: tuple[str, ...] = ("plain",)) -> tuple
     return texts[0].encode(), texts[1].encode(), planted
 
 
-def _streamed(data: bytes, sizes: list[int], style: Style = Style.TAG) -> bytes:
+def _streamed(data: bytes, sizes: list[int], style: MaskStyle = MaskStyle.TAG) -> bytes:
     redactor = StreamRedactor(session(*KNOWN, style=style), "x")
     out, at, turn = [], 0, 0
     while at < len(data):
@@ -122,8 +122,8 @@ SIZES = st.lists(st.sampled_from((1, 2, 3, 7, 64, 1000, 65_536, 1 << 20)), min_s
 
 
 @ALL
-@given(documents(), SIZES, st.sampled_from(Style))
-def test_text(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[int], style: Style) -> None:
+@given(documents(), SIZES, st.sampled_from(MaskStyle))
+def test_text(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[int], style: MaskStyle) -> None:
     data, expected, planted = document
     result = _streamed(data, sizes, style)
     _nothing_left(planted, result)
@@ -133,8 +133,8 @@ def test_text(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[
 
 
 @ALL
-@given(documents(tuple(ENCODED)), SIZES, st.sampled_from(Style))
-def test_encodings(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[int], style: Style) -> None:
+@given(documents(tuple(ENCODED)), SIZES, st.sampled_from(MaskStyle))
+def test_encodings(document: tuple[bytes, bytes, list[tuple[str, str]]], sizes: list[int], style: MaskStyle) -> None:
     data, _, planted = document
     result = _streamed(data, sizes, style)
     _nothing_left(planted, re.sub(rb"\x1b\[[0-9;]*m", b"", result))

@@ -10,9 +10,9 @@ import picturecraft
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.redact.pictures.lookalike import doubtful, find_keys, fold
-from provision.redact.pictures.named import find_named
-from provision.redact.video.coverage import Margins, Seen, boxes_at, tracks
+from provision.redact.pictures.lookalike import find_keys, fold_lookalikes, random_words
+from provision.redact.pictures.named_values import find_named_values
+from provision.redact.video.coverage import Margins, VisibleSpan, boxes_at, join_spans
 
 CHARACTERS = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_.~ :=\"'/|()…é中"), max_size=60)
 SCRAPS = st.sampled_from(
@@ -40,9 +40,9 @@ def test_hits_are_ranges_of_the_text(text: str) -> None:
     hits = find_keys(text)
     assert all(0 <= h.start < h.end <= len(text) for h in hits)
     assert all(a.start <= b.start for a, b in pairwise(hits))
-    assert all(0 <= h.start < h.end <= len(text) for h in find_named(text))
-    assert all(0 <= a < b <= len(text) for a, b in doubtful(text))
-    folded, places = fold(text)
+    assert all(0 <= h.start < h.end <= len(text) for h in find_named_values(text))
+    assert all(0 <= a < b <= len(text) for a, b in random_words(text))
+    folded, places = fold_lookalikes(text)
     assert len(folded) == len(places)
 
 
@@ -56,14 +56,14 @@ def test_a_key_with_confused_characters_is_found_whole(seed: int, data: st.DataO
 
 
 SEEN = st.builds(
-    lambda first, length, x, y: Seen(first, first + length, (x, y, x + 80, y + 16), "key"),
+    lambda first, length, x, y: VisibleSpan(first, first + length, (x, y, x + 80, y + 16), "key"),
     st.integers(0, 80), st.integers(0, 10), st.integers(0, 200), st.integers(0, 200),
 )  # fmt: skip
 
 
 @given(st.lists(SEEN, max_size=12), st.integers(0, 5), st.integers(0, 10))
-def test_what_is_seen_in_a_frame_is_covered_in_it(seen: list[Seen], around: int, bridged: int) -> None:
-    joined = tracks(seen, Margins(around, bridged))
+def test_what_is_seen_in_a_frame_is_covered_in_it(seen: list[VisibleSpan], around: int, bridged: int) -> None:
+    joined = join_spans(seen, Margins(around, bridged))
     for one in seen:
         for frame in range(max(0, one.first - around), one.last + around + 1):
             left, top, right, bottom = one.box

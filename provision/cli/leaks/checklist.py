@@ -114,12 +114,12 @@ def _workspace(run: Run) -> Workspace | None:
 def _known(run: Run, workspace: Workspace | None, file: Path | None) -> KnownKeys | None:
     """The fleet's keys by fingerprint: of the file, of the opened vault, or of a sealed one for keys of the usual shape."""
     from provision.detect.known import KnownKeys
-    from provision.detect.known_key import KnownKey
     from provision.detect.known_file import parse_known_keys
+    from provision.detect.known_key import KnownKey
     from provision.files import read_bounded
     from provision.keys.identities import load_identities
     from provision.keys.known_keys import known_keys
-    from provision.keys.vault.file import open_vault, read
+    from provision.keys.vault.file import open_vault, read_vault
 
     if file is not None:
         try:
@@ -134,7 +134,7 @@ def _known(run: Run, workspace: Workspace | None, file: Path | None) -> KnownKey
         return known_keys(open_vault(workspace.vault, load_identities(workspace.identity)))
     except ProvisionError as e:
         run.detail(f"the vault stays shut, so keys are recognised by their usual shape only: {e}")
-    sealed = read(workspace.vault)
+    sealed = read_vault(workspace.vault)
     by_fingerprint = {k.fingerprint: KnownKey(k.user, k.fingerprint, k.stage.value, k.created, k.label) for k in sealed}
     return KnownKeys(sealed.salt, frozenset({("sk-aisa-", 51)}), by_fingerprint)
 
@@ -143,26 +143,27 @@ def _look(
     paths: Sequence[Path], detector: Detector, run_key: bytes
 ) -> tuple[list[ExposedSecret], list[NotExamined], int]:
     """Every file below the paths as redaction reads it, every repository's history as an audit does."""
-    from provision.audit.scan import find, met_below
-    from provision.audit.sources.walk import File
-    from provision.containers.blob import Limits, Unreadable
+    from provision.audit.scan import list_tasks
+    from provision.audit.sources.walk import FoundFile
+    from provision.audit.tasks import scan_task
+    from provision.containers.blob import ReadLimits, Unreadable
     from provision.redact.checklist import NotExamined
     from provision.redact.preview import exposed_secret, preview_file
 
     seen: list[ExposedSecret] = []
     unseen: list[NotExamined] = []
     files = 0
-    for met in met_below(paths, companions=False):
+    for met in list_tasks(paths, companions=False):
         if isinstance(met, Unreadable):
             unseen += [NotExamined(met.path, met.where or "", met.reason)] if met.failed else []
             continue
         files += 1
-        if isinstance(met, File):
+        if isinstance(met, FoundFile):
             found, doubts = preview_file(Path(met.path), detector, run_key)
             seen += found
             unseen += doubts
             continue
-        for each in find(met, detector, Limits()):
+        for each in scan_task(met, detector, ReadLimits()):
             if isinstance(each, Unreadable):
                 unseen += [NotExamined(each.path, each.where or "", each.reason)] if each.failed else []
             else:
@@ -174,18 +175,18 @@ def _look(
 
 def _records(workspace: Workspace | None, users: Sequence[str]) -> Records | None:
     """What vault and event log say of every key; None without a vault."""
-    from provision.keys.events.log import log_of, read, verify
-    from provision.keys.vault.file import read as read_vault
+    from provision.keys.events.log import log_path, read_events, verify_log
+    from provision.keys.vault.file import read_vault
     from provision.keys.vault.ledger import Stage
     from provision.redact.checklist import KeyHistory, Records
 
     if workspace is None or not workspace.vault.exists():
         return None
-    ledger, path = read_vault(workspace.vault), log_of(workspace.vault)
-    faults = verify(path, ledger.generation).faults
+    ledger, path = read_vault(workspace.vault), log_path(workspace.vault)
+    faults = verify_log(path, ledger.generation).faults
     doubt = f"the event log does not hold: {faults[0].what}" if faults else ""
     days: dict[tuple[str, str], datetime] = {}
-    for each in read(path):
+    for each in read_events(path):
         days[each.event.what, each.event.fingerprint] = each.event.at
     keys: dict[str, KeyHistory] = {}
     weight = {Stage.RETIRED: 0, Stage.PREVIOUS: 1, Stage.PENDING: 2, Stage.CURRENT: 3}

@@ -130,9 +130,9 @@ def _session(
 
     from provision.cli.leaks.audit.setup import installed_manifest, load_all_rules, load_known_keys
     from provision.detect.detector import Detector
+    from provision.redact.command_line_rules import COMMAND_LINE_RULES
     from provision.redact.masks import Masker
     from provision.redact.session import Session
-    from provision.redact.command_line_rules import COMMAND_LINE_RULES
 
     keys = load_known_keys(run, _workspace(run), known, installed_manifest() if known is None else None)
     detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, entropy=entropy)

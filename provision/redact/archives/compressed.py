@@ -8,7 +8,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from provision.redact.archives.members import Budget, copied, redact_member, spooled
+from provision.redact.archives.members import Budget, copy_within, redact_member, spooled_file
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
     magic = source.read(3)
     source.seek(0)
     inner = file.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
-    with spooled() as plain, spooled() as result:
+    with spooled_file() as plain, spooled_file() as result:
         try:
-            copied(cast("BinaryIO", _reader(magic, source)), plain, Budget())
+            copy_within(cast("BinaryIO", _reader(magic, source)), plain, Budget())
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as e:
             raise CannotExamineError("it cannot be unpacked: it is damaged or cut off") from e
         plain.seek(0)
         redact_member(plain, result, inner, session, depth=1)
         result.seek(0)
         with _writer(magic, target) as out:
-            copied(result, cast("BinaryIO", out), Budget())
+            copy_within(result, cast("BinaryIO", out), Budget())
 
 
 def _reader(magic: bytes, source: BinaryIO) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:

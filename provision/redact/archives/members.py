@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from provision.redact.kinds import HEAD_BYTES, kind_of, redactor_of
+from provision.redact.file_kinds import HEAD_BYTES, kind_of, redactor_for
 from provision.redact.notes import Remark
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import redact_bytes
@@ -47,12 +47,12 @@ class Budget:
             raise CannotExamineError("it has too many members")
 
 
-def spooled() -> BinaryIO:
+def spooled_file() -> BinaryIO:
     """A file in memory, or without a name once it is large; it is gone when it is closed."""
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))
 
 
-def copied(source: BinaryIO, target: BinaryIO, budget: Budget) -> None:
+def copy_within(source: BinaryIO, target: BinaryIO, budget: Budget) -> None:
     """Copy all, within the budget."""
     while chunk := source.read(_CHUNK):
         budget.spend(len(chunk))
@@ -65,7 +65,7 @@ def redact_member(source: BinaryIO, target: BinaryIO, file: str, session: Sessio
         raise CannotExamineError("archives are nested too deep")
     head = source.read(HEAD_BYTES)
     source.seek(0)
-    redactor_of(kind_of(head))(source, target, file, session)
+    redactor_for(kind_of(head))(source, target, file, session)
 
 
 def safe_name(name: str, file: str, session: Session) -> str:

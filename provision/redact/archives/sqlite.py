@@ -20,8 +20,8 @@ from provision.redact.masks import masked_already
 from provision.redact.notes import Remark
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import redact_bytes
-from provision.redact.structured.jsontree import RULE
-from provision.redact.structured.names import names_secret, tells_nothing
+from provision.redact.structured.json_text import RULE
+from provision.redact.structured.secret_names import names_secret, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _row(row: dict[str, object], file: str, where: str, session: Session) -> lis
     for column, value in row.items():
         place = f"{where}, {column}"
         secret = names_secret(column) or (told and column.lower() in _VALUE_COLUMNS)
-        if secret and isinstance(value, str) and not tells_nothing(value):
+        if secret and isinstance(value, str) and not plain_value(value):
             new.append(session.masked_value(file, place, RULE, value))
         else:
             new.append(_value(value, file, place, session))

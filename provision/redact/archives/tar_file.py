@@ -9,7 +9,7 @@ import io
 import tarfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from provision.redact.archives.members import Budget, copied, leave_out, redact_member, safe_name, spooled
+from provision.redact.archives.members import Budget, copy_within, leave_out, redact_member, safe_name, spooled_file
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def _copy(  # noqa: PLR0917  one step of the loop above
     if member.issparse():
         made.type = tarfile.REGTYPE
     packed = archive.extractfile(member) or io.BytesIO()
-    with spooled() as plain, spooled() as result:
-        copied(cast("BinaryIO", packed), plain, budget)
+    with spooled_file() as plain, spooled_file() as result:
+        copy_within(cast("BinaryIO", packed), plain, budget)
         plain.seek(0)
         redact_member(plain, result, f"{file}!{member.name}", session, depth=1)
         made.size = result.seek(0, 2)

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from provision.redact.archives.members import Budget, copied, leave_out, redact_member, safe_name, spooled
+from provision.redact.archives.members import Budget, copy_within, leave_out, redact_member, safe_name, spooled_file
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import redact_bytes
 
@@ -49,10 +49,10 @@ def _copy(  # noqa: PLR0917  one step of the loop above
     if member.is_dir():
         out.writestr(made, b"")
         return
-    with spooled() as plain, spooled() as result:
+    with spooled_file() as plain, spooled_file() as result:
         try:
             with archive.open(member) as packed:
-                copied(cast("BinaryIO", packed), plain, budget)
+                copy_within(cast("BinaryIO", packed), plain, budget)
         except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as e:
             raise CannotExamineError("it is damaged") from e
         plain.seek(0)
@@ -60,4 +60,4 @@ def _copy(  # noqa: PLR0917  one step of the loop above
         size = result.seek(0, 2)
         result.seek(0)
         with out.open(made, "w", force_zip64=size >= zipfile.ZIP64_LIMIT) as packed_again:
-            copied(result, cast("BinaryIO", packed_again), Budget())
+            copy_within(result, cast("BinaryIO", packed_again), Budget())

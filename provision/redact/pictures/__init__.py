@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact one picture or PDF; see `RedactFile`. Needs the extra `[image]`."""
-    from provision.redact.pictures.whole import redact_pdf, redact_picture  # noqa: PLC0415
+    from provision.redact.pictures.picture_file import redact_pdf, redact_picture  # noqa: PLC0415
 
     head = source.read(1024)
     source.seek(0)

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.detect.shapes import placeholder
+from provision.detect.shapes import is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ _LONGEST_BODY = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class KeyForm:
     """How one kind of key begins, and how many characters it usually has in all (0: it varies)."""
 
     rule: str
@@ -39,38 +39,38 @@ class Kind:
 
 
 # the lengths are those that the services hand out today; an older or longer key is still covered to the end of its word
-KINDS = (
-    Kind("aisa-key", "sk-aisa-", 51),
-    Kind("anthropic-api-key", "sk-ant-", 108),
-    Kind("openrouter-api-key", "sk-or-v1-", 73),
-    Kind("openai-api-key", "sk-proj-", 0),
-    Kind("openai-api-key", "sk-", 51, strong=False),
-    Kind("github-token", "ghp_", 40, strong=False),
-    Kind("github-token", "gho_", 40, strong=False),
-    Kind("github-token", "ghs_", 40, strong=False),
-    Kind("github-token", "ghu_", 40, strong=False),
-    Kind("github-token", "github_pat_", 93),
-    Kind("gitlab-token", "glpat-", 26, strong=False),
-    Kind("aws-access-key", "AKIA", 20, strong=False, capitals=True),
-    Kind("aws-access-key", "ASIA", 20, strong=False, capitals=True),
-    Kind("google-api-key", "AIza", 39, strong=False),
-    Kind("huggingface-token", "hf_", 37, strong=False),
-    Kind("groq-api-key", "gsk_", 56, strong=False),
-    Kind("xai-api-key", "xai-", 84, strong=False),
-    Kind("slack-token", "xoxb-", 0, strong=False),
-    Kind("slack-token", "xoxp-", 0, strong=False),
-    Kind("stripe-key", "sk_live_", 0),
-    Kind("stripe-key", "sk_test_", 0),
-    Kind("npm-token", "npm_", 40, strong=False),
-    Kind("pypi-token", "pypi-", 0, strong=False),
-    Kind("vault-token", "hvs.", 0, strong=False),
-    Kind("jwt", "eyJ", 0, strong=False),
-    Kind("age-identity", "AGE-SECRET-KEY-1", 74),
+KEY_FORMS = (
+    KeyForm("aisa-key", "sk-aisa-", 51),
+    KeyForm("anthropic-api-key", "sk-ant-", 108),
+    KeyForm("openrouter-api-key", "sk-or-v1-", 73),
+    KeyForm("openai-api-key", "sk-proj-", 0),
+    KeyForm("openai-api-key", "sk-", 51, strong=False),
+    KeyForm("github-token", "ghp_", 40, strong=False),
+    KeyForm("github-token", "gho_", 40, strong=False),
+    KeyForm("github-token", "ghs_", 40, strong=False),
+    KeyForm("github-token", "ghu_", 40, strong=False),
+    KeyForm("github-token", "github_pat_", 93),
+    KeyForm("gitlab-token", "glpat-", 26, strong=False),
+    KeyForm("aws-access-key", "AKIA", 20, strong=False, capitals=True),
+    KeyForm("aws-access-key", "ASIA", 20, strong=False, capitals=True),
+    KeyForm("google-api-key", "AIza", 39, strong=False),
+    KeyForm("huggingface-token", "hf_", 37, strong=False),
+    KeyForm("groq-api-key", "gsk_", 56, strong=False),
+    KeyForm("xai-api-key", "xai-", 84, strong=False),
+    KeyForm("slack-token", "xoxb-", 0, strong=False),
+    KeyForm("slack-token", "xoxp-", 0, strong=False),
+    KeyForm("stripe-key", "sk_live_", 0),
+    KeyForm("stripe-key", "sk_test_", 0),
+    KeyForm("npm-token", "npm_", 40, strong=False),
+    KeyForm("pypi-token", "pypi-", 0, strong=False),
+    KeyForm("vault-token", "hvs.", 0, strong=False),
+    KeyForm("jwt", "eyJ", 0, strong=False),
+    KeyForm("age-identity", "AGE-SECRET-KEY-1", 74),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class KeyHit:
     """Characters `start` to `end` of a text that are a key; `length` is what its kind usually has, 0 when that varies."""
 
     start: int
@@ -80,42 +80,42 @@ class Hit:
     strong: bool = False
 
 
-def kinds_of(shapes: Iterable[tuple[str, int]]) -> tuple[Kind, ...]:
+def key_forms_of(shapes: Iterable[tuple[str, int]]) -> tuple[KeyForm, ...]:
     """The usual kinds, and those of an organisation's own keys (prefix, length), which come first."""
     own = tuple(
-        Kind("known-key", prefix, length, strong=len(prefix) >= 6)
+        KeyForm("known-key", prefix, length, strong=len(prefix) >= 6)
         for prefix, length in sorted(shapes, key=lambda s: (-len(s[0]), -s[1]))
         if len(prefix) >= 3
     )
-    return own + KINDS
+    return own + KEY_FORMS
 
 
-def find_keys(text: str, kinds: tuple[Kind, ...] = KINDS) -> list[Hit]:
+def find_keys(text: str, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> list[KeyHit]:
     """Keys by their prefixes, left to right, none inside another."""
-    folded, places = fold(text)
-    hits: list[Hit] = []
+    folded, places = fold_lookalikes(text)
+    hits: list[KeyHit] = []
     taken: list[tuple[int, int]] = []
     for kind in sorted(kinds, key=lambda k: -len(k.prefix)):
         for start, body in _prefixes(text, folded, places, kind):
             if any(a < body and start < b for a, b in taken):
                 continue
-            end = extent(text, start, body, kind.length)
+            end = key_end(text, start, body, kind.length)
             if _is_key(text[body:end], kind, text[start:end]):
-                hits.append(Hit(start, end, kind.rule, kind.length, kind.strong))
+                hits.append(KeyHit(start, end, kind.rule, kind.length, kind.strong))
                 taken.append((start, end))
     return sorted(hits, key=lambda h: h.start)
 
 
-def fold(text: str) -> tuple[str, list[int]]:
+def fold_lookalikes(text: str) -> tuple[str, list[int]]:
     """A text whose look-alikes are one character and whose separators are gone, and where each character came from."""
     kept = [(n, _FOLD.get(c, c.lower())) for n, c in enumerate(text) if c not in _SEPARATORS]
     return "".join(c for _, c in kept), [n for n, _ in kept]
 
 
-def _prefixes(text: str, folded: str, places: list[int], kind: Kind) -> Iterator[tuple[int, int]]:
-    wanted = fold(kind.prefix)[0]
+def _prefixes(text: str, folded: str, places: list[int], kind: KeyForm) -> Iterator[tuple[int, int]]:
+    wanted = fold_lookalikes(kind.prefix)[0]
     errors = 0 if len(wanted) < 6 else 1 if len(wanted) < 10 else 2
-    spaced = " ".join(fold(part)[0] for part in re.split("[-_]", kind.prefix) if part)
+    spaced = " ".join(fold_lookalikes(part)[0] for part in re.split("[-_]", kind.prefix) if part)
     for form in {wanted, spaced}:
         for at, size in _almost(folded, form, errors):
             start = places[at]
@@ -160,7 +160,7 @@ def _inside_word(text: str, start: int) -> bool:
     return start > 0 and (text[start - 1].isalnum() or text[start - 1] in "-_/")
 
 
-def _case_fits(read: str, kind: Kind) -> bool:
+def _case_fits(read: str, kind: KeyForm) -> bool:
     """Whether a short prefix is written as it should be; letters whose small and capital forms look alike may be either."""
     if len(read) > len(kind.prefix):
         return False
@@ -174,7 +174,7 @@ def _letters(text: str) -> str:
     return "".join(c for c in text if c not in _SEPARATORS)
 
 
-def extent(text: str, start: int, body: int, length: int) -> int:
+def key_end(text: str, start: int, body: int, length: int) -> int:
     """Where a key that begins at `start` ends: at the end of its word, or where its usual length is reached."""
     end, spaces = body, 0
     while end < len(text) and end - start < _LONGEST_BODY:
@@ -216,8 +216,8 @@ def leading_token(text: str) -> str:
     return _token(text, 0)
 
 
-def _is_key(body: str, kind: Kind, whole: str) -> bool:
-    if placeholder(whole) or placeholder(kind.prefix + body) or set(body.lower()) <= set("x*.-_ "):
+def _is_key(body: str, kind: KeyForm, whole: str) -> bool:
+    if is_placeholder(whole) or is_placeholder(kind.prefix + body) or set(body.lower()) <= set("x*.-_ "):
         return False
     if kind.strong:
         return len(body) >= 4 and not _prose(body)
@@ -235,7 +235,7 @@ def _prose(body: str) -> bool:
 
 def looks_random(token: str) -> bool:
     """Whether a word looks drawn by lot: digits, capitals and small letters change often. Hashes and UUIDs do not count."""
-    return _random(token) and not hexadecimal(token)
+    return _random(token) and not is_hexadecimal(token)
 
 
 def _random(token: str) -> bool:
@@ -247,13 +247,13 @@ def _random(token: str) -> bool:
     return len(set(told)) >= 2 and changes * 5 >= len(told)
 
 
-def hexadecimal(token: str) -> bool:
+def is_hexadecimal(token: str) -> bool:
     """A hash, a UUID, a date or a number, even with letters read for digits."""
     plain = token.translate(str.maketrans("OoIlS", "00115")).replace("-", "").replace(":", "").replace("_", "")
     return bool(re.fullmatch(r"[0-9a-f]+|[0-9A-F]+|[0-9]+T[0-9.]+Z?", plain))
 
 
-def doubtful(text: str) -> Iterator[tuple[int, int]]:
+def random_words(text: str) -> Iterator[tuple[int, int]]:
     """Words of 24 characters and more that look random though nothing says that they are keys."""
     for found in re.finditer(r"[A-Za-z0-9_+-]{24,}", text):
         word = found.group()

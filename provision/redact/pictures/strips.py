@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from provision.redact.pictures.models import Models
+    from provision.redact.pictures.ocr_models import OcrModels
 
     Pixels = NDArray[np.uint8]
 
@@ -89,7 +89,7 @@ class Strip:
         )
 
 
-def find_strips(picture: Pixels, models: Models) -> list[Strip]:
+def find_strips(picture: Pixels, models: OcrModels) -> list[Strip]:
     """The strips of a picture (H, W, 3), top to bottom.
 
     A large picture is looked at in half its size first, then in full wherever edges are left that no strip explains;
@@ -107,7 +107,7 @@ def find_strips(picture: Pixels, models: Models) -> list[Strip]:
     return sorted(joined, key=lambda s: (s.y, s.x))
 
 
-def _at_scale(picture: Pixels, models: Models, factor: float) -> list[Strip]:
+def _at_scale(picture: Pixels, models: OcrModels, factor: float) -> list[Strip]:
     import cv2  # noqa: PLC0415
 
     mode = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
@@ -115,7 +115,7 @@ def _at_scale(picture: Pixels, models: Models, factor: float) -> list[Strip]:
     return [s.scaled(1 / factor) for s in _in_full(scaled, models, [])]  # type: ignore[arg-type]
 
 
-def _in_full(picture: Pixels, models: Models, known: list[Strip]) -> list[Strip]:
+def _in_full(picture: Pixels, models: OcrModels, known: list[Strip]) -> list[Strip]:
     found: list[Strip] = []
     edges = _unexplained(picture, known) if known else None
     for top, left in _tiles(picture):
@@ -125,7 +125,7 @@ def _in_full(picture: Pixels, models: Models, known: list[Strip]) -> list[Strip]
     return found
 
 
-def _enlarged(picture: Pixels, models: Models, known: list[Strip]) -> list[Strip]:
+def _enlarged(picture: Pixels, models: OcrModels, known: list[Strip]) -> list[Strip]:
     edges = _unexplained(picture, known)
     half = _TILE // 2
     found: list[Strip] = []
@@ -164,7 +164,7 @@ def _starts(size: int) -> list[int]:
     return [0] if size <= _TILE else [*range(0, size - _TILE, _TILE - _OVERLAP), size - _TILE]
 
 
-def _in_tile(tile: Pixels, models: Models) -> list[Strip]:
+def _in_tile(tile: Pixels, models: OcrModels) -> list[Strip]:
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 

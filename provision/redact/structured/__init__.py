@@ -10,8 +10,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from provision.redact.structured.dotenv import redact_dotenv
-from provision.redact.structured.jsontree import redact_json
-from provision.redact.structured.yamltree import redact_yaml
+from provision.redact.structured.json_text import redact_json
+from provision.redact.structured.yaml_text import redact_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _BY_SUFFIX: dict[str, Callable[[bytes, str, Session], bytes]] = {
 }
 
 
-def structured(file: str) -> Callable[[bytes, str, Session], bytes] | None:
+def structured_redactor(file: str) -> Callable[[bytes, str, Session], bytes] | None:
     """The redactor for a format that a file name promises; None for plain text."""
     name = PurePath(file.rpartition("!")[2]).name.lower()
     if name.startswith(".env") or name.endswith(".env"):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from provision.formats.edits import Edit, applied, decoded, line_of
-from provision.redact.structured.names import plain_variable, tells_nothing
+from provision.formats.edits import Edit, apply_edits, decode_text, line_of
+from provision.redact.structured.secret_names import plain_value, plain_variable
 
 if TYPE_CHECKING:
     from provision.redact.session import Session
@@ -28,7 +28,7 @@ _COMMENTED = re.compile(r"[ \t\ufeff]*#")
 
 def redact_dotenv(data: bytes, file: str, session: Session) -> bytes:
     """Mask the values of all variables that are not allowed to show."""
-    opened = decoded(data)
+    opened = decode_text(data)
     if opened is None:
         return data
     text, encoding = opened
@@ -37,10 +37,10 @@ def redact_dotenv(data: bytes, file: str, session: Session) -> bytes:
         name = found["name"]
         group = next(g for g in ("double", "single", "bare") if found[g] is not None)
         value = found[group]
-        if tells_nothing(value) or plain_variable(name, session.options.allow):
+        if plain_value(value) or plain_variable(name, session.options.allow):
             continue
         if _COMMENTED.match(found.group()) and (" " in value.strip() or group != "bare"):
             continue  # a sentence with an equals sign in a comment; the detectors look at it
         masked = session.masked_value(file, f"line {line_of(text, found.start(group))}, {name}", RULE, value)
         edits.append(Edit(found.start(group), found.end(group), masked))
-    return applied(text, edits).encode(encoding) if edits else data
+    return apply_edits(text, edits).encode(encoding) if edits else data

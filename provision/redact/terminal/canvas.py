@@ -28,7 +28,7 @@ class _Buffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ScreenText:
     """Lines of the screen, each as long as it was written, wrapped ones joined, with the origin of every character."""
 
     text: str
@@ -81,7 +81,7 @@ class Canvas:
             buffer.x, buffer.y = min(buffer.x, self.columns - 1), max(0, min(buffer.y, self.rows - 1))
         self._top, self._bottom = 0, self.rows - 1
 
-    def look(self) -> Seen:
+    def look(self) -> ScreenText:
         """All lines on which something was drawn since the last look, with the lines they hang together with."""
         seen, self._gone = self._gone, _Collected()
         rows = self._now.rows
@@ -95,9 +95,9 @@ class Canvas:
                     seen.row(rows[index], joined=index < end)
                     rows[index].dirty = False
             at = end + 1
-        return Seen("".join(seen.parts), seen.origins)
+        return ScreenText("".join(seen.parts), seen.origins)
 
-    def before_cursor(self) -> Seen:
+    def before_cursor(self) -> ScreenText:
         """The line that is being written, up to the cursor."""
         now = self._now
         first = now.y
@@ -109,7 +109,7 @@ class Canvas:
         row = now.rows[now.y]
         seen.parts += row.characters[: now.x]
         seen.origins += row.origins[: now.x]
-        return Seen("".join(seen.parts), seen.origins)
+        return ScreenText("".join(seen.parts), seen.origins)
 
     def _hangs_together(self, index: int) -> bool:
         """Whether a row goes on in the next: wrapped by the terminal, or filled to the edge by a program that wraps itself."""

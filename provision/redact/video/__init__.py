@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact one video; see `RedactFile`. Needs the extra `[video]` and the program ffmpeg."""
-    from provision.redact.video.whole import redact_video  # noqa: PLC0415
+    from provision.redact.video.video_file import redact_video  # noqa: PLC0415
 
     redact_video(source, target, file, session)

@@ -14,7 +14,7 @@ _SAME = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VisibleSpan:
     """What stood where from frame `first` to frame `last`, both included."""
 
     first: int
@@ -31,25 +31,25 @@ class Margins:
     bridged: int
 
 
-def tracks(seen: list[Seen], margins: Margins) -> list[Seen]:
+def join_spans(seen: list[VisibleSpan], margins: Margins) -> list[VisibleSpan]:
     """Sightings of the same thing joined, widened by the margins."""
-    joined: list[Seen] = []
+    joined: list[VisibleSpan] = []
     for one in sorted(seen, key=lambda s: (s.first, s.box)):
         at = next((n for n, t in enumerate(joined) if _same_thing(t, one, margins.bridged)), None)
         if at is None:
             joined.append(one)
             continue
         t = joined[at]
-        joined[at] = Seen(t.first, max(t.last, one.last), _union(t.box, one.box), t.rule)
-    return [Seen(max(0, t.first - margins.around), t.last + margins.around, t.box, t.rule) for t in joined]
+        joined[at] = VisibleSpan(t.first, max(t.last, one.last), _union(t.box, one.box), t.rule)
+    return [VisibleSpan(max(0, t.first - margins.around), t.last + margins.around, t.box, t.rule) for t in joined]
 
 
-def boxes_at(frame: int, joined: list[Seen]) -> list[Box]:
+def boxes_at(frame: int, joined: list[VisibleSpan]) -> list[Box]:
     """What is covered in a frame."""
     return [t.box for t in joined if t.first <= frame <= t.last]
 
 
-def _same_thing(track: Seen, one: Seen, bridged: int) -> bool:
+def _same_thing(track: VisibleSpan, one: VisibleSpan, bridged: int) -> bool:
     return track.rule == one.rule and one.first - track.last <= bridged + 1 and _overlap(track.box, one.box) >= _SAME
 
 

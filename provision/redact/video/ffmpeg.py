@@ -61,7 +61,7 @@ def _program(name: str) -> str:
     return found
 
 
-def probe(path: Path) -> Video:
+def probe_video(path: Path) -> Video:
     """What a video file holds. Raises CannotExamineError, VideoUnavailableError."""
     told = _run(
         [

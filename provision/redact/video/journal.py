@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 SCHEMA = "provision/video-journal/v1"
 SUFFIX = ".redacting"
-State = tuple[int, list[tuple[tuple[int, int, int, int], str]], list[tuple[tuple[int, int, int, int], str]]]
+VideoState = tuple[int, list[tuple[tuple[int, int, int, int], str]], list[tuple[tuple[int, int, int, int], str]]]
 """A frame, the boxes to cover from it on with their rules, and the doubtful boxes with what is doubtful."""
 
 
-class Journal:
+class VideoJournal:
     """The states seen so far; `path` None keeps nothing. `what` names the video, its size and time, and the rules."""
 
     def __init__(self, path: Path | None, what: dict[str, Any]) -> None:
         self._path = path
         self._header = {"schema": SCHEMA, **what}
         self._file: TextIO | None = None
-        self.states: list[State] = self._load()
+        self.states: list[VideoState] = self._load()
 
-    def _load(self) -> list[State]:
+    def _load(self) -> list[VideoState]:
         if self._path is None:
             return []
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
@@ -43,7 +43,7 @@ class Journal:
             return states
         return []
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> VideoJournal:
         if self._path is not None:
             with contextlib.suppress(
                 OSError
@@ -54,7 +54,7 @@ class Journal:
                     self._write(_form(state))
         return self
 
-    def add(self, state: State) -> None:
+    def add(self, state: VideoState) -> None:
         """Remember a state."""
         self.states.append(state)
         self._write(_form(state))
@@ -75,7 +75,7 @@ class Journal:
                 self._path.unlink(missing_ok=True)
 
 
-def _form(state: State) -> dict[str, Any]:
+def _form(state: VideoState) -> dict[str, Any]:
     return {"frame": state[0], "cover": state[1], "doubts": state[2]}
 
 

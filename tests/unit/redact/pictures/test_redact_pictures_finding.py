@@ -8,28 +8,28 @@ import picturecraft
 import pytest
 
 from provision.detect.detector import Detector
-from provision.redact.pictures.finding import find_sightings, merged
-from provision.redact.pictures.layout import Line, below, lines_of
-from provision.redact.pictures.lookalike import KINDS
-from provision.redact.pictures.reading import Glyph
+from provision.redact.pictures.glyphs import Glyph
+from provision.redact.pictures.lines import TextLine, line_below, lines_of
+from provision.redact.pictures.lookalike import KEY_FORMS
+from provision.redact.pictures.sightings import find_sightings, merge_sightings
 from provision.redact.pictures.strips import Strip
 
 DETECTOR = Detector()
 
 
-def screen(text: str, left: float = 0, top: float = 0) -> list[Line]:
+def screen(text: str, left: float = 0, top: float = 0) -> list[TextLine]:
     """A terminal's lines: every character 8 pixels wide, every row 18 high."""
     lines = []
     for row, line in enumerate(text.splitlines()):
         start = len(line) - len(line.lstrip())
         strip = Strip(left + start * 8, top + row * 18, 0.0, (len(line) - start) * 8, 18)
-        lines.append(Line(tuple(Glyph(c, 0.99, strip, n * 8, n * 8 + 8) for n, c in enumerate(line[start:]))))
+        lines.append(TextLine(tuple(Glyph(c, 0.99, strip, n * 8, n * 8 + 8) for n, c in enumerate(line[start:]))))
     return lines
 
 
-def covered(lines: list[Line]) -> str:
+def covered(lines: list[TextLine]) -> str:
     """The lines with stars for what was found."""
-    found = merged(find_sightings(lines, DETECTOR, KINDS))
+    found = merge_sightings(find_sightings(lines, DETECTOR, KEY_FORMS))
     hidden = {(id(p.line), n) for s in found for p in s.parts for n in range(p.start, p.end)}
     return "\n".join("".join("*" if (id(line), n) in hidden else c for n, c in enumerate(line.text)) for line in lines)
 
@@ -61,7 +61,7 @@ def test_the_line_below_stays_when_the_key_is_whole() -> None:
 
 def test_the_line_below_is_that_of_the_same_window() -> None:
     left, right = screen("one\ntwo"), screen("three\nfour", left=600)
-    assert below(right[0], [*left, *right]) is right[1]
+    assert line_below(right[0], [*left, *right]) is right[1]
 
 
 def test_strips_of_a_row_are_one_line() -> None:

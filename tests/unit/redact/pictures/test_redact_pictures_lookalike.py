@@ -7,8 +7,8 @@ import random
 import picturecraft
 import pytest
 
-from provision.redact.pictures.lookalike import doubtful, find_keys, kinds_of
-from provision.redact.pictures.named import find_named
+from provision.redact.pictures.lookalike import find_keys, key_forms_of, random_words
+from provision.redact.pictures.named_values import find_named_values
 
 MISREAD = {
     "as it is": lambda key: key,
@@ -72,8 +72,8 @@ def test_other_kinds_of_keys_are_known_by_their_prefixes(key: str) -> None:
 )
 def test_what_only_resembles_a_key_is_none(text: str) -> None:
     assert find_keys(text) == []
-    assert list(find_named(text)) == []
-    assert list(doubtful(text)) == []
+    assert list(find_named_values(text)) == []
+    assert list(random_words(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,16 @@ def test_what_only_resembles_a_key_is_none(text: str) -> None:
     ],
 )
 def test_values_beside_a_telling_name_are_found(text: str, value: str) -> None:
-    hits = list(find_named(text))
+    hits = list(find_named_values(text))
     assert {text[h.start : h.end] for h in hits} == {value}
 
 
 def test_a_random_word_without_a_name_is_a_doubt() -> None:
     word = "k3Jd9QpZ7wLmN2xRvT4cY8hBaG5sF"
-    assert [f"see {word} there"[a:b] for a, b in doubtful(f"see {word} there")] == [word]
+    assert [f"see {word} there"[a:b] for a, b in random_words(f"see {word} there")] == [word]
 
 
 def test_own_prefixes_are_found() -> None:
-    kinds = kinds_of([("acme-live-", 34)])
+    kinds = key_forms_of([("acme-live-", 34)])
     [hit] = find_keys("x acme-1ive-k3Jd9QpZ7wLmN2xRvT4cY8hB y", kinds)
     assert (hit.rule, hit.start, hit.end) == ("known-key", 2, 36)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from provision.redact.pictures import models
+from provision.redact.pictures import ocr_models
 from provision.redact.session import CannotExamineError
 
 
@@ -14,5 +14,5 @@ from provision.redact.session import CannotExamineError
 def test_a_missing_package_is_named_with_its_cure(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(CannotExamineError, match=missing) as caught:
-        models.load.__wrapped__()
+        ocr_models.load_models.__wrapped__()
     assert "hermes-provision[image]" in caught.value.hint

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from redactcraft import aisa_key, opaque, pieces_left, session
 
-from provision.redact.session import Options
+from provision.redact.session import RedactionOptions
 from provision.redact.structured.dotenv import redact_dotenv
-from provision.redact.structured.jsontree import NotJsonError, redact_json, values
-from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
-from provision.redact.structured.yamltree import redact_yaml, scalars
+from provision.redact.structured.json_text import NotJsonError, json_values, redact_json
+from provision.redact.structured.secret_names import names_secret, path_chosen, plain_value
+from provision.redact.structured.yaml_text import redact_yaml, yaml_scalars
 
 WORD = opaque("structured", 14)
 
@@ -40,7 +40,7 @@ def test_names_of_other_things(name: str) -> None:
     "value", ["", "  ", "true", "8192", "${AISA_API_KEY}", "$TOKEN", "your-api-key", "null", "0.5"]
 )
 def test_values_that_tell_nothing(value: str) -> None:
-    assert tells_nothing(value)
+    assert plain_value(value)
 
 
 def test_key_paths_match_step_by_step() -> None:
@@ -110,7 +110,7 @@ def test_yaml_values_are_searched_without_their_escapes() -> None:
 
 
 def test_yaml_paths_of_the_user() -> None:
-    options = Options(paths=("notes.*.text",))
+    options = RedactionOptions(paths=("notes.*.text",))
     result = redact_yaml(b"notes:\n- text: visible\n  more: stays\n", "c.yaml", session(options=options)).decode()
     assert "visible" not in result
     assert "more: stays" in result
@@ -130,7 +130,7 @@ def test_a_yaml_bomb_costs_nothing() -> None:
 
 def test_yaml_paths_of_every_shape() -> None:
     text = "a:\n- b: 1\n- {c: [2, 3]}\n? [x, y]\n: d: 4\nf: 6\n"
-    found = {s.text: s.path for s in scalars(text)}
+    found = {s.text: s.path for s in yaml_scalars(text)}
     assert found["1"] == ("a", "0", "b")
     assert found["3"] == ("a", "1", "c", "1")
     assert found["4"][-1] == "d"
@@ -155,7 +155,7 @@ def test_json_keeps_everything_but_the_secrets() -> None:
 def test_what_is_no_json_stays(text: str) -> None:
     assert redact_json(text.encode(), "c.json", session()) == text.encode()
     with pytest.raises(NotJsonError):
-        list(values(text))
+        list(json_values(text))
 
 
 def test_json_strings_are_searched_without_their_escapes() -> None:
@@ -236,7 +236,7 @@ def test_env_shows_only_what_is_allowed() -> None:
 
 
 def test_env_names_of_the_user_stay() -> None:
-    shown = redact_dotenv(b"TEAM=blue-team-7\n", ".env", session(options=Options(allow=frozenset({"TEAM"}))))
+    shown = redact_dotenv(b"TEAM=blue-team-7\n", ".env", session(options=RedactionOptions(allow=frozenset({"TEAM"}))))
     assert shown == b"TEAM=blue-team-7\n"
     assert b"blue" not in redact_dotenv(b"TEAM=blue-team-7\n", ".env", session())
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import redact_bytes
-from provision.redact.terminal.watch import Recording, covered
+from provision.redact.terminal.output_scanner import RecordingScanner, lay_covers
 
 if TYPE_CHECKING:
     from provision.redact.session import Session
@@ -120,7 +120,7 @@ def _decoded(raw: str) -> str:
 def _search(events: list[_Event], columns: int, rows: int, *, relative: bool, file: str, session: Session) -> None:
     """Lay covers over the events' texts."""
     for kinds in ("oe", "i"):
-        recording = Recording(session, columns, rows)
+        recording = RecordingScanner(session, columns, rows)
         clock, times = 0.0, []
         for event in events:
             clock = clock + event.time if relative else event.time
@@ -151,7 +151,7 @@ def _lay(events: list[_Event], kinds: str, covers: dict[int, str]) -> None:
         while at < len(ordered) and ordered[at][0] < end:
             mine[ordered[at][0]] = ordered[at][1]
             at += 1
-        event.text = covered(event.text, event.base, mine) if mine else event.text
+        event.text = lay_covers(event.text, event.base, mine) if mine else event.text
 
 
 def _written(text: str, events: list[_Event], other: list[tuple[int, int]], file: str, session: Session) -> str:

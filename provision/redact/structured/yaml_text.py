@@ -14,10 +14,10 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from provision.formats.edits import Edit, applied, decoded
+from provision.formats.edits import Edit, apply_edits, decode_text
 from provision.redact.stream import redact_bytes
-from provision.redact.structured.jsontree import RULE
-from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
+from provision.redact.structured.json_text import RULE
+from provision.redact.structured.secret_names import names_secret, path_chosen, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ MAX_DEPTH = 500
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Scalar(NamedTuple):
+class YamlScalar(NamedTuple):
     """A value: the keys and indices that lead to it, its range in the text, and how it is quoted (`'`, `"`, `|`, `>`, None)."""
 
     path: tuple[str, ...]
@@ -38,7 +38,7 @@ class Scalar(NamedTuple):
     style: str | None
 
 
-def scalars(text: str) -> Iterator[Scalar]:
+def yaml_scalars(text: str) -> Iterator[YamlScalar]:
     """Every scalar value of every document. Raises yaml.YAMLError."""
     levels: list[list[str | int | None]] = []  # per level: an index, or the key whose value is awaited, or None
     for event in yaml.parse(text, Loader=_LOADER):
@@ -60,7 +60,9 @@ def scalars(text: str) -> Iterator[Scalar]:
                     continue
                 _stepped(levels)
                 path = tuple(str(level[0]) for level in levels)
-                yield Scalar(path, _index(event.start_mark), _index(event.end_mark), event.value, event.style or None)
+                yield YamlScalar(
+                    path, _index(event.start_mark), _index(event.end_mark), event.value, event.style or None
+                )
                 _valued(levels)
 
 
@@ -88,12 +90,12 @@ def _valued(levels: list[list[str | int | None]]) -> None:
 
 def redact_yaml(data: bytes, file: str, session: Session) -> bytes:
     """Mask the values of secret names and chosen paths, and what the detectors find once quotes and folds are undone."""
-    opened = decoded(data)
+    opened = decode_text(data)
     if opened is None:
         return data
     text, encoding = opened
     try:
-        found = list(scalars(text))
+        found = list(yaml_scalars(text))
     except (yaml.YAMLError, RecursionError):
         return data
     edits = []
@@ -101,13 +103,13 @@ def redact_yaml(data: bytes, file: str, session: Session) -> bytes:
         edit = _redacted(scalar, text, file, session)
         if edit is not None:
             edits.append(edit)
-    return applied(text, edits).encode(encoding) if edits else data
+    return apply_edits(text, edits).encode(encoding) if edits else data
 
 
-def _redacted(scalar: Scalar, text: str, file: str, session: Session) -> Edit | None:
+def _redacted(scalar: YamlScalar, text: str, file: str, session: Session) -> Edit | None:
     own = next((step for step in reversed(scalar.path) if not step.isdigit()), "")
     where = ".".join(scalar.path)
-    if path_chosen(scalar.path, session.options.paths) or (names_secret(own) and not tells_nothing(scalar.text)):
+    if path_chosen(scalar.path, session.options.paths) or (names_secret(own) and not plain_value(scalar.text)):
         masked = session.masked_value(file, where, RULE, scalar.text)
     elif scalar.style is not None and scalar.text not in text[scalar.start : scalar.end]:
         value = scalar.text.encode("utf-8", "surrogatepass")

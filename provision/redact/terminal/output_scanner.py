@@ -41,7 +41,7 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<body>(?:(?!-----END)[\
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OutputMatch:
     """A match, and the origins of its characters in order; `NOWHERE` for what is on the screen without one."""
 
     match: Match
@@ -59,7 +59,7 @@ class Found:
         return {origin: mask[i] for i, origin in enumerate(self.origins) if origin != NOWHERE}
 
 
-class Watch:
+class OutputScanner:
     """Remembers the last output and the screen."""
 
     def __init__(self, session: Session, columns: int, rows: int) -> None:
@@ -69,7 +69,7 @@ class Watch:
         self._tail = ""
         self._new = 0
 
-    def take(self, text: str) -> Iterator[Found]:
+    def take(self, text: str) -> Iterator[OutputMatch]:
         """More output. Every secret that can be seen on the screen now; the same one may come again, and longer."""
         self.screen.feed(text, self.origin)
         self.origin += len(text)
@@ -84,7 +84,7 @@ class Watch:
         """How many characters `written` has not looked at."""
         return self._new
 
-    def written(self) -> Iterator[Found]:
+    def written(self) -> Iterator[OutputMatch]:
         """Every secret in the output itself, as it was written, since the last time; some of what went before is included."""
         window = self._tail[-(TAIL_CHARACTERS + self._new) :]
         base = self.origin - len(window)
@@ -106,20 +106,20 @@ class Watch:
             )
         return found - {NOWHERE}
 
-    def _search(self, text: str, origins: Sequence[int]) -> Iterator[Found]:
+    def _search(self, text: str, origins: Sequence[int]) -> Iterator[OutputMatch]:
         data = text.encode("ascii", "replace")  # one byte a character: offsets are the same
         for match in self._detector.scan(data):
             if not masked_already(match.secret.reveal()):
-                yield Found(match, [origins[i] for start, end in match.spans for i in range(start, end)])
+                yield OutputMatch(match, [origins[i] for start, end in match.spans for i in range(start, end)])
 
 
-class Recording:
+class RecordingScanner:
     """A watch over something that has ended: a key is covered from its first character, though it shows only with the last."""
 
     def __init__(self, session: Session, columns: int, rows: int) -> None:
-        self.watch = Watch(session, columns, rows)
+        self.watch = OutputScanner(session, columns, rows)
         self._session = session
-        self._found: dict[int, Found] = {}
+        self._found: dict[int, OutputMatch] = {}
 
     def take(self, text: str) -> None:
         """More of what was recorded."""
@@ -127,7 +127,7 @@ class Recording:
         if self.watch.unread >= BATCH_CHARACTERS:
             self._keep(self.watch.written())
 
-    def _keep(self, new: Iterable[Found]) -> None:
+    def _keep(self, new: Iterable[OutputMatch]) -> None:
         for found in new:
             known = self._found.get(found.first)
             if found.first != NOWHERE and (known is None or len(found.origins) >= len(known.origins)):
@@ -145,7 +145,7 @@ class Recording:
         return covers
 
 
-def covered(text: str, base: int, covers: Mapping[int, str]) -> str:
+def lay_covers(text: str, base: int, covers: Mapping[int, str]) -> str:
     """The text with covers laid over it; a character of several bytes is covered by as many stars."""
     if not covers:
         return text

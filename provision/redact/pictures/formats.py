@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.redact.pictures.models import INSTALL, PicturesUnavailableError
+from provision.redact.pictures.ocr_models import INSTALL, PicturesUnavailableError
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Frame:
 
 
 @dataclass(slots=True)
-class Coded:
+class DecodedPicture:
     """A decoded picture file: its format, its frames (one, unless it is animated or has pages), and how it was coded."""
 
     format: str
@@ -65,7 +65,7 @@ class Coded:
         return len(self.frames) > 1 and self.format != "TIFF"
 
 
-def decode(data: bytes) -> Coded:
+def decode_picture(data: bytes) -> DecodedPicture:
     """The pixels of a picture file. Raises CannotExamineError for what is broken, too large, or no picture."""
     try:
         from PIL import Image, ImageOps  # noqa: PLC0415
@@ -87,14 +87,14 @@ def decode(data: bytes) -> Coded:
                     image.seek(number)
                     frames.append(_frame(ImageOps.exif_transpose(image), int(image.info.get("duration", 0) or 0)))
                 name = "JPEG" if image.format == "MPO" else str(image.format)
-                return Coded(name, frames, options, count - shown)
+                return DecodedPicture(name, frames, options, count - shown)
         except Image.DecompressionBombError as e:
             raise CannotExamineError("the picture is too large to look at") from e
         except _BAD as e:
             raise CannotExamineError("this is no picture that can be read, or it is damaged") from e
 
 
-def encode(coded: Coded) -> bytes:
+def encode_picture(coded: DecodedPicture) -> bytes:
     """The file anew: same format, same kind of compression, pixels only."""
     from PIL import Image  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.redact.pictures.examining import DIFFERENT, Band, Examined, Examiner
+from provision.redact.pictures.examiner import DIFFERENT, Band, Examination, Examiner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,14 +24,14 @@ _WHOLE = 0.7
 
 
 @dataclass(slots=True)
-class Watcher:
+class FrameWatcher:
     """Examines the frames of one video in order."""
 
     examiner: Examiner
     _read: Pixels | None = None
-    _state: Examined = field(default_factory=Examined)
+    _state: Examination = field(default_factory=Examination)
 
-    def look(self, frame: Pixels) -> Examined | None:
+    def look(self, frame: Pixels) -> Examination | None:
         """What is to be covered from this frame on, or None when nothing changed since the last that was read."""
         if self._read is None:
             self._state = self.examiner.examine(frame.copy())

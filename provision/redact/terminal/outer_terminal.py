@@ -18,7 +18,7 @@ _FALLBACK = (80, 24)
 _PASSED_ON = (signal.SIGWINCH, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
-def size(environ: Mapping[str, str]) -> tuple[int, int]:
+def terminal_size(environ: Mapping[str, str]) -> tuple[int, int]:
     """Columns and rows: of the terminal, else what COLUMNS and LINES say, else 80 and 24."""
     for descriptor in (1, 0, 2):
         with contextlib.suppress(OSError):
@@ -30,12 +30,12 @@ def size(environ: Mapping[str, str]) -> tuple[int, int]:
     return columns or _FALLBACK[0], rows or _FALLBACK[1]
 
 
-def resize(descriptor: int, columns: int, rows: int) -> None:
+def set_size(descriptor: int, columns: int, rows: int) -> None:
     """Give a pseudo-terminal a size; the system tells the programs on it."""
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
-class Modes:
+class TerminalModes:
     """How the terminal was before, so that it can be given back; without a terminal there is nothing to do."""
 
     def __init__(self, before: list[Any] | None) -> None:
@@ -59,9 +59,9 @@ class Modes:
 
 
 @contextlib.contextmanager
-def raw_mode() -> Iterator[Modes]:
+def raw_mode() -> Iterator[TerminalModes]:
     """The terminal on standard input in raw mode, if there is one, given back whatever happens."""
-    modes = Modes(termios.tcgetattr(0) if os.isatty(0) else None)
+    modes = TerminalModes(termios.tcgetattr(0) if os.isatty(0) else None)
     try:
         modes.raw()
         yield modes
@@ -70,7 +70,7 @@ def raw_mode() -> Iterator[Modes]:
 
 
 @contextlib.contextmanager
-def signals() -> Iterator[int]:
+def forwarded_signals() -> Iterator[int]:
     """A descriptor on which the numbers of arriving signals can be read."""
     wakeup, end = os.pipe()
     os.set_blocking(end, False)

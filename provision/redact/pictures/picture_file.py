@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from provision.redact.notes import Masked, Remark
-from provision.redact.pictures.coding import Frame, decode, encode
-from provision.redact.pictures.examining import Examined, examiner_for
-from provision.redact.pictures.pages import Pages
-from provision.redact.pictures.painting import Area, cover, outline
+from provision.redact.pictures.areas import Area, cover_areas, outline_areas
+from provision.redact.pictures.examiner import Examination, examiner_of
+from provision.redact.pictures.formats import Frame, decode_picture, encode_picture
+from provision.redact.pictures.pdf import PdfPages
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ _FRAMES_AROUND = 2
 
 def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Cover the keys in a PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF. Raises CannotExamineError."""
-    coded = decode(_bounded(source))
-    examiner = examiner_for(session.detector)
+    coded = decode_picture(_bounded(source))
+    examiner = examiner_of(session.detector)
     if coded.extra_pictures:
         session.notes.left_out.append(Remark(file, "", "another picture inside the file (a preview) is left out"))
-    frames: list[Examined] = []
+    frames: list[Examination] = []
     for number, frame in enumerate(coded.frames):
         if number and _same(frame, coded.frames[number - 1]):
             frames.append(frames[-1])
@@ -34,7 +34,7 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
         where = f"frame {number + 1}" if len(coded.frames) > 1 else ""
         examined = examiner.examine(frame.visible().copy())
         frames.append(examined)
-        tell(examined, file, where, session)
+        note_examination(examined, file, where, session)
     for number, frame in enumerate(coded.frames):
         around = (
             frames[max(0, number - _FRAMES_AROUND) : number + _FRAMES_AROUND + 1]
@@ -42,20 +42,20 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
             else [frames[number]]
         )
         _paint(frame, around, preview=session.options.preview)
-    target.write(encode(coded))
+    target.write(encode_picture(coded))
 
 
 def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Cover the keys in a PDF, whose pages become pictures. Raises CannotExamineError."""
-    pages = Pages(_bounded(source))
-    examiner = examiner_for(session.detector)
+    pages = PdfPages(_bounded(source))
+    examiner = examiner_of(session.detector)
     for number, (pixels, lines, size) in enumerate(pages, 1):
         shown = pixels.copy()
         examined = examiner.examine(shown, lines)
         if session.options.preview:
             _boxes(pixels, examined.areas, examined.doubts)
             shown = pixels
-        tell(examined, file, f"page {number}", session)
+        note_examination(examined, file, f"page {number}", session)
         pages.add(shown, size)
         session.progress(f"examine {file}", number - 1, pages.count)
     session.progress(f"examine {file}", pages.count, pages.count)
@@ -69,7 +69,7 @@ def _bounded(source: BinaryIO) -> bytes:
     return data
 
 
-def tell(examined: Examined, file: str, where: str, session: Session) -> None:
+def note_examination(examined: Examination, file: str, where: str, session: Session) -> None:
     """Note what was covered, and what a person must look at."""
     for sighting in examined.sightings:
         left, top, _, _ = examined.place_of(sighting)
@@ -86,21 +86,21 @@ def _same(a: Frame, b: Frame) -> bool:
     return a.pixels.shape == b.pixels.shape and np.array_equal(a.visible(), b.visible())
 
 
-def _paint(frame: Frame, around: list[Examined], *, preview: bool) -> None:
+def _paint(frame: Frame, around: list[Examination], *, preview: bool) -> None:
     areas = [area for examined in around for area in examined.areas]
     if preview:
         _boxes(frame.pixels, areas, [area for examined in around for area in examined.doubts])
         return
-    cover(frame.pixels, areas)
+    cover_areas(frame.pixels, areas)
     if frame.opacity is not None and areas:
         import numpy as np  # noqa: PLC0415
 
         solid = np.zeros_like(frame.pixels)
         solid[...] = 255
-        cover(solid, areas)
+        cover_areas(solid, areas)
         frame.opacity[solid[..., 0] == 0] = 255
 
 
 def _boxes(pixels: Pixels, areas: list[Area], doubts: list[Area]) -> None:
-    outline(pixels, areas)
-    outline(pixels, doubts, (255, 170, 0))
+    outline_areas(pixels, areas)
+    outline_areas(pixels, doubts, (255, 170, 0))

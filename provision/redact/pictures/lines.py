@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from provision.redact.pictures.reading import Glyph
+from provision.redact.pictures.glyphs import Glyph
 
 if TYPE_CHECKING:
     from provision.redact.pictures.strips import Strip
@@ -17,7 +17,7 @@ _FARTHEST_NEIGHBOUR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """What is read in one row, left to right."""
 
     glyphs: tuple[Glyph, ...]
@@ -51,7 +51,7 @@ class Line:
         return sum(g.certainty for g in self.glyphs) / len(self.glyphs)
 
 
-def lines_of(read: list[list[Glyph]]) -> list[Line]:
+def lines_of(read: list[list[Glyph]]) -> list[TextLine]:
     """The lines made of read strips, top to bottom."""
     rows: list[list[Glyph]] = []
     for glyphs in sorted((g for g in read if g), key=lambda g: g[0].strip.place(g[0].left, 0)[0]):
@@ -60,7 +60,7 @@ def lines_of(read: list[list[Glyph]]) -> list[Line]:
             rows.append(list(glyphs))
             continue
         row += [*_gap(row[-1], glyphs[0]), *glyphs]
-    return sorted((Line(tuple(row)) for row in rows), key=lambda line: (line.strip.y, line.strip.x))
+    return sorted((TextLine(tuple(row)) for row in rows), key=lambda line: (line.strip.y, line.strip.x))
 
 
 def _continues(last: Glyph, first: Glyph) -> bool:
@@ -79,7 +79,7 @@ def _gap(last: Glyph, first: Glyph) -> list[Glyph]:
     return [Glyph(" ", 1.0, last.strip, last.right, along)]
 
 
-def below(line: Line, lines: list[Line]) -> Line | None:
+def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:
     """The line that a text would go on in if it were wrapped: the next row down that begins left of this line's end."""
     best, nearest = None, 0.0
     for other in lines:

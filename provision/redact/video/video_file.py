@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from provision.redact.notes import Masked, Remark
-from provision.redact.pictures.examining import SHORT, Examined, bounds_of, examiner_for
-from provision.redact.pictures.painting import FILL
-from provision.redact.video.coverage import Box, Margins, Seen, boxes_at, tracks
-from provision.redact.video.ffmpeg import Video, frames_of, probe, write_video
-from provision.redact.video.journal import SUFFIX, Journal, State
-from provision.redact.video.watching import Watcher
+from provision.redact.pictures.areas import FILL
+from provision.redact.pictures.examiner import SHORT, Examination, bounds_of, examiner_of
+from provision.redact.video.coverage import Box, Margins, VisibleSpan, boxes_at, join_spans
+from provision.redact.video.ffmpeg import Video, frames_of, probe_video, write_video
+from provision.redact.video.frame_watcher import FrameWatcher
+from provision.redact.video.journal import SUFFIX, VideoJournal, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +34,14 @@ def redact_video(source: BinaryIO, target: BinaryIO, file: str, session: Session
     with tempfile.TemporaryDirectory(prefix="provision-video-") as folder:
         own = Path(source.name) if isinstance(getattr(source, "name", None), str) else None
         path = own if own is not None and own.is_file() else _unpacked(source, Path(folder))
-        video = probe(path)
-        journal = Journal(own.with_name(own.name + SUFFIX) if own and path == own else None, _identity(path, video))
+        video = probe_video(path)
+        journal = VideoJournal(
+            own.with_name(own.name + SUFFIX) if own and path == own else None, _identity(path, video)
+        )
         with journal:
             count = _watch(video, journal, file, session)
         margins = Margins(math.ceil(AROUND_S * video.rate), math.ceil(BRIDGED_S * video.rate))
-        joined = tracks(_seen(journal.states, count, 1), margins)
+        joined = join_spans(_seen(journal.states, count, 1), margins)
         result = Path(folder) / ("redacted" + _container(source))
         write_video(video, _painted(video, joined, count, file, session), result)
         with result.open("rb") as made:
@@ -73,9 +75,9 @@ def _container(source: BinaryIO) -> str:
     return _CONTAINERS.get(head[:4], ".mp4")
 
 
-def _watch(video: Video, journal: Journal, file: str, session: Session) -> int:
+def _watch(video: Video, journal: VideoJournal, file: str, session: Session) -> int:
     """Examine all frames that the journal does not know yet; returns how many frames there are."""
-    watcher = Watcher(examiner_for(session.detector))
+    watcher = FrameWatcher(examiner_of(session.detector))
     start = journal.states[-1][0] if journal.states else 0
     count = 0
     for number, frame in enumerate(frames_of(video)):
@@ -89,7 +91,7 @@ def _watch(video: Video, journal: Journal, file: str, session: Session) -> int:
     return count
 
 
-def _state(number: int, examined: Examined) -> State:
+def _state(number: int, examined: Examination) -> VideoState:
     cover = [(bounds_of(area), area.rule) for area in examined.areas]
     doubts = [
         (bounds or (0, 0, 0, 0), message) for message, bounds in examined.remarks() if bounds or not examined.settled
@@ -97,16 +99,16 @@ def _state(number: int, examined: Examined) -> State:
     return number, cover, doubts
 
 
-def _seen(states: list[State], count: int, which: int) -> list[Seen]:
+def _seen(states: list[VideoState], count: int, which: int) -> list[VisibleSpan]:
     ends = [state[0] - 1 for state in states[1:]] + [count - 1]
     return [
-        Seen(state[0], max(state[0], end), box, rule)
+        VisibleSpan(state[0], max(state[0], end), box, rule)
         for state, end in zip(states, ends, strict=True)
         for box, rule in (state[1] if which == 1 else state[2])
     ]
 
 
-def _painted(video: Video, joined: list[Seen], count: int, file: str, session: Session) -> Iterator[Pixels]:
+def _painted(video: Video, joined: list[VisibleSpan], count: int, file: str, session: Session) -> Iterator[Pixels]:
     for number, frame in enumerate(frames_of(video)):
         for box in boxes_at(number, joined):
             _paint(frame, box, preview=session.options.preview)
@@ -124,14 +126,14 @@ def _paint(frame: Pixels, box: Box, *, preview: bool) -> None:
         frame[top:bottom, left:right] = FILL
 
 
-def _tell_covered(video: Video, joined: list[Seen], count: int, file: str, session: Session) -> None:
+def _tell_covered(video: Video, joined: list[VisibleSpan], count: int, file: str, session: Session) -> None:
     for seen in joined:
         session.notes.add(Masked(file, _span(video, seen, count), seen.rule, ""))
 
 
-def _tell_doubts(video: Video, states: list[State], count: int, file: str, session: Session) -> None:
+def _tell_doubts(video: Video, states: list[VideoState], count: int, file: str, session: Session) -> None:
     unsure = session.notes.unsure
-    doubts = tracks(_seen(states, count, 2), Margins(0, math.ceil(BRIDGED_S * video.rate)))
+    doubts = join_spans(_seen(states, count, 2), Margins(0, math.ceil(BRIDGED_S * video.rate)))
     covered = _seen(states, count, 1)
     doubts = [doubt for doubt in doubts if not (doubt.rule == SHORT and _typed_on(doubt, covered))]
     unsure += [Remark(file, _span(video, seen, count), seen.rule) for seen in doubts[:_MOST_REMARKS]]
@@ -145,7 +147,7 @@ def _tell_doubts(video: Video, states: list[State], count: int, file: str, sessi
         session.notes.left_out.append(Remark(file, "", f"the video's other streams: {', '.join(video.left_out)}"))
 
 
-def _typed_on(doubt: Seen, covered: list[Seen]) -> bool:
+def _typed_on(doubt: VisibleSpan, covered: list[VisibleSpan]) -> bool:
     """Whether a key that was short is still there, and no longer short, after the last sighting that doubted it."""
     return any(
         s.first <= doubt.last + 1 <= s.last
@@ -157,5 +159,5 @@ def _typed_on(doubt: Seen, covered: list[Seen]) -> bool:
     )
 
 
-def _span(video: Video, seen: Seen, count: int) -> str:
+def _span(video: Video, seen: VisibleSpan, count: int) -> str:
     return f"{video.clock(seen.first)}-{video.clock(min(seen.last + 1, count))}, x {seen.box[0]}, y {seen.box[1]}"

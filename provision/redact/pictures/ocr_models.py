@@ -29,7 +29,7 @@ class PicturesUnavailableError(CannotExamineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class OcrModels:
     """Two onnxruntime sessions, and the characters that the reader's columns stand for (column 0 is "nothing")."""
 
     locator: Any
@@ -48,7 +48,7 @@ class Models:
 
 
 @functools.cache
-def load() -> Models:
+def load_models() -> OcrModels:
     """The models, loaded once (about half a second).
 
     Raises PicturesUnavailableError.
@@ -78,4 +78,4 @@ def load() -> Models:
             onnxruntime.InferenceSession(str(folder / name), sess_options=options, providers=["CPUExecutionProvider"])
         )
     characters = sessions[1].get_modelmeta().custom_metadata_map["character"].splitlines()
-    return Models(sessions[0], sessions[1], ("", *characters, " "))
+    return OcrModels(sessions[0], sessions[1], ("", *characters, " "))

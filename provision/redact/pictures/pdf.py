@@ -10,9 +10,9 @@ import ctypes
 import math
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from provision.redact.pictures.layout import Line
-from provision.redact.pictures.models import INSTALL, PicturesUnavailableError
-from provision.redact.pictures.reading import Glyph
+from provision.redact.pictures.glyphs import Glyph
+from provision.redact.pictures.lines import TextLine
+from provision.redact.pictures.ocr_models import INSTALL, PicturesUnavailableError
 from provision.redact.pictures.strips import Strip
 from provision.redact.session import CannotExamineError
 
@@ -32,7 +32,7 @@ _PASSWORD = 4
 """PDFium's error code for a missing or wrong password."""
 
 
-class Pages:
+class PdfPages:
     """A PDF opened for reading, and the one that is written from it, page by page."""
 
     def __init__(self, data: bytes) -> None:
@@ -52,7 +52,7 @@ class Pages:
             raise CannotExamineError(f"the PDF has {self.count} pages; up to {MOST_PAGES} can be examined")
         self._target = pypdfium2.PdfDocument.new()
 
-    def __iter__(self) -> Iterator[tuple[Pixels, list[Line], tuple[float, float]]]:
+    def __iter__(self) -> Iterator[tuple[Pixels, list[TextLine], tuple[float, float]]]:
         """Each page's pixels, the lines of its text layer in pixels, and its size in points."""
         for number in range(self.count):
             try:
@@ -81,7 +81,7 @@ class Pages:
         self._target.save(target)
 
 
-def _text_layer(raw: Any, page: Any, bitmap: Any) -> list[Line]:
+def _text_layer(raw: Any, page: Any, bitmap: Any) -> list[TextLine]:
     text = page.get_textpage()
     place = bitmap.get_posconv(page).to_bitmap
     rows: list[list[tuple[str, float, float, float, float]]] = [[]]
@@ -100,11 +100,13 @@ def _text_layer(raw: Any, page: Any, bitmap: Any) -> list[Line]:
     return [line for row in rows for line in [_line(row)] if line is not None]
 
 
-def _line(row: list[tuple[str, float, float, float, float]]) -> Line | None:
+def _line(row: list[tuple[str, float, float, float, float]]) -> TextLine | None:
     solid = [c for c in row if not c[0].isspace()]
     if not solid:
         return None
     top, bottom = min(c[2] for c in solid), max(c[4] for c in solid)
     left, right = min(c[1] for c in solid), max(c[3] for c in solid)
     strip = Strip(left, top, 0.0, right - left, max(1.0, bottom - top))
-    return Line(tuple(Glyph(" " if c.isspace() else c, 1.0, strip, x0 - left, x1 - left) for c, x0, _, x1, _ in row))
+    return TextLine(
+        tuple(Glyph(" " if c.isspace() else c, 1.0, strip, x0 - left, x1 - left) for c, x0, _, x1, _ in row)
+    )

@@ -12,9 +12,9 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.formats.edits import Edit, applied, decoded
+from provision.formats.edits import Edit, apply_edits, decode_text
 from provision.redact.stream import redact_bytes
-from provision.redact.structured.names import names_secret, path_chosen, tells_nothing
+from provision.redact.structured.secret_names import names_secret, path_chosen, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 _ATOM = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null|NaN|-?Infinity")
 
 
-class Value(NamedTuple):
+class JsonValue(NamedTuple):
     """A string or other atom: the keys and indices that lead to it, its range in the text, and the string (None for atoms)."""
 
     path: tuple[str, ...]
@@ -41,7 +41,7 @@ class NotJsonError(ValueError):
     """The text is not JSON, or deeper than any real file."""
 
 
-def values(text: str) -> Iterator[Value]:
+def json_values(text: str) -> Iterator[JsonValue]:
     """Every string and atom of a JSON document, in order. Raises NotJsonError."""
     at = _document(text, 1 if text.startswith("\ufeff") else 0)
     while True:
@@ -53,7 +53,7 @@ def values(text: str) -> Iterator[Value]:
             raise NotJsonError("not JSON") from e
 
 
-def _document(text: str, at: int) -> Iterator[Value]:
+def _document(text: str, at: int) -> Iterator[JsonValue]:
     path: list[str] = []
     closers: list[str] = []
     at = _skip(text, at)
@@ -90,14 +90,14 @@ def _document(text: str, at: int) -> Iterator[Value]:
             path[-1] = str(int(path[-1]) + 1)
 
 
-def _atom(text: str, at: int, path: tuple[str, ...]) -> Value:
+def _atom(text: str, at: int, path: tuple[str, ...]) -> JsonValue:
     if text[at : at + 1] == '"':
         value, end = _scan_string(text, at + 1, True)
-        return Value(path, at, end, value)
+        return JsonValue(path, at, end, value)
     atom = _ATOM.match(text, at)
     if not atom:
         raise NotJsonError("not a value")
-    return Value(path, at, atom.end(), None)
+    return JsonValue(path, at, atom.end(), None)
 
 
 def _skip(text: str, at: int) -> int:
@@ -117,13 +117,13 @@ def _key(text: str, at: int, path: list[str]) -> int:
 
 def redact_json(data: bytes, file: str, session: Session) -> bytes:
     """Mask the values of secret names and chosen paths, and what the detectors find in strings once escapes are undone."""
-    opened = decoded(data)
+    opened = decode_text(data)
     if opened is None:
         return data
     text, encoding = opened
     edits: list[Edit] = []
     try:
-        found = list(values(text))
+        found = list(json_values(text))
     except NotJsonError:
         return data
     har = any(value.path[:2] == ("log", "entries") for value in found)
@@ -133,10 +133,10 @@ def redact_json(data: bytes, file: str, session: Session) -> bytes:
         changed = _redacted(value, name, text[value.start : value.end], file, session)
         if changed is not None:
             edits.append(Edit(value.start, value.end, json.dumps(changed, ensure_ascii=False)))
-    return applied(text, edits).encode(encoding) if edits else data
+    return apply_edits(text, edits).encode(encoding) if edits else data
 
 
-def _named(found: list[Value]) -> dict[tuple[str, ...], str]:
+def _named(found: list[JsonValue]) -> dict[tuple[str, ...], str]:
     """For each object with a `name`, that name: HAR says `{"name": "Cookie", "value": …}`; cookies are all secret."""
     return {
         value.path[:-1]: "cookie" if "cookies" in value.path else value.text
@@ -145,14 +145,14 @@ def _named(found: list[Value]) -> dict[tuple[str, ...], str]:
     }
 
 
-def _redacted(value: Value, name: str, written: str, file: str, session: Session) -> str | None:
+def _redacted(value: JsonValue, name: str, written: str, file: str, session: Session) -> str | None:
     """The new string for a value, or None when it stays as it is."""
     raw = value.text if value.text is not None else written
     where = ".".join(value.path)
     own = next((step for step in reversed(value.path) if not step.isdigit()), "")
     chosen = path_chosen(value.path, session.options.paths)
     secret = names_secret(own) or (bool(name) and (name == "cookie" or _header(name)))
-    if chosen or (secret and not tells_nothing(raw)):
+    if chosen or (secret and not plain_value(raw)):
         masked = session.masked_value(file, where, RULE, raw)
         return masked if masked != raw else None
     if value.text is None or len(raw) < 8:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from provision.redact.pictures.finding import Part
-    from provision.redact.pictures.reading import Glyph
+    from provision.redact.pictures.glyphs import Glyph
+    from provision.redact.pictures.sightings import LinePart
     from provision.redact.pictures.strips import Pixels, Point, Strip
 
 FILL = (0, 0, 0)
@@ -45,7 +45,7 @@ class Area:
         return min(xs), min(ys), max(xs), max(ys)
 
 
-def areas_of(part: Part, rule: str, picture: Pixels, strips: Iterable[Strip] = ()) -> list[Area]:
+def areas_of(part: LinePart, rule: str, picture: Pixels, strips: Iterable[Strip] = ()) -> list[Area]:
     """The areas that cover a part of a line: one for each strip that it stands in. `strips` are all of the picture's."""
     areas = []
     own: list[Strip] = []
@@ -168,7 +168,7 @@ def _last_ink(rows: NDArray[np.int64], start: int, step: int, height: float) -> 
     return last
 
 
-def cover(picture: Pixels, areas: list[Area]) -> None:
+def cover_areas(picture: Pixels, areas: list[Area]) -> None:
     """Fill areas in place, to the outermost pixel they touch."""
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
@@ -185,7 +185,7 @@ def cover(picture: Pixels, areas: list[Area]) -> None:
             cv2.polylines(picture, [corners], isClosed=True, color=FILL, thickness=2)
 
 
-def outline(picture: Pixels, areas: list[Area], colour: tuple[int, int, int] = _EDGE) -> None:
+def outline_areas(picture: Pixels, areas: list[Area], colour: tuple[int, int, int] = _EDGE) -> None:
     """Draw the areas' edges in place, for a preview: what is inside stays visible."""
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415

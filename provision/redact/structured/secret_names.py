@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from provision.detect.shapes import placeholder
+from provision.detect.shapes import is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,10 +57,10 @@ def plain_variable(name: str, allowed: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in (*PLAIN_VARIABLES, *allowed))
 
 
-def tells_nothing(value: str) -> bool:
+def plain_value(value: str) -> bool:
     """Whether a value is too plain to be a secret: empty, a switch, a small number, a reference, a placeholder."""
     value = value.strip()
-    return not value or bool(_PLAIN_VALUE.fullmatch(value)) or placeholder(value)
+    return not value or bool(_PLAIN_VALUE.fullmatch(value)) or is_placeholder(value)
 
 
 def path_chosen(path: tuple[str, ...], patterns: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 
 _WORD = r"""(?:"[^"\r\n]{4,512}"|'[^'\r\n]{4,512}'|[^\s"'$<>|;&(){}]{4,512})"""
@@ -12,11 +12,11 @@ def _example(before: str) -> str:
     return before + "Zq7" + "vT2mPw9Lk4"
 
 
-TYPED: tuple[Rule, ...] = (
+COMMAND_LINE_RULES: tuple[Rule, ...] = (
     Rule(
         id="command-line-secret",
         description="A secret given as an option of a command (--api-key VALUE, --password=VALUE)",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=(
             "--api-key",
@@ -35,7 +35,7 @@ TYPED: tuple[Rule, ...] = (
     Rule(
         id="hermes-config-set",
         description="A secret set with `hermes config set NAME VALUE`",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("config set",),
         pattern=rf"(?i)config[ \t]+set[ \t]+\S*(?:key|token|secret|password)[ \t]+(?P<secret>{_WORD})",
@@ -45,7 +45,7 @@ TYPED: tuple[Rule, ...] = (
     Rule(
         id="curl-user",
         description="A password given with curl -u USER:PASSWORD",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("curl",),
         pattern=r"curl\b[^\r\n]{0,200}[ \t](?:-u|--user)[ \t]+[\"']?[^\s:\"']{1,64}:(?P<secret>[^\s\"']{4,256})",
@@ -54,7 +54,7 @@ TYPED: tuple[Rule, ...] = (
     Rule(
         id="mysql-password",
         description="A password given with mysql -pPASSWORD",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("mysql", "mariadb"),
         pattern=rf"(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\r\n]{{0,200}}[ \t]-p(?P<secret>{_WORD})",
@@ -63,7 +63,7 @@ TYPED: tuple[Rule, ...] = (
     Rule(
         id="sshpass",
         description="A password given with sshpass -p PASSWORD",
-        severity=Severity.HIGH,
+        severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
         keywords=("sshpass",),
         pattern=rf"sshpass[ \t]+-p[ \t]*(?P<secret>{_WORD})",

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from provision.redact.pictures.layout import Line, below
+from provision.redact.pictures.lines import TextLine, line_below
 from provision.redact.pictures.lookalike import (
     BODY,
-    Hit,
-    Kind,
-    doubtful,
+    KeyForm,
+    KeyHit,
     find_keys,
-    hexadecimal,
+    is_hexadecimal,
     leading_token,
     looks_random,
+    random_words,
 )
-from provision.redact.pictures.named import find_named
+from provision.redact.pictures.named_values import find_named_values
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
-    from provision.redact.pictures.reading import Glyph
+    from provision.redact.pictures.glyphs import Glyph
 
 _MOST_ROWS = 12
 _LOST = 3
@@ -33,10 +33,10 @@ _LOST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LinePart:
     """Characters `start` to `end` of one line."""
 
-    line: Line
+    line: TextLine
     start: int
     end: int
 
@@ -50,11 +50,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class KeySighting:
     """A key in a picture: by which rule, and in which parts of which lines it stands. `text` is what was read of it."""
 
     rule: str
-    parts: tuple[Part, ...]
+    parts: tuple[LinePart, ...]
     short: bool = False
     """Whether less of it was read than keys of its kind have: the rest may stand somewhere else."""
 
@@ -63,64 +63,64 @@ class Sighting:
         return "".join(part.text for part in self.parts)
 
 
-def find_sightings(lines: list[Line], detector: Detector, kinds: tuple[Kind, ...]) -> list[Sighting]:
+def find_sightings(lines: list[TextLine], detector: Detector, kinds: tuple[KeyForm, ...]) -> list[KeySighting]:
     """Every key in the lines; parts of different sightings may overlap."""
-    found: list[Sighting] = []
+    found: list[KeySighting] = []
     for line in lines:
-        hits = [*find_keys(line.text, kinds), *find_named(line.text)]
-        found += [_followed(Part(line, hit.start, hit.end), hit, lines) for hit in hits]
+        hits = [*find_keys(line.text, kinds), *find_named_values(line.text)]
+        found += [_followed(LinePart(line, hit.start, hit.end), hit, lines) for hit in hits]
         if not any(hit.length and _at_end(line, hit.end) for hit in hits):
             found += _over_the_end(line, lines, kinds)
     return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
 
 
-def _without_guess(sighting: Sighting, found: list[Sighting]) -> Sighting:
+def _without_guess(sighting: KeySighting, found: list[KeySighting]) -> KeySighting:
     """An exact match without the next line's first word, where the look of the picture says that the key ends before it."""
     first = sighting.parts[0]
     followed = any(_inside(first, part) for s in found for part in s.parts)
-    return Sighting(sighting.rule, (first,)) if followed else sighting
+    return KeySighting(sighting.rule, (first,)) if followed else sighting
 
 
-def merged(sightings: list[Sighting]) -> list[Sighting]:
+def merge_sightings(sightings: list[KeySighting]) -> list[KeySighting]:
     """One sighting for each key: what overlaps is one key, told by the finder that saw most of it."""
-    kept: list[Sighting] = []
+    kept: list[KeySighting] = []
     for sighting in sorted(sightings, key=lambda s: -len(s.text)):
         new = [p for p in sighting.parts if not any(_inside(p, q) for s in kept for q in s.parts)]
         if new:
-            kept.append(Sighting(sighting.rule, tuple(new), sighting.short))
+            kept.append(KeySighting(sighting.rule, tuple(new), sighting.short))
     return kept
 
 
-def _inside(part: Part, other: Part) -> bool:
+def _inside(part: LinePart, other: LinePart) -> bool:
     return part.line is other.line and other.start <= part.start and part.end <= other.end
 
 
-def _followed(part: Part, hit: Hit, lines: list[Line], *, wrapped: bool = False) -> Sighting:
+def _followed(part: LinePart, hit: KeyHit, lines: list[TextLine], *, wrapped: bool = False) -> KeySighting:
     """A hit with what stands of it in the lines below."""
     parts = [part]
     count = len(part.text.replace(" ", ""))
     line = part.line
     while len(parts) < _MOST_ROWS and _at_end(line, parts[-1].end):
-        under = below(line, lines)
+        under = line_below(line, lines)
         missing = hit.length - count if hit.length else 0
         if under is None or (hit.length and missing <= 0) or (hit.length and _whole(parts, hit.length)):
             break
         size = _continuation(line, under, missing, lines, wrapped=wrapped or len(parts) > 1)
         if not size:
             break
-        parts.append(Part(under, 0, size))
+        parts.append(LinePart(under, 0, size))
         count += size
         line = under
     short = hit.strong and hit.length - count > _LOST and not _whole(parts, hit.length)
-    return Sighting(hit.rule, tuple(parts), short)
+    return KeySighting(hit.rule, tuple(parts), short)
 
 
-def _at_end(line: Line, end: int) -> bool:
+def _at_end(line: TextLine, end: int) -> bool:
     rest = line.text[end:].strip()
     return len(rest) <= 1 and not (rest and rest in "\"'`,;)}]")
 
 
-def _whole(parts: list[Part], length: int) -> bool:
+def _whole(parts: list[LinePart], length: int) -> bool:
     """Whether a key fills as much room as its usual length takes, though some of its characters were not read.
 
     Only letters of equal width tell; there a key ends where its room ends.
@@ -137,7 +137,7 @@ def _whole(parts: list[Part], length: int) -> bool:
     return (last.left + last.right - first.left - first.right) / 2 / line.pitch + 1 >= length - 0.5
 
 
-def _continuation(line: Line, under: Line, missing: int, lines: list[Line], *, wrapped: bool) -> int:
+def _continuation(line: TextLine, under: TextLine, missing: int, lines: list[TextLine], *, wrapped: bool) -> int:
     """How many characters of the line below belong to a key of which `missing` were not seen (0: unknown).
 
     `wrapped` says that the key already goes on from a line above, so that the next end of a line is no wonder.
@@ -161,12 +161,12 @@ def _continuation(line: Line, under: Line, missing: int, lines: list[Line], *, w
 
 
 def _plain_word(token: str) -> bool:
-    return all(part.isalpha() and part.islower() for part in token.replace("_", "-").split("-") if part) or hexadecimal(
-        token
-    )
+    return all(
+        part.isalpha() and part.islower() for part in token.replace("_", "-").split("-") if part
+    ) or is_hexadecimal(token)
 
 
-def _at_margin(line: Line, lines: list[Line]) -> bool:
+def _at_margin(line: TextLine, lines: list[TextLine]) -> bool:
     """Whether no line close by goes on further to the right: there a terminal or a text box wraps."""
     right = line.right
     for other in lines:
@@ -177,9 +177,9 @@ def _at_margin(line: Line, lines: list[Line]) -> bool:
     return True
 
 
-def _over_the_end(line: Line, lines: list[Line], kinds: tuple[Kind, ...]) -> list[Sighting]:
+def _over_the_end(line: TextLine, lines: list[TextLine], kinds: tuple[KeyForm, ...]) -> list[KeySighting]:
     """Keys that only together with the line below are long enough, or have a prefix, to be seen as such."""
-    under = below(line, lines)
+    under = line_below(line, lines)
     if under is None or any(hit.start <= 1 for hit in find_keys(under.text, kinds)):
         return []
     token = leading_token(under.text)
@@ -188,16 +188,16 @@ def _over_the_end(line: Line, lines: list[Line], kinds: tuple[Kind, ...]) -> lis
     for hit in find_keys(glued, kinds):
         certain = hit.strong and hit.end - border >= 8
         if hit.start < border < hit.end and (certain or _at_margin(line, lines)):
-            first, second = Part(line, hit.start, border), Part(under, 0, hit.end - border)
-            parts: tuple[Part, ...] = (second,)
+            first, second = LinePart(line, hit.start, border), LinePart(under, 0, hit.end - border)
+            parts: tuple[LinePart, ...] = (second,)
             if hit.length > len(first.text) + second.end:
-                rest = Hit(0, second.end, hit.rule, hit.length - len(first.text))
+                rest = KeyHit(0, second.end, hit.rule, hit.length - len(first.text))
                 parts = _followed(second, rest, lines, wrapped=True).parts
-            found.append(Sighting(hit.rule, (first, *parts)))
+            found.append(KeySighting(hit.rule, (first, *parts)))
     return found
 
 
-def _exact(lines: list[Line], detector: Detector) -> list[Sighting]:
+def _exact(lines: list[TextLine], detector: Detector) -> list[KeySighting]:
     """What the detectors find in the lines as they were read, keys that they follow over line ends included."""
     data = bytearray()
     places: list[tuple[int, int]] = []
@@ -214,21 +214,21 @@ def _exact(lines: list[Line], detector: Detector) -> list[Sighting]:
             for row, n in places[start:end]:
                 if n < len(lines[row].text):
                     by_row.setdefault(row, []).append(n)
-            parts += [Part(lines[row], min(ns), max(ns) + 1) for row, ns in by_row.items()]
+            parts += [LinePart(lines[row], min(ns), max(ns) + 1) for row, ns in by_row.items()]
         if parts:
-            found.append(Sighting(match.rule, tuple(parts)))
+            found.append(KeySighting(match.rule, tuple(parts)))
     return found
 
 
-def find_doubts(lines: list[Line], sightings: list[Sighting]) -> list[tuple[Part, str]]:
+def find_doubts(lines: list[TextLine], sightings: list[KeySighting]) -> list[tuple[LinePart, str]]:
     """What a person must look at: long random words that nothing calls keys, and lines that could hardly be read."""
     covered = {(id(part.line), n) for s in sightings for part in s.parts for n in range(part.start, part.end)}
     doubts = []
     for line in lines:
-        for start, end in doubtful(line.text):
+        for start, end in random_words(line.text):
             if not any((id(line), n) in covered for n in range(start, end)):
-                doubts.append((Part(line, start, end), "looks random, but nothing says that it is a key"))
+                doubts.append((LinePart(line, start, end), "looks random, but nothing says that it is a key"))
         solid = [g for g in line.glyphs if g.text in BODY]
         if len(solid) >= 8 and line.certainty < 0.7:
-            doubts.append((Part(line, 0, len(line.glyphs)), "could hardly be read"))
+            doubts.append((LinePart(line, 0, len(line.glyphs)), "could hardly be read"))
     return doubts

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from provision.redact.pictures.models import Models
+    from provision.redact.pictures.ocr_models import OcrModels
     from provision.redact.pictures.strips import Pixels, Strip
 
 _HEIGHT = 48
@@ -40,7 +40,7 @@ class Glyph:
     right: float
 
 
-def read_strip(picture: Pixels, strip: Strip, models: Models) -> list[Glyph]:
+def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
     """The characters of a strip in order, spaces included; empty when nothing is read."""
     import numpy as np  # noqa: PLC0415
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.redact.pictures import models
-from provision.redact.pictures.finding import Sighting, find_doubts, find_sightings, merged
-from provision.redact.pictures.layout import Line, lines_of
-from provision.redact.pictures.lookalike import KINDS, Kind, kinds_of
-from provision.redact.pictures.painting import Area, areas_of, cover
-from provision.redact.pictures.reading import read_strip
+from provision.redact.pictures import ocr_models
+from provision.redact.pictures.areas import Area, areas_of, cover_areas
+from provision.redact.pictures.glyphs import read_strip
+from provision.redact.pictures.lines import TextLine, lines_of
+from provision.redact.pictures.lookalike import KEY_FORMS, KeyForm, key_forms_of
+from provision.redact.pictures.sightings import KeySighting, find_doubts, find_sightings, merge_sightings
 from provision.redact.pictures.strips import find_strips
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
-    from provision.redact.pictures.reading import Glyph
+    from provision.redact.pictures.glyphs import Glyph
     from provision.redact.pictures.strips import Pixels, Strip
 
 MOST_ROUNDS = 5
@@ -36,11 +36,11 @@ DIFFERENT = 24
 
 
 @dataclass(slots=True)
-class Examined:
+class Examination:
     """What was found in one picture. `areas` are to be covered; `doubts` are areas that a person must look at."""
 
     areas: list[Area] = field(default_factory=list)
-    sightings: list[Sighting] = field(default_factory=list)
+    sightings: list[KeySighting] = field(default_factory=list)
     doubts: list[Area] = field(default_factory=list)
     read: dict[Strip, list[Glyph]] = field(default_factory=dict)
     """What the first reading read in each strip."""
@@ -68,7 +68,7 @@ class Examined:
         return told
 
     @staticmethod
-    def place_of(sighting: Sighting) -> Bounds:
+    def place_of(sighting: KeySighting) -> Bounds:
         """Where a key, or its first line, stands in whole pixels."""
         glyphs = sighting.parts[0].glyphs
         strip = glyphs[0].strip
@@ -85,34 +85,34 @@ def bounds_of(area: Area) -> Bounds:
 class Examiner:
     """Reads pictures with one set of rules. Raises PicturesUnavailableError when the models are not installed."""
 
-    def __init__(self, detector: Detector, kinds: tuple[Kind, ...] = KINDS) -> None:
-        self._models = models.load()
+    def __init__(self, detector: Detector, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> None:
+        self._models = ocr_models.load_models()
         self._detector = detector
         self._kinds = kinds
 
-    def read(self, picture: Pixels) -> list[Line]:
+    def read(self, picture: Pixels) -> list[TextLine]:
         """The lines of text in a picture (H, W, 3)."""
         return lines_of([read_strip(picture, strip, self._models) for strip in find_strips(picture, self._models)])
 
-    def find(self, lines: list[Line]) -> list[Sighting]:
+    def find(self, lines: list[TextLine]) -> list[KeySighting]:
         """The keys in lines that were read or are known otherwise."""
-        return merged(find_sightings(lines, self._detector, self._kinds))
+        return merge_sightings(find_sightings(lines, self._detector, self._kinds))
 
-    def examine(self, picture: Pixels, known_lines: list[Line] | None = None) -> Examined:
+    def examine(self, picture: Pixels, known_lines: list[TextLine] | None = None) -> Examination:
         """Find and cover keys in `picture`, in place. `known_lines` are texts that need not be read, in pixels."""
-        result = Examined(plain=_one_colour(picture))
+        result = Examination(plain=_one_colour(picture))
         if known_lines:
             self._cover(picture, self.find(known_lines), result)
         strips = find_strips(picture, self._models)
         self._settle(picture, {s: read_strip(picture, s, self._models) for s in strips}, set(strips), result)
         return result
 
-    def examine_again(self, picture: Pixels, before: Pixels, known: Examined, bands: list[Band]) -> Examined:
+    def examine_again(self, picture: Pixels, before: Pixels, known: Examination, bands: list[Band]) -> Examination:
         """The same for a picture that differs from the one `before`, of which all is `known`, only in bands of rows.
 
         Nothing that stands still is read twice: neither outside the bands nor in them.
         """
-        result = Examined(plain=_one_colour(picture))
+        result = Examination(plain=_one_colour(picture))
         result.areas = [area for area in known.areas if _unchanged(picture, before, bounds_of(area))]
         height = len(picture)
         still = {s for s in known.read if _unchanged(picture, before, _bounds(s))}
@@ -130,7 +130,7 @@ class Examiner:
         self._settle(picture, read, new, result)
         return result
 
-    def _settle(self, picture: Pixels, read: dict[Strip, list[Glyph]], new: set[Strip], result: Examined) -> None:
+    def _settle(self, picture: Pixels, read: dict[Strip, list[Glyph]], new: set[Strip], result: Examination) -> None:
         """Cover what is found and read again until nothing is."""
         result.read = dict(read)
         result.words = sum(g.text == " " for glyphs in read.values() for g in glyphs) + sum(map(bool, read.values()))
@@ -155,10 +155,10 @@ class Examiner:
         result.doubts = [area for area in doubts if not _covered(area, result.areas)]
 
     @staticmethod
-    def _cover(picture: Pixels, sightings: list[Sighting], result: Examined) -> None:
+    def _cover(picture: Pixels, sightings: list[KeySighting], result: Examination) -> None:
         strips = result.read
         areas = [area for s in sightings for part in s.parts for area in areas_of(part, s.rule, picture, strips)]
-        cover(picture, areas)
+        cover_areas(picture, areas)
         result.areas += areas
         result.sightings += sightings
 
@@ -207,7 +207,7 @@ def _telling(glyphs: list[Glyph]) -> bool:
     return longest >= _LONG_WORD or any(g.certainty < _CERTAIN for g in glyphs)
 
 
-def examiner_for(detector: Detector) -> Examiner:
+def examiner_of(detector: Detector) -> Examiner:
     """An examiner that also knows the shapes of the detector's known keys."""
     known = detector.known
-    return Examiner(detector, kinds_of(known.shapes if known else ()))
+    return Examiner(detector, key_forms_of(known.shapes if known else ()))

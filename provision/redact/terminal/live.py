@@ -18,8 +18,8 @@ import termios
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
-from provision.redact.terminal import outer
-from provision.redact.terminal.watch import Watch, covered
+from provision.redact.terminal import outer_terminal
+from provision.redact.terminal.output_scanner import OutputScanner, lay_covers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class NoSuchCommandError(ProvisionError):
 class _Covering:
     """Output of the command on its way to the screen."""
 
-    def __init__(self, watch: Watch, session: Session, name: str) -> None:
+    def __init__(self, watch: OutputScanner, session: Session, name: str) -> None:
         self._watch, self._session, self._name = watch, session, name
         self._noted: set[int] = set()
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -88,7 +88,7 @@ class _Covering:
                 self._noted.add(found.first)
                 self._session.note(self._name, "output", found.match)
         covers = {**dict.fromkeys(self._watch.begun(), "*"), **covers}
-        return covered(text, base, covers).encode("utf-8", "surrogateescape")
+        return lay_covers(text, base, covers).encode("utf-8", "surrogateescape")
 
 
 def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, str]) -> int:
@@ -100,16 +100,16 @@ def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, s
     if program is None:
         hint = "provision redact --exec -- COMMAND [ARGUMENTS]"
         raise NoSuchCommandError(f"there is no command {command[0]}", hint=hint)
-    columns, rows = outer.size(environ)
+    columns, rows = outer_terminal.terminal_size(environ)
     master, inner = os.openpty()
     _prepare(inner, columns, rows)
     child = os.fork()
     if child == 0:
         _become(program, command, environ, inner)
     os.close(inner)
-    watch = Watch(session, columns, rows)
+    watch = OutputScanner(session, columns, rows)
     covering = _Covering(watch, session, command[0])
-    with outer.signals() as wakeup, outer.raw_mode() as modes:
+    with outer_terminal.forwarded_signals() as wakeup, outer_terminal.raw_mode() as modes:
         status = _Copying(child, master, covering, modes, environ).until_the_end(wakeup)
     os.close(master)
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
@@ -117,7 +117,7 @@ def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, s
 
 def _prepare(inner: int, columns: int, rows: int) -> None:
     """The size and modes of the command's terminal: no echo without a keyboard outside, plain line ends without a screen."""
-    outer.resize(inner, columns, rows)
+    outer_terminal.set_size(inner, columns, rows)
     modes = termios.tcgetattr(inner)
     if not os.isatty(1):
         modes[1] &= ~termios.ONLCR
@@ -141,7 +141,12 @@ class _Copying:
     """Keys one way, covered output the other, until the command has ended and its last output was shown."""
 
     def __init__(
-        self, child: int, master: int, covering: _Covering, modes: outer.Modes, environ: Mapping[str, str]
+        self,
+        child: int,
+        master: int,
+        covering: _Covering,
+        modes: outer_terminal.TerminalModes,
+        environ: Mapping[str, str],
     ) -> None:
         self._child, self._master, self._covering = child, master, covering
         self._modes, self._environ = modes, environ
@@ -205,8 +210,8 @@ class _Copying:
 
     def _signalled(self, number: int) -> None:
         if number == signal.SIGWINCH:
-            columns, rows = outer.size(self._environ)
-            outer.resize(self._master, columns, rows)
+            columns, rows = outer_terminal.terminal_size(self._environ)
+            outer_terminal.set_size(self._master, columns, rows)
             self._covering.resize(columns, rows)
         elif number == signal.SIGCHLD:
             pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED)

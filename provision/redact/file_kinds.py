@@ -1,0 +1,124 @@
+"""What kind of file something is, told by its content: a name can be wrong, and a wrong guess would let a secret through.
+
+Only among texts does a name help (`.env`, `.yaml`, a shell's history), and there it only adds to what is masked.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from provision.redact.session import CannotExamineError
+
+if TYPE_CHECKING:
+    from provision.redact.session import RedactFile
+
+HEAD_BYTES = 4096
+"""How much of a file's beginning `kind_of` wants to see."""
+
+
+class FileKind(StrEnum):
+    """Kinds of files, each with one module that redacts it."""
+
+    TEXT = "text"
+    CAST = "cast"
+    TYPESCRIPT = "typescript"
+    SQLITE = "sqlite"
+    ZIP = "zip"
+    TAR = "tar"
+    COMPRESSED = "compressed"
+    PICTURE = "picture"
+    PDF = "pdf"
+    VIDEO = "video"
+    OPAQUE = "opaque"
+
+
+_MODULES = {
+    FileKind.TEXT: "text",
+    FileKind.CAST: "recordings.asciinema",
+    FileKind.TYPESCRIPT: "recordings.typescript",
+    FileKind.SQLITE: "archives.sqlite",
+    FileKind.ZIP: "archives.zip_file",
+    FileKind.TAR: "archives.tar_file",
+    FileKind.COMPRESSED: "archives.compressed",
+    FileKind.PICTURE: "pictures",
+    FileKind.PDF: "pictures",
+    FileKind.VIDEO: "video",
+}
+"""Each module of `provision.redact` has a function `redact_file` of the form `RedactFile`."""
+
+_MAGIC: tuple[tuple[int, bytes, FileKind], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", FileKind.PICTURE),
+    (0, b"\xff\xd8\xff", FileKind.PICTURE),
+    (8, b"WEBP", FileKind.PICTURE),
+    (0, b"GIF8", FileKind.PICTURE),
+    (0, b"II*\0", FileKind.PICTURE),
+    (0, b"MM\0*", FileKind.PICTURE),
+    (4, b"ftypheic", FileKind.OPAQUE),
+    (4, b"ftypheix", FileKind.OPAQUE),
+    (4, b"ftypmif1", FileKind.OPAQUE),
+    (4, b"ftypmsf1", FileKind.OPAQUE),
+    (4, b"ftypavif", FileKind.PICTURE),
+    (4, b"ftypavis", FileKind.PICTURE),
+    (4, b"JXL ", FileKind.OPAQUE),
+    (4, b"jP  ", FileKind.OPAQUE),
+    (0, b"8BPS", FileKind.OPAQUE),
+    (4, b"ftyp", FileKind.VIDEO),
+    (0, b"\x1aE\xdf\xa3", FileKind.VIDEO),
+    (8, b"AVI ", FileKind.VIDEO),
+    (0, b"SQLite format 3\0", FileKind.SQLITE),
+    (0, b"PK\x03\x04", FileKind.ZIP),
+    (0, b"PK\x05\x06", FileKind.ZIP),
+    (257, b"ustar", FileKind.TAR),
+    (0, b"\x1f\x8b", FileKind.COMPRESSED),
+    (0, b"BZh", FileKind.COMPRESSED),
+    (0, b"\xfd7zXZ\0", FileKind.COMPRESSED),
+    (0, b"7z\xbc\xaf\x27\x1c", FileKind.OPAQUE),
+    (0, b"Rar!\x1a\x07", FileKind.OPAQUE),
+    (0, b"\x28\xb5\x2f\xfd", FileKind.OPAQUE),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind.OPAQUE),
+    (0, b"\x04\x22\x4d\x18", FileKind.OPAQUE),
+    (0, b"\x1f\x9d", FileKind.OPAQUE),
+    (0, b"MSCF", FileKind.OPAQUE),
+    (0, b"PAR1", FileKind.OPAQUE),
+    (0, b"PACK\0\0\0", FileKind.OPAQUE),
+    (0, b"x\x01", FileKind.OPAQUE),
+    (0, b"x\x9c", FileKind.OPAQUE),
+    (0, b"x\xda", FileKind.OPAQUE),
+    (0, b"Script started on ", FileKind.TYPESCRIPT),
+)
+_CAST = re.compile(rb'\s*\{[^\n]{0,3000}?"version"\s*:\s*[123]\s*[,}]')
+_CAST_SIZE = re.compile(rb'"(?:width|cols|stdout)"\s*:')
+
+
+def kind_of(head: bytes) -> FileKind:
+    """The kind of a file that begins with these bytes (`HEAD_BYTES` of them, if it has so many)."""
+    for offset, magic, kind in _MAGIC:
+        if head.startswith(magic, offset):
+            return kind
+    if head.startswith(b"BM") and head[6:10] == bytes(4):
+        return FileKind.PICTURE
+    if b"%PDF-" in head[:1024]:
+        return FileKind.PDF
+    if _CAST.match(head) and _CAST_SIZE.search(head):
+        return FileKind.CAST
+    return FileKind.TEXT
+
+
+def redactor_for(kind: FileKind) -> RedactFile:
+    """The function that redacts files of a kind. Raises CannotExamineError when nothing here can read them."""
+    module = _MODULES.get(kind)
+    if module is None:
+        raise CannotExamineError(
+            "it is packed in a way that cannot be read here", hint="unpack it and redact what is inside"
+        )
+    try:
+        return cast("RedactFile", import_module(f"provision.redact.{module}").redact_file)
+    except ModuleNotFoundError as e:
+        extra = {FileKind.PICTURE: "image", FileKind.PDF: "image", FileKind.VIDEO: "video"}.get(kind)
+        if extra is None:
+            raise
+        hint = f"pip install 'hermes-provision[{extra}]'"
+        raise CannotExamineError(f"a {kind} cannot be examined without the extra [{extra}]", hint=hint) from e

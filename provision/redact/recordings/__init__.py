@@ -1,0 +1,1 @@
+"""Redact recordings of terminal sessions: asciinema casts and typescripts of `script`."""
