@@ -46,11 +46,11 @@ def _passable(folder: Path, bit: int) -> bool:
         mode = folder.stat().st_mode
     except OSError:
         return False
-    wide = mode & (bit | stat.S_IXOTH)
-    return bool(wide) and (folder.parent == folder or _passable(folder.parent, bit))
+    mode_for_others = mode & (bit | stat.S_IXOTH)
+    return bool(mode_for_others) and (folder.parent == folder or _passable(folder.parent, bit))
 
 
-def wide(path: Path) -> int | None:
+def mode_for_others(path: Path) -> int | None:
     """The mode of a file or folder that grants something to others, None when it grants nothing or is not there."""
     if os.name == "nt":
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provision.audit.result import Excused
+from provision.audit.result import IgnoredFinding
 from provision.errors import ProvisionError, UsageError
 from provision.files import read_bounded, write_atomic
 from provision.signing.signed_json import Form
@@ -33,7 +33,7 @@ class BaselineError(ProvisionError):
     """The baseline cannot be read."""
 
 
-class Entry(BaseModel):
+class BaselineEntry(BaseModel):
     """One finding that is let be. `path` is for people, `until` (a day) ends the excuse."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +48,7 @@ class Entry(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     schema_: Literal["provision/baseline/v1"] = Field(alias="schema")
-    findings: tuple[Entry, ...]
+    findings: tuple[BaselineEntry, ...]
 
 
 _FORM = Form(
@@ -64,24 +64,24 @@ _FORM = Form(
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class BaselineSplit:
     """Findings divided by a baseline: `new` ones, those `excused`, and entries whose day has passed."""
 
     new: tuple[Finding, ...]
-    excused: tuple[Excused, ...]
-    lapsed: tuple[Entry, ...]
+    ignored: tuple[IgnoredFinding, ...]
+    lapsed: tuple[BaselineEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Updated:
+class BaselineUpdate:
     """A baseline after an update: its entries, how many came and how many went."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[BaselineEntry, ...]
     added: int
     dropped: int
 
 
-def read_baseline(path: Path, *, must_exist: bool = True) -> tuple[Entry, ...]:
+def read_baseline(path: Path, *, must_exist: bool = True) -> tuple[BaselineEntry, ...]:
     """The entries of a file. Raises BaselineError; UsageError when it is not there and must be."""
     try:
         return _FORM.parse(read_bounded(path, _LIMIT_BYTES)).findings
@@ -91,7 +91,7 @@ def read_baseline(path: Path, *, must_exist: bool = True) -> tuple[Entry, ...]:
         return ()
 
 
-def apply(entries: Iterable[Entry], findings: Iterable[Finding], today: date) -> Sorted:
+def apply_baseline(entries: Iterable[BaselineEntry], findings: Iterable[Finding], today: date) -> BaselineSplit:
     """Divide findings into new and excused ones. Pure."""
     known, lapsed = {}, []
     for entry in entries:
@@ -103,18 +103,18 @@ def apply(entries: Iterable[Entry], findings: Iterable[Finding], today: date) ->
     for finding in findings:
         if finding.id in known:
             entry = known[finding.id]
-            excused.append(Excused(finding, entry.reason, entry.added.isoformat()))
+            excused.append(IgnoredFinding(finding, entry.reason, entry.added.isoformat()))
         else:
             new.append(finding)
-    return Sorted(tuple(new), tuple(excused), tuple(lapsed))
+    return BaselineSplit(tuple(new), tuple(excused), tuple(lapsed))
 
 
-def update(
-    entries: Iterable[Entry], findings: Iterable[Finding], today: date, reason: str, until: date | None
-) -> Updated:
+def update_baseline(
+    entries: Iterable[BaselineEntry], findings: Iterable[Finding], today: date, reason: str, until: date | None
+) -> BaselineUpdate:
     """A baseline that excuses exactly these findings: entries that are still found keep their reason and date. Pure."""
     known = {entry.id: entry for entry in entries}
-    kept: dict[str, Entry] = {}
+    kept: dict[str, BaselineEntry] = {}
     added = 0
     for finding in findings:
         old = known.get(finding.id)
@@ -123,12 +123,14 @@ def update(
             continue
         added += finding.id not in kept
         path = finding.place.path
-        kept[finding.id] = Entry(id=finding.id, rule=finding.rule, path=path, reason=reason, added=today, until=until)
+        kept[finding.id] = BaselineEntry(
+            id=finding.id, rule=finding.rule, path=path, reason=reason, added=today, until=until
+        )
     ordered = tuple(sorted(kept.values(), key=lambda e: (e.path, e.rule, e.id)))
-    return Updated(ordered, added, len(known.keys() - kept.keys()))
+    return BaselineUpdate(ordered, added, len(known.keys() - kept.keys()))
 
 
-def write_baseline(path: Path, entries: Iterable[Entry]) -> None:
+def write_baseline(path: Path, entries: Iterable[BaselineEntry]) -> None:
     """Write entries, one a line, for git to compare. Raises FileProblemError."""
     lines = ",\n  ".join(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False) for entry in entries)
     body = f"\n  {lines}\n " if lines else ""

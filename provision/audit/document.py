@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provision.audit.finding import Finding, Place
-from provision.audit.result import SEVERITIES, Audit, Counts, Excused, HomeRoute, Unread
-from provision.detect.match import Confidence, Severity
+from provision.audit.finding import Finding, Location
+from provision.audit.result import SEVERITIES, Audit, Counts, HomeRoute, IgnoredFinding, Unread
+from provision.detect.match import Confidence, FindingSeverity
 from provision.errors import ProvisionError
 from provision.signing.signed_json import Form, refuse_secrets
 
@@ -17,11 +17,11 @@ SCHEMA = "provision/audit/v1"
 LIMIT_BYTES = 256 << 20
 
 
-class ReportError(ProvisionError):
+class AuditReportError(ProvisionError):
     """A file that was given as an audit's report is none."""
 
 
-def as_document(audit: Audit) -> dict[str, Any]:
+def audit_document(audit: Audit) -> dict[str, Any]:
     """The document's fields without `schema`, ready for `report.document`."""
     counts = {s.value: n for s in SEVERITIES if (n := sum(f.severity is s for f in audit.findings))}
     return {
@@ -33,7 +33,7 @@ def as_document(audit: Audit) -> dict[str, Any]:
         "summary": {
             "findings": len(audit.findings),
             "by_severity": counts,
-            "excused": len(audit.excused),
+            "excused": len(audit.ignored),
             "allowed": audit.counts.allowed,
             "in_place": audit.counts.in_place,
             "unreadable": len(audit.unread),
@@ -41,7 +41,7 @@ def as_document(audit: Audit) -> dict[str, Any]:
             "bytes": audit.counts.bytes,
         },
         "findings": [finding_json(f) for f in audit.findings],
-        "excused": [finding_json(e.finding) | {"reason": e.reason, "since": e.since} for e in audit.excused],
+        "excused": [finding_json(e.finding) | {"reason": e.reason, "since": e.since} for e in audit.ignored],
         "routes": [dataclasses.asdict(route) for route in audit.routes],
         "unreadable": [dataclasses.asdict(unread) for unread in audit.unread],
     }
@@ -76,7 +76,7 @@ class _Model(BaseModel):
 class _Finding(_Model):
     id: str = Field(max_length=64)
     rule: str = Field(max_length=200)
-    severity: Severity
+    severity: FindingSeverity
     confidence: Confidence
     path: str
     line: int | None
@@ -94,7 +94,7 @@ class _Finding(_Model):
 
     def value(self) -> Finding:
         said = self.model_dump(exclude={"path", "line", "column", "where", "severity", "confidence", "reason", "since"})
-        place = Place(self.path, self.line, self.column, self.where)
+        place = Location(self.path, self.line, self.column, self.where)
         return Finding(place=place, severity=self.severity, confidence=self.confidence, **said)
 
 
@@ -143,7 +143,7 @@ _FORM = Form(
     schema=SCHEMA,
     name="this report",
     limit_bytes=LIMIT_BYTES,
-    error=ReportError,
+    error=AuditReportError,
     sound=refuse_secrets,
     other_version="make the report with the same release of provision",
     hint="`provision audit --format json --output FILE` writes one",
@@ -161,7 +161,7 @@ def read_document(data: bytes) -> Audit:
         elapsed_s=report.elapsed_s,
         targets=report.targets,
         findings=tuple(f.value() for f in report.findings),
-        excused=tuple(Excused(f.value(), f.reason, f.since) for f in report.excused),
+        ignored=tuple(IgnoredFinding(f.value(), f.reason, f.since) for f in report.excused),
         routes=tuple(HomeRoute(**r.model_dump()) for r in report.routes),
         unread=tuple(Unread(u.path, u.reason) for u in report.unreadable),
         counts=Counts(summary.files, summary.bytes, summary.in_place, summary.allowed),

@@ -11,14 +11,14 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.containers.blob import Kind
+from provision.containers.blob import ContentKind
 
 if TYPE_CHECKING:
-    from provision.detect.match import Confidence, Match, Severity
+    from provision.detect.match import Confidence, FindingSeverity, Match
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Location:
     """Where something was found. Lines and columns count from 1; columns are bytes.
 
     `where` says more than the path can: a key path (`providers.aisa.api_key`), a table and row (`messages:row 12`), a commit
@@ -45,9 +45,9 @@ class Finding:
 
     id: str
     rule: str
-    severity: Severity
+    severity: FindingSeverity
     confidence: Confidence
-    place: Place
+    place: Location
     owner: str | None
     stage: str | None
     fingerprint: str | None
@@ -57,7 +57,7 @@ class Finding:
     verdict: str | None = None
 
 
-def finding_id(rule: str, place: Place, fingerprint: str | None, nth: int = 0) -> str:
+def finding_id(rule: str, place: Location, fingerprint: str | None, nth: int = 0) -> str:
     """`pf_` and 16 hexadecimal digits. `place.path` counts as given, its line and column do not; `nth` tells apart what
     would otherwise be equal, in the order of the file."""
     parts = (rule, place.path.replace("\\", "/"), place.where or "", fingerprint or "", str(nth))
@@ -69,8 +69,8 @@ def finding_id(rule: str, place: Place, fingerprint: str | None, nth: int = 0) -
 class RawFinding:
     """A match and where it lies. `before` and `after` are what stands around it in its line, every match in it masked."""
 
-    place: Place
+    place: Location
     match: Match
-    kind: Kind = Kind.TEXT
+    kind: ContentKind = ContentKind.TEXT
     before: str = field(default="", repr=False)
     after: str = field(default="", repr=False)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers, readers
-from provision.audit.allow import allowed
-from provision.audit.finding import Finding, Place, finding_id
-from provision.audit.places import Setting, Surroundings, in_place, setting
-from provision.audit.remediation import cure
+from provision.audit.allow_comment import is_allowed
+from provision.audit.finding import Finding, Location, finding_id
+from provision.audit.leak import Leak
+from provision.audit.locations import LocationKind, MachineLayout, is_in_place, location_kind
+from provision.audit.remediation import remediation_for
 from provision.detect.fingerprint import fingerprint
-from provision.detect.match import Severity
+from provision.detect.match import FindingSeverity
 from provision.detect.shapes import aisa_shaped, masked
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class LeakContext:
     """What findings are made with. `salt` names keys, `verdicts` are the gateway's by fingerprint, `describe` says what a
     rule finds, `name` gives the path that an id is made of."""
 
-    around: Surroundings
+    around: MachineLayout
     salt: bytes
     now: datetime
     describe: Mapping[str, str]
@@ -49,20 +50,8 @@ class Judging:
     """Masks secrets in a text: people put keys into names of files, tables and settings, too."""
 
 
-@dataclass(slots=True)
-class Leak:
-    """One secret in one place: the first of its kind there, and how often it stands there."""
-
-    raw: RawFinding
-    setting: Setting
-    fingerprint: str | None
-    times: int = 1
-    in_use: bool = False
-    """Whether the same key lies where a home of this machine reads it from."""
-
-
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class SortedLeaks:
     """What a scan found: leaks, how many secrets lie where they belong, how many a comment allows."""
 
     leaks: tuple[Leak, ...]
@@ -70,40 +59,40 @@ class Sorted:
     allowed: int
 
 
-def sort_out(raws: Iterable[RawFinding], judging: Judging) -> Sorted:
+def collect_leaks(raws: Iterable[RawFinding], context: LeakContext) -> SortedLeaks:
     """Leave out what belongs or is allowed where it is, and join what is the same secret in the same file."""
     kept: dict[tuple[str, str, str, str], Leak] = {}
     quiet = excused = 0
     used: set[str] = set()
     for raw in sorted(raws, key=_by_place):
-        where = setting(raw, judging.around)
-        if in_place(raw, where, judging.around):
+        where = location_kind(raw, context.around)
+        if is_in_place(raw, where, context.around):
             quiet += 1
             used.add(raw.match.secret.reveal())
             continue
-        if raw.match.known is None and allowed(f"{raw.before}\n{raw.after}", raw.match.rule):
+        if raw.match.known is None and is_allowed(f"{raw.before}\n{raw.after}", raw.match.rule):
             excused += 1
             continue
         key = (raw.match.rule, raw.place.path, raw.place.where or "", raw.match.secret.reveal())
         if key in kept:
             kept[key].times += 1
         else:
-            kept[key] = Leak(raw, where, named(raw.match, judging.salt))
+            kept[key] = Leak(raw, where, fingerprint_of(raw.match, context.salt))
     for leak in kept.values():
         leak.in_use = leak.raw.match.secret.reveal() in used
-    return Sorted(tuple(kept.values()), quiet, excused)
+    return SortedLeaks(tuple(kept.values()), quiet, excused)
 
 
-def findings(leaks: Iterable[Leak], judging: Judging, verdicts: Mapping[str, str]) -> list[Finding]:
+def leak_findings(leaks: Iterable[Leak], context: LeakContext, verdicts: Mapping[str, str]) -> list[Finding]:
     """A finding for each leak. `verdicts` are `live`, `dead` or `cannot tell` by fingerprint."""
     seen: dict[tuple[str, str, str, str | None], int] = {}
     made = []
     for leak in leaks:
         match, place = leak.raw.match, leak.raw.place
         shown = replace(
-            place, path=judging.clean(place.path), where=judging.clean(place.where) if place.where else None
+            place, path=context.clean(place.path), where=context.clean(place.where) if place.where else None
         )
-        anchor = Place(judging.clean(judging.name(place.path)), where=shown.where)
+        anchor = Location(context.clean(context.name(place.path)), where=shown.where)
         same = (match.rule, anchor.path, anchor.where or "", leak.fingerprint)
         nth = seen[same] = seen.get(same, -1) + 1
         verdict = verdicts.get(leak.fingerprint or "")
@@ -118,9 +107,9 @@ def findings(leaks: Iterable[Leak], judging: Judging, verdicts: Mapping[str, str
                 owner=match.known.user if match.known else None,
                 stage=match.known.stage if match.known else None,
                 fingerprint=leak.fingerprint,
-                excerpt=_excerpt(leak, judging.clean),
-                message=_message(leak, exposed, verdict, judging),
-                cure=cure(leak, exposed, verdict),
+                excerpt=_excerpt(leak, context.clean),
+                message=_message(leak, exposed, verdict, context),
+                cure=remediation_for(leak, exposed, verdict),
                 verdict=verdict,
             )
         )
@@ -132,7 +121,7 @@ def _by_place(raw: RawFinding) -> tuple[str, str, int, int]:
     return place.path, place.where or "", place.line or 0, place.column or 0
 
 
-def named(match: Match, salt: bytes) -> str | None:
+def fingerprint_of(match: Match, salt: bytes) -> str | None:
     """The fingerprint of a secret that cannot be guessed; None for passwords and short ones."""
     if match.known is not None:
         return match.known.fingerprint
@@ -142,43 +131,43 @@ def named(match: Match, salt: bytes) -> str | None:
 
 
 def _exposed(leak: Leak) -> Readers:
-    if leak.setting in (Setting.GIT, Setting.PROCESS, Setting.STREAM):
+    if leak.location_kind in (LocationKind.GIT, LocationKind.PROCESS, LocationKind.STREAM):
         return Readers.OWNER
     return readers(Path(os.path.abspath(leak.raw.place.path)))  # noqa: PTH100  resolve() would follow links
 
 
-def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> Severity:
+def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> FindingSeverity:
     """A key of the fleet by its stage and by who can read it, everything else as its rule says."""
     match = leak.raw.match
     if verdict == "dead":
-        return Severity.LOW
-    open_ = exposed is not Readers.OWNER or leak.setting is Setting.GIT
+        return FindingSeverity.LOW
+    open_ = exposed is not Readers.OWNER or leak.location_kind is LocationKind.GIT
     if verdict == "live" and (open_ or (match.known and match.known.stage == "retired")):
-        return Severity.CRITICAL
+        return FindingSeverity.CRITICAL
     if match.known is None:
-        return Severity.HIGH if leak.in_use and not open_ else match.severity
+        return FindingSeverity.HIGH if leak.in_use and not open_ else match.severity
     if match.known.stage in ("current", "pending"):
-        return Severity.CRITICAL if open_ else Severity.HIGH
-    return Severity.HIGH if match.known.stage == "previous" or verdict == "live" else Severity.LOW
+        return FindingSeverity.CRITICAL if open_ else FindingSeverity.HIGH
+    return FindingSeverity.HIGH if match.known.stage == "previous" or verdict == "live" else FindingSeverity.LOW
 
 
-def _message(leak: Leak, exposed: Readers, verdict: str | None, judging: Judging) -> str:
+def _message(leak: Leak, exposed: Readers, verdict: str | None, context: LeakContext) -> str:
     """`ada's current key, 412 days old, live, in a log, readable by everyone`."""
     match = leak.raw.match
-    words = [whose(leak, judging.describe)]
+    words = [key_description(leak, context.describe)]
     if match.known is not None and match.known.created is not None:
-        days = (judging.now - match.known.created).days
+        days = (context.now - match.known.created).days
         if days > OLD_DAYS:
             words.append(f"{days} days old")
     if verdict in ("live", "dead"):
         words.append(verdict)
-    words.append(leak.setting.value)
+    words.append(leak.location_kind.value)
     if exposed is not Readers.OWNER:
         words.append("readable by everyone" if exposed is Readers.EVERYONE else "readable by its group")
     return ", ".join(words)
 
 
-def whose(leak: Leak, describe: Mapping[str, str]) -> str:
+def key_description(leak: Leak, describe: Mapping[str, str]) -> str:
     """Whose key it is, or what it looks like."""
     match = leak.raw.match
     if match.known is not None:

@@ -8,9 +8,9 @@ from bisect import bisect_right
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.audit.finding import Place, RawFinding
-from provision.containers.blob import Blob, Spot
-from provision.detect.shapes import without_secrets
+from provision.audit.finding import Location, RawFinding
+from provision.containers.blob import Blob, MatchPosition
+from provision.detect.shapes import mask_secrets
 from provision.formats.key_paths import form_of, key_paths, yaml_scalars
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _ESCAPED = re.compile(rb'"[^"\n]*\\[xuU\n/]')
 MASK = "****"
 
 
-def look(blob: Blob, detector: Detector) -> Iterator[RawFinding]:
+def match_blob(blob: Blob, detector: Detector) -> Iterator[RawFinding]:
     """Every match in `blob`, in order. A stream is gone through once, in bounded memory."""
     if isinstance(blob.data, bytes):
         matches = detector.scan(blob.data)
@@ -44,7 +44,7 @@ def look(blob: Blob, detector: Detector) -> Iterator[RawFinding]:
 
 class _Pending(NamedTuple):
     match: Match
-    spot: Spot
+    spot: MatchPosition
     before: tuple[int, bytes]
     """Offset and bytes of what stands before the match in its line; `after` likewise."""
     after: tuple[int, bytes]
@@ -72,9 +72,9 @@ def _placed(blob: Blob, text: _Text, matches: Iterable[Match], *, binary: bool |
             line, column = text.at(match.start)
             binary = text.binary if binary is None else binary
             if binary and "utf-16" not in match.encodings:
-                spot = Spot(f"byte {match.start}")
+                spot = MatchPosition(f"byte {match.start}")
             else:
-                spot = Spot(path_at(match.start) if path_at else None, line, column)
+                spot = MatchPosition(path_at(match.start) if path_at else None, line, column)
         waiting.append(_Pending(match, spot, *text.around(match.start, match.end)))
     while waiting:
         yield _finding(blob, waiting.popleft(), spans)
@@ -82,7 +82,7 @@ def _placed(blob: Blob, text: _Text, matches: Iterable[Match], *, binary: bool |
 
 def _finding(blob: Blob, found: _Pending, spans: Iterable[tuple[int, int]]) -> RawFinding:
     where = ": ".join(part for part in (blob.where, found.spot.where) if part)
-    place = Place(blob.path, found.spot.line, found.spot.column, where or None)
+    place = Location(blob.path, found.spot.line, found.spot.column, where or None)
     before, after = (_masked(*part, spans) for part in (found.before, found.after))
     return RawFinding(place, found.match, blob.kind, before, after)
 
@@ -94,7 +94,7 @@ def _masked(offset: int, data: bytes, spans: Iterable[tuple[int, int]]) -> str:
         if first < last:
             parts += [data[at:first], MASK.encode()]
             at = last
-    return without_secrets(b"".join([*parts, data[at:]]).decode("utf-8", "replace"))
+    return mask_secrets(b"".join([*parts, data[at:]]).decode("utf-8", "replace"))
 
 
 class _Chunk(NamedTuple):
@@ -185,4 +185,4 @@ def _escaped_yaml(blob: Blob, found: list[Match], detector: Detector) -> Iterato
                 len(text[text.rfind("\n", 0, start) + 1 : start].encode()) + 1,
             )
             where = ": ".join(part for part in (blob.where, path) if part)
-            yield RawFinding(Place(blob.path, line, column, where), match, blob.kind)
+            yield RawFinding(Location(blob.path, line, column, where), match, blob.kind)

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from provision.audit.finding import Finding
     from provision.audit.result import HomeRoute
     from provision.detect.known import KnownKeys
-    from provision.detect.match import Severity
+    from provision.detect.match import FindingSeverity
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class MachineFinding:
     """One finding on one machine."""
 
     machine: str
@@ -33,8 +33,8 @@ class KeyLeak:
     owner: str | None
     stage: str | None
     what: str
-    severity: Severity
-    spots: tuple[Spot, ...]
+    severity: FindingSeverity
+    spots: tuple[MachineFinding, ...]
 
     @property
     def machines(self) -> tuple[str, ...]:
@@ -48,37 +48,37 @@ class FleetAudit:
 
     audits: tuple[Audit, ...]
     keys: tuple[KeyLeak, ...]
-    others: tuple[Spot, ...]
+    others: tuple[MachineFinding, ...]
 
     @property
     def wrong_routes(self) -> tuple[tuple[str, HomeRoute], ...]:
         """Homes that do not, or may not, send requests as installed; and those with somebody else's key."""
         return tuple(
-            (machine(a), r)
+            (machine_name(a), r)
             for a in self.audits
             for r in a.routes
             if r.as_expected != "yes" or (a.user is not None and r.key_owner not in (None, a.user))
         )
 
 
-def machine(audit: Audit) -> str:
+def machine_name(audit: Audit) -> str:
     """What a machine is called: its user in the inventory, and its own name."""
     return f"{audit.user}@{audit.host}" if audit.user else audit.host
 
 
-def merge(audits: Iterable[Audit], known: KnownKeys | None = None) -> FleetAudit:
+def merge_audits(audits: Iterable[Audit], known: KnownKeys | None = None) -> FleetAudit:
     """Join audits, the newest of each machine; `known` names the owners of keys that a machine could not name itself."""
     newest: dict[str, Audit] = {}
     for audit in audits:
-        name = machine(audit)
+        name = machine_name(audit)
         if name not in newest or newest[name].started < audit.started:
             newest[name] = audit
     kept = tuple(newest[name] for name in sorted(newest))
-    groups: dict[str, list[Spot]] = {}
+    groups: dict[str, list[MachineFinding]] = {}
     others = []
     for audit in kept:
         for finding in audit.findings:
-            spot = Spot(machine(audit), _owned(finding, known))
+            spot = MachineFinding(machine_name(audit), _owned(finding, known))
             if finding.fingerprint:
                 groups.setdefault(finding.fingerprint, []).append(spot)
             else:
@@ -94,20 +94,20 @@ def _owned(finding: Finding, known: KnownKeys | None) -> Finding:
     return replace(finding, owner=key.user, stage=key.stage) if key else finding
 
 
-def _key(fingerprint: str, spots: Sequence[Spot]) -> KeyLeak:
+def _key(fingerprint: str, spots: Sequence[MachineFinding]) -> KeyLeak:
     worst = min((s.finding for s in spots), key=lambda f: SEVERITIES.index(f.severity))
     owned = next((s.finding for s in spots if s.finding.owner), worst)
     what = f"{owned.owner}'s {owned.stage} key" if owned.owner else worst.message.split(",")[0]
     return KeyLeak(fingerprint, owned.owner, owned.stage, what, worst.severity, tuple(spots))
 
 
-def as_one(fleet: FleetAudit) -> Audit:
+def as_single_audit(fleet: FleetAudit) -> Audit:
     """The fleet as a single audit, paths beginning with the machine: for formats that know one tool run only."""
     spots = [spot for key in fleet.keys for spot in key.spots] + list(fleet.others)
     findings = tuple(
         replace(s.finding, place=replace(s.finding.place, path=f"{s.machine}:{s.finding.place.path}")) for s in spots
     )
-    unread = tuple(replace(u, path=f"{machine(a)}:{u.path}") for a in fleet.audits for u in a.unread)
+    unread = tuple(replace(u, path=f"{machine_name(a)}:{u.path}") for a in fleet.audits for u in a.unread)
     counts = Counts(
         sum(a.counts.files for a in fleet.audits),
         sum(a.counts.bytes for a in fleet.audits),
@@ -115,18 +115,18 @@ def as_one(fleet: FleetAudit) -> Audit:
         sum(a.counts.allowed for a in fleet.audits),
     )
     started = min((a.started for a in fleet.audits), default="")
-    excused = tuple(e for a in fleet.audits for e in a.excused)
-    routes = tuple(replace(r, home=f"{machine(a)}:{r.home}") for a in fleet.audits for r in a.routes)
-    targets = tuple(machine(a) for a in fleet.audits)
+    excused = tuple(e for a in fleet.audits for e in a.ignored)
+    routes = tuple(replace(r, home=f"{machine_name(a)}:{r.home}") for a in fleet.audits for r in a.routes)
+    targets = tuple(machine_name(a) for a in fleet.audits)
     return Audit("fleet", started, targets, findings, excused, routes, unread, counts)
 
 
-def as_document(fleet: FleetAudit) -> dict[str, Any]:
+def fleet_document(fleet: FleetAudit) -> dict[str, Any]:
     """The fields of `provision/audit-fleet/v1`."""
     return {
         "machines": [
             {
-                "machine": machine(a),
+                "machine": machine_name(a),
                 "host": a.host,
                 "user": a.user,
                 "started": a.started,

@@ -5,44 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers
-from provision.audit.places import COPIES, Setting
+from provision.audit.locations import COPIES, LocationKind
 from provision.detect.shapes import aisa_shaped
 
 if TYPE_CHECKING:
-    from provision.audit.leaks import Leak
+    from provision.audit.leak import Leak
 
 _FIX = "`provision audit --fix`"
 _WHAT_THEN = {
-    Setting.ENV: "chmod 600 the file, or let {fix} do it",
-    Setting.CONFIG: "{fix} moves it to .env and leaves the variable's name",
-    Setting.POOL: "take the entry out (`hermes auth remove`): it beats the key in .env; {fix} does it for the gateway's own",
-    Setting.CACHE: "chmod 600 the file, or let {fix} do it",
-    Setting.JOBS: "let the job use the home's own route, or name the variable instead of the key",
-    Setting.PROGRAM: "let that program read the key from its environment, and make its file private",
-    Setting.SERVICE: "let the service read the key from the home's .env",
-    Setting.GIT: (
+    LocationKind.ENV: "chmod 600 the file, or let {fix} do it",
+    LocationKind.CONFIG: "{fix} moves it to .env and leaves the variable's name",
+    LocationKind.POOL: "take the entry out (`hermes auth remove`): it beats the key in .env; {fix} does it for the gateway's own",
+    LocationKind.CACHE: "chmod 600 the file, or let {fix} do it",
+    LocationKind.JOBS: "let the job use the home's own route, or name the variable instead of the key",
+    LocationKind.PROGRAM: "let that program read the key from its environment, and make its file private",
+    LocationKind.SERVICE: "let the service read the key from the home's .env",
+    LocationKind.GIT: (
         "no fix rewrites history: once the key is dead that is only cosmetic; `git filter-repo --replace-text` does it, and "
         "everybody must clone anew"
     ),
-    Setting.PROCESS: "start the program without it: children inherit it, and the same user can read it",
-    Setting.STREAM: "do not pass this on: `provision redact` masks it",
-    Setting.IDENTITY: "chmod 600 the file; if others had read it, make a new one",
-    Setting.FILE: "take it out of the file and read it from the environment",
+    LocationKind.PROCESS: "start the program without it: children inherit it, and the same user can read it",
+    LocationKind.STREAM: "do not pass this on: `provision redact` masks it",
+    LocationKind.IDENTITY: "chmod 600 the file; if others had read it, make a new one",
+    LocationKind.FILE: "take it out of the file and read it from the environment",
 }
 
 
-def cure(leak: Leak, exposed: Readers, verdict: str | None) -> str:
+def remediation_for(leak: Leak, exposed: Readers, verdict: str | None) -> str:
     """One or two sentences: first make the key worthless if others could have it, then remove it."""
     first = _first(leak, exposed, verdict)
-    then = _WHAT_THEN.get(leak.setting, "{fix} masks it").format(fix=_FIX)
+    then = _WHAT_THEN.get(leak.location_kind, "{fix} masks it").format(fix=_FIX)
     if (
-        leak.setting in COPIES
-        and leak.setting is not Setting.DATABASE
+        leak.location_kind in COPIES
+        and leak.location_kind is not LocationKind.DATABASE
         and leak.raw.place.where
         and "!" in leak.raw.place.where
     ):
         then = f"{_FIX} masks it inside the archive"
-    if leak.setting is Setting.ENV and _stale(leak):
+    if leak.location_kind is LocationKind.ENV and _stale(leak):
         then = "the endpoint has an older key than the vault: install the newest bundle (`provision pull` or `deploy`)"
     return f"{first}; then {then}" if first else then
 
@@ -54,7 +54,7 @@ def _stale(leak: Leak) -> bool:
 
 def _first(leak: Leak, exposed: Readers, verdict: str | None) -> str:
     known = leak.raw.match.known
-    others = exposed is not Readers.OWNER or leak.setting in (Setting.GIT, Setting.STREAM)
+    others = exposed is not Readers.OWNER or leak.location_kind in (LocationKind.GIT, LocationKind.STREAM)
     if verdict == "dead":
         return ""
     if known is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from provision.detect.match import Confidence, Severity
+from provision.detect.match import Confidence, FindingSeverity
 
 if TYPE_CHECKING:
     from provision.audit.finding import Finding
 
-SEVERITIES = tuple(Severity)
+SEVERITIES = tuple(FindingSeverity)
 """The worst first."""
 CONFIDENCES = tuple(Confidence)
 """The surest first."""
@@ -25,7 +25,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Excused:
+class IgnoredFinding:
     """A finding that the baseline knows, and why it is let be."""
 
     finding: Finding
@@ -71,7 +71,7 @@ class Audit:
     started: str
     targets: tuple[str, ...]
     findings: tuple[Finding, ...]
-    excused: tuple[Excused, ...] = ()
+    ignored: tuple[IgnoredFinding, ...] = ()
     routes: tuple[HomeRoute, ...] = ()
     unread: tuple[Unread, ...] = ()
     counts: Counts = field(default_factory=Counts)
@@ -80,7 +80,7 @@ class Audit:
     """Whose machine it is, when it is one of a fleet."""
 
 
-def by_weight(finding: Finding) -> tuple[int, int, str, int, int]:
+def severity_order(finding: Finding) -> tuple[int, int, str, int, int]:
     """Sorts the worst and surest first, then by place."""
     place = finding.place
     return (

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from provision.audit import baseline
 from provision.audit.finding import RawFinding
-from provision.audit.homes import HomeReport, Looking, look_at_home
-from provision.audit.leaks import Judging, Leak, findings, sort_out
-from provision.audit.places import surroundings
-from provision.audit.result import Audit, Counts, Unread, by_weight
-from provision.audit.scan import Tally, scan
-from provision.containers.mask import mask_text
+from provision.audit.homes import HomeContext, HomeReport, audit_home
+from provision.audit.leaks import LeakContext, collect_leaks, leak_findings
+from provision.audit.locations import machine_layout
+from provision.audit.result import Audit, Counts, Unread, severity_order
+from provision.audit.scan import ScanProgress, scan
+from provision.containers.mask_content import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from provision.audit.finding import Finding
+    from provision.audit.leak import Leak
     from provision.containers.blob import Unreadable
     from provision.detect.detector import Detector
 
@@ -36,12 +37,12 @@ _LONG_RUN = re.compile(r"[A-Za-z0-9_+=-]{12}")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class AuditOptions:
     """What to look at, and with what."""
 
     paths: Sequence[Path]
     detector: Detector
-    looking: Looking
+    home_context: HomeContext
     salt: bytes
     describe: Mapping[str, str]
     environ: bool = False
@@ -52,46 +53,46 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RawAudit:
     """What was found before anything is excused: with the secrets still at hand, for `--verify` and `--fix`."""
 
     leaks: tuple[Leak, ...] = field(repr=False)
     home: HomeReport
-    judging: Judging
+    context: LeakContext
     detector: Detector = field(repr=False)
     counts: Counts
     unread: tuple[Unread, ...]
 
     def findings(self, verdicts: Mapping[str, str]) -> list[Finding]:
         """Every finding, the worst first."""
-        leaks = findings(self.leaks, self.judging, verdicts)
+        leaks = leak_findings(self.leaks, self.context, verdicts)
         named = {(f.place.path, f.place.where) for f in leaks}
         others = [  # a key in clear is one finding, not two
             f
             for f in self.home.findings
             if not (f.rule.endswith("inline-key") and (f.place.path, f.place.where) in named)
         ]
-        return sorted([*leaks, *others], key=by_weight)
+        return sorted([*leaks, *others], key=severity_order)
 
 
-def look(order: Order, on_progress: Callable[[Tally], None] = lambda _: None) -> Seen:
-    """Go through everything once. Raises only for what is wrong with the order."""
+def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], None] = lambda _: None) -> RawAudit:
+    """Go through everything once. Raises only for what is wrong with the options."""
     homes: list[Path] = []
     raws: list[RawFinding] = []
     unread: list[Unread] = []
-    last = Tally()
+    last = ScanProgress()
 
-    def progress(tally: Tally) -> None:
+    def progress(tally: ScanProgress) -> None:
         last.files, last.bytes = tally.files, tally.bytes
         on_progress(tally)
 
     for item in scan(
-        list(order.paths),
-        order.detector,
-        workers=order.workers,
-        companions=order.companions,
-        environ=order.environ,
-        stdin=order.stdin,
+        list(options.paths),
+        options.detector,
+        workers=options.workers,
+        companions=options.companions,
+        environ=options.environ,
+        stdin=options.stdin,
         on_home=homes.append,
         on_progress=progress,
     ):
@@ -99,8 +100,8 @@ def look(order: Order, on_progress: Callable[[Tally], None] = lambda _: None) ->
             raws.append(item)
         elif item.failed:
             unread.append(_unread(item))
-    clean = functools.cache(functools.partial(_masked, order.detector))
-    reports = [look_at_home(home, order.looking) for home in dict.fromkeys(h.absolute() for h in homes)]
+    clean = functools.cache(functools.partial(_masked, options.detector))
+    reports = [audit_home(home, options.home_context) for home in dict.fromkeys(h.absolute() for h in homes)]
     report = HomeReport(
         homes=tuple(h for r in reports for h in r.homes),
         routes=tuple(
@@ -109,13 +110,15 @@ def look(order: Order, on_progress: Callable[[Tally], None] = lambda _: None) ->
         findings=tuple({f.id: _cleaned(f, clean) for r in reports for f in r.findings}.values()),
         unread=tuple(u for r in reports for u in r.unread),
     )
-    around = surroundings(report.homes, order.config)
+    around = machine_layout(report.homes, options.config)
 
-    judging = Judging(around, order.salt, order.looking.now, order.describe, order.looking.name, clean)
-    found = sort_out(raws, judging)
+    context = LeakContext(
+        around, options.salt, options.home_context.now, options.describe, options.home_context.name, clean
+    )
+    found = collect_leaks(raws, context)
     counts = Counts(last.files, last.bytes, found.in_place, found.allowed)
     missed = [Unread(clean(u.path), clean(u.reason)) for u in (*unread, *report.unread)]
-    return Seen(found.leaks, report, judging, order.detector, counts, tuple(missed))
+    return RawAudit(found.leaks, report, context, options.detector, counts, tuple(missed))
 
 
 def _masked(detector: Detector, text: str) -> str:
@@ -135,9 +138,9 @@ def _unread(item: Unreadable) -> Unread:
     return Unread(f"{item.path} ({item.where})" if item.where else item.path, item.reason)
 
 
-def finish(  # noqa: PLR0917  the parts of an Audit
-    seen: Seen,
-    entries: Sequence[baseline.Entry],
+def finish_audit(  # noqa: PLR0917  the parts of an Audit
+    seen: RawAudit,
+    entries: Sequence[baseline.BaselineEntry],
     verdicts: Mapping[str, str],
     host: str,
     targets: Sequence[str],
@@ -147,14 +150,14 @@ def finish(  # noqa: PLR0917  the parts of an Audit
     user: str | None = None,
 ) -> Audit:
     """The audit, with what the baseline knows set apart."""
-    divided = baseline.apply(entries, seen.findings(verdicts), started.date())
+    divided = baseline.apply_baseline(entries, seen.findings(verdicts), started.date())
     return Audit(
         host=host,
         user=user,
         started=started.isoformat(timespec="seconds"),
         targets=tuple(targets),
         findings=divided.new,
-        excused=divided.excused,
+        ignored=divided.ignored,
         routes=seen.home.routes,
         unread=seen.unread,
         counts=seen.counts,
@@ -162,7 +165,7 @@ def finish(  # noqa: PLR0917  the parts of an Audit
     )
 
 
-def relative_to(anchor: Path, user_home: Path | None) -> Callable[[str], str]:
+def path_namer(anchor: Path, user_home: Path | None) -> Callable[[str], str]:
     """How a path is named in ids: from the anchor if it is below, else from the user's home (`~/…`), else in full."""
     bases = [(str(anchor).rstrip(os.sep) + os.sep, "")]
     if user_home is not None:

@@ -6,30 +6,28 @@ import os
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from provision.audit.match_blob import look
 from provision.audit.sources import hermes_home
-from provision.audit.sources.filenames import Names
-from provision.audit.sources.git import read_repository
-from provision.audit.sources.processes import Process, processes, read_process
-from provision.audit.sources.walk import File, Home, Repository, inside, walk
-from provision.audit.workers import Crew, Done, UnsharedError
-from provision.containers.archives import unfold
-from provision.containers.blob import Blob, Kind, Limits, Unreadable
-from provision.containers.open_file import said
-from provision.containers.read_file import read_file
-from provision.containers.streams import CHUNK_BYTES, Quiet, Stream, sniff
+from provision.audit.sources.filenames import NameScanner
+from provision.audit.sources.processes import list_processes
+from provision.audit.sources.walk import FoundFile, FoundHome, is_inside, walk
+from provision.audit.tasks import Task, scan_blobs, scan_task
+from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
+from provision.containers.archive_reader import unpack_archive
+from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
+from provision.containers.chunk_stream import CHUNK_BYTES, CheckedChunks, ChunkStream
+from provision.containers.container_format import container_format
+from provision.containers.open_file import os_error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from provision.audit.finding import RawFinding
     from provision.detect.detector import Detector
 
 STDIN = "<stdin>"
-Task = File | Repository | Process
 _BATCH_FILES = 64
 _BATCH_BYTES = 4 << 20
 _ALONE_BYTES = 16 << 20
@@ -38,7 +36,7 @@ _ALONE_FILES = 2000
 
 
 @dataclass(slots=True)
-class Tally:
+class ScanProgress:
     """How far a scan is. `files` counts files and other sources that were gone through, `bytes` what they held on disk."""
 
     files: int = 0
@@ -49,13 +47,13 @@ def scan(
     paths: Sequence[str | Path],
     detector: Detector,
     *,
-    limits: Limits | None = None,
+    limits: ReadLimits | None = None,
     workers: int | None = None,
     companions: bool = True,
     environ: bool = False,
     stdin: BinaryIO | None = None,
     on_home: Callable[[Path], None] = lambda _: None,
-    on_progress: Callable[[Tally], None] = lambda _: None,
+    on_progress: Callable[[ScanProgress], None] = lambda _: None,
 ) -> Iterator[RawFinding | Unreadable]:
     """Everything found below `paths`, in no particular order, and everything that could not be read.
 
@@ -63,34 +61,25 @@ def scan(
     its owner are looked through as well. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
     `workers` None lets the amount of work decide; 1 stays in this process. A path that does not exist is an `Unreadable`.
     """
-    run = _Run(detector, limits or Limits(), on_progress)
+    run = _Run(detector, limits or ReadLimits(), on_progress)
     if stdin is not None:
         yield from run.stream(stdin, STDIN)
     for path in filter(_is_own_pipe, paths):
         with Path(path).open("rb") as pipe:
             yield from run.stream(pipe, str(path))
-    met = met_below([path for path in paths if not _is_own_pipe(path)], companions=companions, on_home=on_home)
+    met = list_tasks([path for path in paths if not _is_own_pipe(path)], companions=companions, on_home=on_home)
     if environ:
-        met = chain(met, processes())
+        met = chain(met, list_processes())
     yield from run.all(met, workers or os.cpu_count() or 1)
 
 
-def read_sources(paths: Sequence[str | Path], limits: Limits | None = None) -> Iterator[Blob | Unreadable]:
-    """Every blob below `paths`, in this process. A blob's data must be gone through before the next one is asked for."""
-    for met in met_below(paths, companions=False):
-        if isinstance(met, Unreadable):
-            yield met
-        else:
-            yield from read(met, limits or Limits())
-
-
-def met_below(
+def list_tasks(
     paths: Sequence[str | Path], *, companions: bool, on_home: Callable[[Path], None] = lambda _: None
 ) -> Iterator[Task | Unreadable]:
     """What there is to read below `paths`, then beside the Hermes homes found there."""
     homes = []
     for met in walk(paths):
-        if isinstance(met, Home):
+        if isinstance(met, FoundHome):
             on_home(Path(met.path))
             homes.append(Path(met.path))
         else:
@@ -98,22 +87,9 @@ def met_below(
     if not companions:
         return
     real = [os.path.realpath(path) for path in paths]
-    beside = {os.path.realpath(path): path for home in homes for path in hermes_home.companions(home)}
-    extra = [path for at, path in beside.items() if not any(inside(at, root) for root in real)]
-    yield from (met for met in walk(extra) if not isinstance(met, Home))
-
-
-def read(task: Task, limits: Limits) -> Iterator[Blob | Unreadable]:
-    """The content of one thing that was met."""
-    match task:
-        case File(path, _, named):
-            return read_file(path, limits, follow=named)
-        case Repository(path):
-            return read_repository(path, limits)
-        case Process(pid):
-            return read_process(pid)
-        case _:
-            assert_never(task)
+    beside = {os.path.realpath(path): path for home in homes for path in hermes_home.companion_paths(home)}
+    extra = [path for at, path in beside.items() if not any(is_inside(at, root) for root in real)]
+    yield from (met for met in walk(extra) if not isinstance(met, FoundHome))
 
 
 def _is_own_pipe(path: str | Path) -> bool:
@@ -121,54 +97,33 @@ def _is_own_pipe(path: str | Path) -> bool:
     return os.fspath(path).startswith(("/dev/fd/", "/proc/self/fd/")) and Path(path).is_fifo()
 
 
-def read_stream(name: str, stream: Stream, limits: Limits) -> Iterator[Blob | Unreadable]:
+def read_stream(name: str, stream: ChunkStream, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
     """Standard input: text, or an archive that can be read as it arrives."""
     head = stream.peek(512)
-    if sniff(head) is None:
-        parts = Quiet(stream.parts())
-        yield Blob(name, parts, None, Kind.STREAM)
+    if container_format(head) is None:
+        parts = CheckedChunks(stream.parts())
+        yield Blob(name, parts, None, ContentKind.STREAM)
     else:
-        yield from unfold(name, "stdin", head, stream.parts(), limits, size=0)
-
-
-def find(task: Task, detector: Detector, limits: Limits) -> Iterator[RawFinding | Unreadable]:
-    """What is found in one thing that was met. Whatever fails over it is reported, and ends neither the scan nor a worker."""
-    try:
-        yield from _found(read(task, limits), detector)
-    except Exception as e:  # hostile content meets parsers here; one file must not hide all others
-        yield Unreadable(place_of(task), f"it could not be looked through to its end ({type(e).__name__})")
-
-
-def place_of(task: Task) -> str:
-    """How a task is called in reports."""
-    return f"/proc/{task.pid}" if isinstance(task, Process) else task.path
-
-
-def _found(blobs: Iterable[Blob | Unreadable], detector: Detector) -> Iterator[RawFinding | Unreadable]:
-    for blob in blobs:
-        if isinstance(blob, Unreadable):
-            yield blob
-        else:
-            yield from look(blob, detector)
+        yield from unpack_archive(name, "stdin", head, stream.parts(), limits, size=0)
 
 
 class _Run:
-    def __init__(self, detector: Detector, limits: Limits, on_progress: Callable[[Tally], None]) -> None:
+    def __init__(self, detector: Detector, limits: ReadLimits, on_progress: Callable[[ScanProgress], None]) -> None:
         self._detector = detector
         self._limits = limits
         self._on_progress = on_progress
-        self._tally = Tally()
+        self._tally = ScanProgress()
         self._aside: list[RawFinding | Unreadable] = []
         """What could not even be opened, and what names hold, met while batches were made."""
-        self._names = Names(detector)
+        self._names = NameScanner(detector)
 
     def stream(self, stream: BinaryIO, name: str) -> Iterator[RawFinding | Unreadable]:
-        content = Stream(iter(lambda: stream.read(CHUNK_BYTES), b""))
+        content = ChunkStream(iter(lambda: stream.read(CHUNK_BYTES), b""))
         try:
-            yield from _found(read_stream(name, content, self._limits), self._detector)
+            yield from scan_blobs(read_stream(name, content, self._limits), self._detector)
             content.check()
         except OSError as e:
-            yield Unreadable(name, said(e))
+            yield Unreadable(name, os_error_text(e))
         self._tally.files += 1
         self._tally.bytes += content.given
         self._on_progress(self._tally)
@@ -190,19 +145,19 @@ class _Run:
     def _alone(self, batch: list[Task]) -> Iterator[RawFinding | Unreadable]:
         yield from self._set_aside()
         for task in batch:
-            yield from find(task, self._detector, self._limits)
+            yield from scan_task(task, self._detector, self._limits)
         self._count(batch)
 
     def _together(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
         try:
-            crew = Crew(self._detector, self._limits, workers)
-        except UnsharedError:
+            crew = WorkerPool(self._detector, self._limits, workers)
+        except UnpicklableDetectorError:
             for batch in batches:
                 yield from self._alone(batch)
             return
         with crew:
             for found in crew.run(batches):
-                if isinstance(found, Done):
+                if isinstance(found, BatchDone):
                     self._count(found.batch)
                     yield from self._set_aside()
                 else:
@@ -218,7 +173,7 @@ class _Run:
                     continue
             else:
                 batch.append(task)
-                held += task.size if isinstance(task, File) else _BATCH_BYTES
+                held += task.size if isinstance(task, FoundFile) else _BATCH_BYTES
             if held >= _BATCH_BYTES or len(batch) + len(self._aside) >= _BATCH_FILES:
                 yield self._named(batch)
                 batch, held = [], 0
@@ -226,7 +181,7 @@ class _Run:
             yield self._named(batch)
 
     def _named(self, batch: list[Task]) -> list[Task]:
-        self._aside += self._names.look(task.path for task in batch if isinstance(task, File))
+        self._aside += self._names.look(task.path for task in batch if isinstance(task, FoundFile))
         return batch
 
     def _set_aside(self) -> Iterator[RawFinding | Unreadable]:
@@ -240,4 +195,4 @@ class _Run:
 
 
 def _size(batch: list[Task]) -> int:
-    return sum(task.size for task in batch if isinstance(task, File))
+    return sum(task.size for task in batch if isinstance(task, FoundFile))

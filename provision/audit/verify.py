@@ -10,10 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from provision.aisa.answers import Probe
-from provision.aisa.endpoint import root
-from provision.aisa.pacing import TokenBucket, wait_before_retry
+from provision.aisa.base_url import gateway_root
 from provision.aisa.probes import request_for
-from provision.aisa.verdicts import Asked, Verdict, judge_answer
+from provision.aisa.rate_limit import TokenBucket
+from provision.aisa.retry import wait_before_retry
+from provision.aisa.verdicts import ProbedRoute, Verdict, diagnose_answer
 from provision.detect.shapes import aisa_shaped
 from provision.fleet.desired import ApiMode
 
@@ -21,26 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from provision.aisa.answers import Answer
+    from provision.aisa.answers import GatewayAnswer
     from provision.aisa.catalogue import Catalogue
     from provision.aisa.client import Request
-    from provision.audit.leaks import Leak
+    from provision.audit.leak import Leak
     from provision.detect.secret import Secret
 
-RATE = 2.0
+RATE_PER_S = 2.0
 """Questions a second."""
 _LIVE = frozenset({Verdict.OK, Verdict.UNFUNDED, Verdict.BUDGET_EXHAUSTED})
 
 
-class Asks(Protocol):
+class KeyCheckClient(Protocol):
     """The gateway's client."""
 
-    async def ask(self, request: Request, key: Secret | None) -> Answer:
+    async def send(self, request: Request, key: Secret | None) -> GatewayAnswer:
         """Send one request with a key. Raises ForbiddenHostError before anything goes to a host that is not configured."""
         ...
 
 
-def to_verify(leaks: Iterable[Leak]) -> dict[str, Secret]:
+def keys_to_verify(leaks: Iterable[Leak]) -> dict[str, Secret]:
     """The keys that may be asked about, by fingerprint: those of AIsa's shape."""
     return {
         leak.fingerprint: leak.raw.match.secret
@@ -49,20 +50,20 @@ def to_verify(leaks: Iterable[Leak]) -> dict[str, Secret]:
     }
 
 
-async def verify(
+async def verify_keys(
     keys: Mapping[str, Secret],
-    client: Asks,
+    client: KeyCheckClient,
     gateway: str,
     catalogue: Catalogue,
     *,
-    rate: float = RATE,
+    rate: float = RATE_PER_S,
     clock: Callable[[], float],
     now: Callable[[], datetime],
     chance: Callable[[], float],
 ) -> dict[str, str]:
     """`live`, `dead` or `cannot tell` for each fingerprint. `gateway` is the configured base URL."""
-    request = request_for(Probe.KEY, root(gateway), "", ApiMode.AUTO)
-    asked = Asked("", ApiMode.AUTO, gateway, catalogue)
+    request = request_for(Probe.KEY, gateway_root(gateway), "", ApiMode.AUTO)
+    asked = ProbedRoute("", ApiMode.AUTO, gateway, catalogue)
     bucket = TokenBucket(rate)
     found = {}
     for name, key in keys.items():
@@ -70,11 +71,11 @@ async def verify(
         pause: float | None = 0.0
         while pause is not None:
             await asyncio.sleep(max(pause, bucket.take(clock())))
-            answer = await client.ask(request, key)
+            answer = await client.send(request, key)
             tried += 1
             pause = wait_before_retry(answer, tried, paid=False, now=now(), chance=chance())
         assert answer is not None  # noqa: S101  the loop runs at least once
-        found[name] = _word(judge_answer(Probe.KEY, answer, asked).verdict)
+        found[name] = _word(diagnose_answer(Probe.KEY, answer, asked).verdict)
     return found
 
 

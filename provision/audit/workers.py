@@ -19,6 +19,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from provision.audit.finding import RawFinding
+from provision.audit.tasks import Task, scan_task, task_path
 from provision.containers.blob import Unreadable
 from provision.detect.match import Match
 from provision.detect.rule import Rule
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
-    from provision.audit.scan import Task
-    from provision.containers.blob import Limits
+    from provision.containers.blob import ReadLimits
     from provision.detect.detector import Detector
 
 _FEWEST_SECONDS = 5.0
@@ -39,7 +39,7 @@ _BUILTIN = {rule.id: rule for rule in BUILTIN}
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class BatchDone:
     """A batch has been gone through."""
 
     batch: list[Task]
@@ -54,10 +54,10 @@ class _Worker:
     batch: list[Task] = field(default_factory=list)
 
 
-class Crew:
+class WorkerPool:
     """`count` worker processes, started when there is work for them and ended with the `with` block."""
 
-    def __init__(self, detector: Detector, limits: Limits, count: int) -> None:
+    def __init__(self, detector: Detector, limits: ReadLimits, count: int) -> None:
         """Raises UnsharedError when the detector's rules cannot be handed to another process."""
         self._count = count
         self._workers: list[_Worker] = []
@@ -65,7 +65,7 @@ class Crew:
         self._context: BaseContext = multiprocessing.get_context("fork" if forks else "spawn")
         self._arguments = (detector if forks else _packed(detector), limits)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
@@ -79,7 +79,7 @@ class Crew:
                 worker.process.kill()
                 worker.process.join()
 
-    def run(self, batches: Iterator[list[Task]]) -> Iterator[RawFinding | Unreadable | Done]:
+    def run(self, batches: Iterator[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
         """Everything found in the batches, as it is found, and each batch when it is done."""
         again: list[list[Task]] = []
         while True:
@@ -90,7 +90,7 @@ class Crew:
                 if batch:
                     self._hand(self._idle(), batch)
                 else:
-                    yield Done(batch)
+                    yield BatchDone(batch)
             busy = [worker for worker in self._workers if worker.batch]
             if not busy:
                 return
@@ -125,7 +125,7 @@ class Crew:
         with contextlib.suppress(OSError):  # it died: heard at the next wait
             worker.pipe.send(batch)
 
-    def _hear(self, worker: _Worker, again: list[list[Task]]) -> Iterator[RawFinding | Unreadable | Done]:
+    def _hear(self, worker: _Worker, again: list[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
         try:
             said = worker.pipe.recv()
         except (EOFError, OSError):
@@ -133,28 +133,26 @@ class Crew:
             return
         if said is None:
             batch, worker.batch = worker.batch, []
-            yield Done(batch)
+            yield BatchDone(batch)
         else:
             yield from map(_together, said)
 
-    def _bury(self, worker: _Worker, again: list[list[Task]]) -> Iterator[Unreadable | Done]:
+    def _bury(self, worker: _Worker, again: list[list[Task]]) -> Iterator[Unreadable | BatchDone]:
         """Report the task a dead worker was at, and hand on those it had not begun."""
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
-        from provision.audit.scan import place_of  # noqa: PLC0415  scan imports this module
-
         at = min(worker.at.value, len(worker.batch) - 1)
         task = worker.batch[at]
         how = worker.process.exitcode
         reason = f"a worker process died over it ({signal.Signals(-how).name if how and how < 0 else f'exit {how}'})"
-        yield Unreadable(place_of(task), reason)
-        yield Done(worker.batch[: at + 1])
+        yield Unreadable(task_path(task), reason)
+        yield BatchDone(worker.batch[: at + 1])
         if worker.batch[at + 1 :]:
             again.append(worker.batch[at + 1 :])
 
 
-class UnsharedError(Exception):
+class UnpicklableDetectorError(Exception):
     """This detector can only be used in the process that made it."""
 
 
@@ -175,14 +173,12 @@ def _packed(detector: Detector) -> bytes:
     try:
         _Packer(out).dump(detector)
     except (pickle.PicklingError, AttributeError, TypeError) as e:
-        raise UnsharedError from e
+        raise UnpicklableDetectorError from e
     return out.getvalue()
 
 
-def _work(pipe: Connection, at: Any, inherited: list[Connection], packed: Detector | bytes, limits: Limits) -> None:
+def _work(pipe: Connection, at: Any, inherited: list[Connection], packed: Detector | bytes, limits: ReadLimits) -> None:
     """A worker's life: take a batch, send what is found, send None; ends when the pipe does."""
-    from provision.audit.scan import find  # noqa: PLC0415  scan imports this module
-
     detector = _Unpacker(io.BytesIO(packed)).load() if isinstance(packed, bytes) else packed
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
@@ -194,7 +190,7 @@ def _work(pipe: Connection, at: Any, inherited: list[Connection], packed: Detect
             return
         for number, task in enumerate(batch):
             at.value = number
-            for found in find(task, detector, limits):
+            for found in scan_task(task, detector, limits):
                 pipe.send([_apart(found)])
         pipe.send(None)
 

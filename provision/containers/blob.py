@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-class Kind(StrEnum):
+class ContentKind(StrEnum):
     """What a piece of content was before it became bytes."""
 
     TEXT = "text"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadLimits:
     """How far an audit goes; whatever lies beyond is reported as cut short, never passed over."""
 
     whole_bytes: int = 8 * MIB
@@ -64,7 +64,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class MatchPosition:
     """Where in a blob a match lies, in words (`messages:row 12`) and numbers (from 1; columns are bytes)."""
 
     where: str | None = None
@@ -83,5 +83,5 @@ class Blob:
     path: str
     data: bytes | Iterable[bytes] = field(repr=False)
     where: str | None = None
-    kind: Kind = Kind.TEXT
-    locate: Callable[[Match], Spot | None] | None = field(default=None, repr=False)
+    kind: ContentKind = ContentKind.TEXT
+    locate: Callable[[Match], MatchPosition | None] | None = field(default=None, repr=False)

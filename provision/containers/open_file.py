@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provision.containers.blob import Limits
+    from provision.containers.blob import ReadLimits
 
 CHUNK_BYTES = 1 << 20
 _SIZELESS_BYTES = 16 << 20
@@ -35,12 +35,12 @@ class CannotReadError(Exception):
         self.failed = failed
 
 
-def said(error: OSError) -> str:
+def os_error_text(error: OSError) -> str:
     """An error of the system, in words."""
     return (error.strerror or str(error)).lower()
 
 
-def kind_of(mode: int) -> str | None:
+def special_file_kind(mode: int) -> str | None:
     """What a thing is that is neither file nor folder; None for those two."""
     kinds = {
         stat.S_IFIFO: "a named pipe",
@@ -52,7 +52,7 @@ def kind_of(mode: int) -> str | None:
     return kinds.get(stat.S_IFMT(mode))
 
 
-class opened:  # noqa: N801  used like a function; a generator would take longer than some files do
+class open_regular_file:  # noqa: N801  used like a function; a generator would take longer than some files do
     """A descriptor of the regular file at `path`, and its status. Raises CannotReadError; never blocks."""
 
     __slots__ = ("_descriptor", "_follow", "_path")
@@ -66,7 +66,7 @@ class opened:  # noqa: N801  used like a function; a generator would take longer
         try:
             status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise CannotReadError(kind_of(status.st_mode) or "a folder", failed=False)
+                raise CannotReadError(special_file_kind(status.st_mode) or "a folder", failed=False)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -84,7 +84,7 @@ def _open(path: str, flags: int) -> int:
             raise CannotReadError("it became a symbolic link", failed=False) from e
         if e.errno == errno.ENXIO:
             raise CannotReadError("a socket, or a pipe without a writer", failed=False) from e
-        raise CannotReadError(said(e)) from e
+        raise CannotReadError(os_error_text(e)) from e
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
@@ -109,23 +109,23 @@ def _has_hole(descriptor: int, size: int) -> bool:
     return hole < size
 
 
-def read_small(path: str) -> bytes:
+def read_beginning(path: str) -> bytes:
     """The first megabytes of a file that is looked at in passing; nothing when it cannot be read."""
     try:
-        with opened(path) as (descriptor, _):
+        with open_regular_file(path) as (descriptor, _):
             return os.read(descriptor, _SMALL_BYTES)
     except (CannotReadError, OSError):
         return b""
 
 
-class Reading:
+class FileChunks:
     """The content of an open regular file as chunks, in order; a hole comes as a few zeros.
 
     `cut` is called with the reason when the end was not reached. Offsets in what is yielded are turned into offsets in the
     file by `file_offset`.
     """
 
-    def __init__(self, descriptor: int, status: os.stat_result, limits: Limits, cut: Callable[[str], None]) -> None:
+    def __init__(self, descriptor: int, status: os.stat_result, limits: ReadLimits, cut: Callable[[str], None]) -> None:
         self._descriptor = descriptor
         self._size = status.st_size
         self.sparse = getattr(status, "st_blocks", 1 << 62) * 512 < status.st_size and _has_hole(
@@ -152,7 +152,7 @@ class Reading:
             try:
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
             except OSError as e:
-                self._cut("nothing to read in it now" if e.errno == errno.EAGAIN else said(e))
+                self._cut("nothing to read in it now" if e.errno == errno.EAGAIN else os_error_text(e))
                 return
             if not chunk:
                 return

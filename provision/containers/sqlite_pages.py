@@ -22,7 +22,7 @@ _LEAVES = {0x0D: 8, 0x0A: 8, 0x05: 12, 0x02: 12}
 _STITCH_BYTES = 8192
 
 
-class Pages:
+class SqlitePages:
     """What the pages of one database file are. `read_at(offset, length)` gives bytes of the file, fewer at its end."""
 
     def __init__(self, read_at: Callable[[int, int], bytes], size: int) -> None:
@@ -96,7 +96,7 @@ def _unused(page: bytes, base: int) -> list[tuple[int, int]]:
     return ranges
 
 
-def with_wal(image: bytearray, wal: bytes, most_bytes: int) -> bytearray:
+def apply_wal(image: bytearray, wal: bytes, most_bytes: int) -> bytearray:
     """The database as it is once the committed frames of its write-ahead log are in it, at most `most_bytes` of it.
 
     The result is marked as a database without such a log, so that it can be opened alone.

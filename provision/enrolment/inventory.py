@@ -25,7 +25,7 @@ class InventoryEditError(ProvisionError):
     """The inventory cannot be edited by this program; the snippet can be put in by hand."""
 
 
-def with_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None) -> bytes:
+def add_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None) -> bytes:
     """The inventory with the candidates' keys in it; new users get `profile` (None: the inventory's default). Raises
     InventoryEditError."""
     yaml = _yaml(data)
@@ -62,7 +62,7 @@ def with_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None)
     return text
 
 
-def snippet(candidates: Iterable[Candidate], profile: str | None) -> str:
+def inventory_snippet(candidates: Iterable[Candidate], profile: str | None) -> str:
     """The same as lines to be put in by hand."""
     yaml = _yaml(b"users:\n  - ")
     out = io.StringIO()

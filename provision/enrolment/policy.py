@@ -52,7 +52,7 @@ class Candidate:
         return tuple(key_fingerprint(key) for key in keys)
 
 
-class Change(StrEnum):
+class EnrolmentChange(StrEnum):
     NEW_USER = "new user"
     FIRST = "first keys"
     ENDPOINT_KEY = "endpoint key added"
@@ -62,17 +62,17 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EnrolmentReview:
     """A candidate against the inventory. `before` holds the fingerprints that stand there now."""
 
     candidate: Candidate
-    change: Change
+    change: EnrolmentChange
     before: tuple[str, ...] = ()
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class InventoryKeys:
     """What the inventory has for a user."""
 
     recipients: frozenset[str]
@@ -88,7 +88,7 @@ def key_fingerprint(key: str) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
 
 
-def checked_candidate(
+def parse_candidate(
     user: str,
     recipients: Sequence[str],
     endpoint_key: str | None,
@@ -130,12 +130,12 @@ def checked_candidate(
     return Candidate(user, tuple(good), endpoint_key, source, place, platform, host, tuple(skipped))
 
 
-def known_users(states: Sequence[DesiredState]) -> dict[str, Known]:
+def inventory_keys(states: Sequence[DesiredState]) -> dict[str, InventoryKeys]:
     """The inventory's side."""
     found = {}
     for state in states:
         keys = (*state.recipients, *((state.endpoint_key,) if state.endpoint_key else ()))
-        found[state.user] = Known(
+        found[state.user] = InventoryKeys(
             recipients=frozenset(_bare(text) for text in state.recipients),
             endpoint_key=_bare(state.endpoint_key) if state.endpoint_key else None,
             from_file=state.origin("recipients").file != state.place.file,
@@ -144,29 +144,32 @@ def known_users(states: Sequence[DesiredState]) -> dict[str, Known]:
     return found
 
 
-def judge(candidate: Candidate, known: Mapping[str, Known]) -> Judged:
+def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -> EnrolmentReview:
     """What taking a candidate would change. Pure."""
     there = known.get(candidate.user)
     if there is None:
-        return Judged(candidate, Change.NEW_USER)
+        return EnrolmentReview(candidate, EnrolmentChange.NEW_USER)
     wanted = frozenset(_bare(text) for text in candidate.recipients)
     key = _bare(candidate.endpoint_key) if candidate.endpoint_key else None
     same_key = key is None or key == there.endpoint_key
     if wanted <= there.recipients:
         if same_key:
-            return Judged(candidate, Change.UNCHANGED, there.fingerprints)
+            return EnrolmentReview(candidate, EnrolmentChange.UNCHANGED, there.fingerprints)
         if there.endpoint_key is None:
-            return Judged(candidate, Change.ENDPOINT_KEY, there.fingerprints)
+            return EnrolmentReview(candidate, EnrolmentChange.ENDPOINT_KEY, there.fingerprints)
     if there.from_file:
-        return Judged(
-            candidate, Change.REFUSED, there.fingerprints, "its recipients stand in a recipients_file: change that"
+        return EnrolmentReview(
+            candidate,
+            EnrolmentChange.REFUSED,
+            there.fingerprints,
+            "its recipients stand in a recipients_file: change that",
         )
     if not there.recipients and (same_key or there.endpoint_key is None):
-        return Judged(candidate, Change.FIRST, there.fingerprints)
-    return Judged(candidate, Change.DIFFERENT, there.fingerprints)
+        return EnrolmentReview(candidate, EnrolmentChange.FIRST, there.fingerprints)
+    return EnrolmentReview(candidate, EnrolmentChange.DIFFERENT, there.fingerprints)
 
 
-def vouched(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> bool:
+def has_expected_fingerprints(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> bool:
     """Whether every key of a candidate is in the list of fingerprints for its user."""
     return set(candidate.fingerprints) <= set(expected.get(candidate.user, ()))
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from provision.enrolment.policy import BadEnrolmentError, Candidate, checked_candidate
+from provision.enrolment.policy import BadEnrolmentError, Candidate, parse_candidate
 from provision.errors import Place
 from provision.files import read_bounded
 from provision.fleet.inventory import LIST_SEPARATOR
 from provision.formats.csv_reader import read_csv
-from provision.formats.located import BrokenTextError, Map, place, plain
+from provision.formats.located import BrokenTextError, Map, place, without_positions
 from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Fetch = Callable[[str, int], bytes]
 """Address and most bytes to content."""
 
 
-def candidates_in(source: str, fetch: Fetch) -> Iterator[Candidate]:
+def read_candidates(source: str, fetch: Fetch) -> Iterator[Candidate]:
     """Every candidate at a source: a file, a folder of files, `https://HOST/USER.keys`, or `USER=https://…` when the host knows
     the user by another name. Raises BadEnrolmentError."""
     if "://" in source:
@@ -62,7 +62,7 @@ def _published(source: str, fetch: Fetch) -> Candidate:
     except UnicodeDecodeError as e:
         raise BadEnrolmentError(f"{address} holds no list of SSH keys") from e
     keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return checked_candidate(user, keys, None, address, lenient=True)
+    return parse_candidate(user, keys, None, address, lenient=True)
 
 
 def _file(path: Path) -> Iterator[Candidate]:
@@ -94,11 +94,11 @@ def _entry(entry: Any, file: str) -> Candidate:
             place=Place(file),
         )
     where = place(file, entry.marks["id"])
-    fields: dict[str, Any] = plain(entry)
+    fields: dict[str, Any] = without_positions(entry)
     recipients = fields.get("recipients")
     if not isinstance(recipients, list) or not all(isinstance(each, str) for each in recipients):
         raise BadEnrolmentError(f"{fields['id']}: recipients must be a list of keys", place=where)
-    return checked_candidate(
+    return parse_candidate(
         fields["id"],
         recipients,
         _text(fields, "endpoint_key", where),
@@ -138,7 +138,7 @@ def _csv(data: bytes, file: str) -> Iterator[Candidate]:
         for row in rows:
             cells = dict(zip(names, (cell.text.strip() for cell in row), strict=False))
             where = place(file, row[0].mark)
-            yield checked_candidate(
+            yield parse_candidate(
                 cells.get("id", ""),
                 [part.strip() for part in cells.get("recipients", "").split(LIST_SEPARATOR) if part.strip()],
                 cells.get("endpoint_key") or None,

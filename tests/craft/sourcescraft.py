@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-import secrets
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import seeded
 
 from provision.audit.finding import RawFinding
 from provision.audit.scan import scan
@@ -16,7 +17,7 @@ from provision.detect.detector import Detector
 
 def a_key() -> str:
     """A key of AIsa's shape."""
-    return "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    return "sk-" + "aisa-" + seeded.token_urlsafe(32)
 
 
 @functools.cache

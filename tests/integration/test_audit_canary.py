@@ -19,10 +19,10 @@ import corpus
 import pytest
 from auditcraft import Machine, aisa_key
 
-from provision.audit.baseline import update, write_baseline
+from provision.audit.baseline import update_baseline, write_baseline
 from provision.cli.context import Run
 from provision.cli.leaks.audit.command import printed
-from provision.cli.leaks.audit.scan import Wanted, look
+from provision.cli.leaks.audit.scan import ScanOptions, scan_machine
 from provision.detect.known import USUAL_PREFIXES
 from provision.report.sarif import as_sarif
 
@@ -83,13 +83,13 @@ def test_nothing_that_an_audit_says_holds_a_secret(machine: Machine, tmp_path: P
     arguments = (*targets, "--known", known, "--entropy", "--all", "--output", tmp_path / "report.json")
     machine.provision("--verbose", "audit", *arguments, "--format", "json", code=10)
     said |= {"json": (tmp_path / "report.json").read_text(), "stderr": machine.out + machine.err}
-    wanted = Wanted(targets, False, known, None, True, None, None, "low", "low")
-    looked = look(Run(), None, wanted, may_make_baseline=False)
+    wanted = ScanOptions(targets, False, known, None, True, None, None, "low", "low")
+    looked = scan_machine(Run(), None, wanted, may_make_baseline=False)
     audit = looked.finished({})
     said |= {name: "".join(printed(audit, name, everything=True)) for name in ("table", "junit", "html")}
-    said["sarif"] = as_sarif(audit, looked.seen.judging.describe)
+    said["sarif"] = as_sarif(audit, looked.seen.context.describe)
     said["repr"] = repr((audit, looked))
-    write_baseline(baseline, update((), audit.findings, looked.started.date(), "known", None).entries)
+    write_baseline(baseline, update_baseline((), audit.findings, looked.started.date(), "known", None).entries)
     said["baseline"] = baseline.read_text()
     machine.provision("audit", "--merge", tmp_path / "report.json", code=10)
     said["merged"] = machine.out + machine.err

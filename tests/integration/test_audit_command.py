@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import seeded
 from auditcraft import Machine, aisa_key, leaks
 
 from provision.aisa.simulator import Simulator
@@ -162,7 +162,7 @@ def test_verify_asks_only_the_configured_host_only_aisa_keys_and_only_for_free(
         monkeypatch.setenv("PROVISION_GATEWAY", gateway.base_url)
         monkeypatch.setenv("PROVISION_GATEWAY_HOSTS", "127.0.0.1")
         machine.write(
-            "notes.txt", f"url {elsewhere.base_url}\n{live}\n{live}\n{dead}\nsk-or-v1-{secrets.token_hex(32)}\n"
+            "notes.txt", f"url {elsewhere.base_url}\n{live}\n{live}\n{dead}\nsk-or-v1-{seeded.token_hex(32)}\n"
         )
         report = machine.audit(machine.user / "notes.txt", "--verify", code=10)
         asked, others = list(gateway.requests), list(elsewhere.requests)

@@ -22,9 +22,9 @@ from auditcraft import Machine, aisa_key, leaks
 from bundlecraft import PROFILE, Shop, write_bundle
 
 import provision.audit.fix.apply as module
-from provision.audit.fix.apply import apply, last_record, undo
-from provision.audit.fix.change import Change
-from provision.containers.mask import LARGEST_BYTES, MaskError, mask_any
+from provision.audit.fix.apply import apply_fix, last_record, undo_fix
+from provision.audit.fix.change import FixChange
+from provision.containers.mask_content import LARGEST_BYTES, MaskError, mask_content
 from provision.detect.detector import Detector
 from provision.fleet.desired import SecretDelivery
 from provision.keys.age import generate_identity, identity_file, load_identities
@@ -240,7 +240,7 @@ def test_the_backup_opens_for_operators_only(machine: Machine, tmp_path: Path, m
     assert "no identity of yours opens this" in machine.err
     (tmp_path / "op.txt").write_bytes(identity_file(secret, recipient, "2026"))
     (tmp_path / "op.txt").chmod(0o600)
-    done = undo(last_record(machine.config / "fixes"), lambda: load_identities(tmp_path / "op.txt"))
+    done = undo_fix(last_record(machine.config / "fixes"), lambda: load_identities(tmp_path / "op.txt"))
     assert not done.left
     assert (machine.home / "logs/agent.log").read_text() == machine.key
 
@@ -265,7 +265,7 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
     (machine.folder / "id.txt").write_bytes(identity_file(secret, recipient, "2026"))
     (machine.folder / "id.txt").chmod(0o600)
     files = [machine.write(f"f{number}", f"old {number}") for number in range(3)]
-    changes = [Change(path, (), b"new", 0o600, was=path.read_bytes()) for path in files]
+    changes = [FixChange(path, (), b"new", 0o600, was=path.read_bytes()) for path in files]
 
     class KilledError(BaseException):
         pass
@@ -280,11 +280,11 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
 
     monkeypatch.setattr(module, "write_atomic", killed)
     with pytest.raises(KilledError):
-        apply(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
+        apply_fix(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
     monkeypatch.setattr(module, "write_atomic", real)
     assert [p.read_text() for p in files] == ["new", "new", "old 2"]
     assert made[0].suffix == ".age", "nothing is changed before the backup is there"
-    done = undo(last_record(machine.folder / "fixes"), lambda: load_identities(machine.folder / "id.txt"))
+    done = undo_fix(last_record(machine.folder / "fixes"), lambda: load_identities(machine.folder / "id.txt"))
     assert not done.left
     assert [p.read_text() for p in files] == ["old 0", "old 1", "old 2"]
 
@@ -292,10 +292,10 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
 def test_a_file_that_was_written_meanwhile_is_not_replaced(machine: Machine) -> None:
     _, recipient = generate_identity()
     path, other = machine.write("log", "one\n"), machine.write("other", "x")
-    changes = [Change(other, (), b"y", 0o600, was=b"x"), Change(path, (), b"masked\n", 0o600, was=b"one\n")]
+    changes = [FixChange(other, (), b"y", 0o600, was=b"x"), FixChange(path, (), b"masked\n", 0o600, was=b"one\n")]
     path.write_text("one\ntwo\n")
     with pytest.raises(module.BackupError, match="written meanwhile"):
-        apply(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
+        apply_fix(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
     assert (path.read_text(), other.read_text()) == ("one\ntwo\n", "x")
 
 
@@ -360,18 +360,18 @@ def test_masking_twice_is_masking_once_and_bombs_are_left() -> None:
         _zip({"a": key.encode()}),
         _tar({"a": key.encode()}),
     ):
-        once = mask_any("x", data, detector)
+        once = mask_content("x", data, detector)
         assert once != data
-        assert mask_any("x", once, detector) == once
+        assert mask_content("x", once, detector) == once
     nested = key.encode()
     for _ in range(8):
         nested = gzip.compress(nested)
     with pytest.raises(MaskError, match="nested too deep"):
-        mask_any("x", nested, detector)
+        mask_content("x", nested, detector)
     with pytest.raises(MaskError, match="unfolds to more"):
-        mask_any("x", gzip.compress(bytes(LARGEST_BYTES + 10), 1), detector)
+        mask_content("x", gzip.compress(bytes(LARGEST_BYTES + 10), 1), detector)
     with pytest.raises(MaskError, match="cannot be unpacked"):
-        mask_any("x", b"\x1f\x8b\x08" + b"broken", detector)
+        mask_content("x", b"\x1f\x8b\x08" + b"broken", detector)
 
 
 def test_the_key_in_use_is_never_lost(machine: Machine) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.containers import archives
-from provision.containers import read_file as content
-from provision.containers.blob import Limits
+from provision.containers import archive_reader as archives
+from provision.containers import file_reader as content
+from provision.containers.blob import ReadLimits
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -46,7 +46,7 @@ def test_rows_have_a_table_a_number_and_a_column(
 ) -> None:
     """In memory, and, when it is larger than that allows, in place."""
     opened: list[str] = []
-    for name in ("in_memory", "on_disk"):
+    for name in ("open_in_memory", "open_immutable"):
         real = getattr(content, name)
         monkeypatch.setattr(content, name, lambda *told, n=name, r=real: (opened.append(n), r(*told))[1])
     key, blob, long, odd, bare = (a_key() for _ in range(5))
@@ -62,14 +62,14 @@ def test_rows_have_a_table_a_number_and_a_column(
     database.commit()
     database.execute("PRAGMA journal_mode = WAL" if memory_bytes > 1 << 20 else "PRAGMA user_version = 7")
     before = sorted(path.name for path in tmp_path.iterdir())
-    result = look_through(tmp_path, limits=Limits(memory_bytes=memory_bytes))
+    result = look_through(tmp_path, limits=ReadLimits(memory_bytes=memory_bytes))
     assert result.where(key) == ["messages:row 2, content"]
     assert result.where(long) == ["messages:row 3, content"]
     assert result.where(blob) == ["messages:row 77, extra"]
     assert result.where(odd) == ['"od d":row 1, b']
     assert "words_content:row 1, c0" in result.where(bare)
     assert not result.unread
-    assert opened == ["in_memory" if memory_bytes > 1 << 20 else "on_disk"]
+    assert opened == ["open_in_memory" if memory_bytes > 1 << 20 else "open_immutable"]
     assert sorted(path.name for path in tmp_path.iterdir()) == before, "nothing is made beside it"
 
 
@@ -276,7 +276,7 @@ def test_bombs_are_cut_off_and_reported(tmp_path: Path) -> None:
         "deep": nest,
         "pax.tar": pax.tobuf() + bytes(1024),
     }
-    limits = Limits(expanded_bytes=8 << 20, expanded_ratio=100, members=1000, nesting=8)
+    limits = ReadLimits(expanded_bytes=8 << 20, expanded_ratio=100, members=1000, nesting=8)
     for name, data in cases.items():
         (tmp_path / name).write_bytes(data)
         started = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.containers.blob import Limits
+from provision.containers.blob import ReadLimits
 
 pytestmark = pytest.mark.timeout(90)
 Git = Callable[..., str]
@@ -171,7 +171,7 @@ def test_objects_that_are_damaged_or_no_files_are_reported_and_the_rest_is_found
     next(folder for n in range(256) if not (folder := objects / f"{n:02x}").exists()).symlink_to("/etc")
     (objects / "pack" / f"pack-{'c' * 40}.pack").write_bytes(b"PACK")
     started = time.monotonic()
-    result = look_through(tmp_path / "repo", limits=Limits(silence_s=10))
+    result = look_through(tmp_path / "repo", limits=ReadLimits(silence_s=10))
     assert time.monotonic() - started < 45
     assert {key for key in keys if result.keys()[key]} == set(keys[:2])
     reasons = result.reasons(failed=True)
@@ -192,7 +192,7 @@ def test_a_damaged_object_takes_no_other_with_it(git: Git, tmp_path: Path) -> No
         whole = path.read_bytes()
         path.chmod(0o600)
         path.write_bytes(zlib.compress(b"blob 5\0four"))  # git gives four bytes of it and ends
-        found = look_through(tmp_path / "repo", limits=Limits(silence_s=8)).keys()
+        found = look_through(tmp_path / "repo", limits=ReadLimits(silence_s=8)).keys()
         assert {key for key in keys.values() if found[key]} == {*keys.values()} - {lost}
         path.write_bytes(whole)
 

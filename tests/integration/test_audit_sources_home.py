@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.audit.sources.hermes_home import companions, is_home
-from provision.audit.sources.walk import Home, walk
+from provision.audit.sources.hermes_home import companion_paths, is_hermes_home
+from provision.audit.sources.walk import FoundHome, walk
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_home_is_known_by_what_lies_in_it(
     path = tmp_path / folder
     path.mkdir()
     (path / "config.yaml").write_text(config)
-    assert is_home(str(path), names) is home
+    assert is_hermes_home(str(path), names) is home
 
 
 def test_profiles_and_snapshots_inside_a_home_are_no_homes(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_profiles_and_snapshots_inside_a_home_are_no_homes(tmp_path: Path) -> No
         folder.mkdir(parents=True)
         for name in ("config.yaml", ".env", "auth.json", "state.db", "SOUL.md", "logs"):
             (folder / name).write_text("")
-    homes = [met.path for met in walk([tmp_path]) if isinstance(met, Home)]
+    homes = [met.path for met in walk([tmp_path]) if isinstance(met, FoundHome)]
     assert sorted(homes) == [str(home), str(tmp_path / "other" / ".hermes")]
 
 
@@ -55,7 +55,7 @@ def test_crontabs_and_the_managed_scope_come_along(tmp_path: Path, monkeypatch: 
     (tmp_path / "ada" / "letters").mkdir()
     monkeypatch.chdir(home)
     for named in (home, Path()):
-        found = list(companions(named, crontabs=(str(tmp_path / "tabs"),), managed=str(tmp_path / "managed")))
+        found = list(companion_paths(named, crontabs=(str(tmp_path / "tabs"),), managed=str(tmp_path / "managed")))
         assert sorted(os.path.relpath(path, tmp_path) for path in found) == [
             "ada/.zsh_history", "managed", f"tabs/{getpass.getuser()}",
         ]  # fmt: skip

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.containers import read_file as content
-from provision.containers.blob import Limits
+from provision.containers import file_reader as content
+from provision.containers.blob import ReadLimits
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -147,7 +147,7 @@ def test_a_file_that_grows_while_it_is_read_is_cut_off(tmp_path: Path) -> None:
     thread = threading.Thread(target=grow)
     thread.start()
     try:
-        result = look_through(path, limits=Limits(growth_bytes=4 << 20))
+        result = look_through(path, limits=ReadLimits(growth_bytes=4 << 20))
     finally:
         stop.set()
         thread.join()
@@ -237,6 +237,7 @@ def test_what_stands_beside_a_secret_shows_no_other(tmp_path: Path) -> None:
 
 def test_workers_find_the_same_and_one_that_dies_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from provision.audit import scan as scanning
+    from provision.audit import tasks
 
     keys = {a_key() for _ in range(300)}
     for i, key in enumerate(sorted(keys)):
@@ -247,14 +248,14 @@ def test_workers_find_the_same_and_one_that_dies_is_reported(tmp_path: Path, mon
     elsewhere.start()  # a process with threads is not forked: its workers begin anew
     assert set(look_through(tmp_path, workers=2).keys()) == keys
     elsewhere.join()
-    real = scanning.read
+    real = tasks.read_task
 
     def deadly(task, limits):  # type: ignore[no-untyped-def]
         if task.path.endswith("/150"):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(task, limits)
 
-    monkeypatch.setattr(scanning, "read", deadly)
+    monkeypatch.setattr(tasks, "read_task", deadly)
     result = look_through(tmp_path, workers=2)
     assert len(result.keys()) == len(keys) - 1
     assert [(u.path, u.failed) for u in result.unread] == [(f"{tmp_path}/150", True)]

@@ -19,12 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provision.audit.match_blob import _Text
-from provision.containers.blob import Blob, Limits
-from provision.containers.read_file import read_file
-from provision.containers.streams import DamagedError, Stream, inflated, tar_members
+from provision.containers.blob import Blob, ReadLimits
+from provision.containers.chunk_stream import ChunkStream, DamagedError
+from provision.containers.decompress import decompress
+from provision.containers.file_reader import read_file
+from provision.containers.tar_reader import read_tar
 from provision.formats.key_paths import key_paths
 
-LIMITS = Limits(whole_bytes=4096, memory_bytes=1 << 20, expanded_bytes=1 << 20, members=50, nesting=4)
+LIMITS = ReadLimits(whole_bytes=4096, memory_bytes=1 << 20, expanded_bytes=1 << 20, members=50, nesting=4)
 
 
 def pieces(data: bytes, sizes: list[int]) -> Iterator[bytes]:
@@ -112,7 +114,7 @@ def test_compressed_streams_come_out_whole_or_say_that_they_do_not(parts, kind, 
     packed = b"".join(kind[1](part) for part in parts)
     out = b""
     try:
-        for chunk in inflated(kind[0], pieces(packed[: len(packed) - cut], sizes)):
+        for chunk in decompress(kind[0], pieces(packed[: len(packed) - cut], sizes)):
             out += chunk
     except DamagedError:
         assert cut
@@ -140,7 +142,7 @@ def test_tars_are_read_as_tarfile_reads_them(files, form, sizes) -> None:  # typ
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    members = tar_members(Stream(pieces(out.getvalue(), sizes)))
+    members = read_tar(ChunkStream(pieces(out.getvalue(), sizes)))
     assert [(member.name, b"".join(member.content)) for member in members] == files
 
 

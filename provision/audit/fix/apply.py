@@ -2,7 +2,7 @@
 
 Before anything is written, what every file holds is sealed into one backup that only the chosen recipients can open. Beside it
 lies a record without secrets: which files, with which modes, and what they hold now. Each file is replaced in one step; a
-run that is killed leaves some files changed, and `undo` takes exactly those back.
+run that is killed leaves some files changed, and `undo_fix` takes exactly those back.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provision.audit.fix.change import Change, Left
-from provision.containers.mask import LARGEST_BYTES, mask_text
-from provision.containers.sqlite_mask import BUSY_MS, mask_database
+from provision.audit.fix.change import FixChange, NotFixed
+from provision.containers.mask_content import LARGEST_BYTES, mask_text
+from provision.containers.mask_sqlite import BUSY_MS, mask_database
 from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
 from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from provision.detect.detector import Detector
     from provision.keys.age import Identity
 
-FOLDER = "fixes"
+FIXES_FOLDER = "fixes"
 SCHEMA = "provision/fix/v1"
 _MAX_BACKUP_BYTES = 2 << 30
 _PATHS = "paths"
@@ -58,7 +58,7 @@ class _File(BaseModel):
     """SHA-256 of what it holds after the fix; None until that is written."""
 
 
-class Record(BaseModel):
+class FixRecord(BaseModel):
     """What one --fix did."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -69,7 +69,7 @@ class Record(BaseModel):
 
 
 _FORM = Form(
-    model=Record,
+    model=FixRecord,
     schema=SCHEMA,
     name="the record of a fix",
     limit_bytes=64 << 20,
@@ -80,30 +80,30 @@ _FORM = Form(
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class FixResult:
     """How a fix or an undo ended: files changed, files left as they are and why, where the backup is."""
 
     changed: tuple[str, ...]
-    left: tuple[Left, ...]
+    left: tuple[NotFixed, ...]
     backup: Path | None = None
 
 
-def apply(
-    changes: Sequence[Change],
+def apply_fix(
+    changes: Sequence[FixChange],
     detector: Detector,
     folder: Path,
     recipients: Sequence[str],
     now: datetime,
     *,
     clean: Callable[[str], str],
-) -> Done:
+) -> FixResult:
     """Seal a backup, then make every change. Raises BackupError and BadRecipientError before anything is changed.
 
     `clean` masks secrets in names.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond:06}Z"
-    record = Record(at=now.isoformat(timespec="seconds"), recipients=tuple(recipients), files=[])
+    record = FixRecord(at=now.isoformat(timespec="seconds"), recipients=tuple(recipients), files=[])
     sealed = seal(_packed(changes, record, clean), recipients, armored=False)
     backup, beside = folder / f"{stamp}.age", folder / f"{stamp}.json"
     write_atomic(backup, sealed)
@@ -117,16 +117,16 @@ def apply(
                 file.after = _digest(change.path)
             done.append(file.name)
         except (ProvisionError, OSError) as e:
-            left.append(Left(file.name, clean(str(e))))
+            left.append(NotFixed(file.name, clean(str(e))))
         _note(beside, record)
-    return Done(tuple(done), tuple(left), backup)
+    return FixResult(tuple(done), tuple(left), backup)
 
 
-def _note(path: Path, record: Record) -> None:
+def _note(path: Path, record: FixRecord) -> None:
     write_atomic(path, (record.model_dump_json(by_alias=True, indent=1) + "\n").encode())
 
 
-def _make(change: Change, detector: Detector) -> None:
+def _make(change: FixChange, detector: Detector) -> None:
     if change.database:
         mask_database(change.path, lambda cell: mask_text(cell, detector))
         if change.mode is not None:
@@ -137,7 +137,7 @@ def _make(change: Change, detector: Detector) -> None:
         change.path.chmod(change.mode)
 
 
-def _packed(changes: Sequence[Change], record: Record, clean: Callable[[str], str]) -> bytes:
+def _packed(changes: Sequence[FixChange], record: FixRecord, clean: Callable[[str], str]) -> bytes:
     """Where the files are and what they hold now, as a tar in memory: in clear it is never on disk."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
@@ -156,7 +156,7 @@ def _packed(changes: Sequence[Change], record: Record, clean: Callable[[str], st
     return out.getvalue()
 
 
-def _before(change: Change) -> tuple[Literal["content", "database", "mode", "new"], bytes, int]:
+def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "new"], bytes, int]:
     if not os.path.lexists(change.path) and change.was is None:
         return "new", b"", 0o600
     try:
@@ -200,7 +200,7 @@ def last_record(folder: Path) -> Path:
     return found[-1]
 
 
-def undo(record_path: Path, identities: Callable[[], Sequence[Identity]]) -> Done:
+def undo_fix(record_path: Path, identities: Callable[[], Sequence[Identity]]) -> FixResult:
     """Put back what the files held before, except where somebody has changed them since. Then the backup goes.
 
     Raises BackupError, NoIdentityError. A file that is left keeps the backup.
@@ -219,13 +219,13 @@ def undo(record_path: Path, identities: Callable[[], Sequence[Identity]]) -> Don
         except (ProvisionError, OSError) as e:
             why = str(e).replace(str(path), file.name)
         if why:
-            left.append(Left(file.name, why))
+            left.append(NotFixed(file.name, why))
         else:
             done.append(file.name)
     if not left:
         backup.unlink()
         record_path.unlink()
-    return Done(tuple(done), tuple(left), backup if left else None)
+    return FixResult(tuple(done), tuple(left), backup if left else None)
 
 
 def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:

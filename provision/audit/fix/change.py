@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FixChange:
     """`data` is the file's new content; None leaves the content alone. A `database` is masked in place, under its own lock.
     `lines` say what changes; `mode` is what the file has afterwards. `was` is the content that `data` was made from, None
     for a file that was not there: one that somebody else has written meanwhile is not replaced."""
@@ -22,7 +22,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class NotFixed:
     """Something that is not mended, and why."""
 
     path: str
@@ -30,12 +30,12 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FixPlan:
     """Everything that would be done, and everything that would not."""
 
-    changes: tuple[Change, ...]
-    left: tuple[Left, ...]
+    changes: tuple[FixChange, ...]
+    left: tuple[NotFixed, ...]
 
 
-Environments = Callable[[Path, str | None], Mapping[str, str]]
+EnvironmentOf = Callable[[Path, str | None], Mapping[str, str]]
 """The environment that Hermes would run in for a root home and a Hermes profile."""

@@ -12,15 +12,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.audit.fix.change import Change, Left
+from provision.audit.fix.change import FixChange, NotFixed
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.route_check import check_route, managed_dir_in_force
 from provision.endpoint.state import Installed, read_installed
 from provision.errors import ProvisionError
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.config.inline_keys import Moved, name_endpoint, take_inline
-from provision.hermes.config.merge import Merged, change_config, clean_auth, clean_config, merge_config
-from provision.hermes.env.dotenv import edit, read_raw
+from provision.hermes.auth_file import clean_auth
+from provision.hermes.config.inline_keys import MovedKeys, move_inline_keys, name_endpoint
+from provision.hermes.config.merge import Merged, change_config, clean_config, merge_config
+from provision.hermes.env.dotenv import edit_env
+from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.home import HermesFiles, HomeFiles, read_home
 from provision.hermes.routing.route import Route, resolve_route
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from provision.audit.fix.change import Environments
+    from provision.audit.fix.change import EnvironmentOf
     from provision.hermes.config.draft import Draft
 
 _PRIVATE = 0o600
@@ -51,12 +53,12 @@ class _Draft:
     """Whether lines that redirect requests are taken out: then the route is to change."""
 
 
-class CannotMendError(ProvisionError):
+class CannotFixError(ProvisionError):
     """A home cannot be mended without changing what it does."""
 
 
-def mend_home(home: Path, environ_of: Environments, now: datetime) -> tuple[list[Change], list[Left]]:
-    """The changes to one home or Hermes profile. Never raises for what stands there: what cannot be mended is `Left`."""
+def fix_home(home: Path, environ_of: EnvironmentOf, now: datetime) -> tuple[list[FixChange], list[NotFixed]]:
+    """The changes to one home or Hermes profile. Never raises for what stands there: what cannot be mended is `NotFixed`."""
     profile = home.name if home.parent.name == facts.PROFILES_FOLDER else None
     root = home.parent.parent if profile else home
     try:
@@ -65,15 +67,15 @@ def mend_home(home: Path, environ_of: Environments, now: datetime) -> tuple[list
         files = read_home(root, managed_dir=managed_dir_in_force(environ))
         old = files.profiles.get(profile, HomeFiles(str(home))) if profile else files.root
         if old.unreadable:
-            return [], [Left(str(home), next(iter(old.unreadable.values())))]
+            return [], [NotFixed(str(home), next(iter(old.unreadable.values())))]
         draft = _settled(files, old, profile, installed, environ, now)
     except ProvisionError as e:
-        return [], [Left(str(home), e.message + (f" ({e.hint})" if e.hint else ""))]
+        return [], [NotFixed(str(home), e.message + (f" ({e.hint})" if e.hint else ""))]
     changes = list(_changes(home, old, draft))
-    return changes, [Left(str(home / facts.CONFIG_NAME), why) for why in draft.left]
+    return changes, [NotFixed(str(home / facts.CONFIG_NAME), why) for why in draft.left]
 
 
-def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[Change]:
+def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[FixChange]:
     """`.env` first: a crash in between leaves a key in two places rather than in none."""
     for name, was, becomes, lines in (
         (facts.ENV_NAME, old.env, draft.env, draft.env_lines),
@@ -81,7 +83,7 @@ def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[Change]:
         (facts.AUTH_NAME, old.auth, draft.auth, draft.auth_lines),
     ):
         if becomes is not None and becomes != was:
-            yield Change(home / name, lines, becomes, _PRIVATE, was=was)
+            yield FixChange(home / name, lines, becomes, _PRIVATE, was=was)
 
 
 def _settled(  # noqa: PLR0917  one home's own values
@@ -99,9 +101,7 @@ def _settled(  # noqa: PLR0917  one home's own values
         check = check_route(after, installed.manifest, environ=_as_run(environ, old, installed), now=now.timestamp())
         was = check_route(files, installed.manifest, environ=environ, now=now.timestamp())
         if was.as_expected and not check.as_expected:
-            raise CannotMendError(
-                "mending it would change the route that is right now", hint="install the bundle again"
-            )
+            raise CannotFixError("mending it would change the route that is right now", hint="install the bundle again")
         return draft
     before = _route(files, profile, environ, now)
     for named, by_name in ((True, True), (False, True), (False, False)):
@@ -112,7 +112,7 @@ def _settled(  # noqa: PLR0917  one home's own values
                 return draft
         elif _same(before, _route(_with(files, old, profile, draft), profile, environ, now)):
             return draft
-    raise CannotMendError(
+    raise CannotFixError(
         "its keys cannot be moved to .env without changing its next request",
         hint="write the provider under providers: with key_env, as docs/hermes.md shows",
     )
@@ -121,7 +121,7 @@ def _settled(  # noqa: PLR0917  one home's own values
 def _as_run(environ: Mapping[str, str], old: HomeFiles, installed: Installed) -> Mapping[str, str]:
     """What `provision run` will start Hermes in, once the line that stands in its way is gone."""
     manifest = installed.manifest
-    value = read_raw(old.env or b"").get(manifest.key_env)
+    value = read_env_raw(old.env or b"").get(manifest.key_env)
     if manifest.secret_delivery is not SecretDelivery.RUN or not value:
         return environ
     return {**environ, manifest.key_env: value}
@@ -156,15 +156,15 @@ def _as_installed(old: HomeFiles, installed: Installed) -> _Draft:
     """What the bundle says, as an install would leave it, without touching the key."""
     manifest, rendering = installed.manifest, installed.kept.rendering
     if rendering is None:
-        raise CannotMendError("the copy of the last rendering is missing", hint="install the bundle again")
+        raise CannotFixError("the copy of the last rendering is missing", hint="install the bundle again")
     merge = clean_config if manifest.managed else merge_config
     merged: Merged = merge(old.config, None if manifest.managed else rendering, rendering)
     auth, from_auth = clean_auth(old.auth, *merged.pools)
-    gone: set[str] = {name for name in facts.HIJACKING_ENV if name in read_raw(old.env or b"")}
+    gone: set[str] = {name for name in facts.HIJACKING_ENV if name in read_env_raw(old.env or b"")}
     if manifest.secret_delivery is SecretDelivery.RUN and installed.kept.sealed_env is not None:
-        gone |= {manifest.key_env} & read_raw(old.env or b"").keys()
+        gone |= {manifest.key_env} & read_env_raw(old.env or b"").keys()
     config, moved, left = _without_keys(merged.data, old.env, by_name=True)
-    env = edit(old.env, moved.env, gone) if gone or moved.env else None
+    env = edit_env(old.env, moved.env, gone) if gone or moved.env else None
     return _Draft(
         config=config,
         env=env.data if env else old.env,
@@ -189,8 +189,8 @@ def _own(old: HomeFiles, *, named: bool, by_name: bool) -> _Draft:
 
         config = change_config(config, give_name).data
     config, moved, left = _without_keys(config, old.env, by_name=by_name)
-    gone = {name for name in facts.HIJACKING_ENV if name in read_raw(old.env or b"")}
-    env = edit(old.env, moved.env, gone).data if moved.env or gone else old.env
+    gone = {name for name in facts.HIJACKING_ENV if name in read_env_raw(old.env or b"")}
+    env = edit_env(old.env, moved.env, gone).data if moved.env or gone else old.env
     auth, lines = _without_copies(old.auth, env)
     return _Draft(
         config=config,
@@ -206,22 +206,22 @@ def _own(old: HomeFiles, *, named: bool, by_name: bool) -> _Draft:
 
 def _without_keys(
     config: bytes | None, env: bytes | None, *, by_name: bool
-) -> tuple[bytes | None, Moved, tuple[str, ...]]:
-    moved = Moved({})
+) -> tuple[bytes | None, MovedKeys, tuple[str, ...]]:
+    moved = MovedKeys({})
     if not config:
         return config, moved, ()
-    have = {name: value for name, value in read_raw(env or b"").items() if value}
+    have = {name: value for name, value in read_env_raw(env or b"").items() if value}
 
     def change(draft: Draft) -> None:
         nonlocal moved
-        moved = take_inline(draft, have, by_name=by_name)
+        moved = move_inline_keys(draft, have, by_name=by_name)
 
     return change_config(config, change).data, moved, moved.left
 
 
 def _without_copies(auth: bytes | None, env: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
     """`auth.json` without pool entries whose key stands in `.env` as well."""
-    values = {value for value in read_raw(env or b"").values() if value}
+    values = {value for value in read_env_raw(env or b"").values() if value}
     try:
         pools = json.loads(auth or b"{}").get("credential_pool")
         names = [
@@ -235,9 +235,9 @@ def _without_copies(auth: bytes | None, env: bytes | None) -> tuple[bytes | None
     return data, tuple(f"{r.where}: {r.masked} goes: .env has it" for r in removed)
 
 
-def _moved_lines(moved: Moved) -> tuple[str, ...]:
+def _moved_lines(moved: MovedKeys) -> tuple[str, ...]:
     return tuple(f"{place}: the key moves to .env" for place in moved.places)
 
 
-def _set_lines(moved: Moved) -> tuple[str, ...]:
+def _set_lines(moved: MovedKeys) -> tuple[str, ...]:
     return tuple(f"{name}: set to the key that stood in config.yaml" for name in moved.env)

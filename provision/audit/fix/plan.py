@@ -12,21 +12,21 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.audit.access import readers, wide
-from provision.audit.fix.change import Change, Left, Plan
-from provision.audit.fix.homes import mend_home
+from provision.audit.access import mode_for_others, readers
+from provision.audit.fix.change import FixChange, FixPlan, NotFixed
+from provision.audit.fix.homes import fix_home
 from provision.audit.homes import SECRET_FILES
-from provision.audit.places import COPIES, Setting
-from provision.containers.mask import LARGEST_BYTES, mask_any
+from provision.audit.locations import COPIES, LocationKind
+from provision.containers.mask_content import LARGEST_BYTES, mask_content
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from provision.audit.fix.change import Environments
-    from provision.audit.leaks import Leak
-    from provision.audit.run import Seen
+    from provision.audit.fix.change import EnvironmentOf
+    from provision.audit.leak import Leak
+    from provision.audit.run import RawAudit
 
 HERMES_BACKUP = re.compile(r"hermes-backup-[^/]*\.zip")
 """What `hermes backup` leaves in the user's folder."""
@@ -34,38 +34,38 @@ _SQLITE = b"SQLite format 3\0"
 _NOTES = (".md", ".txt", ".log", ".jsonl", ".csv", ".bak", ".old", "")
 """Files of a home that people and models read, and no program does."""
 _LEFT = {
-    Setting.GIT: "git history is never rewritten here: make the key worthless first, then see docs/audit.md",
-    Setting.PROCESS: "it is in a running program: start that anew without the key",
-    Setting.PROGRAM: "another program reads its settings from there",
-    Setting.SERVICE: "a service reads its settings from there",
-    Setting.JOBS: "a cron job or platform of Hermes reads it from there",
-    Setting.CACHE: "Hermes reads it from there; only the file's mode is mended",
-    Setting.IDENTITY: "it is a key file; only its mode is mended",
-    Setting.FILE: "a program may need it there: take it out by hand",
+    LocationKind.GIT: "git history is never rewritten here: make the key worthless first, then see docs/audit.md",
+    LocationKind.PROCESS: "it is in a running program: start that anew without the key",
+    LocationKind.PROGRAM: "another program reads its settings from there",
+    LocationKind.SERVICE: "a service reads its settings from there",
+    LocationKind.JOBS: "a cron job or platform of Hermes reads it from there",
+    LocationKind.CACHE: "Hermes reads it from there; only the file's mode is mended",
+    LocationKind.IDENTITY: "it is a key file; only its mode is mended",
+    LocationKind.FILE: "a program may need it there: take it out by hand",
 }
 
 
-def plan(seen: Seen, environ_of: Environments) -> Plan:
+def plan_fix(seen: RawAudit, environ_of: EnvironmentOf) -> FixPlan:
     """What can be mended of what an audit saw."""
-    changes: dict[Path, Change] = {}
-    left: list[Left] = []
+    changes: dict[Path, FixChange] = {}
+    left: list[NotFixed] = []
     for home in seen.home.homes:
-        made, not_made = mend_home(home.path, environ_of, seen.judging.now)
+        made, not_made = fix_home(home.path, environ_of, seen.context.now)
         changes |= {change.path: change for change in made}
         left += not_made
     for path, leaks in _by_file(seen.leaks):
         if path in changes:
             continue
         change = _masked(path, leaks, seen)
-        if isinstance(change, Left):
+        if isinstance(change, NotFixed):
             left.append(change)
         elif change is not None:
             changes[path] = change
     for path, mode in _modes(seen):
         if path not in changes:
             lines = (f"mode {stat.S_IMODE(path.stat().st_mode):04o} becomes {mode:04o}",)
-            changes[path] = Change(path, lines, mode=mode)
-    return Plan(tuple(changes.values()), tuple(dict.fromkeys(left)))
+            changes[path] = FixChange(path, lines, mode=mode)
+    return FixPlan(tuple(changes.values()), tuple(dict.fromkeys(left)))
 
 
 def _by_file(leaks: Iterable[Leak]) -> list[tuple[Path, list[Leak]]]:
@@ -81,49 +81,54 @@ def _by_file(leaks: Iterable[Leak]) -> list[tuple[Path, list[Leak]]]:
     return list(groups.items())
 
 
-def _masked(path: Path, leaks: list[Leak], seen: Seen) -> Change | Left | None:
+def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFixed | None:
     """The file with its secrets masked, why it is left alone, or None when only `config.yaml` and the like could be meant."""
-    where = leaks[0].setting
-    in_home = seen.judging.around.home_of(str(path)) is not None
-    if where in (Setting.ENV, Setting.CONFIG, Setting.POOL):
+    where = leaks[0].location_kind
+    in_home = seen.context.around.home_of(str(path)) is not None
+    if where in (LocationKind.ENV, LocationKind.CONFIG, LocationKind.POOL):
         return None  # mended with its home, or left with it
-    if where not in COPIES and not (where is Setting.FILE and in_home and path.suffix in _NOTES):
-        return Left(str(path), _LEFT.get(where, "take it out by hand"))
-    if where in COPIES and not in_home and where is not Setting.HISTORY and not HERMES_BACKUP.fullmatch(path.name):
-        return Left(str(path), "it is not Hermes': mask it with `provision redact`, or delete it")
+    if where not in COPIES and not (where is LocationKind.FILE and in_home and path.suffix in _NOTES):
+        return NotFixed(str(path), _LEFT.get(where, "take it out by hand"))
+    if where in COPIES and not in_home and where is not LocationKind.HISTORY and not HERMES_BACKUP.fullmatch(path.name):
+        return NotFixed(str(path), "it is not Hermes': mask it with `provision redact`, or delete it")
     if path.is_symlink():
-        return Left(str(path), "it is a symbolic link: mend what it leads to")
+        return NotFixed(str(path), "it is a symbolic link: mend what it leads to")
     count = sum(leak.times for leak in leaks)
     lines = (f"{count} secret{'s' if count != 1 else ''} masked",)
     try:
         data = read_bounded(path, LARGEST_BYTES, follow=False)
         if data.startswith(_SQLITE):
-            return Change(path, (*lines, "rewritten without free pages"), mode=_mode_of(path, seen), database=True)
-        masked = mask_any(path.name, data, seen.detector)
+            return FixChange(path, (*lines, "rewritten without free pages"), mode=_mode_of(path, seen), database=True)
+        masked = mask_content(path.name, data, seen.detector)
     except FileNotFoundError:
         return None
     except ProvisionError as e:
-        return Left(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
+        return NotFixed(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
     if masked == data:
-        return Left(str(path), "what was found in it cannot be told apart from the rest: look at it by hand")
-    return Change(path, lines, masked, _mode_of(path, seen), was=data)
+        return NotFixed(str(path), "what was found in it cannot be told apart from the rest: look at it by hand")
+    return FixChange(path, lines, masked, _mode_of(path, seen), was=data)
 
 
-def _mode_of(path: Path, seen: Seen) -> int:
+def _mode_of(path: Path, seen: RawAudit) -> int:
     """The file's own mode, or 0600 for one of a home's secret files."""
-    at_home = seen.judging.around.home_of(str(path))
+    at_home = seen.context.around.home_of(str(path))
     return 0o600 if at_home and at_home[1] in SECRET_FILES else stat.S_IMODE(path.stat().st_mode)
 
 
-def _modes(seen: Seen) -> Iterator[tuple[Path, int]]:
+def _modes(seen: RawAudit) -> Iterator[tuple[Path, int]]:
     for home in seen.home.homes:
-        mode = wide(home.path)
+        mode = mode_for_others(home.path)
         if mode is not None and mode & 0o022:
             yield home.path, 0o700
         for name in SECRET_FILES:
-            if wide(home.path / name) is not None:
+            if mode_for_others(home.path / name) is not None:
                 yield home.path / name, 0o600
     for leak in seen.leaks:
         path = Path(os.path.abspath(leak.raw.place.path))  # noqa: PTH100  as above
-        if leak.setting in (Setting.ENV, Setting.CACHE, Setting.IDENTITY, Setting.POOL) and readers(path):
+        if leak.location_kind in (
+            LocationKind.ENV,
+            LocationKind.CACHE,
+            LocationKind.IDENTITY,
+            LocationKind.POOL,
+        ) and readers(path):
             yield path, 0o600

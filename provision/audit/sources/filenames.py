@@ -6,7 +6,7 @@ import os
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from provision.audit.finding import Place, RawFinding
+from provision.audit.finding import Location, RawFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ WHERE = "its own name"
 _BETWEEN = b"\n\0\n"
 
 
-class Names:
+class NameScanner:
     """Looks through names as they come; a folder's counts when its first file is met."""
 
     def __init__(self, detector: Detector) -> None:
@@ -40,4 +40,4 @@ class Names:
             text += os.fsencode(os.path.basename(path)) + _BETWEEN  # noqa: PTH119
         for match in self._detector.scan(bytes(text)):
             path = named[bisect_right(starts, match.start) - 1]
-            yield RawFinding(Place(path, where=WHERE), match)
+            yield RawFinding(Location(path, where=WHERE), match)

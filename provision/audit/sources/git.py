@@ -14,11 +14,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.audit.sources.git_view import OBJECT_ID, EndedError, Git, GitError, SilentError, view
-from provision.containers.blob import Blob, Kind, Limits, Spot, Unreadable
-from provision.containers.open_file import read_small
-from provision.containers.streams import Quiet
-from provision.detect.shapes import without_secrets
+from provision.audit.sources.git_view import (
+    OBJECT_ID,
+    GitEndedError,
+    GitError,
+    GitProcess,
+    GitSilentError,
+    repository_view,
+)
+from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
+from provision.containers.chunk_stream import CheckedChunks
+from provision.containers.open_file import read_beginning
+from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,11 +60,11 @@ class _Origin(NamedTuple):
     path: bytes
 
 
-def read_repository(path: str, limits: Limits) -> Iterator[Blob | Unreadable]:
+def read_repository(path: str, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
     """The history of the repository whose own folder is `path`. Its data must be gone through blob by blob."""
     problems: list[Unreadable] = []
     try:
-        with view(path, problems) as ours:
+        with repository_view(path, problems) as ours:
             yield from problems
             yield from _Repository(path, ours, limits).blobs()
     except (GitError, ListingError) as e:
@@ -67,7 +74,7 @@ def read_repository(path: str, limits: Limits) -> Iterator[Blob | Unreadable]:
 
 
 class _Repository:
-    def __init__(self, path: str, ours: Path, limits: Limits) -> None:
+    def __init__(self, path: str, ours: Path, limits: ReadLimits) -> None:
         self._path = path
         self._ours = ours
         self._limits = limits
@@ -81,7 +88,7 @@ class _Repository:
         try:
             for held, data in self._contents(self._objects()):
                 if data is not None:
-                    yield Blob(self._path, data, None, Kind.GIT, partial(self._note, held))
+                    yield Blob(self._path, data, None, ContentKind.GIT, partial(self._note, held))
                 elif len(self._damaged) <= _MOST_DAMAGED:
                     yield Unreadable(self._path, "a damaged object", f"object {_short(held.id)}")
         except ListingError as e:
@@ -109,10 +116,10 @@ class _Repository:
             if not git.succeeded():
                 raise ListingError("git cannot list its objects")
 
-    def _git(self, *arguments: str) -> Git:
-        return Git(self._ours, self._limits, *arguments)
+    def _git(self, *arguments: str) -> GitProcess:
+        return GitProcess(self._ours, self._limits, *arguments)
 
-    def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | Quiet | None]]:
+    def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | CheckedChunks | None]]:
         """Each object with its content; None for a damaged one, over which git may give up and is started anew.
 
         Git may also end after an object that it gave, damaged as it was. So what it says nothing of is asked for again, first
@@ -135,7 +142,7 @@ class _Repository:
                         while waiting:
                             yield from self._content(git, waiting[0])
                             waiting.popleft()
-                except EndedError:
+                except GitEndedError:
                     if waiting[0] is first:
                         yield self._damage(waiting.popleft())
                 except GitError as e:
@@ -148,23 +155,23 @@ class _Repository:
         return held, None
 
     def _gave_up(self, error: GitError) -> None:
-        self._silences += isinstance(error, SilentError)
+        self._silences += isinstance(error, GitSilentError)
         if self._silences > _MOST_SILENCES:
             raise ListingError(str(error)) from error
 
-    def _content(self, git: Git, held: _Object) -> Iterator[tuple[_Object, bytes | Quiet | None]]:
+    def _content(self, git: GitProcess, held: _Object) -> Iterator[tuple[_Object, bytes | CheckedChunks | None]]:
         words = git.line().split()
         if words == [held.id, b"missing"]:
             yield self._damage(held)
             return
         if words[:1] != [held.id] or len(words) != 3 or not words[2].isdigit():
-            raise EndedError("git gave up")
+            raise GitEndedError("git gave up")
         size = int(words[2])
         content = git.parts(size)
         if size <= self._limits.whole_bytes:
             yield held, b"".join(content)
         else:
-            quiet = Quiet(content)
+            quiet = CheckedChunks(content)
             yield held, quiet
             quiet.check()
         for _ in content:  # what the reader left
@@ -189,7 +196,7 @@ class _Repository:
             if data is None:
                 yield Unreadable(self._path, "a damaged object", where)
             else:
-                yield Blob(self._path, data, where, Kind.GIT, partial(_once, chosen[held], data))
+                yield Blob(self._path, data, where, ContentKind.GIT, partial(_once, chosen[held], data))
 
     def _find_origins(self, wanted: set[_Object], found: dict[_Object, _Origin]) -> None:
         """Enter into `found` the oldest commit of each wanted object, and its path there, in one pass over all commits."""
@@ -231,7 +238,7 @@ def _tips(repository: Path) -> Iterator[bytes]:
         if len(files) > _MOST_REFS:
             break
     for file in files:
-        lines = read_small(str(file)).splitlines()
+        lines = read_beginning(str(file)).splitlines()
         yield from (line[: line.find(b" ") if b" " in line else None] for line in lines if _is_tip(line))
 
 
@@ -244,7 +251,7 @@ def _where(held: _Object, origin: _Origin | None, named: set[bytes] | None) -> s
         return f"tag {_short(held.id)}"
     if origin is None:
         return f"{held.kind.decode()} {_short(held.id)}" + (", in no commit" if held.kind == b"blob" else "")
-    path = shown_path(origin.path) if origin.path else "(message)"
+    path = printable_path(origin.path) if origin.path else "(message)"
     forgotten = named is not None and origin.commit not in named
     return f"commit {_short(origin.commit)}:{path}" + (" (in no branch or tag)" if forgotten else "")
 
@@ -253,17 +260,17 @@ def _short(object_id: bytes) -> str:
     return object_id[:10].decode("ascii", "replace")
 
 
-def shown_path(path: bytes) -> str:
+def printable_path(path: bytes) -> str:
     """A path out of a repository for a report: nothing invisible, no secret."""
-    text = without_secrets(path.decode("utf-8", "replace"))
+    text = mask_secrets(path.decode("utf-8", "replace"))
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _once(secrets: set[Secret], data: bytes | Quiet, match: Match) -> Spot | None:
+def _once(secrets: set[Secret], data: bytes | CheckedChunks, match: Match) -> MatchPosition | None:
     """Where the first match of each of the secrets lies."""
     if match.secret not in secrets:
         return None
     secrets.discard(match.secret)
     if not isinstance(data, bytes) or b"\0" in data[:8192]:
-        return Spot()
-    return Spot(None, data.count(b"\n", 0, match.start) + 1, match.start - data.rfind(b"\n", 0, match.start))
+        return MatchPosition()
+    return MatchPosition(None, data.count(b"\n", 0, match.start) + 1, match.start - data.rfind(b"\n", 0, match.start))

@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from provision.containers.blob import Limits, Unreadable
-from provision.containers.open_file import read_small
+from provision.containers.blob import ReadLimits, Unreadable
+from provision.containers.open_file import read_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,19 +31,19 @@ class GitError(Exception):
     """git cannot be run, or gave up; the message says why."""
 
 
-class EndedError(GitError):
+class GitEndedError(GitError):
     """git ended before it said anything of what it was asked for."""
 
 
-class SilentError(GitError):
+class GitSilentError(GitError):
     """git said nothing for too long."""
 
 
 @contextlib.contextmanager
-def view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
+def repository_view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
     """A repository with nothing but the objects of `repository`; what cannot be shown is added to `problems`."""
     real = Path(repository)
-    sha256 = b"sha256" in read_small(str(real / "config"))
+    sha256 = b"sha256" in read_beginning(str(real / "config"))
     config = _CONFIG.format(version=int(sha256), more="[extensions]\n\tobjectformat = sha256\n" if sha256 else "")
     with tempfile.TemporaryDirectory(prefix="provision-git-") as name:
         ours = Path(name)
@@ -51,7 +51,7 @@ def view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
         (ours / "objects").mkdir()
         (ours / "HEAD").write_text("ref: refs/heads/none\n")
         (ours / "config").write_text(config)
-        grafted = OBJECT_ID.findall(read_small(str(real / "shallow")))
+        grafted = OBJECT_ID.findall(read_beginning(str(real / "shallow")))
         if grafted:
             (ours / "shallow").write_bytes(b"".join(commit + b"\n" for commit in grafted))
         for reason in _link_objects(real / "objects", ours / "objects"):
@@ -97,11 +97,11 @@ def _link_folder(real: Path, ours: Path) -> Iterator[str]:
         yield f"objects/{real.name} cannot be read: {(e.strerror or '').lower()}"
 
 
-class Git:
+class GitProcess:
     """One running git command. `read` and `lines` give up when it says nothing for `Limits.silence_s`."""
 
     def __init__(
-        self, git_dir: Path, limits: Limits, *arguments: str, stdin: int | IO[bytes] = subprocess.PIPE
+        self, git_dir: Path, limits: ReadLimits, *arguments: str, stdin: int | IO[bytes] = subprocess.PIPE
     ) -> None:
         self._silence_s = limits.silence_s
         self._held = b""
@@ -131,7 +131,7 @@ class Git:
         except OSError as e:
             raise GitError("git is not installed" if isinstance(e, FileNotFoundError) else "git cannot be run") from e
 
-    def __enter__(self) -> Git:
+    def __enter__(self) -> GitProcess:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
@@ -146,7 +146,7 @@ class Git:
             self._process.stdin.write(data)
             self._process.stdin.flush()
         except OSError as e:
-            raise EndedError("git gave up") from e
+            raise GitEndedError("git gave up") from e
 
     def end_input(self) -> None:
         """Say that nothing more will be written."""
@@ -170,7 +170,7 @@ class Git:
         assert self._process.stdout is not None  # noqa: S101
         descriptor = self._process.stdout.fileno()
         if os.name == "posix" and not select.select([descriptor], [], [], self._silence_s)[0]:
-            raise SilentError(f"git said nothing for {self._silence_s:.0f} s")
+            raise GitSilentError(f"git said nothing for {self._silence_s:.0f} s")
         return os.read(descriptor, 1 << 18)
 
     def line(self) -> bytes:

@@ -41,7 +41,7 @@ _FOLDERS = (
 _CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron", "/var/cron/tabs")
 
 
-def is_home(path: str, names: Collection[str]) -> bool:
+def is_hermes_home(path: str, names: Collection[str]) -> bool:
     """Whether a folder with these entries is a Hermes home (its root, or a Hermes profile looked at by itself)."""
     own, typical = len(_OWN.intersection(names)), len(_TYPICAL.intersection(names))
     if not own:
@@ -61,7 +61,7 @@ def _configures_hermes(path: Path) -> bool:
     return False
 
 
-def companions(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, managed: str = MANAGED_DIR) -> Iterator[Path]:
+def companion_paths(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, managed: str = MANAGED_DIR) -> Iterator[Path]:
     """Files and folders outside of a Hermes home where its owner may have left a key, as far as they exist.
 
     Hermes' managed scope is one of them: it belongs to every home of the machine.

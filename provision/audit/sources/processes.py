@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.containers.blob import Blob, Kind, Spot, Unreadable
-from provision.containers.open_file import said
-from provision.formats.key_paths import shown_name
+from provision.containers.blob import Blob, ContentKind, MatchPosition, Unreadable
+from provision.containers.open_file import os_error_text
+from provision.formats.key_paths import printable_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +21,13 @@ _MOST_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class FoundProcess:
     """A running process of this user's."""
 
     pid: int
 
 
-def processes(proc: Path = Path("/proc")) -> Iterator[Process | Unreadable]:
+def list_processes(proc: Path = Path("/proc")) -> Iterator[FoundProcess | Unreadable]:
     """The processes that run as whoever asks, but for this one."""
     try:
         entries = sorted((entry for entry in proc.iterdir() if entry.name.isdecimal()), key=lambda e: int(e.name))
@@ -41,7 +41,7 @@ def processes(proc: Path = Path("/proc")) -> Iterator[Process | Unreadable]:
         except OSError:
             continue  # it ended
         if own:
-            yield Process(int(entry.name))
+            yield FoundProcess(int(entry.name))
 
 
 def read_process(pid: int, proc: Path = Path("/proc")) -> Iterator[Blob | Unreadable]:
@@ -55,17 +55,17 @@ def read_process(pid: int, proc: Path = Path("/proc")) -> Iterator[Blob | Unread
         except (FileNotFoundError, ProcessLookupError):
             return
         except OSError as e:
-            yield Unreadable(path, said(e), f"pid {pid}")
+            yield Unreadable(path, os_error_text(e), f"pid {pid}")
             continue
         if len(data) == _MOST_BYTES:
             yield Unreadable(path, f"its {kind} go on beyond {_MOST_BYTES >> 20} MiB", f"pid {pid}")
         parts = data.split(b"\0")
         text = b"\n".join(part.replace(b"\n", b" ") for part in parts)
         if name == "environ":
-            yield Blob(path, text, None, Kind.PROCESS, _Variables(pid, parts).locate)
+            yield Blob(path, text, None, ContentKind.PROCESS, _Variables(pid, parts).locate)
         else:
             text = b" ".join(part.replace(b"\n", b" ") for part in parts)
-            yield Blob(path, text, None, Kind.PROCESS, lambda _: Spot(f"pid {pid}:command line"))
+            yield Blob(path, text, None, ContentKind.PROCESS, lambda _: MatchPosition(f"pid {pid}:command line"))
 
 
 class _Variables:
@@ -75,9 +75,9 @@ class _Variables:
         self._starts: list[int] = []
         at = 0
         for part in parts:
-            self._names.append(shown_name(part.partition(b"=")[0].decode("utf-8", "replace")))
+            self._names.append(printable_name(part.partition(b"=")[0].decode("utf-8", "replace")))
             self._starts.append(at)
             at += len(part) + 1
 
-    def locate(self, match: Match) -> Spot:
-        return Spot(f"pid {self._pid}:{self._names[bisect_right(self._starts, match.start) - 1]}")
+    def locate(self, match: Match) -> MatchPosition:
+        return MatchPosition(f"pid {self._pid}:{self._names[bisect_right(self._starts, match.start) - 1]}")

@@ -16,9 +16,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.audit.sources.hermes_home import is_home
+from provision.audit.sources.hermes_home import is_hermes_home
 from provision.containers.blob import Unreadable
-from provision.containers.open_file import kind_of, read_small, said
+from provision.containers.open_file import os_error_text, read_beginning, special_file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ _PSEUDO = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FoundFile:
     """A regular file of `size` bytes when it was met; `named` when the caller named it, so that a link is followed."""
 
     path: str
@@ -48,20 +48,20 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class FoundRepository:
     """A folder that git would take for a repository's own (`.git`, or a bare one)."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class FoundHome:
     """A Hermes home; the Hermes profiles, snapshots and backups inside it are not homes of their own."""
 
     path: str
 
 
-Met = File | Repository | Home | Unreadable
+WalkItem = FoundFile | FoundRepository | FoundHome | Unreadable
 
 
 class _Role(StrEnum):
@@ -84,7 +84,7 @@ class _Folder:
     role: _Role = _Role.PLAIN
 
 
-def walk(roots: Iterable[str | Path]) -> Iterator[Met]:
+def walk(roots: Iterable[str | Path]) -> Iterator[WalkItem]:
     """All files below `roots` (files and folders), with what stands in the way of reading some.
 
     A root inside another is gone through once. Roots themselves may be links; everything below is taken as it is.
@@ -98,12 +98,12 @@ def _outermost(roots: list[str]) -> list[str]:
     real = {root: os.path.realpath(root) for root in roots}
     kept: dict[str, str] = {}
     for root in sorted(roots, key=lambda r: (len(real[r]), roots.index(r))):
-        if not os.path.lexists(root) or not any(inside(real[root], other) for other in kept):
+        if not os.path.lexists(root) or not any(is_inside(real[root], other) for other in kept):
             kept[real[root]] = root
     return sorted(kept.values(), key=roots.index)
 
 
-def inside(path: str, folder: str) -> bool:
+def is_inside(path: str, folder: str) -> bool:
     """Whether a real path is a folder or lies below it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
@@ -114,22 +114,24 @@ class _Walker:
         self._real = [os.path.realpath(root) for root in roots]
         self._file_systems = _mounted()
 
-    def root(self, root: str) -> Iterator[Met]:
+    def root(self, root: str) -> Iterator[WalkItem]:
         try:
             status = os.stat(root)  # noqa: PTH116  names may be no valid text
         except OSError as e:
             broken = isinstance(e, FileNotFoundError) and os.path.islink(root)  # noqa: PTH114
-            yield Unreadable(root, "a broken symbolic link" if broken else said(e))
+            yield Unreadable(root, "a broken symbolic link" if broken else os_error_text(e))
             return
         if stat.S_ISREG(status.st_mode):
-            yield File(root, status.st_size, named=True)
+            yield FoundFile(root, status.st_size, named=True)
         elif stat.S_ISDIR(status.st_mode):
             yield from self._tree(_Folder(root, (status.st_dev, status.st_ino), None, 0, in_home=False))
         else:
-            yield Unreadable(root, f"{kind_of(status.st_mode)}: it is not read; pipe a stream into `-` instead")
+            yield Unreadable(
+                root, f"{special_file_kind(status.st_mode)}: it is not read; pipe a stream into `-` instead"
+            )
 
-    def _tree(self, top: _Folder) -> Iterator[Met]:
-        pending: list[Iterator[Met | _Folder]] = [self._folder(top)]
+    def _tree(self, top: _Folder) -> Iterator[WalkItem]:
+        pending: list[Iterator[WalkItem | _Folder]] = [self._folder(top)]
         while pending:
             met = next(pending[-1], None)
             if met is None:
@@ -139,7 +141,7 @@ class _Walker:
             else:
                 yield met
 
-    def _folder(self, folder: _Folder) -> Iterator[Met | _Folder]:
+    def _folder(self, folder: _Folder) -> Iterator[WalkItem | _Folder]:
         slices = _slices(folder.path)
         try:
             first = next(slices, [])
@@ -149,36 +151,36 @@ class _Walker:
                 for entry in entries:
                     yield from self._entry(entry, folder)
         except OSError as e:
-            yield Unreadable(folder.path, said(e))
+            yield Unreadable(folder.path, os_error_text(e))
 
-    def _what_it_is(self, folder: _Folder, names: set[str]) -> Iterator[Met]:
-        if not folder.in_home and is_home(folder.path, names):
-            yield Home(folder.path)
-        if is_repository(names):
-            yield Repository(folder.path)
+    def _what_it_is(self, folder: _Folder, names: set[str]) -> Iterator[WalkItem]:
+        if not folder.in_home and is_hermes_home(folder.path, names):
+            yield FoundHome(folder.path)
+        if is_git_repository(names):
+            yield FoundRepository(folder.path)
 
     def _with_role(self, folder: _Folder, names: set[str]) -> _Folder:
-        in_home = folder.in_home or is_home(folder.path, names)
-        role = _Role.REPOSITORY if is_repository(names) else folder.role
+        in_home = folder.in_home or is_hermes_home(folder.path, names)
+        role = _Role.REPOSITORY if is_git_repository(names) else folder.role
         return replace(folder, in_home=in_home, role=role)
 
-    def _entry(self, entry: os.DirEntry[str], folder: _Folder) -> Iterator[Met | _Folder]:
+    def _entry(self, entry: os.DirEntry[str], folder: _Folder) -> Iterator[WalkItem | _Folder]:
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError as e:
-            yield Unreadable(entry.path, said(e))
+            yield Unreadable(entry.path, os_error_text(e))
             return
         if stat.S_ISDIR(status.st_mode):
             yield self._below(entry, status, folder)
         elif stat.S_ISREG(status.st_mode):
             if not _left_to_git(entry, folder.role):
-                yield File(entry.path, status.st_size)
+                yield FoundFile(entry.path, status.st_size)
             if entry.name == ".git":
                 yield from self._elsewhere(entry.path)
         elif stat.S_ISLNK(status.st_mode):
             yield from self._link(entry.path)
         else:
-            yield Unreadable(entry.path, f"{kind_of(status.st_mode)}: it holds nothing", failed=False)
+            yield Unreadable(entry.path, f"{special_file_kind(status.st_mode)}: it holds nothing", failed=False)
 
     def _below(self, entry: os.DirEntry[str], status: os.stat_result, folder: _Folder) -> _Folder | Unreadable:
         identity = (status.st_dev, status.st_ino)
@@ -196,20 +198,20 @@ class _Walker:
 
     def _elsewhere(self, path: str) -> Iterator[Unreadable]:
         """A work tree or submodule says in a file where its repository is."""
-        said_there = read_small(path).partition(b"gitdir:")[2].strip()
+        said_there = read_beginning(path).partition(b"gitdir:")[2].strip()
         target = os.path.realpath(os.path.join(os.path.dirname(path), os.fsdecode(said_there)))  # noqa: PTH118, PTH120
-        if said_there and not any(inside(target, root) for root in self._real):
+        if said_there and not any(is_inside(target, root) for root in self._real):
             yield Unreadable(path, "its history lies outside of what is audited: audit that repository too")
 
     def _link(self, path: str) -> Iterator[Unreadable]:
         target = os.path.realpath(path)
         if not os.path.exists(path):  # noqa: PTH110  names may be no valid text
             yield Unreadable(path, "a broken symbolic link", failed=False)
-        elif not any(inside(target, root) for root in self._real):
+        elif not any(is_inside(target, root) for root in self._real):
             yield Unreadable(path, f"a symbolic link to {target}, which lies outside: not followed", failed=False)
 
 
-def is_repository(names: set[str]) -> bool:
+def is_git_repository(names: set[str]) -> bool:
     """Whether git would take a folder with these entries for a repository."""
     return {"HEAD", "objects"} <= names and bool({"refs", "packed-refs", "reftable"} & names)
 

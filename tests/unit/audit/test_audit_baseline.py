@@ -6,54 +6,54 @@ from datetime import date
 
 import pytest
 
-from provision.audit.allow import allowed
-from provision.audit.baseline import Entry, apply, update
-from provision.audit.finding import Finding, Place, finding_id
-from provision.audit.result import by_weight
-from provision.detect.match import Confidence, Severity
+from provision.audit.allow_comment import is_allowed
+from provision.audit.baseline import BaselineEntry, apply_baseline, update_baseline
+from provision.audit.finding import Finding, Location, finding_id
+from provision.audit.result import severity_order
+from provision.detect.match import Confidence, FindingSeverity
 
 TODAY = date(2026, 6, 1)
 
 
-def finding(path: str, severity: Severity = Severity.HIGH) -> Finding:
-    place = Place(path, 1, 1)
+def finding(path: str, severity: FindingSeverity = FindingSeverity.HIGH) -> Finding:
+    place = Location(path, 1, 1)
     return Finding(
         finding_id("r", place, None), "r", severity, Confidence.HIGH, place, None, None, None, "****", "m", "c"
     )
 
 
 def test_ids_depend_on_rule_place_key_and_order_but_not_on_lines() -> None:
-    base = finding_id("rule", Place("a", 1, 2, "w"), "fp")
-    assert base == finding_id("rule", Place("a", 9, 9, "w"), "fp")
+    base = finding_id("rule", Location("a", 1, 2, "w"), "fp")
+    assert base == finding_id("rule", Location("a", 9, 9, "w"), "fp")
     assert base == "pf_" + base[3:].lower()
     others = {
-        finding_id("other", Place("a", 1, 2, "w"), "fp"),
-        finding_id("rule", Place("b", 1, 2, "w"), "fp"),
-        finding_id("rule", Place("a", 1, 2, None), "fp"),
-        finding_id("rule", Place("a", 1, 2, "w"), "fp2"),
-        finding_id("rule", Place("a", 1, 2, "w"), "fp", 1),
+        finding_id("other", Location("a", 1, 2, "w"), "fp"),
+        finding_id("rule", Location("b", 1, 2, "w"), "fp"),
+        finding_id("rule", Location("a", 1, 2, None), "fp"),
+        finding_id("rule", Location("a", 1, 2, "w"), "fp2"),
+        finding_id("rule", Location("a", 1, 2, "w"), "fp", 1),
     }
     assert len(others | {base}) == 6
-    assert finding_id("r", Place("a\\b"), None) == finding_id("r", Place("a/b"), None)
+    assert finding_id("r", Location("a\\b"), None) == finding_id("r", Location("a/b"), None)
 
 
 def test_an_entry_excuses_until_its_day() -> None:
     a, b = finding("a"), finding("b")
-    first = update((), [a], TODAY, "ours", date(2026, 6, 30))
+    first = update_baseline((), [a], TODAY, "ours", date(2026, 6, 30))
     assert (first.added, first.dropped) == (1, 0)
-    divided = apply(first.entries, [a, b], TODAY)
-    assert (divided.new, [e.finding for e in divided.excused], divided.lapsed) == ((b,), [a], ())
-    late = apply(first.entries, [a, b], date(2026, 7, 1))
+    divided = apply_baseline(first.entries, [a, b], TODAY)
+    assert (divided.new, [e.finding for e in divided.ignored], divided.lapsed) == ((b,), [a], ())
+    late = apply_baseline(first.entries, [a, b], date(2026, 7, 1))
     assert late.new == (a, b)
     assert late.lapsed == first.entries
 
 
 def test_an_update_keeps_reasons_drops_what_is_gone_and_renews_what_has_lapsed() -> None:
     a, b = finding("a"), finding("b")
-    old = Entry(id=a.id, rule="r", path="a", reason="old", added=date(2026, 1, 1))
-    lapsed = Entry(id=b.id, rule="r", path="b", reason="soon", added=date(2026, 1, 1), until=date(2026, 2, 1))
-    gone = Entry(id=finding("c").id, rule="r", path="c", reason="x", added=date(2026, 1, 1))
-    done = update([old, lapsed, gone], [a, b], TODAY, "new", None)
+    old = BaselineEntry(id=a.id, rule="r", path="a", reason="old", added=date(2026, 1, 1))
+    lapsed = BaselineEntry(id=b.id, rule="r", path="b", reason="soon", added=date(2026, 1, 1), until=date(2026, 2, 1))
+    gone = BaselineEntry(id=finding("c").id, rule="r", path="c", reason="x", added=date(2026, 1, 1))
+    done = update_baseline([old, lapsed, gone], [a, b], TODAY, "new", None)
     assert {e.path: (e.reason, e.added) for e in done.entries} == {"a": ("old", date(2026, 1, 1)), "b": ("new", TODAY)}
     assert (done.added, done.dropped) == (1, 1)
 
@@ -70,11 +70,12 @@ def test_an_update_keeps_reasons_drops_what_is_gone_and_renews_what_has_lapsed()
     ],
 )
 def test_allow_comments(line: str, rule: str, quiet: bool) -> None:
-    assert allowed(line, rule) is quiet
+    assert is_allowed(line, rule) is quiet
 
 
 def test_the_worst_comes_first() -> None:
     found = sorted(
-        [finding("b"), finding("a", Severity.LOW), finding("z", Severity.CRITICAL), finding("a")], key=by_weight
+        [finding("b"), finding("a", FindingSeverity.LOW), finding("z", FindingSeverity.CRITICAL), finding("a")],
+        key=severity_order,
     )
     assert [f.place.path for f in found] == ["z", "a", "b", "a"]

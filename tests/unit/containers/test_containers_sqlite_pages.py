@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from provision.containers.sqlite_rows import in_memory
+from provision.containers.sqlite_reader import open_in_memory
 
 
 def test_frames_of_before_the_log_began_anew_do_not_count(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_frames_of_before_the_log_began_anew_do_not_count(tmp_path: Path) -> Non
     base.execute("PRAGMA wal_checkpoint(RESTART)")
     base.execute("UPDATE t SET v = 'new' WHERE n = 399")  # overwrites the first frames only
     log = path.with_name("state.db-wal")
-    copied = in_memory(path.read_bytes(), log.read_bytes(), 1 << 24)
+    copied = open_in_memory(path.read_bytes(), log.read_bytes(), 1 << 24)
     assert log.stat().st_size > 20 * 4096, "frames of before are still there"
     query = "SELECT n, v FROM t ORDER BY n"
     assert copied.execute(query).fetchall() == base.execute(query).fetchall()

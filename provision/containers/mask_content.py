@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 from typing import IO, TYPE_CHECKING, cast
 
-from provision.containers.sqlite_mask import DatabaseError, mask_database_image
+from provision.containers.mask_sqlite import DatabaseError, mask_database_image
 from provision.detect.match import Confidence
 from provision.errors import ProvisionError
 
@@ -44,12 +44,12 @@ class MaskError(ProvisionError):
     """Something cannot be masked safely; it was left as it is."""
 
 
-def counts(match: Match) -> bool:
+def is_maskable(match: Match) -> bool:
     """Whether a match is sure enough to be masked."""
     return match.confidence is not Confidence.LOW
 
 
-def mask_text(data: bytes, detector: Detector, wanted: Callable[[Match], bool] = counts) -> bytes:
+def mask_text(data: bytes, detector: Detector, wanted: Callable[[Match], bool] = is_maskable) -> bytes:
     """`data` with every wanted secret masked, in whatever form it stands there."""
     out, at = [], 0
     for match in detector.scan(data):
@@ -72,7 +72,7 @@ def _mask_like(found: bytes, match: Match) -> bytes:
     return MASK.decode().encode("utf-16-be" if found[:1] == b"\0" else "utf-16-le")
 
 
-def mask_any(name: str, data: bytes, detector: Detector, depth: int = 0) -> bytes:
+def mask_content(name: str, data: bytes, detector: Detector, depth: int = 0) -> bytes:
     """`data`, whatever it is: database, archive, compressed or text, with every secret masked. Raises MaskError."""
     if len(data) > LARGEST_BYTES:
         raise MaskError(f"{name} is larger than what is masked ({LARGEST_BYTES >> 20} MB)", hint="remove it by hand")
@@ -86,7 +86,7 @@ def mask_any(name: str, data: bytes, detector: Detector, depth: int = 0) -> byte
         for magic, opened, compress in _COMPRESSIONS:
             if data.startswith(magic):
                 inside = _bounded(name, opened(io.BytesIO(data)))
-                masked = mask_any(name, inside, detector, depth + 1)
+                masked = mask_content(name, inside, detector, depth + 1)
                 return data if masked == inside else compress(masked)
         if data[257:262] == b"ustar":
             return _tar(data, detector, depth)
@@ -114,7 +114,7 @@ def _zip(data: bytes, detector: Detector, depth: int) -> bytes:
         new.comment = old.comment
         for info in old.infolist():
             content = b"" if info.is_dir() else old.read(info)
-            masked = mask_any(info.filename, content, detector, depth + 1)
+            masked = mask_content(info.filename, content, detector, depth + 1)
             changed = changed or masked != content
             new.writestr(info, masked, compress_type=info.compress_type)
     return out.getvalue() if changed else data
@@ -130,7 +130,7 @@ def _tar(data: bytes, detector: Detector, depth: int) -> bytes:
                 new.addfile(info)
                 continue
             content = file.read()
-            masked = mask_any(info.name, content, detector, depth + 1)
+            masked = mask_content(info.name, content, detector, depth + 1)
             changed = changed or masked != content
             info.size = len(masked)
             new.addfile(info, io.BytesIO(masked))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers, readers
-from provision.containers.blob import Kind
+from provision.containers.blob import ContentKind
 from provision.detect.shapes import aisa_shaped
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import v0_19 as facts
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from provision.bundle.manifest import Manifest
 
 
-class Setting(Enum):
+class LocationKind(Enum):
     """Kinds of places, with the words that a message ends in."""
 
     ENV = "in .env"
@@ -48,7 +48,16 @@ class Setting(Enum):
     FILE = "in a file"
 
 
-COPIES = frozenset({Setting.LOG, Setting.SESSION, Setting.CHAT, Setting.DATABASE, Setting.BACKUP, Setting.HISTORY})
+COPIES = frozenset(
+    {
+        LocationKind.LOG,
+        LocationKind.SESSION,
+        LocationKind.CHAT,
+        LocationKind.DATABASE,
+        LocationKind.BACKUP,
+        LocationKind.HISTORY,
+    }
+)
 """Places that nothing reads back: a key there can be masked and nobody will miss it."""
 _HISTORIES = frozenset({
     ".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".ksh_history", ".histfile", ".python_history",
@@ -71,7 +80,7 @@ _LIVE = (facts.JOBS_NAME, "cron/", "webhook", "pairing/", "platforms/")
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class AuditedHome:
     """One Hermes home (or Hermes profile) that was met, and what is installed there."""
 
     path: Path
@@ -84,28 +93,32 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class MachineLayout:
     """What is known of a machine besides its secrets. `config` is the folder of provision's own keys."""
 
-    homes: tuple[Home, ...] = ()
+    homes: tuple[AuditedHome, ...] = ()
     config: Path | None = None
     managed: Path = Path(facts.MANAGED_DIR)
 
-    def home_of(self, path: str) -> tuple[Home, str] | None:
+    def home_of(self, path: str) -> tuple[AuditedHome, str] | None:
         """The innermost home that holds an absolute path, and the path inside it."""
         found = [(home, rel) for home in self.homes if (rel := home.inside(path)) is not None]
         return min(found, key=lambda pair: len(pair[1]), default=None)
 
 
-def surroundings(homes: Iterable[Home], config: Path | None) -> Surroundings:
+def machine_layout(homes: Iterable[AuditedHome], config: Path | None) -> MachineLayout:
     """Surroundings of these homes, each once."""
-    return Surroundings(tuple({home.path: home for home in homes}.values()), config)
+    return MachineLayout(tuple({home.path: home for home in homes}.values()), config)
 
 
-_BY_KIND = {Kind.GIT: Setting.GIT, Kind.PROCESS: Setting.PROCESS, Kind.STREAM: Setting.STREAM}
+_BY_KIND = {
+    ContentKind.GIT: LocationKind.GIT,
+    ContentKind.PROCESS: LocationKind.PROCESS,
+    ContentKind.STREAM: LocationKind.STREAM,
+}
 
 
-def setting(raw: RawFinding, around: Surroundings) -> Setting:
+def location_kind(raw: RawFinding, around: MachineLayout) -> LocationKind:
     """What kind of place a finding lies in."""
     if raw.kind in _BY_KIND:
         return _BY_KIND[raw.kind]
@@ -115,64 +128,64 @@ def setting(raw: RawFinding, around: Surroundings) -> Setting:
         return _in_home(at_home[1], raw.kind)
     name = path.rpartition(os.sep)[2]
     if name in _HISTORIES:
-        return Setting.HISTORY
+        return LocationKind.HISTORY
     posix = path.replace(os.sep, "/")
     ours = around.config is not None and path.startswith(str(around.config) + os.sep) and name in _KEY_FILES
     if ours or ("/.ssh/" in posix and not name.endswith(".pub")):
-        return Setting.IDENTITY
+        return LocationKind.IDENTITY
     if path == str(around.managed / facts.ENV_NAME):
-        return Setting.ENV
+        return LocationKind.ENV
     if any(f"/{part}" in posix for part in _PROGRAMS):
-        return Setting.PROGRAM
+        return LocationKind.PROGRAM
     if any(part in posix for part in _SERVICES):
-        return Setting.SERVICE
+        return LocationKind.SERVICE
     return _by_name(name, posix, raw.kind)
 
 
-def _by_name(name: str, posix: str, kind: Kind) -> Setting:
-    if kind is Kind.SQLITE:
-        return Setting.DATABASE
-    if kind is Kind.ARCHIVE or name.endswith((".bak", ".old", ".orig", "~")):
-        return Setting.BACKUP
-    return Setting.LOG if name.endswith(".log") or "/log/" in posix or "/logs/" in posix else Setting.FILE
+def _by_name(name: str, posix: str, kind: ContentKind) -> LocationKind:
+    if kind is ContentKind.SQLITE:
+        return LocationKind.DATABASE
+    if kind is ContentKind.ARCHIVE or name.endswith((".bak", ".old", ".orig", "~")):
+        return LocationKind.BACKUP
+    return LocationKind.LOG if name.endswith(".log") or "/log/" in posix or "/logs/" in posix else LocationKind.FILE
 
 
-def _in_home(inside: str, kind: Kind) -> Setting:
+def _in_home(inside: str, kind: ContentKind) -> LocationKind:
     name = inside.rpartition("/")[2]
     if inside in (facts.ENV_NAME, facts.ONEPASSWORD_ENV_NAME):
-        return Setting.ENV
+        return LocationKind.ENV
     if inside == facts.CONFIG_NAME:
-        return Setting.CONFIG
+        return LocationKind.CONFIG
     if inside == facts.AUTH_NAME:
-        return Setting.POOL
+        return LocationKind.POOL
     if inside.startswith("cache/") and name.endswith(".json"):
-        return Setting.CACHE
+        return LocationKind.CACHE
     if inside.startswith(_LIVE):
-        return Setting.JOBS
+        return LocationKind.JOBS
     if (
-        kind is Kind.ARCHIVE
+        kind is ContentKind.ARCHIVE
         or ".bak" in name
         or inside.startswith(("state-snapshots/", "backups/"))
         or "backup" in name
     ):
-        return Setting.BACKUP
-    if kind is Kind.SQLITE:
-        return Setting.DATABASE
+        return LocationKind.BACKUP
+    if kind is ContentKind.SQLITE:
+        return LocationKind.DATABASE
     if inside.startswith("logs/") or name.endswith(".log"):
-        return Setting.LOG
+        return LocationKind.LOG
     if inside.startswith("sessions/"):
-        return Setting.SESSION
-    return Setting.CHAT if name == ".hermes_history" else Setting.FILE
+        return LocationKind.SESSION
+    return LocationKind.CHAT if name == ".hermes_history" else LocationKind.FILE
 
 
-def in_place(raw: RawFinding, where: Setting, around: Surroundings) -> bool:
+def is_in_place(raw: RawFinding, where: LocationKind, around: MachineLayout) -> bool:
     """Whether a secret lies where it is meant to be, readable by nobody else, in force, and whose it should be."""
     known = raw.match.known
-    if where not in (Setting.ENV, Setting.POOL, Setting.CACHE, Setting.IDENTITY, Setting.JOBS):
+    if where not in (LocationKind.ENV, LocationKind.POOL, LocationKind.CACHE, LocationKind.IDENTITY, LocationKind.JOBS):
         return False
     if readers(Path(raw.place.path)) is not Readers.OWNER or (known and known.stage not in ("current", "pending")):
         return False
-    if where is not Setting.ENV:
+    if where is not LocationKind.ENV:
         return known is None and not aisa_shaped(raw.match.secret.reveal())
     at_home = around.home_of(os.path.abspath(raw.place.path))  # noqa: PTH100  as above
     manifest = at_home[0].manifest if at_home else None

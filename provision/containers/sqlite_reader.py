@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from provision.containers.blob import Blob, Kind, Limits, Spot, Unreadable
-from provision.containers.sqlite_pages import FREED, Pages, with_wal
-from provision.formats.key_paths import shown_name
+from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
+from provision.containers.sqlite_pages import FREED, SqlitePages, apply_wal
+from provision.formats.key_paths import printable_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,10 +30,10 @@ _BETWEEN = b"\n\0\n\0\n"
 _STEPS = 100_000
 
 
-class Database:
+class SqliteDatabase:
     """One SQLite file, on disk or out of an archive. `chunks` gives its raw bytes, each time it is called."""
 
-    def __init__(self, path: str, where: str | None, limits: Limits) -> None:
+    def __init__(self, path: str, where: str | None, limits: ReadLimits) -> None:
         self._path = path
         self._where = where
         self._limits = limits
@@ -53,7 +53,7 @@ class Database:
         except (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, ValueError) as e:
             yield self._unreadable(f"its rows cannot be read: {_said(e)}")
         try:
-            pages = Pages(read_at, size)
+            pages = SqlitePages(read_at, size)
         except ValueError as e:
             yield self._unreadable(f"damaged: {e}")
             yield self._blob(chunks(), None)
@@ -65,17 +65,17 @@ class Database:
     def _unreadable(self, reason: str) -> Unreadable:
         return Unreadable(self._path, reason, self._where)
 
-    def _blob(self, data: bytes | Iterable[bytes], locate: Callable[[Match], Spot | None] | None) -> Blob:
-        return Blob(self._path, data, self._where, Kind.SQLITE, locate)
+    def _blob(self, data: bytes | Iterable[bytes], locate: Callable[[Match], MatchPosition | None] | None) -> Blob:
+        return Blob(self._path, data, self._where, ContentKind.SQLITE, locate)
 
-    def _beside_rows(self, pages: Pages, match: Match) -> Spot | None:
+    def _beside_rows(self, pages: SqlitePages, match: Match) -> MatchPosition | None:
         page, unused = pages.state(match.start)
         if unused:
-            return Spot(f"page {page}, {unused}")
+            return MatchPosition(f"page {page}, {unused}")
         value = match.secret.reveal()
         if any(value in live.reveal() or live.reveal() in value for live in self._live):
             return None
-        return Spot(f"page {page}")
+        return MatchPosition(f"page {page}")
 
     def _rows(self, connection: sqlite3.Connection, size: int) -> Iterator[Blob | Unreadable]:
         _harden(connection, self._limits, size)
@@ -90,16 +90,16 @@ class Database:
                 yield from self._query(connection, name, f"SELECT rowid, * FROM {quoted}", size)  # noqa: S608  quoted above
             except sqlite3.OperationalError as e:
                 if "rowid" not in str(e):
-                    yield self._unreadable(f"the table {shown_name(name)} cannot be read to its end: {_said(e)}")
+                    yield self._unreadable(f"the table {printable_name(name)} cannot be read to its end: {_said(e)}")
                     continue
                 yield from self._query(connection, name, f"SELECT NULL, * FROM {quoted}", size)  # noqa: S608
             except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
-                yield self._unreadable(f"the table {shown_name(name)} cannot be read to its end: {_said(e)}")
+                yield self._unreadable(f"the table {printable_name(name)} cannot be read to its end: {_said(e)}")
 
     def _query(self, connection: sqlite3.Connection, table: str, query: str, size: int) -> Iterator[Blob | Unreadable]:
         cursor = connection.execute(query)
         columns = [description[0] for description in cursor.description][1:]
-        batch = _Batch(shown_name(table), columns, self._live)
+        batch = _Batch(printable_name(table), columns, self._live)
         total = 0
         error: Exception | None = None
         try:
@@ -107,9 +107,11 @@ class Database:
                 total += batch.add(rowid if isinstance(rowid, int) else rows, cells)
                 if batch.size >= _BATCH_BYTES:
                     yield self._blob(batch.data(), batch.locate)
-                    batch = _Batch(shown_name(table), columns, self._live)
+                    batch = _Batch(printable_name(table), columns, self._live)
                 if rows > size or total > 4 * size + _BATCH_BYTES:
-                    yield self._unreadable(f"the table {shown_name(table)} gives more than the file can hold: damaged")
+                    yield self._unreadable(
+                        f"the table {printable_name(table)} gives more than the file can hold: damaged"
+                    )
                     break
         except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
             error = e
@@ -145,17 +147,17 @@ class _Batch:
     def data(self) -> bytes:
         return _BETWEEN.join(self._parts)
 
-    def locate(self, match: Match) -> Spot:
+    def locate(self, match: Match) -> MatchPosition:
         row, column = self._cells[bisect_right(self._starts, match.start) - 1]
         self._live.add(match.secret)
-        return Spot(f"{self._table}:row {row}, {shown_name(self._columns[column])}")
+        return MatchPosition(f"{self._table}:row {row}, {printable_name(self._columns[column])}")
 
 
-def _across(page: int, joint: int, match: Match) -> Spot | None:
-    return Spot(f"page {page}, {FREED}") if match.start < joint < match.end else None
+def _across(page: int, joint: int, match: Match) -> MatchPosition | None:
+    return MatchPosition(f"page {page}, {FREED}") if match.start < joint < match.end else None
 
 
-def _harden(connection: sqlite3.Connection, limits: Limits, size: int) -> None:
+def _harden(connection: sqlite3.Connection, limits: ReadLimits, size: int) -> None:
     """No code of the database's own runs, no row is larger than memory allows, and no query goes on for ever."""
     connection.text_factory = bytes
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.memory_bytes)
@@ -165,16 +167,16 @@ def _harden(connection: sqlite3.Connection, limits: Limits, size: int) -> None:
     connection.set_progress_handler(lambda: next(left, None) is None, _STEPS)
 
 
-def in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sqlite3.Connection:
+def open_in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sqlite3.Connection:
     """A connection to a copy of the database in memory, with its write-ahead log applied."""
     if wal or image[18:20] != b"\1\1":
-        image = with_wal(image if isinstance(image, bytearray) else bytearray(image), wal, most_bytes)
+        image = apply_wal(image if isinstance(image, bytearray) else bytearray(image), wal, most_bytes)
     connection = sqlite3.connect(":memory:")
     connection.deserialize(image)
     return connection
 
 
-def on_disk(path: str) -> sqlite3.Connection:
+def open_immutable(path: str) -> sqlite3.Connection:
     """A connection to a file that SQLite will not write beside; what only its write-ahead log holds is not seen."""
     return sqlite3.connect(f"file:{quote(path, errors='surrogateescape')}?mode=ro&immutable=1", uri=True)
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from provision.containers.streams import DamagedError, Stream
+from provision.containers.chunk_stream import ChunkStream, DamagedError
 
 
 def test_nothing_is_lost_or_given_twice_however_it_is_taken() -> None:
@@ -14,7 +14,7 @@ def test_nothing_is_lost_or_given_twice_however_it_is_taken() -> None:
     for _ in range(300):
         data = draw.randbytes(draw.randrange(60))
         cuts = sorted(draw.choices(range(len(data) + 1), k=5))
-        stream = Stream(data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a < b)
+        stream = ChunkStream(data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a < b)
         got = b""
         while len(got) < len(data):
             size = draw.randrange(1, 9)
@@ -35,7 +35,7 @@ def test_what_comes_before_a_failure_can_be_taken() -> None:
         yield b"abc"
         raise DamagedError("broken")
 
-    stream = Stream(failing())
+    stream = ChunkStream(failing())
     assert stream.take(2) == b"ab"
     assert stream.peek(5) == b"c"
     assert stream.take(5) == b"c"

@@ -14,6 +14,6 @@ import re
 _COMMENT = re.compile(r"provision:allow(?:=([A-Za-z0-9_.,-]+))?(?![A-Za-z0-9_])")
 
 
-def allowed(line: str, rule: str) -> bool:
+def is_allowed(line: str, rule: str) -> bool:
     """Whether what stands around a finding in its line holds a comment that allows `rule`."""
     return any(found[1] is None or rule in found[1].split(",") for found in _COMMENT.finditer(line))

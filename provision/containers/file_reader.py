@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from provision.containers.archives import unfold
-from provision.containers.blob import Blob, Kind, Limits, Spot, Unreadable
-from provision.containers.open_file import CannotReadError, Reading, opened, read_at
-from provision.containers.sqlite_rows import Database, in_memory, on_disk
-from provision.containers.streams import CLOSED, sniff
+from provision.containers.archive_reader import unpack_archive
+from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
+from provision.containers.container_format import UNSUPPORTED_FORMATS, container_format
+from provision.containers.open_file import CannotReadError, FileChunks, open_regular_file, read_at
+from provision.containers.sqlite_reader import SqliteDatabase, open_immutable, open_in_memory
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,12 +22,12 @@ _PACKED_SUFFIXES = (".zip", ".pyz", ".exe", ".jar", ".whl", ".run", ".sh", ".com
 _END_OF_ZIP = b"PK\5\6"
 
 
-def read_file(path: str, limits: Limits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
+def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
     """What the file at `path` holds. A blob's data must be gone through before the next blob is asked for."""
     try:
-        with opened(path, follow=follow) as (descriptor, status):
+        with open_regular_file(path, follow=follow) as (descriptor, status):
             cut: list[str] = []
-            reading = Reading(descriptor, status, limits, cut.append)
+            reading = FileChunks(descriptor, status, limits, cut.append)
             yield from _content(path, descriptor, reading, status.st_size, limits)
             yield from (Unreadable(path, reason) for reason in cut[:1])
     except CannotReadError as e:
@@ -36,26 +36,28 @@ def read_file(path: str, limits: Limits, *, follow: bool = False) -> Iterator[Bl
         yield Unreadable(path, (e.strerror or "cannot be read").lower())
 
 
-def _content(path: str, descriptor: int, reading: Reading, size: int, limits: Limits) -> Iterator[Blob | Unreadable]:
+def _content(
+    path: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
+) -> Iterator[Blob | Unreadable]:
     data = _at_once(descriptor, reading, size, limits)
     head = data or (read_at(descriptor, _HEAD_BYTES, 0) if size else b"")
-    kind = sniff(head[:_HEAD_BYTES])
+    kind = container_format(head[:_HEAD_BYTES])
     if kind == "sqlite":
         yield from _database(path, descriptor, reading, size, limits)
-    elif kind is None or kind in CLOSED:
+    elif kind is None or kind in UNSUPPORTED_FORMATS:
         yield _of_bytes(path, data) if data else _plain(path, reading, size, limits)
-        if kind in CLOSED:
+        if kind in UNSUPPORTED_FORMATS:
             yield Unreadable(path, f"{kind} archives cannot be opened here")
         elif path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
             with os.fdopen(os.dup(descriptor), "rb") as file:
-                yield from unfold(path, _name(path), b"PK\3\4", (), limits, size=size, file=file)
+                yield from unpack_archive(path, _name(path), b"PK\3\4", (), limits, size=size, file=file)
     else:
         with os.fdopen(os.dup(descriptor), "rb") as file:
             zipped = file if kind == "zip" else None
-            yield from unfold(path, _name(path), head[:_HEAD_BYTES], reading, limits, size=size, file=zipped)
+            yield from unpack_archive(path, _name(path), head[:_HEAD_BYTES], reading, limits, size=size, file=zipped)
 
 
-def _at_once(descriptor: int, reading: Reading, size: int, limits: Limits) -> bytes | None:
+def _at_once(descriptor: int, reading: FileChunks, size: int, limits: ReadLimits) -> bytes | None:
     """All of a file of moderate size by one call; None, and nothing is read, where that is not all there is to it."""
     if not 0 < size <= limits.whole_bytes or reading.sparse:
         return None
@@ -63,41 +65,43 @@ def _at_once(descriptor: int, reading: Reading, size: int, limits: Limits) -> by
     return data if len(data) == size else None
 
 
-def _plain(path: str, reading: Reading, size: int, limits: Limits) -> Blob:
+def _plain(path: str, reading: FileChunks, size: int, limits: ReadLimits) -> Blob:
     if reading.sparse:
-        return Blob(path, reading, None, Kind.BINARY, lambda match: _in_sparse(reading, match))
+        return Blob(path, reading, None, ContentKind.BINARY, lambda match: _in_sparse(reading, match))
     if size <= limits.whole_bytes:
         return _of_bytes(path, b"".join(reading))
-    return Blob(path, reading, None, Kind.STREAM)
+    return Blob(path, reading, None, ContentKind.STREAM)
 
 
 def _of_bytes(path: str, data: bytes) -> Blob:
-    return Blob(path, data, None, Kind.BINARY if b"\0" in data[:8192] else Kind.TEXT)
+    return Blob(path, data, None, ContentKind.BINARY if b"\0" in data[:8192] else ContentKind.TEXT)
 
 
-def _in_sparse(reading: Reading, match: Match) -> Spot:
-    return Spot(f"byte {reading.file_offset(match.start)}")
+def _in_sparse(reading: FileChunks, match: Match) -> MatchPosition:
+    return MatchPosition(f"byte {reading.file_offset(match.start)}")
 
 
-def _database(path: str, descriptor: int, reading: Reading, size: int, limits: Limits) -> Iterator[Blob | Unreadable]:
+def _database(
+    path: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
+) -> Iterator[Blob | Unreadable]:
     def connect() -> sqlite3.Connection:
         if size > limits.memory_bytes:
-            return on_disk(path)
+            return open_immutable(path)
         wal = _small_file(path + "-wal", limits)
-        return in_memory(read_at(descriptor, size, 0), wal, limits.memory_bytes)
+        return open_in_memory(read_at(descriptor, size, 0), wal, limits.memory_bytes)
 
     def chunks() -> Iterable[bytes]:
         return reading
 
-    yield from Database(path, None, limits).blobs(
+    yield from SqliteDatabase(path, None, limits).blobs(
         connect, chunks, lambda offset, length: read_at(descriptor, length, offset), size
     )
 
 
-def _small_file(path: str, limits: Limits) -> bytes:
+def _small_file(path: str, limits: ReadLimits) -> bytes:
     """A file's bytes; nothing when it is not there, cannot be read (it is met and reported by itself) or is too large."""
     try:
-        with opened(path) as (descriptor, status):
+        with open_regular_file(path) as (descriptor, status):
             return read_at(descriptor, status.st_size, 0) if status.st_size <= limits.memory_bytes else b""
     except (CannotReadError, OSError):
         return b""

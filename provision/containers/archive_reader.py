@@ -14,19 +14,12 @@ from dataclasses import dataclass
 from lzma import LZMAError
 from typing import IO, TYPE_CHECKING
 
-from provision.containers.blob import Blob, Kind, Limits, Unreadable
-from provision.containers.sqlite_rows import Database, in_memory
-from provision.containers.streams import (
-    CHUNK_BYTES,
-    CLOSED,
-    COMPRESSED,
-    DamagedError,
-    Quiet,
-    Stream,
-    inflated,
-    sniff,
-    tar_members,
-)
+from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
+from provision.containers.chunk_stream import CHUNK_BYTES, CheckedChunks, ChunkStream, DamagedError
+from provision.containers.container_format import COMPRESSED_FORMATS, UNSUPPORTED_FORMATS, container_format
+from provision.containers.decompress import decompress
+from provision.containers.sqlite_reader import SqliteDatabase, open_in_memory
+from provision.containers.tar_reader import read_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,12 +58,12 @@ class _Budget:
             raise _SpentError("it has more members than any real archive; the rest was not read")
 
 
-def unfold(
+def unpack_archive(
     path: str,
     name: str,
     head: bytes,
     chunks: Iterable[bytes],
-    limits: Limits,
+    limits: ReadLimits,
     *,
     size: int,
     file: IO[bytes] | None = None,
@@ -83,7 +76,7 @@ def unfold(
     most = max(limits.expanded_bytes, limits.expanded_ratio * size)
     work = _Unfolding(path, limits, _Budget(most, limits.members))
     try:
-        yield from work.container(name, sniff(head), Stream(chunks), 0, file)
+        yield from work.container(name, container_format(head), ChunkStream(chunks), 0, file)
     except _SpentError as e:
         yield Unreadable(path, str(e), work.at)
     except RecursionError:
@@ -91,7 +84,7 @@ def unfold(
 
 
 class _Unfolding:
-    def __init__(self, path: str, limits: Limits, budget: _Budget) -> None:
+    def __init__(self, path: str, limits: ReadLimits, budget: _Budget) -> None:
         self._path = path
         self._limits = limits
         self._budget = budget
@@ -100,7 +93,7 @@ class _Unfolding:
         """The member that is being read."""
 
     def container(
-        self, where: str, kind: str | None, stream: Stream, depth: int, file: IO[bytes] | None = None
+        self, where: str, kind: str | None, stream: ChunkStream, depth: int, file: IO[bytes] | None = None
     ) -> Iterator[Blob | Unreadable]:
         """Whatever `stream` holds: an archive of some kind, or plain content."""
         self.at = where
@@ -113,7 +106,7 @@ class _Unfolding:
             yield from self._plain(where, stream)
         elif depth >= self._limits.nesting:
             yield Unreadable(self._path, f"archives nested more than {self._limits.nesting} deep: not opened", where)
-        elif kind in CLOSED:
+        elif kind in UNSUPPORTED_FORMATS:
             yield Unreadable(self._path, f"{kind} archives cannot be opened here", where)
         elif kind == "zip":
             yield from self._zip(where, stream, depth, file)
@@ -122,43 +115,43 @@ class _Unfolding:
         else:
             yield from self._stream(where, kind, stream, depth)
 
-    def _stream(self, where: str, kind: str, stream: Stream, depth: int) -> Iterator[Blob | Unreadable]:
+    def _stream(self, where: str, kind: str, stream: ChunkStream, depth: int) -> Iterator[Blob | Unreadable]:
         try:
-            if kind in COMPRESSED:
-                inside = Stream(self._budget.spend(inflated(kind, stream.parts())))
-                inner = sniff(inside.peek(_HEAD_BYTES))
+            if kind in COMPRESSED_FORMATS:
+                inside = ChunkStream(self._budget.spend(decompress(kind, stream.parts())))
+                inner = container_format(inside.peek(_HEAD_BYTES))
                 name = where if inner == "tar" else f"{where}!{_SUFFIX.sub('', where.rpartition('!')[2])}"
                 yield from self.container(name, inner, inside, depth + 1)
             else:
-                for member in tar_members(stream):
+                for member in read_tar(stream):
                     self._budget.member()
-                    content = Stream(member.content)
+                    content = ChunkStream(member.content)
                     yield from self.container(
-                        f"{where}!{member.name}", sniff(content.peek(_HEAD_BYTES)), content, depth + 1
+                        f"{where}!{member.name}", container_format(content.peek(_HEAD_BYTES)), content, depth + 1
                     )
         except DamagedError as e:
             yield Unreadable(self._path, f"damaged: {e}; the rest was not read", where)
 
-    def _plain(self, where: str, stream: Stream) -> Iterator[Blob]:
+    def _plain(self, where: str, stream: ChunkStream) -> Iterator[Blob]:
         whole = stream.peek(self._limits.whole_bytes + 1)
         if len(whole) <= self._limits.whole_bytes:
             if whole:
-                yield Blob(self._path, whole, where, Kind.ARCHIVE)
+                yield Blob(self._path, whole, where, ContentKind.ARCHIVE)
             stream.check()
         else:
             yield from self._streamed(where, stream)
 
-    def _streamed(self, where: str, stream: Stream) -> Iterator[Blob]:
-        parts = Quiet(stream.parts())
-        yield Blob(self._path, parts, where, Kind.ARCHIVE)
+    def _streamed(self, where: str, stream: ChunkStream) -> Iterator[Blob]:
+        parts = CheckedChunks(stream.parts())
+        yield Blob(self._path, parts, where, ContentKind.ARCHIVE)
         parts.check()
 
-    def _held(self, stream: Stream) -> bytes | None:
+    def _held(self, stream: ChunkStream) -> bytes | None:
         """All of a stream, or None when that is more than may be held."""
         data = stream.peek(self._limits.memory_bytes + 1)
         return data if len(data) <= self._limits.memory_bytes else None
 
-    def _database(self, where: str, stream: Stream) -> Iterator[Blob | Unreadable]:
+    def _database(self, where: str, stream: ChunkStream) -> Iterator[Blob | Unreadable]:
         data = self._held(stream)
         if data is None:
             yield Unreadable(
@@ -166,15 +159,15 @@ class _Unfolding:
             )
             yield from self._streamed(where, stream)
             return
-        yield from Database(self._path, where, self._limits).blobs(
-            lambda: in_memory(data, b"", self._limits.memory_bytes),
+        yield from SqliteDatabase(self._path, where, self._limits).blobs(
+            lambda: open_in_memory(data, b"", self._limits.memory_bytes),
             lambda: [data],
             lambda offset, length: data[offset : offset + length],
             len(data),
         )
         stream.check()
 
-    def _zip(self, where: str, stream: Stream, depth: int, file: IO[bytes] | None) -> Iterator[Blob | Unreadable]:
+    def _zip(self, where: str, stream: ChunkStream, depth: int, file: IO[bytes] | None) -> Iterator[Blob | Unreadable]:
         if file is None:
             data = self._held(stream)
             if data is None:
@@ -187,7 +180,7 @@ class _Unfolding:
         except _BROKEN as e:
             yield Unreadable(self._path, f"damaged zip: {_reason(e)}; looked through as it is", where)
             file.seek(0)
-            yield from self._streamed(where, Stream(iter(lambda: file.read(CHUNK_BYTES), b"")))
+            yield from self._streamed(where, ChunkStream(iter(lambda: file.read(CHUNK_BYTES), b"")))
             return
         with archive:
             for info in archive.infolist():
@@ -202,8 +195,8 @@ class _Unfolding:
         problems: list[str] = []
         try:
             with archive.open(info) as member:
-                content = Stream(self._budget.spend(_until_broken(member, problems)))
-                yield from self.container(where, sniff(content.peek(_HEAD_BYTES)), content, depth + 1)
+                content = ChunkStream(self._budget.spend(_until_broken(member, problems)))
+                yield from self.container(where, container_format(content.peek(_HEAD_BYTES)), content, depth + 1)
                 for _ in content.parts():  # what the reader left, so that damage shows
                     pass
         except _BROKEN as e:

@@ -1,0 +1,22 @@
+"""A leak: one secret in one place, before it becomes a finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from provision.audit.finding import RawFinding
+    from provision.audit.locations import LocationKind
+
+
+@dataclass(slots=True)
+class Leak:
+    """One secret in one place: the first of its kind there, and how often it stands there."""
+
+    raw: RawFinding
+    location_kind: LocationKind
+    fingerprint: str | None
+    times: int = 1
+    in_use: bool = False
+    """Whether the same key lies where a home of this machine reads it from."""
