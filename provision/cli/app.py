@@ -17,44 +17,53 @@ from typer.main import get_group
 import provision
 
 SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Try it": {
-        "demo": ("Play the whole loop against a gateway simulator.", "demo.command"),
+    "Try it out": {
+        "demo": ("Run the whole workflow against a gateway simulator.", "demo.command"),
     },
-    "IT, in a workspace": {
-        "init": ("Make a workspace, and your own keys once.", "workspace.init"),
-        "check": ("Judge every file, offline.", "workspace.check"),
-        "show": ("Explain one user: desired state and rendering.", "workspace.show"),
+    "Workspace (IT)": {
+        "init": ("Create a workspace and your operator keys.", "workspace.init"),
+        "check": ("Check all workspace files (offline).", "workspace.check"),
+        "show": ("Show the desired state of one user.", "workspace.show"),
         "schema": ("Print the JSON Schema of a profile or inventory.", "workspace.schema"),
-        "models": ("List models, what they are for, and who uses them.", "workspace.models"),
+        "models": ("List models, their use, and their users.", "workspace.models"),
+        "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),
+        "report": ("Write a report on the whole fleet.", "workspace.report"),
+    },
+    "API keys (IT)": {
         "keys": (
-            "The vault: API keys by user, sealed to the operators.",
-            *("keys.list", "keys.import_keys", "keys.policy", "keys.log", "keys.operators"),
+            "Manage the vault of API keys.",
+            *("keys.list", "keys.merge", "keys.import_keys", "keys.policy", "keys.demo", "keys.log", "keys.operators"),
         ),
-        "render": ("Build dist/: a sealed, signed bundle per user.", "delivery.render"),
+    },
+    "Key rotation (IT)": {
+        "rotate": (
+            "Replace API keys in bulk, without an outage.",
+            *("rotate.start", "rotate.resume", "rotate.status", "rotate.leaked", "rotate.rollback", "rotate.finish"),
+        ),
+    },
+    "Delivery to machines (IT)": {
+        "render": ("Build a signed, encrypted bundle per user in dist/.", "delivery.render"),
         "diff": ("Show what render would change, per user.", "delivery.diff"),
-        "validate": ("Ask the gateway about every user.", "workspace.validate"),
         "deploy": ("Install bundles on many machines through Ansible.", "delivery.deploy"),
-        "build-zipapp": ("Build provision as a single file for any Python.", "delivery.build_zipapp"),
-        "publish": ("Lay dist/ out as a signed feed of static files.", "delivery.publish"),
-        "package": ("Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm.", "delivery.package"),
-        "rotate": ("Replace keys in bulk: no outage, every step proved.", "rotate.start", "rotate.leaked"),
-        "report": ("Show the whole fleet on one page.", "workspace.report"),
-        "receipts": ("What endpoints have signed about themselves.", "delivery.receipts"),
+        "publish": ("Publish dist/ as a signed feed of static files.", "delivery.publish"),
+        "package": ("Build packages for Intune, Jamf, Munki, deb, rpm.", "delivery.package"),
+        "build-zipapp": ("Build provision as one file that any Python runs.", "delivery.build_zipapp"),
+        "receipts": ("Import and list the signed receipts of endpoints.", "delivery.receipts"),
     },
     "On a user's machine": {
-        "enroll": ("Make this machine's keys, print what IT needs.", "endpoint.enroll"),
-        "install": ("Set Hermes up from a bundle, keeping what is yours.", "endpoint.install"),
-        "pull": ("Fetch what is new from IT's feed and install it.", "endpoint.pull"),
-        "status": ("Show where Hermes really sends its requests.", "endpoint.status"),
-        "run": ("Run a command with the key in its memory only.", "endpoint.run"),
+        "enroll": ("Create this machine's keys and print what IT needs.", "endpoint.enroll"),
+        "install": ("Install a bundle and keep the user's own settings.", "endpoint.install"),
+        "pull": ("Install the newest bundle from IT's feed.", "endpoint.pull"),
+        "status": ("Show where Hermes sends its requests.", "endpoint.status"),
+        "run": ("Run a command with the API key in memory only.", "endpoint.run"),
     },
-    "Against leaks": {
+    "Leak protection": {
         "audit": ("Find leaked keys and hijacked routes.", "leaks.audit.command"),
         "redact": ("Mask secrets in text, streams, recordings, files.", "leaks.redact"),
-        "checklist": ("Judge what is about to be published.", "leaks.checklist"),
+        "checklist": ("Check files for secrets before they are published.", "leaks.checklist"),
     },
 }
-"""Commands by who types them, in the order of a roll-out: what `--help` says of each, and its modules in `provision.cli`."""
+"""Commands in the groups of `--help`: the help line of each, and its modules in `provision.cli`."""
 
 COMMANDS = {name: entry for commands in SECTIONS.values() for name, entry in commands.items()}
 

@@ -14,6 +14,8 @@ from provision.report.formats import Format
 if TYPE_CHECKING:
     from datetime import date, timedelta
 
+    from provision.aisa.answers import Probe
+
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -67,3 +69,13 @@ def parse_last_day(text: str, option: str, today: date) -> date:
     if day < today:
         raise UsageError(f"invalid date '{day}' for {option}: it is in the past", hint=f"today is {today}")
     return day
+
+
+def parse_probes(text: str) -> tuple[Probe, ...]:
+    """Parse `key,models,chat`, in the order in which probes are made. Raises UsageError."""
+    from provision.aisa.answers import Probe
+
+    words = {word.strip() for word in text.split(",") if word.strip()}
+    if words - {probe.value for probe in Probe} or not words:
+        raise UsageError(f"invalid probes {text!r}", hint="use key, models, chat, comma-separated")
+    return tuple(probe for probe in Probe if probe.value in words)

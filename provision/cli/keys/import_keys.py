@@ -1,25 +1,25 @@
-"""`keys import`: a file of keys into the vault, everything or nothing."""
+"""`provision keys import`: put a file of keys into the vault, atomically."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.context import Run
-from provision.cli.keys.list import keys_app
+from provision.cli.keys.app import keys_app
+from provision.cli.keys.key_file import read_key_file
 from provision.cli.options import Limit, Output, TableOrJson, parse_last_day
-from provision.errors import InvalidFilesError, Problem, ProvisionError, Severity
+from provision.errors import InvalidFilesError, Problem, Severity
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.fleet.workspace import Workspace
-    from provision.keys.import_keys import ImportedKey
     from provision.keys.import_file import NewKey
+    from provision.keys.import_keys import ImportedKey
+
 
 _REMARKS = 20
 
@@ -44,15 +44,15 @@ def import_(
     from datetime import UTC, datetime
 
     from provision.keys.age import load_identities
-    from provision.keys.import_keys import import_keys
     from provision.keys.import_file import read_keys
+    from provision.keys.import_keys import import_keys
     from provision.keys.vault.file import editing, open_vault
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     now = datetime.now(UTC)
     until = parse_last_day(demo_until, "--demo-until", now.date()) if demo_until else None
-    intake = read_keys(bytes_of(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
+    intake = read_keys(read_key_file(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
     keys, unknown = _of_the_fleet(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
     problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
     _remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
@@ -69,22 +69,6 @@ def import_(
     _summary(run, done, dry_run=dry_run)
     if file != "-" and not dry_run:
         run.say(f"{file} holds these keys in clear: remove it when you need it no more")
-
-
-def bytes_of(file: str) -> bytes:
-    """A file of keys, `-` for standard input; bounded. Raises ProvisionError."""
-    from provision.files import FileProblemError, read_bounded
-    from provision.keys.import_file import LIMIT_BYTES
-
-    if file != "-":
-        try:
-            return read_bounded(Path(file), LIMIT_BYTES)
-        except FileNotFoundError:
-            raise FileProblemError(f"there is no file {file}") from None
-    data = sys.stdin.buffer.read(LIMIT_BYTES + 1)
-    if len(data) > LIMIT_BYTES:
-        raise ProvisionError(f"standard input is larger than {LIMIT_BYTES} bytes")
-    return data
 
 
 def _of_the_fleet(

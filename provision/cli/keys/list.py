@@ -1,14 +1,13 @@
-"""`keys list`, `keys merge`: what the vault holds. The other commands on keys have modules of their own."""
+"""`provision keys list`: what the vault holds."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.app import app
 from provision.cli.context import Run
+from provision.cli.keys.app import keys_app
 from provision.cli.options import Limit, Output, TableOrJson
 from provision.errors import UsageError
 from provision.report.formats import Format
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.keys.vault.ledger import KeyVersion
-
-keys_app = typer.Typer(help="The vault: API keys by user, sealed to the operators.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
 
 
 @keys_app.command("list")
@@ -38,14 +34,14 @@ def list_(
     """Say whose keys the vault holds, and how old they are. Needs no identity, and shows no key."""
     from datetime import UTC, datetime
 
-    from provision.keys.vault.file import open_vault, read
+    from provision.keys.vault.file import open_vault, read_vault
     from provision.keys.vault.ledger import Stage
     from provision.report.document import document
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     days = _days(older_than)
-    sealed = read(workspace.vault)
+    sealed = read_vault(workspace.vault)
     if verify:
         from provision.keys.age import load_identities
 
@@ -67,41 +63,6 @@ def list_(
         text = _table(shown, now)
         run.say(f"{len(shown)} of {len(sealed)} key versions; generation {sealed.generation}")
     run.result(text, output)
-
-
-@keys_app.command("merge")
-def merge(
-    ctx: typer.Context,
-    other: Annotated[
-        Path, typer.Argument(help="The vault of the other branch: git show MERGE_HEAD:keys.vault > FILE.")
-    ],
-    log: Annotated[
-        Path | None, typer.Option("--log", help="Its event log, too: git show MERGE_HEAD:events.jsonl > FILE.")
-    ] = None,
-) -> None:
-    """Take over what another branch's vault knows. For a merge conflict, which no text editor can resolve."""
-    from provision.keys.age import load_identities
-    from provision.keys.events.log import LOG_NAME, log_of
-    from provision.keys.events.merge import absorb
-    from provision.keys.vault.file import editing, open_vault
-    from provision.keys.vault.merge import merge as merge_vaults
-
-    run: Run = ctx.obj
-    workspace = run.open_workspace()
-    identities = load_identities(workspace.identity)
-    theirs = open_vault(other, identities)
-    with editing(workspace.vault, identities, "keys merge") as vault:
-        notes = merge_vaults(vault, theirs)
-    taken = absorb(log_of(workspace.vault), log) if log is not None else 0
-    run.result("".join(f"{note}\n" for note in notes))
-    if taken:
-        run.say(f"{taken} event{'s' if taken > 1 else ''} of the other branch appended to {LOG_NAME}")
-    changed = notes or taken
-    run.say(
-        f"merged; now: git add {workspace.name_of(workspace.vault)} {LOG_NAME}"
-        if changed
-        else "there was nothing to take over"
-    )
 
 
 def _days(text: str | None) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Run
-from provision.cli.keys.list import keys_app
+from provision.cli.keys.app import keys_app
 from provision.cli.options import Output, TableOrJson
 from provision.errors import Exit
 from provision.report.formats import Format
@@ -15,7 +15,7 @@ from provision.report.formats import Format
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from provision.keys.events.log import Recorded, Verified
+    from provision.keys.events.log import RecordedEvent, Verified
 
 
 @keys_app.command("log")
@@ -37,16 +37,15 @@ def log(
     """
     from collections import deque
 
-    from provision.keys.events.log import log_of, read
-    from provision.keys.events.log import verify as verify_log
-    from provision.keys.vault.file import read as read_vault
+    from provision.keys.events.log import log_path, read_events, verify_log
+    from provision.keys.vault.file import read_vault
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    path = log_of(workspace.vault)
+    path = log_path(workspace.vault)
     verified = verify_log(path, read_vault(workspace.vault).generation) if verify else None
     names = set(about or ())
-    matching = (each for each in read(path) if not names or names & {each.event.user, each.event.fingerprint})
+    matching = (each for each in read_events(path) if not names or names & {each.event.user, each.event.fingerprint})
     shown = list(deque(matching, maxlen=last or None))
     if format_ is Format.JSON:
         run.result(_log_json(shown, verified), output)
@@ -86,7 +85,7 @@ def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> N
             run.say(line)
 
 
-def _log_json(shown: Sequence[Recorded], verified: Verified | None) -> str:
+def _log_json(shown: Sequence[RecordedEvent], verified: Verified | None) -> str:
     from provision.report.document import document
 
     rows = [
@@ -117,7 +116,7 @@ def _log_json(shown: Sequence[Recorded], verified: Verified | None) -> str:
     return document("keys-log/v1", verified=checked, events=rows)
 
 
-def _log_table(shown: Sequence[Recorded]) -> str:
+def _log_table(shown: Sequence[RecordedEvent]) -> str:
     from provision.report.terminal import table
 
     return table(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from provision.cli.context import Run
-from provision.cli.keys.list import keys_app
+from provision.cli.keys.app import keys_app
 from provision.cli.options import Output, TableOrJson
 from provision.errors import UsageError
 from provision.report.formats import Format
@@ -23,12 +23,12 @@ _Recipient = Annotated[str, typer.Argument(help="age1…, or an SSH public key (
 def list_(ctx: typer.Context, format_: TableOrJson = Format.TABLE, output: Output = None) -> None:
     """Say who may open the vault. Needs no identity."""
     from provision.keys.age import parse_recipient
-    from provision.keys.vault.file import read
+    from provision.keys.vault.file import read_vault
     from provision.report.document import document
     from provision.report.terminal import table
 
     run: Run = ctx.obj
-    sealed = read(run.open_workspace().vault)
+    sealed = read_vault(run.open_workspace().vault)
     operators = [parse_recipient(text) for text in sealed.operators]
     if format_ is Format.JSON:
         rows = [{"kind": each.kind, "recipient": each.text, "comment": each.comment} for each in operators]

@@ -1,24 +1,23 @@
-"""`keys policy` and `keys demo`: how old keys may be, and those that were made to be seen."""
+"""`provision keys policy`: how old keys may be, and which are too old."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from provision.cli.context import Run
-from provision.cli.keys.list import keys_app
-from provision.cli.options import Limit, Output, TableOrJson, parse_last_day
-from provision.errors import Exit, UsageError
+from provision.cli.keys.app import keys_app
+from provision.cli.options import Limit, Output, TableOrJson
+from provision.errors import Exit
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from provision.fleet.desired import DesiredState
-    from provision.keys.vault.ledger import KeyVersion, Ledger
+    from provision.keys.vault.ledger import Ledger
 
 
 @keys_app.command("policy")
@@ -34,13 +33,13 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Forma
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
     from provision.keys.policy import check_key_ages
-    from provision.keys.vault.file import read
+    from provision.keys.vault.file import read_vault
     from provision.report.document import document
     from provision.report.terminal import printable
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    ledger, fleet, now = read(workspace.vault), load_fleet(workspace), datetime.now(UTC)
+    ledger, fleet, now = read_vault(workspace.vault), load_fleet(workspace), datetime.now(UTC)
     states = select_users(fleet.states, limit)
     complete = limit is None and not fleet.refused
     found = list(check_key_ages(ledger, states, now, complete=complete))
@@ -113,93 +112,3 @@ def _policy_table(rows: Sequence[dict[str, object]]) -> str:
             for row in rows
         ),
     )
-
-
-@keys_app.command("demo")
-def demo(
-    ctx: typer.Context,
-    users: Annotated[
-        list[str] | None, typer.Argument(metavar="USER", help="Whose current keys are demo keys; none: list them.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="DATE", help="Their last day, such as 2026-03-31.")
-    ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="They are demo keys no more.")] = False,
-    format_: TableOrJson = Format.TABLE,
-    output: Output = None,
-) -> None:
-    """Give users' current keys a last day: demo keys.
-
-    After it nothing is rendered with them. Without users it lists the demo keys. One that is past its last day is an
-    error in `check` until it is retired.
-    """
-    from datetime import UTC, datetime
-
-    from provision.errors import NothingMatchedError
-    from provision.keys.age import load_identities
-    from provision.keys.vault.file import editing
-
-    run: Run = ctx.obj
-    today = datetime.now(UTC).date()
-    workspace = run.open_workspace()
-    if not users:
-        if clear or until:
-            raise UsageError("say whose keys: provision keys demo USER… --until DATE")
-        _list_demo(run, workspace.vault, today, format_, output)
-        return
-    if clear == (until is not None):
-        raise UsageError("say either --until DATE or --clear")
-    day = parse_last_day(until, "--until", today) if until else None
-    with editing(workspace.vault, load_identities(workspace.identity), "keys demo") as vault:
-        missing = [user for user in users if vault.current(user) is None]
-        if missing:
-            raise NothingMatchedError(f"no current key: {', '.join(missing)}", hint="see: provision keys list")
-        done = [vault.set_demo(user, known.version, day) for user in users if (known := vault.current(user))]
-    for known in done:
-        run.say(f"{known.user} version {known.version}: {f'a demo key until {day}' if day else 'a demo key no more'}")
-
-
-def _list_demo(run: Run, vault: Path, today: date, format_: Format, output: Path | None) -> None:
-    from provision.keys.vault.file import read
-    from provision.keys.vault.ledger import Stage
-    from provision.report.document import document
-    from provision.report.terminal import table
-
-    demo_keys = [known for known in read(vault) if known.demo_until]
-    living = [known for known in demo_keys if known.stage is not Stage.RETIRED]
-    over = [known for known in living if known.expired(today)]
-    if format_ is Format.JSON:
-        rows = [
-            {
-                "user": known.user,
-                "version": known.version,
-                "stage": known.stage.value,
-                "fingerprint": known.fingerprint,
-                "until": str(known.demo_until),
-                "state": _demo_state(known, today),
-            }
-            for known in demo_keys
-        ]
-        run.result(document("keys-demo/v1", keys=rows), output)
-    else:
-        cells = (
-            (
-                known.user,
-                known.version,
-                known.stage.value,
-                known.fingerprint,
-                known.demo_until,
-                _demo_state(known, today),
-            )
-            for known in demo_keys
-        )
-        run.result(table(("USER", "VERSION", "STAGE", "FINGERPRINT", "LAST DAY", "STATE"), cells), output)
-        run.say(f"{len(living)} demo key{'s' if len(living) != 1 else ''} alive, {len(over)} past the last day")
-    if over:
-        raise typer.Exit(Exit.FINDINGS)
-
-
-def _demo_state(known: KeyVersion, today: date) -> str:
-    if known.stage.value == "retired":
-        return "retired"
-    return "over" if known.expired(today) else "in date"

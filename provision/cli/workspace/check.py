@@ -27,7 +27,7 @@ def check(
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Judge every file, offline.
+    """Check all workspace files (offline).
 
     Profiles, inventory, base URL, API mode, model, recipients, keys' ages, and what Hermes would refuse.
 

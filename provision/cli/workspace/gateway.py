@@ -46,12 +46,12 @@ def open_keys(workspace: Workspace, today: date) -> tuple[KeySource, bytes]:
     return KeySource(vault, *command), vault.salt
 
 
-def network(workspace: Workspace, *, http2: bool = False, environ: Mapping[str, str] = os.environ) -> Network:
+def network(workspace: Workspace, *, environ: Mapping[str, str] = os.environ) -> Network:
     """How to reach the gateway: the settings' TLS bundle and proxy, else the environment's proxy for https."""
     from provision.aisa.client import Network
 
     proxy = workspace.settings.proxy or environ.get("HTTPS_PROXY") or environ.get("https_proxy") or None
-    return Network(workspace.tls_bundle, proxy, http2)
+    return Network(workspace.tls_bundle, proxy)
 
 
 def subjects(states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts: Sequence[str]) -> tuple[Subject, ...]:
@@ -76,7 +76,7 @@ def subjects(states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts
 
 def _base_url(profile: EffectiveProfile, hosts: Sequence[str]) -> tuple[str, tuple[str, str] | None]:
     """The URL to ask, or why it is not asked: only a URL that Hermes would get wrong, or one that keys must not go to."""
-    from provision.aisa.base_url import is_allowed, check_base_url
+    from provision.aisa.base_url import check_base_url, is_allowed
     from provision.errors import Severity
 
     url = check_base_url(profile.base_url, profile.api_mode, hosts)

@@ -60,7 +60,7 @@ def init(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Made if absent.")] = Path(),
 ) -> None:
-    """Make a workspace, and your own keys once.
+    """Create a workspace and your operator keys.
 
     The workspace gets examples, settings and an empty vault; your identity and signing key stay outside of it.
     """
@@ -69,7 +69,7 @@ def init(
     from provision.files import recover
     from provision.fleet.settings import config_dir
     from provision.fleet.workspace import load_workspace
-    from provision.keys.events.log import LOG_NAME, beginning
+    from provision.keys.events.log import LOG_NAME, new_log
     from provision.keys.vault.vault import new_vault
     from provision.signing.allowed_signers import signer_line
 
@@ -90,7 +90,7 @@ def init(
     public = _signing_key(run, own / "signing_key")
     vault = new_vault([recipient])
     files |= {
-        LOG_NAME: beginning(vault.vault_id, datetime.now(UTC)),
+        LOG_NAME: new_log(vault.workspace_id, datetime.now(UTC)),
         "provision.toml": _SETTINGS.format(operators=f'"{recipient}"', config_dir=own).encode(),
         "allowed_signers": signer_line("operator", public).encode(),
         "keys.vault": vault.serialised(),

@@ -55,7 +55,7 @@ def models(
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """List models, what they are for, and who uses them.
+    """List models, their use, and their users.
 
     With --live, say which of those in use are gone.
 
@@ -89,17 +89,17 @@ def _live(workspace: Workspace, states: Sequence[DesiredState], today: date) -> 
     """The live list, as up to five different keys see it together."""
     import asyncio
 
+    from provision.aisa.base_url import gateway_root, is_allowed
     from provision.aisa.client import Client
-    from provision.aisa.base_url import is_allowed, root
     from provision.aisa.live_list import fetch_live_list
     from provision.cli.workspace.gateway import network, open_keys, subjects
 
     settings = workspace.settings
-    place = root(settings.gateway)
+    place = gateway_root(settings.gateway)
     keys, salt = open_keys(workspace, today)
     chosen: dict[str, Secret] = {}
     for subject in subjects(states[: 4 * ASKED_KEYS], keys, salt, settings.gateway_hosts):
-        if subject.key is not None and len(chosen) < ASKED_KEYS and root(subject.base_url) == place:
+        if subject.key is not None and len(chosen) < ASKED_KEYS and gateway_root(subject.base_url) == place:
             chosen.setdefault(subject.fingerprint, subject.key)
     if not is_allowed(place + "/", settings.gateway_hosts):
         raise NoLiveListError(

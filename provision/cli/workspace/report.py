@@ -41,7 +41,7 @@ def report(
     format_: Annotated[Format, format_option(Format.HTML, Format.JSON)] = Format.HTML,
     output: Output = None,
 ) -> None:
-    """Show the whole fleet on one page.
+    """Write a report on the whole fleet.
 
     HTML with users, keys' ages, verdicts, machines, rotation, findings; or JSON.
     Needs no identity and no network. On a terminal the page goes to report.html.
@@ -51,20 +51,20 @@ def report(
 
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.keys.events.log import log_of, newest, verify
+    from provision.keys.events.log import log_path, newest_events, verify_log
     from provision.keys.policy import check_key_ages
-    from provision.keys.vault.file import read
+    from provision.keys.vault.file import read_vault
     from provision.report.fleet import FleetReport, as_html, as_json
     from provision.report.output import write_output
 
     run: Run = ctx.obj
     workspace, now = run.open_workspace(), datetime.now(UTC)
-    fleet, ledger = load_fleet(workspace), read(workspace.vault)
+    fleet, ledger = load_fleet(workspace), read_vault(workspace.vault)
     if fleet.refused:
         run.say(f"{len(fleet.refused)} users of the inventory are left out: provision check says why")
     states = select_users(fleet.states, limit)
     complete = not limit and not fleet.refused
-    log = log_of(workspace.vault)
+    log = log_path(workspace.vault)
     found = FleetReport(
         workspace=workspace.root.name,
         at=now,
@@ -72,8 +72,8 @@ def report(
         ledger=ledger,
         findings=list(check_key_ages(ledger, states, now, complete=complete)),
         rotations=_rotations(workspace),
-        events=newest(log, _EVENTS),
-        log=verify(log, ledger.generation),
+        events=newest_events(log, _EVENTS),
+        log=verify_log(log, ledger.generation),
         validated=_validated(validated),
         audit=_audit(audited),
         standings=_standings(workspace, states, now),
@@ -121,17 +121,17 @@ def _standings(
     from datetime import timedelta
 
     from provision.bundle.peek import released
-    from provision.cli.delivery.receipts import FOLDER, endpoints_of, store_of
-    from provision.cli.delivery.status_fleet import believed
-    from provision.receipts.fleet import fleet_standing
+    from provision.cli.delivery.receipts import receipt_store
+    from provision.receipts.fleet import fleet_standing, verified_receipts
+    from provision.receipts.store import fleet_endpoints
 
-    folder = workspace.root / FOLDER
-    if not folder.is_dir() or not any(folder.iterdir()):
+    store = receipt_store(workspace)
+    if not store.root.is_dir() or not any(store.root.iterdir()):
         return None
     found = fleet_standing(
         states,
         lambda user: released(workspace.dist, user),
-        believed(store_of(workspace), endpoints_of(states)),
+        verified_receipts(store, fleet_endpoints(states)),
         now=now,
         silent_after=timedelta(days=7),
     )

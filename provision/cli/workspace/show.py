@@ -38,7 +38,7 @@ def show(
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Explain one user: desired state and rendering."""
+    """Show the desired state of one user."""
     from provision.fleet.load import load_fleet
     from provision.report.document import document
     from provision.report.terminal import plural, printable, table
@@ -106,7 +106,7 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _masked(path: str, value: Any) -> Any:
-    from provision.detect.shapes import masked, mask_secrets
+    from provision.detect.shapes import mask_secrets, masked
 
     if not isinstance(value, str):
         return value
@@ -141,7 +141,9 @@ def _rendering(state: DesiredState, workspace: Workspace) -> tuple[str | None, s
     from provision.hermes.rendering.templates import Templates
 
     try:
-        text = render_config(with_normalised_base_url(state.profile), Templates.load(workspace.templates_dir)).text.decode()
+        text = render_config(
+            with_normalised_base_url(state.profile), Templates.load(workspace.templates_dir)
+        ).text.decode()
     except ProvisionError as e:
         return None, str(e)
     for path, value in _values(state):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from provision.aisa.batch import BatchOutcome, BatchPlan
     from provision.aisa.catalogue import Catalogue
     from provision.aisa.journal import ValidationJournal
-    from provision.aisa.results import ValidationResult, Subject
+    from provision.aisa.results import Subject, ValidationResult
     from provision.aisa.verdicts import Verdict
     from provision.fleet.workspace import Workspace
     from provision.report.validation import ValidationReport
@@ -47,12 +47,11 @@ def validate(
         int | None, typer.Option("--concurrency", min=1, max=1000, help="Requests at a time.")
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Requests a second, all together.")] = None,
-    http2: Annotated[bool, typer.Option("--http2", help="Speak HTTP/2 (needs the extra http2).")] = False,
     everything: Annotated[bool, typer.Option("--all", help="List every user, also the good ones.")] = False,
     format_: Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.JUNIT, Format.HTML)] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Ask the gateway about every user.
+    """Validate every user's key and model against the gateway.
 
     Is the key good, the model served, the base URL and API mode right?
 
@@ -86,7 +85,7 @@ def validate(
         complete = False
         try:
             with _observed(run, len(users)) as observe:
-                outcome = _ask(workspace, users, plan, journal, catalogue, observe, http2=http2)
+                outcome = _ask(workspace, users, plan, journal, catalogue, observe)
             complete = not outcome.not_asked
             report = _report(journal, outcome, users, started, catalogue.as_of)
             _print(report, format_, output, everything=everything)
@@ -134,7 +133,9 @@ def _folder(workspace: Workspace) -> Path:
     return folder
 
 
-def _journal(run: Run, path: Path, probes: tuple[Probe, ...] | None, started: str, *, resume: bool) -> ValidationJournal:
+def _journal(
+    run: Run, path: Path, probes: tuple[Probe, ...] | None, started: str, *, resume: bool
+) -> ValidationJournal:
     from provision.aisa.answers import Probe
     from provision.aisa.journal import ValidationJournal
 
@@ -193,8 +194,6 @@ def _ask(
     journal: ValidationJournal,
     catalogue: Catalogue,
     observe: Callable[[ValidationResult], None],
-    *,
-    http2: bool,
 ) -> BatchOutcome:
     import asyncio
     import random
@@ -204,7 +203,7 @@ def _ask(
     from provision.cli.workspace.gateway import network
 
     async def batch() -> BatchOutcome:
-        hosts, net = workspace.settings.gateway_hosts, network(workspace, http2=http2)
+        hosts, net = workspace.settings.gateway_hosts, network(workspace)
         async with Client(hosts, concurrency=plan.concurrency, network=net) as client:
             run = Batch(client, plan, catalogue=catalogue, journal=journal, chance=random.random, observe=observe)
             return await run.run(users)
@@ -212,7 +211,9 @@ def _ask(
     return asyncio.run(batch())
 
 
-def _report(journal: ValidationJournal, outcome: BatchOutcome, users: Sequence[Subject], started: str, as_of: str) -> ValidationReport:
+def _report(
+    journal: ValidationJournal, outcome: BatchOutcome, users: Sequence[Subject], started: str, as_of: str
+) -> ValidationReport:
     from provision.report.validation import ValidationReport, count_verdicts
 
     def not_asked() -> Iterator[str]:

@@ -23,7 +23,7 @@ from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
 from provision.keys.policy import check_key_ages
-from provision.keys.vault.file import read as read_vault
+from provision.keys.vault.file import read_vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -1,0 +1,67 @@
+"""`provision rotate finish`: end a rotation whose old keys are all dead."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provision.cli.context import Run
+from provision.cli.options import Output
+from provision.cli.rotate.app import rotate_app
+from provision.cli.rotate.options import RotationName, TakeOverOption
+from provision.cli.rotate.session import locked_rotations, print_rotations, view_of
+from provision.errors import Exit, UsageError
+from provision.report.formats import Format
+
+_MAX_ROWS = 50
+
+
+@rotate_app.command("finish")
+def finish_command(
+    ctx: typer.Context,
+    name: RotationName = None,
+    except_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--except", metavar="USER=WHY", help="Except this user, for a reason that is recorded; globs allowed."
+        ),
+    ] = None,
+    take_over: TakeOverOption = False,
+    output: Output = None,
+) -> None:
+    """End a rotation when every old key is proved dead.
+
+    A user whose old key is not proved dead needs an exception, with a reason that is recorded. Otherwise the command
+    lists these users and exits with 10.
+    """
+    from provision.report.rotation import waits_for_text
+    from provision.report.terminal import table
+    from provision.rotate.finish import finish, split_exceptions
+    from provision.rotate.runner import check_vault, seal_new_keys
+    from provision.rotate.start import open_rotation
+
+    run: Run = ctx.obj
+    exceptions = [_exception(text) for text in except_ or ()]
+    with locked_rotations(run, "rotate finish", take_over=take_over) as context:
+        rotation = context.store.the_one(name)
+        reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
+        if blocking:
+            waits_for = waits_for_text(rotation)
+            rows = [(p.user, p.state.value, waits_for(p)) for p in blocking[:_MAX_ROWS]]
+            run.result(table(("USER", "STATE", "WAITS FOR"), rows), output)
+            run.say(f"not finished: {len(blocking):,} of {len(rotation.people):,} old keys are not proved dead")
+            run.say("next: provision rotate resume, or name each exception: --except 'USER=WHY'")
+            raise typer.Exit(Exit.FINDINGS)
+        with open_rotation(context, rotation) as recorder:
+            check_vault(recorder)
+            seal_new_keys(recorder, {})
+            finish(recorder, reasons)
+        print_rotations([view_of(context, rotation, ())], Format.TABLE, output)
+
+
+def _exception(text: str) -> tuple[str, str]:
+    pattern, equals, why = text.partition("=")
+    if not equals or not why.strip() or not pattern.strip():
+        raise UsageError(f"--except {text!r} gives no reason", hint="--except 'ada=laptop lost, key revoked by hand'")
+    return pattern.strip(), why.strip()
