@@ -1,4 +1,4 @@
-"""What every command gets from the options before its name, and how it prints."""
+"""The options before the command's name, and how commands print."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One invocation: `ctx.obj` of every command. Results go to stdout through `result`, all else to stderr."""
+    """One invocation: `ctx.obj` of every command. Results go to stdout through `result`, everything else to stderr."""
 
     workspace: Path | None = None
     quiet: bool = False
     verbose: bool = False
 
     def open_workspace(self) -> Workspace:
-        """The workspace named by --workspace, or found from the current folder upwards."""
+        """The workspace of --workspace, or of the current folder or one above it. Raises InvalidFilesError."""
         from provision.fleet.workspace import find_workspace, load_workspace
 
         return load_workspace(self.workspace or find_workspace(Path.cwd()))
 
-    def look_at_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
-        """Like `open_workspace`, but what is wrong with provision.toml comes back as problems."""
+    def read_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
+        """Like `open_workspace`, but errors in provision.toml are returned as problems."""
         from provision.fleet.workspace import find_workspace, read_workspace
 
         return read_workspace(self.workspace or find_workspace(Path.cwd()))
 
-    def seen_from_here(self, folder: Path) -> str:
-        """What to put before a file's name inside `folder` so that it can be opened from the current folder."""
+    def path_prefix(self, folder: Path) -> str:
+        """The prefix that makes a file name inside `folder` valid from the current folder."""
         here = Path.cwd()
         if folder == here:
             return ""
         return f"{folder.relative_to(here)}/" if folder.is_relative_to(here) else f"{folder}/"
 
     def result(self, text: str, output: Path | None = None) -> None:
-        """Print a finished result, or write it to a file in one step."""
+        """Print a finished result, or write it to a file atomically."""
         from provision.report.output import write_output
 
         write_output((text,), output)
@@ -50,11 +50,11 @@ class Run:
             self.say(f"wrote {output}")
 
     def say(self, line: str) -> None:
-        """A remark for people, on stderr; silent with --quiet."""
+        """Print a remark on stderr, unless --quiet."""
         if not self.quiet:
             print(printable(line), file=sys.stderr)
 
     def detail(self, line: str) -> None:
-        """A remark that only --verbose shows."""
+        """Print a remark on stderr, only with --verbose."""
         if self.verbose and not self.quiet:
             print(printable(line), file=sys.stderr)

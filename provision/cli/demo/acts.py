@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provision.cli.demo.people import HIJACKED_ENV, OWN_CONFIG, PEOPLE, wizard_config
-from provision.cli.demo.stage import OPERATOR, DemoFailedError, Stage
+from provision.cli.demo.stage import OPERATOR, DemoFailedError, DemoStage
 
 if TYPE_CHECKING:
     from provision.aisa.simulator import Simulator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PUBLIC_GATEWAY = "https://api.aisa.one"
 
 
-def set_up(stage: Stage, sim: Simulator) -> None:
+def set_up(stage: DemoStage, sim: Simulator) -> None:
     """IT makes a workspace; it is pointed at the simulator instead of the real gateway."""
     stage.act("IT makes a workspace")
     stage.run(OPERATOR, "init", str(stage.workspace))
@@ -28,7 +28,7 @@ def set_up(stage: Stage, sim: Simulator) -> None:
     stage.say(f"    (for this demo, {PUBLIC_GATEWAY} is replaced by a simulator on {sim.url})")
 
 
-def enrol(stage: Stage) -> None:
+def enrol(stage: DemoStage) -> None:
     """Each machine makes its keys; only public halves reach the inventory."""
     stage.act("each machine enrols: private halves stay there, public halves go to IT")
     signer = (stage.workspace / "allowed_signers").read_text().split(maxsplit=2)[2].strip()
@@ -50,7 +50,7 @@ def enrol(stage: Stage) -> None:
     _write_inventory(stage, users)
 
 
-def check(stage: Stage) -> None:
+def check(stage: DemoStage) -> None:
     """A typing mistake is caught offline, then mended."""
     stage.act("IT checks its files; a mistake is named by line and column before it reaches a machine")
     profile = stage.workspace / "profiles" / "engineering.yaml"
@@ -61,21 +61,21 @@ def check(stage: Stage) -> None:
     stage.run(OPERATOR, "check")
 
 
-def keys(stage: Stage) -> None:
+def keys(stage: DemoStage) -> None:
     """Keys from the console go into the vault; the file they came in is deleted."""
     stage.act("IT puts the keys from the console into the vault, sealed to the operators")
     rows = "".join(f"{person.id},{person.key},{person.id}-laptop\n" for person in PEOPLE)
     stage.run(OPERATOR, "keys", "import", "-", stdin="user,key,label\n" + rows)
 
 
-def render(stage: Stage) -> None:
+def render(stage: DemoStage) -> None:
     """Bundles are built; a second run changes nothing."""
     stage.act("IT renders: one signed bundle per user, each key sealed to its user's machine")
     stage.run(OPERATOR, "render")
     stage.run(OPERATOR, "render")
 
 
-def install(stage: Stage, sim: Simulator) -> None:
+def install(stage: DemoStage, sim: Simulator) -> None:
     """Every machine installs its bundle, whatever it has been through before."""
     stage.act("each machine installs its bundle; what hijacks the route is removed, the user's own settings stay")
     for person in PEOPLE:
@@ -92,7 +92,7 @@ def install(stage: Stage, sim: Simulator) -> None:
         raise DemoFailedError("linus' own settings did not survive the install")
 
 
-def refusals(stage: Stage) -> None:
+def refusals(stage: DemoStage) -> None:
     """Bundles that must not install, do not."""
     stage.act("what must not install, does not")
     dist, ada = stage.workspace / "dist", PEOPLE[0].id
@@ -104,7 +104,7 @@ def refusals(stage: Stage) -> None:
     stage.run(ada, "install", str(dist / PEOPLE[1].id), expect=1)
 
 
-def status(stage: Stage) -> dict[str, Any]:
+def status(stage: DemoStage) -> dict[str, Any]:
     """Where each machine's next request would really go."""
     stage.act("each machine tells where its next request would really go")
     stage.run(PEOPLE[1].id, "status")
@@ -114,14 +114,14 @@ def status(stage: Stage) -> dict[str, Any]:
     return found
 
 
-def _write_inventory(stage: Stage, users: list[dict[str, Any]]) -> None:
+def _write_inventory(stage: DemoStage, users: list[dict[str, Any]]) -> None:
     import yaml
 
     text = yaml.safe_dump({"users": users}, sort_keys=False, allow_unicode=True, width=200)
     (stage.workspace / "inventory.yaml").write_text(text)
 
 
-def validate(stage: Stage) -> dict[str, str]:
+def validate(stage: DemoStage) -> dict[str, str]:
     """The gateway is asked about everybody; returns each user's verdict."""
     stage.act("IT asks the gateway about everybody: key, model and route, with a one-token call each")
     stage.run(OPERATOR, "validate", "--probe", "key,models,chat", "--yes")
@@ -129,7 +129,7 @@ def validate(stage: Stage) -> dict[str, str]:
     return {user["user"]: user["verdict"] for user in report["users"]}
 
 
-def ask_hermes(stage: Stage, sim: Simulator) -> str:
+def ask_hermes(stage: DemoStage, sim: Simulator) -> str:
     """Where the real Hermes is installed beside us, let it ask one question; returns what can be said about it."""
     stage.act("the real Hermes, if it is installed here, asks the gateway one question")
     hermes = shutil.which("hermes", path=str(Path(sys.executable).parent)) or shutil.which("hermes")
@@ -147,7 +147,7 @@ def ask_hermes(stage: Stage, sim: Simulator) -> str:
     return f"the real Hermes was run as {person.id}: right path, right model, right key"
 
 
-def search_for_keys(stage: Stage) -> str:
+def search_for_keys(stage: DemoStage) -> str:
     """Look for every key in every file of the demo; returns what can be said. Raises DemoFailedError for a stray one."""
     stage.act("every file of the demo is searched for the keys")
     homes = {person.id: stage.hermes_home(person.id) / ".env" for person in PEOPLE if person.id != "alan"}

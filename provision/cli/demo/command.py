@@ -17,7 +17,7 @@ def demo(
     ctx: typer.Context,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the folder behind, to look around in it.")] = False,
 ) -> None:
-    """Play the whole loop against a gateway simulator.
+    """Run the whole workflow against a gateway simulator.
 
     Everything else is real: commands, files, cryptography, HTTP. In a temporary folder; no account, no network.
     """
@@ -27,12 +27,12 @@ def demo(
     from provision.aisa.simulator import Simulator
     from provision.cli.demo import acts, troubles
     from provision.cli.demo.people import PEOPLE
-    from provision.cli.demo.stage import Stage
+    from provision.cli.demo.stage import DemoStage
     from provision.cli.demo.summary import summary
 
     run: Run = ctx.obj
     folder = Path(tempfile.mkdtemp(prefix="provision-demo-"))
-    stage = Stage(folder, _say, brief=run.quiet)
+    stage = DemoStage(folder, _say, brief=run.quiet)
     try:
         with Simulator(keys={person.key: "valid" for person in PEOPLE}) as sim:
             acts.set_up(stage, sim)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class DemoUser:
     """A user of the example inventory. `found` says what `install` meets on the machine."""
 
     id: str
@@ -19,11 +19,11 @@ class Person:
 
 
 PEOPLE = (
-    Person("ada", "engineering"),
-    Person("grace", "platform", found="a wizard's config with a key in clear, and a hijacked .env"),
-    Person("linus", "engineering", found="settings and comments of the user's own"),
-    Person("margaret", "research"),
-    Person("alan", "support", found="a shared desk: the key must not touch the disk"),
+    DemoUser("ada", "engineering"),
+    DemoUser("grace", "platform", found="a wizard's config with a key in clear, and a hijacked .env"),
+    DemoUser("linus", "engineering", found="settings and comments of the user's own"),
+    DemoUser("margaret", "research"),
+    DemoUser("alan", "support", found="a shared desk: the key must not touch the disk"),
 )
 
 

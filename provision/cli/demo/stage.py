@@ -29,7 +29,7 @@ class DemoFailedError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStage:
     """The folder of one demo. `say` prints a line; with `brief`, commands and their output stay unseen."""
 
     folder: Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.aisa.catalogue import builtin
 from provision.aisa.simulator import Reply
-from provision.cli.demo.stage import OPERATOR, DemoFailedError, Stage
+from provision.cli.demo.stage import OPERATOR, DemoFailedError, DemoStage
 
 if TYPE_CHECKING:
     from provision.aisa.simulator import Simulator
@@ -48,7 +48,7 @@ def troubles(url: str) -> tuple[Trouble, ...]:
     )
 
 
-def play(stage: Stage, sim: Simulator) -> None:
+def play(stage: DemoStage, sim: Simulator) -> None:
     """Put the troubles into the gateway and an inventory, validate, and compare every verdict with what was planted."""
     people = troubles(sim.url)
     _plant(sim, people)
@@ -68,7 +68,7 @@ def play(stage: Stage, sim: Simulator) -> None:
     said = {user["user"]: user["verdict"] for user in report["users"]}
     if wrong := [f"{p.user}: {said.get(p.user)}, not {p.verdict}" for p in people if said.get(p.user) != p.verdict]:
         raise DemoFailedError(f"validate gave another verdict than was planted: {'; '.join(wrong)}")
-    sim.mend()
+    sim.clear_faults()
 
 
 def _plant(sim: Simulator, people: tuple[Trouble, ...]) -> None:

@@ -43,7 +43,7 @@ def open_context(run: Run, forks: int) -> RotationContext:
     from functools import partial
 
     from provision.cli.delivery.progress import push_progress
-    from provision.cli.workspace.gateway import network, open_catalogue
+    from provision.cli.workspace.gateway import network_settings, open_catalogue
     from provision.fleet.load import load_fleet
     from provision.keys.age import load_identities
     from provision.keys.events.log import operator
@@ -61,7 +61,7 @@ def open_context(run: Run, forks: int) -> RotationContext:
         states={state.user: state for state in fleet.states},
         identities=load_identities(workspace.identity),
         reach=GatewayAccess(
-            settings.gateway_hosts, network(workspace), open_catalogue(workspace), settings.concurrency, random.random
+            settings.gateway_hosts, network_settings(workspace), open_catalogue(workspace), settings.concurrency, random.random
         ),
         clock=lambda: datetime.now(UTC),
         environ=os.environ,

@@ -132,13 +132,13 @@ def _terms(
 
 
 def _plan(context: RotationContext, keys: Sequence[NewKey], terms: Terms) -> RotationPlan:
-    from provision.cli.workspace.validation import refuse_wrong_profiles
+    from provision.cli.workspace.checks import require_valid_profiles
     from provision.rotate.planning import PlanInputs, plan_rotation
     from provision.rotate.store import busy_with
 
     known = PlanInputs(context.vault, context.states, busy_with(list(context.store.unfinished())))
     found = plan_rotation(keys, known, terms.waves, terms.at)
-    refuse_wrong_profiles(context.workspace, [context.states[person.user] for person in found.people])
+    require_valid_profiles(context.workspace, [context.states[person.user] for person in found.people])
     return found
 
 

@@ -1,4 +1,4 @@
-"""`provision check`: judge every file of the workspace, offline."""
+"""`provision check`: check all workspace files, offline."""
 
 from __future__ import annotations
 
@@ -14,51 +14,53 @@ from provision.report.formats import Format
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
-    from provision.cli.workspace.validation import Judgement
+    from provision.cli.workspace.checks import WorkspaceCheck
 
-_OF_ONE_RULE = 10
+_SHOWN_PER_RULE = 10
 
 
 @app.command("check")
 def check(
     ctx: typer.Context,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Every problem, also the hundredth of one kind.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List every problem, not only the first 10 per rule.")
+    ] = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Check all workspace files (offline).
 
-    Profiles, inventory, base URL, API mode, model, recipients, keys' ages, and what Hermes would refuse.
+    Checks profiles, inventory, base URLs, API modes, models, recipients, ages of keys, and what Hermes would reject.
 
-    Ends with 0 when nothing is wrong (warnings and notes allowed), with 10 when there are errors.
+    Exits with 0 without errors (warnings and notes allowed), with 10 when there are errors.
     """
     from datetime import UTC, datetime
 
-    from provision.cli.workspace.validation import judge_workspace
+    from provision.cli.workspace.checks import check_workspace
 
     run: Run = ctx.obj
-    workspace, found = run.look_at_workspace()
-    judgement = judge_workspace(workspace, found, now=datetime.now(UTC))
+    workspace, found = run.read_workspace()
+    result = check_workspace(workspace, found, now=datetime.now(UTC))
     if format_ is Format.JSON:
-        run.result(_json(judgement, str(workspace.root)), output)
+        run.result(_json(result, str(workspace.root)), output)
     else:
-        run.result(_table(judgement, run.seen_from_here(workspace.root), everything=everything), output)
-    wrong = judgement.count(Severity.ERROR) + (judgement.count(Severity.WARNING) if strict else 0)
-    raise typer.Exit(Exit.FINDINGS if wrong else Exit.OK)
+        run.result(_table(result, run.path_prefix(workspace.root), everything=everything), output)
+    failures = result.count(Severity.ERROR) + (result.count(Severity.WARNING) if strict else 0)
+    raise typer.Exit(Exit.FINDINGS if failures else Exit.OK)
 
 
-def _json(judgement: Judgement, workspace: str) -> str:
+def _json(result: WorkspaceCheck, workspace: str) -> str:
     from provision.report.document import document
 
     return document(
         "check/v1",
         workspace=workspace,
-        users=len(judgement.fleet.states),
-        refused=list(judgement.fleet.refused),
-        profiles=sorted(judgement.fleet.profiles),
-        configurations=len({id(state.profile) for state in judgement.fleet.states}),
-        counts={f"{severity}s": judgement.count(severity) for severity in Severity},
+        users=len(result.fleet.states),
+        refused=list(result.fleet.refused),
+        profiles=sorted(result.fleet.profiles),
+        configurations=len({id(state.profile) for state in result.fleet.states}),
+        counts={f"{severity}s": result.count(severity) for severity in Severity},
         problems=[
             {
                 "rule": p.rule,
@@ -69,19 +71,19 @@ def _json(judgement: Judgement, workspace: str) -> str:
                 "line": p.place.line if p.place and p.place.line else None,
                 "column": p.place.column if p.place and p.place.column else None,
             }
-            for p in judgement.problems
+            for p in result.problems
         ],
     )
 
 
-def _table(judgement: Judgement, prefix: str, *, everything: bool) -> str:
+def _table(result: WorkspaceCheck, prefix: str, *, everything: bool) -> str:
     lines: list[str] = []
     counted: dict[tuple[str, Severity], int] = {}
     last = None
-    for problem in judgement.problems:
+    for problem in result.problems:
         kind = (problem.rule, problem.severity)
         counted[kind] = counted.get(kind, 0) + 1
-        if counted[kind] > _OF_ONE_RULE and not everything:
+        if counted[kind] > _SHOWN_PER_RULE and not everything:
             continue
         file = problem.place.file if problem.place else ""
         if lines and file != last:
@@ -89,11 +91,11 @@ def _table(judgement: Judgement, prefix: str, *, everything: bool) -> str:
         last = file
         lines += _lines(problem, prefix)
     for (rule, severity), count in counted.items():
-        if count > _OF_ONE_RULE and not everything:
-            lines += ["", f"… and {count - _OF_ONE_RULE:,} more {severity}s [{rule}]: --all shows them"]
+        if count > _SHOWN_PER_RULE and not everything:
+            lines += ["", f"… and {count - _SHOWN_PER_RULE:,} more {severity}s [{rule}]: --all shows them"]
     if lines:
         lines.append("")
-    lines.append(_summary(judgement))
+    lines.append(_summary(result))
     return "".join(printable(line) + "\n" for line in lines)
 
 
@@ -103,12 +105,12 @@ def _lines(problem: Problem, prefix: str) -> list[str]:
     return [first, f"    {problem.hint}"] if problem.hint else [first]
 
 
-def _summary(judgement: Judgement) -> str:
-    states = judgement.fleet.states
-    counts = [(judgement.count(severity), str(severity)) for severity in Severity]
-    told = ", ".join(plural(n, word) for n, word in counts if n) or "nothing to complain of"
-    people = plural(len(states), "user")
-    if judgement.fleet.refused:
-        people = f"{people} of {len(states) + len(judgement.fleet.refused):,} usable"
+def _summary(result: WorkspaceCheck) -> str:
+    states = result.fleet.states
+    counts = [(result.count(severity), str(severity)) for severity in Severity]
+    counted = ", ".join(plural(n, word) for n, word in counts if n) or "no problems"
+    users = plural(len(states), "user")
+    if result.fleet.refused:
+        users = f"{users} of {len(states) + len(result.fleet.refused):,} usable"
     distinct = plural(len({id(state.profile) for state in states}), "distinct configuration")
-    return f"{people}, {distinct}: {told}"
+    return f"{users}, {distinct}: {counted}"

@@ -1,4 +1,4 @@
-"""The example workspace that comes with provision: inside the wheel, or the repository itself when run from source."""
+"""Locate the example workspace: inside the wheel, or the repository itself when run from source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands that ask the gateway share: the catalogue, the keys, the users as subjects, the network's settings."""
+"""What commands that call the gateway share: the catalogue, the keys, the subjects to validate, the network settings."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from provision.fleet.workspace import Workspace
     from provision.keys.key_source import KeySource
 
-MAX_CATALOGUE_BYTES = 16 << 20
+_MAX_CATALOGUE_BYTES = 16 << 20
 
 
 def open_catalogue(workspace: Workspace) -> Catalogue:
-    """The workspace's own catalogue if it has one, else the built-in one."""
+    """The workspace's own model catalogue if it has one, else the built-in one. Raises ProvisionError."""
     from provision.aisa import catalogue
     from provision.files import read_optional
 
-    data = read_optional(workspace.catalogue, MAX_CATALOGUE_BYTES)
+    data = read_optional(workspace.catalogue, _MAX_CATALOGUE_BYTES)
     if data is None:
         return catalogue.builtin()
     return catalogue.parse_catalogue(data, workspace.name_of(workspace.catalogue))
 
 
 def open_keys(workspace: Workspace, today: date) -> tuple[KeySource, bytes]:
-    """Where keys come from, and the salt of their fingerprints. Without a vault only `key_command` is left."""
+    """The source of keys, and the salt of their fingerprints. Without a vault the source is `key_command` alone."""
     from provision.detect.fingerprint import UNPROVISIONED_SALT
     from provision.keys.identities import load_identities
     from provision.keys.key_source import KeySource
@@ -46,26 +46,28 @@ def open_keys(workspace: Workspace, today: date) -> tuple[KeySource, bytes]:
     return KeySource(vault, *command), vault.salt
 
 
-def network(workspace: Workspace, *, environ: Mapping[str, str] = os.environ) -> Network:
-    """How to reach the gateway: the settings' TLS bundle and proxy, else the environment's proxy for https."""
+def network_settings(workspace: Workspace, *, environ: Mapping[str, str] = os.environ) -> Network:
+    """TLS bundle and proxy for the gateway; the proxy is that of the settings, else HTTPS_PROXY of the environment."""
     from provision.aisa.client import Network
 
     proxy = workspace.settings.proxy or environ.get("HTTPS_PROXY") or environ.get("https_proxy") or None
     return Network(workspace.tls_bundle, proxy)
 
 
-def subjects(states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts: Sequence[str]) -> tuple[Subject, ...]:
-    """One subject per user. A key that cannot be had is that user's problem, not the run's."""
+def build_subjects(
+    states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts: Sequence[str]
+) -> tuple[Subject, ...]:
+    """One subject per user. A key that cannot be read is a problem of that subject; the run continues."""
     from provision.aisa.results import Subject
     from provision.detect.fingerprint import fingerprint
 
-    judged: dict[int, tuple[str, tuple[str, str] | None]] = {}
+    checked: dict[int, tuple[str, tuple[str, str] | None]] = {}
     found = []
     for state in states:
         profile = state.profile
-        if id(profile) not in judged:
-            judged[id(profile)] = _base_url(profile, hosts)
-        url, mistake = judged[id(profile)]
+        if id(profile) not in checked:
+            checked[id(profile)] = _base_url(profile, hosts)
+        url, mistake = checked[id(profile)]
         key, problem = _key(keys, state.user)
         name = fingerprint(key.reveal(), salt) if key else ""
         found.append(
@@ -75,7 +77,7 @@ def subjects(states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts
 
 
 def _base_url(profile: EffectiveProfile, hosts: Sequence[str]) -> tuple[str, tuple[str, str] | None]:
-    """The URL to ask, or why it is not asked: only a URL that Hermes would get wrong, or one that keys must not go to."""
+    """The URL to call, and why it is not called, if so: Hermes would misuse it, or keys must not be sent to its host."""
     from provision.aisa.base_url import check_base_url, is_allowed
     from provision.errors import Severity
 

@@ -1,4 +1,4 @@
-"""`provision models`: which models there are, for what, in which API modes, and who uses them."""
+"""`provision models`: all models, their kind, API modes and users."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
 
-ASKED_KEYS = 5
+_MAX_KEYS = 5
 
 
 class NoLiveListError(ProvisionError):
-    """The gateway gave no list of models."""
+    """The gateway returned no list of models."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ModelRow:
     """One model. `live` is None when the gateway was not asked."""
 
     model: str
@@ -48,18 +48,16 @@ def models(
     ctx: typer.Context,
     live: Annotated[bool, typer.Option("--live", help="Ask the gateway which models it serves now.")] = False,
     update: Annotated[
-        bool, typer.Option("--update", help="Ask, and keep the answer as the workspace's catalogue.")
+        bool, typer.Option("--update", help="Ask the gateway and save the answer as the workspace's catalogue.")
     ] = False,
-    used: Annotated[bool, typer.Option("--used", help="Only models that somebody uses.")] = False,
+    used: Annotated[bool, typer.Option("--used", help="List only models in use.")] = False,
     limit: Limit = None,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """List models, their use, and their users.
 
-    With --live, say which of those in use are gone.
-
-    Ends with 10 when a model in use is not on the live list.
+    With --live, also report models in use that the gateway no longer serves. Exits with 10 when there is one.
     """
     from datetime import UTC, datetime
 
@@ -86,38 +84,38 @@ def models(
 
 
 def _live(workspace: Workspace, states: Sequence[DesiredState], today: date) -> Listing:
-    """The live list, as up to five different keys see it together."""
+    """The models that the gateway serves to up to five different keys, together."""
     import asyncio
 
     from provision.aisa.base_url import gateway_root, is_allowed
     from provision.aisa.client import Client
     from provision.aisa.live_list import fetch_live_list
-    from provision.cli.workspace.gateway import network, open_keys, subjects
+    from provision.cli.workspace.gateway import build_subjects, network_settings, open_keys
 
     settings = workspace.settings
     place = gateway_root(settings.gateway)
     keys, salt = open_keys(workspace, today)
     chosen: dict[str, Secret] = {}
-    for subject in subjects(states[: 4 * ASKED_KEYS], keys, salt, settings.gateway_hosts):
-        if subject.key is not None and len(chosen) < ASKED_KEYS and gateway_root(subject.base_url) == place:
+    for subject in build_subjects(states[: 4 * _MAX_KEYS], keys, salt, settings.gateway_hosts):
+        if subject.key is not None and len(chosen) < _MAX_KEYS and gateway_root(subject.base_url) == place:
             chosen.setdefault(subject.fingerprint, subject.key)
     if not is_allowed(place + "/", settings.gateway_hosts):
         raise NoLiveListError(
-            f"{place} is not one of gateway_hosts", hint="set gateway or gateway_hosts in provision.toml"
+            f"gateway {place} is not in gateway_hosts", hint="set gateway or gateway_hosts in provision.toml"
         )
 
     async def ask() -> Listing:
-        async with Client(settings.gateway_hosts, concurrency=1, network=network(workspace)) as client:
+        async with Client(settings.gateway_hosts, concurrency=1, network=network_settings(workspace)) as client:
             found, answers = await fetch_live_list(client, place, list(chosen.values()) or [None])
         if found is None:
             said = ", ".join(sorted({str(a.status or a.failure) for a in answers}))
-            raise NoLiveListError(f"the gateway gave no list of models ({said})", hint="`provision validate` says why")
+            raise NoLiveListError(f"the gateway returned no list of models ({said})", hint="provision validate")
         return found
 
     return asyncio.run(ask())
 
 
-def _rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listing | None) -> list[Row]:
+def _rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listing | None) -> list[ModelRow]:
     users = Counter(s.profile.model for s in states)
     ids = dict.fromkeys([*catalogue.models, *sorted(live.models if live else ()), *sorted(users)])
     rows = []
@@ -127,11 +125,11 @@ def _rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listing | 
         entry = catalogue.models.get(model)
         modes = None if found.modes is None else tuple(sorted(found.modes))
         status = entry.status if entry else "not in the catalogue"
-        rows.append(Row(model, found.kind, modes, status, model in live.models if live else None, users[model]))
+        rows.append(ModelRow(model, found.kind, modes, status, model in live.models if live else None, users[model]))
     return rows
 
 
-def _json(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str:
+def _json(rows: Sequence[ModelRow], catalogue: Catalogue, gone: Sequence[str]) -> str:
     from provision.report.document import document
 
     return document(
@@ -152,7 +150,7 @@ def _json(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str
     )
 
 
-def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> str:
+def _table(rows: Sequence[ModelRow], catalogue: Catalogue, gone: Sequence[str]) -> str:
     from provision.report.terminal import plural, printable, table
 
     live = {None: "", True: "yes", False: "no"}
@@ -161,10 +159,13 @@ def _table(rows: Sequence[Row], catalogue: Catalogue, gone: Sequence[str]) -> st
         for r in rows
     ]
     text = table(("MODEL", "KIND", "API MODES", "STATUS", "LIVE", "USERS"), lines)
-    text += f"\ncatalogue of {catalogue.as_of}: {plural(len(rows), 'model')} shown\n"
+    text += f"\ncatalogue of {catalogue.as_of}: {plural(len(rows), 'model')}\n"
     for model in gone:
         near = ", ".join(catalogue.nearest(model))
-        text += printable(f"in use and not on the live list: {model}" + (f" (nearest: {near})" if near else "")) + "\n"
+        text += (
+            printable(f"in use, but not served by the gateway: {model}" + (f" (nearest: {near})" if near else ""))
+            + "\n"
+        )
     return text
 
 
@@ -172,7 +173,8 @@ def _update(run: Run, workspace: Workspace, catalogue: Catalogue, live: Listing,
     from provision.aisa.catalogue import serialise_catalogue
     from provision.aisa.live_list import updated_catalogue
     from provision.files import write_atomic
+    from provision.report.terminal import plural
 
     newer = updated_catalogue(catalogue, live, today.isoformat())
     write_atomic(workspace.catalogue, serialise_catalogue(newer), mode=0o644)
-    run.say(f"wrote {workspace.name_of(workspace.catalogue)}: {len(live.models):,} models are served")
+    run.say(f"wrote {workspace.name_of(workspace.catalogue)}: {plural(len(live.models), 'model')} served")

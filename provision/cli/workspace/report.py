@@ -1,4 +1,4 @@
-"""`provision report`: the fleet on one page."""
+"""`provision report`: a report on the whole fleet."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ def report(
     ctx: typer.Context,
     limit: Limit = None,
     validated: Annotated[
-        Path | None, typer.Option("--validated", metavar="FILE", help="Results: provision validate -f json -o FILE.")
+        Path | None,
+        typer.Option("--validated", metavar="FILE", help="Include results of: provision validate -f json -o FILE."),
     ] = None,
     audited: Annotated[
-        Path | None, typer.Option("--audited", metavar="FILE", help="Findings: provision audit -f json -o FILE.")
+        Path | None,
+        typer.Option("--audited", metavar="FILE", help="Include findings of: provision audit -f json -o FILE."),
     ] = None,
     format_: Annotated[Format, format_option(Format.HTML, Format.JSON)] = Format.HTML,
     output: Output = None,
 ) -> None:
     """Write a report on the whole fleet.
 
-    HTML with users, keys' ages, verdicts, machines, rotation, findings; or JSON.
-    Needs no identity and no network. On a terminal the page goes to report.html.
-    Ends with 10 when something on it is a finding.
+    One HTML page (or JSON): users, ages of keys, verdicts, machines, rotations, findings. Needs no identity and no
+    network. On a terminal the page is written to report.html. Exits with 10 when it contains a finding.
     """
     from datetime import UTC, datetime
 
@@ -56,12 +57,13 @@ def report(
     from provision.keys.vault.file import read_vault
     from provision.report.fleet import FleetReport, as_html, as_json
     from provision.report.output import write_output
+    from provision.report.terminal import plural
 
     run: Run = ctx.obj
     workspace, now = run.open_workspace(), datetime.now(UTC)
     fleet, ledger = load_fleet(workspace), read_vault(workspace.vault)
     if fleet.refused:
-        run.say(f"{len(fleet.refused)} users of the inventory are left out: provision check says why")
+        run.say(f"{plural(len(fleet.refused), 'user')} with errors in the inventory not included; see: provision check")
     states = select_users(fleet.states, limit)
     complete = not limit and not fleet.refused
     log = log_path(workspace.vault)
@@ -93,7 +95,7 @@ def _bytes(path: Path, limit_bytes: int) -> bytes:
     try:
         return read_bounded(path, limit_bytes)
     except FileNotFoundError:
-        raise ProvisionError(f"there is no file {path}") from None
+        raise ProvisionError(f"no such file: {path}") from None
 
 
 def _validated(path: Path | None) -> ValidationResults | None:
@@ -117,11 +119,12 @@ def _rotations(workspace: Workspace) -> list[Rotation]:
 def _standings(
     workspace: Workspace, states: Sequence[DesiredState], now: datetime
 ) -> dict[str, tuple[str, ...]] | None:
-    """Where each machine stands by its receipts; None when no machine has ever sent one."""
+    """The state of each machine by its receipts; None when the workspace has no receipts."""
     from datetime import timedelta
 
     from provision.bundle.peek import released
     from provision.cli.delivery.receipts import receipt_store
+    from provision.keys.vault.file import read_workspace_id
     from provision.receipts.fleet import fleet_standing, verified_receipts
     from provision.receipts.store import fleet_endpoints
 
@@ -131,7 +134,7 @@ def _standings(
     found = fleet_standing(
         states,
         lambda user: released(workspace.dist, user),
-        verified_receipts(store, fleet_endpoints(states)),
+        verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),
         now=now,
         silent_after=timedelta(days=7),
     )

@@ -1,4 +1,4 @@
-"""`provision schema`: JSON Schema of the files that people write."""
+"""`provision schema`: JSON Schema of profiles and inventory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from provision.cli.context import Run
 from provision.cli.options import Output
 
 
-class File(StrEnum):
+class SchemaFile(StrEnum):
     PROFILE = "profile"
     INVENTORY = "inventory"
 
@@ -20,12 +20,12 @@ class File(StrEnum):
 @app.command("schema")
 def schema(
     ctx: typer.Context,
-    file: Annotated[File, typer.Argument(help="Which file to describe.")],
+    file: Annotated[SchemaFile, typer.Argument(help="Kind of file.")],
     output: Output = None,
 ) -> None:
     """Print the JSON Schema of a profile or inventory.
 
-    For editors, which then complete and check as one types.
+    Editors use it to complete and check these files.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""`provision show USER`: what one user should have, and the place that set each value."""
+"""`provision show USER`: the desired state of one user, and the place that set each value."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ _NOT_SECRET = frozenset({"key_env", "endpoint_key"})
 @app.command("show")
 def show(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(help="The user's id.")],
+    user: Annotated[str, typer.Argument(help="Id of the user.")],
     origin: Annotated[
-        bool, typer.Option("--origin", help="Also the file, line and column that set each value.")
+        bool, typer.Option("--origin", help="Show the file, line and column that set each value.")
     ] = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Show the desired state of one user."""
+    """Show the desired state of one user.
+
+    All settings after inheritance and overrides, and the config.yaml that Hermes gets. Secrets are masked.
+    """
     from provision.fleet.load import load_fleet
     from provision.report.document import document
     from provision.report.terminal import plural, printable, table
@@ -46,10 +49,10 @@ def show(
     run: Run = ctx.obj
     workspace = run.open_workspace()
     fleet = load_fleet(workspace)
-    state = _find(fleet, user)
+    state = _state_of(fleet, user)
     errors = sum(p.severity is Severity.ERROR for p in fleet.problems)
     if errors:
-        run.say(f"note: {plural(errors, 'error')} elsewhere in the workspace's files; `provision check` lists them")
+        run.say(f"note: {plural(errors, 'error')} in other workspace files; see: provision check")
     rendering, failure = _rendering(state, workspace)
     values = [(path, _masked(path, value)) for path, value in _values(state)]
     if format_ is Format.JSON:
@@ -57,7 +60,7 @@ def show(
         text = document("show/v1", user=state.user, settings=settings, rendering=rendering, rendering_error=failure)
         run.result(text, output)
         return
-    prefix = run.seen_from_here(workspace.root)
+    prefix = run.path_prefix(workspace.root)
     headers = ("SETTING", "VALUE", "SET BY") if origin else ("SETTING", "VALUE")
     rows = [(path, _text(value), _origin(state, path, prefix))[: len(headers)] for path, value in values]
     text = table(headers, rows) + "\n"
@@ -70,7 +73,7 @@ def show(
     run.result(text, output)
 
 
-def _find(fleet: Fleet, user: str) -> DesiredState:
+def _state_of(fleet: Fleet, user: str) -> DesiredState:
     from provision.fleet.limit import no_match_error
 
     found = next((state for state in fleet.states if state.user == user), None)
@@ -78,7 +81,7 @@ def _find(fleet: Fleet, user: str) -> DesiredState:
         return found
     if user in fleet.refused:
         raise InvalidFilesError(p for p in fleet.problems if p.severity is Severity.ERROR)
-    raise no_match_error(f"there is no user {user!r}", user, [*(state.user for state in fleet.states), *fleet.refused])
+    raise no_match_error(f"unknown user {user!r}", user, [*(state.user for state in fleet.states), *fleet.refused])
 
 
 def _values(state: DesiredState) -> Iterator[tuple[str, Any]]:
@@ -124,7 +127,7 @@ def _text(value: Any) -> str:
 
 
 def _origin(state: DesiredState, path: str, prefix: str, *, unset: str | None = "default") -> str | None:
-    """The place that set a value; `unset` for what no file says."""
+    """The place that set a value; `unset` when no file sets it."""
     known = path in state.origins or path.rpartition(".")[0] in state.origins
     place = state.origin(path)
     if not known or not place.line:
@@ -133,7 +136,7 @@ def _origin(state: DesiredState, path: str, prefix: str, *, unset: str | None = 
 
 
 def _rendering(state: DesiredState, workspace: Workspace) -> tuple[str | None, str | None]:
-    """The `config.yaml` with secrets masked, or why there is none."""
+    """The `config.yaml` with secrets masked, or why it cannot be rendered."""
     from provision.aisa.base_url import with_normalised_base_url
     from provision.detect.shapes import mask_secrets
     from provision.errors import ProvisionError

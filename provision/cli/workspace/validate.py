@@ -1,4 +1,4 @@
-"""`provision validate`: every user's key, model, base URL and API mode against the gateway, as one batch."""
+"""`provision validate`: check every user's key, model, base URL and API mode against the gateway, as one batch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
-from provision.cli.options import Limit, Output, format_option
+from provision.cli.options import Limit, Output, format_option, parse_probes
 from provision.errors import Exit, UsageError
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from provision.aisa.answers import Probe
     from provision.aisa.batch import BatchOutcome, BatchPlan
@@ -35,38 +35,40 @@ def validate(
     limit: Limit = None,
     probe: Annotated[
         str | None,
-        typer.Option("--probe", help="key, models, chat, comma-separated; chat is paid. Default: key,models."),
+        typer.Option("--probe", help="Checks to make: key, models, chat (paid), comma-separated. Default: key,models."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before paid calls.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run that broke off.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Make paid calls without asking for confirmation.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the last run that was interrupted.")] = False,
     fail_on: Annotated[
         str | None,
-        typer.Option("--fail-on", help="Verdicts that end with 10, or none. Default: all but ok and cannot-tell."),
+        typer.Option(
+            "--fail-on", help="Verdicts that make the exit code 10, or none. Default: all but ok and inconclusive ones."
+        ),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option("--concurrency", min=1, max=1000, help="Requests at a time.")
+        int | None, typer.Option("--concurrency", min=1, max=1000, help="Number of parallel requests.")
     ] = None,
-    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Requests a second, all together.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="List every user, also the good ones.")] = False,
+    rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="Requests per second, in total.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List every user, also those that are ok.")] = False,
     format_: Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.JUNIT, Format.HTML)] = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Validate every user's key and model against the gateway.
 
-    Is the key good, the model served, the base URL and API mode right?
+    Checks for every user: the key is valid, the model is served, base URL and API mode are right.
 
-    Ends with 0 when all is well, 10 when verdicts of --fail-on were given, 4 when some users could not be judged.
+    Exits with 0 when all users are ok, with 10 when a user has a verdict of --fail-on, with 4 when a result is unknown.
     """
     from datetime import UTC, datetime
 
     from provision.aisa.batch import BatchPlan
-    from provision.cli.workspace.gateway import open_catalogue, open_keys, subjects
+    from provision.cli.workspace.gateway import build_subjects, open_catalogue, open_keys
     from provision.files import locked
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
 
     run: Run = ctx.obj
-    wanted, failing = _probes(probe), _failing(fail_on)
+    probes, failing = parse_probes(probe) if probe is not None else None, _failing_verdicts(fail_on)
     workspace = run.open_workspace()
     fleet = load_fleet(workspace)
     fleet.require_valid()
@@ -74,18 +76,18 @@ def validate(
     now = datetime.now(UTC)
     catalogue = open_catalogue(workspace)
     keys, salt = open_keys(workspace, now.date())
-    users = subjects(states, keys, salt, workspace.settings.gateway_hosts)
+    users = build_subjects(states, keys, salt, workspace.settings.gateway_hosts)
     folder = _folder(workspace)
     started = now.isoformat(timespec="seconds")
     with locked(folder / "validate.lock", "validating"):
         if not resume:
-            _confirm(users, wanted or (), yes=yes)
-        journal = _journal(run, folder / "validate.jsonl", wanted, started, resume=resume)
+            _confirm(users, probes or (), yes=yes)
+        journal = _journal(run, folder / "validate.jsonl", probes, started, resume=resume)
         plan = BatchPlan(journal.probes, concurrency or workspace.settings.concurrency, rate or workspace.settings.rate)
         complete = False
         try:
-            with _observed(run, len(users)) as observe:
-                outcome = _ask(workspace, users, plan, journal, catalogue, observe)
+            with _progress(run, len(users)) as observe:
+                outcome = _run_batch(workspace, users, plan, journal, catalogue, observe)
             complete = not outcome.not_asked
             report = _report(journal, outcome, users, started, catalogue.as_of)
             _print(report, format_, output, everything=everything)
@@ -93,24 +95,11 @@ def validate(
             journal.close(complete=complete)
     if output:
         run.say(f"wrote {output}")
-    raise typer.Exit(_exit(report, failing))
+    raise typer.Exit(_exit_code(report, failing))
 
 
-def _probes(text: str | None) -> tuple[Probe, ...] | None:
-    """The probes that were asked for, in the order in which they are made."""
-    from provision.aisa.answers import Probe
-
-    if text is None:
-        return None
-    words = {word.strip() for word in text.split(",") if word.strip()}
-    unknown = words - {p.value for p in Probe}
-    if unknown or not words:
-        raise UsageError(f"--probe {text} is not understood", hint="key, models, chat, comma-separated")
-    return tuple(p for p in Probe if p.value in words)
-
-
-def _failing(text: str | None) -> frozenset[Verdict]:
-    """The verdicts that end with 10."""
+def _failing_verdicts(text: str | None) -> frozenset[Verdict]:
+    """The verdicts that make the exit code 10."""
     from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 
     if text is None:
@@ -118,12 +107,14 @@ def _failing(text: str | None) -> frozenset[Verdict]:
     words = {word.strip() for word in text.split(",") if word.strip()} - {"none"}
     unknown = sorted(words - {v.value for v in Verdict})
     if unknown:
-        raise UsageError(f"--fail-on: {', '.join(unknown)} is no verdict", hint=f"none, or {', '.join(Verdict)}")
+        raise UsageError(
+            f"invalid verdict {', '.join(unknown)} for --fail-on", hint=f"use none, or: {', '.join(Verdict)}"
+        )
     return frozenset(Verdict(word) for word in words)
 
 
 def _folder(workspace: Workspace) -> Path:
-    """Where runs are remembered; git does not see it."""
+    """The folder for journals of runs; git ignores it."""
     from provision.files import write_atomic
 
     folder = workspace.root / ".provision"
@@ -145,29 +136,27 @@ def _journal(
     if probes is not None and probes != journal.probes:
         journal.close()
         asked = ",".join(journal.probes)
-        raise UsageError(
-            f"the run that broke off was asking {asked}", hint="leave --probe out, or run without --resume"
-        )
+        raise UsageError(f"the interrupted run used --probe {asked}", hint="omit --probe, or run without --resume")
     if journal.complete:
-        run.say("the last run was complete; only what has changed since is asked")
+        run.say("the last run was complete; validating only what has changed since")
     return journal
 
 
 def _confirm(users: Sequence[Subject], probes: tuple[Probe, ...], *, yes: bool) -> None:
-    """Say how many paid calls will be made, and ask once; a resumed run was asked about when it began."""
+    """Ask once before paid calls. A resumed run was confirmed when it started."""
     from provision.aisa.batch import paid_calls
 
     calls = paid_calls(users, probes)
     if not calls or yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"--probe chat would make {calls:,} paid calls", hint="add --yes to agree")
-    typer.confirm(f"--probe chat makes {calls:,} paid calls of a few tokens each. Go on?", abort=True, err=True)
+        raise UsageError(f"not confirmed: --probe chat would make {calls:,} paid calls", hint="add --yes to confirm")
+    typer.confirm(f"--probe chat makes {calls:,} paid calls of a few tokens each. Continue?", abort=True, err=True)
 
 
 @contextlib.contextmanager
-def _observed(run: Run, total: int) -> Iterator[Callable[[ValidationResult], None]]:
-    """Progress on stderr; with --verbose also a line for everyone who is not ok."""
+def _progress(run: Run, total: int) -> Iterator[Callable[[ValidationResult], None]]:
+    """Progress on stderr; with --verbose also a line per user that is not ok."""
     from provision.aisa.verdicts import Verdict
     from provision.report.progress import Progress
 
@@ -187,7 +176,7 @@ def _observed(run: Run, total: int) -> Iterator[Callable[[ValidationResult], Non
         progress.close()
 
 
-def _ask(
+def _run_batch(
     workspace: Workspace,
     users: Sequence[Subject],
     plan: BatchPlan,
@@ -200,10 +189,10 @@ def _ask(
 
     from provision.aisa.batch import Batch
     from provision.aisa.client import Client
-    from provision.cli.workspace.gateway import network
+    from provision.cli.workspace.gateway import network_settings
 
     async def batch() -> BatchOutcome:
-        hosts, net = workspace.settings.gateway_hosts, network(workspace)
+        hosts, net = workspace.settings.gateway_hosts, network_settings(workspace)
         async with Client(hosts, concurrency=plan.concurrency, network=net) as client:
             run = Batch(client, plan, catalogue=catalogue, journal=journal, chance=random.random, observe=observe)
             return await run.run(users)
@@ -229,19 +218,17 @@ def _print(report: ValidationReport, format_: Format, output: Path | None, *, ev
     from provision.report import validation
     from provision.report.output import write_output
 
-    match format_:
-        case Format.JSON:
-            write_output(validation.as_json(report), output)
-        case Format.JUNIT:
-            write_output(validation.as_junit(report), output)
-        case Format.HTML:
-            write_output(validation.as_html(report), output)
-        case Format.TABLE:
-            write_output(validation.as_table(report, everything=everything), output)
+    writers: dict[Format, Callable[[], Iterable[str]]] = {
+        Format.TABLE: lambda: validation.as_table(report, everything=everything),
+        Format.JSON: lambda: validation.as_json(report),
+        Format.JUNIT: lambda: validation.as_junit(report),
+        Format.HTML: lambda: validation.as_html(report),
+    }
+    write_output(writers[format_](), output)
 
 
-def _exit(report: ValidationReport, failing: frozenset[Verdict]) -> Exit:
-    """4 for a run that did not get through, 10 for verdicts that count as failures, 4 for doubts, 0 otherwise."""
+def _exit_code(report: ValidationReport, failing: frozenset[Verdict]) -> Exit:
+    """4 for an incomplete run, 10 for verdicts that count as failures, 4 for inconclusive ones, else 0."""
     from provision.aisa.verdicts import INCONCLUSIVE
 
     if report.outcome.not_asked or report.outcome.network_at_fault:

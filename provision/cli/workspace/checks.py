@@ -1,7 +1,7 @@
-"""Everything that `check` judges, composed: the files, the gateway's rules, Hermes' rules, recipients, templates.
+"""All offline checks of a workspace: its files, the gateway's rules, Hermes' rules, templates, recipients, ages of keys.
 
-A profile is judged once however many users share it; each problem points at the place that set the value. Imported
-inside the command, because it needs most of the package.
+A profile is checked once, however many users share it. Each problem points at the place that set the value. Import this
+module inside a command: it needs most of the package.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.aisa import catalogue as catalogues
 from provision.aisa.base_url import with_normalised_base_url
-from provision.aisa.lint import check_gateway_settings as judge_gateway
+from provision.aisa.catalogue import builtin
+from provision.aisa.lint import check_gateway_settings
+from provision.cli.workspace.gateway import open_catalogue
 from provision.detect.shapes import mask_secrets
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
-from provision.files import read_optional
 from provision.fleet.desired import DesiredState
 from provision.fleet.load import Fleet, load_fleet
-from provision.hermes.lint import lint_desired_state as judge_hermes
+from provision.hermes.lint import lint_desired_state
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
@@ -32,68 +32,65 @@ if TYPE_CHECKING:
     from provision.aisa.catalogue import Catalogue
     from provision.fleet.workspace import Workspace
 
-MAX_CATALOGUE_BYTES = 16 << 20
-
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What was looked at, and every problem, in the order of places."""
+class WorkspaceCheck:
+    """The result of `check_workspace`: the fleet, and all problems in the order of their places."""
 
     fleet: Fleet
     problems: tuple[Problem, ...]
 
     def count(self, severity: Severity) -> int:
-        """How many problems are of one severity."""
+        """The number of problems with this severity."""
         return sum(p.severity is severity for p in self.problems)
 
 
-def judge_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now: datetime) -> Judgement:
-    """Judge a whole workspace; `found` is what is already known to be wrong with its provision.toml."""
+def check_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now: datetime) -> WorkspaceCheck:
+    """Check a whole workspace. `found`: the problems of its provision.toml, which was read before."""
     fleet = load_fleet(workspace)
-    problems = [*found, *fleet.problems, *judge_profiles(workspace, [*fleet.states, *_unused(fleet)])]
+    problems = [*found, *fleet.problems, *check_profiles(workspace, [*fleet.states, *_states_without_user(fleet)])]
     problems += _recipients(fleet.states)
     problems += _operators(workspace)
     problems += _keys(workspace, fleet, now)
-    problems += _idle(fleet)
-    once = dict.fromkeys(_unrevealing(p) for p in problems)
-    return Judgement(fleet, tuple(sorted(once, key=lambda p: (p.place or Place(""), p.rule, p.message))))
+    problems += _unused_profiles(fleet)
+    once = dict.fromkeys(_without_secrets(p) for p in problems)
+    return WorkspaceCheck(fleet, tuple(sorted(once, key=lambda p: (p.place or Place(""), p.rule, p.message))))
 
 
-def refuse_wrong_profiles(workspace: Workspace, states: Sequence[DesiredState]) -> None:
-    """Raises InvalidFilesError if any of these users' profiles has an error: nothing is built from what `check` refuses."""
-    errors = dict.fromkeys(_unrevealing(p) for p in judge_profiles(workspace, states) if p.severity is Severity.ERROR)
+def require_valid_profiles(workspace: Workspace, states: Sequence[DesiredState]) -> None:
+    """Raise InvalidFilesError if a profile of these users has an error: commands build nothing that `check` reports."""
+    errors = dict.fromkeys(
+        _without_secrets(p) for p in check_profiles(workspace, states) if p.severity is Severity.ERROR
+    )
     if errors:
         raise InvalidFilesError(errors)
 
 
-def judge_profiles(workspace: Workspace, states: Iterable[DesiredState]) -> list[Problem]:
-    """What the gateway and Hermes would say to the profiles of these users, each distinct one judged and rendered once."""
-    catalogue, trouble = _catalogue(workspace)
-    templates, more = _templates(workspace)
-    problems = [*trouble, *more]
+def check_profiles(workspace: Workspace, states: Iterable[DesiredState]) -> list[Problem]:
+    """Check the profiles of these users by the rules of the gateway and of Hermes. Each distinct profile is rendered once."""
+    catalogue, catalogue_problems = _catalogue(workspace)
+    templates, template_problems = _templates(workspace)
+    problems = [*catalogue_problems, *template_problems]
     hosts = workspace.settings.base_url_hosts
     seen: set[tuple[int, object]] = set()
     for state in states:
         if (id(state.profile), None) not in seen:
             seen.add((id(state.profile), None))
-            about = [*judge_gateway(state.profile, catalogue, hosts, state.origin), *judge_hermes(state)]
-            problems += about
-            if not any(p.severity is Severity.ERROR for p in about):
+            own = [*check_gateway_settings(state.profile, catalogue, hosts, state.origin), *lint_desired_state(state)]
+            problems += own
+            if not any(p.severity is Severity.ERROR for p in own):
                 problems += _rendered(state, templates, workspace)
         elif (id(state.profile), state.platform) not in seen:
-            problems += judge_hermes(state)
+            problems += lint_desired_state(state)
         seen.add((id(state.profile), state.platform))
     return problems
 
 
 def _catalogue(workspace: Workspace) -> tuple[Catalogue, list[Problem]]:
     try:
-        data = read_optional(workspace.catalogue, MAX_CATALOGUE_BYTES)
-        if data is not None:
-            return catalogues.parse_catalogue(data, workspace.name_of(workspace.catalogue)), []
+        return open_catalogue(workspace), []
     except ProvisionError as e:
-        return catalogues.builtin(), [_problem("bad-catalogue", e, Place(workspace.name_of(workspace.catalogue)))]
-    return catalogues.builtin(), []
+        return builtin(), [_problem("bad-catalogue", e, Place(workspace.name_of(workspace.catalogue)))]
 
 
 def _templates(workspace: Workspace) -> tuple[Templates | None, list[Problem]]:
@@ -117,28 +114,28 @@ def _problem(rule: str, error: ProvisionError, otherwise: Place) -> Problem:
 
 
 def _named(problem: Problem, workspace: Workspace) -> Problem:
-    """The problem with its file named as seen from the workspace, like all others."""
+    """The problem with the path of its file relative to the workspace, as in all other problems."""
     if problem.place is None or not Path(problem.place.file).is_absolute():
         return problem
     return replace(problem, place=replace(problem.place, file=workspace.name_of(Path(problem.place.file))))
 
 
-def _unused(fleet: Fleet) -> Iterator[DesiredState]:
-    """Complete profiles that nobody has, as states of nobody: they are judged like the others."""
+def _states_without_user(fleet: Fleet) -> Iterator[DesiredState]:
+    """Complete profiles without a user, as desired states: they are checked like the others."""
     used = {id(state.profile) for state in fleet.states}
     for name, profile in fleet.profiles.items():
         if id(profile) not in used:
             yield DesiredState(name, profile, Place(f"profiles/{name}.yaml", 1, 1), origins=fleet.profile_origins[name])
 
 
-def _idle(fleet: Fleet) -> Iterator[Problem]:
+def _unused_profiles(fleet: Fleet) -> Iterator[Problem]:
     if any(p.severity is Severity.ERROR for p in fleet.problems) or not fleet.states:
         return
     busy = {state.profile.name for state in fleet.states} | fleet.extended
     for name in fleet.profiles:
         if name not in busy:
             place = Place(f"profiles/{name}.yaml", 1, 1)
-            yield Problem("unused-profile", f"nobody has the profile '{name}'", place, "", Severity.NOTE)
+            yield Problem("unused-profile", f"no user has the profile '{name}'", place, "", Severity.NOTE)
 
 
 def _recipients(states: Iterable[DesiredState]) -> Iterator[Problem]:
@@ -164,12 +161,12 @@ def _operators(workspace: Workspace) -> Iterator[Problem]:
             yield _problem("bad-recipient", e, place)
     if workspace.settings.seal_to_operators and not workspace.settings.operators:
         place = workspace.places.get("seal_to_operators", place)
-        message = "seal_to_operators is set and there are no operators"
-        yield Problem("no-operators", message, place, "name their recipients in `operators`", Severity.WARNING)
+        message = "seal_to_operators is true, but operators is empty"
+        yield Problem("no-operators", message, place, "add the operators' recipients to `operators`", Severity.WARNING)
 
 
 def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem]:
-    """Keys of the vault that are older than their profile allows, demo keys that are over. Opens nothing."""
+    """Keys that are older than their profile allows, and expired demo keys. The vault stays encrypted."""
     if not workspace.vault.exists():
         return
     name = workspace.name_of(workspace.vault)
@@ -183,8 +180,8 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
         yield Problem(finding.rule, finding.message, Place(name), finding.cure, finding.severity)
 
 
-def _unrevealing(problem: Problem) -> Problem:
-    """The same problem with whatever looks like a key masked: a value in the wrong place is still a value."""
+def _without_secrets(problem: Problem) -> Problem:
+    """The same problem with everything masked that looks like a key: users do put keys into the wrong fields."""
     texts = (problem.message, problem.hint)
     safe = tuple(mask_secrets(text) for text in texts)
     return problem if safe == texts else replace(problem, message=safe[0], hint=safe[1])
