@@ -1,13 +1,32 @@
-"""What all tests share: in CI a skipped test is a failed run, and no test sees the machine's own configuration."""
+"""What all tests share.
+
+- No test sees the machine's own configuration.
+- Randomness: `random` is seeded before each test, from one seed for the run and the test's id. The header prints the seed;
+  `PROVISION_TEST_SEED=n` repeats a run, and another value varies what tests draw. Hypothesis has `--hypothesis-seed`.
+- Programs: `@pytest.mark.programs("age", "tmux")` names what a test runs for real. Where one is missing the test is skipped,
+  and the summary names the programs. In CI (`CI=true`) every skipped test fails the run.
+"""
 
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
+import sys
+from pathlib import Path
 
+import hypothesis
 import pytest
 
 _FOREIGN = ("HERMES_", "PROVISION_", "AISA_", "OPENAI_", "ANTHROPIC_", "CUSTOM_BASE_URL")
+_SEED = int(os.environ.get("PROVISION_TEST_SEED", "20260101"))
+_MISSING = "missing program: "
+
+# one profile for all property tests: a deadline fails on a machine that is busy with something else
+hypothesis.settings.register_profile("provision", print_blob=True)
+hypothesis.settings.load_profile("provision")
+random.seed(_SEED)  # for what modules draw when they are imported
 
 
 @pytest.fixture(autouse=True)
@@ -18,14 +37,49 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path_factory.getbasetemp() / "no-config"))
 
 
+@pytest.fixture(autouse=True)
+def _seeded(request: pytest.FixtureRequest) -> None:
+    random.seed(f"{_SEED} {request.node.nodeid}")
+
+
+def pytest_report_header() -> str:
+    """The seed that repeats this run."""
+    return f"PROVISION_TEST_SEED={_SEED}"
+
+
 def pytest_configure() -> None:
-    """A run in the background of a script inherits an ignored Ctrl-C, and so would the programs it tries Ctrl-C on."""
+    """Find pre-commit in `.venv/tools`, and take Ctrl-C back: a run in the background of a script inherits that it is ignored."""
+    os.environ["PATH"] += f"{os.pathsep}{Path(sys.prefix, 'tools', 'bin')}"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose programs are not on this machine."""
+    for mark in item.iter_markers("programs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                pytest.skip(_MISSING + program)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line that names every missing program."""
+    reasons = [
+        report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)
+    ]
+    missing = [reason.partition(_MISSING)[2] for reason in reasons if _MISSING in reason]
+    if missing:
+        names = ", ".join(sorted(set(missing)))
+        terminalreporter.write_line(
+            f"{len(missing)} tests were skipped because these programs are missing: {names} "
+            "(.ci/setup installs them on Debian and Ubuntu)",
+            yellow=True,
+        )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a skipped test fails the run."""
     if not os.environ.get("CI") or hasattr(session.config, "workerinput"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

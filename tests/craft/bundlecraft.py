@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import seeded
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle.plan import Wanted, Workspace, plan
@@ -16,13 +16,14 @@ from provision.bundle.seal_and_sign import Job, bundle_files
 from provision.detect.secret import Secret
 from provision.errors import Place
 from provision.fleet.desired import DesiredState, EffectiveProfile
-from provision.hermes.rendering.render import Templates
+from provision.hermes.rendering.templates import Templates
 from provision.keys.age import generate_identity
 from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, signer_line
 from provision.signing.sshsig import public_line
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
+WORKSPACE_ID = "0f" * 16
 PROFILE = EffectiveProfile(
     name="engineering",
     model="gpt-5.2",
@@ -42,7 +43,7 @@ class Keys(dict[str, Secret]):
 
 def fresh_key(user: str) -> Secret:
     """A key for a user that no scanner takes for a real one."""
-    return Secret(f"sk-aisa-TEST-{user[:12]}-{secrets.token_hex(4)}")
+    return Secret(f"sk-aisa-TEST-{user[:12]}-{seeded.token_hex(4)}")
 
 
 @dataclass
@@ -54,11 +55,12 @@ class Shop:
     signer: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     templates: Templates = field(default_factory=lambda: Templates.load(TEMPLATES))
     now: datetime = NOW
+    workspace_id: str = WORKSPACE_ID
 
     def __post_init__(self) -> None:
         self.identities = {user: generate_identity() for user in self.users}
         self.keys = Keys({user: fresh_key(user) for user in self.users})
-        self.salt, self.digest_key = secrets.token_bytes(16), secrets.token_bytes(32)
+        self.salt, self.digest_key = seeded.token_bytes(16), seeded.token_bytes(32)
         self.states = tuple(self.state(user) for user in self.users)
 
     def state(self, user: str, **changes: object) -> DesiredState:
@@ -70,6 +72,7 @@ class Shop:
     @property
     def common(self) -> Workspace:
         return Workspace(
+            workspace_id=self.workspace_id,
             templates=self.templates,
             keys=self.keys,
             salt=self.salt,

@@ -6,9 +6,10 @@ import base64
 import itertools
 import json
 import random
-import secrets
 import urllib.parse
 from collections.abc import Iterable, Iterator
+
+import seeded
 
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint
@@ -21,7 +22,7 @@ SALT = b"detector's tests"
 
 def aisa_key() -> str:
     """A key such as the gateway issues."""
-    return "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    return "sk-" + "aisa-" + seeded.token_urlsafe(32)
 
 
 def known(*keys: str) -> KnownKeys:

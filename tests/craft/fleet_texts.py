@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from provision.errors import Place, Problem
-from provision.fleet.explain import without_echoes
+from provision.fleet.explain import drop_consequences
 from provision.fleet.inventory import read_inventory
-from provision.fleet.profiles import Effective, Profiles, read_profile
+from provision.fleet.profiles import EffectiveProfiles, Profiles, read_profile
 from provision.fleet.users import RecipientsFile, Users
 
 ALICE = "age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586"
@@ -32,13 +32,13 @@ def users(
 ) -> Users:
     """The users of an inventory text; without profiles of your own there is `base`."""
     known = profiles(**(texts or {"base": "model: gpt-5.2\n"}))
-    effective = Effective(GATEWAY)
+    effective = EffectiveProfiles(GATEWAY)
 
     def recipients(name: str, at: Place) -> RecipientsFile | Problem:
         return (files or {}).get(name) or Problem("no-file", name, at)
 
     found = read_inventory(text.encode(), file, lambda: Users(file, known, effective, recipients))
-    found.problems = [*known.problems, *without_echoes(found.problems)]
+    found.problems = [*known.problems, *drop_consequences(found.problems)]
     return found
 
 

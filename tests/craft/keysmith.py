@@ -1,14 +1,15 @@
 """Vaults, keys and identities for tests."""
 
 import functools
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import seeded
+
 from provision.detect.secret import Secret
 from provision.keys import age
-from provision.keys.vault.text import parse
+from provision.keys.vault.text import parse_vault
 from provision.keys.vault.vault import Vault, new_vault, open_sealed
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -29,7 +30,7 @@ def _identity(number: int) -> tuple[tuple[age.Identity, ...], str]:
 
 
 def key(mark: str = "") -> Secret:
-    return Secret(f"sk-aisa-{mark}{secrets.token_urlsafe(32)}"[:51])
+    return Secret(f"sk-aisa-{mark}{seeded.token_urlsafe(32)}"[:51])
 
 
 def vault(**users: str) -> Vault:
@@ -41,4 +42,4 @@ def vault(**users: str) -> Vault:
 
 
 def reopened(made: Vault, number: int = 0) -> Vault:
-    return open_sealed(parse(made.serialised(), "keys.vault"), identity(number)[0])
+    return open_sealed(parse_vault(made.serialised(), "keys.vault"), identity(number)[0])

@@ -10,30 +10,31 @@ import contextlib
 import io
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyrage
+import seeded
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.aisa.simulator import KeyState, Simulator
-from provision.bundle.manifest import moment, parse_manifest
+from provision.bundle.manifest import parse_manifest
 from provision.cli.main import run
 from provision.keys.age import load_identities
 from provision.keys.vault.file import open_vault
 from provision.keys.vault.vault import Vault
 from provision.receipts.receipt import NAMESPACE, Receipt, ReceiptRoute, receipt_bytes
+from provision.signing.fields import moment
 from provision.signing.signed_text import signed_text
 from provision.signing.sshsig import public_line
 
 
 def new_key() -> str:
     """A key of the real shape, made up at this moment."""
-    return "sk-aisa-" + secrets.token_urlsafe(32)
+    return "sk-aisa-" + seeded.token_urlsafe(32)
 
 
 @dataclass
@@ -71,7 +72,9 @@ class Machine:
         manifest = parse_manifest(self._manifest)
         self.counter += 1
         receipt = Receipt(
+            workspace=manifest.workspace,
             user=self.user,
+            machine=None,
             profile=manifest.profile,
             bundle=sha256(self._manifest).hexdigest(),
             generation=manifest.generation,
@@ -81,7 +84,8 @@ class Machine:
                 url=manifest.base_url, path=None, model=manifest.model, api_mode=None,
                 key_fingerprint=manifest.key_fingerprint, as_expected=self.route,  # type: ignore[arg-type]
             ),
-            hazards=(), drift=(), hermes_version=None, provision_version="0", host=self.user,
+            hazards=(), drift=(), destinations=None, policy=None, hermes_version=None, hermes_verified=None,
+            provision_version="0", host=self.user,
             made=moment(datetime.now(UTC)), counter=self.counter,
         )  # fmt: skip
         drop.mkdir(exist_ok=True)

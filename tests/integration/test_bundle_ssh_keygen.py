@@ -22,6 +22,8 @@ from provision.signing.sshsig import (
     verify,
 )
 
+pytestmark = pytest.mark.programs("ssh-keygen")
+
 KEYGEN = shutil.which("ssh-keygen") or "ssh-keygen"
 DATA = b'{"user": "ada"}\n\x00\xff'
 

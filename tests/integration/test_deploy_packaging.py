@@ -29,7 +29,7 @@ ME = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).s
 def need(program: str) -> str:
     found = shutil.which(program)
     if found is None:
-        pytest.skip(f"{program} is not installed")
+        pytest.skip(f"missing program: {program}")
     return found
 
 
@@ -229,7 +229,7 @@ def test_a_package_that_pulls(machine: Machine, shop: Shop, tmp_path: Path) -> N
         address = str(Subscription(server.url, address_of(bytes(range(32)), "ada")))
         payload = Payload("ada", shop.allowed_signers, address=address)
         assert machine.run(payload.shell("check.sh")).returncode == 1
-        done = machine.run(mac.carrying(payload))
+        done = machine.run(mac.script_with_payload(payload))
         assert done.returncode == 0, done.stderr
     assert machine.generation == json.loads((publisher.dist / "ada/manifest.json").read_text())["generation"]
     units = machine.home / ".config/systemd/user"

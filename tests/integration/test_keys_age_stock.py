@@ -11,6 +11,8 @@ import pytest
 
 from provision.keys import age
 
+pytestmark = pytest.mark.programs("age", "ssh-keygen")
+
 A64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
@@ -188,8 +190,8 @@ def test_pyrage_itself_is_laxer_which_is_why_we_check_first(tmp_path: Path) -> N
 def test_limits_hold() -> None:
     many = b"age-encryption.org/v1\n" + b"-> a\n\n" * 300
     with pytest.raises(age.NotAgeError, match="more than 256 recipients"):
-        age.parse(many)
+        age.parse_age_file(many)
     with pytest.raises(age.NotAgeError, match="larger than"):
-        age.parse(b"a" * ((16 << 20) + 1))
+        age.parse_age_file(b"a" * ((16 << 20) + 1))
     with pytest.raises(age.NotAgeError, match="cut short"):
-        age.parse(b"age-encryption.org/v1\n-> a\n" + (b"A" * 64 + b"\n") * 5000)
+        age.parse_age_file(b"age-encryption.org/v1\n-> a\n" + (b"A" * 64 + b"\n") * 5000)

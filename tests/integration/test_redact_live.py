@@ -107,6 +107,7 @@ def test_a_signal_to_us_reaches_the_command() -> None:
 # on a terminal
 
 
+@pytest.mark.programs("tmux")
 def test_a_shell_with_a_typed_key(terminal: Terminal) -> None:
     terminal.run([*EXEC, "env", "PS1=in:", "sh", "-i"])
     terminal.wait(lambda screen: screen.rstrip().endswith("in:"))
@@ -166,6 +167,7 @@ def _text(tmp_path: Path, key: str) -> Path:
     ],
     ids=["less", "vim"],
 )
+@pytest.mark.programs("tmux", "less", "vim")
 def test_a_full_screen_program_looks_the_same(
     terminal: Terminal, tmp_path: Path, command: list[str], keys: list[str], ready: str
 ) -> None:
@@ -176,6 +178,7 @@ def test_a_full_screen_program_looks_the_same(
     assert not pieces_left(KEY, masked)
 
 
+@pytest.mark.programs("tmux", "vim")
 def test_a_key_typed_in_vim_is_masked_and_the_file_is_right(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     terminal.run([*EXEC, "vim", "-u", "NONE", "-N", str(file)])
@@ -194,6 +197,7 @@ def test_a_key_typed_in_vim_is_masked_and_the_file_is_right(terminal: Terminal, 
 
 
 @pytest.mark.acceptance
+@pytest.mark.programs("tmux", "top")
 def test_top_runs_resizes_and_ends(terminal: Terminal) -> None:
     terminal.run([*EXEC, "top", "-d", "0.3"])
     screen = terminal.wait("PID")
@@ -211,6 +215,7 @@ def test_top_runs_resizes_and_ends(terminal: Terminal) -> None:
     terminal.wait("ended 0")
 
 
+@pytest.mark.programs("tmux")
 def test_colours_width_and_resizing_reach_the_command(terminal: Terminal) -> None:
     terminal.run(
         [
@@ -231,6 +236,7 @@ def test_colours_width_and_resizing_reach_the_command(terminal: Terminal) -> Non
     terminal.wait("ended 130")
 
 
+@pytest.mark.programs("tmux")
 def test_stopping_and_going_on(terminal: Terminal) -> None:
     terminal.run([*EXEC, "sh", "-c", "'echo started; read x; echo got $x'"])
     terminal.wait("started")

@@ -41,6 +41,7 @@ def streams(path: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.programs("ffmpeg", "ffprobe")
 def test_an_interrupted_run_goes_on_and_no_frame_shows_a_key(
     screen: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_what_is_no_video_is_an_error_and_leaves_nothing(tmp_path: Path) -> None
     assert (tmp_path / "safe.mp4").stat().st_size == 0
 
 
+@pytest.mark.programs("ffmpeg", "ffprobe")
 def test_without_ffmpeg_the_error_says_what_to_install(
     screen: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

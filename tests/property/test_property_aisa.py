@@ -7,11 +7,12 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provision.aisa.answers import Answer, Probe
+from provision.aisa.answers import GatewayAnswer, Probe
+from provision.aisa.base_url import check_base_url, is_allowed
 from provision.aisa.catalogue import builtin
-from provision.aisa.endpoint import is_allowed, judge_base_url
+from provision.aisa.error_codes import KNOWN
 from provision.aisa.simulator.refusals import STATUS, Shape, error_body
-from provision.aisa.verdicts import KNOWN, Asked, Verdict, judge_answer
+from provision.aisa.verdicts import ProbedRoute, Verdict, diagnose_answer
 from provision.fleet.desired import ApiMode
 
 CATALOGUE = builtin()
@@ -33,7 +34,7 @@ pages = st.binary(max_size=30).map(lambda b: b"<html>" + b)
 bodies = st.binary(max_size=400) | json_bodies | streams | known | pages
 kinds = st.sampled_from(["application/json", "text/event-stream", "text/html", "text/plain", ""]) | st.text(max_size=20)
 answers = st.builds(
-    Answer,
+    GatewayAnswer,
     status=st.sampled_from([200, 401, 403, 404, 400, 402, 429, 500, 502, 503, 302]) | st.integers(100, 999),
     body=bodies,
     content_type=kinds,
@@ -43,7 +44,7 @@ answers = st.builds(
     location=st.text(max_size=10),
 )
 askeds = st.builds(
-    Asked,
+    ProbedRoute,
     model=st.sampled_from(["gpt-5.2", "whisper-1", "claude-opus-5-5", "unheard-of"]) | st.text(max_size=20),
     mode=st.sampled_from(list(ApiMode)),
     base_url=st.just("https://api.aisa.one/v1"),
@@ -51,10 +52,10 @@ askeds = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from(list(Probe)), answers, askeds)
-def test_ok_and_key_invalid_only_on_proof(probe: Probe, answer: Answer, asked: Asked) -> None:
-    judged = judge_answer(probe, answer, asked)
+def test_ok_and_key_invalid_only_on_proof(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute) -> None:
+    judged = diagnose_answer(probe, answer, asked)
     assert judged.advice
     if judged.verdict is Verdict.OK:
         assert answer.status == 200
@@ -87,21 +88,21 @@ def test_a_proof_is_ok_and_cut_short_or_with_another_status_is_none(
 ) -> None:
     probe, mode, body = proof
     kind = "text/event-stream" if body.startswith(b"data:") else "application/json"
-    answer = Answer(status=status, body=body[: len(body) - cut] if cut < len(body) else b"", content_type=kind)
-    asked = Asked(model="gpt-5.2", mode=mode, base_url="https://api.aisa.one/v1", catalogue=CATALOGUE)
-    assert (judge_answer(probe, answer, asked).verdict is Verdict.OK) == (cut == 0 and status == 200)
+    answer = GatewayAnswer(status=status, body=body[: len(body) - cut] if cut < len(body) else b"", content_type=kind)
+    asked = ProbedRoute(model="gpt-5.2", mode=mode, base_url="https://api.aisa.one/v1", catalogue=CATALOGUE)
+    assert (diagnose_answer(probe, answer, asked).verdict is Verdict.OK) == (cut == 0 and status == 200)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from(list(Probe)), bodies, kinds, askeds, st.sampled_from([500, 502, 503, 504, 302, 307, 408, 429]))
 def test_doubtful_statuses_are_never_certain_about_the_key(
-    probe: Probe, body: bytes, kind: str, asked: Asked, status: int
+    probe: Probe, body: bytes, kind: str, asked: ProbedRoute, status: int
 ) -> None:
-    judged = judge_answer(probe, Answer(status, body=body, content_type=kind), asked)
+    judged = diagnose_answer(probe, GatewayAnswer(status, body=body, content_type=kind), asked)
     assert judged.verdict not in {Verdict.OK, Verdict.KEY_INVALID}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text(max_size=60)
     | st.builds(
@@ -116,19 +117,19 @@ def test_doubtful_statuses_are_never_certain_about_the_key(
     st.sampled_from(list(ApiMode)),
 )
 def test_base_urls(url: str, mode: ApiMode) -> None:
-    judged = judge_base_url(url, mode, HOSTS)
+    judged = check_base_url(url, mode, HOSTS)
     if judged.usable:  # what is right stays right, and may get a key
-        again = judge_base_url(judged.normalised, mode, HOSTS)
+        again = check_base_url(judged.normalised, mode, HOSTS)
         assert again.normalised == judged.normalised
         assert again.usable
         assert is_allowed(judged.normalised, HOSTS)
     if any(m.rule == "base-url" for m in judged.mistakes):
         return
-    suggested = judge_base_url(judged.suggested, mode, HOSTS)
+    suggested = check_base_url(judged.suggested, mode, HOSTS)
     assert suggested.normalised == judged.suggested
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=4))
 def test_classifying_never_fails(model: str, types: list[str]) -> None:
     CATALOGUE.classify(model, types)

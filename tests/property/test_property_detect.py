@@ -56,7 +56,7 @@ PART = st.one_of(
 )
 TEXT = st.lists(PART, min_size=1, max_size=12).map(b"".join)
 RELAXED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.keys.events.text import GENESIS, Event, Fault, Recorded, examined, line_of
+from provision.keys.events.text import GENESIS, Event, LogFault, RecordedEvent, check_chain, event_line
 
 _TEXT = st.text(max_size=20)
 _EVENTS = st.lists(
@@ -28,20 +28,20 @@ _EVENTS = st.lists(
 def _log(events: list[Event]) -> list[bytes]:
     lines, sha256 = [], GENESIS
     for number, event in enumerate(events, 1):
-        line, sha256 = line_of(event, number, sha256)
+        line, sha256 = event_line(event, number, sha256)
         assert line.count(b"\n") == 1
         lines.append(line[:-1])
     return lines
 
 
-def _faults(lines: list[bytes]) -> list[Fault]:
-    return [item for item in examined(lines) if isinstance(item, Fault)]
+def _faults(lines: list[bytes]) -> list[LogFault]:
+    return [item for item in check_chain(lines) if isinstance(item, LogFault)]
 
 
 @given(_EVENTS)
 def test_what_was_written_is_read_back_without_a_fault(events: list[Event]) -> None:
-    found = list(examined(_log(events)))
-    assert [item.event for item in found if isinstance(item, Recorded)] == events
+    found = list(check_chain(_log(events)))
+    assert [item.event for item in found if isinstance(item, RecordedEvent)] == events
     assert len(found) == len(events)
 
 

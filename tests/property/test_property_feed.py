@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from provision.bundle.peek import Released
 from provision.errors import ProvisionError
-from provision.feed.index import NAMESPACE, Entry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
+from provision.feed.index import NAMESPACE, FeedEntry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
 from provision.feed.trust import Seen, believed_index
 from provision.receipts.fleet import Standing, standing
 from provision.receipts.receipt import NAMESPACE as RECEIPT
 from provision.receipts.receipt import Receipt, parse_receipt, receipt_bytes
 from provision.receipts.store import Endpoints, verified_receipt
 from provision.signing.allowed_signers import parse_allowed_signers, signer_line
+from provision.signing.fields import LogHead
 from provision.signing.signed_text import each_signed, signed_text
 from provision.signing.sshsig import public_blob, public_line
 
@@ -29,6 +30,12 @@ ADDRESS = address_of(bytes(32), "ada")
 DIGEST = st.text("0123456789abcdef", min_size=64, max_size=64)
 TEXT = st.text(max_size=60)
 NUMBER = st.integers(1, 2**53 - 1)
+WORKSPACE_ID = "0f" * 16
+COUNT = st.integers(0, 2**31)
+WORST = st.fixed_dictionaries({"host": TEXT, "sends": st.just(("key", "content")), "state": st.just("unknown")})
+DESTINATIONS = st.fixed_dictionaries(
+    {"ok": COUNT, "ok_unverified": COUNT, "problem": COUNT, "unknown": COUNT, "worst": st.none() | WORST}
+)
 
 
 @st.composite
@@ -41,7 +48,9 @@ def receipts(draw: st.DrawFn) -> Receipt:
     return Receipt.model_validate(
         {
             "schema": "provision/receipt/v1",
+            "workspace": WORKSPACE_ID,
             "user": draw(st.sampled_from(["ada", "bob", "a.b-c_d"])),
+            "machine": draw(st.none() | st.just("mbp-1")),
             "profile": draw(st.text(min_size=1, max_size=20)),
             "bundle": draw(DIGEST),
             "generation": draw(NUMBER),
@@ -50,7 +59,10 @@ def receipts(draw: st.DrawFn) -> Receipt:
             "route": route,
             "hazards": tuple(draw(hazards)),
             "drift": tuple(draw(st.lists(st.fixed_dictionaries({"file": TEXT, "what": TEXT}), max_size=3))),
+            "destinations": draw(st.none() | DESTINATIONS),
+            "policy": draw(st.none() | st.fixed_dictionaries({"digest": DIGEST, "summary": TEXT})),
             "hermes_version": draw(st.none() | st.text(max_size=20)),
+            "hermes_verified": draw(st.none() | st.booleans()),
             "provision_version": "0.1.0",
             "host": draw(TEXT),
             "made": "2026-06-01T00:00:00Z",
@@ -61,13 +73,16 @@ def receipts(draw: st.DrawFn) -> Receipt:
 
 @st.composite
 def indexes(draw: st.DrawFn) -> Index:
-    entry = st.builds(Entry, bundle=DIGEST, size=st.integers(1, 4 << 20), manifest=DIGEST, generation=NUMBER)
+    entry = st.builds(FeedEntry, bundle=DIGEST, size=st.integers(1, 4 << 20), manifest=DIGEST, generation=NUMBER)
     names = st.text("0123456789abcdef", min_size=32, max_size=32) | st.just(endpoint_id(ADDRESS))
     return Index(
+        workspace=WORKSPACE_ID,
         part=part_of(ADDRESS),
         version=draw(NUMBER),
         created="2026-05-31T00:00:00Z",
         expires="2026-06-07T00:00:00Z",
+        trust=draw(st.none() | st.just("1-3")),
+        log_head=draw(st.none() | st.builds(LogHead, count=NUMBER, sha256=DIGEST)),
         endpoints=draw(st.dictionaries(names, entry, max_size=4)),
     )
 
@@ -89,7 +104,7 @@ def test_receipts_in_one_stream_come_apart_again(items: list[Receipt]) -> None:
 @settings(max_examples=300)
 @given(receipts(), st.data())
 def test_any_changed_byte_of_a_receipt_is_refused(receipt: Receipt, data: st.DataObject) -> None:
-    known = Endpoints(dict.fromkeys(("ada", "bob", "a.b-c_d"), public_blob(KEY.public_key())))
+    known = Endpoints(WORKSPACE_ID, dict.fromkeys(("ada", "bob", "a.b-c_d"), public_blob(KEY.public_key())))
     good = signed_text(receipt_bytes(receipt), KEY, RECEIPT)
     assert verified_receipt(good, known).receipt == receipt
     at = data.draw(st.integers(0, len(good) - 1))
@@ -120,7 +135,7 @@ def test_any_changed_or_missing_byte_of_an_index_is_refused(index: Index, data: 
 @given(indexes(), NUMBER)
 def test_no_version_goes_back(index: Index, seen: int) -> None:
     data = signed_text(index_bytes(index), KEY, NAMESPACE)
-    memory = Seen(seen, "0" * 64, NOW)
+    memory = Seen(WORKSPACE_ID, seen, "0" * 64, NOW)
     if index.version > seen:
         assert believed_index(data, ADDRESS, SIGNERS, NOW, memory).seen.version == index.version
     else:
@@ -133,7 +148,7 @@ def test_rubbish_is_a_named_error(data: bytes) -> None:
     with pytest.raises(ProvisionError):
         believed_index(data, ADDRESS, SIGNERS, NOW, None)
     with pytest.raises(ProvisionError):
-        verified_receipt(data, Endpoints({}))
+        verified_receipt(data, Endpoints(WORKSPACE_ID, {}))
 
 
 @st.composite

@@ -25,7 +25,7 @@ OLD = render_config(
     dataclasses.replace(PROFILE, model="gpt-4", fallback_models=("gpt-3",), hermes={"browser": {"headless": True}}),
     TEMPLATES,
 ).text
-RELAXED = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
+RELAXED = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 
 WORDS = st.sampled_from(
     [

@@ -24,7 +24,7 @@ from provision.redact.structured.yaml_text import redact_yaml
 
 RULED = [aisa_key(f"property {i}") for i in range(12)]
 KNOWN = [opaque(f"property {i}") for i in range(6)]
-ALL = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+ALL = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 FILLER = [
     "",

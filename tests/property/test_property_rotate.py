@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provision.rotate.journal import Journal, mend, read_entries
-from provision.rotate.model import Kind, Person, Terms
-from provision.rotate.rotation import Rotation, fold, happened, planned
-from provision.rotate.states import TRANSITIONS, Course, Event, State
+from provision.rotate.journal import Journal, drop_torn_line, read_entries
+from provision.rotate.model import RotationKind, RotationUser, Terms
+from provision.rotate.rotation import Rotation, event_entries, plan_entries, replay
+from provision.rotate.states import TRANSITIONS, Course, RotationEvent, State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -21,12 +21,12 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 def walked(seed: int, users: int, steps: int) -> list[dict[str, Any]]:
     """The entries of a rotation in which everything that may happen happens, by chance."""
     chance = random.Random(seed)
-    kind = chance.choice(list(Kind))
+    kind = chance.choice(list(RotationKind))
     terms = Terms("2026-06-01-01", kind, "ada@desk", NOW, "0" * 32)
-    course, state = (Course.LEAK, State.EXPOSED) if kind is Kind.LEAK else (Course.SCHEDULED, State.PLANNED)
-    people = [Person(f"u{n}", "p", n % 2, course, f"new{n}", f"old{n}", state, NOW, NOW) for n in range(users)]
-    entries = [terms.entry(1), *planned(people, terms)]
-    rotation = fold(iter(entries), Path("journal"))
+    course, state = (Course.LEAK, State.EXPOSED) if kind is RotationKind.LEAK else (Course.SCHEDULED, State.PLANNED)
+    people = [RotationUser(f"u{n}", "p", n % 2, course, f"new{n}", f"old{n}", state, NOW, NOW) for n in range(users)]
+    entries = [terms.entry(1), *plan_entries(people, terms)]
+    rotation = replay(iter(entries), Path("journal"))
     assert rotation is not None
     for step in range(steps):
         person = chance.choice(list(rotation.people.values()))
@@ -35,8 +35,8 @@ def walked(seed: int, users: int, steps: int) -> list[dict[str, Any]]:
             continue
         event = chance.choice(possible)
         more = {"idle": "yes", "reason": "why", "cause": "c", "message": "m", "cure": "d"}
-        named: Any = {person.user: 5} if event in {Event.BUILT, Event.SUPPLIED} else [person.user]
-        for entry in happened(event, named, NOW + timedelta(seconds=step), **more):
+        named: Any = {person.user: 5} if event in {RotationEvent.BUILT, RotationEvent.SUPPLIED} else [person.user]
+        for entry in event_entries(event, named, NOW + timedelta(seconds=step), **more):
             entries.append(entry)
             rotation.apply(entry)
     return entries
@@ -48,7 +48,7 @@ def told(rotation: Rotation | None) -> list[tuple[str, State, str, str]]:
 
 
 @given(seed=st.integers(0, 2**32), cut=st.floats(0, 1))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_journal_that_is_cut_anywhere_is_a_shorter_one(tmp_path: Path, seed: int, cut: float) -> None:
     path = tmp_path / "journal.jsonl"
     path.unlink(missing_ok=True)
@@ -58,14 +58,14 @@ def test_a_journal_that_is_cut_anywhere_is_a_shorter_one(tmp_path: Path, seed: i
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * cut)])
     lines = path.read_bytes().count(b"\n")
-    before = fold(read_entries(path), path)
-    mend(path)
+    before = replay(read_entries(path), path)
+    drop_torn_line(path)
     assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:lines])
-    after = fold(read_entries(path), path)
+    after = replay(read_entries(path), path)
     if before is None or after is None:
         assert lines == 0
         return
-    assert told(before) == told(after) == told(fold(iter(entries[:lines]), path))
+    assert told(before) == told(after) == told(replay(iter(entries[:lines]), path))
     with Journal(path) as journal:
         journal.append(entries[lines:])
     assert path.read_bytes() == whole

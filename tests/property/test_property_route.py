@@ -53,7 +53,7 @@ def _check(files: HermesFiles, environ: dict[str, str]) -> None:
     assert route.refusal or route.unknown or route.url
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TREES, TREES, ENV, TREES)
 def test_any_configuration_has_an_answer(
     config: object, managed: object, env: list[tuple[str, str]], auth: object
@@ -68,7 +68,7 @@ def test_any_configuration_has_an_answer(
     _check(files, {})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=40))
 def test_any_bytes_have_an_answer(config: bytes, env: bytes, auth: bytes, active: bytes) -> None:
     _check(HermesFiles(HomeFiles("/h", config, env, auth), active_profile=active), {"AISA_API_KEY": KEY})

@@ -46,21 +46,21 @@ def found(text: str) -> list[str]:
     return [match.secret.reveal() for match in DETECTOR.scan(text.encode())]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=SEEDS, kind=st.sampled_from([each for each in TOKENS if each[0] != "sk"]), where=st.sampled_from(ANYWHERE))
 def test_a_token_is_found_whole_wherever_it_stands(seed: int, kind: tuple[str, str, object], where: str) -> None:
     value = kind[2](random.Random(seed))  # type: ignore[operator]
     assert found(where.format(v=value)) == [value]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(seed=SEEDS, kind=st.sampled_from((*TOKENS, *OPAQUE)), where=st.sampled_from(NAMED))
 def test_what_a_name_calls_a_secret_is_found_whole(seed: int, kind: tuple[str, str, object], where: str) -> None:
     value = kind[2](random.Random(seed))  # type: ignore[operator]
     assert found(where.format(v=value, n=kind[1], l=kind[1].lower())) == [value]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     seed=SEEDS,
     where=st.sampled_from(
@@ -73,7 +73,7 @@ def test_a_password_in_an_address_is_found_whole(seed: int, where: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["AISA_API_KEY", "db_password", "clientSecret", "auth.token", "X-Api-Key"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(words=st.lists(WORDS, min_size=1, max_size=4), joint=st.sampled_from("_-. "))
 def test_words_are_no_secret_whatever_their_name(name: str, words: list[str], joint: str) -> None:
     text = joint.join(words)

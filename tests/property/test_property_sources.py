@@ -69,7 +69,7 @@ SAMPLES = samples()
 
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damage_stops_or_fools_a_reader(kind: str, data: st.DataObject) -> None:
     damaged = bytearray(SAMPLES[kind])
     for _ in range(data.draw(st.integers(0, 6))):
@@ -88,7 +88,6 @@ def test_no_damage_stops_or_fools_a_reader(kind: str, data: st.DataObject) -> No
 
 
 @given(text=st.binary(max_size=3000), sizes=st.lists(st.integers(0, 700), max_size=12), data=st.data())
-@settings(deadline=None)
 def test_lines_and_columns_do_not_depend_on_chunks(text: bytes, sizes: list[int], data: st.DataObject) -> None:
     text = text.replace(b"\x00", b"\n")
     seen = _Text()
@@ -109,7 +108,6 @@ def test_lines_and_columns_do_not_depend_on_chunks(text: bytes, sizes: list[int]
     sizes=st.lists(st.integers(1, 300), max_size=20),
     cut=st.integers(0, 4),
 )
-@settings(deadline=None)
 def test_compressed_streams_come_out_whole_or_say_that_they_do_not(parts, kind, sizes, cut) -> None:  # type: ignore[no-untyped-def]
     packed = b"".join(kind[1](part) for part in parts)
     out = b""
@@ -134,7 +132,6 @@ NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=
     form=st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
     sizes=st.lists(st.integers(1, 900), max_size=20),
 )
-@settings(deadline=None)
 def test_tars_are_read_as_tarfile_reads_them(files, form, sizes) -> None:  # type: ignore[no-untyped-def]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
@@ -147,7 +144,6 @@ def test_tars_are_read_as_tarfile_reads_them(files, form, sizes) -> None:  # typ
 
 
 @given(st.binary(max_size=400), st.sampled_from(["a.yaml", "a.json", ".env", "a.txt"]))
-@settings(deadline=None)
 def test_key_paths_of_anything_are_harmless(data: bytes, name: str) -> None:
     path_at = key_paths(name, data)
     for offset in range(0, len(data), 7):

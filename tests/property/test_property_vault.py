@@ -10,10 +10,10 @@ from keysmith import identity
 from provision.detect.secret import Secret
 from provision.errors import ProvisionError
 from provision.keys.vault.ledger import Stage
-from provision.keys.vault.text import parse, serialise, sound_label
+from provision.keys.vault.text import parse_vault, serialise, sound_label
 from provision.keys.vault.vault import KnownKeyError, StageError, Vault, new_vault, open_sealed
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 USERS = st.text("abz09._-", min_size=1, max_size=5)
 LABELS = st.text(max_size=30).map(lambda text: " ".join(text.split())).filter(sound_label)
 MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -42,7 +42,7 @@ def test_parse_and_serialise_are_inverse_and_keys_come_back(
 ) -> None:
     vault, expected = _filled(entries)
     data = vault.serialised()
-    sealed = parse(data, "keys.vault")
+    sealed = parse_vault(data, "keys.vault")
     assert serialise(sealed.header, sealed.lines) + f"seal {sealed.seal}\n".encode() == data
     opened = open_sealed(sealed, identity()[0])
     assert list(opened) == list(vault) == list(sealed)
@@ -64,7 +64,7 @@ def test_any_flipped_bit_is_noticed(at: int, bit: int) -> None:
     changed = bytearray(_DATA)
     changed[at] ^= 1 << bit
     with pytest.raises(ProvisionError):
-        open_sealed(parse(bytes(changed), "keys.vault"), identity()[0])
+        open_sealed(parse_vault(bytes(changed), "keys.vault"), identity()[0])
 
 
 @settings(QUICK, max_examples=150)
@@ -82,7 +82,7 @@ def test_any_removed_repeated_or_moved_line_is_noticed(data: st.DataObject) -> N
     if changed == _DATA:
         return
     with pytest.raises(ProvisionError):
-        open_sealed(parse(changed, "keys.vault"), identity()[0])
+        open_sealed(parse_vault(changed, "keys.vault"), identity()[0])
 
 
 @QUICK
@@ -90,4 +90,4 @@ def test_any_removed_repeated_or_moved_line_is_noticed(data: st.DataObject) -> N
 def test_garbage_is_refused_and_never_crashes(data: bytes) -> None:
     for text in (data, b"provision-vault/v1\n" + data):
         with pytest.raises(ProvisionError):
-            parse(text, "keys.vault")
+            parse_vault(text, "keys.vault")
