@@ -1,7 +1,7 @@
-"""What came back from the gateway, and what its body says: parsed defensively, because anything may have sent it.
+"""Answers from the gateway and the parsers for their bodies. Parsing is defensive: a proxy or web server may have answered.
 
-Error bodies come in many shapes (docs/gateway.md); only codes are read out of them, never text, which may be translated.
-Every string that leaves this module is short and of a harmless alphabet.
+Error bodies come in many shapes (docs/gateway.md). Only codes are read from them, never texts, which may be translated.
+Every string that leaves this module is short and has a safe alphabet.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REMEMBERED_BYTES = 128 << 10
 
 
 class Probe(StrEnum):
-    """A question to the gateway."""
+    """A kind of request that tests a user's route."""
 
     KEY = "key"
     MODELS = "models"
@@ -29,7 +29,7 @@ class Probe(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why there is no HTTP answer, or none that can be used."""
+    """Why there is no usable HTTP answer."""
 
     TIMEOUT = "timeout"
     DNS = "dns"
@@ -44,8 +44,8 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer to one request. `status` is None when `failure` says why there is no complete answer."""
+class GatewayAnswer:
+    """One answer to one request. Without a complete answer, `status` is None and `failure` says why."""
 
     status: int | None
     failure: Failure | None = None
@@ -54,28 +54,28 @@ class Answer:
     request_id: str = ""
     retry_after: str = ""
     challenge: str = ""
-    """The scheme of a `WWW-Authenticate` header: a proxy's or a web server's, the gateway sends none."""
+    """The scheme of a `WWW-Authenticate` header. Proxies and web servers send it, the gateway does not."""
     location: str = ""
-    """The host that a redirect points to."""
+    """The target host of a redirect."""
     elapsed_ms: int = 0
 
     @property
     def html(self) -> bool:
-        """Whether the body is a page for people: a web server's, a proxy's or a captive portal's."""
+        """Whether the body is an HTML page: from a web server, a proxy or a captive portal."""
         return "html" in self.content_type.lower() or bool(_HTML.match(self.body[:512]))
 
     def data(self) -> Any:
-        """The body as JSON, or None when it is not exactly that: UTF-8, no duplicates of meaning lost, no odd numbers."""
+        """The body as JSON, or None if it is not strict UTF-8 JSON."""
         return parse_json(self.body)
 
     def listing(self) -> Listing | None:
-        """The live list in the body, or None when it is none."""
+        """The live list in the body, or None if the body is not one."""
         return _listing_before(self.body) if len(self.body) < _REMEMBERED_BYTES else listing(self.data())
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an error body says: the code (empty if none), the request id, the routes it offers instead."""
+    """The contents of an error body: the code (empty if none), the request id and the routes offered instead."""
 
     code: str = ""
     request_id: str = ""
@@ -83,11 +83,11 @@ class Refusal:
     json: bool = False
     """Whether the body is a JSON object at all."""
     error: bool = False
-    """Whether it has an `error` member that says something."""
+    """Whether the body has a non-empty `error` member."""
 
 
 def parse_json(data: bytes) -> Any:
-    """JSON from hostile bytes: None for anything that is not UTF-8 JSON of a sane depth. Do not change what it returns."""
+    """Parse JSON from untrusted bytes. None unless it is UTF-8 JSON of bounded depth. The result is cached: do not modify it."""
     return _parsed_before(data) if len(data) < _REMEMBERED_BYTES else _parsed(data)
 
 
@@ -98,7 +98,7 @@ def _parsed(data: bytes) -> Any:
         return None
 
 
-# every key of a fleet gets the same list of models: parse it once
+# all keys of a fleet get the same list of models: parse it once
 _parsed_before = functools.lru_cache(maxsize=16)(_parsed)
 
 
@@ -107,17 +107,17 @@ def _no_constant(name: str) -> Any:
 
 
 def refusal(data: Any, known: frozenset[str] = frozenset()) -> Refusal:
-    """Read an error body in any of its shapes; of several codes in one body a `known` one is preferred."""
+    """Parse an error body in any of its shapes. If it has several codes, a `known` one is preferred."""
     if not isinstance(data, dict):
         return Refusal()
     inner = data.get("error")
     nested = inner if isinstance(inner, dict) else {}
     if isinstance(nested.get("error"), dict):  # an upstream's error inside the gateway's
         nested = {**nested["error"], **{k: v for k, v in nested.items() if k != "error"}}
-    said = [nested.get("code"), data.get("code"), nested.get("type"), nested.get("status"), nested.get("reason")]
+    candidates = [nested.get("code"), data.get("code"), nested.get("type"), nested.get("status"), nested.get("reason")]
     if nested or isinstance(inner, str):
-        said.append(data.get("type") if data.get("type") != "error" else None)
-    codes = [c.lower() for c in said if isinstance(c, str) and _WORD.fullmatch(c)]
+        candidates.append(data.get("type") if data.get("type") != "error" else None)
+    codes = [c.lower() for c in candidates if isinstance(c, str) and _WORD.fullmatch(c)]
     code = next((c for c in codes if c in known), codes[0] if codes else "")
     ids = (data.get("request_id"), nested.get("request_id"))
     return Refusal(
@@ -138,19 +138,19 @@ def _routes(data: dict[str, Any]) -> tuple[str, ...]:
 
 
 def clean_request_id(text: str) -> str:
-    """A request id from a header, empty when it is not one."""
+    """Return a request id from a header, or an empty string if it is not one."""
     return text if _REQUEST_ID.fullmatch(text) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The live list of models: ids with the endpoint types that the gateway gave, if any."""
+    """The live list of models: ids with their endpoint types, if the gateway returns any."""
 
     models: dict[str, tuple[str, ...]]
 
 
 def listing(data: Any) -> Listing | None:
-    """The list in a `/v1/models` body, or None when it is none; entries that make no sense are left out."""
+    """Parse a `/v1/models` body. None if it is not a list of models; invalid entries are skipped."""
     entries = data.get("data") if isinstance(data, dict) else None
     if not isinstance(entries, list) or data.get("error"):
         return None
@@ -170,14 +170,14 @@ def _listing_before(body: bytes) -> Listing | None:
 
 @dataclass(frozen=True, slots=True)
 class Funds:
-    """What the balance says, in millionths of a dollar; None where it says nothing."""
+    """The balance, in millionths of a dollar. None where the body has no value."""
 
     wallet_micros: int | None
     key_remaining_micros: int | None
 
 
 def funds(data: Any) -> Funds | None:
-    """The balance in a `/v1/credits/balance` body, or None when it is no balance: then it proves nothing about a key."""
+    """Parse a `/v1/credits/balance` body. None if it is not a balance; then it proves nothing about a key."""
     if not isinstance(data, dict) or data.get("error"):
         return None
     inner = data.get("data")

@@ -1,8 +1,8 @@
-"""A whole fleet against the gateway: every key, model, mode and base URL asked once, and one verdict per user.
+"""Validate a fleet against the gateway: probe each key, model, mode and base URL once, with one verdict per user.
 
-Users are grouped by key and gateway, so a shared key is asked once and one key's questions come one after another. Results
-go to the journal as they arrive and are not kept. When a gateway's host turns out to be out of reach for nearly everybody,
-the rest is not asked: that is the network's fault. Paid questions are journaled the moment they are answered.
+Users are grouped by key and gateway: a shared key is probed once, and requests with one key run one after another. Results go
+to the journal as they arrive and are not kept in memory. If nearly all recent requests to a host failed to connect, the
+remaining users are skipped: the network is at fault. Answers to paid calls are journaled as soon as they arrive.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from typing import TYPE_CHECKING
 
 from provision.aisa import advice
 from provision.aisa.answers import Probe
+from provision.aisa.base_url import gateway_root
 from provision.aisa.catalogue import effective_mode
-from provision.aisa.endpoint import root
-from provision.aisa.pacing import TokenBucket, wait_before_retry
+from provision.aisa.failing_routes import RouteComparisons
 from provision.aisa.probes import request_for
-from provision.aisa.results import Asking, FailingRoute, Result, digest
-from provision.aisa.routes import Routes
-from provision.aisa.verdicts import Asked, Judgement, Verdict, combine, judge_answer
+from provision.aisa.rate_limit import TokenBucket
+from provision.aisa.results import FailingRoute, ProbeOutcome, ValidationResult, digest
+from provision.aisa.retry import wait_before_retry
+from provision.aisa.verdicts import Diagnosis, ProbedRoute, Verdict, combine_diagnoses, diagnose_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from provision.aisa.answers import Answer, Listing
+    from provision.aisa.answers import GatewayAnswer, Listing
     from provision.aisa.catalogue import Catalogue
     from provision.aisa.client import Client
-    from provision.aisa.journal import Journal
+    from provision.aisa.journal import ValidationJournal
     from provision.aisa.results import Subject
     from provision.detect.secret import Secret
     from provision.fleet.desired import ApiMode
@@ -42,8 +43,8 @@ _STOP_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to ask and how fast. `rate` bounds all requests together, per second."""
+class BatchPlan:
+    """Which probes to run and how fast. `rate` limits all requests together, per second."""
 
     probes: tuple[Probe, ...] = (Probe.KEY, Probe.MODELS)
     concurrency: int = 8
@@ -51,8 +52,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a batch ended. Results are in the journal."""
+class BatchOutcome:
+    """Counts of a finished batch. The results are in the journal."""
 
     asked: int
     not_asked: int
@@ -66,7 +67,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Group:
-    """All users of one key at one gateway, by what they ask of it."""
+    """All users of one key at one gateway, by model and mode."""
 
     root: str
     key: Secret
@@ -77,7 +78,7 @@ class _Group:
 
 @dataclass(slots=True)
 class _Health:
-    """Whether a gateway's host can be reached at all: the last verdicts there, and whether anything ever answered."""
+    """Whether a gateway's host is reachable: the latest verdicts, and whether it ever answered."""
 
     recent: deque[bool]
     answered: bool = False
@@ -92,34 +93,34 @@ class _Health:
 
     @property
     def out_of_reach(self) -> bool:
-        """Whether the network is at fault: given up, or of at least three nobody got through."""
+        """Whether the network is at fault: the host was given up, or at least three failed and none succeeded."""
         return self.dead or (not self.answered and len(self.recent) >= 3)
 
     @property
     def hopeless(self) -> bool:
-        """Nothing has answered yet and several have failed: asking each three times would only take longer."""
+        """Whether to skip retries: at least five failed and none succeeded."""
         return not self.answered and len(self.recent) >= 5
 
 
 def paid_calls(subjects: Sequence[Subject], probes: Sequence[Probe]) -> int:
-    """How many paid calls these probes make if nothing fails: one for each distinct key, model, mode and base URL."""
+    """Number of paid calls if nothing fails: one per distinct key, model, mode and base URL."""
     if Probe.CHAT not in probes:
         return 0
     return len({s.question() for s in subjects if s.key is not None and s.url_mistake is None})
 
 
 class Batch:
-    """One run. `observe` is called with each result as it arrives; `chance` gives random numbers in [0, 1)."""
+    """One run. `observe` gets each result as it arrives. `chance` returns random numbers in [0, 1)."""
 
     def __init__(
         self,
         client: Client,
-        plan: Plan,
+        plan: BatchPlan,
         *,
         catalogue: Catalogue,
-        journal: Journal,
+        journal: ValidationJournal,
         chance: Callable[[], float],
-        observe: Callable[[Result], None] = lambda _: None,
+        observe: Callable[[ValidationResult], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._plan = plan
@@ -130,12 +131,12 @@ class Batch:
         self._open = asyncio.Semaphore(plan.concurrency)
         self._bucket = TokenBucket(plan.rate, max(1, min(plan.concurrency, int(plan.rate or 1))))
         self._health: dict[str, _Health] = {}
-        self._routes = Routes()
+        self._routes = RouteComparisons()
         self._subjects: Sequence[Subject] = ()
         self._requests = self._paid = self._asked = 0
 
-    async def run(self, subjects: Sequence[Subject]) -> Outcome:
-        """Ask about all subjects that the journal has no result for. Being cancelled ends the run, with an outcome."""
+    async def run(self, subjects: Sequence[Subject]) -> BatchOutcome:
+        """Validate all subjects without a result in the journal. Cancellation ends the run with an outcome."""
         began = time.monotonic()
         self._subjects = subjects
         left = self._journal.begin(subjects)
@@ -150,7 +151,7 @@ class Batch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return Outcome(
+        return BatchOutcome(
             asked=self._asked,
             not_asked=len(left) - self._asked,
             requests=self._requests,
@@ -162,15 +163,15 @@ class Batch:
         )
 
     def _grouped(self, left: Sequence[int]) -> Iterator[_Group]:
-        """Users by key and gateway; those that cannot be asked get their result at once."""
+        """Group users by key and gateway. Users that cannot be probed get their result here."""
         groups: dict[tuple[str, str], _Group] = {}
         for index in left:
             subject = self._subjects[index]
             offline = _offline(subject)
             if offline is not None or subject.key is None:
-                self._settle(index, {}, offline or Judgement(Verdict.UNKNOWN))
+                self._settle(index, {}, offline or Diagnosis(Verdict.UNKNOWN))
                 continue
-            place = root(subject.base_url)
+            place = gateway_root(subject.base_url)
             group = groups.get((subject.fingerprint, place))
             if group is None:
                 group = groups[subject.fingerprint, place] = _Group(place, subject.key, subject.fingerprint)
@@ -185,81 +186,81 @@ class Batch:
                 window = max(_STOP_WINDOW, 2 * self._plan.concurrency)
                 health = self._health[group.root] = _Health(deque(maxlen=window))
             if not health.dead:
-                await self._ask_group(group, health)
+                await self._probe_group(group, health)
 
-    async def _ask_group(self, group: _Group, health: _Health) -> None:
-        shared: dict[Probe, tuple[Answer, int]] = {}
+    async def _probe_group(self, group: _Group, health: _Health) -> None:
+        shared: dict[Probe, tuple[GatewayAnswer, int]] = {}
         first = next(iter(group.users))
-        judged_first: dict[Probe, tuple[Judgement, Asking]] = {}
+        found_first: dict[Probe, tuple[Diagnosis, ProbeOutcome]] = {}
         for probe in (Probe.KEY, Probe.MODELS):
             if probe in self._plan.probes:
-                shared[probe] = await self._ask(group, probe, *first)
-                judged_first[probe] = self._judged(group, probe, *first, shared)
-                if judged_first[probe][0].verdict in {Verdict.KEY_INVALID, Verdict.UNREACHABLE}:
+                shared[probe] = await self._send(group, probe, *first)
+                found_first[probe] = self._diagnosed(group, probe, *first, shared)
+                if found_first[probe][0].verdict in {Verdict.KEY_INVALID, Verdict.UNREACHABLE}:
                     break
         for (model, mode), users in group.users.items():
             if health.dead:
                 return
-            judged = judged_first
+            found = found_first
             if (model, mode) != first:
-                judged = {p: self._judged(group, p, model, mode, shared) for p in shared}
-            if Probe.CHAT in self._plan.probes and self._worth_a_call(judged, model):
-                judged[Probe.CHAT] = await self._call(group, model, mode)
-            verdict = combine({p: j for p, (j, _) in judged.items()})
+                found = {p: self._diagnosed(group, p, model, mode, shared) for p in shared}
+            if Probe.CHAT in self._plan.probes and self._should_call(found, model):
+                found[Probe.CHAT] = await self._call(group, model, mode)
+            verdict = combine_diagnoses({p: j for p, (j, _) in found.items()})
             health.note(verdict.verdict)
-            if Probe.CHAT in judged and verdict.verdict is Verdict.UPSTREAM_ERROR and verdict.http_status == 502:
+            if Probe.CHAT in found and verdict.verdict is Verdict.UPSTREAM_ERROR and verdict.http_status == 502:
                 live = shared[Probe.MODELS][0].listing() if Probe.MODELS in shared else None
                 verdict = await self._compared(group, (model, mode), verdict, live)
             for index in users:
-                self._settle(index, judged, verdict)
+                self._settle(index, found, verdict)
 
-    def _asked_about(self, group: _Group, model: str, mode: ApiMode) -> Asked:
+    def _probed_route(self, group: _Group, model: str, mode: ApiMode) -> ProbedRoute:
         base_url = group.root if mode == "anthropic_messages" else f"{group.root}/v1"
-        return Asked(model, mode, base_url, self._catalogue)
+        return ProbedRoute(model, mode, base_url, self._catalogue)
 
-    def _judged(
-        self, group: _Group, probe: Probe, model: str, mode: ApiMode, shared: dict[Probe, tuple[Answer, int]]
-    ) -> tuple[Judgement, Asking]:
+    def _diagnosed(
+        self, group: _Group, probe: Probe, model: str, mode: ApiMode, shared: dict[Probe, tuple[GatewayAnswer, int]]
+    ) -> tuple[Diagnosis, ProbeOutcome]:
         answer, tries = shared[probe]
-        judged = judge_answer(probe, answer, self._asked_about(group, model, mode))
-        return judged, Asking(probe, judged.verdict, judged.http_status, judged.code, tries, answer.elapsed_ms)
+        found = diagnose_answer(probe, answer, self._probed_route(group, model, mode))
+        return found, ProbeOutcome(probe, found.verdict, found.http_status, found.code, tries, answer.elapsed_ms)
 
-    def _worth_a_call(self, judged: dict[Probe, tuple[Judgement, Asking]], model: str) -> bool:
-        """No money for a call that cannot work: a refused key, a dead network, a wrong URL, a model that draws."""
-        hopeless = {Verdict.KEY_INVALID, Verdict.UNREACHABLE, Verdict.MODEL_UNSUITABLE}
-        if any(j.verdict in hopeless for j, _ in judged.values()):
+    def _should_call(self, found: dict[Probe, tuple[Diagnosis, ProbeOutcome]], model: str) -> bool:
+        """Whether a paid call makes sense: not for a refused key, no network, a wrong URL or an unsuitable model."""
+        excluded = {Verdict.KEY_INVALID, Verdict.UNREACHABLE, Verdict.MODEL_UNSUITABLE}
+        if any(j.verdict in excluded for j, _ in found.values()):
             return False
-        listed = judged.get(Probe.MODELS)
+        listed = found.get(Probe.MODELS)
         if listed is not None and listed[0].verdict is Verdict.BASE_URL_WRONG:
             return False
-        found = self._catalogue.classify(model)
-        if listed is None and found.suitable is False:
-            unsuitable = Judgement(Verdict.MODEL_UNSUITABLE, advice.unsuitable(model, found.kind))
-            judged[Probe.MODELS] = (unsuitable, Asking(Probe.MODELS, unsuitable.verdict, None, "", 0, 0))
+        classified = self._catalogue.classify(model)
+        if listed is None and classified.suitable is False:
+            unsuitable = Diagnosis(Verdict.MODEL_UNSUITABLE, advice.unsuitable(model, classified.kind))
+            found[Probe.MODELS] = (unsuitable, ProbeOutcome(Probe.MODELS, unsuitable.verdict, None, "", 0, 0))
             return False
         return True
 
-    async def _call(self, group: _Group, model: str, mode: ApiMode) -> tuple[Judgement, Asking]:
+    async def _call(self, group: _Group, model: str, mode: ApiMode) -> tuple[Diagnosis, ProbeOutcome]:
         question = digest(group.fingerprint, group.root, model, mode, Probe.CHAT)
         known = self._journal.paid(question)
         if known is not None:
             return known
-        answer, tries = await self._ask(group, Probe.CHAT, model, mode)
-        judged, asking = self._judged(group, Probe.CHAT, model, mode, {Probe.CHAT: (answer, tries)})
+        answer, tries = await self._send(group, Probe.CHAT, model, mode)
+        found, outcome = self._diagnosed(group, Probe.CHAT, model, mode, {Probe.CHAT: (answer, tries)})
         if tries > 1:
-            judged = replace(judged, advice=f"{judged.advice} (called {tries} times)")
-        if judged.verdict is not Verdict.UNREACHABLE:
-            self._journal.note_paid(question, judged, asking)
-        if judged.verdict is Verdict.OK:
+            found = replace(found, advice=f"{found.advice} (called {tries} times)")
+        if found.verdict is not Verdict.UNREACHABLE:
+            self._journal.note_paid(question, found, outcome)
+        if found.verdict is Verdict.OK:
             self._routes.works(group.root, mode, model)
-        return judged, asking
+        return found, outcome
 
     async def _compared(
-        self, group: _Group, about: tuple[str, ApiMode], judged: Judgement, live: Listing | None
-    ) -> Judgement:
-        """After a call's 502: ask a model that is known to be good once, to tell a failing route from a failing gateway."""
+        self, group: _Group, about: tuple[str, ApiMode], found: Diagnosis, live: Listing | None
+    ) -> Diagnosis:
+        """After a 502, call a working model once, to distinguish a failing route from a failing gateway."""
         model, mode = about
-        route = self._routes.failing_route(group.root, self._asked_about(group, model, mode).base_url, model, mode)
+        route = self._routes.failing_route(group.root, self._probed_route(group, model, mode).base_url, model, mode)
         route.users += len(group.users[about])
         async with route.lock:
             if not route.compared:
@@ -268,9 +269,9 @@ class Batch:
                     route.working = other
                 route.compared = True
         working = (route.working,) if route.working else ()
-        return replace(judged, advice=advice.failing_route(model, route.working), suggestions=working)
+        return replace(found, advice=advice.failing_route(model, route.working), suggestions=working)
 
-    async def _ask(self, group: _Group, probe: Probe, model: str, mode: ApiMode) -> tuple[Answer, int]:
+    async def _send(self, group: _Group, probe: Probe, model: str, mode: ApiMode) -> tuple[GatewayAnswer, int]:
         request = request_for(probe, group.root, model, mode)
         tries = 0
         while True:
@@ -278,7 +279,7 @@ class Batch:
             async with self._open:
                 self._requests += 1
                 self._paid += request.paid
-                answer = await self._client.ask(request, group.key)
+                answer = await self._client.send(request, group.key)
             tries += 1
             if answer.status is None and self._health[group.root].hopeless:
                 return answer, tries
@@ -294,14 +295,14 @@ class Batch:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 
-    def _settle(self, index: int, judged: dict[Probe, tuple[Judgement, Asking]], verdict: Judgement) -> None:
-        """Journal and report one user's result."""
+    def _settle(self, index: int, found: dict[Probe, tuple[Diagnosis, ProbeOutcome]], verdict: Diagnosis) -> None:
+        """Write one user's result to the journal and report it."""
         subject = self._subjects[index]
-        askings = tuple(asking for _, asking in judged.values())
-        same = (a for a in reversed(askings) if (a.http_status, a.verdict) == (verdict.http_status, verdict.verdict))
-        deciding = next(same, askings[-1] if askings else None)
+        outcomes = tuple(outcome for _, outcome in found.values())
+        same = (a for a in reversed(outcomes) if (a.http_status, a.verdict) == (verdict.http_status, verdict.verdict))
+        deciding = next(same, outcomes[-1] if outcomes else None)
         secret = subject.key.reveal() if subject.key else ""
-        result = Result(
+        result = ValidationResult(
             user=subject.user,
             profile=subject.profile,
             model=subject.model,
@@ -316,7 +317,7 @@ class Batch:
             elapsed_ms=deciding.elapsed_ms if deciding else 0,
             advice=_without(verdict.advice, secret),
             suggestions=tuple(_without(s, secret) for s in verdict.suggestions),
-            probes=tuple(replace(a, code=_without(a.code, secret)) for a in askings),
+            probes=tuple(replace(a, code=_without(a.code, secret)) for a in outcomes),
         )
         self._journal.note_result(index, subject, result)
         self._asked += 1
@@ -324,18 +325,18 @@ class Batch:
 
 
 def _without(text: str, secret: str) -> str:
-    """`text` with the key masked, in either case, should a server have echoed it into what we show."""
+    """Mask the key in `text`, ignoring case: a server may have echoed it."""
     if not secret or secret.lower() not in text.lower():
         return text
     at = text.lower().index(secret.lower())
     return _without(text[:at] + "****" + text[at + len(secret) :], secret)
 
 
-def _offline(subject: Subject) -> Judgement | None:
-    """The verdict of a user that need not be asked about."""
+def _offline(subject: Subject) -> Diagnosis | None:
+    """The verdict of a user that is not probed."""
     if subject.url_mistake is not None:
         message, suggested = subject.url_mistake
-        return Judgement(Verdict.BASE_URL_WRONG, message, code="not_asked", suggestions=(suggested,))
+        return Diagnosis(Verdict.BASE_URL_WRONG, message, code="not_asked", suggestions=(suggested,))
     if subject.key is None:
-        return Judgement(Verdict.UNKNOWN, subject.key_problem or advice.NO_KEY, code="no_key")
+        return Diagnosis(Verdict.UNKNOWN, subject.key_problem or advice.NO_KEY, code="no_key")
     return None

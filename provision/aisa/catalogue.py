@@ -1,8 +1,8 @@
-"""Which models AIsa serves, as far as its published catalogue tells: what kind each is and which API modes reach it.
+"""The catalogue of AIsa models: the kind of each model and the API modes that reach it.
 
-The live list is longer than any published one, so an id that is not here is *unclassified*, never *bad*. Ids are exact:
-case counts, and there is no vendor prefix. The built-in table is `models.json` beside this module; a workspace may hold
-a newer copy (`provision models --update`). Facts and how sure they are: docs/gateway.md.
+The gateway serves more models than any published list, so an unknown id is *unclassified*, not an error. Ids are exact:
+case-sensitive and without a vendor prefix. The built-in catalogue is `models.json` beside this module. A workspace may have a
+newer copy (`provision models --update`). Sources: docs/gateway.md.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provision.aisa.kinds import SUITABLE, Kind, kind_by_endpoint_types, kind_by_name, modes_by_endpoint_types
+from provision.aisa.model_kinds import (
+    SUITABLE,
+    ModelKind,
+    kind_by_endpoint_types,
+    kind_by_name,
+    modes_by_endpoint_types,
+)
 from provision.errors import Place, ProvisionError
 from provision.fleet.desired import ApiMode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-
-__all__ = ["Catalogue", "CatalogueError", "Classified", "How", "Kind", "Model", "builtin", "effective_mode", "parse"]
 
 SCHEMA = "provision/models/v1"
 CURRENT = "current"
@@ -36,11 +40,11 @@ _MODE_WORDS = {
 
 
 class CatalogueError(ProvisionError):
-    """A workspace's own copy of the catalogue cannot be read."""
+    """The workspace's copy of the catalogue cannot be read."""
 
 
-class How(StrEnum):
-    """What a classification rests on, surest first."""
+class ClassifiedBy(StrEnum):
+    """The basis of a classification, most reliable first."""
 
     ENDPOINT_TYPES = "endpoint types"
     CATALOGUE = "catalogue"
@@ -49,11 +53,11 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """One entry. `modes` None means that the catalogue does not say; `current` is false for ids of earlier editions."""
+class CatalogueModel:
+    """One entry. `modes` is None if the catalogue does not list them. `current` is false for ids of earlier editions."""
 
     id: str
-    kind: Kind
+    kind: ModelKind
     modes: frozenset[ApiMode] | None = None
     provider: str = ""
     current: bool = True
@@ -64,51 +68,51 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What is known of an id: `suitable` is None for an unclassified one, False for media, embeddings and the like."""
+    """What is known about an id. `suitable` is None if unclassified, False for media, embeddings and the like."""
 
     id: str
-    kind: Kind
+    kind: ModelKind
     modes: frozenset[ApiMode] | None
-    how: How
+    how: ClassifiedBy
     listed: bool
     current: bool
 
     @property
     def suitable(self) -> bool | None:
-        """Whether it can be the main model of Hermes."""
-        return None if self.kind is Kind.UNKNOWN else self.kind in SUITABLE
+        """Whether Hermes can use it as its main model."""
+        return None if self.kind is ModelKind.UNKNOWN else self.kind in SUITABLE
 
 
 class Catalogue:
-    """The models of one catalogue file. Immutable; look-ups are cheap."""
+    """The models of one catalogue file. Immutable."""
 
-    def __init__(self, models: Iterable[Model], *, as_of: str, source: str = "") -> None:
-        self.models: Mapping[str, Model] = {m.id: m for m in models}
+    def __init__(self, models: Iterable[CatalogueModel], *, as_of: str, source: str = "") -> None:
+        self.models: Mapping[str, CatalogueModel] = {m.id: m for m in models}
         self.as_of = as_of
         self.source = source
 
     def classify(self, model_id: str, endpoint_types: Sequence[str] | None = None) -> Classified:
-        """What `model_id` is: by the endpoint types that the live list gave, else the exact id, else its name's pattern."""
+        """Classify `model_id` by the live list's endpoint types, else by the exact id, else by the pattern of its name."""
         entry = self.models.get(model_id)
         listed, current = entry is not None, entry is not None and entry.current
         by_table = entry.kind if entry else kind_by_name(model_id)
-        if endpoint_types and (kind := kind_by_endpoint_types(endpoint_types, by_table)) is not Kind.UNKNOWN:
+        if endpoint_types and (kind := kind_by_endpoint_types(endpoint_types, by_table)) is not ModelKind.UNKNOWN:
             modes = modes_by_endpoint_types(endpoint_types)
-            return Classified(model_id, kind, modes, How.ENDPOINT_TYPES, listed, current)
+            return Classified(model_id, kind, modes, ClassifiedBy.ENDPOINT_TYPES, listed, current)
         if entry:
-            return Classified(model_id, entry.kind, entry.modes, How.CATALOGUE, listed, current)
-        how = How.UNKNOWN if by_table is Kind.UNKNOWN else How.NAME
+            return Classified(model_id, entry.kind, entry.modes, ClassifiedBy.CATALOGUE, listed, current)
+        how = ClassifiedBy.UNKNOWN if by_table is ModelKind.UNKNOWN else ClassifiedBy.NAME
         return Classified(model_id, by_table, None, how, listed, current)
 
     def nearest(self, model_id: str, *, count: int = 3, among: Collection[str] | None = None) -> tuple[str, ...]:
-        """Up to `count` ids that somebody who wrote `model_id` may have meant, best first; only models Hermes can use.
+        """Up to `count` ids similar to `model_id`, best match first. Only models that Hermes can use.
 
-        `among` replaces the catalogue's own current ids, for instead the live list.
+        `among` replaces the catalogue's current ids, for example with the live list.
         """
         return _nearest(model_id, self._candidates() if among is None else self._usable(among), count)
 
-    def serving(self, mode: ApiMode) -> tuple[Model, ...]:
-        """Current models Hermes can use in `mode`, in the catalogue's order."""
+    def serving(self, mode: ApiMode) -> tuple[CatalogueModel, ...]:
+        """Current models that Hermes can use in `mode`, in catalogue order."""
         wanted = effective_mode(mode)
         return tuple(m for m in self.models.values() if m.current and m.kind in SUITABLE and wanted in (m.modes or ()))
 
@@ -120,7 +124,7 @@ class Catalogue:
 
 
 def effective_mode(mode: ApiMode) -> ApiMode:
-    """The mode that Hermes really uses: left to itself (`auto`) it takes chat completions for AIsa's host."""
+    """The mode that Hermes really uses: for `auto` it is chat completions on AIsa's host."""
     return ApiMode.CHAT_COMPLETIONS if mode is ApiMode.AUTO else mode
 
 
@@ -144,17 +148,19 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1, max_length=200)
-    kind: Kind
+    kind: ModelKind
     provider: str = ""
     endpoints: tuple[str, ...] = ()
     hermes_modes: tuple[Literal["chat", "responses", "anthropic"], ...] | None = None
     status: str = CURRENT
     context: int | None = None
 
-    def model(self) -> Model:
+    def model(self) -> CatalogueModel:
         modes = None if self.hermes_modes is None else frozenset(_MODE_WORDS[m] for m in self.hermes_modes)
         current = self.status == CURRENT
-        return Model(self.id, self.kind, modes, self.provider, current, self.context, self.endpoints, self.status)
+        return CatalogueModel(
+            self.id, self.kind, modes, self.provider, current, self.context, self.endpoints, self.status
+        )
 
 
 class _File(BaseModel):
@@ -166,8 +172,8 @@ class _File(BaseModel):
     models: tuple[_Entry, ...]
 
 
-def parse(data: bytes, name: str) -> Catalogue:
-    """A catalogue from the bytes of a models file; raises CatalogueError that names `name` and the first mistake."""
+def parse_catalogue(data: bytes, name: str) -> Catalogue:
+    """Parse a models file. Raises CatalogueError with `name` and the first mistake."""
     try:
         file = _File.model_validate_json(data)
     except ValidationError as e:
@@ -181,8 +187,8 @@ def parse(data: bytes, name: str) -> Catalogue:
     return Catalogue((entry.model() for entry in file.models), as_of=file.as_of, source=file.source)
 
 
-def emit(catalogue: Catalogue) -> bytes:
-    """The models file that `parse` reads, one model a line so that git shows what changed."""
+def serialise_catalogue(catalogue: Catalogue) -> bytes:
+    """Return a models file for `parse_catalogue`. One model per line, so that git shows what changed."""
     words = {mode: word for word, mode in _MODE_WORDS.items()}
     lines = []
     for m in catalogue.models.values():
@@ -204,5 +210,5 @@ def _head(catalogue: Catalogue) -> dict[str, str]:
 
 @functools.cache
 def builtin() -> Catalogue:
-    """The catalogue that ships with provision; `as_of` says how old it is."""
-    return parse((resources.files("provision.aisa") / "models.json").read_bytes(), "models.json (built in)")
+    """The catalogue that ships with provision. `as_of` is its date."""
+    return parse_catalogue((resources.files("provision.aisa") / "models.json").read_bytes(), "models.json (built in)")

@@ -1,17 +1,15 @@
-"""One request to the gateway over httpx's transport: bounded in time and size, never redirected, only to allowed hosts.
+"""Send one request to the gateway: bounded in time and size, without redirects, only to allowed hosts.
 
-httpx's transports are used without its client around them: that would keep the server's cookies, log URLs and follow
-`trust_env`. Each transport holds one connection, and the pool of them is ours: httpcore's own goes through all
-connections at every request, which at 64 of them costs 15 ms of CPU a request instead of one. A key leaves this module
-only as a header of a request to a URL that `endpoint.is_allowed`.
-The tree of httpx's exceptions is translated into `Failure` here and nowhere else.
+This module uses httpx's transports without httpx's client. The client would keep cookies, log URLs and follow `trust_env`.
+Each transport holds one connection, and the pool is our own: httpcore's pool searches all connections at every request,
+which costs 15 ms of CPU per request at 64 connections instead of 1 ms. A key leaves this module only as a header of a
+request to a URL that `base_url.is_allowed` accepts. httpx's exceptions are translated into `Failure` here and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import importlib.util
 import logging
 import re
 import socket
@@ -25,8 +23,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 import provision
-from provision.aisa.answers import Answer, Failure, clean_request_id
-from provision.aisa.endpoint import is_allowed
+from provision.aisa.answers import Failure, GatewayAnswer, clean_request_id
+from provision.aisa.base_url import is_allowed
 from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -38,20 +36,20 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"hermes-provision/{provision.__version__}"
 _MASK = b"****"
-_NOISY = ("httpx", "httpcore", "h2", "hpack")
+_NOISY = ("httpx", "httpcore")
 
 
 class ForbiddenHostError(ProvisionError):
-    """A key was about to go to a host that is not the gateway's."""
+    """A key would have been sent to a host that is not the gateway."""
 
 
 class ClientSetupError(ProvisionError):
-    """TLS bundle, proxy or HTTP/2 cannot be used as configured."""
+    """The TLS bundle or the proxy cannot be used as configured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one request: seconds to connect, between two reads, and in all; bytes of a body, unpacked."""
+class RequestLimits:
+    """Limits of one request: seconds to connect, between two reads and in total; bytes of the decompressed body."""
 
     connect_s: float = 5.0
     read_s: float = 30.0
@@ -61,7 +59,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, without its key. `paid` says that answering it costs money."""
+    """One request, without its key. A `paid` request costs money when it is answered."""
 
     method: str
     url: str
@@ -74,18 +72,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How to reach the gateway: a TLS bundle of the company's, a proxy, HTTP/2."""
+    """How to reach the gateway: the company's TLS bundle and a proxy."""
 
     tls_bundle: Path | None = None
     proxy: str | None = None
-    http2: bool = False
 
 
 class Client:
     """A pool of connections to the gateway. Use as an async context manager.
 
-    `hosts` are the hosts that may get a key (`gateway_hosts`); loopback may as well. `ask` never raises for anything
-    that a server or network does: it returns an Answer.
+    `hosts` are the hosts that may receive a key (`gateway_hosts`); loopback always may. `send` never raises for what a server
+    or the network does: it returns a GatewayAnswer.
     """
 
     def __init__(
@@ -94,10 +91,10 @@ class Client:
         *,
         concurrency: int = 8,
         network: Network | None = None,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
     ) -> None:
         self._hosts = tuple(hosts)
-        self._limits = limits or Limits()
+        self._limits = limits or RequestLimits()
         self._allowed: set[str] = set()
         network = network or Network()
         self._open = asyncio.Semaphore(concurrency)
@@ -116,13 +113,13 @@ class Client:
                 await transport.aclose()
         self._idle.clear()
 
-    async def ask(self, request: Request, key: Secret | None) -> Answer:
-        """Send one request with `key` and read the whole answer. Raises ForbiddenHostError before anything is sent."""
+    async def send(self, request: Request, key: Secret | None) -> GatewayAnswer:
+        """Send one request with `key` and read the complete answer. Raises ForbiddenHostError before anything is sent."""
         self._check(request.url)
         try:
             sent = self._build(request, key)
         except (UnicodeError, ValueError, TypeError, httpx.InvalidURL):
-            return Answer(None, Failure.UNSENDABLE)
+            return GatewayAnswer(None, Failure.UNSENDABLE)
         async with self._open:
             began = time.monotonic()
             idle = self._idle.setdefault(_origin(request.url), [])
@@ -134,7 +131,7 @@ class Client:
                 await transport.aclose()
                 if not isinstance(e, _HANDLED):
                     raise
-                return Answer(None, _failure(e), elapsed_ms=_since(began))
+                return GatewayAnswer(None, _failure(e), elapsed_ms=_since(began))
             idle.append(transport)
             return _answer(status, headers, body, key, _since(began))
 
@@ -153,13 +150,13 @@ class Client:
             return
         if not is_allowed(origin + "/", self._hosts):
             raise ForbiddenHostError(
-                "the base URL is not the gateway's: no key is sent there",
-                hint="correct base_url in the profile, or name the host in gateway_hosts in provision.toml",
+                "the base URL is not on a gateway host: no key is sent there",
+                hint="correct base_url in the profile, or add the host to gateway_hosts in provision.toml",
             )
         self._allowed.add(origin)
 
     def _new_transport(self, url: str) -> httpx.AsyncHTTPTransport:
-        """The proxy sees only https, as a tunnel: a plain request on loopback would show it the key."""
+        """Use the proxy only for https, as a tunnel: a plain request to loopback would show the proxy the key."""
         proxied = self._new_proxied is not None and url.startswith("https://")
         return self._new_proxied() if proxied and self._new_proxied else self._new_direct()
 
@@ -176,7 +173,7 @@ class Client:
             "connect": self._limits.connect_s,
             "read": self._limits.read_s,
             "write": self._limits.read_s,
-            "pool": None,  # the total bounds it: waiting for a free connection is not the server's fault
+            "pool": None,  # bounded by the total: waiting for a free connection is not the server's fault
         }
         extensions = {"timeout": timeout}
         url = _url(request.url)
@@ -208,7 +205,7 @@ _HANDLED = (TimeoutError, _TooLargeError, _EncodingError, httpx.HTTPError, httpx
 
 
 def quiet_libraries() -> None:
-    """Keep the HTTP libraries' own debug logs off: they show headers, whatever log level the program around us set."""
+    """Turn off the HTTP libraries' debug logs, whatever log level the calling program set: they show headers."""
     for name in _NOISY:
         logger = logging.getLogger(name)
         if logger.level < logging.WARNING:
@@ -226,7 +223,7 @@ _Factory = Callable[[], httpx.AsyncHTTPTransport]
 
 
 def _trusting(bundle: str) -> ssl.SSLContext:
-    """The system's authorities and the company's own."""
+    """Trust the system's certificate authorities and those in `bundle`."""
     context = ssl.create_default_context()
     context.load_verify_locations(cafile=bundle)
     return context
@@ -234,32 +231,30 @@ def _trusting(bundle: str) -> ssl.SSLContext:
 
 @functools.cache
 def _system_trust() -> ssl.SSLContext:
-    return ssl.create_default_context()  # reading all authorities takes a tenth of a second
+    return ssl.create_default_context()  # loading the authorities takes 0.1 s
 
 
 def _factories(network: Network) -> tuple[_Factory, _Factory | None]:
-    """What makes a direct connection, and one through the proxy if there is one; both are tried out here."""
-    if network.http2 and importlib.util.find_spec("h2") is None:  # httpcore would only notice at the first connection
-        raise ClientSetupError("HTTP/2 needs an extra", hint="pip install 'hermes-provision[http2]'")
+    """Return factories for a direct and, if set, a proxied transport. Raises ClientSetupError for bad settings."""
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30)
     try:
         context = _trusting(str(network.tls_bundle)) if network.tls_bundle else _system_trust()
     except (OSError, ssl.SSLError) as e:
-        raise ClientSetupError(f"cannot use the TLS bundle {network.tls_bundle}", hint="it must be a PEM file") from e
-    direct = functools.partial(
-        httpx.AsyncHTTPTransport, verify=context, limits=one, trust_env=False, http2=network.http2
-    )
+        raise ClientSetupError(
+            f"cannot use the TLS bundle {network.tls_bundle}", hint="tls_bundle must be a PEM file"
+        ) from e
+    direct = functools.partial(httpx.AsyncHTTPTransport, verify=context, limits=one, trust_env=False)
     proxied = functools.partial(direct, proxy=network.proxy) if network.proxy else None
     try:
         (proxied or direct)()
     except (ValueError, httpx.InvalidURL):
-        hint = "like http://proxy.corp:3128"
-        raise ClientSetupError("the proxy in the settings is not a proxy's URL", hint=hint) from None
+        hint = "set proxy to a URL such as http://proxy.corp:3128"
+        raise ClientSetupError("invalid proxy URL in the settings", hint=hint) from None
     return direct, proxied
 
 
 def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
-    """Undo gzip or deflate, which was not asked for but some proxies insist on, up to the limit and not a byte further."""
+    """Decompress gzip or deflate, up to `limit` bytes. Not requested, but some proxies send it anyway."""
     if coding not in {"gzip", "x-gzip", "deflate"}:
         raise _EncodingError
     unpack = zlib.decompressobj(47 if coding != "deflate" else zlib.MAX_WBITS)
@@ -274,14 +269,16 @@ def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
     return data
 
 
-def _answer(status: int | None, headers: httpx.Headers, body: bytes, key: Secret | None, elapsed_ms: int) -> Answer:
+def _answer(
+    status: int | None, headers: httpx.Headers, body: bytes, key: Secret | None, elapsed_ms: int
+) -> GatewayAnswer:
     def header(name: str) -> str:
         value = str(headers.get(name, ""))[:300]
         return value.replace(key.reveal(), "****") if key else value
 
     if key:
         body = body.replace(key.reveal().encode(), _MASK)
-    return Answer(
+    return GatewayAnswer(
         status,
         body=body,
         content_type=header("content-type"),
@@ -294,7 +291,7 @@ def _answer(status: int | None, headers: httpx.Headers, body: bytes, key: Secret
 
 
 def _location(value: str) -> str:
-    """The host of a redirect's target: enough to recognise a sign-in page, and without a query that might echo anything."""
+    """The host of a redirect target. Enough to recognise a sign-in page; the rest of the URL could echo a secret."""
     try:
         host = httpx.URL(value).host if value else ""
     except (httpx.InvalidURL, ValueError):

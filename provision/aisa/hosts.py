@@ -1,7 +1,7 @@
-"""Which host a URL names: the gateway, this machine, a look-alike of the gateway, or something else.
+"""Classify a host: the gateway, this machine, a look-alike of the gateway, or another host.
 
-A key must go to the configured hosts and nowhere else, so the question is answered by exact comparison; the rest of this
-module only finds out which host was probably meant, for the message.
+Keys go only to the configured hosts, so this is an exact comparison. The rest of the module guesses which host was meant, for
+the message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class HostKind(StrEnum):
     FOREIGN = "foreign"
 
 
-# letters of other scripts, digits and pairs that are read as Latin letters in most fonts
+# letters of other scripts, digits and pairs that look like Latin letters in most fonts
 _CONFUSABLE = {
     ord(seen): read
     for read, letters in {
@@ -39,7 +39,7 @@ _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 
 
 def host_kind(host: str, port: int | None, hosts: Sequence[str]) -> HostKind:
-    """Compare a lower-case host and an explicit non-default port with the gateway's `host` or `host:port` names."""
+    """Classify a lower-case host and an explicit non-default port against the gateway's `host` or `host:port` names."""
     if is_loopback(host):
         return HostKind.LOOPBACK
     named = {_split(h) for h in hosts}
@@ -55,7 +55,7 @@ def host_kind(host: str, port: int | None, hosts: Sequence[str]) -> HostKind:
 
 
 def intended_host(host: str, hosts: Sequence[str]) -> str | None:
-    """The gateway host (with its port, if it has one) that `host` was probably meant to be, or None."""
+    """The gateway host (with its port, if any) that was probably meant by `host`, or None."""
     for entry in hosts:
         name, _ = _split(entry)
         parent = _parent(name)
@@ -65,7 +65,7 @@ def intended_host(host: str, hosts: Sequence[str]) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine beyond doubt: `localhost`, 127.0.0.0/8 in full dotted form, or `::1`."""
+    """Whether `host` is `localhost`, in 127.0.0.0/8 in full dotted form, or `::1`."""
     if host == "localhost":
         return True
     try:
@@ -82,7 +82,7 @@ def _split(entry: str) -> tuple[str, int | None]:
 
 
 def _parent(name: str) -> str:
-    """The domain that a host belongs to, for names of three labels and more; the name itself otherwise."""
+    """The parent domain of a host with three or more labels, else the host itself."""
     labels = name.split(".")
     return ".".join(labels[1:]) if len(labels) > 2 and not name[-1].isdigit() else name
 
@@ -119,7 +119,7 @@ def _skeleton(host: str) -> str:
 
 
 def _distance(a: str, b: str) -> int:
-    """Edit distance with swaps of neighbours; 99 for lengths that are far apart."""
+    """Edit distance including swapped neighbours. 99 if the lengths differ by more than 3."""
     if abs(len(a) - len(b)) > 3:
         return 99
     before: list[int] = []

@@ -1,15 +1,15 @@
-"""What is wrong with a profile's gateway settings, offline: base URL against API mode, model against the catalogue.
+"""Check a profile's gateway settings offline: base URL against API mode, model against the catalogue.
 
-The catalogue may lag behind the gateway, so only what is certain is an error: a model that draws, films or embeds can
-never be Hermes' model. An id it does not know is a note; a mode it does not list is a warning.
+The catalogue may be older than the gateway, so only certain mistakes are errors: an image, video or embedding model can never
+be Hermes' model. An unknown id is a note, an unlisted mode a warning.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from provision.aisa.base_url import check_base_url
 from provision.aisa.catalogue import effective_mode
-from provision.aisa.endpoint import judge_base_url
 from provision.errors import Problem, Severity
 
 if TYPE_CHECKING:
@@ -20,57 +20,55 @@ if TYPE_CHECKING:
     from provision.fleet.desired import ApiMode, EffectiveProfile
 
 
-def judge(
+def check_gateway_settings(
     profile: EffectiveProfile, catalogue: Catalogue, hosts: Sequence[str], origin: Callable[[str], Place]
 ) -> Iterator[Problem]:
-    """All problems of one profile's gateway settings; `origin` gives the place that set a field."""
-    for mistake in judge_base_url(profile.base_url, profile.api_mode, hosts).mistakes:
+    """Yield all problems of one profile's gateway settings. `origin` returns the place that set a field."""
+    for mistake in check_base_url(profile.base_url, profile.api_mode, hosts).mistakes:
         place = origin("api_mode" if mistake.rule == "base-url-v1-in-messages" else "base_url")
         yield Problem(mistake.rule, mistake.message, place, mistake.hint, mistake.severity)
-    yield from judge_model(profile.model, profile.api_mode, catalogue, origin("model"))
+    yield from check_model(profile.model, profile.api_mode, catalogue, origin("model"))
     for index, model in enumerate(profile.fallback_models):
         place = origin(f"fallback_models.{index}")
-        yield from judge_model(model, profile.api_mode, catalogue, place, what="fallback model")
+        yield from check_model(model, profile.api_mode, catalogue, place, what="fallback model")
         if model == profile.model or model in profile.fallback_models[:index]:
-            text = f"fallback model {model} is the model itself or listed twice: it adds nothing"
-            yield Problem("model-fallback-repeated", text, place, "name another model", Severity.WARNING)
+            text = f"fallback model {model} is the main model or listed twice"
+            yield Problem("model-fallback-repeated", text, place, "use another model", Severity.WARNING)
 
 
-def judge_model(
+def check_model(
     model_id: str, mode: ApiMode, catalogue: Catalogue, place: Place | None, *, what: str = "model"
 ) -> Iterator[Problem]:
-    """Problems of one model id in one mode."""
+    """Yield the problems of one model id in one mode."""
     found = catalogue.classify(model_id)
     if found.suitable is False:
         hint = _or(catalogue.nearest(model_id)) or "use a text, reasoning or coding model"
-        text = f"{what} {model_id} is for {found.kind}, by its {_source(found)}: Hermes needs a text, reasoning or coding model"
+        text = f"{what} {model_id} is for {found.kind} (by its {_source(found)}): Hermes needs a text, reasoning or coding model"
         yield Problem("model-unsuitable", text, place, hint)
         return
     if not found.listed:
         yield _unlisted(model_id, catalogue, place, what)
         return
     if not found.current:
-        text = f"{what} {model_id} is not in the catalogue of {catalogue.as_of} any more; it may still be served"
+        text = f"{what} {model_id} is no longer in the catalogue of {catalogue.as_of}; the gateway may still serve it"
         yield Problem("model-outdated", text, place, _or(catalogue.nearest(model_id)), Severity.WARNING)
-    yield from _judge_mode(found, mode, catalogue, place, what)
+    yield from _check_mode(found, mode, catalogue, place, what)
 
 
 def _unlisted(model_id: str, catalogue: Catalogue, place: Place | None, what: str) -> Problem:
     nearest = catalogue.nearest(model_id)
-    text = (
-        f"{what} {model_id} is not in the catalogue of {catalogue.as_of}; `provision validate` asks the gateway itself"
-    )
+    text = f"{what} {model_id} is not in the catalogue of {catalogue.as_of}; `provision validate` asks the gateway"
     twin = next((n for n in nearest if n.lower() == model_id.lower()), None)
     if twin:
-        text += f"; ids are case-sensitive, and {twin} is there"
+        text += f"; ids are case-sensitive, and {twin} is listed"
     elif "/" in model_id:
-        text += "; AIsa's ids have no vendor prefix"
+        text += "; AIsa's model ids have no vendor prefix"
     elif " " in model_id:
         text += "; this looks like a display name, not an id"
     return Problem("model-unknown", text, place, _or(nearest), Severity.NOTE)
 
 
-def _judge_mode(
+def _check_mode(
     found: Classified, mode: ApiMode, catalogue: Catalogue, place: Place | None, what: str
 ) -> Iterator[Problem]:
     wanted = effective_mode(mode)
@@ -78,10 +76,10 @@ def _judge_mode(
         return
     if found.modes:
         names = " and ".join(sorted(found.modes))
-        text = f"{what} {found.id} is not listed for {wanted}; the catalogue of {catalogue.as_of} has it for {names}"
+        text = f"{what} {found.id} is not listed for {wanted}, only for {names} (catalogue of {catalogue.as_of})"
         yield Problem("model-mode", text, place, f"set api_mode to {_or(sorted(found.modes))}", Severity.WARNING)
     else:
-        text = f"{what} {found.id} is listed for no API mode of Hermes in the catalogue of {catalogue.as_of}"
+        text = f"{what} {found.id} is not listed for any API mode of Hermes (catalogue of {catalogue.as_of})"
         yield Problem("model-mode", text, place, _or(catalogue.nearest(found.id)), Severity.WARNING)
 
 

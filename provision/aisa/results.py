@@ -1,4 +1,4 @@
-"""What a batch works on and what it finds: users as subjects in, one result per user out. No keys in results."""
+"""Input and output of a batch: one subject and one result per user. Results hold no keys."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One user to validate. `base_url` is the normalised one; `key` None means that there is none for this user.
+    """One user to validate. `base_url` is normalized. `key` is None if the user has no key.
 
-    `url_mistake` is set when the base URL must not be asked at all: the message, and the URL that was probably meant.
+    `url_mistake` is set if no request may go to the base URL: the message, and the URL that was probably meant.
     """
 
     user: str
@@ -30,21 +30,21 @@ class Subject:
     fingerprint: str
     url_mistake: tuple[str, str] | None = None
     key_problem: str = ""
-    """Why there is no key, when there should be one: the source's own message."""
+    """The key source's error message, if it has no key."""
 
     def question(self) -> str:
-        """A short digest of all that the verdict depends on; a journal's results count only while it is the same."""
+        """A short digest of all inputs of the verdict. A result in the journal is valid only while it is the same."""
         return digest(self.fingerprint, self.base_url, self.model, self.mode)
 
 
 def digest(*parts: str) -> str:
-    """A short name for a question; of fingerprints and public settings only."""
+    """A short id of a probe's inputs. Pass only fingerprints and public settings."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """How one probe went: its verdict, how often it was asked, how long the last answer took."""
+class ProbeOutcome:
+    """The outcome of one probe: verdict, number of attempts, duration of the last one."""
 
     probe: Probe
     verdict: Verdict
@@ -55,8 +55,8 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One user's verdict, as `provision/validate/v1` shows it."""
+class ValidationResult:
+    """One user's verdict, with the fields of `provision/validate/v1`."""
 
     user: str
     profile: str
@@ -72,7 +72,7 @@ class Result:
     elapsed_ms: int = 0
     advice: str = ""
     suggestions: tuple[str, ...] = ()
-    probes: tuple[Asking, ...] = ()
+    probes: tuple[ProbeOutcome, ...] = ()
 
     def fields(self) -> dict[str, Any]:
         """The result as JSON fields."""
@@ -81,23 +81,23 @@ class Result:
         return shown
 
     @staticmethod
-    def from_fields(data: dict[str, Any]) -> Result:
-        """The result that `data` was made of; raises KeyError, TypeError or ValueError for anything else."""
+    def from_fields(data: dict[str, Any]) -> ValidationResult:
+        """Parse the output of `fields`. Raises KeyError, TypeError or ValueError."""
         asked = tuple(
-            Asking(**{**a, "probe": Probe(a["probe"]), "verdict": Verdict(a["verdict"])}) for a in data["probes"]
+            ProbeOutcome(**{**a, "probe": Probe(a["probe"]), "verdict": Verdict(a["verdict"])}) for a in data["probes"]
         )
         enums = {"verdict": Verdict(data["verdict"]), "api_mode": ApiMode(data["api_mode"])}
-        return Result(**{**data, **enums, "suggestions": tuple(data["suggestions"]), "probes": asked})
+        return ValidationResult(**{**data, **enums, "suggestions": tuple(data["suggestions"]), "probes": asked})
 
 
-# dataclasses.asdict copies deeply, and takes as long as a tenth of a request
-_FIELDS = tuple(f.name for f in fields(Result))
-_ASKING = tuple(f.name for f in fields(Asking))
+# dataclasses.asdict makes deep copies, which takes a tenth of the time of a request
+_FIELDS = tuple(f.name for f in fields(ValidationResult))
+_ASKING = tuple(f.name for f in fields(ProbeOutcome))
 
 
 @dataclass(frozen=True, slots=True)
 class FailingRoute:
-    """A model that keeps answering 502 in one mode, and the model that answered beside it, if one did."""
+    """A model that keeps answering 502 in one mode, and a model that works there, if known."""
 
     model: str
     api_mode: ApiMode

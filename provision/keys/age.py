@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyrage
 
 from provision.errors import ProvisionError
-from provision.keys.age_header import AgeFile, NotAgeError, parse
+from provision.keys.age_header import AgeFile, NotAgeError, parse_age_file
 from provision.keys.identities import (
     Identity,
     IdentityFileError,
@@ -20,7 +20,7 @@ from provision.keys.identities import (
     identity_file,
     load_identities,
 )
-from provision.keys.recipients import BadRecipientError, Recipient, native, parse_recipient
+from provision.keys.recipients import BadRecipientError, Recipient, parse_recipient, pyrage_recipient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ __all__ = [
     "generate_identity",
     "identity_file",
     "load_identities",
-    "parse",
+    "parse_age_file",
     "parse_recipient",
     "seal",
     "unseal",
@@ -55,7 +55,9 @@ def seal(plaintext: bytes, recipients: Sequence[str], *, armored: bool = True) -
     """
     if not recipients:
         raise BadRecipientError("nobody to seal to")
-    sealed: bytes = pyrage.encrypt(plaintext, [native(text) for text in dict.fromkeys(recipients)], armored=armored)
+    sealed: bytes = pyrage.encrypt(
+        plaintext, [pyrage_recipient(text) for text in dict.fromkeys(recipients)], armored=armored
+    )
     return sealed
 
 
@@ -64,7 +66,7 @@ def unseal(data: bytes, identities: Sequence[Identity]) -> bytes:
 
     Raises NotAgeError for a malformed or altered file and for a passphrase file, NoIdentityError when no identity fits.
     """
-    file = parse(data)
+    file = parse_age_file(data)
     try:
         plaintext: bytes = pyrage.decrypt(file.data, [identity.native for identity in identities])
     except pyrage.DecryptError as e:

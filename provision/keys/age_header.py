@@ -50,7 +50,7 @@ class AgeFile:
         return sum(kind in _SHAPES for kind in self.stanzas)
 
 
-def parse(data: bytes) -> AgeFile:
+def parse_age_file(data: bytes) -> AgeFile:
     """Check `data`, armored or binary, at most 16 MiB. Raises NotAgeError; never quotes the content."""
     if len(data) > LIMIT_BYTES:
         raise NotAgeError(f"larger than {LIMIT_BYTES} bytes")

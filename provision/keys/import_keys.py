@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date, datetime
 
-    from provision.keys.intake import NewKey
+    from provision.keys.import_file import NewKey
     from provision.keys.vault.vault import Vault
 
 
-class Outcome(StrEnum):
+class ImportOutcome(StrEnum):
     """`new`: the user had no current key. `replaced`: the one that was is now previous. `unchanged`: it was there."""
 
     NEW = "new"
@@ -26,11 +26,11 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedKey:
     """What became of one key; `before` is the version that was current until now."""
 
     key: KeyVersion
-    outcome: Outcome
+    outcome: ImportOutcome
     before: KeyVersion | None = None
 
 
@@ -41,7 +41,7 @@ def import_keys(
     now: datetime,
     allow_shared: bool = False,
     demo_until: date | None = None,
-) -> tuple[Imported, ...]:
+) -> tuple[ImportedKey, ...]:
     """Add each key as its user's current one. Raises InvalidFilesError with every refusal, having changed nothing."""
     problems = [problem for new in keys for problem in _refusals(vault, new, allow_shared=allow_shared)]
     if problems:
@@ -49,14 +49,14 @@ def import_keys(
     return tuple(_import(vault, keys, now, demo_until))
 
 
-def _import(vault: Vault, keys: Iterable[NewKey], now: datetime, demo_until: date | None) -> Iterator[Imported]:
+def _import(vault: Vault, keys: Iterable[NewKey], now: datetime, demo_until: date | None) -> Iterator[ImportedKey]:
     for new in keys:
         before = vault.current(new.user)
         if before is not None and before.fingerprint == vault.fingerprint(new.key):
-            yield Imported(before, Outcome.UNCHANGED)
+            yield ImportedKey(before, ImportOutcome.UNCHANGED)
             continue
         added = vault.add(new.user, new.key, now=now, label=new.label, demo_until=demo_until, allow_shared=True)
-        yield Imported(added, Outcome.REPLACED if before else Outcome.NEW, before)
+        yield ImportedKey(added, ImportOutcome.REPLACED if before else ImportOutcome.NEW, before)
 
 
 def _refusals(vault: Vault, new: NewKey, *, allow_shared: bool) -> Iterator[Problem]:

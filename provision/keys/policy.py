@@ -36,7 +36,7 @@ class KeyFinding:
     cure: str
 
 
-def judge_keys(
+def check_key_ages(
     ledger: Ledger, states: Iterable[DesiredState], now: datetime, *, complete: bool = True
 ) -> Iterator[KeyFinding]:
     """Every finding about living keys, by user and version. `complete` says that `states` is the whole inventory."""

@@ -113,6 +113,6 @@ def _native(text: str) -> Any:
         raise BadRecipientError("a damaged recipient", "copy it again; a character is missing or wrong") from None
 
 
-def native(text: str) -> Any:
+def pyrage_recipient(text: str) -> Any:
     """What pyrage needs to seal to `text`. Raises BadRecipientError."""
     return _native(parse_recipient(text).text)

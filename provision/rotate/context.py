@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, LockedError
 from provision.fleet.desired import EffectiveProfile
-from provision.keys.events.log import Event, EventLogError, append, log_of
+from provision.keys.events.log import Event, EventLogError, append, log_path
 from provision.keys.vault.file import VaultChangedError, editing, open_vault
 from provision.rotate.journal import StoppedError
 from provision.rotate.probes import route_of
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from provision.keys.age import Identity
     from provision.keys.vault.vault import Vault
     from provision.push.events import Started
-    from provision.push.outcomes import Outcome
-    from provision.rotate.model import Trouble
-    from provision.rotate.probes import Reach, Route
-    from provision.rotate.store import Store
+    from provision.push.outcomes import PushOutcome
+    from provision.rotate.model import Blocker
+    from provision.rotate.probes import GatewayAccess, GatewayRoute
+    from provision.rotate.store import RotationStore
 
 _CURE = "mend that, then: provision rotate resume"
 
 
 @dataclass(slots=True)
-class Site:
+class RotationContext:
     """Everything outside a rotation. `clock` gives the time in UTC; `say` takes remarks for people.
 
     `forks` is how many machines bundles are pushed to at a time; `watching` is entered with how many there are in all, and
@@ -42,19 +42,19 @@ class Site:
     """
 
     workspace: Workspace
-    store: Store
+    store: RotationStore
     states: Mapping[str, DesiredState]
     identities: Sequence[Identity]
-    reach: Reach
+    reach: GatewayAccess
     clock: Callable[[], datetime]
     environ: Mapping[str, str]
     who: str
     say: Callable[[str], None]
     forks: int
-    watching: Callable[[int], AbstractContextManager[Callable[[Started | Outcome], None]]]
+    watching: Callable[[int], AbstractContextManager[Callable[[Started | PushOutcome], None]]]
     _vault: Vault | None = None
     _profile: EffectiveProfile | None = None
-    _routes: dict[int, Route | Trouble] = field(default_factory=dict)
+    _routes: dict[int, GatewayRoute | Blocker] = field(default_factory=dict)
 
     @property
     def vault(self) -> Vault:
@@ -76,7 +76,7 @@ class Site:
         known = self.vault.version_of(user, fingerprint)
         return self.vault.value(user, known.version) if known else None
 
-    def route(self, user: str) -> Route | Trouble:
+    def route(self, user: str) -> GatewayRoute | Blocker:
         """The user's route to the gateway, or why nothing is asked; the workspace's own for one who left the inventory."""
         profile = self.states[user].profile if user in self.states else self._nobodys
         found = self._routes.get(id(profile))
@@ -95,7 +95,7 @@ class Site:
         now = self.clock()
         with stopping("the event log"):
             append(
-                log_of(self.workspace.vault),
+                log_path(self.workspace.vault),
                 [Event(now, self.who, what, user, name, detail) for what, user, name, detail in events],
             )
 

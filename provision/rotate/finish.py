@@ -7,25 +7,25 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from provision.keys.vault.ledger import Stage
-from provision.rotate import vault_steps as filing
-from provision.rotate.model import Trouble, stamp
-from provision.rotate.probes import Life, ask_all
-from provision.rotate.rotation import happened
-from provision.rotate.states import UNDER_WAY, Event, State, allowed
+from provision.rotate import vault_steps
+from provision.rotate.model import Blocker, stamp
+from provision.rotate.probes import KeyLiveness, probe_all
+from provision.rotate.rotation import event_entries
+from provision.rotate.states import UNDER_WAY, RotationEvent, State, allowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.keys.vault.vault import Vault
-    from provision.rotate.model import Person
-    from provision.rotate.probes import Asker
+    from provision.rotate.model import RotationUser
+    from provision.rotate.probes import KeyProber
     from provision.rotate.recorder import Recorder
 
 _DONE = frozenset({State.RETIRED, State.EXCEPTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RollbackRefusal:
     """A user who cannot go back, or not be left out, and why."""
 
     user: str
@@ -33,45 +33,45 @@ class Refused:
     cure: str = ""
 
 
-def turn_back(book: Recorder, people: Sequence[Person]) -> list[Refused]:
+def roll_back(recorder: Recorder, people: Sequence[RotationUser]) -> list[RollbackRefusal]:
     """Let people go back to their old key, each after the gateway took it just now. Returns who cannot, and why."""
-    refused: list[Refused] = []
-    alive: list[Person] = []
+    refused: list[RollbackRefusal] = []
+    alive: list[RotationUser] = []
     asked = []
     for person in people:
         if person.back:
-            refused.append(Refused(person.user, "is on the way back already", "provision rotate resume"))
-        elif allowed(person.course, person.state, Event.TURNED):
+            refused.append(RollbackRefusal(person.user, "is on the way back already", "provision rotate resume"))
+        elif allowed(person.course, person.state, RotationEvent.TURNED):
             asked.append(person)
         else:
-            refused.append(Refused(person.user, f"is {person.state}: {_why_not(person)}"))
+            refused.append(RollbackRefusal(person.user, f"is {person.state}: {_why_not(person)}"))
 
-    async def work(asker: Asker, person: Person) -> Trouble | Life:
-        route, key = book.site.route(person.user), book.site.key(person.user, person.other)
-        if isinstance(route, Trouble):
+    async def work(asker: KeyProber, person: RotationUser) -> Blocker | KeyLiveness:
+        route, key = recorder.context.route(person.user), recorder.context.key(person.user, person.other)
+        if isinstance(route, Blocker):
             return route
-        return await asker.life(route, key, None) if key else Life(True, refused=True)
+        return await asker.life(route, key, None) if key else KeyLiveness(True, refused=True)
 
-    def sink(person: Person, result: Trouble | Life) -> None:
-        if isinstance(result, Trouble):
-            refused.append(Refused(person.user, result.message, result.cure))
+    def sink(person: RotationUser, result: Blocker | KeyLiveness) -> None:
+        if isinstance(result, Blocker):
+            refused.append(RollbackRefusal(person.user, result.message, result.cure))
         elif result.dead:
             cure = "the new key stays in use; make another one in the console if that is wrong"
-            refused.append(Refused(person.user, "the old key is dead: the gateway refuses it", cure))
+            refused.append(RollbackRefusal(person.user, "the old key is dead: the gateway refuses it", cure))
         elif result.trouble is not None:
-            refused.append(Refused(person.user, result.trouble.message, result.trouble.cure))
+            refused.append(RollbackRefusal(person.user, result.trouble.message, result.trouble.cure))
         else:
             alive.append(person)
 
-    for person in ask_all(asked, work, sink, book.site.reach):
-        refused.append(Refused(person.user, "the gateway does not answer", "try again when it does"))
+    for person in probe_all(asked, work, sink, recorder.context.reach):
+        refused.append(RollbackRefusal(person.user, "the gateway does not answer", "try again when it does"))
     order = {person.user: number for number, person in enumerate(people)}
     alive.sort(key=lambda person: order[person.user])
-    book.write(happened(Event.TURNED, [person.user for person in alive], book.now()))
+    recorder.write(event_entries(RotationEvent.TURNED, [person.user for person in alive], recorder.now()))
     return refused
 
 
-def _why_not(person: Person) -> str:
+def _why_not(person: RotationUser) -> str:
     if person.state is State.REJECTED:
         return "its old key is in use anyway"
     if person.state in {State.DEAD, State.RETIRED}:
@@ -79,7 +79,9 @@ def _why_not(person: Person) -> str:
     return "there is nothing to go back to"
 
 
-def left_out(people: Sequence[Person], exceptions: Sequence[tuple[str, str]]) -> tuple[dict[str, str], list[Person]]:
+def split_exceptions(
+    people: Sequence[RotationUser], exceptions: Sequence[tuple[str, str]]
+) -> tuple[dict[str, str], list[RotationUser]]:
     """Who is an exception and why, and who is neither done nor an exception. Patterns are ids or globs; the first one counts."""
     reasons: dict[str, str] = {}
     blocking = []
@@ -94,34 +96,34 @@ def left_out(people: Sequence[Person], exceptions: Sequence[tuple[str, str]]) ->
     return reasons, blocking
 
 
-def finish(book: Recorder, reasons: dict[str, str]) -> None:
+def finish(recorder: Recorder, reasons: dict[str, str]) -> None:
     """End the rotation; those with a reason are left out, and the reason is kept in the journal and in the event log."""
-    rotation, site = book.rotation, book.site
+    rotation, context = recorder.rotation, recorder.context
     people = [rotation.people[user] for user in reasons]
     if people:
-        with book.act("leave out", people), site.editing(f"rotate {rotation.id}: leave out") as vault:
+        with recorder.act("leave out", people), context.editing(f"rotate {rotation.id}: leave out") as vault:
             for person in people:
                 _settle(vault, person)
         for reason in dict.fromkeys(reasons.values()):
             named = [user for user, why in reasons.items() if why == reason]
-            book.write(happened(Event.EXCEPTED, named, book.now(), reason=reason))
+            recorder.write(event_entries(RotationEvent.EXCEPTED, named, recorder.now(), reason=reason))
         details = [("left out of a rotation", p.user, p.other, _detail(rotation.id, reasons[p.user])) for p in people]
-        site.record(details)
+        context.record(details)
     counts = {state.value: count for state, count in rotation.counts().items()}
-    site.record([("rotation finished", "", "", {"rotation": rotation.id, **counts})])
-    book.write([{"at": stamp(book.now()), "end": "finished"}])
+    context.record([("rotation finished", "", "", {"rotation": rotation.id, **counts})])
+    recorder.write([{"at": stamp(recorder.now()), "end": "finished"}])
 
 
 def _detail(name: str, reason: str) -> dict[str, str | int | None]:
     return {"rotation": name, "reason": reason}
 
 
-def _settle(vault: Vault, person: Person) -> None:
+def _settle(vault: Vault, person: RotationUser) -> None:
     """The vault calls current what the bundle in dist/ holds, and nothing stays pending."""
     target = vault.version_of(person.user, person.target) if person.target else None
     if target is None:
         return
-    if person.state in UNDER_WAY and not filing.overtaken(vault, person):
-        filing.promote(vault, [person])
+    if person.state in UNDER_WAY and not vault_steps.is_overtaken(vault, person):
+        vault_steps.promote(vault, [person])
     elif target.stage is Stage.PENDING:
-        filing.put_aside(vault, person.user, person.target)
+        vault_steps.demote_pending(vault, person.user, person.target)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
-Entry = dict[str, Any]
+JournalEntry = dict[str, Any]
 
 
-class JournalError(ProvisionError):
+class RotationJournalError(ProvisionError):
     """A journal is damaged, or of another version; the message names the line."""
 
 
@@ -46,7 +46,7 @@ class Journal:
         except OSError as e:
             raise _stopped(path, e.strerror) from e
 
-    def append(self, entries: Iterable[Entry]) -> None:
+    def append(self, entries: Iterable[JournalEntry]) -> None:
         """Write entries, a line each, and flush them to disk together. Raises StoppedError, having written nothing."""
         data = b"".join(_dumps(entry).encode() + b"\n" for entry in entries)
         if not data:
@@ -70,10 +70,10 @@ class Journal:
         self.close()
 
 
-def read_entries(path: Path) -> Iterator[Entry]:
+def read_entries(path: Path) -> Iterator[JournalEntry]:
     """The entries of a journal, in order. Raises JournalError, and FileProblemError when it cannot be read.
 
-    A last line without its newline is left out; `mend` takes it away before anything is appended.
+    A last line without its newline is left out; `drop_torn_line` takes it away before anything is appended.
     """
     try:
         with path.open("rb") as file:
@@ -85,13 +85,13 @@ def read_entries(path: Path) -> Iterator[Entry]:
                 except ValueError:
                     entry = None
                 if not isinstance(entry, dict):
-                    raise damaged(path, number, "it is no line of a journal")
+                    raise journal_damaged(path, number, "it is no line of a journal")
                 yield entry
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
 
 
-def mend(path: Path) -> None:
+def drop_torn_line(path: Path) -> None:
     """Take away a last line that a crash cut short. Call it under the workspace's lock. Raises StoppedError."""
     try:
         with path.open("r+b") as file:
@@ -113,7 +113,7 @@ def mend(path: Path) -> None:
         raise _stopped(path, e.strerror) from e
 
 
-def last_entry(path: Path) -> Entry | None:
+def last_entry(path: Path) -> JournalEntry | None:
     """The last whole line of a journal, read from its end; None when that is none of ours."""
     try:
         with path.open("rb") as file:
@@ -125,9 +125,9 @@ def last_entry(path: Path) -> Entry | None:
     return entry if isinstance(entry, dict) else None
 
 
-def damaged(path: Path, number: int, why: str) -> JournalError:
+def journal_damaged(path: Path, number: int, why: str) -> RotationJournalError:
     """The error for a line that makes no sense."""
-    return JournalError(
+    return RotationJournalError(
         f"{path}: line {number}: {why}",
         hint="the journal was changed by something other than provision: take the last good one from git",
     )

@@ -12,7 +12,7 @@ from provision.rotate.states import INSTALLED, OVER, Course, State
 SCHEMA = "provision/rotation/v1"
 
 
-class Kind(StrEnum):
+class RotationKind(StrEnum):
     SCHEDULED = "scheduled"
     LEAK = "leak"
 
@@ -30,7 +30,7 @@ _COUNTED = frozenset({Grade.FAILED, Grade.UNREACHABLE})
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Blocker:
     """What keeps a user from going on. `cause` is a stable word; docs/rotate.md lists them with their cures."""
 
     cause: str
@@ -49,7 +49,7 @@ class Usage:
 
 
 @dataclass(slots=True)
-class Person:
+class RotationUser:
     """One user's way through a rotation. Keys by fingerprint: `target` is to be in use, `other` is to go."""
 
     user: str
@@ -63,7 +63,7 @@ class Person:
     began: datetime
     generation: int = 0
     back: bool = False
-    trouble: Trouble | None = None
+    trouble: Blocker | None = None
     usage: Usage | None = None
     idle: str = ""
     reason: str = ""
@@ -90,7 +90,7 @@ class Terms:
     """What a rotation was begun with, and by whom. Durations in seconds."""
 
     id: str
-    kind: Kind
+    kind: RotationKind
     who: str
     at: datetime
     vault: str
@@ -126,7 +126,7 @@ class Terms:
             raise ValueError("another version")
         return Terms(
             id=entry["id"],
-            kind=Kind(entry["kind"]),
+            kind=RotationKind(entry["kind"]),
             who=entry["who"],
             at=moment(entry["at"]),
             vault=entry["vault"],

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from provision.detect.fingerprint import fingerprint
 from provision.errors import Exit, InvalidFilesError, Place, Problem, Severity
-from provision.fleet.nearest import nearest
+from provision.fleet.nearest import nearest_words
 from provision.keys.vault.ledger import Stage
-from provision.push.waves import waves
-from provision.rotate.model import Person
+from provision.push.waves import split_into_waves
+from provision.rotate.model import RotationUser
 from provision.rotate.states import Course, State
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.fleet.desired import DesiredState
-    from provision.keys.intake import NewKey
+    from provision.keys.import_file import NewKey
     from provision.keys.vault.ledger import KeyVersion
     from provision.keys.vault.vault import Vault
 
@@ -36,15 +36,15 @@ class RefusedKeysError(InvalidFilesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RotationPlan:
     """Who gets which key: people in the order of their waves, and remarks about what will need somebody's attention."""
 
-    people: tuple[Person, ...]
+    people: tuple[RotationUser, ...]
     remarks: tuple[Problem, ...]
 
-    def waves(self) -> list[list[Person]]:
+    def waves(self) -> list[list[RotationUser]]:
         """People by wave."""
-        found: list[list[Person]] = []
+        found: list[list[RotationUser]] = []
         for person in self.people:
             if person.wave == len(found):
                 found.append([])
@@ -53,7 +53,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PlanInputs:
     """What new keys are judged against: the vault, the fleet, and who is in which rotation already."""
 
     vault: Vault
@@ -61,10 +61,10 @@ class Known:
     busy: Mapping[str, str]
 
 
-def plan(keys: Sequence[NewKey], known: Known, sizes: Sequence[str], now: datetime) -> Plan:
+def plan_rotation(keys: Sequence[NewKey], known: PlanInputs, sizes: Sequence[str], now: datetime) -> RotationPlan:
     """The plan for these keys, in their order. Raises RefusedKeysError with every problem that there is."""
     problems: list[Problem] = []
-    people: list[Person] = []
+    people: list[RotationUser] = []
     for new in keys:
         name = fingerprint(new.key.reveal(), known.vault.salt)
         current = known.vault.current(new.user)
@@ -73,26 +73,26 @@ def plan(keys: Sequence[NewKey], known: Known, sizes: Sequence[str], now: dateti
         if current is not None and not any(problem.severity is Severity.ERROR for problem in found):
             profile = known.states[new.user].profile.name
             begun = (new.user, profile, 0, Course.SCHEDULED, name, current.fingerprint, State.PLANNED, now, now)
-            people.append(Person(*begun))
-    problems += swapped(keys, known.states)
-    refuse(problems)
-    for number, wave in enumerate(waves(people, sizes)):
+            people.append(RotationUser(*begun))
+    problems += swapped_labels(keys, known.states)
+    raise_if_errors(problems)
+    for number, wave in enumerate(split_into_waves(people, sizes)):
         for person in wave:
             person.wave = number
-    return Plan(tuple(people), tuple(problem for problem in problems if problem.severity is not Severity.ERROR))
+    return RotationPlan(tuple(people), tuple(problem for problem in problems if problem.severity is not Severity.ERROR))
 
 
-def refuse(problems: Iterable[Problem]) -> None:
+def raise_if_errors(problems: Iterable[Problem]) -> None:
     """Raise RefusedKeysError when any problem is an error."""
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise RefusedKeysError(sorted(errors, key=lambda problem: problem.place or Place("")))
 
 
-def _judged(new: NewKey, name: str, current: KeyVersion | None, known: Known) -> Iterator[Problem]:
+def _judged(new: NewKey, name: str, current: KeyVersion | None, known: PlanInputs) -> Iterator[Problem]:
     user, at, states = new.user, new.place, known.states
     if user not in states:
-        close = nearest(user, states) if len(states) <= _SUGGEST_BELOW else []
+        close = nearest_words(user, states) if len(states) <= _SUGGEST_BELOW else []
         hint = f"did you mean {close[0]}?" if close else "add the user to the inventory first"
         yield Problem("unknown-user", f"{user} is not in the inventory", at, hint)
         return
@@ -102,11 +102,11 @@ def _judged(new: NewKey, name: str, current: KeyVersion | None, known: Known) ->
     if current is None:
         hint = "a first key is imported: provision keys import"
         yield Problem("no-current-key", f"{user} has no current key to rotate", at, hint)
-    yield from known_already(new, name, known.vault)
+    yield from reused_keys(new, name, known.vault)
     yield from _reachable(states[user], at)
 
 
-def known_already(new: NewKey, name: str, vault: Vault) -> Iterator[Problem]:
+def reused_keys(new: NewKey, name: str, vault: Vault) -> Iterator[Problem]:
     """A problem for each version of anybody that has this key already; a pending one of the same user is taken up."""
     for known in vault.find(name):
         which = f"version {known.version}, {known.stage}"
@@ -133,7 +133,7 @@ def _reachable(state: DesiredState, at: Place) -> Iterator[Problem]:
         yield Problem("no-endpoint-key", what, at, hint, Severity.WARNING)
 
 
-def swapped(keys: Sequence[NewKey], states: Mapping[str, DesiredState]) -> Iterator[Problem]:
+def swapped_labels(keys: Sequence[NewKey], states: Mapping[str, DesiredState]) -> Iterator[Problem]:
     """Labels that name another user than the one whose key it is to be: an error when two name each other."""
     said = {new.user: whom for new in keys if (whom := _named(new.label, new.user, states))}
     for new in keys:

@@ -11,15 +11,15 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from provision.aisa.answers import Answer, Probe
+from provision.aisa.answers import GatewayAnswer, Probe
+from provision.aisa.base_url import check_base_url, gateway_root, is_allowed
 from provision.aisa.catalogue import effective_mode
 from provision.aisa.client import Client
-from provision.aisa.endpoint import is_allowed, judge_base_url, root
-from provision.aisa.pacing import wait_before_retry
 from provision.aisa.probes import request_for, usage_request
 from provision.aisa.results import digest
-from provision.aisa.verdicts import CANNOT_TELL, Asked, Judgement, Verdict, judge_answer
-from provision.rotate.model import Grade, Trouble
+from provision.aisa.retry import wait_before_retry
+from provision.aisa.verdicts import INCONCLUSIVE, Diagnosis, ProbedRoute, Verdict, diagnose_answer
+from provision.rotate.model import Blocker, Grade
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -38,38 +38,38 @@ _RESUME = "provision rotate resume, when the gateway answers again"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class GatewayRoute:
     """Where one user's requests go: the gateway's root, and what is asked of it."""
 
     root: str
-    asked: Asked
+    asked: ProbedRoute
 
     def question(self, fingerprint: str) -> str:
         """A name for the paid question of this route and key."""
         return digest(fingerprint, self.root, self.asked.model, self.asked.mode, Probe.CHAT)
 
 
-def route_of(profile: EffectiveProfile, hosts: Sequence[str], catalogue: Catalogue) -> Route | Trouble:
+def route_of(profile: EffectiveProfile, hosts: Sequence[str], catalogue: Catalogue) -> GatewayRoute | Blocker:
     """The route of a profile, or why no key is sent there."""
-    url = judge_base_url(profile.base_url, profile.api_mode, hosts)
+    url = check_base_url(profile.base_url, profile.api_mode, hosts)
     if not url.usable or not is_allowed(url.normalised, hosts):
         cure = f"correct base_url of profile {profile.name}, then: provision rotate resume"
-        return Trouble("base-url", "no key may be sent to this user's base URL", cure, Grade.FAILED)
-    asked = Asked(profile.model, effective_mode(profile.api_mode), url.normalised, catalogue)
-    return Route(root(url.normalised), asked)
+        return Blocker("base-url", "no key may be sent to this user's base URL", cure, Grade.FAILED)
+    asked = ProbedRoute(profile.model, effective_mode(profile.api_mode), url.normalised, catalogue)
+    return GatewayRoute(gateway_root(url.normalised), asked)
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class KeyLiveness:
     """Whether a key is dead. `refused` is a 401 on its own; `dead` one beside another key that was taken."""
 
     dead: bool
     refused: bool = False
-    trouble: Trouble | None = None
+    trouble: Blocker | None = None
 
 
-class Asker:
-    """Asks one question at a time for one user; many users at once through `ask_all`."""
+class KeyProber:
+    """Asks one question at a time for one user; many users at once through `probe_all`."""
 
     def __init__(self, client: Client, chance: Callable[[], float]) -> None:
         self._client = client
@@ -81,11 +81,11 @@ class Asker:
         """Whether the gateway has been silent for too long."""
         return self._silent >= GIVE_UP_AFTER
 
-    async def free(self, request: Request, key: Secret) -> Answer:
+    async def free(self, request: Request, key: Secret) -> GatewayAnswer:
         """The answer to a free question, asked up to three times."""
         tries = 0
         while True:
-            answer = await self._client.ask(request, key)
+            answer = await self._client.send(request, key)
             tries += 1
             self._silent = self._silent + 1 if answer.status is None else 0
             wait_s = wait_before_retry(answer, tries, paid=False, now=dt.datetime.now(dt.UTC), chance=self._chance())
@@ -93,57 +93,57 @@ class Asker:
                 return answer
             await asyncio.sleep(wait_s)
 
-    async def judged(self, probe: Probe, route: Route, key: Secret) -> Judgement:
+    async def judged(self, probe: Probe, route: GatewayRoute, key: Secret) -> Diagnosis:
         """The verdict of a free probe."""
         request = request_for(probe, route.root, route.asked.model, route.asked.mode)
-        return judge_answer(probe, await self.free(request, key), route.asked)
+        return diagnose_answer(probe, await self.free(request, key), route.asked)
 
-    async def accepted(self, route: Route, key: Secret, probes: Sequence[str]) -> dict[Probe, Judgement]:
+    async def accepted(self, route: GatewayRoute, key: Secret, probes: Sequence[str]) -> dict[Probe, Diagnosis]:
         """The verdicts of the free probes that were asked for: does the gateway take this key and list the model?"""
         found = {Probe.KEY: await self.judged(Probe.KEY, route, key)}
         if Probe.MODELS in probes and found[Probe.KEY].verdict not in {Verdict.KEY_INVALID, Verdict.UNREACHABLE}:
             found[Probe.MODELS] = await self.judged(Probe.MODELS, route, key)
         return found
 
-    async def call(self, route: Route, key: Secret) -> Judgement:
+    async def call(self, route: GatewayRoute, key: Secret) -> Diagnosis:
         """The verdict of one paid call; never asked twice."""
         request = request_for(Probe.CHAT, route.root, route.asked.model, route.asked.mode)
-        return judge_answer(Probe.CHAT, await self._client.ask(request, key), route.asked)
+        return diagnose_answer(Probe.CHAT, await self._client.send(request, key), route.asked)
 
-    async def requests_since(self, route: Route, key: Secret, since: dt.date, today: dt.date) -> int | Trouble:
+    async def requests_since(self, route: GatewayRoute, key: Secret, since: dt.date, today: dt.date) -> int | Blocker:
         """How many requests the key has had since a day, or why that cannot be told."""
         answer = await self.free(usage_request(route.root, since, today), key)
         if answer.status == 200 and (total := _total(answer.data())) is not None:
             return total
         if answer.status == 401:
-            return Trouble("usage-refused", "the gateway refuses the old key already", "", Grade.WAITING)
+            return Blocker("usage-refused", "the gateway refuses the old key already", "", Grade.WAITING)
         if answer.status == 404:
-            return Trouble("usage-unknown", "the gateway does not tell this key's usage", "", Grade.WAITING)
+            return Blocker("usage-unknown", "the gateway does not tell this key's usage", "", Grade.WAITING)
         said = f"HTTP {answer.status}" if answer.status else str(answer.failure)
-        return Trouble("usage", f"cannot tell whether the old key is idle ({said})", _RESUME, Grade.UNSURE)
+        return Blocker("usage", f"cannot tell whether the old key is idle ({said})", _RESUME, Grade.UNSURE)
 
-    async def life(self, route: Route, key: Secret, beside: Secret | None) -> Life:
+    async def life(self, route: GatewayRoute, key: Secret, beside: Secret | None) -> KeyLiveness:
         """Whether a key is dead. `beside` is a key that must be taken at the same moment; None where there is none."""
         found = await self.judged(Probe.KEY, route, key)
         if found.verdict is not Verdict.KEY_INVALID or found.http_status != 401:
-            doubt = found.verdict in CANNOT_TELL or found.verdict is Verdict.KEY_INVALID
-            return Life(False, trouble=unsure(found, "whether the old key is dead") if doubt else None)
+            doubt = found.verdict in INCONCLUSIVE or found.verdict is Verdict.KEY_INVALID
+            return KeyLiveness(False, trouble=inconclusive(found, "whether the old key is dead") if doubt else None)
         if beside is None:
-            return Life(True, refused=True)
+            return KeyLiveness(True, refused=True)
         other = await self.judged(Probe.KEY, route, beside)
         if other.verdict is Verdict.KEY_INVALID and other.http_status == 401:
             cure = "is the gateway refusing everybody? If not, the new key was revoked: provision rotate leaked USER"
             message = "the gateway refuses the new key as well as the old one"
-            return Life(False, True, Trouble("both-refused", message, cure, Grade.FAILED))
-        if other.verdict in CANNOT_TELL or other.verdict is Verdict.KEY_INVALID:
-            return Life(False, True, unsure(other, "whether the gateway refuses only the old key"))
-        return Life(True, refused=True)
+            return KeyLiveness(False, True, Blocker("both-refused", message, cure, Grade.FAILED))
+        if other.verdict in INCONCLUSIVE or other.verdict is Verdict.KEY_INVALID:
+            return KeyLiveness(False, True, inconclusive(other, "whether the gateway refuses only the old key"))
+        return KeyLiveness(True, refused=True)
 
 
-def unsure(found: Judgement, what: str) -> Trouble:
+def inconclusive(found: Diagnosis, what: str) -> Blocker:
     """The trouble for an answer that says nothing about the key."""
     said = found.code or (f"HTTP {found.http_status}" if found.http_status else found.verdict.value)
-    return Trouble(f"gateway-{found.verdict}", f"cannot tell {what}: {said}", _RESUME, Grade.UNSURE)
+    return Blocker(f"gateway-{found.verdict}", f"cannot tell {what}: {said}", _RESUME, Grade.UNSURE)
 
 
 def _total(data: Any) -> int | None:
@@ -158,7 +158,7 @@ def _total(data: Any) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class GatewayAccess:
     """How questions reach the gateway."""
 
     hosts: tuple[str, ...]
@@ -168,14 +168,14 @@ class Reach:
     chance: Callable[[], float]
 
 
-def ask_all(
-    items: Iterable[T], work: Callable[[Asker, T], Awaitable[R]], sink: Callable[[T, R], None], reach: Reach
+def probe_all(
+    items: Iterable[T], work: Callable[[KeyProber, T], Awaitable[R]], sink: Callable[[T, R], None], reach: GatewayAccess
 ) -> list[T]:
     """Do `work` for every item, several at a time; `sink` gets each result as it comes. Returns the items not asked about."""
 
     async def everything() -> list[T]:
         async with Client(reach.hosts, concurrency=reach.concurrency, network=reach.network) as client:
-            asker, left, skipped = Asker(client, reach.chance), iter(items), []
+            asker, left, skipped = KeyProber(client, reach.chance), iter(items), []
 
             async def worker() -> None:
                 for item in left:

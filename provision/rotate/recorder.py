@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from provision.rotate.journal import StoppedError
 from provision.rotate.model import stamp
-from provision.rotate.rotation import happened, troubled
+from provision.rotate.rotation import blocker_entry, event_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from provision.rotate.context import Site
-    from provision.rotate.journal import Entry, Journal
-    from provision.rotate.model import Person, Trouble
+    from provision.rotate.context import RotationContext
+    from provision.rotate.journal import Journal, JournalEntry
+    from provision.rotate.model import Blocker, RotationUser
     from provision.rotate.rotation import Rotation
-    from provision.rotate.states import Event
+    from provision.rotate.states import RotationEvent
 
 _FLUSH_AT = 200
 CLOCK_SLACK_S = 600
@@ -26,21 +26,21 @@ CLOCK_SLACK_S = 600
 class Recorder:
     """One rotation at work. What happens to users one by one is gathered and written together; `flush` at the end of a step."""
 
-    def __init__(self, site: Site, rotation: Rotation, journal: Journal) -> None:
-        self.site = site
+    def __init__(self, context: RotationContext, rotation: Rotation, journal: Journal) -> None:
+        self.context = context
         self.rotation = rotation
         self._journal = journal
-        self._waiting: dict[Event, list[str]] = {}
-        self._troubles: dict[Trouble, list[str]] = {}
+        self._waiting: dict[RotationEvent, list[str]] = {}
+        self._troubles: dict[Blocker, list[str]] = {}
         self._fine: list[str] = []
         self._count = 0
         self.held: set[str] = set()
         """Users who met a trouble in this pass and are left alone until the next."""
-        self.unsure: list[Trouble] = []
+        self.unsure: list[Blocker] = []
 
     def now(self) -> datetime:
         """The time, never before the journal's last entry. Raises StoppedError when the clock is far behind that."""
-        now, last = self.site.clock(), self.rotation.touched
+        now, last = self.context.clock(), self.rotation.touched
         if last is None or now >= last:
             return now
         if (last - now).total_seconds() > CLOCK_SLACK_S:
@@ -50,32 +50,32 @@ class Recorder:
             )
         return last
 
-    def write(self, entries: Iterable[Entry]) -> None:
+    def write(self, entries: Iterable[JournalEntry]) -> None:
         """Write entries durably and take them in."""
         listed = list(entries)
         self._journal.append(listed)
         for entry in listed:
             self.rotation.apply(entry)
 
-    def event(self, event: Event, person: Person) -> None:
+    def event(self, event: RotationEvent, person: RotationUser) -> None:
         """Something happened to somebody; written with others like it."""
         self._waiting.setdefault(event, []).append(person.user)
         self._grown()
 
-    def trouble(self, trouble: Trouble, person: Person) -> None:
+    def trouble(self, trouble: Blocker, person: RotationUser) -> None:
         """Somebody cannot go on in this pass; said once, however often it is found again."""
         self.held.add(person.user)
         if person.trouble != trouble:
             self._troubles.setdefault(trouble, []).append(person.user)
             self._grown()
 
-    def fine(self, person: Person) -> None:
+    def fine(self, person: RotationUser) -> None:
         """What was in somebody's way is so no more."""
         if person.trouble is not None:
             self._fine.append(person.user)
             self._grown()
 
-    def hold(self, trouble: Trouble, people: Iterable[Person]) -> None:
+    def hold(self, trouble: Blocker, people: Iterable[RotationUser]) -> None:
         """People who were not reached in this pass; nothing is written of them."""
         self.held.update(person.user for person in people)
         self.unsure.append(trouble)
@@ -83,20 +83,20 @@ class Recorder:
     def flush(self) -> None:
         """Write what was gathered."""
         now = self.now()
-        entries = [entry for event, users in self._waiting.items() for entry in happened(event, users, now)]
-        entries += [troubled(trouble, users, now) for trouble, users in self._troubles.items()]
+        entries = [entry for event, users in self._waiting.items() for entry in event_entries(event, users, now)]
+        entries += [blocker_entry(trouble, users, now) for trouble, users in self._troubles.items()]
         if self._fine:
             entries.append({"at": stamp(now), "clear": self._fine})
         self._waiting, self._troubles, self._fine, self._count = {}, {}, [], 0
         self.write(entries)
 
     @contextlib.contextmanager
-    def act(self, what: str, people: Iterable[Person]) -> Iterator[None]:
+    def act(self, what: str, people: Iterable[RotationUser]) -> Iterator[None]:
         """Write the intent before an act and its outcome after, with the vault's generation."""
         users = sum(1 for _ in people)
         self.write([{"at": stamp(self.now()), "intent": what, "users": users, "generation": self.rotation.generation}])
         yield
-        generation = self.site.vault.generation
+        generation = self.context.vault.generation
         self.write([{"at": stamp(self.now()), "did": what, "users": users, "generation": generation}])
 
     def _grown(self) -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.rotate.journal import Entry, damaged
-from provision.rotate.model import Grade, Kind, Person, Terms, Trouble, Usage, moment, stamp
-from provision.rotate.states import UNDER_WAY, Course, Event, State, advance
+from provision.rotate.journal import JournalEntry, journal_damaged
+from provision.rotate.model import Blocker, Grade, RotationKind, RotationUser, Terms, Usage, moment, stamp
+from provision.rotate.states import UNDER_WAY, Course, RotationEvent, State, advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ class Rotation:
     terms: Terms
     generation: int
     budget: int
-    people: dict[str, Person] = field(default_factory=dict)
+    people: dict[str, RotationUser] = field(default_factory=dict)
     begun: bool = False
     ended: datetime | None = None
     ended_as: str = ""
@@ -52,10 +52,10 @@ class Rotation:
         """How many users count against the budget."""
         return sum(person.failed for person in self.people.values())
 
-    def waves(self) -> list[list[Person]]:
+    def waves(self) -> list[list[RotationUser]]:
         """Users by wave."""
         count = max((person.wave for person in self.people.values()), default=-1) + 1
-        found: list[list[Person]] = [[] for _ in range(count)]
+        found: list[list[RotationUser]] = [[] for _ in range(count)]
         for person in self.people.values():
             found[person.wave].append(person)
         return found
@@ -68,7 +68,7 @@ class Rotation:
                 return number
         return max(len(waves) - 1, 0)
 
-    def in_state(self, *states: State) -> list[Person]:
+    def in_state(self, *states: State) -> list[RotationUser]:
         """Users in these states, in the plan's order."""
         return [person for person in self.people.values() if person.state in states]
 
@@ -80,7 +80,7 @@ class Rotation:
         """How many users are in each state."""
         return Counter(person.state for person in self.people.values())
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: JournalEntry) -> None:
         """Take in one entry. Raises KeyError, TypeError, ValueError or RuntimeError for one that makes no sense."""
         if "plan" in entry:
             self._plan(entry)
@@ -94,80 +94,80 @@ class Rotation:
         elif not entry.keys() & _REMARKS:
             raise ValueError("an unknown entry")
 
-    def _begin(self, entry: Entry, at: datetime) -> None:
+    def _begin(self, entry: JournalEntry, at: datetime) -> None:
         if entry["begin"] != len(self.people):
             raise ValueError("users are missing")
         self.begun = True
 
-    def _trouble(self, entry: Entry, at: datetime) -> None:
-        trouble = Trouble(entry["trouble"], entry["message"], entry["cure"], Grade(entry["grade"]))
+    def _trouble(self, entry: JournalEntry, at: datetime) -> None:
+        trouble = Blocker(entry["trouble"], entry["message"], entry["cure"], Grade(entry["grade"]))
         for user in entry["users"]:
             self.people[user].trouble = trouble
 
-    def _clear(self, entry: Entry, at: datetime) -> None:
+    def _clear(self, entry: JournalEntry, at: datetime) -> None:
         for user in entry["clear"]:
             self.people[user].trouble = None
 
-    def _usage(self, entry: Entry, at: datetime) -> None:
+    def _usage(self, entry: JournalEntry, at: datetime) -> None:
         for user, (since, total) in entry["usage"].items():
             self.people[user].usage = Usage(since, total, at)
 
-    def _targets(self, entry: Entry, at: datetime) -> None:
+    def _targets(self, entry: JournalEntry, at: datetime) -> None:
         for user, target in entry["targets"].items():
             self.people[user].target = str(target)
 
-    def _call(self, entry: Entry, at: datetime) -> None:
+    def _call(self, entry: JournalEntry, at: datetime) -> None:
         self.calls[entry["call"]] = entry.get("answer")
 
-    def _budget(self, entry: Entry, at: datetime) -> None:
+    def _budget(self, entry: JournalEntry, at: datetime) -> None:
         self.budget, self.halted, self.paused = int(entry["budget"]), "", ""
 
-    def _halt(self, entry: Entry, at: datetime) -> None:
+    def _halt(self, entry: JournalEntry, at: datetime) -> None:
         self.halted = str(entry["halt"])
 
-    def _pause(self, entry: Entry, at: datetime) -> None:
+    def _pause(self, entry: JournalEntry, at: datetime) -> None:
         self.paused = str(entry["pause"])
 
-    def _end(self, entry: Entry, at: datetime) -> None:
+    def _end(self, entry: JournalEntry, at: datetime) -> None:
         self.ended, self.ended_as = at, str(entry["end"])
 
-    def _plan(self, entry: Entry) -> None:
+    def _plan(self, entry: JournalEntry) -> None:
         if self.begun or entry["plan"] in self.people:
             raise ValueError("a user is planned twice")
-        course = Course(entry.get("course", Course.LEAK if self.terms.kind is Kind.LEAK else Course.SCHEDULED))
+        course = Course(entry.get("course", Course.LEAK if self.terms.kind is RotationKind.LEAK else Course.SCHEDULED))
         state = State.PLANNED if course is Course.SCHEDULED else State.EXPOSED
         at = self.terms.at
-        self.people[entry["plan"]] = Person(
+        self.people[entry["plan"]] = RotationUser(
             entry["plan"], entry["profile"], int(entry["wave"]), course, entry["new"], entry["old"], state, at, at
         )
 
-    def _event(self, entry: Entry, at: datetime) -> None:
-        event = Event(entry["event"])
+    def _event(self, entry: JournalEntry, at: datetime) -> None:
+        event = RotationEvent(entry["event"])
         users: list[str] | dict[str, Any] = entry["users"]
         for user in users:
             person = self.people[user]
             person.state = advance(person.course, person.state, event)
             person.since, person.trouble = at, None
-            if event is Event.BUILT and isinstance(users, dict):
+            if event is RotationEvent.BUILT and isinstance(users, dict):
                 person.generation = int(users[user])
-            elif event is Event.SUPPLIED and isinstance(users, dict):
+            elif event is RotationEvent.SUPPLIED and isinstance(users, dict):
                 person.target = str(users[user])
-            elif event is Event.REFUSED:
+            elif event is RotationEvent.REFUSED:
                 if person.course is Course.LEAK:
                     person.target = ""
-                person.trouble = Trouble(entry["cause"], entry["message"], entry["cure"], Grade.FAILED)
-            elif event is Event.LISTED:
+                person.trouble = Blocker(entry["cause"], entry["message"], entry["cure"], Grade.FAILED)
+            elif event is RotationEvent.LISTED:
                 person.idle = str(entry["idle"])
-            elif event is Event.PROVED:
+            elif event is RotationEvent.PROVED:
                 person.dead_at = at
-            elif event is Event.EXCEPTED:
+            elif event is RotationEvent.EXCEPTED:
                 person.reason = str(entry["reason"])
-            elif event is Event.TURNED:
+            elif event is RotationEvent.TURNED:
                 person.target, person.other = person.other, person.target
                 person.back, person.usage, person.idle = not person.back, None, ""
 
 
-_TAKES: dict[str, Callable[[Rotation, Entry, datetime], None]] = {
+_TAKES: dict[str, Callable[[Rotation, JournalEntry, datetime], None]] = {
     "event": Rotation._event,  # noqa: SLF001  the table belongs to the class
     "trouble": Rotation._trouble,  # noqa: SLF001
     "clear": Rotation._clear,  # noqa: SLF001
@@ -183,7 +183,7 @@ _TAKES: dict[str, Callable[[Rotation, Entry, datetime], None]] = {
 _REMARKS = frozenset({"intent", "did"})
 
 
-def fold(entries: Iterable[Entry], path: Path) -> Rotation | None:
+def replay(entries: Iterable[JournalEntry], path: Path) -> Rotation | None:
     """The rotation that a journal tells of; None when it holds no whole first line. Raises JournalError with the line."""
     rotation: Rotation | None = None
     for number, entry in enumerate(entries, 1):
@@ -194,23 +194,25 @@ def fold(entries: Iterable[Entry], path: Path) -> Rotation | None:
             else:
                 rotation.apply(entry)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as e:
-            raise damaged(path, number, f"it does not follow from those before it ({type(e).__name__}: {e})") from None
+            raise journal_damaged(
+                path, number, f"it does not follow from those before it ({type(e).__name__}: {e})"
+            ) from None
     return rotation
 
 
-def planned(people: Iterable[Person], terms: Terms) -> Iterator[Entry]:
+def plan_entries(people: Iterable[RotationUser], terms: Terms) -> Iterator[JournalEntry]:
     """The lines of a plan, which the line `begin` ends."""
-    usual = Course.LEAK if terms.kind is Kind.LEAK else Course.SCHEDULED
+    usual = Course.LEAK if terms.kind is RotationKind.LEAK else Course.SCHEDULED
     count = 0
     for count, p in enumerate(people, 1):  # noqa: B007  counted for the last line
-        entry: Entry = {"plan": p.user, "profile": p.profile, "wave": p.wave, "old": p.other, "new": p.target}
+        entry: JournalEntry = {"plan": p.user, "profile": p.profile, "wave": p.wave, "old": p.other, "new": p.target}
         yield entry if p.course is usual else entry | {"course": p.course.value}
     yield {"begin": count, "at": stamp(terms.at)}
 
 
-def happened(
-    event: Event, users: Iterable[str] | Mapping[str, Any], at: datetime, *, of: int = 500, **more: Any
-) -> Iterator[Entry]:
+def event_entries(
+    event: RotationEvent, users: Iterable[str] | Mapping[str, Any], at: datetime, *, of: int = 500, **more: Any
+) -> Iterator[JournalEntry]:
     """The entries that say that something happened to users, at most `of` in each, so that lines stay short."""
     listed = list(users)
     for start in range(0, len(listed), of):
@@ -219,7 +221,7 @@ def happened(
         yield {"at": stamp(at), "event": event.value, "users": named, **more}
 
 
-def troubled(trouble: Trouble, users: Iterable[str], at: datetime) -> Entry:
+def blocker_entry(trouble: Blocker, users: Iterable[str], at: datetime) -> JournalEntry:
     """The entry that says what keeps users from going on."""
     return {
         "at": stamp(at),

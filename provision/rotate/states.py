@@ -49,7 +49,7 @@ class State(StrEnum):
     """Left out of the rotation by an operator, for a reason that is kept."""
 
 
-class Event(StrEnum):
+class RotationEvent(StrEnum):
     SEALED = "sealed"
     TAKEN = "taken"
     REFUSED = "refused"
@@ -65,62 +65,63 @@ class Event(StrEnum):
     EXCEPTED = "excepted"
 
 
-Table = dict[tuple[State, Event], State]
+TransitionTable = dict[tuple[State, RotationEvent], State]
 
-_INSTALL: Table = {
-    (State.PENDING, Event.TAKEN): State.PROBED,
-    (State.PROBED, Event.BUILT): State.RELEASED,
-    (State.RELEASED, Event.HANDED): State.DELIVERED,
-    (State.DELIVERED, Event.CONFIRMED): State.CONFIRMED,
+_INSTALL: TransitionTable = {
+    (State.PENDING, RotationEvent.TAKEN): State.PROBED,
+    (State.PROBED, RotationEvent.BUILT): State.RELEASED,
+    (State.RELEASED, RotationEvent.HANDED): State.DELIVERED,
+    (State.DELIVERED, RotationEvent.CONFIRMED): State.CONFIRMED,
     # a bundle that cannot be what was released any more is built again
-    (State.RELEASED, Event.BUILT): State.RELEASED,
-    (State.DELIVERED, Event.BUILT): State.RELEASED,
+    (State.RELEASED, RotationEvent.BUILT): State.RELEASED,
+    (State.DELIVERED, RotationEvent.BUILT): State.RELEASED,
 }
 
 _INSTALLING = (State.PENDING, State.PROBED, State.RELEASED, State.DELIVERED, State.CONFIRMED)
 
-TRANSITIONS: dict[Course, Table] = {
+TRANSITIONS: dict[Course, TransitionTable] = {
     Course.SCHEDULED: {
-        (State.PLANNED, Event.SEALED): State.PENDING,
-        (State.PENDING, Event.REFUSED): State.REJECTED,
+        (State.PLANNED, RotationEvent.SEALED): State.PENDING,
+        (State.PENDING, RotationEvent.REFUSED): State.REJECTED,
         **_INSTALL,
-        (State.CONFIRMED, Event.PROMOTED): State.CURRENT,
-        (State.CURRENT, Event.LISTED): State.LISTED,
-        (State.CURRENT, Event.PROVED): State.DEAD,
-        (State.LISTED, Event.PROVED): State.DEAD,
-        (State.DEAD, Event.FILED): State.RETIRED,
+        (State.CONFIRMED, RotationEvent.PROMOTED): State.CURRENT,
+        (State.CURRENT, RotationEvent.LISTED): State.LISTED,
+        (State.CURRENT, RotationEvent.PROVED): State.DEAD,
+        (State.LISTED, RotationEvent.PROVED): State.DEAD,
+        (State.DEAD, RotationEvent.FILED): State.RETIRED,
         # nothing was released yet: the endpoint never saw the new key, so the old one counts as confirmed
-        (State.PENDING, Event.TURNED): State.CONFIRMED,
-        (State.PROBED, Event.TURNED): State.CONFIRMED,
-        (State.RELEASED, Event.TURNED): State.PROBED,
-        (State.DELIVERED, Event.TURNED): State.PROBED,
-        (State.CONFIRMED, Event.TURNED): State.PROBED,
-        (State.CURRENT, Event.TURNED): State.PROBED,
-        (State.LISTED, Event.TURNED): State.PROBED,
+        (State.PENDING, RotationEvent.TURNED): State.CONFIRMED,
+        (State.PROBED, RotationEvent.TURNED): State.CONFIRMED,
+        (State.RELEASED, RotationEvent.TURNED): State.PROBED,
+        (State.DELIVERED, RotationEvent.TURNED): State.PROBED,
+        (State.CONFIRMED, RotationEvent.TURNED): State.PROBED,
+        (State.CURRENT, RotationEvent.TURNED): State.PROBED,
+        (State.LISTED, RotationEvent.TURNED): State.PROBED,
         **dict.fromkeys(
             (
-                (state, Event.EXCEPTED)
+                (state, RotationEvent.EXCEPTED)
                 for state in (State.PLANNED, State.REJECTED, *_INSTALLING, State.CURRENT, State.LISTED, State.DEAD)
             ),
             State.EXCEPTED,
         ),
     },
     Course.LEAK: {
-        (State.EXPOSED, Event.PROVED): State.DEAD,
-        (State.DEAD, Event.FILED): State.BARE,
-        (State.BARE, Event.SUPPLIED): State.PENDING,
-        (State.PENDING, Event.REFUSED): State.BARE,
+        (State.EXPOSED, RotationEvent.PROVED): State.DEAD,
+        (State.DEAD, RotationEvent.FILED): State.BARE,
+        (State.BARE, RotationEvent.SUPPLIED): State.PENDING,
+        (State.PENDING, RotationEvent.REFUSED): State.BARE,
         **_INSTALL,
-        (State.CONFIRMED, Event.PROMOTED): State.RETIRED,
+        (State.CONFIRMED, RotationEvent.PROMOTED): State.RETIRED,
         **dict.fromkeys(
-            ((state, Event.EXCEPTED) for state in (State.EXPOSED, State.DEAD, State.BARE, *_INSTALLING)), State.EXCEPTED
+            ((state, RotationEvent.EXCEPTED) for state in (State.EXPOSED, State.DEAD, State.BARE, *_INSTALLING)),
+            State.EXCEPTED,
         ),
     },
     Course.SPARE: {
-        (State.EXPOSED, Event.PROVED): State.DEAD,
-        (State.DEAD, Event.FILED): State.RETIRED,
-        (State.EXPOSED, Event.EXCEPTED): State.EXCEPTED,
-        (State.DEAD, Event.EXCEPTED): State.EXCEPTED,
+        (State.EXPOSED, RotationEvent.PROVED): State.DEAD,
+        (State.DEAD, RotationEvent.FILED): State.RETIRED,
+        (State.EXPOSED, RotationEvent.EXCEPTED): State.EXCEPTED,
+        (State.DEAD, RotationEvent.EXCEPTED): State.EXCEPTED,
     },
 }
 
@@ -147,7 +148,7 @@ WAITS_FOR: dict[State, str] = {
 }
 
 
-def advance(course: Course, state: State, event: Event) -> State:
+def advance(course: Course, state: State, event: RotationEvent) -> State:
     """The state after an event. Raises RuntimeError for an event out of turn: that is a bug, or an altered journal."""
     try:
         return TRANSITIONS[course][state, event]
@@ -155,6 +156,6 @@ def advance(course: Course, state: State, event: Event) -> State:
         raise RuntimeError(f"{event.value!r} cannot happen to a user who is {state.value!r} ({course})") from None
 
 
-def allowed(course: Course, state: State, event: Event) -> bool:
+def allowed(course: Course, state: State, event: RotationEvent) -> bool:
     """Whether an event can happen now."""
     return (state, event) in TRANSITIONS[course]

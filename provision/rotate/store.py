@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from provision.errors import NothingMatchedError, ProvisionError, UsageError
 from provision.files import STAGED_SUFFIX, FileProblemError, locked, read_optional, write_atomic
-from provision.rotate.journal import StoppedError, last_entry, mend, read_entries
+from provision.rotate.journal import StoppedError, drop_torn_line, last_entry, read_entries
 from provision.rotate.model import moment, stamp
-from provision.rotate.rotation import Rotation, fold
+from provision.rotate.rotation import Rotation, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class HeldError(ProvisionError):
     """Somebody on another machine is, or was, at work on the rotations of this workspace."""
 
 
-class Store:
+class RotationStore:
     """The rotations of a workspace at `root`."""
 
     def __init__(self, root: Path) -> None:
@@ -63,7 +63,7 @@ class Store:
                 f"there are: {', '.join(self.names()[-10:])}" if self.names() else "provision rotate start begins one"
             )
             raise NothingMatchedError(f"there is no rotation {name}", hint=hint)
-        return fold(read_entries(path), path)
+        return replay(read_entries(path), path)
 
     def unfinished(self) -> Iterator[Rotation]:
         """Every rotation that has begun and not ended, oldest first."""
@@ -96,7 +96,7 @@ class Store:
             path = self.path(name)
             if "end" in (last_entry(path) or {}):
                 continue
-            mend(path)
+            drop_torn_line(path)
             rotation = self.read(name)
             if rotation is None or not rotation.begun:
                 path.unlink()  # nothing was done before a plan is whole
@@ -173,9 +173,9 @@ def busy_with(rotations: Sequence[Rotation]) -> dict[str, str]:
     }
 
 
-def ahead(root: Path) -> dict[str, str]:
+def keys_ahead_of_vault(root: Path) -> dict[str, str]:
     """For `render`: users whose bundle must hold a key that the vault does not call current yet, by fingerprint."""
     found: dict[str, str] = {}
-    for rotation in Store(root).unfinished():
+    for rotation in RotationStore(root).unfinished():
         found |= rotation.ahead()
     return found

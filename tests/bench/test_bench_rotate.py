@@ -20,14 +20,14 @@ from provision.detect.secret import Secret
 from provision.errors import Place
 from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.keys.age import generate_identity, identity_file, load_identities
-from provision.keys.intake import read_keys
-from provision.keys.vault.file import create, editing, open_vault
+from provision.keys.import_file import read_keys
+from provision.keys.vault.file import create_vault, editing, open_vault
 from provision.rotate import vault_steps as filing
 from provision.rotate.journal import Journal, read_entries
-from provision.rotate.model import Kind, Terms
-from provision.rotate.planning import Known, plan
-from provision.rotate.rotation import fold, happened, planned
-from provision.rotate.states import Event
+from provision.rotate.model import RotationKind, Terms
+from provision.rotate.planning import PlanInputs, plan_rotation
+from provision.rotate.rotation import event_entries, plan_entries, replay
+from provision.rotate.states import RotationEvent
 
 pytestmark = pytest.mark.bench
 USERS = int(os.environ.get("BENCH_USERS", "10000"))
@@ -50,7 +50,7 @@ class Bench:
             secret, recipient = generate_identity()
             identity.write_bytes(identity_file(secret, recipient, "now"))
             identity.chmod(0o600)
-            create(self.path, [recipient])
+            create_vault(self.path, [recipient])
             with editing(self.path, load_identities(identity), "bench") as vault:
                 for user in self.users:
                     vault.add(user, Secret(_key()), now=NOW)
@@ -107,20 +107,20 @@ class Bench:
         lap("read the new keys")
         vault = open_vault(self.path, self.identities)
         lap("open the vault")
-        found = plan(keys, Known(vault, self.states, {}), ("1", "10%", "100%"), NOW)
+        found = plan_rotation(keys, PlanInputs(vault, self.states, {}), ("1", "10%", "100%"), NOW)
         lap("plan")
-        terms = Terms(name, Kind.SCHEDULED, "bench", NOW, vault.vault_id)
+        terms = Terms(name, RotationKind.SCHEDULED, "bench", NOW, vault.workspace_id)
         path = self.folder / f"{name}.jsonl"
         with Journal(path) as journal:
-            journal.append([terms.entry(vault.generation), *planned(found.people, terms)])
+            journal.append([terms.entry(vault.generation), *plan_entries(found.people, terms)])
         lap("write the plan")
         wanted = {new.user: new for new in keys}
         with editing(self.path, self.identities, "bench") as vault:
             lap("open the vault to change it")
-            filing.seal(vault, found.people, wanted, NOW)
+            filing.add_pending_keys(vault, found.people, wanted, NOW)
             lap("seal")
         lap("save the vault, with its events")
-        rotation = fold(read_entries(path), path)
+        rotation = replay(read_entries(path), path)
         assert rotation is not None
         assert len(rotation.people) == len(self.users)
         lap("fold the plan")
@@ -146,18 +146,18 @@ def test_planning_and_the_vault(tmp_path: Path, record_property: pytest.RecordPr
 
 
 def test_what_a_step_costs_in_the_journal(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
-    terms = Terms("2026-06-01-01", Kind.SCHEDULED, "bench", NOW, "0" * 32)
+    terms = Terms("2026-06-01-01", RotationKind.SCHEDULED, "bench", NOW, "0" * 32)
     users = [f"user-{n:06}" for n in range(USERS)]
     path = tmp_path / "journal"
     with Journal(path) as journal:
         journal.append([terms.entry(1)])
         began = time.perf_counter()
         for _ in range(200):
-            journal.append(happened(Event.TAKEN, users[:1], NOW))
+            journal.append(event_entries(RotationEvent.TAKEN, users[:1], NOW))
         one = (time.perf_counter() - began) / 200
         size = path.stat().st_size
         began = time.perf_counter()
-        journal.append(happened(Event.TAKEN, users, NOW))
+        journal.append(event_entries(RotationEvent.TAKEN, users, NOW))
         together = (time.perf_counter() - began) / USERS
         size = path.stat().st_size - size
     began = time.perf_counter()

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from provision.aisa.answers import Probe
-from provision.aisa.batch import Batch, Outcome, Plan
+from provision.aisa.batch import Batch, BatchOutcome, BatchPlan
 from provision.aisa.catalogue import builtin
-from provision.aisa.client import Client, Limits, Network
-from provision.aisa.journal import Journal
-from provision.aisa.results import Result, Subject
+from provision.aisa.client import Client, Network, RequestLimits
+from provision.aisa.journal import ValidationJournal
+from provision.aisa.results import Subject, ValidationResult
 from provision.detect.fingerprint import fingerprint
 from provision.detect.secret import Secret
 from provision.fleet.desired import ApiMode
 
 HOSTS = ("api.aisa.one",)
 ALL = (Probe.KEY, Probe.MODELS, Probe.CHAT)
-FAST = Limits(connect_s=2.0, read_s=2.0, total_s=5.0)
+FAST = RequestLimits(connect_s=2.0, read_s=2.0, total_s=5.0)
 
 
 def subject(
@@ -38,17 +38,21 @@ def run_batch(
     concurrency: int = 8,
     rate: float | None = None,
     resume: bool = False,
-    limits: Limits | None = None,
+    limits: RequestLimits | None = None,
     network: Network | None = None,
-    observe: Callable[[Result], None] = lambda _: None,
-) -> tuple[dict[str, Result], Outcome]:
+    observe: Callable[[ValidationResult], None] = lambda _: None,
+) -> tuple[dict[str, ValidationResult], BatchOutcome]:
     """Results by user, and how the run ended."""
     path = folder / "journal.jsonl"
-    journal = Journal.resume(path) if resume else Journal.create(path, tuple(probes), "2026-11-22T12:00:00+00:00")
+    journal = (
+        ValidationJournal.resume(path)
+        if resume
+        else ValidationJournal.create(path, tuple(probes), "2026-11-22T12:00:00+00:00")
+    )
 
-    async def main() -> Outcome:
+    async def main() -> BatchOutcome:
         async with Client(HOSTS, concurrency=concurrency, limits=limits, network=network) as client:
-            plan = Plan(journal.probes, concurrency, rate)
+            plan = BatchPlan(journal.probes, concurrency, rate)
             batch = Batch(client, plan, catalogue=builtin(), journal=journal, chance=lambda: 0.0, observe=observe)
             return await batch.run(tuple(subjects))
 

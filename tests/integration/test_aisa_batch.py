@@ -11,8 +11,8 @@ from aisa_batching import ALL, run_batch, subject
 
 from provision.aisa.answers import Probe
 from provision.aisa.batch import paid_calls
-from provision.aisa.journal import Journal, JournalError
-from provision.aisa.simulator import Fault, KeyState, Reply, Shape, Simulator
+from provision.aisa.journal import ValidationJournal, ValidationJournalError
+from provision.aisa.simulator import KeyState, ModelFault, Reply, Shape, Simulator
 from provision.aisa.verdicts import Verdict
 
 K = "sk-aisa-TEST-"
@@ -57,25 +57,25 @@ def test_every_key_state(tmp_path: Path, shape: Shape) -> None:
 @pytest.mark.parametrize(
     ("fault", "verdict"),
     [
-        (Fault.BAD_GATEWAY, V.UPSTREAM_ERROR),
-        (Fault.SERVER_ERROR, V.UPSTREAM_ERROR),
-        (Fault.ROUTE_NOT_SUPPORTED, V.WRONG_API_MODE),
-        (Fault.UNKNOWN, V.MODEL_NOT_FOUND),
-        (Fault.NOT_FOUND, V.MODEL_NOT_FOUND),
-        (Fault.NOT_FOUND_503, V.MODEL_NOT_FOUND),
-        (Fault.ERROR_IN_200, V.MODEL_NOT_FOUND),
-        (Fault.RATE_LIMITED, V.RATE_LIMITED),
-        (Fault.INVALID_REQUEST, V.UNKNOWN),
+        (ModelFault.BAD_GATEWAY, V.UPSTREAM_ERROR),
+        (ModelFault.SERVER_ERROR, V.UPSTREAM_ERROR),
+        (ModelFault.ROUTE_NOT_SUPPORTED, V.WRONG_API_MODE),
+        (ModelFault.UNKNOWN, V.MODEL_NOT_FOUND),
+        (ModelFault.NOT_FOUND, V.MODEL_NOT_FOUND),
+        (ModelFault.NOT_FOUND_503, V.MODEL_NOT_FOUND),
+        (ModelFault.ERROR_IN_200, V.MODEL_NOT_FOUND),
+        (ModelFault.RATE_LIMITED, V.RATE_LIMITED),
+        (ModelFault.INVALID_REQUEST, V.UNKNOWN),
     ],
 )
 @pytest.mark.parametrize("mode", ["chat_completions", "codex_responses", "anthropic_messages"])
-def test_every_fault_of_a_model_in_every_mode(tmp_path: Path, fault: Fault, verdict: V, mode: str) -> None:
+def test_every_fault_of_a_model_in_every_mode(tmp_path: Path, fault: ModelFault, verdict: V, mode: str) -> None:
     with Simulator([K + "a"]) as sim:
         sim.fault("gpt-5.2", fault)
         results, _ = run_batch(tmp_path, [subject("a", K + "a", sim.base_url, mode=mode)], ALL)
         assert results["a"].verdict is verdict
         posts = [q for q in sim.requests if q.method == "POST" and q.model == "gpt-5.2"]
-        assert len(posts) == (3 if fault is Fault.BAD_GATEWAY else 1)
+        assert len(posts) == (3 if fault is ModelFault.BAD_GATEWAY else 1)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_users_that_cannot_be_asked_are_not(tmp_path: Path) -> None:
 
 def test_a_502_leads_to_one_question_to_a_good_model(tmp_path: Path) -> None:
     with Simulator([f"{K}{i}" for i in range(12)]) as sim:
-        sim.fault("gpt-5.2", Fault.BAD_GATEWAY)
+        sim.fault("gpt-5.2", ModelFault.BAD_GATEWAY)
         users = [subject(f"u{i}", f"{K}{i}", sim.base_url) for i in range(10)]
         users += [subject("w", f"{K}10", sim.base_url, "gpt-5.4")]
         results, outcome = run_batch(tmp_path, users, ALL)
@@ -163,7 +163,7 @@ def test_a_502_leads_to_one_question_to_a_good_model(tmp_path: Path) -> None:
         assert (route.model, route.users, route.verdict) == ("gpt-5.2", 10, V.UPSTREAM_ERROR)
         assert route.working_model is not None
         assert results["u0"].suggestions == (route.working_model,)
-        assert "route of gpt-5.2 is at fault" in results["u0"].advice
+        assert "route of gpt-5.2 fails" in results["u0"].advice
         assert results["u0"].attempts == 3
         assert results["w"].verdict is V.OK
 
@@ -268,5 +268,5 @@ def test_there_must_be_a_journal_to_resume(tmp_path: Path, data: bytes | None) -
     path = tmp_path / "journal.jsonl"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(JournalError):
-        Journal.resume(path)
+    with pytest.raises(ValidationJournalError):
+        ValidationJournal.resume(path)

@@ -15,8 +15,8 @@ from aisa_batching import ALL, FAST, run_batch, subject
 from nasty_server import Manners, NastyServer, certificate, raw, reply, reset
 
 from provision.aisa.answers import Probe
-from provision.aisa.client import Client, ForbiddenHostError, Limits, Network, Request
-from provision.aisa.verdicts import CANNOT_TELL, Verdict
+from provision.aisa.client import Client, ForbiddenHostError, Network, Request, RequestLimits
+from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 from provision.detect.secret import Secret
 
 KEY = "sk-aisa-TEST-nasty-canary-1234"
@@ -83,7 +83,7 @@ def test_broken_http_is_unreachable_and_never_certain(tmp_path: Path, probe: Pro
 
 
 def test_a_version_of_http_that_does_not_exist(tmp_path: Path) -> None:
-    assert verdict_of(tmp_path, raw(b"HTTP/9.9 200 OK\r\n\r\n")) in CANNOT_TELL
+    assert verdict_of(tmp_path, raw(b"HTTP/9.9 200 OK\r\n\r\n")) in INCONCLUSIVE
 
 
 def test_resets_at_every_byte(tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ def test_slow_drips_are_cut_off_by_the_total(tmp_path: Path, part: bytes) -> Non
         pieces(part, *[b" "] * 100, pause_s=0.05) if part.endswith(b"{") else pieces(part, *[b"X"] * 100, pause_s=0.05)
     )
     began = time.monotonic()
-    limits = Limits(connect_s=1, read_s=1, total_s=0.5)
+    limits = RequestLimits(connect_s=1, read_s=1, total_s=0.5)
     with NastyServer(drip) as nasty:
         request = Request("GET", nasty.base_url.removesuffix("/v1") + "/x")
         import asyncio
 
         async def ask() -> object:
             async with Client((), limits=limits) as client:
-                return await client.ask(request, Secret(KEY))
+                return await client.send(request, Secret(KEY))
 
         answer = asyncio.run(ask())
     assert answer.status is None  # type: ignore[attr-defined]
@@ -199,7 +199,7 @@ def test_a_key_does_not_follow_a_redirect(tmp_path: Path, status: str) -> None:
         ):
             with NastyServer(reply(status, b"", f"Location: {target}")) as nasty:
                 results, _ = run_batch(tmp_path, [subject("u", KEY, nasty.base_url)], ALL, limits=FAST)
-                assert results["u"].verdict in CANNOT_TELL
+                assert results["u"].verdict in INCONCLUSIVE
         assert other.heads == []
 
 
@@ -208,7 +208,7 @@ def test_no_key_goes_to_a_host_that_is_not_the_gateways() -> None:
 
     async def ask(url: str) -> None:
         async with Client(("api.aisa.one",)) as client:
-            await client.ask(Request("GET", url), Secret(KEY))
+            await client.send(Request("GET", url), Secret(KEY))
 
     for url in (
         "https://evil.example/v1",

@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 
-from provision.aisa.simulator import Fault, KeyState, Reply, Shape, Simulator
+from provision.aisa.simulator import KeyState, ModelFault, Reply, Shape, Simulator
 
 KEY = "sk-aisa-TEST-sim"
 
@@ -68,8 +68,8 @@ def test_allow_list_hides_and_refuses(sim: Simulator) -> None:
 
 
 def test_faults_queue_and_end(sim: Simulator) -> None:
-    sim.fault("gpt-5.2", Fault.BAD_GATEWAY, times=1)
-    sim.fault("gpt-5.2", Fault.RATE_LIMITED, times=1)
+    sim.fault("gpt-5.2", ModelFault.BAD_GATEWAY, times=1)
+    sim.fault("gpt-5.2", ModelFault.RATE_LIMITED, times=1)
     statuses = [
         httpx.post(sim.base_url + "/chat/completions", headers=bearer(), json={"model": "gpt-5.2"}).status_code
         for _ in range(3)
@@ -109,7 +109,7 @@ def test_scripts_redirects_proxies_resets_and_an_absent_key_service(sim: Simulat
         httpx.get(url)
     sim.configure(auth_available=False, shape=Shape.FLAT)
     assert httpx.get(url, headers=bearer()).json()["code"] == "authentication_unavailable"
-    sim.mend()
+    sim.clear_faults()
     assert httpx.get(url, headers=bearer()).status_code == 200
     with pytest.raises(AttributeError):
         sim.configure(no_such_setting=1)

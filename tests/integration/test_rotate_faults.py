@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rotatecraft import Fleet, new_key
 
-from provision.aisa import pacing
-from provision.aisa.simulator import Fault, KeyState, Reply, Simulator
+from provision.aisa import retry
+from provision.aisa.simulator import KeyState, ModelFault, Reply, Simulator
 from provision.cli.main import run
 from provision.rotate.model import stamp
 
@@ -21,7 +21,7 @@ GO = ("--yes", "--idle-for", "0", "--waves", "100%")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "BACKOFF_S", (0.01, 0.01))
+    monkeypatch.setattr(retry, "BACKOFF_S", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_what_says_nothing_about_a_key_is_no_verdict(fleet: Fleet, sim: Simulato
     assert set(fleet.states().values()) == {"pending"}
     assert fleet.trouble("bob")["grade"] == "cannot tell"
     assert all(fleet.stages(user) == ["current", "pending"] for user in fleet.users)
-    sim.mend()
+    sim.clear_faults()
     to_the_end(fleet)
 
 
@@ -120,7 +120,7 @@ def test_only_a_401_beside_a_live_key_proves_death(fleet: Fleet, sim: Simulator,
     assert fleet.states()["ada"] == "to revoke"
     assert fleet.stages("ada") == ["previous", "current"]
     assert fleet.trouble("ada")["cure"]
-    sim.mend()
+    sim.clear_faults()
     sim.set_key(old, KeyState.VALID)
     assert resume(fleet) == 0
     fleet.revoke_listed()
@@ -312,9 +312,9 @@ def test_a_clock_that_jumps_back(
 
     assert start(fleet, fleet.new_keys()) == 0
     fleet.poll()
-    plain = site.Site
+    plain = site.RotationContext
 
-    def behind(**more: object) -> site.Site:
+    def behind(**more: object) -> site.RotationContext:
         return plain(**{**more, "clock": lambda: datetime.now(UTC) - timedelta(days=400)})  # type: ignore[arg-type]
 
     monkeypatch.setattr(site, "Site", behind)
@@ -406,7 +406,7 @@ def test_a_model_that_the_new_key_may_not_use(fleet: Fleet, sim: Simulator) -> N
 
 
 def test_a_paid_call_is_tried_again_only_after_502(fleet: Fleet, sim: Simulator) -> None:
-    sim.fault("gpt-5.2", Fault.BAD_GATEWAY, 3)
+    sim.fault("gpt-5.2", ModelFault.BAD_GATEWAY, 3)
     keys = fleet.new_keys("ada")
     assert start(fleet, keys, "--probe", "chat") == 4
     assert resume(fleet) == 4
@@ -430,11 +430,11 @@ def test_a_paid_call_without_an_answer_is_not_made_again(fleet: Fleet, sim: Simu
 
 
 def test_two_operators_cannot_work_at_once(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
-    from provision.rotate.store import Store
+    from provision.rotate.store import RotationStore
 
     now = datetime.now(UTC)
     assert start(fleet, fleet.new_keys("ada")) == 0
-    with Store(fleet.root).locked("rotate resume", now):
+    with RotationStore(fleet.root).locked("rotate resume", now):
         assert resume(fleet) == 1
         said = capsys.readouterr().err
         assert f"pid {os.getpid()}" in said

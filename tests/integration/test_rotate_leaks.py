@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rotatecraft import Fleet
 
-from provision.aisa import pacing
+from provision.aisa import retry
 from provision.aisa.simulator import KeyState, Simulator
 
 GO = ("--yes", "--idle-for", "0", "--waves", "100%")
@@ -16,7 +16,7 @@ GO = ("--yes", "--idle-for", "0", "--waves", "100%")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "BACKOFF_S", (0.01, 0.01))
+    monkeypatch.setattr(retry, "BACKOFF_S", (0.01, 0.01))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""`python -m provision.aisa.simulator`: the simulated gateway in the foreground, for trying things out by hand.
+"""`python -m provision.aisa.simulator`: run the simulated gateway in the foreground, for manual tests.
 
-Prints one JSON line with its URL when it listens. Every key is taken, or only those named by --key KEY=STATE.
+Prints one JSON line with its URL when it is ready. It accepts every key, or only the keys given with --key KEY=STATE.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _key(text: str) -> tuple[str, KeyState]:
     key, _, state = text.partition("=")
     try:
         return key, KeyState(state or "valid")
-    except ValueError:  # argparse's own words would quote the key
+    except ValueError:  # argparse's own message would quote the key
         raise argparse.ArgumentTypeError(f"KEY=STATE, where STATE is one of {', '.join(KeyState)}") from None
 
 
@@ -26,18 +26,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--shape", type=Shape, choices=list(Shape), default=Shape.NESTED)
-    parser.add_argument("--record", type=int, default=1000, help="how many requests to keep")
+    parser.add_argument("--record", type=int, default=1000, help="number of requests to keep")
     states = ", ".join(KeyState)
     parser.add_argument("--key", action="append", default=[], type=_key, metavar="KEY=STATE", help=f"states: {states}")
-    asked = parser.parse_args()
-    keys = dict(asked.key)
+    arguments = parser.parse_args()
+    keys = dict(arguments.key)
     simulator = Simulator(
         keys,
         accept=None if keys else lambda _: True,
-        latency_s=asked.latency_ms / 1000,
-        shape=asked.shape,
-        port=asked.port,
-        record=asked.record,
+        latency_s=arguments.latency_ms / 1000,
+        shape=arguments.shape,
+        port=arguments.port,
+        record=arguments.record,
     )
 
     def ready(sim: Simulator) -> None:

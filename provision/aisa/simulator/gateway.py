@@ -1,4 +1,4 @@
-"""One request in, one reply out: the gateway's rules over the world's state. No I/O; the caller holds the world's lock."""
+"""The rules of the simulated gateway: one request in, one reply out. No I/O. The caller holds the lock on the state."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from provision.aisa.simulator.model_replies import CHAT, MESSAGES, RESPONSES, model_reply
 from provision.aisa.simulator.refusals import STATUS, Shape, error_body
-from provision.aisa.simulator.speech import CHAT, MESSAGES, RESPONSES, speak
-from provision.aisa.simulator.world import (
+from provision.aisa.simulator.state import (
     AUTH_CODES,
     CALL_CODES,
-    Fault,
     KeyRecord,
     KeyState,
+    ModelFault,
     Reply,
     Window,
     key_wait_s,
@@ -37,8 +37,8 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One request, its head in lower case."""
+class SimulatedRequest:
+    """One request. Header names are in lower case."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Request:
     body: bytes
 
     def key(self) -> tuple[str | None, str | None]:
-        """The API key as given, and the header that held it; Messages also takes `x-api-key`."""
+        """The API key, and the header that has it. Messages also accepts `x-api-key`."""
         bearer = self.headers.get("authorization", "")
         if bearer[:7].lower() == "bearer " and bearer[7:].strip():
             return bearer[7:].strip(), "authorization"
@@ -56,7 +56,7 @@ class Request:
         return None, None
 
     def fields(self) -> dict[str, Any]:
-        """The JSON body, empty when it is none."""
+        """The JSON body, or an empty dict if it is not an object."""
         try:
             body = json.loads(self.body) if self.body else {}
         except ValueError:
@@ -66,7 +66,7 @@ class Request:
 
 @dataclass(slots=True)
 class Script:
-    """A reply that replaces the gateway's own, for requests that match; `times` None means for ever."""
+    """A fixed reply to matching requests. `times` is how often, None for always."""
 
     reply: Reply
     path: str | None
@@ -74,22 +74,22 @@ class Script:
     model: str | None
     times: int | None
 
-    def matches(self, request: Request, key: str | None, model: str | None) -> bool:
+    def matches(self, request: SimulatedRequest, key: str | None, model: str | None) -> bool:
         wanted = ((self.path, request.path), (self.key, key), (self.model, model))
         return self.times != 0 and all(want is None or want == have for want, have in wanted)
 
 
 @dataclass(slots=True)
 class Gateway:
-    """The whole state of the simulated gateway."""
+    """The state of the simulated gateway."""
 
     catalogue: Catalogue
     models: dict[str, frozenset[ApiMode] | None]
-    """Served ids and the modes that reach them; None means all."""
+    """Served ids and the modes that reach them. None means all modes."""
     keys: dict[str, KeyRecord] = field(default_factory=dict)
     accept: Callable[[str], bool] | None = None
-    """Takes keys that were never added, for instance all of a bench's."""
-    faults: dict[str, list[tuple[Fault, int | None]]] = field(default_factory=dict)
+    """Accepts keys that were not added, for example all keys of a benchmark."""
+    faults: dict[str, list[tuple[ModelFault, int | None]]] = field(default_factory=dict)
     scripts: list[Script] = field(default_factory=list)
     window: Window | None = None
     retry_after: str = "seconds"
@@ -102,8 +102,10 @@ class Gateway:
     count: int = 0
     listing: dict[frozenset[str] | None, bytes] = field(default_factory=dict)
 
-    def answer(self, request: Request, model: str | None, now: float, today: str) -> tuple[Reply, KeyRecord | None]:
-        """The reply, and the record of the key that was used, whose `open` the caller counts."""
+    def answer(
+        self, request: SimulatedRequest, model: str | None, now: float, today: str
+    ) -> tuple[Reply, KeyRecord | None]:
+        """Return the reply and the record of the key. The caller counts the record's `open` requests."""
         self.count += 1
         key, header = request.key()
         for script in self.scripts:
@@ -125,7 +127,12 @@ class Gateway:
         return self.keys.get(key)
 
     def _routed(
-        self, request: Request, key: str | None, record: KeyRecord | None, model: str | None, when: tuple[float, str]
+        self,
+        request: SimulatedRequest,
+        key: str | None,
+        record: KeyRecord | None,
+        model: str | None,
+        when: tuple[float, str],
     ) -> Reply:
         now, today = when
         if request.path == "/v1/models" and request.method == "GET" and not self.models_need_key:
@@ -148,13 +155,13 @@ class Gateway:
     def refuse(
         self, code: str, status: int | None = None, headers: tuple[tuple[str, str], ...] = (), **more: Any
     ) -> Reply:
-        """A refusal in the shape that is set."""
+        """A refusal in the configured shape."""
         kind = "text/plain; charset=utf-8" if self.shape is Shape.UPSTREAM else "application/json"
         body = error_body(code, self.shape, self.request_id(), **more)
         return Reply(status or STATUS[code], body, kind, headers)
 
     def request_id(self) -> str:
-        """The id of the request that is being answered."""
+        """The id of the current request."""
         return f"req_sim_{self.count:08d}"
 
     def _authenticated(self, key: str | None, record: KeyRecord | None) -> Reply | None:
@@ -234,9 +241,9 @@ class Gateway:
             return self._wrong_route(model)
         usage = bool((fields.get("stream_options") or {}).get("include_usage"))
         text = self.text.replace("{model}", model)
-        return speak(path, model, text, self.count, stream=bool(fields.get("stream")), usage=usage)
+        return model_reply(path, model, text, self.count, stream=bool(fields.get("stream")), usage=usage)
 
-    def _fault(self, model: str) -> Fault | None:
+    def _fault(self, model: str) -> ModelFault | None:
         waiting = self.faults.get(model)
         if not waiting:
             return None
@@ -247,15 +254,15 @@ class Gateway:
                 waiting.pop(0)
         return fault
 
-    def _faulty(self, fault: Fault, model: str) -> Reply:
+    def _faulty(self, fault: ModelFault, model: str) -> Reply:
         match fault:
-            case Fault.ROUTE_NOT_SUPPORTED:
+            case ModelFault.ROUTE_NOT_SUPPORTED:
                 return self._wrong_route(model)
-            case Fault.NOT_FOUND_503:
+            case ModelFault.NOT_FOUND_503:
                 return self.refuse("model_not_found", 503)
-            case Fault.ERROR_IN_200:
+            case ModelFault.ERROR_IN_200:
                 return self.refuse("model_not_found", 200)
-            case Fault.RATE_LIMITED:
+            case ModelFault.RATE_LIMITED:
                 return self.refuse("rate_limit_exceeded", headers=retry_after(self.retry_after, 1.0))
             case _:
                 return self.refuse(fault.value)

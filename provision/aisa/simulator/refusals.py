@@ -1,4 +1,4 @@
-"""Every refusal of the gateway, in every body shape it has been seen in."""
+"""The gateway's refusals, in every known body shape."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Shape(StrEnum):
-    """How an error body is built; the gateway uses several, and passes on its upstreams' own."""
+    """The shape of an error body. The gateway uses several and passes on those of its upstreams."""
 
     NESTED = "nested"  # {"error": {"type", "code", "message", "request_id"}}
     FLAT = "flat"  # {"code", "error": "text", "request_id"}
@@ -44,11 +44,11 @@ STATUS = {
     "service_unavailable": 503,
     "authentication_unavailable": 503,
 }
-"""The HTTP status that each error code comes with."""
+"""The HTTP status of each error code."""
 
 
 def error_body(code: str, shape: Shape, request_id: str, **more: Any) -> bytes:
-    """The body of a refusal. The text is deliberately useless: a client must go by the code."""
+    """Build the body of a refusal. The text is useless on purpose: clients must use the code."""
     text = f"[{code[:3]}…] bitte später noch einmal / 请稍后再试"
     match shape:
         case Shape.NESTED:

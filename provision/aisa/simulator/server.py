@@ -1,4 +1,4 @@
-"""The simulator's server: HTTP/1.1 by h11 over asyncio, on loopback, in a thread of its own or in the foreground."""
+"""The simulator's server: HTTP/1.1 with h11 over asyncio, on loopback, in its own thread or in the foreground."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import h11
 
 from provision.aisa.catalogue import Catalogue, builtin
-from provision.aisa.simulator.gateway import Gateway, Request, Script
+from provision.aisa.simulator.gateway import Gateway, Script, SimulatedRequest
 from provision.aisa.simulator.refusals import Shape
-from provision.aisa.simulator.world import Fault, KeyRecord, KeyState, Recorded, Reply, Window
+from provision.aisa.simulator.state import KeyRecord, KeyState, ModelFault, RecordedRequest, Reply, Window
 
 if TYPE_CHECKING:
     import ssl
@@ -27,9 +27,9 @@ MAX_BODY_BYTES = 8 << 20
 class Simulator:
     """A gateway on `127.0.0.1`. Use it as a context manager, or call `serve_forever`.
 
-    `keys` names the keys it knows, with their states; `accept` takes others. `models` names the served ids (default: the
-    catalogue's current ones). `latency_s` holds every answer back. `shape` is the shape of error bodies; `retry_after`
-    is `seconds`, `date` or `none`. `record` bounds how many requests are kept in `requests`.
+    `keys` are the known keys with their states; `accept` decides about others. `models` are the served ids (default: the
+    current ids of the catalogue). `latency_s` delays every answer. `shape` is the shape of error bodies. `retry_after` is
+    `seconds`, `date` or `none`. `record` limits how many requests are kept in `requests`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Simulator:
             endpoint_types=endpoint_types,
         )
         self._lock = threading.Lock()
-        self._requests: deque[Recorded] = deque(maxlen=record)
+        self._requests: deque[RecordedRequest] = deque(maxlen=record)
         self._keep = record > 0
         self.latency_s = latency_s
         self._tls = tls
@@ -76,7 +76,7 @@ class Simulator:
         for key, state in states:
             self.add_key(key, state)
 
-    # where it is
+    # address
 
     @property
     def url(self) -> str:
@@ -90,43 +90,43 @@ class Simulator:
 
     @property
     def port(self) -> int:
-        """The port it listens on; known once it runs."""
+        """The port. Known once the server runs."""
         return self._port
 
     # control, from any thread, at any time
 
     def add_key(self, key: str, state: KeyState | str = KeyState.VALID, **limits: Any) -> None:
-        """Add or replace a key; limits are the fields of KeyRecord: models, per_minute, at_once, balance_micros."""
+        """Add or replace a key. Limits are fields of KeyRecord: models, per_minute, at_once, balance_micros."""
         if limits.get("models") is not None:
             limits["models"] = frozenset(limits["models"])
         with self._lock:
             self._gateway.keys[key] = KeyRecord(KeyState(state), **limits)
 
     def set_key(self, key: str, state: KeyState | str) -> None:
-        """Change a key's state and keep its limits and usage."""
+        """Change a key's state. Its limits and usage stay."""
         with self._lock:
             self._gateway.keys.setdefault(key, KeyRecord()).state = KeyState(state)
 
     def revoke(self, key: str) -> None:
-        """As in the console: the next call with this key is a 401."""
+        """Revoke a key, as in the console: the next call with it is a 401."""
         self.set_key(key, KeyState.REVOKED)
 
     def add_model(self, model: str) -> None:
-        """Serve one more id, in every mode."""
+        """Serve another id, in every mode."""
         with self._lock:
             self._gateway.models[model] = None
             self._gateway.listing.clear()
 
     def remove_model(self, model: str) -> None:
-        """Stop serving an id: it leaves the list, and calls get model_not_found."""
+        """Stop serving an id: it is no longer listed, and calls get model_not_found."""
         with self._lock:
             self._gateway.models.pop(model, None)
             self._gateway.listing.clear()
 
-    def fault(self, model: str, fault: Fault | str, times: int | None = None) -> None:
-        """Let calls of a model fail, `times` times or for ever; faults of one model queue up."""
+    def fault(self, model: str, fault: ModelFault | str, times: int | None = None) -> None:
+        """Make calls of a model fail, `times` times or always. Faults of one model queue up."""
         with self._lock:
-            self._gateway.faults.setdefault(model, []).append((Fault(fault), times))
+            self._gateway.faults.setdefault(model, []).append((ModelFault(fault), times))
 
     def script(
         self,
@@ -137,19 +137,19 @@ class Simulator:
         model: str | None = None,
         times: int | None = None,
     ) -> None:
-        """Answer matching requests with `reply` instead: redirects, proxies' pages, resets, anything."""
+        """Answer matching requests with `reply` instead: redirects, proxy pages, resets and so on."""
         with self._lock:
             self._gateway.scripts.append(Script(reply, path, key, model, times))
 
-    def mend(self) -> None:
-        """Take back all faults and scripts."""
+    def clear_faults(self) -> None:
+        """Remove all faults and scripts."""
         with self._lock:
             self._gateway.faults.clear()
             self._gateway.scripts.clear()
             self._gateway.auth_available = True
 
     def limit(self, requests: int, span_s: float = 60.0) -> None:
-        """A limit for all keys together."""
+        """Set a rate limit for all keys together."""
         with self._lock:
             self._gateway.window = Window(requests, span_s)
 
@@ -162,21 +162,21 @@ class Simulator:
                 setattr(self._gateway, name, value)
             self._gateway.listing.clear()
 
-    # what happened
+    # records
 
     @property
-    def requests(self) -> tuple[Recorded, ...]:
-        """Every request so far, oldest first, as far as `record` reaches."""
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """The recorded requests, oldest first, at most `record` of them."""
         with self._lock:
             return tuple(self._requests)
 
     @property
     def count(self) -> int:
-        """How many requests were answered, however many are kept."""
+        """The number of answered requests, including those no longer recorded."""
         return self._gateway.count
 
     def clear(self) -> None:
-        """Forget the recorded requests."""
+        """Delete the recorded requests."""
         with self._lock:
             self._requests.clear()
 
@@ -196,7 +196,7 @@ class Simulator:
             self._thread.join()
 
     def serve_forever(self, ready: Callable[[Simulator], None]) -> None:
-        """Serve in this thread until interrupted; `ready` is called once the port is known."""
+        """Serve in this thread until interrupted. Calls `ready` once the port is known."""
         asyncio.run(self._serve(lambda: ready(self)))
 
     def _run(self) -> None:
@@ -222,8 +222,8 @@ class Simulator:
                 connection.abort()
             await server.wait_closed()
 
-    def handle(self, request: Request) -> tuple[Reply, KeyRecord | None, str]:
-        """Answer and record one request; called by the connections."""
+    def handle(self, request: SimulatedRequest) -> tuple[Reply, KeyRecord | None, str]:
+        """Answer and record one request. Called by the connections."""
         now = time.monotonic()
         model = request.fields().get("model") if request.method == "POST" else None
         today = dt.datetime.now(dt.UTC).date().isoformat()
@@ -236,7 +236,7 @@ class Simulator:
                 key, header = request.key()
                 shown = model if isinstance(model, str) else None
                 entry = (request.method, request.path, request.query, request.headers, request.body)
-                self._requests.append(Recorded(*entry, key, header, shown, reply.status, now))
+                self._requests.append(RecordedRequest(*entry, key, header, shown, reply.status, now))
         return reply, record, request_id
 
     def finished(self, record: KeyRecord | None) -> None:
@@ -305,7 +305,7 @@ class _Connection(asyncio.Protocol):
             return
         path, _, query = head.target.decode("latin-1").partition("?")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        request = Request(head.method.decode("latin-1"), path, query, headers, bytes(self._body))
+        request = SimulatedRequest(head.method.decode("latin-1"), path, query, headers, bytes(self._body))
         reply, record, request_id = self._simulator.handle(request)
         self._busy = True
         delay_s = self._simulator.latency_s + reply.delay_s

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from provision.keys.vault.ledger import KeyVersion, Line
+    from provision.keys.vault.ledger import KeyVersion, VaultLine
     from provision.keys.vault.vault import Vault
 
 
-def changes(
-    before: Mapping[str, tuple[Line, ...]],
+def vault_changes(
+    before: Mapping[str, tuple[VaultLine, ...]],
     operators: tuple[str, ...],
     vault: Vault,
     *,

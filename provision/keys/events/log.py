@@ -2,7 +2,7 @@
 
 Each line holds the hash of the line before it and of its own content, so an edited, removed, moved or inserted line breaks
 the chain at that line. Nothing in the file shows that its *end* was cut off, or that all of it was written anew: for that
-the lines carry the generation of the vault they belong to, which `verify` compares with the vault's own, and it gives the
+the lines carry the generation of the vault they belong to, which `verify_log` compares with the vault's own, and it gives the
 hash of the last line for whoever keeps that elsewhere (a commit, a ticket).
 
 Events of a change stand in the log before the vault is saved: a crash may leave the event of a change that never was, which
@@ -25,11 +25,11 @@ from provision.keys.events.text import (
     LINE_LIMIT_BYTES,
     Event,
     EventLineError,
-    Fault,
-    Recorded,
-    examined,
+    LogFault,
+    RecordedEvent,
+    check_chain,
+    event_line,
     follows,
-    line_of,
     parse_line,
 )
 
@@ -38,7 +38,18 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["Appended", "Event", "EventLogError", "Fault", "Recorded", "Verified", "append", "log_of", "read", "verify"]
+__all__ = [
+    "Appended",
+    "Event",
+    "EventLogError",
+    "LogFault",
+    "RecordedEvent",
+    "Verified",
+    "append",
+    "log_path",
+    "read_events",
+    "verify_log",
+]
 
 LOG_NAME = "events.jsonl"
 _BEGINS = "log begins"
@@ -70,7 +81,7 @@ class Verified:
     head: str
     generation: int | None
     first: datetime | None
-    faults: tuple[Fault, ...]
+    faults: tuple[LogFault, ...]
     torn_bytes: int = 0
     begins: int | None = None
 
@@ -87,7 +98,7 @@ class _End:
     newline_missing: bool = False
 
 
-def log_of(vault: Path) -> Path:
+def log_path(vault: Path) -> Path:
     """The event log that belongs to a vault: beside the file itself, also when `vault` is a link to it."""
     return vault.resolve().with_name(LOG_NAME)
 
@@ -101,16 +112,16 @@ def operator() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def made(vault_id: str, at: datetime) -> Event:
+def vault_created_event(workspace_id: str, at: datetime) -> Event:
     """The event of a new vault."""
-    return Event(at, operator(), "vault made", detail={"vault": vault_id}, generation=1)
+    return Event(at, operator(), "vault made", detail={"workspace": workspace_id}, generation=1)
 
 
-def beginning(vault_id: str, at: datetime) -> bytes:
+def new_log(workspace_id: str, at: datetime) -> bytes:
     """The log of a new vault, as bytes, for who writes both in one step."""
-    event = made(vault_id, at)
-    first, sha256 = line_of(Event(at, event.who, _BEGINS, generation=1), 1, GENESIS)
-    return first + line_of(event, 2, sha256)[0]
+    event = vault_created_event(workspace_id, at)
+    first, sha256 = event_line(Event(at, event.who, _BEGINS, generation=1), 1, GENESIS)
+    return first + event_line(event, 2, sha256)[0]
 
 
 def append(path: Path, events: Iterable[Event], *, generation: int | None = None, wait_s: float = 10.0) -> Appended:
@@ -140,7 +151,7 @@ def _append(path: Path, wanted: list[Event], generation: int | None) -> Appended
         for event in (*_remarks(end, wanted[0], generation), *wanted):
             last = event.generation if event.generation is not None else last
             number += 1
-            line, sha256 = line_of(_with_generation(event, last), number, sha256)
+            line, sha256 = event_line(_with_generation(event, last), number, sha256)
             data.append(line)
         if end.cut_bytes:
             file.truncate(end.size)
@@ -191,11 +202,11 @@ def _end(path: Path, descriptor: int) -> _End:
     return _ended(last, size - len(torn), cut=len(torn))
 
 
-def _ended(last: Recorded, size: int, *, cut: int = 0, missing: bool = False) -> _End:
+def _ended(last: RecordedEvent, size: int, *, cut: int = 0, missing: bool = False) -> _End:
     return _End(size, last.number, last.sha256, last.event.generation, cut, missing)
 
 
-def _whole(torn: bytes, before: str) -> Recorded | None:
+def _whole(torn: bytes, before: str) -> RecordedEvent | None:
     """A last line that lacks nothing but its newline."""
     try:
         recorded = parse_line(torn)
@@ -221,28 +232,28 @@ def _damaged(path: Path, why: str) -> EventLogError:
     )
 
 
-def read(path: Path) -> Iterator[Recorded]:
-    """Every event that can be read, in order, as the file says: `verify` judges. Nothing when there is no log."""
-    for item in examined(_lines(path, [])):
-        if isinstance(item, Recorded):
+def read_events(path: Path) -> Iterator[RecordedEvent]:
+    """Every event that can be read, in order, as the file says: `verify_log` judges. Nothing when there is no log."""
+    for item in check_chain(_lines(path, [])):
+        if isinstance(item, RecordedEvent):
             yield item
 
 
-def newest(path: Path, count: int) -> list[Recorded]:
+def newest_events(path: Path, count: int) -> list[RecordedEvent]:
     """The last `count` events that can be read, oldest first."""
-    return list(deque(read(path), maxlen=count))
+    return list(deque(read_events(path), maxlen=count))
 
 
-def verify(path: Path, generation: int | None = None) -> Verified:
+def verify_log(path: Path, generation: int | None = None) -> Verified:
     """Look through the whole log. `generation` is the vault's: the log's last one must be the same.
 
     Raises FileProblemError when it cannot be read; a log that is not there has no events and, with a vault, a fault.
     """
-    faults: list[Fault] = []
+    faults: list[LogFault] = []
     count, head, last, first, begins = 0, "", None, None, None
     torn: list[int] = []
-    for item in examined(_lines(path, torn)):
-        if isinstance(item, Fault):
+    for item in check_chain(_lines(path, torn)):
+        if isinstance(item, LogFault):
             faults.append(item)
             continue
         count += 1
@@ -250,7 +261,7 @@ def verify(path: Path, generation: int | None = None) -> Verified:
         last = item.event.generation if item.event.generation is not None else last
         begins = last if begins is None else begins
     if generation is not None and (told := _against_vault(last, generation, count)):
-        faults.append(Fault(0, told))
+        faults.append(LogFault(0, told))
     return Verified(count, head, last, first, tuple(faults), sum(torn), begins)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from provision.detect.shapes import without_secrets
+from provision.detect.shapes import mask_secrets
 from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedEvent:
     """An event as it stands in the log: its number, counted from 1, and the hash that the next line builds on."""
 
     number: int
@@ -59,14 +59,14 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class LogFault:
     """Something that shows that the log is not as it was written. `line` counts from 1; 0 means the log as a whole."""
 
     line: int
     what: str
 
 
-def line_of(event: Event, number: int, before: str) -> tuple[bytes, str]:
+def event_line(event: Event, number: int, before: str) -> tuple[bytes, str]:
     """The line of an event, with its newline, and its hash. Raises EventLineError when it is too long."""
     plain: dict[str, Any] = {"n": number}
     if number == 1:
@@ -92,7 +92,7 @@ def line_of(event: Event, number: int, before: str) -> tuple[bytes, str]:
     return body[:-1] + _SUFFIX + sha256.encode("ascii") + b'"}\n', sha256
 
 
-def parse_line(line: bytes) -> Recorded:
+def parse_line(line: bytes) -> RecordedEvent:
     """A line, without its newline, as an event; whether it follows from the one before is not looked at.
 
     Raises EventLineError, which quotes nothing.
@@ -114,15 +114,15 @@ def parse_line(line: bytes) -> Recorded:
         _check_types(event, plain["n"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise EventLineError("this is no event") from None
-    return Recorded(plain["n"], event, sha256)
+    return RecordedEvent(plain["n"], event, sha256)
 
 
-def follows(line: bytes, recorded: Recorded, before: str) -> bool:
+def follows(line: bytes, recorded: RecordedEvent, before: str) -> bool:
     """Whether a line's hash is that of its own content after a line with the hash `before`."""
     return recorded.sha256 == _hash(before, line[:-_TAIL] + b"}")
 
 
-def examined(lines: Iterable[bytes]) -> Iterator[Recorded | Fault]:
+def check_chain(lines: Iterable[bytes]) -> Iterator[RecordedEvent | LogFault]:
     """Every event of a log, and a fault, before it, for each place where the chain does not hold.
 
     A break is reported once: what follows is judged by what stands there.
@@ -133,21 +133,21 @@ def examined(lines: Iterable[bytes]) -> Iterator[Recorded | Fault]:
         try:
             recorded = parse_line(line)
         except EventLineError as e:
-            yield Fault(at, e.message)
+            yield LogFault(at, e.message)
             before, expected = "", expected + 1
             continue
         if recorded.number != expected:
-            yield Fault(
+            yield LogFault(
                 at, f"number {recorded.number} stands where {expected} belongs: events are missing, or were moved"
             )
         elif before and not follows(line, recorded, before):
-            yield Fault(at, "this event or the one before it was changed, or events were put in or taken out here")
+            yield LogFault(at, "this event or the one before it was changed, or events were put in or taken out here")
         elif not before:
             pass  # the line before cannot be read, and is a fault already
         before, expected = recorded.sha256, recorded.number + 1
         now = recorded.event.generation
         if generation is not None and now is not None and now > generation + 1 and not _merged(recorded.event):
-            yield Fault(
+            yield LogFault(
                 at, f"the vault went from generation {generation} to {now} here: changes between are not in the log"
             )
         generation = generation if now is None else now
@@ -178,4 +178,4 @@ def _hash(before: str, body: bytes) -> str:
 
 
 def _safe(text: str) -> str:
-    return without_secrets(text) if len(text) >= 16 else text
+    return mask_secrets(text) if len(text) >= 16 else text

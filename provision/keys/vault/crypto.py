@@ -1,6 +1,6 @@
 """The cryptography of the vault: one random data key, and from it one key for each purpose.
 
-A data key of 32 random bytes is sealed to the operators by age. HKDF-SHA256 (salt: the vault's id) gives three subkeys:
+A data key of 32 random bytes is sealed to the operators by age. HKDF-SHA256 (salt: the workspace's id) gives three subkeys:
 `lines` seals each key with ChaCha20-Poly1305 and a random nonce, bound to vault, user, version, fingerprint and creation;
 `seal` authenticates the file as a whole; `digests` is lent to `render` to recognise unchanged plaintext. Nonces are drawn
 in here, and a data key is replaced when an operator goes.
@@ -36,19 +36,19 @@ class BadTagError(Exception):
 class DataKey:
     """The data key of one vault, as three subkeys; prints as nothing."""
 
-    __slots__ = ("_bytes", "_cipher", "_seal_key", "_vault_id", "digest_key")
+    __slots__ = ("_bytes", "_cipher", "_seal_key", "_workspace_id", "digest_key")
 
-    def __init__(self, value: bytes, vault_id: str) -> None:
+    def __init__(self, value: bytes, workspace_id: str) -> None:
         self._bytes = value
-        self._vault_id = vault_id
+        self._workspace_id = workspace_id
         self._cipher = ChaCha20Poly1305(self._subkey("lines"))
         self._seal_key = self._subkey("seal")
         self.digest_key = self._subkey("digests")
 
     @classmethod
-    def new(cls, vault_id: str) -> DataKey:
+    def new(cls, workspace_id: str) -> DataKey:
         """A fresh one."""
-        return cls(secrets.token_bytes(DATA_KEY_BYTES), vault_id)
+        return cls(secrets.token_bytes(DATA_KEY_BYTES), workspace_id)
 
     def reveal(self) -> bytes:
         """The data key itself: only to seal it to operators."""
@@ -76,9 +76,11 @@ class DataKey:
 
     def _subkey(self, purpose: str) -> bytes:
         info = f"{_CONTEXT}/{purpose}".encode()
-        kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=bytes.fromhex(self._vault_id), info=info)
+        kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=bytes.fromhex(self._workspace_id), info=info)
         return kdf.derive(self._bytes)
 
     def _bound_to(self, known: KeyVersion) -> bytes:
         created = known.created.isoformat()[:19]
-        return f"{_CONTEXT}\0{self._vault_id}\0{known.user}\0{known.version}\0{known.fingerprint}\0{created}".encode()
+        return (
+            f"{_CONTEXT}\0{self._workspace_id}\0{known.user}\0{known.version}\0{known.fingerprint}\0{created}".encode()
+        )

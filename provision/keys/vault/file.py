@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, locked, read_bounded, write_atomic
-from provision.keys.events.changes import changes
-from provision.keys.events.log import append, log_of, made, operator
-from provision.keys.vault.text import SealedVault, parse
+from provision.keys.events.changes import vault_changes
+from provision.keys.events.log import append, log_path, operator, vault_created_event
+from provision.keys.vault.text import WORKSPACE_LINES_BYTES, SealedVault, parse_vault, parse_workspace_id
 from provision.keys.vault.vault import Vault, new_vault, open_sealed
 
 if TYPE_CHECKING:
@@ -36,25 +36,34 @@ class VaultChangedError(ProvisionError):
     """The file was written by something else while it was being changed; nothing was overwritten."""
 
 
-def create(path: Path, operators: Sequence[str]) -> SealedVault:
+def create_vault(path: Path, operators: Sequence[str]) -> SealedVault:
     """Make an empty vault, durably. Raises NoVaultError when there is a file, BadRecipientError for an operator."""
     with _locked(path, "making the vault", 10.0):
         if path.exists():
             raise NoVaultError(f"{path} exists already", hint="nothing was changed; it may hold keys")
         vault = new_vault(operators)
-        append(log_of(path), [made(vault.vault_id, datetime.now(UTC))])
+        append(log_path(path), [vault_created_event(vault.workspace_id, datetime.now(UTC))])
         write_atomic(path, vault.serialised(), mode=_MODE)
-    return read(path)
+    return read_vault(path)
 
 
-def read(path: Path) -> SealedVault:
+def read_vault(path: Path) -> SealedVault:
     """What can be known without an identity. Raises NoVaultError, VaultFormatError."""
-    return parse(_bytes(path), str(path))
+    return parse_vault(_bytes(path), str(path))
+
+
+def read_workspace_id(path: Path) -> str:
+    """The workspace's id, from the beginning of the file alone. Raises NoVaultError, VaultFormatError."""
+    try:
+        with path.open("rb") as file:
+            return parse_workspace_id(file.read(WORKSPACE_LINES_BYTES), str(path))
+    except FileNotFoundError:
+        raise _no_vault(path) from None
 
 
 def open_vault(path: Path, identities: Sequence[Identity]) -> Vault:
     """The opened vault, its seal verified; no line is decrypted yet. Not for changes: see `editing`."""
-    return open_sealed(read(path), identities)
+    return open_sealed(read_vault(path), identities)
 
 
 @contextlib.contextmanager
@@ -69,7 +78,7 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
         _sweep(path)
         before = _bytes(path)
         digest = hashlib.sha256(before).digest()
-        vault = open_sealed(parse(before, str(path)), identities)
+        vault = open_sealed(parse_vault(before, str(path)), identities)
         del before
         lines, operators = vault.lines, vault.operators
         yield vault
@@ -81,8 +90,8 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
                 f"{path} was changed by something else meanwhile (git?); it was left as it is",
                 hint="run the same command again",
             )
-        events = changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
-        append(log_of(path), events, generation=vault.generation)
+        events = vault_changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
+        append(log_path(path), events, generation=vault.generation)
         write_atomic(path, data, mode=_MODE)
 
 
@@ -90,9 +99,11 @@ def _bytes(path: Path) -> bytes:
     try:
         return read_bounded(path, LIMIT_BYTES)
     except FileNotFoundError:
-        raise NoVaultError(
-            f"there is no vault at {path}", hint="make one: provision init, or fetch it from git"
-        ) from None
+        raise _no_vault(path) from None
+
+
+def _no_vault(path: Path) -> NoVaultError:
+    return NoVaultError(f"there is no vault at {path}", hint="make one: provision init, or fetch it from git")
 
 
 def _locked(path: Path, doing: str, wait_s: float) -> contextlib.AbstractContextManager[None]:

@@ -48,7 +48,7 @@ class KeyVersion:
         return max(0, (now - self.created).days)
 
 
-class Line(NamedTuple):
+class VaultLine(NamedTuple):
     """A line of the vault: what may be known, and the sealed key as it stands in the file (base64)."""
 
     known: KeyVersion
@@ -58,7 +58,7 @@ class Line(NamedTuple):
 class Ledger:
     """The versions of all users, sorted by user and version. Both forms of the vault, sealed and opened, are one."""
 
-    def __init__(self, lines: dict[str, tuple[Line, ...]]) -> None:
+    def __init__(self, lines: dict[str, tuple[VaultLine, ...]]) -> None:
         self._lines = lines
         self._by_fingerprint: dict[str, list[tuple[str, int]]] | None = None
 
@@ -74,7 +74,7 @@ class Ledger:
                 yield line.known
 
     @property
-    def lines(self) -> dict[str, tuple[Line, ...]]:
+    def lines(self) -> dict[str, tuple[VaultLine, ...]]:
         """A copy of the table of lines, by user."""
         return dict(self._lines)
 
@@ -114,5 +114,5 @@ class Ledger:
         named = self._by_fingerprint.get(fingerprint, ())
         return tuple(line.known for user, version in named if (line := self._line(user, version)))
 
-    def _line(self, user: str, version: int) -> Line | None:
+    def _line(self, user: str, version: int) -> VaultLine | None:
         return next((line for line in self._lines.get(user, ()) if line.known.version == version), None)

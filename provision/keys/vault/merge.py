@@ -26,7 +26,7 @@ class VaultMergeError(ProvisionError):
 
 def merge(ours: Vault, theirs: Vault) -> tuple[str, ...]:
     """Take into `ours` what only `theirs` knows; returns a line for each change. Raises VaultMergeError."""
-    if ours.vault_id != theirs.vault_id:
+    if ours.workspace_id != theirs.workspace_id:
         raise VaultMergeError("these are two different vaults, not two branches of one", hint="use keys import instead")
     notes = _operators(ours, theirs)
     wanted: dict[str, dict[int, KeyVersion]] = {}

@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from provision.errors import Place, ProvisionError
-from provision.keys.vault.ledger import STAGES_HELD_ONCE, KeyVersion, Ledger, Line, Stage
+from provision.keys.vault.ledger import STAGES_HELD_ONCE, KeyVersion, Ledger, Stage, VaultLine
 
 FIRST_LINE = "provision-vault/v1"
 _RESTORE = "take the last good one: git log -p keys.vault; git checkout COMMIT -- keys.vault"
 _HEADER = {
-    "vault": re.compile(r"[0-9a-f]{32}"),
+    "workspace": re.compile(r"[0-9a-f]{32}"),
     "generation": re.compile(r"0|[1-9][0-9]{0,11}"),
     "salt": re.compile(r"[0-9a-f]{32}"),
+    "log": re.compile(r"-|([1-9][0-9]{0,11}) ([0-9a-f]{64})"),
     "operator": re.compile(r"\S.*\S"),
+    "recovery": re.compile(r"\S.*\S"),
     "datakey": re.compile(r"[A-Za-z0-9+/]+={0,2}"),
 }
 _ORDER = tuple(_HEADER)
+_REPEATED = ("operator", "recovery")
+_OPTIONAL = ("recovery",)
 _KEY = re.compile(
     r"key ([a-z0-9._-]{1,128}) ([1-9][0-9]{0,5}) (pending|current|previous|retired) (fp_[a-z2-7]{16})"
     r" (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (-|\d{4}-\d\d-\d\d) ([A-Za-z0-9+/]{30,12000}={0,2})(?: (\S.{0,198}\S|\S))?",
@@ -48,23 +52,34 @@ class VaultConflictError(VaultFormatError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The head of the file: what belongs to the vault as a whole. `data_key` is an age file in base64."""
+    """The head of the file: what belongs to the vault as a whole. `data_key` is an age file in base64.
 
-    vault_id: str
+    `recovery` are the recipients of recovery keys, which open the vault as operators do; `log_head` is the number of lines
+    in the event log and the hash of the last one, None when that is not recorded.
+    """
+
+    workspace_id: str
     generation: int
     salt: bytes
     operators: tuple[str, ...]
     data_key: str
+    recovery: tuple[str, ...] = ()
+    log_head: tuple[int, str] | None = None
 
 
 class SealedVault(Ledger):
     """A vault that was read but not opened. What it says is not verified: only an operator's identity can do that."""
 
-    def __init__(self, header: Header, lines: dict[str, tuple[Line, ...]], digest: bytes, seal: str) -> None:
+    def __init__(self, header: Header, lines: dict[str, tuple[VaultLine, ...]], digest: bytes, seal: str) -> None:
         super().__init__(lines)
         self.header = header
         self.digest = digest
         self.seal = seal
+
+    @property
+    def workspace_id(self) -> str:
+        """16 random bytes in hex that name this workspace for life."""
+        return self.header.workspace_id
 
     @property
     def generation(self) -> int:
@@ -82,16 +97,19 @@ class SealedVault(Ledger):
         return self.header.operators
 
 
-def serialise(header: Header, lines: dict[str, tuple[Line, ...]]) -> bytes:
+def serialise(header: Header, lines: dict[str, tuple[VaultLine, ...]]) -> bytes:
     """Everything but the seal line; sealing covers exactly these bytes."""
-    out = [FIRST_LINE, f"vault {header.vault_id}", f"generation {header.generation}", f"salt {header.salt.hex()}"]
+    log = "{} {}".format(*header.log_head) if header.log_head else "-"
+    out = [FIRST_LINE, f"workspace {header.workspace_id}", f"generation {header.generation}"]
+    out += [f"salt {header.salt.hex()}", f"log {log}"]
     out += [f"operator {operator}" for operator in header.operators]
+    out += [f"recovery {recipient}" for recipient in header.recovery]
     out.append(f"datakey {header.data_key}")
     out += [_key_line(line) for user in sorted(lines) for line in lines[user]]
     return ("\n".join(out) + "\n").encode()
 
 
-def _key_line(line: Line) -> str:
+def _key_line(line: VaultLine) -> str:
     known = line.known
     created = known.created.isoformat()[:19] + "Z"
     until = known.demo_until.isoformat() if known.demo_until else "-"
@@ -104,7 +122,7 @@ def sound_label(label: str) -> bool:
     return len(label) <= LABEL_LIMIT and label.isprintable() and label == label.strip()
 
 
-def parse(data: bytes, name: str) -> SealedVault:
+def parse_vault(data: bytes, name: str) -> SealedVault:
     """Read a vault's text. `name` is how errors call the file. Raises VaultFormatError with the line."""
     text = _text(data, name)
     rows = text.split("\n")
@@ -120,6 +138,21 @@ def parse(data: bytes, name: str) -> SealedVault:
         raise VaultFormatError("the last line is not the seal", Place(name, len(rows)))
     body = data[: len(data) - len(rows[-1]) - 1]
     return SealedVault(header, lines, hashlib.sha256(body).digest(), seal[1])
+
+
+WORKSPACE_LINES_BYTES = len(f"{FIRST_LINE}\nworkspace \n") + 32
+"""The length of the first two lines, which `parse_workspace_id` needs."""
+
+
+def parse_workspace_id(head: bytes, name: str) -> str:
+    """The workspace's id from a vault's first two lines. Raises VaultFormatError with the line."""
+    first, _, second = head.decode("ascii", "replace").partition("\n")
+    if first != FIRST_LINE:
+        _refuse_first_line(first, name)
+    match = re.fullmatch(r"workspace ([0-9a-f]{32})\n", second)
+    if match is None:
+        raise VaultFormatError("the header's `workspace` is damaged or missing", Place(name, 2))
+    return match[1]
 
 
 def _text(data: bytes, name: str) -> str:
@@ -172,24 +205,27 @@ def _header(rows: list[str], name: str) -> tuple[Header, int]:
         position = _ORDER.index(field)
         if position < expected or not _HEADER[field].fullmatch(value):
             raise VaultFormatError(f"the header's `{field}` is damaged or out of place", place)
-        expected = position if field == "operator" else position + 1
+        expected = position if field in _REPEATED else position + 1
         values[field].append(value)
         at += 1
     for field, found in values.items():
-        if not found:
+        if not found and field not in _OPTIONAL:
             raise VaultFormatError(f"the header has no `{field}`", Place(name, min(at, len(rows))))
+    count, _, sha256 = values["log"][0].partition(" ")
     header = Header(
-        vault_id=values["vault"][0],
+        workspace_id=values["workspace"][0],
         generation=int(values["generation"][0]),
         salt=bytes.fromhex(values["salt"][0]),
         operators=tuple(values["operator"]),
         data_key=values["datakey"][0],
+        recovery=tuple(values["recovery"]),
+        log_head=(int(count), sha256) if sha256 else None,
     )
     return header, at
 
 
-def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[Line, ...]]:
-    lines: dict[str, tuple[Line, ...]] = {}
+def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[VaultLine, ...]]:
+    lines: dict[str, tuple[VaultLine, ...]] = {}
     last_user, last_version = "", 0
     for number in range(first, len(rows) - 1):
         line = _line(rows[number], name, number + 1)
@@ -206,7 +242,7 @@ def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[Line, ...]
     return lines
 
 
-def _line(row: str, name: str, number: int) -> Line:
+def _line(row: str, name: str, number: int) -> VaultLine:
     match = _KEY.fullmatch(row)
     if match is None:
         raise VaultFormatError("not a line of a vault", Place(name, number))
@@ -223,7 +259,7 @@ def _line(row: str, name: str, number: int) -> Line:
         )
     except ValueError:
         raise VaultFormatError("an impossible date", Place(name, number)) from None
-    return Line(known, sealed)
+    return VaultLine(known, sealed)
 
 
 def utc_seconds(moment: datetime) -> datetime:

@@ -19,7 +19,7 @@ from provision.detect.fingerprint import fingerprint, new_salt
 from provision.errors import ProvisionError
 from provision.keys.age import NoIdentityError, parse_recipient, seal, unseal
 from provision.keys.vault.crypto import DATA_KEY_BYTES, BadTagError, DataKey
-from provision.keys.vault.ledger import KeyVersion, Ledger, Line, Stage
+from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
 from provision.keys.vault.text import LABEL_LIMIT, Header, SealedVault, serialise, sound_label, utc_seconds
 
 if TYPE_CHECKING:
@@ -74,16 +74,16 @@ class OperatorError(ProvisionError):
 class Vault(Ledger):
     """An opened vault. Not thread-safe; make changes only inside `vaultfile.editing`."""
 
-    def __init__(self, header: Header, lines: dict[str, tuple[Line, ...]], data_key: DataKey) -> None:
+    def __init__(self, header: Header, lines: dict[str, tuple[VaultLine, ...]], data_key: DataKey) -> None:
         super().__init__(lines)
         self._header = header
         self._data_key = data_key
         self.changed = False
 
     @property
-    def vault_id(self) -> str:
-        """Names this vault among all, for life."""
-        return self._header.vault_id
+    def workspace_id(self) -> str:
+        """16 random bytes in hex that name this workspace for life."""
+        return self._header.workspace_id
 
     @property
     def generation(self) -> int:
@@ -150,7 +150,7 @@ class Vault(Ledger):
         lines = self._lines.get(user, ())
         version = max((line.known.version for line in lines), default=0) + 1
         known = KeyVersion(user, version, stage, name, utc_seconds(now), label, demo_until)
-        line = Line(known, self._data_key.seal_line(known, key))
+        line = VaultLine(known, self._data_key.seal_line(known, key))
         self._put(user, (*_without_current(lines, stage), line))
         if self._by_fingerprint is not None:
             self._by_fingerprint.setdefault(name, []).append((user, version))
@@ -200,9 +200,9 @@ class Vault(Ledger):
 
     def rekey(self) -> None:
         """Seal every line under a new data key. Raises VaultAlteredError when one does not open."""
-        fresh = DataKey.new(self.vault_id)
+        fresh = DataKey.new(self.workspace_id)
         for user, lines in self._lines.items():
-            again = (Line(line.known, fresh.seal_line(line.known, self._opened(line))) for line in lines)
+            again = (VaultLine(line.known, fresh.seal_line(line.known, self._opened(line))) for line in lines)
             self._lines[user] = tuple(again)
         self._data_key = fresh
         self._seal_to(self.operators)
@@ -214,13 +214,13 @@ class Vault(Ledger):
         sealed = {(known.user, known.version): self._data_key.seal_line(known, key) for known, key in secrets}
         notes: list[str] = []
         for user, rows in wanted.items():
-            lines: list[Line] = []
+            lines: list[VaultLine] = []
             for version, known in sorted(rows.items()):
                 line = self._line(user, version)
                 if line is None or line.known.stage is not known.stage:
                     was = f"{line.known.stage} -> " if line else "new: "
                     notes.append(f"{user} version {version}: {was}{known.stage}")
-                lines.append(Line(known, line.sealed if line else sealed[user, version]))
+                lines.append(VaultLine(known, line.sealed if line else sealed[user, version]))
             self._lines[user] = tuple(lines)
         self._by_fingerprint = None
         if generation > self.generation:
@@ -234,32 +234,32 @@ class Vault(Ledger):
         return body + f"seal {self._data_key.seal_file(hashlib.sha256(body).digest())}\n".encode()
 
     def _seal_to(self, operators: tuple[str, ...]) -> None:
-        sealed = seal(self._data_key.reveal(), operators, armored=False)
+        sealed = seal(self._data_key.reveal(), (*operators, *self._header.recovery), armored=False)
         self._header = dataclasses.replace(
             self._header, operators=operators, data_key=base64.b64encode(sealed).decode("ascii")
         )
         self.changed = True
 
-    def _opened(self, line: Line) -> Secret:
+    def _opened(self, line: VaultLine) -> Secret:
         try:
             return self._data_key.open_line(line.known, line.sealed)
         except BadTagError:
             raise _altered(f"the key of {line.known.user} (version {line.known.version}) does not open") from None
 
-    def _require(self, user: str, version: int) -> Line:
+    def _require(self, user: str, version: int) -> VaultLine:
         line = self._line(user, version)
         if line is None:
             raise StageError(f"{user} has no key version {version}", hint="see: provision keys list")
         return line
 
-    def _change(self, line: Line, **fields: object) -> KeyVersion:
+    def _change(self, line: VaultLine, **fields: object) -> KeyVersion:
         known = dataclasses.replace(line.known, **fields)  # type: ignore[arg-type]  # names are ours, in three callers
         rest = tuple(other for other in self._lines[known.user] if other is not line)
-        lines = (*_without_current(rest, known.stage), Line(known, line.sealed))
+        lines = (*_without_current(rest, known.stage), VaultLine(known, line.sealed))
         self._put(known.user, tuple(sorted(lines, key=lambda each: each.known.version)))
         return known
 
-    def _put(self, user: str, lines: tuple[Line, ...]) -> None:
+    def _put(self, user: str, lines: tuple[VaultLine, ...]) -> None:
         self._lines[user] = lines
         self.changed = True
 
@@ -282,14 +282,14 @@ def _check_label(label: str) -> None:
         raise LabelError(f"a label is printable text of at most {LABEL_LIMIT} characters, without blanks around it")
 
 
-def _without_current(lines: tuple[Line, ...], new: Stage) -> tuple[Line, ...]:
+def _without_current(lines: tuple[VaultLine, ...], new: Stage) -> tuple[VaultLine, ...]:
     """The lines, with the current one made previous if a `new` current one is coming."""
     if new is not Stage.CURRENT:
         return lines
     return tuple(
-        Line(dataclasses.replace(known, stage=Stage.PREVIOUS), sealed)
+        VaultLine(dataclasses.replace(known, stage=Stage.PREVIOUS), sealed)
         if known.stage is Stage.CURRENT
-        else Line(known, sealed)
+        else VaultLine(known, sealed)
         for known, sealed in lines
     )
 
@@ -308,9 +308,9 @@ def _altered(what: str) -> VaultAlteredError:
 
 def new_vault(operators: Sequence[str]) -> Vault:
     """An empty vault that `operators` can open, in generation 0; saving makes it 1. Raises BadRecipientError."""
-    vault_id = secrets.token_hex(16)
+    workspace_id = secrets.token_hex(16)
     unique = {parse_recipient(text).text: _spelled(text) for text in operators}
-    vault = Vault(Header(vault_id, 0, new_salt(), (), ""), {}, DataKey.new(vault_id))
+    vault = Vault(Header(workspace_id, 0, new_salt(), (), ""), {}, DataKey.new(workspace_id))
     vault._seal_to(tuple(unique.values()))  # noqa: SLF001  the one other place that sets a header
     return vault
 
@@ -327,7 +327,7 @@ def open_sealed(sealed: SealedVault, identities: Sequence[Identity]) -> Vault:
         ) from e
     if len(value) != DATA_KEY_BYTES:
         raise _altered("its data key has the wrong size")
-    data_key = DataKey(value, header.vault_id)
+    data_key = DataKey(value, header.workspace_id)
     vault = Vault(header, sealed.lines, data_key)
     if not hmac.compare_digest(data_key.seal_file(sealed.digest), sealed.seal):
         raise _altered(_what_was_altered(vault))

@@ -6,8 +6,17 @@ import json
 
 import pytest
 
-from provision.aisa.catalogue import Catalogue, CatalogueError, How, Kind, Model, builtin, emit, parse
-from provision.aisa.lint import judge
+from provision.aisa.catalogue import (
+    Catalogue,
+    CatalogueError,
+    CatalogueModel,
+    ClassifiedBy,
+    ModelKind,
+    builtin,
+    parse_catalogue,
+    serialise_catalogue,
+)
+from provision.aisa.lint import check_gateway_settings
 from provision.errors import Place, Problem, Severity
 from provision.fleet.desired import ApiMode, EffectiveProfile
 
@@ -23,10 +32,10 @@ def test_builtin_has_a_date_and_the_models_of_all_modes() -> None:
 
 
 def test_parse_and_emit_agree() -> None:
-    again = parse(emit(TABLE), "copy")
+    again = parse_catalogue(serialise_catalogue(TABLE), "copy")
     assert again.models == TABLE.models
     assert again.as_of == TABLE.as_of
-    assert emit(again) == emit(TABLE)
+    assert serialise_catalogue(again) == serialise_catalogue(TABLE)
 
 
 @pytest.mark.parametrize(
@@ -37,47 +46,51 @@ def test_parse_and_emit_agree() -> None:
 )  # fmt: skip
 def test_bad_files_are_refused_with_their_name(data: bytes) -> None:
     with pytest.raises(CatalogueError, match=r"mine\.json"):
-        parse(data, "mine.json")
+        parse_catalogue(data, "mine.json")
 
 
 @pytest.mark.parametrize(
     ("model", "kind"),
     [
-        ("gpt-image-9", Kind.IMAGE), ("seedream-9-0", Kind.IMAGE), ("gemini-9-image-preview", Kind.IMAGE),
-        ("wan9.1-image", Kind.IMAGE), ("wan9.1-image-pro", Kind.IMAGE), ("dall-e-3", Kind.IMAGE),
-        ("wan9.1-t2v", Kind.VIDEO), ("x-i2v", Kind.VIDEO), ("x-r2v", Kind.VIDEO), ("dreamina-seedance-9", Kind.VIDEO),
-        ("seedance-9", Kind.VIDEO), ("sora-3", Kind.VIDEO), ("veo4", Kind.VIDEO),
-        ("text-embedding-9", Kind.EMBEDDING), ("qwen-embedding", Kind.EMBEDDING), ("bge-reranker", Kind.RERANK),
-        ("whisper-2", Kind.AUDIO), ("gpt-tts", Kind.AUDIO), ("qwen-asr", Kind.AUDIO), ("qwen-asr-flash", Kind.AUDIO),
-        ("gpt-transcribe", Kind.AUDIO), ("gpt-realtime-3", Kind.AUDIO), ("openai/dall-e-3", Kind.IMAGE),
-        ("seed-9-0-pro", Kind.UNKNOWN), ("grok-9-non-reasoning", Kind.UNKNOWN), ("claude-next", Kind.UNKNOWN),
-        ("gpt-5-t2vx", Kind.UNKNOWN),
+        ("gpt-image-9", ModelKind.IMAGE), ("seedream-9-0", ModelKind.IMAGE), ("gemini-9-image-preview", ModelKind.IMAGE),
+        ("wan9.1-image", ModelKind.IMAGE), ("wan9.1-image-pro", ModelKind.IMAGE), ("dall-e-3", ModelKind.IMAGE),
+        ("wan9.1-t2v", ModelKind.VIDEO), ("x-i2v", ModelKind.VIDEO), ("x-r2v", ModelKind.VIDEO),
+        ("dreamina-seedance-9", ModelKind.VIDEO),
+        ("seedance-9", ModelKind.VIDEO), ("sora-3", ModelKind.VIDEO), ("veo4", ModelKind.VIDEO),
+        ("text-embedding-9", ModelKind.EMBEDDING), ("qwen-embedding", ModelKind.EMBEDDING), ("bge-reranker", ModelKind.RERANK),
+        ("whisper-2", ModelKind.AUDIO), ("gpt-tts", ModelKind.AUDIO), ("qwen-asr", ModelKind.AUDIO),
+        ("qwen-asr-flash", ModelKind.AUDIO),
+        ("gpt-transcribe", ModelKind.AUDIO), ("gpt-realtime-3", ModelKind.AUDIO), ("openai/dall-e-3", ModelKind.IMAGE),
+        ("seed-9-0-pro", ModelKind.UNKNOWN), ("grok-9-non-reasoning", ModelKind.UNKNOWN), ("claude-next", ModelKind.UNKNOWN),
+        ("gpt-5-t2vx", ModelKind.UNKNOWN),
     ],
 )  # fmt: skip
-def test_names_give_media_away_and_nothing_else(model: str, kind: Kind) -> None:
+def test_names_give_media_away_and_nothing_else(model: str, kind: ModelKind) -> None:
     found = TABLE.classify(model)
     assert found.kind is kind
-    assert found.how is (How.UNKNOWN if kind is Kind.UNKNOWN else How.NAME)
-    assert found.suitable is (None if kind is Kind.UNKNOWN else False)
+    assert found.how is (ClassifiedBy.UNKNOWN if kind is ModelKind.UNKNOWN else ClassifiedBy.NAME)
+    assert found.suitable is (None if kind is ModelKind.UNKNOWN else False)
 
 
 @pytest.mark.parametrize(
     ("model", "types", "kind", "how"),
     [
-        ("new-model", ["openai"], Kind.TEXT, How.ENDPOINT_TYPES),
-        ("new-model", ["/v1/chat/completions", "/v1/messages"], Kind.TEXT, How.ENDPOINT_TYPES),
-        ("new-model", ["embeddings"], Kind.EMBEDDING, How.ENDPOINT_TYPES),
-        ("new-model", ["image-generation", "openai"], Kind.IMAGE, How.ENDPOINT_TYPES),
-        ("gpt-5.2", ["image-generation", "openai"], Kind.REASONING, How.ENDPOINT_TYPES),
-        ("gpt-5.2", ["openai"], Kind.REASONING, How.ENDPOINT_TYPES),
-        ("gpt-5.2", [], Kind.REASONING, How.CATALOGUE),
-        ("gpt-5.2", None, Kind.REASONING, How.CATALOGUE),
-        ("gpt-5.2", ["telepathy"], Kind.REASONING, How.CATALOGUE),
-        ("gpt-5.2", ["video"], Kind.VIDEO, How.ENDPOINT_TYPES),
-        ("new-model", ["telepathy"], Kind.UNKNOWN, How.UNKNOWN),
+        ("new-model", ["openai"], ModelKind.TEXT, ClassifiedBy.ENDPOINT_TYPES),
+        ("new-model", ["/v1/chat/completions", "/v1/messages"], ModelKind.TEXT, ClassifiedBy.ENDPOINT_TYPES),
+        ("new-model", ["embeddings"], ModelKind.EMBEDDING, ClassifiedBy.ENDPOINT_TYPES),
+        ("new-model", ["image-generation", "openai"], ModelKind.IMAGE, ClassifiedBy.ENDPOINT_TYPES),
+        ("gpt-5.2", ["image-generation", "openai"], ModelKind.REASONING, ClassifiedBy.ENDPOINT_TYPES),
+        ("gpt-5.2", ["openai"], ModelKind.REASONING, ClassifiedBy.ENDPOINT_TYPES),
+        ("gpt-5.2", [], ModelKind.REASONING, ClassifiedBy.CATALOGUE),
+        ("gpt-5.2", None, ModelKind.REASONING, ClassifiedBy.CATALOGUE),
+        ("gpt-5.2", ["telepathy"], ModelKind.REASONING, ClassifiedBy.CATALOGUE),
+        ("gpt-5.2", ["video"], ModelKind.VIDEO, ClassifiedBy.ENDPOINT_TYPES),
+        ("new-model", ["telepathy"], ModelKind.UNKNOWN, ClassifiedBy.UNKNOWN),
     ],
 )
-def test_the_live_lists_types_come_first(model: str, types: list[str] | None, kind: Kind, how: How) -> None:
+def test_the_live_lists_types_come_first(
+    model: str, types: list[str] | None, kind: ModelKind, how: ClassifiedBy
+) -> None:
     found = TABLE.classify(model, types)
     assert (found.kind, found.how) == (kind, how)
 
@@ -107,7 +120,7 @@ def test_nearest_offers_only_what_hermes_can_use() -> None:
 def _judged(catalogue: Catalogue = TABLE, **fields: object) -> list[Problem]:
     values: dict[str, object] = {"name": "p", "model": "gpt-5.2", "base_url": "https://api.aisa.one/v1", **fields}
     profile = EffectiveProfile(**values)  # type: ignore[arg-type]
-    return list(judge(profile, catalogue, ("api.aisa.one",), Place))
+    return list(check_gateway_settings(profile, catalogue, ("api.aisa.one",), Place))
 
 
 def test_a_good_profile_has_no_problem() -> None:
@@ -119,16 +132,16 @@ def test_a_good_profile_has_no_problem() -> None:
     ("model", "mode", "rule", "severity", "said"),
     [
         ("gpt-image-2", ApiMode.CHAT_COMPLETIONS, "model-unsuitable", Severity.ERROR, "image"),
-        ("text-embedding-9", ApiMode.CHAT_COMPLETIONS, "model-unsuitable", Severity.ERROR, "embedding, by its name"),
+        ("text-embedding-9", ApiMode.CHAT_COMPLETIONS, "model-unsuitable", Severity.ERROR, "embedding (by its name)"),
         ("brand-new", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "2026-09-30"),
         ("minimax-m3", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "case-sensitive, and MiniMax-M3"),
         ("openai/gpt-5.2", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "no vendor prefix"),
         ("Claude Sonnet 5", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "display name"),
-        ("gpt-5", ApiMode.CHAT_COMPLETIONS, "model-outdated", Severity.WARNING, "any more"),
+        ("gpt-5", ApiMode.CHAT_COMPLETIONS, "model-outdated", Severity.WARNING, "no longer"),
         ("claude-opus-5-5", ApiMode.AUTO, "model-mode", Severity.WARNING, "anthropic_messages"),
         ("grok-4.3", ApiMode.CODEX_RESPONSES, "model-mode", Severity.WARNING, "chat_completions"),
         ("grok-4.3", ApiMode.ANTHROPIC_MESSAGES, "model-mode", Severity.WARNING, "chat_completions"),
-        ("jev-latest", ApiMode.CHAT_COMPLETIONS, "model-mode", Severity.WARNING, "no API mode"),
+        ("jev-latest", ApiMode.CHAT_COMPLETIONS, "model-mode", Severity.WARNING, "not listed for any API mode"),
     ],
 )  # fmt: skip
 def test_model_problems(model: str, mode: ApiMode, rule: str, severity: Severity, said: str) -> None:
@@ -147,12 +160,14 @@ def test_fallback_models_are_judged_too() -> None:
 
 
 def test_a_workspaces_own_catalogue_decides() -> None:
-    own = Catalogue([Model("gpt-image-2", Kind.TEXT, frozenset({ApiMode.CHAT_COMPLETIONS}))], as_of="2027-01-01")
+    own = Catalogue(
+        [CatalogueModel("gpt-image-2", ModelKind.TEXT, frozenset({ApiMode.CHAT_COMPLETIONS}))], as_of="2027-01-01"
+    )
     assert _judged(own, model="gpt-image-2") == []
     assert _judged(own, model="gpt-5.2")[0].rule == "model-unknown"
 
 
 def test_emitted_files_are_json_with_one_model_a_line() -> None:
-    text = emit(TABLE).decode()
+    text = serialise_catalogue(TABLE).decode()
     assert json.loads(text)["schema"] == "provision/models/v1"
     assert sum(line.startswith("  {") for line in text.splitlines()) == len(TABLE.models)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,3 @@ def test_bad_proxy(proxy: str) -> None:
     with pytest.raises(ClientSetupError) as caught:
         Client((), network=Network(proxy=proxy))
     assert "hunter2" not in str(caught.value) + caught.value.hint
-
-
-def test_http2_is_an_extra() -> None:
-    if importlib.util.find_spec("h2"):
-        Client((), network=Network(http2=True))
-    else:
-        with pytest.raises(ClientSetupError) as caught:
-            Client((), network=Network(http2=True))
-        assert "http2" in caught.value.hint

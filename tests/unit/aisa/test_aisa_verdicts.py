@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from provision.aisa.answers import Answer, Failure, Probe
+from provision.aisa.answers import Failure, GatewayAnswer, Probe
 from provision.aisa.catalogue import builtin
 from provision.aisa.simulator.refusals import STATUS, Shape, error_body
-from provision.aisa.verdicts import CANNOT_TELL, Asked, Judgement, Verdict, combine, judge_answer
+from provision.aisa.verdicts import INCONCLUSIVE, Diagnosis, ProbedRoute, Verdict, combine_diagnoses, diagnose_answer
 from provision.fleet.desired import ApiMode
 
 CHAT, RESPONSES, MESSAGES = ApiMode.CHAT_COMPLETIONS, ApiMode.CODEX_RESPONSES, ApiMode.ANTHROPIC_MESSAGES
@@ -18,13 +18,13 @@ CODED = [Shape.NESTED, Shape.FLAT, Shape.RETRYABLE, Shape.ANTHROPIC, Shape.OPENA
 V = Verdict
 
 
-def asked(model: str = "gpt-5.2", mode: ApiMode = CHAT) -> Asked:
+def asked(model: str = "gpt-5.2", mode: ApiMode = CHAT) -> ProbedRoute:
     base = "https://api.aisa.one" + ("" if mode is MESSAGES else "/v1")
-    return Asked(model, mode, base, builtin())
+    return ProbedRoute(model, mode, base, builtin())
 
 
-def judge(probe: Probe, status: int, body: bytes, kind: str = "application/json", **more: str) -> Judgement:
-    return judge_answer(probe, Answer(status, body=body, content_type=kind, **more), asked())  # type: ignore[arg-type]
+def judge(probe: Probe, status: int, body: bytes, kind: str = "application/json", **more: str) -> Diagnosis:
+    return diagnose_answer(probe, GatewayAnswer(status, body=body, content_type=kind, **more), asked())  # type: ignore[arg-type]
 
 
 # code, verdict on the balance, verdict on a call
@@ -133,7 +133,7 @@ def test_a_wrong_path_is_answered_with_the_gateways_own_form() -> None:
         (ApiMode.ANTHROPIC_MESSAGES, "https://api.aisa.one"),
     ):
         about = replace(asked(mode=mode), base_url="https://api.aisa.one/portal/v1")
-        judged = judge_answer(Probe.CHAT, Answer(404, body=PAGE, content_type="text/html"), about)
+        judged = diagnose_answer(Probe.CHAT, GatewayAnswer(404, body=PAGE, content_type="text/html"), about)
         assert judged.verdict is V.BASE_URL_WRONG
         assert judged.suggestions == (right,)
         assert f"use {right}" in judged.advice
@@ -147,11 +147,11 @@ def test_a_proxys_challenge_is_no_word_about_the_key() -> None:
 
 @pytest.mark.parametrize("failure", list(Failure))
 def test_no_answer_is_never_the_keys_fault(failure: Failure) -> None:
-    judged = judge_answer(Probe.KEY, Answer(None, failure), asked())
+    judged = diagnose_answer(Probe.KEY, GatewayAnswer(None, failure), asked())
     if failure is Failure.UNSENDABLE:
         assert judged.verdict is V.KEY_INVALID
     else:
-        assert judged.verdict in CANNOT_TELL
+        assert judged.verdict in INCONCLUSIVE
     assert judged.advice
 
 
@@ -211,8 +211,10 @@ def test_listing() -> None:
 def test_wrong_mode_names_the_right_ones() -> None:
     body = error_body("model_route_not_supported", Shape.NESTED, "r", supported_routes=["/v1/messages", "/v1/odd"])
     assert judge(Probe.CHAT, 400, body).suggestions == ("anthropic_messages",)
-    judged = judge_answer(
-        Probe.CHAT, Answer(400, body=error_body("model_route_not_supported", Shape.FLAT, "r")), asked("claude-opus-5-5")
+    judged = diagnose_answer(
+        Probe.CHAT,
+        GatewayAnswer(400, body=error_body("model_route_not_supported", Shape.FLAT, "r")),
+        asked("claude-opus-5-5"),
     )
     assert judged.suggestions == ("anthropic_messages",)
 
@@ -264,14 +266,14 @@ CHUNK = {"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": N
     ],
 )  # fmt: skip
 def test_only_a_finished_answer_proves_a_route(mode: ApiMode, body: bytes, verdict: V) -> None:
-    answer = Answer(
+    answer = GatewayAnswer(
         200, body=body, content_type="text/event-stream" if body.startswith(b"data") else "application/json"
     )
-    assert judge_answer(Probe.CHAT, answer, asked(mode=mode)).verdict is verdict
+    assert diagnose_answer(Probe.CHAT, answer, asked(mode=mode)).verdict is verdict
 
 
-def j(verdict: V, code: str = "", advice: str = "a") -> Judgement:
-    return Judgement(verdict, advice, code=code)
+def j(verdict: V, code: str = "", advice: str = "a") -> Diagnosis:
+    return Diagnosis(verdict, advice, code=code)
 
 
 @pytest.mark.parametrize(
@@ -298,21 +300,23 @@ def test_probes_together(key: V, models: V | None, chat: V | None, verdict: V) -
     judged = (
         {Probe.KEY: j(key)} | ({Probe.MODELS: j(models)} if models else {}) | ({Probe.CHAT: j(chat)} if chat else {})
     )
-    assert combine(judged).verdict is verdict
+    assert combine_diagnoses(judged).verdict is verdict
 
 
 def test_a_call_that_refuses_a_key_the_balance_takes() -> None:
-    def both(code: str) -> Judgement:
-        return combine({Probe.KEY: j(V.OK), Probe.CHAT: j(V.KEY_INVALID, code)})
+    def both(code: str) -> Diagnosis:
+        return combine_diagnoses({Probe.KEY: j(V.OK), Probe.CHAT: j(V.KEY_INVALID, code)})
 
     assert both("revoked_api_key").verdict is V.KEY_INVALID  # revoked between the two
     assert both("missing_api_key").verdict is V.WRONG_API_MODE  # Messages sends x-api-key
     assert both("missing_api_key").suggestions == ("chat_completions",)
     assert both("invalid_api_key").verdict is V.UNKNOWN
-    unsure = combine({Probe.KEY: j(V.UNREACHABLE), Probe.CHAT: j(V.KEY_INVALID, "invalid_api_key")})
+    unsure = combine_diagnoses({Probe.KEY: j(V.UNREACHABLE), Probe.CHAT: j(V.KEY_INVALID, "invalid_api_key")})
     assert unsure.verdict is V.KEY_INVALID
 
 
 def test_a_second_failure_is_told() -> None:
-    judged = combine({Probe.KEY: j(V.UNFUNDED, advice="pay"), Probe.MODELS: j(V.MODEL_NOT_FOUND, advice="rename")})
+    judged = combine_diagnoses(
+        {Probe.KEY: j(V.UNFUNDED, advice="pay"), Probe.MODELS: j(V.MODEL_NOT_FOUND, advice="rename")}
+    )
     assert judged.advice == "pay; also: rename"

@@ -8,8 +8,8 @@ import pytest
 
 from provision.errors import Place, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile
-from provision.keys.policy import days_left, judge_keys
-from provision.keys.vault.ledger import KeyVersion, Ledger, Line, Stage
+from provision.keys.policy import check_key_ages, days_left
+from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 YESTERDAY, TODAY = date(2026, 4, 30), date(2026, 5, 1)
@@ -23,8 +23,8 @@ def key(stage: Stage = Stage.CURRENT, days: int = 0, demo_until: date | None = N
 def judged(known: KeyVersion, limit: int | None = None, user: str = "ada", *, complete: bool = True) -> list:
     profile = EffectiveProfile("team", "m", "https://api.aisa.one/v1", key_max_age_days=limit)
     states = [DesiredState(user, profile, Place("inventory.yaml"))]
-    ledger = Ledger({"ada": (Line(known, ""),)})
-    return [(f.rule, f.severity) for f in judge_keys(ledger, states, NOW, complete=complete)]
+    ledger = Ledger({"ada": (VaultLine(known, ""),)})
+    return [(f.rule, f.severity) for f in check_key_ages(ledger, states, NOW, complete=complete)]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 from provision.detect.secret import Secret
 from provision.errors import Place, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile
-from provision.keys.intake import NewKey
+from provision.keys.import_file import NewKey
 from provision.receipts.receipt import Receipt, ReceiptRoute
-from provision.rotate.delivery import certified
-from provision.rotate.model import Grade, Person
-from provision.rotate.planning import swapped
+from provision.rotate.delivery import check_receipt
+from provision.rotate.model import Grade, RotationUser
+from provision.rotate.planning import swapped_labels
 from provision.rotate.states import Course, State
 
 PROFILE = EffectiveProfile("team", "gpt-5.2", "https://api.aisa.one/v1")
@@ -33,7 +33,7 @@ STATES = {user: DesiredState(user, PROFILE, Place("i")) for user in ("ada", "bob
 )
 def test_labels_that_name_somebody_else(labels: dict[str, str], rules: list[str]) -> None:
     keys = [NewKey(user, Secret("x"), label, Place("f", n)) for n, (user, label) in enumerate(labels.items(), 1)]
-    found = list(swapped(keys, STATES))
+    found = list(swapped_labels(keys, STATES))
     assert [problem.rule for problem in found] == rules
     assert all((p.severity is Severity.ERROR) == (p.rule == "swapped-keys") for p in found)
 
@@ -48,8 +48,9 @@ def receipt(fingerprint: str, expected: str) -> Receipt:
         as_expected=expected,  # type: ignore[arg-type]
     )
     return Receipt(
-        user="ada", profile="team", bundle="0" * 64, generation=9, expires="2027-01-01T00:00:00Z",
-        key_fingerprint=fingerprint, route=route, hazards=(), drift=(), hermes_version=None, provision_version="0",
+        workspace="0f" * 16, user="ada", machine=None, profile="team", bundle="0" * 64, generation=9, expires="2027-01-01T00:00:00Z",
+        key_fingerprint=fingerprint, route=route, hazards=(), drift=(), destinations=None, policy=None,
+        hermes_version=None, hermes_verified=None, provision_version="0",
         host="h", made="2026-06-01T12:00:00Z", counter=1,
     )  # fmt: skip
 
@@ -63,8 +64,8 @@ def test_only_the_target_in_use_is_a_confirmation(key: str, expected: str, cause
 
     now = datetime(2026, 6, 1, tzinfo=UTC)
     target = "fp_" + "a" * 16
-    person = Person("ada", "team", 0, Course.SCHEDULED, target, "fp_old", State.DELIVERED, now, now, generation=9)
-    found = certified(receipt("fp_" + key * 16, expected), person)
+    person = RotationUser("ada", "team", 0, Course.SCHEDULED, target, "fp_old", State.DELIVERED, now, now, generation=9)
+    found = check_receipt(receipt("fp_" + key * 16, expected), person)
     assert (found.cause if found else None) == cause
     if found:
         assert found.cure

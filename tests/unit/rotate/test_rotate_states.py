@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from provision.rotate.states import INSTALLED, OVER, TRANSITIONS, UNDER_WAY, WAITS_FOR, Course, Event, State, advance
+from provision.rotate.states import (
+    INSTALLED,
+    OVER,
+    TRANSITIONS,
+    UNDER_WAY,
+    WAITS_FOR,
+    Course,
+    RotationEvent,
+    State,
+    advance,
+)
 
 FIRST = {Course.SCHEDULED: State.PLANNED, Course.LEAK: State.EXPOSED, Course.SPARE: State.EXPOSED}
 
 
 def reachable(
-    course: Course, start: State, without: State | None = None, skip: frozenset[Event] = frozenset()
+    course: Course, start: State, without: State | None = None, skip: frozenset[RotationEvent] = frozenset()
 ) -> set[State]:
     """States that can be reached without passing through another."""
     found, new = {start}, [start]
@@ -28,7 +38,7 @@ def test_every_state_of_a_course_can_be_reached_and_can_end(course: Course) -> N
     states = {state for state, _ in TRANSITIONS[course]} | set(TRANSITIONS[course].values())
     assert reachable(course, FIRST[course]) == states
     for state in states - OVER:
-        ends = reachable(course, state, skip=frozenset({Event.EXCEPTED})) & OVER
+        ends = reachable(course, state, skip=frozenset({RotationEvent.EXCEPTED})) & OVER
         assert ends, f"{state} leads nowhere"
 
 
@@ -45,7 +55,7 @@ def test_in_a_leak_nothing_is_installed_before_the_old_key_is_dead() -> None:
 
 def test_what_is_over_stays_over() -> None:
     left = {(course, state, event) for course, table in TRANSITIONS.items() for state, event in table if state in OVER}
-    assert left == {(Course.SCHEDULED, State.REJECTED, Event.EXCEPTED)}
+    assert left == {(Course.SCHEDULED, State.REJECTED, RotationEvent.EXCEPTED)}
 
 
 def test_every_state_says_what_it_waits_for_or_is_done() -> None:
@@ -54,11 +64,11 @@ def test_every_state_says_what_it_waits_for_or_is_done() -> None:
 
 
 def test_a_step_out_of_turn_is_a_bug() -> None:
-    assert advance(Course.SCHEDULED, State.DELIVERED, Event.CONFIRMED) is State.CONFIRMED
+    assert advance(Course.SCHEDULED, State.DELIVERED, RotationEvent.CONFIRMED) is State.CONFIRMED
     with pytest.raises(RuntimeError, match="'listed' cannot happen to a user who is 'delivered'"):
-        advance(Course.SCHEDULED, State.DELIVERED, Event.LISTED)
+        advance(Course.SCHEDULED, State.DELIVERED, RotationEvent.LISTED)
 
 
 @pytest.mark.parametrize("state", [State.DEAD, State.RETIRED, State.REJECTED])
 def test_nobody_turns_back_to_a_dead_key(state: State) -> None:
-    assert (state, Event.TURNED) not in TRANSITIONS[Course.SCHEDULED]
+    assert (state, RotationEvent.TURNED) not in TRANSITIONS[Course.SCHEDULED]

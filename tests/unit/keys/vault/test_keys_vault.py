@@ -6,10 +6,10 @@ from keysmith import NOW, identity, key, reopened, vault
 
 from provision.detect.secret import Secret
 from provision.keys.age import NoIdentityError
-from provision.keys.source import DemoKeyExpiredError, KeySource
+from provision.keys.key_source import DemoKeyExpiredError, KeySource
 from provision.keys.vault.ledger import Stage
 from provision.keys.vault.merge import VaultMergeError, merge
-from provision.keys.vault.text import VaultConflictError, VaultFormatError, parse
+from provision.keys.vault.text import VaultConflictError, VaultFormatError, parse_vault
 from provision.keys.vault.vault import (
     KeyLengthError,
     KnownKeyError,
@@ -35,7 +35,7 @@ def test_what_goes_in_comes_out() -> None:
         ("bob", 1, Stage.CURRENT, NOW),
     ]
     assert again.generation == made.generation + 1
-    assert (again.salt, again.vault_id, again.digest_key()) == (made.salt, made.vault_id, made.digest_key())
+    assert (again.salt, again.workspace_id, again.digest_key()) == (made.salt, made.workspace_id, made.digest_key())
 
 
 def test_a_new_key_makes_the_old_one_previous_and_drops_nothing() -> None:
@@ -134,7 +134,7 @@ def test_an_edit_of_the_text_is_named(change: object, says: str) -> None:
     made.add("ada", Secret("three"), now=NOW)
     rows = change(_rows(made.serialised()))  # type: ignore[operator]
     with pytest.raises(VaultAlteredError, match=says) as e:
-        open_sealed(parse(b"\n".join(rows), "keys.vault"), identity()[0])
+        open_sealed(parse_vault(b"\n".join(rows), "keys.vault"), identity()[0])
     assert "git log" in e.value.hint
 
 
@@ -145,14 +145,14 @@ def test_swapped_ciphertexts_do_not_open() -> None:
     first[7], second[7] = second[7], first[7]
     rows[a], rows[b] = b" ".join(first), b" ".join(second)
     with pytest.raises(VaultAlteredError, match="ada"):
-        open_sealed(parse(b"\n".join(rows), "keys.vault"), identity()[0])
+        open_sealed(parse_vault(b"\n".join(rows), "keys.vault"), identity()[0])
 
 
 def test_an_added_operator_is_not_believed() -> None:
     data = vault(ada="one").serialised()
     evil = data.replace(b"\ndatakey", b"\noperator " + identity(1)[1].encode() + b"\ndatakey")
     with pytest.raises(VaultAlteredError, match="its header"):
-        open_sealed(parse(evil, "keys.vault"), identity()[0])
+        open_sealed(parse_vault(evil, "keys.vault"), identity()[0])
 
 
 @pytest.mark.parametrize(
@@ -161,24 +161,24 @@ def test_an_added_operator_is_not_believed() -> None:
         (lambda d: b"", 1, "not a vault"),
         (lambda d: d.replace(b"vault/v1", b"vault/v2"), 1, "newer provision"),
         (lambda d: d.replace(b"\n", b"\r\n"), 1, "Windows line ends"),
-        (lambda d: d[:-1], 9, "cut short"),
-        (lambda d: b"\n".join(d.split(b"\n")[:-2]) + b"\n", 8, "not the seal"),
+        (lambda d: d[:-1], 10, "cut short"),
+        (lambda d: b"\n".join(d.split(b"\n")[:-2]) + b"\n", 9, "not the seal"),
         (lambda d: d.replace(b"\nsalt ", b"\nsalty "), 4, "unknown field"),
         (lambda d: d.replace(b"\nsalt ", b"\nsalt x"), 4, "`salt` is damaged"),
-        (lambda d: d.replace(b"\ngeneration 1", b""), 5, "no `generation`"),
-        (lambda d: d.replace(b" current ", b" active "), 7, "not a line of a vault"),
-        (lambda d: d.replace(b"2026-01-02", b"2026-13-02"), 7, "impossible date"),
-        (lambda d: d.replace(b"key bob", b"key ada"), 8, r"the same key version twice \(ada 1\)"),
-        (lambda d: d.replace(b"key bob 1", b"key ada 2"), 8, "a second current key of ada"),
-        (lambda d: d.replace(b"key ada", b"key cat"), 8, "out of order"),
-        (lambda d: d.replace(b"key bob", b"key b\xff"), 8, "UTF-8"),
-        (lambda d: d.replace(b"key bob", b"key b\x1b[31mob"), 8, "cannot be printed"),
+        (lambda d: d.replace(b"\ngeneration 1", b""), 6, "no `generation`"),
+        (lambda d: d.replace(b" current ", b" active "), 8, "not a line of a vault"),
+        (lambda d: d.replace(b"2026-01-02", b"2026-13-02"), 8, "impossible date"),
+        (lambda d: d.replace(b"key bob", b"key ada"), 9, r"the same key version twice \(ada 1\)"),
+        (lambda d: d.replace(b"key bob 1", b"key ada 2"), 9, "a second current key of ada"),
+        (lambda d: d.replace(b"key ada", b"key cat"), 9, "out of order"),
+        (lambda d: d.replace(b"key bob", b"key b\xff"), 9, "UTF-8"),
+        (lambda d: d.replace(b"key bob", b"key b\x1b[31mob"), 9, "cannot be printed"),
     ],
 )
 def test_a_damaged_file_is_named_by_line(change: object, line: int, says: str) -> None:
     data = change(vault(ada="one", bob="two").serialised())  # type: ignore[operator]
     with pytest.raises(VaultFormatError, match=says) as e:
-        parse(data, "keys.vault")
+        parse_vault(data, "keys.vault")
     assert e.value.place is not None
     assert (e.value.place.line, bool(e.value.hint)) == (line, True)
 
@@ -187,8 +187,8 @@ def test_marks_of_a_merge_conflict_have_an_error_of_their_own() -> None:
     data = vault(ada="one").serialised()
     head, tail = data.split(b"\nkey ")
     broken = head + b"\n<<<<<<< HEAD\nkey " + tail + b"=======\n>>>>>>> theirs\n"
-    with pytest.raises(VaultConflictError, match=r"keys.vault:7: git left a merge conflict") as e:
-        parse(broken, "keys.vault")
+    with pytest.raises(VaultConflictError, match=r"keys.vault:8: git left a merge conflict") as e:
+        parse_vault(broken, "keys.vault")
     assert "provision keys merge" in e.value.hint
 
 

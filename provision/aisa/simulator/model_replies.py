@@ -1,11 +1,11 @@
-"""What a model says, in the three dialects, whole or as a stream of server-sent events."""
+"""Build a model's answer in the three API formats, as one body or as a stream of server-sent events."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from provision.aisa.simulator.world import Reply
+from provision.aisa.simulator.state import Reply
 
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
@@ -13,8 +13,8 @@ MESSAGES = "/v1/messages"
 CREATED = 1_790_000_000
 
 
-def speak(path: str, model: str, text: str, number: int, *, stream: bool, usage: bool) -> Reply:
-    """The answer of a call path; a stream's parts are single events, and chat's ends in `data: [DONE]`."""
+def model_reply(path: str, model: str, text: str, number: int, *, stream: bool, usage: bool) -> Reply:
+    """Build the answer of a call path. The parts of a stream are single events; chat ends with `data: [DONE]`."""
     build = {
         CHAT: (_chat, _chat_stream),
         RESPONSES: (_responses, _responses_stream),

@@ -1,28 +1,28 @@
 import base64
 import hashlib
 import json
-import secrets
 
 import keysmith
 import pytest
+import seeded
 
 from provision.detect.secret import Secret
 from provision.errors import InvalidFilesError, Severity
-from provision.keys.import_keys import Outcome, import_keys
-from provision.keys.intake import Intake, read_keys
+from provision.keys.import_file import ImportFile, read_keys
+from provision.keys.import_keys import ImportOutcome, import_keys
 from provision.keys.vault.ledger import Stage
 from provision.keys.vault.vault import new_vault
 
 
 def _key(mark: bytes | None = None) -> str:
-    body = hashlib.sha256(mark).digest() if mark else secrets.token_bytes(32)
+    body = hashlib.sha256(mark).digest() if mark else seeded.token_bytes(32)
     return "sk-aisa-" + base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
 K1, K2 = _key(b"one"), _key(b"two")  # the same in every process: they stand in the names of tests
 
 
-def _read(text: str | bytes, **options: bool) -> Intake:
+def _read(text: str | bytes, **options: bool) -> ImportFile:
     return read_keys(text if isinstance(text, bytes) else text.encode(), "k.csv", **options)
 
 
@@ -116,13 +116,13 @@ def test_all_problems_come_at_once_and_in_order() -> None:
 def test_importing_says_what_became_of_each() -> None:
     vault = new_vault([keysmith.identity()[1]])
     first = import_keys(vault, _read(f"ada,{K1}\n").keys, now=keysmith.NOW)
-    assert [(i.outcome, i.key.version, i.before) for i in first] == [(Outcome.NEW, 1, None)]
+    assert [(i.outcome, i.key.version, i.before) for i in first] == [(ImportOutcome.NEW, 1, None)]
     second = import_keys(vault, _read(f"ada,{K2}\nbob,{_key()}\n").keys, now=keysmith.NOW)
-    assert [(i.outcome, i.key.version) for i in second] == [(Outcome.REPLACED, 2), (Outcome.NEW, 1)]
+    assert [(i.outcome, i.key.version) for i in second] == [(ImportOutcome.REPLACED, 2), (ImportOutcome.NEW, 1)]
     assert second[0].before == first[0].key
     vault.changed = False
     third = import_keys(vault, _read(f"ada,{K2}\n").keys, now=keysmith.NOW)
-    assert [i.outcome for i in third] == [Outcome.UNCHANGED]
+    assert [i.outcome for i in third] == [ImportOutcome.UNCHANGED]
     assert not vault.changed
 
 

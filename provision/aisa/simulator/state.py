@@ -1,6 +1,6 @@
-"""What the simulated gateway knows: keys and their states, models and their faults, limits, and who asked what.
+"""The state of the simulated gateway: keys, models and their faults, limits and recorded requests.
 
-Everything here may be changed while the server runs, from any thread.
+It may be changed from any thread while the server runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KeyState(StrEnum):
-    """What is the matter with a key. A key that was never added is invalid."""
+    """The state of a key. A key that was not added is invalid."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -52,8 +52,8 @@ CALL_CODES = {
 }
 
 
-class Fault(StrEnum):
-    """What is the matter with a model."""
+class ModelFault(StrEnum):
+    """A way in which calls of a model fail."""
 
     BAD_GATEWAY = "bad_gateway"
     ROUTE_NOT_SUPPORTED = "model_route_not_supported"
@@ -68,7 +68,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. `parts` are sent one by one (a stream); `reset` cuts the connection instead of answering."""
+    """One HTTP answer. `parts` are sent one by one as a stream. `reset` closes the connection instead of answering."""
 
     status: int = 200
     body: bytes = b""
@@ -80,24 +80,24 @@ class Reply:
 
     @staticmethod
     def redirect(url: str, status: int = 307) -> Reply:
-        """A redirect elsewhere."""
+        """A redirect to `url`."""
         return Reply(status, b"", "text/plain", (("Location", url),))
 
     @staticmethod
     def page(status: int = 404, title: str = "Not Found") -> Reply:
-        """An HTML page, as a web server or a proxy gives."""
+        """An HTML page, as from a web server or a proxy."""
         html = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
         return Reply(status, html.encode(), "text/html; charset=utf-8")
 
     @staticmethod
     def proxy_page() -> Reply:
-        """An office proxy that blocks the gateway."""
+        """The page of an office proxy that blocks the gateway."""
         return Reply.page(403, "Access to this site has been blocked by your administrator")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Recorded:
-    """One request as it came in. Keys stand here as given, for tests to compare; the repr shows none."""
+class RecordedRequest:
+    """One received request. It holds the key, so that tests can compare it; the repr masks it."""
 
     method: str
     path: str
@@ -117,7 +117,7 @@ class Recorded:
 
 @dataclass(slots=True, repr=False)
 class KeyRecord:
-    """One key's state and limits; `models` None allows all, `per_minute` and `at_once` None mean no limit."""
+    """One key's state and limits. None as `models` allows all; None as `per_minute` or `at_once` means no limit."""
 
     state: KeyState = KeyState.VALID
     models: frozenset[str] | None = None
@@ -132,14 +132,14 @@ class KeyRecord:
 
 @dataclass(slots=True)
 class Window:
-    """A limit of so many requests in any span of so many seconds."""
+    """At most `limit` requests in any period of `span_s` seconds."""
 
     limit: int
     span_s: float
     times: deque[float] = field(default_factory=deque)
 
     def wait_s(self, now: float) -> float:
-        """0 and counted when there is room, else how long until there is."""
+        """Count a request and return 0 if the limit allows it, else return the seconds to wait."""
         return _room(self.times, self.limit, self.span_s, now)
 
 
@@ -153,14 +153,14 @@ def _room(times: deque[float], limit: int, span_s: float, now: float) -> float:
 
 
 def key_wait_s(record: KeyRecord, now: float) -> float:
-    """0 when the key's own limits leave room, else the seconds to wait."""
+    """Return 0 if the key's own limits allow a request, else the seconds to wait."""
     if record.at_once is not None and record.open >= record.at_once:
         return 0.1
     return 0.0 if record.per_minute is None else _room(record.recent, record.per_minute, 60.0, now)
 
 
 def retry_after(form: str, wait_s: float) -> tuple[tuple[str, str], ...]:
-    """The Retry-After header as `seconds` or as an HTTP `date`; none for any other form."""
+    """Build the Retry-After header as `seconds` or as an HTTP `date`. No header for any other form."""
     whole = max(1, round(wait_s + 0.5))
     if form == "seconds":
         return (("Retry-After", str(whole)),)

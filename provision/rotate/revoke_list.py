@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.keys.vault.text import SealedVault
-    from provision.rotate.model import Trouble
+    from provision.rotate.model import Blocker
     from provision.rotate.rotation import Rotation
 
 
@@ -45,7 +45,7 @@ def to_revoke(rotation: Rotation, vault: Vault | SealedVault) -> Iterator[Revoca
         yield Revocation(person.user, label, four, person.other, person.since, person.idle, leaked)
 
 
-def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Trouble]) -> Exit:
+def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Blocker]) -> Exit:
     """10 when somebody failed, 4 when something could not be told or a machine not be reached, else 0; waiting is no failure."""
     doubtful = any(True for _ in doubts)
     for rotation in rotations:

@@ -1,6 +1,6 @@
-"""Whether a model answered: the bodies and event streams of the three call paths, told from anything else.
+"""Decide whether a model answered: parse the bodies and event streams of the three call paths.
 
-Only a body that is what its route must give counts as an answer; a stream must have come to its own end.
+Only a body in the format of its route counts as an answer. A stream must be complete.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from provision.fleet.desired import ApiMode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provision.aisa.answers import Answer
+    from provision.aisa.answers import GatewayAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """`answered` is certain; otherwise `error` is the error body inside a 200, or None when it is something else."""
+class CallAnswer:
+    """Whether the model answered. If not, `error` is the error body inside the 200, or None for any other content."""
 
     answered: bool
     error: dict[str, Any] | None = None
 
 
-def spoken(answer: Answer, mode: ApiMode) -> Spoken:
-    """Read the body of a 200 on a call path."""
+def read_call_answer(answer: GatewayAnswer, mode: ApiMode) -> CallAnswer:
+    """Parse the body of a 200 on a call path."""
     data = answer.data()
     if isinstance(data, dict):
         return _whole(data, mode)
     if data is not None or not _streamed(answer):
-        return Spoken(answered=False)
+        return CallAnswer(answered=False)
     return _stream(answer.body, mode)
 
 
-def _streamed(answer: Answer) -> bool:
+def _streamed(answer: GatewayAnswer) -> bool:
     return "event-stream" in answer.content_type.lower() or answer.body.lstrip()[:6] in {b"data: ", b"event:"}
 
 
-def _whole(data: dict[str, Any], mode: ApiMode) -> Spoken:
+def _whole(data: dict[str, Any], mode: ApiMode) -> CallAnswer:
     if data.get("error") or data.get("type") == "error":
-        return Spoken(answered=False, error=data)
+        return CallAnswer(answered=False, error=data)
     match mode:
         case ApiMode.CODEX_RESPONSES:
             good = data.get("object") == "response" and isinstance(data.get("output"), list)
@@ -50,7 +50,7 @@ def _whole(data: dict[str, Any], mode: ApiMode) -> Spoken:
             good = data.get("type") == "message" and isinstance(data.get("content"), list)
         case _:
             good = _choices(data)
-    return Spoken(good)
+    return CallAnswer(good)
 
 
 def _choices(data: dict[str, Any]) -> bool:
@@ -59,14 +59,14 @@ def _choices(data: dict[str, Any]) -> bool:
 
 
 def _events(body: bytes) -> Iterator[bytes]:
-    """The data of each server-sent event; several data lines of one event are joined."""
+    """Yield the data of each server-sent event. Data lines of one event are joined."""
     for block in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n\n"):
         lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
         if lines:
             yield b"\n".join(lines)
 
 
-def _stream(body: bytes, mode: ApiMode) -> Spoken:
+def _stream(body: bytes, mode: ApiMode) -> CallAnswer:
     began = ended = False
     for payload in _events(body):
         if payload.strip() == b"[DONE]":
@@ -74,12 +74,12 @@ def _stream(body: bytes, mode: ApiMode) -> Spoken:
             continue
         event = parse_json(payload)
         if not isinstance(event, dict):
-            return Spoken(answered=False)
+            return CallAnswer(answered=False)
         if error := _error_event(event):
-            return Spoken(answered=False, error=error)
+            return CallAnswer(answered=False, error=error)
         began = began or _begins(event, mode)
         ended = ended or _ends(event, mode)
-    return Spoken(began and ended)
+    return CallAnswer(began and ended)
 
 
 def _error_event(event: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Failing routes apart from failing users: which model answers 502 in which mode, and which one answers beside it."""
+"""Track failing routes: which model answers 502 in which mode, and which model works there."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Route:
-    """One failing route, being compared with a working one under `lock`, once."""
+class RouteComparison:
+    """One failing route. It is compared with another model once, under `lock`."""
 
     base_url: str
     model: str
@@ -28,23 +28,23 @@ class Route:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Routes:
-    """What the run has learnt about routes."""
+class RouteComparisons:
+    """The failing and the working routes of one run."""
 
     def __init__(self) -> None:
-        self._failing: dict[tuple[str, str, str], Route] = {}
+        self._failing: dict[tuple[str, str, str], RouteComparison] = {}
         self._working: dict[tuple[str, str], str] = {}
 
     def works(self, root: str, mode: ApiMode, model: str) -> None:
-        """A call was answered."""
+        """Record a successful call."""
         self._working.setdefault((root, mode), model)
 
-    def failing_route(self, root: str, base_url: str, model: str, mode: ApiMode) -> Route:
-        """The entry of a route that answered 502."""
-        return self._failing.setdefault((root, model, mode), Route(base_url, model, mode))
+    def failing_route(self, root: str, base_url: str, model: str, mode: ApiMode) -> RouteComparison:
+        """Return the entry of a route that answered 502, and create it if needed."""
+        return self._failing.setdefault((root, model, mode), RouteComparison(base_url, model, mode))
 
     def candidate(self, root: str, mode: ApiMode, model: str, catalogue: Catalogue, live: Listing | None) -> str | None:
-        """A model to compare with: one that worked in this run, else a listed one that the catalogue has for this mode."""
+        """A model to compare with: one that worked in this run, else a listed one in the catalogue for this mode."""
         proven = self._working.get((root, mode))
         if proven is not None and proven != model:
             return proven
@@ -53,7 +53,7 @@ class Routes:
         return next((m for m in served if m not in failing), None)
 
     def failing(self) -> tuple[FailingRoute, ...]:
-        """All failing routes, worst first."""
+        """All failing routes, most affected users first."""
         routes = sorted(self._failing.values(), key=lambda r: (-r.users, r.model))
         return tuple(
             FailingRoute(r.model, r.mode, r.base_url, Verdict.UPSTREAM_ERROR, r.users, r.working) for r in routes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.detect.secret import Secret
-from provision.detect.shapes import aisa_shaped, placeholder, secret_like
+from provision.detect.shapes import aisa_shaped, has_secret, is_placeholder
 from provision.errors import Place, Problem, Severity
 from provision.fleet.names import ID, id_refusal
 from provision.formats.csv_reader import Cell, read_csv
@@ -41,7 +41,7 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class ImportFile:
     """What a file held: the sound entries, and all problems. Use the entries only when no problem is an error."""
 
     keys: tuple[NewKey, ...]
@@ -58,21 +58,21 @@ class _Entry:
         return self.places.get(field, self.place)
 
 
-def read_keys(data: bytes, name: str, *, allow_shared: bool = False) -> Intake:
+def read_keys(data: bytes, name: str, *, allow_shared: bool = False) -> ImportFile:
     """Read and judge a file of keys; `name` is how problems call it. Never raises for what is in the file."""
     problems: list[Problem] = []
     try:
         json = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         entries = list(_from_json(data, name, problems) if json else _from_csv(data, name, problems))
     except BrokenTextError as e:
-        return Intake((), (*problems, e.problem))
+        return ImportFile((), (*problems, e.problem))
     keys = [key for entry in entries if (key := _judged(entry, problems))]
     problems += _repeated(keys, allow_shared=allow_shared)
     if not entries and not problems:
         problems.append(
             Problem("no-keys", "there is no key in this file", Place(name), "one line per key: user,key,label")
         )
-    return Intake(tuple(keys), tuple(sorted(problems, key=lambda problem: problem.place or Place(name))))
+    return ImportFile(tuple(keys), tuple(sorted(problems, key=lambda problem: problem.place or Place(name))))
 
 
 def _from_csv(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Entry]:
@@ -161,7 +161,7 @@ def _judged(entry: _Entry, problems: list[Problem]) -> NewKey | None:
     if not sound_label(label):
         hint = f"printable text of at most {LABEL_LIMIT} characters"
         found.append(Problem("bad-label", "a label that cannot be kept", entry.at("label"), hint))
-    elif secret_like(label):
+    elif has_secret(label):
         found.append(Problem("secret-label", "the label looks like a key", entry.at("label"), "labels are not secret"))
     problems += found
     if any(problem.severity is Severity.ERROR for problem in found):
@@ -172,7 +172,7 @@ def _judged(entry: _Entry, problems: list[Problem]) -> NewKey | None:
 def _judge_user(user: str, at: Place) -> Iterable[Problem]:
     if not user:
         yield Problem("no-user", "a key without a user", at, "one line per key: user,key,label")
-    elif secret_like(user):
+    elif has_secret(user):
         yield Problem("swapped-columns", "a key stands where the user belongs", at, "the order is user,key,label")
     elif not _ID.fullmatch(user):
         yield Problem("bad-id", "not a user id", at, "as in the inventory: a-z, 0-9, '.', '_' and '-', at most 64")
@@ -181,10 +181,10 @@ def _judge_user(user: str, at: Place) -> Iterable[Problem]:
 
 
 def _judge_key(user: str, key: str, at: Place) -> Iterable[Problem]:
-    whose = f"the key of {user}" if _ID.fullmatch(user) and not secret_like(user) else "the key"
+    whose = f"the key of {user}" if _ID.fullmatch(user) and not has_secret(user) else "the key"
     if not key:
         yield Problem("empty-key", f"{whose} is empty", at, "copy it from the console; it is shown once")
-    elif placeholder(key):
+    elif is_placeholder(key):
         yield Problem(
             "placeholder-key", f"{whose} stands for a key rather than being one", at, "put the real key there"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.known import KnownKey, KnownKeys, shape_of
+from provision.detect.known import KnownKeys, shape_of
+from provision.detect.known_key import KnownKey
 
 if TYPE_CHECKING:
     from provision.keys.vault.vault import Vault

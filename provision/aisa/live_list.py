@@ -1,4 +1,4 @@
-"""The catalogue against the live list: what is served now, what left, and a newer catalogue made of both."""
+"""Fetch the live list of models, and update the catalogue from it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.aisa.answers import Listing, Probe
-from provision.aisa.catalogue import CURRENT, Catalogue, Kind, Model
+from provision.aisa.catalogue import CURRENT, Catalogue, CatalogueModel
+from provision.aisa.model_kinds import ModelKind
 from provision.aisa.probes import request_for
 from provision.fleet.desired import ApiMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from provision.aisa.answers import Answer
+    from provision.aisa.answers import GatewayAnswer
     from provision.aisa.client import Client
     from provision.detect.secret import Secret
 
 
-async def ask_live(
+async def fetch_live_list(
     client: Client, root: str, keys: Iterable[Secret | None]
-) -> tuple[Listing | None, tuple[Answer, ...]]:
-    """The union of the lists that these keys get: a key's allow-list may hide models. None when nobody got a list."""
+) -> tuple[Listing | None, tuple[GatewayAnswer, ...]]:
+    """Fetch the union of the lists of these keys: a key's allow-list may hide models. None without any list."""
     models: dict[str, tuple[str, ...]] = {}
     answers = []
-    heard = False
+    received = False
     for key in keys:
-        answer = await client.ask(request_for(Probe.MODELS, root, "", ApiMode.AUTO), key)
+        answer = await client.send(request_for(Probe.MODELS, root, "", ApiMode.AUTO), key)
         answers.append(answer)
         live = answer.listing() if answer.status == 200 else None
         if live is not None:
-            heard = True
+            received = True
             models.update(live.models)
-    return (Listing(models) if heard else None), tuple(answers)
+    return (Listing(models) if received else None), tuple(answers)
 
 
-def updated(catalogue: Catalogue, live: Listing, today: str) -> Catalogue:
-    """A catalogue as of today: listed ids are current, others are kept and marked, new ones classified by what is known."""
-    models: list[Model] = []
+def updated_catalogue(catalogue: Catalogue, live: Listing, today: str) -> Catalogue:
+    """Return a catalogue as of today. Listed ids are current, other ids stay and are marked, new ids are classified."""
+    models: list[CatalogueModel] = []
     for model in catalogue.models.values():
         if model.id in live.models:
             models.append(_listed(catalogue, model.id, live, model))
@@ -45,12 +46,12 @@ def updated(catalogue: Catalogue, live: Listing, today: str) -> Catalogue:
             status = f"not-in-live-list-{today}" if model.current else model.status
             models.append(replace(model, current=False, status=status))
     new = sorted(i for i in live.models if i not in catalogue.models)
-    models += [_listed(catalogue, i, live, Model(i, Kind.UNKNOWN)) for i in new]
+    models += [_listed(catalogue, i, live, CatalogueModel(i, ModelKind.UNKNOWN)) for i in new]
     return Catalogue(
         models, as_of=today, source=f"the gateway's live list, on top of the catalogue of {catalogue.as_of}"
     )
 
 
-def _listed(catalogue: Catalogue, model_id: str, live: Listing, entry: Model) -> Model:
+def _listed(catalogue: Catalogue, model_id: str, live: Listing, entry: CatalogueModel) -> CatalogueModel:
     found = catalogue.classify(model_id, live.models[model_id])
     return replace(entry, kind=found.kind, modes=found.modes, current=True, status=CURRENT)

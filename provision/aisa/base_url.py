@@ -1,9 +1,8 @@
-"""Base URLs of the gateway: what is wrong with one, and what it should be.
+"""Check a base URL of the gateway and return the corrected URL. Pure, without DNS. Routes by mode: docs/gateway.md.
 
 Hermes appends a route to the base URL: `/chat/completions` or `/responses` to one that ends in `/v1`, and `/v1/messages`
-to one without it. So the right base URL depends on the API mode, and a team's profiles inherit one from another: a `/v1`
-in Messages mode is therefore put right without a fuss, everything else that is wrong is reported with the corrected URL.
-Pure: nothing is looked up. Routes by mode: docs/gateway.md.
+to one without it. So the right base URL depends on the API mode. Profiles inherit base URLs from each other, so a `/v1` in
+Messages mode is corrected with only a note. All other mistakes are reported with the corrected URL.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _NEARLY_URL = re.compile(r"(?i)(?:h?t?t+ps?|https?)(?:[:;]/*|/{2,})(?P<rest>[^/:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing wrong with a base URL; the message holds the corrected URL, and never a password of the wrong one."""
+    """One mistake in a base URL. The message has the corrected URL, and never a password from the wrong one."""
 
     rule: str
     message: str
@@ -52,9 +51,10 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class BaseUrl:
-    """`normalised` is what Hermes must get in this mode; it never names another host than the URL that was judged.
+    """The result of a check.
 
-    `suggested` may: it is the URL that was probably meant, and stands in the messages.
+    `normalised` is what Hermes must get in this mode. It always has the host of the checked URL. `suggested`, the URL that was
+    probably meant, may have another host. Messages show it.
     """
 
     normalised: str
@@ -63,13 +63,13 @@ class BaseUrl:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing worse than a warning was found."""
+        """Whether there are only warnings and notes."""
         return all(m.severity is not Severity.ERROR for m in self.mistakes)
 
 
 @dataclass(slots=True)
 class _Parts:
-    """A URL taken apart step by step; every step that mends something notes the mistake."""
+    """A URL being parsed. Each step that corrects something adds a note."""
 
     scheme: str
     host: str
@@ -89,40 +89,40 @@ class _Parts:
 
 
 def request_path(mode: ApiMode) -> str:
-    """The path that Hermes calls in this mode, at the gateway's root."""
+    """The path that Hermes calls in this mode, relative to the gateway's root."""
     return _ROUTES[effective_mode(mode)]
 
 
-def root(base_url: str) -> str:
-    """The gateway's root of a normalised base URL of any mode: without `/v1`, without a trailing slash."""
+def gateway_root(base_url: str) -> str:
+    """The gateway's root for a normalized base URL of any mode: without `/v1` and trailing slash."""
     return base_url.rstrip("/").removesuffix("/v1")
 
 
 def base_url_at(url: str, mode: ApiMode) -> str:
-    """The base URL of `mode` at the host of `url`: no path but `/v1`, and not even that in Messages mode."""
+    """The base URL of `mode` at the host of `url`: the path is `/v1`, or empty in Messages mode."""
     origin = "/".join(url.split("/", 3)[:3])
     return origin if _messages(mode) else origin + "/v1"
 
 
-def normalised(profile: EffectiveProfile) -> EffectiveProfile:
-    """The profile with its base URL as Hermes must get it; the same object when it is right already."""
-    url = judge_base_url(profile.base_url, profile.api_mode, DEFAULT_HOSTS).normalised
+def with_normalised_base_url(profile: EffectiveProfile) -> EffectiveProfile:
+    """Return the profile with the base URL that Hermes must get. Returns the same object if the URL is right."""
+    url = check_base_url(profile.base_url, profile.api_mode, DEFAULT_HOSTS).normalised
     return profile if url == profile.base_url else dataclasses.replace(profile, base_url=url)
 
 
-def judge_base_url(url: str, mode: ApiMode, hosts: Sequence[str]) -> BaseUrl:
-    """Judge `url` for `mode`. `hosts` are the gateway's host names, or `host:port`; loopback is allowed with a note."""
+def check_base_url(url: str, mode: ApiMode, hosts: Sequence[str]) -> BaseUrl:
+    """Check `url` for `mode`. `hosts` are the gateway's host names or `host:port`. Loopback is allowed with a note."""
     parts = _split(url)
     if parts is None:
         right = f"https://{_default(hosts)}" + ("" if _messages(mode) else "/v1")
-        shown = "the base URL is empty" if not url.strip() else "the base URL is not a URL"
+        shown = "the base URL is empty" if not url.strip() else "the base URL is not a valid URL"
         return BaseUrl(url, right, (Mistake("base-url", f"{shown}: use {right}"),))
-    _judge_path(parts, mode, hosts)
-    suggested = _judge_host(parts, hosts)
-    mended = parts.url()
-    meant = suggested or mended
+    _check_path(parts, mode, hosts)
+    suggested = _check_host(parts, hosts)
+    corrected = parts.url()
+    meant = suggested or corrected
     mistakes = tuple(Mistake(r, text.replace("{url}", meant), sev, hint) for r, text, sev, hint in parts.found)
-    return BaseUrl(mended, meant, mistakes)
+    return BaseUrl(corrected, meant, mistakes)
 
 
 def _messages(mode: ApiMode) -> bool:
@@ -134,7 +134,7 @@ def _default(hosts: Sequence[str]) -> str:
 
 
 def _split(url: str) -> _Parts | None:
-    """Scheme, host, port and path segments, mended where they can be; None when no host can be made out."""
+    """Split into scheme, host, port and path segments, corrected where possible. None without a recognizable host."""
     parts = _Parts("https", "", None, [], [])
     text = url.strip()
     if text != url:
@@ -148,10 +148,10 @@ def _split(url: str) -> _Parts | None:
     end = re.search(r"[?#]", rest)
     if end:
         rest, what = rest[: end.start()], "a query" if end[0] == "?" else "a fragment"
-        parts.note("base-url-query", f"the base URL has {what}, which would end up inside every route: use {{url}}")
+        parts.note("base-url-query", f"the base URL has {what}, which would become part of every route: use {{url}}")
     authority, _, path = rest.partition("/")
     if "@" in authority:
-        parts.note("base-url-userinfo", "the base URL holds a user name or password before the host: use {url}")
+        parts.note("base-url-userinfo", "the base URL has a user name or password before the host: use {url}")
         authority = authority.rpartition("@")[2]
     if not _authority(parts, authority):
         return None
@@ -187,11 +187,9 @@ def _authority(parts: _Parts, authority: str) -> bool:
     parts.host = host.lower()
     if port is not None:
         if not port or not 0 < int(port[:6]) < 65536:
-            parts.note("base-url-port", "the base URL's port is not a port number: use {url}")
+            parts.note("base-url-port", "invalid port in the base URL: use {url}")
         elif int(port) == {"http": 80, "https": 443}[parts.scheme]:
-            parts.note(
-                "base-url-port", f"port {port} is the default and need not be given: use {{url}}", Severity.WARNING
-            )
+            parts.note("base-url-port", f"port {port} is the default and not needed: use {{url}}", Severity.WARNING)
         else:
             parts.port = int(port)
     return True
@@ -204,29 +202,29 @@ def _segments(parts: _Parts, path: str, *, slash: bool) -> None:
     while segments and segments[-1] == "":
         segments.pop()
     if "" in segments:
-        parts.note("base-url-slash", "an empty step (//) in the base URL's path: use {url}")
+        parts.note("base-url-slash", "an empty segment (//) in the base URL's path: use {url}")
     parts.segments = [s for s in segments if s]
 
 
-def _judge_path(parts: _Parts, mode: ApiMode, hosts: Sequence[str]) -> None:
-    """Reduce the path to what stands before the route, and put `/v1` where the mode wants it."""
+def _check_path(parts: _Parts, mode: ApiMode, hosts: Sequence[str]) -> None:
+    """Remove routes from the path, and add or remove `/v1` as the mode requires."""
     steps = parts.segments
     if [s.lower() for s in steps] != steps and any(s in {"V1", "APIS"} or s.lower() in {"v1", "apis"} for s in steps):
-        parts.note("base-url-case", "paths are case-sensitive and the gateway's are in lower case: use {url}")
+        parts.note("base-url-case", "paths are case-sensitive, and the gateway's paths are in lower case: use {url}")
         steps = [s.lower() if s.lower() in {"v1", "apis"} else s for s in steps]
     steps = _without_route(parts, steps)
     if "apis" in steps:
-        parts.note("base-url-apis", "/apis/v1 is where AIsa's data APIs live, models are served under /v1: use {url}")
+        parts.note("base-url-apis", "/apis/v1 serves AIsa's data APIs; models are served under /v1: use {url}")
         steps = [s for s in steps if s != "apis"]
     versions = steps.count("v1")
     if versions > 1:
         parts.note("base-url-v1-doubled", "the base URL has /v1 more than once: use {url}")
     prefix = [s for s in steps if s != "v1"]
     if prefix:
-        prefix = _judge_prefix(parts, prefix, hosts)
+        prefix = _check_prefix(parts, prefix, hosts)
     if _messages(mode):
         if versions:
-            text = "in anthropic_messages mode the client adds /v1 itself; Hermes is given {url}"
+            text = "in anthropic_messages mode the client adds /v1 itself; Hermes gets {url}"
             parts.note("base-url-v1-in-messages", text, Severity.NOTE)
         parts.segments = prefix
         return
@@ -243,26 +241,26 @@ def _without_route(parts: _Parts, steps: list[str]) -> list[str]:
     return steps
 
 
-def _judge_prefix(parts: _Parts, prefix: list[str], hosts: Sequence[str]) -> list[str]:
-    """Steps that are neither `/v1` nor a route: a mistake on AIsa's own hosts, a corporate gateway may have them."""
+def _check_prefix(parts: _Parts, prefix: list[str], hosts: Sequence[str]) -> list[str]:
+    """Check segments that are neither `/v1` nor a route: an error on AIsa's hosts, a note on a corporate gateway."""
     shown = "/" + "/".join(prefix)[:60]
     intended = intended_host(parts.host, hosts) or parts.host
     if intended.endswith(".aisa.one") or intended == "aisa.one":
-        parts.note("base-url-path", f"nothing that Hermes can use is served under {shown}: use {{url}}")
+        parts.note("base-url-path", f"the gateway serves nothing for Hermes under {shown}: use {{url}}")
         return []
     parts.note("base-url-path", f"the base URL has a path of its own, {shown}", Severity.NOTE)
     return prefix
 
 
-def _judge_host(parts: _Parts, hosts: Sequence[str]) -> str | None:
-    """Note what is wrong with host, port and scheme; returns the URL that was meant when it names another host."""
+def _check_host(parts: _Parts, hosts: Sequence[str]) -> str | None:
+    """Check host, port and scheme. Returns the URL that was probably meant if it has another host."""
     kind = host_kind(parts.host, parts.port, hosts)
     if kind is HostKind.LOOPBACK:
-        text = "the base URL names this very machine: fine for tests, not for a fleet"
+        text = "the base URL is this machine: fine for tests, not for a fleet"
         parts.note("base-url-loopback", text, Severity.NOTE)
         return None
     if parts.scheme == "http":
-        parts.note("base-url-http", "http:// would send the key in clear: use {url}")
+        parts.note("base-url-http", "http:// would send the key unencrypted: use {url}")
         parts.scheme = "https"
     if kind is HostKind.GATEWAY:
         return None
@@ -279,8 +277,8 @@ def _judge_host(parts: _Parts, hosts: Sequence[str]) -> str | None:
         return suggestion
     parts.note(
         "base-url-host",
-        f"{ascii(parts.host)[1:-1]} is not a host of the gateway, and keys go to no other: use {{url}}",
-        hint="if it is your gateway, name it in gateway_hosts in provision.toml",
+        f"{ascii(parts.host)[1:-1]} is not a gateway host, and keys are sent only to gateway hosts: use {{url}}",
+        hint="if it is your gateway, add it to gateway_hosts in provision.toml",
     )
     suggestion_host, _, suggestion_port = _default(hosts).partition(":")
     path = [s for s in parts.segments if s == "v1"]
@@ -288,7 +286,7 @@ def _judge_host(parts: _Parts, hosts: Sequence[str]) -> str | None:
 
 
 def is_allowed(url: str, hosts: Sequence[str]) -> bool:
-    """Whether a key may be sent to `url`: https to one of `hosts`, or anything on loopback; nothing in doubt."""
+    """Whether a key may be sent to `url`: https to one of `hosts`, or loopback. False in case of doubt."""
     match = _URL.fullmatch(url)
     if (
         not match

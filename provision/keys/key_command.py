@@ -15,7 +15,7 @@ import threading
 from typing import IO, TYPE_CHECKING
 
 from provision.detect.secret import Secret
-from provision.detect.shapes import placeholder
+from provision.detect.shapes import is_placeholder
 from provision.errors import ProvisionError
 from provision.hermes.env.dotenv import check_value
 
@@ -74,7 +74,7 @@ def _key(out: bytes, user: str) -> Secret:
         raise KeyCommandError(f"key_command printed something that is not text for {user}") from None
     if not value:
         raise KeyCommandError(f"key_command printed nothing for {user}", hint="has this user a key there?")
-    if placeholder(value):
+    if is_placeholder(value):
         raise KeyCommandError(f"key_command printed a placeholder for {user}, not a key")
     if reason := check_value("AISA_API_KEY", value):
         raise KeyCommandError(

@@ -1,4 +1,4 @@
-"""When to ask again, and how fast to ask."""
+"""The retry policy."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from provision.aisa.answers import Answer, Failure
-from provision.aisa.pacing import TokenBucket, parse_retry_after, wait_before_retry
+from provision.aisa.answers import Failure, GatewayAnswer
+from provision.aisa.retry import parse_retry_after, wait_before_retry
 from provision.aisa.simulator.refusals import Shape, error_body
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
@@ -29,7 +29,7 @@ def test_retry_after_in_both_forms(value: str, seconds: float | None) -> None:
 def wait(
     status: int | None, tried: int, *, paid: bool = False, retry_after: str = "", chance: float = 0.5
 ) -> float | None:
-    answer = Answer(status, None if status else Failure.TIMEOUT, retry_after=retry_after)
+    answer = GatewayAnswer(status, None if status else Failure.TIMEOUT, retry_after=retry_after)
     return wait_before_retry(answer, tried, paid=paid, now=NOW, chance=chance)
 
 
@@ -72,12 +72,5 @@ def test_retry_after_is_honoured_up_to_thirty_seconds() -> None:
 
 @pytest.mark.parametrize(("code", "status"), [("quota_exceeded", 429), ("model_not_found", 503)])
 def test_answers_that_will_not_change_are_not_asked_for_again(code: str, status: int) -> None:
-    answer = Answer(status, body=error_body(code, Shape.NESTED, "r"))
+    answer = GatewayAnswer(status, body=error_body(code, Shape.NESTED, "r"))
     assert wait_before_retry(answer, 1, paid=False, now=NOW, chance=0.5) is None
-
-
-def test_bucket() -> None:
-    bucket = TokenBucket(rate=10.0, burst=2)
-    assert [bucket.take(100.0) for _ in range(4)] == [0.0, 0.0, pytest.approx(0.1), pytest.approx(0.2)]
-    assert bucket.take(110.0) == 0.0
-    assert TokenBucket(None).take(1.0) == 0.0

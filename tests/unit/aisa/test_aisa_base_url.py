@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from provision.aisa.endpoint import is_allowed, judge_base_url, normalised, request_path, root
+from provision.aisa.base_url import check_base_url, gateway_root, is_allowed, request_path, with_normalised_base_url
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode, EffectiveProfile
 
@@ -92,7 +92,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("url", "errors", "less"), WRONG, ids=[repr(w[0]) for w in WRONG])
 def test_mistake_is_named_and_corrected(url: str, errors: set[str] | None, less: set[str]) -> None:
-    judged = judge_base_url(url, CHAT, HOSTS)
+    judged = check_base_url(url, CHAT, HOSTS)
     found = {m.rule for m in judged.mistakes if m.severity is Severity.ERROR}
     assert found == errors if errors is not None else found
     assert {m.rule for m in judged.mistakes if m.severity is not Severity.ERROR} - {"base-url-path"} == less
@@ -107,26 +107,26 @@ def test_mistake_is_named_and_corrected(url: str, errors: set[str] | None, less:
 
 @pytest.mark.parametrize("mode", [ApiMode.AUTO, CHAT, RESPONSES])
 def test_right_url_has_no_mistake(mode: ApiMode) -> None:
-    assert judge_base_url(RIGHT, mode, HOSTS).mistakes == ()
+    assert check_base_url(RIGHT, mode, HOSTS).mistakes == ()
 
 
 def test_punycode_look_alike() -> None:
     host = "api.a\u0456sa.one".encode("idna").decode()
     assert host.startswith("api.xn--")
-    judged = judge_base_url(f"https://{host}/v1", CHAT, HOSTS)
+    judged = check_base_url(f"https://{host}/v1", CHAT, HOSTS)
     assert [m.rule for m in judged.mistakes] == ["base-url-look-alike"]
 
 
 @pytest.mark.parametrize("url", [RIGHT, "https://api.aisa.one"])
 def test_messages_mode_drops_v1_with_a_note_at_most(url: str) -> None:
-    judged = judge_base_url(url, MESSAGES, HOSTS)
+    judged = check_base_url(url, MESSAGES, HOSTS)
     assert judged.normalised == "https://api.aisa.one"
     assert all(m.severity is Severity.NOTE for m in judged.mistakes)
     assert judged.usable
 
 
 def test_messages_mode_still_reports_what_is_wrong() -> None:
-    judged = judge_base_url("https://api.aisa.one/v1/v1/messages", MESSAGES, HOSTS)
+    judged = check_base_url("https://api.aisa.one/v1/v1/messages", MESSAGES, HOSTS)
     assert {m.rule for m in judged.mistakes} == {"base-url-route", "base-url-v1-doubled", "base-url-v1-in-messages"}
     assert judged.normalised == "https://api.aisa.one"
 
@@ -135,39 +135,39 @@ def test_messages_mode_still_reports_what_is_wrong() -> None:
     "url", ["http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:9/v1", "https://127.9.9.9/v1"]
 )
 def test_loopback_is_allowed_with_a_note(url: str) -> None:
-    judged = judge_base_url(url, CHAT, HOSTS)
+    judged = check_base_url(url, CHAT, HOSTS)
     assert [(m.rule, m.severity) for m in judged.mistakes] == [("base-url-loopback", Severity.NOTE)]
     assert judged.normalised == url
 
 
 def test_configured_gateway_may_have_a_port_and_a_path() -> None:
     hosts = ("gw.corp.example:8443",)
-    judged = judge_base_url("https://gw.corp.example:8443/aisa/v1", CHAT, hosts)
+    judged = check_base_url("https://gw.corp.example:8443/aisa/v1", CHAT, hosts)
     assert judged.usable
     assert judged.normalised == "https://gw.corp.example:8443/aisa/v1"
-    wrong = judge_base_url("https://gw.corp.example/aisa/v1", CHAT, hosts)
+    wrong = check_base_url("https://gw.corp.example/aisa/v1", CHAT, hosts)
     assert [m.rule for m in wrong.mistakes if m.severity is Severity.ERROR] == ["base-url-port"]
     assert wrong.suggested == "https://gw.corp.example:8443/aisa/v1"
-    assert judge_base_url(RIGHT, CHAT, hosts).usable is False
+    assert check_base_url(RIGHT, CHAT, hosts).usable is False
 
 
 def test_normalising_never_changes_the_host() -> None:
     for url in ("https://api.aisa.one.evil.example/v1", "https://aisa.one/v1", "https://gw.corp.example/x/v1"):
-        assert judge_base_url(url, CHAT, HOSTS).normalised == url
+        assert check_base_url(url, CHAT, HOSTS).normalised == url
 
 
 def test_normalised_profile_keeps_its_identity_when_right() -> None:
     profile = EffectiveProfile(name="p", model="gpt-5.2", base_url=RIGHT)
-    assert normalised(profile) is profile
+    assert with_normalised_base_url(profile) is profile
     other = dataclasses.replace(profile, api_mode=MESSAGES)
-    assert normalised(other).base_url == "https://api.aisa.one"
+    assert with_normalised_base_url(other).base_url == "https://api.aisa.one"
 
 
 def test_routes() -> None:
     assert request_path(ApiMode.AUTO) == request_path(CHAT) == "/v1/chat/completions"
     assert request_path(RESPONSES) == "/v1/responses"
     assert request_path(MESSAGES) == "/v1/messages"
-    assert root(RIGHT) == root("https://api.aisa.one") == "https://api.aisa.one"
+    assert gateway_root(RIGHT) == gateway_root("https://api.aisa.one") == "https://api.aisa.one"
 
 
 @pytest.mark.parametrize(

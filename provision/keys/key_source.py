@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
-from provision.keys.command import run_key_command
+from provision.keys.key_command import run_key_command
 from provision.keys.vault.ledger import Stage
 
 if TYPE_CHECKING:
