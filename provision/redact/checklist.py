@@ -1,8 +1,8 @@
-"""The guide's security checklist, judged: five questions, each pass, fail or cannot tell, with the evidence and a cure. Pure.
+"""Answer the guide's security checklist: five questions, each pass, fail or cannot tell, with evidence and a fix. Pure.
 
 1 the API key is hidden · 2 the full `.env` is hidden · 3 configuration that shows a key is hidden · 4 a key that was exposed
 is rotated · 5 a public demo uses a fresh key. A file that could not be read makes 1 to 3 "cannot tell", never a pass; a key
-that is nobody's known one makes 4 and 5 "cannot tell".
+that is not a known key of the fleet makes 4 and 5 "cannot tell".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORST = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PAS
 
 
 class ShownIn(StrEnum):
-    """What kind of text shows a value: a `.env` or a line as it has them, configuration, or anything else."""
+    """The kind of text that shows a value: a `.env` (or a line like those in one), configuration, or anything else."""
 
     ENV = "env"
     CONFIG = "config"
@@ -37,7 +37,7 @@ class ShownIn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExposedSecret:
-    """A secret in plain view. `tag` is the same for the same secret, and tells nothing; `sure` False: a person must look."""
+    """A secret that can be read. `tag` is equal for equal secrets and reveals nothing; `sure` False: a person must check it."""
 
     file: str
     where: str
@@ -50,7 +50,7 @@ class ExposedSecret:
 
 @dataclass(frozen=True, slots=True)
 class NotExamined:
-    """What could not be read, or not well enough to call it clean."""
+    """Something that could not be read, or not well enough to call it clean."""
 
     file: str
     where: str
@@ -60,7 +60,7 @@ class NotExamined:
 
 @dataclass(frozen=True, slots=True)
 class KeyHistory:
-    """What vault and event log say of a key. `replaced` and `retired` are days, as far as the log tells them."""
+    """What vault and event log say about a key. `replaced` and `retired` are days, None if the log does not have them."""
 
     user: str
     stage: str
@@ -71,9 +71,9 @@ class KeyHistory:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Vault and event log, as far as they can be asked. `keys` is by fingerprint; `doubt` says why the log is not believed.
+    """Vault and event log. `keys` is by fingerprint; `doubt` says why the log is not trusted, "" if it is.
 
-    `current` are the fingerprints of the keys that the people named as the material's makers have now.
+    `current` has the fingerprint of each maker's current key (None: no current key), for the users named as makers.
     """
 
     keys: Mapping[str, KeyHistory]
@@ -83,7 +83,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One reason for a verdict: where, what, and the command that cures it. Holds no secret."""
+    """One reason for a verdict: where, what, and the command that fixes it. Holds no secret."""
 
     file: str
     where: str
@@ -114,10 +114,9 @@ TITLES = (
 def answer_checklist(
     seen: Sequence[ExposedSecret], unseen: Sequence[NotExamined], records: Records | None, today: date
 ) -> tuple[ChecklistItem, ...]:
-    """The five answers. `records` None: there is neither vault nor log to ask."""
+    """Return the five answers. `records` None: neither vault nor event log is available."""
     doubts = [
-        Evidence(u.file, u.where, u.message, u.cure or "look at it yourself", ChecklistAnswer.CANNOT_TELL)
-        for u in unseen
+        Evidence(u.file, u.where, u.message, u.cure or "check it by eye", ChecklistAnswer.CANNOT_TELL) for u in unseen
     ]
     shown = [
         [_exposed(s) for s in seen],
@@ -140,7 +139,7 @@ def _exposed(sighting: ExposedSecret) -> Evidence:
         f"the {sighting.known.stage} key of {sighting.known.user}" if sighting.known else f"a secret ({sighting.rule})"
     )
     if not sighting.sure:
-        message, verdict = f"perhaps {whose}", ChecklistAnswer.CANNOT_TELL
+        message, verdict = f"possibly {whose}", ChecklistAnswer.CANNOT_TELL
     else:
         message, verdict = f"{whose} can be read", ChecklistAnswer.FAIL
     return Evidence(sighting.file, sighting.where, message, _hiding(sighting), verdict)
@@ -149,9 +148,9 @@ def _exposed(sighting: ExposedSecret) -> Evidence:
 def _hiding(sighting: ExposedSecret) -> str:
     file = sighting.file.partition("!")[0]
     if sighting.where.startswith("commit "):
-        return "history keeps it whatever you do now: publish a copy without history, and rotate the key"
+        return "history keeps it: publish a copy without history, and rotate the key"
     if sighting.showing is ShownIn.ENV and file == sighting.file and _is_env(file):
-        return f"leave it out (git rm --cached {file}; a line in .gitignore), or: provision redact --in-place {file}"
+        return f"do not publish it (git rm --cached {file}, and add it to .gitignore), or: provision redact --in-place {file}"
     return f"provision redact --in-place {file}"
 
 
@@ -164,15 +163,18 @@ def _rotated(seen: Sequence[ExposedSecret], records: Records | None) -> Iterator
     for sighting in _once(seen):
         at = (sighting.file, sighting.where)
         if sighting.known is None:
-            message = f"nobody's known key ({sighting.rule}): there is no record of a rotation"
-            cure = "find out whose it is; revoke it where it was made, then put its successor into the vault"
+            message = f"not a known key of the fleet ({sighting.rule}): no record of a rotation"
+            cure = "find its owner, revoke it at its provider, then import the new key into the vault"
             yield Evidence(*at, message, cure, ChecklistAnswer.CANNOT_TELL)
             continue
         history = records.keys.get(sighting.known.fingerprint) if records else None
         if history is None:
             whose = f"the key of {sighting.known.user}"
             yield Evidence(
-                *at, f"{whose}: there is no vault here to ask", "run this in the workspace", ChecklistAnswer.CANNOT_TELL
+                *at,
+                f"{whose}: no vault found, so its state is unknown",
+                "run this in the workspace",
+                ChecklistAnswer.CANNOT_TELL,
             )
         else:
             message, cure, verdict = _history(history, records.doubt if records else "")
@@ -183,12 +185,12 @@ def _history(key: KeyHistory, doubt: str) -> tuple[str, str, ChecklistAnswer]:
     whose = f"the key of {key.user}"
     if key.stage == "retired":
         if doubt:
-            return f"{whose} counts as retired, but {doubt}", "provision keys log --verify", ChecklistAnswer.CANNOT_TELL
+            return f"{whose} is retired, but {doubt}", "provision keys log --verify", ChecklistAnswer.CANNOT_TELL
         when = f" on {key.retired}" if key.retired else ""
         return f"{whose} was rotated and is retired{when}", "", ChecklistAnswer.PASS
     if key.stage == "previous":
         when = f" on {key.replaced}" if key.replaced else ""
-        message = f"{whose} was replaced{when}, and nothing proves that it is dead"
+        message = f"{whose} was replaced{when}, but it is not proven to be revoked"
         return message, "revoke it in the console, then: provision rotate finish", ChecklistAnswer.FAIL
     return f"{whose} is in use ({key.stage})", f"provision rotate leaked {key.user}", ChecklistAnswer.FAIL
 
@@ -200,34 +202,32 @@ def _fresh(seen: Sequence[ExposedSecret], records: Records | None, today: date) 
         known = sighting.known
         history = records.keys.get(known.fingerprint) if records and known else None
         if history is None:
-            message, cure = "a key of the fleet: there is no vault here to ask", "run this in the workspace"
+            message, cure = "a key of the fleet: no vault found, so its state is unknown", "run this in the workspace"
             yield Evidence(sighting.file, sighting.where, message, cure, ChecklistAnswer.CANNOT_TELL)
         else:
             yield Evidence(sighting.file, sighting.where, *_demo(history, today))
     for user, fingerprint in made_by.items():
         history = records.keys.get(fingerprint) if records and fingerprint else None
         if history is None:
-            yield Evidence(
-                "", "", f"{user} has no current key", "see: provision keys list", ChecklistAnswer.CANNOT_TELL
-            )
+            yield Evidence("", "", f"{user} has no current key", "provision keys list", ChecklistAnswer.CANNOT_TELL)
         else:
             yield Evidence("", "", *_demo(history, today))
     if not shown and not made_by:
-        message = "no key of the fleet can be seen, so nothing shows which one was used"
-        yield Evidence("", "", message, "say who made it: --user USER", ChecklistAnswer.CANNOT_TELL)
+        message = "no key of the fleet is visible, so the key that was used is unknown"
+        yield Evidence("", "", message, "name who made it: --user USER", ChecklistAnswer.CANNOT_TELL)
 
 
 def _demo(key: KeyHistory, today: date) -> tuple[str, str, ChecklistAnswer]:
-    make = "make a new key for the demo: provision keys import FILE --demo-until DATE"
+    make = "import a new key for the demo: provision keys import FILE --demo-until DATE"
     if key.demo_until is None:
-        return f"the key of {key.user} is no demo key", make, ChecklistAnswer.FAIL
+        return f"the key of {key.user} is not a demo key", make, ChecklistAnswer.FAIL
     if today > key.demo_until:
-        return f"the demo key of {key.user} was over on {key.demo_until}", make, ChecklistAnswer.FAIL
+        return f"the demo key of {key.user} expired on {key.demo_until}", make, ChecklistAnswer.FAIL
     return f"the key of {key.user} is a demo key until {key.demo_until}", "", ChecklistAnswer.PASS
 
 
 def _once(seen: Iterable[ExposedSecret]) -> list[ExposedSecret]:
-    """The first sighting of each secret; those to look at first among the sure ones do not count as exposed."""
+    """The first place of each secret. Secrets that a person must check first do not count as exposed."""
     first: dict[str, ExposedSecret] = {}
     for sighting in seen:
         if sighting.sure:

@@ -1,4 +1,4 @@
-"""Secrets as people type them on a command line, and as a shell's history keeps them."""
+"""Rules for secrets that are typed on a command line, also as a shell's history keeps them."""
 
 from __future__ import annotations
 

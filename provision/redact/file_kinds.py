@@ -1,6 +1,7 @@
-"""What kind of file something is, told by its content: a name can be wrong, and a wrong guess would let a secret through.
+"""Recognise the kind of a file by its content, and find the module that redacts it.
 
-Only among texts does a name help (`.env`, `.yaml`, a shell's history), and there it only adds to what is masked.
+Names are not used: a name can be wrong, and a wrong guess would let a secret through. Only among text files does a name
+count (`.env`, `.yaml`), and there it only adds to what is masked (see `structured`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from provision.redact.session import RedactFile
 
 HEAD_BYTES = 4096
-"""How much of a file's beginning `kind_of` wants to see."""
+"""How many bytes of a file's beginning `kind_of` needs."""
 
 
 class FileKind(StrEnum):
-    """Kinds of files, each with one module that redacts it."""
+    """A kind of file. Each has one module that redacts it, except OPAQUE, which cannot be read here."""
 
     TEXT = "text"
     CAST = "cast"
@@ -47,7 +48,7 @@ _MODULES = {
     FileKind.PDF: "pictures",
     FileKind.VIDEO: "video",
 }
-"""Each module of `provision.redact` has a function `redact_file` of the form `RedactFile`."""
+"""Modules below `provision.redact`. Each has a function `redact_file`, a `RedactFile`."""
 
 _MAGIC: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", FileKind.PICTURE),
@@ -94,7 +95,7 @@ _CAST_SIZE = re.compile(rb'"(?:width|cols|stdout)"\s*:')
 
 
 def kind_of(head: bytes) -> FileKind:
-    """The kind of a file that begins with these bytes (`HEAD_BYTES` of them, if it has so many)."""
+    """Return the kind of a file that begins with these bytes (`HEAD_BYTES` of them, or the whole file if shorter)."""
     for offset, magic, kind in _MAGIC:
         if head.startswith(magic, offset):
             return kind
@@ -108,11 +109,11 @@ def kind_of(head: bytes) -> FileKind:
 
 
 def redactor_for(kind: FileKind) -> RedactFile:
-    """The function that redacts files of a kind. Raises CannotExamineError when nothing here can read them."""
+    """Return the function that redacts files of a kind. Raises CannotExamineError if the kind cannot be read here."""
     module = _MODULES.get(kind)
     if module is None:
         raise CannotExamineError(
-            "it is packed in a way that cannot be read here", hint="unpack it and redact what is inside"
+            "this file format is not supported", hint="unpack or convert it, then redact the result"
         )
     try:
         return cast("RedactFile", import_module(f"provision.redact.{module}").redact_file)

@@ -1,4 +1,4 @@
-"""Files redacted beside themselves or in place: the result appears whole or not at all, and never half masked."""
+"""Redact a file to another file or in place. Writes are atomic: a result is complete, or it is not there."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from provision.redact.session import Session
 
 STREAMABLE = frozenset({FileKind.TEXT, FileKind.CAST, FileKind.TYPESCRIPT})
-"""Kinds whose redacted form makes sense on a terminal or in a pipe."""
+"""Kinds whose redacted form can be printed on a terminal or passed on in a pipe."""
 
 
 @contextlib.contextmanager
 def open_regular_file(path: Path) -> Iterator[BinaryIO]:
-    """A regular file to read. Raises FileProblemError for what is missing, a folder, a device or not readable."""
+    """Open a regular file for reading. Raises FileProblemError if it is missing, a folder, a device or not readable."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as e:
@@ -34,7 +34,7 @@ def open_regular_file(path: Path) -> Iterator[BinaryIO]:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        hint = "name the files in it, or pack it and redact the archive" if stat.S_ISDIR(mode) else ""
+        hint = "name its files, or pack it and redact the archive" if stat.S_ISDIR(mode) else ""
         raise FileProblemError(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'not a regular file'}", hint=hint)
     os.close(descriptor)
     with path.open("rb") as file:
@@ -42,21 +42,21 @@ def open_regular_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def kind_of_file(source: BinaryIO) -> FileKind:
-    """The kind of an open file, which is at its beginning before and after."""
+    """Return the kind of an open file. The file is at its beginning before and after."""
     head = source.read(HEAD_BYTES)
     source.seek(0)
     return kind_of(head)
 
 
 def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session, kind: FileKind | None = None) -> None:
-    """Redact an open file according to its content, or as the `kind` it is said to be. Raises CannotExamineError."""
+    """Redact an open file as `kind`, or as the kind its content shows. Raises CannotExamineError."""
     redactor_for(kind or kind_of_file(source))(source, target, file, session)
 
 
 def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None = None) -> None:
     """Write the redacted form of `path` to `target`, with the mode of `path`.
 
-    A target that is there and is no file, such as /dev/null or a named pipe, is written into: it must not be replaced.
+    An existing target that is not a regular file, such as /dev/null or a named pipe, is written to and never replaced.
     """
     if target.exists() and not target.is_file():
         _pour_into(path, target, session, kind)
@@ -67,7 +67,7 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
 
 
 def _pour_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:
-    """Nothing is written before the whole result is there."""
+    """Write the result only once it is complete."""
     with open_regular_file(path) as source, spooled_file() as result:
         redact_open(source, result, str(path), session, kind)
         result.seek(0)
@@ -79,10 +79,9 @@ def _pour_into(path: Path, target: Path, session: Session, kind: FileKind | None
 
 
 def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) -> bool:
-    """Replace `path` by its redacted form in one step, keeping its mode, times and owner; returns whether it changed.
+    """Replace `path` by its redacted form, atomically; keep mode, times and owner. Returns whether it changed.
 
-    A symbolic link stays one: what it leads to is replaced. Other names of the file (hard links) keep the old content,
-    which is remarked.
+    A symbolic link stays a link: its target is replaced. Hard links keep the old content; a remark says so.
     """
     path = path.resolve()
     with open_regular_file(path) as source, _staged(path) as (file, staged):
@@ -92,9 +91,9 @@ def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) 
         if _same(source, file):
             return False
         if status.st_nlink > 1:
-            cure = f"find them with: find / -xdev -inum {status.st_ino}"
+            cure = f"find / -xdev -inum {status.st_ino}"
             session.notes.unsure.append(
-                Remark(str(path), "", "it has other names, which still hold the original", cure)
+                Remark(str(path), "", "other hard links to this file still hold the original", cure)
             )
         _keep(path, staged, status)
         _finish(file, staged, path, stat.S_IMODE(status.st_mode))
@@ -131,7 +130,7 @@ def _finish(file: BinaryIO, staged: Path, target: Path, mode: int) -> None:
 
 
 def _keep(path: Path, staged: Path, status: os.stat_result) -> None:
-    """Owner and extended attributes of the file that is replaced, as far as this process may set them."""
+    """Copy owner and extended attributes from the file that is replaced, as far as this process may set them."""
     if os.name == "nt":
         return
     with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
-"""What is written where a secret stood.
+"""Masks: the text that replaces a secret.
 
-A mask says which rule it was and, by its tag, whether it is the same secret as another one in this run; the tag is a
-keyed hash under a key that is drawn for the run and forgotten, so it tells nothing about the value and cannot be
-compared between runs. A mask is never found again: redacting twice gives what redacting once gave.
+A mask names the rule and carries a tag. Equal secrets have equal tags within one run. The tag is a keyed hash; its key
+is random, made for the run and then discarded, so a tag reveals nothing about the value and cannot be compared between
+runs. Masks are never detected as secrets: redaction is idempotent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STARS = 8
 
 
 class MaskStyle(StrEnum):
-    """What masks look like."""
+    """The form of masks."""
 
     TAG = "tag"
     STARS = "stars"
@@ -30,18 +30,18 @@ class MaskStyle(StrEnum):
 
 
 class Masker:
-    """Makes the masks of one run. `run_key` is random, at least 16 bytes, and forgotten afterwards."""
+    """Makes the masks of one run. `run_key` is random, at least 16 bytes, and not kept after the run."""
 
     def __init__(self, style: MaskStyle, run_key: bytes) -> None:
         self._style = style
         self._run_key = run_key
 
     def tag(self, value: str) -> str:
-        """Four hexadecimal digits, the same for the same value in one run."""
+        """Return four hexadecimal digits, equal for equal values in one run."""
         return hmac.digest(self._run_key, value.encode("utf-8", "surrogatepass"), "sha256")[:2].hex()
 
     def text(self, rule: str, value: str, width: int) -> str:
-        """The mask of a value that was found by a rule and took `width` bytes."""
+        """Return the mask of a value that a rule found and that took `width` bytes."""
         match self._style:
             case MaskStyle.TAG:
                 return f"[REDACTED:{rule}#{self.tag(value)}]"
@@ -52,25 +52,25 @@ class Masker:
             case MaskStyle.LENGTH:
                 return "*" * width
 
-    def mask(self, match: Match, stood: bytes, *, first: bool) -> bytes:
-        """What replaces `stood`, one span of a match; the later spans of a broken key vanish, or become stars of their length."""
+    def mask(self, match: Match, span: bytes, *, first: bool) -> bytes:
+        """Return the replacement of one span of a match. Later spans of a divided key are removed, or become stars."""
         if masked_already(match.secret.reveal()):
-            return stood
+            return span
         if not first and self._style is not MaskStyle.LENGTH:
             return b""
         wide = "utf-16" in match.encodings
-        text = self.text(match.rule, match.secret.reveal(), len(stood) // 2 if wide else len(stood))
+        text = self.text(match.rule, match.secret.reveal(), len(span) // 2 if wide else len(span))
         if not wide:
             return text.encode()
-        return text.encode("utf-16-be" if stood[:1] == b"\0" else "utf-16-le")
+        return text.encode("utf-16-be" if span[:1] == b"\0" else "utf-16-le")
 
     def fit(self, rule: str, value: str, width: int) -> str:
-        """A mask of exactly `width` characters, for screens and byte counts that must not change; stars when it is too long."""
+        """Return a mask of exactly `width` characters, for layouts that must not change; stars if the mask is too long."""
         text = self.text(rule, value, width)
         return text.ljust(width, "*") if len(text) <= width else "*" * width
 
 
 def masked_already(value: str) -> bool:
-    """Whether a value is nothing but masks of an earlier run."""
+    """Whether a value consists only of masks of an earlier run."""
     rest, masks = MASK.subn("", value)
     return bool(masks) and bool(_NOTHING_LEFT.fullmatch(rest))

@@ -1,6 +1,6 @@
-"""What a run did, told without a trace of any secret: places, rules and tags, never a value, its length or its hash.
+"""Notes of what a run did: places, rules and tags. They never hold a value, its length or its hash.
 
-Counts are complete; places are kept up to a bound, so that a log of a million masks does not fill the memory.
+Counts are complete. Places are kept up to a limit, so that a log with a million masks does not fill the memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MOST_PLACES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """One mask: the file, where in it (`line 3`, `messages:row 12`, `a.zip!b/.env`), the rule, and the tag of the value."""
+    """One mask: the file (`a.zip!b/.env` for a member), the place in it (`line 3`, `messages: row 12`), rule and tag."""
 
     file: str
     where: str
@@ -23,13 +23,13 @@ class Masked:
     owner: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For the report."""
+        """Return the mask as the report has it."""
         return {"file": self.file, "where": self.where, "rule": self.rule, "tag": self.tag, "owner": self.owner}
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that a person must know: what was left out, or what could not be examined well enough to call it clean."""
+    """Something the operator must know: what was left out, or what could not be examined well enough to call it clean."""
 
     file: str
     where: str
@@ -43,7 +43,7 @@ class Remark:
 
 @dataclass(slots=True)
 class Notes:
-    """Collects what happened. `left_out` is what the result lacks; `unsure` is what a person must look at."""
+    """Collects what happened. `left_out` is missing from the result; `unsure` needs a review by a person."""
 
     counts: Counter[str] = field(default_factory=Counter)
     places: list[Masked] = field(default_factory=list)
@@ -51,18 +51,18 @@ class Notes:
     unsure: list[Remark] = field(default_factory=list)
 
     def add(self, masked: Masked) -> None:
-        """Remember one mask."""
+        """Add one mask."""
         self.counts[masked.rule] += 1
         if len(self.places) < MOST_PLACES:
             self.places.append(masked)
 
     @property
     def total(self) -> int:
-        """How many masks were set."""
+        """The number of masks."""
         return self.counts.total()
 
     def as_dict(self) -> dict[str, Any]:
-        """The body of a report."""
+        """Return the body of a report (`provision/redaction/v1`)."""
 
         def remarks(found: list[Remark]) -> list[dict[str, str]]:
             return [{"file": r.file, "where": r.where, "message": r.message, "cure": r.cure} for r in found]
@@ -73,5 +73,5 @@ class Notes:
             "places": [place.as_dict() for place in self.places],
             "places_not_listed": self.total - len(self.places),
             "left_out": remarks(self.left_out),
-            "look_yourself": remarks(self.unsure),
+            "needs_review": remarks(self.unsure),
         }

@@ -1,4 +1,4 @@
-"""Standard input to standard output: each byte as soon as it can be passed on."""
+"""Redact standard input to standard output, passing each byte on as soon as possible."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NAME = "standard input"
 
 
 def redact_descriptor(source: int, target: int, session: Session, kind: FileKind | None = None) -> None:
-    """Read `source` until it ends, write what is redacted to `target`.
+    """Read `source` to its end and write the redacted bytes to `target`.
 
-    Text is passed on as it comes. What is no text (an archive, a picture, a recording) is taken as a whole first, in a
-    file without a name. Raises CannotExamineError when it turns out to be no text after some of it was passed on.
+    Text is passed on as it arrives. Other kinds (an archive, a picture, a recording) are first collected in an unnamed
+    temporary file. Raises CannotExamineError if the input proves not to be text after part of it was passed on.
     """
     redactor = StreamRedactor(session, NAME)
     head = b""
@@ -32,7 +32,10 @@ def redact_descriptor(source: int, target: int, session: Session, kind: FileKind
             found = kind_of(head)
             if found is not FileKind.TEXT:
                 if begun:
-                    raise CannotExamineError(f"standard input is a {found} file", hint="give it as a file")
+                    raise CannotExamineError(
+                        f"standard input is a {found} file",
+                        hint="provision redact FILE -o SAFE",
+                    )
                 _whole(chunk, source, target, session, found)
                 return
         _write(target, redactor.feed(chunk))

@@ -1,7 +1,7 @@
-"""What redaction would mask in a file: the same readers and detectors, their finds kept as sightings, their output thrown away.
+"""List what redaction would mask in a file, for the checklist: the same readers and detectors, without the output.
 
-So whatever `redact` can read (texts, recordings, databases, archives, pictures, PDFs, videos) can be judged before it is
-published, and a file that it cannot read is never called clean.
+So the checklist covers everything that `redact` can read (text, recordings, databases, archives, pictures, PDFs,
+videos), and a file that cannot be read is never called clean.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml", ".ini", ".conf"
 
 
 class _Tags(Masker):
-    """Names a known key by its fingerprint, so that one read from pixels is recognised too."""
+    """Uses a known key's fingerprint as its tag, so that a known key read from pixels is recognised too."""
 
     def __init__(self, detector: Detector, run_key: bytes) -> None:
         super().__init__(MaskStyle.STARS, run_key)
@@ -53,8 +53,8 @@ class _Tags(Masker):
 
 
 @dataclass(frozen=True, slots=True)
-class _Watching(Session):
-    """A session that keeps what it was told, and whose masks nobody reads."""
+class _Collecting(Session):
+    """A session that collects exposed secrets. Its masks are discarded."""
 
     seen: list[ExposedSecret] = field(default_factory=list)
 
@@ -73,31 +73,31 @@ class _Watching(Session):
 
 
 def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[ExposedSecret], list[NotExamined]]:
-    """Everything in a file that must not be seen, and everything that could not be read well enough to say.
+    """Return the secrets in a file, and what in it could not be examined well enough.
 
-    Raises nothing for what is wrong with the file: that is an `NotExamined`.
+    Problems with the file are returned as `NotExamined`, not raised.
     """
     tags = _Tags(detector, run_key)
-    watching = _Watching(detector, tags, notes=Notes())
+    collecting = _Collecting(detector, tags, notes=Notes())
     name = str(path)
     try:
         with open_regular_file(path) as source, spooled_file() as target:
             kind = kind_of_file(source)
-            redact_open(source, target, name, watching, kind)
+            redact_open(source, target, name, collecting, kind)
     except ProvisionError as e:
-        return watching.seen, [NotExamined(name, "", e.message, e.hint)]
+        return collecting.seen, [NotExamined(name, "", e.message, e.hint)]
     except (
         Exception
-    ) as e:  # a gate: whatever a hostile file does to a reader, it is not clean and the others are judged
-        return watching.seen, [NotExamined(name, "", f"it cannot be read ({type(e).__name__})", "look at it yourself")]
-    notes = watching.notes
-    seen = [*watching.seen, *(_pictured(each, tags, kind) for each in notes.places)]
+    ) as e:  # a gate: a hostile file that crashes a reader is not clean, and the other files are still read
+        return collecting.seen, [NotExamined(name, "", f"it cannot be read ({type(e).__name__})", "check it by eye")]
+    notes = collecting.notes
+    seen = [*collecting.seen, *(_pictured(each, tags, kind) for each in notes.places)]
     unseen = [NotExamined(each.file, each.where, each.message, each.cure) for each in (*notes.left_out, *notes.unsure)]
     return seen, unseen
 
 
 def exposed_secret(file: str, where: str, match: Match, detector: Detector, run_key: bytes) -> ExposedSecret:
-    """A match that something else found, such as in a repository's history."""
+    """Return the exposed secret of a match found elsewhere, such as in a repository's history."""
     return _sighting(file, where, match, _Tags(detector, run_key))
 
 
@@ -120,7 +120,7 @@ def _tags(session: Session) -> _Tags:
 
 
 def _showing(file: str, name: str) -> ShownIn:
-    """What kind of thing shows the value: a `.env` (or a line as it has them), configuration, or anything else."""
+    """Return the kind of text that shows the value."""
     inner = PurePath(file.rpartition("!")[2]).name.lower()
     if inner.startswith(".env") or inner.endswith(".env") or _VARIABLE.fullmatch(name):
         return ShownIn.ENV

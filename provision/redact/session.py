@@ -1,4 +1,4 @@
-"""What every kind of file needs to be redacted: one detector, one way of masking, one place for notes."""
+"""One run of redaction: detector, masker, options and notes, and the interface that each kind of file implements."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class CannotExamineError(ProvisionError):
-    """A file is of a kind that cannot be read, so nobody can say that it is clean; it is left out, never passed through."""
+    """A file cannot be examined, so it is not known to be clean. It is left out, never passed through."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedactionOptions:
-    """What the user chose.
+    """Options of a run.
 
-    `allow` are names of .env variables whose values stay; `paths` are key paths (globs such as `providers.*.api_key`)
-    whose values are masked whatever they look like; `preview` draws boxes into pictures instead of filling them.
+    `allow`: names of .env variables whose values stay. `paths`: key paths (globs such as `providers.*.api_key`) whose
+    values are always masked. `preview`: draw boxes into pictures instead of filling them.
     """
 
     allow: frozenset[str] = frozenset()
@@ -35,27 +35,27 @@ class RedactionOptions:
 
 
 def _silent(_doing: str, _done: int, _total: int) -> None:
-    """Progress that nobody watches."""
+    """Report no progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One run over one or many files. Masks of the same secret have the same tag in all of them."""
+    """One run over one or more files. Equal secrets have equal tags in all of them."""
 
     detector: Detector
     masker: Masker
     options: RedactionOptions = RedactionOptions()
     notes: Notes = field(default_factory=Notes)
     progress: Callable[[str, int, int], None] = _silent
-    """Told by what takes long: what is being done, how much of it is done, of how much."""
+    """Called by slow steps with what is being done, the amount done and the total."""
 
     def note(self, file: str, where: str, match: Match) -> None:
-        """Remember that a match was masked."""
+        """Note that a match was masked."""
         tag = self.masker.tag(match.secret.reveal())
         self.notes.add(Masked(file, where, match.rule, tag, match.known.user if match.known else None))
 
     def masked_value(self, file: str, where: str, rule: str, value: str) -> str:
-        """The mask for a value that a format points at, remembered; a mask of an earlier run stays as it is."""
+        """Return and note the mask of a value that its format marks as secret. A mask of an earlier run is returned unchanged."""
         if masked_already(value):
             return value
         self.notes.add(Masked(file, where, rule, self.masker.tag(value)))
@@ -63,12 +63,12 @@ class Session:
 
 
 class RedactFile(Protocol):
-    """What every kind of file implements.
+    """The function that each kind of file implements.
 
-    Reads `source` (seekable, at its beginning; its `name` is a path only when it is a file of its own, not a member of an
-    archive), writes the redacted file to `target`, says what it masked through `session.note`, and what it is not sure
-    of through `session.notes.unsure`. `file` is the name for notes. Raises CannotExamineError when it cannot say that
-    its result is clean; whatever was written is then thrown away.
+    It reads `source` (seekable, at its beginning; `source.name` is a path only if it is a file on disk, not a member of
+    an archive) and writes the redacted file to `target`. It reports masks with `session.note`, and what needs a review
+    in `session.notes.unsure`. `file` is the name used in notes. It raises CannotExamineError if it cannot ensure that
+    the result is clean; the caller then discards what was written.
     """
 
     def __call__(self, source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:

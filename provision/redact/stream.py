@@ -1,6 +1,7 @@
-"""Bytes in, redacted bytes out, as they come: constant memory, nothing held back that could not still grow into a secret.
+"""Redact a stream of bytes as it arrives, in constant memory.
 
-The result does not depend on how the input is cut, and every byte outside the masks is the input's own.
+Only bytes that could still become part of a secret are held back. The result does not depend on chunk borders, and
+every byte outside masks is unchanged.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ CHUNK_BYTES = 1 << 20
 
 
 class StreamRedactor:
-    """Feeds a StreamScanner and puts masks where it found something.
+    """Masks what a StreamScanner finds.
 
-    `where` names a line for the notes when it is None (`line 3`), else it is the note's place for the whole stream.
+    `where` is the place used in notes for the whole stream; if None, each note names its line (`line 3`).
     """
 
     def __init__(self, session: Session, file: str, where: str | None = None) -> None:
@@ -34,11 +35,11 @@ class StreamRedactor:
         self._last: Match | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What can be passed on now that `data` has come."""
+        """Take `data` and return the redacted bytes that are ready."""
         return self._redacted(self._scanner.feed(data))
 
     def finish(self) -> bytes:
-        """What was held back to the end."""
+        """Return the rest, after the last data."""
         return self._redacted(self._scanner.finish())
 
     def _redacted(self, pieces: Iterable[Piece]) -> bytes:
@@ -46,7 +47,7 @@ class StreamRedactor:
         for piece in pieces:
             data, match = piece.data, piece.match
             if match is not None:
-                first = match is not self._last  # a broken secret comes in several pieces with one match
+                first = match is not self._last  # a divided secret comes in several pieces with one match
                 self._last = match
                 masked = self._session.masker.mask(match, data, first=first)
                 if first and masked != data:
@@ -60,7 +61,7 @@ class StreamRedactor:
 
 
 def redact_stream(chunks: Iterable[bytes], session: Session, file: str, where: str | None = None) -> Iterator[bytes]:
-    """Redacted bytes for chunks of any size, each passed on as soon as it can be."""
+    """Yield redacted bytes for chunks of any size, each as soon as it is ready."""
     redactor = StreamRedactor(session, file, where)
     for chunk in chunks:
         if ready := redactor.feed(chunk):
@@ -70,5 +71,5 @@ def redact_stream(chunks: Iterable[bytes], session: Session, file: str, where: s
 
 
 def redact_bytes(data: bytes, session: Session, file: str, where: str | None = None) -> bytes:
-    """Redacted bytes of something that is in memory anyway."""
+    """Redact bytes in memory."""
     return b"".join(redact_stream((data,), session, file, where))

@@ -1,7 +1,7 @@
-"""Texts, and every other file whose bytes mean themselves: first what its format tells, then the detectors over the bytes.
+"""Redact text files and all other uncompressed files: first by their format, then by the detectors over the bytes.
 
-What a format tells (the value of `api_key` in a YAML file, each value of a `.env`) is masked whatever it looks like. A
-file that claims a format and does not have it is redacted as plain bytes.
+Values that a format marks as secret (`api_key` in a YAML file, each value of a `.env`) are masked whatever they look
+like. A file that does not have the format its name promises is redacted as plain bytes.
 """
 
 from __future__ import annotations

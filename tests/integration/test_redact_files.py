@@ -109,7 +109,7 @@ def test_other_names_of_a_file_are_remarked(tmp_path: Path) -> None:
     os.link(file, tmp_path / "other")
     used = session()
     redact_in_place(file, used)
-    assert [remark.message for remark in used.notes.unsure] == ["it has other names, which still hold the original"]
+    assert [remark.message for remark in used.notes.unsure] == ["other hard links to this file still hold the original"]
 
 
 def test_a_file_that_cannot_be_examined_stays_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_archives_nested_without_end_are_left_out(tmp_path: Path) -> None:
     path.write_bytes(data)
     used = session()
     redact_to(path, tmp_path / "y.zip", used)
-    assert "nested too deep" in used.notes.left_out[0].message
+    assert "nested more than 8 deep" in used.notes.left_out[0].message
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\x", "a\0b"])

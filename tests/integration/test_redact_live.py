@@ -53,7 +53,7 @@ def test_standard_input_reaches_the_command_to_its_end() -> None:
 def test_a_missing_command_is_said() -> None:
     done = _exec("no-such-command-here")
     assert done.returncode == 1
-    assert b"there is no command no-such-command-here" in done.stderr
+    assert b"command not found: no-such-command-here" in done.stderr
 
 
 def test_bytes_that_are_no_text_pass_unchanged() -> None:

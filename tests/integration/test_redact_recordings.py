@@ -55,7 +55,7 @@ def _screen(events: list[Event], kind: str = "o") -> str:
         if what == kind:
             screen.feed(text, at)
             at += len(text)
-            shown.append(screen.look().text)
+            shown.append(screen.changed_lines().text)
     return "\n".join(shown)
 
 

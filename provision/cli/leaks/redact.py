@@ -265,7 +265,7 @@ def _tell(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
     for remark in notes.left_out:
         _complain(f"left out: {remark}")
     for remark in notes.unsure:
-        _complain(f"look yourself: {remark}")
+        _complain(f"needs review: {remark}")
     counts = ", ".join(f"{count} {rule}" for rule, count in sorted(notes.counts.items()))
     if notes.total or all_done:
         line = f"{notes.total} masked: {counts}" if notes.total else "nothing to mask"

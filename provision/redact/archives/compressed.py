@@ -1,4 +1,4 @@
-"""A single compressed file (gzip, bzip2, xz): unpacked, redacted for what it is inside, packed again."""
+"""Redact a single compressed file (gzip, bzip2, xz): unpack it, redact its content by kind, compress it again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
         try:
             copy_within(cast("BinaryIO", _reader(magic, source)), plain, Budget())
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as e:
-            raise CannotExamineError("it cannot be unpacked: it is damaged or cut off") from e
+            raise CannotExamineError("it cannot be unpacked: the file is damaged or truncated") from e
         plain.seek(0)
         redact_member(plain, result, inner, session, depth=1)
         result.seek(0)

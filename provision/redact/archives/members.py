@@ -1,7 +1,7 @@
-"""Members of archives: redacted for what they are inside, archives in archives too, within bounds that no bomb breaks.
+"""Redact members of archives by their content, nested archives too, with limits on depth, number and size.
 
-What cannot be examined is left out of the result and remarked; nothing passes through unseen. Nothing is ever unpacked
-under a name of the archive's choosing: members live in memory, or in files without a name.
+A member that cannot be examined is left out of the result, with a remark; nothing passes through unread. Nothing is
+unpacked under a name that the archive chooses: members are held in memory or in unnamed temporary files.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ _CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class Budget:
-    """How much may still be unpacked of one archive."""
+    """What may still be unpacked from one archive: bytes and members."""
 
     left: int = MAX_UNPACKED_BYTES
     members: int = MAX_MEMBERS
 
     def spend(self, count: int) -> None:
-        """Raises CannotExamineError when it is used up."""
+        """Spend bytes. Raises CannotExamineError if the budget is used up."""
         self.left -= count
         if self.left < 0:
             raise CannotExamineError(
-                "it unpacks to more than anybody sends", hint="unpack it and redact what is inside"
+                f"it unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB", hint="unpack it, then redact its files"
             )
 
     def member(self) -> None:
-        """One more member."""
+        """Count a member. Raises CannotExamineError if there are too many."""
         self.members -= 1
         if self.members < 0:
-            raise CannotExamineError("it has too many members")
+            raise CannotExamineError(f"it has more than {MAX_MEMBERS:,} members")
 
 
 def spooled_file() -> BinaryIO:
-    """A file in memory, or without a name once it is large; it is gone when it is closed."""
+    """Return a temporary file in memory, which moves to an unnamed file on disk when it grows. Closing it deletes it."""
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))
 
 
 def copy_within(source: BinaryIO, target: BinaryIO, budget: Budget) -> None:
-    """Copy all, within the budget."""
+    """Copy all bytes, within the budget."""
     while chunk := source.read(_CHUNK):
         budget.spend(len(chunk))
         target.write(chunk)
@@ -62,19 +62,19 @@ def copy_within(source: BinaryIO, target: BinaryIO, budget: Budget) -> None:
 def redact_member(source: BinaryIO, target: BinaryIO, file: str, session: Session, *, depth: int) -> None:
     """Redact an unpacked member by its content. `depth` counts the archives around it."""
     if file.count("!") + depth > MAX_DEPTH:
-        raise CannotExamineError("archives are nested too deep")
+        raise CannotExamineError(f"archives are nested more than {MAX_DEPTH} deep")
     head = source.read(HEAD_BYTES)
     source.seek(0)
     redactor_for(kind_of(head))(source, target, file, session)
 
 
 def safe_name(name: str, file: str, session: Session) -> str:
-    """A member's name, in which a secret may stand like anywhere else."""
+    """Return a member's name, redacted: it may contain a secret too."""
     return redact_bytes(name.encode("utf-8", "surrogateescape"), session, file, "name of a member").decode(
         "utf-8", "surrogateescape"
     )
 
 
 def leave_out(session: Session, file: str, member: str, error: CannotExamineError) -> None:
-    """Remark that the result lacks a member."""
+    """Add a remark that a member is left out of the result."""
     session.notes.left_out.append(Remark(file, member, error.message, error.hint))

@@ -1,8 +1,8 @@
-"""SQLite databases: a copy in which every text and blob is redacted, without the pages that the old values stood in.
+"""Redact SQLite databases: write a copy in which every text and blob is redacted, without pages that hold old values.
 
-The source is opened read-only (with its write-ahead log, if it is a file beside one) and never changed. The copy is made
-by SQLite itself, its indexes and full-text tables are built anew, and its bytes are searched once more at the end: what
-still shows a secret, in a schema or a table that cannot be changed, is refused.
+The source is opened read-only (with its write-ahead log, if there is one) and never changed. SQLite itself makes the
+copy and rebuilds its indexes and full-text tables. At the end the bytes of the copy are searched again; if a secret is
+still there, in a schema or a table that cannot be changed, the database is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _VALUE_COLUMNS = frozenset({"value", "val", "v", "data", "content"})
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact a database; see `RedactFile`."""
-    with tempfile.TemporaryDirectory(prefix="provision-redact-") as folder:  # 0700; SQLite works on files with names
+    with tempfile.TemporaryDirectory(prefix="provision-redact-") as folder:  # mode 0700; SQLite needs named files
         copy = Path(folder, "copy.db")
         try:
             with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as database:
@@ -50,7 +50,7 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
 
 
 def _fill(database: sqlite3.Connection, source: BinaryIO, copy: Path) -> None:
-    """Make it a consistent copy: of the file with its log when it has a path, else of the bytes."""
+    """Copy the source into `database`: with its write-ahead log if it is a file on disk, else from its bytes."""
     name = getattr(source, "name", None)
     if not isinstance(name, str):
         original = copy.with_name("original.db")
@@ -78,7 +78,7 @@ def _redact(database: sqlite3.Connection, file: str, session: Session) -> None:
     }
     tables = [name for kind, name, sql in schema if kind == "table" and name not in virtual | shadows and sql]
     database.execute("BEGIN")
-    for name, _ in triggers:  # they would copy old values elsewhere
+    for name, _ in triggers:  # triggers could copy old values to other tables
         database.execute(f"DROP TRIGGER {_quoted(name)}")
     for name in tables:
         _table(database, name, file, session)
@@ -119,15 +119,15 @@ def _key(database: sqlite3.Connection, table: str, primary: list[tuple[str, int]
 
 
 def _row(row: dict[str, object], file: str, where: str, session: Session) -> list[object]:
-    """The new values of a row. A column's name can tell a secret, and so can the name in a table of names and values."""
-    told = any(
+    """Return the new values of a row. A secret is named by its column, or by the name in a table of names and values."""
+    named_secret = any(
         isinstance(value, str) and column.lower() in _NAME_COLUMNS and names_secret(value)
         for column, value in row.items()
     )
     new: list[object] = []
     for column, value in row.items():
         place = f"{where}, {column}"
-        secret = names_secret(column) or (told and column.lower() in _VALUE_COLUMNS)
+        secret = names_secret(column) or (named_secret and column.lower() in _VALUE_COLUMNS)
         if secret and isinstance(value, str) and not plain_value(value):
             new.append(session.masked_value(file, place, RULE, value))
         else:
@@ -149,7 +149,7 @@ def _full_text(sql: str) -> bool:
 
 
 def _full_text_table(database: sqlite3.Connection, table: str, file: str, session: Session) -> None:
-    """Redact what a full-text table keeps itself, then build its index anew; one without content is emptied."""
+    """Redact a full-text table's own content, then rebuild its index; a table without content is emptied."""
     content = f"{table}_content"
     if database.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (content,)).fetchone():
         database.execute("PRAGMA writable_schema = ON")
@@ -159,7 +159,7 @@ def _full_text_table(database: sqlite3.Connection, table: str, file: str, sessio
         with contextlib.suppress(sqlite3.Error):
             database.execute(f"INSERT INTO {_quoted(table)}({_quoted(table)}) VALUES (?)", (command,))  # noqa: S608
             return
-    raise CannotExamineError(f"the index of the full-text table {table} cannot be built anew")
+    raise CannotExamineError(f"the index of the full-text table {table} cannot be rebuilt")
 
 
 def _quoted(name: str) -> str:
@@ -176,7 +176,5 @@ def _require_clean(result: BinaryIO, file: str, session: Session) -> None:
         if masked_already(match.secret.reveal()):
             continue
         if match.known or match.confidence is Confidence.HIGH:
-            raise CannotExamineError("a secret stands where it cannot be masked, perhaps in a table's definition")
-        session.notes.unsure.append(
-            Remark(file, f"byte {match.start}", f"this looks like a secret to the rule {match.rule}")
-        )
+            raise CannotExamineError("a secret is in a place that cannot be masked, possibly in a table's definition")
+        session.notes.unsure.append(Remark(file, f"byte {match.start}", f"possible secret (rule {match.rule})"))

@@ -1,6 +1,6 @@
-"""TAR archives, plain or compressed: every file in them redacted, everything else about them kept.
+"""Redact TAR archives: every file in them is redacted, all other properties are kept.
 
-Links, devices and folders are only headers, and stay; their names and targets are redacted like any text.
+Links, devices and folders are headers only, and stay. Their names and targets are redacted as text.
 """
 
 from __future__ import annotations

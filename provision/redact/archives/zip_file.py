@@ -1,4 +1,4 @@
-"""ZIP archives (support bundles, Office documents, wheels): every member redacted, order, times and modes kept."""
+"""Redact ZIP archives (support bundles, Office documents, wheels) member by member; order, times and modes are kept."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def _copy(  # noqa: PLR0917  one step of the loop above
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, out: zipfile.ZipFile, file: str, session: Session, budget: Budget
 ) -> None:
     if member.flag_bits & _ENCRYPTED:
-        raise CannotExamineError("it is encrypted", hint="decrypt it and redact what is inside")
+        raise CannotExamineError("it is encrypted", hint="decrypt it, then redact the result")
     if member.compress_type not in _STORABLE:
-        raise CannotExamineError("it is packed in a way that cannot be read here")
+        raise CannotExamineError(f"compression method {member.compress_type} is not supported")
     made = zipfile.ZipInfo(safe_name(member.filename, file, session), member.date_time)
     made.compress_type, made.external_attr = member.compress_type, member.external_attr
     made.create_system = member.create_system

@@ -1,6 +1,8 @@
-"""Pictures and PDFs: text is read from the pixels, keys are covered, and only pixels are written.
+"""Redact pictures and PDFs: read text from the pixels, cover keys, write only pixels.
 
-What could not be read well enough is said, never passed off as clean.
+Places that could not be read well enough are reported, never called clean. The steps: `formats` or `pdf` decode the
+file, `strips` finds text, `glyphs` reads it, `lines` joins it, `lookalike`, `named_values` and `sightings` find keys,
+`areas` covers them, `examiner` repeats this until nothing more is found, `picture_file` writes the result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Covering: areas of one flat colour where keys stood. Nothing is blurred or pixelated; both can be undone."""
+"""Cover keys with areas of one flat colour. Nothing is blurred or pixelated: both can be undone."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
 FILL = (0, 0, 0)
 _EDGE = (255, 45, 85)
 _MARGIN = 0.12
-"""Of the line's height, added at both ends for the outermost characters' soft edges."""
+"""Of the line's height: added at both ends, for the soft edges of the outermost characters."""
 _MARGIN_PUNCTUATION = 0.2
-"""The same towards a quote or an equals sign, which may be covered."""
+"""The same next to a quote or an equals sign, which may be covered."""
 _TRAIL = 0.15
-"""Of the line's height: ink that follows a key after less of a gap was not read (an underscore) and belongs to it."""
+"""Of the line's height: ink that follows a key after a smaller gap belongs to it (an underscore that was not read)."""
 _LONGEST_TRAIL = 40
 _BREAK = 0.2
 """Of the line's height: blank rows inside a line (above an underscore, below the dot of an i)."""
 _REACH = 0.3
 _BEYOND = 0.15
-"""Of the line's height: so far above and below its strip a line may reach."""
+"""Of the line's height: how far a line may reach above and below its strip."""
 _INK = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Four corners in pixels, clockwise, and why they are covered."""
+    """Four corners in pixels, clockwise, and the reason for covering."""
 
     corners: tuple[Point, Point, Point, Point]
     rule: str
 
     def bounds(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """Return left, top, right, bottom."""
         xs, ys = [p[0] for p in self.corners], [p[1] for p in self.corners]
         return min(xs), min(ys), max(xs), max(ys)
 
 
 def areas_of(part: LinePart, rule: str, picture: Pixels, strips: Iterable[Strip] = ()) -> list[Area]:
-    """The areas that cover a part of a line: one for each strip that it stands in. `strips` are all of the picture's."""
+    """Return the areas that cover a part of a line, one per strip. `strips` are all strips of the picture."""
     areas = []
     own: list[Strip] = []
     for glyph in part.glyphs:
@@ -80,7 +80,7 @@ def _margin(neighbour: str, strip: Strip) -> float:
 
 
 def _rows(strip: Strip, left: float, right: float, picture: Pixels, around: list[Strip]) -> tuple[float, float]:
-    """From where to where, across a level strip, a part of it has ink of its own and not that of the lines around."""
+    """Return from where to where, across a level strip, a part has ink that is not of the lines around it."""
     reach = _REACH * strip.height
     top, bottom = max(0, round(strip.y - reach)), round(strip.y + strip.height + reach)
     above, below = _neighbours(strip, left, right, around)
@@ -105,7 +105,7 @@ def _rows(strip: Strip, left: float, right: float, picture: Pixels, around: list
 
 
 def _neighbours(strip: Strip, left: float, right: float, around: list[Strip]) -> tuple[float | None, float | None]:
-    """Where the nearest lines above and below this part have their cores (y in pixels), if they are close."""
+    """Return the inner edges (y in pixels) of the nearest lines above and below this part, if they are close."""
     middle = strip.y + strip.height / 2
     above: float | None = None
     below: float | None = None
@@ -122,14 +122,14 @@ def _neighbours(strip: Strip, left: float, right: float, around: list[Strip]) ->
 
 
 def _parting(rows: NDArray[np.int64], start: int, end: int, step: int) -> int:
-    """The emptiest row between two lines, the one nearest to the other line."""
+    """Return the row with the least ink between two lines; of several, the one nearest to the other line."""
     between = list(range(start, end, step)) or [start]
     emptiest = min(int(rows[row]) for row in between)
     return [row for row in between if rows[row] == emptiest][-1]
 
 
 def _trail(strip: Strip, glyph: Glyph, step: int, picture: Pixels) -> float:
-    """Where the ink that begins in a glyph ends, though nothing more was read: the network overlooks underscores."""
+    """Return where the ink that begins in a glyph ends, although nothing more was read: the model misses underscores."""
     middle = (glyph.left + glyph.right) / 2
     x, span = round(strip.x + middle), round(_LONGEST_TRAIL * strip.height)
     from_x, to_x = (max(0, x), x + span) if step > 0 else (max(0, x - span), max(0, x))
@@ -157,7 +157,7 @@ def _inked(part: Pixels) -> NDArray[np.bool_]:
 
 
 def _last_ink(rows: NDArray[np.int64], start: int, step: int, height: float) -> int:
-    """The last inked row from `start` on, before a blank stretch too long for one line."""
+    """Return the last row with ink from `start` on, before a blank gap that is too long for one line."""
     last, blank = start, 0
     for row in range(start, len(rows) if step > 0 else -1, step):
         blank = 0 if rows[row] else blank + 1
@@ -186,7 +186,7 @@ def cover_areas(picture: Pixels, areas: list[Area]) -> None:
 
 
 def outline_areas(picture: Pixels, areas: list[Area], colour: tuple[int, int, int] = _EDGE) -> None:
-    """Draw the areas' edges in place, for a preview: what is inside stays visible."""
+    """Draw the edges of areas in place, for a preview: their content stays visible."""
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""Examine a picture: read it, find keys, cover them, and read the result again until nothing is found in it.
+"""Examine a picture: read it, find keys, cover them, and read the result again until nothing more is found.
 
-Every other reading sees the picture inverted, which is as good as another pair of eyes: what one reading takes for
-another character the next one often does not.
+Every other reading sees the picture inverted. That makes it largely independent: a character that one reading gets wrong
+is often right in the next.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from provision.redact.pictures.strips import Pixels, Strip
 
 MOST_ROUNDS = 5
-SHORT = "a key here is shorter than such keys are: the rest may stand elsewhere"
+SHORT = "a key here is shorter than usual: the rest may be elsewhere"
 _LONG_WORD = 10
 _ONE_COLOUR = 24
 _CUT_PX = 24
@@ -32,18 +32,18 @@ Bounds = tuple[int, int, int, int]
 Band = tuple[int, int]
 """Rows from top to bottom."""
 DIFFERENT = 24
-"""Of 255: compression changes a still picture by less."""
+"""Smallest difference (of 255) that counts as a change; compression changes a still picture by less."""
 
 
 @dataclass(slots=True)
 class Examination:
-    """What was found in one picture. `areas` are to be covered; `doubts` are areas that a person must look at."""
+    """What was found in one picture. `areas` are to be covered; `doubts` are areas that need a review by a person."""
 
     areas: list[Area] = field(default_factory=list)
     sightings: list[KeySighting] = field(default_factory=list)
     doubts: list[Area] = field(default_factory=list)
     read: dict[Strip, list[Glyph]] = field(default_factory=dict)
-    """What the first reading read in each strip."""
+    """What the first reading found in each strip."""
     words: int = 0
     settled: bool = False
     """Whether the last reading of the covered picture found nothing more."""
@@ -52,24 +52,24 @@ class Examination:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found, and nothing is left that a person must look at."""
+        """Whether nothing was found and nothing needs a review."""
         return not self.areas and not self.remarks()
 
     def remarks(self) -> list[tuple[str, Bounds | None]]:
-        """What a person must know before the picture leaves the building, and where it is."""
-        told: list[tuple[str, Bounds | None]] = [(area.rule, bounds_of(area)) for area in self.doubts]
+        """Return what a person must review before the picture is published, and where."""
+        found: list[tuple[str, Bounds | None]] = [(area.rule, bounds_of(area)) for area in self.doubts]
         for sighting in self.sightings:
             if sighting.short:
-                told.append((SHORT, self.place_of(sighting)))
+                found.append((SHORT, self.place_of(sighting)))
         if not self.settled:
-            told.append(("something was still found after the last covering", None))
+            found.append(("keys were still found after the last covering", None))
         if not self.words and not self.plain:
-            told.append(("no text could be read", None))
-        return told
+            found.append(("no text could be read", None))
+        return found
 
     @staticmethod
     def place_of(sighting: KeySighting) -> Bounds:
-        """Where a key, or its first line, stands in whole pixels."""
+        """Return where a key, or its first line, is in whole pixels."""
         glyphs = sighting.parts[0].glyphs
         strip = glyphs[0].strip
         return bounds_of(
@@ -91,15 +91,15 @@ class Examiner:
         self._kinds = kinds
 
     def read(self, picture: Pixels) -> list[TextLine]:
-        """The lines of text in a picture (H, W, 3)."""
+        """Return the lines of text in a picture (H, W, 3)."""
         return lines_of([read_strip(picture, strip, self._models) for strip in find_strips(picture, self._models)])
 
     def find(self, lines: list[TextLine]) -> list[KeySighting]:
-        """The keys in lines that were read or are known otherwise."""
+        """Return the keys in lines that were read or come from a text layer."""
         return merge_sightings(find_sightings(lines, self._detector, self._kinds))
 
     def examine(self, picture: Pixels, known_lines: list[TextLine] | None = None) -> Examination:
-        """Find and cover keys in `picture`, in place. `known_lines` are texts that need not be read, in pixels."""
+        """Find and cover keys in `picture`, in place. `known_lines` is text that is known without reading, placed in pixels."""
         result = Examination(plain=_one_colour(picture))
         if known_lines:
             self._cover(picture, self.find(known_lines), result)
@@ -108,9 +108,9 @@ class Examiner:
         return result
 
     def examine_again(self, picture: Pixels, before: Pixels, known: Examination, bands: list[Band]) -> Examination:
-        """The same for a picture that differs from the one `before`, of which all is `known`, only in bands of rows.
+        """Examine a picture that differs from the picture `before`, whose examination is `known`, only in bands of rows.
 
-        Nothing that stands still is read twice: neither outside the bands nor in them.
+        Text that did not change is not read again, neither outside the bands nor in them.
         """
         result = Examination(plain=_one_colour(picture))
         result.areas = [area for area in known.areas if _unchanged(picture, before, bounds_of(area))]
@@ -131,7 +131,7 @@ class Examiner:
         return result
 
     def _settle(self, picture: Pixels, read: dict[Strip, list[Glyph]], new: set[Strip], result: Examination) -> None:
-        """Cover what is found and read again until nothing is."""
+        """Cover keys and read again until nothing more is found."""
         result.read = dict(read)
         result.words = sum(g.text == " " for glyphs in read.values() for g in glyphs) + sum(map(bool, read.values()))
         hit: set[Strip] = set()
@@ -139,7 +139,7 @@ class Examiner:
         for number in range(MOST_ROUNDS):
             if number:
                 view = 255 - picture if number % 2 else picture
-                for strip in [s for s, glyphs in read.items() if s in hit or (s in new and _telling(glyphs))]:
+                for strip in [s for s, glyphs in read.items() if s in hit or (s in new and _worth_rereading(glyphs))]:
                     read[strip] = read_strip(view, strip, self._models) if strip in new else []
             lines = lines_of(list(read.values()))
             sightings = self.find(lines)
@@ -164,7 +164,7 @@ class Examiner:
 
 
 def _covered(area: Area, covering: list[Area]) -> bool:
-    """Whether both ends and the middle of an area lie in covered ones."""
+    """Whether both ends and the middle of an area are inside covered ones."""
     left, top, right, bottom = area.bounds()
     points = [(left + share * (right - left), (top + bottom) / 2) for share in (0.1, 0.5, 0.9)]
     boxes = [c.bounds() for c in covering]
@@ -195,19 +195,19 @@ def _same_place(a: Strip, b: Strip) -> bool:
 
 
 def _inside(strip: Strip, band: Band, height: int) -> bool:
-    """Whether a strip's middle lies in a band, away from the band's edges, where lines are cut."""
+    """Whether a strip's middle is inside a band, away from the edges of the band, where lines are cut."""
     middle = strip.place(strip.length / 2, strip.height / 2)[1]
     top, bottom = band
     return (top == 0 or middle > top + _CUT_PX) and (bottom >= height or middle < bottom - _CUT_PX)
 
 
-def _telling(glyphs: list[Glyph]) -> bool:
-    """Whether a strip is worth a second reading: no key is made of short, certainly read words."""
+def _worth_rereading(glyphs: list[Glyph]) -> bool:
+    """Whether to read a strip again: short words that were read with certainty cannot be a key."""
     longest = max(map(len, "".join(g.text for g in glyphs).split(" ")), default=0)
     return longest >= _LONG_WORD or any(g.certainty < _CERTAIN for g in glyphs)
 
 
 def examiner_of(detector: Detector) -> Examiner:
-    """An examiner that also knows the shapes of the detector's known keys."""
+    """Return an examiner that also knows the prefixes and lengths of the detector's known keys."""
     known = detector.known
     return Examiner(detector, key_forms_of(known.shapes if known else ()))

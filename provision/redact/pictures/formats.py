@@ -1,7 +1,11 @@
-"""Picture files in and out: pixels only.
+"""Decode and encode picture files: pixels only.
 
-A file is decoded to pixels and written anew from pixels. Nothing else survives: no EXIF, XMP or comments, no thumbnail
-(which would show what was covered), no colour profile (its colours are converted), nothing behind the picture's end.
+A file is decoded to pixels and rewritten from pixels. Nothing else is kept: no EXIF, XMP or comments, no thumbnail
+(which would show what was covered), no colour profile (the colours are converted to sRGB), no bytes after the end of
+the picture.
+
+To add a picture format that Pillow can read and write: add its name to `_FORMATS`, how it is encoded to `_options`, and
+its first bytes to `redact.file_kinds`.
 """
 
 from __future__ import annotations
@@ -23,42 +27,42 @@ if TYPE_CHECKING:
     from provision.redact.pictures.strips import Pixels
 
 MOST_PIXELS = 80_000_000
-"""All frames together; a screenshot of a large screen has 15 million."""
+"""Limit for all frames together; a screenshot of a large screen has 15 million."""
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _NEARLY_INVISIBLE = 8
 _BAD = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, ZeroDivisionError)
-"""What Pillow raises for broken files."""
+"""What Pillow raises for damaged files."""
 
 
 @dataclass(slots=True)
 class Frame:
-    """Pixels (H, W, 3), how opaque each is (None: all are), and how long the frame is shown."""
+    """Pixels (H, W, 3), the opacity of each (None: all opaque), and how long the frame is shown."""
 
     pixels: Pixels
     opacity: NDArray[np.uint8] | None
     milliseconds: int = 0
 
     def visible(self) -> Pixels:
-        """What a viewer shows: on a ground that contrasts with the picture, where it is transparent."""
+        """Return the frame as a viewer shows it. Transparent parts get a background that contrasts with the picture."""
         import numpy as np  # noqa: PLC0415
 
         if self.opacity is None:
             return self.pixels
         share = self.opacity[..., None].astype(np.float32) / 255
         weight = float(share.sum()) or 1.0
-        ground = 255 if float((self.pixels.mean(axis=2, keepdims=True) * share).sum()) / weight < 128 else 0
-        return (self.pixels * share + ground * (1 - share)).astype(np.uint8)
+        background = 255 if float((self.pixels.mean(axis=2, keepdims=True) * share).sum()) / weight < 128 else 0
+        return (self.pixels * share + background * (1 - share)).astype(np.uint8)
 
 
 @dataclass(slots=True)
 class DecodedPicture:
-    """A decoded picture file: its format, its frames (one, unless it is animated or has pages), and how it was coded."""
+    """A decoded picture file: format, frames (one, unless it is animated or has pages), and encoder options."""
 
     format: str
     frames: list[Frame]
     options: dict[str, Any] = field(default_factory=dict)
     extra_pictures: int = 0
-    """Pictures inside the file that viewers do not show (previews of cameras and phones); they are dropped."""
+    """The number of pictures in the file that viewers do not show (previews of cameras and phones). They are dropped."""
 
     @property
     def animated(self) -> bool:
@@ -66,11 +70,11 @@ class DecodedPicture:
 
 
 def decode_picture(data: bytes) -> DecodedPicture:
-    """The pixels of a picture file. Raises CannotExamineError for what is broken, too large, or no picture."""
+    """Decode a picture file. Raises CannotExamineError if it is damaged, too large, or not a picture."""
     try:
         from PIL import Image, ImageOps  # noqa: PLC0415
     except ImportError as e:
-        raise PicturesUnavailableError("cannot look at pictures: Pillow is not installed", hint=INSTALL) from e
+        raise PicturesUnavailableError("cannot examine pictures: Pillow is not installed", hint=INSTALL) from e
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -89,13 +93,13 @@ def decode_picture(data: bytes) -> DecodedPicture:
                 name = "JPEG" if image.format == "MPO" else str(image.format)
                 return DecodedPicture(name, frames, options, count - shown)
         except Image.DecompressionBombError as e:
-            raise CannotExamineError("the picture is too large to look at") from e
+            raise CannotExamineError("the picture is too large to examine") from e
         except _BAD as e:
-            raise CannotExamineError("this is no picture that can be read, or it is damaged") from e
+            raise CannotExamineError("the picture is damaged, or its format is not supported") from e
 
 
 def encode_picture(coded: DecodedPicture) -> bytes:
-    """The file anew: same format, same kind of compression, pixels only."""
+    """Encode a picture file in its format, with the same kind of compression, pixels only."""
     from PIL import Image  # noqa: PLC0415
 
     images = []
@@ -123,8 +127,8 @@ def _options(image: Image.Image, data: bytes) -> dict[str, Any]:
 
             tables = getattr(image, "quantization", None)
             sampling = JpegImagePlugin.get_sampling(image)
-            told = {"qtables": tables} if tables else {"quality": 90}
-            return told | ({"subsampling": sampling} if sampling >= 0 and image.mode != "L" else {})
+            quality = {"qtables": tables} if tables else {"quality": 90}
+            return quality | ({"subsampling": sampling} if sampling >= 0 and image.mode != "L" else {})
         case "WEBP":
             return {"loop": image.info.get("loop", 0), "lossless": True} if _lossless(data) else {"quality": 90}
         case "GIF":
@@ -157,14 +161,14 @@ def _frame(image: Image.Image, milliseconds: int) -> Frame:
     pixels = np.ascontiguousarray(pixels[..., :3])
     if opacity.min() == 255:
         return Frame(pixels, None, milliseconds)
-    hidden = opacity < _NEARLY_INVISIBLE  # what nobody sees may still be a picture
+    hidden = opacity < _NEARLY_INVISIBLE  # what a viewer cannot see may still show a secret
     opacity[hidden] = 0
     pixels[hidden] = 0
     return Frame(pixels, opacity, milliseconds)
 
 
 def _standard(image: Image.Image, profile: bytes) -> Image.Image:
-    """Colours as sRGB, as far as the profile can be understood."""
+    """Convert colours to sRGB, if the profile can be read."""
     from PIL import ImageCms  # noqa: PLC0415
 
     with contextlib.suppress(ImageCms.PyCMSError, *_BAD):

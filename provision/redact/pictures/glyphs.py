@@ -1,8 +1,7 @@
-"""Reading strips: characters, each with its place along the strip and its certainty.
+"""Read a strip: its characters, each with its place along the strip and its certainty.
 
-The reader's network answers with a probability for every character in every eighth pixel column; the places come from
-there. Where a blank column as wide as a space lies between two characters, or ink where it read a space, the ink is
-believed: an underscore is often read as a space, and a space is often lost.
+The model returns a probability of every character for every eighth pixel column; the places follow from that. Spaces
+follow from the ink, not from the model: it often reads an underscore as a space, and often misses a space.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _HEIGHT = 48
 _STEP = 8
 _SURE_OF_OTHER = 0.8
-"""Below this, a character that is not ASCII is a misread one, and its best ASCII reading is taken."""
+"""Below this, a character that is not ASCII counts as misread, and its best ASCII reading is taken."""
 _LOOKALIKES = str.maketrans("–—－一―‐‑−～，。：；（）“”‘’！｜·•＝＿丨", "---------,.:;()\"\"''!|..=_|")  # noqa: RUF001
 _INK = 0.28
 _SPACE_CERTAIN = 1.0
@@ -31,7 +30,7 @@ _SPACE_POSSIBLE = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One character: what it is read as, how certainly, and from where to where along its strip (pixels)."""
+    """One character as read, its certainty, and its range along the strip (pixels)."""
 
     text: str
     certainty: float
@@ -41,7 +40,7 @@ class Glyph:
 
 
 def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
-    """The characters of a strip in order, spaces included; empty when nothing is read."""
+    """Return the characters of a strip in order, spaces included; empty if nothing is read."""
     import numpy as np  # noqa: PLC0415
 
     cut = strip.cut(picture, _HEIGHT)
@@ -57,7 +56,7 @@ def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
 
 
 def _decode(chances: NDArray[np.float32], alphabet: tuple[str, ...]) -> list[tuple[str, float, float]]:
-    """(character, probability, column) from the network's columns: equal neighbours are one, column 0 is nothing."""
+    """Return (character, probability, column) from the model's output: equal neighbours are one, column 0 is none."""
     import numpy as np  # noqa: PLC0415
 
     plain = _plain_columns(alphabet)
@@ -93,12 +92,12 @@ def _plain_columns(alphabet: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _ink(cut: Pixels) -> NDArray[np.float64]:
-    """How much ink every column of a strip holds; columns below 1 are blank."""
+    """Return the amount of ink in every column of a strip; columns below 1 are blank."""
     import numpy as np  # noqa: PLC0415
 
     grey = cut.astype(np.int16).max(axis=2) + cut.astype(np.int16).min(axis=2)
-    ground = np.median(grey)
-    contrast = np.abs(grey - ground)
+    background = np.median(grey)
+    contrast = np.abs(grey - background)
     strongest = np.percentile(contrast, 98)
     inner = contrast[3:-3] if len(contrast) > 12 else contrast
     columns: NDArray[np.float64] = (inner > max(24.0, _INK * strongest)).sum(axis=0).astype(np.float64)
@@ -106,20 +105,20 @@ def _ink(cut: Pixels) -> NDArray[np.float64]:
 
 
 def _true_spaces(read: list[tuple[str, float, float]], ink: NDArray[np.float64]) -> list[tuple[str, float, float]]:
-    """The characters with spaces where the picture has gaps, and without those where it has ink."""
+    """Return the characters with spaces where the picture has gaps, and no spaces where it has ink."""
     solid = [r for r in read if r[0] != " "]
     if len(solid) < 2:
         return solid
     distances = sorted(b[2] - a[2] for a, b in itertools.pairwise(solid))
     pitch = distances[len(distances) // 2]
     spaced = {id(before) for before, this in itertools.pairwise(read) if this[0] == " "}
-    told = [solid[0]]
+    spaced_out = [solid[0]]
     for a, b in itertools.pairwise(solid):
         blank = _longest_blank(ink, a[2], b[2])
         if blank > _SPACE_CERTAIN * pitch or (id(a) in spaced and blank > _SPACE_POSSIBLE * pitch):
-            told.append((" ", 1.0, (a[2] + b[2]) / 2))
-        told.append(b)
-    return told
+            spaced_out.append((" ", 1.0, (a[2] + b[2]) / 2))
+        spaced_out.append(b)
+    return spaced_out
 
 
 def _longest_blank(ink: NDArray[np.float64], left: float, right: float) -> int:
@@ -131,7 +130,7 @@ def _longest_blank(ink: NDArray[np.float64], left: float, right: float) -> int:
 
 
 def _glyphs(read: list[tuple[str, float, float]], ink: NDArray[np.float64], strip: Strip, factor: float) -> list[Glyph]:
-    """Characters with borders at the emptiest columns between them."""
+    """Return glyphs whose borders are the columns with the least ink between them."""
     borders = [_outer(ink, read[0][2], -1)]
     for (_, _, a), (_, _, b) in itertools.pairwise(read):
         borders.append(_emptiest(ink, a, b))
@@ -140,7 +139,7 @@ def _glyphs(read: list[tuple[str, float, float]], ink: NDArray[np.float64], stri
 
 
 def _emptiest(ink: NDArray[np.float64], left: float, right: float) -> float:
-    """The border between characters whose middles are said to be at `left` and `right`; the network is off by half of one."""
+    """Return the border between characters with middles near `left` and `right`; the model is off by up to half a character."""
     middle, distance = (left + right) / 2, right - left
     for slack in (-distance / 7, distance * 0.4):
         low, high = max(0, int(left - slack)), min(len(ink), int(right + slack) + 1)
@@ -152,7 +151,7 @@ def _emptiest(ink: NDArray[np.float64], left: float, right: float) -> float:
 
 
 def _outer(ink: NDArray[np.float64], at: float, direction: int) -> float:
-    """Where the ink around an outermost character ends: the first blank stretch outwards, at most one strip height away."""
+    """Return where the ink of an outermost character ends: at the first blank gap, at most one strip height away."""
     x = min(len(ink) - 1, max(0, int(at)))
     blank, edge = 0, x
     for _ in range(_HEIGHT):

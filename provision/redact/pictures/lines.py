@@ -1,4 +1,4 @@
-"""Strips that stand in one row become a line; lines know which lines stand below them."""
+"""Join strips of one row into a line of text, and find the line below a line."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 _SAME_ROW = 0.35
 _FARTHEST_NEIGHBOUR = 4.0
-"""Strips of a row that are farther apart, in heights, belong to different columns or windows."""
+"""In heights: strips of a row that are farther apart belong to different columns or windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """What is read in one row, left to right."""
+    """The text of one row, left to right."""
 
     glyphs: tuple[Glyph, ...]
 
     @property
     def text(self) -> str:
-        """As many characters as there are glyphs."""
+        """The text, one character per glyph."""
         return "".join(g.text for g in self.glyphs)
 
     @property
@@ -34,13 +34,13 @@ class TextLine:
 
     @property
     def right(self) -> float:
-        """Where it ends, along its first strip."""
+        """Where the line ends, along its first strip."""
         last = self.glyphs[-1]
         return self.strip.within(last.strip.place(last.right, 0))[0]
 
     @property
     def pitch(self) -> float:
-        """The usual distance between its characters' middles, in pixels."""
+        """The median distance between the middles of characters, in pixels."""
         solid = [g for g in self.glyphs if g.text != " "]
         distances = sorted((b.left + b.right - a.left - a.right) / 2 for a, b in pairwise(solid) if a.strip is b.strip)
         return distances[len(distances) // 2] if distances else self.strip.height / 2
@@ -52,7 +52,7 @@ class TextLine:
 
 
 def lines_of(read: list[list[Glyph]]) -> list[TextLine]:
-    """The lines made of read strips, top to bottom."""
+    """Join read strips into lines, top to bottom."""
     rows: list[list[Glyph]] = []
     for glyphs in sorted((g for g in read if g), key=lambda g: g[0].strip.place(g[0].left, 0)[0]):
         row = next((r for r in rows if _continues(r[-1], glyphs[0])), None)
@@ -80,7 +80,7 @@ def _gap(last: Glyph, first: Glyph) -> list[Glyph]:
 
 
 def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:
-    """The line that a text would go on in if it were wrapped: the next row down that begins left of this line's end."""
+    """Return the line in which wrapped text would continue: the next row down that begins left of this line's end."""
     best, nearest = None, 0.0
     for other in lines:
         if other is line or abs(other.strip.angle - line.strip.angle) > 0.05:

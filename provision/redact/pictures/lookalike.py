@@ -1,9 +1,9 @@
-"""Keys in text that was read from pixels: prefixes and names that are almost right, lengths that are almost right.
+"""Find keys in text that was read from pixels, by prefixes and lengths that are almost right. Pure.
 
-Pure text in, character ranges out. `0` may be read as `O`, `1` as `l` or `I`, a dash or an underscore as something else
-or not at all. Therefore prefixes are compared folded (characters that look alike are one, separators do not count) and
-with a typing error or two, and how far a key goes is told by the usual length of its kind. What only looks random, with
-no prefix and no name beside it, is no hit but a doubt: a person has to look.
+`0` may be read as `O`, `1` as `l` or `I`, a dash or an underscore as another character or not at all. Therefore prefixes
+are compared in folded form (look-alike characters are equal, separators do not count) and with one or two errors, and
+the end of a key follows from the usual length of its form. Text that only looks random, without prefix or name, is not a
+hit: it is reported for review (`random_words`).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _LONGEST_BODY = 512
 
 @dataclass(frozen=True, slots=True)
 class KeyForm:
-    """How one kind of key begins, and how many characters it usually has in all (0: it varies)."""
+    """How one kind of key begins, and its usual total length (0: it varies)."""
 
     rule: str
     prefix: str
     length: int
     strong: bool = True
-    """A strong prefix is found inside other text and says "key" by itself; a weak one needs a random-looking body."""
+    """A strong prefix is enough, also inside other text; a weak one needs a random-looking body."""
     capitals: bool = False
-    """All of it is capitals and digits, and it has exactly its length."""
+    """The key consists of capitals and digits and always has its length."""
 
 
 # the lengths are those that the services hand out today; an older or longer key is still covered to the end of its word
@@ -71,7 +71,7 @@ KEY_FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class KeyHit:
-    """Characters `start` to `end` of a text that are a key; `length` is what its kind usually has, 0 when that varies."""
+    """Characters `start` to `end` of a text are a key. `length` is the usual length of its form, 0 if that varies."""
 
     start: int
     end: int
@@ -81,7 +81,7 @@ class KeyHit:
 
 
 def key_forms_of(shapes: Iterable[tuple[str, int]]) -> tuple[KeyForm, ...]:
-    """The usual kinds, and those of an organisation's own keys (prefix, length), which come first."""
+    """Return the built-in forms and, before them, those of an organisation's own keys (prefix, length)."""
     own = tuple(
         KeyForm("known-key", prefix, length, strong=len(prefix) >= 6)
         for prefix, length in sorted(shapes, key=lambda s: (-len(s[0]), -s[1]))
@@ -91,7 +91,7 @@ def key_forms_of(shapes: Iterable[tuple[str, int]]) -> tuple[KeyForm, ...]:
 
 
 def find_keys(text: str, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> list[KeyHit]:
-    """Keys by their prefixes, left to right, none inside another."""
+    """Return keys by their prefixes, left to right, without overlaps."""
     folded, places = fold_lookalikes(text)
     hits: list[KeyHit] = []
     taken: list[tuple[int, int]] = []
@@ -107,7 +107,7 @@ def find_keys(text: str, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> list[KeyHit]
 
 
 def fold_lookalikes(text: str) -> tuple[str, list[int]]:
-    """A text whose look-alikes are one character and whose separators are gone, and where each character came from."""
+    """Return a text with look-alike characters unified and separators removed, and the index of each character in the input."""
     kept = [(n, _FOLD.get(c, c.lower())) for n, c in enumerate(text) if c not in _SEPARATORS]
     return "".join(c for _, c in kept), [n for n, _ in kept]
 
@@ -132,7 +132,7 @@ def _prefixes(text: str, folded: str, places: list[int], kind: KeyForm) -> Itera
 
 
 def _almost(text: str, wanted: str, errors: int) -> Iterator[tuple[int, int]]:
-    """(place, size) of what equals `wanted` but for a few errors; the first character must be right."""
+    """Yield (place, size) of text that equals `wanted` except for `errors`; the first character must be right."""
     at = text.find(wanted[0])
     while at >= 0:
         size = _match_size(text[at : at + len(wanted) + errors], wanted, errors)
@@ -142,7 +142,7 @@ def _almost(text: str, wanted: str, errors: int) -> Iterator[tuple[int, int]]:
 
 
 def _match_size(text: str, wanted: str, errors: int) -> int:
-    """How many characters of `text` are `wanted` with at most `errors` changes, losses and additions; 0 for none."""
+    """Return how many characters of `text` equal `wanted` with at most `errors` edits; 0 if none do."""
     if text.startswith(wanted):
         return len(wanted)
     if not errors or len(set(wanted) - set(text)) > errors:
@@ -161,7 +161,7 @@ def _inside_word(text: str, start: int) -> bool:
 
 
 def _case_fits(read: str, kind: KeyForm) -> bool:
-    """Whether a short prefix is written as it should be; letters whose small and capital forms look alike may be either."""
+    """Whether a short prefix has the right case; letters whose small and capital forms look alike may have either."""
     if len(read) > len(kind.prefix):
         return False
     return all(
@@ -175,12 +175,12 @@ def _letters(text: str) -> str:
 
 
 def key_end(text: str, start: int, body: int, length: int) -> int:
-    """Where a key that begins at `start` ends: at the end of its word, or where its usual length is reached."""
+    """Return the end of a key that begins at `start`: the end of its word, or where its usual length is reached."""
     end, spaces = body, 0
     while end < len(text) and end - start < _LONGEST_BODY:
         count = end - start - spaces
         if length and count >= length and len(_token(text, end)) > 2:
-            return end  # a lost space: the next word hangs on the key
+            return end  # a space was lost: the next word is joined to the key
         c = text[end]
         if c == " ":
             if not _goes_on(text, end + 1, length - count):
@@ -195,7 +195,7 @@ def key_end(text: str, start: int, body: int, length: int) -> int:
 
 
 def _goes_on(text: str, at: int, missing: int) -> bool:
-    """Whether the word after a space still belongs to a key of which `missing` characters were not seen yet."""
+    """Whether the word after a space belongs to a key of which `missing` characters were not read yet."""
     token = _token(text, at)
     return missing >= 3 and 3 <= len(token) <= missing + 1 and (_random(token) or len(token) >= missing - 1)
 
@@ -212,7 +212,7 @@ def _token(text: str, at: int) -> str:
 
 
 def leading_token(text: str) -> str:
-    """The key characters that a line begins with."""
+    """Return the key characters at the beginning of a line."""
     return _token(text, 0)
 
 
@@ -234,7 +234,7 @@ def _prose(body: str) -> bool:
 
 
 def looks_random(token: str) -> bool:
-    """Whether a word looks drawn by lot: digits, capitals and small letters change often. Hashes and UUIDs do not count."""
+    """Whether a word looks random: digits, capitals and small letters alternate often. Hashes and UUIDs do not count."""
     return _random(token) and not is_hexadecimal(token)
 
 
@@ -242,19 +242,19 @@ def _random(token: str) -> bool:
     if len(token) < 6:
         return False
     classes = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in token]
-    told = [c for c in classes if c]
-    changes = sum(a != b for a, b in itertools.pairwise(told))
-    return len(set(told)) >= 2 and changes * 5 >= len(told)
+    known = [c for c in classes if c]
+    changes = sum(a != b for a, b in itertools.pairwise(known))
+    return len(set(known)) >= 2 and changes * 5 >= len(known)
 
 
 def is_hexadecimal(token: str) -> bool:
-    """A hash, a UUID, a date or a number, even with letters read for digits."""
+    """Whether a word is a hash, a UUID, a date or a number, even if digits were read as letters."""
     plain = token.translate(str.maketrans("OoIlS", "00115")).replace("-", "").replace(":", "").replace("_", "")
     return bool(re.fullmatch(r"[0-9a-f]+|[0-9A-F]+|[0-9]+T[0-9.]+Z?", plain))
 
 
 def random_words(text: str) -> Iterator[tuple[int, int]]:
-    """Words of 24 characters and more that look random though nothing says that they are keys."""
+    """Yield words of 24 or more characters that look random."""
     for found in re.finditer(r"[A-Za-z0-9_+-]{24,}", text):
         word = found.group()
         parts = re.split(r"[-_]", word)

@@ -1,4 +1,4 @@
-"""Values that stand beside a name which says that they are secret, read from pixels: `APl KEY = …`, `passw0rd: …`."""
+"""Find values beside a name of a secret, in text read from pixels: `APl KEY = …`, `passw0rd: …`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _URL = re.compile(r"(?i)[a-z]{2,8}:/|/{1,2}\w|\.{0,2}/|~/|www\.")
 
 
 def find_named_values(text: str) -> Iterator[KeyHit]:
-    """Assigned values; the hit is the value without its name and quotes."""
+    """Yield assigned values; the hit is the value without its name and quotes."""
     for bearer in _BEARER.finditer(text):
         if _secret(bearer["value"], "bearer"):
             yield KeyHit(*bearer.span("value"), "assigned-secret")

@@ -1,7 +1,7 @@
-"""The two networks that find and read text, as `rapidocr-onnxruntime` ships them in its wheel.
+"""The two OCR models that find and read text, from the wheel of `rapidocr-onnxruntime`.
 
-Only its model files are used: they run here under onnxruntime, on this machine, without a network. Reading the
-network's raw output instead of RapidOCR's strings is what gives every character its own place and its own certainty.
+Only its model files are used. They run under onnxruntime on this machine, offline. The raw output of the models is used
+instead of RapidOCR's strings, because it gives every character its own place and certainty.
 """
 
 from __future__ import annotations
@@ -25,55 +25,52 @@ _READER = "ch_PP-OCRv4_rec_infer.onnx"
 
 
 class PicturesUnavailableError(CannotExamineError):
-    """Something that pictures need is not installed; the hint says how to install it."""
+    """A package that pictures need is not installed; the hint says how to install it."""
 
 
 @dataclass(frozen=True, slots=True)
 class OcrModels:
-    """Two onnxruntime sessions, and the characters that the reader's columns stand for (column 0 is "nothing")."""
+    """Two onnxruntime sessions, and the character of each output column of the reader (column 0: no character)."""
 
     locator: Any
     reader: Any
     alphabet: tuple[str, ...]
 
     def locate(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """For normalised planes (1, 3, H, W), how much each pixel looks like text (H, W)."""
+        """Return how much each pixel looks like text (H, W), for normalised planes (1, 3, H, W)."""
         found: NDArray[np.float32] = self.locator.run(None, {self.locator.get_inputs()[0].name: planes})[0][0, 0]
         return found
 
     def read(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """For normalised strips (N, 3, 48, W), the probabilities (N, W/8, characters)."""
+        """Return the probabilities (N, W/8, characters), for normalised strips (N, 3, 48, W)."""
         read: NDArray[np.float32] = self.reader.run(None, {self.reader.get_inputs()[0].name: planes})[0]
         return read
 
 
 @functools.cache
 def load_models() -> OcrModels:
-    """The models, loaded once (about half a second).
-
-    Raises PicturesUnavailableError.
-    """
+    """Load the models, once (about half a second). Raises PicturesUnavailableError."""
     try:
         import cv2  # noqa: F401, PLC0415
         import onnxruntime  # noqa: PLC0415
     except ImportError as e:
-        if ".so" in str(e):  # opencv-python wants libraries of a desktop
+        if ".so" in str(e):  # opencv-python needs libraries of a desktop
             raise PicturesUnavailableError(
-                f"cannot look at pictures: {e}",
+                f"cannot examine pictures: {e}",
                 hint="apt install libgl1 libglib2.0-0, or pip install opencv-python-headless",
             ) from e
-        raise PicturesUnavailableError(f"cannot look at pictures: {e}", hint=INSTALL) from e
+        raise PicturesUnavailableError(f"cannot examine pictures: {e}", hint=INSTALL) from e
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise PicturesUnavailableError("cannot look at pictures: the OCR models are not installed", hint=INSTALL)
+        raise PicturesUnavailableError("cannot examine pictures: the OCR models are not installed", hint=INSTALL)
     folder = Path(spec.origin).parent / "models"
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would burn a core
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would use a full core
     sessions = []
     for name in (_LOCATOR, _READER):
         if not (folder / name).is_file():
-            raise PicturesUnavailableError(f"cannot look at pictures: {name} is missing from {_PACKAGE}", hint=INSTALL)
+            raise PicturesUnavailableError(f"cannot examine pictures: {name} is missing from {_PACKAGE}", hint=INSTALL)
         sessions.append(
             onnxruntime.InferenceSession(str(folder / name), sess_options=options, providers=["CPUExecutionProvider"])
         )

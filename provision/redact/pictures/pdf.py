@@ -1,7 +1,7 @@
-"""PDF files: every page becomes a picture of itself, and only the pictures are written anew.
+"""Read PDF files as pictures of their pages, and write PDFs that consist of such pictures only.
 
-What a PDF holds beside what it shows (text layers, attachments, forms, scripts, history, metadata) is gone. The text
-layer helps to find keys: where it says what stands where, nothing has to be recognised.
+Everything else in a PDF is dropped: text layer, attachments, forms, scripts, history, metadata. The text layer is used to
+find keys: the text and its places are known there without OCR.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ _MOST_PIXELS_A_PAGE = 20_000_000
 MOST_PAGES = 2000
 _MOST_CHARACTERS = 100_000
 _LONGEST_LINE = 2000
-"""A page's text layer beyond this is not believed; what is visible is still read from its picture."""
+"""A page's text layer beyond this is ignored; visible text is still read from the picture."""
 _PASSWORD = 4
 """PDFium's error code for a missing or wrong password."""
 
 
 class PdfPages:
-    """A PDF opened for reading, and the one that is written from it, page by page."""
+    """A PDF opened for reading, and the PDF that is written from it, page by page."""
 
     def __init__(self, data: bytes) -> None:
         try:
             import pypdfium2  # noqa: PLC0415
         except ImportError as e:
-            raise PicturesUnavailableError("cannot look at PDFs: pypdfium2 is not installed", hint=INSTALL) from e
+            raise PicturesUnavailableError("cannot examine PDFs: pypdfium2 is not installed", hint=INSTALL) from e
         self._pdfium = pypdfium2
         try:
             self._source = pypdfium2.PdfDocument(data)
             self.count = len(self._source)
         except pypdfium2.PdfiumError as e:
             if getattr(e, "err_code", None) == _PASSWORD or "password" in str(e).lower():
-                raise CannotExamineError("the PDF has a password", hint="save it without one first") from e
-            raise CannotExamineError("this PDF cannot be read, or it is damaged") from e
+                raise CannotExamineError("the PDF has a password", hint="save it without a password first") from e
+            raise CannotExamineError("this PDF is damaged, or its format is not supported") from e
         if not 0 < self.count <= MOST_PAGES:
-            raise CannotExamineError(f"the PDF has {self.count} pages; up to {MOST_PAGES} can be examined")
+            raise CannotExamineError(f"the PDF has {self.count} pages; at most {MOST_PAGES} can be examined")
         self._target = pypdfium2.PdfDocument.new()
 
     def __iter__(self) -> Iterator[tuple[Pixels, list[TextLine], tuple[float, float]]]:
-        """Each page's pixels, the lines of its text layer in pixels, and its size in points."""
+        """Yield each page's pixels, the lines of its text layer placed in pixels, and its size in points."""
         for number in range(self.count):
             try:
                 page = self._source[number]
@@ -63,7 +63,7 @@ class PdfPages:
                 pixels = bitmap.to_numpy()[..., :3].copy()
                 yield pixels, _text_layer(self._pdfium.raw, page, bitmap), (width, height)
             except self._pdfium.PdfiumError as e:
-                raise CannotExamineError(f"page {number + 1} of the PDF cannot be drawn") from e
+                raise CannotExamineError(f"page {number + 1} of the PDF cannot be rendered") from e
 
     def add(self, pixels: Pixels, size: tuple[float, float]) -> None:
         """Add a page that shows these pixels."""
@@ -77,7 +77,7 @@ class PdfPages:
         page.gen_content()
 
     def save(self, target: BinaryIO) -> None:
-        """Write what was added."""
+        """Write the added pages."""
         self._target.save(target)
 
 

@@ -1,4 +1,4 @@
-"""A whole picture file or PDF: decode, examine, cover, say what was done and what is doubtful, write."""
+"""Redact a picture file or PDF: decode, examine, cover, note what was covered and what needs a review, write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 256 << 20
 _FRAMES_AROUND = 2
-"""In an animation an area stays covered for so many frames before and after it was seen."""
+"""In an animation an area is covered for so many frames before and after it was found."""
 
 
 def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
@@ -25,7 +25,7 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
     coded = decode_picture(_bounded(source))
     examiner = examiner_of(session.detector)
     if coded.extra_pictures:
-        session.notes.left_out.append(Remark(file, "", "another picture inside the file (a preview) is left out"))
+        session.notes.left_out.append(Remark(file, "", "another picture in the file (a preview)"))
     frames: list[Examination] = []
     for number, frame in enumerate(coded.frames):
         if number and _same(frame, coded.frames[number - 1]):
@@ -65,12 +65,12 @@ def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) 
 def _bounded(source: BinaryIO) -> bytes:
     data = source.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
-        raise CannotExamineError(f"it is larger than {LIMIT_BYTES >> 20} MB")
+        raise CannotExamineError(f"it is larger than {LIMIT_BYTES >> 20} MiB")
     return data
 
 
 def note_examination(examined: Examination, file: str, where: str, session: Session) -> None:
-    """Note what was covered, and what a person must look at."""
+    """Note what was covered and what needs a review."""
     for sighting in examined.sightings:
         left, top, _, _ = examined.place_of(sighting)
         place = f"{where + ', ' if where else ''}x {left}, y {top}"

@@ -1,7 +1,7 @@
-"""Keys among the lines of a picture: the detectors' exact matches, look-alikes, named values; and where each goes on.
+"""Find keys in the lines of a picture: exact matches of the detectors, look-alikes and named values, over line ends too.
 
-A key that reaches the end of its line before it has its usual length goes on in the line below. A key whose end nobody
-can be sure of is covered as far as it may reach and reported as a doubt.
+A key that reaches the end of its line before it has its usual length continues in the line below. A key whose end is
+uncertain is covered as far as it may reach, and reported for review.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 12
 _LOST = 3
-"""So many characters of a key may get lost in reading."""
+"""So many characters of a key may be lost in reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class LinePart:
 
 @dataclass(frozen=True, slots=True)
 class KeySighting:
-    """A key in a picture: by which rule, and in which parts of which lines it stands. `text` is what was read of it."""
+    """A key in a picture: the rule that found it, its parts of lines, and the text that was read."""
 
     rule: str
     parts: tuple[LinePart, ...]
     short: bool = False
-    """Whether less of it was read than keys of its kind have: the rest may stand somewhere else."""
+    """Whether fewer characters were read than keys of this form have: the rest may be somewhere else."""
 
     @property
     def text(self) -> str:
@@ -64,7 +64,7 @@ class KeySighting:
 
 
 def find_sightings(lines: list[TextLine], detector: Detector, kinds: tuple[KeyForm, ...]) -> list[KeySighting]:
-    """Every key in the lines; parts of different sightings may overlap."""
+    """Return every key in the lines. Parts of different sightings may overlap."""
     found: list[KeySighting] = []
     for line in lines:
         hits = [*find_keys(line.text, kinds), *find_named_values(line.text)]
@@ -75,14 +75,14 @@ def find_sightings(lines: list[TextLine], detector: Detector, kinds: tuple[KeyFo
 
 
 def _without_guess(sighting: KeySighting, found: list[KeySighting]) -> KeySighting:
-    """An exact match without the next line's first word, where the look of the picture says that the key ends before it."""
+    """Drop the next line's first word from an exact match if the layout of the picture says that the key ends before it."""
     first = sighting.parts[0]
     followed = any(_inside(first, part) for s in found for part in s.parts)
     return KeySighting(sighting.rule, (first,)) if followed else sighting
 
 
 def merge_sightings(sightings: list[KeySighting]) -> list[KeySighting]:
-    """One sighting for each key: what overlaps is one key, told by the finder that saw most of it."""
+    """Return one sighting per key: of overlapping sightings, the longest is kept."""
     kept: list[KeySighting] = []
     for sighting in sorted(sightings, key=lambda s: -len(s.text)):
         new = [p for p in sighting.parts if not any(_inside(p, q) for s in kept for q in s.parts)]
@@ -96,7 +96,7 @@ def _inside(part: LinePart, other: LinePart) -> bool:
 
 
 def _followed(part: LinePart, hit: KeyHit, lines: list[TextLine], *, wrapped: bool = False) -> KeySighting:
-    """A hit with what stands of it in the lines below."""
+    """Return a hit together with its continuation in the lines below."""
     parts = [part]
     count = len(part.text.replace(" ", ""))
     line = part.line
@@ -121,9 +121,9 @@ def _at_end(line: TextLine, end: int) -> bool:
 
 
 def _whole(parts: list[LinePart], length: int) -> bool:
-    """Whether a key fills as much room as its usual length takes, though some of its characters were not read.
+    """Whether a key is as wide as its usual length, although some of its characters were not read.
 
-    Only letters of equal width tell; there a key ends where its room ends.
+    Only known for fonts with letters of equal width.
     """
     if len(parts) != 1:
         return False
@@ -138,9 +138,9 @@ def _whole(parts: list[LinePart], length: int) -> bool:
 
 
 def _continuation(line: TextLine, under: TextLine, missing: int, lines: list[TextLine], *, wrapped: bool) -> int:
-    """How many characters of the line below belong to a key of which `missing` were not seen (0: unknown).
+    """Return how many characters of the line below belong to a key of which `missing` were not read (0: unknown).
 
-    `wrapped` says that the key already goes on from a line above, so that the next end of a line is no wonder.
+    `wrapped`: the key already continues from a line above, so another line end is expected.
     """
     token = leading_token(under.text)
     size = len(token)
@@ -148,8 +148,8 @@ def _continuation(line: TextLine, under: TextLine, missing: int, lines: list[Tex
     if not size:
         return 0
     if not missing:
-        telling = looks_random(token) or (alone and not _plain_word(token))
-        return size if telling and _at_margin(line, lines) else 0
+        likely = looks_random(token) or (alone and not _plain_word(token))
+        return size if likely and _at_margin(line, lines) else 0
     if missing <= 2:
         plain = not wrapped and token.isalpha() and token.islower() and size > 1
         return size if size <= missing and not plain and _at_margin(line, lines) else 0
@@ -167,7 +167,7 @@ def _plain_word(token: str) -> bool:
 
 
 def _at_margin(line: TextLine, lines: list[TextLine]) -> bool:
-    """Whether no line close by goes on further to the right: there a terminal or a text box wraps."""
+    """Whether no line nearby extends further to the right: that is where a terminal or a text box wraps."""
     right = line.right
     for other in lines:
         along, across = line.strip.within(other.strip.place(0, other.strip.height / 2))
@@ -178,7 +178,7 @@ def _at_margin(line: TextLine, lines: list[TextLine]) -> bool:
 
 
 def _over_the_end(line: TextLine, lines: list[TextLine], kinds: tuple[KeyForm, ...]) -> list[KeySighting]:
-    """Keys that only together with the line below are long enough, or have a prefix, to be seen as such."""
+    """Return keys that are long enough, or have a complete prefix, only together with the line below."""
     under = line_below(line, lines)
     if under is None or any(hit.start <= 1 for hit in find_keys(under.text, kinds)):
         return []
@@ -198,7 +198,7 @@ def _over_the_end(line: TextLine, lines: list[TextLine], kinds: tuple[KeyForm, .
 
 
 def _exact(lines: list[TextLine], detector: Detector) -> list[KeySighting]:
-    """What the detectors find in the lines as they were read, keys that they follow over line ends included."""
+    """Return what the detectors find in the lines as read, including keys that they follow over line ends."""
     data = bytearray()
     places: list[tuple[int, int]] = []
     for row, line in enumerate(lines):
@@ -221,14 +221,14 @@ def _exact(lines: list[TextLine], detector: Detector) -> list[KeySighting]:
 
 
 def find_doubts(lines: list[TextLine], sightings: list[KeySighting]) -> list[tuple[LinePart, str]]:
-    """What a person must look at: long random words that nothing calls keys, and lines that could hardly be read."""
+    """Return what needs a review: long random words without a key's prefix or name, and lines that were read badly."""
     covered = {(id(part.line), n) for s in sightings for part in s.parts for n in range(part.start, part.end)}
     doubts = []
     for line in lines:
         for start, end in random_words(line.text):
             if not any((id(line), n) in covered for n in range(start, end)):
-                doubts.append((LinePart(line, start, end), "looks random, but nothing says that it is a key"))
+                doubts.append((LinePart(line, start, end), "looks random, but has no prefix or name of a key"))
         solid = [g for g in line.glyphs if g.text in BODY]
         if len(solid) >= 8 and line.certainty < 0.7:
-            doubts.append((LinePart(line, 0, len(line.glyphs)), "could hardly be read"))
+            doubts.append((LinePart(line, 0, len(line.glyphs)), "could not be read well"))
     return doubts

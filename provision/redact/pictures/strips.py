@@ -1,7 +1,6 @@
-"""Where text stands in a picture: a network marks text pixels, each connected mark becomes a strip that can be read.
+"""Find text in a picture: a model marks text pixels, and each connected mark becomes a strip that can be read.
 
-A strip may lie at any angle. Everything later is said in a strip's own coordinates (along, across) and translated back
-only to paint.
+A strip may have any angle. Later steps use the strip's own coordinates (along, across) and translate back only to paint.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 _TEXT = 0.3
-"""The network's own threshold for "this pixel is text"."""
+"""The model's own threshold for a text pixel."""
 _CERTAIN = 0.45
-"""Marks whose best pixel stays below are texture, not text."""
+"""Marks whose best pixel is below this are texture, not text."""
 _GROW = 1.6
-"""The network marks the core of a line; its authors grow the mark by area x this / perimeter to get the line."""
+"""The model marks the core of a line; its authors grow the mark by area x this / perimeter to get the line."""
 _TILE = 1408
 _LARGE = 1_400_000
 _THIN = 64
 _SMALL_PX = 17
 _EDGES = 60
-"""So many edge pixels that no strip explains are worth another look: a short word has about as many."""
+"""A region with more edge pixels outside of strips is searched again: a short word has about as many."""
 _OVERLAP = 128
 _SMALLEST_PX = 3
 _STRAIGHT_DEGREES = 2.0
 _REACH = 1.6
-"""How far beyond a strip's ends its ink is followed, in its heights."""
+"""How far ink is followed beyond the ends of a strip, in heights."""
 _BORDER = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A line of text in pixels: where its top left corner is, its direction, its length and its height."""
+    """A line of text in pixels: its top left corner, direction, length and height."""
 
     x: float
     y: float
@@ -50,18 +49,18 @@ class Strip:
     height: float
 
     def place(self, along: float, across: float) -> Point:
-        """A point of the strip in the picture's coordinates."""
+        """Return a point of the strip in the picture's coordinates."""
         c, s = math.cos(self.angle), math.sin(self.angle)
         return self.x + along * c - across * s, self.y + along * s + across * c
 
     def within(self, point: Point) -> Point:
-        """A point of the picture in the strip's coordinates."""
+        """Return a point of the picture in the strip's coordinates."""
         c, s = math.cos(self.angle), math.sin(self.angle)
         dx, dy = point[0] - self.x, point[1] - self.y
         return dx * c + dy * s, dy * c - dx * s
 
     def quad(self, left: float, right: float) -> tuple[Point, Point, Point, Point]:
-        """The corners of a part of the strip, clockwise."""
+        """Return the corners of a part of the strip, clockwise."""
         return self.place(left, 0), self.place(right, 0), self.place(right, self.height), self.place(left, self.height)
 
     def scaled(self, factor: float) -> Strip:
@@ -71,7 +70,7 @@ class Strip:
         return Strip(self.x + dx, self.y + dy, self.angle, self.length, self.height)
 
     def cut(self, picture: Pixels, height: int) -> Pixels:
-        """The strip's pixels, straightened and scaled to `height` rows."""
+        """Return the strip's pixels, straightened and scaled to `height` rows."""
         import cv2  # noqa: PLC0415
         import numpy as np  # noqa: PLC0415
 
@@ -90,10 +89,10 @@ class Strip:
 
 
 def find_strips(picture: Pixels, models: OcrModels) -> list[Strip]:
-    """The strips of a picture (H, W, 3), top to bottom.
+    """Return the strips of a picture (H, W, 3), top to bottom.
 
-    A large picture is looked at in half its size first, then in full wherever edges are left that no strip explains;
-    small text is looked for at twice its size.
+    A large picture is searched at half its size first, then at full size where edges are left outside of strips. Small
+    text is searched at twice its size.
     """
     rows, columns = picture.shape[:2]
     strips: list[Strip] = []
@@ -120,7 +119,7 @@ def _in_full(picture: Pixels, models: OcrModels, known: list[Strip]) -> list[Str
     edges = _unexplained(picture, known) if known else None
     for top, left in _tiles(picture):
         window = slice(top, top + _TILE), slice(left, left + _TILE)
-        if edges is None or _worth_a_look(edges[window]):
+        if edges is None or _has_edges(edges[window]):
             found += [s.moved(left, top) for s in _in_tile(picture[window], models)]
     return found
 
@@ -132,13 +131,13 @@ def _enlarged(picture: Pixels, models: OcrModels, known: list[Strip]) -> list[St
     for top in range(0, picture.shape[0], half - _OVERLAP):
         for left in range(0, picture.shape[1], half - _OVERLAP):
             window = slice(top, top + half), slice(left, left + half)
-            if _worth_a_look(edges[window]):
+            if _has_edges(edges[window]):
                 found += [s.moved(left, top) for s in _at_scale(picture[window], models, 2.0)]
     return found
 
 
 def _unexplained(picture: Pixels, strips: list[Strip]) -> NDArray[np.bool_]:
-    """Edges in a picture outside of strips."""
+    """Return the edges in a picture outside of strips, without straight borders."""
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 
@@ -149,10 +148,10 @@ def _unexplained(picture: Pixels, strips: list[Strip]) -> NDArray[np.bool_]:
     straight = cv2.morphologyEx(edges, cv2.MORPH_OPEN, np.ones((1, 25), np.uint8))
     upright = cv2.morphologyEx(edges, cv2.MORPH_OPEN, np.ones((25, 1), np.uint8))
     left: NDArray[np.bool_] = (edges > 0) & (straight == 0) & (upright == 0)
-    return left  # borders of boxes and windows are no text
+    return left  # borders of boxes and windows are not text
 
 
-def _worth_a_look(edges: NDArray[np.bool_]) -> bool:
+def _has_edges(edges: NDArray[np.bool_]) -> bool:
     return int(edges.sum()) > _EDGES
 
 
@@ -205,7 +204,7 @@ def _strip(points: NDArray[np.int64], box: tuple[int, int, int, int]) -> Strip:
 
 
 def _reaching(strip: Strip, picture: Pixels) -> Strip:
-    """A level strip with the ink close to its ends: the network leaves out single characters beside a wide gap."""
+    """Extend a level strip by ink close to its ends: the model misses single characters beside a wide gap."""
     import numpy as np  # noqa: PLC0415
 
     if strip.angle:
@@ -230,7 +229,7 @@ def _reaching(strip: Strip, picture: Pixels) -> Strip:
 
 
 def _joined(strips: list[Strip]) -> list[Strip]:
-    """Level strips of one row that overlap (a line cut by the border of a tile) as one."""
+    """Join level strips of one row that overlap (a line cut by the border of a tile)."""
     whole: list[Strip] = []
     for strip in sorted(strips, key=lambda s: s.x):
         other = next((w for w in whole if _overlap(w, strip)), None)
@@ -252,7 +251,7 @@ def _overlap(a: Strip, b: Strip) -> bool:
 
 
 def _distinct(strips: list[Strip]) -> list[Strip]:
-    """Without strips that lie inside a longer one (from a neighbouring tile or another scale)."""
+    """Drop strips that are inside a longer one (from a neighbouring tile or another scale)."""
     kept: list[Strip] = []
     for strip in sorted(strips, key=lambda s: -s.length * s.height):
         if not any(_covers(other, strip) for other in kept):

@@ -1,6 +1,6 @@
-"""asciinema recordings, versions 1 to 3: what a viewer would see is searched, and only the characters of secrets change.
+"""Redact asciinema recordings, versions 1 to 3: search what a viewer would see, and change only the characters of secrets.
 
-Events keep their number, order and times, and a line in which nothing is covered keeps its bytes.
+Events keep their number, order and times. A line without masks keeps its bytes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _CHARACTER = re.compile(
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
 _TYPED = str.maketrans({"\x7f": "\b", "\r": "\x85", "\n": "\x85"})
-"""As a line of input looks while it is typed: Delete takes one back, Enter begins a new one."""
+"""Input as it looks while it is typed: Delete removes one character, Enter begins a new line."""
 
 
 @dataclass(slots=True)
 class _Event:
-    """One string of the recording: what it says, and where it stands in the file (its range between the quotes)."""
+    """One string of the recording, and its range in the file (between the quotes)."""
 
     kind: str
     time: float
@@ -47,9 +47,7 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
     """Redact a cast; see `RedactFile`."""
     data = source.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
-        raise CannotExamineError(
-            "this recording is too large to be examined", hint="cut it with `asciinema cut` or `agg`"
-        )
+        raise CannotExamineError("this recording is too large to be examined", hint="record it in shorter parts")
     try:
         text = data.decode()
     except UnicodeDecodeError as e:
@@ -83,7 +81,7 @@ def _size(header: dict[str, Any]) -> tuple[int, int]:
 
 
 def _lines(text: str) -> tuple[list[_Event], list[tuple[int, int]]]:
-    """Versions 2 and 3: one event a line. Also the ranges of lines that are no events with text: header, comments, markers."""
+    """Parse versions 2 and 3, one event a line. Also returns the ranges of all other lines: header, comments, markers."""
     events, other, at = [], [], 0
     for line in _LINE.findall(text):
         found = _EVENT.fullmatch(line) if at else None
@@ -97,7 +95,7 @@ def _lines(text: str) -> tuple[list[_Event], list[tuple[int, int]]]:
 
 
 def _frames(text: str) -> tuple[list[_Event], list[tuple[int, int]]]:
-    """Version 1: a JSON object with `stdout`, a list of pairs of delay and text."""
+    """Parse version 1: a JSON object with `stdout`, a list of pairs of delay and text."""
     opening = re.search(r'"stdout"\s*:\s*\[', text)
     if not opening:
         raise CannotExamineError("this recording has no output")
@@ -118,7 +116,7 @@ def _decoded(raw: str) -> str:
 
 
 def _search(events: list[_Event], columns: int, rows: int, *, relative: bool, file: str, session: Session) -> None:
-    """Lay covers over the events' texts."""
+    """Find secrets in output and input, and mask them in the events."""
     for kinds in ("oe", "i"):
         recording = RecordingScanner(session, columns, rows)
         clock, times = 0.0, []
@@ -135,7 +133,7 @@ def _search(events: list[_Event], columns: int, rows: int, *, relative: bool, fi
 
 
 def _time(times: list[tuple[int, float]], origin: int) -> str:
-    """The time of the event that an origin belongs to."""
+    """Return the time of the event that an origin belongs to."""
     index = bisect.bisect_right(times, (origin, float("inf"))) - 1
     return f"{times[max(index, 0)][1]:.3f} s"
 

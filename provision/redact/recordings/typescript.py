@@ -1,4 +1,4 @@
-"""Typescripts of `script`: no character is added or taken away, so a timing file beside it stays right."""
+"""Redact typescripts of `script`. The number of bytes does not change, so a timing file stays valid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 512 << 20
 STEP_CHARACTERS = 256
-"""So often the screen is looked at: what stands there for a shorter time cannot be read by people either."""
+"""The screen is searched after so many characters: what is shown for a shorter time cannot be read by a viewer either."""
 
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact a typescript; see `RedactFile`."""
     data = source.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
-        raise CannotExamineError("this typescript is too large to be examined")
+        raise CannotExamineError("this typescript is too large to be examined", hint="record it in shorter parts")
     text = data.decode("utf-8", "surrogateescape")
     head = text[:1000]
     columns, rows = (re.search(rf'{name}="(\d{{1,4}})"', head) for name in ("COLUMNS", "LINES"))

@@ -1,7 +1,7 @@
-"""Formats whose structure tells where secrets stand.
+"""Redact formats whose structure shows which values are secret: `.env`, YAML, JSON and HAR.
 
-Each function takes the bytes of a whole file and returns them with the values masked that the format points at; all
-other bytes stay. Bytes that are not of the format come back unchanged: the detectors look at them in any case.
+Each function takes the bytes of a whole file and returns them with those values masked; all other bytes stay. Bytes that
+do not have the format are returned unchanged: the detectors search the result in any case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BY_SUFFIX: dict[str, Callable[[bytes, str, Session], bytes]] = {
 
 
 def structured_redactor(file: str) -> Callable[[bytes, str, Session], bytes] | None:
-    """The redactor for a format that a file name promises; None for plain text."""
+    """Return the function for the format that a file name promises; None for plain text."""
     name = PurePath(file.rpartition("!")[2]).name.lower()
     if name.startswith(".env") or name.endswith(".env"):
         return redact_dotenv

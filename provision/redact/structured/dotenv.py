@@ -1,7 +1,7 @@
-"""`.env` files: every value goes, but those of variables that are known to hold no secret; comments and order stay.
+"""Mask the values of `.env` files, except those of variables that hold no secret. Comments and order stay.
 
-Hermes reads these files with two parsers that disagree on quotes and line ends, so both readings of a value are masked:
-the quoted text over several lines, and what stands behind the first `=` of a line.
+Hermes reads these files with two parsers that disagree on quotes and line ends (docs/hermes.md). Therefore both readings
+of a value are masked: quoted text over several lines, and the text after the first `=` of a line.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _COMMENTED = re.compile(r"[ \t\ufeff]*#")
 
 
 def redact_dotenv(data: bytes, file: str, session: Session) -> bytes:
-    """Mask the values of all variables that are not allowed to show."""
-    opened = decode_text(data)
-    if opened is None:
+    """Mask the values of all variables, except plain ones and those in `session.options.allow`."""
+    decoded = decode_text(data)
+    if decoded is None:
         return data
-    text, encoding = opened
+    text, encoding = decoded
     edits = []
     for found in _BINDING.finditer(text):
         name = found["name"]
@@ -40,7 +40,7 @@ def redact_dotenv(data: bytes, file: str, session: Session) -> bytes:
         if plain_value(value) or plain_variable(name, session.options.allow):
             continue
         if _COMMENTED.match(found.group()) and (" " in value.strip() or group != "bare"):
-            continue  # a sentence with an equals sign in a comment; the detectors look at it
+            continue  # a sentence with an equals sign in a comment: left to the detectors
         masked = session.masked_value(file, f"line {line_of(text, found.start(group))}, {name}", RULE, value)
         edits.append(Edit(found.start(group), found.end(group), masked))
     return apply_edits(text, edits).encode(encoding) if edits else data

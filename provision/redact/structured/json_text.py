@@ -1,7 +1,7 @@
-"""JSON with the place of every value, so that single values can be replaced and all else stays: order, blanks, numbers.
+"""Redact JSON and HAR. Each value has its range in the text, so single values change and all other bytes stay.
 
-A HAR file is JSON in which secrets are told by a neighbour (`{"name": "Authorization", "value": …}`), and bodies are
-texts of their own.
+In a HAR file a neighbour names a secret (`{"name": "Authorization", "value": …}`), and bodies are documents themselves,
+also in base64.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ATOM = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null|NaN|-?Infinity")
 
 
 class JsonValue(NamedTuple):
-    """A string or other atom: the keys and indices that lead to it, its range in the text, and the string (None for atoms)."""
+    """A string or other atom: its path of keys and indices, its range in the text, and the string (None for other atoms)."""
 
     path: tuple[str, ...]
     start: int
@@ -38,11 +38,11 @@ class JsonValue(NamedTuple):
 
 
 class NotJsonError(ValueError):
-    """The text is not JSON, or deeper than any real file."""
+    """The text is not JSON, or nested too deep."""
 
 
 def json_values(text: str) -> Iterator[JsonValue]:
-    """Every string and atom of a JSON document, in order. Raises NotJsonError."""
+    """Yield every string and atom of a JSON document, in order. Raises NotJsonError."""
     at = _document(text, 1 if text.startswith("\ufeff") else 0)
     while True:
         try:
@@ -116,11 +116,11 @@ def _key(text: str, at: int, path: list[str]) -> int:
 
 
 def redact_json(data: bytes, file: str, session: Session) -> bytes:
-    """Mask the values of secret names and chosen paths, and what the detectors find in strings once escapes are undone."""
-    opened = decode_text(data)
-    if opened is None:
+    """Mask the values of secret names and chosen paths, and what the detectors find in strings after decoding escapes."""
+    decoded = decode_text(data)
+    if decoded is None:
         return data
-    text, encoding = opened
+    text, encoding = decoded
     edits: list[Edit] = []
     try:
         found = list(json_values(text))
@@ -137,7 +137,7 @@ def redact_json(data: bytes, file: str, session: Session) -> bytes:
 
 
 def _named(found: list[JsonValue]) -> dict[tuple[str, ...], str]:
-    """For each object with a `name`, that name: HAR says `{"name": "Cookie", "value": …}`; cookies are all secret."""
+    """Return the `name` of each object that has one, as in HAR. All cookies are secret, so their name is "cookie"."""
     return {
         value.path[:-1]: "cookie" if "cookies" in value.path else value.text
         for value in found
@@ -146,7 +146,7 @@ def _named(found: list[JsonValue]) -> dict[tuple[str, ...], str]:
 
 
 def _redacted(value: JsonValue, name: str, written: str, file: str, session: Session) -> str | None:
-    """The new string for a value, or None when it stays as it is."""
+    """Return the new string of a value, or None if it stays."""
     raw = value.text if value.text is not None else written
     where = ".".join(value.path)
     own = next((step for step in reversed(value.path) if not step.isdigit()), "")
@@ -161,7 +161,7 @@ def _redacted(value: JsonValue, name: str, written: str, file: str, session: Ses
         masked_body = redact_bytes(inner, session, file, where)
         return base64.b64encode(masked_body).decode() if masked_body != inner else None
     if "\\" not in written:
-        return None  # the detectors see it as it stands, with the name before it
+        return None  # the detectors see it in the text, with its name before it
     masked = redact_bytes(raw.encode("utf-8", "surrogatepass"), session, file, where).decode("utf-8", "surrogatepass")
     return masked if masked != raw else None
 
@@ -171,7 +171,7 @@ def _header(name: str) -> bool:
 
 
 def _body(raw: str) -> bytes | None:
-    """The bytes of a body that HAR keeps as base64; None for a plain one."""
+    """Return the bytes of a body that HAR stores as base64; None for a plain one."""
     if len(raw) < 24 or len(raw) % 4:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Names whose values are secrets whatever they look like, and names whose values are not."""
+"""Names whose values are always secrets, and names whose values are not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMES_A_SECRET = frozenset(
      "source", "command", "cmd", "enabled", "required", "mode", "window", "total", "used", "ref", "mgr", "manager",
      "endpoint", "scheme", "format", "algorithm", "version", "created", "at", "age", "days", "seconds", "timeout"}
 )  # fmt: skip
-"""`key_env`, `token_url`, `max_tokens`, `secret_name`: what is said about a secret, not the secret."""
+"""`key_env`, `token_url`, `max_tokens`, `secret_name`: properties of a secret, not the secret itself."""
 _PLAIN_VALUE = re.compile(
     r"""(?ix) true|false|yes|no|on|off|null|none|~|\d{1,5}(?:\.\d{1,4})? | \$\{[A-Z_][A-Z0-9_]*\} | \$[A-Z_][A-Z0-9_]* | op://\S+"""
 )
@@ -39,11 +39,11 @@ PLAIN_VARIABLES = (
     "HERMES_YOLO_MODE", "HERMES_REDACT_SECRETS", "HERMES_MANAGED_DIR",
     "HERMES_IGNORE_USER_CONFIG", "HERMES_MAX_ITERATIONS", "NO_PROXY", "no_proxy",
 )  # fmt: skip
-"""Variables of a `.env` whose values stay. The detectors still look at them: a password in a URL goes."""
+"""Variables of a `.env` whose values stay. The detectors still search them: a password in a URL is masked."""
 
 
 def names_secret(name: str) -> bool:
-    """Whether what is set under this name (`api_key`, `clientSecret`, `X-Api-Key`) is a secret by its name alone."""
+    """Whether a value with this name (`api_key`, `clientSecret`, `X-Api-Key`) is a secret by its name alone."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or words[-1] in _NAMES_A_SECRET:
         return False
@@ -53,18 +53,18 @@ def names_secret(name: str) -> bool:
 
 
 def plain_variable(name: str, allowed: Iterable[str]) -> bool:
-    """Whether the value of this variable of a `.env` may stay. `allowed` are the user's own names or globs."""
+    """Whether the value of this `.env` variable may stay. `allowed`: more names or globs."""
     return any(fnmatchcase(name, pattern) for pattern in (*PLAIN_VARIABLES, *allowed))
 
 
 def plain_value(value: str) -> bool:
-    """Whether a value is too plain to be a secret: empty, a switch, a small number, a reference, a placeholder."""
+    """Whether a value cannot be a secret: empty, a switch, a small number, a reference, a placeholder."""
     value = value.strip()
     return not value or bool(_PLAIN_VALUE.fullmatch(value)) or is_placeholder(value)
 
 
 def path_chosen(path: tuple[str, ...], patterns: Iterable[str]) -> bool:
-    """Whether a key path (`providers`, `aisa`, `note`) is one of those the user named; `*` stands for one step."""
+    """Whether a key path (`providers`, `aisa`, `note`) matches one of the patterns; `*` matches one step."""
     return any(
         len(steps := pattern.split(".")) == len(path) and all(map(fnmatchcase, path, steps)) for pattern in patterns
     )

@@ -1,4 +1,4 @@
-"""YAML by key path and by value, read as events: comments, order, quotes and anchors stay, and no alias is expanded."""
+"""Redact YAML by key path and by value, read as events. Comments, order, quotes and anchors stay; no alias is expanded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlScalar(NamedTuple):
-    """A value: the keys and indices that lead to it, its range in the text, and how it is quoted (`'`, `"`, `|`, `>`, None)."""
+    """A value: its path of keys and indices, its range in the text, and its style (`'`, `"`, `|`, `>`, or None if plain)."""
 
     path: tuple[str, ...]
     start: int
@@ -39,8 +39,8 @@ class YamlScalar(NamedTuple):
 
 
 def yaml_scalars(text: str) -> Iterator[YamlScalar]:
-    """Every scalar value of every document. Raises yaml.YAMLError."""
-    levels: list[list[str | int | None]] = []  # per level: an index, or the key whose value is awaited, or None
+    """Yield every scalar value of every document. Raises yaml.YAMLError."""
+    levels: list[list[str | int | None]] = []  # per level: an index, or the key whose value comes next, or None
     for event in yaml.parse(text, Loader=_LOADER):
         match event:
             case MappingStartEvent() | SequenceStartEvent():
@@ -71,7 +71,7 @@ def _index(mark: Any) -> int:
 
 
 def _stepped(levels: list[list[str | int | None]], key: str = "?") -> None:
-    """A value begins: count it in a list; a collection or alias where a key is expected becomes a key without a name."""
+    """A value begins: count it in a list. A collection or alias in place of a key becomes a key without a name."""
     if not levels:
         return
     step = levels[-1][0]
@@ -82,18 +82,18 @@ def _stepped(levels: list[list[str | int | None]], key: str = "?") -> None:
 
 
 def _valued(levels: list[list[str | int | None]]) -> None:
-    """A value has ended: in a mapping the next thing is a key; after a nameless key, its value."""
+    """A value has ended: in a mapping a key comes next; after a key without a name, its value."""
     if not levels or isinstance(levels[-1][0], int):
         return
     levels[-1] = [str(levels[-1][1])] if len(levels[-1]) > 1 else [None]
 
 
 def redact_yaml(data: bytes, file: str, session: Session) -> bytes:
-    """Mask the values of secret names and chosen paths, and what the detectors find once quotes and folds are undone."""
-    opened = decode_text(data)
-    if opened is None:
+    """Mask the values of secret names and chosen paths, and what the detectors find after decoding quotes and folds."""
+    decoded = decode_text(data)
+    if decoded is None:
         return data
-    text, encoding = opened
+    text, encoding = decoded
     try:
         found = list(yaml_scalars(text))
     except (yaml.YAMLError, RecursionError):
@@ -115,12 +115,12 @@ def _redacted(scalar: YamlScalar, text: str, file: str, session: Session) -> Edi
         value = scalar.text.encode("utf-8", "surrogatepass")
         masked = redact_bytes(value, session, file, where).decode("utf-8", "surrogatepass")
     else:
-        return None  # the detectors see it as it stands, with the name before it
+        return None  # the detectors see it in the text, with its name before it
     if masked == scalar.text:
         return None
     end = scalar.end
     tail = ""
-    if scalar.style in ("|", ">"):  # its range takes the line ends after it with it
+    if scalar.style in ("|", ">"):  # its range includes the line ends after it
         body = text[scalar.start : end]
         tail = body[len(body.rstrip()) :]
         end = scalar.end - len(tail)

@@ -1,1 +1,1 @@
-"""What a terminal shows, and which character of the output put it there: for recordings and for commands that run."""
+"""Find secrets in terminal output, as written and as shown on the screen: for recordings and for running commands."""

@@ -1,4 +1,4 @@
-"""The cells of a terminal's screen; every cell remembers which character of the output was drawn there."""
+"""The cells of a terminal's screen. Each cell keeps the origin of its character: its position in the output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 NOWHERE = -1
 """Origin of a blank cell."""
 MOST = 4096
-"""Rows, columns and counts beyond this are nobody's terminal."""
+"""Largest number of rows, columns and repeat counts; no real terminal has more."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class _Buffer:
 
 @dataclass(frozen=True, slots=True)
 class ScreenText:
-    """Lines of the screen, each as long as it was written, wrapped ones joined, with the origin of every character."""
+    """Lines of the screen, wrapped ones joined, with the origin of every character."""
 
     text: str
     origins: list[int]
@@ -49,7 +49,7 @@ class _Collected:
 
 
 class Canvas:
-    """Rows of cells, a cursor, and what drawing, erasing and scrolling do to them."""
+    """Rows of cells and a cursor: drawing, erasing and scrolling."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns = max(1, min(columns, MOST))
@@ -66,7 +66,7 @@ class Canvas:
         return _Row([" "] * self.columns, [NOWHERE] * self.columns)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Another size; lines are cut or padded, and those that no longer fit above are counted as seen off."""
+        """Change the size. Lines are cut or padded; lines that no longer fit are kept for the next `changed_lines`."""
         self.columns, self.rows = max(1, min(columns, MOST)), max(1, min(rows, MOST))
         for buffer in (self._main, self._other):
             while len(buffer.rows) > self.rows:
@@ -81,14 +81,14 @@ class Canvas:
             buffer.x, buffer.y = min(buffer.x, self.columns - 1), max(0, min(buffer.y, self.rows - 1))
         self._top, self._bottom = 0, self.rows - 1
 
-    def look(self) -> ScreenText:
-        """All lines on which something was drawn since the last look, with the lines they hang together with."""
+    def changed_lines(self) -> ScreenText:
+        """Return all lines that changed since the last call, with the lines that they continue."""
         seen, self._gone = self._gone, _Collected()
         rows = self._now.rows
         at = 0
         while at < len(rows):
             end = at
-            while end + 1 < len(rows) and self._hangs_together(end):
+            while end + 1 < len(rows) and self._continues(end):
                 end += 1
             if any(row.dirty for row in rows[at : end + 1]):
                 for index in range(at, end + 1):
@@ -98,10 +98,10 @@ class Canvas:
         return ScreenText("".join(seen.parts), seen.origins)
 
     def before_cursor(self) -> ScreenText:
-        """The line that is being written, up to the cursor."""
+        """Return the line that is being written, up to the cursor."""
         now = self._now
         first = now.y
-        while first > 0 and self._hangs_together(first - 1):
+        while first > 0 and self._continues(first - 1):
             first -= 1
         seen = _Collected()
         for row in now.rows[first : now.y]:
@@ -111,13 +111,13 @@ class Canvas:
         seen.origins += row.origins[: now.x]
         return ScreenText("".join(seen.parts), seen.origins)
 
-    def _hangs_together(self, index: int) -> bool:
-        """Whether a row goes on in the next: wrapped by the terminal, or filled to the edge by a program that wraps itself."""
+    def _continues(self, index: int) -> bool:
+        """Whether a row continues in the next: wrapped by the terminal, or filled to the edge by a program that wraps itself."""
         row, following = self._now.rows[index], self._now.rows[index + 1]
         return row.wrapped or (row.characters[-1] != " " and following.characters[0] != " ")
 
     def _leave(self, row: _Row) -> None:
-        """A row goes out of sight: keep it for the next look if something on it has not been looked at."""
+        """A row leaves the screen: keep it for the next `changed_lines` if it has changed."""
         if row.dirty or row.wrapped:
             self._gone.row(row, joined=row.wrapped)
 
@@ -129,7 +129,7 @@ class Canvas:
             count = min(len(run) - at, self.columns - now.x)
             self._put(run[at : at + count], origin + at)
             at += count
-            if at < len(run) and not self._autowrap:  # all the rest lands on the last column
+            if at < len(run) and not self._autowrap:  # the terminal draws the rest on the last column
                 at = len(run) - 1
                 now.x = self.columns - 1
         self._last = (run[-1], origin + len(run) - 1)
@@ -150,7 +150,7 @@ class Canvas:
             self._wrap()
         self._run(character, origin)
         if width == 2:
-            self._run("\0", NOWHERE)  # the right half of it
+            self._run("\0", NOWHERE)  # its right half
 
     def _wrap(self) -> None:
         now = self._now
@@ -180,7 +180,7 @@ class Canvas:
             now.y -= 1
 
     def erase_display(self, how: int) -> None:
-        """0: from the cursor on, 1: up to it, 2 and 3: everything."""
+        """Erase from the cursor on (0), up to the cursor (1), or everything (2 and 3)."""
         x, y = min(self._now.x, self.columns - 1), self._now.y
         if how == 0:
             self._erase(x, y, self.rows - 1, self.columns)
@@ -190,12 +190,12 @@ class Canvas:
             self._erase(0, 0, self.rows - 1, self.columns)
 
     def erase_line(self, how: int) -> None:
-        """0: from the cursor on, 1: up to it, 2: all of the row."""
+        """Erase from the cursor on (0), up to the cursor (1), or the whole row (2)."""
         x, y = min(self._now.x, self.columns - 1), self._now.y
         self._erase(0 if how else x, y, y, x + 1 if how == 1 else self.columns)
 
     def _erase(self, x: int, y: int, last: int, end: int) -> None:
-        """Blank from (x, y) to before `end` in the row `last`. What was drawn and not yet looked at is kept for the look."""
+        """Erase from (x, y) to before `end` in row `last`. Changed text is kept for the next `changed_lines`."""
         for index in range(y, last + 1):
             row = self._now.rows[index]
             left, right = x if index == y else 0, end if index == last else self.columns
@@ -206,7 +206,7 @@ class Canvas:
             if right == self.columns:
                 row.wrapped = False
 
-    def shift(self, count: int) -> None:
+    def insert_cells(self, count: int) -> None:
         """Insert (positive) or delete cells at the cursor."""
         now = self._now
         row, x = now.rows[now.y], min(now.x, self.columns - 1)
@@ -222,19 +222,19 @@ class Canvas:
             row.origins += [NOWHERE] * fresh
         row.dirty = True
 
-    def blank_cells(self, count: int) -> None:
-        """Erase some cells from the cursor on."""
+    def erase_cells(self, count: int) -> None:
+        """Erase `count` cells from the cursor on."""
         x, y = min(self._now.x, self.columns - 1), self._now.y
         self._erase(x, y, y, min(self.columns, x + max(1, count)))
 
-    def lines(self, count: int) -> None:
+    def insert_lines(self, count: int) -> None:
         """Insert (positive) or delete rows at the cursor."""
         now = self._now
         if self._top <= now.y <= self._bottom:
             self._scroll(now.y, count)
 
     def scroll(self, count: int) -> None:
-        """Move everything within the margins down (positive) or up."""
+        """Move the rows within the margins down (positive) or up."""
         self._scroll(self._top, count)
 
     def _scroll(self, top: int, count: int) -> None:
@@ -246,5 +246,5 @@ class Canvas:
             rows.insert(top if count > 0 else self._bottom, self._blank())
 
     def repeat(self, count: int) -> None:
-        """The last character again."""
+        """Draw the last character again."""
         self._run(self._last[0] * min(count, self.columns), NOWHERE)

@@ -1,8 +1,8 @@
-"""Running a command on a terminal of its own and showing what it prints with secrets covered.
+"""Run a command on its own pseudo-terminal and show its output with secrets covered.
 
-The command sees a real terminal of the same size; keys, signals, job control and resizing reach it; its exit code is
-ours. What it prints is shown at once, but for the last word of an unfinished line, which waits a few milliseconds in
-case it goes on. Covers have the length of what they cover, so programs that draw on the whole screen stay in shape.
+The command gets a terminal of the same size. Keys, signals, job control and resizing reach it, and its exit code is
+returned. Output is shown immediately, except the last word of an unfinished line, which is held back a few milliseconds
+because it may continue. Covers have the length of the covered text, so full-screen programs stay in shape.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from provision.redact.session import Session
 
 QUIET_S = 0.012
-"""How long the last word of an unfinished line waits for its rest."""
+"""How long the last word of an unfinished line is held back."""
 HOLD_CHARACTERS = 4096
 READ_BYTES = 1 << 16
 END_OF_INPUT = b"\x04"
@@ -39,7 +39,7 @@ class NoSuchCommandError(ProvisionError):
 
 
 class _Covering:
-    """Output of the command on its way to the screen."""
+    """Covers secrets in the output of the command."""
 
     def __init__(self, watch: OutputScanner, session: Session, name: str) -> None:
         self._watch, self._session, self._name = watch, session, name
@@ -48,16 +48,16 @@ class _Covering:
         self._held = ""
 
     def resize(self, columns: int, rows: int) -> None:
-        """The terminal has another size."""
+        """Change the size of the terminal."""
         self._watch.screen.resize(columns, rows)
 
     @property
     def waiting(self) -> bool:
-        """Whether something is held back."""
+        """Whether output is held back."""
         return bool(self._held)
 
     def feed(self, data: bytes) -> bytes:
-        """What can be shown of everything that came so far."""
+        """Take output and return what can be shown of it now."""
         text = self._held + self._decoder.decode(data)
         cut = len(text)
         while cut > len(text) - HOLD_CHARACTERS and cut and text[cut - 1] > " ":
@@ -66,12 +66,12 @@ class _Covering:
         return self._shown(text[: len(text) - len(self._held)])
 
     def flush(self) -> bytes:
-        """What was held back, because nothing followed it for a while."""
+        """Return what was held back, because nothing followed in time."""
         held, self._held = self._held, ""
         return self._shown(held)
 
     def end(self) -> bytes:
-        """The last bytes."""
+        """Return the rest, after the last output."""
         text = self._held + self._decoder.decode(b"", final=True)
         self._held = ""
         return self._shown(text)
@@ -81,25 +81,25 @@ class _Covering:
             return b""
         base = self._watch.origin
         covers: dict[int, str] = {}
-        for found in (*self._watch.take(text), *self._watch.written()):
-            whole = found.origins[0] >= base  # else its beginning has been shown, covered by stars
+        for found in (*self._watch.take(text), *self._watch.matches_in_text()):
+            whole = found.origins[0] >= base  # else its beginning is already shown, covered by stars
             covers |= {o: c if whole else "*" for o, c in found.covers(self._session).items() if o not in covers}
-            if found.first not in self._noted:
-                self._noted.add(found.first)
+            if found.first_origin not in self._noted:
+                self._noted.add(found.first_origin)
                 self._session.note(self._name, "output", found.match)
-        covers = {**dict.fromkeys(self._watch.begun(), "*"), **covers}
+        covers = {**dict.fromkeys(self._watch.unfinished(), "*"), **covers}
         return lay_covers(text, base, covers).encode("utf-8", "surrogateescape")
 
 
 def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, str]) -> int:
-    """Run a command on a pseudo-terminal; returns its exit code, or 128 and the signal that ended it.
+    """Run a command on a pseudo-terminal; return its exit code, or 128 plus the signal that ended it.
 
     Standard input and output are this process's own. Raises NoSuchCommandError.
     """
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         hint = "provision redact --exec -- COMMAND [ARGUMENTS]"
-        raise NoSuchCommandError(f"there is no command {command[0]}", hint=hint)
+        raise NoSuchCommandError(f"command not found: {command[0]}", hint=hint)
     columns, rows = outer_terminal.terminal_size(environ)
     master, inner = os.openpty()
     _prepare(inner, columns, rows)
@@ -116,7 +116,7 @@ def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, s
 
 
 def _prepare(inner: int, columns: int, rows: int) -> None:
-    """The size and modes of the command's terminal: no echo without a keyboard outside, plain line ends without a screen."""
+    """Set size and modes of the command's terminal: no echo if stdin is not a terminal, plain line ends if stdout is not."""
     outer_terminal.set_size(inner, columns, rows)
     modes = termios.tcgetattr(inner)
     if not os.isatty(1):
@@ -127,7 +127,7 @@ def _prepare(inner: int, columns: int, rows: int) -> None:
 
 
 def _become(program: str, command: Sequence[str], environ: Mapping[str, str], inner: int) -> None:
-    """In the child: the command, with the terminal as its own."""
+    """In the child: execute the command with the terminal as its controlling terminal."""
     try:
         os.login_tty(inner)
         os.execve(program, list(command), dict(environ))  # noqa: S606  running a command is what this is for
@@ -138,7 +138,7 @@ def _become(program: str, command: Sequence[str], environ: Mapping[str, str], in
 
 
 class _Copying:
-    """Keys one way, covered output the other, until the command has ended and its last output was shown."""
+    """Copies keys to the command and covered output to the screen, until the command has ended and all output is shown."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class _Copying:
         os.set_blocking(master, False)
 
     def until_the_end(self, wakeup: int) -> int:
-        """Copy; returns the wait status of the command."""
+        """Copy, and return the wait status of the command."""
         going = True
         try:
             while going and self._status is None:
@@ -188,13 +188,13 @@ class _Copying:
         return self._pass_on() if self._master in ready else True
 
     def _pass_on(self) -> bool:
-        """Show what there is; False when there will be nothing more, or nothing now."""
+        """Show available output. False if there is none now, or if there will be none."""
         try:
             data = os.read(self._master, READ_BYTES)
         except BlockingIOError:
             return self._status is None
         except OSError as e:
-            if e.errno != errno.EIO:  # how Linux says that nobody has the other end any more
+            if e.errno != errno.EIO:  # Linux: the other end is closed
                 raise
             return False
         _write(self._covering.feed(data))

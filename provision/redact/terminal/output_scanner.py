@@ -1,7 +1,7 @@
-"""Finding secrets in a terminal's output, both as it is written and as it looks, and saying which characters to cover.
+"""Find secrets in a terminal's output, as it is written and as the screen shows it, and cover their characters.
 
-Covering keeps the number of characters, so that what a full-screen program draws stays where it is, and the byte counts
-and times of a recording stay true.
+Covers keep the number of characters, so that full-screen programs stay in shape, and byte counts and times of a
+recording stay valid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.redact.session import Session
 
 TAIL_CHARACTERS = 8192
-"""How much of the output that has gone by is looked at again together with what follows."""
+"""How much of the earlier output is searched again together with new output."""
 BATCH_CHARACTERS = 1 << 16
 _KEY = r"[A-Za-z0-9_.~+/=-]"
 _BEGUN = re.compile(
@@ -42,25 +42,25 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<body>(?:(?!-----END)[\
 
 @dataclass(frozen=True, slots=True)
 class OutputMatch:
-    """A match, and the origins of its characters in order; `NOWHERE` for what is on the screen without one."""
+    """A match and the origins of its characters in order; `NOWHERE` for characters without an origin."""
 
     match: Match
     origins: list[int]
 
     @property
-    def first(self) -> int:
-        """The origin that stands for the whole: a key that grows while it is typed keeps it."""
+    def first_origin(self) -> int:
+        """The first origin. It identifies the key: a key that grows while it is typed keeps it."""
         return next((origin for origin in self.origins if origin != NOWHERE), NOWHERE)
 
     def covers(self, session: Session) -> dict[int, str]:
-        """A mask of exactly its length, character by character."""
+        """Return a mask of equal length, character by character."""
         value = self.match.secret.reveal()
         mask = session.masker.fit(self.match.rule, value, len(self.origins))
         return {origin: mask[i] for i, origin in enumerate(self.origins) if origin != NOWHERE}
 
 
 class OutputScanner:
-    """Remembers the last output and the screen."""
+    """Searches output while it arrives: the screen, and the last output as text."""
 
     def __init__(self, session: Session, columns: int, rows: int) -> None:
         self._detector = session.detector
@@ -70,29 +70,29 @@ class OutputScanner:
         self._new = 0
 
     def take(self, text: str) -> Iterator[OutputMatch]:
-        """More output. Every secret that can be seen on the screen now; the same one may come again, and longer."""
+        """Take output and yield every secret on changed lines of the screen. A secret may come again, also longer."""
         self.screen.feed(text, self.origin)
         self.origin += len(text)
         self._tail += text
         self._new += len(text)
-        seen = self.screen.look()
+        seen = self.screen.changed_lines()
         if seen.text.strip():
             yield from self._search(seen.text, seen.origins)
 
     @property
     def unread(self) -> int:
-        """How many characters `written` has not looked at."""
+        """The number of characters that `matches_in_text` has not searched yet."""
         return self._new
 
-    def written(self) -> Iterator[OutputMatch]:
-        """Every secret in the output itself, as it was written, since the last time; some of what went before is included."""
+    def matches_in_text(self) -> Iterator[OutputMatch]:
+        """Yield every secret in the output as text since the last call, with some earlier output as context."""
         window = self._tail[-(TAIL_CHARACTERS + self._new) :]
         base = self.origin - len(window)
         yield from self._search(window, range(base, base + len(window)))
         self._tail, self._new = window[-TAIL_CHARACTERS:], 0
 
-    def begun(self) -> set[int]:
-        """Origins of what may be the beginning of a secret: before the cursor, or a private key that has not ended."""
+    def unfinished(self) -> set[int]:
+        """Return the origins of a possible beginning of a secret: before the cursor, or in a private key that has not ended."""
         seen = self.screen.before_cursor()
         found: set[int] = set()
         match = _BEGUN.search(seen.text, max(0, len(seen.text) - 1024))
@@ -107,14 +107,14 @@ class OutputScanner:
         return found - {NOWHERE}
 
     def _search(self, text: str, origins: Sequence[int]) -> Iterator[OutputMatch]:
-        data = text.encode("ascii", "replace")  # one byte a character: offsets are the same
+        data = text.encode("ascii", "replace")  # one byte per character: offsets are the same
         for match in self._detector.scan(data):
             if not masked_already(match.secret.reveal()):
                 yield OutputMatch(match, [origins[i] for start, end in match.spans for i in range(start, end)])
 
 
 class RecordingScanner:
-    """A watch over something that has ended: a key is covered from its first character, though it shows only with the last."""
+    """Searches a complete recording. A key is covered from its first character, even if it is found only with its last."""
 
     def __init__(self, session: Session, columns: int, rows: int) -> None:
         self.watch = OutputScanner(session, columns, rows)
@@ -122,31 +122,31 @@ class RecordingScanner:
         self._found: dict[int, OutputMatch] = {}
 
     def take(self, text: str) -> None:
-        """More of what was recorded."""
+        """Take more of the recording."""
         self._keep(self.watch.take(text))
         if self.watch.unread >= BATCH_CHARACTERS:
-            self._keep(self.watch.written())
+            self._keep(self.watch.matches_in_text())
 
     def _keep(self, new: Iterable[OutputMatch]) -> None:
         for found in new:
-            known = self._found.get(found.first)
-            if found.first != NOWHERE and (known is None or len(found.origins) >= len(known.origins)):
-                self._found[found.first] = found
+            known = self._found.get(found.first_origin)
+            if found.first_origin != NOWHERE and (known is None or len(found.origins) >= len(known.origins)):
+                self._found[found.first_origin] = found
 
     def covers(self, file: str, where: Callable[[int], str]) -> dict[int, str]:
-        """A replacement for each origin that must not be seen; notes each secret at the place of its first character."""
-        self._keep(self.watch.written())
+        """Return the replacement of each origin to cover. Notes each secret at the place of its first character."""
+        self._keep(self.watch.matches_in_text())
         covers: dict[int, str] = {}
         for found in sorted(self._found.values(), key=lambda found: -len(found.origins)):
             new = {origin: cover for origin, cover in found.covers(self._session).items() if origin not in covers}
             if new:
-                self._session.note(file, where(found.first), found.match)
+                self._session.note(file, where(found.first_origin), found.match)
             covers |= new
         return covers
 
 
 def lay_covers(text: str, base: int, covers: Mapping[int, str]) -> str:
-    """The text with covers laid over it; a character of several bytes is covered by as many stars."""
+    """Return the text with covers applied. A character of several bytes is replaced by as many stars."""
     if not covers:
         return text
     characters = list(text)

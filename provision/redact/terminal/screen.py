@@ -1,8 +1,8 @@
-"""A terminal's screen that remembers, for every cell, which character of the output was drawn there.
+"""A terminal emulator that knows, for every cell, which character of the output was drawn there.
 
-A key that is typed letter by letter, corrected with backspaces, or painted by a full-screen program stands nowhere in
-one piece in the output, but it does on the screen; through the cells' origins it is found again in the output. This
-knows what common programs send (ECMA-48 and xterm's usual additions); what it does not know it ignores.
+A key that is typed letter by letter, corrected with backspaces, or painted by a full-screen program is nowhere in one
+piece in the output, but it is on the screen. The cells' origins lead from there back to the output. The emulator knows
+what common programs send (ECMA-48 and xterm's usual additions) and ignores the rest.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _TAB = 8
 
 
 class Screen(Canvas):
-    """Feed it output; ask what can be seen."""
+    """A screen that is fed with output."""
 
     def __init__(self, columns: int, rows: int) -> None:
         super().__init__(columns, rows)
         self._rest, self._rest_base = "", 0
 
     def feed(self, text: str, base: int) -> None:
-        """Output whose first character has the origin `base`; an escape sequence may be cut anywhere."""
+        """Draw output whose first character has the origin `base`. An escape sequence may be cut anywhere."""
         if self._rest:
             text, base, self._rest = self._rest + text, self._rest_base, ""
         unfinished = _UNFINISHED.search(text, max(0, len(text) - MOST))
@@ -113,27 +113,27 @@ class Screen(Canvas):
                 self._autowrap = on
 
     def move(self, x: int, y: int) -> None:
-        """Put the cursor somewhere, as far as there is a somewhere."""
+        """Move the cursor, within the screen."""
         self._now.x, self._now.y = max(0, min(x, self.columns - 1)), max(0, min(y, self.rows - 1))
 
-    def by(self, right: int, down: int) -> None:
-        """Move the cursor from where it is."""
+    def move_by(self, right: int, down: int) -> None:
+        """Move the cursor relative to its position."""
         self.move(min(self._now.x, self.columns - 1) + right, self._now.y + down)
 
     def next_line(self, down: int) -> None:
-        """To the beginning of another row."""
+        """Move the cursor to the beginning of another row."""
         self.move(0, self._now.y + down)
 
-    def column(self, x: int) -> None:
-        """Move within the row."""
+    def move_to_column(self, x: int) -> None:
+        """Move the cursor within its row."""
         self.move(x, self._now.y)
 
-    def line(self, y: int) -> None:
-        """Move to another row."""
+    def move_to_line(self, y: int) -> None:
+        """Move the cursor to another row."""
         self.move(min(self._now.x, self.columns - 1), y)
 
-    def margins(self, numbers: list[int]) -> None:
-        """Which rows scroll."""
+    def set_margins(self, numbers: list[int]) -> None:
+        """Set the rows that scroll."""
         top = max(1, numbers[0]) - 1
         bottom = (numbers[1] if len(numbers) > 1 and numbers[1] else self.rows) - 1
         if top < bottom < self.rows:
@@ -146,27 +146,27 @@ def _first(numbers: list[int]) -> int:
 
 
 _SEQUENCES: dict[str, Callable[[Screen, list[int]], None]] = {
-    "A": lambda screen, n: screen.by(0, -_first(n)),
-    "B": lambda screen, n: screen.by(0, _first(n)),
-    "C": lambda screen, n: screen.by(_first(n), 0),
-    "D": lambda screen, n: screen.by(-_first(n), 0),
+    "A": lambda screen, n: screen.move_by(0, -_first(n)),
+    "B": lambda screen, n: screen.move_by(0, _first(n)),
+    "C": lambda screen, n: screen.move_by(_first(n), 0),
+    "D": lambda screen, n: screen.move_by(-_first(n), 0),
     "E": lambda screen, n: screen.next_line(_first(n)),
     "F": lambda screen, n: screen.next_line(-_first(n)),
-    "G": lambda screen, n: screen.column(_first(n) - 1),
-    "`": lambda screen, n: screen.column(_first(n) - 1),
+    "G": lambda screen, n: screen.move_to_column(_first(n) - 1),
+    "`": lambda screen, n: screen.move_to_column(_first(n) - 1),
     "H": lambda screen, n: screen.move(max(1, n[1]) - 1 if len(n) > 1 else 0, _first(n) - 1),
     "f": lambda screen, n: screen.move(max(1, n[1]) - 1 if len(n) > 1 else 0, _first(n) - 1),
-    "d": lambda screen, n: screen.line(_first(n) - 1),
+    "d": lambda screen, n: screen.move_to_line(_first(n) - 1),
     "J": lambda screen, n: screen.erase_display(n[0]),
     "K": lambda screen, n: screen.erase_line(n[0]),
-    "X": lambda screen, n: screen.blank_cells(n[0]),
-    "@": lambda screen, n: screen.shift(_first(n)),
-    "P": lambda screen, n: screen.shift(-_first(n)),
-    "L": lambda screen, n: screen.lines(_first(n)),
-    "M": lambda screen, n: screen.lines(-_first(n)),
+    "X": lambda screen, n: screen.erase_cells(n[0]),
+    "@": lambda screen, n: screen.insert_cells(_first(n)),
+    "P": lambda screen, n: screen.insert_cells(-_first(n)),
+    "L": lambda screen, n: screen.insert_lines(_first(n)),
+    "M": lambda screen, n: screen.insert_lines(-_first(n)),
     "S": lambda screen, n: screen.scroll(-_first(n)),
     "T": lambda screen, n: screen.scroll(_first(n)),
     "b": lambda screen, n: screen.repeat(_first(n)),
-    "r": lambda screen, n: screen.margins(n),
+    "r": lambda screen, n: screen.set_margins(n),
 }
 """What a control sequence does, by its last letter (ECMA-48)."""

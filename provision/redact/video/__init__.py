@@ -1,6 +1,6 @@
-"""Videos: frames that differ are read like pictures, keys stay covered between sightings, the sound is kept.
+"""Redact videos: read changed frames like pictures, keep keys covered between sightings, keep the sound.
 
-Works in two passes, with constant memory: look at everything, then write with what is known of the whole.
+Two passes with constant memory: the first examines all frames, the second writes the result.
 """
 
 from __future__ import annotations

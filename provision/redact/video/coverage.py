@@ -1,7 +1,7 @@
-"""From sightings to what is covered when: pure.
+"""Decide which area of a video is covered in which frames. Pure.
 
-An area stays covered from its first sighting to its last, between sightings that are close in time (a frame in between
-may have been unreadable), and for a margin before and after. What moves or grows is covered wherever it was.
+An area is covered from its first sighting to its last, between sightings that are close in time (a frame in between may
+have been unreadable), and for a margin before and after. A key that moves or grows is covered wherever it was.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SAME = 0.5
 
 @dataclass(frozen=True, slots=True)
 class VisibleSpan:
-    """What stood where from frame `first` to frame `last`, both included."""
+    """A box that shows a key from frame `first` to frame `last`, both included."""
 
     first: int
     last: int
@@ -25,14 +25,14 @@ class VisibleSpan:
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """In frames: how long before and after its sightings an area is covered, and which gaps between them are bridged."""
+    """In frames: how long an area is covered before and after its sightings, and the largest gap that is bridged."""
 
     around: int
     bridged: int
 
 
 def join_spans(seen: list[VisibleSpan], margins: Margins) -> list[VisibleSpan]:
-    """Sightings of the same thing joined, widened by the margins."""
+    """Join sightings of the same key, and widen them by the margins."""
     joined: list[VisibleSpan] = []
     for one in sorted(seen, key=lambda s: (s.first, s.box)):
         at = next((n for n, t in enumerate(joined) if _same_thing(t, one, margins.bridged)), None)
@@ -45,7 +45,7 @@ def join_spans(seen: list[VisibleSpan], margins: Margins) -> list[VisibleSpan]:
 
 
 def boxes_at(frame: int, joined: list[VisibleSpan]) -> list[Box]:
-    """What is covered in a frame."""
+    """Return the boxes that are covered in a frame."""
     return [t.box for t in joined if t.first <= frame <= t.last]
 
 
@@ -54,7 +54,7 @@ def _same_thing(track: VisibleSpan, one: VisibleSpan, bridged: int) -> bool:
 
 
 def _overlap(a: Box, b: Box) -> float:
-    """How much of the smaller box the two share."""
+    """Return the share of the smaller box that is common to both."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:

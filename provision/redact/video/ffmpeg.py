@@ -1,6 +1,6 @@
-"""The program ffmpeg: frames out of a video, frames into a video. Nothing is read from or written to a network.
+"""Decode and encode videos with the program ffmpeg, which may access only local files.
 
-Frames come at a constant rate, so that the same number names the same picture in every run over the same file.
+Frames have a constant rate, so that a frame number means the same picture in every run over the same file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PROBE_S = 60
 _H264 = ("libx264", "-preset", "veryfast", "-crf", "18")
 _WEBM = ("libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-crf", "24", "-b:v", "0")
 MOST_PIXELS = 8_300_000 * 2
-"""Of one frame: twice 4K."""
+"""Limit for one frame: twice 4K."""
 
 
 class VideoUnavailableError(CannotExamineError):
@@ -37,7 +37,7 @@ class VideoUnavailableError(CannotExamineError):
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A video file: frames of `width` x `height` at `rate` a second; `frames` is about how many there are."""
+    """A video file: frames of `width` x `height` at `rate` per second; `frames` is their approximate number."""
 
     path: Path
     width: int
@@ -46,10 +46,10 @@ class Video:
     frames: int
     sound: bool
     left_out: tuple[str, ...]
-    """Kinds of other streams (subtitle, data, attachment), which a redacted video lacks."""
+    """Kinds of other streams (subtitle, data, attachment), which are left out of a redacted video."""
 
     def clock(self, frame: int) -> str:
-        """When a frame is shown, as players write it: `1:02.3`."""
+        """Return the time of a frame as players show it: `1:02.3`."""
         tenths = int(frame / self.rate * 10)
         return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
 
@@ -62,8 +62,8 @@ def _program(name: str) -> str:
 
 
 def probe_video(path: Path) -> Video:
-    """What a video file holds. Raises CannotExamineError, VideoUnavailableError."""
-    told = _run(
+    """Inspect a video file. Raises CannotExamineError, VideoUnavailableError."""
+    output = _run(
         [
             _program("ffprobe"),
             "-v",
@@ -77,16 +77,16 @@ def probe_video(path: Path) -> Video:
         ]
     )
     try:
-        document = json.loads(told)
+        document = json.loads(output)
         streams = document["streams"]
         shown = [s for s in streams if s["codec_type"] == "video" and not s.get("disposition", {}).get("attached_pic")]
         rate = _rate(shown[0])
         seconds = float(shown[0].get("duration") or document["format"].get("duration") or 0)
     except (ValueError, LookupError, TypeError) as e:
-        raise CannotExamineError("there is no moving picture in this file that can be read") from e
+        raise CannotExamineError("no readable video stream in this file") from e
     width, height = _size(path)
     if width * height > MOST_PIXELS:
-        raise CannotExamineError(f"frames of {width} x {height} are too large to look at")
+        raise CannotExamineError(f"frames of {width} x {height} pixels are too large to examine")
     others = [s["codec_type"] for s in streams if s["codec_type"] not in {"video", "audio"}]
     others += ["cover picture"] * sum(bool(s.get("disposition", {}).get("attached_pic")) for s in streams)
     others += ["second picture"] * (len(shown) - 1)
@@ -104,7 +104,7 @@ def _rate(stream: dict[str, str]) -> Fraction:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """The size of a frame as players show it, turned as the file says."""
+    """Return the size of a frame as players show it, after the rotation that the file asks for."""
     first = _run(
         [
             _program("ffmpeg"),
@@ -134,14 +134,14 @@ def _run(command: list[str]) -> bytes:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_S, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as e:
-        raise CannotExamineError("the video takes too long to open") from e
+        raise CannotExamineError(f"the video takes more than {_PROBE_S} s to open") from e
     if done.returncode:
-        raise CannotExamineError("this is no video that can be read, or it is damaged")
+        raise CannotExamineError("the video is damaged, or its format is not supported")
     return done.stdout
 
 
 def frames_of(video: Video) -> Iterator[Pixels]:
-    """Every frame (H, W, 3). Raises CannotExamineError when the decoder gives up on the way."""
+    """Yield every frame (H, W, 3). Raises CannotExamineError if the decoder fails on the way."""
     import numpy as np  # noqa: PLC0415
 
     size = video.width * video.height * 3
@@ -156,13 +156,13 @@ def frames_of(video: Video) -> Iterator[Pixels]:
             while len(data := decoder.stdout.read(size) if decoder.stdout else b"") == size:
                 yield np.frombuffer(data, np.uint8).reshape(video.height, video.width, 3).copy()
             if decoder.wait():
-                raise CannotExamineError("the video is damaged: its decoder gave up on the way")
+                raise CannotExamineError("the video is damaged: decoding failed on the way")
         finally:
             decoder.kill()
 
 
 def write_video(video: Video, frames: Iterator[Pixels], target: Path) -> None:
-    """Encode frames with the sound of `video`, as the kind of file that `target`'s name says. No other stream, no metadata."""
+    """Encode frames with the sound of `video`, in the format that `target`'s suffix names. No other stream, no metadata."""
     size = f"{video.width}x{video.height}"
     coder = _WEBM if target.suffix == ".webm" else _H264
     command = [
@@ -183,6 +183,8 @@ def write_video(video: Video, frames: Iterator[Pixels], target: Path) -> None:
                 if coder_process.stdin:
                     coder_process.stdin.close()
             if coder_process.wait():
-                raise CannotExamineError("the redacted video cannot be written", hint="is there room on the disk?")
+                raise CannotExamineError(
+                    "the redacted video cannot be encoded", hint="free space in the temporary folder"
+                )
         finally:
             coder_process.kill()

@@ -1,7 +1,7 @@
-"""Watching frames go by: what changed is read, what stood still is remembered.
+"""Examine the frames of a video in order: read what changed, keep what did not.
 
-A frame is compared with the last one that was read, so that slow changes add up until they are seen. Of a frame that
-differs only the rows around the difference are read; lines elsewhere keep what was read of them.
+A frame is compared with the last one that was read, so that slow changes add up until they are noticed. In a changed
+frame only the rows around the change are read; other lines keep their earlier reading.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BLOCK = 8
 _MARGIN_PX = 64
 _WHOLE = 0.7
-"""When more of a frame's rows changed, all are read."""
+"""If more than this share of a frame's rows changed, all are read."""
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class FrameWatcher:
     _read: Pixels | None = None
     _state: Examination = field(default_factory=Examination)
 
-    def look(self, frame: Pixels) -> Examination | None:
-        """What is to be covered from this frame on, or None when nothing changed since the last that was read."""
+    def examine(self, frame: Pixels) -> Examination | None:
+        """Return the examination of this frame, or None if nothing changed since the last one that was read."""
         if self._read is None:
             self._state = self.examiner.examine(frame.copy())
         else:
@@ -45,7 +45,7 @@ class FrameWatcher:
 
 
 def changed_rows(before: Pixels, after: Pixels) -> list[Band]:
-    """Bands of rows (top, bottom) around what differs, top to bottom, with room for a line above and below."""
+    """Return bands of rows (top, bottom) around what differs, with room for a line above and below."""
     import numpy as np  # noqa: PLC0415
 
     rows = _changed(before, after).any(axis=1)
@@ -63,7 +63,7 @@ def changed_rows(before: Pixels, after: Pixels) -> list[Band]:
 
 
 def _changed(before: Pixels, after: Pixels) -> NDArray[np.bool_]:
-    """Which blocks hold more than a few pixels that differ clearly."""
+    """Return which blocks have more than two pixels that differ clearly."""
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""How far the examination of a video got, so that an interrupted run goes on where it was.
+"""Keep the progress of a video's examination, so that an interrupted run continues where it stopped.
 
-A file of JSON lines beside the video: a header that says which video and which rules, then what was seen from which
-frame on. It holds places and names of rules, nothing that was read. A header that does not fit starts anew.
+A file of JSON lines beside the video: a header that identifies the video, then what was found from which frame on. It
+holds places and rule names, nothing that was read. If the header does not match, the examination starts again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 SCHEMA = "provision/video-journal/v1"
 SUFFIX = ".redacting"
 VideoState = tuple[int, list[tuple[tuple[int, int, int, int], str]], list[tuple[tuple[int, int, int, int], str]]]
-"""A frame, the boxes to cover from it on with their rules, and the doubtful boxes with what is doubtful."""
+"""A frame, the boxes to cover from it on with their rules, and the doubtful boxes with the reason for doubt."""
 
 
 class VideoJournal:
-    """The states seen so far; `path` None keeps nothing. `what` names the video, its size and time, and the rules."""
+    """The states found so far. `path` None: nothing is saved. `what` identifies the video."""
 
     def __init__(self, path: Path | None, what: dict[str, Any]) -> None:
         self._path = path
@@ -37,7 +37,7 @@ class VideoJournal:
                 return []
             states = []
             for line in lines[1:]:
-                with contextlib.suppress(ValueError):  # the last line of a killed run may be half a line
+                with contextlib.suppress(ValueError):  # the last line of a killed run may be incomplete
                     form = json.loads(line)
                     states.append((int(form["frame"]), _boxes(form["cover"]), _boxes(form["doubts"])))
             return states
@@ -47,7 +47,7 @@ class VideoJournal:
         if self._path is not None:
             with contextlib.suppress(
                 OSError
-            ):  # a folder that cannot be written: there is no going on, and no need to stop
+            ):  # a read-only folder: the run cannot be continued later, but need not stop
                 self._file = self._path.open("w", encoding="utf-8")
                 self._write(self._header)
                 for state in self.states:
@@ -55,7 +55,7 @@ class VideoJournal:
         return self
 
     def add(self, state: VideoState) -> None:
-        """Remember a state."""
+        """Add a state and save it."""
         self.states.append(state)
         self._write(_form(state))
 
@@ -68,8 +68,8 @@ class VideoJournal:
         if self._file is not None:
             self._file.close()
 
-    def forget(self) -> None:
-        """The work is done: remove the file."""
+    def remove(self) -> None:
+        """Remove the file, after the work is done."""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)

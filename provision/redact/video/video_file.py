@@ -1,4 +1,4 @@
-"""A whole video: examine, join what was seen, cover, say what was done and what could not be read."""
+"""Redact a video: examine it, join sightings, cover them, note what was covered and what needs a review."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def redact_video(source: BinaryIO, target: BinaryIO, file: str, session: Session
         write_video(video, _painted(video, joined, count, file, session), result)
         with result.open("rb") as made:
             shutil.copyfileobj(made, target)
-        _tell_covered(video, joined, count, file, session)
-        _tell_doubts(video, journal.states, count, file, session)
-        journal.forget()
+        _note_covered(video, joined, count, file, session)
+        _note_doubts(video, journal.states, count, file, session)
+        journal.remove()
 
 
 def _unpacked(source: BinaryIO, folder: Path) -> Path:
@@ -76,14 +76,14 @@ def _container(source: BinaryIO) -> str:
 
 
 def _watch(video: Video, journal: VideoJournal, file: str, session: Session) -> int:
-    """Examine all frames that the journal does not know yet; returns how many frames there are."""
+    """Examine all frames that are not in the journal yet; return the number of frames."""
     watcher = FrameWatcher(examiner_of(session.detector))
     start = journal.states[-1][0] if journal.states else 0
     count = 0
     for number, frame in enumerate(frames_of(video)):
         count += 1
         if number >= start:
-            state = watcher.look(frame)
+            state = watcher.examine(frame)
             if state is not None:
                 journal.add(_state(number, state))
         session.progress(f"examine {file}", count, max(count + 1, video.frames))
@@ -126,29 +126,29 @@ def _paint(frame: Pixels, box: Box, *, preview: bool) -> None:
         frame[top:bottom, left:right] = FILL
 
 
-def _tell_covered(video: Video, joined: list[VisibleSpan], count: int, file: str, session: Session) -> None:
+def _note_covered(video: Video, joined: list[VisibleSpan], count: int, file: str, session: Session) -> None:
     for seen in joined:
         session.notes.add(Masked(file, _span(video, seen, count), seen.rule, ""))
 
 
-def _tell_doubts(video: Video, states: list[VideoState], count: int, file: str, session: Session) -> None:
+def _note_doubts(video: Video, states: list[VideoState], count: int, file: str, session: Session) -> None:
     unsure = session.notes.unsure
     doubts = join_spans(_seen(states, count, 2), Margins(0, math.ceil(BRIDGED_S * video.rate)))
     covered = _seen(states, count, 1)
     doubts = [doubt for doubt in doubts if not (doubt.rule == SHORT and _typed_on(doubt, covered))]
     unsure += [Remark(file, _span(video, seen, count), seen.rule) for seen in doubts[:_MOST_REMARKS]]
     if len(doubts) > _MOST_REMARKS:
-        unsure.append(Remark(file, "", f"{len(doubts) - _MOST_REMARKS} more places were doubtful"))
+        unsure.append(Remark(file, "", f"{len(doubts) - _MOST_REMARKS} more places need a review"))
     if video.frames and abs(count - video.frames) > max(2, video.frames // 50):
-        unsure.append(Remark(file, "", f"{count} frames could be read where about {video.frames} were expected"))
+        unsure.append(Remark(file, "", f"{count} frames were read, about {video.frames} were expected"))
     if video.sound:
-        unsure.append(Remark(file, "", "the sound is kept, and nobody listened to it"))
+        unsure.append(Remark(file, "", "the sound is kept and was not examined"))
     if video.left_out:
         session.notes.left_out.append(Remark(file, "", f"the video's other streams: {', '.join(video.left_out)}"))
 
 
 def _typed_on(doubt: VisibleSpan, covered: list[VisibleSpan]) -> bool:
-    """Whether a key that was short is still there, and no longer short, after the last sighting that doubted it."""
+    """Whether a key that was short is covered at full length right after the last doubtful sighting."""
     return any(
         s.first <= doubt.last + 1 <= s.last
         and s.box[0] < doubt.box[2]

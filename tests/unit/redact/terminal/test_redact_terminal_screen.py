@@ -65,7 +65,7 @@ def test_cutting_the_output_anywhere_shows_the_same(name: str) -> None:
 def test_each_cell_knows_where_it_came_from() -> None:
     screen = Screen(20, 3)
     screen.feed("ab\x1b[31mcd\r\n", 100)
-    seen = screen.look()
+    seen = screen.changed_lines()
     assert seen.text.startswith("abcd ")
     assert seen.origins[:5] == [100, 101, 107, 108, NOWHERE]
 
@@ -73,22 +73,22 @@ def test_each_cell_knows_where_it_came_from() -> None:
 def test_only_lines_that_changed_are_looked_at_and_wrapped_ones_are_one() -> None:
     screen = Screen(10, 4)
     screen.feed("first\r\n" + "x" * 15, 0)
-    assert [line.rstrip() for line in screen.look().text.splitlines()] == ["first", "x" * 15]
+    assert [line.rstrip() for line in screen.changed_lines().text.splitlines()] == ["first", "x" * 15]
     screen.feed("\r\nlast", 22)
-    assert [line.rstrip() for line in screen.look().text.splitlines()] == ["last"]
+    assert [line.rstrip() for line in screen.changed_lines().text.splitlines()] == ["last"]
 
 
 def test_lines_that_scroll_away_between_two_looks_are_seen() -> None:
     screen = Screen(10, 2)
     screen.feed("".join(f"line{i}\r\n" for i in range(9)), 0)
-    text = screen.look().text
+    text = screen.changed_lines().text
     assert all(f"line{i}" in text for i in range(9))
 
 
 def test_what_is_erased_between_two_looks_is_seen() -> None:
     screen = Screen(20, 2)
     screen.feed("gone\x1b[2J\x1b[Hhere", 0)
-    assert "gone" in screen.look().text
+    assert "gone" in screen.changed_lines().text
 
 
 def test_before_the_cursor_stands_what_was_typed() -> None:
