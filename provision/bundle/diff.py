@@ -14,7 +14,7 @@ from provision.bundle.dist import Dist
 from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import Impossible, Wanted, plan
 from provision.bundle.render import RENEW_BELOW, Order, examine
-from provision.hermes.config.yaml11 import YamlError, parse
+from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,7 +125,7 @@ def _settings(was: bytes, becomes: bytes) -> list[Difference]:
 def flattened(text: bytes) -> dict[str, str]:
     """The values of a rendering by dotted path, as text; a rendering holds no secret. Empty when it cannot be read."""
     try:
-        data = parse(text, CONFIG).data
+        data = parse_yaml11(text, CONFIG).data
     except YamlError:
         return {}
     return dict(_leaves(data, ""))

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.bundle.manifest import BUNDLE_FILES, MANIFEST
+from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, extra_names
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX
 
@@ -103,21 +103,20 @@ class Dist:
         shutil.rmtree(aside, ignore_errors=True)
 
     def read(self, user: str) -> dict[str, bytes]:
-        """The files of a user's bundle that are there; links and other oddities count as absent."""
+        """The files of a user's bundle that are there, with those that its manifest lists besides the fixed ones; links and
+        special files count as absent."""
         found: dict[str, bytes] = {}
+        folder = f"{self._text}/{user}"
         for name in BUNDLE_FILES:
-            try:
-                descriptor = os.open(f"{self._text}/{user}/{name}", os.O_RDONLY | _NO_FOLLOW)
-            except OSError:
-                if not found and not os.path.lexists(f"{self._text}/{user}"):
-                    break  # as for every user of a first run: two questions instead of five
-                continue
-            try:
-                found[name] = _read(descriptor)
-            except OSError:
-                continue
-            finally:
-                os.close(descriptor)
+            data = _read_plain(f"{folder}/{name}")
+            if data is not None:
+                found[name] = data
+            elif not found and not os.path.lexists(folder):
+                return found  # as for each user of a first run: two system calls instead of five
+        for name in extra_names(found.get(MANIFEST, b"")):
+            data = _read_plain(f"{folder}/{name}")
+            if data is not None:
+                found[name] = data
         return found
 
     def others(self, users: set[str]) -> Iterator[str]:
@@ -138,18 +137,29 @@ class Dist:
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _read(descriptor: int) -> bytes:
-    """What a file holds, bounded. Asking for little at first matters: a large buffer costs more than the reading."""
-    data = os.read(descriptor, _USUAL_BYTES)
-    if len(data) < _USUAL_BYTES:
-        return data
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        return data + file.read(_MAX_FILE_BYTES)
+def _read_plain(path: str) -> bytes | None:
+    """A plain file's content, bounded; None for anything else. A small first read matters: a large buffer costs more time
+    than the reading."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+    except OSError:
+        return None
+    try:
+        data = os.read(descriptor, _USUAL_BYTES)
+        if len(data) < _USUAL_BYTES:
+            return data
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return data + file.read(_MAX_FILE_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def require_ours(folder: Path) -> None:
-    """Refuse a folder that holds anything but a bundle's files: it may be somebody's work."""
-    foreign = sorted(entry.name for entry in os.scandir(folder) if entry.name not in BUNDLE_FILES)
+    """Refuse a folder that holds anything but a bundle's files: it may hold a user's work."""
+    listed = extra_names(_read_plain(f"{folder}/{MANIFEST}") or b"")
+    foreign = sorted({entry.name for entry in os.scandir(folder)}.difference(BUNDLE_FILES, listed))
     if folder.is_symlink() or foreign:
         what = f"it holds {foreign[0]!r}" if foreign else "it is a symbolic link"
         raise ForeignFolderError(

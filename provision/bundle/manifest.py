@@ -1,23 +1,37 @@
 """The manifest of a bundle: what it is, for whom, until when, and the digests of everything that travels with it.
 
-It is the one thing that is signed, so everything that decides about an installation stands in it. It holds no secret:
-the key is named by a fingerprint, and `inputs_digest` is keyed, so it says "unchanged" to the operators who hold the
-vault and nothing to anybody else. This module parses and prints; whether a manifest may be trusted is decided in
-`opening`.
+Only the manifest is signed, so everything that decides about an installation is in it. It holds no secret: the key is named
+by a fingerprint, and `inputs_digest` is keyed, so only operators, who hold the vault, can read "unchanged" from it. This
+module parses and prints; `endpoint.verify` decides whether a manifest is trusted.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from provision.errors import ProvisionError
 from provision.fleet.desired import ApiMode, Platform, SecretDelivery
+from provision.fleet.names import WINDOWS_RESERVED
+from provision.signing.fields import (
+    Counter,
+    LogHead,
+    MachineName,
+    Moment,
+    Sha256,
+    SignedPart,
+    TrustNumber,
+    UserId,
+    WorkspaceId,
+    parse_moment,
+)
 from provision.signing.signed_json import Form
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 SCHEMA: Final = "provision/bundle/v1"
 MAX_MANIFEST_BYTES = 64 * 1024
@@ -25,47 +39,53 @@ MAX_MANIFEST_BYTES = 64 * 1024
 CONFIG, SEALED_ENV, WELCOME = "config.yaml", ".env.age", "WELCOME.md"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
 CONTENT = (CONFIG, SEALED_ENV, WELCOME)
-"""The files whose digests the manifest holds."""
+"""The files that every manifest lists."""
 BUNDLE_FILES = (*CONTENT, MANIFEST, SIGNATURE)
-"""Every file of a bundle; nothing else may lie in its folder."""
+"""The files of every bundle. Its manifest may list further ones, and its folder holds nothing else."""
+MAX_EXTRA_FILES = 8
+_EXTRA_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_FIXED = {name.lower() for name in BUNDLE_FILES}
 
-Moment = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-UserId = Annotated[str, Field(pattern=r"^[a-z0-9_-][a-z0-9._-]{0,127}$")]
 
-
-# the line break stands in the separator: with an indent, the encoder would not be the fast one
+# the separator holds the line break, because `indent` would switch to the slow encoder
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": ")).encode
 
 
 class BadManifestError(ProvisionError):
-    """The manifest is not one of ours: not JSON, unknown or missing fields, or too large."""
+    """The manifest is invalid: not JSON, unknown or missing fields, or too large."""
 
 
-class Digests(BaseModel):
-    """SHA-256 of each file that travels with the manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-
-    config: Sha256 = Field(alias=CONFIG)
-    sealed_env: Sha256 = Field(alias=SEALED_ENV)
-    welcome: Sha256 = Field(alias=WELCOME)
-
-    def by_name(self) -> dict[str, str]:
-        """File name to digest."""
-        return {CONFIG: self.config, SEALED_ENV: self.sealed_env, WELCOME: self.welcome}
+def is_extra_name(name: str) -> bool:
+    """Whether a file of this name may join the fixed ones: plain on every system, and not one of theirs in another case."""
+    plain = _EXTRA_NAME.fullmatch(name) is not None and name.partition(".")[0].lower() not in WINDOWS_RESERVED
+    return plain and name.lower() not in _FIXED
 
 
-class Manifest(BaseModel):
-    """A bundle's manifest, version 1. Times are UTC with a `Z`; `generation` only ever grows for a user."""
+def _require_sound_names(files: dict[str, str]) -> dict[str, str]:
+    if missing := [name for name in CONTENT if name not in files]:
+        raise ValueError(f"{missing[0]} is not listed")
+    extra = [name for name in files if name not in CONTENT]
+    if not all(map(is_extra_name, extra)):
+        raise ValueError("a file has a name that no bundle file may have")
+    if len({name.lower() for name in extra}) != len(extra) or len(extra) > MAX_EXTRA_FILES:
+        raise ValueError(f"there are more than {MAX_EXTRA_FILES} further files, or two names differ only in case")
+    return files
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+class Manifest(SignedPart):
+    """A bundle's manifest, version 1. Times are UTC with a `Z`; `generation` only grows for a user.
+
+    `policy` is a digest of the guardrails. `trust` and `log_head` say which trust list and event log there were when this
+    was made; a new list or a longer log is no reason to make a bundle again.
+    """
 
     schema_: Literal["provision/bundle/v1"] = Field(default=SCHEMA, alias="schema")
+    workspace: WorkspaceId
     user: UserId
+    machine: MachineName | None
     profile: Annotated[str, Field(min_length=1, max_length=128)]
     platform: Platform
-    generation: Annotated[int, Field(ge=1, lt=2**53)]
+    generation: Counter
     created: Moment
     expires: Moment
     provider: Annotated[str, Field(min_length=1, max_length=128)]
@@ -80,8 +100,11 @@ class Manifest(BaseModel):
     hermes_home: Annotated[str, Field(max_length=1024)] | None
     hermes_profile: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] | None
     recipients: tuple[Annotated[str, Field(min_length=1, max_length=2048)], ...]
+    policy: Sha256 | None
+    trust: TrustNumber | None
+    log_head: LogHead | None
     inputs_digest: Sha256
-    files: Digests
+    files: Annotated[dict[str, Sha256], AfterValidator(_require_sound_names)]
 
     @property
     def created_at(self) -> datetime:
@@ -97,13 +120,13 @@ class Manifest(BaseModel):
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
-    """The manifest as it is signed: JSON, a value per line in the order of the class, so that git shows what changed."""
+    """The manifest as it is signed: JSON, one value per line in the order of the class, so that git shows what changed."""
     text = _encoded(manifest.model_dump(by_alias=True))
     return f"{{\n  {text[1:-1]}\n}}\n".encode()
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """The manifest in `data`. Raises BadManifestError; a key that stands twice is refused, since parsers differ on it."""
+    """Parse a manifest. Raises BadManifestError."""
     return _FORM.parse(data)
 
 
@@ -124,12 +147,10 @@ _FORM = Form(
 )
 
 
-@functools.lru_cache(maxsize=64)
-def moment(when: datetime) -> str:
-    """A time as manifests write it: UTC, to the second."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_moment(text: str) -> datetime:
-    """The time in a manifest's notation. Raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+def extra_names(manifest: bytes) -> tuple[str, ...]:
+    """Names of further files that a manifest lists, unverified, so that they can be read; none when it is not readable."""
+    try:
+        names = sorted(filter(is_extra_name, dict(json.loads(manifest)["files"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ()
+    return tuple(names[:MAX_EXTRA_FILES])

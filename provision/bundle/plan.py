@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from provision.aisa.endpoint import judge_base_url, normalised
-from provision.bundle.manifest import moment
+from provision.aisa.base_url import check_base_url, with_normalised_base_url
 from provision.detect.fingerprint import fingerprint
 from provision.errors import ProvisionError, Severity
-from provision.hermes.rendering.render import Templates, render_config, render_env, render_welcome
+from provision.hermes.rendering.render import render_config, render_env, render_welcome
+from provision.signing.fields import moment
 
 if TYPE_CHECKING:
+    from provision.hermes.rendering.templates import Templates
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
@@ -31,7 +32,7 @@ _SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # stands for the key where only the li
 
 
 class Keys(Protocol):
-    """Where keys come from: the vault, then the key command; `provision.keys.source` is the real one."""
+    """Where keys come from: the vault, then the key command; `provision.keys.key_source` is the real one."""
 
     def key_for(self, user: str) -> Secret | None:
         """The user's current key, None when there is none. Raises ProvisionError, also for a demo key whose time is over."""
@@ -41,6 +42,7 @@ class Keys(Protocol):
 class Workspace:
     """What all bundles of one run have in common. `operators` is empty unless bundles are sealed to them too."""
 
+    workspace_id: str
     templates: Templates
     keys: Keys
     salt: bytes
@@ -82,7 +84,9 @@ class Wanted:
         """The manifest's fields but for the digests of the files."""
         profile, state = self.profile, self.state
         return {
+            "workspace": common.workspace_id,
             "user": state.user,
+            "machine": None,
             "profile": profile.name,
             "platform": state.platform,
             "generation": generation,
@@ -100,6 +104,9 @@ class Wanted:
             "hermes_home": state.hermes_home,
             "hermes_profile": state.hermes_profile,
             "recipients": self.recipients,
+            "policy": None,
+            "trust": None,
+            "log_head": None,
             "inputs_digest": self.inputs.hex(),
         }
 
@@ -143,12 +150,12 @@ def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted |
 
 
 def _share(profile: EffectiveProfile, common: Workspace, sources: bytes) -> _Shared | Impossible:
-    judged = judge_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
+    judged = check_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
     if not judged.usable:
         wrong = next(m for m in judged.mistakes if m.severity is Severity.ERROR)
         return Impossible("", f"base_url: {wrong.message}", wrong.hint or "`provision check` lists every mistake")
     try:
-        right = normalised(profile)
+        right = with_normalised_base_url(profile)
         config = render_config(right, common.templates).text
         env = render_env(right, _SAMPLE_KEY)
     except ProvisionError as e:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from provision.bundle.plan import Workspace as Common
 from provision.bundle.render import Order, states_of
-from provision.fleet.limit import select
+from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
-from provision.hermes.rendering.render import Templates
+from provision.hermes.rendering.templates import Templates
 from provision.keys.identities import load_identities
-from provision.keys.source import KeySource
+from provision.keys.key_source import KeySource
 from provision.keys.vault.file import open_vault
 from provision.signing.sshsig import load_signing_key
 
@@ -48,7 +48,7 @@ def prepare(
     errors, so that nobody gets a bundle from files that are half wrong."""
     fleet = load_fleet(workspace)
     fleet.require_valid()
-    states = select(fleet.states, limit)
+    states = select_users(fleet.states, limit)
     key = load_signing_key(workspace.signing_key)
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
     common = common_of(workspace, vault, now, ahead or {})
@@ -60,6 +60,7 @@ def common_of(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[
     settings = workspace.settings
     operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()
     return Common(
+        workspace_id=vault.workspace_id,
         templates=Templates.load(workspace.templates_dir),
         keys=KeySource(vault, settings.key_command, settings.key_command_timeout_s, now.date(), ahead),
         salt=vault.salt,

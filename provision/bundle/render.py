@@ -177,7 +177,7 @@ class _Run:
         files = self.dist.read(wanted.user)
         if not files:
             return Status.NEW, None
-        content = content_digest(files) if len(files) == len(BUNDLE_FILES) else b""
+        content = content_digest(files) if files.keys() >= set(BUNDLE_FILES) else b""
         known = self.seen.recall(wanted.user, wanted.inputs, content) if content else None
         if known is not None and not self.order.force and self._lasts(known.expires):
             return Status.UNCHANGED, known
@@ -243,9 +243,8 @@ def examine(files: dict[str, bytes], signer: bytes) -> Existing:
         signed = verify(files[MANIFEST], files[SIGNATURE]) == signer
     except (BadSignatureError, KeyError):
         signed = False
-    digests = manifest.files.by_name()
     intact = all(
-        name in files and hashlib.sha256(files[name]).hexdigest() == digest for name, digest in digests.items()
+        name in files and hashlib.sha256(files[name]).hexdigest() == digest for name, digest in manifest.files.items()
     )
     return Existing(manifest, genuine=signed and intact)
 

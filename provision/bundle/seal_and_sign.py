@@ -84,7 +84,10 @@ def make(job: Job, key: Ed25519PrivateKey) -> Made:
 
 
 def content_digest(files: Mapping[str, bytes]) -> bytes:
-    """One digest over a bundle's five files, in their fixed order: BLAKE2b, half the cost of SHA-256 on many processors."""
-    parts = [files[name] for name in BUNDLE_FILES]
+    """One digest over a bundle's files in a fixed order: BLAKE2b, half the cost of SHA-256 on many processors.
+
+    The names of further files are in the manifest, which is one of the parts.
+    """
+    parts = [files[name] for name in (*BUNDLE_FILES, *sorted(files.keys() - set(BUNDLE_FILES)))]
     framed = b"".join([*[len(part).to_bytes(8, "big") for part in parts], *parts])
     return hashlib.blake2b(framed, digest_size=32).digest()

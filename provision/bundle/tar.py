@@ -16,10 +16,9 @@ def bundle_tar(files: Mapping[str, bytes]) -> bytes:
     """A bundle as a tar: the same bytes for the same files, whoever packs them and when."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in BUNDLE_FILES:
-            if name in files:
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(files[name]), 0o644
-                archive.addfile(member, io.BytesIO(files[name]))
+        for name in (*(name for name in BUNDLE_FILES if name in files), *sorted(files.keys() - set(BUNDLE_FILES))):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(files[name]), 0o644
+            archive.addfile(member, io.BytesIO(files[name]))
         end = archive.offset + 2 * tarfile.BLOCKSIZE
     return packed.getvalue()[:end]  # without the padding to a tape's record, half of what a poll would fetch

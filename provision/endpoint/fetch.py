@@ -15,16 +15,29 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from provision.bundle.manifest import BUNDLE_FILES, CONFIG, MANIFEST, MAX_MANIFEST_BYTES, SEALED_ENV, SIGNATURE, WELCOME
+from provision.bundle.manifest import (
+    BUNDLE_FILES,
+    CONFIG,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    SEALED_ENV,
+    SIGNATURE,
+    WELCOME,
+    extra_names,
+    is_extra_name,
+)
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
 
     import httpx
 
 LIMITS = {CONFIG: 1 << 20, SEALED_ENV: 256 << 10, WELCOME: 1 << 20, MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 4096}
+MAX_EXTRA_BYTES = 1 << 20
+"""For each file that a manifest lists besides the fixed ones."""
 MAX_ARCHIVE_BYTES = 4 << 20
 MAX_MEMBERS = 16
 TIMEOUT_S = 60.0
@@ -65,12 +78,17 @@ def fetch(source: str, *, verify: ssl.SSLContext | bool = True, timeout_s: float
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
-    found = {}
-    for name in BUNDLE_FILES:
-        try:
-            found[name] = read_bounded(folder / name, LIMITS[name], follow=False)
-        except FileNotFoundError:
-            continue
+    found: dict[str, bytes] = {}
+
+    def read(names: Iterable[str]) -> None:
+        for name in names:
+            try:
+                found[name] = read_bounded(folder / name, _limit_of(name), follow=False)
+            except FileNotFoundError:
+                continue
+
+    read(BUNDLE_FILES)
+    read(extra_names(found.get(MANIFEST, b"")))
     if not found:
         raise BundleNotFoundError(f"{folder} holds no bundle", hint="give the folder with manifest.json in it")
     return found
@@ -94,7 +112,7 @@ def read_archive(data: bytes) -> dict[str, bytes]:
                 if name in found:
                     raise HostileArchiveError(f"{name} is twice in the archive", hint="this is no bundle of ours")
                 extracted = archive.extractfile(member)
-                found[name] = extracted.read(LIMITS[name] + 1) if extracted else b""
+                found[name] = extracted.read(_limit_of(name) + 1) if extracted else b""
     except (tarfile.TarError, ValueError, EOFError, OSError, RecursionError) as e:
         raise HostileArchiveError(
             "the file is not a tar archive that can be read", hint="fetch the bundle again"
@@ -103,7 +121,16 @@ def read_archive(data: bytes) -> dict[str, bytes]:
         raise BundleNotFoundError(
             "the archive holds no bundle", hint="it must hold manifest.json and the files beside it"
         )
+    if unlisted := sorted(found.keys() - {*BUNDLE_FILES, *extra_names(found.get(MANIFEST, b""))}):
+        raise HostileArchiveError(
+            f"the archive holds a file that its manifest does not list: {unlisted[0]}",
+            hint="archive one bundle's folder",
+        )
     return found
+
+
+def _limit_of(name: str) -> int:
+    return LIMITS.get(name, MAX_EXTRA_BYTES)
 
 
 def _member_name(member: tarfile.TarInfo) -> str | None:
@@ -121,13 +148,13 @@ def _member_name(member: tarfile.TarInfo) -> str | None:
         raise HostileArchiveError(
             f"the archive holds something that is not a plain file: {shown}", hint="do not use it"
         )
-    if path.name not in LIMITS or len(path.parts) > 2:
+    if not (path.name in LIMITS or is_extra_name(path.name)) or len(path.parts) > 2:
         raise HostileArchiveError(
             f"the archive holds a file that no bundle has: {shown}", hint="archive one bundle's folder"
         )
-    if member.size > LIMITS[path.name]:
+    if member.size > _limit_of(path.name):
         raise HostileArchiveError(
-            f"{path.name} in the archive is larger than {LIMITS[path.name]} bytes", hint="do not use it"
+            f"{path.name} in the archive is larger than {_limit_of(path.name)} bytes", hint="do not use it"
         )
     return path.name
 
@@ -158,10 +185,15 @@ def _download(url: str, verify: ssl.SSLContext | bool, timeout_s: float) -> dict
         if parts.path.endswith((".tar", ".tar.gz", ".tgz")):
             return read_archive(_get(client, url, MAX_ARCHIVE_BYTES, deadline))
         folder = parts.path.rstrip("/")
-        return {
-            name: _get(client, urlunsplit(parts._replace(path=f"{folder}/{name}")), LIMITS[name], deadline)
-            for name in (MANIFEST, SIGNATURE, CONFIG, SEALED_ENV, WELCOME)
-        }
+
+        def get(names: Iterable[str]) -> dict[str, bytes]:
+            return {
+                name: _get(client, urlunsplit(parts._replace(path=f"{folder}/{name}")), _limit_of(name), deadline)
+                for name in names
+            }
+
+        found = get((MANIFEST, SIGNATURE, CONFIG, SEALED_ENV, WELCOME))
+        return found | get(extra_names(found[MANIFEST]))
 
 
 def _get(client: httpx.Client, url: str, limit_bytes: int, deadline: float) -> bytes:

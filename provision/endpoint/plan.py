@@ -18,10 +18,12 @@ from provision.endpoint.replace_old_key import planned_swap, swapped_profiles
 from provision.endpoint.state import REMOVED, KeptFiles, KeptPaths
 from provision.errors import ProvisionError
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.config.merge import Merged, clean_auth, clean_config, merge_config
-from provision.hermes.env.dotenv import check_value, edit, read_raw
+from provision.hermes.auth_file import clean_auth
+from provision.hermes.config.merge import Merged, clean_config, merge_config
+from provision.hermes.env.dotenv import check_value, edit_env
+from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.old_key import swap_auth, swap_config, swap_env
+from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from provision.endpoint.state import Installed
     from provision.endpoint.verify import OpenedBundle
     from provision.hermes.home import HomeFiles
-    from provision.hermes.old_key import Swap, Swapped
-    from provision.hermes.removed import Removed
+    from provision.hermes.old_key import KeyReplacement, ReplacedFile
+    from provision.hermes.removed_setting import RemovedSetting
 
 PRIVATE, PUBLIC = 0o600, 0o644
 
@@ -60,7 +62,7 @@ class Plan:
     home: tuple[Change, ...]
     managed: tuple[Change, ...] = ()
     set_: tuple[str, ...] = ()
-    removed: tuple[Removed, ...] = ()
+    removed: tuple[RemovedSetting, ...] = ()
     kept_settings: int = 0
     kept_lines: int = 0
     notes: tuple[str, ...] = ()
@@ -134,7 +136,7 @@ def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
         removed=tuple(steps.removed),
         kept_settings=steps.kept_settings,
         kept_lines=sum(
-            1 for name in read_raw(files.env or b"") if name not in values and name in read_raw(steps.env_after)
+            1 for name in read_env_raw(files.env or b"") if name not in values and name in read_env_raw(steps.env_after)
         ),
         notes=tuple(steps.notes),
     )
@@ -143,13 +145,13 @@ def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
 class _Steps:
     """Collects the changes of one plan."""
 
-    def __init__(self, before: Before, swap: Swap | None) -> None:
+    def __init__(self, before: Before, swap: KeyReplacement | None) -> None:
         self.before = before
         self.swap = swap
         self.changes: list[Change] = []
         self.managed_changes: list[Change] = []
         self.set_: list[str] = []
-        self.removed: list[Removed] = []
+        self.removed: list[RemovedSetting] = []
         self.notes: list[str] = []
         self.kept_settings = 0
         self.env_after = before.files.env or b""
@@ -167,13 +169,15 @@ class _Steps:
             del written[manifest.key_env]
             gone.add(manifest.key_env)
         own = (
-            self._swapped(swap_env(files.env, self.swap, facts.ENV_NAME), {*written, *gone}) if self.swap else files.env
+            self._swapped(replace_in_env(files.env, self.swap, facts.ENV_NAME), {*written, *gone})
+            if self.swap
+            else files.env
         )
-        edited = edit(own, written, gone)
+        edited = edit_env(own, written, gone)
         self.env_after = edited.data
         self.removed += edited.removed
         self.notes += edited.notes
-        was = read_raw(files.env or b"")
+        was = read_env_raw(files.env or b"")
         self.set_ += [f".env: {name}" for name, value in written.items() if was.get(name) != value]
         if files.env is not None or edited.data:
             self.put(facts.ENV_NAME, files.env, edited.data)
@@ -183,7 +187,7 @@ class _Steps:
         installed = self.before.installed
         if installed is None:
             return set()
-        was = read_raw(self.before.files.env or b"")
+        was = read_env_raw(self.before.files.env or b"")
         salt = installed.manifest.salt
         return {
             name
@@ -197,7 +201,7 @@ class _Steps:
         data, removed = clean_auth(files.auth, *pools)
         self.removed += removed
         if self.swap:
-            data = self._swapped(swap_auth(data, self.swap, facts.AUTH_NAME))
+            data = self._swapped(replace_in_auth(data, self.swap, facts.AUTH_NAME))
         self.put(facts.AUTH_NAME, files.auth, data)
 
     def profiles(self) -> None:
@@ -205,7 +209,7 @@ class _Steps:
         for name, was, swapped in swapped_profiles(self.before.profiles, self.swap) if self.swap else ():
             self.put(name, was, self._swapped(swapped))
 
-    def _swapped(self, swapped: Swapped, ours: Container[str] = ()) -> bytes | None:
+    def _swapped(self, swapped: ReplacedFile, ours: Container[str] = ()) -> bytes | None:
         self.removed += [each for each in swapped.replaced if each.where not in ours]
         self.notes += swapped.left
         return swapped.data
@@ -213,7 +217,7 @@ class _Steps:
     def _config(self) -> bytes | None:
         """The user's config.yaml, copies of the replaced key in it already a reference."""
         current = self.before.files.config
-        return self._swapped(swap_config(current, self.swap, facts.CONFIG_NAME)) if self.swap else current
+        return self._swapped(replace_in_config(current, self.swap, facts.CONFIG_NAME)) if self.swap else current
 
     def merged(self, opened: OpenedBundle) -> Merged:
         """The user's config.yaml with the rendering in it."""
@@ -232,7 +236,7 @@ class _Steps:
         last = installed.kept.rendering if installed else None
         before_managed = bool(installed and installed.manifest.managed)
         pins = dict(facts.MANAGED_ENV_PINS)
-        edited = edit(was_env, pins, {*facts.HIJACKING_ENV, opened.manifest.key_env} - pins.keys())
+        edited = edit_env(was_env, pins, {*facts.HIJACKING_ENV, opened.manifest.key_env} - pins.keys())
         config = merge_config(was_config, last if before_managed else None, opened.verified.config)
         cleaned = clean_config(self._config(), None if before_managed else last, opened.verified.config)
         self.removed += (*edited.removed, *config.removed, *cleaned.removed)
@@ -267,7 +271,7 @@ class _Steps:
         self.put(names.manifest, kept.manifest, bundle.files[MANIFEST])
 
 
-def _removed_note(manifest: Manifest, removed: list[Removed]) -> bytes:
+def _removed_note(manifest: Manifest, removed: list[RemovedSetting]) -> bytes:
     """What was taken out, with every secret masked: enough to see what stood there, not enough to use it."""
     items = [{"file": r.file, "where": r.where, "why": r.why, "was": r.masked} for r in removed]
     note = {"schema": "provision/removed/v1", "generation": manifest.generation, "removed": items}

@@ -14,7 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.detect.shapes import without_secrets
+from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,7 @@ def judge_answer(exit_code: int, stdout: str, stderr: str) -> Answer:
 
 
 def _shown(text: str) -> str:
-    masked = without_secrets(text.strip())
+    masked = mask_secrets(text.strip())
     return masked if len(masked) <= _SHOWN_CHARS else masked[:_SHOWN_CHARS] + "…"
 
 

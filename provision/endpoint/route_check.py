@@ -15,7 +15,8 @@ from provision.detect.fingerprint import fingerprint
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.routing.route import Expected, Hazard, Route, resolve_route
+from provision.hermes.routing.hazards import Expected, Hazard
+from provision.hermes.routing.route import Route, resolve_route
 from provision.hermes.routing.wire import model_on_wire, request_url
 
 if TYPE_CHECKING:

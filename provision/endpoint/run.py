@@ -21,7 +21,7 @@ from provision.endpoint.verify import Policy, unsealed, verify
 from provision.errors import ProvisionError
 from provision.files import read_optional
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.env.dotenv import read_raw
+from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.home import MAX_FILE_BYTES, HomePaths, effective_home
 from provision.keys.age import unseal
 
@@ -81,7 +81,7 @@ def prepare_run(
         )
     verified = verify(installed.bundle_files(), Policy(signers, now), content=(SEALED_ENV,))
     values = env_values(unsealed(verified, lambda sealed: unseal(sealed, identities())).env)
-    lines = read_raw(read_optional(HomePaths(home).env, MAX_FILE_BYTES) or b"")
+    lines = read_env_raw(read_optional(HomePaths(home).env, MAX_FILE_BYTES) or b"")
     if manifest.key_env in lines:
         raise PreferredLineError(
             f"{HomePaths(home).env} has a line {manifest.key_env}=, which Hermes would prefer",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.bundle.diff import flattened
+from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.install import folder_of
 from provision.endpoint.privileges import as_owner
@@ -17,12 +18,13 @@ from provision.endpoint.state import Installed, read_installed
 from provision.endpoint.verify import Policy, verified_manifest
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.env.dotenv import read_raw
+from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.home import effective_home, read_home
-from provision.hermes.routing.route import Hazard, Route, resolve_route
+from provision.hermes.routing.route import Route, resolve_route
 
 if TYPE_CHECKING:
+    from provision.hermes.routing.hazards import Hazard
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
 
 
 _SHOWN = {
-    *("user", "profile", "platform", "generation", "created", "expires", "provider", "base_url", "api_mode", "model"),
-    *("key_env", "key_fingerprint", "secret_delivery", "managed", "hermes_profile"),
+    *("workspace", "user", "machine", "profile", "platform", "generation", "created", "expires"),
+    *("provider", "base_url", "api_mode", "model", "key_env", "key_fingerprint"),
+    *("secret_delivery", "managed", "hermes_profile"),
 }
 
 
@@ -104,10 +107,10 @@ def _bundle_drift(installed: Installed, signers: Sequence[AllowedSigner], now: d
         yield Drift(f"{folder}/manifest.json", e.message)
     if now >= manifest.expires_at:
         yield Drift(f"{folder}/manifest.json", f"the bundle expired on {manifest.expires}: ask IT for a new one")
-    if kept.rendering is None or _sha256(kept.rendering) != manifest.files.config:
+    if kept.rendering is None or _sha256(kept.rendering) != manifest.files[CONFIG]:
         yield Drift(f"{folder}/rendering.yaml", "the copy of the last rendering is missing or altered")
     if manifest.secret_delivery is SecretDelivery.RUN and (
-        kept.sealed_env is None or _sha256(kept.sealed_env) != manifest.files.sealed_env
+        kept.sealed_env is None or _sha256(kept.sealed_env) != manifest.files[SEALED_ENV]
     ):
         yield Drift(f"{folder}/env.age", "the sealed .env is missing or altered: `provision run` cannot open it")
 
@@ -128,7 +131,7 @@ def _file_drift(installed: Installed, folder: HomeFiles, managed: HomeFiles | No
         if path != "_config_version" and have.get(path) != installed_value:
             what = "was changed" if path in have else "is missing"
             yield Drift(name, f"{path} {what} (installed: {installed_value})")
-    lines = read_raw(folder.env or b"")
+    lines = read_env_raw(folder.env or b"")
     run = manifest.secret_delivery is SecretDelivery.RUN
     for key, mark in installed.marks.items():
         if run and key == manifest.key_env:

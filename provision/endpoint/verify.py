@@ -12,16 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from provision.bundle.manifest import (
-    CONFIG,
-    CONTENT,
-    MANIFEST,
-    SEALED_ENV,
-    SIGNATURE,
-    WELCOME,
-    Manifest,
-    parse_manifest,
-)
+from provision.bundle.manifest import CONFIG, MANIFEST, SEALED_ENV, SIGNATURE, WELCOME, Manifest, parse_manifest
 from provision.errors import ProvisionError
 from provision.signing.allowed_signers import AllowedSigner, trusted
 from provision.signing.sshsig import blob_fingerprint
@@ -41,6 +32,10 @@ class UntrustedSignerError(ProvisionError):
 
 class AlteredBundleError(ProvisionError):
     """A file of the bundle is not the one that was signed, or is missing."""
+
+
+class OtherWorkspaceError(ProvisionError):
+    """The bundle was made in another workspace than the one that this home belongs to."""
 
 
 class OtherUserError(ProvisionError):
@@ -63,7 +58,7 @@ class OlderBundleError(ProvisionError):
 class Policy:
     """What a bundle must satisfy. `signers` empty trusts nobody.
 
-    `user`, when given, is the only user accepted; `installed` is the manifest this home was last set up from;
+    `user` and `workspace_id`, when given, are the only ones accepted; `installed` is the manifest this home was last set up from;
     `own_recipients` are the public halves of the identities at hand, empty when they are not known.
     """
 
@@ -72,6 +67,7 @@ class Policy:
     user: str | None = None
     installed: Manifest | None = None
     own_recipients: Collection[str] = ()
+    workspace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +103,35 @@ class OpenedBundle:
         return self.verified.manifest
 
 
-def verify(files: Mapping[str, bytes], policy: Policy, *, content: Collection[str] = CONTENT) -> VerifiedBundle:
+def verify(files: Mapping[str, bytes], policy: Policy, *, content: Collection[str] | None = None) -> VerifiedBundle:
     """The bundle, if it satisfies the policy; one error class per reason otherwise, in the order of the module's words.
 
-    `content` names the files whose digests are compared, for a bundle of which only some are kept.
+    `content` names the files whose digests are compared, for a bundle of which only some are kept; None means all that the
+    manifest lists.
     """
-    for name in (MANIFEST, SIGNATURE, *content):
-        if name not in files:
-            raise AlteredBundleError(f"the bundle has no {name}", hint="fetch the whole bundle again")
+    _require_present(files, (MANIFEST, SIGNATURE))
     manifest, signer = verified_manifest(files[MANIFEST], files[SIGNATURE], policy)
-    digests = manifest.files.by_name()
+    content = tuple(manifest.files) if content is None else content
+    _require_present(files, content)
     for name in content:
-        if hashlib.sha256(files[name]).hexdigest() != digests[name]:
+        if hashlib.sha256(files[name]).hexdigest() != manifest.files[name]:
             raise AlteredBundleError(
                 f"{name} is not the file that was signed: it was altered or belongs to another bundle",
                 hint="fetch the whole bundle again; if it happens twice, tell IT",
             )
+    _check_workspace(manifest, policy)
     _check_user(manifest, policy)
     _check_time(manifest, policy.now)
     _check_generation(manifest, policy.installed)
     return VerifiedBundle(
         manifest=manifest, files={name: files[name] for name in (MANIFEST, SIGNATURE, *content)}, signer=signer
     )
+
+
+def _require_present(files: Mapping[str, bytes], names: Collection[str]) -> None:
+    for name in names:
+        if name not in files:
+            raise AlteredBundleError(f"the bundle has no {name}", hint="fetch the whole bundle again")
 
 
 def verified_manifest(data: bytes, signature: bytes, policy: Policy) -> tuple[Manifest, AllowedSigner]:
@@ -148,6 +151,20 @@ def unsealed(bundle: VerifiedBundle, unseal: Callable[[bytes], bytes]) -> Opened
     if not isinstance(bundle, VerifiedBundle):
         raise RuntimeError("a bundle must be verified before it is opened")  # noqa: TRY004  the wrong order is a bug of ours
     return OpenedBundle(verified=bundle, env=unseal(bundle.sealed_env))
+
+
+def _check_workspace(manifest: Manifest, policy: Policy) -> None:
+    if policy.workspace_id is not None and manifest.workspace != policy.workspace_id:
+        raise OtherWorkspaceError(
+            f"the bundle belongs to workspace {manifest.workspace}, expected {policy.workspace_id}",
+            hint="use a bundle that was rendered in this workspace",
+        )
+    if policy.installed is not None and manifest.workspace != policy.installed.workspace:
+        raise OtherWorkspaceError(
+            f"the bundle belongs to workspace {manifest.workspace}, "
+            f"but this home was set up from workspace {policy.installed.workspace}",
+            hint="ask IT which one is right; if this home really changes its workspace, remove its .provision folder first",
+        )
 
 
 def _check_user(manifest: Manifest, policy: Policy) -> None:

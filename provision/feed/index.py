@@ -21,10 +21,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from provision.bundle.manifest import Moment, Sha256, parse_moment
 from provision.errors import ProvisionError
+from provision.signing.fields import (
+    Counter,
+    LogHead,
+    Moment,
+    Sha256,
+    SignedPart,
+    TrustNumber,
+    WorkspaceId,
+    parse_moment,
+)
 from provision.signing.signed_json import Form
 
 if TYPE_CHECKING:
@@ -48,28 +57,30 @@ class BadAddressError(ProvisionError):
     """What was given is no endpoint's address."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Entry(_Part):
+class FeedEntry(SignedPart):
     """The bundle that one endpoint should have: the tar's digest and size, the manifest's digest, the generation."""
 
     bundle: Sha256
     size: Annotated[int, Field(ge=1, le=4 << 20)]
     manifest: Sha256
-    generation: Annotated[int, Field(ge=1, lt=2**53)]
+    generation: Counter
 
 
-class Index(_Part):
-    """One part of the index, version 1. `endpoints` maps `endpoint_id` to an entry."""
+class Index(SignedPart):
+    """One part of the index, version 1. `endpoints` maps `endpoint_id` to an entry.
+
+    `trust` and `log_head` say which trust list and event log there were when this was made.
+    """
 
     schema_: Literal["provision/feed/v1"] = Field(default=SCHEMA, alias="schema")
+    workspace: WorkspaceId
     part: Annotated[str, Field(pattern=PART.pattern)]
-    version: Annotated[int, Field(ge=1, lt=2**53)]
+    version: Counter
     created: Moment
     expires: Moment
-    endpoints: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")], Entry]
+    trust: TrustNumber | None
+    log_head: LogHead | None
+    endpoints: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")], FeedEntry]
 
     @property
     def created_at(self) -> datetime:

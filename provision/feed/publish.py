@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.bundle.dist import Dist
-from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, moment, parse_manifest
+from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.endpoint.verify import Policy, verify
 from provision.errors import ProvisionError
@@ -24,7 +24,7 @@ from provision.feed.index import (
     MAX_PART_BYTES,
     NAMESPACE,
     PART,
-    Entry,
+    FeedEntry,
     Index,
     address_of,
     bundle_name,
@@ -36,6 +36,7 @@ from provision.feed.index import (
 )
 from provision.feed.trust import require_trust
 from provision.files import read_optional, write_atomic
+from provision.signing.fields import moment
 from provision.signing.signed_text import largest, signed_text, verified_text
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from provision.signing.allowed_signers import AllowedSigner
+
+
+class OtherTreeError(ProvisionError):
+    """The folder holds the feed of another workspace."""
+
 
 RENEW_BELOW = 1 / 2
 """Part of an index's life that must be left for it to be kept."""
@@ -75,6 +81,7 @@ class Published:
 class Order:
     """What to publish: `users` of the inventory, their bundles in `dist`, for whom addresses are derived from `secret`."""
 
+    workspace_id: str
     users: Sequence[str]
     dist: Path
     secret: bytes
@@ -108,7 +115,7 @@ class Tree:
         self._order = order
         self._key = key
         self._before = dict(_parts(root, order))
-        self._entries: dict[str, dict[str, Entry]] = {part: {} for part in self._before}
+        self._entries: dict[str, dict[str, FeedEntry]] = {part: {} for part in self._before}
         self._names: dict[str, list[str]] = {}
 
     def users(self) -> Iterator[Published]:
@@ -124,16 +131,20 @@ class Tree:
                 self._names.setdefault(part, []).append(bundle_name(address, entry.bundle))
             yield done
 
-    def _lay_out(self, dist: Dist, user: str, address: str, last: Entry | None) -> tuple[Entry | None, Published]:
+    def _lay_out(
+        self, dist: Dist, user: str, address: str, last: FeedEntry | None
+    ) -> tuple[FeedEntry | None, Published]:
         if last is not None and self._stands(user, address, last):
             return last, Published(user, address, Status.UNCHANGED, last.generation)
         files = dist.read(user)
         if not files:
             return None, Published(user, address, Status.NO_BUNDLE, message="is not in dist/", hint="provision render")
         try:
-            manifest = verify(files, Policy(self._order.signers, self._order.now, user)).manifest
+            manifest = verify(
+                files, Policy(self._order.signers, self._order.now, user, workspace_id=self._order.workspace_id)
+            ).manifest
             data = bundle_tar(files)
-            entry = Entry(
+            entry = FeedEntry(
                 bundle=hashlib.sha256(data).hexdigest(),
                 size=len(data),
                 manifest=hashlib.sha256(files[MANIFEST]).hexdigest(),
@@ -154,7 +165,7 @@ class Tree:
         status = Status.UNCHANGED if entry == last else Status.PUBLISHED
         return entry, Published(user, address, status, entry.generation)
 
-    def _stands(self, user: str, address: str, last: Entry) -> bool:
+    def _stands(self, user: str, address: str, last: FeedEntry) -> bool:
         """Whether dist/ still holds the very bundle that was verified and published before, which is not over yet: then
         nothing has to be opened, packed or verified again."""
         try:
@@ -180,20 +191,23 @@ class Tree:
         bundles = {name for listed in names.values() for name in listed}
         return Summary(written, kept, self._sweep(bundles), tuple(sorted(bundles)), names)
 
-    def _keep(self, part: str, entries: dict[str, Entry]) -> bool:
+    def _keep(self, part: str, entries: dict[str, FeedEntry]) -> bool:
         before = self._before.get(part)
         if before is None or before.endpoints != entries:
             return False
         return before.expires_at - self._order.now > self._order.life * RENEW_BELOW
 
-    def _write(self, part: str, entries: dict[str, Entry]) -> None:
+    def _write(self, part: str, entries: dict[str, FeedEntry]) -> None:
         before = self._before.get(part)
         now = self._order.now
         index = Index(
+            workspace=self._order.workspace_id,
             part=part,
             version=max(before.version + 1 if before else 1, int(now.timestamp())),
             created=moment(now),
             expires=moment(now + self._order.life),
+            trust=None,
+            log_head=None,
             endpoints=entries,
         )
         path = self.root / index_name(part)
@@ -225,6 +239,11 @@ def _parts(root: Path, order: Order) -> Iterator[tuple[str, Index]]:
             index = parse_index(text)
         except ProvisionError:
             continue
+        if index.workspace != order.workspace_id:
+            raise OtherTreeError(
+                f"{root} holds the feed of workspace {index.workspace}, this is workspace {order.workspace_id}",
+                hint="publish each workspace to a folder of its own",
+            )
         if index.part == path.stem:
             yield path.stem, index
 

@@ -19,7 +19,7 @@ from provision.endpoint.fetch import DownloadError
 from provision.endpoint.state import kept_paths
 from provision.errors import ProvisionError
 from provision.feed.http import Answer, FeedUnreachableError, Validators
-from provision.feed.index import MAX_PART_BYTES, Entry, Subscription
+from provision.feed.index import MAX_PART_BYTES, FeedEntry, Subscription
 from provision.feed.state import PullState, read_state, write_state
 from provision.feed.trust import Seen, believed_bundle, believed_index, require_fresh, require_listed
 from provision.files import locked, read_optional
@@ -87,7 +87,7 @@ def pull(
             entry = require_listed(state.entry)
             report = None
             if not is_installed(entry, state.home):
-                report = install(_bundle(subscription, entry, world))
+                report = install(_bundle(subscription, entry, state.workspace or "", world))
                 state = state.model_copy(update={"home": str(report.home)})
             state = state.succeeded(now)
         except ProvisionError as e:
@@ -106,7 +106,7 @@ def remembered(folder: Path, subscription: Subscription) -> PullState:
     return state
 
 
-def is_installed(entry: Entry, home: str | None) -> bool:
+def is_installed(entry: FeedEntry, home: str | None) -> bool:
     """Whether the bundle that the index lists is what the home was last set up from."""
     if home is None:
         return False
@@ -137,11 +137,16 @@ class _Asking:
                 raise DownloadError("the feed says that nothing changed, and was not asked that", hint="tell IT")
             require_fresh(state.expires_at, self.now)
             return _Found(state, not_modified=True)
-        seen = Seen(state.version, state.digest, state.expires_at) if state.digest else None
+        seen = (
+            Seen(state.workspace, state.version, state.digest, state.expires_at)
+            if state.workspace and state.digest
+            else None
+        )
         offer = believed_index(answer.body, self.subscription.address, self.signers, self.now, seen)
         return _Found(
             state.model_copy(
                 update={
+                    "workspace": offer.seen.workspace_id,
                     "version": offer.seen.version,
                     "digest": offer.seen.digest,
                     "expires": offer.seen.expires.timestamp(),
@@ -159,10 +164,10 @@ class _Asking:
         )
 
 
-def _bundle(subscription: Subscription, entry: Entry, world: World) -> Mapping[str, bytes]:
+def _bundle(subscription: Subscription, entry: FeedEntry, workspace_id: str, world: World) -> Mapping[str, bytes]:
     url = subscription.bundle_url(entry.bundle)
     answer = _patiently(world, url, entry.size, BUNDLE_DEADLINE_S, Validators())
-    return believed_bundle(answer.body or b"", entry)
+    return believed_bundle(answer.body or b"", entry, workspace_id)
 
 
 def _patiently(world: World, url: str, limit_bytes: int, deadline_s: float, validators: Validators) -> Answer:

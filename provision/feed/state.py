@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provision.bundle.manifest import Sha256
-from provision.feed.index import Entry
+from provision.feed.index import FeedEntry
 from provision.files import read_optional, write_atomic
+from provision.signing.fields import Sha256, WorkspaceId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,18 +27,20 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 300.0, 6 * 3600.0
 
 
 class PullState(BaseModel):
-    """The memory of one endpoint; times are Unix seconds. `version` 0 means that no index was believed yet."""
+    """The memory of one endpoint; times are Unix seconds. `version` 0 means that no index was accepted yet; `workspace` is
+    that of the first accepted index."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     schema_: Literal["provision/pull-state/v1"] = Field(default=SCHEMA, alias="schema")
     url: Annotated[str, Field(max_length=2048)]
+    workspace: WorkspaceId | None = None
     version: Annotated[int, Field(ge=0, lt=2**53)] = 0
     digest: Sha256 | None = None
     expires: float = 0
     etag: str | None = None
     last_modified: str | None = None
-    entry: Entry | None = None
+    entry: FeedEntry | None = None
     home: Annotated[str, Field(max_length=4096)] | None = None
     failures: int = 0
     not_before: float = 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.endpoint.fetch import read_archive
 from provision.errors import ProvisionError
-from provision.feed.index import NAMESPACE, BadFeedError, Entry, Index, endpoint_id, parse_index, part_of
+from provision.feed.index import NAMESPACE, BadFeedError, FeedEntry, Index, endpoint_id, parse_index, part_of
 from provision.signing.allowed_signers import AllowedSigner, trusted
 from provision.signing.signed_text import verified_text
 from provision.signing.sshsig import NAMESPACE as BUNDLE_NAMESPACE
@@ -39,6 +39,10 @@ class FeedRollbackError(ProvisionError):
     """The index is older than one this machine has seen (rollback)."""
 
 
+class OtherFeedError(ProvisionError):
+    """The index, or the bundle that it lists, belongs to another workspace."""
+
+
 class MixedFeedError(ProvisionError):
     """What was fetched does not belong together (mix-and-match)."""
 
@@ -55,6 +59,7 @@ class FeedClockError(ProvisionError):
 class Seen:
     """What an endpoint remembers of the last index it believed."""
 
+    workspace_id: str
     version: int
     digest: str
     expires: datetime
@@ -64,7 +69,7 @@ class Seen:
 class Offer:
     """The bundle that a believed index lists for this endpoint, None when it lists none, and what to remember."""
 
-    entry: Entry | None
+    entry: FeedEntry | None
     seen: Seen
 
 
@@ -83,6 +88,11 @@ def believed_index(
             f"the feed answered with part {index.part} of its index, asked was {part_of(address)}", hint="tell IT"
         )
     digest = hashlib.sha256(data).hexdigest()
+    if seen is not None and index.workspace != seen.workspace_id:
+        raise OtherFeedError(
+            f"the feed's index belongs to workspace {index.workspace}, expected {seen.workspace_id}",
+            hint="ask IT; if the machine really changes its workspace, IT gives it a new feed address",
+        )
     _require_no_rollback(index, digest, seen)
     require_fresh(index.expires_at, now)
     if index.created_at > now + CLOCK_SLACK:
@@ -90,7 +100,9 @@ def believed_index(
             f"the feed was published on {index.created}, this machine says it is {now:%Y-%m-%dT%H:%M:%SZ}",
             hint="set this machine's clock; freshness cannot be judged with a clock that is behind",
         )
-    return Offer(index.endpoints.get(endpoint_id(address)), Seen(index.version, digest, index.expires_at))
+    return Offer(
+        index.endpoints.get(endpoint_id(address)), Seen(index.workspace, index.version, digest, index.expires_at)
+    )
 
 
 def require_trust(blob: bytes, signers: Sequence[AllowedSigner], now: datetime) -> None:
@@ -113,7 +125,7 @@ def require_fresh(expires: datetime, now: datetime) -> None:
         )
 
 
-def require_listed(entry: Entry | None) -> Entry:
+def require_listed(entry: FeedEntry | None) -> FeedEntry:
     """The entry, or NotListedError."""
     if entry is None:
         raise NotListedError(
@@ -122,7 +134,7 @@ def require_listed(entry: Entry | None) -> Entry:
     return entry
 
 
-def believed_bundle(data: bytes, entry: Entry) -> Mapping[str, bytes]:
+def believed_bundle(data: bytes, entry: FeedEntry, workspace_id: str) -> Mapping[str, bytes]:
     """The files of a fetched bundle, if it is the one that the index lists. Raises MixedFeedError and the archive's errors."""
     if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.bundle:
         raise MixedFeedError(
@@ -130,12 +142,15 @@ def believed_bundle(data: bytes, entry: Entry) -> Mapping[str, bytes]:
             hint="this may pass; if it does not, tell IT",
         )
     files = read_archive(data)
-    manifest = files.get(MANIFEST, b"")
-    if (
-        hashlib.sha256(manifest).hexdigest() != entry.manifest
-        or parse_manifest(manifest).generation != entry.generation
-    ):
+    if hashlib.sha256(files.get(MANIFEST, b"")).hexdigest() != entry.manifest:
         raise MixedFeedError("the bundle's manifest is not the one that the feed's index lists", hint="tell IT")
+    manifest = parse_manifest(files[MANIFEST])
+    if manifest.generation != entry.generation:
+        raise MixedFeedError("the bundle's generation is not the one that the feed's index lists", hint="tell IT")
+    if manifest.workspace != workspace_id:
+        raise OtherFeedError(
+            f"the bundle belongs to workspace {manifest.workspace}, the feed's index to {workspace_id}", hint="tell IT"
+        )
     return files
 
 

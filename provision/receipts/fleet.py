@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.errors import ProvisionError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime, timedelta
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from provision.bundle.peek import Released
     from provision.fleet.desired import DesiredState
     from provision.receipts.receipt import Receipt
+    from provision.receipts.store import Endpoints, ReceiptStore
 
 
 class Standing(StrEnum):
@@ -59,6 +62,18 @@ class Endpoint:
     def current(self) -> bool:
         """Whether it certified exactly what dist/ holds, recently, with nothing in the way."""
         return not self.standings
+
+
+def verified_receipts(store: ReceiptStore, endpoints: Endpoints) -> Callable[[str], Receipt | Unbelieved | None]:
+    """Look up a user's kept receipt; one that fails verification is returned as Unbelieved."""
+
+    def receipt_of(user: str) -> Receipt | Unbelieved | None:
+        try:
+            return store.receipt_of(user, endpoints)
+        except ProvisionError as e:
+            return Unbelieved(e.message)
+
+    return receipt_of
 
 
 def fleet_standing(

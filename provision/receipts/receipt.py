@@ -14,14 +14,24 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 import provision
-from provision.bundle.manifest import Moment, Sha256, UserId, moment, parse_moment
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.state import FOLDER, JOURNAL
 from provision.errors import ProvisionError
 from provision.files import Transaction, locked, read_optional, recover, write_atomic
+from provision.signing.fields import (
+    Counter,
+    MachineName,
+    Moment,
+    Sha256,
+    SignedPart,
+    UserId,
+    WorkspaceId,
+    moment,
+    parse_moment,
+)
 from provision.signing.signed_json import Form
 from provision.signing.signed_text import signed_text, split_signed
 from provision.signing.sshsig import load_signing_key
@@ -55,14 +65,10 @@ class NoEndpointKeyError(ProvisionError):
     """This machine has no key to sign receipts with."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 Text = Annotated[str, Field(max_length=2048)]
 
 
-class ReceiptRoute(_Part):
+class ReceiptRoute(SignedPart):
     """Where the next request would go. `as_expected` is `cannot tell` when the route depends on what cannot be seen."""
 
     url: Text | None
@@ -73,38 +79,71 @@ class ReceiptRoute(_Part):
     as_expected: Literal["yes", "no", "cannot tell"]
 
 
-class ReceiptHazard(_Part):
+class ReceiptHazard(SignedPart):
     """A hazard of the route, by its stable id."""
 
     id: Annotated[str, Field(max_length=128)]
     severity: Literal["error", "warning", "note"]
 
 
-class ReceiptDrift(_Part):
+class ReceiptDrift(SignedPart):
     """One way in which a file is no longer as installed; never holds a value that may be secret."""
 
     file: Text
     what: Text
 
 
-class Receipt(_Part):
-    """A receipt, version 1. `bundle` is the SHA-256 of the installed manifest.json; `counter` only ever grows."""
+class ReceiptDestination(SignedPart):
+    """A host that the home sends something to, and what: the key, content, or both."""
+
+    host: Annotated[str, Field(max_length=255)]
+    sends: tuple[Literal["key", "content"], ...]
+    state: Literal["ok", "ok-unverified", "problem", "unknown"]
+
+
+class ReceiptDestinations(SignedPart):
+    """The destinations of a home: how many are in each state, and the worst one."""
+
+    ok: Annotated[int, Field(ge=0)]
+    ok_unverified: Annotated[int, Field(ge=0)]
+    problem: Annotated[int, Field(ge=0)]
+    unknown: Annotated[int, Field(ge=0)]
+    worst: ReceiptDestination | None
+
+
+class ReceiptPolicy(SignedPart):
+    """The guardrails in force: a digest of all, and a summary to read."""
+
+    digest: Sha256
+    summary: Text
+
+
+class Receipt(SignedPart):
+    """A receipt, version 1. `bundle` is the SHA-256 of the installed manifest.json; `counter` only grows.
+
+    `machine`, `hermes_verified`, `destinations` and `policy` are null when they are not known.
+    """
 
     schema_: Literal["provision/receipt/v1"] = Field(default=SCHEMA, alias="schema")
+    workspace: WorkspaceId
     user: UserId
+    machine: MachineName | None
     profile: Annotated[str, Field(min_length=1, max_length=128)]
     bundle: Sha256
-    generation: Annotated[int, Field(ge=1, lt=2**53)]
+    generation: Counter
     expires: Moment
     key_fingerprint: Annotated[str, Field(pattern=r"^fp_[a-z2-7]{16}$")]
     route: ReceiptRoute
     hazards: tuple[ReceiptHazard, ...] = Field(max_length=200)
     drift: tuple[ReceiptDrift, ...] = Field(max_length=_MAX_DRIFT + 1)
+    destinations: ReceiptDestinations | None
+    policy: ReceiptPolicy | None
     hermes_version: Annotated[str, Field(max_length=64)] | None
+    hermes_verified: bool | None
     provision_version: Annotated[str, Field(max_length=64)]
     host: Annotated[str, Field(max_length=255)]
     made: Moment
-    counter: Annotated[int, Field(ge=1, lt=2**53)]
+    counter: Counter
 
     @property
     def made_at(self) -> datetime:
@@ -169,7 +208,9 @@ def compose(
     told = route.unknown is None
     hazards = {h.id: ReceiptHazard(id=h.id, severity=h.severity.value) for h in route.hazards}
     return Receipt(
+        workspace=manifest.workspace,
         user=manifest.user,
+        machine=manifest.machine,
         profile=manifest.profile,
         bundle=hashlib.sha256(installed.kept.manifest or b"").hexdigest(),
         generation=manifest.generation,
@@ -185,7 +226,10 @@ def compose(
         ),
         hazards=tuple(hazards.values())[:200],
         drift=tuple(changes),
+        destinations=None,
+        policy=None,
         hermes_version=hermes_version,
+        hermes_verified=None,
         provision_version=provision.__version__,
         host=host[:255],
         made=moment(now),

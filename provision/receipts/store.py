@@ -31,9 +31,13 @@ from provision.signing.signed_text import END, each_signed, largest, verified_te
 from provision.signing.sshsig import blob_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from provision.fleet.desired import DesiredState
+
+RECEIPTS_FOLDER = "receipts"
+"""The store's folder in a workspace."""
 SUFFIX = ".receipt"
 CLOCK_SLACK = timedelta(days=1)
 """How far in the future a receipt's time may lie before its machine's clock is not believed."""
@@ -68,8 +72,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The inventory's view: the public key blob of each user's endpoint, None for users who have none yet."""
+    """What receipts are checked against: the workspace, and the public key blob of each user's endpoint, None for users who
+    have none yet."""
 
+    workspace_id: str
     keys: Mapping[str, bytes | None]
 
     def owner(self, blob: bytes) -> str | None:
@@ -82,11 +88,21 @@ def key_blob(endpoint_key: str | None) -> bytes | None:
     return base64.b64decode(endpoint_key.split()[1]) if endpoint_key else None
 
 
+def fleet_endpoints(states: Iterable[DesiredState], workspace_id: str) -> Endpoints:
+    """The endpoint keys of the users in an inventory."""
+    return Endpoints(workspace_id, {state.user: key_blob(state.endpoint_key) for state in states})
+
+
 def verified_receipt(data: bytes, endpoints: Endpoints, now: datetime | None = None) -> SignedReceipt:
     """The receipt in `data`, if its user's endpoint signed it. Raises BadReceiptError, BadSignatureError and
     ReceiptRefusedError. With `now`, one from the future is refused too."""
     text, blob = verified_text(data, NAMESPACE)
     receipt = parse_receipt(text)
+    if receipt.workspace != endpoints.workspace_id:
+        raise ReceiptRefusedError(
+            f"it belongs to workspace {receipt.workspace}, expected {endpoints.workspace_id}",
+            hint="import it in the workspace that this machine was set up from",
+        )
     if receipt.user not in endpoints.keys:
         raise ReceiptRefusedError(
             f"{receipt.user!r} is not in the inventory", hint="add the user, or ask where this receipt comes from"

@@ -176,7 +176,7 @@ def test_the_standing_of_ten_thousand(publisher: Publisher, capsys: pytest.Captu
         (store.root / f"{user}.receipt").write_bytes(
             signed_text(receipt_bytes(_receipt(user, release.digest, release.generation)), key, RECEIPT_NAMESPACE)
         )
-    endpoints = Endpoints(dict.fromkeys(shop.users, public_blob(key.public_key())))
+    endpoints = Endpoints(shop.workspace_id, dict.fromkeys(shop.users, public_blob(key.public_key())))
     tally = Tally()
     began = time.perf_counter()
     found = fleet_standing(

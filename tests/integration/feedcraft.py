@@ -96,7 +96,7 @@ class Publisher:
 
     def publish(self, users: tuple[str, ...] | None = None, now: datetime | None = None) -> dict[str, Published]:
         chosen = tuple(self.shop.users) if users is None else users
-        order = Order(chosen, self.dist, SECRET, self.shop.signers, now or self.shop.now, self.life)
+        order = Order(self.shop.workspace_id, chosen, self.dist, SECRET, self.shop.signers, now or self.shop.now, self.life)
         tree = Tree(self.tree, order, self.key)
         done = {p.user: p for p in tree.users()}
         self.summary = tree.finish()

@@ -25,7 +25,7 @@ from provision.bundle.tar import bundle_tar
 from provision.endpoint.fetch import DownloadError
 from provision.errors import ProvisionError
 from provision.feed.http import EndlessFeedError, FeedUnreachableError, SlowFeedError
-from provision.feed.index import NAMESPACE, BadFeedError, Entry, address_of, endpoint_id, index_bytes, parse_index
+from provision.feed.index import NAMESPACE, BadFeedError, FeedEntry, address_of, endpoint_id, index_bytes, parse_index
 from provision.feed.state import read_state
 from provision.feed.trust import (
     FeedClockError,
@@ -385,7 +385,7 @@ def _list(stage: Stage, tar: bytes, generation: int, key: Ed25519PrivateKey) -> 
         member = archive.extractfile("manifest.json")
         manifest = member.read() if member else b""
     digest = hashlib.sha256(tar).hexdigest()
-    entry = Entry(bundle=digest, size=len(tar), manifest=hashlib.sha256(manifest).hexdigest(), generation=generation)
+    entry = FeedEntry(bundle=digest, size=len(tar), manifest=hashlib.sha256(manifest).hexdigest(), generation=generation)
     assert json.loads(manifest)["generation"] == generation
     changed = index.model_copy(
         update={"endpoints": {**index.endpoints, endpoint_id(address): entry}, "version": index.version + 1}

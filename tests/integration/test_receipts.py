@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from bundlecraft import NOW, Shop
+from bundlecraft import NOW, WORKSPACE_ID, Shop
 
 from provision.endpoint.apply import Disk
 from provision.endpoint.identity import EndpointFolder, enroll
@@ -90,7 +90,7 @@ def store(tmp_path: Path) -> ReceiptStore:
 
 
 def endpoints(*machines: Machine) -> Endpoints:
-    return Endpoints({m.user: key_blob(m.enrolled.endpoint_key) for m in machines})
+    return Endpoints(WORKSPACE_ID, {m.user: key_blob(m.enrolled.endpoint_key) for m in machines})
 
 
 def test_what_a_receipt_says(ada: Machine) -> None:
@@ -122,6 +122,7 @@ def test_half_a_character_in_the_users_yaml_does_not_stop_it(ada: Machine) -> No
     assert ada.receipt().receipt.route.as_expected != "yes"
 
 
+@pytest.mark.programs("ssh-keygen")
 def test_stock_ssh_keygen_verifies_it(ada: Machine, tmp_path: Path) -> None:
     ada.receipt()
     (tmp_path / "signers").write_text(f"ada {ada.enrolled.endpoint_key}\n")
@@ -157,10 +158,10 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
         return done.message
 
     assert "not over this content" in refusal(good.data.replace(b'"ada"', b'"bob"', 1))
-    swapped = Endpoints({"ada": known.keys["bob"], "bob": known.keys["ada"]})
+    swapped = Endpoints(WORKSPACE_ID, {"ada": known.keys["bob"], "bob": known.keys["ada"]})
     assert "the endpoint key of 'bob'" in refusal(good.data, swapped)
-    assert "is not in the inventory" in refusal(good.data, Endpoints({"bob": known.keys["bob"]}))
-    assert "no endpoint_key for 'ada'" in refusal(good.data, Endpoints({"ada": None}))
+    assert "is not in the inventory" in refusal(good.data, Endpoints(WORKSPACE_ID, {"bob": known.keys["bob"]}))
+    assert "no endpoint_key for 'ada'" in refusal(good.data, Endpoints(WORKSPACE_ID, {"ada": None}))
     assert "does not end in a whole signature" in refusal(good.data[:-40])
     ada.now = NOW + timedelta(days=3)
     assert "still to come" in refusal(ada.receipt().data)

@@ -17,7 +17,9 @@ from provision.bundle.manifest import (
 
 GOOD: dict[str, Any] = {
     "schema": "provision/bundle/v1",
+    "workspace": "0f" * 16,
     "user": "ada",
+    "machine": None,
     "profile": "engineering",
     "platform": "linux",
     "generation": 7,
@@ -35,9 +37,16 @@ GOOD: dict[str, Any] = {
     "hermes_home": None,
     "hermes_profile": None,
     "recipients": ["age1qqq"],
+    "policy": None,
+    "trust": None,
+    "log_head": None,
     "inputs_digest": "0" * 64,
     "files": {"config.yaml": "1" * 64, ".env.age": "2" * 64, "WELCOME.md": "3" * 64},
 }
+BAD_NAMES = (
+    *("../x", "/x", "a/b", "a\\b", "", ".", "..", ".env", "-x", "x.", "a b", "con.txt", "NUL", "a" * 65, "ä.md", "x\n"),
+    *("manifest.json", "MANIFEST.JSON.SIG", "welcome.md", "Config.yaml"),
+)
 
 
 def data(**changes: Any) -> bytes:
@@ -49,7 +58,9 @@ def test_round_trip_keeps_the_bytes() -> None:
     text = manifest_bytes(manifest)
     assert parse_manifest(text) == manifest
     assert manifest_bytes(parse_manifest(text)) == text
-    assert text.startswith(b'{\n  "schema": "provision/bundle/v1",\n  "user": "ada",\n')
+    assert text.startswith(
+        b'{\n  "schema": "provision/bundle/v1",\n  "workspace": "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",\n  "user": "ada",\n'
+    )
     assert text.endswith(b"\n}\n")
 
 
@@ -78,7 +89,14 @@ def test_schema_is_written_even_when_it_was_defaulted() -> None:
         ({"expires": "2026-01-02T03:04:05Z"}, "expires before"),
         ({"hermes_profile": "../x"}, "hermes_profile"),
         ({"files": {"config.yaml": "1" * 64}}, "files"),
-        ({"files": {**GOOD["files"], "evil.sh": "4" * 64}}, "files"),
+        ({"workspace": "0F" * 16}, "workspace"),
+        ({"machine": "../mbp"}, "machine"),
+        ({"trust": "3"}, "trust"),
+        ({"log_head": {"count": 0, "sha256": "5" * 64}}, "log_head"),
+        ({"log_head": {"count": 1, "sha256": "5" * 64, "more": 1}}, "log_head"),
+        *(({"files": {**GOOD["files"], name: "4" * 64}}, "files") for name in BAD_NAMES),
+        ({"files": {**GOOD["files"], "a.txt": "4" * 64, "A.TXT": "4" * 64}}, "case"),
+        ({"files": {**GOOD["files"], **{f"{n}.txt": "4" * 64 for n in range(9)}}}, "more than 8"),
     ],
 )
 def test_refuses(changes: dict[str, Any], says: str) -> None:

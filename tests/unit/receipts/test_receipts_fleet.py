@@ -26,7 +26,9 @@ ROUTE: dict[str, Any] = {
 def receipt(**changes: Any) -> Receipt:
     fields: dict[str, Any] = {
         "schema": "provision/receipt/v1",
+        "workspace": "0f" * 16,
         "user": "ada",
+        "machine": None,
         "profile": "engineering",
         "bundle": DIGEST,
         "generation": 7,
@@ -35,7 +37,10 @@ def receipt(**changes: Any) -> Receipt:
         "route": ROUTE,
         "hazards": (),
         "drift": (),
+        "destinations": None,
+        "policy": None,
         "hermes_version": None,
+        "hermes_verified": None,
         "provision_version": "0.1.0",
         "host": "ada-mbp",
         "made": "2026-06-08T11:00:00Z",

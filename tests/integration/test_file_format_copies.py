@@ -1,0 +1,144 @@
+"""Every version of every file format stays readable: the copies in tests/data/formats are never edited."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from provision.bundle.manifest import CONFIG, Manifest, manifest_bytes
+from provision.endpoint.fetch import fetch
+from provision.endpoint.verify import Policy, unsealed, verify
+from provision.feed.index import address_of, endpoint_id, index_bytes
+from provision.feed.secret import feed_secret
+from provision.feed.state import read_state
+from provision.feed.trust import Offer, believed_index
+from provision.keys.age import Identity, load_identities, unseal
+from provision.keys.vault.file import open_vault, read_vault, read_workspace_id
+from provision.receipts.receipt import Receipt, receipt_bytes
+from provision.receipts.store import Endpoints, verified_receipt
+from provision.signing.allowed_signers import parse_allowed_signers
+from provision.signing.signed_text import split_signed
+
+V1 = Path(__file__).parents[1] / "data" / "formats" / "v1"
+FULL = V1 / "every-field"
+WORKSPACE_ID = "9f9b706373ad0d9ab74013e034d356b1"
+NOW = datetime(2026, 6, 2, tzinfo=UTC)
+SIGNERS = parse_allowed_signers((V1 / "allowed_signers").read_text())
+ADDRESS = "hl5767tjhuha4kpbr4uaqpva7powot6g"
+HEAD = (12, "cd" * 32)
+HTML = b"<!doctype html>\n<title>test data</title>\n"
+
+
+@pytest.fixture
+def identities(tmp_path: Path) -> tuple[Identity, ...]:
+    """The test data's identity, of the mode that git does not keep."""
+    path = tmp_path / "identity.txt"
+    shutil.copyfile(V1 / "identity.txt", path)
+    path.chmod(0o600)
+    return load_identities(path)
+
+
+def bundle(folder: Path, identities: tuple[Identity, ...]) -> tuple[Manifest, bytes]:
+    """The manifest of a copied bundle and its decrypted `.env`."""
+    files = fetch(str(folder / "bundle"))
+    opened = unsealed(
+        verify(files, Policy(SIGNERS, NOW, "ada", workspace_id=WORKSPACE_ID)), lambda data: unseal(data, identities)
+    )
+    assert manifest_bytes(opened.manifest) == files["manifest.json"]
+    assert opened.verified.files.keys() == files.keys()
+    return opened.manifest, opened.env
+
+
+def test_bundle_v1(identities: tuple[Identity, ...]) -> None:
+    manifest, env = bundle(V1, identities)
+    assert b"AISA_API_KEY=sk-aisa-TEST-DATA-ada-1\n" in env
+    assert (manifest.machine, manifest.policy, manifest.trust, manifest.log_head) == (None, None, None, None)
+    assert list(manifest.files) == ["config.yaml", ".env.age", "WELCOME.md"]
+    assert hashlib.sha256((V1 / "bundle" / CONFIG).read_bytes()).hexdigest() == manifest.files[CONFIG]
+
+
+def test_bundle_v1_with_every_field(identities: tuple[Identity, ...]) -> None:
+    manifest, _ = bundle(FULL, identities)
+    assert (manifest.machine, manifest.policy, manifest.trust) == ("ada-mbp", "ab" * 32, "1-3")
+    assert manifest.log_head is not None
+    assert (manifest.log_head.count, manifest.log_head.sha256) == HEAD
+    assert manifest.files["WELCOME.html"] == hashlib.sha256(HTML).hexdigest()
+
+
+def receipt(folder: Path) -> Receipt:
+    data = (folder / "ada.receipt").read_bytes()
+    signer = SIGNERS[0].blob  # one key signs all test data
+    found = verified_receipt(data, Endpoints(WORKSPACE_ID, {"ada": signer}), NOW).receipt
+    assert receipt_bytes(found) == split_signed(data)[0]
+    return found
+
+
+def test_receipt_v1() -> None:
+    found = receipt(V1)
+    assert (found.user, found.counter, found.route.as_expected) == ("ada", 1780315200, "yes")
+    assert (found.machine, found.destinations, found.policy, found.hermes_verified) == (None, None, None, None)
+
+
+def test_receipt_v1_with_every_field() -> None:
+    found = receipt(FULL)
+    assert (found.machine, found.hermes_version, found.hermes_verified) == ("ada-mbp", "0.19.0", True)
+    assert found.destinations is not None
+    assert found.destinations.worst is not None
+    assert (found.destinations.problem, found.destinations.worst.sends) == (1, ("key", "content"))
+    assert found.policy is not None
+    assert found.policy.summary == "approvals: always"
+
+
+def index(folder: Path) -> Offer:
+    return believed_index((folder / "index.json").read_bytes(), ADDRESS, SIGNERS, NOW, None)
+
+
+def test_feed_v1_and_the_derivation_of_addresses(identities: tuple[Identity, ...]) -> None:
+    """Addresses are given out once: how a name in the index follows from one must never change."""
+    secret = feed_secret(V1 / "feed.secret", [], identities, create=False)
+    assert address_of(secret, "ada") == ADDRESS
+    assert endpoint_id(ADDRESS) == "2e6f22b869bab49d9f69f58dd606aa08"
+    offer = index(V1)
+    assert offer.seen.workspace_id == WORKSPACE_ID
+    assert offer.entry is not None
+    manifest = (V1 / "bundle" / "manifest.json").read_bytes()
+    assert offer.entry.manifest == hashlib.sha256(manifest).hexdigest()
+
+
+def test_feed_v1_with_every_field() -> None:
+    from provision.feed.index import parse_index
+
+    text = split_signed((FULL / "index.json").read_bytes())[0]
+    found = parse_index(text)
+    assert index_bytes(found) == text
+    assert found.trust == "1-3"
+    assert found.log_head is not None
+    assert index(FULL).entry == index(V1).entry
+
+
+def test_pull_state_v1() -> None:
+    state = read_state(V1)
+    assert state is not None
+    assert (state.workspace, state.failures, state.entry) == (WORKSPACE_ID, 2, index(V1).entry)
+
+
+def test_vault_v1(identities: tuple[Identity, ...]) -> None:
+    assert read_workspace_id(V1 / "keys.vault") == WORKSPACE_ID
+    vault = open_vault(V1 / "keys.vault", identities)
+    keys = [(known.user, known.stage.value, vault.value(known.user, known.version).reveal()) for known in vault]
+    assert keys == [
+        ("ada", "previous", "sk-aisa-TEST-DATA-ada-0"),
+        ("ada", "current", "sk-aisa-TEST-DATA-ada-1"),
+        ("bob", "current", "sk-aisa-TEST-DATA-bob-1"),
+    ]
+
+
+def test_vault_v1_with_every_field(identities: tuple[Identity, ...]) -> None:
+    header = read_vault(FULL / "keys.vault").header
+    assert header.log_head == HEAD
+    assert [recipient.split()[1:] for recipient in header.recovery] == [["on", "paper"]]
+    assert open_vault(FULL / "keys.vault", identities).users == ("ada", "bob")
