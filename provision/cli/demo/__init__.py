@@ -1,1 +1,1 @@
-"""`provision demo`: the whole loop with real commands, files, cryptography and HTTP, in a temporary folder."""
+"""`provision demo`: the whole workflow with real commands, files, cryptography and HTTP, in a temporary folder."""

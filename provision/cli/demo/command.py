@@ -1,4 +1,4 @@
-"""`demo`: play the story, then show what a manager wants to see."""
+"""`provision demo`: run all steps, then print a summary."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from provision.cli.context import Run
 @app.command("demo")
 def demo(
     ctx: typer.Context,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the folder behind, to look around in it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the folder of the demo.")] = False,
 ) -> None:
     """Run the whole workflow against a gateway simulator.
 
-    Everything else is real: commands, files, cryptography, HTTP. In a temporary folder; no account, no network.
+    Commands, files, cryptography and HTTP are real. Runs in a temporary folder; needs no account and no network.
     """
     import shutil
     import tempfile
 
     from provision.aisa.simulator import Simulator
-    from provision.cli.demo import acts, troubles
-    from provision.cli.demo.people import PEOPLE
+    from provision.cli.demo import acts, problems
     from provision.cli.demo.stage import DemoStage
-    from provision.cli.demo.summary import summary
+    from provision.cli.demo.summary import demo_summary
+    from provision.cli.demo.users import DEMO_USERS
 
     run: Run = ctx.obj
     folder = Path(tempfile.mkdtemp(prefix="provision-demo-"))
     stage = DemoStage(folder, _say, brief=run.quiet)
     try:
-        with Simulator(keys={person.key: "valid" for person in PEOPLE}) as sim:
+        with Simulator(keys={user.key: "valid" for user in DEMO_USERS}) as sim:
             acts.set_up(stage, sim)
             acts.enrol(stage)
             acts.check(stage)
             acts.keys(stage)
             acts.render(stage)
             verdicts = acts.validate(stage)
-            troubles.play(stage, sim)
+            problems.validate_problems(stage, sim)
             acts.install(stage, sim)
             acts.refusals(stage)
             statuses = acts.status(stage)
-            found = acts.search_for_keys(stage)
-            asked = acts.ask_hermes(stage, sim)
-        run.result(summary(verdicts, statuses, found, asked))
+            leaks = acts.search_for_keys(stage)
+            hermes = acts.ask_hermes(stage, sim)
+        run.result(demo_summary(verdicts, statuses, leaks, hermes))
     finally:
         if keep:
-            run.say(f"everything is in {folder}")
+            run.say(f"all files are in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
 

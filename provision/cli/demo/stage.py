@@ -1,7 +1,7 @@
-"""Where the demo plays: a temporary folder, a gateway simulator on loopback, one configuration folder per person.
+"""Run the demo's commands: a temporary folder, a gateway simulator on loopback, one configuration folder per user.
 
-Every step is a real `provision` process, so what the demo shows is what a shell would show. A step that does not end
-with the exit code the story expects stops the demo.
+Every step is a real `provision` process, so the demo shows what a shell would show. An unexpected exit code stops the
+demo.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ OPERATOR = "operator"
 
 
 class DemoFailedError(ProvisionError):
-    """A step of the demo did not end as it should."""
+    """A step of the demo had an unexpected result."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoStage:
-    """The folder of one demo. `say` prints a line; with `brief`, commands and their output stay unseen."""
+    """The folder of one demo. `say` prints a line; `brief` hides commands and their output."""
 
     folder: Path
     say: Callable[[str], None]
@@ -41,45 +41,45 @@ class DemoStage:
     def workspace(self) -> Path:
         return self.folder / "acme"
 
-    def hermes_home(self, person: str) -> Path:
-        return self.folder / "machines" / person / ".hermes"
+    def hermes_home(self, user: str) -> Path:
+        return self.folder / "machines" / user / ".hermes"
 
     def act(self, title: str) -> None:
-        """Announce the next part of the story."""
+        """Print the title of the next step."""
         self.say(f"\n── {title}")
 
     def run(
         self,
-        person: str,
+        user: str,
         *arguments: str,
         expect: int = 0,
         show: bool = True,
         stdin: str = "",
         environ: Mapping[str, str] | None = None,
     ) -> str:
-        """Run `provision ARGUMENTS` as a person; returns its stdout. Raises DemoFailedError on another exit code."""
+        """Run `provision ARGUMENTS` as one user; returns its stdout. Raises DemoFailedError on an unexpected exit code."""
         if show and not self.brief:
-            prompt = "$" if person == OPERATOR else f"{person}$"
+            prompt = "$" if user == OPERATOR else f"{user}$"
             setting = "".join(f"{name}={Path(value).name} " for name, value in (environ or {}).items())
             self.say(f"{prompt} {setting}provision {self._short(shlex.join(arguments))}")
-        done = self._process(person, arguments, stdin, environ or {})
+        done = self._process(user, arguments, stdin, environ or {})
         self.steps.append(arguments[0])
         if show and not self.brief:
             for line in (done.stderr + done.stdout).splitlines():
                 self.say(f"    {printable(self._short(line))}")
         if done.returncode != expect:
             raise DemoFailedError(
-                f"`provision {shlex.join(arguments)}` ended with {done.returncode}, not {expect}",
-                hint=(done.stderr.strip() or done.stdout.strip())[-600:],
+                f"`provision {shlex.join(arguments)}` exited with {done.returncode}, expected {expect}",
+                hint=" | ".join((done.stderr.strip() or done.stdout.strip())[-600:].splitlines()),
             )
         return done.stdout
 
     def _process(
-        self, person: str, arguments: Sequence[str], stdin: str, environ: Mapping[str, str]
+        self, user: str, arguments: Sequence[str], stdin: str, environ: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        home = self.folder / "machines" / person
+        home = self.folder / "machines" / user
         home.mkdir(parents=True, exist_ok=True)
-        # a clean environment: nothing of the real user's Hermes, keys or proxies may play a part
+        # a clean environment, without the real user's Hermes, keys or proxies
         kept = {
             name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR") if name in os.environ
         }
@@ -96,7 +96,7 @@ class DemoStage:
         try:
             return subprocess.run(  # noqa: S603  our own command, our own arguments
                 [sys.executable, "-m", "provision", *arguments],
-                cwd=self.workspace if person == OPERATOR and self.workspace.is_dir() else home,
+                cwd=self.workspace if user == OPERATOR and self.workspace.is_dir() else home,
                 env=environment,
                 input=stdin,
                 capture_output=True,

@@ -23,18 +23,23 @@ if TYPE_CHECKING:
 def demo(
     ctx: typer.Context,
     users: Annotated[
-        list[str] | None, typer.Argument(metavar="USER", help="Whose current keys are demo keys; none: list them.")
+        list[str] | None,
+        typer.Argument(
+            metavar="USER", help="Users whose current keys are demo keys. Without users: list all demo keys."
+        ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--until", metavar="DATE", help="Their last day, such as 2026-03-31.")
+        str | None, typer.Option("--until", metavar="DATE", help="Last day of the keys, such as 2026-03-31.")
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="They are demo keys no more.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove the last day: the keys are no longer demo keys.")
+    ] = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Give users' current keys a last day: demo keys.
+    """Set the last day of users' current keys (demo keys).
 
-    After it nothing is rendered with them. Without users it lists the demo keys. One that is past its last day is an
+    After that day no bundle is rendered with them. Without users, the demo keys are listed. An expired demo key is an
     error in `check` until it is retired.
     """
     from datetime import UTC, datetime
@@ -48,30 +53,30 @@ def demo(
     workspace = run.open_workspace()
     if not users:
         if clear or until:
-            raise UsageError("say whose keys: provision keys demo USER… --until DATE")
+            raise UsageError("no user given", hint="provision keys demo USER… --until DATE")
         _list_demo(run, workspace.vault, today, format_, output)
         return
     if clear == (until is not None):
-        raise UsageError("say either --until DATE or --clear")
+        raise UsageError("give either --until DATE or --clear")
     day = parse_last_day(until, "--until", today) if until else None
     with editing(workspace.vault, load_identities(workspace.identity), "keys demo") as vault:
         missing = [user for user in users if vault.current(user) is None]
         if missing:
-            raise NothingMatchedError(f"no current key: {', '.join(missing)}", hint="see: provision keys list")
+            raise NothingMatchedError(f"no current key: {', '.join(missing)}", hint="provision keys list")
         done = [vault.set_demo(user, known.version, day) for user in users if (known := vault.current(user))]
     for known in done:
-        run.say(f"{known.user} version {known.version}: {f'a demo key until {day}' if day else 'a demo key no more'}")
+        run.say(f"{known.user} version {known.version}: {f'a demo key until {day}' if day else 'no longer a demo key'}")
 
 
 def _list_demo(run: Run, vault: Path, today: date, format_: Format, output: Path | None) -> None:
     from provision.keys.vault.file import read_vault
     from provision.keys.vault.ledger import Stage
     from provision.report.document import document
-    from provision.report.terminal import table
+    from provision.report.terminal import plural, table
 
     demo_keys = [known for known in read_vault(vault) if known.demo_until]
-    living = [known for known in demo_keys if known.stage is not Stage.RETIRED]
-    over = [known for known in living if known.expired(today)]
+    active = [known for known in demo_keys if known.stage is not Stage.RETIRED]
+    expired = [known for known in active if known.expired(today)]
     if format_ is Format.JSON:
         rows = [
             {
@@ -98,12 +103,12 @@ def _list_demo(run: Run, vault: Path, today: date, format_: Format, output: Path
             for known in demo_keys
         )
         run.result(table(("USER", "VERSION", "STAGE", "FINGERPRINT", "LAST DAY", "STATE"), cells), output)
-        run.say(f"{len(living)} demo key{'s' if len(living) != 1 else ''} alive, {len(over)} past the last day")
-    if over:
+        run.say(f"{plural(len(active), 'demo key')} in use, {len(expired)} expired")
+    if expired:
         raise typer.Exit(Exit.FINDINGS)
 
 
 def _demo_state(known: KeyVersion, today: date) -> str:
     if known.stage.value == "retired":
         return "retired"
-    return "over" if known.expired(today) else "in date"
+    return "expired" if known.expired(today) else "valid"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.keys.import_keys import ImportedKey
 
 
-_REMARKS = 20
+_MAX_REMARKS = 20
 
 
 @keys_app.command("import")
@@ -31,16 +31,20 @@ def import_(
         str, typer.Argument(metavar="FILE|-", help="CSV or JSON: user,key[,label]; - reads standard input.")
     ],
     limit: Limit = None,
-    demo_until: Annotated[str | None, typer.Option("--demo-until", metavar="DATE", help="These are demo keys.")] = None,
-    allow_shared: Annotated[bool, typer.Option("--allow-shared", help="One key may serve several users.")] = False,
+    demo_until: Annotated[
+        str | None, typer.Option("--demo-until", metavar="DATE", help="Last day of these keys (demo keys).")
+    ] = None,
+    allow_shared: Annotated[bool, typer.Option("--allow-shared", help="Allow the same key for several users.")] = False,
     allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Users may be missing from the inventory.")
+        bool, typer.Option("--allow-unknown", help="Allow users that are not in the inventory.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge the file and say what would happen.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the file and show the result; change nothing.")
+    ] = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Make keys their users' current ones. The keys they replace become `previous`."""
+    """Import keys as their users' current keys. A key that is replaced becomes `previous`."""
     from datetime import UTC, datetime
 
     from provision.keys.age import load_identities
@@ -53,9 +57,9 @@ def import_(
     now = datetime.now(UTC)
     until = parse_last_day(demo_until, "--demo-until", now.date()) if demo_until else None
     intake = read_keys(read_key_file(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
-    keys, unknown = _of_the_fleet(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
+    keys, unknown = _chosen_keys(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
     problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
-    _remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
+    _say_remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InvalidFilesError(problem for problem in problems if problem.severity is Severity.ERROR)
     identities = load_identities(workspace.identity)
@@ -65,46 +69,49 @@ def import_(
     else:
         with editing(workspace.vault, identities, "keys import") as vault:
             done = import_keys(vault, keys, now=now, allow_shared=allow_shared, demo_until=until)
-    run.result(_shown(done, format_, dry_run=dry_run), output)
-    _summary(run, done, dry_run=dry_run)
+    run.result(_text(done, format_, dry_run=dry_run), output)
+    _say_summary(run, done, dry_run=dry_run)
     if file != "-" and not dry_run:
-        run.say(f"{file} holds these keys in clear: remove it when you need it no more")
+        run.say(f"{file} holds these keys in clear text: delete it")
 
 
-def _of_the_fleet(
+def _chosen_keys(
     run: Run, workspace: Workspace, keys: Sequence[NewKey], limit: list[str] | None, *, allow_unknown: bool
 ) -> tuple[list[NewKey], list[Problem]]:
-    """The keys of users that are meant, and a problem for each user whom the inventory does not have."""
+    """The keys of the chosen users, and a problem for each user that is not in the inventory."""
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
     from provision.fleet.nearest import nearest_words
+    from provision.report.terminal import plural
 
     if allow_unknown and not limit:
         return list(keys), []
     fleet = load_fleet(workspace)
-    known = {state.user for state in fleet.states} | set(fleet.refused)  # an error in the inventory is not about keys
+    known = {state.user for state in fleet.states} | set(
+        fleet.refused
+    )  # a user whose entry has an error is in the inventory
     problems: list[Problem] = []
     for new in keys:
         if new.user in known or allow_unknown:
             continue
-        close = nearest_words(new.user, known) if len(problems) < _REMARKS and len(known) <= 20_000 else []
-        hint = f"did you mean {close[0]}?" if close else "add the user to the inventory, or: --allow-unknown"
+        close = nearest_words(new.user, known) if len(problems) < _MAX_REMARKS and len(known) <= 20_000 else []
+        hint = f"did you mean {close[0]}?" if close else "add the user to the inventory, or use --allow-unknown"
         problems.append(Problem("unknown-user", f"{new.user} is not in the inventory", new.place, hint))
     if not limit:
         return list(keys), problems
     chosen = {state.user for state in select_users(fleet.states, limit)}
     kept = [new for new in keys if new.user in chosen]
-    if aside := len(keys) - len(kept):
-        run.say(f"{aside} key{'s' if aside > 1 else ''} of other users left aside (--limit)")
+    if skipped := len(keys) - len(kept):
+        run.say(f"skipped {plural(skipped, 'key')} of other users (--limit)")
     return kept, problems
 
 
 def _in_rotation(workspace: Workspace, keys: Sequence[NewKey]) -> list[Problem]:
-    """A problem for each user whose key is being rotated: an import would come between."""
+    """A problem for each user whose key is being rotated: an import would interfere."""
     from provision.rotate.store import RotationStore, busy_with
 
     busy = busy_with(list(RotationStore(workspace.root).unfinished()))
-    hint = "finish that first, or go back: provision rotate rollback"
+    hint = "finish the rotation first, or: provision rotate rollback"
     return [
         Problem("in-rotation", f"{new.user} is in rotation {busy[new.user]}", new.place, hint)
         for new in keys
@@ -112,14 +119,14 @@ def _in_rotation(workspace: Workspace, keys: Sequence[NewKey]) -> list[Problem]:
     ]
 
 
-def _remarks(run: Run, problems: Sequence[Problem]) -> None:
-    for problem in problems[:_REMARKS]:
+def _say_remarks(run: Run, problems: Sequence[Problem]) -> None:
+    for problem in problems[:_MAX_REMARKS]:
         run.say(str(problem))
-    if len(problems) > _REMARKS:
-        run.say(f"and {len(problems) - _REMARKS} more remarks like these")
+    if len(problems) > _MAX_REMARKS:
+        run.say(f"and {len(problems) - _MAX_REMARKS:,} more remarks like these")
 
 
-def _shown(done: Sequence[ImportedKey], format_: Format, *, dry_run: bool) -> str:
+def _text(done: Sequence[ImportedKey], format_: Format, *, dry_run: bool) -> str:
     from provision.report.document import document
     from provision.report.terminal import table
 
@@ -145,7 +152,7 @@ def _shown(done: Sequence[ImportedKey], format_: Format, *, dry_run: bool) -> st
     )
 
 
-def _summary(run: Run, done: Sequence[ImportedKey], *, dry_run: bool) -> None:
+def _say_summary(run: Run, done: Sequence[ImportedKey], *, dry_run: bool) -> None:
     from provision.keys.import_keys import ImportOutcome
 
     counts = {outcome: sum(each.outcome is outcome for each in done) for outcome in ImportOutcome}
@@ -153,6 +160,6 @@ def _summary(run: Run, done: Sequence[ImportedKey], *, dry_run: bool) -> None:
     run.say(f"{'would be: ' if dry_run else ''}{counted}")
     if counts[ImportOutcome.REPLACED] and not dry_run:
         run.say(
-            "the replaced keys still work: render and deliver first, and revoke them in the console when every endpoint"
-            " has its new one; `provision rotate` does all of it step by step, and proves each"
+            "the replaced keys still work: render and deliver first, then revoke them in the console when every endpoint"
+            " has its new key; or use `provision rotate`, which does and verifies each step"
         )

@@ -1,4 +1,4 @@
-"""Read a file of keys, which may be standard input."""
+"""Read a file of keys, or standard input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provision.errors import ProvisionError
 
 
 def read_key_file(file: str) -> bytes:
-    """A file of keys, `-` for standard input; bounded. Raises ProvisionError."""
+    """The bytes of a file of keys; `-` reads standard input. Raises ProvisionError if there is none or it is too large."""
     from provision.files import FileProblemError, read_bounded
     from provision.keys.import_file import LIMIT_BYTES
 
@@ -17,7 +17,7 @@ def read_key_file(file: str) -> bytes:
         try:
             return read_bounded(Path(file), LIMIT_BYTES)
         except FileNotFoundError:
-            raise FileProblemError(f"there is no file {file}") from None
+            raise FileProblemError(f"no such file: {file}") from None
     data = sys.stdin.buffer.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
         raise ProvisionError(f"standard input is larger than {LIMIT_BYTES} bytes")

@@ -24,19 +24,22 @@ def list_(
     limit: Limit = None,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="90d", help="Only live keys at least this old (days or weeks)."),
+        typer.Option(
+            "--older-than", metavar="90d", help="List only keys in use that are at least this old (days or weeks)."
+        ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", "-a", help="Retired keys too.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Open the vault and verify its seal first.")] = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="List retired keys, too.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Open the vault and verify its integrity first.")] = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Say whose keys the vault holds, and how old they are. Needs no identity, and shows no key."""
+    """List the keys in the vault, with user and age. Needs no identity, and shows no key."""
     from datetime import UTC, datetime
 
     from provision.keys.vault.file import open_vault, read_vault
     from provision.keys.vault.ledger import Stage
     from provision.report.document import document
+    from provision.report.terminal import plural
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
@@ -46,7 +49,7 @@ def list_(
         from provision.keys.age import load_identities
 
         open_vault(workspace.vault, load_identities(workspace.identity))
-        run.say("the seal is intact: nothing but provision changed this vault")
+        run.say("the vault is intact: only provision has changed it")
     users = _users(run, limit)
     now = datetime.now(UTC)
     shown = [
@@ -61,7 +64,7 @@ def list_(
         text = document("keys/v1", generation=sealed.generation, operators=len(sealed.operators), keys=rows)
     else:
         text = _table(shown, now)
-        run.say(f"{len(shown)} of {len(sealed)} key versions; generation {sealed.generation}")
+        run.say(f"{len(shown):,} of {plural(len(sealed), 'key version')}; generation {sealed.generation}")
     run.result(text, output)
 
 
@@ -72,7 +75,7 @@ def _days(text: str | None) -> int | None:
     if text.isdecimal():
         number, unit = text, "d"
     if not (number.isdecimal() and len(number) <= 5 and unit in ("d", "w")):
-        raise UsageError("--older-than takes days or weeks", hint="such as 90d or 12w")
+        raise UsageError(f"invalid age {text!r} for --older-than", hint="use days or weeks, such as 90d or 12w")
     return int(number) * (7 if unit == "w" else 1)
 
 

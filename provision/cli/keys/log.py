@@ -1,4 +1,4 @@
-"""`keys log`: what happened to keys, from the event log beside the vault."""
+"""`provision keys log`: the event log beside the vault."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ if TYPE_CHECKING:
 def log(
     ctx: typer.Context,
     about: Annotated[
-        list[str] | None, typer.Argument(metavar="USER|FINGERPRINT", help="Only events about these; default: all.")
+        list[str] | None,
+        typer.Argument(metavar="USER|FINGERPRINT", help="Only events about these users or keys. Default: all."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Check the chain of the whole log, and its end against the vault.")
+        bool, typer.Option("--verify", help="Verify the hash chain of the whole log, and its end against the vault.")
     ] = False,
-    last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=0, help="The newest N; 0: all.")] = 50,
+    last: Annotated[
+        int, typer.Option("--last", "-n", metavar="N", min=0, help="Number of newest events to show; 0 shows all.")
+    ] = 50,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Say who did what to which key, and when. Needs no identity.
+    """Show the event log of keys: who, what, when. Needs no identity.
 
-    With --verify it ends with 10 when the log was changed by something other than provision.
+    With --verify, exits with 10 when the log was changed by something other than provision.
     """
     from collections import deque
 
@@ -52,9 +55,9 @@ def log(
     elif verified is None or names:
         run.result(_log_table(shown), output)
         if last and len(shown) == last:
-            run.say(f"the newest {last}; --last 0 shows all")
+            run.say(f"showing the newest {last} events; --last 0 shows all")
     if not shown and names:
-        run.say("no event is about that")
+        run.say("no event about these")
     if verified is not None:
         _say_verified(run, workspace.name_of(path), verified, as_result=format_ is Format.TABLE)
         if verified.faults:
@@ -64,19 +67,19 @@ def log(
 
 
 def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> None:
-    from provision.report.terminal import printable
+    from provision.report.terminal import plural, printable
 
     lines = [f"{name}:{fault.line}: {fault.what}" if fault.line else f"{name}: {fault.what}" for fault in found.faults]
     if found.torn_bytes:
         lines.append(
-            f"{name}: {found.torn_bytes} bytes of a torn last line (a crash); the next change removes and records it"
+            f"{name}: {found.torn_bytes} bytes of an incomplete last line (a crash); the next change removes and records it"
         )
     if not found.faults:
         since = f" since {found.first:%Y-%m-%d}" if found.first else ""
         anchor = "" if found.generation is None else f", up to the vault's generation {found.generation}"
-        lines.append(f"the chain holds: {found.count:,} events{since}{anchor}")
+        lines.append(f"the chain is intact: {plural(found.count, 'event')}{since}{anchor}")
     if (found.begins or 1) > 1:
-        lines.append(f"it begins with the vault's generation {found.begins}: what was before is not in it")
+        lines.append(f"the log starts at generation {found.begins} of the vault; earlier events are not in it")
     lines.append(f"head {found.head or '-'}")
     if as_result:
         run.result("".join(printable(line) + "\n" for line in lines))

@@ -1,4 +1,4 @@
-"""`keys operators`: who may open the vault."""
+"""`provision keys operators`: the operators who can open the vault."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from provision.cli.keys.app import keys_app
 from provision.cli.options import Output, TableOrJson
 from provision.errors import UsageError
 from provision.report.formats import Format
+from provision.report.terminal import plural
 
-operators_app = typer.Typer(help="Who may open the vault.", no_args_is_help=True)
+operators_app = typer.Typer(help="Manage the operators who can open the vault.", no_args_is_help=True)
 keys_app.add_typer(operators_app, name="operators")
 
-_Recipient = Annotated[str, typer.Argument(help="age1…, or an SSH public key (quoted), or a .pub file.")]
+_Recipient = Annotated[str, typer.Argument(help="Recipient: age1…, an SSH public key (quoted), or a .pub file.")]
 
 
 @operators_app.command("list")
 def list_(ctx: typer.Context, format_: TableOrJson = Format.TABLE, output: Output = None) -> None:
-    """Say who may open the vault. Needs no identity."""
+    """List the operators who can open the vault. Needs no identity."""
     from provision.keys.age import parse_recipient
     from provision.keys.vault.file import read_vault
     from provision.report.document import document
@@ -39,7 +40,7 @@ def list_(ctx: typer.Context, format_: TableOrJson = Format.TABLE, output: Outpu
 
 @operators_app.command("add")
 def add(ctx: typer.Context, recipient: _Recipient) -> None:
-    """Let one more operator open the vault."""
+    """Add an operator who can open the vault."""
     from provision.keys.age import load_identities
     from provision.keys.vault.file import editing
 
@@ -49,12 +50,12 @@ def add(ctx: typer.Context, recipient: _Recipient) -> None:
     with editing(workspace.vault, load_identities(workspace.identity), "keys operators add") as vault:
         vault.add_operator(text)
         count = len(vault.operators)
-    run.say(f"{count} operators can open the vault; commit {workspace.name_of(workspace.vault)}")
+    run.say(f"{plural(count, 'operator')} can open the vault; next: commit {workspace.name_of(workspace.vault)}")
 
 
 @operators_app.command("remove")
 def remove(ctx: typer.Context, recipient: _Recipient) -> None:
-    """Take an operator away. All keys are sealed anew under another data key."""
+    """Remove an operator. All keys are encrypted again with a new data key."""
     from provision.keys.age import load_identities
     from provision.keys.vault.file import editing
 
@@ -64,10 +65,9 @@ def remove(ctx: typer.Context, recipient: _Recipient) -> None:
     with editing(workspace.vault, load_identities(workspace.identity), "keys operators remove") as vault:
         vault.remove_operator(text)
         count, keys = len(vault.operators), len(vault)
-    run.say(
-        f"{keys} keys sealed anew; {count} operators can open the vault; commit {workspace.name_of(workspace.vault)}"
-    )
-    run.say("whoever was removed has seen every key so far, and git keeps the copies: replace the keys that matter")
+    run.say(f"{plural(keys, 'key')} encrypted again; {plural(count, 'operator')} can open the vault")
+    run.say("the removed operator could read every key until now, also in the history of git: replace these keys")
+    run.say(f"next: commit {workspace.name_of(workspace.vault)}, then provision rotate start")
 
 
 def _text(recipient: str) -> str:
@@ -78,5 +78,5 @@ def _text(recipient: str) -> str:
 
     data = read_optional(path, 1 << 16)
     if data is None:
-        raise UsageError(f"there is no file {recipient}", hint="give the recipient itself, or its .pub file")
+        raise UsageError(f"no such file: {recipient}", hint="give the recipient itself, or its .pub file")
     return data.decode("utf-8", "replace").strip()

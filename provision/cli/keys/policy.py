@@ -1,4 +1,4 @@
-"""`provision keys policy`: how old keys may be, and which are too old."""
+"""`provision keys policy`: the maximum age of keys, and keys that are too old."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @keys_app.command("policy")
 def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Format.TABLE, output: Output = None) -> None:
-    """Say how old keys may be, per profile, and which are too old. Needs no identity.
+    """Show the maximum age of keys per profile, and the keys that are too old. Needs no identity.
 
-    `key_max_age_days` in a profile sets it; without it AIsa's advice of 90 days holds, as a warning.
-    Ends with 10 when a key is beyond its profile's own limit, or a demo key past its last day.
+    The limit is `key_max_age_days` of the profile. Without it, AIsa's advice of 90 days applies, as a warning.
+    Exits with 10 when a key is older than its profile allows, or a demo key has expired.
     """
     from datetime import UTC, datetime
 
@@ -69,7 +69,7 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Forma
 
 
 def _by_limit(ledger: Ledger, states: Sequence[DesiredState], now: datetime) -> list[dict[str, object]]:
-    """A row per profile and limit: how many current keys, the oldest, how many overdue, when the next one is."""
+    """A row per profile and limit: number of current keys, the oldest, the overdue ones, when the next is due."""
     from provision.keys.policy import ADVISED_DAYS, days_left
 
     groups: dict[tuple[str, int | None], list[tuple[int, int]]] = {}
@@ -98,7 +98,7 @@ def _policy_table(rows: Sequence[dict[str, object]]) -> str:
         return "-" if value is None else f"{value}d"
 
     return table(
-        ("PROFILE", "MAX AGE", "SAID BY", "KEYS", "OLDEST", "OVERDUE", "NEXT DUE IN"),
+        ("PROFILE", "MAX AGE", "SET BY", "KEYS", "OLDEST", "OVERDUE", "NEXT DUE IN"),
         (
             (
                 row["profile"],

@@ -1,1 +1,1 @@
-"""Commands about users."""
+"""Commands that manage users."""

@@ -1,4 +1,4 @@
-"""`init`: a workspace to start from, and the operator's own keys outside of it."""
+"""`provision init`: create a workspace, and the operator's own keys outside of it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,15 @@ if TYPE_CHECKING:
 
 _JOURNAL = ".provision-init.json"
 _SETTINGS = """\
-# Settings of this workspace; each can be overridden by an environment variable PROVISION_NAME. Nothing here is secret.
+# Settings of this workspace. An environment variable PROVISION_NAME overrides each. Nothing here is secret.
+# Lines with # show the defaults, or an example.
 
-# gateway = "https://api.aisa.one/v1"       # where keys are probed
-# gateway_hosts = ["api.aisa.one"]          # hosts that a base URL may name
-operators = [{operators}]
-seal_to_operators = false                   # true: operators can open every bundle, too
-# signer = "operator"                       # the name under which you sign, as in allowed_signers
-# bundle_days = 90                          # how long a bundle can be installed
-# key_command = ["op", "read", "op://keys/{{user}}/aisa"]   # asked for users without a key in the vault
-# concurrency = 8                           # requests to the gateway at a time; an office may be limited as one client
-# tls_bundle = "company-ca.pem"             # further certificate authorities
+{lines}
 
-# Your identity and your signing key are not here: a workspace is committed. They are in {config_dir}
+# Your identity and your signing key are not here, because a workspace is committed. They are in {config_dir}
 """
 _GITIGNORE = """\
-# keys.vault is sealed and belongs in git, with events.jsonl; what follows does not
+# keys.vault (encrypted) and events.jsonl belong in git; these do not
 .*.lock
 .*.lock.holder
 .*.provision-new
@@ -44,25 +37,28 @@ signing_key
 .env
 """
 _GITATTRIBUTES = """\
-# sealed as a whole: no line ends changed, no merging line by line (see: provision keys merge --help)
+# encrypted as a whole: no changes of line ends, no merge by lines (see: provision keys merge --help)
 keys.vault -text -merge
-# a chain: every line builds on the one before
+# a hash chain: every line depends on the one before
 events.jsonl -text -merge
 """
 
 
 class WorkspaceExistsError(ProvisionError):
-    """Files are in the way; the message lists them. Nothing was written."""
+    """Files of a workspace exist already; the message lists them. Nothing was written."""
 
 
 @app.command("init")
 def init(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Made if absent.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder of the workspace, created if missing. Default: this folder.")
+    ] = Path(),
 ) -> None:
     """Create a workspace and your operator keys.
 
-    The workspace gets examples, settings and an empty vault; your identity and signing key stay outside of it.
+    The workspace gets examples, settings and an empty vault. Your identity and signing key are created outside of it,
+    unless they exist already.
     """
     from datetime import UTC, datetime
 
@@ -75,14 +71,15 @@ def init(
 
     run: Run = ctx.obj
     if folder.is_dir() and recover(folder, journal=_JOURNAL, folders=("profiles", "templates")):
-        run.say("finished what an earlier init had begun")
+        run.say("finished an interrupted init")
         _next_steps(run, load_workspace(folder))
         return
     files = _examples()
     names = [*files, "provision.toml", "allowed_signers", "keys.vault", LOG_NAME]
     if present := [name for name in names if os.path.lexists(folder / name)]:
         raise WorkspaceExistsError(
-            f"already in {folder.absolute()}: {', '.join(present)}", hint="nothing was changed; take an empty folder"
+            f"{folder.absolute()} already has {', '.join(present)}; nothing was changed",
+            hint="provision init NEW-FOLDER",
         )
     own = config_dir(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,19 +88,46 @@ def init(
     vault = new_vault([recipient])
     files |= {
         LOG_NAME: new_log(vault.workspace_id, datetime.now(UTC)),
-        "provision.toml": _SETTINGS.format(operators=f'"{recipient}"', config_dir=own).encode(),
+        "provision.toml": settings_text(recipient, own).encode(),
         "allowed_signers": signer_line("operator", public).encode(),
         "keys.vault": vault.serialised(),
     }
     for name, text in {".gitignore": _GITIGNORE, ".gitattributes": _GITATTRIBUTES}.items():
-        if os.path.lexists(folder / name):  # a repository that was there first
-            run.say(f"{name} was there and was left alone; add these lines to it:")
+        if os.path.lexists(folder / name):  # an existing repository
+            run.say(f"{name} exists and was not changed; add these lines to it:")
             for line in text.splitlines():
                 run.say(f"    {line}")
         else:
             files[name] = text.encode()
     _write(folder, files)
     _next_steps(run, load_workspace(folder))
+
+
+def settings_text(recipient: str, own_keys: Path) -> str:
+    """The `provision.toml` of a new workspace, which shows the defaults of the most important settings."""
+    import json
+
+    from provision.fleet.settings import Settings
+
+    def default(name: str) -> str:
+        return f"# {name} = {json.dumps(Settings.model_fields[name].default)}"
+
+    lines = (
+        (default("gateway"), "gateway that keys are probed at"),
+        (default("gateway_hosts"), "hosts allowed in base URLs"),
+        (f'operators = ["{recipient}"]', ""),
+        (default("seal_to_operators"), "true: operators can open every bundle, too"),
+        (default("signer"), "name under which you sign, as in allowed_signers"),
+        (default("bundle_days"), "days until a bundle expires"),
+        (
+            '# key_command = ["op", "read", "op://keys/{user}/aisa"]',
+            "prints the key of a user without a key in the vault",
+        ),
+        (default("concurrency"), "parallel requests to the gateway; it may limit an office as one client"),
+        ('# tls_bundle = "company-ca.pem"', "additional certificate authorities"),
+    )
+    text = "\n".join(f"{line:<42}  # {remark}" if remark else line for line, remark in lines)
+    return _SETTINGS.format(lines=text, config_dir=own_keys)
 
 
 def _examples() -> dict[str, bytes]:
@@ -121,33 +145,33 @@ def _examples() -> dict[str, bytes]:
 
 
 def _identity(run: Run, path: Path) -> str:
-    """The recipient of the operator's identity, which is made if there is none."""
+    """The recipient of the operator's identity, which is created if missing."""
     from datetime import UTC, datetime
 
     from provision.files import write_atomic
     from provision.keys.age import generate_identity, identity_file, load_identities
 
     if path.exists():
-        run.say(f"your identity was there: {path}")
+        run.say(f"your identity exists: {path}")
         return load_identities(path)[0].recipient
     secret, recipient = generate_identity()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomic(path, identity_file(secret, recipient, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
-    run.say(f"made your identity: {path} (keep a copy in a safe place: without it the vault stays shut)")
+    run.say(f"created your identity: {path} (keep a backup: without it you cannot open the vault)")
     return recipient
 
 
 def _signing_key(run: Run, path: Path) -> str:
-    """The public line of the operator's signing key, which is made if there is none."""
+    """The public key of the operator's signing key, which is created if missing."""
     from provision.files import write_atomic
     from provision.signing.sshsig import load_signing_key, new_signing_key, public_line
 
     if path.exists():
-        run.say(f"your signing key was there: {path}")
+        run.say(f"your signing key exists: {path}")
         return public_line(load_signing_key(path).public_key())
     key, text = new_signing_key()
     write_atomic(path, text)
-    run.say(f"made your signing key: {path}")
+    run.say(f"created your signing key: {path}")
     return public_line(key.public_key())
 
 
@@ -164,11 +188,11 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 def _next_steps(run: Run, workspace: Workspace) -> None:
     where = workspace.root
     run.result(
-        f"a workspace is in {where}\n"
-        "  next:\n"
-        f"    1. cd {where} && git init\n"
-        "    2. write your teams into profiles/ and your users into inventory.yaml, then: provision check\n"
-        "    3. on each user's machine: provision enroll; its output goes into inventory.yaml\n"
-        "    4. put the keys from the console into the vault: provision keys import FILE.csv (user,key,label)\n"
-        "    5. build the bundles: provision render\n"
+        f"created the workspace {where}\n"
+        "next:\n"
+        f"  1. cd {where} && git init\n"
+        "  2. edit profiles/ (teams) and inventory.yaml (users), then: provision check\n"
+        "  3. on each user's machine: provision enroll; copy its output into inventory.yaml\n"
+        "  4. import the keys from the console (user,key,label): provision keys import FILE.csv\n"
+        "  5. build the bundles: provision render\n"
     )

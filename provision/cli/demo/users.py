@@ -1,4 +1,4 @@
-"""Who plays in the demo, and what is the matter with each of their machines."""
+"""The users of the demo, and what their machines contain before the installation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """A user of the example inventory. `found` says what `install` meets on the machine."""
+    """A user of the demo. `found`: what is on the machine before `install`."""
 
     id: str
     profile: str
@@ -18,17 +18,17 @@ class DemoUser:
     key: str = field(default_factory=lambda: f"sk-aisa-{secrets.token_urlsafe(32)}", repr=False)
 
 
-PEOPLE = (
+DEMO_USERS = (
     DemoUser("ada", "engineering"),
-    DemoUser("grace", "platform", found="a wizard's config with a key in clear, and a hijacked .env"),
-    DemoUser("linus", "engineering", found="settings and comments of the user's own"),
+    DemoUser("grace", "platform", found="a wizard's config with a key in clear text, a hijacked .env"),
+    DemoUser("linus", "engineering", found="the user's own settings and comments"),
     DemoUser("margaret", "research"),
-    DemoUser("alan", "support", found="a shared desk: the key must not touch the disk"),
+    DemoUser("alan", "support", found="a shared machine: the key must not touch the disk"),
 )
 
 
 def wizard_config(url: str, key: str) -> str:
-    """What Hermes' own set-up wizard leaves behind: the key in clear, twice."""
+    """What Hermes' set-up wizard writes: the key in clear text, twice."""
     return f"""\
 model:
   default: gpt-5-mini
