@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 import seeded
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from provision.bundle.manifest import MANIFEST, SIGNATURE, manifest_bytes, parse_manifest
 from provision.bundle.plan import Wanted, Workspace, plan
 from provision.bundle.render import Order, Outcome, build, opened_dist, states_of
 from provision.bundle.seal_and_sign import Job, bundle_files
@@ -19,7 +21,7 @@ from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import generate_identity
 from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, signer_line
-from provision.signing.sshsig import public_line
+from provision.signing.sshsig import public_line, sign
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -112,6 +114,16 @@ class Shop:
         path.write_text(self.identities[user][0].reveal() + "\n")
         path.chmod(0o600)
         return path
+
+
+def resigned(
+    files: Mapping[str, bytes], signer: Ed25519PrivateKey, more: Mapping[str, bytes] | None = None, **fields: object
+) -> dict[str, bytes]:
+    """A bundle with other manifest fields and with further files that the manifest lists, signed again."""
+    manifest = parse_manifest(files[MANIFEST])
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in (more or {}).items()}
+    data = manifest_bytes(manifest.model_copy(update={"files": {**manifest.files, **digests}, **fields}))
+    return {**files, **(more or {}), MANIFEST: data, SIGNATURE: sign(data, signer)}
 
 
 def write_bundle(files: Mapping[str, bytes], folder: Path) -> Path:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from bundlecraft import NOW, Shop, fresh_key
+from bundlecraft import NOW, Shop, fresh_key, resigned, write_bundle
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle import dist as dist_module
@@ -23,6 +23,7 @@ from provision.bundle.workers import WorkerDiedError, Workers
 from provision.detect.secret import Secret
 from provision.endpoint.verify import Policy, verify
 from provision.files import LockedError, locked
+from provision.signing.fields import LogHead
 from provision.signing.sshsig import public_blob
 
 
@@ -59,6 +60,7 @@ def test_first_render_makes_verifiable_bundles(shop: Shop, root: Path) -> None:
         assert shop.keys[user].reveal().encode() not in b"".join(files.values())
 
 
+@pytest.mark.programs("age", "ssh-keygen")
 def test_stock_tools_check_and_open_a_bundle(shop: Shop, root: Path, tmp_path: Path) -> None:
     shop.render(root)
     identity = shop.identity_file("ada", tmp_path / "identity")
@@ -77,6 +79,22 @@ def test_unchanged_keeps_every_byte(shop: Shop, root: Path) -> None:
     shop.now += timedelta(days=30)
     assert statuses(shop.render(root)) == dict.fromkeys(shop.users, "unchanged")
     assert contents(root) == before
+
+
+def test_new_logs_trust_lists_and_further_files_make_no_new_bundle(shop: Shop, root: Path) -> None:
+    """A bundle that names another log or trust list, or has a file more, is unchanged as long as its inputs are."""
+    shop.render(root)
+    files = {p.name: p.read_bytes() for p in (root / "ada").iterdir()}
+    head = LogHead(count=7, sha256="ab" * 32)
+    write_bundle(resigned(files, shop.signer, {"WELCOME.html": b"<p>"}, log_head=head, trust="1-3"), root / "ada")
+    before = contents(root)
+    assert "ada/WELCOME.html" in before
+    for _ in range(2):  # checked in full, then known from the cache
+        assert statuses(shop.render(root)) == dict.fromkeys(shop.users, "unchanged")
+        assert contents(root) == before
+    (root / "ada" / "WELCOME.html").write_bytes(b"<p>evil")
+    assert statuses(shop.render(root))["ada"] == "changed"
+    assert "WELCOME.html" not in {p.name for p in (root / "ada").iterdir()}
 
 
 @pytest.mark.parametrize("cache", ["kept", "lost", "garbage", "forged"])

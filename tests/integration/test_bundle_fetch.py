@@ -13,12 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from bundlecraft import Shop, write_bundle
+from bundlecraft import Shop, resigned, write_bundle
 
 from provision.bundle.manifest import MANIFEST
+from provision.bundle.tar import bundle_tar
 from provision.endpoint.fetch import (
     LIMITS,
     MAX_ARCHIVE_BYTES,
+    MAX_EXTRA_BYTES,
     BundleNotFoundError,
     DownloadError,
     HostileArchiveError,
@@ -27,7 +29,9 @@ from provision.endpoint.fetch import (
 )
 from provision.files import FileProblemError
 
-BUNDLE = Shop(users=("ada",)).bundle("ada")
+SHOP = Shop(users=("ada",))
+BUNDLE = SHOP.bundle("ada")
+FULL = resigned(BUNDLE, SHOP.signer, {"WELCOME.html": b"<p>"})
 
 
 def tar(*members: tuple[str, bytes], prefix: str = "") -> bytes:
@@ -53,6 +57,22 @@ def test_a_folder_gives_its_bundle_files_only(tmp_path: Path) -> None:
     folder = write_bundle(BUNDLE, tmp_path / "ada")
     (folder / "extra").write_text("ignored")
     assert fetch(str(folder)) == BUNDLE
+
+
+def test_further_files_that_the_manifest_lists_come_along(tmp_path: Path) -> None:
+    folder = write_bundle(FULL, tmp_path / "ada")
+    (folder / "extra").write_text("ignored")
+    assert fetch(str(folder)) == FULL
+    assert read_archive(bundle_tar(FULL)) == FULL
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        send(handler, FULL[handler.path.rpartition("/")[2]])
+
+    with server(answer) as url:
+        assert fetch(f"{url}/ada") == FULL
+    (folder / "WELCOME.html").write_bytes(b" " * (MAX_EXTRA_BYTES + 1))
+    with pytest.raises(FileProblemError, match="larger"):
+        fetch(str(folder))
 
 
 def test_a_folder_with_links_or_fifos_is_not_followed(tmp_path: Path) -> None:
@@ -99,6 +119,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "fifo": lambda: odd(tarfile.FIFOTYPE),
     "sparse": lambda: odd(tarfile.GNUTYPE_SPARSE),
     "unknown file": lambda: tar(*BUNDLE.items(), ("install.sh", b"rm -rf /")),
+    "unlisted file": lambda: tar(*FULL.items(), ("README", b"x")),
+    "further file without a manifest": lambda: tar(("config.yaml", b"x"), ("README", b"x")),
+    "further file too large": lambda: tar(("README", b" " * (MAX_EXTRA_BYTES + 1))),
     "nested folder": lambda: tar(("a/b/config.yaml", b"x")),
     "twice": lambda: tar(*BUNDLE.items(), *BUNDLE.items()),
     "too many": lambda: tar(*[("config.yaml", b"x")] * 40),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bundlecraft import NOW, PROFILE, Shop, fresh_key
+from bundlecraft import NOW, PROFILE, Shop, fresh_key, resigned
 
 from provision.endpoint.apply import Disk, DryRun
 from provision.endpoint.install import Report, Request, install
@@ -23,7 +23,7 @@ from provision.endpoint.processes import running_hermes
 from provision.endpoint.run import NotForRunError, PreferredLineError, prepare_run
 from provision.endpoint.state import JOURNAL, BrokenInstallationError, read_installed
 from provision.endpoint.status import as_json, status
-from provision.endpoint.verify import ExpiredBundleError, OlderBundleError, OtherUserError
+from provision.endpoint.verify import ExpiredBundleError, OlderBundleError, OtherUserError, OtherWorkspaceError
 from provision.errors import Severity
 from provision.files import FileProblemError
 from provision.fleet.desired import ApiMode, EffectiveProfile, Platform, SecretDelivery
@@ -299,10 +299,12 @@ def test_hazards_of_the_shell_are_said_and_not_ok(endpoint: Endpoint) -> None:
 def test_refusals_change_nothing(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.install(endpoint.shop.bundle("ada", generation=10))
     before = endpoint.tree()
+    other_workspace = resigned(endpoint.shop.bundle("ada", generation=11), endpoint.shop.signer, workspace="ee" * 16)
     other = Endpoint(tmp_path / "bob", endpoint.shop, "bob")
     for wrong, files, request in (
         (OlderBundleError, endpoint.shop.bundle("ada", generation=9), {}),
         (OtherUserError, endpoint.shop.bundle("bob", generation=11), {}),
+        (OtherWorkspaceError, other_workspace, {}),
         (OtherUserError, endpoint.shop.bundle("ada", generation=11), {"user": "bob"}),
         (OtherUserError, endpoint.shop.bundle("ada", generation=11), {"identities": load_identities(other.identity)}),
     ):

@@ -23,6 +23,7 @@ from feedcraft import SECRET, FeedServer, Publisher, Puller, drip, served
 
 from provision.bundle.tar import bundle_tar
 from provision.endpoint.fetch import DownloadError
+from provision.endpoint.verify import OtherWorkspaceError
 from provision.errors import ProvisionError
 from provision.feed.http import EndlessFeedError, FeedUnreachableError, SlowFeedError
 from provision.feed.index import NAMESPACE, BadFeedError, FeedEntry, address_of, endpoint_id, index_bytes, parse_index
@@ -33,6 +34,7 @@ from provision.feed.trust import (
     FrozenFeedError,
     MixedFeedError,
     NotListedError,
+    OtherFeedError,
     UntrustedFeedError,
 )
 from provision.signing.allowed_signers import parse_allowed_signers, signer_line
@@ -141,6 +143,37 @@ def test_equal_version_with_other_content(stage: Stage) -> None:
     other = index.model_copy(update={"endpoints": {}})
     stage.index.write_bytes(signed_text(index_bytes(other), stage.publisher.key, NAMESPACE))
     stage.refused(FeedRollbackError, "two different indexes")
+
+
+def test_index_of_another_workspace(stage: Stage) -> None:
+    """One operator's key may serve two workspaces: its signature alone does not make an index ours."""
+    stage.renew()
+    good = stage.index.read_bytes()
+    index = parse_index(verified_text(good, NAMESPACE)[0])
+    other = index.model_copy(update={"workspace": "ee" * 16})
+    stage.index.write_bytes(signed_text(index_bytes(other), stage.publisher.key, NAMESPACE))
+    stage.refused(OtherFeedError, "belongs to workspace eeee.*expected 0f0f")
+    stage.index.write_bytes(good)
+    stage.recovers()
+
+
+def test_bundle_of_another_workspace_in_the_index(stage: Stage) -> None:
+    shop = stage.publisher.shop
+    stage.renew()
+    other = Shop(users=("ada",), signer=shop.signer, now=shop.now, workspace_id="ee" * 16)
+    other.identities = shop.identities
+    _list(stage, bundle_tar(other.bundle("ada", generation=2_000_000_000)), 2_000_000_000, stage.publisher.key)
+    stage.refused(OtherFeedError, "the bundle belongs to workspace eeee")
+
+
+def test_home_of_another_workspace(stage: Stage) -> None:
+    """A feed of another workspace, believed on first contact, does not take over a home."""
+    shop = stage.publisher.shop
+    shop.workspace_id = "ee" * 16
+    shutil.rmtree(stage.publisher.tree / "index")
+    stage.renew()
+    (stage.ada.config / "pull.json").unlink()
+    stage.refused(OtherWorkspaceError, "this home was set up from workspace 0f0f")
 
 
 def test_mix_and_match_of_index_and_bundle(stage: Stage) -> None:
@@ -385,7 +418,9 @@ def _list(stage: Stage, tar: bytes, generation: int, key: Ed25519PrivateKey) -> 
         member = archive.extractfile("manifest.json")
         manifest = member.read() if member else b""
     digest = hashlib.sha256(tar).hexdigest()
-    entry = FeedEntry(bundle=digest, size=len(tar), manifest=hashlib.sha256(manifest).hexdigest(), generation=generation)
+    entry = FeedEntry(
+        bundle=digest, size=len(tar), manifest=hashlib.sha256(manifest).hexdigest(), generation=generation
+    )
     assert json.loads(manifest)["generation"] == generation
     changed = index.model_copy(
         update={"endpoints": {**index.endpoints, endpoint_id(address): entry}, "version": index.version + 1}

@@ -10,13 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from bundlecraft import NOW, Shop
+from bundlecraft import NOW, Shop, resigned, write_bundle
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from feedcraft import SECRET, Publisher
 
 from provision.errors import ProvisionError, UsageError
 from provision.feed.index import NAMESPACE, address_of, parse_index
-from provision.feed.publish import Status, state_folder
+from provision.feed.publish import OtherTreeError, Status, state_folder
 from provision.feed.secret import BadFeedSecretError, feed_secret
 from provision.feed.upload import Uploaded, parse_command, upload
 from provision.keys.age import generate_identity, load_identities
@@ -43,6 +43,25 @@ def test_again_changes_no_byte(publisher: Publisher) -> None:
     assert tree(publisher.tree) == before
     assert publisher.summary is not None
     assert publisher.summary.parts_written == 0
+
+
+def test_the_tree_of_another_workspace_is_left_alone(publisher: Publisher) -> None:
+    publisher.publish()
+    before = tree(publisher.tree)
+    publisher.shop.workspace_id = "ee" * 16
+    publisher.render(force=True)
+    with pytest.raises(OtherTreeError, match=r"holds the feed of workspace 0f0f.*this is workspace eeee"):
+        publisher.publish()
+    assert tree(publisher.tree) == before
+
+
+def test_a_bundle_of_another_workspace_is_not_published(publisher: Publisher) -> None:
+    files = {p.name: p.read_bytes() for p in (publisher.dist / "ada").iterdir()}
+    write_bundle(resigned(files, publisher.shop.signer, workspace="ee" * 16), publisher.dist / "ada")
+    done = publisher.publish()
+    assert done["ada"].status is Status.FAILED
+    assert "belongs to workspace eeee" in done["ada"].message
+    assert done["bob"].status is Status.PUBLISHED
 
 
 def test_half_way_through_its_life_an_index_is_signed_anew(publisher: Publisher) -> None:

@@ -160,6 +160,7 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
     assert "not over this content" in refusal(good.data.replace(b'"ada"', b'"bob"', 1))
     swapped = Endpoints(WORKSPACE_ID, {"ada": known.keys["bob"], "bob": known.keys["ada"]})
     assert "the endpoint key of 'bob'" in refusal(good.data, swapped)
+    assert "it belongs to workspace 0f0f" in refusal(good.data, Endpoints("ee" * 16, known.keys))
     assert "is not in the inventory" in refusal(good.data, Endpoints(WORKSPACE_ID, {"bob": known.keys["bob"]}))
     assert "no endpoint_key for 'ada'" in refusal(good.data, Endpoints(WORKSPACE_ID, {"ada": None}))
     assert "does not end in a whole signature" in refusal(good.data[:-40])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from bundlecraft import NOW, Shop
+from bundlecraft import NOW, Shop, resigned
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle.manifest import BUNDLE_FILES, CONFIG, MANIFEST, SEALED_ENV, SIGNATURE, WELCOME, BadManifestError
@@ -16,6 +16,7 @@ from provision.endpoint.verify import (
     ExpiredBundleError,
     OlderBundleError,
     OtherUserError,
+    OtherWorkspaceError,
     Policy,
     UntrustedSignerError,
     VerifiedBundle,
@@ -125,6 +126,28 @@ def test_generations() -> None:
         verify(five, replace(POLICY, installed=manifest(6)))
     with pytest.raises(OlderBundleError, match="same generation"):
         verify(five, replace(POLICY, installed=manifest(5)))
+
+
+def test_only_bundles_of_the_homes_workspace() -> None:
+    """One operator's key may serve two workspaces, so the signature alone is not enough."""
+    other = Shop(users=("ada",), signer=SHOP.signer, workspace_id="ee" * 16).bundle("ada", generation=2**40)
+    assert verify(other, POLICY)
+    installed = verify(BUNDLE, POLICY).manifest
+    for policy in (replace(POLICY, installed=installed), replace(POLICY, workspace_id=SHOP.workspace_id)):
+        assert verify(BUNDLE, policy)
+        with pytest.raises(OtherWorkspaceError, match="belongs to workspace eeee") as caught:
+            verify(other, policy)
+        assert caught.value.hint
+
+
+def test_further_files_are_verified_like_the_others() -> None:
+    full = resigned(BUNDLE, SHOP.signer, {"WELCOME.html": b"<p>", "a.txt": b"a"})
+    assert verify(full, POLICY).files == full
+    with pytest.raises(AlteredBundleError, match=r"has no WELCOME\.html"):
+        verify({n: d for n, d in full.items() if n != "WELCOME.html"}, POLICY)
+    with pytest.raises(AlteredBundleError, match=r"a\.txt is not the file that was signed"):
+        verify({**full, "a.txt": b"b"}, POLICY)
+    assert "evil.sh" not in verify({**full, "evil.sh": b"rm"}, POLICY).files
 
 
 def test_reasons_come_in_order() -> None:

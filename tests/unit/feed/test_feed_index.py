@@ -1,58 +1,89 @@
-"""The first version of each format, as it was written then: whatever comes later must still read it."""
+"""One part of the index: strict, the same bytes for the same values, and names that are derived once and for all."""
 
 from __future__ import annotations
 
-from provision.feed.index import endpoint_id, parse_index
-from provision.feed.state import PullState
-from provision.receipts.receipt import Receipt, parse_receipt
+import json
+from typing import Any
 
-RECEIPT_V1 = """{
-  "schema": "provision/receipt/v1",
-  "user": "ada",
-  "profile": "engineering",
-  "bundle": "fa828ab482ab97423a557708a20da59c1010fd782c9e93c571ff722a3ead9d9b",
-  "generation": 1795365608,
-  "expires": "2027-02-20T16:40:08Z",
-  "key_fingerprint": "fp_zz4nns42h5jzd4gr",
-  "route": {"url": "https://api.aisa.one/v1/chat/completions", "path": "/v1/chat/completions", "model": "gpt-5.2",
-            "api_mode": "chat_completions", "key_fingerprint": "fp_zz4nns42h5jzd4gr", "as_expected": "yes"},
-  "hazards": [{"id": "tls-trust", "severity": "note"}],
-  "drift": [{"file": "config.yaml", "what": "model.default was changed"}],
-  "hermes_version": "0.19.0",
-  "provision_version": "0.1.0",
-  "host": "vm",
-  "made": "2026-11-22T16:40:19Z",
-  "counter": 1795365619
+import pytest
+
+from provision.feed.index import (
+    MAX_PART_BYTES,
+    BadFeedError,
+    address_of,
+    bundle_name,
+    endpoint_id,
+    index_bytes,
+    index_name,
+    parse_index,
+    part_of,
+)
+
+ADDRESS = "gdm2vvcymdjaqxcdrvy5ff6l557ykojh"
+GOOD: dict[str, Any] = {
+    "schema": "provision/feed/v1",
+    "workspace": "0f" * 16,
+    "part": "c07",
+    "version": 1795365609,
+    "created": "2026-11-22T16:40:09Z",
+    "expires": "2026-11-29T16:40:09Z",
+    "trust": None,
+    "log_head": None,
+    "endpoints": {
+        "c078f7cc35b66936256ea14cd6e34f78": {
+            "bundle": "1" * 64,
+            "size": 10240,
+            "manifest": "2" * 64,
+            "generation": 1795365608,
+        }
+    },
 }
-"""
-FEED_V1 = """{
-  "schema": "provision/feed/v1",
-  "part": "c07",
-  "version": 1795365609,
-  "created": "2026-11-22T16:40:09Z",
-  "expires": "2026-11-29T16:40:09Z",
-  "endpoints": {
-    "c078f7cc35b66936256ea14cd6e34f78": {"bundle": "1315a04d03d8554211bd8b452d5b2b4468110f49eca26a0f34f725e5dc5df423",
-    "size": 10240, "manifest": "fa828ab482ab97423a557708a20da59c1010fd782c9e93c571ff722a3ead9d9b", "generation": 1795365608}
-  }
-}
-"""
-PULL_STATE_V1 = """{"schema": "provision/pull-state/v1", "url": "https://f.example/e/gdm2vvcymdjaqxcdrvy5ff6l557ykojh",
-"version": 7, "digest": null, "expires": 1795970409.0, "etag": null, "last_modified": null, "entry": null, "home": "/h",
-"failures": 2, "not_before": 0.0, "last_good": null, "last_error": "down", "receipt_sent": 0.0, "receipt_digest": null}"""
 
 
-def test_receipt_v1() -> None:
-    receipt = parse_receipt(RECEIPT_V1.encode())
-    assert isinstance(receipt, Receipt)
-    assert (receipt.user, receipt.counter, receipt.dangers) == ("ada", 1795365619, ())
+def data(**changes: Any) -> bytes:
+    return json.dumps({**GOOD, **changes}).encode()
 
 
-def test_feed_v1_and_the_derivation_of_names() -> None:
-    """Addresses are given out once: how a name in the index follows from one must never change."""
-    index = parse_index(FEED_V1.encode())
-    assert list(index.endpoints) == [endpoint_id("gdm2vvcymdjaqxcdrvy5ff6l557ykojh")]
+def test_names_never_change() -> None:
+    """Addresses are given out once: how names follow from a user and the secret is part of the format."""
+    assert address_of(bytes(32), "ada") == "dtqvirclzvyonskmpxztagzhw5chnzeu"
+    assert endpoint_id(ADDRESS) == "c078f7cc35b66936256ea14cd6e34f78"
+    assert index_name(part_of(ADDRESS)) == "index/c07.json"
+    assert bundle_name(ADDRESS, "1" * 64) == f"e/{ADDRESS}/{'1' * 64}.tar"
 
 
-def test_pull_state_v1() -> None:
-    assert PullState.model_validate_json(PULL_STATE_V1).failures == 2
+def test_one_endpoint_a_line_sorted() -> None:
+    entry = GOOD["endpoints"]["c078f7cc35b66936256ea14cd6e34f78"]
+    index = parse_index(data(endpoints={"c07" + "f" * 29: entry, "c07" + "0" * 29: entry}))
+    text = index_bytes(index)
+    assert parse_index(text) == index
+    lines = text.decode().splitlines()
+    assert [line.strip()[1:33] for line in lines if "bundle" in line] == ["c07" + "0" * 29, "c07" + "f" * 29]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": "provision/feed/v2"},
+        {"more": 1},
+        {"workspace": "ada"},
+        {"part": "c0"},
+        {"version": 0},
+        {"version": 2**53},
+        {"trust": "1"},
+        {"log_head": {"count": 1}},
+        {"endpoints": {"c07": GOOD["endpoints"]["c078f7cc35b66936256ea14cd6e34f78"]}},
+        {"expires": GOOD["created"]},
+    ],
+)
+def test_refuses(changes: dict[str, Any]) -> None:
+    parse_index(data())
+    with pytest.raises(BadFeedError):
+        parse_index(data(**changes))
+
+
+def test_refuses_a_missing_field_and_too_many_bytes() -> None:
+    with pytest.raises(BadFeedError, match="workspace"):
+        parse_index(json.dumps({k: v for k, v in GOOD.items() if k != "workspace"}).encode())
+    with pytest.raises(BadFeedError, match="larger"):
+        parse_index(b" " * (MAX_PART_BYTES + 1))
