@@ -141,7 +141,7 @@ def test_show_of_a_user_with_errors_says_which(workspace: Path, capsys: pytest.C
     assert run(["show", "margaret"]) == 1
     assert "inventory.yaml:30:14" in capsys.readouterr().err
     assert run(["show", "ada"]) == 0
-    assert "1 error elsewhere" in capsys.readouterr().err
+    assert "1 error in other workspace files" in capsys.readouterr().err
 
 
 def test_show_masks_what_should_not_be_there(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -13,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import seeded
 
 from provision.cli.main import run
 from provision.keys.age import generate_identity, load_identities
-from provision.keys.events.log import Event, EventLogError, append, log_of, read, verify
-from provision.keys.vault.file import editing
-from provision.keys.vault.file import read as read_vault
+from provision.keys.events.log import Event, EventLogError, append, log_path, read_events, verify_log
+from provision.keys.vault.file import editing, read_vault
 from provision.keys.vault.ledger import Stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,7 +28,7 @@ def _event(what: str, **fields: object) -> Event:
 
 
 def _key() -> str:
-    return "sk-aisa-CANARY" + secrets.token_urlsafe(32)[:37]
+    return "sk-aisa-CANARY" + seeded.token_urlsafe(32)[:37]
 
 
 @pytest.fixture
@@ -63,11 +62,11 @@ def test_a_torn_last_line_is_removed_and_that_is_recorded(tmp_path: Path, cut: i
     last = whole.rstrip(b"\n").rpartition(b"\n")[2]
     torn = last[: len(last) * cut // 12]
     path.write_bytes(whole[: len(whole) - len(last) - 1] + torn)
-    found = verify(path)
+    found = verify_log(path)
     assert (found.count, found.torn_bytes, found.faults) == (2, len(torn), ())
     assert append(path, [_event("three")]).cut_bytes == len(torn)
-    assert [each.event.what for each in read(path)][-2:] == ["log mended: a torn last line was removed", "three"]
-    assert verify(path).faults == ()
+    assert [each.event.what for each in read_events(path)][-2:] == ["log mended: a torn last line was removed", "three"]
+    assert verify_log(path).faults == ()
 
 
 def test_a_last_line_that_lacks_only_its_newline_is_kept(tmp_path: Path) -> None:
@@ -75,8 +74,8 @@ def test_a_last_line_that_lacks_only_its_newline_is_kept(tmp_path: Path) -> None
     append(path, [_event("one")])
     path.write_bytes(path.read_bytes()[:-1])
     assert append(path, [_event("two")]).cut_bytes == 0
-    assert [each.event.what for each in read(path)] == ["log begins", "one", "two"]
-    assert verify(path).faults == ()
+    assert [each.event.what for each in read_events(path)] == ["log begins", "one", "two"]
+    assert verify_log(path).faults == ()
 
 
 def test_an_altered_end_is_refused_and_nothing_changes(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_many_writers_make_one_chain(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    found = verify(path)
+    found = verify_log(path)
     assert (found.count, found.faults) == (41, ())
 
 
@@ -134,9 +133,9 @@ def test_a_writer_killed_at_any_instant_leaves_a_log_that_goes_on(tmp_path: Path
         acknowledged += len(writer.stdout.readlines())
         writer.wait()
         writer.stdout.close()
-        assert verify(path).faults == ()
+        assert verify_log(path).faults == ()
     append(path, [_event("after")])
-    found = verify(path)
+    found = verify_log(path)
     assert found.faults == ()
     assert found.count >= 20 * acknowledged, "what was acknowledged is there"
 
@@ -148,7 +147,7 @@ def test_every_change_of_the_vault_is_in_the_log(workspace: Path, capsys: pytest
     recipient = "age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586"
     assert run(["-q", "keys", "operators", "add", recipient]) == 0
     assert run(["-q", "keys", "operators", "remove", recipient]) == 0
-    told = [(each.event.what, each.event.user) for each in read(log_of(workspace / "keys.vault"))]
+    told = [(each.event.what, each.event.user) for each in read_events(log_path(workspace / "keys.vault"))]
     assert told == [
         ("log begins", ""),
         ("vault made", ""),
@@ -164,7 +163,7 @@ def test_every_change_of_the_vault_is_in_the_log(workspace: Path, capsys: pytest
     assert not any(key[8:20] in text for key in keys.values())
     capsys.readouterr()
     assert run(["keys", "log", "--verify"]) == 0
-    assert "the chain holds: 9 events" in capsys.readouterr().out
+    assert "the chain is intact: 9 events" in capsys.readouterr().out
     assert run(["keys", "log", "nobody"]) == 3
     capsys.readouterr()
     assert run(["keys", "log", "ada", "--format", "json"]) == 0
@@ -182,7 +181,7 @@ def test_a_render_records_each_key_that_is_new_in_a_bundle(workspace: Path) -> N
 
     def rendered(*options: str) -> list[str]:
         assert run(["-q", "render", *options]) == 0
-        found = [each.event for each in read(workspace / "events.jsonl") if each.event.what == "key rendered"]
+        found = [each.event for each in read_events(workspace / "events.jsonl") if each.event.what == "key rendered"]
         current = read_vault(workspace / "keys.vault")
         assert all(current.find(event.fingerprint) for event in found)
         return [event.user for event in found]
@@ -211,7 +210,7 @@ def test_a_log_cut_off_at_its_end_is_behind_the_vault(workspace: Path, capsys: p
     _import(workspace, "cat")
     capsys.readouterr()
     assert run(["keys", "log", "--verify"]) == 0
-    assert "it begins with the vault's generation 3: what was before is not in it" in capsys.readouterr().out
+    assert "the log starts at generation 3 of the vault" in capsys.readouterr().out
 
 
 def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,15 +230,15 @@ def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monk
         with pytest.raises(KeyboardInterrupt):
             change()
     generation = read_vault(vault).generation
-    assert "was not saved (a crash)" in verify(log_of(vault), generation).faults[0].what
+    assert "was not saved (a crash)" in verify_log(log_path(vault), generation).faults[0].what
     with editing(vault, _identities(workspace), "test") as opened:
         opened.set_stage("ada", 1, Stage.RETIRED)
-    told = [each.event.what for each in read(log_of(vault))]
+    told = [each.event.what for each in read_events(log_path(vault))]
     assert told[-2:] == [
         "vault is behind the log: a change was not saved, or an older vault was put back",
         "key became retired",
     ]
-    assert verify(log_of(vault), generation + 1).faults == ()
+    assert verify_log(log_path(vault), generation + 1).faults == ()
 
 
 def test_two_branches_logs_become_one_chain(
@@ -257,7 +256,10 @@ def test_two_branches_logs_become_one_chain(
     merge = ["keys", "merge", str(theirs["keys.vault"]), "--log", str(theirs["events.jsonl"])]
     assert run(merge) == 0
     assert "git add keys.vault events.jsonl" in capsys.readouterr().err
-    told = [(each.event.what, each.event.user, each.event.detail.get("command")) for each in read(workspace / names[1])]
+    told = [
+        (each.event.what, each.event.user, each.event.detail.get("command"))
+        for each in read_events(workspace / names[1])
+    ]
     assert told[3:] == [
         ("key added", "cat", "keys import"),
         ("key added", "bob", "keys merge"),
@@ -265,7 +267,7 @@ def test_two_branches_logs_become_one_chain(
     ]
     assert run(["keys", "log", "--verify"]) == 0
     assert run(merge) == 0
-    assert len(list(read(workspace / names[1]))) <= len(told) + 1, "what was taken over is not taken over again"
+    assert len(list(read_events(workspace / names[1]))) <= len(told) + 1, "what was taken over is not taken over again"
     altered = theirs["events.jsonl"]
     altered.write_bytes(altered.read_bytes().replace(b'"user":"bob"', b'"user":"eve"'))
     assert run(merge) == 1
@@ -314,7 +316,7 @@ def test_a_demo_key_past_its_day_is_an_error_until_it_is_retired(
         vault.set_demo("ada", 1, datetime.now(UTC).date() - timedelta(days=1))
     capsys.readouterr()
     assert run(["keys", "demo"]) == 10
-    assert "over" in capsys.readouterr().out
+    assert "expired" in capsys.readouterr().out
     assert run(["check"]) == 10
     assert "is a demo key whose last day was" in capsys.readouterr().out
     _import(workspace, "ada")

@@ -43,7 +43,7 @@ def fingerprint(fleet: Fleet, user: str) -> str:
 def test_a_leak_says_at_once_what_to_revoke(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     four = fleet.keys["ada"][-4:]
     assert fleet.provision("rotate", "leaked", "ada") == 10
-    assert "REVOKE AT ONCE" in fleet.out
+    assert "REVOKE NOW" in fleet.out
     assert f"…{four}" in fleet.out
     assert fleet.states() == {"ada": "exposed"}
     assert resume(fleet) == 0, "still alive: the operator is waited for"
@@ -218,7 +218,7 @@ def test_nobody_goes_back_to_a_dead_key(fleet: Fleet, sim: Simulator, capsys: py
     from provision.cli.main import run
 
     assert run(["-w", str(fleet.root), "rotate", "rollback"]) == 4
-    assert "ada cannot go back: the old key is dead" in capsys.readouterr().err
+    assert "ada cannot be rolled back: the old key is dead" in capsys.readouterr().err
     for _ in range(3):
         fleet.poll()
         fleet.nobody_without_a_key()

@@ -17,7 +17,7 @@ from rotatecraft import Fleet
 from provision.aisa.simulator import Simulator
 from provision.cli.main import run
 from provision.push.ansible import NoAnsibleError
-from provision.push.engine import Order, Result
+from provision.push.engine import PushOptions, PushResult
 from provision.push.outcomes import Failed, Installed, Unreachable
 from provision.rotate import delivery
 from provision.rotate import runner as driver
@@ -43,8 +43,8 @@ class Push:
         self.fleet, self.failing, self.asked = fleet, failing, []  # type: ignore[var-annotated]
         self.forks: set[int] = set()
 
-    def __call__(self, order: Order, targets: Any, _: object, __: object, observe: Any) -> Result:
-        result = Result()
+    def __call__(self, order: PushOptions, targets: Any, _: object, __: object, observe: Any) -> PushResult:
+        result = PushResult()
         self.forks.add(order.forks)
         for target in targets:
             self.asked.append(target.user)
@@ -132,7 +132,7 @@ def test_machines_out_of_reach_within_the_budget_hold_nobody_up(fleet: Fleet, mo
 def test_without_ansible_a_push_stops_with_a_cure(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     with_hosts(fleet, *fleet.users)
 
-    def missing(*_: object) -> Result:
+    def missing(*_: object) -> PushResult:
         raise NoAnsibleError("there is no ansible-playbook here", hint="install it")
 
     monkeypatch.setattr(delivery, "deploy", missing)
@@ -216,9 +216,9 @@ def test_status_needs_neither_an_identity_nor_a_whole_inventory(
         capsys.readouterr()
         assert run(["-w", str(fleet.root), "rotate", "status"]) == 0
         out, err = capsys.readouterr()
-        assert "not told here" in out
+        assert "not shown here" in out
         assert "ada-laptop" in out
-        assert "the last four characters of keys are not told here" in err
+        assert "the last four characters of keys are not shown" in err
         identity.touch()
 
 
@@ -237,7 +237,7 @@ def test_a_dry_run_does_nothing_even_when_a_rotation_would_go_on(fleet: Fleet, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "seal", interrupted)
+        patch.setattr(driver, "seal_new_keys", interrupted)
         assert fleet.provision("rotate", "start", "--from", file, *GO) == 4
     before = [path.read_bytes() for path in fleet.journals()], fleet.vault().generation
     assert before[0]

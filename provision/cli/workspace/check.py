@@ -102,7 +102,7 @@ def _table(result: WorkspaceCheck, prefix: str, *, everything: bool) -> str:
 def _lines(problem: Problem, prefix: str) -> list[str]:
     where = f"{prefix}{problem.place}" if problem.place else "(workspace)"
     first = f"{where}: {problem.severity}: {problem.message} [{problem.rule}]"
-    return [first, f"    {problem.hint}"] if problem.hint else [first]
+    return [first, f"    hint: {problem.hint}"] if problem.hint else [first]
 
 
 def _summary(result: WorkspaceCheck) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.audit.result import Audit
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.report.validation_reader import ValidationResults
+    from provision.report.validation_reader import ValidationDocument
     from provision.rotate.rotation import Rotation
 
 _EVENTS = 50
@@ -85,7 +85,7 @@ def report(
     write_output(as_html(found) if format_ is Format.HTML else as_json(found), output)
     if output is not None:
         run.say(f"wrote {output}")
-    if found.troubled:
+    if found.has_findings:
         raise typer.Exit(Exit.FINDINGS)
 
 
@@ -98,7 +98,7 @@ def _bytes(path: Path, limit_bytes: int) -> bytes:
         raise ProvisionError(f"no such file: {path}") from None
 
 
-def _validated(path: Path | None) -> ValidationResults | None:
+def _validated(path: Path | None) -> ValidationDocument | None:
     from provision.report.validation_reader import LIMIT_BYTES, read_validation
 
     return None if path is None else read_validation(_bytes(path, LIMIT_BYTES))
@@ -122,7 +122,7 @@ def _standings(
     """The state of each machine by its receipts; None when the workspace has no receipts."""
     from datetime import timedelta
 
-    from provision.bundle.peek import released
+    from provision.bundle.peek import released_bundle
     from provision.cli.delivery.receipts import receipt_store
     from provision.keys.vault.file import read_workspace_id
     from provision.receipts.fleet import fleet_standing, verified_receipts
@@ -133,7 +133,7 @@ def _standings(
         return None
     found = fleet_standing(
         states,
-        lambda user: released(workspace.dist, user),
+        lambda user: released_bundle(workspace.dist, user),
         verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),
         now=now,
         silent_after=timedelta(days=7),
