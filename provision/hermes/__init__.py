@@ -1,1 +1,1 @@
-"""Everything that is known about Hermes: facts, configuration, environment, routes."""
+"""What `provision` knows about Hermes: facts, configuration, environment, routes."""

@@ -1,7 +1,7 @@
-"""`auth.json` of a Hermes home: credential-pool entries that would be sent instead of the provisioned key.
+"""Remove credential-pool entries from `auth.json` that Hermes would use instead of the provisioned key.
 
-`hermes auth add custom:NAME` stores a key there in clear, and Hermes 0.19 sends it before it looks at `key_env`. Entries
-that only refer to a key elsewhere (`config:…`, `env:…`) hold none and stay; so does every other provider's.
+`hermes auth add custom:NAME` stores a key there in clear, and Hermes 0.19 uses it before `key_env`. Entries that only
+refer to a key elsewhere (`config:…`, `env:…`) hold no key and stay. Entries of other providers stay too.
 """
 
 from __future__ import annotations
@@ -10,39 +10,38 @@ import json
 from typing import Any
 
 from provision.hermes.config.naming import normalized_name
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.removed_setting import RemovedSetting, masked_value
-
-_TOKENS = ("access_token", "api_key", "refresh_token", "agent_key")
 
 
 def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
-    """The file without keys of its own for these providers (names without `custom:`), and what was taken out.
+    """Return the file without stored keys for these providers (names without `custom:`), and what was removed.
 
-    The same bytes come back when there is nothing to do, and when Hermes itself could not read the file (it then starts
-    with an empty one). The layout of the JSON is kept.
+    Returns the same bytes if nothing has to change, and if Hermes cannot read the file (Hermes then uses an empty one).
+    Keeps the layout of the JSON.
     """
     try:
         store = json.loads(data or b"null")
     except (ValueError, RecursionError):
         return data, ()
-    pools = store.get("credential_pool") if isinstance(store, dict) else None
+    pools = store.get(facts.CREDENTIAL_POOL) if isinstance(store, dict) else None
     if data is None or not isinstance(pools, dict):
         return data, ()
     names = {normalized_name(name) for name in providers}
     removed: list[RemovedSetting] = []
     for pool, entries in pools.items():
         if (
-            not pool.lower().startswith("custom:")
+            not pool.lower().startswith(facts.CUSTOM_PREFIX)
             or normalized_name(pool) not in names
             or not isinstance(entries, list)
         ):
             continue
         for i, entry in enumerate(entries):
             if _holds_key(entry):
-                token = next((str(entry[k]) for k in _TOKENS if entry.get(k)), "")
-                why = "a key in the credential pool beats the provisioned one"
+                token = next((str(entry[k]) for k in facts.POOL_TOKENS if entry.get(k)), "")
+                why = "Hermes uses a key in the credential pool before the provisioned one"
                 removed.append(
-                    RemovedSetting("auth.json", f"credential_pool.{pool}[{i}]", why, masked_value("key", token))
+                    RemovedSetting(facts.AUTH_NAME, f"credential_pool.{pool}[{i}]", why, masked_value("key", token))
                 )
         pools[pool] = [entry for entry in entries if not _holds_key(entry)]
     if not removed:
@@ -56,11 +55,11 @@ def _holds_key(entry: Any) -> bool:
     if not isinstance(entry, dict):
         return False
     source = str(entry.get("source") or "manual").strip().lower()
-    return source.startswith("manual") or any(entry.get(key) for key in _TOKENS)
+    return source.startswith("manual") or any(entry.get(key) for key in facts.POOL_TOKENS)
 
 
 def dump_in_layout(store: Any, like: bytes) -> bytes:
-    """JSON in the layout of the file it came from; Hermes' own, when that cannot be told."""
+    """Return `store` as JSON in the layout of the file `like`, or in Hermes' own layout if that one is not recognized."""
     original = json.loads(like)
     end = "\n" if like.endswith(b"\n") else ""
     for ascii_ in (True, False):

@@ -1,7 +1,7 @@
-"""Where a Hermes home is, what lies in it, and its bytes as one value.
+"""Find a Hermes home and read its files into one value.
 
-Reading is bounded and never follows a FIFO or device; what is absent is None. Which of the folders Hermes itself would
-use is `effective_home`; what the bytes mean is `route.py`'s business.
+Reading is bounded and never opens a FIFO or device. A missing file is None. `provision.hermes.routing` interprets the
+bytes.
 """
 
 from __future__ import annotations
@@ -14,36 +14,27 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, read_optional
 from provision.fleet.desired import Platform
-from provision.hermes.facts.v0_19 import (
-    ACTIVE_PROFILE_NAME,
-    AUTH_NAME,
-    CONFIG_NAME,
-    ENV_NAME,
-    JOBS_NAME,
-    ONEPASSWORD_ENV_NAME,
-    PROFILE_NAME,
-    PROFILES_FOLDER,
-)
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_FILE_BYTES = 8 << 20
-"""No config.yaml, .env or auth.json is larger; whatever is, is not read."""
+"""Larger files are not read; no real config.yaml, .env or auth.json is this large."""
 MAX_PROFILES = 1000
 
 
 class NoHomeError(ProvisionError):
-    """There is no telling where Hermes keeps its files."""
+    """The folder of the Hermes home is unknown or has an invalid name."""
 
 
 def default_home(platform: Platform, environ: Mapping[str, str]) -> str:
-    """Where Hermes keeps its files when nobody says otherwise, as a path of that platform.
+    """Return Hermes' default home as a path of that platform.
 
     `HERMES_HOME`, else `%LOCALAPPDATA%\\hermes` on Windows, else `~/.hermes` (`hermes_constants.get_hermes_home`).
-    Raises NoHomeError when the environment names no home folder either.
+    Raises NoHomeError if the environment names no home folder.
     """
-    if chosen := environ.get("HERMES_HOME", "").strip():
+    if chosen := environ.get(facts.HOME_ENV, "").strip():
         return chosen
     if platform is Platform.WINDOWS:
         if local := environ.get("LOCALAPPDATA", "").strip():
@@ -58,30 +49,30 @@ def default_home(platform: Platform, environ: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HomePaths:
-    """The files of one Hermes home (or of one Hermes profile, which is laid out the same), and ours beside them."""
+    """Paths of the files in one Hermes home or Hermes profile (both have the same layout), Hermes' and ours."""
 
     root: Path
 
     @property
     def config(self) -> Path:
-        return self.root / CONFIG_NAME
+        return self.root / facts.CONFIG_NAME
 
     @property
     def env(self) -> Path:
-        return self.root / ENV_NAME
+        return self.root / facts.ENV_NAME
 
     @property
     def auth(self) -> Path:
-        return self.root / AUTH_NAME
+        return self.root / facts.AUTH_NAME
 
     @property
     def provision(self) -> Path:
-        """Our own folder in the home; Hermes ignores it."""
+        """The folder of provision in the home; Hermes ignores it."""
         return self.root / ".provision"
 
     @property
     def rendering(self) -> Path:
-        """The rendering as last installed: the base of the next three-way merge."""
+        """The last installed rendering: the base of the next three-way merge."""
         return self.provision / "rendering.yaml"
 
     @property
@@ -98,22 +89,21 @@ class HomePaths:
 
 
 def effective_home(root: Path, hermes_profile: str | None) -> Path:
-    """The folder whose files count: the root itself, or the named Hermes profile inside it (`default` is the root)."""
+    """Return the folder that Hermes reads: the root, or the named Hermes profile inside it (`default` is the root)."""
     if hermes_profile is None or hermes_profile == "default":
         return root
-    if not PROFILE_NAME.fullmatch(hermes_profile):
+    if not facts.PROFILE_NAME.fullmatch(hermes_profile):
         raise NoHomeError(
-            f"{hermes_profile!r} is not a name of a Hermes profile", hint="a-z, 0-9, - and _, at most 64 characters"
+            f"invalid Hermes profile name {hermes_profile!r}", hint="use a-z, 0-9, - and _, at most 64 characters"
         )
-    return root / PROFILES_FOLDER / hermes_profile
+    return root / facts.PROFILES_FOLDER / hermes_profile
 
 
 @dataclass(frozen=True, slots=True)
 class HomeFiles:
-    """The bytes of one home or one Hermes profile. `path` is how the folder is called in reports; `jobs` are cron's.
+    """The bytes of one home or Hermes profile. `path` is the folder's name in reports; `jobs` are the cron jobs.
 
-    `unreadable` names the files that are there and could not be read, with the reason: nothing may be concluded from
-    their absence here.
+    `unreadable` maps files that exist but could not be read to the reason. Such a file is None here, but not missing.
     """
 
     path: str
@@ -125,16 +115,16 @@ class HomeFiles:
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def where(self, name: str) -> str:
-        """The path of one of the files, for a report."""
+        """Return the path of one of the files, for a report."""
         return f"{self.path.rstrip('/')}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class HermesFiles:
-    """Everything on disk that decides where a Hermes home sends its requests.
+    """All files that decide where a Hermes home sends its requests.
 
-    `profiles` maps the name of each Hermes profile to its files; `managed` is the managed scope's folder, None when
-    there is none. `active_profile` is the content of the file of that name.
+    `profiles` maps each Hermes profile to its files. `managed` is the managed scope, or None without one.
+    `active_profile` is the content of the file of that name.
     """
 
     root: HomeFiles
@@ -144,21 +134,21 @@ class HermesFiles:
 
 
 def read_home(root: Path, *, managed_dir: Path | None) -> HermesFiles:
-    """The files of the home at `root` and of the managed scope at `managed_dir`; None leaves that scope out.
+    """Read the home at `root` and the managed scope at `managed_dir` (None: no managed scope).
 
-    Never raises for what it finds there: a file that cannot be read is listed as unreadable.
+    Never raises for a file that cannot be read; it lists the file as unreadable.
     """
-    folder = root / PROFILES_FOLDER
+    folder = root / facts.PROFILES_FOLDER
     profiles: dict[str, HomeFiles] = {}
     try:
-        names = sorted(p.name for p in folder.iterdir() if PROFILE_NAME.fullmatch(p.name))
+        names = sorted(p.name for p in folder.iterdir() if facts.PROFILE_NAME.fullmatch(p.name))
     except OSError:
         names = []
     for name in names[:MAX_PROFILES]:
         if (folder / name).is_dir():
             profiles[name] = _read_folder(folder / name)
     try:
-        active = read_optional(root / ACTIVE_PROFILE_NAME, 4096)
+        active = read_optional(root / facts.ACTIVE_PROFILE_NAME, 4096)
     except FileProblemError:
         active = None
     managed = _read_folder(managed_dir) if managed_dir is not None and managed_dir.is_dir() else None
@@ -175,5 +165,6 @@ def _read_folder(folder: Path) -> HomeFiles:
             unreadable[name] = e.message
             return None
 
-    config, env, auth, op, jobs = map(read, (CONFIG_NAME, ENV_NAME, AUTH_NAME, ONEPASSWORD_ENV_NAME, JOBS_NAME))
+    names = (facts.CONFIG_NAME, facts.ENV_NAME, facts.AUTH_NAME, facts.ONEPASSWORD_ENV_NAME, facts.JOBS_NAME)
+    config, env, auth, op, jobs = map(read, names)
     return HomeFiles(str(folder), config, env, auth, op, jobs, MappingProxyType(unreadable))

@@ -1,7 +1,7 @@
-"""What Hermes 0.19 would refuse, misread or be led astray by in one user's desired state: offline, before anything is built.
+"""Check one user's desired state for what Hermes 0.19 refuses, misreads or is misled by: offline, before anything is built.
 
-`lint_desired_state` yields problems with the place that set the value. It says plainly what a chosen way of working cannot prevent;
-base URLs, models and API modes against the gateway's catalogue are judged elsewhere (`provision.aisa.lint`).
+`lint_desired_state` yields problems with the place that set the value. It also reports what a chosen way of working
+cannot prevent. `provision.aisa.lint` checks base URLs, models and API modes against the gateway's catalogue.
 """
 
 from __future__ import annotations
@@ -26,34 +26,21 @@ if TYPE_CHECKING:
     Origin = Callable[[str], Place]
 
 OWNED_SETTINGS = {
-    "model": "model, context_length and provider say it",
-    "providers": "provider, base_url, key_env and api_mode say it",
-    "custom_providers": "a second endpoint would compete with the provisioned one",
-    "fallback_providers": "fallback_models says it",
-    "fallback_model": "fallback_models says it",
-    "_config_version": "provision writes the one this Hermes expects",
-    "x_provision": "provision marks its settings with it",
-    "secrets": "the key comes sealed in the bundle; a secret source would replace it when Hermes starts",
-    "provider": "Hermes takes it into the model section",
-    "base_url": "Hermes takes it into the model section",
-    "api_base": "Hermes takes it into the model section",
-    "api_key": "a key belongs in the vault",
-    "context_length": "context_length of the profile says it",
+    "model": "set model, context_length and provider instead",
+    facts.PROVIDERS: "set provider, base_url, key_env and api_mode instead",
+    facts.CUSTOM_PROVIDERS: "remove it: a second endpoint would compete with the provisioned one",
+    facts.FALLBACK_PROVIDERS: "set fallback_models instead",
+    facts.FALLBACK_MODEL: "set fallback_models instead",
+    facts.VERSION_KEY: "remove it: provision writes the version that this Hermes expects",
+    "x_provision": "remove it: provision marks its settings with it",
+    "secrets": "remove it: the key comes sealed in the bundle, and a secret source would replace it when Hermes starts",
+    "provider": "remove it: Hermes moves it into the model section",
+    facts.BASE_URL: "remove it: Hermes moves it into the model section",
+    facts.API_BASE: "remove it: Hermes moves it into the model section",
+    facts.API_KEY: "put the key into the vault: `provision keys import`",
+    facts.CONTEXT_LENGTH: "set the profile's context_length instead",
 }
-"""Hermes settings that a profile's `hermes:` may not set, and what to use instead."""
-_DENIED = """LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT LD_DEBUG DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH DYLD_FRAMEWORK_PATH
-DYLD_FALLBACK_LIBRARY_PATH DYLD_FALLBACK_FRAMEWORK_PATH PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE
-PYTHONNOUSERSITE NODE_OPTIONS NODE_PATH PATH SHELL BROWSER EDITOR VISUAL PAGER GIT_SSH_COMMAND GIT_EXEC_PATH GIT_SHELL
-HERMES_HOME HERMES_PROFILE HERMES_CONFIG HERMES_ENV"""
-DENIED_ENV = frozenset(_DENIED.split())
-"""Names that Hermes' own writer refuses (`hermes_cli/config.py`, `_ENV_VAR_NAME_DENYLIST`): they run or redirect programs."""
-WEAKENING_ENV = {
-    "HERMES_REDACT_SECRETS": "secrets would appear in Hermes' output and logs",
-    "HERMES_YOLO_MODE": "Hermes would run commands without asking",
-    "HERMES_SKIP_CHMOD": "Hermes would leave its files readable for others",
-    "HERMES_DUMP_REQUEST_STDOUT": "requests would be printed, headers and all",
-    "PYTHON_DOTENV_DISABLED": "Hermes would not load any .env",
-}
+"""Hermes settings that a profile's `hermes:` must not set, and the hint for each."""
 _TEMPLATE = re.compile(r"\$\{|\{\{|\{%|\{#")
 _SECRET_SETTING = re.compile(r"(?i)(^|_)(api_?key|token|secret|password|passwd|credential|access_key|private_key)s?$")
 _SECRET_QUERY = re.compile(r"(?i)key|token|secret|sig|auth|pass")
@@ -62,7 +49,7 @@ _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 def lint_desired_state(state: DesiredState) -> Iterator[Problem]:
-    """Every problem of one user's desired state that Hermes makes one; none of the messages holds a value that may be secret."""
+    """Yield every problem of one user's desired state. No message contains a value that may be secret."""
     profile, at = state.profile, state.origin
     yield from _provider(profile, at)
     yield from _limits(profile, at)
@@ -78,26 +65,28 @@ def lint_desired_state(state: DesiredState) -> Iterator[Problem]:
 def _provider(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
     name, place = profile.provider, at("provider")
     if normalized_name(name) in facts.RESERVED_PROVIDERS:
-        hint = "choose a name of your own, such as aisa"
+        hint = "choose another name, such as aisa"
         yield Problem(
             "provider-built-in",
-            f"Hermes has a provider {normalized_name(name)!r} of its own and would use that",
+            f"the provider name {normalized_name(name)!r} belongs to a built-in provider of Hermes, which would be used instead",
             place,
             hint,
         )
     elif not _PROVIDER.fullmatch(name):
-        hint = "a-z, 0-9, and `.` `_` `-` inside: Hermes compares names in lower case and with dashes for blanks"
-        yield Problem("provider-name", f"{name!r} is not a name Hermes finds again as it is written", place, hint)
+        hint = "use a-z, 0-9, and inside also `.` `_` `-`: Hermes compares names in lower case, with dashes for spaces"
+        yield Problem(
+            "provider-name", f"invalid provider name {name!r}: Hermes would look for another spelling", place, hint
+        )
 
 
 def _limits(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
     length = profile.context_length
     if length is not None and length < facts.MIN_CONTEXT_LENGTH:
-        hint = "leave it out: Hermes then finds the model's own"
-        message = f"context_length is {length}, and Hermes refuses to start below {facts.MIN_CONTEXT_LENGTH}"
+        hint = "remove it: Hermes then detects the model's own length"
+        message = f"context_length {length} is too small: Hermes refuses to start below {facts.MIN_CONTEXT_LENGTH}"
         yield Problem("context-length", message, at("context_length"), hint)
     if profile.model in profile.fallback_models:
-        message = f"{profile.model} is its own fallback"
+        message = f"the fallback {profile.model} is the model itself"
         yield Problem("fallback-same", message, at("fallback_models"), "name another model", Severity.WARNING)
 
 
@@ -110,13 +99,13 @@ def _texts(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
 
 
 def _held(field: str, text: str, place: Place) -> Iterator[Problem]:
-    """A secret or a reference in a place that must hold neither."""
+    """Report a secret or a reference in a text that must contain neither."""
     if has_secret(text):
-        hint = "take it out, replace that key, and put the new one into the vault: `provision keys import`"
-        yield Problem("secret", f"{field} holds what looks like a secret", place, hint)
+        hint = "remove it, replace that key, and put the new one into the vault: `provision keys import`"
+        yield Problem("secret", f"{field} contains what looks like a secret", place, hint)
     if _TEMPLATE.search(text):
-        hint = "values here are written out; `${…}` and Jinja are not resolved"
-        yield Problem("reference", f"{field} holds a `${{…}}` or a template expression", place, hint)
+        hint = "write the value out: `${…}` and Jinja are not resolved here"
+        yield Problem("reference", f"{field} contains a `${{…}}` or a template expression", place, hint)
 
 
 def _base_url(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
@@ -124,14 +113,14 @@ def _base_url(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         parts = urlsplit(profile.base_url)
         user = parts.username or parts.password
     except ValueError:
-        return  # not an address at all: the gateway's judge says so
+        return  # not a URL: provision.aisa.lint reports it
     if user:
         yield Problem(
-            "secret", "base_url holds a user name or password", at("base_url"), "take out everything before the @"
+            "secret", "base_url contains a user name or password", at("base_url"), "remove everything before the @"
         )
     if any(_SECRET_QUERY.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         yield Problem(
-            "secret", "base_url holds a credential after the ?", at("base_url"), "the key goes into the vault"
+            "secret", "base_url contains a credential after the ?", at("base_url"), "put the key into the vault"
         )
 
 
@@ -142,14 +131,16 @@ def _settings(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
             yield Problem("hermes-owned", f"hermes: must not set {key}", place, OWNED_SETTINGS[key])
         elif key in facts.HIJACKING_ENV or key == profile.key_env:
             yield Problem(
-                "hermes-owned", f"hermes: must not set {key}: the gateway process copies it into its environment", place
+                "hermes-owned",
+                f"hermes: must not set {key}: Hermes' gateway process copies it into its environment",
+                place,
             )
     yield from _setting_values(profile.hermes, "hermes", at, 0)
     security = profile.hermes.get("security")
     if isinstance(security, Mapping) and security.get("redact_secrets") is False:
         place = at("hermes.security.redact_secrets")
-        message = "security.redact_secrets is false: Hermes would print and log secrets"
-        yield Problem("redaction-off", message, place, "leave it out, or set true", Severity.WARNING)
+        message = "security.redact_secrets is false: Hermes shows secrets in its output and logs"
+        yield Problem("redaction-off", message, place, "remove it, or set it to true", Severity.WARNING)
 
 
 def _setting_values(value: Any, path: str, at: Origin, depth: int) -> Iterator[Problem]:
@@ -159,8 +150,8 @@ def _setting_values(value: Any, path: str, at: Origin, depth: int) -> Iterator[P
         for key, item in value.items():
             below = f"{path}.{key}"
             if _SECRET_SETTING.search(str(key)) and isinstance(item, str) and item and not _TEMPLATE.search(item):
-                hint = "settings travel in the clear; a secret belongs in the vault"
-                yield Problem("secret", f"{below} would hold a secret in clear", at(below), hint)
+                hint = "settings are not encrypted: put the secret into the vault"
+                yield Problem("secret", f"{below} would contain a secret in clear", at(below), hint)
             else:
                 yield from _setting_values(item, below, at, depth + 1)
     elif isinstance(value, list | tuple):
@@ -173,28 +164,33 @@ def _setting_values(value: Any, path: str, at: Origin, depth: int) -> Iterator[P
 def _key_env(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
     name, place = profile.key_env, at("key_env")
     if not _ENV_NAME.fullmatch(name):
-        yield Problem("key-env", f"key_env {name!r} is not the name of a variable", place, "such as AISA_API_KEY")
-        return
-    if name in facts.HIJACKING_ENV or name in DENIED_ENV or name in WEAKENING_ENV:
         yield Problem(
-            "key-env", f"key_env {name} means something else to Hermes or to the system", place, "such as AISA_API_KEY"
+            "key-env", f"invalid key_env {name!r}: not a variable name", place, "use a name such as AISA_API_KEY"
+        )
+        return
+    if name in facts.HIJACKING_ENV or name in facts.DENIED_ENV or name in facts.WEAKENING_ENV:
+        yield Problem(
+            "key-env",
+            f"key_env {name} has another meaning for Hermes or the system",
+            place,
+            "use a name such as AISA_API_KEY",
         )
     elif name.startswith("HERMES_"):
         yield Problem(
             "key-env",
-            f"key_env {name} begins with HERMES_, which Hermes keeps for itself",
+            f"key_env {name} begins with HERMES_, which is reserved for Hermes",
             place,
-            "such as AISA_API_KEY",
+            "use a name such as AISA_API_KEY",
         )
     elif name in ("OPENAI_API_KEY", "OPENROUTER_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_TOKEN", "OLLAMA_API_KEY"):
-        hint = "such as AISA_API_KEY: other programs, and Hermes' own providers, would send this key elsewhere"
-        yield Problem("key-env-shared", f"key_env {name} is another provider's variable", place, hint, Severity.WARNING)
+        hint = "use a name such as AISA_API_KEY: other programs and Hermes' own providers would send this key elsewhere"
+        yield Problem("key-env-shared", f"key_env {name} belongs to another provider", place, hint, Severity.WARNING)
     elif not name.endswith(facts.CREDENTIAL_SUFFIXES):
-        hint = f"end it in one of {', '.join(facts.CREDENTIAL_SUFFIXES)}"
-        message = f"key_env {name} does not look like a credential to Hermes, which then does not mask it in its output"
+        hint = f"use a name that ends in {', '.join(facts.CREDENTIAL_SUFFIXES)}"
+        message = f"key_env {name} does not look like a credential, so Hermes does not mask it in its output"
         yield Problem("key-env-unmasked", message, place, hint, Severity.WARNING)
     if name in profile.env:
-        yield Problem("env-key", f"env: must not set {name}: that is the key's own name", at(f"env.{name}"))
+        yield Problem("env-key", f"env: must not set {name}: the key has this name", at(f"env.{name}"))
 
 
 def _env(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
@@ -203,27 +199,27 @@ def _env(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         if reason := check_value(name, value):
             yield Problem("env-value", f"{field} cannot be written: {reason}", place, "choose another value")
         if name in facts.HIJACKING_ENV:
-            hint = "take it out: installs remove this line from users' files, too"
+            hint = "remove it: an install also removes this line from users' files"
             yield Problem("env-hijack", f"{field} would change where Hermes sends requests", place, hint)
-        elif name in DENIED_ENV:
+        elif name in facts.DENIED_ENV:
             yield Problem(
                 "env-denied", f"{field} changes which programs run; Hermes' own settings screen refuses it", place
             )
-        elif name in WEAKENING_ENV:
-            yield Problem("env-weakens", f"{field}: {WEAKENING_ENV[name]}", place, "", Severity.WARNING)
+        elif name in facts.WEAKENING_ENV:
+            yield Problem("env-weakens", f"{field}: {facts.WEAKENING_ENV[name]}", place, "", Severity.WARNING)
         elif name.endswith("_BASE_URL") or name in (*facts.PROXY_ENV, *facts.TRUST_ENV, *facts.MODEL_ENV_ELSEWHERE):
-            message = f"{field} changes how some of Hermes' requests travel"
-            yield Problem("env-route", message, place, "keep it only if that is what you want", Severity.WARNING)
+            message = f"{field} changes where some of Hermes' requests go"
+            yield Problem("env-route", message, place, "remove it, unless this is intended", Severity.WARNING)
         if has_secret(value) or (_SECRET_SETTING.search(name) and value and not is_placeholder(value)):
             yield Problem(
                 "secret",
-                f"{field} holds what looks like a secret",
+                f"{field} contains what looks like a secret",
                 place,
-                "env: is for settings; a profile is readable by all",
+                "remove it: all operators and users can read a profile",
             )
         elif _TEMPLATE.search(value):
             yield Problem(
-                "reference", f"{field} holds a `${{…}}` or a template expression", place, "write the value out"
+                "reference", f"{field} contains a `${{…}}` or a template expression", place, "write the value out"
             )
 
 
@@ -232,25 +228,29 @@ def _scope(state: DesiredState, at: Origin) -> Iterator[Problem]:
         return
     place = at("managed")
     if state.platform is not Platform.LINUX:
-        message = f"Hermes has no managed scope on {state.platform.value}: this user would get none of these settings"
-        yield Problem("managed-platform", message, place, "use managed: false for these users")
+        message = f"Hermes has no managed scope on {state.platform.value}: this user would not get these settings"
+        yield Problem("managed-platform", message, place, "set managed: false for these users")
         return
     if state.profile.secret_delivery is SecretDelivery.RUN:
-        hint = "the managed scope has no key; `provision run` supplies it"
+        hint = "start Hermes with `provision run`: the managed scope contains no key"
         yield Problem(
             "managed-run",
-            "managed settings with secret_delivery: run need Hermes started by `provision run`",
+            "managed settings with secret_delivery: run work only if `provision run` starts Hermes",
             place,
             hint,
             Severity.NOTE,
         )
     message = (
-        "the managed scope (/etc/hermes) guides, it does not confine: a user can switch it off (HERMES_MANAGED_DIR in .env), "
-        "pick another provider (--provider custom:…, a second entry whose name differs in case only) or another model, "
-        "and a mistake in its YAML makes Hermes ignore all of it"
+        "the managed scope (/etc/hermes) does not confine a user: a user can switch it off (HERMES_MANAGED_DIR in .env), "
+        "use another provider (--provider custom:…, a second entry whose name differs only in case) or another model, "
+        "and Hermes ignores the whole scope if its YAML is invalid"
     )
     yield Problem(
-        "managed-limits", message, place, "`provision status` on the machine shows the real route", Severity.NOTE
+        "managed-limits",
+        message,
+        place,
+        "run `provision status` on the machine: it shows the real route",
+        Severity.NOTE,
     )
 
 
@@ -258,7 +258,13 @@ def _delivery(state: DesiredState, at: Origin) -> Iterator[Problem]:
     if state.profile.secret_delivery is not SecretDelivery.RUN:
         return
     message = (
-        "secret_delivery: run leaves no key on disk, so Hermes works only when started by `provision run -- hermes`; the Desktop "
-        "app, the messaging gateway and cron jobs started otherwise send no key and get 401"
+        "secret_delivery: run stores no key on disk, so Hermes works only if `provision run -- hermes` starts it; the Desktop "
+        "app, the messaging gateway and cron jobs started in another way send no key and get 401"
     )
-    yield Problem("run-delivery", message, at("secret_delivery"), "use file where those are needed", Severity.NOTE)
+    yield Problem(
+        "run-delivery",
+        message,
+        at("secret_delivery"),
+        "set secret_delivery: file for users who need those",
+        Severity.NOTE,
+    )

@@ -1,10 +1,10 @@
-"""Copies of a key that was replaced, wherever in a Hermes home they stand: found by value, and brought to the new key.
+"""Find copies of a replaced key in a Hermes home by value, and replace them with the new key.
 
-`hermes config set` and `hermes auth` change the one place they know. Copies under `providers.*`, `fallback_*`, `delegation`,
-`mcp_servers`, other names in `.env`, manual pool entries and Hermes profiles stay, and fail on the day the old key is revoked.
-In `config.yaml` a copy becomes `${NAME}` (Hermes 0.19 expands that in every setting, `docs/hermes.md`), in `.env` and `auth.json`
-the new value. A copy that would be sent to another host than the gateway is left alone and named: the new key has no
-business there. Pure: bytes in, bytes out.
+`hermes config set` and `hermes auth` change one place only. Copies under `providers.*`, `fallback_*`, `delegation`,
+`mcp_servers`, under other names in `.env`, in manual pool entries and in Hermes profiles stay, and fail when the old key
+is revoked. In `config.yaml` a copy becomes `${NAME}` (Hermes 0.19 expands it in every setting, `docs/hermes.md`); in
+`.env` and `auth.json` it becomes the new value. A copy that Hermes sends to a host other than the gateway stays and is
+reported, because the new key must not be sent there. Pure: bytes in, bytes out.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from provision.hermes.auth_file import dump_in_layout
 from provision.hermes.config.draft import dotted_path
 from provision.hermes.config.merge import MergeError, change_config
-from provision.hermes.config.naming import URL_KEYS, host_and_port, normalized_name
+from provision.hermes.config.naming import host_and_port, normalized_name
 from provision.hermes.env.parsers import read_env_raw
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.removed_setting import RemovedSetting
 
 if TYPE_CHECKING:
@@ -30,22 +31,14 @@ _WORD = re.compile(rb"[A-Za-z0-9._~+/=:@-]{8,8192}|[A-Za-z0-9_-]{8,8192}")
 _PART = re.compile(rb"[A-Za-z0-9_-]{8,8192}")
 _MOST_WORDS = 50_000
 _OWN_PROVIDERS = frozenset({"", "auto", "main", "custom"})
-"""What a setting with no address of its own says when it uses the main route."""
-_ON_HOLD = (
-    "last_status",
-    "last_status_at",
-    "last_error_code",
-    "last_error_reason",
-    "last_error_message",
-    "last_error_reset_at",
-)
+"""Values of `provider` in a setting without a URL that mean the main route."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyReplacement:
-    """One key's replacement. `new` None: it must not stand on disk, and copies in `.env` and `auth.json` go.
+    """The replacement of one key. With `new` None the key must not be on disk: copies in `.env` and `auth.json` are removed.
 
-    `provider` and `base_url` are those of the bundle: where the new key may be sent.
+    `provider` and `base_url` are those of the bundle: the only place where the new key may be sent.
     """
 
     old: str = field(repr=False)
@@ -56,17 +49,17 @@ class KeyReplacement:
 
     @property
     def becomes(self) -> str:
-        """What a copy in clear becomes, in words."""
-        return "now the new one" if self.new is not None else f"gone, {self.key_env} is in memory only"
+        """What happens to a copy in clear, for the report."""
+        return "now the new key" if self.new is not None else f"removed, {self.key_env} is in memory only"
 
     def here(self, url: object) -> bool:
-        """Whether an address is the gateway's."""
+        """Return whether a URL is on the gateway's host and port."""
         return host_and_port(url) == host_and_port(self.base_url)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplacedFile:
-    """A file after the swap: what was replaced (as entries of the report), and where the old key had to stay, and why."""
+    """A file after the replacement: what was replaced, and where the old key had to stay and why."""
 
     data: bytes | None = field(repr=False)
     replaced: tuple[RemovedSetting, ...] = ()
@@ -74,7 +67,7 @@ class ReplacedFile:
 
 
 def find_old_key(files: Iterable[bytes | None], is_old: Callable[[str], bool]) -> str | None:
-    """The old key, recognised by its fingerprint among all words of these files; None when no copy is left."""
+    """Find the old key, by its fingerprint, among all words of these files. None: no copy is left."""
     seen: set[bytes] = set()
     for data in files:
         for pattern in (_WORD, _PART) if data else ():
@@ -89,9 +82,9 @@ def find_old_key(files: Iterable[bytes | None], is_old: Callable[[str], bool]) -
 
 
 def replace_in_config(data: bytes | None, swap: KeyReplacement, file: str) -> ReplacedFile:
-    """Every copy in a `config.yaml` as a reference; `file` is how the report calls it.
+    """Replace every copy in a `config.yaml` by a reference. `file` is the file's name in the report.
 
-    A file that Hermes cannot read, or that cannot be changed without a risk, stays, and is named.
+    A file that Hermes cannot read, or that cannot be changed safely, stays as it is and is reported.
     """
     if not data or swap.old.encode() not in data:
         return ReplacedFile(data)
@@ -104,20 +97,20 @@ def replace_in_config(data: bytes | None, swap: KeyReplacement, file: str) -> Re
                 if reason := _elsewhere(draft.data, path, text, swap):
                     left.append(f"{file}: {dotted_path(path)} holds the replaced key, {reason}")
                     continue
-                draft.set(path, _exchanged(text, swap.old, f"${{{swap.key_env}}}"))
-                replaced.append(_told(file, dotted_path(path), f"now ${{{swap.key_env}}}"))
+                draft.set(path, _replace_key(text, swap.old, f"${{{swap.key_env}}}"))
+                replaced.append(_replaced(file, dotted_path(path), f"now ${{{swap.key_env}}}"))
 
     try:
         changed = change_config(data, change)
     except MergeError as e:
         return ReplacedFile(data, (), (f"{file} holds the replaced key and cannot be changed: {e.message}",))
     if not replaced and not left:
-        left.append(f"{file} holds the replaced key outside of any setting (a comment): nothing uses it")
+        left.append(f"{file} holds the replaced key outside of all settings (in a comment): Hermes does not use it")
     return ReplacedFile(changed.data, tuple(replaced), tuple(left))
 
 
 def replace_in_env(data: bytes | None, swap: KeyReplacement, file: str) -> ReplacedFile:
-    """Every copy in a `.env` under a name that goes to the gateway; comments stay as they are."""
+    """Replace every copy in a `.env` under a name whose value Hermes sends to the gateway. Comments stay as they are."""
     if not data or swap.old.encode() not in data:
         return ReplacedFile(data)
     values = read_env_raw(data)
@@ -131,47 +124,49 @@ def replace_in_env(data: bytes | None, swap: KeyReplacement, file: str) -> Repla
         if name not in ours or not _holds(line.decode("utf-8", "replace"), swap.old):
             lines.append(line)
         elif swap.new is not None:
-            lines.append(_exchanged_bytes(line, swap.old, swap.new))
+            lines.append(_replace_in_line(line, swap.old, swap.new))
     for name in sorted(names):
         if name in ours:
-            replaced.append(_told(file, name, swap.becomes))
+            replaced.append(_replaced(file, name, swap.becomes))
         else:
             left.append(f"{file}: {name} holds the replaced key, and Hermes sends that variable to another host")
     return ReplacedFile(b"".join(lines), tuple(replaced), tuple(left))
 
 
 def replace_in_auth(data: bytes | None, swap: KeyReplacement, file: str) -> ReplacedFile:
-    """Every copy in the credential pools of an `auth.json` that serve the gateway."""
+    """Replace every copy in the credential pools of an `auth.json` that serve the gateway."""
     if not data or swap.old.encode() not in data:
         return ReplacedFile(data)
     try:
         store = json.loads(data)
-        pools = store["credential_pool"]
+        pools = store[facts.CREDENTIAL_POOL]
         entries = [(name, at, entry) for name, pool in pools.items() for at, entry in enumerate(pool)]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return ReplacedFile(data, (), (f"{file} holds the replaced key in a place that Hermes 0.19 does not know",))
+        return ReplacedFile(data, (), (f"{file} holds the replaced key in a place that Hermes 0.19 does not use",))
     replaced: list[RemovedSetting] = []
     left: list[str] = []
-    gone: list[Any] = []
+    dropped: list[Any] = []
     for name, at, entry in entries:
         tokens = [key for key, value in entry.items() if value == swap.old] if isinstance(entry, dict) else []
         where = f"credential_pool.{name}[{at}]"
         if not tokens:
             continue
-        if not (swap.here(entry["base_url"]) if entry.get("base_url") else normalized_name(name) == swap.provider):
+        if not (
+            swap.here(entry[facts.BASE_URL]) if entry.get(facts.BASE_URL) else normalized_name(name) == swap.provider
+        ):
             left.append(f"{file}: {where} holds the replaced key, for another host")
         elif swap.new is None:
-            gone.append(entry)
-            replaced.append(_told(file, where, swap.becomes))
+            dropped.append(entry)
+            replaced.append(_replaced(file, where, swap.becomes))
         else:
             entry.update(dict.fromkeys(tokens, swap.new))
-            for key in _ON_HOLD:  # Hermes noted the old key's refusals; the new one has none
+            for key in facts.POOL_STATUS:  # the gateway refused the old key, not the new one
                 entry.pop(key, None)
-            replaced.append(_told(file, where, swap.becomes))
+            replaced.append(_replaced(file, where, swap.becomes))
     if not replaced:
         return ReplacedFile(data, (), tuple(left))
     for name in pools:
-        pools[name] = [entry for entry in pools[name] if not any(entry is each for each in gone)]
+        pools[name] = [entry for entry in pools[name] if not any(entry is each for each in dropped)]
     return ReplacedFile(dump_in_layout(store, data), tuple(replaced), tuple(left))
 
 
@@ -187,13 +182,13 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _elsewhere(data: Any, path: Path, text: str, swap: KeyReplacement) -> str:
-    """Why the text at `path` would be sent to another host than the gateway; empty when it would not."""
+    """Return why Hermes would send the text at `path` to a host other than the gateway, or the empty string."""
     if "://" in text and not swap.here(_first_url(text)):
-        return "in an address of another host"
+        return "in a URL of another host"
     for mapping in reversed(_mappings(data, path)):
         urls = [
             mapping[key]
-            for key in (*URL_KEYS, "api_base")
+            for key in (*facts.ALL_URL_KEYS, facts.API_BASE)
             if isinstance(mapping.get(key), str) and "://" in mapping[key]
         ]
         if urls:
@@ -201,13 +196,13 @@ def _elsewhere(data: Any, path: Path, text: str, swap: KeyReplacement) -> str:
         provider = normalized_name(mapping.get("provider") or "")
         if provider not in _OWN_PROVIDERS and provider != swap.provider:
             return f"for the provider {provider}"
-    if path[0] == "providers" and len(path) > 1 and normalized_name(path[1]) != swap.provider:
+    if path[0] == facts.PROVIDERS and len(path) > 1 and normalized_name(path[1]) != swap.provider:
         return f"for the provider {normalized_name(path[1])}"
     return ""
 
 
 def _mappings(data: Any, path: Path) -> list[dict[Any, Any]]:
-    """The mappings on the way to a path, without the root: what stands there is nobody's address but the main route's."""
+    """Return the mappings on the way to a path, without the root: a URL there belongs to the main route only."""
     found = []
     for step in path[:-1]:
         data = data[step]
@@ -222,7 +217,7 @@ def _first_url(text: str) -> str:
 
 
 def _sent_here(name: str, values: Mapping[str, str | None], swap: KeyReplacement) -> bool:
-    """Whether a variable's value goes to the gateway: ours by name, or its own base URL says so."""
+    """Return whether Hermes sends a variable's value to the gateway, by the variable's name or by its own base URL."""
     if name == swap.key_env or "AISA" in name.upper():
         return True
     url = values.get(re.sub(r"_(API_KEY|KEY|TOKEN)$", "", name) + "_BASE_URL")
@@ -238,17 +233,17 @@ def _holds(text: str, old: str) -> bool:
     return bool(_bounded(old).search(text))
 
 
-def _exchanged(text: str, old: str, new: str) -> str:
+def _replace_key(text: str, old: str, new: str) -> str:
     return _bounded(old).sub(lambda _: new, text)
 
 
-def _exchanged_bytes(line: bytes, old: str, new: str) -> bytes:
-    return _exchanged(line.decode("latin-1"), old, new).encode("latin-1")
+def _replace_in_line(line: bytes, old: str, new: str) -> bytes:
+    return _replace_key(line.decode("latin-1"), old, new).encode("latin-1")
 
 
 def _bounded(old: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9_-]){re.escape(old)}(?![A-Za-z0-9_-])")
 
 
-def _told(file: str, where: str, now: str) -> RemovedSetting:
+def _replaced(file: str, where: str, now: str) -> RemovedSetting:
     return RemovedSetting(file, where, f"a copy of the replaced key: {now}", "****")

@@ -1,7 +1,7 @@
-"""What an install takes away from a home, as a value: for the report and for the masked backup.
+"""Settings that an install removes from a home, as values for the report and the masked backup.
 
-Nothing a user wrote disappears silently: whatever a merge removes or replaces because it would hijack the route is
-listed with its place and reason. The value stands there masked, so that the list itself can be shown and kept.
+An install never removes a user's setting silently: it lists each one with place and reason. Values in the list are
+masked, so that the list can be shown and stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SHOWN_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class RemovedSetting:
-    """One thing taken out of a user's file: `where` is a dotted path or a line, `masked` what stood there."""
+    """A setting removed from a user's file. `where` is a dotted path or a line; `masked` is the old value, masked."""
 
     file: str
     where: str
@@ -27,7 +27,7 @@ class RemovedSetting:
 
 
 def masked_value(name: str, value: Any) -> str:
-    """A removed value as people may see it: anything that is, or could carry, a credential is masked.
+    """Return a removed value for display. Masks everything that is, or could contain, a credential.
 
     >>> shown("CUSTOM_BASE_URL", "http://gateway.example/v1")
     'http://gateway.example/v1'

@@ -1,1 +1,1 @@
-"""Hermes' `config.yaml`: read it as Hermes does, merge into it, edit it without touching the rest."""
+"""Hermes' `config.yaml`: read it as Hermes does, merge settings into it, edit it without changing the rest."""

@@ -1,7 +1,7 @@
-"""A configuration while it is being changed: plain values, and the log of every change.
+"""A configuration that is being changed: its values, and a log of every change.
 
-The log is replayed on the user's own text (`roundtrip`), so that only what changed is rewritten; the plain values are
-what Hermes must read afterwards.
+`splice` and `roundtrip` replay the log on the user's own text, so that only changed settings are rewritten. The values
+are what Hermes must read afterwards.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 Path = tuple[str | int, ...]
 ABSENT: Any = object()
-"""No such key: distinct from null."""
+"""The key does not exist; different from null."""
 
 
 class ConfigChange(NamedTuple):
-    """`value` is ABSENT for a removal."""
+    """One change; `value` is ABSENT for a removal."""
 
     path: Path
     value: Any
 
 
 class Draft:
-    """Values of one `config.yaml`, changed key by key; `removed` lists what was the user's and is gone."""
+    """The values of one `config.yaml`, changed key by key. `removed` lists the user's settings that were removed."""
 
     def __init__(self, data: dict[Any, Any], file: str) -> None:
         self.data = copy_unshared(data)
@@ -32,7 +32,7 @@ class Draft:
         self._file = file
 
     def get(self, *path: str | int) -> Any:
-        """The value at a path, or ABSENT."""
+        """Return the value at a path, or ABSENT."""
         value: Any = self.data
         for step in path:
             try:
@@ -42,44 +42,44 @@ class Draft:
         return value
 
     def mapping(self, *path: str | int) -> dict[Any, Any]:
-        """The mapping at a path; an empty one when something else, or nothing, stands there."""
+        """Return the mapping at a path; an empty one if there is no mapping."""
         value = self.get(*path)
         return value if isinstance(value, dict) else {}
 
     def set(self, path: Path, value: Any) -> None:
-        """Put a value; the mappings on the way must exist. Nothing is logged when it is there already."""
+        """Set a value. The mappings on the way must exist. An equal value is not logged as a change."""
         if same_value(self.get(*path), value):
             return
         self.get(*path[:-1])[path[-1]] = copy_unshared(value)
         self.changes.append(ConfigChange(path, copy_unshared(value)))
 
     def delete(self, path: Path) -> None:
-        """Take a value out; absent is fine."""
+        """Remove a value, if it exists."""
         if self.get(*path) is ABSENT:
             return
         del self.get(*path[:-1])[path[-1]]
         self.changes.append(ConfigChange(path, ABSENT))
 
     def take(self, path: Path, why: str) -> None:
-        """`delete` something of the user's, and list it."""
+        """Remove a user's setting and list it in `removed`."""
         value = self.get(*path)
         if value is not ABSENT:
-            self.list_(path, value, why)
+            self.record_removal(path, value, why)
             self.delete(path)
 
-    def list_(self, path: Path, value: Any, why: str) -> None:
-        """Note in `removed` what stood at a path."""
+    def record_removal(self, path: Path, value: Any, why: str) -> None:
+        """Add a user's setting to `removed`."""
         self.removed.append(RemovedSetting(self._file, dotted_path(path), why, masked_value(str(path[-1]), value)))
 
 
 def dotted_path(path: Path) -> str:
-    """`providers.aisa.api_key`, `custom_providers[0].name`."""
+    """Format a path: `providers.aisa.api_key`, `custom_providers[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
 
 
 def copy_unshared(value: Any) -> Any:
-    """A copy in which no two places are the same object (anchors make PyYAML share them)."""
+    """Return a copy without shared objects (PyYAML shares the objects of anchors)."""
     if isinstance(value, dict):
         return {key: copy_unshared(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -88,7 +88,7 @@ def copy_unshared(value: Any) -> Any:
 
 
 def same_value(one: Any, two: Any) -> bool:
-    """Equality as a configuration means it: 1, 1.0 and true differ, NaN equals itself."""
+    """Compare two values as a configuration does: 1, 1.0 and true differ, NaN equals itself."""
     if one is ABSENT or two is ABSENT:
         return one is two
     if isinstance(one, dict) and isinstance(two, dict):

@@ -1,8 +1,8 @@
-"""Read somebody else's YAML the way Hermes does (PyYAML, safe loader, last duplicate wins), but never blow up.
+"""Read an untrusted YAML file as Hermes does (PyYAML, safe loader, last duplicate wins), within bounds.
 
-Hermes' files stand in homes that users, and whatever runs as them, can write. So the size of what a document *expands* to
-(aliases and merge keys included) and its depth are measured on the event stream, which costs nothing, before anything is
-built. A document beyond the bounds is reported as such: about it nothing can be told.
+Users, and programs that run as them, can write the files of a home. So depth and *expanded* size (with aliases and merge
+keys) are measured on the event stream, before any object is built. A document that exceeds a bound is reported and not
+interpreted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a YAML file holds. `malformed` says why Hermes cannot read it, `beyond` why we do not."""
+    """The content of a YAML file. `malformed`: why Hermes cannot read it. `beyond`: why we do not read it."""
 
     value: Any = field(default=None, repr=False)
     malformed: str | None = None
@@ -27,16 +27,16 @@ class Document:
 
     @property
     def mapping(self) -> dict[Any, Any]:
-        """The top-level mapping; empty when there is none."""
+        """Return the top-level mapping; an empty one if there is none."""
         return self.value if isinstance(self.value, dict) else {}
 
 
 class _BeyondError(Exception):
-    """The document is larger or deeper than any real one."""
+    """The document exceeds a bound."""
 
 
 def read_yaml(data: bytes) -> Document:
-    """The document in `data`; never raises. An empty document has the value None."""
+    """Read the document in `data`. Never raises. An empty document has the value None."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as e:
@@ -55,9 +55,9 @@ def read_yaml(data: bytes) -> Document:
 
 
 def _measure(text: str) -> None:
-    """Raise _BeyondError when the document nests too deeply or expands to too many nodes."""
+    """Raise _BeyondError if the document nests too deeply or expands to too many nodes."""
     anchors: dict[str, int] = {}
-    open_: list[tuple[str | None, int]] = [(None, 0)]  # anchor and nodes so far of each collection that is not closed
+    open_: list[tuple[str | None, int]] = [(None, 0)]  # anchor and node count of each open collection
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             if len(open_) > MAX_DEPTH:
@@ -67,17 +67,17 @@ def _measure(text: str) -> None:
             open_.append((event.anchor, 1))
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
-                raise _BeyondError("an alias inside its own anchor, or to none")
+                raise _BeyondError("an alias inside its own anchor, or without an anchor")
             _add(open_, anchors[event.anchor])
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
-            anchor, weight = open_.pop() if isinstance(event, yaml.CollectionEndEvent) else (event.anchor, 1)
+            anchor, size = open_.pop() if isinstance(event, yaml.CollectionEndEvent) else (event.anchor, 1)
             if anchor:
-                anchors[anchor] = weight
-            _add(open_, weight)
+                anchors[anchor] = size
+            _add(open_, size)
 
 
-def _add(open_: list[tuple[str | None, int]], weight: int) -> None:
+def _add(open_: list[tuple[str | None, int]], size: int) -> None:
     anchor, nodes = open_[-1]
-    if nodes + weight > MAX_NODES:
+    if nodes + size > MAX_NODES:
         raise _BeyondError(f"expands to more than {MAX_NODES} values")
-    open_[-1] = (anchor, nodes + weight)
+    open_[-1] = (anchor, nodes + size)

@@ -1,7 +1,7 @@
-"""Changing a user's YAML text so that comments, order, quotes and spelling of everything else survive.
+"""Change a user's YAML text with ruamel, and keep comments, order, quotes and spelling of everything else.
 
-ruamel reads the text as YAML 1.2 and Hermes as 1.1, so nothing ruamel believes is trusted: it only carries the text, and
-`merge` reads the result again as Hermes does. What we put in is quoted unless every reader agrees on it.
+ruamel reads YAML 1.2 and Hermes 1.1, so the values that ruamel reads are not trusted: `merge` reads the result again as
+Hermes does. Inserted text is quoted unless all readers agree on its meaning.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _Representer.add_representer(float, _Representer.represent_plain_float)
 
 
 def replay_changes(text: str, changes: Sequence[ConfigChange]) -> str:
-    """`text` with these changes made to it. Raises YamlError when ruamel cannot carry the text."""
+    """Apply these changes to `text`. Raises YamlError if ruamel cannot process the text."""
     yaml = _dialect(text)
     try:
         tree = yaml.load(text)
@@ -58,12 +58,12 @@ def replay_changes(text: str, changes: Sequence[ConfigChange]) -> str:
         NotImplementedError,
         RecursionError,
     ) as e:
-        raise YamlError(f"this file's YAML is too unusual to change it safely ({type(e).__name__})") from e
+        raise YamlError(f"cannot change this file safely: its YAML is too unusual ({type(e).__name__})") from e
     return out.getvalue()
 
 
 def _dialect(text: str) -> YAML:
-    """A reader and writer that indents as the text does."""
+    """Return a reader and writer with the indentation of the text."""
     yaml = YAML(typ="rt")
     yaml.Representer = _Representer
     yaml.preserve_quotes = True
@@ -76,7 +76,7 @@ def _dialect(text: str) -> YAML:
 
 
 def _shared(tree: Any) -> set[int]:
-    """Containers that stand in several places, through anchors."""
+    """Return the ids of containers that anchors use in several places."""
     seen: Counter[int] = Counter()
 
     def visit(node: Any) -> None:
@@ -100,7 +100,7 @@ def _make(tree: Any, change: ConfigChange, shared: set[int]) -> None:
 
 
 def _holder(tree: Any, path: Path, shared: set[int]) -> Any:
-    """The container at a path; one that anchors use elsewhere too is copied first, so that only this place changes."""
+    """Return the container at a path. A container that anchors share is copied first, so that only this place changes."""
     node = tree
     for step in path:
         child = node[step]
@@ -113,7 +113,7 @@ def _holder(tree: Any, path: Path, shared: set[int]) -> Any:
 
 
 def _native(value: Any) -> Any:
-    """A plain value as ruamel writes it: mappings and lists in block form, doubtful text in double quotes."""
+    """Convert a value for ruamel: mappings and lists in block form, ambiguous text in double quotes."""
     if isinstance(value, dict):
         return CommentedMap((_native(key), _native(item)) for key, item in value.items())
     if isinstance(value, list):

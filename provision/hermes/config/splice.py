@@ -1,7 +1,7 @@
-"""Changing a YAML text line by line: only the lines of what changed are touched, all others stay byte for byte.
+"""Change a YAML text line by line. Only the lines of changed settings change; all others keep every byte.
 
-This carries block style without anchors, which is how people and Hermes write their settings. For anything else it
-raises `UnusualError`, and `roundtrip` takes over. Whoever calls must read the result again: nothing here is trusted.
+Supports block style without anchors: the style of Hermes and most users. For other styles it raises `UnusualError`, and
+the caller uses `roundtrip` instead. The caller must read the result again and compare: it is not trusted.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 class UnusualError(Exception):
-    """The text is written in a way that lines cannot be changed one by one."""
+    """The style of the text does not allow changes line by line."""
 
 
 def splice_changes(text: str, changes: Sequence[ConfigChange]) -> str:
-    """`text` with these changes; line ends must be plain. Raises UnusualError."""
+    """Apply these changes to `text`, which must have LF line ends. Raises UnusualError."""
     for change in changes:
         if not text.endswith("\n"):
             text += "\n"
         lines = _LINE.findall(text)
         root = yaml.compose(text, Loader=_Loader)
         if root is None:
-            raise UnusualError("nothing there")
+            raise UnusualError("an empty document")
         outer = _flow_above(root, change.path)
         if outer is not None:
             _rewrite_flow(lines, root, text, outer, change)
@@ -47,7 +47,7 @@ def splice_changes(text: str, changes: Sequence[ConfigChange]) -> str:
 
 
 def _flow_above(root: yaml.Node, path: Path) -> int | None:
-    """How many steps of a path lead to the outermost `{…}` or `[…]` that the rest of it stands in; None when none does."""
+    """Return how many steps of a path lead to the outermost `{…}` or `[…]` around the rest of it, else None."""
     node: yaml.Node = root
     for depth, step in enumerate(path):
         if isinstance(node, yaml.CollectionNode) and node.flow_style and node.value:
@@ -60,7 +60,7 @@ def _flow_above(root: yaml.Node, path: Path) -> int | None:
 
 
 def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, change: ConfigChange) -> None:
-    """Write a `{…}` anew, on one line, with the change made in it."""
+    """Rewrite a `{…}` on one line, with the change applied."""
     node = _find(root, change.path[:depth])
     start, end = node.start_mark, node.end_mark
     if depth == 0:
@@ -85,18 +85,18 @@ def _find(root: yaml.Node, path: Path) -> yaml.Node:
         _block(node)
         entry = _entry(node, step)
         if entry is None:
-            raise UnusualError("no such place")
+            raise UnusualError("no such path")
         node = entry[1]
     return node
 
 
 def _block(node: yaml.Node) -> None:
     if not isinstance(node, yaml.CollectionNode) or (node.flow_style and node.value):
-        raise UnusualError("flow style, or no collection")
+        raise UnusualError("flow style, or not a collection")
 
 
 def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """Key and value of a mapping's entry, or an item of a list twice."""
+    """Return key and value of a mapping's entry; for an item of a list, the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
         return (node.value[step], node.value[step]) if step < len(node.value) else None
     for key, value in node.value:
@@ -106,7 +106,7 @@ def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | No
 
 
 def _last_line(node: yaml.Node) -> int:
-    """The last line that belongs to a node, not counting comments after it."""
+    """Return the last line of a node, without the comments after it."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -134,7 +134,7 @@ def _delete(lines: list[str], root: yaml.Node, path: Path) -> None:
     if isinstance(holder, yaml.SequenceNode):
         if before.strip() != "-":
             raise UnusualError("a list in a list")
-    elif before.strip():  # the first key of a list's item: the next one moves up to the dash
+    elif before.strip():  # the first key of a list item: the next key moves up to the dash
         following = holder.value[1][0].start_mark if holder.value[0][0] is entry[0] else None
         if following is None or before.strip() != "-" or following.line == start.line:
             raise UnusualError("not on a line of its own")

@@ -1,7 +1,7 @@
-"""The three-way part of a merge: what the team sets now, what it set last time, and what the user has made of it.
+"""The three-way merge of the team's new settings, its previous settings, and the user's file.
 
-Ours is set whatever stands there. What we set last time and no longer set goes, unless the user changed it since.
-Everything else is the user's own.
+New settings are always applied. Previous settings that the team no longer sets are removed, unless the user changed them
+since. All other settings are the user's and stay.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from provision.hermes.config.draft import ABSENT, Draft, Path, same_value
+from provision.hermes.facts import v0_19 as facts
 
-_OURS = "replaced by the team's setting"
+_REPLACED = "replaced by the team's setting"
 
 
 def apply_rendering(draft: Draft, new: dict[str, Any], last: dict[str, Any], path: Path = ()) -> None:
-    """Set everything of `new`; mappings merge, everything else replaces. What it replaces of the user's is listed."""
+    """Apply all settings of `new`: mappings merge, other values replace. Lists the user's values that were replaced."""
     for key, value in new.items():
         here = (*path, key)
         have = draft.get(*here)
@@ -30,15 +31,15 @@ def apply_rendering(draft: Draft, new: dict[str, Any], last: dict[str, Any], pat
 
 
 def _list_replaced(draft: Draft, path: Path, have: Any, last: Any) -> None:
-    """List a user's value that ours replaces; not what we set ourselves, nor nothing at all."""
-    if path[0] == "_config_version":
+    """List a replaced value of the user's, but not an empty one or one that the last rendering set."""
+    if path[0] == facts.VERSION_KEY:
         return
     if have is not ABSENT and have not in (None, "", {}, []) and not same_value(have, last):
-        draft.list_(path, have, _OURS)
+        draft.record_removal(path, have, _REPLACED)
 
 
 def retire_previous(draft: Draft, last: dict[str, Any], new: dict[str, Any], path: Path = ()) -> None:
-    """Take out what `last` set and `new` does not, where it is still as we set it; emptied mappings of ours go too."""
+    """Remove what `last` set and `new` does not, if unchanged since. Also removes mappings of ours that become empty."""
     for key, value in last.items():
         here = (*path, key)
         have = draft.get(*here)

@@ -1,7 +1,7 @@
-"""YAML as Hermes reads it: version 1.1 through PyYAML, where `no` is false, `1:30` is 90 and the last duplicate key wins.
+"""Parse and write YAML for Hermes: version 1.1 by PyYAML, where `no` is false, `1:30` is 90 and the last duplicate wins.
 
-Used to judge whatever is about to stand in a `config.yaml`. Refuses what no configuration needs: several documents,
-recursive anchors, anchors that blow up, absurd sizes and depths. Nothing here writes or runs anything.
+Used to check every text before it becomes a `config.yaml`. Refuses what no configuration needs: several documents,
+recursive anchors, anchors that expand without bound, excessive size and depth.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class YamlError(ProvisionError):
-    """A YAML file cannot be used; `place` says where it is wrong."""
+    """A YAML file is invalid; `place` is the place of the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateKey:
-    """A key that stands twice in one mapping, and where it stands the second time."""
+    """A key that one mapping contains twice, and the place of the second one."""
 
     key: str
     place: Place
@@ -39,7 +39,7 @@ class DuplicateKey:
 
 @dataclass(frozen=True, slots=True)
 class ParsedYaml:
-    """What a YAML text means to Hermes, and the keys of which Hermes ignores the first."""
+    """What Hermes reads from a YAML text, and duplicate keys (Hermes ignores the first of the two)."""
 
     data: Any
     duplicates: tuple[DuplicateKey, ...] = ()
@@ -47,9 +47,9 @@ class ParsedYaml:
 
 
 def parse_yaml11(text: bytes | str, name: str) -> ParsedYaml:
-    """The document in `text`; `name` is the file as the user knows it. An empty file is None.
+    """Parse the document in `text`. `name` is the file's name for messages. An empty file is None.
 
-    Raises YamlError for anything PyYAML refuses and for what the module says. Messages never quote the file's values.
+    Raises YamlError for everything that PyYAML or this module refuses. Messages never quote values from the file.
     """
     if len(text) > SIZE_LIMIT_BYTES:
         raise YamlError(f"the file is larger than {SIZE_LIMIT_BYTES >> 20} MiB", place=Place(name))
@@ -59,11 +59,11 @@ def parse_yaml11(text: bytes | str, name: str) -> ParsedYaml:
         duplicates, anchors = _inspect(node, name) if node is not None else ((), False)
         return ParsedYaml(loader.construct_document(node) if node is not None else None, duplicates, anchors)
     except yaml.MarkedYAMLError as e:
-        raise YamlError(_problem(e), hint=_cure(e), place=_place(name, e.problem_mark or e.context_mark)) from None
+        raise YamlError(_problem(e), hint=_hint(e), place=_place(name, e.problem_mark or e.context_mark)) from None
     except yaml.reader.ReaderError as e:
         raise YamlError(f"not readable as text: {e.reason}", place=Place(name)) from None
     except (ValueError, TypeError, OverflowError) as e:  # a date such as 2026-02-31, a timestamp out of range
-        raise YamlError("a value cannot be read (a date or number that does not exist?)", place=Place(name)) from e
+        raise YamlError("cannot read a value (a date or number that does not exist?)", place=Place(name)) from e
     except RecursionError:
         raise YamlError("nested too deeply", place=Place(name)) from None
     finally:
@@ -79,12 +79,12 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return f"not valid YAML: {words}"
 
 
-def _cure(error: yaml.MarkedYAMLError) -> str:
-    return "indent with spaces, never with tabs" if "\\t" in str(error.problem) else ""
+def _hint(error: yaml.MarkedYAMLError) -> str:
+    return "indent with spaces, not with tabs" if "\\t" in str(error.problem) else ""
 
 
 def _inspect(root: yaml.Node, name: str) -> tuple[tuple[DuplicateKey, ...], bool]:
-    """Duplicate keys, and whether any node is used twice; raises for recursion, depth and blow-up."""
+    """Return duplicate keys, and whether a node is used twice. Raises for recursion, depth and expanded size."""
     sizes: dict[int, int] = {}
     open_: set[int] = set()
     found: list[DuplicateKey] = []
@@ -93,7 +93,7 @@ def _inspect(root: yaml.Node, name: str) -> tuple[tuple[DuplicateKey, ...], bool
     def size(node: yaml.Node, depth: int) -> int:
         nonlocal shared
         if id(node) in open_ or depth > _DEPTH_LIMIT:
-            raise YamlError("nested too deeply, or inside itself", place=_place(name, node.start_mark))
+            raise YamlError("nested too deeply, or recursive", place=_place(name, node.start_mark))
         if id(node) in sizes:
             shared = True
             return sizes[id(node)]
@@ -105,7 +105,7 @@ def _inspect(root: yaml.Node, name: str) -> tuple[tuple[DuplicateKey, ...], bool
         elif isinstance(node, yaml.SequenceNode):
             total += sum(size(item, depth + 1) for item in node.value)
         if total > _EXPANDED_LIMIT:
-            raise YamlError("its anchors expand beyond all measure", place=_place(name, node.start_mark))
+            raise YamlError("its anchors expand to too many values", place=_place(name, node.start_mark))
         open_.discard(id(node))
         sizes[id(node)] = total
         return total
@@ -133,9 +133,9 @@ _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff0
 
 
 def dump_scalar(value: object) -> str:
-    """A scalar as YAML that versions 1.1 and 1.2 both read as exactly `value`: text is quoted unless beyond doubt.
+    """Write a scalar that YAML 1.1 and 1.2 both read as exactly `value`. Quotes text unless its meaning is certain.
 
-    Raises TypeError for what no configuration holds.
+    Raises TypeError for types that no configuration contains.
     """
     match value:
         case None:
@@ -158,7 +158,7 @@ def dump_scalar(value: object) -> str:
 
 
 def dump_flow(value: object) -> str:
-    """Any value on one line: `{a: 1, b: [x, y]}`; valid after `key: ` and in a list."""
+    """Write any value on one line: `{a: 1, b: [x, y]}`. Valid after `key: ` and in a list."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_inside(key)}: {_inside(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -172,7 +172,7 @@ def _inside(value: object) -> str:
 
 
 def dump_block(value: Mapping[str, object], indent: int = 0) -> str:
-    """A mapping as indented lines, without a last newline; an empty one is an empty text."""
+    """Write a mapping as indented lines without a last newline. An empty mapping is an empty text."""
     lines = []
     for key, item in value.items():
         if isinstance(item, Mapping) and item:

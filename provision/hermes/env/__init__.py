@@ -1,1 +1,1 @@
-"""Hermes' `.env`: how its parsers read it, and how to edit it."""
+"""The `.env` of Hermes: how its parsers read it, how Hermes repairs it, and how to edit it safely."""

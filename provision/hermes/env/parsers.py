@@ -1,8 +1,8 @@
-"""What Hermes 0.19 reads from a `.env`, by each of its two parsers, as pure functions of the file's bytes.
+"""Parse a `.env` as Hermes 0.19 does, with each of its two parsers. Pure functions of the file's bytes.
 
 Hermes repairs the file when it starts, then loads it twice: python-dotenv (override, UTF-8, else Latin-1) fills the
-process environment, and a small parser of its own serves screens and some credential pools. They disagree on quotes,
-escapes, `${…}` and comments. Nothing here touches `os.environ` or the disk.
+process environment; Hermes' own small parser serves screens and some credential pools. The two disagree on quotes,
+escapes, `${…}` and comments.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from dotenv.variables import parse_variables
 
 from provision.errors import ProvisionError
 from provision.hermes.env.startup_repair import decode_env, repair_env, repair_lines
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CREDENTIAL_SUFFIXES = ("_API_KEY", "_TOKEN", "_SECRET", "_KEY")
 _TRUTHY = {"1", "true", "t", "yes", "y"}
 
 
 class EnvFileError(ProvisionError):
-    """A `.env` line cannot be written, or a `.env` file cannot be changed, so that Hermes reads what is meant."""
+    """A `.env` line or file cannot be written in a way that Hermes reads as intended."""
 
 
 def read_env(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
-    """What loading this `.env` puts into the process environment of Hermes 0.19, given the environment it starts in.
+    """Return what Hermes 0.19 loads from this `.env` into its process environment, given the environment it starts in.
 
-    As Hermes does it: start-up repair (`hermes_cli/env_loader.py`), then python-dotenv with override and interpolation,
-    then non-ASCII characters dropped from credentials. A name whose last line has no `=` is absent; a first name behind
-    a BOM that no repair removed keeps it (and so is lost to Hermes). Raises EnvFileError where Hermes would crash.
+    Steps as in Hermes: start-up repair (`hermes_cli/env_loader.py`), python-dotenv with override and interpolation,
+    removal of non-ASCII characters from credentials. A name whose last line has no `=` is absent. If no repair removes a
+    BOM, it stays part of the first name, and Hermes does not find that variable. Raises EnvFileError where Hermes crashes.
     """
-    if environ.get("PYTHON_DOTENV_DISABLED", "").casefold() in _TRUTHY:
+    if environ.get(facts.DOTENV_DISABLED_ENV, "").casefold() in _TRUTHY:
         return {}
     values: dict[str, str | None] = {}
     for name, raw in _bindings(data):
@@ -48,21 +48,21 @@ def read_env(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
     for name, value in loaded.items():
         if "\0" in name or "\0" in value or "=" in name:
             raise EnvFileError(
-                "this .env stops Hermes when it starts: a name or value no environment can hold",
-                hint="write the file again as plain UTF-8 text, one NAME=value a line",
+                "Hermes cannot start with this .env: no environment can contain one of its names or values",
+                hint="save the file as plain UTF-8 text with one NAME=value per line",
             )
-        if name.endswith(_CREDENTIAL_SUFFIXES) and not value.isascii():
+        if name.endswith(facts.CREDENTIAL_SUFFIXES) and not value.isascii():
             loaded[name] = value.encode("ascii", "ignore").decode()
     return loaded
 
 
 def read_env_raw(data: bytes) -> dict[str, str | None]:
-    """As `read_env`, but with `${…}` unresolved and names without `=` as None: what the file itself says."""
+    """Like `read_env`, but with `${…}` not resolved and with None for names without `=`."""
     return dict(_bindings(data))
 
 
 def read_env_lines(data: bytes) -> dict[str, str]:
-    """What Hermes' own line parser (`hermes_cli/config.py`, `load_env`) reads from the same file."""
+    """Return what Hermes' own line parser (`hermes_cli/config.py`, `load_env`) reads from the same file."""
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     found = {}
     for full in repair_lines(list(io.StringIO(text, newline=None))):

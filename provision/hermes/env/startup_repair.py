@@ -1,7 +1,7 @@
-"""How Hermes 0.19 repairs a `.env` before it reads it (`hermes_cli/env_loader.py`, `_sanitize_env_file_if_needed`).
+"""Repair a `.env` as Hermes 0.19 does before it reads the file (`hermes_cli/env_loader.py`, `_sanitize_env_file_if_needed`).
 
-Byte order marks, UTF-16, NUL bytes, stray white space, a missing last newline and two known variables glued on one
-line are put right, and the whole file is rewritten then; a file that needs none of it stays as it is, BOM included.
+The repair removes byte order marks, UTF-16, NUL bytes and stray white space, adds a missing last newline and splits two
+known variables on one line. Then Hermes rewrites the whole file. A file that needs no repair keeps every byte, BOM included.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 import codecs
 import io
 
-from provision.hermes.facts.v0_19_env_names import KNOWN_ENV
+from provision.hermes.facts import v0_19 as facts
 
-_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins with UTF-16's mark: always ask for these first
+_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first one begins with the mark of UTF-16: check UTF-32 first
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_LONGEST = max(map(len, KNOWN_ENV))
+_LONGEST = max(map(len, facts.KNOWN_ENV))
 _STRUCTURED = ("://", "?", "&")
 
 
 def is_utf32(data: bytes) -> bool:
-    """Whether the file begins with UTF-32's byte order mark: Hermes refuses to repair it."""
+    """Return whether the file begins with the byte order mark of UTF-32. Hermes does not repair such a file."""
     return data.startswith(_UTF32)
 
 
 def is_utf16(data: bytes) -> bool:
-    """Whether the file begins with UTF-16's byte order mark: Hermes rewrites it as UTF-8."""
+    """Return whether the file begins with the byte order mark of UTF-16. Hermes rewrites such a file as UTF-8."""
     return not is_utf32(data) and data.startswith(_UTF16)
 
 
 def decode_env(data: bytes) -> tuple[str, str]:
-    """Text and encoding as python-dotenv is made to read it: UTF-8 with any BOM kept, else Latin-1."""
+    """Return text and encoding as Hermes makes python-dotenv read the file: UTF-8 with any BOM kept, else Latin-1."""
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
@@ -36,7 +36,7 @@ def decode_env(data: bytes) -> tuple[str, str]:
 
 
 def repair_env(data: bytes) -> bytes:
-    """The file as Hermes leaves it before loading; the same bytes when there is nothing to put right."""
+    """Return the file as Hermes leaves it before loading; the same bytes if no repair is needed."""
     if is_utf32(data):
         return data
     utf16 = is_utf16(data)
@@ -47,7 +47,9 @@ def repair_env(data: bytes) -> bytes:
             return data
     else:
         text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-        if text.startswith("\ufffd"):  # persisting this would glue the replacement onto the first name
+        if text.startswith(
+            "\ufffd"
+        ):  # Hermes does not save this: the replacement character would become part of the first name
             return data
     original = list(io.StringIO(text, newline=None))
     repair = repair_lines([line.replace("\0", "") for line in original])
@@ -55,7 +57,7 @@ def repair_env(data: bytes) -> bytes:
 
 
 def repair_lines(lines: list[str]) -> list[str]:
-    """Stripped lines, glued known variables cut apart (`hermes_cli/config.py`, `_sanitize_env_lines`)."""
+    """Strip lines and split lines with several known variables (`hermes_cli/config.py`, `_sanitize_env_lines`)."""
     repair: list[str] = []
     for line in lines:
         raw = line.rstrip("\r\n")
@@ -82,12 +84,12 @@ def _structured(value: str) -> bool:
 
 
 def _starts(line: str) -> list[int]:
-    """Where known names directly before a `=` begin; `LM_API_KEY=` inside `GLM_API_KEY=` does not count."""
+    """Return the starts of known names directly before a `=`; `LM_API_KEY=` inside `GLM_API_KEY=` does not count."""
     if line.count("=") < 2:
-        return [0] if line.partition("=")[0] in KNOWN_ENV else []
+        return [0] if line.partition("=")[0] in facts.KNOWN_ENV else []
     spans = set()
     at = line.find("=")
     while at >= 0:
-        spans |= {(start, at) for start in range(max(0, at - _LONGEST), at) if line[start:at] in KNOWN_ENV}
+        spans |= {(start, at) for start in range(max(0, at - _LONGEST), at) if line[start:at] in facts.KNOWN_ENV}
         at = line.find("=", at + 1)
     return sorted(s for s, e in spans if not any(s2 <= s and e2 >= e and (s2, e2) != (s, e) for s2, e2 in spans))

@@ -1,7 +1,7 @@
-"""Which Hermes is installed, told from its package's folder without starting it.
+"""Find the version of the installed Hermes without starting it.
 
-The `hermes` command is a script whose first line names the interpreter of its own venv; the package's version stands in the
-name of its `.dist-info` folder there. Where that cannot be seen (a frozen app, a wrapper), there is no answer.
+The `hermes` command is a script whose first line names the interpreter of its own venv. The version is in the name of
+the package's `.dist-info` folder there. For a frozen app or a wrapper the version is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_SCRIPT_BYTES = 1 << 20
 
 
 def installed_version(environ: Mapping[str, str], own_prefix: str = sys.prefix) -> str | None:
-    """The version of the Hermes that `hermes` on the PATH starts, else of the one in this program's own venv; None if unseen."""
+    """Return the version of the `hermes` on the PATH, else of the one in this program's own venv, else None."""
     for prefix in (*_prefixes(environ), Path(own_prefix)):
         for packages in (*prefix.glob("lib/python3*/site-packages"), prefix / "Lib" / "site-packages"):
             for folder in packages.glob("hermes_agent-*.dist-info"):
@@ -34,7 +34,7 @@ def installed_version(environ: Mapping[str, str], own_prefix: str = sys.prefix) 
 
 
 def _prefixes(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The venv of the `hermes` command: beside the script, and as its first line names the interpreter."""
+    """Yield the possible venvs of the `hermes` command: the one of its interpreter, and the one around the script."""
     found = shutil.which("hermes", path=environ.get("PATH"))
     if found is None:
         return

@@ -1,7 +1,7 @@
-"""The variable names that Hermes 0.19 knows, for one purpose: how it repairs a `.env` when it starts.
+"""The variable names that Hermes 0.19 uses to repair a `.env` when it starts.
 
-A line that begins with one of these names and holds another of them directly before a `=` is cut in two
-(`hermes_cli/config.py`, `_sanitize_env_lines`). The set is `OPTIONAL_ENV_VARS` and `_EXTRA_ENV_KEYS` of that file; an
+If a line begins with one of these names and contains another one directly before a `=`, Hermes splits the line in two
+(`hermes_cli/config.py`, `_sanitize_env_lines`). The set is `OPTIONAL_ENV_VARS` and `_EXTRA_ENV_KEYS` of that file. An
 acceptance test compares it with the installed Hermes.
 """
 
@@ -72,4 +72,4 @@ XAI_API_KEY XAI_BASE_URL XIAOMI_API_KEY XIAOMI_BASE_URL YUANBAO_HOME_CHANNEL YUA
 Z_AI_API_KEY
 """
 KNOWN_ENV = frozenset(_NAMES.split())
-"""Names that Hermes' start-up repair recognises inside a line."""
+"""Names that Hermes' start-up repair recognizes inside a line."""

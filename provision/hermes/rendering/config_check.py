@@ -1,6 +1,6 @@
-"""Whether a rendered `config.yaml` does what the profile says, read as Hermes 0.19 reads it.
+"""Check that a rendered `config.yaml`, read as Hermes 0.19 reads it, does what the profile says.
 
-Every refusal is a `TemplateError` that points at the template's line, found by the key that stands there.
+Every refusal is a `TemplateError` with the template's line, found by the key on that line.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from provision.detect.shapes import has_secret
 from provision.fleet.desired import ApiMode
-from provision.hermes.config.naming import INLINE_KEYS, effective_url, normalized_name
+from provision.hermes.config.naming import effective_url, normalized_name
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.rendering.templates import CONFIG, TemplateError, Templates
@@ -20,38 +20,32 @@ if TYPE_CHECKING:
     from provision.fleet.desired import EffectiveProfile
 
 
-_ROUTE_IN_MODEL = frozenset(
-    {"base_url", "api_base", "api", "api_key", "api_mode", "model", "name", "key_env", "api_key_env"}
-)
-"""Keys of `model` that would set or colour a route beside the named provider."""
-
-
 def check_config(text: str, profile: EffectiveProfile, templates: Templates, digest: str) -> dict[str, Any]:
-    """What Hermes reads from a rendered text. Raises TemplateError when it is not what the profile says."""
-    judge = _Judge(text, templates)
+    """Return what Hermes reads from a rendered text. Raises TemplateError if that differs from the profile."""
+    check = _Checker(text, templates)
     try:
         parsed = parse_yaml11(text, CONFIG)
     except YamlError as e:
-        judge.refuse_line(f"its result is {e.message}", e.place.line if e.place else 0, e.hint)
+        check.refuse_line(f"the result is {e.message}", e.place.line if e.place else 0, e.hint)
     if parsed.duplicates:
         again = parsed.duplicates[0]
-        judge.refuse_line(
-            f"its result has the key {again.key!r} twice", again.place.line, "Hermes would ignore the first"
+        check.refuse_line(
+            f"the result contains the key {again.key!r} twice", again.place.line, "keep one: Hermes ignores the first"
         )
     data = parsed.data
     if not isinstance(data, dict):
-        judge.refuse("its result must be a mapping", "model")
-    _judge_route(judge, data, profile)
+        check.refuse("the result must be a mapping", "model")
+    _check_route(check, data, profile)
     if profile.managed:
-        _judge_pins(judge, data, profile)
-    judge.same(data, "_config_version", facts.CONFIG_VERSION)
-    judge.same(data, "x_provision", {"profile": profile.name, "digest": digest})
-    _judge_settings(judge, data, profile)
-    _judge_secrets(judge, data, pinned=profile.managed)
+        _check_pins(check, data, profile)
+    check.same(data, facts.VERSION_KEY, facts.CONFIG_VERSION)
+    check.same(data, "x_provision", {"profile": profile.name, "digest": digest})
+    _check_settings(check, data, profile)
+    _check_secrets(check, data, pinned=profile.managed)
     return data
 
 
-class _Judge:
+class _Checker:
     def __init__(self, text: str, templates: Templates) -> None:
         self._lines = text.splitlines()
         self._templates = templates
@@ -70,9 +64,9 @@ class _Judge:
     def same(self, holder: Any, key: str, expected: object, where: str = "") -> None:
         value = holder.get(key) if isinstance(holder, dict) else None
         if value != expected or type(value) is not type(expected):
-            said = "nothing" if value is None else "something else"
+            found = "nothing" if value is None else "another value"
             self.refuse(
-                f"its result must say {where}{key}: {expected!r}, and says {said}", key, above=where.partition(".")[0]
+                f"the result must set {where}{key}: {expected!r}, but sets {found}", key, above=where.partition(".")[0]
             )
 
 
@@ -80,53 +74,58 @@ def _key(line: str) -> str:
     return line.partition(":")[0].strip(" -\"'")
 
 
-def _judge_route(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile) -> None:
+def _check_route(check: _Checker, data: dict[str, Any], profile: EffectiveProfile) -> None:
     model = data.get("model")
-    judge.same(model, "provider", f"custom:{profile.provider}", "model.")
-    judge.same(model, "default", profile.model, "model.")
-    if not isinstance(model, dict) or model.get("context_length") != profile.context_length:
-        judge.refuse(f"its result must say model.context_length: {profile.context_length!r}", "context_length")
-    if stray := sorted(model.keys() & _ROUTE_IN_MODEL):
-        judge.refuse(f"its result must not say model.{stray[0]}: the named provider has it", stray[0])
-    providers = data.get("providers")
+    check.same(model, "provider", f"custom:{profile.provider}", "model.")
+    check.same(model, "default", profile.model, "model.")
+    if not isinstance(model, dict) or model.get(facts.CONTEXT_LENGTH) != profile.context_length:
+        check.refuse(f"the result must set model.context_length: {profile.context_length!r}", facts.CONTEXT_LENGTH)
+    if stray := sorted(model.keys() & set(facts.ROUTE_KEYS_IN_MODEL)):
+        check.refuse(f"the result must not set model.{stray[0]}: the named provider sets it", stray[0])
+    providers = data.get(facts.PROVIDERS)
     entry = providers.get(profile.provider) if isinstance(providers, dict) else None
     if not isinstance(providers, dict) or not isinstance(entry, dict):
-        judge.refuse(f"its result must have providers.{profile.provider}", "providers")
+        check.refuse(f"the result must contain providers.{profile.provider}", facts.PROVIDERS)
     where = f"providers.{profile.provider}."
-    for spelling in ("api", "url", "base_url"):
+    for spelling in facts.URL_KEYS:
         if spelling in entry:
-            judge.same(entry, spelling, profile.base_url, where)
+            check.same(entry, spelling, profile.base_url, where)
     if effective_url(entry) != profile.base_url:
-        judge.refuse(f"its result must say {where}base_url: {profile.base_url}", profile.provider)
-    judge.same(entry, "key_env", profile.key_env, where)
+        check.refuse(f"the result must set {where}base_url: {profile.base_url}", profile.provider)
+    check.same(entry, facts.KEY_ENV, profile.key_env, where)
     mode = None if profile.api_mode is ApiMode.AUTO else profile.api_mode.value
-    if (entry.get("api_mode") or entry.get("transport")) != mode:
-        judge.refuse(f"its result must say {where}api_mode: {mode or '(nothing)'}", "api_mode")
+    if (entry.get(facts.API_MODE) or entry.get(facts.TRANSPORT)) != mode:
+        check.refuse(f"the result must set {where}api_mode: {mode or '(nothing)'}", facts.API_MODE)
     if entry.get("enabled") is False:
-        judge.refuse(f"its result switches {where.rstrip('.')} off", "enabled")
+        check.refuse(f"the result switches {where.rstrip('.')} off", "enabled")
     twins = [n for n in providers if n != profile.provider and normalized_name(n) == normalized_name(profile.provider)]
     if twins:
-        judge.refuse(f"its result has a second provider that Hermes takes for {profile.provider}", str(twins[0]))
+        check.refuse(f"the result contains a second provider that Hermes takes for {profile.provider}", str(twins[0]))
     if profile.fallback_models:
         chain = [{"provider": f"custom:{profile.provider}", "model": id_} for id_ in profile.fallback_models]
-        judge.same(data, "fallback_providers", chain)
+        check.same(data, facts.FALLBACK_PROVIDERS, chain)
 
 
-def _judge_pins(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile) -> None:
-    entry = data["providers"][profile.provider]
-    pins = {"name": profile.provider, "api": profile.base_url, "url": profile.base_url, "base_url": profile.base_url}
+def _check_pins(check: _Checker, data: dict[str, Any], profile: EffectiveProfile) -> None:
+    entry = data[facts.PROVIDERS][profile.provider]
+    pins = {
+        "name": profile.provider,
+        "api": profile.base_url,
+        "url": profile.base_url,
+        facts.BASE_URL: profile.base_url,
+    }
     for key, pin in {**pins, **facts.MANAGED_PROVIDER_PINS}.items():
-        judge.same(entry, key, pin, f"providers.{profile.provider}.")
+        check.same(entry, key, pin, f"providers.{profile.provider}.")
     for key, pin in facts.MANAGED_MODEL_PINS.items():
-        judge.same(data["model"], key, pin, "model.")
+        check.same(data["model"], key, pin, "model.")
     for key, root_pin in facts.MANAGED_ROOT_PINS.items():
-        judge.same(data, key, root_pin)
+        check.same(data, key, root_pin)
 
 
-def _judge_settings(judge: _Judge, data: dict[str, Any], profile: EffectiveProfile) -> None:
+def _check_settings(check: _Checker, data: dict[str, Any], profile: EffectiveProfile) -> None:
     for key, value in profile.hermes.items():
         if not _holds(data.get(key), value):
-            judge.refuse(f"its result does not hold the profile's hermes.{key} as it is", str(key))
+            check.refuse(f"the result does not contain the profile's hermes.{key} unchanged", str(key))
 
 
 def _holds(have: object, want: object) -> bool:
@@ -137,15 +136,15 @@ def _holds(have: object, want: object) -> bool:
     return bool(have == want) and isinstance(have, bool) == isinstance(want, bool)
 
 
-def _judge_secrets(judge: _Judge, data: dict[str, Any], *, pinned: bool) -> None:
+def _check_secrets(check: _Checker, data: dict[str, Any], *, pinned: bool) -> None:
     for path, value in _leaves(data):
         key = path[-1] if path else ""
         if not isinstance(value, str) or not value or (pinned and value == ""):
             continue
-        if key in INLINE_KEYS:
-            judge.refuse(f"its result holds {'.'.join(path)}: a key belongs in the .env alone", key)
+        if key in facts.INLINE_KEYS:
+            check.refuse(f"the result contains {'.'.join(path)}: keys are stored in .env only", key)
         if has_secret(value):
-            judge.refuse(f"its result holds what looks like a secret at {'.'.join(path)}", key)
+            check.refuse(f"the result contains what looks like a secret at {'.'.join(path)}", key)
 
 
 def _leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

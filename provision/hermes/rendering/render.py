@@ -1,8 +1,8 @@
-"""The rendering: one user's `config.yaml`, `.env` and `WELCOME.md` from the effective profile and the workspace's templates.
+"""Render one user's `config.yaml`, `.env` and `WELCOME.md` from the effective profile and the workspace's templates.
 
-The text a template gives is parsed again as Hermes parses it and judged: a template may add what it likes, but not route
-elsewhere, hold a secret or mean something else in YAML 1.1. So a slip in a template is an error on the operator's
-screen and never a broken machine. Equal profiles give equal bytes; a key appears in the `.env` alone.
+The result of a template is parsed as Hermes parses it, and checked: a template may add settings, but must not change the
+route, contain a secret or mean something else in YAML 1.1. So a mistake in a template is an error for the operator and
+never reaches a user's machine. Equal profiles give equal bytes. A key is in the `.env` only.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from provision.hermes.rendering.templates import CONFIG, WELCOME, TemplateError,
 if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState, EffectiveProfile
 
-_NO_DIGEST = "cfg_" + "0" * 32  # begins with a letter: no YAML reader takes it for a number
+_NO_DIGEST = "cfg_" + "0" * 32  # begins with a letter, so that no YAML reader reads a number
 _HOMES = {Platform.LINUX: "~/.hermes", Platform.MACOS: "~/.hermes", Platform.WINDOWS: r"%LOCALAPPDATA%\hermes"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A `config.yaml`: its bytes, what Hermes reads from them, and a digest of that which ignores `x_provision`."""
+    """A `config.yaml`: its bytes, what Hermes reads from them, and a digest of that without `x_provision`."""
 
     text: bytes
     data: dict[str, Any]
@@ -37,10 +37,10 @@ class Rendering:
 
 
 def render_config(profile: EffectiveProfile, templates: Templates) -> Rendering:
-    """The `config.yaml` of everybody with this profile; `profile.base_url` must already be as Hermes is to get it.
+    """Render the `config.yaml` for all users of a profile. `profile.base_url` must already be in the form for Hermes.
 
-    Raises TemplateError, with the template's file and line, when the template does not render or its result would not
-    do what the profile says.
+    Raises TemplateError, with the template's file and line, if the template does not render or the result does not do
+    what the profile says.
     """
     text = templates.render(CONFIG, _config_values(profile))
     data = check_config(text, profile, templates, _NO_DIGEST)
@@ -48,7 +48,7 @@ def render_config(profile: EffectiveProfile, templates: Templates) -> Rendering:
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=True, default=str, separators=(",", ":"))
     digest = "cfg_" + hashlib.sha256(canonical.encode()).hexdigest()[:32]
     if text.count(_NO_DIGEST) != 1:
-        raise TemplateError("`digest` must stand in the text once, under x_provision", place=templates.place(CONFIG))
+        raise TemplateError("the template must write `digest` once, under x_provision", place=templates.place(CONFIG))
     data["x_provision"]["digest"] = digest
     return Rendering(text.replace(_NO_DIGEST, digest).encode(), data, digest)
 
@@ -75,27 +75,30 @@ def _config_values(profile: EffectiveProfile) -> dict[str, Any]:
 
 
 def render_env(profile: EffectiveProfile, key: str) -> bytes:
-    """The plaintext `.env` lines that travel sealed: the key under its name, then the profile's own non-secret lines.
+    """Render the plaintext `.env` that the bundle contains sealed: the key under its name, then the profile's `env` lines.
 
-    No empty `CUSTOM_BASE_URL=`: a named provider is immune to that variable, and an install takes a user's line out.
-    Raises EnvFileError, which never quotes the key, for a value Hermes would misread and for what is not a key.
+    No empty `CUSTOM_BASE_URL=` is needed: a named provider ignores that variable, and an install removes a user's line.
+    Raises EnvFileError, which never quotes the key, for an empty key, a placeholder and a value that Hermes misreads.
     """
     if not key.strip() or is_placeholder(key):
-        raise EnvFileError(f"the key for {profile.key_env} is empty or a placeholder", hint="import the real key")
+        raise EnvFileError(
+            f"the key for {profile.key_env} is empty or a placeholder",
+            hint="import the real key: `provision keys import`",
+        )
     if profile.key_env in profile.env:
-        raise EnvFileError(f"env: must not set {profile.key_env}: that is the key's own name")
+        raise EnvFileError(f"env: must not set {profile.key_env}: the key has this name")
     return format_env({profile.key_env: key, **profile.env})
 
 
 def render_managed_env(profile: EffectiveProfile) -> bytes:
-    """The `.env` of Hermes' managed scope, which everybody on the machine can read: pins and non-secret lines, no key."""
+    """Render the `.env` of Hermes' managed scope. All users of the machine can read it: it contains pins, but no key."""
     if profile.key_env in profile.env:
-        raise EnvFileError(f"env: must not set {profile.key_env}: that is the key's own name")
+        raise EnvFileError(f"env: must not set {profile.key_env}: the key has this name")
     return format_env({**profile.env, **facts.MANAGED_ENV_PINS})
 
 
 def render_welcome(state: DesiredState, templates: Templates) -> bytes:
-    """One user's page: steps, test prompts, what to do on errors. It holds no secret; about ten microseconds."""
+    """Render one user's page: steps, test prompts, what to do on errors. It contains no secret."""
     profile = state.profile
     values = {
         "user": state.user,

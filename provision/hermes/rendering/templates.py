@@ -1,8 +1,8 @@
-"""The workspace's Jinja templates, in a sandbox that neither a slip nor a hostile value can turn against the operator.
+"""Run the workspace's Jinja templates in a sandbox, safe against mistakes and hostile values.
 
-Templates reach nothing but the values they are given and each other: no attribute of Python's, no file outside the
-folder, no endless loop, no text that grows without bound. A mistake is a `TemplateError` with the template's file and
-line. Values are data: a `{{ … }}` inside a value is printed, never run.
+Templates can use only the values passed to them and each other: no Python attributes, no files outside the folder, no
+endless loops, no unbounded output. A mistake is a `TemplateError` with the template's file and line. Values are data: a
+`{{ … }}` inside a value is printed, not evaluated.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WELCOME = "WELCOME.md.j2"
 SOURCE_LIMIT_BYTES = 256 << 10
 OUTPUT_LIMIT_CHARS = 1 << 20
 STEPS_LIMIT = 20_000
-"""Loop turns and calls of one rendering; the templates that ship need a few dozen."""
+"""Limit of loop iterations and calls in one rendering. The templates that ship need a few dozen."""
 _FILTERS = "default d first int items join last length list lower reject rejectattr select selectattr sort string"
 _ALLOWED_FILTERS = frozenset([*_FILTERS.split(), "title", "trim", "unique", "upper", "map", "dictsort", "capitalize"])
 _TEXT_METHODS = frozenset(
@@ -49,7 +49,7 @@ _TEXT_METHODS = frozenset(
 
 
 class TemplateError(ProvisionError):
-    """A template cannot be read, or does not render; `place` is its file and line."""
+    """A template cannot be read or rendered. `place` is its file and line."""
 
 
 class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
@@ -87,7 +87,7 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     def _step(self) -> None:
         self.steps += 1
         if self.steps > STEPS_LIMIT:
-            raise OverflowError(f"more than {STEPS_LIMIT} loop turns and calls")
+            raise OverflowError(f"more than {STEPS_LIMIT} loop iterations and calls")
 
     def call(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         self._step()
@@ -97,7 +97,7 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator == "**" or (operator != "+" and not numbers):
             raise jinja2.exceptions.SecurityError(
-                f"`{operator}` is not allowed here" + ("" if numbers else " but between numbers")
+                f"`{operator}` is not allowed here" + ("" if numbers else ", except between numbers")
             )
         return super().call_binop(context, operator, left, right)
 
@@ -109,7 +109,7 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """The templates of one workspace, compiled once. `sources` is kept to find the line of a mistake."""
+    """The compiled templates of one workspace. `sources` serves to find the line of a mistake."""
 
     directory: str
     sources: dict[str, str]
@@ -118,7 +118,7 @@ class Templates:
 
     @classmethod
     def load(cls, directory: Path) -> Templates:
-        """All `*.j2` files of a folder. Raises TemplateError when one of the two is missing or is not valid Jinja."""
+        """Load all `*.j2` files of a folder. Raises TemplateError if one of the two is missing or is not valid Jinja."""
         sources = {}
         for path in sorted(directory.glob("*.j2")):
             try:
@@ -129,7 +129,7 @@ class Templates:
         compiled = {}
         for name in (CONFIG, WELCOME):
             if name not in sources:
-                hint = "`provision init` in an empty folder makes one to copy"
+                hint = "run `provision init` in an empty folder and copy the template from there"
                 raise TemplateError("the template is missing", place=Place(str(directory / name)), hint=hint)
         for name in sources:
             try:
@@ -142,25 +142,25 @@ class Templates:
         return cls(str(directory), sources, environment, compiled)
 
     def render(self, name: str, values: dict[str, Any]) -> str:
-        """One template with these values. Raises TemplateError with file and line; about ten microseconds."""
+        """Render one template with these values. Raises TemplateError with file and line."""
         self.environment.steps = 0
         try:
             text = self.compiled[name].render(values)
         except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as e:
-            said = f"there is no template {e} in this folder" if isinstance(e, jinja2.TemplateNotFound) else str(e)
-            raise TemplateError(f"does not render: {said}", place=self._blame(name, e)) from None
+            reason = f"no template {e} in this folder" if isinstance(e, jinja2.TemplateNotFound) else str(e)
+            raise TemplateError(f"cannot render: {reason}", place=self._place_of_error(name, e)) from None
         except (RecursionError, MemoryError):
-            raise TemplateError("does not render: it never ends", place=self.place(name)) from None
+            raise TemplateError("cannot render: the template recurses without end", place=self.place(name)) from None
         if len(text) > OUTPUT_LIMIT_CHARS:
-            raise TemplateError(f"its text is longer than {OUTPUT_LIMIT_CHARS} characters", place=self.place(name))
+            raise TemplateError(f"the result is longer than {OUTPUT_LIMIT_CHARS} characters", place=self.place(name))
         return text
 
     def place(self, name: str, line: int = 0) -> Place:
-        """Where a template stands."""
+        """Return the place of a template."""
         return Place(f"{self.directory}/{name}", line)
 
-    def _blame(self, name: str, error: Exception) -> Place:
-        """The innermost template line of a traceback: Jinja rewrites its frames to the template's own lines."""
+    def _place_of_error(self, name: str, error: Exception) -> Place:
+        """Return the innermost template line of a traceback: Jinja rewrites its frames to template lines."""
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == "<template>"]
         named = getattr(error, "name", None)
         where = named if isinstance(error, jinja2.TemplateSyntaxError) and named in self.sources else name

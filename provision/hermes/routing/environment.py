@@ -1,7 +1,7 @@
-"""The environment Hermes ends up with: the process', the home's `.env`, `.op.env`, then the managed `.env`, in that order.
+"""Build the environment that Hermes ends up with: the process, the home's `.env`, `.op.env`, then the managed `.env`.
 
-Modelled on `env_loader.load_hermes_dotenv`. Values stay inside `Environment`, whose repr shows names only; every value
-knows the place that set it, for the report.
+Models `env_loader.load_hermes_dotenv`. The repr of `Environment` contains no values. For the report, each value has the
+place that set it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provision.hermes.env.parsers import EnvFileError, read_env
-from provision.hermes.facts.v0_19 import DROPPED_KEYS, ENV_NAME, MIN_KEY_CHARS, ONEPASSWORD_ENV_NAME
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,44 +23,48 @@ PROCESS = "process environment"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Variables and where each was set. `crash` says why Hermes would not even start with these files."""
+    """Variables and the place of each. `crash` says why Hermes cannot start with these files."""
 
     values: Mapping[str, str] = field(repr=False)
     places: Mapping[str, str] = field(default_factory=dict)
     crash: str | None = None
 
     def get(self, name: str) -> str:
-        """The value as Hermes compares it: stripped, empty when unset."""
+        """Return the value as Hermes compares it: stripped, empty if unset."""
         return self.values.get(name, "").strip()
 
     def usable(self, name: str) -> str:
-        """The value if Hermes would use it as a key (`auth.has_usable_secret`), else the empty string."""
+        """Return the value if Hermes accepts it as a key (`auth.has_usable_secret`), else the empty string."""
         value = self.get(name)
         return value if is_usable(value) else ""
 
     def place(self, name: str) -> str:
-        """Where the value comes from: a file with its line, or the process environment."""
+        """Return the place that set the value: a file with its line, or the process environment."""
         return self.places.get(name, PROCESS)
 
     def from_file(self, name: str) -> bool:
-        """Whether a file, rather than the process environment, set the variable."""
+        """Return whether a file set the variable, not the process environment."""
         return name in self.places
 
 
 def is_usable(value: object) -> bool:
-    """Whether Hermes takes a value for a key: at least four characters and no placeholder of its short list."""
-    return isinstance(value, str) and len(value.strip()) >= MIN_KEY_CHARS and value.strip().lower() not in DROPPED_KEYS
+    """Return whether Hermes accepts a value as a key: at least four characters and not a placeholder of its short list."""
+    return (
+        isinstance(value, str)
+        and len(value.strip()) >= facts.MIN_KEY_CHARS
+        and value.strip().lower() not in facts.DROPPED_KEYS
+    )
 
 
 def load_environment(home: HomeFiles, environ: Mapping[str, str], managed: HomeFiles | None) -> Environment:
-    """What `load_hermes_dotenv` makes of the process environment and the files; never raises."""
+    """Load the files over the process environment, as `load_hermes_dotenv` does. Never raises."""
     values, places = dict(environ), {}
     crash = None
-    layers = [(home.env, home.where(ENV_NAME), True)]
-    if not values.get("OP_SERVICE_ACCOUNT_TOKEN"):
-        layers.append((home.onepassword_env, home.where(ONEPASSWORD_ENV_NAME), False))
+    layers = [(home.env, home.where(facts.ENV_NAME), True)]
+    if not values.get(facts.ONEPASSWORD_TOKEN_ENV):
+        layers.append((home.onepassword_env, home.where(facts.ONEPASSWORD_ENV_NAME), False))
     if managed is not None:
-        layers.append((managed.env, managed.where(ENV_NAME), True))
+        layers.append((managed.env, managed.where(facts.ENV_NAME), True))
     for data, path, override in layers:
         if data is None:
             continue
@@ -77,7 +81,7 @@ def load_environment(home: HomeFiles, environ: Mapping[str, str], managed: HomeF
 
 
 def _line(data: bytes, name: str) -> str:
-    """`:12` for the last line that sets `name`; empty when it cannot be found."""
+    """Return `:12` for the last line that sets `name`, or the empty string."""
     pattern = re.compile(
         rb"^[ \t]*(?:export[ \t]+)?['\"]?" + re.escape(name.encode("utf-8", "replace")) + rb"['\"]?[ \t]*="
     )

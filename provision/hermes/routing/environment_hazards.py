@@ -1,19 +1,11 @@
-"""Hazards of the environment: `.env` lines and variables of the process that move the route, and files that do not load."""
+"""Hazards of the environment: `.env` lines and process variables that change the route, and files that do not load."""
 
 from __future__ import annotations
 
 import codecs
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts.v0_19 import (
-    CONFIG_NAME,
-    ENV_NAME,
-    HIJACKING_ENV,
-    MODEL_ENV_ELSEWHERE,
-    PROXY_ENV,
-    SECRET_SOURCES,
-    TRUST_ENV,
-)
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
 from provision.hermes.routing.wire import is_loopback
 
@@ -25,7 +17,7 @@ _TRUE = {"true", "1", "yes", "on"}
 
 
 def environment_hazards(s: RouteContext) -> Iterator[Hazard]:
-    """All hazards of the environment, in the order of `docs/hermes.md`."""
+    """Yield all hazards of the environment, in the order of `docs/hermes.md`."""
     yield from _redirects(s)
     yield from _proxies_and_trust(s)
     yield from _elsewhere(s)
@@ -35,40 +27,40 @@ def environment_hazards(s: RouteContext) -> Iterator[Hazard]:
 
 def _redirects(s: RouteContext) -> Iterator[Hazard]:
     environment = s.environment
-    if environment.get("CUSTOM_BASE_URL"):
+    if environment.get(facts.CUSTOM_BASE_URL_ENV):
         make = error if s.runtime is None or s.runtime.plain else warning
         yield make(
             "custom-base-url",
-            environment.place("CUSTOM_BASE_URL"),
-            "CUSTOM_BASE_URL beats model.base_url of the plain custom provider, and the key goes there too",
-            "remove the line (in managed scope: set it empty)",
+            environment.place(facts.CUSTOM_BASE_URL_ENV),
+            "CUSTOM_BASE_URL replaces model.base_url of the plain custom provider, and the key goes there too",
+            "remove the line (in the managed scope: set it empty)",
         )
-    if environment.get("HERMES_INFERENCE_MODEL"):
+    if environment.get(facts.INFERENCE_MODEL_ENV):
         yield error(
             "inference-model",
-            environment.place("HERMES_INFERENCE_MODEL"),
-            "HERMES_INFERENCE_MODEL replaces the configured model; an alias or a vendor's name there replaces the provider too",
+            environment.place(facts.INFERENCE_MODEL_ENV),
+            "HERMES_INFERENCE_MODEL replaces the configured model; an alias or a vendor's name in it replaces the provider too",
             "remove the line",
         )
-    if environment.from_file("HERMES_MANAGED_DIR"):
+    if environment.from_file(facts.MANAGED_DIR_ENV):
         yield error(
             "managed-dir-moved",
-            environment.place("HERMES_MANAGED_DIR"),
+            environment.place(facts.MANAGED_DIR_ENV),
             "HERMES_MANAGED_DIR in .env makes Hermes ignore the machine's managed scope",
             "remove the line",
         )
-    if environment.from_file("HERMES_HOME"):
+    if environment.from_file(facts.HOME_ENV):
         yield error(
             "home-moved",
-            environment.place("HERMES_HOME"),
-            "HERMES_HOME in .env makes Hermes read the configuration and .env of another folder",
+            environment.place(facts.HOME_ENV),
+            "HERMES_HOME in .env makes Hermes read config.yaml and .env from another folder",
             "remove the line",
         )
-    if environment.get("HERMES_IGNORE_USER_CONFIG").lower() in _TRUE:
+    if environment.get(facts.IGNORE_CONFIG_ENV).lower() in _TRUE:
         yield error(
             "ignore-user-config",
-            environment.place("HERMES_IGNORE_USER_CONFIG"),
-            "`hermes chat` ignores config.yaml, although `hermes -z` does not",
+            environment.place(facts.IGNORE_CONFIG_ENV),
+            "`hermes chat` ignores config.yaml (`hermes -z` does not)",
             "remove the line",
         )
 
@@ -76,29 +68,29 @@ def _redirects(s: RouteContext) -> Iterator[Hazard]:
 def _proxies_and_trust(s: RouteContext) -> Iterator[Hazard]:
     environment = s.environment
     if not (s.base_url and is_loopback(s.base_url)):
-        for name in PROXY_ENV:
+        for name in facts.PROXY_ENV:
             if environment.get(name):
                 make = warning if environment.from_file(name) else note
                 yield make(
                     "proxy",
                     environment.place(name),
-                    f"requests go through the proxy that {name} names",
-                    "see that it is yours",
+                    f"requests go through the proxy in {name}",
+                    "check that the proxy is yours",
                 )
-    for name in TRUST_ENV:
+    for name in facts.TRUST_ENV:
         if environment.get(name):
             make = warning if environment.from_file(name) else note
             yield make(
                 "tls-trust",
                 environment.place(name),
                 f"{name} replaces the certificates that Hermes trusts",
-                "see that only your own authority is in it",
+                "check that it contains only your own authority",
             )
 
 
 def _elsewhere(s: RouteContext) -> Iterator[Hazard]:
     environment = s.environment
-    for name in MODEL_ENV_ELSEWHERE:
+    for name in facts.MODEL_ENV_ELSEWHERE:
         if environment.get(name):
             yield warning(
                 "model-of-cron",
@@ -106,23 +98,28 @@ def _elsewhere(s: RouteContext) -> Iterator[Hazard]:
                 f"{name} replaces the model of scheduled jobs and of the terminal interface",
                 "remove the line",
             )
-    if environment.get("HERMES_REDACT_SECRETS").lower() in _FALSE:
+    if environment.get(facts.REDACT_SECRETS_ENV).lower() in _FALSE:
         yield warning(
             "redaction-off",
-            environment.place("HERMES_REDACT_SECRETS"),
+            environment.place(facts.REDACT_SECRETS_ENV),
             "Hermes writes secrets unmasked into logs and output",
             "remove the line",
         )
-    if environment.get("HERMES_DUMP_REQUEST_STDOUT"):
-        place = environment.place("HERMES_DUMP_REQUEST_STDOUT")
+    if environment.get(facts.DUMP_REQUESTS_ENV):
+        place = environment.place(facts.DUMP_REQUESTS_ENV)
         yield warning("request-dump", place, "Hermes prints whole requests", "remove the line")
     scalars = [k for k, v in s.layers.config.items() if isinstance(v, str | int | float) and isinstance(k, str)]
     for name in scalars:
-        if name in {*HIJACKING_ENV, *PROXY_ENV, *TRUST_ENV, *MODEL_ENV_ELSEWHERE} or name.endswith("_BASE_URL"):
+        if name in {
+            *facts.HIJACKING_ENV,
+            *facts.PROXY_ENV,
+            *facts.TRUST_ENV,
+            *facts.MODEL_ENV_ELSEWHERE,
+        } or name.endswith("_BASE_URL"):
             yield warning(
                 "root-scalar",
                 s.layers.where(name),
-                "the gateway process of Hermes copies scalars at the top level of config.yaml into its environment",
+                "Hermes' gateway process copies top-level scalars of config.yaml into its environment",
                 "remove the key",
             )
 
@@ -134,22 +131,22 @@ def _env_file(s: RouteContext) -> Iterator[Hazard]:
             "bom",
             s.environment.place(name).removesuffix(f" {name}"),
             f"a byte order mark hides the first variable of this .env, {name.removeprefix(bad)!r}",
-            "save the file as UTF-8 without byte order mark",
+            "save the file as UTF-8 without a byte order mark",
         )
     data = s.home.env
     if data is not None and data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        yield error("env-encoding", s.home.where(ENV_NAME), "Hermes cannot read UTF-32", "save the file as UTF-8")
+        yield error("env-encoding", s.home.where(facts.ENV_NAME), "Hermes cannot read UTF-32", "save the file as UTF-8")
     if s.environment.crash:
-        yield error("env-crash", s.home.where(ENV_NAME), s.environment.crash, "write the file again, as plain UTF-8")
+        yield error("env-crash", s.home.where(facts.ENV_NAME), s.environment.crash, "save the file as plain UTF-8")
     for files in filter(None, (s.home, s.managed)):
         for name, reason in files.unreadable.items():
             yield error(
-                "unreadable", files.where(name), f"cannot tell: {reason}", "make the file readable and look again"
+                "unreadable", files.where(name), f"not read: {reason}", "make the file readable and run this again"
             )
 
 
 def enabled_secret_sources(s: RouteContext) -> dict[str, dict[object, object]]:
-    """The secret sources switched on in the home's own config.yaml (managed scope has no say in them), by name."""
+    """Return the secret sources enabled in the home's config.yaml, by name. The managed scope does not affect them."""
     secrets = s.layers.user.mapping.get("secrets")
     found = {}
     for name, settings in secrets.items() if isinstance(secrets, dict) else ():
@@ -159,10 +156,10 @@ def enabled_secret_sources(s: RouteContext) -> dict[str, dict[object, object]]:
 
 
 def secret_source_doubt(s: RouteContext) -> str | None:
-    """Why a secret source makes the key impossible to tell offline, or None.
+    """Return why a secret source makes the key unknown offline, or None.
 
-    A source without its access token does nothing; 1Password sets only the variables it maps; with `override_existing:
-    false` a source leaves alone what is set.
+    A source without its access token does nothing. 1Password sets only the variables that it maps. With
+    `override_existing: false` a source does not change variables that are set.
     """
     names = {s.expected.key_env} if s.expected else set()
     if s.runtime and s.runtime.key_source.startswith("env:"):
@@ -171,8 +168,8 @@ def secret_source_doubt(s: RouteContext) -> str | None:
         node: object = s.layers.config
         for step in path:
             node = node.get(step) if isinstance(node, dict) else node[step] if isinstance(node, list) else None  # type: ignore[index]
-        if isinstance(node, dict) and isinstance(node.get("key_env"), str):
-            names.add(node["key_env"].strip())
+        if isinstance(node, dict) and isinstance(node.get(facts.KEY_ENV), str):
+            names.add(node[facts.KEY_ENV].strip())
     for source, settings in enabled_secret_sources(s).items():
         token = settings.get("access_token_env") or "BWS_ACCESS_TOKEN"
         if source == "bitwarden" and isinstance(token, str) and not s.environment.get(token):
@@ -187,12 +184,12 @@ def secret_source_doubt(s: RouteContext) -> str | None:
 
 
 def _secret_sources(s: RouteContext) -> Iterator[Hazard]:
-    path = s.home.where(CONFIG_NAME)
+    path = s.home.where(facts.CONFIG_NAME)
     for source in enabled_secret_sources(s):
-        origin = "" if source in SECRET_SOURCES else ", which a plugin brings"
+        origin = "" if source in facts.SECRET_SOURCES else ", from a plugin"
         yield warning(
             "secret-source",
             f"{path} secrets.{source}",
             f"the secret source {source}{origin} can replace keys and other variables after .env is read",
-            "switch it off, or let it alone supply the key",
+            "disable it, or use it as the only source of the key",
         )

@@ -1,9 +1,8 @@
-"""What makes, or could make, a Hermes home send requests or keys elsewhere than meant; and the order they are looked for in.
+"""Hazards: what makes, or could make, a Hermes home send requests or keys to the wrong place.
 
-A hazard is a value with a stable id. ERROR means that the route is wrong now or that a key leaves for another address;
-WARNING that it is one step away from that (another command of Hermes, a failed request, a user's keystroke); NOTE that an
-operator may want to know. The checks stand in `environment_hazards`, `config_hazards` and `side_hazards`; each looks at one
-subject. None of them puts a value of the files into its text.
+A hazard has a stable id. ERROR: the route is wrong now, or a key is sent to another host. WARNING: one step is missing for
+that (another Hermes command, a failed request, a user's input). NOTE: information for the operator. The checks are in
+`environment_hazards`, `config_hazards` and `side_hazards`, one subject each. No text contains values from the files.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """One danger to the route: `id` is stable, `where` names file and line or setting, `cure` what to do about it."""
+    """One danger to the route. `id` is stable, `where` is file and line or setting, `cure` is the remediation."""
 
     id: str
     where: str
@@ -33,9 +32,9 @@ class Hazard:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the route ought to be; `base_url` as Hermes is given it, `key_fingerprint` None when not known.
+    """The provisioned route. `base_url` is in the form for Hermes. `key_fingerprint` is None if unknown.
 
-    `managed`: whether it was installed in the managed scope, or in the home.
+    `managed`: installed in the managed scope, not in the home.
     """
 
     provider: str
@@ -49,9 +48,9 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """Everything a check may look at. `runtime` is None when Hermes stops or goes elsewhere; `requested` is normalised.
+    """The input of the hazard checks. `runtime` is None if Hermes stops or goes elsewhere. `requested` is normalized.
 
-    `managed` is the managed scope that applies, which may be none although `files` has one.
+    `managed` is the managed scope that applies. It may be None although `files` has one.
     """
 
     files: HermesFiles
@@ -64,9 +63,9 @@ class RouteContext:
     runtime: ResolvedEndpoint | None
     expected: Expected | None
     base_url: str = field(default="", repr=False)
-    """The endpoint's URL: as resolved, else as expected, else empty."""
+    """The endpoint's URL as resolved, else empty."""
     key: str = field(default="", repr=False)
-    """The key as it would be sent; empty when there is none."""
+    """The key as sent, or empty."""
 
 
 def error(id_: str, where: str, why: str, cure: str) -> Hazard:

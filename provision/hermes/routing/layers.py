@@ -1,8 +1,8 @@
-"""The configuration Hermes ends up with: the home's `config.yaml`, normalised and expanded, under the managed one.
+"""Build the configuration that Hermes ends up with: the home's `config.yaml`, normalized and expanded, under the managed one.
 
-Modelled on `config._load_config_impl`: aliases of old spellings are folded into `model`, `${VAR}` is expanded from the
-environment (an unset one stays as it is written), and managed scope is merged over the result leaf by leaf. Hermes' own
-defaults are left out: none of them routes anywhere.
+Models `config._load_config_impl`: old spellings move into `model`, `${VAR}` is expanded from the environment (an unset
+variable stays as text), and the managed scope is merged over the result, leaf by leaf. Hermes' defaults are left out:
+none of them affects the route.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.config.read_yaml import Document, read_yaml
-from provision.hermes.facts.v0_19 import CONFIG_NAME
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from provision.hermes.home import HomeFiles
@@ -25,7 +25,7 @@ MAX_EXPANDED_CHARS = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """The effective configuration, and both files it came from."""
+    """The effective configuration, and the two files that it comes from."""
 
     config: dict[Any, Any] = field(repr=False)
     user: Document
@@ -34,17 +34,17 @@ class Layers:
     managed_path: str = ""
 
     def where(self, *path: str | int) -> str:
-        """`FILE dotted.path` of a setting: the managed file when that one sets it."""
+        """Return `FILE dotted.path` of a setting, with the managed file if that one sets it."""
         dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
         return f"{self.managed_path if self.is_managed(*path) else self.user_path} {dotted}"
 
     def where_dotted(self, dotted: str) -> str:
-        """`where` for a path written as `custom_providers[0].api_key`."""
+        """Like `where`, for a path written as `custom_providers[0].api_key`."""
         steps = dotted.replace("[", ".").replace("]", "").split(".")
         return self.where(*(int(step) if step.isdigit() else step for step in steps))
 
     def is_managed(self, *path: str | int) -> bool:
-        """Whether the managed file sets this path, or a list that holds it."""
+        """Return whether the managed file sets this path, or a list that contains it."""
         node: Any = self.managed.value
         for step in path:
             if isinstance(node, list):
@@ -56,10 +56,10 @@ class Layers:
 
 
 def load_layers(home: HomeFiles, environment: Environment, managed: HomeFiles | None) -> Layers:
-    """Merge both files as Hermes does; a file that Hermes cannot read counts as empty, as it does there."""
+    """Merge both files as Hermes does. As in Hermes, a file that cannot be read counts as empty."""
     user = read_yaml(home.config) if home.config is not None else _NO_DOCUMENT
     over = read_yaml(managed.config) if managed is not None and managed.config is not None else _NO_DOCUMENT
-    config: dict[Any, Any] = {"model": "", "providers": {}, "fallback_providers": []}
+    config: dict[Any, Any] = {"model": "", facts.PROVIDERS: {}, facts.FALLBACK_PROVIDERS: []}
     if not (user.malformed or user.beyond):
         config = _merged(config, user.mapping)
     expand = _Expander(environment)
@@ -67,14 +67,14 @@ def load_layers(home: HomeFiles, environment: Environment, managed: HomeFiles | 
     if not over.beyond and over.mapping:
         config = _merged(config, expand(over.mapping))
     if expand.exhausted:
-        user = Document(
-            user.value, user.malformed, "its ${…} references expand to more text than any configuration holds"
-        )
-    return Layers(config, user, over, home.where(CONFIG_NAME), managed.where(CONFIG_NAME) if managed else "")
+        user = Document(user.value, user.malformed, "its ${…} references expand to too much text")
+    return Layers(
+        config, user, over, home.where(facts.CONFIG_NAME), managed.where(facts.CONFIG_NAME) if managed else ""
+    )
 
 
 def unresolved(value: object) -> tuple[str, ...]:
-    """Names of the `${VAR}` references left in a value after expansion."""
+    """Return the names of `${VAR}` references that remain in a value after expansion."""
     return tuple(_REFERENCE.findall(value)) if isinstance(value, str) else ()
 
 
@@ -90,7 +90,7 @@ def _merged(base: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
 
 
 class _Expander:
-    """Expands `${VAR}` everywhere, until the text it made would be more than any real configuration holds."""
+    """Expands `${VAR}` in all values, up to a limit of text."""
 
     def __init__(self, environment: Environment) -> None:
         self._values = environment.values
@@ -112,25 +112,27 @@ class _Expander:
 
     @property
     def exhausted(self) -> bool:
-        """Whether something was left unexpanded."""
+        """Return whether the limit was reached."""
         return self._left < 0
 
 
 def _normalised(config: dict[Any, Any]) -> dict[Any, Any]:
-    """`config._normalize_root_model_keys`: root-level and alias spellings fill in what `model` does not say."""
+    """Fill in what `model` does not set from root-level and old spellings (`config._normalize_root_model_keys`)."""
     model = config.get("model")
-    aliased = isinstance(model, dict) and any(model.get(k) for k in ("api_base", "model", "name"))
-    if not aliased and not any(config.get(k) for k in ("provider", "base_url", "context_length", "api_base")):
+    aliased = isinstance(model, dict) and any(model.get(k) for k in (facts.API_BASE, "model", "name"))
+    if not aliased and not any(
+        config.get(k) for k in ("provider", facts.BASE_URL, facts.CONTEXT_LENGTH, facts.API_BASE)
+    ):
         return config
     config = dict(config)
     model = dict(model) if isinstance(model, dict) else ({"default": model} if model else {})
-    for key in ("provider", "base_url", "context_length"):
+    for key in ("provider", facts.BASE_URL, facts.CONTEXT_LENGTH):
         at_root = config.pop(key, None)
         if at_root and not model.get(key):
             model[key] = at_root
-    for alias in (config.pop("api_base", None), model.pop("api_base", None)):
-        if alias and not model.get("base_url"):
-            model["base_url"] = alias
+    for alias in (config.pop(facts.API_BASE, None), model.pop(facts.API_BASE, None)):
+        if alias and not model.get(facts.BASE_URL):
+            model[facts.BASE_URL] = alias
     if not model.get("default") and (name := model.get("model") or model.get("name")):
         model["default"] = name
     if model.get("default"):

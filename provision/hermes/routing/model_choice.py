@@ -1,13 +1,13 @@
-"""Which model is asked for, and how HERMES_INFERENCE_MODEL and aliases change provider and URL along with it.
+"""Choose the model, and the provider and URL that HERMES_INFERENCE_MODEL and aliases change with it.
 
-Modelled on `oneshot._run_agent` and `model_switch._load_direct_aliases`.
+Models `oneshot._run_agent` and `model_switch._load_direct_aliases`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts.v0_19 import MODEL_FAMILIES
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.providers import ElsewhereError, resolve_alias
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def choose_model(asked: ResolverInput, requested: str) -> tuple[str, str | None, str, str | None]:
-    """The model asked for, the provider and URL an alias brings along, and a doubt (`oneshot._run_agent`)."""
+    """Return the model, the provider and URL of an alias, and a doubt (`oneshot._run_agent`)."""
     configured = str(asked.model.get("default") or asked.model.get("model") or "")
-    wanted = asked.environment.get("HERMES_INFERENCE_MODEL")
+    wanted = asked.environment.get(facts.INFERENCE_MODEL_ENV)
     if not wanted:
         return configured, None, "", None
     if alias := _alias(asked, wanted):
@@ -25,18 +25,23 @@ def choose_model(asked: ResolverInput, requested: str) -> tuple[str, str | None,
     name = wanted.lower()
     target = resolve_alias(name)
     leaves = target not in {None, "auto", "custom", "openrouter", resolve_alias(requested)}
-    if name in MODEL_FAMILIES or leaves:
+    if name in facts.MODEL_FAMILIES or leaves:
         raise ElsewhereError("to the provider that HERMES_INFERENCE_MODEL names")
-    return wanted, None, "", "HERMES_INFERENCE_MODEL may make Hermes switch to OpenRouter, as its online catalogue says"
+    return (
+        wanted,
+        None,
+        "",
+        "HERMES_INFERENCE_MODEL may make Hermes switch to OpenRouter, depending on its online catalogue",
+    )
 
 
 def _alias(asked: ResolverInput, wanted: str) -> tuple[str, str, str] | None:
-    """Model, provider and URL of `model_aliases` (or of `model.aliases`), which HERMES_INFERENCE_MODEL can name."""
+    """Return model, provider and URL of the alias that HERMES_INFERENCE_MODEL names, or None."""
     found = None
-    aliases = asked.config.get("model_aliases")
+    aliases = asked.config.get(facts.MODEL_ALIASES)
     for name, entry in aliases.items() if isinstance(aliases, dict) else ():
         if isinstance(entry, dict) and entry.get("model") and str(name).strip().lower() == wanted.lower():
-            url = str(entry.get("base_url") or "").rstrip("/")
+            url = str(entry.get(facts.BASE_URL) or "").rstrip("/")
             found = (str(entry["model"]), str(entry.get("provider", "custom")).strip().lower(), url)
     simple = asked.model.get("aliases")
     for name, value in simple.items() if isinstance(simple, dict) and not found else ():

@@ -1,8 +1,8 @@
-"""The credential pool of a custom endpoint: keys that `auth.json` or the configuration put before `key_env`.
+"""Resolve the credential pool of a custom endpoint: keys from `auth.json` or the configuration that win over `key_env`.
 
-Modelled on `agent/credential_pool.py`: `load_pool`, `_seed_custom_pool`, `CredentialPool.select`. A manual entry (one that
-`hermes auth add` wrote) holds its key in `auth.json` and wins; borrowed entries hold none and are filled from the
-configuration. A Hermes profile without entries of its own reads those of the root home.
+Models `agent/credential_pool.py`: `load_pool`, `_seed_custom_pool`, `CredentialPool.select`. A manual entry (written by
+`hermes auth add`) has its key in `auth.json` and wins. Borrowed entries have no key there; the configuration fills them.
+A Hermes profile without own entries reads those of the root home.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts.v0_19 import AUTH_NAME
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.providers import ElsewhereError, compatible_entries, fold_name
 
 if TYPE_CHECKING:
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
     from provision.hermes.home import HomeFiles
 
-_TTL_S = {401: 300}
-_TTL_DEFAULT_S = 3600
 MAX_AUTH_CHARS = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class PooledKey:
-    """The key a pool yields. `doubt` says why it may be another one; `manual` whether it stands in `auth.json`."""
+    """The key from a pool. `doubt` says why it may be another key; `manual` whether it is stored in `auth.json`."""
 
     pool: str
     key: str = field(repr=False)
@@ -48,29 +46,29 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class AuthStore:
-    """The pools in reach of a home: its own `auth.json`, and for a Hermes profile the root's as well."""
+    """The pools that a home uses: from its own `auth.json` and, for a Hermes profile, also from that of the root."""
 
     pools: dict[str, list[tuple[dict[str, Any], str]]] = field(repr=False)
     unreadable: tuple[str, ...] = ()
 
     def entries(self, pool: str) -> list[tuple[dict[str, Any], str]]:
-        """The raw entries of one pool, each with the path it was read from."""
+        """Return the raw entries of one pool, each with its place."""
         return self.pools.get(pool, [])
 
 
 def read_auth(home: HomeFiles, root: HomeFiles | None) -> AuthStore:
-    """Every pool of a home; `root` is the root home when `home` is a Hermes profile. Never raises."""
+    """Read every pool of a home. `root` is the root home if `home` is a Hermes profile. Never raises."""
     pools: dict[str, list[tuple[dict[str, Any], str]]] = {}
     unreadable = []
     for files in (home, root):
         if files is None or files.auth is None:
             continue
-        path = files.where(AUTH_NAME)
+        path = files.where(facts.AUTH_NAME)
         store = _json(files.auth)
         if store is None:
             unreadable.append(path)
             continue
-        found = store.get("credential_pool")
+        found = store.get(facts.CREDENTIAL_POOL)
         for name, entries in found.items() if isinstance(found, dict) else ():
             if isinstance(entries, list) and entries and not pools.get(name):
                 pools[name] = [
@@ -80,9 +78,9 @@ def read_auth(home: HomeFiles, root: HomeFiles | None) -> AuthStore:
 
 
 def pool_name(config: dict[Any, Any], base_url: str, name: str | None) -> str | None:
-    """The pool an endpoint belongs to: `custom:NAME` of the entry of that name, else of that URL; None without entries.
+    """Return the pool of an endpoint: `custom:NAME` of the entry with that name, else with that URL, else None.
 
-    `credential_pool.get_custom_provider_pool_key`: an empty `custom_providers` list hides `providers`, so there is no pool.
+    `credential_pool.get_custom_provider_pool_key`: an empty list `custom_providers` hides `providers`, so there is no pool.
     """
     if not base_url:
         return None
@@ -93,16 +91,16 @@ def pool_name(config: dict[Any, Any], base_url: str, name: str | None) -> str | 
                 return f"custom:{found}"
     url = base_url.strip().rstrip("/")
     for found, entry, _ in entries:
-        entry_url = str(entry.get("base_url") or "").strip().rstrip("/")
+        entry_url = str(entry.get(facts.BASE_URL) or "").strip().rstrip("/")
         if entry_url and entry_url == url:
             return f"custom:{found}"
     return None
 
 
 def pick_pooled_key(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | None) -> PooledKey | None:
-    """The key that a pool yields, or None when it has none to give.
+    """Return the key that Hermes takes from a pool, or None.
 
-    `now` (Unix time) decides about entries on hold; without it, such an entry raises ElsewhereError.
+    `now` (Unix time) decides about entries on hold. Without it, such an entry raises ElsewhereError.
     """
     entries = [_entry(raw, where) for raw, where in auth.entries(pool)]
     seeds = list(_seeds(config, pool))
@@ -119,7 +117,7 @@ def pick_pooled_key(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: 
     available, on_hold = _available(entries, now)
     doubt = None
     if on_hold:
-        raise ElsewhereError("with a key of its pool, unless that is still on hold")
+        raise ElsewhereError("with a key of its pool, unless that key is still on hold")
     if not available:
         return None
     strategies = config.get("credential_pool_strategies")
@@ -153,22 +151,24 @@ def _until(raw: dict[str, Any]) -> float | None:
         return float(reset)
     at = raw.get("last_status_at")
     return (
-        at + _TTL_S.get(raw.get("last_error_code") or 0, _TTL_DEFAULT_S) if isinstance(at, int | float) and at else None
+        at + facts.POOL_HOLD_S.get(raw.get("last_error_code") or 0, facts.POOL_DEFAULT_HOLD_S)
+        if isinstance(at, int | float) and at
+        else None
     )
 
 
 def _seeds(config: dict[Any, Any], pool: str) -> Iterator[_Entry]:
-    """`_seed_custom_pool`: the inline key of the pool's entry, and that of `model` for plain custom with the same URL."""
-    for name, entry, where in _custom_entries(config) if pool.startswith("custom:") else ():
+    """Yield the inline key of the pool's entry, and that of `model` for plain custom with the same URL (`_seed_custom_pool`)."""
+    for name, entry, where in _custom_entries(config) if pool.startswith(facts.CUSTOM_PREFIX) else ():
         if f"custom:{name}" == pool:
-            if key := str(entry.get("api_key") or "").strip():
+            if key := str(entry.get(facts.API_KEY) or "").strip():
                 shown = str(entry.get("name") or "").strip()
                 yield _Entry(f"config:{shown}", key, 0, "", {}, f"{where}.api_key")
             break
     model = config.get("model")
     if isinstance(model, dict) and str(model.get("provider") or "").strip().lower() == "custom":
-        url = str(model.get("base_url") or "").strip().rstrip("/")
-        for name in ("api_key", "api"):
+        url = str(model.get(facts.BASE_URL) or "").strip().rstrip("/")
+        for name in (facts.API_KEY, "api"):
             if isinstance(inline := model.get(name), str) and inline.strip():
                 if url and pool_name(config, url, None) == pool:
                     yield _Entry("model_config", inline.strip(), 0, "", {}, f"model.{name}")
@@ -176,8 +176,8 @@ def _seeds(config: dict[Any, Any], pool: str) -> Iterator[_Entry]:
 
 
 def _custom_entries(config: dict[Any, Any]) -> Iterator[tuple[str, dict[Any, Any], str]]:
-    """`credential_pool._iter_custom_providers`: the list as it stands, else the compatible view."""
-    listed = config.get("custom_providers")
+    """Yield the list as it is, else the compatible entries (`credential_pool._iter_custom_providers`)."""
+    listed = config.get(facts.CUSTOM_PROVIDERS)
     if isinstance(listed, list):
         for number, entry in enumerate(listed):
             if isinstance(entry, dict) and isinstance(entry.get("name"), str):
@@ -194,7 +194,7 @@ def _entry(raw: dict[str, Any], where: str) -> _Entry:
         source,
         str(key or ""),
         int(_number(raw.get("priority"))),
-        str(raw.get("base_url") or "").rstrip("/"),
+        str(raw.get(facts.BASE_URL) or "").rstrip("/"),
         raw,
         where,
     )

@@ -1,8 +1,8 @@
-"""Providers that a configuration defines: which entry a name means, and what it says.
+"""Find the provider entry that a name means, and read it.
 
-Modelled on `runtime_provider._get_named_custom_provider` and `config.get_compatible_custom_providers`, quirks included:
-the first entry whose name *normalises* to the one asked for wins, `api` comes before `url` before `base_url` in one place
-and after it in another, and misspelled keys count only where the entry is read the second way.
+Models `runtime_provider._get_named_custom_provider` and `config.get_compatible_custom_providers`, with their quirks. The
+first entry whose name *normalizes* to the requested one wins. One function reads `api` before `url` before `base_url`, the
+other in the reverse order. Other spellings of settings count only in the second one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from provision.hermes.facts.v0_19 import BUILT_IN_PROVIDERS, PROVIDER_ALIASES
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.wire import parse_mode
 
@@ -21,29 +21,20 @@ if TYPE_CHECKING:
 
     from provision.hermes.routing.environment import Environment
 
-_CAMEL = {
-    "apiKey": "api_key",
-    "baseUrl": "base_url",
-    "apiMode": "api_mode",
-    "keyEnv": "key_env",
-    "apiKeyEnv": "key_env",
-    "defaultModel": "default_model",
-}
 _NOT_REGISTERED = frozenset({"moa", "vertex"})
-URL_KEYS = ("api", "url", "base_url")
 
 
 class StopError(Exception):
-    """Hermes would end here without a request; the text is its reason, without any value from the files."""
+    """Hermes stops here without a request. The text is the reason, without values from the files."""
 
 
 class ElsewhereError(Exception):
-    """What Hermes would do is not modelled, or cannot be told from the files; the text says why, without their values."""
+    """What Hermes does is not modelled, or depends on more than the files. The text says why, without values from the files."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedProvider:
-    """A provider entry as Hermes uses it. `path` leads to it in the configuration; `key` may be the empty string."""
+    """A provider entry as Hermes uses it. `path` is its path in the configuration. `key` may be the empty string."""
 
     name: str
     base_url: str = field(repr=False)
@@ -55,20 +46,20 @@ class NamedProvider:
 
 
 def fold_name(name: str) -> str:
-    """A provider's name as Hermes compares it."""
+    """Fold a provider's name as Hermes does: lower case, hyphens for spaces."""
     return name.strip().lower().replace(" ", "-")
 
 
 def resolve_alias(name: str) -> str | None:
-    """What `auth.resolve_provider` makes of a name: a built-in, `custom`, `auto`, or None when it knows none such."""
+    """Resolve a name as `auth.resolve_provider` does: to a built-in provider, `custom` or `auto`, else None."""
     name = name.strip().lower()
-    name = PROVIDER_ALIASES.get(name, name)
-    known = name in {"custom", "auto"} or (name in BUILT_IN_PROVIDERS and name not in _NOT_REGISTERED)
+    name = facts.PROVIDER_ALIASES.get(name, name)
+    known = name in {"custom", "auto"} or (name in facts.BUILT_IN_PROVIDERS and name not in _NOT_REGISTERED)
     return name if known else None
 
 
 def is_enabled(entry: object) -> bool:
-    """Whether an entry is not switched off by `enabled: false` (or its textual kin)."""
+    """Return whether an entry is enabled: not switched off by `enabled: false` or the same as text."""
     flag = entry.get("enabled", True) if isinstance(entry, dict) else True
     if isinstance(flag, str):
         return flag.strip().lower() not in {"false", "0", "no", "off"}
@@ -76,28 +67,28 @@ def is_enabled(entry: object) -> bool:
 
 
 def find_named_provider(config: dict[Any, Any], requested: str, environment: Environment) -> NamedProvider | None:
-    """The entry that `model.provider: requested` means, or None when it names no entry with a URL.
+    """Return the entry that `model.provider: requested` means, or None if no entry with a URL has that name.
 
-    Raises StopError where a value of the wrong type makes Hermes fail.
+    Raises StopError if a value of the wrong type makes Hermes fail.
     """
     wanted = fold_name(requested)
     if not wanted or wanted == "auto":
         return None
-    if wanted != "custom" and not wanted.startswith("custom:") and resolve_alias(wanted) == wanted:
-        return None  # the built-in wins over an entry of its exact name
-    found = _in_providers(config.get("providers"), wanted, environment)
-    if found or isinstance(config.get("custom_providers"), dict):
+    if wanted != "custom" and not wanted.startswith(facts.CUSTOM_PREFIX) and resolve_alias(wanted) == wanted:
+        return None  # a built-in provider wins over an entry with exactly its name
+    found = _in_providers(config.get(facts.PROVIDERS), wanted, environment)
+    if found or isinstance(config.get(facts.CUSTOM_PROVIDERS), dict):
         return found
     for entry, path in compatible_entries(config):
         key_name = entry.get("provider_key", "")
         names = {fold_name(entry["name"])} | ({fold_name(key_name)} if key_name else set())
         if wanted in names | {f"custom:{n}" for n in names}:
-            key, source = str(entry.get("api_key") or "").strip(), _dotted(path, "api_key")
+            key, source = str(entry.get(facts.API_KEY) or "").strip(), _dotted(path, facts.API_KEY)
             if not is_usable(key):
-                env = str(entry.get("key_env") or "").strip()
+                env = str(entry.get(facts.KEY_ENV) or "").strip()
                 key, source = (environment.get(env), _env_source(environment, env)) if env else ("", "")
             return NamedProvider(
-                entry["name"], entry["base_url"], key, source, parse_mode(entry.get("api_mode")), path, entry
+                entry["name"], entry[facts.BASE_URL], key, source, parse_mode(entry.get(facts.API_MODE)), path, entry
             )
     return None
 
@@ -112,16 +103,16 @@ def _in_providers(providers: object, wanted: str, environment: Environment) -> N
             names |= {require_text(shown, f"providers.{key}.name"), fold_name(shown)}
         if wanted not in names | {f"custom:{fold_name(n)}" for n in names}:
             continue
-        url = entry.get("api") or entry.get("url") or entry.get("base_url") or ""
+        url = next((entry[k] for k in facts.URL_KEYS if entry.get(k)), "")
         if not url:
             continue
-        env = str(entry.get("key_env", "") or "").strip()
+        env = str(entry.get(facts.KEY_ENV, "") or "").strip()
         value, source = (environment.get(env), _env_source(environment, env)) if env else ("", "")
-        if not value and (value := str(entry.get("api_key", "") or "").strip()):
+        if not value and (value := str(entry.get(facts.API_KEY, "") or "").strip()):
             source = f"providers.{key}.api_key"
         shown = entry.get("name", key)
-        mode = parse_mode(entry.get("api_mode") or entry.get("transport"))
-        path = ("providers", str(key))
+        mode = parse_mode(entry.get(facts.API_MODE) or entry.get(facts.TRANSPORT))
+        path = (facts.PROVIDERS, str(key))
         return NamedProvider(
             str(shown), require_text(url, f"the URL of providers.{key}").strip(), value, source, mode, path, entry
         )
@@ -129,26 +120,26 @@ def _in_providers(providers: object, wanted: str, environment: Environment) -> N
 
 
 def compatible_entries(config: dict[Any, Any]) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
-    """All entries, from `custom_providers` and `providers`, in the one shape Hermes reads them in elsewhere, with their paths.
+    """Yield all entries of `custom_providers` and `providers` in their compatible form, with their paths.
 
-    `config.get_compatible_custom_providers`: nothing at all when `custom_providers` is there and no list.
+    `config.get_compatible_custom_providers`: yields nothing if `custom_providers` exists but is not a list.
     """
-    listed = config.get("custom_providers")
+    listed = config.get(facts.CUSTOM_PROVIDERS)
     if listed is not None and not isinstance(listed, list):
         return
-    providers = config.get("providers")
+    providers = config.get(facts.PROVIDERS)
     found: list[tuple[dict[str, Any] | None, tuple[str | int, ...]]] = [
-        (_compatible_entry(e, ""), ("custom_providers", n)) for n, e in enumerate(listed or ())
+        (_compatible_entry(e, ""), (facts.CUSTOM_PROVIDERS, n)) for n, e in enumerate(listed or ())
     ]
     if isinstance(providers, dict):
-        found += [(_compatible_entry(e, str(k)), ("providers", str(k))) for k, e in providers.items()]
+        found += [(_compatible_entry(e, str(k)), (facts.PROVIDERS, str(k))) for k, e in providers.items()]
     keys: set[str] = set()
     routes: set[tuple[str, str, str]] = set()
     for entry, path in found:
         if entry is None:
             continue
         key = entry.get("provider_key", "").lower()
-        route = (entry["name"].lower(), entry["base_url"].rstrip("/").lower(), entry.get("model", "").lower())
+        route = (entry["name"].lower(), entry[facts.BASE_URL].rstrip("/").lower(), entry.get("model", "").lower())
         if (key and key in keys) or route in routes:
             continue
         keys |= {key} - {""}
@@ -157,34 +148,34 @@ def compatible_entries(config: dict[Any, Any]) -> Iterator[tuple[dict[str, Any],
 
 
 def _compatible_entry(entry: object, key: str) -> dict[str, Any] | None:
-    """`config._normalize_custom_provider_entry`, as far as the route goes."""
+    """Convert an entry as `config._normalize_custom_provider_entry` does; only what affects the route."""
     if not isinstance(entry, dict):
         return None
     entry = dict(entry)
-    if "api_key_env" in entry and "key_env" not in entry:
-        entry["key_env"] = entry["api_key_env"]
-    for camel, snake in _CAMEL.items():
+    if facts.KEY_ENV_ALIASES[0] in entry and facts.KEY_ENV not in entry:
+        entry[facts.KEY_ENV] = entry[facts.KEY_ENV_ALIASES[0]]
+    for camel, snake in facts.CAMEL_CASE_KEYS.items():
         if camel in entry and snake not in entry:
             entry[snake] = entry[camel]
-    url = next((u for k in ("base_url", "url", "api") if (u := _url(entry.get(k)))), "")
+    url = next((u for k in reversed(facts.URL_KEYS) if (u := _url(entry.get(k)))), "")
     name = str(entry["name"]).strip() if isinstance(entry.get("name"), str) else ""
     name = name or key.strip()
     if not url or not name:
         return None
-    found: dict[str, Any] = {"name": name, "base_url": url}
+    found: dict[str, Any] = {"name": name, facts.BASE_URL: url}
     if key.strip():
         found["provider_key"] = key.strip()
     texts = {
-        "api_key": entry.get("api_key"),
-        "key_env": entry.get("key_env"),
-        "api_mode": entry.get("api_mode") or entry.get("transport"),
+        facts.API_KEY: entry.get(facts.API_KEY),
+        facts.KEY_ENV: entry.get(facts.KEY_ENV),
+        facts.API_MODE: entry.get(facts.API_MODE) or entry.get(facts.TRANSPORT),
         "model": entry.get("model") or entry.get("default_model"),
-        "ssl_ca_cert": entry.get("ssl_ca_cert"),
+        facts.SSL_CA_CERT: entry.get(facts.SSL_CA_CERT),
     }
     found |= {k: v.strip() for k, v in texts.items() if isinstance(v, str) and v.strip()}
-    found |= {k: entry[k] for k in ("models", "extra_body", "extra_headers") if isinstance(entry.get(k), dict)}
-    if isinstance(entry.get("ssl_verify"), bool | str):
-        found["ssl_verify"] = entry["ssl_verify"]
+    found |= {k: entry[k] for k in ("models", facts.EXTRA_BODY, facts.EXTRA_HEADERS) if isinstance(entry.get(k), dict)}
+    if isinstance(entry.get(facts.SSL_VERIFY), bool | str):
+        found[facts.SSL_VERIFY] = entry[facts.SSL_VERIFY]
     return found
 
 
@@ -202,7 +193,7 @@ def _url(value: object) -> str:
 
 
 def require_text(value: object, what: str) -> str:
-    """The value if it is text; Hermes fails on anything else in such a place, which is a StopError."""
+    """Return the value if it is text. Raises StopError otherwise, because Hermes fails there."""
     if not isinstance(value, str):
         raise StopError(f"{what} is not text")
     return value

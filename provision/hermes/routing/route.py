@@ -1,9 +1,9 @@
-"""Where a Hermes home would really send its next request: URL and path, model, API mode, which key, and every hazard.
+"""Resolve where a Hermes home sends its next request: URL, path, model, API mode and key, and report every hazard.
 
-`resolve_route` is a pure function of the files' bytes and the process environment. It models Hermes 0.19 as it resolves
-`hermes -z`; `tests/acceptance` runs the real program on every kind of home and compares. It is made to be wrong only on the
-safe side: what cannot be told offline is said to be unknown, and content that would hurt to read (YAML bombs, huge files)
-is not read. No text it returns holds a key.
+`resolve_route` is a pure function of the files' bytes and the process environment. It models how Hermes 0.19 resolves
+`hermes -z`; `tests/acceptance` runs the real program on every kind of home and compares. It errs on the safe side: what
+is not known offline is reported as unknown, and dangerous content (YAML bombs, huge files) is not read. No text that it
+returns contains a key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from provision.detect.secret import Secret
 from provision.detect.shapes import mask_secrets, masked
-from provision.hermes.facts.v0_19 import NO_KEY
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
 from provision.hermes.routing.environment import load_environment
 from provision.hermes.routing.environment_hazards import environment_hazards, secret_source_doubt
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from provision.hermes.home import HermesFiles, HomeFiles
 
-NO_KEY_SOURCE = f"none: hermes sends {NO_KEY}"
+NO_KEY_SOURCE = f"none: hermes sends {facts.NO_KEY}"
 _MIN_MASKED_CHARS = 8
 
 
@@ -41,10 +41,10 @@ _MIN_MASKED_CHARS = 8
 class Route:
     """The next request of a home.
 
-    `refusal` says why Hermes would exit without a request; `unknown` why the route, or a part of it, cannot be told offline:
-    a route with either must never be reported as right. Without a refusal and unless unknown, `url` (with `path`, without
-    query), `model` (as sent), `api_mode` and `header` (`authorization`, sent as `Bearer KEY`, or `x-api-key`) are set.
-    `provider` is what `model.provider` asks for.
+    `refusal`: why Hermes exits without a request. `unknown`: why the route, or a part of it, is not known offline. A route
+    with either of them must never be reported as correct. With neither, these are set: `url` (with `path`, without query),
+    `model` (as sent), `api_mode` and `header` (`authorization`, sent as `Bearer KEY`, or `x-api-key`). `provider` is the
+    requested provider.
     """
 
     url: str | None = None
@@ -60,7 +60,7 @@ class Route:
     hazards: tuple[Hazard, ...] = ()
     key: Secret | None = None
     home: str = ""
-    """The folder whose files count: the root home, or a Hermes profile's."""
+    """The folder that Hermes reads: the root home, or that of a Hermes profile."""
 
 
 def resolve_route(
@@ -72,16 +72,16 @@ def resolve_route(
     expected: Expected | None = None,
     now: float | None = None,
 ) -> Route:
-    """The route of a home, as `hermes -z` would take it; never raises.
+    """Resolve the route of a home as `hermes -z` does. Never raises.
 
-    `environ` is the environment Hermes would run in, `hermes_profile` what `-p` would name, `fingerprint` names a key in
-    the report, `expected` adds hazards where the route differs, `now` (Unix time) decides about pool entries on hold.
+    `environ` is the environment that Hermes runs in, `hermes_profile` the argument of `-p`. `fingerprint` names a key in
+    the report. `expected` adds a hazard for each difference. `now` (Unix time) decides about pool entries on hold.
     """
     try:
         return _resolve(files, environ, fingerprint, hermes_profile, expected, now)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as e:
-        # the last line of defence: a home that the model was not made for must not look right, nor stop a whole run
-        return Route(unknown=f"this home is unlike any that is known ({type(e).__name__})", home=files.root.path)
+        # a home that the model does not cover must not look correct, and must not stop a run over many homes
+        return Route(unknown=f"the route model does not cover this home ({type(e).__name__})", home=files.root.path)
 
 
 def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
@@ -103,7 +103,7 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
     try:
         if selected.refusal or environment.crash:
             raise StopError(selected.refusal or str(environment.crash))
-        if environment.from_file("HERMES_HOME") and _other(environment.get("HERMES_HOME"), home.path):
+        if environment.from_file(facts.HOME_ENV) and _other(environment.get(facts.HOME_ENV), home.path):
             raise ElsewhereError("to the folder that HERMES_HOME in .env names")
         asked.check()
         requested = requested_provider(asked, None)
@@ -118,7 +118,7 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
         route = replace(route, unknown=route.unknown or f"Hermes goes elsewhere: {e}")
     situation = RouteContext(
         files, home, environment, managed, layers, asked, requested, runtime, expected,
-        base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != NO_KEY else "",
+        base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != facts.NO_KEY else "",
     )  # fmt: skip
     return _without_secrets(_finished(route, situation, sent, fingerprint), situation.key)
 
@@ -131,7 +131,7 @@ def _finished(route: Route, s: RouteContext, sent: RequestContents | None, finge
     hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *side_hazards(s)]
     route = replace(route, provider=s.requested, unknown=lost or route.unknown)
     if lost:
-        return replace(route, hazards=_distinct(hazards), key_source=f"cannot tell: {lost}", refusal=None)
+        return replace(route, hazards=_distinct(hazards), key_source=f"unknown: {lost}", refusal=None)
     if sent is None:
         return replace(route, hazards=_distinct(hazards))
     doubt = secret_source_doubt(s)
@@ -147,14 +147,14 @@ def _finished(route: Route, s: RouteContext, sent: RequestContents | None, finge
         header=sent.header,
         key=key,
         key_fingerprint=mark,
-        key_source=f"cannot tell: {doubt}" if doubt else (sent.key_source if s.key else NO_KEY_SOURCE),
+        key_source=f"unknown: {doubt}" if doubt else (sent.key_source if s.key else NO_KEY_SOURCE),
         unknown=route.unknown or doubt,
         hazards=_distinct(hazards),
     )
 
 
 def _without_secrets(route: Route, key: str) -> Route:
-    """The route with every secret-looking text masked, and the key itself: people paste keys in the oddest places."""
+    """Mask the key, and every text that looks like a secret: users may paste a key into any setting."""
 
     def clean(text: str) -> str:
         text = text.replace(key, masked(key)) if len(key) >= _MIN_MASKED_CHARS else text
@@ -171,16 +171,16 @@ def _distinct(hazards: list[Hazard]) -> tuple[Hazard, ...]:
 
 
 def _managed(files: HermesFiles, home: HomeFiles, environ: Mapping[str, str]) -> tuple[HomeFiles | None, str | None]:
-    """The managed scope that applies, and a doubt: a `.env` that names another folder for it switches this one off."""
+    """Return the managed scope that applies, and a doubt: a `.env` that names another folder switches this scope off."""
     early = load_environment(home, environ, None)
-    if not early.from_file("HERMES_MANAGED_DIR"):
+    if not early.from_file(facts.MANAGED_DIR_ENV):
         return files.managed, None
-    chosen = early.get("HERMES_MANAGED_DIR")
+    chosen = early.get(facts.MANAGED_DIR_ENV)
     if not chosen or (files.managed and not _other(chosen, files.managed.path)):
         return files.managed, None
     return None, "HERMES_MANAGED_DIR in .env names a folder that was not read"
 
 
 def _other(one: str, path: str) -> str:
-    """The path if it is another than `path`, else the empty string."""
+    """Return `one` if it is a path other than `path`, else the empty string."""
     return one if one.strip().rstrip("/") != path.rstrip("/") else ""

@@ -1,7 +1,8 @@
-"""Which endpoint, key and API mode Hermes' resolver settles on, for one request.
+"""Resolve endpoint, key and API mode for one request, as Hermes' resolver does.
 
-Modelled on `runtime_provider.resolve_runtime_provider` and the functions it calls, in the order they are tried. Endpoints
-of a configuration (`custom…`), OpenRouter and `openai-api` are modelled to the key; any other built-in is named and left.
+Models `runtime_provider.resolve_runtime_provider` and the functions it calls, in the same order. Endpoints of a
+configuration (`custom…`), OpenRouter and `openai-api` are modelled completely. For other built-in providers, ElsewhereError
+names the provider.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts.v0_19 import NO_KEY, PROVIDER_KEY_ENV
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.pool import PooledKey, pick_pooled_key, pool_name
 from provision.hermes.routing.providers import ElsewhereError, StopError, find_named_provider, is_enabled, resolve_alias
@@ -21,16 +22,15 @@ if TYPE_CHECKING:
     from provision.hermes.routing.environment import Environment
     from provision.hermes.routing.pool import AuthStore
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
 _ELSEWHERE = frozenset({"moa", "azure-foundry", "vertex", "google-vertex", "vertex-ai", "gcp-vertex", "vertexai"})
 _CLOUDS = ("openrouter.ai", "anthropic.com", "openai.com")
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedEndpoint:
-    """The outcome: `provider` is `custom`, `openrouter` or `openai-api`; `entry` the path of the provider entry, if any.
+    """The result. `provider` is `custom`, `openrouter` or `openai-api`; `entry` is the path of the provider entry, if any.
 
-    `plain` says that `model` itself, not an entry, gave the endpoint; `pool` is the credential pool the key came from.
+    `plain`: `model` itself defines the endpoint, not an entry. `pool`: the key comes from this credential pool.
     """
 
     provider: str
@@ -46,7 +46,7 @@ class ResolvedEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ResolverInput:
-    """What the resolver works on: the configuration, the environment, the pools, and the clock if there is one."""
+    """The input of the resolver: configuration, environment, pools, and the time if it is known."""
 
     config: dict[Any, Any] = field(repr=False)
     environment: Environment
@@ -55,38 +55,38 @@ class ResolverInput:
 
     @property
     def model(self) -> dict[str, Any]:
-        """`model` as a mapping (`runtime_provider._get_model_config`)."""
+        """Return `model` as a mapping (`runtime_provider._get_model_config`)."""
         model = self.config.get("model")
         if isinstance(model, str):
             return {"default": model.strip()} if model.strip() else {}
         return model if isinstance(model, dict) else {}
 
     def check(self) -> None:
-        """Raise StopError when `model` holds a value of a type that Hermes fails on."""
+        """Raise StopError if `model` contains a value whose type makes Hermes fail."""
         if not isinstance(self.config.get("model") or {}, dict | str):
             raise StopError("model is neither text nor a mapping")
-        for name in ("default", "base_url"):
+        for name in ("default", facts.BASE_URL):
             if self.model.get(name) and not isinstance(self.model[name], str):
                 raise StopError(f"model.{name} is not text")
 
     def setting(self, name: str) -> str:
-        """A setting of `model` as stripped text; empty for anything that is no text."""
+        """Return a setting of `model` as stripped text; empty if it is not text."""
         value = self.model.get(name)
         return value.strip() if isinstance(value, str) else ""
 
 
 def requested_provider(asked: ResolverInput, explicit: str | None) -> str:
-    """What is asked for: an alias' provider, else `model.provider`, else HERMES_INFERENCE_PROVIDER, else `auto`."""
+    """Return the requested provider: of an alias, else `model.provider`, else HERMES_INFERENCE_PROVIDER, else `auto`."""
     if explicit and explicit.strip():
         return explicit.strip().lower()
     configured = asked.setting("provider").lower()
-    return configured or asked.environment.get("HERMES_INFERENCE_PROVIDER").lower() or "auto"
+    return configured or asked.environment.get(facts.INFERENCE_PROVIDER_ENV).lower() or "auto"
 
 
 def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_url: str = "") -> ResolvedEndpoint:
-    """The endpoint, key and mode. Raises StopError when Hermes exits first, ElsewhereError when it cannot be told."""
+    """Resolve endpoint, key and mode. Raises StopError if Hermes exits, ElsewhereError if the result is not modelled."""
     requested = requested_provider(asked, explicit)
-    providers = asked.config.get("providers")
+    providers = asked.config.get(facts.PROVIDERS)
     block = providers.get(requested) if isinstance(providers, dict) else None
     if isinstance(block, dict) and not is_enabled(block):
         raise StopError(f"the provider {requested} is disabled (providers.{requested}.enabled: false)")
@@ -95,12 +95,12 @@ def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_
     if found := _named(asked, requested, explicit_url):
         return found
     if not explicit_url:
-        url, provider = asked.setting("base_url"), asked.setting("provider").lower()
+        url, provider = asked.setting(facts.BASE_URL), asked.setting("provider").lower()
         if url and provider in {"", "auto"} and not any(host_matches(url, cloud) for cloud in _CLOUDS):
             return _openrouter(asked, requested)
     name = resolve_alias(requested)
     if name is None:
-        raise StopError(f"no provider of the name {requested} exists")
+        raise StopError(f"no provider has the name {requested}")
     if name == "auto":
         name = "openrouter" if explicit_url else _detected(asked)
     if name == "openai-api" and not explicit_url:
@@ -113,14 +113,14 @@ def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_
 
 
 def _named(asked: ResolverInput, requested: str, explicit_url: str) -> ResolvedEndpoint | None:
-    """`_resolve_named_custom_runtime`."""
+    """Resolve a named provider (`_resolve_named_custom_runtime`)."""
     if resolve_alias(requested) == "custom" and explicit_url:
         url = explicit_url.strip().rstrip("/")
         mode = mode_of_url(url) or "chat_completions"
         if picked := _pool_of(asked, url, None):
             return ResolvedEndpoint("custom", url, mode, picked.key, picked.source, pool=picked)
         key, source = _first(_host_keys(asked.environment, url))
-        return ResolvedEndpoint("custom", url, mode, key or NO_KEY, source)
+        return ResolvedEndpoint("custom", url, mode, key or facts.NO_KEY, source)
     entry = find_named_provider(asked.config, requested, asked.environment)
     url = (explicit_url.strip() or entry.base_url).rstrip("/") if entry else ""
     if not entry or not url:
@@ -132,29 +132,29 @@ def _named(asked: ResolverInput, requested: str, explicit_url: str) -> ResolvedE
             "custom", url, mode, picked.key, picked.source, entry.path, pool=picked, url_source=said
         )
     key, source = _first([(entry.key, entry.key_source), *_host_keys(asked.environment, url)])
-    return ResolvedEndpoint("custom", url, mode, key or NO_KEY, source, entry.path, url_source=said)
+    return ResolvedEndpoint("custom", url, mode, key or facts.NO_KEY, source, entry.path, url_source=said)
 
 
 def _openrouter(asked: ResolverInput, requested: str, explicit_url: str = "") -> ResolvedEndpoint:
-    """`_resolve_openrouter_runtime`: OpenRouter itself, and every endpoint that `model` describes without a name."""
+    """Resolve OpenRouter, and endpoints that `model` defines without a name (`_resolve_openrouter_runtime`)."""
     environment, wanted = asked.environment, requested
     if resolve_alias(requested) == "custom":
         wanted = "custom"
-    configured, provider = asked.setting("base_url"), asked.setting("provider").lower()
+    configured, provider = asked.setting(facts.BASE_URL), asked.setting("provider").lower()
     from_config = False
     if configured and not explicit_url:
         auto = wanted == "auto" and provider in {"", "auto"}
         from_config = auto or (wanted == "custom" and _trustworthy(configured, provider))
-    hijack, router = environment.get("CUSTOM_BASE_URL"), environment.get("OPENROUTER_BASE_URL")
+    hijack, router = environment.get(facts.CUSTOM_BASE_URL_ENV), environment.get("OPENROUTER_BASE_URL")
     candidates = (
-        (explicit_url.strip(), "model_aliases"),
+        (explicit_url.strip(), facts.MODEL_ALIASES),
         (hijack, f"CUSTOM_BASE_URL ({environment.place('CUSTOM_BASE_URL')})"),
         (configured if from_config else "", "model.base_url"),
         (router, f"OPENROUTER_BASE_URL ({environment.place('OPENROUTER_BASE_URL')})"),
-        (OPENROUTER_URL, "built in"),
+        (facts.OPENROUTER_URL, "built in"),
     )
     url, url_source = next((u.rstrip("/"), s) for u, s in candidates if u)
-    mode = parse_mode(asked.model.get("api_mode"))
+    mode = parse_mode(asked.model.get(facts.API_MODE))
     if wanted == "custom":
         picked = _pool_of(
             asked, url, requested if requested != "custom" and resolve_alias(requested) != "custom" else None
@@ -169,7 +169,7 @@ def _openrouter(asked: ResolverInput, requested: str, explicit_url: str = "") ->
         if mode == "codex_responses" and mode_of_url(url) != "codex_responses":
             mode = None
         if not host_matches(url, "openrouter.ai"):
-            key = key or NO_KEY
+            key = key or facts.NO_KEY
     resolved = mode or mode_of_url(url) or "chat_completions"
     name = "custom" if wanted == "custom" else "openrouter"
     return ResolvedEndpoint(name, url, resolved, key, source, plain=True, url_source=url_source)
@@ -178,42 +178,48 @@ def _openrouter(asked: ResolverInput, requested: str, explicit_url: str = "") ->
 def _keys(asked: ResolverInput, url: str, wanted: str, router: str, *, from_config: bool) -> Iterator[tuple[str, str]]:
     environment = asked.environment
     if host_matches(url, "openrouter.ai") or (wanted == "openrouter" and router and url == router.rstrip("/")):
-        for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY"):
+        for name in (facts.OPENROUTER_KEY_ENV, facts.OPENAI_KEY_ENV):
             yield environment.get(name), _source(environment, name)
         return
     if from_config:
-        inline = next(((v, f"model.{k}") for k in ("api_key", "api") if (v := asked.setting(k))), ("", ""))
+        inline = next(((v, f"model.{k}") for k in (facts.API_KEY, "api") if (v := asked.setting(k))), ("", ""))
         yield inline
     if host_matches(url, "ollama.com"):
-        yield environment.get("OLLAMA_API_KEY"), _source(environment, "OLLAMA_API_KEY")
+        yield environment.get(facts.OLLAMA_KEY_ENV), _source(environment, facts.OLLAMA_KEY_ENV)
     yield from _host_keys(environment, url)
 
 
 def _openai(asked: ResolverInput) -> ResolvedEndpoint:
-    """The built-in `openai-api`: OPENAI_API_KEY, and `model.base_url` unless OPENAI_BASE_URL is set."""
-    environment, default = asked.environment, "https://api.openai.com/v1"
-    key = environment.usable("OPENAI_API_KEY")
+    """Resolve the built-in `openai-api`: OPENAI_API_KEY, and `model.base_url` unless OPENAI_BASE_URL is set."""
+    environment, default = asked.environment, facts.OPENAI_URL
+    key = environment.usable(facts.OPENAI_KEY_ENV)
     if not key:
         raise StopError("no usable credentials for the provider openai-api (OPENAI_API_KEY)")
     url = environment.get("OPENAI_BASE_URL").rstrip("/") or default
     configured = asked.setting("provider").lower() == "openai-api"
     if configured and url == default:
-        url = asked.setting("base_url").rstrip("/") or url
-    mode = parse_mode(asked.model.get("api_mode")) if configured else None
+        url = asked.setting(facts.BASE_URL).rstrip("/") or url
+    mode = parse_mode(asked.model.get(facts.API_MODE)) if configured else None
     mode = mode or mode_of_url(url) or "chat_completions"
     return ResolvedEndpoint(
-        "openai-api", url, mode, key, _source(environment, "OPENAI_API_KEY"), plain=True, url_source="model.base_url"
+        "openai-api",
+        url,
+        mode,
+        key,
+        _source(environment, facts.OPENAI_KEY_ENV),
+        plain=True,
+        url_source="model.base_url",
     )
 
 
 def _detected(asked: ResolverInput) -> str:
-    """`auth.resolve_provider("auto")`: whatever the keys in the environment suggest."""
+    """Choose a provider by the keys in the environment (`auth.resolve_provider("auto")`)."""
     environment = asked.environment
-    if environment.usable("OPENAI_API_KEY") or environment.usable("OPENROUTER_API_KEY"):
+    if environment.usable(facts.OPENAI_KEY_ENV) or environment.usable(facts.OPENROUTER_KEY_ENV):
         return "openrouter"
     if asked.auth.entries("openrouter"):
         return "openrouter"
-    for name in PROVIDER_KEY_ENV:
+    for name in facts.PROVIDER_KEY_ENV:
         if environment.usable(name):
             raise ElsewhereError(f"to the provider that {name} belongs to")
     if environment.get("AWS_ACCESS_KEY_ID") or environment.get("AWS_PROFILE"):
@@ -224,26 +230,28 @@ def _detected(asked: ResolverInput) -> str:
 def _pooled_openrouter(asked: ResolverInput, requested: str) -> bool:
     environment = asked.environment
     elsewhere = environment.get("OPENAI_BASE_URL") or environment.get("OPENROUTER_BASE_URL")
-    configured = asked.setting("base_url") and asked.setting("provider").lower() in {"auto", "custom"}
+    configured = asked.setting(facts.BASE_URL) and asked.setting("provider").lower() in {"auto", "custom"}
     return requested in {"openrouter", "auto"} and not elsewhere and not configured
 
 
 def _own_pool(asked: ResolverInput, name: str) -> ResolvedEndpoint | None:
-    """A pool that is named exactly `custom` or `openrouter`: its entry brings its own URL."""
-    if name == "openrouter" and (key := asked.environment.get("OPENROUTER_API_KEY")):
-        source = _source(asked.environment, "OPENROUTER_API_KEY")
-        mode = parse_mode(asked.model.get("api_mode")) if asked.setting("provider").lower() == name else None
+    """Resolve a pool with the exact name `custom` or `openrouter`. Its entry defines the URL."""
+    if name == "openrouter" and (key := asked.environment.get(facts.OPENROUTER_KEY_ENV)):
+        source = _source(asked.environment, facts.OPENROUTER_KEY_ENV)
+        mode = parse_mode(asked.model.get(facts.API_MODE)) if asked.setting("provider").lower() == name else None
         return ResolvedEndpoint(
-            name, OPENROUTER_URL, mode or "chat_completions", key, source, plain=True, url_source="built in"
+            name, facts.OPENROUTER_URL, mode or "chat_completions", key, source, plain=True, url_source="built in"
         )
     picked = pick_pooled_key(asked.config, asked.auth, name, now=asked.now)
     if not picked:
         return None
-    url = picked.base_url or (OPENROUTER_URL if name == "openrouter" else "")
+    url = picked.base_url or (facts.OPENROUTER_URL if name == "openrouter" else "")
     configured = asked.setting("provider").lower()
-    supports = not configured or configured == name or (name == "custom" and configured.startswith("custom:"))
-    mode = (parse_mode(asked.model.get("api_mode")) if supports else None) or mode_of_url(url) or "chat_completions"
-    return ResolvedEndpoint(name, url, mode, picked.key, picked.source, plain=True, pool=picked, url_source="auth.json")
+    supports = not configured or configured == name or (name == "custom" and configured.startswith(facts.CUSTOM_PREFIX))
+    mode = (parse_mode(asked.model.get(facts.API_MODE)) if supports else None) or mode_of_url(url) or "chat_completions"
+    return ResolvedEndpoint(
+        name, url, mode, picked.key, picked.source, plain=True, pool=picked, url_source=facts.AUTH_NAME
+    )
 
 
 def _pool_of(asked: ResolverInput, url: str, name: str | None) -> PooledKey | None:
@@ -252,17 +260,17 @@ def _pool_of(asked: ResolverInput, url: str, name: str | None) -> PooledKey | No
 
 
 def _host_keys(environment: Environment, url: str) -> Iterator[tuple[str, str]]:
-    """Keys that Hermes sends to a host because of its name."""
+    """Yield keys that Hermes sends to a host because of its name."""
     if host_matches(url, "openai.com") or host_matches(url, "openai.azure.com"):
-        yield environment.get("OPENAI_API_KEY"), _source(environment, "OPENAI_API_KEY")
+        yield environment.get(facts.OPENAI_KEY_ENV), _source(environment, facts.OPENAI_KEY_ENV)
     if host_matches(url, "openrouter.ai"):
-        yield environment.get("OPENROUTER_API_KEY"), _source(environment, "OPENROUTER_API_KEY")
+        yield environment.get(facts.OPENROUTER_KEY_ENV), _source(environment, facts.OPENROUTER_KEY_ENV)
     if name := host_derived_env(url):
         yield environment.get(name), _source(environment, name)
 
 
 def _trustworthy(url: str, provider: str) -> bool:
-    """`_config_base_url_trustworthy_for_bare_custom`."""
+    """Return whether Hermes trusts the URL of plain custom (`_config_base_url_trustworthy_for_bare_custom`)."""
     if resolve_alias(provider) == "custom":
         return True
     return not host_matches(url, "openrouter.ai") and is_loopback(url)

@@ -1,7 +1,7 @@
-"""Which home Hermes really opens: the root, or a Hermes profile that a flag or the file `active_profile` names.
+"""Select the home that Hermes opens: the root, or the Hermes profile named by a flag or the file `active_profile`.
 
-Modelled on `main._apply_profile_override`. A `-p` flag beats everything; a home that lies in a folder `profiles` is taken
-as it is; else `active_profile` decides, even when HERMES_HOME is set to the root.
+Models `main._apply_profile_override`. A `-p` flag always wins. Without it, a home inside a folder `profiles` is used as it
+is. Otherwise `active_profile` decides, even if HERMES_HOME names the root.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts.v0_19 import ACTIVE_PROFILE_NAME, PROFILE_NAME, PROFILES_FOLDER
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.hazards import Hazard, note, warning
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SelectedHome:
-    """The files that count. `root` is set when they are a Hermes profile's; `refusal` says why Hermes exits instead."""
+    """The files that Hermes reads. `root` is set for a Hermes profile. `refusal` says why Hermes exits instead."""
 
     home: HomeFiles
     root: HomeFiles | None = None
@@ -30,24 +30,24 @@ class SelectedHome:
 
 
 def select_home(files: HermesFiles, hermes_profile: str | None, environ: Mapping[str, str]) -> SelectedHome:
-    """The home that a run of Hermes reads; `hermes_profile` is what `-p` names, None without that flag."""
+    """Return the home that Hermes reads. `hermes_profile` is the argument of `-p`, or None."""
     active = _active(files, environ)
-    where = files.root.where(ACTIVE_PROFILE_NAME)
+    where = files.root.where(facts.ACTIVE_PROFILE_NAME)
     if hermes_profile is not None:
         hazards: tuple[Hazard, ...] = ()
         if _canonical(active or "default") != _canonical(hermes_profile):
-            why = "without -p, Hermes opens another Hermes profile than this one"
-            hazards = (note("active-profile", where, why, "`hermes profile use` the right one, or always pass -p"),)
+            why = "without -p, Hermes opens another Hermes profile"
+            hazards = (note("active-profile", where, why, "run `hermes profile use` with this one, or always pass -p"),)
         return _named(files, hermes_profile, hazards)
     if active is None or _canonical(active) == "default":
         return SelectedHome(files.root)
     why = "this file makes Hermes open a Hermes profile instead of the root home"
-    return _named(files, active, (warning("active-profile", where, why, "`hermes profile use default`"),))
+    return _named(files, active, (warning("active-profile", where, why, "run `hermes profile use default`"),))
 
 
 def _active(files: HermesFiles, environ: Mapping[str, str]) -> str | None:
-    """The name in `active_profile`, where Hermes would look at that file at all."""
-    in_profiles = re.split(r"[/\\]", files.root.path.rstrip("/\\"))[-2:-1] == [PROFILES_FOLDER]
+    """Return the name in `active_profile`, or None if Hermes does not read that file."""
+    in_profiles = re.split(r"[/\\]", files.root.path.rstrip("/\\"))[-2:-1] == [facts.PROFILES_FOLDER]
     if in_profiles or environ.get("HERMES_S6_SUPERVISED_CHILD") or files.active_profile is None:
         return None
     try:
@@ -60,7 +60,7 @@ def _named(files: HermesFiles, name: str, hazards: tuple[Hazard, ...]) -> Select
     canonical = _canonical(name)
     if canonical == "default":
         return SelectedHome(files.root, None, None, hazards)
-    if not PROFILE_NAME.fullmatch(canonical):
+    if not facts.PROFILE_NAME.fullmatch(canonical):
         return SelectedHome(files.root, None, "the name of the Hermes profile is invalid", hazards)
     if canonical not in files.profiles:
         return SelectedHome(files.root, None, f"the Hermes profile {canonical} does not exist", hazards)

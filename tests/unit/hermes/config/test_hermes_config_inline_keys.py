@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-
 import pytest
+import seeded
 import yaml
 
 from provision.detect.fingerprint import fingerprint
@@ -13,8 +12,8 @@ from provision.hermes.config.merge import change_config
 from provision.hermes.home import HermesFiles, HomeFiles
 from provision.hermes.routing.route import Route, resolve_route
 
-KEY = "sk-aisa-" + secrets.token_urlsafe(32)
-OTHER = "opaque" + secrets.token_hex(16)
+KEY = "sk-aisa-" + seeded.token_urlsafe(32)
+OTHER = "opaque" + seeded.token_hex(16)
 URL = "https://api.aisa.one/v1"
 
 

@@ -62,7 +62,7 @@ def test_optional_settings_are_left_out_when_unset() -> None:
         ("a: 1\n{{ nope }}\n", 2, "undefined"),
         ("a: 1\n{{ 1 / 0 }}\n", 2, "division"),
         ("a: 1\n{% for i in range(1000000000) %}x{% endfor %}\n", 2, "Range too big"),
-        ("a: 1\n{% for i in range(9000) %}{% for j in range(9000) %}{% endfor %}{% endfor %}\n", 2, "loop turns"),
+        ("a: 1\n{% for i in range(9000) %}{% for j in range(9000) %}{% endfor %}{% endfor %}\n", 2, "loop iterations"),
         ("a: 1\n{{ model.__class__ }}\n", 2, "unsafe"),
         ("a: 1\n{{ 'x' * 1000000000 }}\n", 2, "not allowed"),
         ("a: 1\n{{ 9 ** 9 ** 9 }}\n", 2, "not allowed"),
@@ -70,7 +70,7 @@ def test_optional_settings_are_left_out_when_unset() -> None:
         ("a: 1\n{{ model | center(1000000000) }}\n", 2, "center"),
         ("a: 1\n{{ hermes.clear() }}\n", 2, "unsafe"),
         ("a: 1\n{% include '../secret' %}\n", 2, "no template"),
-        ("{% macro m() %}{{ m() }}{% endmacro %}\n{{ m() }}\n", 0, "never ends"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}\n{{ m() }}\n", 0, "recurses without end"),
         ("a: 1\n{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}\n", 2, "recursive"),
         ("a: [\n", 0, "not valid YAML"),
         ("a: 1\nb: 1\na: 2\n", 1, "twice"),
@@ -142,7 +142,7 @@ def test_env_lines() -> None:
         with pytest.raises(EnvFileError) as e:
             render_env(profile, key)
         assert not key.strip() or key not in f"{e.value}"
-    with pytest.raises(EnvFileError, match="own name"):
+    with pytest.raises(EnvFileError, match="the key has this name"):
         render_env(dataclasses.replace(PROFILE, env={"AISA_API_KEY": "x"}), "sk-aisa-TEST-1")
 
 

@@ -1,4 +1,4 @@
-"""The route model's own promises: what it says, what it hides, and when it says that it cannot tell."""
+"""The route model's own promises: what it says, what it hides, and when it says that something is unknown."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def test_differences_from_what_is_expected(change: tuple[str, str], hazard: str 
         ("mine: {enabled: false}", "", False),
     ],
 )
-def test_secret_sources_make_the_key_impossible_to_tell(secrets: str, env: str, doubt: bool) -> None:
+def test_secret_sources_make_the_key_unknown(secrets: str, env: str, doubt: bool) -> None:
     found = route(home(f"{CONFIG}secrets: {{{secrets}}}\n", f"AISA_API_KEY={KEY}\n{env}\n"))
-    assert found.key_source.startswith("cannot tell: ") is doubt
+    assert found.key_source.startswith("unknown: ") is doubt
     assert bool(found.unknown) is doubt
     assert (found.key is None) is doubt
     assert ("secret-source" in ids(found)) is ("true" in secrets.partition("enabled: ")[2][:4])
