@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.redact.pictures import ocr_models
 from provision.redact.pictures.areas import Area, areas_of, cover_areas
 from provision.redact.pictures.glyphs import read_strip
 from provision.redact.pictures.lines import TextLine, lines_of
 from provision.redact.pictures.lookalike import KEY_FORMS, KeyForm, key_forms_of
+from provision.redact.pictures.ocr_models import load_models
 from provision.redact.pictures.sightings import KeySighting, find_doubts, find_sightings, merge_sightings
 from provision.redact.pictures.strips import find_strips
 
@@ -86,7 +86,7 @@ class Examiner:
     """Reads pictures with one set of rules. Raises PicturesUnavailableError when the models are not installed."""
 
     def __init__(self, detector: Detector, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> None:
-        self._models = ocr_models.load_models()
+        self._models = load_models()
         self._detector = detector
         self._kinds = kinds
 
