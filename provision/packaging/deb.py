@@ -11,14 +11,14 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
-from provision.packaging.payload import Files, PackageFile, described
+from provision.packaging.payload import Files, PackageFile, description
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provision.packaging.payload import Payload
 
-FOLDER = "usr/share/hermes-provision"
+INSTALL_FOLDER = "usr/share/hermes-provision"
 
 
 def deb(payload: Payload) -> Files:
@@ -40,7 +40,7 @@ def deb(payload: Payload) -> Files:
 
 def installed_files(payload: Payload) -> Files:
     """What a Linux package puts on the machine: the payload, and the three scripts, which can be run by hand too."""
-    folder = f"{FOLDER}/{payload.user}"
+    folder = f"{INSTALL_FOLDER}/{payload.user}"
     found = {f"{folder}/{name}": file for name, file in payload.content().items()}
     here = f'"${{DPKG_ROOT:-}}/{folder}"'  # dpkg --root with --force-script-chrootless names the root so
     for name in ("setup.sh", "check.sh", "remove.sh"):
@@ -60,7 +60,7 @@ def _control(payload: Payload, data: Files) -> str:
         f"{depends}"
         "Section: admin\n"
         "Priority: optional\n"
-        f"Description: {described(payload)}\n"
+        f"Description: {description(payload)}\n"
         " Sets up the Hermes agent of one user from a signed bundle whose secrets are sealed to that user.\n"
     )
 
@@ -69,7 +69,7 @@ def _postinst(payload: Payload) -> bytes:
     return (
         "#!/bin/sh\nset -e\n"
         'if [ "$1" = configure ]; then\n'
-        f'  sh "${{DPKG_ROOT:-}}/{FOLDER}/{payload.user}/setup.sh"\n'
+        f'  sh "${{DPKG_ROOT:-}}/{INSTALL_FOLDER}/{payload.user}/setup.sh"\n'
         "fi\n"
     ).encode()
 
@@ -78,7 +78,7 @@ def _prerm(payload: Payload) -> bytes:
     return (
         "#!/bin/sh\nset -e\n"
         'if [ "$1" = remove ]; then\n'
-        f'  sh "${{DPKG_ROOT:-}}/{FOLDER}/{payload.user}/remove.sh"\n'
+        f'  sh "${{DPKG_ROOT:-}}/{INSTALL_FOLDER}/{payload.user}/remove.sh"\n'
         "fi\n"
     ).encode()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.packaging.payload import Files, PackageFile, described
+from provision.packaging.payload import Files, PackageFile, description
 
 if TYPE_CHECKING:
     from provision.packaging.payload import Payload
@@ -26,7 +26,7 @@ def intune(payload: Payload) -> Files:
 
 
 def _readme(payload: Payload) -> str:
-    return f"""{described(payload)}
+    return f"""{description(payload)}
 
 1. Wrap:       IntuneWinAppUtil.exe -c source -s Install.ps1 -o .
 2. New app:    Windows app (Win32)

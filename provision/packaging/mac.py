@@ -10,7 +10,7 @@ import base64
 import plistlib
 from typing import TYPE_CHECKING
 
-from provision.packaging.payload import Files, PackageFile, described
+from provision.packaging.payload import Files, PackageFile, description
 
 if TYPE_CHECKING:
     from provision.packaging.payload import Payload
@@ -30,7 +30,7 @@ _ACCOUNT_LINE = "account=${HERMES_PROVISION_ACCOUNT:-$default_account}"
 def jamf(payload: Payload) -> Files:
     """A script payload, an extension attribute that reports what is installed, and what to enter in the console."""
     return {
-        "setup.sh": PackageFile(_with_parameters(carrying(payload)), 0o755),
+        "setup.sh": PackageFile(_with_parameters(script_with_payload(payload)), 0o755),
         "remove.sh": PackageFile(_with_parameters(payload.shell("remove.sh")), 0o755),
         "extension-attribute.sh": PackageFile(_attribute(payload.shell("check.sh")), 0o755),
         "README.txt": PackageFile(_readme(payload).encode()),
@@ -42,7 +42,7 @@ def munki(payload: Payload) -> Files:
     info = {
         "name": payload.name,
         "display_name": f"Hermes settings for {payload.user}",
-        "description": described(payload),
+        "description": description(payload),
         "version": payload.package_version,
         "installer_type": "nopkg",
         "minimum_os_version": "12.0",
@@ -50,7 +50,7 @@ def munki(payload: Payload) -> Files:
         "unattended_install": True,
         "unattended_uninstall": True,
         "installcheck_script": _inverted(payload.shell("check.sh")),
-        "postinstall_script": carrying(payload).decode(),
+        "postinstall_script": script_with_payload(payload).decode(),
         "uninstallable": True,
         "uninstall_method": "uninstall_script",
         "uninstall_script": payload.shell("remove.sh").decode(),
@@ -58,7 +58,7 @@ def munki(payload: Payload) -> Files:
     return {f"{payload.name}-{payload.package_version}.plist": PackageFile(plistlib.dumps(info))}
 
 
-def carrying(payload: Payload) -> bytes:
+def script_with_payload(payload: Payload) -> bytes:
     """The set-up script with its payload inside, unpacked into a folder of the account for as long as it runs."""
     script = payload.shell("setup.sh", payload="''").decode()
     head, line, rest = script.partition("as_account() {\n")
@@ -94,7 +94,7 @@ def _inverted(check: bytes) -> str:
 
 
 def _readme(payload: Payload) -> str:
-    return f"""{described(payload)}
+    return f"""{description(payload)}
 
 1. Settings > Scripts: setup.sh; label parameter 4 "Account (default: the logged-in user)".
 2. Policy with that script, trigger "Recurring check-in", frequency "Ongoing", scoped to the user's Mac:

@@ -164,7 +164,7 @@ def _ps_quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def described(payload: Payload) -> str:
+def description(payload: Payload) -> str:
     """A line for descriptions in consoles."""
     manifest = payload.manifest
     if manifest is None:

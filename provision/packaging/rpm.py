@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.packaging.deb import FOLDER, installed_files
-from provision.packaging.payload import Files, PackageError, PackageFile, described
+from provision.packaging.deb import INSTALL_FOLDER, installed_files
+from provision.packaging.payload import Files, PackageError, PackageFile, description
 
 if TYPE_CHECKING:
     from provision.packaging.payload import Payload
@@ -74,13 +74,13 @@ def rpm(payload: Payload) -> Files:
 def spec_text(payload: Payload) -> str:
     """The spec; `%` in a value would be a macro, so none may hold one."""
     files = installed_files(payload)
-    folder = f"/{FOLDER}/{payload.user}"
+    folder = f"/{INSTALL_FOLDER}/{payload.user}"
     listed = "".join(f"%attr({file.mode:04o}, root, root) /{path}\n" for path, file in sorted(files.items()))
     requires = "Requires: python3 >= 3.11\n" if payload.zipapp is not None else ""
     text = f"""Name: {payload.name}
 Version: {payload.package_version}
 Release: 1
-Summary: {described(payload)}
+Summary: {description(payload)}
 License: none
 BuildArch: noarch
 AutoReqProv: no

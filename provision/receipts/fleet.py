@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.bundle.peek import Released
     from provision.fleet.desired import DesiredState
     from provision.receipts.receipt import Receipt
-    from provision.receipts.store import Endpoints, ReceiptStore
+    from provision.receipts.store import KnownEndpoints, ReceiptStore
 
 
 class Standing(StrEnum):
@@ -41,14 +41,14 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Unbelieved:
+class UnverifiedReceipt:
     """The kept receipt does not verify any more, and why."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class EndpointStanding:
     """One user's endpoint as far as it is known."""
 
     user: str
@@ -64,14 +64,16 @@ class Endpoint:
         return not self.standings
 
 
-def verified_receipts(store: ReceiptStore, endpoints: Endpoints) -> Callable[[str], Receipt | Unbelieved | None]:
+def verified_receipts(
+    store: ReceiptStore, endpoints: KnownEndpoints
+) -> Callable[[str], Receipt | UnverifiedReceipt | None]:
     """Look up a user's kept receipt; one that fails verification is returned as Unbelieved."""
 
-    def receipt_of(user: str) -> Receipt | Unbelieved | None:
+    def receipt_of(user: str) -> Receipt | UnverifiedReceipt | None:
         try:
             return store.receipt_of(user, endpoints)
         except ProvisionError as e:
-            return Unbelieved(e.message)
+            return UnverifiedReceipt(e.message)
 
     return receipt_of
 
@@ -79,11 +81,11 @@ def verified_receipts(store: ReceiptStore, endpoints: Endpoints) -> Callable[[st
 def fleet_standing(
     states: Iterable[DesiredState],
     released: Callable[[str], Released | None],
-    receipts: Callable[[str], Receipt | Unbelieved | None],
+    receipts: Callable[[str], Receipt | UnverifiedReceipt | None],
     *,
     now: datetime,
     silent_after: timedelta,
-) -> Iterator[Endpoint]:
+) -> Iterator[EndpointStanding]:
     """Each user's standing, in the order of `states`; `released` and `receipts` are asked once per user."""
     for state in states:
         yield standing(
@@ -100,17 +102,17 @@ def standing(
     user: str,
     profile: str,
     released: Released | None,
-    receipt: Receipt | Unbelieved | None,
+    receipt: Receipt | UnverifiedReceipt | None,
     *,
     now: datetime,
     silent_after: timedelta,
-) -> Endpoint:
+) -> EndpointStanding:
     """One user's standing. Pure."""
-    if receipt is None or isinstance(receipt, Unbelieved):
+    if receipt is None or isinstance(receipt, UnverifiedReceipt):
         first = Standing.NEVER if receipt is None else Standing.UNBELIEVED
         remark = receipt.why if receipt else ""
         bare = (first,) if released else (first, Standing.NOT_RENDERED)
-        return Endpoint(user, profile, bare, released, None, remark)
+        return EndpointStanding(user, profile, bare, released, None, remark)
     found = set(_against_release(released, receipt))
     if receipt.route.as_expected == "no":
         found.add(Standing.MISROUTED)
@@ -125,7 +127,7 @@ def standing(
     if receipt.expires <= f"{now:%Y-%m-%dT%H:%M:%SZ}":
         found.add(Standing.EXPIRED)
     ordered = tuple(each for each in Standing if each in found)
-    return Endpoint(user, profile, ordered, released, receipt, _remark(receipt, released))
+    return EndpointStanding(user, profile, ordered, released, receipt, _remark(receipt, released))
 
 
 def _against_release(released: Released | None, receipt: Receipt) -> Iterator[Standing]:
@@ -148,7 +150,7 @@ def _remark(receipt: Receipt, released: Released | None) -> str:
     return "; ".join(parts)
 
 
-class Tally:
+class StandingCounts:
     """Counts standings as endpoints stream past."""
 
     def __init__(self) -> None:
@@ -156,7 +158,7 @@ class Tally:
         self.current = 0
         self._counts: Counter[Standing] = Counter()
 
-    def add(self, endpoint: Endpoint) -> Endpoint:
+    def add(self, endpoint: EndpointStanding) -> EndpointStanding:
         """Count one endpoint, and hand it on."""
         self.users += 1
         self.current += endpoint.current

@@ -27,7 +27,7 @@ from provision.receipts.receipt import (
     SignedReceipt,
     parse_receipt,
 )
-from provision.signing.signed_text import END, each_signed, largest, verified_text
+from provision.signing.signed_text import END, max_signed_bytes, split_stream, verify_text
 from provision.signing.sshsig import blob_fingerprint
 
 if TYPE_CHECKING:
@@ -52,18 +52,18 @@ class NoReceiptsError(ProvisionError):
     """There are no receipts where some were said to be."""
 
 
-class Result(StrEnum):
+class ImportResult(StrEnum):
     IMPORTED = "imported"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedReceipt:
     """What became of one receipt; `source` names where it came from, `user` is empty when that cannot be told."""
 
     source: str
-    result: Result
+    result: ImportResult
     user: str = ""
     message: str = ""
     hint: str = ""
@@ -71,7 +71,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
+class KnownEndpoints:
     """What receipts are checked against: the workspace, and the public key blob of each user's endpoint, None for users who
     have none yet."""
 
@@ -88,15 +88,15 @@ def key_blob(endpoint_key: str | None) -> bytes | None:
     return base64.b64decode(endpoint_key.split()[1]) if endpoint_key else None
 
 
-def fleet_endpoints(states: Iterable[DesiredState], workspace_id: str) -> Endpoints:
+def fleet_endpoints(states: Iterable[DesiredState], workspace_id: str) -> KnownEndpoints:
     """The endpoint keys of the users in an inventory."""
-    return Endpoints(workspace_id, {state.user: key_blob(state.endpoint_key) for state in states})
+    return KnownEndpoints(workspace_id, {state.user: key_blob(state.endpoint_key) for state in states})
 
 
-def verified_receipt(data: bytes, endpoints: Endpoints, now: datetime | None = None) -> SignedReceipt:
+def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | None = None) -> SignedReceipt:
     """The receipt in `data`, if its user's endpoint signed it. Raises BadReceiptError, BadSignatureError and
     ReceiptRefusedError. With `now`, one from the future is refused too."""
-    text, blob = verified_text(data, NAMESPACE)
+    text, blob = verify_text(data, NAMESPACE)
     receipt = parse_receipt(text)
     if receipt.workspace != endpoints.workspace_id:
         raise ReceiptRefusedError(
@@ -136,14 +136,14 @@ class ReceiptStore:
 
     def read(self, user: str) -> bytes | None:
         """The kept receipt of a user as it lies there, unverified."""
-        return read_optional(self.root / f"{user}{SUFFIX}", largest(MAX_RECEIPT_BYTES))
+        return read_optional(self.root / f"{user}{SUFFIX}", max_signed_bytes(MAX_RECEIPT_BYTES))
 
     def write(self, signed: SignedReceipt) -> None:
         """Keep a receipt in place of the user's last one."""
         self.root.mkdir(parents=True, exist_ok=True)
         write_atomic(self.root / f"{signed.receipt.user}{SUFFIX}", signed.data, mode=0o644, durable=False)
 
-    def receipt_of(self, user: str, endpoints: Endpoints) -> Receipt | None:
+    def receipt_of(self, user: str, endpoints: KnownEndpoints) -> Receipt | None:
         """The user's kept receipt, verified; None when there is none. Raises as `verified_receipt`."""
         data = self.read(user)
         if data is None:
@@ -154,7 +154,9 @@ class ReceiptStore:
         return receipt
 
 
-def import_receipt(source: str, data: bytes, store: ReceiptStore, endpoints: Endpoints, now: datetime) -> Imported:
+def import_receipt(
+    source: str, data: bytes, store: ReceiptStore, endpoints: KnownEndpoints, now: datetime
+) -> ImportedReceipt:
     """Verify one receipt and keep it if it is newer than the one that is kept."""
     user = ""
     try:
@@ -163,7 +165,7 @@ def import_receipt(source: str, data: bytes, store: ReceiptStore, endpoints: End
         last = _kept(store, user, endpoints)
         if last is not None and last.counter >= signed.receipt.counter:
             if store.read(user) == data:
-                return Imported(source, Result.UNCHANGED, user, receipt=signed.receipt)
+                return ImportedReceipt(source, ImportResult.UNCHANGED, user, receipt=signed.receipt)
             raise ReceiptRefusedError(
                 f"a newer receipt of {user!r} is kept already (counter {last.counter} of {last.made}, "
                 f"this one has {signed.receipt.counter} of {signed.receipt.made}): this one is a replay",
@@ -171,11 +173,11 @@ def import_receipt(source: str, data: bytes, store: ReceiptStore, endpoints: End
             )
         store.write(signed)
     except ProvisionError as e:
-        return Imported(source, Result.REFUSED, user or _claimed(data), e.message, e.hint)
-    return Imported(source, Result.IMPORTED, user, receipt=signed.receipt)
+        return ImportedReceipt(source, ImportResult.REFUSED, user or _claimed(data), e.message, e.hint)
+    return ImportedReceipt(source, ImportResult.IMPORTED, user, receipt=signed.receipt)
 
 
-def _kept(store: ReceiptStore, user: str, endpoints: Endpoints) -> Receipt | None:
+def _kept(store: ReceiptStore, user: str, endpoints: KnownEndpoints) -> Receipt | None:
     """The kept receipt, None when it is not to be believed any more: the machine enrolled again, or the file was altered."""
     try:
         return store.receipt_of(user, endpoints)
@@ -225,7 +227,7 @@ def _file(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _many(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     number, several = 0, data.count(END) > 1
-    for number, piece in enumerate(each_signed(data), 1):
+    for number, piece in enumerate(split_stream(data), 1):
         yield (f"{name} ({number})" if several else name), piece
     if not number:
         raise NoReceiptsError(f"{name} holds no receipt", hint="`provision status --receipt` prints one")

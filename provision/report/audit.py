@@ -1,4 +1,4 @@
-"""An audit for people and CI: table, JUnit, HTML, all written piece by piece. SARIF stands in `sarif`."""
+"""The result of `audit`: table, JSON, JUnit and HTML, written in pieces. SARIF is in `sarif`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.audit.document import as_document
+from provision.audit.document import audit_document
 from provision.audit.result import SEVERITIES
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from provision.audit.finding import Finding
     from provision.audit.result import Audit, HomeRoute
 
-ROWS_OF_ONE_KIND = 20
+ROWS_PER_GROUP = 20
 _WIDTH = 110
 _TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
 
 
 def as_json(audit: Audit) -> str:
     """The document `provision/audit/v1`."""
-    return document("audit/v1", **as_document(audit))
+    return document("audit/v1", **audit_document(audit))
 
 
 def as_table(audit: Audit, *, everything: bool = False, home: str | None = None) -> Iterator[str]:
-    """Findings of one kind together, with what to do about them; of each kind the first twenty unless `everything`.
+    """Findings grouped by message and remediation; of each group the first twenty unless `everything`.
 
-    Paths below `home` begin with `~`.
+    Paths below `home` are shown with `~`.
     """
 
     def short(path: str) -> str:
         return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
 
     yield from _routes([replace(route, home=short(route.home)) for route in audit.routes])
-    for group in kinds(audit.findings):
+    for group in grouped_findings(audit.findings):
         first = group[0]
         yield f"{first.severity.upper()}  {printable(first.message)}\n"
-        shown = group if everything else group[:ROWS_OF_ONE_KIND]
+        shown = group if everything else group[:ROWS_PER_GROUP]
         rows = [(f"  {short(str(f.place))}", f.excerpt, f.verdict or "", f.id) for f in shown]
         lines = table(("", "", "", ""), rows).split("\n")[1:]
         yield "\n".join(lines)
@@ -52,17 +52,17 @@ def as_table(audit: Audit, *, everything: bool = False, home: str | None = None)
             printable(first.cure), _WIDTH, initial_indent="  -> ", subsequent_indent="     ", break_on_hyphens=False
         )
         yield "\n\n"
-    for unread in audit.unread[: None if everything else ROWS_OF_ONE_KIND]:
+    for unread in audit.unread[: None if everything else ROWS_PER_GROUP]:
         yield f"NOT READ  {printable(short(unread.path))}: {printable(unread.reason)}\n"
-    if len(audit.unread) > ROWS_OF_ONE_KIND and not everything:
-        yield f"  … and {len(audit.unread) - ROWS_OF_ONE_KIND:,} more\n"
+    if len(audit.unread) > ROWS_PER_GROUP and not everything:
+        yield f"  … and {len(audit.unread) - ROWS_PER_GROUP:,} more\n"
     if audit.unread:
         yield "\n"
     yield summary_line(audit) + "\n"
 
 
-def kinds(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings that say and need the same, together; in the order in which the first of each comes."""
+def grouped_findings(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings with the same message and remediation together, in order of first occurrence."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.severity, finding.message, finding.cure), []).append(finding)
@@ -77,21 +77,21 @@ def _routes(routes: Sequence[HomeRoute]) -> Iterator[str]:
 
 
 def key_text(route: HomeRoute) -> str:
-    """The key of a route as people see it: whose and which, else its fingerprint."""
+    """The key of a route: its user and stage if known, else its fingerprint."""
     if route.key_owner:
         return f"{route.key_owner}'s {route.key_stage}"
     return route.key_fingerprint or "none"
 
 
 def summary_line(audit: Audit) -> str:
-    """One line: how much was looked at, what was found, what was not."""
+    """One line: how much was scanned, what was found, what was ignored or not read."""
     counts = [(s, sum(f.severity is s for f in audit.findings)) for s in SEVERITIES]
-    told = ", ".join(f"{n:,} {s}" for s, n in counts if n)
+    by_severity = ", ".join(f"{n:,} {s}" for s, n in counts if n)
     number = len(audit.findings)
     line = f"{plural(audit.counts.files, 'file')}, {_size(audit.counts.bytes)}: "
-    line += f"{plural(number, 'finding')} ({told})" if number else "nothing found"
+    line += f"{plural(number, 'finding')} ({by_severity})" if number else "nothing found"
     more = [
-        (len(audit.excused), "in the baseline"),
+        (len(audit.ignored), "in the baseline"),
         (audit.counts.allowed, "allowed by a comment"),
         (audit.counts.in_place, "where they belong"),
         (len(audit.unread), "could not be read"),
@@ -108,9 +108,9 @@ def _size(number: float) -> str:
 
 
 def as_junit(audit: Audit) -> Iterator[str]:
-    """A JUnit document: a failure for every finding, an error for what could not be read."""
+    """A JUnit document: a failure for every finding, an error for every item that could not be read."""
     failed, errors = len(audit.findings), len(audit.unread)
-    quiet = len(audit.excused)
+    quiet = len(audit.ignored)
     tests = failed + errors + quiet or 1
     return junit(Suite("provision audit", tests, failed, errors, quiet, audit.elapsed_s), _cases(audit))
 
@@ -120,19 +120,19 @@ def _cases(audit: Audit) -> Iterator[Case]:
         yield Case(str(f.place), f.rule, "failure", f.severity, f"{f.message}; {f.excerpt}; {f.cure}")
     for unread in audit.unread:
         yield Case(unread.path, "unreadable", "error", "unreadable", unread.reason)
-    for excused in audit.excused:
+    for excused in audit.ignored:
         message = f"in the baseline since {excused.since}: {excused.reason}"
         yield Case(str(excused.finding.place), excused.finding.rule, "skipped", "", message)
-    if not (audit.findings or audit.unread or audit.excused):
+    if not (audit.findings or audit.unread or audit.ignored):
         yield Case("no findings", "provision audit", "passed")
 
 
 def as_html(audit: Audit) -> Iterator[str]:
-    """A page with a chart of the severities, every home's route and every finding."""
+    """An HTML page with a chart of the severities, the route of every home, and every finding."""
     facts = [
         ("machine", audit.host + (f" ({audit.user})" if audit.user else "")),
         ("started", audit.started),
-        ("looked at", ", ".join(audit.targets)),
+        ("scanned", ", ".join(audit.targets)),
         ("took", f"{audit.elapsed_s:.1f} s"),
     ]
     counts = [(s, sum(f.severity is s for f in audit.findings)) for s in SEVERITIES]
@@ -146,12 +146,12 @@ def _sections(audit: Audit) -> Iterator[Section]:
         headers = ("Hermes home", "next request goes to", "model", "key", "as installed", "why")
         yield Section("Routes", "", headers, rows)
     headers = ("place", "excerpt", "confidence", "gateway says", "rule", "id")
-    for group in kinds(audit.findings):
+    for group in grouped_findings(audit.findings):
         first = group[0]
         found = [(str(f.place), f.excerpt, f.confidence, f.verdict or "", f.rule, f.id) for f in group]
         yield Section(f"{first.severity}: {first.message}", first.cure, headers, found, _TONES[first.severity])
     if audit.unread:
         yield Section("Could not be read", "", ("path", "reason"), [(u.path, u.reason) for u in audit.unread], "unsure")
-    if audit.excused:
-        known = [(str(e.finding.place), e.finding.rule, e.reason, e.since) for e in audit.excused]
+    if audit.ignored:
+        known = [(str(e.finding.place), e.finding.rule, e.reason, e.since) for e in audit.ignored]
         yield Section("In the baseline", "", ("place", "rule", "reason", "since"), known)

@@ -1,11 +1,11 @@
-"""Audits of many machines for people: a table of keys and where each leaks, and an HTML page."""
+"""The result of `audit --hosts` and `audit --merge`: a table of keys and where each leaks, JSON, and an HTML page."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from provision.audit.merge import as_document, machine
+from provision.audit.merge import fleet_document, machine_name
 from provision.audit.result import SEVERITIES
 from provision.report.audit import key_text
 from provision.report.document import document
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
     from provision.audit.merge import FleetAudit, KeyLeak
 
-PLACES_OF_ONE_KEY = 10
+PLACES_PER_KEY = 10
 _TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
 
 
 def as_json(fleet: FleetAudit) -> str:
     """The document `provision/audit-fleet/v1`."""
-    return document("audit-fleet/v1", **as_document(fleet))
+    return document("audit-fleet/v1", **fleet_document(fleet))
 
 
 def as_table(fleet: FleetAudit, *, everything: bool = False) -> Iterator[str]:
-    """Keys with their places, the worst first; what else was found; routes that are wrong; machines."""
+    """Leaked keys with their places, the most severe first; other findings; wrong routes; machines."""
     for key in fleet.keys:
         yield f"{key.severity.upper()}  {printable(key.what)} ({key.fingerprint}) on {_machines(key)}\n"
-        shown = key.spots if everything else key.spots[:PLACES_OF_ONE_KEY]
+        shown = key.spots if everything else key.spots[:PLACES_PER_KEY]
         rows = [(f"  {s.machine}", s.finding.place, s.finding.excerpt, s.finding.verdict or "") for s in shown]
         yield _rows(rows)
         if len(shown) < len(key.spots):
@@ -39,7 +39,7 @@ def as_table(fleet: FleetAudit, *, everything: bool = False) -> Iterator[str]:
     groups = Counter((s.finding.severity, s.finding.rule, s.finding.message) for s in fleet.others)
     if groups:
         rows_ = [(severity, rule, message, count) for (severity, rule, message), count in groups.items()]
-        yield table(("SEVERITY", "RULE", "WHAT ELSE", "PLACES"), rows_) + "\n"
+        yield table(("SEVERITY", "RULE", "OTHER FINDING", "PLACES"), rows_) + "\n"
     if fleet.wrong_routes:
         routes = [(m, r.home, r.url or "none", key_text(r), r.as_expected, r.why) for m, r in fleet.wrong_routes]
         yield table(("MACHINE", "HERMES HOME", "REQUESTS GO TO", "KEY", "AS INSTALLED", ""), routes) + "\n"
@@ -59,7 +59,9 @@ def _machine_rows(fleet: FleetAudit) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for audit in fleet.audits:
         counts = Counter(f.severity for f in audit.findings)
-        rows.append((machine(audit), *(counts[s] or "" for s in SEVERITIES), len(audit.unread) or "", audit.started))
+        rows.append(
+            (machine_name(audit), *(counts[s] or "" for s in SEVERITIES), len(audit.unread) or "", audit.started)
+        )
     return rows
 
 
@@ -73,7 +75,7 @@ def summary_line(fleet: FleetAudit) -> str:
 
 
 def as_html(fleet: FleetAudit) -> Iterator[str]:
-    """A page: a chart of the severities, each key's places, routes, machines."""
+    """An HTML page: a chart of the severities, the places of each key, routes, machines."""
     counts = Counter(k.severity for k in fleet.keys)
     bars = [Bar(s, counts[s], _TONES[s]) for s in SEVERITIES if counts[s]]
     facts = [("machines", f"{len(fleet.audits):,}")]

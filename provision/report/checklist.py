@@ -1,4 +1,4 @@
-"""The answers of `checklist`, for people and programs: table, JSON, HTML."""
+"""The result of `checklist`: table, JSON and HTML."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from provision.redact.checklist import ChecklistItem, Evidence
 
 EVIDENCE_ROWS = 20
-"""How many reasons of one point are listed for people; JSON has them all."""
+"""Reasons listed per point in tables and HTML; JSON has all of them."""
 _TONES = {ChecklistAnswer.PASS: "good", ChecklistAnswer.FAIL: "bad", ChecklistAnswer.CANNOT_TELL: "unsure"}
 
 
 @dataclass(frozen=True, slots=True)
 class ChecklistResult:
-    """One run: the five answers, what was asked about, how many files and other things were looked at, and when."""
+    """One run: the five points, the paths, how many files and repositories were examined, and when."""
 
     items: tuple[ChecklistItem, ...]
     paths: tuple[str, ...]
@@ -62,7 +62,7 @@ def as_json(result: ChecklistResult) -> str:
 
 
 def as_table(result: ChecklistResult) -> str:
-    """A line per point, its reasons below it, each with the command that cures it."""
+    """A line per point, with its reasons, each with the command that fixes it."""
     lines = []
     for item in result.items:
         verdict = item.verdict.value if item.verdict is not ChecklistAnswer.FAIL else "FAIL"
@@ -72,29 +72,29 @@ def as_table(result: ChecklistResult) -> str:
             if each.cure:
                 lines.append(f"           {each.cure}")
         if len(item.evidence) > EVIDENCE_ROWS:
-            lines.append(f"       … and {len(item.evidence) - SHOWN:,} more: --format json has them all")
+            lines.append(f"       … and {len(item.evidence) - EVIDENCE_ROWS:,} more: --format json has them all")
     lines += ["", summary_line(result)]
     return "".join(printable(line) + "\n" for line in lines)
 
 
 def summary_line(result: ChecklistResult) -> str:
-    """One line: may it be published?"""
+    """One line: whether the files may be published."""
     counts = Counter(item.verdict for item in result.items)
-    looked = f"{plural(result.files, 'file')} looked at"
+    examined = f"{plural(result.files, 'file')} examined"
     if counts[ChecklistAnswer.FAIL]:
-        return f"do not publish this: {counts[ChecklistAnswer.FAIL]} of 5 points fail; {looked}"
+        return f"do not publish this: {counts[ChecklistAnswer.FAIL]} of 5 points fail; {examined}"
     if counts[ChecklistAnswer.CANNOT_TELL]:
-        told = counts[ChecklistAnswer.CANNOT_TELL]
-        return f"nothing fails, and {plural(told, 'point')} cannot be told: look yourself; {looked}"
-    return f"all 5 points pass; {looked}"
+        unknown = counts[ChecklistAnswer.CANNOT_TELL]
+        return f"no point fails; {plural(unknown, 'point')} could not be decided: check by hand; {examined}"
+    return f"all 5 points pass; {examined}"
 
 
 def as_html(result: ChecklistResult) -> Iterator[str]:
-    """A page with the five answers and their reasons."""
+    """An HTML page with the five points and their reasons."""
     counts = Counter(item.verdict for item in result.items)
     bars = [Bar(verdict.value, counts[verdict], _TONES[verdict]) for verdict in ChecklistAnswer if counts[verdict]]
     facts = [
-        ("looked at", ", ".join(result.paths)),
+        ("examined", ", ".join(result.paths)),
         ("files", f"{result.files:,}"),
         ("when", result.at.isoformat(timespec="seconds")),
     ]
@@ -103,8 +103,8 @@ def as_html(result: ChecklistResult) -> Iterator[str]:
 
 def _section(item: ChecklistItem) -> Section:
     more = len(item.evidence) - EVIDENCE_ROWS
-    note = "" if item.evidence else "nothing speaks against it"
-    note = f"the first {SHOWN} of {len(item.evidence):,}" if more > 0 else note
+    note = "" if item.evidence else "no objection found"
+    note = f"the first {EVIDENCE_ROWS} of {len(item.evidence):,}" if more > 0 else note
     rows = ((e.verdict.value, e.file, e.where, e.message, e.cure) for e in item.evidence[:EVIDENCE_ROWS])
     headers = ("verdict", "file", "place", "what", "what to do") if item.evidence else ()
     return Section(f"{item.number}. {item.title}: {item.verdict}", note, headers, rows, _TONES[item.verdict])

@@ -1,4 +1,4 @@
-"""JSON documents with a versioned schema name, the public form of every result."""
+"""JSON as an output format: documents with a versioned schema name."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from typing import Any
 
 
 def document(schema: str, **fields: Any) -> str:
-    """A JSON object whose first member is `"schema": "provision/NAME/vN"`; ends in a newline."""
+    """Write a JSON object whose first member is `"schema": "provision/NAME/vN"`; ends in a newline."""
     return json.dumps({"schema": f"provision/{schema}", **fields}, ensure_ascii=False, indent=2) + "\n"

@@ -1,8 +1,9 @@
-"""The fleet on one page: who has which key, how old it is, what the gateway said, where rotations and machines stand, what an
-audit found. A view over what the workspace holds and the results it was given; it decides nothing.
+"""The result of `provision report`, the fleet on one page: every user's key and its age, verdict, machine, rotation and leaks.
 
-Written piece by piece, with at most `MOST_ROWS` rows in a table, so that 10,000 users cost no memory and a million do not make
-a page that no browser opens.
+It only shows what the workspace holds and the results it was given. A column of the users' table is an entry in `USER_COLUMNS`.
+
+Written in pieces, with at most `MOST_ROWS` rows per table: 10,000 users need no extra memory, and the page of a million users
+still opens in a browser.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from provision.aisa.verdicts import CANNOT_TELL, Verdict
+from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 from provision.audit.document import finding_json
 from provision.errors import Severity
 from provision.keys.policy import ADVISED_DAYS
@@ -21,17 +22,19 @@ from provision.report.html import Bar, Page, Section, page
 from provision.report.terminal import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from provision.audit.result import Audit
     from provision.fleet.desired import DesiredState
-    from provision.keys.events.log import Recorded, Verified
+    from provision.keys.events.log import RecordedEvent, Verified
     from provision.keys.policy import KeyFinding
     from provision.keys.vault.ledger import KeyVersion, Ledger
-    from provision.report.validated import Answer, Validated
+    from provision.report.validation_reader import ValidatedUser, ValidationDocument
     from provision.rotate.rotation import Rotation
 
+UserRow = dict[str, Any]
+"""A user in `provision/report/v1`."""
 MOST_ROWS = 10_000
 _TEXT = 300
 _AGES = ((30, "keys under 30 days", "good"), (60, "30 to 59 days", "good"), (ADVISED_DAYS, "60 to 89 days", "unsure"))
@@ -39,7 +42,7 @@ _AGES = ((30, "keys under 30 days", "good"), (60, "30 to 59 days", "good"), (ADV
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """Everything that is shown. `answers`, `audit` and `standings` are None when nobody asked; `log` when there is none."""
+    """Everything that is shown. `validated`, `audit` and `standings` are None when they were not given."""
 
     workspace: str
     at: datetime
@@ -47,31 +50,31 @@ class FleetReport:
     ledger: Ledger
     findings: Sequence[KeyFinding]
     rotations: Sequence[Rotation]
-    events: Sequence[Recorded]
+    events: Sequence[RecordedEvent]
     log: Verified
-    validated: Validated | None = None
+    validated: ValidationDocument | None = None
     audit: Audit | None = None
     standings: Mapping[str, tuple[str, ...]] | None = None
 
     @property
-    def troubled(self) -> bool:
-        """Whether something in here is a finding: an error of a key, a certain failure, a leak, a broken log."""
+    def has_findings(self) -> bool:
+        """Whether there is a finding: an error about a key, a certain failure, a leak, a log that fails verification."""
         answers = self.validated.users if self.validated else ()
         return (
             any(f.severity is Severity.ERROR for f in self.findings)
-            or any(a.verdict is not Verdict.OK and a.verdict not in CANNOT_TELL for a in answers)
+            or any(a.verdict is not Verdict.OK and a.verdict not in INCONCLUSIVE for a in answers)
             or bool(self.audit and self.audit.findings)
             or bool(self.log.faults)
         )
 
 
 def as_json(report: FleetReport) -> Iterator[str]:
-    """The document `provision/report/v1`, a user at a time."""
+    """The document `provision/report/v1`, one user at a time."""
     head = {
         "schema": "provision/report/v1",
         "workspace": report.workspace,
         "at": report.at.isoformat(timespec="seconds"),
-        "ok": not report.troubled,
+        "ok": not report.has_findings,
         "summary": _summary(report),
     }
     yield json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "users": ['
@@ -89,17 +92,17 @@ def as_json(report: FleetReport) -> Iterator[str]:
 
 
 def as_html(report: FleetReport) -> Iterator[str]:
-    """The page: whole in one file, nothing loaded from anywhere."""
-    said = _summary(report)
+    """The HTML page: a single file that loads nothing."""
+    summary = _summary(report)
     facts = [
         ("workspace", report.workspace),
         ("as of", report.at.isoformat(timespec="seconds")),
-        ("users", f"{said['users']:,}, {said['without_key']:,} of them without a current key in the vault"),
+        ("users", f"{summary['users']:,}, {summary['without_key']:,} of them without a current key in the vault"),
         ("gateway", _gateway(report)),
         ("audit", _audited(report)),
         ("event log", _logged(report)),
     ]
-    subtitle = "something needs attention" if report.troubled else "nothing needs attention"
+    subtitle = "something needs attention" if report.has_findings else "nothing needs attention"
     return page(Page("The fleet", subtitle, facts, "current keys by age", _bars(report), _sections(report)))
 
 
@@ -120,7 +123,8 @@ def _summary(report: FleetReport) -> dict[str, Any]:
     }
 
 
-def _users(report: FleetReport) -> Iterator[dict[str, Any]]:
+def _users(report: FleetReport) -> Iterator[UserRow]:
+    """One row per user, as it is in JSON; `USER_COLUMNS` shows it in HTML."""
     answers = {a.user: a for a in report.validated.users} if report.validated else {}
     leaks = Counter(f.owner for f in report.audit.findings) if report.audit else None
     rotating = {p.user: p.state.value for r in report.rotations for p in r.people.values() if not p.over}
@@ -144,8 +148,8 @@ def _users(report: FleetReport) -> Iterator[dict[str, Any]]:
         }
 
 
-def _verdict(answer: Answer | None, key: KeyVersion | None) -> str | None:
-    """The answer, unless it was about another key than the current one: then nobody has asked."""
+def _verdict(answer: ValidatedUser | None, key: KeyVersion | None) -> str | None:
+    """The verdict; None if it was about another key than the current one, which then was not validated."""
     if answer is None or (key and answer.key_fingerprint and answer.key_fingerprint != key.fingerprint):
         return None
     return answer.verdict.value
@@ -172,22 +176,22 @@ def _rotation(rotation: Rotation) -> dict[str, Any]:
 
 def _gateway(report: FleetReport) -> str:
     if report.validated is None:
-        return "not asked: provision validate --format json -o FILE, then --validated FILE"
+        return "not validated: run provision validate --format json -o FILE, then --validated FILE"
     counts = Counter(a.verdict for a in report.validated.users)
-    told = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.most_common()) or "nobody"
-    return f"{told} ({report.validated.started})"
+    verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.most_common()) or "no users"
+    return f"{verdicts} ({report.validated.started})"
 
 
 def _audited(report: FleetReport) -> str:
     if report.audit is None:
-        return "not given: provision audit --format json -o FILE, then --audited FILE"
+        return "not audited: run provision audit --format json -o FILE, then --audited FILE"
     return f"{plural(len(report.audit.findings), 'finding')} on {report.audit.host} ({report.audit.started})"
 
 
 def _logged(report: FleetReport) -> str:
     if report.log.faults:
-        return f"DOES NOT HOLD: {report.log.faults[0].what}"
-    return f"{plural(report.log.count, 'event')}, the chain holds"
+        return f"FAILS VERIFICATION: {report.log.faults[0].what}"
+    return f"{plural(report.log.count, 'event')}, the chain is intact"
 
 
 def _bars(report: FleetReport) -> list[Bar]:
@@ -205,13 +209,13 @@ def _sections(report: FleetReport) -> Iterator[Section]:
     yield from _attention(report)
     if report.rotations:
         headers = ("rotation", "kind", "by", "users by state")
-        under_way = [
+        unfinished = [
             (r.id, r.terms.kind, r.terms.who, ", ".join(f"{n:,} {s}" for s, n in sorted(r.counts().items())))
             for r in report.rotations
         ]
-        yield Section("rotations under way", "see: provision rotate status", headers, under_way, "unsure")
-    columns = ("user", "profile", "model", "key", "label", "age", "at most", "gateway", "machine", "rotation", "leaks")
-    yield _bounded("users", len(report.states), columns, map(_cells, _users(report)))
+        yield Section("rotations under way", "see: provision rotate status", headers, unfinished, "unsure")
+    rows = (tuple(cell(row) for cell in USER_COLUMNS.values()) for row in _users(report))
+    yield _bounded("users", len(report.states), tuple(USER_COLUMNS), rows)
     newest = [
         (f"{e.event.at:%Y-%m-%d %H:%M}", e.event.who, e.event.what, e.event.user, e.event.fingerprint)
         for e in reversed(report.events)
@@ -221,7 +225,7 @@ def _sections(report: FleetReport) -> Iterator[Section]:
 
 
 def _attention(report: FleetReport) -> Iterator[Section]:
-    """What somebody has to do something about, each with what to do."""
+    """What needs attention, each with what to do."""
     if report.log.faults:
         yield Section("event log", "", ("line", "what"), [(f.line or "-", f.what) for f in report.log.faults], "bad")
     if report.findings:
@@ -254,22 +258,26 @@ def _bounded(
     return Section(f"{title} ({count:,})", note, headers, short, tone)
 
 
-def _cells(row: dict[str, Any]) -> tuple[object, ...]:
-    age = "-" if row["age_days"] is None else f"{row['age_days']} d"
-    label = f"{row['label'] or ''}{' (demo until ' + row['demo_until'] + ')' if row['demo_until'] else ''}"
-    machine = "-" if row["endpoint"] is None else ", ".join(row["endpoint"])
-    leaks = "-" if row["leaks"] is None else row["leaks"]
-    cells = (
-        row["user"],
-        row["profile"],
-        row["model"],
-        row["key"] or "none",
-        label.strip(),
-        age,
-        f"{row['max_age_days']} d",
-    )
-    return (*cells, row["verdict"] or "-", machine, row["rotation"] or "-", leaks)
-
-
 def _short(text: str) -> str:
     return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+
+
+def _label(row: UserRow) -> str:
+    demo = f" (demo until {row['demo_until']})" if row["demo_until"] else ""
+    return f"{row['label'] or ''}{demo}".strip()
+
+
+USER_COLUMNS: Mapping[str, Callable[[UserRow], object]] = {
+    "user": lambda row: row["user"],
+    "profile": lambda row: row["profile"],
+    "model": lambda row: row["model"],
+    "key": lambda row: row["key"] or "none",
+    "label": _label,
+    "age": lambda row: "-" if row["age_days"] is None else f"{row['age_days']} d",
+    "at most": lambda row: f"{row['max_age_days']} d",
+    "gateway": lambda row: row["verdict"] or "-",
+    "machine": lambda row: "-" if row["endpoint"] is None else ", ".join(row["endpoint"]),
+    "rotation": lambda row: row["rotation"] or "-",
+    "leaks": lambda row: "-" if row["leaks"] is None else row["leaks"],
+}
+"""The columns of the users' table in HTML: header, and the cell for a user's row."""

@@ -1,6 +1,6 @@
-"""A page for people: facts, a chart, tables. Whole in one file, nothing loaded from anywhere, everything escaped.
+"""HTML as an output format: one page with facts, a chart and tables, in a single file that loads nothing.
 
-The page forbids itself scripts and all loading by its content security policy; its one style sheet is named by its hash.
+All text is escaped. The content security policy forbids scripts and loading; it allows the one style sheet by its hash.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table under a heading; `rows` may be an iterator, read once."""
+    """A table under a heading. `rows` may be an iterator; it is read once."""
 
     title: str
     note: str
@@ -41,7 +41,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's content. All text is foreign text as far as this module is concerned."""
+    """The content of a page. All text in it is untrusted and is escaped."""
 
     title: str
     subtitle: str
@@ -52,7 +52,7 @@ class Page:
 
 
 def page(content: Page) -> Iterator[str]:
-    """The page, piece by piece."""
+    """Write the page, in pieces."""
     import jinja2  # noqa: PLC0415  only the HTML report needs it
 
     style = (_FOLDER / "page.css").read_text("utf-8")
@@ -70,7 +70,7 @@ def page(content: Page) -> Iterator[str]:
 
 
 class _Markup(str):
-    """Our own style sheet, which must not be escaped: its hash is in the policy."""
+    """The style sheet, which must not be escaped: its hash is in the policy."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""JUnit XML, which every CI system shows: one case per item, written piece by piece."""
+"""JUnit XML as an output format, which every CI system shows: one case per item, written in pieces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item. `failure` is a finding, `error` means that it could not be decided, `skipped` that it was not looked at."""
+    """One item. `failure`: a finding. `error`: no result, such as an unreadable file. `skipped`: not checked."""
 
     name: str
     group: str
@@ -29,7 +29,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The suite's name, and the counts that JUnit wants before the cases."""
+    """The suite's name, and the counts that JUnit has before the cases."""
 
     name: str
     tests: int
@@ -40,7 +40,7 @@ class Suite:
 
 
 def junit(suite: Suite, cases: Iterable[Case]) -> Iterator[str]:
-    """The document, piece by piece."""
+    """Write the document, in pieces."""
     counts = f'tests="{suite.tests}" failures="{suite.failures}" errors="{suite.errors}" skipped="{suite.skipped}"'
     head = f'name={_attribute(suite.name)} {counts} time="{suite.time_s:.3f}"'
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites {head}>\n<testsuite {head}>\n'

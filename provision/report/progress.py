@@ -1,4 +1,4 @@
-"""How far a long run is: one line that is redrawn on a terminal, a plain line now and then where output is piped."""
+"""The progress of a long run: one line that is redrawn on a terminal, a plain line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PLAIN_S = 10.0
 
 
 class Progress:
-    """Counts items and shows the count, the rate, the time left and how many had each outcome.
+    """Counts items and shows the count, the rate, the time left, and the count of each outcome.
 
     >>> progress = Progress("validate", 100, sys.stderr, time.monotonic)
     >>> progress.step("ok")
@@ -34,7 +34,7 @@ class Progress:
         self._counts: Counter[str] = Counter()
 
     def step(self, outcome: str = "") -> None:
-        """One more item is done."""
+        """Count one finished item."""
         self._done += 1
         if outcome:
             self._counts[outcome] += 1
@@ -44,21 +44,21 @@ class Progress:
             self._show(now)
 
     def say(self, line: str) -> None:
-        """A line above the progress."""
+        """Print a line above the progress."""
         if self._terminal:
             self._stream.write("\r\x1b[K")
         self._stream.write(printable(line) + "\n")
         self._stream.flush()
 
     def close(self) -> None:
-        """The last word: what was done and how fast; on a terminal the redrawn line goes away first."""
+        """Print the final count and rate; on a terminal this replaces the redrawn line."""
         if self._terminal:
             self._stream.write("\r\x1b[K")
         self._stream.write(self.line(self._clock()) + "\n")
         self._stream.flush()
 
     def line(self, now: float) -> str:
-        """The line for this moment."""
+        """The progress line at the time `now`."""
         elapsed = max(now - self._began, 1e-9)
         rate = self._done / elapsed
         parts = [f"{self._what} {self._done:,}/{self._total:,}", f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"]

@@ -1,4 +1,4 @@
-"""Rotations for people and programs: what is planned, where everybody stands, what to revoke, what is in the way."""
+"""Rotations: the plan, the state of every user, the keys to revoke, and what blocks progress. Table, JSON and HTML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.report.document import document
 from provision.report.html import Bar, Page, Section, page
-from provision.report.terminal import printable, table
+from provision.report.terminal import plural, printable, table
 from provision.rotate.model import stamp
 from provision.rotate.states import OVER, WAITS_FOR, State
 
@@ -16,44 +16,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
-    from provision.rotate.listing import Revocation
-    from provision.rotate.model import Person, Trouble
-    from provision.rotate.planning import Plan
+    from provision.rotate.model import Blocker, RotationUser
+    from provision.rotate.planning import RotationPlan
+    from provision.rotate.revoke_list import Revocation
     from provision.rotate.rotation import Rotation
 
-SHOWN = 50
+USER_ROWS = 50
 _GOOD = frozenset({State.RETIRED, State.CURRENT, State.LISTED, State.DEAD})
 _TO_BEGIN = frozenset({State.PENDING, State.PROBED, State.RELEASED})
 _BAD = frozenset({State.REJECTED, State.EXPOSED, State.BARE})
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """One rotation at one moment: keys to revoke, and doubts of the pass just made that concern no single user."""
+class RotationView:
+    """One rotation at one moment: keys to revoke, and problems of the latest pass that concern no single user."""
 
     rotation: Rotation
     now: datetime
     revocations: tuple[Revocation, ...] = ()
-    doubts: tuple[Trouble, ...] = field(default=())
+    doubts: tuple[Blocker, ...] = field(default=())
 
 
-def plan_lines(plan: Plan, terms_waves: Sequence[str]) -> Iterator[str]:
-    """What is about to happen, for a person to agree to."""
+def plan_lines(plan: RotationPlan, terms_waves: Sequence[str]) -> Iterator[str]:
+    """What a rotation is about to do, for the operator to confirm."""
     waves = plan.waves()
     for number, wave in enumerate(waves, 1):
         profiles = Counter(person.profile for person in wave)
         names = ", ".join(person.user for person in wave[:5]) + (", …" if len(wave) > 5 else "")
-        told = ", ".join(f"{count} {name}" for name, count in sorted(profiles.items()))
-        yield f"wave {number} of {len(waves)}: {len(wave):,} user{'s' if len(wave) != 1 else ''} ({told}): {names}"
+        by_profile = ", ".join(f"{count} {name}" for name, count in sorted(profiles.items()))
+        yield f"wave {number} of {len(waves)}: {plural(len(wave), 'user')} ({by_profile}): {names}"
     if len(waves) == 1 and len(plan.people) > 1 and "%" not in terms_waves[0]:
-        yield "everybody is in one wave: --waves 1,10%,100% tries it with a few first"
+        yield "all users are in one wave: --waves 1,10%,100% starts with a few"
     for remark in plan.remarks[:20]:
         yield str(remark)
     if len(plan.remarks) > 20:
         yield f"and {len(plan.remarks) - 20:,} more remarks like these"
 
 
-def plan_json(plan: Plan) -> str:
+def plan_json(plan: RotationPlan) -> str:
     """The document `provision/rotate-plan/v1`."""
     users = [
         {"user": p.user, "profile": p.profile, "wave": p.wave + 1, "old": p.other, "new": p.target} for p in plan.people
@@ -62,26 +62,26 @@ def plan_json(plan: Plan) -> str:
     return document("rotate-plan/v1", waves=len(plan.waves()), users=users, remarks=remarks)
 
 
-def plan_table(plan: Plan) -> str:
-    """Every user of the plan."""
+def plan_table(plan: RotationPlan) -> str:
+    """The plan as a table, one user per row."""
     rows = [(p.wave + 1, p.user, p.profile, p.other, p.target) for p in plan.people]
     return table(("WAVE", "USER", "PROFILE", "OLD KEY", "NEW KEY"), rows)
 
 
-def status_text(status: Status, *, everybody: bool = False) -> str:
-    """One rotation: a line per wave, who waits for whom, what is in the way, and the keys to revoke."""
+def status_text(status: RotationView, *, all_users: bool = False) -> str:
+    """One rotation: a line per wave, what each user waits for, what blocks progress, and the keys to revoke."""
     rotation = status.rotation
     parts = [_head(status) + "\n", _waves(rotation), "\n"]
     parts += _troubles(status)
-    parts += _waiting(status, everybody=everybody)
+    parts += _waiting(status, all_users=all_users)
     parts += _revocations(status)
     parts.append(_next(status) + "\n")
     return "".join(parts)
 
 
-def _head(status: Status) -> str:
+def _head(status: RotationView) -> str:
     rotation, terms = status.rotation, status.rotation.terms
-    words = [f"rotation {rotation.id} ({terms.kind}), begun {age(status.now - terms.at)} ago by {terms.who}"]
+    words = [f"rotation {rotation.id} ({terms.kind}), started {age_text(status.now - terms.at)} ago by {terms.who}"]
     if rotation.ended is not None:
         words.append(rotation.ended_as)
     elif rotation.paused:
@@ -100,12 +100,12 @@ def _waves(rotation: Rotation) -> str:
     return table(("WAVE", "USERS", *(state.upper() for state in states)), rows)
 
 
-def _troubles(status: Status) -> Iterator[str]:
+def _troubles(status: RotationView) -> Iterator[str]:
     for doubt in status.doubts:
         yield (
             printable(f"{doubt.grade}: {doubt.message} [{doubt.cause}]") + "\n" + printable(f"  -> {doubt.cure}") + "\n"
         )
-    groups: dict[Trouble, list[Person]] = {}
+    groups: dict[Blocker, list[RotationUser]] = {}
     for person in status.rotation.people.values():
         if person.trouble is not None and person.state is not State.EXCEPTED:
             groups.setdefault(person.trouble, []).append(person)
@@ -117,20 +117,20 @@ def _troubles(status: Status) -> Iterator[str]:
         yield printable(f"{person.user}: left out: {person.reason}") + "\n"
 
 
-def _waiting(status: Status, *, everybody: bool) -> Iterator[str]:
-    waits_for = waiter(status.rotation)
-    people = [p for p in status.rotation.people.values() if everybody or p.state not in OVER]
+def _waiting(status: RotationView, *, all_users: bool) -> Iterator[str]:
+    waits_for = waits_for_text(status.rotation)
+    people = [p for p in status.rotation.people.values() if all_users or p.state not in OVER]
     rows = [
         (
             p.user,
             p.profile,
             p.wave + 1,
             f"{p.state} (back)" if p.back else p.state.value,
-            age(status.now - p.since),
+            age_text(status.now - p.since),
             waits_for(p),
             p.target or "-",
         )
-        for p in (people if everybody else people[:SHOWN])
+        for p in (people if all_users else people[:USER_ROWS])
     ]
     if rows:
         yield table(("USER", "PROFILE", "WAVE", "STATE", "SINCE", "WAITS FOR", "KEY TO USE"), rows)
@@ -138,53 +138,53 @@ def _waiting(status: Status, *, everybody: bool) -> Iterator[str]:
         yield f"… and {len(people) - len(rows):,} more: --all or --format json shows them\n"
 
 
-def _revocations(status: Status) -> Iterator[str]:
+def _revocations(status: RotationView) -> Iterator[str]:
     if not status.revocations:
         return
     leaked = any(r.leaked for r in status.revocations)
-    yield "\nREVOKE AT ONCE in the console:\n" if leaked else "\nrevoke in the console:\n"
+    yield "\nREVOKE NOW in the console:\n" if leaked else "\nrevoke in the console:\n"
     rows = [(r.user, r.label or "-", _ends_in(r), r.fingerprint, _idle(r)) for r in status.revocations]
     yield table(("USER", "LABEL", "ENDS IN", "KEY", "IDLE"), rows)
 
 
 def _ends_in(revocation: Revocation) -> str:
-    return f"…{revocation.last_four}" if revocation.last_four else "not told here"
+    return f"…{revocation.last_four}" if revocation.last_four else "not shown here"
 
 
 def _idle(revocation: Revocation) -> str:
     if revocation.leaked:
         return "leaked: do not wait"
-    return "yes" if revocation.idle == "yes" else "cannot tell: the gateway does not say"
+    return "yes" if revocation.idle == "yes" else "unknown: the gateway does not report it"
 
 
-def _next(status: Status) -> str:
-    """What to do now, in one line."""
+def _next(status: RotationView) -> str:
+    """The next step, in one line."""
     rotation = status.rotation
     if rotation.ended is not None:
-        return "nothing is left to do"
+        return "nothing left to do"
     counts = rotation.counts()
     if rotation.over:
         left = counts[State.REJECTED]
         aside = f" --except 'USER=WHY' ({left} rejected)" if left else ""
         return f"now: provision rotate finish{aside}"
     if rotation.paused:
-        return "now: provision rotate resume, until all are back; --go-on to go forward again"
+        return "now: provision rotate resume, until all users are rolled back; --go-on to continue forward"
     if rotation.failures > rotation.budget:
-        return "now: mend what is named above, then provision rotate resume; --max-failures N allows more"
+        return "now: fix what is listed above, then provision rotate resume; --max-failures N allows more"
     if status.revocations:
         return "now: revoke these, then provision rotate resume"
     if counts[State.BARE]:
         return "now: make new keys, then provision rotate resume --from FILE"
     if counts[State.DELIVERED]:
         return "now: deliver dist/ (deploy, publish), import receipts, then provision rotate resume"
-    return "now: provision rotate resume, from time to time"
+    return "now: run provision rotate resume from time to time"
 
 
-def waiter(rotation: Rotation) -> Callable[[Person], str]:
-    """Says of each user whom or what they wait for."""
+def waits_for_text(rotation: Rotation) -> Callable[[RotationUser], str]:
+    """Returns a function that says what a user waits for."""
     wave, blocked = rotation.open_wave(), rotation.blocked
 
-    def waits_for(person: Person) -> str:
+    def waits_for(person: RotationUser) -> str:
         if person.state is State.BARE and person.target:
             return "provision rotate resume"
         waiting = person.state in _TO_BEGIN and not person.back and not person.failed
@@ -197,8 +197,8 @@ def waiter(rotation: Rotation) -> Callable[[Person], str]:
     return waits_for
 
 
-def age(span: timedelta) -> str:
-    """How long ago, in the largest fitting unit."""
+def age_text(span: timedelta) -> str:
+    """A time span in the largest fitting unit, such as `3 h`."""
     seconds = max(0, int(span.total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
@@ -206,13 +206,13 @@ def age(span: timedelta) -> str:
     return f"{seconds} s"
 
 
-def status_json(statuses: Sequence[Status]) -> str:
+def status_json(statuses: Sequence[RotationView]) -> str:
     """The document `provision/rotate-status/v1`."""
     return document("rotate-status/v1", rotations=[_rotation(status) for status in statuses])
 
 
-def _rotation(status: Status) -> dict[str, Any]:
-    rotation, terms, waits_for = status.rotation, status.rotation.terms, waiter(status.rotation)
+def _rotation(status: RotationView) -> dict[str, Any]:
+    rotation, terms, waits_for = status.rotation, status.rotation.terms, waits_for_text(status.rotation)
     waves = []
     for number, wave in enumerate(rotation.waves(), 1):
         counts = Counter(p.state.value for p in wave)
@@ -245,7 +245,7 @@ def _rotation(status: Status) -> dict[str, Any]:
     }
 
 
-def _person(p: Person, waits_for: Callable[[Person], str]) -> dict[str, Any]:
+def _person(p: RotationUser, waits_for: Callable[[RotationUser], str]) -> dict[str, Any]:
     trouble = p.trouble
     told = (
         {"cause": trouble.cause, "grade": trouble.grade, "message": trouble.message, "cure": trouble.cure}
@@ -271,30 +271,30 @@ def _person(p: Person, waits_for: Callable[[Person], str]) -> dict[str, Any]:
     }
 
 
-def status_html(statuses: Sequence[Status]) -> Iterator[str]:
-    """A page: how many users are in each state, what to revoke, what is in the way, everybody."""
+def status_html(statuses: Sequence[RotationView]) -> Iterator[str]:
+    """An HTML page: users by state, keys to revoke, what blocks progress, all users."""
     rotations = [status.rotation for status in statuses]
     counts = sum((rotation.counts() for rotation in rotations), Counter[State]())
     tones = {**dict.fromkeys(_GOOD, "good"), **dict.fromkeys(_BAD, "bad")}
     bars = [Bar(state.value, counts[state], tones.get(state, "unsure")) for state in State if counts[state]]
     facts = [(f"rotation {s.rotation.id}", _head(s)) for s in statuses]
-    subtitle = f"{counts.total():,} users in {len(rotations)} rotation{'s' if len(rotations) != 1 else ''}"
+    subtitle = f"{plural(counts.total(), 'user')} in {plural(len(rotations), 'rotation')}"
     return page(Page("Key rotation", subtitle, facts, "users by state", bars, _sections(statuses)))
 
 
-def _sections(statuses: Sequence[Status]) -> Iterator[Section]:
+def _sections(statuses: Sequence[RotationView]) -> Iterator[Section]:
     revoke = [(r.user, r.label, _ends_in(r), r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
     if revoke:
         headers = ("user", "label", "ends in", "key", "idle")
         yield Section("to revoke in the console", "", headers, revoke, "bad")
     people = [(s, p) for s in statuses for p in s.rotation.people.values()]
-    waits = {s.rotation.id: waiter(s.rotation) for s in statuses}
+    waits = {s.rotation.id: waits_for_text(s.rotation) for s in statuses}
     wrong = [(p.user, p.state.value, t.cause, t.message, t.cure) for _, p in people if (t := p.trouble) is not None]
     if wrong:
-        yield Section("in the way", "", ("user", "state", "cause", "what", "what to do"), wrong, "unsure")
+        yield Section("problems", "", ("user", "state", "cause", "what", "what to do"), wrong, "unsure")
     columns = ("rotation", "wave", "user", "profile", "state", "since", "waits for")
-    everyone = (
+    users = (
         (s.rotation.id, p.wave + 1, p.user, p.profile, p.state.value, stamp(p.since), waits[s.rotation.id](p))
         for s, p in people
     )
-    yield Section("everybody", "", columns, everyone)
+    yield Section("all users", "", columns, users)

@@ -1,6 +1,6 @@
-"""SARIF 2.1.0, which code hosts and editors show beside the code.
+"""SARIF 2.1.0 as an output format, which code hosts and editors show beside the code.
 
-Places inside something (a row, a commit, a member of an archive) are logical locations: SARIF has lines only for files.
+A place inside a container (a row, a commit, a member of an archive) is a logical location: SARIF has lines only for files.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 _SECURITY = {"critical": "9.5", "high": "8.0", "medium": "5.0", "low": "2.0"}
-"""What GitHub sorts alerts by."""
+"""The `security-severity` by which GitHub sorts alerts."""
 
 
 def as_sarif(audit: Audit, descriptions: Mapping[str, str]) -> str:
-    """The whole log. `descriptions` says what each rule finds; a rule without one is called by its id."""
-    found = [*audit.findings, *(e.finding for e in audit.excused)]
+    """Write a SARIF log. `descriptions` says what each rule finds; a rule without one is described by its id."""
+    found = [*audit.findings, *(e.finding for e in audit.ignored)]
     rules = sorted({f.rule for f in found})
-    excuses = {e.finding.id: e for e in audit.excused}
+    excuses = {e.finding.id: e for e in audit.ignored}
     run: dict[str, Any] = {
         "tool": {
             "driver": {
@@ -103,7 +103,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
 
 
 def _uri(path: str) -> str:
-    """A path as a URI reference: relative where it is relative, so that a code host finds the file in its checkout."""
+    """A path as a URI reference. Relative paths stay relative: a code host resolves them in its checkout."""
     path = path.replace("\\", "/").removeprefix("./")
     quoted = quote(path.encode("utf-8", "surrogateescape"), safe="/!$&'()*+,;=@~-._")
     if path.startswith("/"):

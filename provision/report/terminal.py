@@ -1,4 +1,4 @@
-"""Text that is safe to print: what comes from files, servers and inventories may hold terminal escapes."""
+"""Plain text and tables as an output format. Untrusted text may hold terminal escapes: `printable` makes it safe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """`text` with control, bidirectional and other invisible characters shown as `\\x1b`, `\\u202e`; newlines and tabs too."""
+    """Replace control, bidirectional and other invisible characters by `\\x1b`, `\\u202e`; newlines and tabs too."""
     if text.isprintable():
         return text
     return "".join(
@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 file`, `2,000 files`."""
+    """Count with its noun: `1 file`, `2,000 files`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
@@ -30,7 +30,7 @@ def _width(text: str) -> int:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns separated by two spaces, without trailing blanks, a newline at the end of every line."""
+    """Columns separated by two spaces, without trailing blanks. Every line ends with a newline."""
     lines = [tuple(headers), *(tuple(printable(str(cell)) for cell in row) for row in rows)]
     widths = [max(_width(line[i]) for line in lines) for i in range(len(headers))]
     return "".join(

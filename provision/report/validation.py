@@ -1,6 +1,6 @@
-"""The results of `validate`, for people and programs: table, JSON, JUnit, HTML, all written piece by piece.
+"""The result of `validate`: table, JSON, JUnit and HTML, written in pieces.
 
-Results are read from the journal as often as needed and never held all at once.
+Results are read from the journal as often as needed; they are never all in memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.aisa.advice import NETWORK, NOT_ASKED
-from provision.aisa.verdicts import CANNOT_TELL, Verdict
+from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 from provision.report.html import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
 from provision.report.terminal import plural, printable, table
@@ -19,20 +19,20 @@ from provision.report.terminal import plural, printable, table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provision.aisa.batch import Outcome
-    from provision.aisa.results import FailingRoute, Result
+    from provision.aisa.batch import BatchOutcome
+    from provision.aisa.results import FailingRoute, ValidationResult
 
 SCHEMA = "provision/validate/v1"
-ROWS_OF_ONE_VERDICT = 50
+ROWS_PER_VERDICT = 50
 _NULL_IF_EMPTY = ("code", "request_id", "key_fingerprint")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A finished batch: `results` and `not_asked` give a new iterator at each call."""
+class ValidationReport:
+    """A finished batch. `results` and `not_asked` return a new iterator at each call."""
 
-    outcome: Outcome
-    results: Callable[[], Iterator[Result]]
+    outcome: BatchOutcome
+    results: Callable[[], Iterator[ValidationResult]]
     not_asked: Callable[[], Iterator[str]]
     started: str
     probes: tuple[str, ...]
@@ -41,16 +41,16 @@ class Report:
 
     @property
     def users(self) -> int:
-        """All users, asked or not."""
+        """The number of all users, asked or not."""
         return self.counts.total() + self.outcome.not_asked
 
 
-def counted(results: Iterator[Result]) -> Counter[Verdict]:
+def count_verdicts(results: Iterator[ValidationResult]) -> Counter[Verdict]:
     """How many users got each verdict."""
     return Counter(result.verdict for result in results)
 
 
-def as_json(report: Report) -> Iterator[str]:
+def as_json(report: ValidationReport) -> Iterator[str]:
     """The document `provision/validate/v1`."""
     yield '{\n  "schema": ' + json.dumps(SCHEMA) + ',\n  "users": ['
     comma = "\n    "
@@ -67,7 +67,7 @@ def as_json(report: Report) -> Iterator[str]:
     yield (',\n  "summary": ' + json.dumps(_summary(report), indent=2).replace("\n", "\n  ") + "\n}\n")
 
 
-def _public(result: Result) -> dict[str, Any]:
+def _public(result: ValidationResult) -> dict[str, Any]:
     fields = result.fields()
     return {name: (value or None) if name in _NULL_IF_EMPTY else value for name, value in fields.items()}
 
@@ -83,7 +83,7 @@ def _route(route: FailingRoute) -> dict[str, Any]:
     }
 
 
-def _summary(report: Report) -> dict[str, Any]:
+def _summary(report: ValidationReport) -> dict[str, Any]:
     outcome = report.outcome
     return {
         "started": report.started,
@@ -102,12 +102,12 @@ def _summary(report: Report) -> dict[str, Any]:
     }
 
 
-def as_table(report: Report, *, everything: bool = False) -> Iterator[str]:
-    """Users by verdict, the certain failures first; of each verdict the first fifty unless `everything`."""
-    kept: dict[Verdict, list[Result]] = {}
+def as_table(report: ValidationReport, *, everything: bool = False) -> Iterator[str]:
+    """Users by verdict, certain failures first; of each verdict the first fifty unless `everything`."""
+    kept: dict[Verdict, list[ValidationResult]] = {}
     for result in report.results():
         rows = kept.setdefault(result.verdict, [])
-        if everything or (result.verdict is not Verdict.OK and len(rows) < ROWS_OF_ONE_VERDICT):
+        if everything or (result.verdict is not Verdict.OK and len(rows) < ROWS_PER_VERDICT):
             rows.append(result)
     for verdict in _order():
         count = report.counts[verdict]
@@ -124,12 +124,12 @@ def as_table(report: Report, *, everything: bool = False) -> Iterator[str]:
 
 
 def _order() -> list[Verdict]:
-    failures = [v for v in Verdict if v is not Verdict.OK and v not in CANNOT_TELL]
-    return [Verdict.OK, *failures, *(v for v in Verdict if v in CANNOT_TELL)]
+    failures = [v for v in Verdict if v is not Verdict.OK and v not in INCONCLUSIVE]
+    return [Verdict.OK, *failures, *(v for v in Verdict if v in INCONCLUSIVE)]
 
 
-def _by_advice(results: list[Result]) -> Iterator[str]:
-    groups: dict[str, list[Result]] = {}
+def _by_advice(results: list[ValidationResult]) -> Iterator[str]:
+    groups: dict[str, list[ValidationResult]] = {}
     for result in results:
         groups.setdefault(result.advice, []).append(result)
     headers = ("USER", "PROFILE", "MODEL", "API MODE", "KEY", "HTTP", "CODE", "REQUEST", "TRIES")
@@ -162,29 +162,29 @@ def _route_lines(routes: tuple[FailingRoute, ...]) -> Iterator[str]:
         yield table(headers, rows) + "\n"
 
 
-def summary_line(report: Report) -> str:
-    """One line: how many users, with which verdicts, and how the run ended."""
-    told = ", ".join(f"{report.counts[v]:,} {v}" for v in _order() if report.counts[v]) or "nobody asked"
-    line = f"{plural(report.users, 'user')}: {told}"
+def summary_line(report: ValidationReport) -> str:
+    """One line: the number of users, their verdicts, and how the run ended."""
+    verdicts = ", ".join(f"{report.counts[v]:,} {v}" for v in _order() if report.counts[v]) or "no user asked"
+    line = f"{plural(report.users, 'user')}: {verdicts}"
     if report.outcome.not_asked:
-        line += f"; {report.outcome.not_asked:,} not asked (--resume goes on)"
+        line += f"; {report.outcome.not_asked:,} not asked (continue with --resume)"
     if report.outcome.network_at_fault:
         line += f"; {NETWORK}"
     return line
 
 
-def as_junit(report: Report) -> Iterator[str]:
-    """A JUnit document: certain failures are failures, doubts are errors, users not asked are skipped."""
-    unsure = sum(report.counts[v] for v in CANNOT_TELL)
+def as_junit(report: ValidationReport) -> Iterator[str]:
+    """A JUnit document: certain failures are failures, inconclusive verdicts are errors, users not asked are skipped."""
+    unsure = sum(report.counts[v] for v in INCONCLUSIVE)
     failed = report.counts.total() - report.counts[Verdict.OK] - unsure
     outcome = report.outcome
     suite = Suite("provision validate", report.users, failed, unsure, outcome.not_asked, outcome.elapsed_s)
     return junit(suite, _cases(report))
 
 
-def _cases(report: Report) -> Iterator[Case]:
+def _cases(report: ValidationReport) -> Iterator[Case]:
     for r in report.results():
-        kind = "error" if r.verdict in CANNOT_TELL else "failure"
+        kind = "error" if r.verdict in INCONCLUSIVE else "failure"
         if r.verdict is Verdict.OK:
             yield Case(r.user, r.profile, "passed", time_s=r.elapsed_ms / 1000)
         else:
@@ -193,13 +193,13 @@ def _cases(report: Report) -> Iterator[Case]:
         yield Case(user, "", "skipped", "", NOT_ASKED)
 
 
-def tone(verdict: Verdict) -> str:
-    """good, bad or unsure."""
-    return "good" if verdict is Verdict.OK else "unsure" if verdict in CANNOT_TELL else "bad"
+def verdict_tone(verdict: Verdict) -> str:
+    """The tone of a verdict in HTML: good, bad or unsure."""
+    return "good" if verdict is Verdict.OK else "unsure" if verdict in INCONCLUSIVE else "bad"
 
 
-def as_html(report: Report) -> Iterator[str]:
-    """A page with a chart of the verdicts, the failing routes and every user."""
+def as_html(report: ValidationReport) -> Iterator[str]:
+    """An HTML page with a chart of the verdicts, the failing routes and every user."""
     outcome = report.outcome
     facts = [
         ("started", report.started),
@@ -212,15 +212,15 @@ def as_html(report: Report) -> Iterator[str]:
         facts.append(
             ("not asked", f"{plural(outcome.not_asked, 'user')}: {NETWORK if outcome.network_at_fault else NOT_ASKED}")
         )
-    bars = [Bar(v, report.counts[v], tone(v)) for v in _order() if report.counts[v]]
+    bars = [Bar(v, report.counts[v], verdict_tone(v)) for v in _order() if report.counts[v]]
     content = Page("Gateway validation", summary_line(report), facts, "users by verdict", bars, _sections(report))
     return page(content)
 
 
-def _sections(report: Report) -> Iterator[Section]:
+def _sections(report: ValidationReport) -> Iterator[Section]:
     if report.outcome.routes:
         rows = [(r.model, r.api_mode, r.base_url, r.users, r.working_model or "-") for r in report.outcome.routes]
-        note = "these models answer 502 for everybody who uses them: the route is at fault, not the users' keys"
+        note = "these models answer 502 for all their users: the route is at fault, not the users' keys"
         yield Section(
             "failing routes", note, ("model", "API mode", "base URL", "users", "works instead"), rows, "unsure"
         )
@@ -242,4 +242,4 @@ def _sections(report: Report) -> Iterator[Section]:
                 for r in report.results()
                 if r.verdict is verdict
             )
-            yield Section(f"{verdict} ({report.counts[verdict]:,})", "", headers, rows_of, tone(verdict))
+            yield Section(f"{verdict} ({report.counts[verdict]:,})", "", headers, rows_of, verdict_tone(verdict))

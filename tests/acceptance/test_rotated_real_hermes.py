@@ -174,7 +174,7 @@ def test_a_running_hermes_that_holds_the_old_key_is_named(scene: Scene, shop: Sh
         assert {seen.key for seen in scene.gateway.inference} == {old}
         time.sleep(1.2)
         done = rotate(scene, shop)
-        assert f"(pid {pid}): it started before this key came and holds the one before" in done.stdout
+        assert f"(pid {pid}): it started before the current key was installed and holds the previous one" in done.stdout
         say("are you still there")
         assert {seen.key for seen in scene.gateway.inference} == {old}, "which is why it must be restarted"
         status = command(scene, "status", "--home", scene.home)

@@ -21,10 +21,10 @@ from auditcraft import Machine, aisa_key
 
 from provision.audit.baseline import update_baseline, write_baseline
 from provision.cli.context import Run
-from provision.cli.leaks.audit.command import printed
+from provision.cli.leaks.audit.output import audit_text
 from provision.cli.leaks.audit.scan import ScanOptions, scan_machine
 from provision.detect.known import USUAL_PREFIXES
-from provision.report.sarif import as_sarif
+from provision.report.formats import Format
 
 PIECE = 8
 LANES = {lane.__name__.replace("_", "-") for lane in corpus.LANES} - {"chunk-borders", "long-line"}
@@ -84,10 +84,12 @@ def test_nothing_that_an_audit_says_holds_a_secret(machine: Machine, tmp_path: P
     machine.provision("--verbose", "audit", *arguments, "--format", "json", code=10)
     said |= {"json": (tmp_path / "report.json").read_text(), "stderr": machine.out + machine.err}
     wanted = ScanOptions(targets, False, known, None, True, None, None, "low", "low")
-    looked = scan_machine(Run(), None, wanted, may_make_baseline=False)
-    audit = looked.finished({})
-    said |= {name: "".join(printed(audit, name, everything=True)) for name in ("table", "junit", "html")}
-    said["sarif"] = as_sarif(audit, looked.seen.context.describe)
+    looked = scan_machine(Run(), None, wanted)
+    audit = looked.audit({})
+    describe = looked.raw.context.describe
+    said |= {
+        str(name): "".join(audit_text(audit, describe, name, everything=True)) for name in Format if name != "yaml"
+    }
     said["repr"] = repr((audit, looked))
     write_baseline(baseline, update_baseline((), audit.findings, looked.started.date(), "known", None).entries)
     said["baseline"] = baseline.read_text()
@@ -111,6 +113,7 @@ def _around(text: str, piece: str) -> str:
     return text[max(0, at - 60) : at + 40]
 
 
+@pytest.mark.programs("strace")
 def test_no_program_is_started_with_a_secret_or_writes_one_into_a_temporary_file(
     machine: Machine, tmp_path: Path
 ) -> None:

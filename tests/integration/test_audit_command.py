@@ -100,7 +100,7 @@ def test_baseline_with_reason_date_and_end(machine: Machine) -> None:
     machine.provision(*args, code=2)  # there is none yet
     machine.provision(*args, "--update-baseline", code=2)  # and none without a reason
     machine.provision(*args, "--update-baseline", "--reason", "rotated in May", code=0)
-    assert "1 came, 0 went" in machine.err
+    assert "1 added, 0 removed" in machine.err
     (entry,) = json.loads(baseline.read_text())["findings"]
     assert (entry["reason"], entry["until"]) == ("rotated in May", None)
     report = machine.audit(path, "--baseline", baseline, code=0)
@@ -177,6 +177,7 @@ def test_verify_asks_only_the_configured_host_only_aisa_keys_and_only_for_free(
     assert ", live," in by_line[2]["message"]
 
 
+@pytest.mark.programs("strace")
 def test_without_verify_nothing_is_asked_of_anybody(machine: Machine) -> None:
     """Every system call of the whole process tree: no socket that leads anywhere."""
     machine.hermes()

@@ -218,7 +218,7 @@ def test_nothing_is_done_without_a_yes_or_somebody_to_seal_to(machine: Machine) 
     machine.hermes()
     machine.write(".hermes/logs/agent.log", machine.key)
     machine.provision("audit", "--fix", "--yes", code=1)
-    assert "nobody to seal the backup to" in machine.err
+    assert "no age recipient to encrypt the backup to" in machine.err
     machine.provision("enroll", code=0)
     machine.provision("audit", "--fix", code=2)
     assert "--yes" in machine.err
@@ -336,7 +336,7 @@ def test_what_the_baseline_lets_be_is_not_mended(machine: Machine) -> None:
     baseline = machine.user / "baseline.json"
     machine.provision("audit", "--baseline", baseline, "--update-baseline", "--reason", "evidence", code=0)
     machine.provision("audit", "--baseline", baseline, "--fix", "--yes", code=0)
-    assert "nothing can be mended" in machine.err
+    assert "nothing can be fixed" in machine.err
     assert log.read_text() == machine.key
 
 

@@ -16,7 +16,7 @@ import yaml
 from bundlecraft import PROFILE, Shop, fresh_key
 from test_bundle_install import Endpoint
 
-from provision.cli.endpoint.install import restart_lines
+from provision.report.install import restart_lines
 from provision.endpoint.processes import holding_old_key, running_hermes
 from provision.endpoint.state import JOURNAL
 from provision.files import FileProblemError
@@ -236,11 +236,11 @@ def test_who_started_before_the_new_key_is_told_to_restart(endpoint: Endpoint) -
             report = endpoint.install(bundle)
             assert report.plan.empty
             assert {p.pid for p in report.running or ()} == {before, after, gateway}
-            said = restart_lines(report.running or (), report.key_since, everyone=False)
+            said = restart_lines(report.running or (), report.key_since, settings_changed=False)
             assert sorted(said) == sorted(
                 [
-                    f"restart hermes chat (pid {before}): it started before this key came and holds the one before",
-                    f"restart hermes gateway (pid {gateway}): it may still hold the key before this one",
+                    f"restart hermes chat (pid {before}): it started before the current key was installed and holds the previous one",
+                    f"restart hermes gateway (pid {gateway}): it may still hold the previous key",
                 ]
             )
             assert {p.pid for p in holding_old_key(endpoint.home) or ()} == {before, gateway}
@@ -249,9 +249,9 @@ def test_who_started_before_the_new_key_is_told_to_restart(endpoint: Endpoint) -
 def test_elsewhere_than_on_linux_it_says_that_it_cannot_tell(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from provision.cli.endpoint.install import install_text
+    from provision.report.install import as_table
 
     monkeypatch.setattr(sys, "platform", "darwin")
     assert running_hermes(endpoint.home) is None
-    text = install_text(endpoint.install(endpoint.shop.bundle("ada")))
+    text = as_table(endpoint.install(endpoint.shop.bundle("ada")))
     assert "cannot tell whether Hermes is running here" in text

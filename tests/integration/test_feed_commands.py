@@ -262,7 +262,7 @@ def test_timers_are_written_for_any_platform(standing: Place, platform: str, tmp
     told = standing.machine("pull", "--timer-dir", str(folder), "--platform", platform)
     assert told.code == Exit.OK, told.err
     assert sorted(told.out.split()) == sorted(str(path) for path in folder.iterdir())
-    assert "to switch it on" in told.err
+    assert "to switch the timer on" in told.err
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Commands that build bundles and bring them to machines."""
+"""Commands that build bundles and deliver them to machines."""

@@ -5,84 +5,85 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
 from provision.cli.delivery.progress import push_progress
-from provision.cli.options import Limit, Output
+from provision.cli.options import Forks, Limit, Output, TableOrJson
 from provision.errors import Exit
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.push.engine import PushResult
+    from provision.push.engine import PushOptions, PushResult
     from provision.push.inventory import Reachability, Target
     from provision.push.journal import PushJournal
+
+_NAMED_AT_MOST = 5
 
 
 @app.command("deploy")
 def deploy_command(
     ctx: typer.Context,
     limit: Limit = None,
-    forks: Annotated[int, typer.Option("--forks", min=1, max=500, help="How many machines at a time.")] = 10,
+    forks: Forks = 10,
     waves: Annotated[
         str | None,
-        typer.Option("--waves", metavar="SIZES", help="A few first, such as 1,10%,100%; default: all at once."),
+        typer.Option("--waves", metavar="SIZES", help="Deploy in waves, such as 1,10%,100%. Default: one wave."),
     ] = None,
     max_failures: Annotated[
-        int | None, typer.Option("--max-failures", min=0, help="Ask nobody else after more failures than this.")
+        int | None, typer.Option("--max-failures", min=0, help="Stop after more failures than this. Default: no limit.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only say what would change.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Only those who have not got it yet.")] = False,
-    login: Annotated[str | None, typer.Option("--remote-user", "-u", help="Enter machines as this user.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only report what would change.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Deploy only to users who do not have it yet.")] = False,
+    login: Annotated[str | None, typer.Option("--remote-user", "-u", help="Log in to machines as this user.")] = None,
     private_key: Annotated[
-        Path | None, typer.Option("--private-key", exists=True, dir_okay=False, help="SSH key to enter with.")
+        Path | None, typer.Option("--private-key", exists=True, dir_okay=False, help="SSH private key to log in with.")
     ] = None,
     known_hosts: Annotated[
-        Path | None, typer.Option("--known-hosts", exists=True, dir_okay=False, help="Host keys; default: SSH's own.")
+        Path | None,
+        typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
     ] = None,
     account: Annotated[
-        str | None, typer.Option("--account", help="Whose Hermes it is, on every machine; default: the user's id.")
+        str | None, typer.Option("--account", help="Account that owns Hermes on every machine. Default: the user's id.")
     ] = None,
     become: Annotated[
-        bool, typer.Option("--become/--no-become", help="Become the account with sudo, or enter as it directly.")
+        bool, typer.Option("--become/--no-become", help="Switch to the account with sudo, or log in as it directly.")
     ] = True,
     command: Annotated[str | None, typer.Option("--command", help="Path of provision on the machines.")] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="Print the fleet as ansible-inventory does; contact nobody.")
+        bool, typer.Option("--list", help="Print the fleet as ansible-inventory does; contact no machine.")
     ] = False,
-    collection: Annotated[bool, typer.Option("--collection", help="Print where the Ansible collection is.")] = False,
-    format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+    collection: Annotated[bool, typer.Option("--collection", help="Print the path of the Ansible collection.")] = False,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Install bundles on many machines through Ansible.
 
-    Machines are the `host` of each user in the inventory; bundles are those in dist/. Only sealed and signed bundles travel.
-    What every machine certifies comes back and is kept in receipts/. Exit 4 when some machines have not got it, 3 when
-    none can be pushed to.
+    Machines are the `host` of each user in the inventory; bundles are those in dist/. Only sealed and signed bundles are
+    sent. The receipts that machines send back are verified and stored in receipts/. Exits with 4 if some machines failed,
+    3 if no machine can be pushed to.
     """
     from provision.push.ansible import Ssh
-    from provision.push.engine import PushOptions, deploy
+    from provision.push.engine import PushOptions
     from provision.push.waves import parse_waves
 
     run: Run = ctx.obj
     if collection:
-        from provision.push.ansible import COLLECTION
-
-        run.result(f"{COLLECTION}\n", output)
+        _print_collection(run, output)
         return
     workspace = run.open_workspace()
-    states, found = _targets(workspace, limit)
+    states, reachable = _targets(workspace, limit)
     if list_:
-        run.result(_listing(found.targets), output)
+        _print_inventory(run, reachable.targets, output)
         return
-    variables = {"hermes_command": command} if command else {}
-    order = PushOptions(
+    options = PushOptions(
         workspace=workspace.root,
         dist=workspace.dist,
         sizes=parse_waves(waves),
@@ -90,56 +91,78 @@ def deploy_command(
         max_failures=max_failures,
         check=check,
         ssh=Ssh(login, private_key, known_hosts, account, become),
-        variables=variables,
+        variables={"hermes_command": command} if command else {},
     )
-    with ExitStack() as stack:
-        journal, targets = _journal(run, stack, workspace, found, check=check, resume=resume)
-        _say_others(run, found.others)
-        if not targets:
-            run.say("nobody is left to deploy to" if resume else "no machine can be pushed to: see docs/deploy.md")
-        result = None
-        if targets:
-            observe = stack.enter_context(push_progress(run, "check" if check else "deploy", len(targets)))
-            result = deploy(order, targets, journal, os.environ, observe)
+    result = _deploy(run, workspace, options, reachable, resume=resume)
     if result is not None:
         _import_receipts(run, workspace, states, result)
-    run.result(_json(result, found) if format_ == "json" else _table(result), output)
+    _print_result(run, result, reachable, format_, output)
     if result is None and not resume:
         raise typer.Exit(Exit.NO_MATCH)
     if result is not None and (result.failures or result.not_asked):
         raise typer.Exit(Exit.PARTIAL)
 
 
-def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[DesiredState], Reachability]:
-    from provision.fleet.limit import select_users
-    from provision.fleet.load import load_fleet
-    from provision.push.inventory import split_by_reachability
+def _print_collection(run: Run, output: Path | None) -> None:
+    from provision.push.ansible import COLLECTION
 
-    fleet = load_fleet(workspace)
-    fleet.require_valid()
-    return fleet.states, split_by_reachability(select_users(fleet.states, limit))
+    run.result(f"{COLLECTION}\n", output)
 
 
-def _listing(targets: Sequence[Target]) -> str:
+def _print_inventory(run: Run, targets: Sequence[Target], output: Path | None) -> None:
     import json
 
     from provision.push.inventory import inventory_listing
 
-    return json.dumps(inventory_listing(targets), indent=2) + "\n"
+    run.result(json.dumps(inventory_listing(targets), indent=2) + "\n", output)
 
 
-def _say_others(run: Run, others: Sequence[tuple[str, str]]) -> None:
-    """Those whom nobody can push to are not failures: they pull, or get a package."""
-    for user, why in others[:5]:
+def _print_result(
+    run: Run, result: PushResult | None, reachable: Reachability, format_: Format, output: Path | None
+) -> None:
+    from provision.report import deployment
+
+    text = deployment.as_json(result, reachable.others) if format_ is Format.JSON else deployment.as_table(result)
+    run.result(text, output)
+
+
+def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[DesiredState], Reachability]:
+    from provision.cli.delivery.receipts import fleet_states
+    from provision.fleet.limit import select_users
+    from provision.push.inventory import split_by_reachability
+
+    states = fleet_states(workspace)
+    return states, split_by_reachability(select_users(states, limit))
+
+
+def _deploy(
+    run: Run, workspace: Workspace, options: PushOptions, reachable: Reachability, *, resume: bool
+) -> PushResult | None:
+    """Deploy under the workspace's lock, with a line per machine; None when there is no machine to deploy to."""
+    from provision.push.engine import deploy
+
+    with ExitStack() as stack:
+        journal, targets = _journal(run, stack, workspace, reachable, check=options.check, resume=resume)
+        _report_not_pushed(run, reachable.others)
+        if not targets:
+            run.say("no user is left to deploy to" if resume else "no machine can be pushed to: see docs/deploy.md")
+            return None
+        observe = stack.enter_context(push_progress(run, "check" if options.check else "deploy", len(targets)))
+        return deploy(options, targets, journal, os.environ, observe)
+
+
+def _report_not_pushed(run: Run, others: Sequence[tuple[str, str]]) -> None:
+    """Users without a reachable machine are not failures: they pull, or get a package."""
+    for user, why in others[:_NAMED_AT_MOST]:
         run.say(f"{user}: not pushed to: {why}")
-    if len(others) > 5:
-        run.say(f"and {len(others) - 5} more who are not pushed to: they pull, or get a package")
+    if len(others) > _NAMED_AT_MOST:
+        run.say(f"{len(others) - _NAMED_AT_MOST} more users are not pushed to: they pull, or get a package")
 
 
 def _journal(
-    run: Run, stack: ExitStack, workspace: Workspace, found: Reachability, *, check: bool, resume: bool
+    run: Run, stack: ExitStack, workspace: Workspace, reachable: Reachability, *, check: bool, resume: bool
 ) -> tuple[PushJournal | None, Sequence[Target]]:
-    """The journal, and whom to ask. One deployment at a time: the lock's holder is named to whoever comes second."""
+    """Lock the workspace for one deployment, and open its journal; returns the journal and the machines to contact."""
     from datetime import UTC, datetime
 
     from provision.files import locked, write_atomic
@@ -154,70 +177,34 @@ def _journal(
     path = folder / "deploy.jsonl"
     if not resume:
         if check:
-            return None, found.targets
-        users = [t.user for t in found.targets]
-        return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), found.targets
+            return None, reachable.targets
+        users = [t.user for t in reachable.targets]
+        return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), reachable.targets
     journal = stack.enter_context(PushJournal.resume(path))
     left = set(journal.left(digests_of(workspace.dist, journal.wanted)))
-    targets = [t for t in found.targets if t.user in left]
-    run.say(f"{len(journal.wanted) - len(left)} have it already, {len(targets)} are asked")
+    targets = [t for t in reachable.targets if t.user in left]
+    run.say(f"{len(journal.wanted) - len(left)} already have it, contacting {len(targets)}")
     return (None if check else journal), targets
 
 
 def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredState], result: PushResult) -> None:
-    """Keep what the machines certified, as `receipts import` does."""
+    """Verify and store the receipts that machines sent back, as `receipts import` does."""
     from datetime import UTC, datetime
 
-    from provision.cli.delivery.receipts import endpoints_of, store_of
+    from provision.cli.delivery.receipts import receipt_store
+    from provision.keys.vault.file import read_workspace_id
     from provision.push.engine import receipts_of
-    from provision.receipts.store import PushResult as Imported
-    from provision.receipts.store import import_receipt
+    from provision.receipts.store import ImportResult, fleet_endpoints, import_receipt
 
     texts = list(receipts_of(result))
     if not texts:
         return
-    endpoints, store, now = endpoints_of(list(states)), store_of(workspace), datetime.now(UTC)
+    endpoints, store, now = (
+        fleet_endpoints(states, read_workspace_id(workspace.vault)),
+        receipt_store(workspace),
+        datetime.now(UTC),
+    )
     for user, text in texts:
         done = import_receipt(f"{user}'s machine", text.encode(), store, endpoints, now)
-        if done.result is Imported.REFUSED:
+        if done.result is ImportResult.REFUSED:
             run.say(f"{done.source}: receipt refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
-
-
-def _table(result: PushResult | None) -> str:
-    from collections import Counter
-
-    from provision.push.outcomes import Failed, Unreachable, outcome_name
-    from provision.report.terminal import table
-
-    outcomes = sorted(result.outcomes.values(), key=lambda o: o.user) if result else []
-    rows = []
-    for o in outcomes:
-        if isinstance(o, Failed | Unreachable):
-            rows.append((o.user, o.host, outcome_name(o), o.cause, f"{o.message}; {o.cure}"))
-        else:
-            rows.append(
-                (o.user, o.host, outcome_name(o), o.key_fingerprint, f"restart {', '.join(o.restart)}" if o.restart else "")
-            )
-    counts = Counter(outcome_name(o) for o in outcomes)
-    parts = [f"{counts[name]} {name}" for name in sorted(counts)]
-    if result and result.not_asked:
-        parts.append(f"{len(result.not_asked)} not asked after too many failures")
-    head = ("USER", "HOST", "OUTCOME", "KEY OR CAUSE", "REMARK")
-    return (table(head, rows) if rows else "") + (", ".join(parts) or "nothing to do") + "\n"
-
-
-def _json(result: PushResult | None, found: Reachability) -> str:
-    from collections import Counter
-
-    from provision.push.outcomes import as_json, outcome_name
-    from provision.report.document import document
-
-    outcomes = sorted(result.outcomes.values(), key=lambda o: o.user) if result else []
-    return document(
-        "deploy/v1",
-        summary=dict(sorted(Counter(outcome_name(o) for o in outcomes).items())),
-        waves=result.waves if result else 0,
-        users=[as_json(o) for o in outcomes],
-        not_asked=list(result.not_asked) if result else [],
-        not_pushed=[{"user": user, "why": why} for user, why in found.others],
-    )

@@ -1,4 +1,4 @@
-"""`provision package`: what Intune, Jamf, Munki, dpkg and rpm take, around a bundle or a feed address."""
+"""`provision package`: wrap a bundle or a feed address for Intune, Jamf, Munki, dpkg and rpm."""
 
 from __future__ import annotations
 
@@ -18,44 +18,49 @@ if TYPE_CHECKING:
     from provision.packaging.payload import Files, Payload
 
 _MAX_ZIPAPP_BYTES = 256 << 20
+_MAX_SIGNERS_BYTES = 1 << 20
 
 
 @app.command("package")
 def package(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(help="Whose settings the package brings.")],
+    user: Annotated[str, typer.Argument(help="User whose settings the package installs.")],
     kind: Annotated[
-        Literal["intune", "jamf", "munki", "deb", "rpm"], typer.Option("--for", help="What will deliver the package.")
+        Literal["intune", "jamf", "munki", "deb", "rpm"], typer.Option("--for", help="Tool that installs the package.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the package to.")],
     pull: Annotated[
         str | None,
         typer.Option(
-            "--pull", metavar="URL", help="Have the machine pull from the feed at URL instead of carrying the bundle."
+            "--pull", metavar="URL", help="Set up pulling from the feed at URL instead of including the bundle."
         ),
     ] = None,
-    every: Annotated[str, typer.Option("--every", metavar="1h", help="With --pull: how often.")] = "1h",
+    every: Annotated[str, typer.Option("--every", metavar="1h", help="With --pull: interval between pulls.")] = "1h",
     account: Annotated[
         str | None,
         typer.Option(
             "--account",
-            help="The account on the machine; default: the user's id for deb and rpm, else whoever is logged in.",
+            help="Account on the machine. Default: the user's id for deb and rpm, else the logged-in user.",
         ),
     ] = None,
     zipapp: Annotated[
-        Path | None, typer.Option("--zipapp", metavar="FILE", help="Bring the program along: a file from build-zipapp.")
+        Path | None,
+        typer.Option("--zipapp", metavar="FILE", help="Include provision itself: a file from build-zipapp."),
     ] = None,
     package_version: Annotated[
-        str, typer.Option("--package-version", metavar="1.4", help="Default: the bundle's generation.")
+        str, typer.Option("--package-version", metavar="1.4", help="Version. Default: the bundle's generation.")
     ] = "",
 ) -> None:
-    """Wrap a bundle or feed for Intune, Jamf, Munki, deb, rpm."""
+    """Build packages for Intune, Jamf, Munki, deb, rpm.
+
+    A package carries the user's bundle, or with --pull sets up a timer that pulls from a feed.
+    """
     from provision.files import read_bounded, write_atomic
     from provision.packaging.payload import Payload
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    _require_known(workspace, user)
+    _require_in_inventory(workspace, user)
     if zipapp is not None and not zipapp.is_file():
         raise UsageError(f"there is no file {zipapp}", hint="`provision build-zipapp` makes one")
     payload = Payload(
@@ -84,7 +89,7 @@ def _files(kind: str, payload: Payload) -> Files:
     return makers[kind](payload)
 
 
-def _require_known(workspace: Workspace, user: str) -> None:
+def _require_in_inventory(workspace: Workspace, user: str) -> None:
     from provision.cli.delivery.receipts import fleet_states
     from provision.fleet.limit import no_match_error
 
@@ -94,35 +99,37 @@ def _require_known(workspace: Workspace, user: str) -> None:
 
 
 def _bundle(workspace: Workspace, user: str) -> Mapping[str, bytes]:
-    """The user's bundle, verified as an endpoint would."""
+    """The files of the user's bundle, verified as an endpoint verifies them."""
     from datetime import UTC, datetime
 
     from provision.bundle.dist import Dist
     from provision.endpoint.identity import load_signers
-    from provision.endpoint.verify import Policy, verify
+    from provision.endpoint.verify import AcceptanceRules, verify_bundle
     from provision.errors import NothingMatchedError
+    from provision.keys.vault.file import read_workspace_id
 
     files = Dist(workspace.dist, None).read(user)
     if not files:
         raise NothingMatchedError(
             f"{user} has no bundle in {workspace.name_of(workspace.dist)}", hint="provision render"
         )
-    return verify(files, Policy(load_signers(workspace.allowed_signers), datetime.now(UTC), user)).files
+    signers, workspace_id = load_signers(workspace.allowed_signers), read_workspace_id(workspace.vault)
+    return verify_bundle(files, AcceptanceRules(signers, datetime.now(UTC), user, workspace_id=workspace_id)).files
 
 
 def _signers(workspace: Workspace) -> str:
     from provision.files import read_optional
 
-    return (read_optional(workspace.allowed_signers, 1 << 20) or b"").decode()
+    return (read_optional(workspace.allowed_signers, _MAX_SIGNERS_BYTES) or b"").decode()
 
 
 def _address(workspace: Workspace, user: str, url: str) -> str:
-    """The user's address in the feed at `url`, or that address itself when it is given whole."""
-    from provision.cli.delivery.publish import base_url, open_secret
+    """The user's address in the feed at `url`; `url` may also be that complete address."""
+    from provision.cli.delivery.publish import open_secret, parse_base_url
     from provision.feed.http import require_safe
     from provision.feed.index import Subscription, address_of
 
     address = address_of(open_secret(workspace, create=True), user)
-    base = base_url(url.removesuffix(f"/e/{address}"))
+    base = parse_base_url(url.removesuffix(f"/e/{address}"))
     require_safe(base)
     return str(Subscription(base, address))

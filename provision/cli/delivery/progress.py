@@ -1,4 +1,4 @@
-"""What commands that push bundles show while they do."""
+"""The progress that commands show while they push bundles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def push_progress(run: Run, what: str, total: int) -> Iterator[Callable[[Started | PushOutcome], None]]:
-    """A line per machine as it ends, and on a terminal how far the whole is."""
+    """Print a line per finished machine, and on a terminal the overall progress."""
     from provision.push.events import Started
     from provision.push.outcomes import Failed, Unreachable, outcome_name
     from provision.report.progress import Progress

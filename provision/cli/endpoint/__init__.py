@@ -1,1 +1,1 @@
-"""Commands on a user's machine."""
+"""Commands for the machine on which Hermes runs."""

@@ -1,24 +1,28 @@
-"""`provision enroll`: make this machine's identity and say whom it trusts."""
+"""`provision enroll`: create this machine's keys and record which signers it trusts."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
-from provision.cli.options import Output
+from provision.cli.options import Output, format_option
 from provision.errors import Exit, UsageError
+from provision.report.formats import Format
+
+if TYPE_CHECKING:
+    from provision.endpoint.identity import Enrolled
 
 
 @app.command("enroll")
 def enroll_command(
     ctx: typer.Context,
-    user: Annotated[str | None, typer.Option("--user", help="Your id in IT's inventory, for the snippet.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="Your id in IT's inventory.")] = None,
     signer: Annotated[
         list[str] | None,
         typer.Option("--signer", metavar="KEY|FILE", help="Trust bundles signed by this SSH public key; repeatable."),
@@ -26,31 +30,36 @@ def enroll_command(
     batch: Annotated[
         list[str] | None,
         typer.Option(
-            "--batch", metavar="FILE|DIR|URL", help="IT: take in users' keys; files, or https://HOST/USER.keys."
+            "--batch", metavar="FILE|DIR|URL", help="IT: add users' keys from files or https://HOST/USER.keys."
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="With --batch: ask nobody; needs --fingerprints.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --batch: do not ask for confirmation; needs --fingerprints.")
+    ] = False,
     fingerprints: Annotated[
         Path | None,
-        typer.Option("--fingerprints", metavar="FILE", help="With --batch: lines of USER SHA256:… to be trusted."),
+        typer.Option(
+            "--fingerprints", metavar="FILE", help="With --batch: trusted fingerprints, USER SHA256:… a line."
+        ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="With --batch: also put new keys in place of other ones.")
+        bool, typer.Option("--replace", help="With --batch: also replace keys that differ from new ones.")
     ] = False,
-    profile: Annotated[str | None, typer.Option("--profile", help="With --batch: the profile of new users.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="With --batch: profile of new users.")] = None,
     snippet: Annotated[
-        bool, typer.Option("--snippet", help="With --batch: print the lines instead of editing the inventory.")
+        bool, typer.Option("--snippet", help="With --batch: print the lines, do not edit the inventory.")
     ] = False,
-    format_: Annotated[Literal["yaml", "json"], typer.Option("--format", "-f")] = "yaml",
+    format_: Annotated[Format, format_option(Format.YAML, Format.JSON)] = Format.YAML,
     output: Output = None,
 ) -> None:
-    """Make this machine's keys, print what IT needs.
+    """Create this machine's keys and print what IT needs.
 
-    The public halves are printed as an inventory snippet; the private ones never leave this machine.
+    The public halves are printed as an inventory snippet; the private halves never leave this machine.
     """
+    run: Run = ctx.obj
     if batch:
-        _take_in(
-            ctx.obj,
+        _enroll_batch(
+            run,
             batch,
             yes=yes,
             fingerprints=fingerprints,
@@ -62,48 +71,64 @@ def enroll_command(
         )
         return
     if yes or fingerprints or replace or profile or snippet:
-        raise UsageError("--yes, --fingerprints, --replace, --profile and --snippet go with --batch")
+        raise UsageError("--yes, --fingerprints, --replace, --profile and --snippet need --batch")
+    _require_valid_id(user)
+    run.result(_enroll(run, user, signer or [], format_), output)
+
+
+def _enroll(run: Run, user: str | None, signers: list[str], format_: Format) -> str:
     import getpass
     import platform
     from datetime import UTC, datetime
 
     from provision.endpoint.identity import enroll, inventory_snippet, signer_text
-    from provision.enrolment.policy import key_fingerprint
-    from provision.fleet.names import ID, RULES, id_refusal
-    from provision.report.document import document
 
-    run: Run = ctx.obj
+    host = platform.node() or "this-machine"
+    texts = [signer_text(argument, Path(argument)) for argument in signers]
+    comment = f"{user or getpass.getuser()}-{host}"
+    done = enroll(endpoint_folder(), texts, comment=comment, now=datetime.now(UTC))
+    _report(run, done)
+    if format_ is Format.JSON:
+        return _json(user, done)
+    return inventory_snippet(user, this_platform(), host, done)
+
+
+def _require_valid_id(user: str | None) -> None:
+    from provision.fleet.names import ID, RULES, id_refusal
+
     if user is not None and (why := id_refusal(user) if re.match(ID, user) else RULES["id"].hint):
         raise UsageError(f"--user {user!r} {RULES['id'].message}", hint=why)
-    folder = endpoint_folder()
-    host = platform.node() or "this-machine"
-    texts = [signer_text(argument, Path(argument)) for argument in signer or ()]
-    done = enroll(folder, texts, comment=f"{user or getpass.getuser()}-{host}", now=datetime.now(UTC))
+
+
+def _report(run: Run, done: Enrolled) -> None:
+    from provision.enrolment.policy import key_fingerprint
+
     for name in done.made:
-        run.say(f"made {folder.root / name}")
+        run.say(f"created {endpoint_folder().root / name}")
     run.say(f"to compare with IT: {key_fingerprint(done.recipient)} {key_fingerprint(done.endpoint_key)}")
     for name in done.signers_added:
-        run.say(f"trusts {name} from now on")
+        run.say(f"now trusts {name}")
     if not done.trusts:
-        run.say("nobody is trusted yet: no bundle installs before `provision enroll --signer KEY` with IT's public key")
-    if format_ == "json":
-        text = document(
-            "enroll/v1",
-            id=user,
-            platform=this_platform().value,
-            recipients=[done.recipient],
-            endpoint_key=done.endpoint_key,
-            made=list(done.made),
-            signers_added=list(done.signers_added),
-            trusts=list(done.trusts),
-        )
-    else:
-        text = inventory_snippet(user, this_platform(), host, done)
-    run.result(text, output)
+        run.say("no signer is trusted yet: run `provision enroll --signer KEY` with IT's public key to install bundles")
 
 
-def _take_in(run: Run, sources: list[str], **how: Any) -> None:
+def _json(user: str | None, done: Enrolled) -> str:
+    from provision.report.document import document
+
+    return document(
+        "enroll/v1",
+        id=user,
+        platform=this_platform().value,
+        recipients=[done.recipient],
+        endpoint_key=done.endpoint_key,
+        made=list(done.made),
+        signers_added=list(done.signers_added),
+        trusts=list(done.trusts),
+    )
+
+
+def _enroll_batch(run: Run, sources: list[str], **options: Any) -> None:
     from provision.cli.users.enroll_batch import enroll_batch
 
-    if not enroll_batch(run, sources, **how):
+    if not enroll_batch(run, sources, **options):
         raise typer.Exit(Exit.PARTIAL)

@@ -1,4 +1,4 @@
-"""What the endpoint's commands share: this machine, its folder, its trust anchors, and which home is meant."""
+"""What the endpoint commands share: options, this machine's folder and keys, trusted signers, and the chosen home."""
 
 from __future__ import annotations
 
@@ -21,26 +21,30 @@ if TYPE_CHECKING:
 
 
 class TooOldError(ProvisionError):
-    """This provision is older than the sender of a bundle asks for."""
+    """This provision is older than --requires asks for."""
 
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", readable=False, help="The Hermes home; default: $HERMES_HOME, else the platform's."),
+    typer.Option("--home", readable=False, help="Hermes home. Default: $HERMES_HOME, else the platform's."),
 ]
 HermesProfileOption = Annotated[
-    str | None, typer.Option("--hermes-profile", help="A Hermes profile inside the home; default: the home itself.")
+    str | None, typer.Option("--hermes-profile", help="Hermes profile inside the home. Default: the home itself.")
 ]
 SignersOption = Annotated[
     Path | None, typer.Option("--allowed-signers", help="Trust the signers in this file instead of the enrolled ones.")
 ]
 IdentityOption = Annotated[
-    Path | None, typer.Option("--identity", help="Open with this age identity or SSH key instead of the enrolled one.")
+    Path | None, typer.Option("--identity", help="Decrypt with this age identity or SSH key, not the enrolled one.")
+]
+UserOption = Annotated[str | None, typer.Option("--user", help="Accept only this user's bundle.")]
+ManagedDirOption = Annotated[
+    Path | None, typer.Option("--managed-dir", help="Folder of Hermes' managed scope. Default: /etc/hermes.")
 ]
 
 
 def this_platform(name: str = sys.platform) -> Platform:
-    """The platform for a `sys.platform`; what is neither Windows nor macOS counts as Linux."""
+    """The platform for a `sys.platform`; all but Windows and macOS count as Linux."""
     from provision.fleet.desired import Platform
 
     if name in {"win32", "cygwin"}:
@@ -49,7 +53,7 @@ def this_platform(name: str = sys.platform) -> Platform:
 
 
 def endpoint_folder() -> EndpointFolder:
-    """This user's folder of identities and trust anchors."""
+    """This user's folder of identities and trusted signers."""
     from provision.endpoint.identity import EndpointFolder
     from provision.fleet.settings import config_dir
 
@@ -57,26 +61,26 @@ def endpoint_folder() -> EndpointFolder:
 
 
 def trusted_signers(chosen: Path | None) -> Sequence[AllowedSigner]:
-    """Whom this machine trusts, or whom the given file names; a file that was asked for must be there."""
+    """Load the signers in the file `chosen`, else those this machine trusts. Raises UsageError if `chosen` is missing."""
     from provision.endpoint.identity import load_signers
     from provision.errors import UsageError
 
     if chosen is not None and not chosen.is_file():
-        raise UsageError(f"there is no file {chosen}", hint="--allowed-signers names a file as ssh-keygen reads it")
+        raise UsageError(f"there is no file {chosen}", hint="--allowed-signers takes a file in ssh-keygen's format")
     return load_signers(chosen or endpoint_folder().allowed_signers)
 
 
 def own_identities(chosen: Path | None) -> Sequence[Identity]:
-    """The private keys that open this endpoint's bundles."""
+    """Load the private keys that open this endpoint's bundles."""
     from provision.endpoint.identity import load_own_identities
 
     return load_own_identities(chosen or endpoint_folder().identity)
 
 
 def chosen_home(home: Path | None, hermes_profile: str | None) -> tuple[Path, str | None]:
-    """The root home that is meant, and the Hermes profile in it.
+    """The root home, and the Hermes profile in it.
 
-    Without a name for the profile it is the home itself, unless only one profile inside it was set up by us.
+    Without a named profile it is the home itself, unless provision set up exactly one profile inside it and not the home.
     """
     from provision.endpoint.state import kept_paths
     from provision.hermes.home import default_home
@@ -89,7 +93,7 @@ def chosen_home(home: Path | None, hermes_profile: str | None) -> tuple[Path, st
 
 
 def require_version(wanted: str | None) -> None:
-    """Raise TooOldError when this provision is older than `wanted`, such as `0.2.0`; only the numbers count."""
+    """Raise TooOldError if this provision is older than `wanted`, such as `0.2.0`; suffixes are ignored."""
     import provision
     from provision.errors import UsageError
 
@@ -98,9 +102,9 @@ def require_version(wanted: str | None) -> None:
     try:
         least, have = (tuple(map(int, text.split(".")[:3])) for text in (wanted, provision.__version__))
     except ValueError as e:
-        raise UsageError(f"{wanted!r} is no version", hint="such as 0.2.0") from e
+        raise UsageError(f"invalid version {wanted!r}", hint="use three numbers, such as 0.2.0") from e
     if have < least:
         raise TooOldError(
-            f"this is provision {provision.__version__}, and at least {wanted} is needed",
+            f"this is provision {provision.__version__}, but at least {wanted} is required",
             hint="update it: `pip install -U hermes-provision`, or the role hermes_endpoint",
         )

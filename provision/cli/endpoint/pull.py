@@ -1,4 +1,4 @@
-"""`provision pull`: fetch this machine's bundle from IT's feed and install it, when there is something new."""
+"""`provision pull`: fetch this machine's bundle from IT's feed, and install it if it is new."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ import typer
 from provision.cli.app import app
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import (
+    HomeOption,
+    IdentityOption,
+    ManagedDirOption,
+    SignersOption,
+    UserOption,
     endpoint_folder,
     own_identities,
     this_platform,
     trusted_signers,
 )
-from provision.cli.options import Output
+from provision.cli.options import Output, TableOrJson
 from provision.errors import Exit, ProvisionError, UsageError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from provision.endpoint.install import Report
+    from provision.endpoint.install import InstallReport
     from provision.feed.index import Subscription
-    from provision.feed.pull import Pulled
+    from provision.feed.pull import PullResult
     from provision.feed.state import PullState
     from provision.receipts.receipt import SignedReceipt
 
@@ -36,40 +42,41 @@ def pull_command(
     ctx: typer.Context,
     url: Annotated[
         str | None,
-        typer.Argument(metavar="[ADDRESS]", help="Your feed address from IT, or - to read it; it is remembered."),
+        typer.Argument(metavar="[ADDRESS]", help="Your feed address from IT, or - for standard input. Remembered."),
     ] = None,
-    home: Home = None,
+    home: HomeOption = None,
     upload_receipt: Annotated[
         str | None,
         typer.Option(
-            "--upload-receipt", metavar="URL|COMMAND", help="Send the receipt: PUT there, or run this on {path}."
+            "--upload-receipt", metavar="URL|COMMAND", help="Send the receipt: PUT to URL, or run COMMAND on {path}."
         ),
     ] = None,
     scheduled: Annotated[
-        bool, typer.Option("--scheduled", help="As the timer runs it: waits after failures, says nothing without news.")
+        bool, typer.Option("--scheduled", help="For the timer: back off after failures, print only news.")
     ] = False,
     install_timer: Annotated[
-        bool, typer.Option("--install-timer", help="Also set up a timer of this user that pulls from now on.")
+        bool, typer.Option("--install-timer", help="Also install a timer of this user that pulls regularly.")
     ] = False,
-    remove_timer: Annotated[bool, typer.Option("--remove-timer", help="Take the timer away; pull nothing.")] = False,
-    every: Annotated[str, typer.Option("--every", metavar="1h", help="How often the timer pulls.")] = "1h",
+    remove_timer: Annotated[bool, typer.Option("--remove-timer", help="Remove the timer; pull nothing.")] = False,
+    every: Annotated[str, typer.Option("--every", metavar="1h", help="Interval of the timer.")] = "1h",
     platform: Annotated[
         Literal["linux", "macos", "windows"] | None,
-        typer.Option("--platform", help="With --timer-dir: the platform to write the timer for."),
+        typer.Option("--platform", help="With --timer-dir: platform to write the timer for."),
     ] = None,
     timer_dir: Annotated[
-        Path | None, typer.Option("--timer-dir", help="Only write the timer's files, into this folder; pull nothing.")
+        Path | None, typer.Option("--timer-dir", help="Only write the timer's files to this folder; pull nothing.")
     ] = None,
-    allowed_signers: Signers = None,
-    identity: IdentityFile = None,
-    user: Annotated[str | None, typer.Option("--user", help="Accept only this user's bundle.")] = None,
-    managed_dir: Annotated[
-        Path | None, typer.Option("--managed-dir", help="Where Hermes' managed scope is; default: /etc/hermes.")
-    ] = None,
-    format_: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+    allowed_signers: SignersOption = None,
+    identity: IdentityOption = None,
+    user: UserOption = None,
+    managed_dir: ManagedDirOption = None,
+    format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Fetch what is new from IT's feed and install it."""
+    """Install the newest bundle from IT's feed.
+
+    Does nothing if it is already installed. Exits with 10 if Hermes would not use the bundle's route.
+    """
     from datetime import UTC, datetime
 
     from provision.cli.endpoint import pull_timer
@@ -79,7 +86,7 @@ def pull_command(
     if upload_receipt is not None:
         check_target(upload_receipt)
     if platform is not None and timer_dir is None:
-        raise UsageError("--platform goes with --timer-dir: timers are switched on only on their own platform")
+        raise UsageError("--platform needs --timer-dir: a timer can only be switched on on its own platform")
     options = pull_timer.pull_arguments(
         {
             "--home": home,
@@ -100,23 +107,30 @@ def pull_command(
     subscription = _subscription(url)
     if install_timer:
         pull_timer.install_timer(run, subscription, every, options)
-    if scheduled and (left := _wait(subscription, now)):
-        run.detail(f"waiting {left} after failures")
+    if scheduled and (left := _backoff_left(subscription, now)):
+        run.detail(f"backing off for {left} after failures")
         return
     installer = _Installer(home, allowed_signers, identity, user, managed_dir, now)
     pulled = _pull(subscription, installer, allowed_signers, now)
     signed = _receipt(run, pulled, allowed_signers, identity, now)
     if not (scheduled and pulled.report is None):
-        run.result(_json(pulled, signed) if format_ == "json" else _text(pulled), output)
-    sent = _sent(run, upload_receipt, pulled, signed, now) if upload_receipt else True
+        _print_result(run, pulled, signed, format_, output)
+    sent = _send_receipt(run, upload_receipt, pulled, signed, now) if upload_receipt else True
     if pulled.report is not None and not pulled.report.ok:
         raise typer.Exit(Exit.FINDINGS)
     if not sent:
         raise typer.Exit(Exit.PARTIAL)
 
 
+def _print_result(run: Run, pulled: PullResult, signed: SignedReceipt | None, format_: Format, output: Path | None) -> None:
+    from provision.report import install as report
+
+    text = report.pull_as_json(pulled, signed) if format_ is Format.JSON else report.pull_as_table(pulled)
+    run.result(text, output)
+
+
 class _Installer:
-    """The same install as `provision install`, with the options of this command line."""
+    """Installs a bundle as `provision install` does, with the options of this command line."""
 
     def __init__(
         self,
@@ -130,12 +144,12 @@ class _Installer:
         self._options = (home, signers, identity, user, managed_dir)
         self._now = now
 
-    def __call__(self, files: Mapping[str, bytes]) -> Report:
-        from provision.endpoint.apply import Disk
-        from provision.endpoint.install import Request, install
+    def __call__(self, files: Mapping[str, bytes]) -> InstallReport:
+        from provision.endpoint.apply import DiskWriter
+        from provision.endpoint.install import InstallRequest, install_bundle
 
         home, signers, identity, user, managed_dir = self._options
-        request = Request(
+        request = InstallRequest(
             signers=trusted_signers(signers),
             identities=own_identities(identity),
             platform=this_platform(),
@@ -143,7 +157,7 @@ class _Installer:
             user=user,
             managed_dir=managed_dir,
         )
-        return install(files, request, Disk(Path.home()), environ=os.environ, now=self._now)
+        return install_bundle(files, request, DiskWriter(Path.home()), environ=os.environ, now=self._now)
 
 
 def _subscription(url: str | None) -> Subscription:
@@ -152,13 +166,13 @@ def _subscription(url: str | None) -> Subscription:
     from provision.feed.pull import NoSubscriptionError
     from provision.feed.state import read_state
 
-    if url == "-":  # from a script, so that the address stands in no process list
+    if url == "-":  # from a script: then the address is in no process list
         url = sys.stdin.readline(4096)
     if url is None:
         state = read_state(endpoint_folder().root)
         if state is None:
             raise NoSubscriptionError(
-                "no feed address is known here", hint="give it once: provision pull ADDRESS, as IT printed it for you"
+                "no feed address is known here", hint="run `provision pull ADDRESS` once, with the address from IT"
             )
         url = state.url
     subscription = parse_subscription(url)
@@ -166,37 +180,37 @@ def _subscription(url: str | None) -> Subscription:
     return subscription
 
 
-def _wait(subscription: Subscription, now: datetime) -> str | None:
-    from provision.feed.pull import remembered
+def _backoff_left(subscription: Subscription, now: datetime) -> str | None:
+    from provision.feed.pull import remembered_state
 
-    left = remembered(endpoint_folder().root, subscription).wait(now)
+    left = remembered_state(endpoint_folder().root, subscription).wait(now)
     return str(left).partition(".")[0] if left else None
 
 
-def _pull(subscription: Subscription, installer: _Installer, signers: Path | None, now: datetime) -> Pulled:
+def _pull(subscription: Subscription, installer: _Installer, signers: Path | None, now: datetime) -> PullResult:
     import random
     import time
 
-    from provision.feed.http import get
-    from provision.feed.pull import World, pull
+    from provision.feed.http import http_get
+    from provision.feed.pull import PullEnvironment, pull_once
 
     chance = random.SystemRandom()
-    world = World(
-        lambda url, limit, deadline, validators: get(url, limit, deadline, validators=validators, verify=True),
+    world = PullEnvironment(
+        lambda url, limit, deadline, validators: http_get(url, limit, deadline, validators=validators, verify=True),
         chance.uniform,
         time.sleep,
     )
     trusted = trusted_signers(signers)
-    return pull(subscription, endpoint_folder().root, installer, signers=trusted, world=world, now=now)
+    return pull_once(subscription, endpoint_folder().root, installer, signers=trusted, world=world, now=now)
 
 
 def _receipt(
-    run: Run, pulled: Pulled, signers: Path | None, identity: Path | None, now: datetime
+    run: Run, pulled: PullResult, signers: Path | None, identity: Path | None, now: datetime
 ) -> SignedReceipt | None:
     """The receipt for what is installed now, whether this pull installed it or an earlier one."""
     from provision.cli.endpoint.receipt import sign_install_receipt, sign_receipt
     from provision.cli.endpoint.status import hermes_environment
-    from provision.endpoint.status import status
+    from provision.endpoint.status import home_status
 
     if pulled.report is not None:
         return sign_install_receipt(run, pulled.report, now)
@@ -206,21 +220,21 @@ def _receipt(
     quiet = Run(quiet=True)
     try:
         environ = hermes_environment(quiet, root, profile, signers, identity, now)
-        found = status(root, signers=trusted_signers(signers), environ=environ, now=now, hermes_profile=profile)
+        found = home_status(root, signers=trusted_signers(signers), environ=environ, now=now, hermes_profile=profile)
     except ProvisionError as e:
         run.say(f"no receipt was written: {e}")
         return None
     return sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
 
 
-def _sent(run: Run, target: str, pulled: Pulled, signed: SignedReceipt | None, now: datetime) -> bool:
-    """Whether the receipt is with IT, or need not be sent again yet."""
-    from provision.feed.receipt import is_due, said_digest, send
+def _send_receipt(run: Run, target: str, pulled: PullResult, signed: SignedReceipt | None, now: datetime) -> bool:
+    """Send the receipt if it is due; returns False if it could not be sent."""
+    from provision.feed.receipt import is_due, receipt_digest, send_receipt
     from provision.feed.state import write_state
     from provision.files import write_atomic
 
     if signed is None:
-        run.say("no receipt to send: `provision enroll` makes the key that signs them")
+        run.say("no receipt to send: `provision enroll` creates the key that signs receipts")
         return False
     if not is_due(pulled.state, signed, now):
         return True
@@ -228,38 +242,11 @@ def _sent(run: Run, target: str, pulled: Pulled, signed: SignedReceipt | None, n
     path = folder / f"{signed.receipt.user}.receipt"
     try:
         write_atomic(path, signed.data, durable=False)
-        send(target, signed, path, verify=True)
+        send_receipt(target, signed, path, verify=True)
     except ProvisionError as e:
         run.say(f"{e}" + (f" ({e.hint})" if e.hint else ""))
         return False
-    told = {"receipt_sent": now.timestamp(), "receipt_digest": said_digest(signed)}
-    state: PullState = pulled.state.model_copy(update=told)
+    sent = {"receipt_sent": now.timestamp(), "receipt_digest": receipt_digest(signed)}
+    state: PullState = pulled.state.model_copy(update=sent)
     write_state(folder, state)
     return True
-
-
-def _text(pulled: Pulled) -> str:
-    from provision.cli.endpoint.install import install_text
-
-    if pulled.report is None:
-        entry = pulled.state.entry
-        return f"nothing new: generation {entry.generation if entry else '?'} is installed in {pulled.state.home}\n"
-    return install_text(pulled.report)
-
-
-def _json(pulled: Pulled, signed: SignedReceipt | None) -> str:
-    from provision.report.document import document
-
-    report, entry = pulled.report, pulled.state.entry
-    return document(
-        "pull/v1",
-        ok=report.ok if report else True,
-        installed=report is not None,
-        not_modified=pulled.not_modified,
-        user=report.manifest.user if report else signed.receipt.user if signed else None,
-        generation=entry.generation if entry else None,
-        home=pulled.state.home,
-        feed_version=pulled.state.version,
-        feed_expires=pulled.state.expires_at.isoformat(),
-        receipt=signed.data.decode() if signed else None,
-    )

@@ -1,4 +1,4 @@
-"""The timer side of `provision pull`: set up, write only, take away."""
+"""The timer options of `provision pull`: install a timer, only write its files, remove it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provision.feed.index import Subscription
-    from provision.feed.timer_files import Job
+    from provision.feed.timer_files import TimerJob
 
-# what the timer's process would otherwise lack; a proxy with a password in it (an `@`) is left out, units can be read by others
+# variables that the timer's process would lack; a proxy with a password in it (an `@`) is skipped: others can read units
 _CARRIED = ("PROVISION_CONFIG_DIR", "HERMES_HOME", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
 
 def pull_arguments(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
-    """The options that every later pull needs too, with absolute paths."""
+    """The command-line arguments that every later pull needs too, with absolute paths."""
     words: list[str] = []
     for name, value in options.items():
         if value is not None:
@@ -29,8 +29,8 @@ def pull_arguments(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
 
 
 def install_timer(run: Run, subscription: Subscription, every: str, options: tuple[str, ...]) -> None:
-    """Remember the address, write the timer and switch it on."""
-    from provision.feed.pull import remembered
+    """Remember the address, write the timer's files and switch the timer on."""
+    from provision.feed.pull import remembered_state
     from provision.feed.state import write_state
     from provision.feed.timer_files import timer_files
     from provision.feed.timer_install import (
@@ -47,12 +47,12 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
     platform, config = this_platform(), endpoint_folder().root
     files = timer_files(platform, _job(every, options))
     config.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_state(config, remembered(config, subscription))
+    write_state(config, remembered_state(config, subscription))
     folder = timer_folder(platform, os.environ, config)
     existed = any((folder / name).exists() for name in files)
     for path in write_files(folder, files):
         run.say(f"wrote {path}")
-    if existed and platform == "macos":  # launchd reads a changed agent only when it is loaded anew
+    if existed and platform == "macos":  # launchd reads a changed agent only when it is loaded again
         _without_failure(switch_off_commands(platform))
     if platform == "linux":
         link_at_login(folder)
@@ -61,13 +61,13 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
     except TimerError as e:
         if not starts_at_login(platform):
             raise
-        run.say(f"pulls every {every} from the next login on; it cannot be started now: {e.message}")
+        run.say(f"pulls every {every} from the next login on: the timer could not be started now: {e.message}")
         return
     run.say(f"pulls every {every} from now on")
 
 
 def write_timer_files(run: Run, folder: Path, platform: str | None, every: str, options: tuple[str, ...]) -> None:
-    """Write a timer's files for any platform, and say what switches it on."""
+    """Write a timer's files for any platform, and print the commands that switch it on."""
     from provision.feed.timer_files import timer_files
     from provision.feed.timer_install import switch_on_commands, write_files
     from provision.fleet.desired import Platform
@@ -76,7 +76,7 @@ def write_timer_files(run: Run, folder: Path, platform: str | None, every: str, 
     for path in write_files(folder, timer_files(chosen, _job(every, options))):
         run.result(f"{path}\n")
     for command in switch_on_commands(chosen, folder):
-        run.say("to switch it on: " + " ".join(command))
+        run.say("to switch the timer on: " + " ".join(command))
 
 
 def remove_timer(run: Run) -> None:
@@ -94,7 +94,7 @@ def remove_timer(run: Run) -> None:
     for path in removed:
         run.say(f"removed {path}")
     if not removed:
-        raise NothingMatchedError(f"there was no timer in {folder}")
+        raise NothingMatchedError(f"there is no timer in {folder}")
 
 
 def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:
@@ -106,10 +106,10 @@ def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:
         run_all(commands)
 
 
-def _job(every: str, options: tuple[str, ...]) -> Job:
+def _job(every: str, options: tuple[str, ...]) -> TimerJob:
     from provision.cli.options import parse_duration
-    from provision.feed.timer_files import Job
+    from provision.feed.timer_files import TimerJob
     from provision.feed.timer_install import own_command
 
     environ = {name: os.environ[name] for name in _CARRIED if "@" not in os.environ.get(name, "@")}
-    return Job((*own_command(), "pull", "--scheduled", *options), parse_duration(every, "--every"), environ)
+    return TimerJob((*own_command(), "pull", "--scheduled", *options), parse_duration(every, "--every"), environ)

@@ -1,4 +1,4 @@
-"""What `install`, `status` and `pull` share: leaving a signed receipt in the home, and saying so when that cannot be done."""
+"""What `install`, `status` and `pull` share: sign a receipt and keep it in the home."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from provision.endpoint.install import Report
+    from provision.endpoint.install import InstallReport
     from provision.endpoint.route_check import RouteCheck
-    from provision.endpoint.state import Installed
+    from provision.endpoint.state import InstalledBundle
     from provision.endpoint.status import Drift
     from provision.receipts.receipt import SignedReceipt
 
 
 def sign_receipt(
-    run: Run, home: Path, installed: Installed | None, check: RouteCheck | None, drift: Iterable[Drift], now: datetime
+    run: Run, home: Path, installed: InstalledBundle | None, check: RouteCheck | None, drift: Iterable[Drift], now: datetime
 ) -> SignedReceipt | None:
-    """Sign what was seen and keep it in the home. Without it nothing else fails: a remark says why there is none."""
+    """Sign what was found and keep it in the home. A failure is only reported, and None returned."""
     from provision.hermes.facts.installed_version import installed_version
-    from provision.receipts.receipt import NoEndpointKeyError, issue
+    from provision.receipts.receipt import NoEndpointKeyError, issue_receipt
 
     if installed is None or check is None:
         return None
     try:
-        return issue(
+        return issue_receipt(
             home, installed, check, drift, endpoint_folder(), hermes_version=installed_version(os.environ), now=now
         )
     except NoEndpointKeyError as e:
@@ -41,8 +41,8 @@ def sign_receipt(
     return None
 
 
-def sign_install_receipt(run: Run, report: Report, now: datetime) -> SignedReceipt | None:
-    """The receipt for what an install has just done, None when it cannot be made."""
+def sign_install_receipt(run: Run, report: InstallReport, now: datetime) -> SignedReceipt | None:
+    """Sign the receipt for an install that has just ended; None when it cannot be signed."""
     from provision.endpoint.state import read_installed
 
     try:

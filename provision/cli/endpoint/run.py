@@ -1,4 +1,4 @@
-"""`provision run -- CMD…`: a command with the key in its environment only."""
+"""`provision run -- CMD…`: run a command with the API key in its environment only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import typer
 from provision.cli.app import app
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import (
+    HermesProfileOption,
+    HomeOption,
+    IdentityOption,
+    SignersOption,
     chosen_home,
     own_identities,
     trusted_signers,
@@ -20,18 +24,18 @@ from provision.cli.endpoint.machine import (
 def run_command(
     ctx: typer.Context,
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="The command and its arguments.")],
-    home: Home = None,
-    hermes_profile: HermesProfile = None,
-    allowed_signers: Signers = None,
-    identity: IdentityFile = None,
+    home: HomeOption = None,
+    hermes_profile: HermesProfileOption = None,
+    allowed_signers: SignersOption = None,
+    identity: IdentityOption = None,
 ) -> None:
-    """Run a command with the key in its memory only.
+    """Run a command with the API key in memory only.
 
-    The sealed .env is decrypted into its environment; its exit code is ours.
+    The sealed .env is decrypted into the command's environment. Exits with the command's exit code.
     """
     from datetime import UTC, datetime
 
-    from provision.endpoint.run import execute, prepare_run
+    from provision.endpoint.run import execute_command, prepare_run
 
     run: Run = ctx.obj
     root, profile = chosen_home(home, hermes_profile)
@@ -45,5 +49,5 @@ def run_command(
         pin_home=home is not None,
     )
     for name in prepared.stripped:
-        run.say(f"warning: {name} was taken out of the environment: it would change where Hermes sends requests")
-    execute(command, prepared.environ)
+        run.say(f"warning: removed {name} from the environment: it would change where Hermes sends requests")
+    execute_command(command, prepared.environ)

@@ -1,8 +1,7 @@
-"""`provision checklist`: the security checklist of the setup guide, as a gate before something is published."""
+"""`provision checklist`: check files against the setup guide's security checklist before they are published."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,23 +9,19 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
-from provision.cli.options import Output
+from provision.cli.leaks.detection import load_all_rules, load_known_fingerprints, workspace_or_none
+from provision.cli.options import Output, format_option
 from provision.errors import Exit, NothingMatchedError, ProvisionError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from provision.detect.detector import Detector
-    from provision.detect.known import KnownKeys
     from provision.fleet.workspace import Workspace
     from provision.redact.checklist import ExposedSecret, NotExamined, Records
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    HTML = "html"
+    from provision.report.checklist import ChecklistResult
 
 
 @app.command("checklist")
@@ -34,115 +29,72 @@ def checklist(
     ctx: typer.Context,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", readable=False, help="What is to be published: files, folders, repositories."),
+        typer.Argument(metavar="PATH", readable=False, help="Files, folders and repositories to be published."),
     ],
     user: Annotated[
         list[str] | None,
-        typer.Option("--user", help="Who made it: is their current key a demo key? May be repeated."),
+        typer.Option("--user", help="User who recorded it: check that their current key is a demo key. Repeatable."),
     ] = None,
     known: Annotated[
         Path | None,
-        typer.Option("--known", help="Keys to look for, as fingerprints; default: those of the workspace's vault."),
+        typer.Option("--known", metavar="FILE", help="Fingerprints of the fleet's keys. Default: the vault's."),
     ] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="Further rules, in the format of gitleaks.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="What cannot be told counts as a failure.")] = False,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", metavar="FILE", help="Additional rules, in gitleaks' TOML format.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Count a point without an answer as a failure.")] = False,
+    format_: Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.HTML)] = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Judge what is about to be published.
+    """Check files for secrets before they are published.
 
-    The setup guide's five points: is the key hidden, the .env, the configuration?
-    Is every key that was exposed rotated? Was it a demo key in date?
+    The setup guide's five points: is the API key hidden, the .env file, the configuration? Is every exposed key rotated?
+    Is it a demo key that is still valid?
 
-    Ends with 10 when a point fails, with 4 when something could not be read.
+    Exits with 10 if a point fails, 4 if something could not be read.
     """
     import secrets
     from datetime import UTC, datetime
 
-    from provision.cli.leaks.audit.setup import load_all_rules
     from provision.detect.detector import Detector
     from provision.redact.checklist import ChecklistAnswer, answer_checklist
     from provision.redact.command_line_rules import COMMAND_LINE_RULES
-    from provision.report import checklist as report
+    from provision.report.checklist import ChecklistResult
 
     run: Run = ctx.obj
     missing = [path for path in paths if not path.exists()]
     if missing:
-        raise ProvisionError(f"there is no {missing[0]}", hint="name what is to be published")
-    workspace = _workspace(run)
-    keys = _known(run, workspace, known)
-    seen, unseen, files = _look(
-        paths, Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys), secrets.token_bytes(32)
-    )
-    if not files and not unseen:
-        raise NothingMatchedError(f"there is no file in {paths[0]}", hint="name what is to be published")
+        raise ProvisionError(f"there is no {missing[0]}", hint="name the files to be published")
+    workspace = workspace_or_none(run)
+    keys = load_known_fingerprints(run, workspace, known)
+    detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys)
+    exposed, not_examined, files = _examine(paths, detector, secrets.token_bytes(32))
+    if not files and not not_examined:
+        raise NothingMatchedError(f"there is no file in {paths[0]}", hint="name the files to be published")
     now = datetime.now(UTC)
-    items = answer_checklist(seen, unseen, _records(workspace, user or ()), now.date())
-    result = report.ChecklistResult(items, tuple(str(path) for path in paths), files, now)
-    _print(run, result, format_, output)
+    items = answer_checklist(exposed, not_examined, _records(workspace, user or ()), now.date())
+    _print(run, ChecklistResult(items, tuple(str(path) for path in paths), files, now), format_, output)
     verdicts = {item.verdict for item in items}
     if ChecklistAnswer.FAIL in verdicts or (strict and ChecklistAnswer.CANNOT_TELL in verdicts):
         raise typer.Exit(Exit.FINDINGS)
-    if unseen:
+    if not_examined:
         raise typer.Exit(Exit.PARTIAL)
 
 
-def _print(run: Run, result: object, format_: Format, output: Path | None) -> None:
-    from typing import cast
-
+def _print(run: Run, result: ChecklistResult, format_: Format, output: Path | None) -> None:
     from provision.report import checklist as report
     from provision.report.output import write_output
 
-    found = cast("report.ChecklistResult", result)
     if format_ is Format.HTML:
-        write_output(report.as_html(found), output)
+        write_output(report.as_html(result), output)
         return
-    run.result(report.as_json(found) if format_ is Format.JSON else report.as_table(found), output)
+    run.result(report.as_json(result) if format_ is Format.JSON else report.as_table(result), output)
 
 
-def _workspace(run: Run) -> Workspace | None:
-    from provision.fleet.workspace import NoWorkspaceError
-
-    try:
-        return run.open_workspace()
-    except NoWorkspaceError:
-        if run.workspace is not None:
-            raise
-        return None
-
-
-def _known(run: Run, workspace: Workspace | None, file: Path | None) -> KnownKeys | None:
-    """The fleet's keys by fingerprint: of the file, of the opened vault, or of a sealed one for keys of the usual shape."""
-    from provision.detect.known import KnownKeys
-    from provision.detect.known_file import parse_known_keys
-    from provision.detect.known_key import KnownKey
-    from provision.files import read_bounded
-    from provision.keys.identities import load_identities
-    from provision.keys.known_keys import known_keys
-    from provision.keys.vault.file import open_vault, read_vault
-
-    if file is not None:
-        try:
-            return parse_known_keys(read_bounded(file, 256 << 20))
-        except FileNotFoundError:
-            raise ProvisionError(
-                f"there is no file {file}", hint="`provision audit --write-known FILE` makes one"
-            ) from None
-    if workspace is None or not workspace.vault.exists():
-        return None
-    try:
-        return known_keys(open_vault(workspace.vault, load_identities(workspace.identity)))
-    except ProvisionError as e:
-        run.detail(f"the vault stays shut, so keys are recognised by their usual shape only: {e}")
-    sealed = read_vault(workspace.vault)
-    by_fingerprint = {k.fingerprint: KnownKey(k.user, k.fingerprint, k.stage.value, k.created, k.label) for k in sealed}
-    return KnownKeys(sealed.salt, frozenset({("sk-aisa-", 51)}), by_fingerprint)
-
-
-def _look(
+def _examine(
     paths: Sequence[Path], detector: Detector, run_key: bytes
 ) -> tuple[list[ExposedSecret], list[NotExamined], int]:
-    """Every file below the paths as redaction reads it, every repository's history as an audit does."""
+    """Examine every file as `redact` reads it, and every repository's history as `audit` does; returns also how many."""
     from provision.audit.scan import list_tasks
     from provision.audit.sources.walk import FoundFile
     from provision.audit.tasks import scan_task
@@ -150,31 +102,31 @@ def _look(
     from provision.redact.checklist import NotExamined
     from provision.redact.preview import exposed_secret, preview_file
 
-    seen: list[ExposedSecret] = []
-    unseen: list[NotExamined] = []
+    exposed: list[ExposedSecret] = []
+    not_examined: list[NotExamined] = []
     files = 0
-    for met in list_tasks(paths, companions=False):
-        if isinstance(met, Unreadable):
-            unseen += [NotExamined(met.path, met.where or "", met.reason)] if met.failed else []
+    for item in list_tasks(paths, companions=False):
+        if isinstance(item, Unreadable):
+            not_examined += [NotExamined(item.path, item.where or "", item.reason)] if item.failed else []
             continue
         files += 1
-        if isinstance(met, FoundFile):
-            found, doubts = preview_file(Path(met.path), detector, run_key)
-            seen += found
-            unseen += doubts
+        if isinstance(item, FoundFile):
+            found, unread = preview_file(Path(item.path), detector, run_key)
+            exposed += found
+            not_examined += unread
             continue
-        for each in scan_task(met, detector, ReadLimits()):
+        for each in scan_task(item, detector, ReadLimits()):
             if isinstance(each, Unreadable):
-                unseen += [NotExamined(each.path, each.where or "", each.reason)] if each.failed else []
+                not_examined += [NotExamined(each.path, each.where or "", each.reason)] if each.failed else []
             else:
                 place = each.place
                 where = place.where or (f"line {place.line}" if place.line else "")
-                seen.append(exposed_secret(place.path, where, each.match, detector, run_key))
-    return seen, unseen, files
+                exposed.append(exposed_secret(place.path, where, each.match, detector, run_key))
+    return exposed, not_examined, files
 
 
 def _records(workspace: Workspace | None, users: Sequence[str]) -> Records | None:
-    """What vault and event log say of every key; None without a vault."""
+    """What the vault and the event log record about every key; None without a vault."""
     from provision.keys.events.log import log_path, read_events, verify_log
     from provision.keys.vault.file import read_vault
     from provision.keys.vault.ledger import Stage
@@ -184,13 +136,13 @@ def _records(workspace: Workspace | None, users: Sequence[str]) -> Records | Non
         return None
     ledger, path = read_vault(workspace.vault), log_path(workspace.vault)
     faults = verify_log(path, ledger.generation).faults
-    doubt = f"the event log does not hold: {faults[0].what}" if faults else ""
+    doubt = f"the event log fails verification: {faults[0].what}" if faults else ""
     days: dict[tuple[str, str], datetime] = {}
     for each in read_events(path):
         days[each.event.what, each.event.fingerprint] = each.event.at
     keys: dict[str, KeyHistory] = {}
-    weight = {Stage.RETIRED: 0, Stage.PREVIOUS: 1, Stage.PENDING: 2, Stage.CURRENT: 3}
-    for key in sorted(ledger, key=lambda each: weight[each.stage]):  # of a shared key, the use that is most alive
+    rank = {Stage.RETIRED: 0, Stage.PREVIOUS: 1, Stage.PENDING: 2, Stage.CURRENT: 3}
+    for key in sorted(ledger, key=lambda each: rank[each.stage]):  # of a shared key, the most active use wins
         replaced = days.get(("key became previous", key.fingerprint))
         retired = days.get(("key became retired", key.fingerprint))
         keys[key.fingerprint] = KeyHistory(

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from provision.redact.session import RedactionOptions, Session
 
 
-class Mask(StrEnum):
+class MaskOption(StrEnum):
     TAG = "tag"
     STARS = "stars"
     FIXED = "fixed"
     LENGTH = "length"
 
 
-class As(StrEnum):
+class ReadAs(StrEnum):
     AUTO = "auto"
     TEXT = "text"
 
@@ -40,38 +40,40 @@ def redact(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE...]", help="Files, or - for standard input (the default); after --exec, a command."
+            metavar="[FILE...]", help="Files, or - for standard input (the default). After --exec: a command."
         ),
     ] = None,
     execute: Annotated[
         bool, typer.Option("--exec", help="Run the command after -- on a terminal and mask what it prints.")
     ] = False,
     in_place: Annotated[
-        bool, typer.Option("--in-place", "-i", help="Replace each file by its redacted form; mode and times stay.")
+        bool, typer.Option("--in-place", "-i", help="Replace each file by its redacted form; mode and times are kept.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file; with several files, into this folder.")
     ] = None,
-    mask: Annotated[Mask, typer.Option("--mask", help="What stands where a secret stood.")] = Mask.TAG,
+    mask: Annotated[MaskOption, typer.Option("--mask", help="Replacement for a secret.")] = MaskOption.TAG,
     known: Annotated[
         Path | None,
-        typer.Option("--known", help="Keys to look for, as fingerprints; default: the vault's, else this machine's."),
+        typer.Option("--known", help="Fingerprints of keys to mask. Default: the vault's, else this machine's."),
     ] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="Further rules, in the format of gitleaks.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Additional rules, in gitleaks' TOML format.")] = None,
     entropy: Annotated[
-        bool, typer.Option("--entropy", help="Also mask what only looks random; expect false alarms.")
+        bool, typer.Option("--entropy", help="Also mask text that only looks random; expect false positives.")
     ] = False,
     allow: Annotated[
-        list[str] | None, typer.Option("--allow", help="Name of a .env variable whose value stays; may be repeated.")
+        list[str] | None, typer.Option("--allow", help="Name of a .env variable whose value is not masked. Repeatable.")
     ] = None,
     path: Annotated[
         list[str] | None,
-        typer.Option("--path", help="Key path in YAML or JSON to mask, such as 'providers.*.note'; may be repeated."),
+        typer.Option("--path", help="Key path in YAML or JSON to mask, such as 'providers.*.note'. Repeatable."),
     ] = None,
-    as_: Annotated[As, typer.Option("--as", help="text: do not look what kind of file it is.")] = As.AUTO,
-    preview: Annotated[bool, typer.Option("--preview", help="Pictures: show boxes instead of filling them.")] = False,
+    as_: Annotated[ReadAs, typer.Option("--as", help="text: treat every file as plain text.")] = ReadAs.AUTO,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Pictures: outline the masks instead of filling them.")
+    ] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Write what was masked where to this file, as JSON.")
+        Path | None, typer.Option("--report", help="Write a JSON list of what was masked, and where, to this file.")
     ] = None,
 ) -> None:
     """Mask secrets in text, streams, recordings, files.
@@ -83,7 +85,7 @@ def redact(
 
     run: Run = ctx.obj
     options = RedactionOptions(frozenset(allow or ()), tuple(path or ()), preview=preview)
-    _consistent(files or [], execute=execute, in_place=in_place, output=output)
+    _require_consistent(files or [], execute=execute, in_place=in_place, output=output)
     session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
     code: int = Exit.OK
     if execute:
@@ -94,7 +96,7 @@ def redact(
         _redact_stdin(session, output, _kind(as_))
     else:
         code = _redact_files(run, files, session, output, in_place=in_place, kind=_kind(as_))
-    _tell(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
+    _report(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
     if report is not None:
         from provision.files import write_atomic
         from provision.report.document import document
@@ -103,24 +105,24 @@ def redact(
     raise typer.Exit(code)
 
 
-def _consistent(files: Sequence[str], *, execute: bool, in_place: bool, output: Path | None) -> None:
-    """Raises UsageError for options that contradict each other."""
+def _require_consistent(files: Sequence[str], *, execute: bool, in_place: bool, output: Path | None) -> None:
+    """Raise UsageError for options that cannot be combined."""
     if execute and not files:
         raise UsageError("--exec needs a command", hint="provision redact --exec -- hermes config show")
     if execute and (in_place or output is not None):
-        raise UsageError("--exec prints to this terminal: it does not go with --in-place or --output")
+        raise UsageError("--exec prints to this terminal: it cannot be combined with --in-place or --output")
     if in_place and output is not None:
-        raise UsageError("--in-place and --output contradict each other", hint="give one of them")
+        raise UsageError("--in-place and --output cannot be combined", hint="remove one of them")
     if in_place and (not files or "-" in files):
         raise UsageError("--in-place needs files", hint="provision redact --in-place FILE...")
     if "-" in files and len(files) > 1 and not execute:
-        raise UsageError("- stands for standard input and goes alone")
+        raise UsageError("- (standard input) cannot be combined with files")
 
 
-def _kind(wanted: As) -> FileKind | None:
+def _kind(wanted: ReadAs) -> FileKind | None:
     from provision.redact.file_kinds import FileKind
 
-    return FileKind.TEXT if wanted is As.TEXT else None
+    return FileKind.TEXT if wanted is ReadAs.TEXT else None
 
 
 def _session(
@@ -128,7 +130,7 @@ def _session(
 ) -> Session:
     import secrets
 
-    from provision.cli.leaks.audit.setup import installed_manifest, load_all_rules, load_known_keys
+    from provision.cli.leaks.detection import installed_manifest, load_all_rules, load_known_keys
     from provision.detect.detector import Detector
     from provision.redact.command_line_rules import COMMAND_LINE_RULES
     from provision.redact.masks import Masker
@@ -140,7 +142,7 @@ def _session(
 
 
 def _progress(run: Run) -> Callable[[str, int, int], None]:
-    """Shows how far videos and long documents are, on standard error."""
+    """Show the progress of videos and long documents on standard error."""
     import time
 
     from provision.report.progress import Progress
@@ -161,10 +163,10 @@ def _progress(run: Run) -> Callable[[str, int, int], None]:
 
 
 def _workspace(run: Run) -> Workspace | None:
-    """The workspace that was named, or that this is."""
+    """The workspace named by --workspace, or found from the current folder upwards; None if there is none."""
     here = Path.cwd()
     if run.workspace is None and not any((folder / "provision.toml").exists() for folder in (here, *here.parents)):
-        return None  # most often so: then nothing of it need be imported
+        return None  # the usual case: nothing of the workspace needs to be imported
     from provision.fleet.workspace import find_workspace, load_workspace
 
     try:
@@ -172,12 +174,12 @@ def _workspace(run: Run) -> Workspace | None:
     except ProvisionError as e:
         if run.workspace is not None:
             raise
-        _complain(f"warning: keys of this workspace's vault are not looked for by value: {e.message}")
+        _complain(f"warning: cannot read this workspace, so keys of its vault are not masked by value: {e.message}")
         return None
 
 
 def _redact_stdin(session: Session, output: Path | None, kind: FileKind | None) -> None:
-    """Standard input to standard output, each byte as soon as it can be."""
+    """Redact standard input to standard output, without delay: each byte is written as soon as possible."""
     import os
 
     from provision.redact.pipe import redact_descriptor
@@ -196,7 +198,7 @@ def _redact_stdin(session: Session, output: Path | None, kind: FileKind | None) 
 def _redact_files(
     run: Run, files: Iterable[str], session: Session, output: Path | None, *, in_place: bool, kind: FileKind | None
 ) -> int:
-    """Each file by itself: one that cannot be redacted does not stop the others. Exit 4 then."""
+    """Redact each file on its own. A failure does not stop the others; the exit code is then 4."""
     paths = [Path(name) for name in files]
     into_folder = output is not None and (len(paths) > 1 or output.is_dir())
     if into_folder and output is not None:
@@ -213,7 +215,7 @@ def _redact_files(
         except ProvisionError as e:
             failed += 1
             place = "" if str(path) in str(e) else f"{path}: "
-            _complain(f"error: {place}{e}" + (f"\n  try: {e.hint}" if e.hint else ""))
+            _complain(f"error: {place}{e}" + (f"\nhint: {e.hint}" if e.hint else ""))
     return Exit.PARTIAL if failed or session.notes.left_out else Exit.OK
 
 
@@ -234,7 +236,7 @@ def _redact_file(
         run.detail(f"{path}: {'redacted' if changed else 'nothing to mask'}")
     elif target is not None:
         if target.exists() and target.samefile(path):
-            raise UsageError(f"{path} would be overwritten", hint="that is what --in-place is for")
+            raise UsageError(f"{path} would be overwritten", hint="use --in-place for that")
         redact_to(path, target, session, kind)
         run.say(f"wrote {target}")
     else:
@@ -250,7 +252,7 @@ def _execute(command: Sequence[str], session: Session) -> int:
     import os
 
     if os.name == "nt":
-        raise ProvisionError("--exec needs a kind of terminal that Windows does not have", hint="use it inside WSL")
+        raise ProvisionError("--exec is not supported on Windows: it needs a pseudo-terminal", hint="use it inside WSL")
 
     from provision.redact.terminal.live import run_masked
 
@@ -259,8 +261,8 @@ def _execute(command: Sequence[str], session: Session) -> int:
     return code
 
 
-def _tell(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
-    """What people must know: what was left out and what to look at; for files also how much was masked."""
+def _report(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
+    """Report what was left out and what needs a check by eye; for files also how much was masked."""
     notes = session.notes
     for remark in notes.left_out:
         _complain(f"left out: {remark}")
@@ -273,7 +275,7 @@ def _tell(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
 
 
 def _complain(line: str) -> None:
-    """A line for people that --quiet does not silence: something is missing or must be looked at."""
+    """Print a line that --quiet does not silence: something is missing or needs a check."""
     from provision.report.terminal import printable
 
     print(*map(printable, line.split("\n")), sep="\n", file=sys.stderr)

@@ -32,7 +32,7 @@ def locked_rotations(run: Run, doing: str, *, take_over: bool = False, forks: in
     with context.store.locked(doing, context.clock(), take_over=take_over) as remark:
         if remark:
             run.say(remark)
-        context.store.sweep()
+        context.store.clean_up()
         yield context
 
 
@@ -120,7 +120,7 @@ def print_rotations(
     from provision.report.output import write_output
 
     writers: dict[Format, Callable[[], Iterable[str]]] = {
-        Format.TABLE: lambda: ["\n".join(report.status_text(each, everybody=all_users) for each in views)],
+        Format.TABLE: lambda: ["\n".join(report.status_text(each, all_users=all_users) for each in views)],
         Format.JSON: lambda: [report.status_json(views)],
         Format.HTML: lambda: report.status_html(views),
     }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import seeded
 from bedcraft import ACCOUNT, files_with, watched_processes
 from fleetcraft import Fleet
 
@@ -78,7 +78,7 @@ def rotate(fleet: Fleet, *more: str, code: int = 0, data: str = "") -> dict[str,
 
 def test_a_rotation_is_delivered_by_ansible(make_fleet: Callable[[int], Fleet]) -> None:
     fleet = make_fleet(MACHINES)
-    old, new = dict(fleet.keys), {user: f"sk-aisa-TEST-{user}-{secrets.token_hex(8)}" for user in fleet.users}
+    old, new = dict(fleet.keys), {user: f"sk-aisa-TEST-{user}-{seeded.token_hex(8)}" for user in fleet.users}
     with Simulator() as sim:
         for key in (*old.values(), *new.values()):
             sim.add_key(key)
@@ -145,4 +145,4 @@ def ends_when_the_old_keys_are_dead(fleet: Fleet, sim: Simulator, old: dict[str,
     for key in old.values():
         sim.revoke(key)
     assert set(rotate(fleet, "resume")["states"].values()) == {"retired"}
-    assert "nothing is left to do" in fleet.provision("rotate", "finish").stdout
+    assert "nothing left to do" in fleet.provision("rotate", "finish").stdout

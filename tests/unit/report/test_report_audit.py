@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
+import seeded
 
-from provision.audit.document import ReportError, read_document
-from provision.audit.finding import Finding, Place, finding_id
-from provision.audit.merge import as_one, merge
-from provision.audit.result import Audit, Counts, Excused, HomeRoute, Unread
-from provision.detect.known import KnownKey, KnownKeys
-from provision.detect.match import Confidence, Severity
+from provision.audit.document import AuditReportError, read_document
+from provision.audit.finding import Finding, Location, finding_id
+from provision.audit.merge import as_single_audit, merge_audits
+from provision.audit.result import Audit, Counts, HomeRoute, IgnoredFinding, Unread
+from provision.detect.known import KnownKeys
+from provision.detect.known_key import KnownKey
+from provision.detect.match import Confidence, FindingSeverity
 from provision.report import audit as report
 from provision.report import audit_fleet
 from provision.report.sarif import as_sarif
@@ -25,9 +26,15 @@ SARIF_SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-2.1.0.jso
 
 
 def finding(rule: str = "aisa-key", path: str = ".hermes/logs/a.log", **fields: object) -> Finding:
-    place = Place(path, 3, 7)
+    place = Location(path, 3, 7)
     known: dict[str, object] = {"owner": "ada", "stage": "current", "fingerprint": "fp_" + "a" * 16}
-    values = {"severity": Severity.HIGH, "confidence": Confidence.HIGH, "excerpt": "sk-a…wxyz", **known, **fields}
+    values = {
+        "severity": FindingSeverity.HIGH,
+        "confidence": Confidence.HIGH,
+        "excerpt": "sk-a…wxyz",
+        **known,
+        **fields,
+    }
     return Finding(
         id=finding_id(rule, place, str(values["fingerprint"])), rule=rule, place=values.pop("place", place),  # type: ignore[arg-type]
         message="ada's current key, in a log", cure="mask it", **values,  # type: ignore[arg-type]
@@ -44,11 +51,11 @@ AUDIT = Audit(
     started="2026-06-01T12:00:00+00:00",
     targets=("/home/ada/.hermes",),
     findings=(
-        finding(severity=Severity.CRITICAL, verdict="live"),
+        finding(severity=FindingSeverity.CRITICAL, verdict="live"),
         finding("assigned-password", HOSTILE, owner=None, stage=None, fingerprint=None, excerpt="****"),
-        finding("route-plain-http", place=Place("/x/config.yaml", None, None, "model.base_url"), excerpt=""),
+        finding("route-plain-http", place=Location("/x/config.yaml", None, None, "model.base_url"), excerpt=""),
     ),
-    excused=(Excused(finding("old"), "rotated", "2026-05-01"),),
+    ignored=(IgnoredFinding(finding("old"), "rotated", "2026-05-01"),),
     routes=(ROUTE,),
     unread=(Unread("/home/ada/x.db", "not a database"),),
     counts=Counts(12, 3_400_000, 1, 2),
@@ -57,12 +64,12 @@ AUDIT = Audit(
 EMPTY = Audit("h", "2026-06-01T12:00:00+00:00", (".",), ())
 
 
-@pytest.mark.parametrize("audit", [AUDIT, EMPTY, as_one(merge([AUDIT, EMPTY]))])
+@pytest.mark.parametrize("audit", [AUDIT, EMPTY, as_single_audit(merge_audits([AUDIT, EMPTY]))])
 def test_sarif_is_what_the_standard_says(audit: Audit) -> None:
     log = json.loads(as_sarif(audit, {"aisa-key": "An AIsa key"}))
     jsonschema.Draft4Validator(SARIF_SCHEMA, format_checker=jsonschema.FormatChecker()).validate(log)
     (run,) = log["runs"]
-    assert len(run["results"]) == len(audit.findings) + len(audit.excused)
+    assert len(run["results"]) == len(audit.findings) + len(audit.ignored)
     for result in run["results"]:
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
 
@@ -110,13 +117,13 @@ def test_json_there_and_back() -> None:
         lambda d: d.pop("findings"),
         lambda d: d.update(schema="provision/audit/v9"),
         lambda d: d["findings"][0].update(severity="terrible"),
-        lambda d: d["findings"][0].update(excerpt="sk-aisa-" + secrets.token_urlsafe(32)),
+        lambda d: d["findings"][0].update(excerpt="sk-aisa-" + seeded.token_urlsafe(32)),
     ],
 )
 def test_a_report_that_is_none_or_holds_a_key_is_refused(damage: object) -> None:
     said = json.loads(report.as_json(AUDIT))
     damage(said)  # type: ignore[operator]
-    with pytest.raises(ReportError) as refused:
+    with pytest.raises(AuditReportError) as refused:
         read_document(json.dumps(said).encode())
     assert "sk-aisa-" not in str(refused.value)
 
@@ -136,7 +143,7 @@ def test_the_table_leads_with_routes_and_ends_with_a_count() -> None:
 
 
 def test_pages_escape_what_they_show() -> None:
-    for html in ("".join(report.as_html(AUDIT)), "".join(audit_fleet.as_html(merge([AUDIT])))):
+    for html in ("".join(report.as_html(AUDIT)), "".join(audit_fleet.as_html(merge_audits([AUDIT])))):
         assert "<é>" not in html
         assert "ada&#39;s current key" in html
         assert "script" not in html.replace("no-script", "").split("<body>")[1]
@@ -144,14 +151,14 @@ def test_pages_escape_what_they_show() -> None:
 
 def test_merging_says_which_key_leaks_where() -> None:
     mark = "fp_" + "a" * 16
-    other = replace(AUDIT, host="bob-pc", findings=(finding(owner=None, stage=None),), excused=(), routes=())
+    other = replace(AUDIT, host="bob-pc", findings=(finding(owner=None, stage=None),), ignored=(), routes=())
     older = replace(AUDIT, started="2026-01-01T00:00:00+00:00", findings=())
     known = KnownKeys(b"s" * 16, frozenset(), {mark: KnownKey("ada", mark, "previous")})
-    fleet = merge([AUDIT, other, older], known)
+    fleet = merge_audits([AUDIT, other, older], known)
     assert [a.started for a in fleet.audits] == [AUDIT.started, other.started], "the newest of each machine"
     key = fleet.keys[0]
     assert (key.owner, key.stage, key.machines) == ("ada", "previous", ("ada-mbp", "bob-pc"))
-    assert key.severity is Severity.CRITICAL
+    assert key.severity is FindingSeverity.CRITICAL
     assert [s.finding.rule for s in fleet.others] == ["assigned-password"]
     said = json.loads(audit_fleet.as_json(fleet))
     assert said["schema"] == "provision/audit-fleet/v1"
@@ -161,5 +168,5 @@ def test_merging_says_which_key_leaks_where() -> None:
 
 def test_a_route_with_somebody_elses_key_is_wrong() -> None:
     theirs = replace(AUDIT, user="bob")
-    assert [m for m, _ in merge([theirs]).wrong_routes] == ["bob@ada-mbp"]
-    assert merge([replace(AUDIT, user="ada")]).wrong_routes == ()
+    assert [m for m, _ in merge_audits([theirs]).wrong_routes] == ["bob@ada-mbp"]
+    assert merge_audits([replace(AUDIT, user="ada")]).wrong_routes == ()

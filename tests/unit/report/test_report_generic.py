@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from provision.aisa.batch import Outcome
-from provision.aisa.results import FailingRoute, Result
+from provision.aisa.batch import BatchOutcome
+from provision.aisa.results import FailingRoute, ValidationResult
 from provision.aisa.verdicts import Verdict
 from provision.fleet.desired import ApiMode
 from provision.report import validation
 from provision.report.html import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
+from provision.report.output import write_output
 from provision.report.progress import Progress
-from provision.report.sink import pour
 
 EVIL = "<script>alert(1)</script>\x1b[31m\u202e\"'&\x00\ud800]]>"
 
@@ -95,9 +95,9 @@ def test_time_left() -> None:
     assert "19:59:50 left" in progress.line(10.0)
 
 
-def result(user: str, verdict: Verdict, **more: object) -> Result:
+def result(user: str, verdict: Verdict, **more: object) -> ValidationResult:
     fields: dict[str, object] = {"advice": f"do {verdict}", **more}
-    return Result(user, "team", "gpt-5.2", ApiMode.CHAT_COMPLETIONS, "https://x/v1", "fp_x", verdict, **fields)  # type: ignore[arg-type]
+    return ValidationResult(user, "team", "gpt-5.2", ApiMode.CHAT_COMPLETIONS, "https://x/v1", "fp_x", verdict, **fields)  # type: ignore[arg-type]
 
 
 RESULTS = [
@@ -108,11 +108,11 @@ RESULTS = [
 ]
 
 
-def report() -> validation.Report:
+def report() -> validation.ValidationReport:
     route = FailingRoute("m", ApiMode.CHAT_COMPLETIONS, "https://x/v1", Verdict.UPSTREAM_ERROR, 2, None)
-    outcome = Outcome(83, 1, 90, 2, (route,), 1.5, network_at_fault=True)
+    outcome = BatchOutcome(83, 1, 90, 2, (route,), 1.5, network_at_fault=True)
     counts = Counter(r.verdict for r in RESULTS)
-    return validation.Report(
+    return validation.ValidationReport(
         outcome, lambda: iter(RESULTS), lambda: iter(["zoe"]), "now", ("key",), counts, "2026-09-30"
     )
 
@@ -140,17 +140,17 @@ def test_json_and_junit_and_html() -> None:
 
 
 def test_empty_report() -> None:
-    empty = validation.Report(
-        Outcome(0, 0, 0, 0, (), 0.0), lambda: iter(()), lambda: iter(()), "now", (), Counter(), ""
+    empty = validation.ValidationReport(
+        BatchOutcome(0, 0, 0, 0, (), 0.0), lambda: iter(()), lambda: iter(()), "now", (), Counter(), ""
     )
     assert json.loads("".join(validation.as_json(empty)))["users"] == []
-    assert "nobody asked" in "".join(validation.as_table(empty))
+    assert "no user asked" in "".join(validation.as_table(empty))
     assert "<svg" not in "".join(validation.as_html(empty))
 
 
 def test_pour_writes_whole_files_or_none(tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
-    pour(iter(["a", "b"]), target)
+    write_output(iter(["a", "b"]), target)
     assert target.read_text() == "ab"
 
     def broken():
@@ -158,7 +158,7 @@ def test_pour_writes_whole_files_or_none(tmp_path: Path) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        pour(broken(), target)
+        write_output(broken(), target)
     assert target.read_text() == "ab"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -170,7 +170,7 @@ def test_a_device_or_a_pipe_is_written_into_and_stays(tmp_path: Path) -> None:
     read: list[str] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
     reader.start()
-    pour(iter(["a", "b"]), pipe)
+    write_output(iter(["a", "b"]), pipe)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     reader.join()
     assert read == ["ab"]

@@ -1,1 +1,1 @@
-"""The `audit` command and its modes."""
+"""The `audit` command."""

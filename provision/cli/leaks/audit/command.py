@@ -1,220 +1,112 @@
-"""`provision audit`: every leaked key and every hijacked route, on this machine, in a folder, or across a fleet."""
+"""`provision audit`: find leaked keys and hijacked routes on this machine, in a folder, or across a fleet.
+
+This module dispatches: `scan` audits this machine, `fix` fixes and undoes, `baseline` writes a baseline, `fleet` audits many
+machines (--hosts), `merge` merges reports.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
+from provision.cli.leaks.audit import options as o
+from provision.cli.leaks.detection import workspace_or_none
 from provision.cli.options import Limit, Output
-from provision.errors import Exit, UsageError
+from provision.errors import UsageError
+from provision.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from provision.audit.result import Audit
-    from provision.cli.leaks.audit.scan import Scan
-    from provision.fleet.workspace import Workspace
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    SARIF = "sarif"
-    JUNIT = "junit"
-    HTML = "html"
-
-
-Level = Literal["critical", "high", "medium", "low"]
-Sureness = Literal["high", "medium", "low"]
+    from pathlib import Path
 
 
 @app.command("audit")
 def audit_command(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[PATH|-]...", readable=False, help="Files, folders, Hermes homes, or - for standard input."
-        ),
-    ] = None,
-    environ: Annotated[bool, typer.Option("--environ", help="Also the environment of your own processes.")] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Ask the gateway whether found AIsa keys still work (free).")
-    ] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Show what can be mended, ask once, and mend it.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the last --fix back.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --fix or --undo.")] = False,
-    baseline: Annotated[
-        Path | None, typer.Option("--baseline", "-b", metavar="FILE", help="Findings in this file are let be.")
-    ] = None,
-    update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Write all that is found into --baseline, and stop there.")
-    ] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why, for new entries of the baseline.")] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="YYYY-MM-DD", help="The last day of new entries.")
-    ] = None,
-    known: Annotated[
-        Path | None,
-        typer.Option("--known", metavar="FILE", help="Fingerprints of the fleet's keys; default: the vault."),
-    ] = None,
-    write_known: Annotated[
-        Path | None,
-        typer.Option("--write-known", metavar="FILE", help="Write that file from the vault, and stop there."),
-    ] = None,
-    rules: Annotated[
-        Path | None, typer.Option("--rules", metavar="FILE", help="Further rules, in gitleaks' TOML form.")
-    ] = None,
-    entropy: Annotated[bool, typer.Option("--entropy", help="Also report text that only looks random.")] = False,
-    min_severity: Annotated[Level, typer.Option("--min-severity", help="Leave out what is less bad.")] = "low",
-    min_confidence: Annotated[Sureness, typer.Option("--min-confidence", help="Leave out what is less sure.")] = "low",
-    hosts: Annotated[
-        bool, typer.Option("--hosts", help="IT, in a workspace: run it on the users' machines, through Ansible.")
-    ] = False,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="The PATHs are JSON reports of this command: which key leaks where?")
-    ] = False,
+    paths: o.Paths = None,
+    environ: o.Environ = False,
+    verify: o.Verify = False,
+    fix: o.Fix = False,
+    undo: o.Undo = False,
+    yes: o.Confirm = False,
+    baseline: o.Baseline = None,
+    update_baseline: o.UpdateBaseline = False,
+    reason: o.Reason = None,
+    until: o.Until = None,
+    known: o.Known = None,
+    write_known: o.WriteKnown = None,
+    rules: o.Rules = None,
+    entropy: o.Entropy = False,
+    min_severity: o.MinSeverity = "low",
+    min_confidence: o.MinConfidence = "low",
+    hosts: o.Hosts = False,
+    merge: o.Merge = False,
     limit: Limit = None,
-    forks: Annotated[int, typer.Option("--forks", min=1, max=500, help="With --hosts: machines at a time.")] = 10,
-    login: Annotated[str | None, typer.Option("--remote-user", "-u", help="With --hosts: enter as this user.")] = None,
-    private_key: Annotated[
-        Path | None, typer.Option("--private-key", exists=True, dir_okay=False, help="With --hosts: SSH key.")
-    ] = None,
-    known_hosts: Annotated[
-        Path | None, typer.Option("--known-hosts", exists=True, dir_okay=False, help="With --hosts: host keys.")
-    ] = None,
-    account: Annotated[
-        str | None, typer.Option("--account", help="With --hosts: whose Hermes it is; default: the user's id.")
-    ] = None,
-    become: Annotated[
-        bool, typer.Option("--become/--no-become", help="With --hosts: become the account, or enter as it.")
-    ] = True,
-    command: Annotated[
-        str | None, typer.Option("--command", help="With --hosts: path of provision on the machines.")
-    ] = None,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="End with 0 even when something is found.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="List every place, not only the first twenty.")] = False,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, hidden=True)] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")] = Format.TABLE,
+    forks: o.HostForks = 10,
+    login: o.RemoteUser = None,
+    private_key: o.PrivateKey = None,
+    known_hosts: o.KnownHosts = None,
+    account: o.Account = None,
+    become: o.Become = True,
+    command: o.RemoteCommand = None,
+    exit_zero: o.ExitZero = False,
+    everything: o.ListAll = False,
+    workers: o.Workers = None,
+    format_: o.AuditFormat = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Find leaked keys and hijacked routes.
 
-    Without a PATH: this user's Hermes home, histories and crontabs. In a workspace, keys are told apart by the vault.
-    Offline unless --verify. Ends with 10 when something new is found, 4 when something could not be read.
+    Without a PATH: audits this user's Hermes home, histories and crontabs. In a workspace, findings name the key's user.
+    Offline unless --verify. Exits with 10 if there are new findings, 4 if something could not be read.
     """
+    from provision.cli.leaks.audit.output import OutputOptions
+
     run: Run = ctx.obj
     modes = {"--fix": fix, "--undo": undo, "--hosts": hosts, "--merge": merge, "--write-known": write_known}
-    _contradictions([name for name, on in modes.items() if on], paths, limit)
-    workspace = here_or_none(run)
-    if merge or hosts:
-        from provision.cli.leaks.audit import fleet
+    _require_consistent([name for name, on in modes.items() if on], paths, limit)
+    workspace = workspace_or_none(run)
+    printing = OutputOptions(format_, output, everything=everything, exit_zero=exit_zero)
+    if merge:
+        from provision.cli.leaks.audit.merge import merge_reports
+
+        raise typer.Exit(merge_reports(run, workspace, paths or [], printing))
+    if hosts:
+        from provision.cli.leaks.audit.fleet import HostOptions, audit_machines
         from provision.push.ansible import Ssh
 
-        if merge:
-            joined = fleet.merge_reports(run, workspace, paths or [])
-        else:
-            ssh = Ssh(login, private_key, known_hosts, account, become)
-            push = fleet.HostOptions(limit, forks, ssh, command, rules, entropy)
-            joined = fleet.audit_machines(run, workspace or run.open_workspace(), push)
-        code = fleet.write_fleet_audit(joined, format_.value, output, everything=everything)
-        raise typer.Exit(Exit.OK if exit_zero and code == Exit.FINDINGS else code)
+        ssh = Ssh(login, private_key, known_hosts, account, become)
+        machines = HostOptions(limit, forks, ssh, command, rules, entropy)
+        raise typer.Exit(audit_machines(run, workspace or run.open_workspace(), machines, printing))
     if undo:
-        from provision.cli.leaks.audit.fix import undo_last
+        from provision.cli.leaks.audit.fix import undo_last_fix
 
-        raise typer.Exit(undo_last(run, workspace, yes=yes))
-    from provision.cli.leaks.audit.scan import (
-        ScanOptions,
-        scan_machine,
-        update_baseline,
-        verify_found_keys,
-        write_known_keys,
-    )
-
+        raise typer.Exit(undo_last_fix(run, workspace, yes=yes))
     if write_known is not None:
+        from provision.cli.leaks.detection import write_known_keys
+
         write_known_keys(run, workspace, write_known)
         return
-    wanted = ScanOptions(
+    from provision.cli.leaks.audit.scan import ScanOptions, audit_this_machine
+
+    scan = ScanOptions(
         tuple(paths or ()), environ, known, rules, entropy, baseline, workers, min_severity, min_confidence
     )
-    looked = scan_machine(run, workspace, wanted, may_make_baseline=update_baseline)
-    verdicts = verify_found_keys(run, workspace, looked.seen) if verify else {}
     if update_baseline:
-        update_baseline(run, looked, wanted, verdicts, reason, until)
+        from provision.cli.leaks.audit.baseline import BaselineOptions, replace_baseline
+
+        replace_baseline(run, workspace, scan, BaselineOptions(baseline, reason, until), verify=verify)
         return
-    if fix and _fixed(run, workspace, looked, yes=yes):
-        looked = scan_machine(run, workspace, wanted, may_make_baseline=False)
-    result = looked.finished(verdicts)
-    _show(looked, result, format_, output, everything=everything)
-    if output:
-        run.say(f"wrote {output}")
-    raise typer.Exit(exit_of(result, exit_zero=exit_zero))
+    raise typer.Exit(audit_this_machine(run, workspace, scan, printing, verify=verify, fix=fix, yes=yes))
 
 
-def _contradictions(modes: list[str], paths: list[Path] | None, limit: list[str] | None) -> None:
+def _require_consistent(modes: list[str], paths: list[Path] | None, limit: list[str] | None) -> None:
     """Raise UsageError for options that do not go together."""
     if len(modes) > 1:
-        raise UsageError(f"{modes[0]} and {modes[1]} do not go together")
+        raise UsageError(f"{modes[0]} and {modes[1]} cannot be combined")
     if modes == ["--hosts"] and paths:
-        raise UsageError("--hosts looks where each user's Hermes is", hint="leave the paths out")
+        raise UsageError("--hosts takes no PATH: it audits each user's Hermes home", hint="remove the paths")
     if limit and modes != ["--hosts"]:
-        raise UsageError("--limit goes with --hosts")
-
-
-def _fixed(run: Run, workspace: Workspace | None, looked: Scan, *, yes: bool) -> bool:
-    """Mend what can be mended; whether anything was."""
-    from provision.cli.leaks.audit.fix import fix_all
-
-    return fix_all(run, workspace, looked.not_excused(), looked.environ_of, yes=yes)
-
-
-def _show(looked: Scan, result: Audit, format_: Format, output: Path | None, *, everything: bool) -> None:
-    from provision.report.output import write_output
-
-    if format_ is Format.SARIF:
-        from provision.report.sarif import as_sarif
-
-        write_output([as_sarif(result, looked.seen.judging.describe)], output)
-    else:
-        write_output(printed(result, format_.value, everything=everything), output)
-
-
-def here_or_none(run: Run) -> Workspace | None:
-    """The workspace, if this is one; one that was named must be there."""
-    from provision.fleet.workspace import NoWorkspaceError
-
-    try:
-        return run.open_workspace()
-    except NoWorkspaceError:
-        if run.workspace is not None:
-            raise
-        return None
-
-
-def printed(result: Audit, format_: str, *, everything: bool) -> Iterator[str]:
-    """The audit in a format, piece by piece."""
-    from provision.report import audit as report
-
-    match format_:
-        case "json":
-            yield report.as_json(result)
-        case "junit":
-            yield from report.as_junit(result)
-        case "html":
-            yield from report.as_html(result)
-        case _:
-            from provision.cli.leaks.audit.setup import user_home
-
-            yield from report.as_table(result, everything=everything, home=str(user_home() or ""))
-
-
-def exit_of(result: Audit, *, exit_zero: bool) -> Exit:
-    """10 for new findings, else 4 for what could not be read."""
-    if result.findings and not exit_zero:
-        return Exit.FINDINGS
-    return Exit.PARTIAL if result.unread else Exit.OK
+        raise UsageError("--limit needs --hosts")

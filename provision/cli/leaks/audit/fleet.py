@@ -1,4 +1,4 @@
-"""`audit --hosts` and `audit --merge`: the audits of many machines as one. Not a command of its own."""
+"""`audit --hosts`: audit the users' machines through Ansible."""
 
 from __future__ import annotations
 
@@ -7,32 +7,35 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.audit.document import LIMIT_BYTES, read_document
-from provision.audit.merge import as_one, merge
+from provision.audit.document import read_document
+from provision.audit.merge import merge_audits
 from provision.audit.result import Audit, Unread
-from provision.errors import Exit, NothingMatchedError, ProvisionError, UsageError
+from provision.cli.leaks.audit.output import OutputOptions, write_fleet_audit
+from provision.cli.leaks.detection import load_known_keys
+from provision.errors import Exit, NothingMatchedError, ProvisionError
 from provision.files import read_bounded
-from provision.report import audit_fleet as report
-from provision.report.output import write_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from provision.audit.merge import FleetAudit
     from provision.cli.context import Run
     from provision.detect.known import KnownKeys
     from provision.fleet.workspace import Workspace
     from provision.push.ansible import Ssh
     from provision.push.auditing import AuditOutcome
     from provision.push.events import Started
+    from provision.push.inventory import Reachability
+
+_MAX_RULES_BYTES = 16 << 20
+_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """Which machines are asked, and how they are entered."""
+    """Which machines are audited, how to log in, and what to look for."""
 
     limit: list[str] | None
     forks: int
@@ -42,63 +45,60 @@ class HostOptions:
     entropy: bool
 
 
-def merge_reports(run: Run, workspace: Workspace | None, files: Sequence[Path]) -> FleetAudit:
-    """The reports in these files. Raises UsageError, and ReportError with the file's name."""
-    if not files:
-        raise UsageError("--merge wants reports", hint="`provision audit --merge *.json`")
-    audits = []
-    for path in files:
+def audit_machines(run: Run, workspace: Workspace, options: HostOptions, output: OutputOptions) -> Exit:
+    """Audit the machines of the inventory and print the merged result. Raises NothingMatchedError."""
+    reachable = _targets(run, workspace, options.limit)
+    known = load_known_keys(run, workspace, None, None)
+    outcomes = _audit(run, workspace, options, reachable, known)
+    audits = [audit_of(user, outcome) for user, outcome in outcomes.items()]
+    return write_fleet_audit(merge_audits(audits, known), output)
+
+
+def audit_of(user: str, outcome: AuditOutcome) -> Audit:
+    """The audit a machine reported; a machine that reported none is an audit with one unread item."""
+    from provision.push.auditing import Reported
+
+    if isinstance(outcome, Reported):
         try:
-            audits.append(read_document(read_bounded(path, LIMIT_BYTES)))
-        except FileNotFoundError:
-            raise UsageError(f"there is no file {path}") from None
+            return replace(read_document(outcome.report.encode()), user=user)
         except ProvisionError as e:
-            raise type(e)(f"{path}: {e.message}", hint=e.hint) from e
-    return merge(audits, _known(run, workspace))
+            why = e.message
+    else:
+        why = f"{outcome.message} [{outcome.cause}]"
+    return Audit(outcome.host, "", (), (), unread=(Unread(outcome.host, why),), user=user)
 
 
-def _known(run: Run, workspace: Workspace | None) -> KnownKeys | None:
-    from provision.cli.leaks.audit.setup import load_known_keys
-
-    return load_known_keys(run, workspace, None, None)
-
-
-def audit_machines(run: Run, workspace: Workspace, push: HostOptions) -> FleetAudit:
-    """Ask the machines of the inventory, and join what they say."""
+def _targets(run: Run, workspace: Workspace, limit: list[str] | None) -> Reachability:
+    from provision.cli.delivery.receipts import fleet_states
     from provision.fleet.limit import select_users
-    from provision.fleet.load import load_fleet
-    from provision.push.auditing import FleetAuditOptions, Reported, audit_hosts
     from provision.push.inventory import split_by_reachability
 
-    fleet = load_fleet(workspace)
-    fleet.require_valid()
-    found = split_by_reachability(select_users(fleet.states, push.limit))
-    for user, why in found.others[:5]:
-        run.say(f"{user}: not asked: {why}")
-    if not found.targets:
+    reachable = split_by_reachability(select_users(fleet_states(workspace), limit))
+    for user, why in reachable.others[:_NAMED_AT_MOST]:
+        run.say(f"{user}: not audited: {why}")
+    if not reachable.targets:
         raise NothingMatchedError(
-            "no machine can be asked", hint="users need a `host` in the inventory: docs/deploy.md"
+            "no machine can be audited", hint="users need a `host` in the inventory: docs/deploy.md"
         )
-    known = _known(run, workspace)
-    rules = read_bounded(push.rules, 16 << 20) if push.rules else b""
-    order = FleetAuditOptions(
-        workspace.root, known.dump() if known else b"", rules, push.entropy, push.forks, push.command
+    return reachable
+
+
+def _audit(
+    run: Run, workspace: Workspace, options: HostOptions, reachable: Reachability, known: KnownKeys | None
+) -> dict[str, AuditOutcome]:
+    from provision.push.auditing import FleetAuditOptions, audit_hosts
+
+    push = FleetAuditOptions(
+        workspace.root,
+        known.dump() if known else b"",
+        read_bounded(options.rules, _MAX_RULES_BYTES) if options.rules else b"",
+        options.entropy,
+        options.forks,
+        options.command,
     )
     with ExitStack() as stack:
-        observe = _observer(run, stack, len(found.targets))
-        outcomes = audit_hosts(order, found.targets, push.ssh, os.environ, observe)
-    audits = []
-    for user, outcome in outcomes.items():
-        if isinstance(outcome, Reported):
-            try:
-                audits.append(replace(read_document(outcome.report.encode()), user=user))
-                continue
-            except ProvisionError as e:
-                why = e.message
-        else:
-            why = f"{outcome.message} [{outcome.cause}]"
-        audits.append(Audit(outcome.host, "", (), (), unread=(Unread(outcome.host, why),), user=user))
-    return merge(audits, known)
+        observe = _observer(run, stack, len(reachable.targets))
+        return dict(audit_hosts(push, reachable.targets, options.ssh, os.environ, observe))
 
 
 def _observer(run: Run, stack: ExitStack, total: int) -> Callable[[Started | AuditOutcome], None]:
@@ -119,28 +119,3 @@ def _observer(run: Run, stack: ExitStack, total: int) -> Callable[[Started | Aud
         progress.step("answered" if isinstance(event, Reported) else "failed")
 
     return observe
-
-
-def write_fleet_audit(fleet: FleetAudit, format_: str, output: Path | None, *, everything: bool) -> Exit:
-    """Print the joined audits; 10 for findings, else 4 for machines or files that could not be read."""
-    write_output(_printed(fleet, format_, everything=everything), output)
-    if fleet.keys or fleet.others:
-        return Exit.FINDINGS
-    return Exit.PARTIAL if any(a.unread for a in fleet.audits) else Exit.OK
-
-
-def _printed(fleet: FleetAudit, format_: str, *, everything: bool) -> Iterator[str]:
-    from provision.report.audit import as_junit
-    from provision.report.sarif import as_sarif
-
-    match format_:
-        case "json":
-            yield report.as_json(fleet)
-        case "html":
-            yield from report.as_html(fleet)
-        case "junit":
-            yield from as_junit(as_one(fleet))
-        case "sarif":
-            yield as_sarif(as_one(fleet), {})
-        case _:
-            yield from report.as_table(fleet, everything=everything)

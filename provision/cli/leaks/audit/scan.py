@@ -1,4 +1,4 @@
-"""One audit of this machine, from the options of `audit` to a result: scan, ask, excuse. Not a command."""
+"""Audit this machine: scan, verify found keys on request, apply the baseline, fix on request, print."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ import os
 import sys
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.audit import baseline
-from provision.audit.leaks import findings
+from provision.audit.leaks import leak_findings
 from provision.audit.result import CONFIDENCES, SEVERITIES
-from provision.audit.run import Order, Seen, finish, relative_to
-from provision.audit.run import scan_machine as go_through
+from provision.audit.run import AuditOptions, RawAudit, audit_machine, finish_audit, path_namer
+from provision.cli.leaks import detection
 from provision.cli.leaks.audit import setup
+from provision.cli.leaks.audit.output import OutputOptions, write_audit
 from provision.detect.fingerprint import UNPROVISIONED_SALT
 from provision.detect.known import KNOWN_RULE
 from provision.detect.match import Confidence, FindingSeverity
-from provision.errors import UsageError
 from provision.report.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from provision.audit.result import Audit
-    from provision.audit.scan import Tally
+    from provision.audit.scan import ScanProgress
     from provision.cli.context import Run
+    from provision.errors import Exit
     from provision.fleet.workspace import Workspace
 
 _REDRAW_S = 0.1
+_STDIN = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """The options that say what to look at and what counts."""
+    """The options that say where to look and which findings count."""
 
     paths: tuple[Path, ...]
     environ: bool
@@ -50,31 +52,30 @@ class ScanOptions:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A scan that is done, and what is needed to finish the audit."""
+    """A finished scan, and what is needed to turn it into an audit."""
 
-    seen: Seen
-    entries: tuple[baseline.Entry, ...]
+    raw: RawAudit
+    entries: tuple[baseline.BaselineEntry, ...]
     targets: tuple[str, ...]
     started: datetime
     elapsed_s: float
-    wanted: ScanOptions
+    options: ScanOptions
     environ_of: Callable[[Path, str | None], Mapping[str, str]]
 
-    def not_excused(self) -> Seen:
-        """What was seen, without the leaks that the baseline lets be."""
-        excused = {
-            e.finding.id for e in baseline.apply(self.entries, self.seen.findings({}), self.started.date()).excused
-        }
-        made = findings(self.seen.leaks, self.seen.judging, {})
-        kept = (leak for leak, finding in zip(self.seen.leaks, made, strict=True) if finding.id not in excused)
-        return replace(self.seen, leaks=tuple(kept))
+    def without_baseline(self) -> RawAudit:
+        """What was found, without the leaks that the baseline ignores."""
+        split = baseline.apply_baseline(self.entries, self.raw.findings({}), self.started.date())
+        ignored = {item.finding.id for item in split.ignored}
+        found = leak_findings(self.raw.leaks, self.raw.context, {})
+        kept = (leak for leak, finding in zip(self.raw.leaks, found, strict=True) if finding.id not in ignored)
+        return replace(self.raw, leaks=tuple(kept))
 
-    def finished(self, verdicts: Mapping[str, str]) -> Audit:
-        """The audit, without what the options leave out."""
+    def audit(self, verdicts: Mapping[str, str]) -> Audit:
+        """The audit, without findings below the minimum severity or confidence."""
         import socket
 
-        result = finish(
-            self.seen,
+        result = finish_audit(
+            self.raw,
             self.entries,
             verdicts,
             socket.gethostname(),
@@ -82,66 +83,87 @@ class Scan:
             self.started,
             elapsed_s=self.elapsed_s,
         )
-        bad = SEVERITIES[: SEVERITIES.index(FindingSeverity(self.wanted.min_severity)) + 1]
-        sure = CONFIDENCES[: CONFIDENCES.index(Confidence(self.wanted.min_confidence)) + 1]
-        kept = tuple(f for f in result.findings if f.severity in bad and f.confidence in sure)
+        severities = SEVERITIES[: SEVERITIES.index(FindingSeverity(self.options.min_severity)) + 1]
+        confidences = CONFIDENCES[: CONFIDENCES.index(Confidence(self.options.min_confidence)) + 1]
+        kept = tuple(f for f in result.findings if f.severity in severities and f.confidence in confidences)
         return replace(result, findings=kept)
 
 
-def scan_machine(run: Run, workspace: Workspace | None, wanted: ScanOptions, *, may_make_baseline: bool) -> Scan:
-    """Scan what is wanted, with progress on stderr."""
+def audit_this_machine(
+    run: Run,
+    workspace: Workspace | None,
+    options: ScanOptions,
+    output: OutputOptions,
+    *,
+    verify: bool,
+    fix: bool,
+    yes: bool,
+) -> Exit:
+    """Audit this machine and print the result; with `fix`, fix first and audit again."""
+    scan = scan_machine(run, workspace, options)
+    verdicts = verify_found_keys(run, workspace, scan.raw) if verify else {}
+    if fix:
+        from provision.cli.leaks.audit.fix import fix_all
+
+        if fix_all(run, workspace, scan.without_baseline(), scan.environ_of, yes=yes):
+            scan = scan_machine(run, workspace, options)
+    code = write_audit(scan.audit(verdicts), scan.raw.context.describe, output)
+    if output.path:
+        run.say(f"wrote {output.path}")
+    return code
+
+
+def scan_machine(
+    run: Run, workspace: Workspace | None, options: ScanOptions, *, baseline_must_exist: bool = True
+) -> Scan:
+    """Scan what the options name, with progress on stderr."""
     from provision.detect.detector import Detector
     from provision.fleet.settings import config_dir
 
-    if may_make_baseline and wanted.baseline is None:
-        raise UsageError("--update-baseline needs --baseline FILE", hint="such as --baseline audit-baseline.json")
     entries = (
-        baseline.read_baseline(wanted.baseline, must_exist=not may_make_baseline) if wanted.baseline is not None else ()
+        baseline.read_baseline(options.baseline, must_exist=baseline_must_exist) if options.baseline is not None else ()
     )
     started, began = datetime.now(UTC), time.monotonic()
-    manifest = setup.installed_manifest()
-    known = setup.load_known_keys(run, workspace, wanted.known, manifest)
-    salt = known.salt if known else UNPROVISIONED_SALT
-    rules = setup.load_all_rules(wanted.rules, run.say)
-    anchor = wanted.baseline.absolute().parent if wanted.baseline else Path.cwd()
-    name = relative_to(anchor, setup.user_home())
-    stdin = sys.stdin.buffer if Path("-") in wanted.paths else None
-    targets = [p for p in wanted.paths if p != Path("-")]
-    if not wanted.paths:
-        targets = setup.default_targets()
-    order = Order(
+    known = detection.load_known_keys(run, workspace, options.known, detection.installed_manifest())
+    rules = detection.load_all_rules(options.rules, run.say)
+    anchor = options.baseline.absolute().parent if options.baseline else Path.cwd()
+    name = path_namer(anchor, setup.user_home())
+    stdin = sys.stdin.buffer if _STDIN in options.paths else None
+    targets = [p for p in options.paths if p != _STDIN] if options.paths else setup.default_targets()
+    audit_options = AuditOptions(
         paths=targets,
-        detector=Detector(rules, known, entropy=wanted.entropy),
-        looking=setup.home_inspection(run, workspace, known, name, started),
-        salt=salt,
+        detector=Detector(rules, known, entropy=options.entropy),
+        home_context=setup.home_inspection(run, workspace, known, name, started),
+        salt=known.salt if known else UNPROVISIONED_SALT,
         describe={rule.id: rule.description for rule in rules} | {KNOWN_RULE: "a key of the fleet"},
-        environ=wanted.environ,
+        environ=options.environ,
         stdin=stdin,
-        companions=not wanted.paths,
+        companions=not options.paths,
         config=config_dir(os.environ),
-        workers=wanted.workers,
+        workers=options.workers,
     )
     draw, clear = _progress(run)
     try:
-        seen = go_through(order, draw)
+        raw = audit_machine(audit_options, draw)
     finally:
         clear()
-    shown = tuple(["<stdin>"] * (stdin is not None) + [str(p) for p in targets])
-    return Scan(seen, entries, shown, started, time.monotonic() - began, wanted, order.looking.environ_of)
+    names = tuple(["<stdin>"] * (stdin is not None) + [str(p) for p in targets])
+    elapsed_s = time.monotonic() - began
+    return Scan(raw, entries, names, started, elapsed_s, options, audit_options.home_context.environ_of)
 
 
-def _progress(run: Run) -> tuple[Callable[[Tally], None], Callable[[], None]]:
+def _progress(run: Run) -> tuple[Callable[[ScanProgress], None], Callable[[], None]]:
     """A line that is redrawn on a terminal; nothing elsewhere."""
     if run.quiet or not sys.stderr.isatty():
         return (lambda _: None), (lambda: None)
-    shown = 0.0
+    drawn = 0.0
 
-    def draw(tally: Tally) -> None:
-        nonlocal shown
+    def draw(progress: ScanProgress) -> None:
+        nonlocal drawn
         now = time.monotonic()
-        if now - shown >= _REDRAW_S:
-            shown = now
-            sys.stderr.write(f"\raudit {plural(tally.files, 'file')} · {tally.bytes / 1e6:,.0f} MB\x1b[K")
+        if now - drawn >= _REDRAW_S:
+            drawn = now
+            sys.stderr.write(f"\raudit {plural(progress.files, 'file')} · {progress.bytes / 1e6:,.0f} MB\x1b[K")
             sys.stderr.flush()
 
     def clear() -> None:
@@ -151,29 +173,29 @@ def _progress(run: Run) -> tuple[Callable[[Tally], None], Callable[[], None]]:
     return draw, clear
 
 
-def verify_found_keys(run: Run, workspace: Workspace | None, seen: Seen) -> dict[str, str]:
-    """Ask the configured gateway about every AIsa-shaped key that was found."""
+def verify_found_keys(run: Run, workspace: Workspace | None, raw: RawAudit) -> dict[str, str]:
+    """Ask the configured gateway about every AIsa key that was found; returns a verdict for each fingerprint."""
     import asyncio
     import random
 
     from provision.aisa import catalogue
     from provision.aisa.client import Client, Network
-    from provision.audit.verify import to_verify, verify
-    from provision.cli.workspace.gateway import network
+    from provision.audit.verify import keys_to_verify, verify_keys
+    from provision.cli.workspace.gateway import network_settings
     from provision.fleet.settings import Settings
 
-    keys = to_verify(seen.leaks)
+    keys = keys_to_verify(raw.leaks)
     settings = workspace.settings if workspace else Settings()
     if not keys:
-        run.say("--verify: no AIsa key was found, so nobody is asked")
+        run.say("--verify: no AIsa key was found, so no request is sent")
         return {}
     run.say(f"--verify: asking {settings.gateway} about {plural(len(keys), 'key')}")
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or None
-    reach = network(workspace) if workspace else Network(settings.tls_bundle, settings.proxy or proxy)
+    network = network_settings(workspace) if workspace else Network(settings.tls_bundle, settings.proxy or proxy)
 
     async def ask() -> dict[str, str]:
-        async with Client(settings.gateway_hosts, concurrency=1, network=reach) as client:
-            return await verify(
+        async with Client(settings.gateway_hosts, concurrency=1, network=network) as client:
+            return await verify_keys(
                 keys,
                 client,
                 settings.gateway,
@@ -185,42 +207,3 @@ def verify_found_keys(run: Run, workspace: Workspace | None, seen: Seen) -> dict
             )
 
     return asyncio.run(ask())
-
-
-def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:
-    """The vault's fingerprints as a file that an audit elsewhere can take along."""
-    from provision.fleet.workspace import NoWorkspaceError
-    from provision.keys.identities import load_identities
-    from provision.keys.known_keys import known_keys
-    from provision.keys.vault.file import open_vault
-
-    if workspace is None:
-        raise NoWorkspaceError("--write-known reads the vault of a workspace", hint="run it there, or name it: -w DIR")
-    found = known_keys(open_vault(workspace.vault, load_identities(workspace.identity)))
-    run.result(found.dump().decode(), path)
-    run.say(f"{plural(len(found.by_fingerprint), 'key')} by fingerprint, none of them in clear")
-
-
-def update_baseline(
-    run: Run, looked: Scan, wanted: ScanOptions, verdicts: Mapping[str, str], reason: str | None, until: str | None
-) -> None:
-    """Write a baseline of everything that is found now."""
-    assert wanted.baseline is not None  # noqa: S101  `scan_machine` has seen to it
-    try:
-        last = date.fromisoformat(until) if until else None
-    except ValueError as e:
-        raise UsageError(f"--until {until} is no day", hint="such as 2027-03-31") from e
-    audit = looked.finished(verdicts)
-    found = [*audit.findings, *(e.finding for e in audit.excused)]
-    if reason is None and audit.findings:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                f"{len(audit.findings)} new findings would enter the baseline without a reason",
-                hint='say why they are let be: --reason "…"',
-            )
-        import typer
-
-        reason = typer.prompt(f"Why are {len(audit.findings)} new findings let be?", err=True)
-    done = baseline.update(looked.entries, found, looked.started.date(), reason or "", last)
-    baseline.write_baseline(wanted.baseline, done.entries)
-    run.say(f"{wanted.baseline}: {len(done.entries)} findings let be; {done.added} came, {done.dropped} went")

@@ -1,4 +1,4 @@
-"""What `audit` is done with: where to look, whose keys are known, which rules, in which surroundings. Not a command."""
+"""Where an audit looks by default, and how it inspects Hermes homes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from provision.audit.homes import Looking
-    from provision.bundle.manifest import Manifest
+    from provision.audit.homes import HomeContext
     from provision.detect.known import KnownKeys
-    from provision.detect.rule import Rule
     from provision.fleet.workspace import Workspace
     from provision.signing.allowed_signers import AllowedSigner
 
-MAX_KNOWN_BYTES = 256 << 20
 OTHER_PROGRAMS = (".aisa", ".claude", ".claude.json", ".codex", ".config/opencode")
-"""Where keys of the gateway turn up outside Hermes, below the user's home."""
+"""Places outside Hermes, below the user's home, where keys of the gateway are found."""
 
 
 def default_targets() -> list[Path]:
-    """This user's Hermes home and backups of it, provision's own folder, and other programs' that use the gateway's keys."""
+    """This user's Hermes home and its backups, provision's own folder, and folders of other programs that use the gateway."""
     from provision.cli.endpoint.machine import this_platform
     from provision.errors import NothingMatchedError
     from provision.fleet.settings import config_dir
@@ -41,75 +38,18 @@ def default_targets() -> list[Path]:
 
 
 def user_home() -> Path | None:
-    """The user's own folder."""
+    """The user's home folder; None if the system knows none."""
     try:
         return Path.home()
     except RuntimeError:
         return None
 
 
-def load_known_keys(
-    run: Run, workspace: Workspace | None, file: Path | None, installed: Manifest | None
-) -> KnownKeys | None:
-    """The fleet's keys: from a file of fingerprints, else the workspace's vault, else this machine's own manifest."""
-    from provision.detect.known import KnownKeys
-    from provision.detect.known_key import KnownKey
-    from provision.detect.known_file import parse_known_keys
-    from provision.errors import ProvisionError, UsageError
-    from provision.files import read_bounded
-    from provision.keys.identities import load_identities
-    from provision.keys.known_keys import known_keys
-    from provision.keys.vault.file import open_vault
-
-    if file is not None:
-        try:
-            return parse_known_keys(read_bounded(file, MAX_KNOWN_BYTES))
-        except FileNotFoundError:
-            raise UsageError(
-                f"there is no file {file}", hint="`provision audit --write-known FILE` makes one"
-            ) from None
-    if workspace is not None and workspace.vault.exists():
-        try:
-            return known_keys(open_vault(workspace.vault, load_identities(workspace.identity)))
-        except ProvisionError as e:
-            run.say(f"without the vault, so nobody's keys are known: {e}")
-    if installed is not None:
-        own = KnownKey(installed.user, installed.key_fingerprint, "current", installed.created_at)
-        return KnownKeys(installed.salt, frozenset({("sk-aisa-", 51)}), {own.fingerprint: own})
-    return None
-
-
-def installed_manifest() -> Manifest | None:
-    """The manifest that is installed in this user's home, if any."""
-    from provision.cli.endpoint.machine import chosen_home
-    from provision.endpoint.state import read_installed
-    from provision.errors import ProvisionError
-    from provision.hermes.home import effective_home
-
-    try:
-        root, profile = chosen_home(None, None)
-        found = read_installed(effective_home(root, profile))
-    except (ProvisionError, OSError):
-        return None
-    return found.manifest if found else None
-
-
-def load_all_rules(file: Path | None, say: Callable[[str], None] = lambda _: None) -> tuple[Rule, ...]:
-    """The built-in rules, and those of a file in gitleaks' form; `say` hears what of that file is not honoured."""
-    from provision.detect.rules.builtin import BUILTIN
-
-    if file is None:
-        return BUILTIN
-    from provision.detect.rules.gitleaks import load_rules
-
-    return (*BUILTIN, *load_rules(file, lambda problem: say(str(problem))))
-
-
 def home_inspection(
     run: Run, workspace: Workspace | None, known: KnownKeys | None, name: Callable[[str], str], now: datetime
-) -> Looking:
-    """How homes are judged: this user's own with this environment, others as if started with a bare one."""
-    from provision.audit.homes import Looking
+) -> HomeContext:
+    """How homes are inspected: this user's own home with this environment, others with a minimal one."""
+    from provision.audit.homes import HomeContext
     from provision.cli.endpoint.machine import this_platform
     from provision.hermes.home import default_home
 
@@ -122,11 +62,11 @@ def home_inspection(
             return hermes_environment(quiet, root, profile, None, None, now)
         return {"HOME": str(root.parent), "HERMES_HOME": str(root)}
 
-    return Looking(_signers(workspace), environ_of, now, known, name)
+    return HomeContext(_signers(workspace), environ_of, now, known, name)
 
 
 def _signers(workspace: Workspace | None) -> Sequence[AllowedSigner]:
-    """Whoever this machine or the workspace trusts to sign."""
+    """The signers that this machine or the workspace trusts."""
     from provision.cli.endpoint.machine import endpoint_folder
     from provision.endpoint.identity import load_signers
     from provision.errors import ProvisionError
@@ -138,5 +78,5 @@ def _signers(workspace: Workspace | None) -> Sequence[AllowedSigner]:
         try:
             found += load_signers(path)
         except ProvisionError:
-            continue  # it names nobody, or nobody who can be read: then nobody of it is trusted
+            continue  # an empty or unreadable file adds no trusted signer
     return found

@@ -1,4 +1,4 @@
-"""Where a result goes piece by piece: standard output, a device or a pipe, or a file that appears whole or not at all."""
+"""Write a result, in pieces, to standard output, to a device or pipe, or atomically to a file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def pour(pieces: Iterable[str], output: Path | None) -> None:
-    """Write all pieces to standard output, or to `output` in one step. Raises FileProblemError when it cannot be written.
+def write_output(pieces: Iterable[str], output: Path | None) -> None:
+    """Write all pieces to standard output, or to `output` in one step. Raises FileProblemError if it cannot be written.
 
-    What is there already and is no file, such as /dev/null, is written into: renaming would put a file in its place.
+    An `output` that exists and is not a regular file, such as /dev/null, is written into: a rename would replace it by a file.
     """
     if output is None:
         sys.stdout.writelines(pieces)

@@ -1,0 +1,59 @@
+"""The result of `status`: what is installed in a Hermes home, and where Hermes sends its next request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.endpoint.state import key_in_place_since
+from provision.endpoint.status import home_status_json as home_json
+from provision.report.document import document
+from provision.report.install import restart_lines
+from provision.report.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.endpoint.probe_hermes import ProbeAnswer
+    from provision.endpoint.processes import RunningHermes
+    from provision.endpoint.status import HomeStatus
+
+_ANSWERS = {True: "answered", False: "failed", None: "cannot tell"}
+
+
+def as_table(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None) -> str:
+    """The home, its route and checks, drift, hazards, and the processes in `stale` that hold an older key."""
+    lines = [f"home       {status.home}", *_route_lines(status)]
+    for name, check in (status.check.checks if status.check else {}).items():
+        verdict = "ok" if check.ok else f"WRONG: expected {check.expected}; is {check.actual}"
+        lines.append(f"check      {name}: {verdict}")
+    lines += [f"drift      {d.file}: {d.what}" for d in status.drift]
+    lines += [f"{h.severity:<9}  [{h.id}] {h.where}: {h.why}; {h.cure}" for h in status.route.hazards]
+    if answer is not None:
+        lines.append(f"hermes     {_ANSWERS[answer.ok]}: {answer.said}")
+    restart = restart_lines(stale or (), key_in_place_since(status.home), settings_changed=False)
+    lines += [f"restart    {line.removeprefix('restart ')}" for line in restart]
+    return "".join(printable(line) + "\n" for line in lines)
+
+
+def as_json(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None) -> str:
+    """The document `provision/status/v1`; `hermes` is only in it when Hermes was asked."""
+    hermes = {"hermes": {"ok": answer.ok, "said": answer.said, "exit_code": answer.exit_code}} if answer else {}
+    restart = None if stale is None else [{"pid": p.pid, "what": p.what} for p in stale]
+    return document("status/v1", **home_json(status), restart=restart, **hermes)
+
+
+def _route_lines(status: HomeStatus) -> list[str]:
+    route = status.route
+    if status.installed:
+        m = status.installed.manifest
+        lines = [f"installed  {m.user} ({m.profile}), generation {m.generation}, expires {m.expires}"]
+    else:
+        lines = ["installed  nothing: this home was not set up by provision"]
+    lines.append(f"route      {route.url or 'none'}")
+    lines.append(f"model      {route.model or 'none'} ({route.api_mode or 'no API mode'})")
+    lines.append(f"key        {route.key_fingerprint or 'none'} from {route.key_source}")
+    if route.refusal:
+        lines.append(f"hermes stops: {route.refusal}")
+    if route.unknown:
+        lines.append(f"cannot tell: {route.unknown}")
+    return lines

@@ -1,0 +1,137 @@
+"""The results of `install` and `pull`: what changed on this machine, and which route Hermes uses now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provision.endpoint.status import hazard_json
+from provision.report.document import document
+from provision.report.terminal import plural, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provision.endpoint.install import InstallReport
+    from provision.endpoint.processes import RunningHermes
+    from provision.feed.pull import PullResult
+    from provision.receipts.receipt import SignedReceipt
+
+
+def as_table(report: InstallReport, *, dry_run: bool = False) -> str:
+    """What an install did, or would do with `dry_run`; then the route, hazards, and processes to restart."""
+    plan, manifest = report.plan, report.manifest
+    verb = "would be " if dry_run else ""
+    lines = [f"{manifest.user} ({manifest.profile}), generation {manifest.generation}, in {report.home}"]
+    if report.recovered:
+        lines.append("an earlier install was interrupted: it was completed first")
+    lines += [f"  {verb}set      {item}" for item in plan.set_]
+    lines += [f"  {verb}removed  {r.file}: {r.where} ({r.masked}): {r.why}" for r in plan.removed]
+    lines += [f"  note     {note}" for note in plan.notes]
+    lines.append(
+        f"  kept     {plural(plan.kept_settings, 'setting')} and {plural(plan.kept_lines, '.env line')} of your own"
+    )
+    if plan.empty:
+        lines.append("nothing would be changed" if dry_run else "nothing to change: this bundle is already installed")
+    lines += _route_lines(report)
+    lines += _restart_lines(report)
+    return "".join(printable(line) + "\n" for line in lines)
+
+
+def as_json(report: InstallReport, signed: SignedReceipt | None) -> str:
+    """The document `provision/install/v1`."""
+    plan, route = report.plan, report.check.route
+    return document(
+        "install/v1",
+        ok=report.ok,
+        changed=not plan.empty,
+        user=report.manifest.user,
+        generation=report.manifest.generation,
+        home=str(report.home),
+        set=list(plan.set_),
+        removed=[{"file": r.file, "where": r.where, "why": r.why, "was": r.masked} for r in plan.removed],
+        kept={"settings": plan.kept_settings, "env_lines": plan.kept_lines},
+        notes=list(plan.notes),
+        route={
+            "url": route.url,
+            "model": route.model,
+            "api_mode": route.api_mode,
+            "key_fingerprint": route.key_fingerprint,
+        },
+        checks={n: {"ok": c.ok, "expected": c.expected, "actual": c.actual} for n, c in report.check.checks.items()},
+        hazards=[hazard_json(h) for h in report.check.hazards],
+        restart=_running(report),
+        receipt=signed.data.decode() if signed else None,
+    )
+
+
+def pull_as_table(pulled: PullResult) -> str:
+    """What a pull installed, or that the installed generation is the newest one."""
+    if pulled.report is not None:
+        return as_table(pulled.report)
+    entry = pulled.state.entry
+    return f"nothing new: generation {entry.generation if entry else '?'} is installed in {pulled.state.home}\n"
+
+
+def pull_as_json(pulled: PullResult, signed: SignedReceipt | None) -> str:
+    """The document `provision/pull/v1`."""
+    report, entry = pulled.report, pulled.state.entry
+    return document(
+        "pull/v1",
+        ok=report.ok if report else True,
+        installed=report is not None,
+        not_modified=pulled.not_modified,
+        user=report.manifest.user if report else signed.receipt.user if signed else None,
+        generation=entry.generation if entry else None,
+        home=pulled.state.home,
+        feed_version=pulled.state.version,
+        feed_expires=pulled.state.expires_at.isoformat(),
+        receipt=signed.data.decode() if signed else None,
+    )
+
+
+def restart_lines(running: Sequence[RunningHermes], since: float | None, *, settings_changed: bool) -> list[str]:
+    """The processes to restart: those that may hold an older key, and all of them when `settings_changed`.
+
+    `since` is the time at which the current key was installed, in Unix seconds; None when it is unknown.
+    """
+    lines = []
+    for process in running:
+        old = process.holds_older_than(since) if since is not None else None
+        if old:
+            why = "it started before the current key was installed and holds the previous one"
+        elif settings_changed:
+            why = "it may still have the old settings"
+        elif old is None:
+            why = "it may still hold the previous key"
+        else:
+            continue
+        lines.append(f"restart {process.what} (pid {process.pid}): {why}")
+    return lines
+
+
+def _route_lines(report: InstallReport) -> list[str]:
+    route, check = report.check.route, report.check
+    lines = [f"route: {route.url or 'none'}, model {route.model or 'none'}, key {route.key_fingerprint or 'none'}"]
+    for name, item in check.checks.items():
+        if not item.ok:
+            lines.append(f"WRONG {name}: expected {item.expected}; is {item.actual}")
+    lines += [f"{h.severity} [{h.id}] {h.where}: {h.why}; {h.cure}" for h in check.hazards]
+    if not report.ok:
+        lines.append("ATTENTION: Hermes would NOT use the route that this bundle sets up; see above")
+    return lines
+
+
+def _restart_lines(report: InstallReport) -> list[str]:
+    if report.running is None:
+        return [] if report.plan.empty else ["cannot tell whether Hermes is running here: restart it if it is"]
+    return restart_lines(report.running, report.key_since, settings_changed=not report.plan.empty)
+
+
+def _running(report: InstallReport) -> list[dict[str, Any]] | None:
+    if report.running is None:
+        return None
+    since = report.key_since
+    return [
+        {"pid": p.pid, "what": p.what, "holds_old_key": None if since is None else p.holds_older_than(since)}
+        for p in report.running
+    ]

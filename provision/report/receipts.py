@@ -1,0 +1,124 @@
+"""Receipts of endpoints: what an import did, which receipts are stored, and which endpoints are current."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from provision.report.document import document
+from provision.report.terminal import plural, printable, table
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from provision.receipts.fleet import EndpointStanding, StandingCounts
+    from provision.receipts.receipt import Receipt
+    from provision.receipts.store import ImportedReceipt
+
+_ROUTES = {"yes": "as expected", "no": "WRONG", "cannot tell": "cannot tell"}
+
+
+def import_as_table(imported: Sequence[ImportedReceipt], counts: Counter[str]) -> str:
+    """The receipts given, then the counts of all receipts."""
+    rows = [(d.user or "?", d.result.value, d.receipt.generation if d.receipt else "", d.source) for d in imported]
+    summary = ", ".join(f"{counts[result]} {result}" for result in sorted(counts))
+    return (table(("USER", "RESULT", "GENERATION", "FROM"), rows) if rows else "") + summary + "\n"
+
+
+def import_as_json(imported: Iterable[ImportedReceipt], counts: Counter[str]) -> str:
+    """The document `provision/receipts-import/v1`."""
+    receipts = [_imported(each) for each in imported]
+    return document("receipts-import/v1", summary=dict(sorted(counts.items())), receipts=receipts)
+
+
+def _imported(done: ImportedReceipt) -> dict[str, Any]:
+    more = {"message": done.message, "hint": done.hint} if done.message else {}
+    return {
+        "source": done.source,
+        "user": done.user or None,
+        "result": done.result.value,
+        "generation": done.receipt.generation if done.receipt else None,
+        "made": done.receipt.made if done.receipt else None,
+        **more,
+    }
+
+
+def stored_row(receipt: Receipt) -> dict[str, Any]:
+    """One verified receipt as a member of `provision/receipts/v1`."""
+    return {
+        "user": receipt.user,
+        "generation": receipt.generation,
+        "bundle": receipt.bundle,
+        "key_fingerprint": receipt.key_fingerprint,
+        "made": receipt.made,
+        "counter": receipt.counter,
+        "host": receipt.host,
+        "route": _ROUTES[receipt.route.as_expected],
+        "hermes_version": receipt.hermes_version,
+        "provision_version": receipt.provision_version,
+    }
+
+
+def refused_row(user: str, reason: str) -> dict[str, Any]:
+    """A stored receipt that fails verification, as a member of `provision/receipts/v1`."""
+    return {"user": user, "error": f"not believed: {reason}"}
+
+
+def stored_as_table(rows: Iterable[dict[str, Any]]) -> str:
+    """Stored receipts; those that fail verification have only a remark."""
+    columns = ("user", "generation", "made", "host", "route", "error")
+    cells = [[row.get(name, "") for name in columns] for row in rows]
+    return table(("USER", "GENERATION", "MADE", "HOST", "ROUTE", "REMARK"), cells)
+
+
+def stored_as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """The document `provision/receipts/v1`."""
+    return document("receipts/v1", receipts=list(rows))
+
+
+def fleet_as_table(endpoints: Iterable[EndpointStanding], tally: StandingCounts) -> Iterator[str]:
+    """The endpoints that are not current, then the counts. Current ones would bury them in a large fleet."""
+    first = True
+    for endpoint in map(tally.add, endpoints):
+        if endpoint.current:
+            continue
+        if first:
+            yield f"{'USER':<20}  {'SINCE':<20}  STANDING\n"
+            first = False
+        since = endpoint.receipt.made if endpoint.receipt else "-"
+        words = ", ".join(endpoint.standings)
+        remark = f": {endpoint.remark}" if endpoint.remark else ""
+        yield printable(f"{endpoint.user:<20}  {since:<20}  {words}{remark}") + "\n"
+    counts = tally.by_name()
+    total, current = counts.pop("users"), counts.pop("current")
+    rest = "".join(f", {count} {name}" for name, count in counts.items())
+    yield f"{current:,} of {plural(total, 'user')} current{rest}\n"
+
+
+def fleet_as_json(endpoints: Iterable[EndpointStanding], tally: StandingCounts) -> Iterator[str]:
+    """The document `provision/fleet-status/v1`, one user at a time."""
+    yield '{\n  "schema": "provision/fleet-status/v1",\n  "users": ['
+    separator = "\n    "
+    for endpoint in map(tally.add, endpoints):
+        yield separator + json.dumps(_endpoint(endpoint), ensure_ascii=False)
+        separator = ",\n    "
+    yield '\n  ],\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"
+
+
+def _endpoint(endpoint: EndpointStanding) -> dict[str, Any]:
+    receipt, released = endpoint.receipt, endpoint.released
+    return {
+        "user": endpoint.user,
+        "profile": endpoint.profile,
+        "current": endpoint.current,
+        "standings": list(endpoint.standings),
+        "remark": endpoint.remark,
+        "released_generation": released.generation if released else None,
+        "installed_generation": receipt.generation if receipt else None,
+        "key_fingerprint": receipt.key_fingerprint if receipt else None,
+        "heard": receipt.made if receipt else None,
+        "host": receipt.host if receipt else None,
+        "hermes_version": receipt.hermes_version if receipt else None,
+        "provision_version": receipt.provision_version if receipt else None,
+    }
