@@ -38,7 +38,7 @@ class YamlScalar(NamedTuple):
     style: str | None
 
 
-def yaml_scalars(text: str) -> Iterator[YamlScalar]:
+def scalars_with_paths(text: str) -> Iterator[YamlScalar]:
     """Yield every scalar value of every document. Raises yaml.YAMLError."""
     levels: list[list[str | int | None]] = []  # per level: an index, or the key whose value comes next, or None
     for event in yaml.parse(text, Loader=_LOADER):
@@ -95,7 +95,7 @@ def redact_yaml(data: bytes, file: str, session: Session) -> bytes:
         return data
     text, encoding = decoded
     try:
-        found = list(yaml_scalars(text))
+        found = list(scalars_with_paths(text))
     except (yaml.YAMLError, RecursionError):
         return data
     edits = []
