@@ -1,2 +1,5 @@
-"""Packages for the tools with which IT already reaches machines: Intune, Jamf, Munki, dpkg, rpm. Each wraps the same few scripts
-around a sealed bundle, or around the address of a feed; none holds a secret in clear."""
+"""Packages for the tools that IT already manages machines with: Intune, Jamf, Munki, dpkg, rpm.
+
+Each package wraps the same few scripts around a sealed bundle or a feed address. None holds a secret in clear text.
+`zipapp` builds provision itself as a single file.
+"""

@@ -1,4 +1,4 @@
-"""A Debian package, written byte by byte: the same payload gives the same file, on any operator's machine, without dpkg.
+"""Debian packages, written without dpkg: the same payload gives the same bytes on any machine.
 
 Format: deb(5): an `ar` archive of `debian-binary`, `control.tar.gz` and `data.tar.gz`.
 """
@@ -22,7 +22,7 @@ INSTALL_FOLDER = "usr/share/hermes-provision"
 
 
 def deb(payload: Payload) -> Files:
-    """One `.deb` for all architectures."""
+    """Build one `.deb` for all architectures."""
     data = installed_files(payload)
     control: Files = {
         "control": PackageFile(_control(payload, data).encode()),
@@ -39,10 +39,10 @@ def deb(payload: Payload) -> Files:
 
 
 def installed_files(payload: Payload) -> Files:
-    """What a Linux package puts on the machine: the payload, and the three scripts, which can be run by hand too."""
+    """The files a Linux package installs: the payload, and three scripts that can also be run by hand."""
     folder = f"{INSTALL_FOLDER}/{payload.user}"
     found = {f"{folder}/{name}": file for name, file in payload.content().items()}
-    here = f'"${{DPKG_ROOT:-}}/{folder}"'  # dpkg --root with --force-script-chrootless names the root so
+    here = f'"${{DPKG_ROOT:-}}/{folder}"'  # set by dpkg --root with --force-script-chrootless
     for name in ("setup.sh", "check.sh", "remove.sh"):
         found[f"{folder}/{name}"] = PackageFile(payload.shell(name, payload=here), 0o755)
     return found
@@ -89,7 +89,7 @@ def _md5sums(data: Files) -> str:
 
 
 def _tar_gz(files: Files) -> bytes:
-    """A tar with its folders, owned by root, without times."""
+    """A reproducible tar: folders included, owned by root, all times zero."""
     folders = sorted({"/".join(name.split("/")[:depth]) for name in files for depth in range(1, name.count("/") + 1)})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:

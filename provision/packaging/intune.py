@@ -1,6 +1,6 @@
-"""Intune (Win32 app): the folder that Microsoft's Content Prep Tool wraps into a `.intunewin`, and the detection rule beside it.
+"""Intune (Win32 app): the folder that Microsoft's Content Prep Tool wraps into a `.intunewin`, and the detection rule.
 
-The wrapping itself is a Windows program of Microsoft's; everything it needs is here.
+That tool only runs on Windows, so wrapping is left to the operator.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RUN = "powershell.exe -NoProfile -ExecutionPolicy Bypass -File"
 
 
 def intune(payload: Payload) -> Files:
-    """`source/` to be wrapped, `Detect.ps1` for the detection rule, and what to enter in the console."""
+    """Build `source/` to be wrapped, `Detect.ps1` for the detection rule, and a README for the console."""
     content = {f"source/{name}": file for name, file in payload.content().items()}
     content["source/Install.ps1"] = PackageFile(payload.powershell("Install.ps1"))
     content["source/Uninstall.ps1"] = PackageFile(payload.powershell("Uninstall.ps1"))
@@ -32,7 +32,7 @@ def _readme(payload: Payload) -> str:
 2. New app:    Windows app (Win32)
    Install:    {_RUN} Install.ps1
    Uninstall:  {_RUN} Uninstall.ps1
-   Behavior:   User  (the settings and the key that opens them are the user's own)
+   Behavior:   User  (the settings and the key that decrypts them belong to the user)
    Codes:      0 success, 75 retry, everything else failed
 3. Detection:  custom script Detect.ps1, as the logged-on user, 64-bit
 """

@@ -1,7 +1,7 @@
-"""Jamf Pro and Munki: scripts that bring their payload along, so that nothing else has to be uploaded.
+"""Jamf Pro and Munki: scripts that contain their payload, so that nothing else has to be uploaded.
 
-Jamf runs the script as root and passes the logged-in user as `$3`; its parameter 4, when given, names another account. Munki
-runs a `nopkg` item's scripts as root and asks `installcheck_script` first.
+Jamf runs the script as root and passes the logged-in user as `$3`; its parameter 4, if given, names another account. Munki
+runs the scripts of a `nopkg` item as root, `installcheck_script` first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ACCOUNT_LINE = "account=${HERMES_PROVISION_ACCOUNT:-$default_account}"
 
 
 def jamf(payload: Payload) -> Files:
-    """A script payload, an extension attribute that reports what is installed, and what to enter in the console."""
+    """Build the set-up and removal scripts, an extension attribute that reports what is installed, and a README."""
     return {
         "setup.sh": PackageFile(_with_parameters(script_with_payload(payload)), 0o755),
         "remove.sh": PackageFile(_with_parameters(payload.shell("remove.sh")), 0o755),
@@ -38,7 +38,7 @@ def jamf(payload: Payload) -> Files:
 
 
 def munki(payload: Payload) -> Files:
-    """A pkginfo of type `nopkg` for the repository's `pkgsinfo/`."""
+    """Build a pkginfo of type `nopkg` for the repository's `pkgsinfo/`."""
     info = {
         "name": payload.name,
         "display_name": f"Hermes settings for {payload.user}",
@@ -59,7 +59,7 @@ def munki(payload: Payload) -> Files:
 
 
 def script_with_payload(payload: Payload) -> bytes:
-    """The set-up script with its payload inside, unpacked into a folder of the account for as long as it runs."""
+    """The set-up script with its payload inside; it unpacks into a temporary folder of the account."""
     script = payload.shell("setup.sh", payload="''").decode()
     head, line, rest = script.partition("as_account() {\n")
     blocks = ["payload=$(mktemp -d)\ntrap 'rm -rf \"$payload\"' EXIT INT TERM\n"]
@@ -79,16 +79,16 @@ def _with_parameters(script: bytes) -> bytes:
 
 
 def _attribute(check: bytes) -> bytes:
-    """Jamf wants `<result>…</result>` on stdout whatever the answer: the check runs in a function whose output is wrapped."""
+    """Jamf expects `<result>…</result>` on stdout in every case, so the output of the check is wrapped."""
     head, _, rest = check.decode().partition("set -eu\n")
     body = "".join(f"  {line}\n" if line else "\n" for line in rest.strip("\n").split("\n"))
     return f'{head}set -u\n\ncheck() (\n{body})\n\necho "<result>$(check)</result>"\n'.encode()
 
 
 def _inverted(check: bytes) -> str:
-    """Munki's question is the contrary of ours: exit 0 means that an install is needed."""
+    """Munki's exit codes are the opposite of `check.sh`: 0 means that an install is needed."""
     head, _, rest = check.decode().partition("set -eu\n")
-    head = head.replace("exit 0 if so, 1 if not", "exit 1 if so, 0 if not, as Munki asks")
+    head = head.replace("exit 0 if it is current, 1 if not", "exit 1 if it is current, 0 if not, as Munki expects")
     body = "".join(f"  {line}\n" if line else "\n" for line in rest.strip("\n").split("\n"))
     return f"{head}set -u\n\ncheck() (\n{body})\n\nif check; then\n  exit 1\nfi\nexit 0\n"
 
@@ -98,7 +98,7 @@ def _readme(payload: Payload) -> str:
 
 1. Settings > Scripts: setup.sh; label parameter 4 "Account (default: the logged-in user)".
 2. Policy with that script, trigger "Recurring check-in", frequency "Ongoing", scoped to the user's Mac:
-   running it again changes nothing that is current.
+   running it again changes nothing if the machine is current.
 3. Settings > Extension attributes: extension-attribute.sh (script, string) reports what is installed.
 4. To end the management of this Mac: a policy with remove.sh.
 """

@@ -1,8 +1,7 @@
-"""What a package carries, and the scripts that every kind of package shares."""
+"""What a package contains, and the scripts that all kinds of packages share."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
 class PackageError(ProvisionError):
-    """A package cannot be made."""
+    """A package cannot be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,10 @@ Files = dict[str, PackageFile]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What is installed, for whom, and whom the machine shall trust from then on.
+    """What a package installs, for which user, and which signers the machine trusts afterwards.
 
-    Exactly one of `bundle` (its files) and `address` (a feed's) is given. `account` is the account on the machine, empty for
-    whoever is logged in. `zipapp` is the program itself, when the package brings it along.
+    Exactly one of `bundle` (its files) and `address` (of a feed) is given. `account` is the account on the machine; empty means
+    the logged-in user. `zipapp` is provision itself, if the package includes it.
     """
 
     user: str
@@ -60,14 +59,18 @@ class Payload:
         if (self.bundle is None) == (self.address is None):
             raise RuntimeError("a package wraps either a bundle or an address")
         if not _ACCOUNT.match(self.account) or self.account == "root":
-            raise UsageError(f"--account {self.account!r} is no account that Hermes is set up for")
+            raise UsageError(
+                f"invalid --account {self.account!r}", hint="use an account name such as ada; root is refused"
+            )
         if not _EVERY.match(self.every):
-            raise UsageError("--every takes a span of time", hint="such as 30m, 1h or 1d")
+            raise UsageError(
+                f"invalid duration {self.every!r} for --every", hint="use a number and a unit: 30m, 1h or 1d"
+            )
         if self.version and not _VERSION.match(self.version):
-            raise UsageError(f"--package-version {self.version!r} is no version", hint="such as 1.4")
+            raise UsageError(f"invalid --package-version {self.version!r}", hint="use a version such as 1.4")
         if not self.signers.strip():
             raise PackageError(
-                "allowed_signers is empty: the machine would trust nobody, and install nothing",
+                "allowed_signers is empty: the machine would trust no signer and install nothing",
                 hint="`provision init` writes the signing key's line into it",
             )
 
@@ -81,16 +84,16 @@ class Payload:
 
     @property
     def package_version(self) -> str:
-        """As given, else the bundle's generation; a pull configuration starts at 1."""
+        """The given version, else the bundle's generation, or 1 for a feed address."""
         return self.version or (str(self.manifest.generation) if self.manifest else "1")
 
     @property
     def name(self) -> str:
-        """A package name that dpkg and rpm both take; `_` is written `+`, which no user id holds."""
+        """A package name valid for dpkg and rpm; `_` becomes `+`, which no user id contains."""
         return f"hermes-provision-{self.user.replace('_', '+')}"
 
     def content(self) -> Files:
-        """What the scripts work on, as it lies in the payload folder. The address is for root and its user alone."""
+        """The files in the payload folder. Only root and the user may read the address."""
         found = {"allowed_signers": PackageFile(self.signers.encode())}
         if self.bundle is not None:
             found["bundle.tar"] = PackageFile(bundle_tar(self.bundle))
@@ -101,7 +104,7 @@ class Payload:
         return found
 
     def shell(self, name: str, *, payload: str = "") -> bytes:
-        """One of our shell scripts, filled in; `payload` is shell text that names the payload's folder."""
+        """Fill in one of the shell scripts; `payload` is shell text for the payload's folder."""
         values = {
             "USER": shlex.quote(self.user),
             "ACCOUNT": shlex.quote(self.account) if self.account else "''",
@@ -114,7 +117,7 @@ class Payload:
         return _filled(_script(name), values)
 
     def powershell(self, name: str) -> bytes:
-        """One of our PowerShell scripts, filled in; with the mark that Windows PowerShell 5 needs to read UTF-8, and CRLF."""
+        """Fill in one of the PowerShell scripts; with CRLF and the BOM that Windows PowerShell 5 needs to read UTF-8."""
         home = self.manifest.hermes_home if self.manifest else None
         values = {
             "USER": _ps_quoted(self.user),
@@ -126,7 +129,7 @@ class Payload:
         return b"\xef\xbb\xbf" + _filled(_script(name), values).replace(b"\n", b"\r\n")
 
     def _posix_home(self) -> str:
-        """Shell text for the Hermes home (with its Hermes profile), empty for the default one; `~` is the account's."""
+        """Shell text for the Hermes home and Hermes profile, `''` for the default one; `~` is the account's home."""
         manifest = self.manifest
         if manifest is None or (manifest.hermes_home is None and manifest.hermes_profile is None):
             return "''"
@@ -142,7 +145,7 @@ class Payload:
 
 
 def _under(home: str, manifest: Manifest | None, separator: str) -> str:
-    """A home, or the Hermes profile inside it."""
+    """The home, or the folder of the Hermes profile inside it."""
     if manifest is None or manifest.hermes_profile is None or manifest.hermes_profile == "default":
         return home
     return separator.join((home, "profiles", manifest.hermes_profile))
@@ -153,25 +156,20 @@ def _script(name: str) -> str:
 
 
 def _filled(text: str, values: Mapping[str, str]) -> bytes:
-    """Placeholders replaced in one pass, so that no value is searched again."""
+    """Replace placeholders in one pass, so that placeholders inside values stay."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text).encode()
 
 
 def _ps_quoted(text: str) -> str:
-    """A single-quoted PowerShell string; the typographic quotes end one too."""
+    """A single-quoted PowerShell string. PowerShell also takes typographic quotes as its end, so they are refused."""
     if re.search("[\u2018\u2019\u201a\u201b\r\n\0]", text):
-        raise PackageError("a value for the PowerShell script holds quotes or line ends that do not belong there")
+        raise PackageError("a value for the PowerShell script contains typographic quotes or line breaks")
     return "'" + text.replace("'", "''") + "'"
 
 
 def description(payload: Payload) -> str:
-    """A line for descriptions in consoles."""
+    """One line for descriptions in consoles."""
     manifest = payload.manifest
     if manifest is None:
         return f"Hermes settings for {payload.user}, pulled from IT's feed every {payload.every}"
     return f"Hermes settings for {payload.user} ({manifest.profile}), generation {manifest.generation}"
-
-
-def summary_json(payload: Payload) -> str:
-    """What the package is, for the README beside it."""
-    return json.dumps({"user": payload.user, "kind": payload.kind, "version": payload.package_version})

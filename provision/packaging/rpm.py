@@ -1,4 +1,4 @@
-"""An RPM, built by `rpmbuild` from a spec that names nothing of the machine it is built on."""
+"""RPM packages, built reproducibly by `rpmbuild`: nothing of the build machine gets into them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provision.packaging.payload import Payload
 
 _MOMENT = 315_532_800
-"""The time of everything in a package: 1980; rpmbuild takes 0 for no time at all."""
+"""The time of all files in a package: 1980, because rpmbuild treats 0 as unset."""
 _MACROS = {
     "_build_id_links": "none",
     "_buildhost": "reproducible",
@@ -29,10 +29,10 @@ _MACROS = {
 
 
 def rpm(payload: Payload) -> Files:
-    """One `.noarch.rpm`. Raises PackageError when there is no rpmbuild or it refuses."""
+    """Build one `.noarch.rpm`. Raises PackageError if rpmbuild is missing or fails."""
     program = shutil.which("rpmbuild")
     if program is None:
-        raise PackageError("rpmbuild is not installed here", hint="dnf install rpm-build, or apt install rpm")
+        raise PackageError("rpmbuild is not installed", hint="dnf install rpm-build, or apt install rpm")
     with tempfile.TemporaryDirectory(prefix="hermes-provision-rpm-") as name:
         top = Path(name)
         root = top / "content"
@@ -67,12 +67,12 @@ def rpm(payload: Payload) -> Files:
         built = sorted((top / "build" / "RPMS").rglob("*.rpm"))
         if done.returncode or len(built) != 1:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-            raise PackageError(f"rpmbuild refused the package: {said[-1][:300]}")
+            raise PackageError(f"rpmbuild failed: {said[-1][:300]}")
         return {built[0].name: PackageFile(built[0].read_bytes())}
 
 
 def spec_text(payload: Payload) -> str:
-    """The spec; `%` in a value would be a macro, so none may hold one."""
+    """The spec file. `%` starts a macro, so a user id with `%` is refused."""
     files = installed_files(payload)
     folder = f"/{INSTALL_FOLDER}/{payload.user}"
     listed = "".join(f"%attr({file.mode:04o}, root, root) /{path}\n" for path, file in sorted(files.items()))

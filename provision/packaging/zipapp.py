@@ -1,8 +1,8 @@
-"""`provision` as a single file, for machines that have Python and nothing else.
+"""`provision` as a single file, for machines that have only Python.
 
-shiv makes the archive and unpacks it on its first run into a folder of the user's own. What goes in is exactly what is installed
-here: the versions that were tested together, copied file by file, so that no network is needed and the same installation
-gives the same bytes. For other Pythons or systems pip fetches the same versions as wheels.
+shiv builds the archive, which unpacks itself on its first run into a folder of the user. It contains exactly what is installed
+here, the versions that were tested together, copied file by file: no network is needed, and the same installation gives the
+same bytes. For other Pythons or systems pip downloads the same versions as wheels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CACHE = "~/.cache/hermes-provision"
 _BUILT_AT = "2020-01-01 00:00:00"
 _PREAMBLE_NAME = "hermes_preamble.py"
 _PREAMBLE = '''\
-"""Runs in the unpacked archive before provision: is this Python one of ours, and is the folder this user's own?"""
+"""Runs in the unpacked archive before provision: check the Python version and who owns the folder."""
 import os
 import sys
 
@@ -36,11 +36,11 @@ KNOWN = {known!r}
 folder = site_packages.parent.parent
 if KNOWN and sys.version_info[:2] not in KNOWN:
     names = ", ".join("%d.%d" % version for version in KNOWN)
-    sys.exit("error: this provision.pyz is for Python %s, and this is %d.%d" % (names, *sys.version_info[:2]))
+    sys.exit("error: this provision.pyz is for Python %s, but this is Python %d.%d" % (names, *sys.version_info[:2]))
 if hasattr(os, "geteuid"):
     for path in (folder, site_packages.parent, site_packages):
         if os.lstat(path).st_uid != os.geteuid():
-            sys.exit("error: %s belongs to somebody else; remove it" % path)
+            sys.exit("error: %s belongs to another user: remove it" % path)
     if os.lstat(folder).st_mode & 0o077:
         os.chmod(folder, 0o700)
 '''
@@ -57,10 +57,10 @@ def build_zipapp(
     platform: str | None = None,
     interpreter: str = "/usr/bin/env python3",
 ) -> tuple[str, ...]:
-    """Write the archive to `target`, executable; returns `name==version` of what is in it.
+    """Write the archive to `target`, executable; returns `name==version` of every package in it.
 
-    Without `pythons` and `platform` it is for this Python on this kind of system. With them (`3.12`, and a wheel's platform tag
-    such as `manylinux_2_28_aarch64`) pip fetches wheels. Raises ZipappError.
+    Without `pythons` and `platform` it is built for this Python and this kind of system. With them (such as `3.12`, and a wheel's
+    platform tag such as `manylinux_2_28_aarch64`) pip downloads wheels. Raises ZipappError.
     """
     try:
         from shiv.bootstrap.environment import Environment  # noqa: PLC0415  an extra
@@ -101,7 +101,9 @@ def build_zipapp(
 def _version(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"3\.([0-9]{1,2})", text)
     if found is None or int(found[1]) < 11:
-        raise UsageError(f"--python {text} is no Python that provision runs on", hint="3.11 or newer, such as 3.12")
+        raise UsageError(
+            f"invalid --python {text!r}", hint="provision needs Python 3.11 or newer: use a version such as 3.12"
+        )
     return 3, int(found[1])
 
 
@@ -121,7 +123,7 @@ def _canonical(name: str) -> str:
 
 
 def _closure() -> Iterator[importlib.metadata.Distribution]:
-    """What provision needs at run time here, and what that needs, without provision itself."""
+    """All installed distributions that provision needs at run time, directly or not, without provision itself."""
     from packaging.requirements import Requirement  # noqa: PLC0415  comes with the extra
 
     seen = {OWN_NAME}
@@ -131,7 +133,7 @@ def _closure() -> Iterator[importlib.metadata.Distribution]:
         try:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError as e:
-            raise ZipappError(f"{name} is needed and not installed here", hint="pip check") from e
+            raise ZipappError(f"{name} is required but not installed", hint="pip check") from e
         if _canonical(name) != OWN_NAME and not extra:
             yield distribution
         for text in distribution.requires or ():
@@ -146,13 +148,13 @@ def _closure() -> Iterator[importlib.metadata.Distribution]:
 
 
 def _copy(distribution: importlib.metadata.Distribution, site: Path) -> None:
-    """The installed files of a distribution, without its programs and what was compiled here."""
+    """Copy the installed files of a distribution, without scripts and compiled bytecode."""
     for file in distribution.files or ():
         path = PurePosixPath(file)
         if ".." in path.parts or path.is_absolute() or "__pycache__" in path.parts or path.suffix == ".pyc":
             continue
         if path.parent.suffix == ".dist-info" and path.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}:
-            continue  # say how it came here, not what it is
+            continue  # these record how it was installed here
         source = Path(str(file.locate()))
         if source.is_file():
             (site / path).parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +162,7 @@ def _copy(distribution: importlib.metadata.Distribution, site: Path) -> None:
 
 
 def _copy_own(site: Path) -> None:
-    """Our own package: from where it runs, installed or checked out."""
+    """Copy the provision package from where it runs, installed or checked out."""
     shutil.copytree(
         Path(provision.__file__).parent, site / "provision", ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
     )
@@ -175,7 +177,7 @@ def _fetch(
     platform: str | None,
     site: Path,
 ) -> None:
-    """The same versions as wheels; compiled parts of several Pythons lie side by side under names of their own."""
+    """Download the same versions as wheels. Compiled modules of several Pythons have distinct names and share one folder."""
     wanted = [f"{d.name}=={d.version}" for d in found]
     for major, minor in versions:
         options = ["--python-version", f"{major}.{minor}", "--implementation", "cp", "--only-binary=:all:", "--no-deps"]

@@ -149,7 +149,7 @@ def test_an_older_bundle_is_detected_as_behind(machine: Machine, carried: Payloa
     newer = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada", generation=machine.generation + 5))
     said = machine.run(newer.shell("check.sh"))
     assert said.returncode == 1
-    assert "wanted" in said.stdout
+    assert "expected" in said.stdout
 
 
 def test_scripts_say_what_is_missing(machine: Machine, carried: Payload) -> None:
@@ -158,7 +158,7 @@ def test_scripts_say_what_is_missing(machine: Machine, carried: Payload) -> None
     assert nobody.returncode == 1
     assert "there is no account no-such-account-here" in nobody.stderr
     odd = machine.run(script, HERMES_PROVISION_ACCOUNT="a;touch /tmp/x")
-    assert "characters that no account has" in odd.stderr
+    assert "invalid account name" in odd.stderr
     missing = machine.run(script, HERMES_PROVISION="/nonexistent")
     assert missing.returncode == 1
     assert "provision is not installed here" in missing.stderr

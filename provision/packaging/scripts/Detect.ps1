@@ -1,4 +1,4 @@
-# Detection rule for Intune: writes a line and exits 0 when this user's Hermes is set up, exits 1 without a word otherwise.
+# Detection rule for Intune: prints a line and exits 0 if this user's Hermes is set up, else exits 1 without output.
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 

@@ -1,5 +1,5 @@
-# Sets up the signed-in user's Hermes through `provision`. Made by `provision package`. Holds no secret: what is sealed stays
-# sealed. In Intune choose the install behavior "User": the settings, and the key that opens them, are the user's own.
+# Sets up the signed-in user's Hermes through `provision`. Written by `provision package`. Contains no secret in clear text.
+# In Intune choose the install behavior "User": the settings, and the key that decrypts them, belong to the user.
 [CmdletBinding()]
 param(
     [string]$Program = $env:HERMES_PROVISION
@@ -56,7 +56,7 @@ function Invoke-Provision {
 
 $provision = Find-Provision -Named $Program
 if (-not $provision) {
-    [Console]::Error.WriteLine('hermes-provision: provision is not installed here: package with --zipapp FILE, or pipx install hermes-provision')
+    [Console]::Error.WriteLine('hermes-provision: provision is not installed here: build the package with --zipapp FILE, or run pipx install hermes-provision')
     exit 1
 }
 

@@ -1,4 +1,4 @@
-# Ends the management of this user's Hermes: no more pulls, and the home is no longer taken for ours. The user's files stay.
+# Ends the management of this user's Hermes: stops pulls, and marks the home as unmanaged. The user's files stay.
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Says whether one user's Hermes is set up as this package would: exit 0 if so, 1 if not. Looks, never writes.
+# Checks whether one user's Hermes is set up by this package: exit 0 if it is current, 1 if not. Writes nothing.
 set -eu
 
 inventory_id=@USER@
 default_account=@ACCOUNT@
 kind=@KIND@
-generation=@GENERATION@ # the bundle's; a newer one is as good
+generation=@GENERATION@ # the bundle's; a newer one is accepted
 
 PATH="${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin"
 account=${HERMES_PROVISION_ACCOUNT:-$default_account}
@@ -53,5 +53,5 @@ if [ "${installed:-0}" -ge "$generation" ]; then
   echo "generation $installed"
   exit 0
 fi
-echo "generation ${installed:-unknown}, wanted $generation"
+echo "generation ${installed:-unknown}, expected $generation"
 exit 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ends the management of one user's Hermes: no more pulls, and the home is no longer taken for ours. The user's files stay.
+# Ends the management of one user's Hermes: stops pulls, and marks the home as unmanaged. The user's files stay.
 set -eu
 
 default_account=@ACCOUNT@

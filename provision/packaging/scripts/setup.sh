@@ -1,11 +1,11 @@
 #!/bin/sh
-# Sets up one user's Hermes through `provision`. Made by `provision package`. Holds no secret: what is sealed stays sealed.
-# Runs as that user, or as root for that user; running it again changes nothing that is current.
+# Sets up one user's Hermes through `provision`. Written by `provision package`. Contains no secret in clear text.
+# Runs as that user, or as root for that user; running it again changes nothing if the machine is current.
 set -eu
 umask 077
 
 inventory_id=@USER@     # the user's id in IT's inventory
-default_account=@ACCOUNT@ # the account on this machine; empty: whoever is logged in
+default_account=@ACCOUNT@ # the account on this machine; empty: the logged-in user
 kind=@KIND@             # bundle or pull
 every=@EVERY@           # how often a pull happens
 payload=@PAYLOAD@       # folder with bundle.tar and allowed_signers
@@ -32,15 +32,15 @@ account=${HERMES_PROVISION_ACCOUNT:-$default_account}
 if [ -z "$account" ]; then
   account=$(logged_in)
   case $account in
-    '' | root | loginwindow | _*) fail "nobody is logged in whose Hermes could be set up; this runs again later" 75 ;;
+    '' | root | loginwindow | _*) fail "no user is logged in; retry later" 75 ;;
     *) ;;
   esac
 fi
 case $account in
-  *[!A-Za-z0-9._-]*) fail "the account name holds characters that no account has" ;;
+  *[!A-Za-z0-9._-]*) fail "invalid account name" ;;
   *) ;;
 esac
-id -u "$account" >/dev/null 2>&1 || fail "there is no account $account here: set HERMES_PROVISION_ACCOUNT, or package with --account"
+id -u "$account" >/dev/null 2>&1 || fail "there is no account $account here: set HERMES_PROVISION_ACCOUNT, or build the package with --account"
 
 if [ "$(id -un)" = "$account" ]; then
   home=$HOME
@@ -49,7 +49,7 @@ elif command -v getent >/dev/null 2>&1; then
 else
   home=$(dscl . -read "/Users/$account" NFSHomeDirectory | sed 's/^NFSHomeDirectory: //')
 fi
-[ -d "$home" ] || fail "the home folder of $account is not there"
+[ -d "$home" ] || fail "the home folder of $account does not exist"
 
 as_account() {
   if [ "$(id -un)" = "$account" ]; then
@@ -61,7 +61,7 @@ as_account() {
   fi
 }
 
-# the program: named, shipped beside this script, in the user's own folders, in Hermes' own venv, or on the PATH
+# the program: named, shipped with this script, in the user's folders, in Hermes' venv, or on the PATH
 find_provision() {
   for candidate in \
     "${HERMES_PROVISION:-}" \
@@ -78,7 +78,7 @@ find_provision() {
   return 1
 }
 
-program=$(find_provision) || fail "provision is not installed here: package with --zipapp FILE, or pipx install hermes-provision"
+program=$(find_provision) || fail "provision is not installed here: build the package with --zipapp FILE, or run pipx install hermes-provision"
 
 run() {
   case $program in
@@ -97,6 +97,6 @@ else
 fi
 case $code in
   0) ;;
-  10) fail "it is installed, but Hermes would not use it: see above" 10 ;;
-  *) fail "it is not installed: see above" "$code" ;;
+  10) fail "installed, but Hermes would not use it: see above" 10 ;;
+  *) fail "not installed: see above" "$code" ;;
 esac
