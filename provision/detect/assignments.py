@@ -1,8 +1,8 @@
-"""Is what was assigned to `api_key`, `password` or `token` a secret, or a piece of a program?
+"""Decide whether the value of `api_key`, `password` or `token` is a secret or program code.
 
-The rules in `rules/assigned.py` find names and values; here the value is judged. A quoted value or one that fills the
-rest of its line may be a password that somebody made up; a bare one in the middle of a line must look random, because
-most of them are names of variables.
+The rules in `rules/assigned.py` find names and values; this module classifies the value. A quoted value, or one that fills
+the rest of its line, may be a password that a user chose. A value without quotes in the middle of a line must look random,
+because most such values are names of variables.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ _DIGIT = re.compile(rb"[0-9\x80-\xff]")
 
 
 def prefix_pattern(outside: str = "") -> str:
-    """The beginning of a value, as an expression, up to what none that is random or made up is without: a digit, or the
-    last of letters whose case changes four times. `outside` are bytes that do not stand in values."""
+    """A regular expression for the beginning of a value, up to a digit or to the fourth change of case.
+
+    Every random or chosen password has one of the two. `outside` are bytes that cannot be part of a value.
+    """
     never = rf"{outside}0-9\x80-\xff"
     up, down = rf"[^{never}A-Z]*[A-Z]", rf"[^{never}a-z]*[a-z]"
     return rf"(?:[^{never}]*[0-9\x80-\xff]|(?:{up}{down}){{2}}{up}|(?:{down}{up}){{2}}{down})"
 
 
-_WORTH_A_LOOK = re.compile(prefix_pattern().encode("latin-1"))
+_CANDIDATE = re.compile(prefix_pattern().encode("latin-1"))
 
 
 def plausible_quoted(value: bytes) -> bool:
-    """Whether a quoted value, or one that fills its line, can be a secret: random, or a strong password of 8 or more."""
-    text = _text(value) if _WORTH_A_LOOK.match(value) else None
-    if text is None or _CODE.search(value) or _is_spelled(text):
+    """Return whether a quoted value, or one that fills its line, can be a secret: random, or a strong password of 8 or more."""
+    text = _text(value) if _CANDIDATE.match(value) else None
+    if text is None or _CODE.search(value) or _is_words(text):
         return False
     if b"." in value and _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
         return False
-    return looks_random(text) or _made_up(text)
+    return looks_random(text) or _is_password(text)
 
 
 def plausible_bare(value: bytes) -> bool:
-    """The same for a value without quotes in the middle of a line, where names of variables stand, too."""
+    """Return the same for a value without quotes in the middle of a line, where names of variables occur too."""
     text = _text(value) if _DIGIT.search(value) else None
-    if text is None or _CODE.search(value) or _is_spelled(text):
+    if text is None or _CODE.search(value) or _is_words(text):
         return False
     if _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
         return False
@@ -55,14 +57,14 @@ def _text(value: bytes) -> str | None:
     return text if text.isprintable() and "://" not in text else None
 
 
-def _is_spelled(text: str) -> bool:
-    """Whether it is put together of words and numbers, as `_pep_440_key` is: no part of it has letters and digits."""
+def _is_words(text: str) -> bool:
+    """Return whether the value consists of words and numbers, like `_pep_440_key`: no part mixes letters and digits."""
     parts = [part for part in re.split(r"[_./:-]+", text) if part]
     return len(parts) >= 3 and all(part.isalpha() or part.isdigit() for part in parts)
 
 
-def _made_up(text: str) -> bool:
-    """A password of a person or of a generator: eight characters or more, not just words or a name with a digit."""
+def _is_password(text: str) -> bool:
+    """Return whether this can be a password: eight characters or more, not only words or a name with a digit."""
     symbols = any(not each.isalnum() and each not in "_-.:/" for each in text)
     cases = any(map(str.islower, text)) and any(map(str.isupper, text))
     return (

@@ -1,7 +1,7 @@
-"""Find secrets in bytes: known keys first, then rules; plain, encoded, and taken apart by a terminal.
+"""Find secrets in bytes: known keys first, then rules; in plain text, encoded, or wrapped by a terminal.
 
-`Detector.scan` is for what is in memory or mapped, `scan_chunks` for what comes in pieces. Both look at the bytes in the
-same windows, so both find the same, however the pieces were cut.
+`Detector.scan` takes data in memory or a memory map, `scan_chunks` takes chunks. Both scan the same windows, so both return
+the same matches wherever the chunks are cut.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from provision.detect.rule import Rule
 
 WINDOW_BYTES = 1 << 20
-"""What is looked at in one go: enough to make little of what is looked at twice, and it fits into a cache."""
+"""Size of one window: large enough that the overlaps cost little, small enough for a CPU cache."""
 OVERLAP_BYTES = 64 << 10
-"""How far a window looks beyond what it answers for: a secret with all that is needed to recognise it may be this long."""
+"""How far a window reaches beyond its own bytes: a secret and the context that identifies it may be this long."""
 _NESTING = 2
 _SHORTEST_NEEDLE = 3
 _USUAL = "sk-"
@@ -39,14 +39,14 @@ _GUESSED = ("assigned-", "high-entropy", "dsn-")
 
 
 class WindowScan(NamedTuple):
-    """What a look at some bytes gave: matches, sorted and without overlaps, and the hits behind them."""
+    """The result for one window: matches, sorted and without overlaps, and the engine's hits."""
 
     matches: list[Match]
     hits: Hits
 
 
 class Detector:
-    """Rules and known keys, compiled. It pickles as its arguments, so that each worker process compiles its own."""
+    """Compiled rules and known keys. It pickles as its arguments, so each worker process compiles its own."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Detector:
         decode: bool = True,
         entropy: bool = False,
     ) -> None:
-        # the rules that everybody has hold functions, which do not pickle
+        # the built-in rules hold functions, which cannot be pickled
         self._arguments = (None if rules is BUILTIN else tuple(rules), known, engine, decode, entropy)
         self._decode = decode
         self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known)
@@ -72,44 +72,44 @@ class Detector:
 
     @property
     def known(self) -> KnownKeys | None:
-        """The keys that it knows by fingerprint."""
+        """The keys it recognises by fingerprint."""
         return self._arguments[1]
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuilt, self._arguments
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
-        """Every secret in `data`, sorted by place; of overlapping ones the surest."""
+        """Return every secret in `data`, sorted by offset; of overlapping matches the best one (see `resolve`)."""
         return list(slide(data, self._whole_window, WINDOW_BYTES, OVERLAP_BYTES))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:
-        """The same over what arrives in pieces of any size, with offsets into the whole; memory stays bounded."""
+        """Yield the same for chunks of any size, with offsets into the whole; memory stays bounded."""
         sliding = Sliding(self._whole_window, WINDOW_BYTES, OVERLAP_BYTES)
         for chunk in chunks:
             yield from sliding.feed(chunk)
         yield from sliding.finish()
 
     def scan_window(self, data: bytes) -> WindowScan:
-        """What is in `data` itself, without asking whether a line goes on in the next: for `stream`."""
+        """Scan `data` without joining keys that continue in the next line: `stream` does that itself."""
         hits = self._engine.hits(data)
         return WindowScan(resolve_overlaps(self._found(data, hits, _NESTING if self._decode else 0)), hits)
 
     def known_at(self, data: bytes, longer_than: int) -> Match | None:
-        """The known key of more than so many bytes with which `data` begins."""
+        """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
         return self._confirmer.known_at(data, longer_than)
 
     def hits(self, data: bytes) -> Hits:
-        """Where in `data` it is worth looking."""
+        """Return the keywords, needles and gates in `data`."""
         return self._engine.hits(data)
 
     @property
     def sure(self) -> frozenset[bytes]:
-        """Keywords that stand in nothing but a key: the gateway's, and the prefixes of the known keys."""
+        """Keywords that occur only in keys: the gateway's prefix and the prefixes of the known keys."""
         return self._sure
 
     @property
     def prefixes(self) -> Mapping[int, bytes]:
-        """The keywords with which keys begin, by their index in `Hits.words`."""
+        """The keywords that begin a key, by their index in `Hits.words`."""
         return self._prefixes
 
     @property
@@ -119,12 +119,12 @@ class Detector:
 
     def _whole_window(self, data: bytes) -> list[Match]:
         hits = self._engine.hits(data)
-        if not hits and not self._confirmer.looks_everywhere and not (self._decode and base64_blocks(data)):
-            return []  # as in most files
+        if not hits and not self._confirmer.scans_everything and not (self._decode and base64_blocks(data)):
+            return []  # most files
         return resolve_overlaps(self._matches(data, hits, _NESTING if self._decode else 0))
 
     def _matches(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
-        """All matches, unsorted, overlapping ones too."""
+        """Yield all matches, unsorted and with overlaps."""
         yield from self._found(data, hits, nesting)
         if nesting:
             yield from wrapped_keys(data, hits, self._prefixes, lambda text: resolve_overlaps(self._inside(text, 0)))
@@ -138,12 +138,12 @@ class Detector:
             return
         for view in (*decoded_views(data, hits), *colour_views(data, hits)):
             for match in self._inside(view.text, nesting - 1):
-                if home := view.home(match):
-                    yield home
+                if original := view.to_original(match):
+                    yield original
 
 
 def _prefixes(rules: Sequence[Rule], known: KnownKeys | None) -> frozenset[bytes]:
-    """Keywords that stand at the beginning of the key itself, not in the name it was assigned to."""
+    """Keywords at the beginning of the key itself, not in the name it is assigned to."""
     words = {word for rule in rules if not rule.id.startswith(_GUESSED) for word in rule.keywords}
     words |= {prefix.lower() for prefix, _ in known.shapes if prefix} if known else set()
     return frozenset(word.encode() for word in words)
@@ -160,7 +160,7 @@ def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKey
 
 
 def _stem(word: str) -> str:
-    """What of a keyword is worth looking for in other encodings: the name without what stands behind it."""
+    """The part of a keyword to search for in other encodings: the name without the characters that follow it."""
     return "://" if "://" in word else word.removesuffix("%3d").rstrip(" =:\"'\\>])\r\n")
 
 

@@ -1,7 +1,7 @@
-"""How random a text looks: entropy per character, words in it, runs in it.
+"""Measure how random a text looks: entropy per character, share of words, share of runs, changes of case.
 
-Entropy alone takes identifiers for keys. What tells them apart is that identifiers are made of words, and words of letter
-pairs that language likes: the table below says how surprising each pair is, learned from the words in public source code.
+Entropy alone cannot separate keys from identifiers. Identifiers consist of words, and words of common letter pairs: the table
+below says how surprising each pair is, learned from the words in public source code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 
-# one row for each first letter, one digit for each second: -log2 of its share, 9 for what hardly ever happens
+# one row for each first letter, one digit for each second letter: -log2 of its share, 9 for very rare pairs
 _SURPRISE = [
     "74448759596343959343667769",
     "35563788458367469446498958",
@@ -44,13 +44,15 @@ _SURPRISE = [
     "48751676398767489766797665",
 ]
 _RUN = re.compile(r"[A-Z]{4,}|[A-Z]?[a-z]{3,}")
-_BORING = 4.0
-"""Bits a letter pair may cost in a word: nine of ten words of 12 letters cost less, one of a thousand random ones does."""
+_LONG_WORD = 4.0
+"""Most bits per letter pair of a word: 90 % of words of 12 letters have fewer, and 0.1 % of random letters."""
 _SHORT_WORD = 4.4
+_LETTERS_ONLY_CHANGES = 0.4
+_LEAST_CHANGES = 0.15
 
 
 def shannon(value: bytes | str) -> float:
-    """Bits per character: 0 for `aaaa`, about 4.9 for 43 random base64 characters."""
+    """Return the bits per character: 0 for `aaaa`, about 4.9 for 43 random base64 characters."""
     if not value:
         return 0.0
     total = len(value)
@@ -58,7 +60,7 @@ def shannon(value: bytes | str) -> float:
 
 
 def word_share(value: str) -> float:
-    """Which part of `value` is words, 0 to 1: near 1 for `get_access_token`, near 0 for a random key."""
+    """Return the part of `value` that is words, 0 to 1: near 1 for `get_access_token`, near 0 for a random key."""
     if not value:
         return 0.0
     return sum(len(run) for run in _RUN.findall(value) if _is_word(run.lower())) / len(value)
@@ -66,19 +68,25 @@ def word_share(value: str) -> float:
 
 def _is_word(run: str) -> bool:
     cost = sum(int(_SURPRISE[ord(a) - 97][ord(b) - 97]) for a, b in pairwise(run)) / (len(run) - 1)
-    return cost <= (_SHORT_WORD if len(run) < 7 else _BORING)
+    return cost <= (_SHORT_WORD if len(run) < 7 else _LONG_WORD)
 
 
 def run_share(value: str) -> float:
-    """Which part of `value` continues a run such as `abcdef`, `98765` or `xxxx`, 0 to 1; about 0.05 for a random key."""
+    """Return the part of `value` that continues a run such as `abcdef`, `98765` or `xxxx`, 0 to 1; a random key has 0.05."""
     if len(value) < 2:
         return 1.0
     steps = [ord(b) - ord(a) for a, b in pairwise(value)]
     return sum(step in {-1, 0, 1} for step in steps) / len(steps)
 
 
+def case_changes(value: str) -> float:
+    """Return the share of neighbouring letters that differ in case, 0 to 1: 0.5 for random letters, 0.3 for camelCase."""
+    cases = [each.isupper() for each in value if each.isalpha()]
+    return sum(a != b for a, b in pairwise(cases)) / (len(cases) - 1) if len(cases) > 1 else 0.0
+
+
 def character_kinds(value: str) -> int:
-    """How many of lower case, upper case, digits and others occur."""
+    """Return how many of these occur: lower case, upper case, digits, others."""
     return sum(
         any(test(each) for each in value)
         for test in (str.islower, str.isupper, str.isdigit, lambda each: not each.isalnum())
@@ -86,7 +94,7 @@ def character_kinds(value: str) -> int:
 
 
 def looks_random(value: str) -> bool:
-    """Whether nobody would have thought of this text: twelve characters or more, mixed, hardly any words or runs in it."""
+    """Return whether a text looks generated: twelve characters or more, mixed, with few words and runs."""
     enough = 2.5 if len(value) < 16 else 2.8 if len(value) < 24 else 3.0
     return (
         len(value) >= 12
@@ -98,7 +106,7 @@ def looks_random(value: str) -> bool:
 
 
 def _mixed(value: str) -> bool:
-    """Letters with digits; or letters whose case changes more often than in camelCase."""
+    """Return whether there are letters and digits, or letters whose case changes more often than in camelCase."""
     if not any(each.isalpha() for each in value):
         return False
     if any(each.isdigit() for each in value):
@@ -108,20 +116,25 @@ def _mixed(value: str) -> bool:
 
 
 def _hint(value: bytes) -> bool:
-    text = value.decode("latin-1")
-    body = text.strip("=")
-    return (
-        looks_random(body)
-        and character_kinds(body) >= 3
-        and shannon(body) >= 4.1
-        and word_share(body) < 0.2
-        and not re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body)
-    )
+    """Return whether a long text without a name may be a secret.
+
+    0.6 % of random base64url keys contain words by chance for more than 20 % of their length, but their case changes at every
+    second letter. So for text of both cases the limit of words is the share of case changes. It is also lower for identifiers
+    with few changes (`Cryptography_HAS_POLY1305`).
+    """
+    body = value.decode("latin-1").strip("=")
+    if not looks_random(body) or shannon(body) < 4.1 or re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body):
+        return False
+    mixed = character_kinds(body) >= 3
+    if not (any(map(str.islower, body)) and any(map(str.isupper, body))):
+        return mixed and word_share(body) < 0.2
+    changes = case_changes(body)
+    return changes >= (_LEAST_CHANGES if mixed else _LETTERS_ONLY_CHANGES) and word_share(body) < changes
 
 
 HINT = Rule(
     id="high-entropy",
-    description="Random text of which no rule knows what it is",
+    description="Random text that no other rule identifies",
     severity=FindingSeverity.LOW,
     confidence=Confidence.LOW,
     keywords=(),
@@ -129,4 +142,4 @@ HINT = Rule(
     accept=_hint,
     reach=160,
 )
-"""The last hint, for who asks for it: most of what it finds are hashes and identifiers."""
+"""The rule of `--entropy`. Most of its findings are hashes and identifiers, so it is off by default."""

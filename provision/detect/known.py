@@ -1,7 +1,7 @@
-"""The fleet's own keys, as fingerprints: enough to recognise a key in a file, useless to whoever wants one.
+"""Recognise the fleet's own keys by fingerprint.
 
-A candidate is fingerprinted and looked up, so an audit of a machine needs no key. What stands beside the fingerprints is
-only the shape of the keys: a public prefix (`sk-aisa-`) and a length.
+A candidate is fingerprinted and looked up, so an audit of a machine needs no key. Besides the fingerprints only the keys'
+shapes are known: a public prefix (`sk-aisa-`) and a length.
 """
 
 from __future__ import annotations
@@ -25,30 +25,27 @@ KNOWN_RULE = "known-key"
 USUAL_PREFIXES = (
     "sk-aisa-", "sk-ant-", "sk-or-v1-", "sk-proj-", "sk-svcacct-", "sk-", "xai-", "AIza", "gsk_", "hf_", "ghp_", "pplx-",
 )  # fmt: skip
-"""What may stand in a file of fingerprints: the part of a key that its provider publishes."""
+"""Prefixes that a file of fingerprints may contain: the part of a key that its provider publishes."""
 LONGEST = 4096
-"""No key is longer than so many bytes."""
+"""Longest known key in bytes."""
 _WORD = rb"A-Za-z0-9_-"
 _KEY_RUN = re.compile(rb"[A-Za-z0-9_-]{1,%d}" % LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKeys:
-    """Keys that can be recognised, not read.
-
-    `shapes` are pairs of a public prefix (may be empty) and the length in bytes of the whole key.
-    """
+    """Fingerprints of keys, and the keys' shapes: pairs of a public prefix (may be empty) and the whole length in bytes."""
 
     salt: bytes
     shapes: frozenset[tuple[str, int]]
     by_fingerprint: Mapping[str, KnownKey]
 
     def find(self, value: str) -> KnownKey | None:
-        """The key whose value this is."""
+        """Return the key with this value."""
         return self.by_fingerprint.get(fingerprint(value, self.salt))
 
     def dump(self) -> bytes:
-        """As a file of form `provision/known-keys/v1`, sorted, without any key; `known_file.parse` reads it."""
+        """Return the keys as a `provision/known-keys/v1` file, sorted; `known_file.parse_known_keys` reads it."""
         keys = sorted(self.by_fingerprint.values(), key=lambda key: (key.user, key.stage, key.fingerprint))
         form = {
             "schema": SCHEMA,
@@ -69,16 +66,16 @@ class KnownKeys:
 
 
 def shape_of(value: str) -> tuple[str, int]:
-    """The public part of a key's shape: its usual prefix, if it has one, and its length in bytes."""
+    """Return a key's usual prefix, or an empty string, and its length in bytes."""
     prefix = next((usual for usual in USUAL_PREFIXES if value.startswith(usual)), "")
     return prefix, len(value.encode("utf-8", "surrogatepass"))
 
 
 class Candidates:
-    """Everything in a text that could be one of the known keys: it has the length of one, and begins like one.
+    """Find text with the prefix and length of a known key.
 
-    At a known prefix only the key's own characters count, so a key that is glued to other text is found. A key without
-    one is looked for where it stands alone: as a whole run of the characters that such a key may have.
+    A key with a prefix is found even inside other text. A key without a prefix is found only as a complete run of the
+    characters that such a key may have.
     """
 
     def __init__(self, known: KnownKeys) -> None:
@@ -98,11 +95,11 @@ class Candidates:
 
     @property
     def stand_alone(self) -> bool:
-        """Whether there are keys without a prefix, which no keyword announces."""
+        """Whether there are keys without a prefix, for which there is no keyword."""
         return bool(self._runs)
 
     def matches(self, data: bytes, places: Iterable[int]) -> Iterator[Match]:
-        """The known keys in `data`; `places` are those of the prefixes, among others."""
+        """Yield the known keys in `data`; `places` are offsets where a prefix may begin."""
         for at in places:
             for prefix, lengths in self._lengths.items():
                 if prefix and data.startswith(prefix, at):
@@ -115,11 +112,11 @@ class Candidates:
                     yield from self._at(data, run.start(), (len(run[0]),))
 
     def find(self, value: str) -> KnownKey | None:
-        """The key whose value this is; a value of another shape is not worth a digest."""
+        """Return the key with this value; values of other shapes are not hashed."""
         return self.known.find(value) if shape_of(value) in self.known.shapes else None
 
     def beginning(self, data: bytes, longer_than: int) -> Match | None:
-        """The known key of more than so many bytes with which `data` begins."""
+        """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
         lengths = sorted(
             {length for prefix, length in self.known.shapes if prefix and data.startswith(prefix.encode())}
         )

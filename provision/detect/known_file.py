@@ -1,4 +1,4 @@
-"""Read a file of fingerprints, as `KnownKeys.dump` wrote it."""
+"""Read a file of known keys (fingerprints), as `KnownKeys.dump` writes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Form(BaseModel):
 
 
 def parse_known_keys(data: bytes) -> KnownKeys:
-    """Read what `dump` wrote; anything else is a `ProvisionError` that repeats nothing of it."""
+    """Parse a file of known keys. Raises ProvisionError, which quotes nothing of an invalid file."""
     try:
         form = _Form.model_validate_json(data)
         keys = [
@@ -45,6 +45,8 @@ def parse_known_keys(data: bytes) -> KnownKeys:
             for key in form.keys
         ]
     except (ValidationError, ValueError) as error:
-        raise ProvisionError("this is no file of known keys", hint=f"it should have the form {SCHEMA}") from error
+        raise ProvisionError(
+            "invalid file of known keys", hint=f"give a {SCHEMA} file, as `provision audit --write-known` writes it"
+        ) from error
     shapes = frozenset((prefix, length) for prefix, length in form.shapes if _SHORTEST <= length <= LONGEST)
     return KnownKeys(bytes.fromhex(form.salt), shapes, {key.fingerprint: key for key in keys})

@@ -1,4 +1,4 @@
-"""Whose key a known key is."""
+"""What is known of a key of the fleet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """Whose key it is and which one: what the vault says of it."""
+    """The owner and identity of a key, as recorded in the vault."""
 
     user: str
     fingerprint: str

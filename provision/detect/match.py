@@ -1,6 +1,6 @@
-"""What a detector found: where, by which rule, how sure, and whose key it is.
+"""Matches: where a secret is, which rule found it, with which confidence, and whose key it is.
 
-A match never says more than that to a log: the value is a `Secret`, and the spans are byte ranges of what was scanned.
+A match can be logged: its value is a `Secret`, and its spans are byte ranges of the scanned data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Confidence(StrEnum):
-    """How sure a rule is that what it found is a secret at all."""
+    """How likely it is that a match is a secret at all."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -23,7 +23,7 @@ class Confidence(StrEnum):
 
 
 class FindingSeverity(StrEnum):
-    """How bad it is if it is one."""
+    """How serious the leak is if the match is a secret."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -38,9 +38,9 @@ Span = tuple[int, int]
 class Match:
     """One secret in the scanned bytes.
 
-    `spans` are the half-open byte ranges, in order, that hold the secret and must be masked: several when line wraps or
-    colour codes stand inside it. `secret` is the decoded value. `encodings` names what had to be undone, outermost first:
-    `("base64", "json")` is a JSON escape inside base64; `()` is plain text.
+    `spans` are the half-open byte ranges, in order, that hold the secret and must be masked; there are several when line
+    breaks or colour codes split it. `secret` is the decoded value. `encodings` lists the encodings, outermost first:
+    `("base64", "json")` is a JSON escape inside base64; `()` is plain text. `key` is the name it is assigned to.
     """
 
     rule: str
@@ -59,13 +59,13 @@ class Match:
 
     @property
     def end(self) -> int:
-        """Offset behind the last byte that holds the secret."""
+        """Offset after the last byte that holds the secret."""
         return self.spans[-1][1]
 
     def moved(self, by: int) -> Match:
-        """The same match with its offsets moved: from a chunk's own to the whole file's."""
+        """Return the match with its offsets moved, from a chunk's to the whole file's."""
         return self.at(tuple((start + by, end + by) for start, end in self.spans), self.encodings)
 
     def at(self, spans: tuple[Span, ...], encodings: tuple[str, ...]) -> Match:
-        """The same secret as it stands in another text."""
+        """Return the match with other spans and encodings, as in another text."""
         return Match(self.rule, self.severity, self.confidence, spans, self.secret, encodings, self.known, self.key)

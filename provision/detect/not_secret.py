@@ -1,8 +1,8 @@
-"""What looks like a secret and is none: placeholders, references to variables, masked values, public keys, hashes, UUIDs.
+"""Reject false positives: placeholders, references to variables, masked values, public keys, hashes, UUIDs.
 
-Detecting and excusing are separate: a rule says what it found, this module says why it does not count. A rule whose keys
-have a prefix of their own is excused for placeholders and examples only; a value that is suspicious because of its name
-or its randomness is also excused for being a hash, a UUID, a path, an address or plain words.
+Detecting and rejecting are separate: a rule reports a value, this module rejects it. A value of a rule with a prefix of its
+own is rejected only as a placeholder or example. A value that was found because of its name or its randomness is also
+rejected as a hash, a UUID, a path, an address or plain words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from provision.detect.entropy import run_share, shannon, word_share
 from provision.detect.shapes import aisa_shaped, is_placeholder
 
 GUESSES = frozenset({"high-entropy"})
-"""Rules that look at nothing but the value; names that begin with `assigned-` are such rules, too."""
+"""Rules that find values without a prefix of their own, besides those whose id begins with `assigned-`."""
 _MASKED = re.compile(r"\.{3}|…|\*{3,}|•{2,}|[xX]{6,}|#{4,}|_{6,}|\[REDACTED|<redacted|\(hidden\)|0{12,}", re.IGNORECASE)
 _REFERENCE = re.compile(
     r"""(?ix) ^ \$ | \$\{ | \$\( | \{\{ | ^%[a-z_0-9]+%$ | ^<[^>]+>$ | ^\{[^{}]*\}$ | ^@[a-z] | %\([a-z_]+\)s
@@ -34,7 +34,7 @@ _ADVICE = re.compile(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
 _PAIR = re.compile(r"(?<!\.)\.\.(?!\.)|(?<!\*)\*\*(?!\*)")
 _BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
-_FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # ours: names of a key and of a finding
+_FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # fingerprints of keys and findings
 _HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}")
 _CRYPT = re.compile(
     r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}"
@@ -57,7 +57,7 @@ _NAME_BEFORE = re.compile(
     r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
-_NOT_A_SECRETS_NAME = re.compile(
+_HARMLESS_NAME = re.compile(
     r"""(?ix) (?:^|[_.-]) (?:
           public|publishable|pub|public_?key|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object
         | index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?|fingerprint|thumbprint|signature|csrf|xsrf
@@ -77,31 +77,31 @@ _DEMO_KEY = re.compile(
 
 
 def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
-    """Whether what `rule_id` found is excused. `context` is what stands around it; a name in front of it is looked for there."""
+    """Return whether a value that `rule_id` found is a false positive. `context` are the bytes around it, with its name."""
     if aisa_shaped(value):
         return is_placeholder(value)
     if rule_id.startswith(("private-key", "putty")):
         return False
     if rule_id.startswith("dsn-"):
-        return _stands_for_something(value) or _weak_password(value)
+        return _is_reference_or_mask(value) or _is_manuals_password(value)
     guessed = rule_id.startswith("assigned-") or rule_id in GUESSES
-    if _stands_for_something(value) or _example(value, guessed=guessed):
+    if _is_reference_or_mask(value) or _is_example(value, guessed=guessed):
         return True
-    return guessed and (_other_thing(value) or _named_otherwise(value, context) or _own_assignment(value, context))
+    return guessed and (_is_other_data(value) or _has_other_name(value, context) or _is_next_assignment(value, context))
 
 
-def _stands_for_something(value: str) -> bool:
-    # two dots or stars happen in long random passwords, a mask has more
+def _is_reference_or_mask(value: str) -> bool:
+    # long random passwords may contain two dots or stars; a mask has more
     plain = _PAIR.sub("", value) if len(value) >= 12 else value
     return bool(is_placeholder(plain) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
 
 
-def _weak_password(value: str) -> bool:
-    """Words that stand for a password in every manual. A short real one is found all the same."""
+def _is_manuals_password(value: str) -> bool:
+    """Return whether this is one of the passwords that manuals use as examples. Short real passwords are still found."""
     return bool(_MANUALS_PASSWORD.fullmatch(unquote(value)) or _EXAMPLE.search(value))
 
 
-def _example(value: str, *, guessed: bool) -> bool:
+def _is_example(value: str, *, guessed: bool) -> bool:
     body = re.sub(
         r"^(?:A(?:KI|SI|BI|CC)A|AGE-SECRET-KEY-1)|^(?:sk|pk|rk|gh[a-z]|glpat|xox[a-z]|hf|npm|pypi|xai|gsk)[-_](?:live|test|proj|ant|or|v1|api03|aisa)?[-_]?",
         "",
@@ -118,7 +118,7 @@ def _example(value: str, *, guessed: bool) -> bool:
     return share > much or (len(body) >= 16 and shannon(body) < 2.3)
 
 
-def _other_thing(value: str) -> bool:
+def _is_other_data(value: str) -> bool:
     return bool(
         _UUID.fullmatch(value)
         or _FINGERPRINT.fullmatch(value)
@@ -128,13 +128,13 @@ def _other_thing(value: str) -> bool:
         or _NUMBER.fullmatch(value)
         or _PLACE.search(value)
         or (_PATH.fullmatch(value) and word_share(value) > 0.2)
-        or _says_something(value)
+        or _decodes_to_words(value)
         or _CODE.search(value)
     )
 
 
-def _says_something(value: str) -> bool:
-    """Whether it is base64 or percent signs for a sentence or for words."""
+def _decodes_to_words(value: str) -> bool:
+    """Return whether it decodes (base64, percent signs) to a sentence or words."""
     if "%" in value and word_share(unquote(value)) > 0.5:
         return True
     if not _BASE64.fullmatch(value):
@@ -146,14 +146,14 @@ def _says_something(value: str) -> bool:
     return text.isprintable() and word_share(text) > 0.5
 
 
-def _own_assignment(value: str, context: bytes) -> bool:
-    """Whether it is the assignment in the next line: the name that was found has no value."""
+def _is_next_assignment(value: str, context: bytes) -> bool:
+    """Return whether this is the assignment in the next line: the name that was found has no value."""
     before = context.partition(value.encode("utf-8", "surrogateescape"))[0].rstrip(b" \t")
     return before.endswith(b"\n") and bool(_ASSIGNMENT.match(value))
 
 
-def _named_otherwise(value: str, context: bytes) -> bool:
+def _has_other_name(value: str, context: bytes) -> bool:
     text = context.decode("utf-8", "surrogateescape")
     at = text.find(value)
     named = _NAME_BEFORE.search(text[:at]) if at > 0 else None
-    return bool(named and _NOT_A_SECRETS_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", named[1])))
+    return bool(named and _HARMLESS_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", named[1])))

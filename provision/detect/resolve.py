@@ -1,4 +1,4 @@
-"""Of overlapping matches, keep the one that says most."""
+"""Keep the best of overlapping matches."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
 
 _LEAST_REST = 8
-_RANK = {"high": 0, "medium": 1, "low": 2}
+_CONFIDENCE_ORDER = {"high": 0, "medium": 1, "low": 2}
 
 
-def _worth(match: Match) -> tuple[bool, int, int, int]:
+def _rank(match: Match) -> tuple[bool, int, int, int]:
     length = sum(end - start for start, end in match.spans)
-    return match.known is None, _RANK[match.confidence], -length, len(match.encodings)
+    return match.known is None, _CONFIDENCE_ORDER[match.confidence], -length, len(match.encodings)
 
 
 def resolve_overlaps(matches: Iterable[Match]) -> list[Match]:
-    """Sorted by place, without overlaps: known beats rule, sure beats unsure, long beats short, plain beats decoded.
+    """Return the matches sorted by offset and without overlaps.
 
-    Of matches that are equal in all this the first one stays.
+    Known keys win over rules, then higher confidence, longer matches, fewer encodings; of equal matches the first is kept.
     """
     taken: list[Match] = []
     cluster: list[Match] = []
@@ -38,17 +38,17 @@ def resolve_overlaps(matches: Iterable[Match]) -> list[Match]:
 
 def _best(cluster: list[Match]) -> list[Match]:
     kept: list[Match] = []
-    for match in sorted(cluster, key=_worth):
-        rest = _beside(match, kept)
+    for match in sorted(cluster, key=_rank):
+        rest = _remainder(match, kept)
         if rest is not None:
             kept.append(rest)
     return sorted(kept, key=lambda each: each.start)
 
 
-def _beside(match: Match, kept: Iterable[Match]) -> Match | None:
-    """The match, cut to what reaches out of better ones on one side: a secret glued to another must not hide behind it.
+def _remainder(match: Match, kept: Iterable[Match]) -> Match | None:
+    """Cut a match to the part that extends beyond better ones on one side, so that adjacent secrets are both masked.
 
-    None when it lies inside or around one of them, or when next to nothing of it is left.
+    None when it is inside or around one of them, or when fewer than `_LEAST_REST` bytes remain.
     """
     start, end = match.start, match.end
     for other in kept:

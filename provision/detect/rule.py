@@ -1,8 +1,8 @@
-"""One kind of secret, declared: what it is called, how it is found, and examples that prove both.
+"""A secret rule: the name of one kind of secret, how it is found, and examples that a test runs.
 
-A rule is data. The engine looks for a rule's keywords first and runs its pattern only around a hit, so a pattern may be
-as exact as it likes; it is written in RE2's syntax and therefore linear whatever the input. Whether a found value is a
-placeholder, a hash or a public key is asked afterwards, in `notsecret`.
+A rule is data. The engine searches for a rule's keywords first and runs its pattern only around a hit, so a pattern may be
+very exact; it is written in RE2's syntax and therefore linear for any input. `not_secret` then rejects placeholders, hashes
+and public keys.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from provision.detect.match import Confidence, FindingSeverity
 
 Example = str | Callable[[], str]
-"""A text that holds exactly one secret of the rule. Whatever would look like a real key is built when it is called."""
+"""A text with exactly one secret of the rule. Text that looks like a real key is built when the example is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one kind of secret is found.
 
-    `pattern` is RE2 syntax over bytes. What it captures as `secret`, else as group 1, else its whole match, is the
-    secret; a group called `name` is the name that the secret was assigned to. At least one of `keywords` (lower case,
-    found whatever the case of the text) must lie inside every match or, for rules of others, within `reach` bytes of it;
-    a rule without keywords and mark is run over everything. `reach` is the longest match in bytes, context included. Captured
-    values below `entropy` bits per byte, or that `accept` refuses, are dropped.
+    `pattern` is RE2 syntax over bytes. The secret is its group `secret`, else group 1, else the whole match; a group `name`
+    is the name that the secret is assigned to. Every match must contain one of `keywords` (lower case; the text's case is
+    ignored), or for rules from gitleaks files have one within `reach` bytes. A rule without keywords and mark runs over all
+    bytes. `reach` is the longest match in bytes, context included. Values below `entropy` bits per byte, or for which
+    `accept` returns False, are dropped.
 
-    A key without any fixed text at its beginning has a `mark` in place of keywords: an expression, and for how many bytes
-    exactly, that stands within `reach` of every match and hardly anywhere else.
+    A key without fixed text at its beginning has a `mark` instead of keywords: an expression and its exact length in bytes,
+    which occurs within `reach` of every match and hardly anywhere else.
 
-    Where keywords stand in much that is no secret, `gate` saves time and changes nothing: an expression of which a match
-    lies inside every match of `pattern` that counts, best a short one. Two libraries read it: no anchors but
-    `\\b`, and `\\s` in no class, for the one knows a blank that the other does not.
+    Where keywords also occur in much other text, a `gate` saves time without changing the result: an expression, preferably
+    short, that matches inside every accepted match of `pattern`. RE2 and Hyperscan both read it: use no anchors except
+    `\\b`, and no `\\s` inside a class, because their blanks differ by one byte.
     """
 
     id: str

@@ -1,8 +1,8 @@
-"""A value that must not be seen.
+"""A value that must not be shown.
 
 `Secret` holds an API key between the vault and the three places where it may appear: a sealed file, a request to the
-gateway, a `.env`. It prints as a mask, and pickling, copying into JSON or formatting it never yields the value; only an
-explicit `reveal()` does, which makes every such place easy to find.
+gateway, a `.env`. It prints as a mask. Pickling, JSON and formatting never yield the value; only `reveal()` does, which makes
+every such place easy to find.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself: only to seal it, send it to the gateway or write it to `.env`."""
+        """Return the value, only to seal it, send it to the gateway or write it to `.env`."""
         return self._value
 
     @property
     def last_four(self) -> str:
-        """What the gateway's console shows of a key; empty when the value is too short to give four characters away."""
+        """The four characters that the gateway's console shows of a key; empty for values under 16 characters."""
         return self._value[-4:] if len(self._value) >= 16 else ""
 
     def __repr__(self) -> str:

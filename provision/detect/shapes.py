@@ -1,7 +1,7 @@
-"""What an AIsa key looks like, and what only pretends to be one.
+"""The shape of AIsa keys, and placeholders for keys.
 
 AIsa keys are `sk-aisa-` and 43 base64url characters; older ones are plain `sk-…`. The body may begin or end with `-` or
-`_`. An odd shape is worth a warning and never a refusal; a placeholder from somebody's documentation is always refused.
+`_`. An unusual shape causes a warning, never an error; a placeholder copied from documentation is always an error.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _PLACEHOLDER = re.compile(
 _MASKED = re.compile(r"…|\*{2,}|\.{2,}|•{2,}")
 _LONGEST_PLACEHOLDER = 200
 _FEW_CHARACTERS = 12
-"""43 random base64url characters hold about 31 different ones; a dozen or fewer do not happen in the life of the universe."""
+"""43 random base64url characters have about 31 different ones; a dozen or fewer never occur."""
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether `value` stands for a key rather than being one (`sk-aisa-...`, `YOUR_AISA_API_KEY`, `${VAR}`, `changeme` …).
+    """Return whether `value` is a placeholder for a key (`sk-aisa-...`, `YOUR_AISA_API_KEY`, `${VAR}`, `changeme` …).
 
-    So does a key that somebody masked (`sk-aisa-ab…yz`). A value with the whole shape of a current key is one, unless it
-    repeats few characters: of a million real keys, one happens to begin with `your`.
+    A masked key (`sk-aisa-ab…yz`) is a placeholder too. A value with the complete shape of a current key is a key, even if
+    it begins with `your`, which happens once in a million keys; unless it repeats few characters.
     """
     value = value.strip()
     if aisa_shaped(value):
@@ -51,20 +51,20 @@ def is_placeholder(value: str) -> bool:
 
 
 def has_secret(text: str) -> bool:
-    """Whether something in `text` looks like a secret of any known kind and is no placeholder."""
+    """Return whether `text` contains something like a secret of any known kind that is not a placeholder."""
     return any(not is_placeholder(found.group()) for found in SECRET_LIKE.finditer(text))
 
 
 def mask_secrets(text: str) -> str:
-    """`text` with everything that looks like a secret masked, placeholders too: for what is printed."""
+    """Return `text` for printing: everything that looks like a secret is masked, placeholders too."""
     return SECRET_LIKE.sub(lambda found: masked(found.group()), text)
 
 
 def aisa_shaped(value: str) -> bool:
-    """Whether `value` has the shape of a current AIsa key."""
+    """Return whether `value` has the shape of a current AIsa key."""
     return bool(AISA_KEY.fullmatch(value))
 
 
 def masked(value: str) -> str:
-    """A value as people may see it: first and last four of a long one, stars for a short one."""
+    """Return a value for display: the first and last four characters of a long one, stars for a short one."""
     return f"{value[:4]}…{value[-4:]}" if len(value) >= 24 else "****"

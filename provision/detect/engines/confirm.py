@@ -1,7 +1,6 @@
-"""From keyword hits to matches: a rule's own expression, run by RE2 in a window around each hit.
+"""Turn hits into matches: RE2 runs a rule's pattern in a window around each hit.
 
-RE2 is linear whatever the expression and the text, and windows of one rule that touch are one, so no byte is looked at
-twice by the same rule.
+RE2 is linear for any pattern and text, and adjacent windows of one rule are merged, so no rule scans a byte twice.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def _compiled(rule: Rule) -> _Compiled:
 
 
 class Confirmer:
-    """Rules, compiled, and what calls for them: `words`, lower case, and `gates`, in the order that hits name them by."""
+    """Compiled rules. `words` (lower case) and `gates` are in the order of the indices in `Hits`."""
 
     def __init__(self, rules: Sequence[Rule], known: KnownKeys | None) -> None:
         self._rules = rules
@@ -57,12 +56,12 @@ class Confirmer:
         self._own = [word in prefixes for word in self.words]
 
     @property
-    def looks_everywhere(self) -> bool:
-        """Whether something is looked for that no hit announces."""
+    def scans_everything(self) -> bool:
+        """Whether there are rules or known keys that run without a hit."""
         return self._windows.everywhere or (self._candidates is not None and self._candidates.stand_alone)
 
     def matches(self, data: bytes, hits: Hits) -> list[Match]:
-        """All matches, unsorted, overlapping ones too, but for those inside of a surer one: those would not count."""
+        """Return all matches, unsorted and with overlaps, except those inside a match of higher confidence."""
         found: list[Match] = []
         covered = _Covered()
         if self._candidates:
@@ -77,7 +76,7 @@ class Confirmer:
         return found
 
     def known_at(self, data: bytes, longer_than: int) -> Match | None:
-        """The known key of more than so many bytes with which `data` begins."""
+        """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
         return self._candidates.beginning(data, longer_than) if self._candidates else None
 
     def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
@@ -105,19 +104,19 @@ class Confirmer:
 
 
 class _Covered:
-    """Ranges in which a match was found by a rule that is at least as sure as those that come later."""
+    """Ranges of matches of rules whose confidence is at least that of the rules that run later."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
 
     def holds(self, start: int, end: int) -> bool:
-        """Whether one of the ranges holds this one."""
+        """Return whether one of the ranges contains this one."""
         index = bisect.bisect_right(self._starts, start) - 1
         return index >= 0 and self._ends[index] >= end
 
     def add(self, start: int, end: int) -> None:
-        """One more range."""
+        """Add a range."""
         index = bisect.bisect_right(self._starts, start)
         self._starts.insert(index, start)
         self._ends.insert(index, end)

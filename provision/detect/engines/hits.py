@@ -1,4 +1,4 @@
-"""What an engine is asked for and what it answers: gates and hits."""
+"""Input and output of an engine: gates and hits."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """`words`: pairs of a keyword's index and where it begins. `needles`: for each kind, where one begins. Both sorted.
+    """What one pass over the bytes found, sorted by offset.
 
-    `gates`: by a gate's index, where matches of it end, sorted; None from a library that does not look for gates.
+    `words`: pairs of a keyword's index and its offset. `needles`: offsets by kind. `gates`: by a gate's index, the offsets at
+    which its matches end; None from an engine that does not search for gates.
     """
 
     words: list[tuple[int, int]]
@@ -25,7 +26,7 @@ class Hits:
 
 
 class Gate(NamedTuple):
-    """What must match for a rule to match, and around which keywords, by their index: `reach` bytes to either side."""
+    """A pattern that must match before a rule can match, within `reach` bytes of one of the keywords `words` (indices)."""
 
     pattern: bytes
     words: frozenset[int]

@@ -1,4 +1,4 @@
-"""The fast prefilter: keywords, needles and gates as Hyperscan databases, compiled once and kept in the user's cache."""
+"""The fast engine: keywords, needles and gates as Hyperscan databases, compiled once and kept in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from provision.detect.engines.needles import Needle, NeedleKind
     from provision.detect.match import Span
 
-_WORTH_KEEPING = 200
-"""Literals from which on compiling takes longer than reading the result from a file."""
+_CACHE_FROM = 200
+"""With this many patterns compiling takes longer than reading the compiled database from a file."""
 _MANY_WORDS = 20
-"""A rule with so many keywords is one for names. Its gate begins like any of them, `token` in a log that counts tokens: looked
-for everywhere, such gates made the one pass take four times as long, so they have a pass of their own near their keywords."""
-_NOT_WORTH_A_GAP = 2048
-"""Bytes between two ranges that are rather looked at than left out."""
+"""A rule with this many keywords is one for names. Its gate begins with common words, such as `token` in a log that counts
+tokens. Searched everywhere, such gates made the pass take four times as long; they have a second pass near their keywords."""
+_SMALLEST_GAP = 2048
+"""Bytes between two ranges; ranges with a smaller gap are merged."""
 
 
 class HyperscanEngine:
-    """One pass over the bytes, and another around the keywords of names."""
+    """One pass over all bytes and a second one around the keywords of names."""
 
     def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[Gate] = ()) -> None:
         self._words, self._gates = len(words), len(words) + len(needles)
@@ -47,12 +47,12 @@ class HyperscanEngine:
         patterns += [gates[at].pattern for at in self._early]
         flags = [hyperscan.HS_FLAG_DOTALL] * len(patterns)
         flags[: len(words)] = [hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_CASELESS] * len(words)
-        self._database = _database(patterns, flags, keep=len(patterns) >= _WORTH_KEEPING) if patterns else None
+        self._database = _database(patterns, flags, keep=len(patterns) >= _CACHE_FROM) if patterns else None
         late = [gates[at].pattern for at in self._late]
         self._late_database: Any = _database(late, [hyperscan.HS_FLAG_DOTALL] * len(late), keep=True) if late else None
 
     def hits(self, data: bytes) -> Hits:
-        """See `engine.Engine`."""
+        """See `prefilter.Engine`."""
         if self._database is None or not data:
             return Hits([], {}, {})
         found: list[tuple[int, int]] = []
@@ -66,7 +66,7 @@ class HyperscanEngine:
         return Hits(words, needles, gates | self._late_gates(data, words))
 
     def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
-        """The gates of rules with many keywords, near those."""
+        """Search for the gates of rules with many keywords, near those keywords."""
         found: dict[int, list[int]] = {}
         places = [at for word, at in words if word in self._calls_late]
         for start, end in _ranges(places, self._late_reach):
@@ -91,10 +91,10 @@ class HyperscanEngine:
 
 
 def _ranges(places: list[int], reach: int) -> Iterator[Span]:
-    """Ranges around places that are in order; those with little between them are one."""
+    """Yield ranges around sorted offsets; ranges with a small gap are merged."""
     first = last = -1
     for at in places:
-        if last >= 0 and at - reach > last + _NOT_WORTH_A_GAP:
+        if last >= 0 and at - reach > last + _SMALLEST_GAP:
             yield first, last
             first = at - reach
         elif last < 0:
@@ -116,7 +116,7 @@ def _database(patterns: list[bytes], flags: list[int], *, keep: bool) -> Any:
         return _loaded(path.read_bytes())
     except (OSError, hyperscan.HyperscanError, ValueError):
         database = _compiled(patterns, flags)
-        _keep(path, hyperscan.dumpb(database))
+        _write_cache(path, hyperscan.dumpb(database))
         return database
 
 
@@ -127,7 +127,7 @@ def _compiled(patterns: list[bytes], flags: list[int]) -> Any:
 
 
 def _loaded(kept: bytes) -> Any:
-    """The database out of a file of ours; ValueError when the file is damaged."""
+    """Load a database from the cache. Raises ValueError when the file is damaged."""
     digest, body = kept[:32], kept[32:]
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("damaged")
@@ -137,15 +137,15 @@ def _loaded(kept: bytes) -> Any:
 
 
 def _cache_path(patterns: list[bytes], flags: list[int]) -> Path:
-    """Another set of rules, another library or another machine is another file."""
+    """The file's name depends on the patterns, the library's version and the machine."""
     library = importlib.metadata.version("hyperscan")
     version = f"{library} {sys.version_info} {os.uname() if hasattr(os, 'uname') else sys.platform}"
     named = hashlib.sha256(repr((version, patterns, flags)).encode()).hexdigest()[:24]
     return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"detect-{named}.hsdb"
 
 
-def _keep(path: Path, body: bytes) -> None:
-    """Best effort: who cannot write a cache compiles again."""
+def _write_cache(path: Path, body: bytes) -> None:
+    """Write the cache file if possible; otherwise the next process compiles again."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:

@@ -1,8 +1,8 @@
-"""How a keyword looks after somebody encoded it: short byte patterns that one prefilter can search for all at once.
+"""Needles: short byte patterns that match a keyword after it was encoded, all searched for in one pass.
 
-A pattern is a sequence of byte classes, one for each byte, so all of one keyword's spellings (upper and lower case, the
-three alignments of base64, the two alphabets of base64) cost a handful of patterns and not thousands of literals. A hit
-says only that it is worth decoding what stands around it.
+A pattern is a sequence of byte classes, one for each byte. So all spellings of a keyword (upper and lower case, the three
+alignments and two alphabets of base64) need a handful of patterns instead of thousands of literals. A hit only means that
+the bytes around it should be decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ByteClass = frozenset[int]
-"""The bytes that may stand at one place."""
+"""The bytes allowed at one position."""
 
 _ANY: ByteClass = frozenset(range(256))
 _PRINTABLE: ByteClass = frozenset(range(0x20, 0x80))
@@ -32,7 +32,7 @@ _EVENT_MARKS = (b'"]\n[', b'"]\r\n[')
 
 
 class NeedleKind(StrEnum):
-    """What a hit asks for."""
+    """How the bytes around a hit are encoded."""
 
     BASE64_0 = "base64 from the first byte of three"
     BASE64_1 = "base64 from the second"
@@ -51,7 +51,7 @@ BASE64_KINDS = (NeedleKind.BASE64_0, NeedleKind.BASE64_1, NeedleKind.BASE64_2)
 
 @dataclass(frozen=True, slots=True)
 class Needle:
-    """`pattern` is a regular expression over bytes for exactly `length` of them, in the syntax of RE2 and Hyperscan."""
+    """A regular expression that matches exactly `length` bytes, in the syntax that RE2 and Hyperscan share."""
 
     kind: NeedleKind
     pattern: bytes
@@ -61,10 +61,10 @@ class Needle:
 def make_needles(
     keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = ()
 ) -> tuple[Needle, ...]:
-    """Everything to look for besides the keywords themselves.
+    """Return the needles for these keywords.
 
-    `prefixes` begin a key, so a line break may cut them; those of `nested` are looked for in two encodings at once.
-    Of keywords that hold one another the shortest is enough.
+    `prefixes` begin a key, so a line break may split them; `nested` are searched for in two encodings on top of each other.
+    Of keywords that contain each other only the shortest is used.
     """
     every = itertools.chain(
         *(_encoded(_either_cases(keyword)) for keyword in minimal_words(keywords)),
@@ -84,7 +84,7 @@ def make_needles(
 
 
 def mark_needles(marks: Iterable[tuple[str, int]], *, decode: bool) -> Iterator[Needle]:
-    """The marks of rules, and with `decode` also how they look in other encodings and over a line end.
+    """Yield the needles for the marks of rules, with `decode` also in other encodings and across a line end.
 
     Raises ValueError for a mark that is not one class, or one letter, for each of its bytes.
     """
@@ -129,7 +129,7 @@ def _broken(word: list[ByteClass]) -> Iterator[Needle]:
 
 
 def _escaped_letters(kind: NeedleKind, mark: bytes) -> Iterator[Needle]:
-    """Three escapes in a row, and a key's character as an escape beside one as it is: nothing else has a reason for that."""
+    """Three escapes in a row, or an escaped key character beside a plain one: ordinary text has neither."""
     yield _needle(kind, _escaped([_PRINTABLE] * 3, mark))
     escape = re.escape(mark) + _OF_KEYS_IN_HEX
     for pattern in (_OF_KEYS + escape, escape + _OF_KEYS):
@@ -149,17 +149,17 @@ def _exactly(text: bytes) -> list[ByteClass]:
 
 
 def minimal_words(keywords: tuple[str, ...]) -> list[str]:
-    """Those that hold no other one: where a longer one stands, a shorter one does."""
+    """Return the keywords that contain no other keyword: wherever a longer one occurs, its shorter part does."""
     return [word for word in dict.fromkeys(keywords) if not any(other in word for other in keywords if other != word)]
 
 
 def _wide(word: list[ByteClass]) -> list[ByteClass]:
-    """In UTF-16, whatever its byte order: a zero between any two."""
+    """The word in UTF-16 of either byte order: a zero byte between any two."""
     return list(itertools.chain.from_iterable((each, frozenset((0,))) for each in word))[:-1]
 
 
 def base64_classes(word: list[ByteClass], shift: int) -> list[ByteClass]:
-    """The characters of base64 that say something of `word` when `shift` unknown bytes stand before it in its group."""
+    """The base64 characters that depend on `word` when `shift` unknown bytes precede it in its group of three."""
     stream = [_ANY] * shift + word + [_ANY] * (-(shift + len(word)) % 3)
     classes: list[ByteClass] = []
     for at in range(0, len(stream), 3):
@@ -167,12 +167,12 @@ def base64_classes(word: list[ByteClass], shift: int) -> list[ByteClass]:
     everything = _letters(set(range(64)))
     while classes[-1] == everything:
         classes.pop()
-    return classes[shift:]  # one byte before: its first character is free; two: the first two
+    return classes[shift:]  # after one unknown byte the first character says nothing, after two the first two
 
 
-@functools.cache  # the same triples come up in many keywords
+@functools.cache  # the same triples occur in many keywords
 def _group(one: ByteClass, two: ByteClass, three: ByteClass) -> tuple[ByteClass, ...]:
-    """The four characters of base64 for three bytes."""
+    """The four base64 characters of three bytes."""
     return (
         _letters({a >> 2 for a in one}),
         _letters({(a & 3) << 4 | b >> 4 for a in _low(one, 3) for b in _high(two, 4)}),

@@ -1,7 +1,7 @@
-"""The prefilter: one pass of a C library over the bytes says where it is worth looking.
+"""The prefilter: one pass of a C library over the bytes finds where rules have to run.
 
-Two libraries do it: Hyperscan, the extra `[fast]`, and RE2 with an Aho-Corasick automaton, which install everywhere. Both
-return the same hits, so what is found never depends on which is there; only the time does.
+There are two engines: Hyperscan (the extra `[fast]`), and RE2 with an Aho-Corasick automaton, which installs everywhere. Both
+lead to the same matches; only the time differs.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ EngineName = Literal["auto", "hyperscan", "re2"]
 
 
 class Engine(Protocol):
-    """What a library must do."""
+    """What each engine implements."""
 
     def hits(self, data: bytes) -> Hits:
-        """Every keyword, whatever its case, and every needle in `data`, overlapping ones too; gates near their keywords."""
+        """Return every keyword (ignoring case) and every needle in `data`, with overlaps; gates near their keywords."""
 
 
 def make_engine(
     name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...], gates: tuple[Gate, ...] = ()
 ) -> Engine:
-    """The engine called `name`; `auto` takes Hyperscan where it is installed. Raises ImportError when it is not."""
+    """Return the engine called `name`; `auto` uses Hyperscan if it is installed.
+
+    Raises ImportError when `hyperscan` is requested and not installed.
+    """
     if name == "hyperscan" or (name == "auto" and importlib.util.find_spec("hyperscan")):
-        from provision.detect.engines.hyperscan import HyperscanEngine  # noqa: PLC0415  an extra: may not be there
+        from provision.detect.engines.hyperscan import HyperscanEngine  # noqa: PLC0415  an extra that may not be installed
 
         return HyperscanEngine(words, needles, gates)
-    from provision.detect.engines.re2 import Re2Engine  # noqa: PLC0415  half a second that Hyperscan need not pay
+    from provision.detect.engines.re2 import Re2Engine  # noqa: PLC0415  takes half a second to import
 
     return Re2Engine(words, needles)

@@ -1,4 +1,4 @@
-"""The prefilter that installs everywhere: keywords by an Aho-Corasick automaton, needles by one RE2 expression."""
+"""The engine that installs everywhere: an Aho-Corasick automaton for keywords, one RE2 expression for needles."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from provision.detect.engines.needles import Needle
 
 _MEMORY_BYTES = 64 << 20
-"""RE2 builds its automaton as it goes and starts over when this is full; then it crawls."""
+"""RE2 builds its automaton while scanning and starts over when this is full, which is very slow."""
 
 
 def compiled(pattern: bytes, *, memory_bytes: int = 8 << 20) -> Any:
-    """An RE2 expression over bytes, each of them one character."""
+    """Compile an RE2 expression over bytes (Latin-1: one byte is one character)."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.max_mem = memory_bytes
@@ -29,12 +29,12 @@ def compiled(pattern: bytes, *, memory_bytes: int = 8 << 20) -> Any:
 
 
 def _automaton(words: list[bytes]) -> Any:
-    """Three times as fast as what the library takes by itself for so many words."""
+    """A DFA: three times as fast as the library's default for this many words."""
     return ahocorasick_rs.BytesAhoCorasick(words, implementation=ahocorasick_rs.Implementation.DFA)
 
 
 class Re2Engine:
-    """Two passes over the bytes, one for each library."""
+    """Two passes over the bytes, one per library."""
 
     def __init__(self, words: Sequence[bytes], needles: Sequence[Needle]) -> None:
         self._words = _automaton([word.lower() for word in words]) if words else None
@@ -46,7 +46,7 @@ class Re2Engine:
         self._any = compiled(b"|".join(unions.values()), memory_bytes=4 * _MEMORY_BYTES) if unions else None
 
     def hits(self, data: bytes) -> Hits:
-        """See `engine.Engine`."""
+        """See `prefilter.Engine`."""
         words: list[tuple[int, int]] = []
         if self._words:
             found = self._words.find_matches_as_indexes(data.lower(), overlapping=True)

@@ -1,7 +1,7 @@
-"""Where to run which rule: in windows around its keywords or its mark, or around matches of its gate.
+"""Compute where each rule has to run: in windows around its keywords, its mark or the matches of its gate.
 
-An engine that looks for gates says where they match. For one that does not, RE2 asks: rules that have the
-same keywords are a family, and where none of their gates can match, none of them is asked by itself.
+Hyperscan reports where gates match. For the other engine this module checks the gates with RE2: rules with the same keywords
+form a family, and where no gate of the family matches, none of its rules runs.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _MEMORY_BYTES = 32 << 20
 
 @dataclass(slots=True)
 class _Family:
-    """Rules, by their index, that are run around the same places."""
+    """Rules (by index) that run in the same windows."""
 
     reach: int
     rules: list[int] = field(default_factory=list)
     gates: list[bytes] = field(default_factory=list)
-    """One for each of the rules, or none at all."""
+    """One per rule, or none."""
     words: frozenset[int] = frozenset()
-    """Their keywords, as hits name them."""
-    asked: Any = None
-    """One expression for all gates, compiled when RE2 is first asked."""
+    """Their keywords, as indices."""
+    union: Any = None
+    """One expression for all gates, compiled on first use."""
 
 
 class Windows:
-    """`words`: the keywords of all rules, lower case; hits name them by their index. `gates`: likewise the gates."""
+    """`words` are the keywords of all rules (lower case), `gates` their gates; `Hits` refers to both by index."""
 
     def __init__(self, rules: Sequence[Rule], more_words: Sequence[bytes] = ()) -> None:
         self._rules = rules
@@ -70,7 +70,7 @@ class Windows:
 
     @property
     def everywhere(self) -> bool:
-        """Whether a rule is run over everything."""
+        """Whether a rule runs over all bytes."""
         return bool(self._always)
 
     def _families(self) -> list[tuple[list[bytes], _Family]]:
@@ -84,18 +84,18 @@ class Windows:
         return list(found.values())
 
     def around(self, data: bytes, hits: Hits) -> dict[int, list[Span]]:
-        """The windows of each rule that has any, in order and apart from each other."""
+        """Return the windows of each rule that has any, sorted and disjoint."""
         windows = {index: [(0, len(data))] for index in self._always}
-        for family, spans in self._of_families(hits):
-            ask = family.gates and hits.gates is None
-            open_ = _let_through(family, data, spans) if ask else spans
-            for index in family.rules if open_ else ():
-                one_of_many = ask and len(family.rules) > 1
-                windows[index] = _let_through(self._alone[index], data, open_) if one_of_many else open_
+        for family, spans in self._family_windows(hits):
+            check = family.gates and hits.gates is None
+            passed = _passing(family, data, spans) if check else spans
+            for index in family.rules if passed else ():
+                one_of_many = check and len(family.rules) > 1
+                windows[index] = _passing(self._alone[index], data, passed) if one_of_many else passed
         return windows
 
     def _opened(self, hits: Hits) -> Iterator[tuple[_Family, list[int]]]:
-        """Gates that the engine saw open near a keyword of their rule: what calls for a rule is the same with any engine."""
+        """Yield the gates that matched near a keyword of their rule, so that both engines run the same rules."""
         places = [at for _, at in hits.words] if hits.gates else []
 
         def announced(family: _Family, end: int) -> bool:
@@ -110,7 +110,7 @@ class Windows:
             family = self._gated[gate]
             yield family, [at for at in ends if announced(family, at)]
 
-    def _of_families(self, hits: Hits) -> list[tuple[_Family, list[Span]]]:
+    def _family_windows(self, hits: Hits) -> list[tuple[_Family, list[Span]]]:
         by_word: Mapping[int, list[_Family]] = self._by_word if hits.gates is None else self._ungated
         places = [(at, by_word[word]) for word, at in hits.words if word in by_word]
         marks = [(at, self._marked) for at in hits.needles.get(NeedleKind.MARK, ())]
@@ -129,8 +129,8 @@ class Windows:
         return list(found.values())
 
 
-def _let_through(family: _Family, data: bytes, spans: list[Span]) -> list[Span]:
-    if family.asked is None:
-        family.asked = compiled(b"|".join(b"(?:%b)" % gate for gate in family.gates), memory_bytes=_MEMORY_BYTES)
-    search = family.asked.search
+def _passing(family: _Family, data: bytes, spans: list[Span]) -> list[Span]:
+    if family.union is None:
+        family.union = compiled(b"|".join(b"(?:%b)" % gate for gate in family.gates), memory_bytes=_MEMORY_BYTES)
+    search = family.union.search
     return [(start, end) for start, end in spans if search(data, start, end)]

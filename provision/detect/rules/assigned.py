@@ -1,6 +1,6 @@
-"""Values assigned to names that say "secret": YAML, JSON, TOML, INI, `.env`, shells, URLs, headers, flags, XML.
+"""Values of names such as `api_key` and `password`: YAML, JSON, TOML, INI, `.env`, shells, URLs, headers, flags, XML.
 
-Keywords are a name together with what follows it, so that programs that merely speak of tokens cost nothing.
+Keywords are a name together with the characters that follow it, so that text that only mentions tokens costs no time.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _ENDS = (
 _FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 
-_SECRETS_NAME = (
+_NAME_ENDING = (
     r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
     r"|master|account|shared|service|app|client|license|deploy)[_-]?key"
     r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth|jwt|cookie)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
     r"|backup|main|default))?)"
 )
-_NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SECRETS_NAME})"
+_NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_NAME_ENDING})"
 _AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
 _SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
@@ -60,7 +60,7 @@ _PLACEHOLDERS = (
 
 
 def _gate(begin: str, outside: str) -> str:
-    """What begins like this, and goes on in what `plausible_quoted` asks of a value. `outside` cannot stand in the value."""
+    """A gate: `begin`, then the beginning of a value that `plausible_quoted` accepts. `outside` ends the value."""
     return rf"(?i:{begin}){prefix_pattern(BLANK + outside)}"
 
 
@@ -93,7 +93,7 @@ def _assigned(
 RULES: tuple[Rule, ...] = (
     _assigned(
         "quoted",
-        "Quoted value of a name that says secret",
+        "Quoted value of a name that suggests a secret",
         rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
         examples=(
             example('api_key: "', ALNUM, 32, '"'),
@@ -105,11 +105,11 @@ RULES: tuple[Rule, ...] = (
             example("passwd: 'xK4", ALNUM, 6, "'"),
         ),
         counter_examples=_PLACEHOLDERS,
-        gate=_gate(rf"{_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
+        gate=_gate(rf"{_NAME_ENDING}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
     ),
     _assigned(
         "line",
-        "Value of a name that says secret, to the end of its line",
+        "Value of a name that suggests a secret, to the end of its line",
         rf"(?im)^[ \t]{{0,40}}(?:[-+] |export |set |env |ENV |\$env:"
         rf"|setx ){{0,2}}[ \t]{{0,8}}[\"']?{_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
         r"(?P<secret>[^\s\"'`][^\s\"'`]{4,248}[^\s\"'`,;])[ \t]{0,8}(?:[ \t]#.{0,80})?\r?$",
@@ -121,11 +121,11 @@ RULES: tuple[Rule, ...] = (
             example("smtp.password = Zz7", ALNUM, 9, "\r\n"),
         ),
         counter_examples=(*_PLACEHOLDERS, "password: str", "PASSWORD=correct", "token = f(x1y2z3A4b5C6)"),
-        gate=_gate(rf"{_SECRETS_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}", r"\"'`"),
+        gate=_gate(rf"{_NAME_ENDING}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}", r"\"'`"),
     ),
     _assigned(
         "bare",
-        "Random value of a name that says secret",
+        "Random value of a name that suggests a secret",
         rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}(?:bearer |basic "
         rf"|token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
         accept=plausible_bare,
@@ -142,11 +142,11 @@ RULES: tuple[Rule, ...] = (
             "token=TOKEN_TYPE_2)",
             "api_key=settings.api_key2",
         ),
-        gate=rf"(?i){_SECRETS_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]",
+        gate=rf"(?i){_NAME_ENDING}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]",
     ),
     _assigned(
         "argument",
-        "Random text as the argument behind a name that says secret",
+        "Random text as the argument after a name that suggests a secret",
         rf"(?i)[\"']{_NAME}[\"'],\s{{0,4}}[\"'](?:bearer |token |basic )?(?P<secret>[^\s\"'`\\]{{12,250}})[\"']",
         accept=plausible_bare,
         examples=(
@@ -154,13 +154,13 @@ RULES: tuple[Rule, ...] = (
             example("('x-api-key', '", HEX, 32, "')"),
         ),
         counter_examples=("'AES_KEY', 'PKCS7_ISSUER_AND_SERIAL',", '("token", "application/x-www-form-urlencoded2")'),
-        gate=_gate(rf"{_SECRETS_NAME}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
+        gate=_gate(rf"{_NAME_ENDING}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
     ),
     _assigned(
         "element",
         "Secret in an XML element or attribute",
         rf"(?i)<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
-        gate=rf"(?i){_SECRETS_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,4}}</",
+        gate=rf"(?i){_NAME_ENDING}(?:\s[^<>]{{0,80}})?>\s{{0,4}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,4}}</",
         keywords=tuple(f"{end}>" for end in _ENDS),
         examples=(example("<password>q7", ALNUM, 14, "</password>"), example("<apiKey>", ALNUM, 32, "</apiKey>")),
         counter_examples=(
@@ -183,7 +183,7 @@ RULES: tuple[Rule, ...] = (
             example('<add key="ApiKey" value="', ALNUM, 32, '"/>'),
         ),
         counter_examples=('{"name": "token", "value": "string"}', "- name: API_KEY\n  value: ${KEY}"),
-        gate=rf"(?i){_SECRETS_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]",
+        gate=rf"(?i){_NAME_ENDING}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?(?:value|v|string_?value|val)[\"']?\s{{0,4}}[:=]",
     ),
     _assigned(
         "flag",

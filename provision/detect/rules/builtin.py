@@ -1,6 +1,6 @@
-"""All rules that come with the product, the exact ones before the guessing ones.
+"""All built-in rules, the exact ones before those that rely on names.
 
-Where two rules find the same text with the same confidence, the earlier one names it.
+Where two rules find the same text with the same confidence, the earlier one wins.
 """
 
 from __future__ import annotations

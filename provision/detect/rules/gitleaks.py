@@ -1,7 +1,7 @@
-"""Further rules from files in gitleaks' TOML format.
+"""Read further rules from files in gitleaks' TOML format.
 
-What such a file can say and a rule here cannot is told, not passed over: rules for paths only, allow lists that look at
-paths, commits or whole lines, and `[extend]`. Unknown keys are let be: the format is not ours.
+Features that have no equivalent here cause a warning: rules for paths only, allow lists for paths, commits or whole lines, and
+`[extend]`. Unknown keys are accepted, because the format is not ours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 4 << 20
 _REACH = 2048
-"""gitleaks asks that a keyword stands somewhere in the file; here it must stand this near."""
+"""In gitleaks a keyword may be anywhere in the file; here it must be within this many bytes."""
 _AT_LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _ID = re.compile(r"[^0-9a-z]+")
 _SEVERITIES = {each.value: each for each in FindingSeverity}
@@ -32,7 +32,7 @@ _SEVERITIES = {each.value: each for each in FindingSeverity}
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a file's allow lists leave of a rule's findings. Patterns are RE2, stop words are lower case."""
+    """Accept a value unless an allow list matches it. Patterns are RE2, stop words are lower case."""
 
     patterns: tuple[str, ...]
     stop_words: tuple[bytes, ...]
@@ -45,18 +45,18 @@ class Allowed:
 
 
 class InvalidRulesError(InvalidFilesError):
-    """A file of rules has errors; all of them are in `problems`."""
+    """A rules file has errors; all of them are in `problems`."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         super().__init__(problems)
         errors = sum(problem.severity is Severity.ERROR for problem in self.problems)
-        self.message = f"{errors} error{'s' if errors != 1 else ''} in the rules; nothing was looked at"
+        self.message = f"{errors} error{'s' if errors != 1 else ''} in the rules; nothing was scanned"
 
 
 def load_rules(path: Path, warn: Callable[[Problem], None] = lambda _: None) -> tuple[Rule, ...]:
-    """The rules of a file; `warn` is told what of it is not honoured.
+    """Read the rules of a file and pass a warning to `warn` for each feature that is not supported.
 
-    Raises InvalidRulesError with all that is wrong in it, each with its line.
+    Raises InvalidRulesError with all errors and their lines.
     """
     rules, problems = read_rules(_bytes(path), str(path))
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -67,7 +67,7 @@ def load_rules(path: Path, warn: Callable[[Problem], None] = lambda _: None) -> 
 
 
 def read_rules(text: bytes, file: str) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
-    """The usable rules of a file's text, and what is wrong with it: errors, and warnings for what is not honoured."""
+    """Return the usable rules of a file's text and its problems: errors, and warnings for unsupported features."""
     try:
         source = text.decode("utf-8-sig")
         form = tomllib.loads(source)
@@ -93,16 +93,16 @@ class _Reader:
         given = form.get("rules", [])
         if "extend" in form:
             self._warn(
-                "rules-extend", "[extend] is not followed: the built-in rules always apply", self._line_of("[extend]")
+                "rules-extend", "[extend] is ignored: the built-in rules always apply", self._line_of("[extend]")
             )
         if not isinstance(given, list) or not given:
-            self._error("rules-none", "no [[rules]] in this file", 0, "see the format of .gitleaks.toml")
+            self._error("rules-none", "no [[rules]] in this file", 0, "write the rules in the format of .gitleaks.toml")
             given = []
         made: dict[str, Rule] = {}
         for index, entry in enumerate(given):
             rule = self._rule(index, entry, shared) if isinstance(entry, dict) else None
             if rule and rule.id in made:
-                self._error("rules-duplicate", f"two rules are called {rule.id}", self._line(index, "id"))
+                self._error("rules-duplicate", f"two rules have the id {rule.id}", self._line(index, "id"))
             elif rule:
                 made[rule.id] = rule
         return tuple(made.values()), tuple(self._problems)
@@ -113,16 +113,18 @@ class _Reader:
             self._error("rules-id", "a rule has no id", self._line(index, ""), 'write id = "name-of-the-rule"')
             return None
         if pattern is None and entry.get("path"):
-            self._warn("rules-path", f"{name} looks at paths only and is left out", self._line(index, "path"))
+            self._warn("rules-path", f"rule {name} checks paths only and is skipped", self._line(index, "path"))
             return None
         if not isinstance(pattern, str) or not pattern:
-            self._error("rules-regex", f"{name} has no regex", self._line(index, ""))
+            self._error("rules-regex", f"rule {name} has no regex", self._line(index, ""))
             return None
         pattern = self._pattern(index, name, pattern, entry.get("secretGroup", 0))
         if pattern is None:
             return None
         if entry.get("path"):
-            self._warn("rules-path", f"{name} applies to every file, not just to its path", self._line(index, "path"))
+            self._warn(
+                "rules-path", f"rule {name} applies to every file, not only to its path", self._line(index, "path")
+            )
         own = self._allowed(entry, index)
         allowed = Allowed(shared.patterns + own.patterns, shared.stop_words + own.stop_words)
         entropy = entry.get("entropy")
@@ -145,12 +147,10 @@ class _Reader:
         except re2.error as error:
             text = error.args[0] if error.args else ""
             said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-            self._error(
-                "rules-regex", f"{name}: {said or 'the regex is invalid'}", line, "rules are written in RE2 syntax"
-            )
+            self._error("rules-regex", f"rule {name}: {said or 'the regex is invalid'}", line, "use RE2 syntax")
             return None
         if not isinstance(group, int) or not 0 <= group <= groups:
-            self._error("rules-group", f"{name}: the regex has no group {group}", self._line(index, "secretGroup"))
+            self._error("rules-group", f"rule {name}: the regex has no group {group}", self._line(index, "secretGroup"))
             return None
         return _with_secret(pattern, group) if group else pattern
 
@@ -170,7 +170,7 @@ class _Reader:
                 patterns += self._valid(_texts(allow.get("regexes")), line)
                 words += [word.lower().encode() for word in _texts(allow.get("stopwords")) if word]
             if left:
-                self._warn("rules-allow", f"this allow list's {', '.join(left)} is not honoured", line)
+                self._warn("rules-allow", f"this allow list's {', '.join(left)} is not supported and is ignored", line)
         return Allowed(tuple(patterns), tuple(words))
 
     def _valid(self, patterns: Iterator[str], line: int) -> Iterator[str]:
@@ -183,7 +183,7 @@ class _Reader:
                 yield pattern
 
     def _line(self, index: int, key: str) -> int:
-        """The line of a key in the rule of this number, else of the rule's header; 0 if rules are written inline."""
+        """Return the line of a key in the rule with this index, else of the rule's header; 0 if rules are written inline."""
         if index >= len(self._headers):
             return 0
         first = self._headers[index]
@@ -210,7 +210,7 @@ def _bytes(path: Path) -> bytes:
         reason = error.strerror or "cannot be read"
         raise InvalidRulesError([Problem("rules-file", f"cannot be read: {reason}", Place(str(path)))]) from None
     if len(text) > LARGEST_FILE:
-        raise InvalidRulesError([Problem("rules-file", "larger than 4 MiB: not a file of rules", Place(str(path)))])
+        raise InvalidRulesError([Problem("rules-file", "larger than 4 MiB: not a rules file", Place(str(path)))])
     return text
 
 
@@ -227,7 +227,7 @@ def _compiled(pattern: str) -> Any:
 
 
 def _with_secret(pattern: str, group: int) -> str:
-    """The pattern with its nth group called `secret`."""
+    """Return the pattern with its nth group named `secret`."""
     count, at, inside = 0, 0, False
     while at < len(pattern):
         if pattern[at] == "\\":

@@ -15,7 +15,7 @@ _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]{24,}")
 
 
 def _holds_key_material(value: bytes) -> bool:
-    """Whether base64 stands between the lines, not the source code of a program that looks for them."""
+    """Return whether there is base64 between the lines, and not the source code of a program that parses keys."""
     runs = [run for run in _BASE64_RUN.findall(value) if len(set(run)) >= 8]
     return sum(map(len, runs)) >= 48 and shannon(b"".join(runs)) >= 4.0
 
@@ -38,7 +38,7 @@ RULES: tuple[Rule, ...] = (
         severity=FindingSeverity.CRITICAL,
         confidence=Confidence.HIGH,
         keywords=("private key-----", "private key block-----"),
-        # the second form is a key whose end was cut off: nothing but base64 may follow then
+        # the second form is a key without its end: only base64 may follow then
         pattern=r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         r"(?:[^\x00-\x08(){};$]+?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}))",
         examples=(

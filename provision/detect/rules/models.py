@@ -17,7 +17,7 @@ def _key(
     confidence: Confidence = Confidence.HIGH,
     counter_examples: tuple[Example, ...] = (),
 ) -> Rule:
-    """A key that begins with `word`: `body` is the expression for the whole of it."""
+    """A rule for a key that begins with `word`; `body` is the expression for the whole key."""
     return Rule(
         id=name,
         description=description,
@@ -35,8 +35,8 @@ def _legacy_openai() -> str:
     return "sk-" + filler("oa1", ALNUM, 20) + "T3Blbk" + "FJ" + filler("oa2", ALNUM, 20)
 
 
-def _twin(prefix: str) -> str:
-    """Two parts with a dash between, as Langfuse has: a UUID."""
+def _prefixed_uuid(prefix: str) -> str:
+    """A Langfuse key: a prefix and a UUID."""
     h = filler(prefix, HEX, 32)
     return f"{prefix}{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
 
@@ -47,7 +47,7 @@ AISA = Rule(
     severity=FindingSeverity.CRITICAL,
     confidence=Confidence.HIGH,
     keywords=("sk-aisa-",),
-    # 43 characters today; glued to other text it is found all the same, so there is no boundary on either side
+    # 43 characters today; no boundary on either side, so that it is found inside other text too
     pattern=r"(?P<secret>sk-aisa-[A-Za-z0-9_-]{16,160})",
     gate="sk-aisa-[A-Za-z0-9_-]{16}",
     examples=(
@@ -123,7 +123,7 @@ RULES: tuple[Rule, ...] = (
         "Langfuse secret key",
         "sk-lf-",
         r"sk-lf-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-        lambda: _twin("sk-lf-"),
+        lambda: _prefixed_uuid("sk-lf-"),
         severity=FindingSeverity.HIGH,
     ),
     _key(
@@ -144,7 +144,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _key(
         "google-access-token",
-        "Google access token (an hour's life)",
+        "Google access token (valid for an hour)",
         "ya29.",
         r"ya29\.[A-Za-z0-9_-]{40,400}",
         example("ya29.", URLSAFE, 160),

@@ -1,6 +1,6 @@
-"""Parts that declarations share: where a token may begin and end, and fillers for examples.
+"""Building blocks for rules: where a token may begin, alphabets, and fillers for examples.
 
-A token begins where a word begins, or behind an escape that ends in a letter (`\\n`, `%3D`, a colour code).
+A token begins where a word begins, or after an escape that ends in a letter (`\\n`, `%3D`, a colour code).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEFT = r"(?:\b|_|\\[nrtbf]|%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\x1b\[[0-9;]{0,12}m)"
 BLANK = r"\t\n\f\r "
-"""What RE2 takes for `\\s`, for classes in gates: Hyperscan counts one byte more."""
+"""The blanks of RE2's `\\s`, for classes in gates: Hyperscan's `\\s` has one byte more."""
 ALNUM = ascii_letters + digits
 LOWER = ascii_lowercase + digits
 UPPER = ascii_uppercase + digits
@@ -30,7 +30,7 @@ BASE32 = ascii_uppercase + "234567"
 
 
 def filler(label: str, alphabet: str, length: int) -> str:
-    """`length` characters of `alphabet`, the same each time for the same label; nothing a service ever issued."""
+    """Return `length` characters of `alphabet` that depend only on the label; no service issued them."""
     stream = b""
     while len(stream) < length:
         stream += hashlib.sha256(f"{label}/{len(stream)}".encode()).digest()
@@ -38,7 +38,7 @@ def filler(label: str, alphabet: str, length: int) -> str:
 
 
 def example(before: str, alphabet: str, length: int, after: str = "") -> Callable[[], str]:
-    """An example: a filler between two texts, joined when it is called."""
+    """An example: a filler between two texts, built when it is called."""
     return partial(_made, before, alphabet, length, after)
 
 
@@ -47,7 +47,7 @@ def _made(before: str, alphabet: str, length: int, after: str) -> str:
 
 
 def in_base64(text: str) -> str:
-    """Unpadded base64url, as in JWTs."""
+    """Return unpadded base64url, as in JWTs."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -61,7 +61,7 @@ def token_rule(
     confidence: Confidence = Confidence.HIGH,
     reach: int = 512,
 ) -> Rule:
-    """A token with a prefix of its own; `words` are the keywords, separated by blanks."""
+    """A rule for a token with a prefix of its own; `words` are the keywords, separated by blanks."""
     return Rule(
         id=name,
         description=description,
@@ -77,12 +77,12 @@ def token_rule(
 
 
 def shortest_match(body: str) -> str:
-    """An expression for the shortest text that `body` matches, as a gate: it does not match again at every further byte."""
+    """Return an expression for the shortest match of `body`, as a gate: unlike `body` it does not match at every further byte."""
     return re.sub(r"\{(\d+),\d*\}$", r"{\1}", body.removesuffix("={0,2}"))
 
 
 def joined_fillers(*pieces: tuple[str, str, int]) -> str:
-    """Fillers with texts between them: triples of a text, an alphabet and a length."""
+    """Join texts and fillers: triples of a text, an alphabet and a length."""
     return "".join(
         before + filler(f"{before}{n}", alphabet, length) for n, (before, alphabet, length) in enumerate(pieces)
     )

@@ -62,7 +62,7 @@ TELEGRAM_END = Rule(
 )
 
 _DIGITS = "[MNO][DTjz][AEIMQUYcgk][wxyz0-5]"
-"""Three digits in base64. A bot's token begins with its id in base64, 17 to 19 digits of it."""
+"""Three digits in base64. A bot's token begins with its id (17 to 19 digits) in base64."""
 
 DISCORD = Rule(
     id="discord-token",

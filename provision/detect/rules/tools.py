@@ -1,4 +1,4 @@
-"""Tokens for what developers and operators work with: code hosts, package registries, stores of secrets, trackers."""
+"""Tokens for developer and operator tools: code hosts, package registries, secret stores, issue trackers."""
 
 from __future__ import annotations
 

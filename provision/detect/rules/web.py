@@ -1,4 +1,4 @@
-"""Secrets that stand in addresses, headers and tokens of the web: JWT, passwords in DSNs, `Authorization`."""
+"""Secrets in web addresses, headers and tokens: JWT, passwords in DSNs, `Authorization`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ _BASIC = re.compile(rb"[ -~\x80-\xff]{1,200}?:([ -~\x80-\xff]{3,200})")
 
 
 def _is_a_login(value: bytes) -> bool:
-    """Whether base64 says `user:password`, with a password that is no word."""
+    """Return whether the value is base64 of `user:password`, where the password is not a word."""
     try:
         login = _BASIC.fullmatch(base64.b64decode(value + b"=" * (-len(value) % 4), validate=True))
     except (binascii.Error, ValueError):

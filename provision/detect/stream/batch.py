@@ -1,8 +1,8 @@
-"""One batch of lines: what must be masked in each, decided line by line, and what the last one leaves open.
+"""Decide what to mask in a batch of lines, and what its last line carries over to the next batch.
 
-Nearly all lines are looked at together. Those that need care are decided one after the other, each with what came before
-it and nothing of what comes after: a line that ends in the beginning of a key, the lines in which that key goes on, the
-lines of a block of base64, and the body of a private key.
+Most lines are scanned together. Special lines are decided one after the other, each with the lines before it and never with
+later ones: a line that ends in the beginning of a key, the lines in which the key continues, the lines of a base64 block, and
+the body of a private key.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from provision.detect.match import Span
 
 MaskedRange = tuple[int, int, Match]
-_CARE_BYTES = 768
+_CONTEXT_BYTES = 768
 _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
@@ -58,21 +58,21 @@ class LineBatch:
         prefixes = state.detector.prefixes
         self._starts = [start for word, start in look.hits.words if word in prefixes]
         self._starts += look.hits.needles.get(NeedleKind.MARK, ())
-        self._anew = {key_start(text, place) for place in self._starts}  # a list of keys is no wrapped key
+        self._key_starts = {key_start(text, place) for place in self._starts}  # a list of keys is not a wrapped key
         self._masks: dict[int, list[MaskedRange]] = {}
-        self._care: set[int] = set()
+        self._special: set[int] = set()
         self._tails: dict[int, Span] = {}
         self._cut: dict[int, int] = {}
         self._sort(look.matches)
         self._find_tails()
 
     def masks(self) -> list[MaskedRange]:
-        """All of them, in order."""
+        """Return all ranges to mask, in order."""
         return [mask for line in sorted(self._masks) for mask in sorted(self._masks[line], key=lambda mask: mask[:2])]
 
     def run(self) -> None:
-        """Decide the lines that need care."""
-        queue = list({*self._care, *self._tails, *self._cut, *self._pem_lines()})
+        """Decide the special lines."""
+        queue = list({*self._special, *self._tails, *self._cut, *self._pem_lines()})
         if self._state.open or self._state.pem:
             queue.append(self._base)
         heapq.heapify(queue)
@@ -88,7 +88,7 @@ class LineBatch:
                 heapq.heappush(queue, end)
 
     def _sort(self, matches: list[Match]) -> None:
-        """Matches within one line as they are; the lines of others need care."""
+        """Keep matches within one line as they are; the lines of other matches are special."""
         for match in matches:
             start = self._line_start(match.start)
             if match.end <= self._line_end(start):
@@ -97,11 +97,11 @@ class LineBatch:
             elif not match.rule.startswith(("private-key", "putty")):
                 while start < match.end:
                     if start >= self._base:
-                        self._care.add(start)
+                        self._special.add(start)
                     start = self._line_end(start)
 
     def _find_tails(self) -> None:
-        """Keywords from which a key may run to the end of its line, and those that a line end cuts."""
+        """Find keywords from which a key may extend to the end of its line, and keywords that a line end splits."""
         text = self._text
         places = [(start, True) for start in self._starts]
         places += [(start, False) for kind in _ENCODED for start in self._hits.needles.get(kind, ())]
@@ -127,20 +127,20 @@ class LineBatch:
         if self._state.pem and self._pem_body(start, end):
             self._state.open = None
             return
-        if start in self._care:
+        if start in self._special:
             self._masks[start] = self._with_context(start, end)
         opened, self._state.open = self._state.open, None
         if opened:
-            self._go_on(opened, start, end, self._anew)
+            self._continue(opened, start, end, self._key_starts)
         elif start in self._cut:
-            self._go_on(self._cut_keyword(self._cut[start]), start, end, ())
+            self._continue(self._cut_keyword(self._cut[start]), start, end, ())
         if not self._state.open and start in self._tails:
             self._open_tail(start, end)
         self._pem_begins(start, end)
 
     def _with_context(self, start: int, end: int) -> list[MaskedRange]:
-        """What is found in a line when the lines before it are known and those behind it are not."""
-        first = self._line_start(max(start - _CARE_BYTES, 0)) if start else 0
+        """Scan a line together with the lines before it, but not with those after it."""
+        first = self._line_start(max(start - _CONTEXT_BYTES, 0)) if start else 0
         masks: list[MaskedRange] = []
         for match in self._state.detector.scan_window(self._text[first:end]).matches:
             for low, high in match.moved(first).spans:
@@ -150,13 +150,13 @@ class LineBatch:
         return masks
 
     def _cut_keyword(self, place: int) -> OpenKey:
-        """What a keyword that a line end cuts leaves: nothing is masked yet."""
+        """Return the open key of a keyword that a line end splits; nothing is masked yet."""
         end = row_end(self._text, place, _KEY_BYTES)
         text = self._text[key_start(self._text, place) : end]
         return OpenKey(text, end - self._line_start(place), 1, None, whole=False)
 
-    def _go_on(self, opened: OpenKey, start: int, end: int, others: Container[int]) -> None:
-        """The line after one that left a key open; it is over where one of the `others` begins."""
+    def _continue(self, opened: OpenKey, start: int, end: int, others: Container[int]) -> None:
+        """Continue an open key in the next line, unless one of the `others` begins there."""
         indent = _INDENT.match(self._text, start, end)
         head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
         if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in others:
@@ -181,10 +181,10 @@ class LineBatch:
             if fills and self._tail_word(joined):
                 self._state.open = OpenKey(joined, opened.width, opened.rows + 1, None, whole=False)
             return
-        told = opened.match or match or partial_match(joined)
-        self._mask(start, head.start(), head.start() + length, told)
+        shared = opened.match or match or partial_match(joined)
+        self._mask(start, head.start(), head.start() + length, shared)
         if fills and length == len(head[0]):
-            self._state.open = OpenKey(joined, opened.width, opened.rows + 1, told, whole=bool(match))
+            self._state.open = OpenKey(joined, opened.width, opened.rows + 1, shared, whole=bool(match))
 
     def _across(self, joined: bytes, border: int) -> Match | None:
         for match in self._state.detector.scan_window(joined).matches:
@@ -193,7 +193,7 @@ class LineBatch:
         return None
 
     def _tail_word(self, text: bytes) -> bool:
-        """Whether a keyword ends it."""
+        """Return whether the text ends with a keyword."""
         detector = self._state.detector
         return any(
             word in detector.prefixes and at + len(detector.words[word]) == len(text)
@@ -201,7 +201,7 @@ class LineBatch:
         )
 
     def _open_tail(self, start: int, end: int) -> None:
-        """A line that ends in the beginning of a key, or in a key that may not be over."""
+        """Handle a line that ends in the beginning of a key, or in a key that may continue."""
         place, stop = self._tails[start]
         width = stop - start
         for low, high, match in self._masks.get(start, ()):
@@ -210,38 +210,38 @@ class LineBatch:
                     self._state.open = OpenKey(self._text[max(low, place) : stop], width, 1, match, whole=True)
                 return
         text = self._text[place:stop]
-        told = None
+        partial = None
         beginning = self._beginning(text)
         if beginning is not None:
-            told = partial_match(text[beginning:])
-            self._mask(start, place + beginning, stop, told)
-        self._state.open = OpenKey(text, width, 1, told, whole=False)
+            partial = partial_match(text[beginning:])
+            self._mask(start, place + beginning, stop, partial)
+        self._state.open = OpenKey(text, width, 1, partial, whole=False)
 
     def _beginning(self, text: bytes) -> int | None:
-        """Where in `text` the beginning of a key begins that reaches to its end; None when there is none."""
+        """Return the offset in `text` of an unfinished key that extends to the end; None when there is none."""
         detector = self._state.detector
         hits = detector.hits(text)
         for word, at in hits.words:
-            if word in detector.prefixes and not inside_word(text, at) and self._enough(word, text, at):
+            if word in detector.prefixes and not inside_word(text, at) and self._is_partial_key(word, text, at):
                 return key_start(text, at)
         for at in hits.needles.get(NeedleKind.MARK, ()):
-            if not inside_word(text, at) and b"." in text[at:]:  # what stands before the dot is public
+            if not inside_word(text, at) and b"." in text[at:]:  # the part before the dot is public
                 return at
         for view in decoded_views(text, hits):
             for word, at in detector.hits(view.text).words:
                 if word in self._state.sure and KEY_RUN.fullmatch(view.text, at, len(view.text) - 1):
-                    return view.begins(at)
+                    return view.original_offset(at)
         return None
 
-    def _enough(self, word: int, text: bytes, at: int) -> bool:
-        """Whether this is more than a keyword, and no placeholder."""
+    def _is_partial_key(self, word: int, text: bytes, at: int) -> bool:
+        """Return whether there is more than a keyword, and not a placeholder."""
         begins = self._state.detector.words[word]
         key = text[at:]
         body = key[len(begins) :]
         if word in self._state.sure:
             return bool(body) and not is_placeholder(key.decode("latin-1"))
-        tells = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
-        if not tells or len(body) < _BODY or not has_mixed_characters(body):
+        distinctive = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
+        if not distinctive or len(body) < _BODY or not has_mixed_characters(body):
             return False
         return not is_not_secret(key.decode("latin-1"), CUT_RULE, b"")
 
@@ -254,16 +254,16 @@ class LineBatch:
     def _pem_begins(self, start: int, end: int) -> None:
         begins = list(_PEM_BEGIN.finditer(self._text, start, end))
         if begins and not _PEM_END.search(self._text, begins[-1].end(), end):
-            told = Match(
+            key = Match(
                 "private-key", FindingSeverity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key")
             )
-            self._state.pem = OpenPrivateKey(told)
+            self._state.pem = OpenPrivateKey(key)
             self._state.open = None
 
     def _pem_body(self, start: int, end: int) -> bool:
-        """Mask a line of a private key; False when the key is over."""
+        """Mask a line of a private key; return False after its last line."""
         pem = self._state.pem
-        assert pem is not None  # noqa: S101  asked for by the caller
+        assert pem is not None  # noqa: S101  checked by the caller
         pem.left -= end - start
         body = _PEM_BODY.fullmatch(self._text, start, end)
         if pem.left < 0 or _PEM_END.search(self._text, start, end):

@@ -1,4 +1,4 @@
-"""What one line leaves open for the next: a key that may go on, a private key that is not over."""
+"""What a line carries over to the next: a key that may continue, a private key that is not finished."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PEM_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class OpenKey:
-    """A key that may go on in the next line: its characters so far, the width of its rows, and whether it is whole by itself."""
+    """A key that may continue in the next line: its characters so far, the width of its rows, and whether it is complete."""
 
     text: bytes
     width: int
@@ -30,7 +30,7 @@ class OpenKey:
 
 @dataclass(slots=True)
 class OpenPrivateKey:
-    """A private key whose end has not come; it is given up after `left` more bytes."""
+    """A private key without its end so far; masking stops after `left` more bytes."""
 
     match: Match
     left: int = _PEM_BYTES
@@ -38,7 +38,7 @@ class OpenPrivateKey:
 
 @dataclass(slots=True)
 class CarryOver:
-    """What lines leave open; `sure` are the indices of keywords that stand in nothing but a key."""
+    """What lines carry over; `sure` are the indices of keywords that occur only in keys."""
 
     detector: Detector
     sure: frozenset[int]
@@ -47,7 +47,7 @@ class CarryOver:
 
 
 def continues_key(opened: OpenKey, head: bytes, content: int, follows: bytes) -> bool:
-    """Whether `head` belongs to a key that was whole without it: see `broken.goes_on`."""
+    """Return whether `head` belongs to a key that is complete without it; see `split_keys.last_row_belongs`."""
     if aisa_shaped((opened.text + head).decode("latin-1")[-AISA_KEY_LENGTH:]):
         return True
     if content > opened.width + 1 or follows in {b"=", b":", b"("}:
@@ -56,6 +56,6 @@ def continues_key(opened: OpenKey, head: bytes, content: int, follows: bytes) ->
 
 
 def partial_match(text: bytes) -> Match:
-    """The match for a key of which only the beginning is there."""
+    """Return the match for a key of which only the beginning is known."""
     secret = Secret(text.decode("latin-1"))
     return Match(CUT_RULE, FindingSeverity.HIGH, Confidence.MEDIUM, ((0, len(text)),), secret, ("wrapped",))

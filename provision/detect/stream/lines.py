@@ -1,4 +1,4 @@
-"""What must be masked in lines as they come: whole ones in order, an unfinished one as far as it is settled."""
+"""Decide what to mask in lines as they arrive: complete lines in order, an unfinished line as far as it is settled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from provision.detect.engines.needles import NeedleKind
 from provision.detect.stream.batch import LineBatch
 from provision.detect.stream.carry_over import CarryOver
+from provision.detect.views.encodings import base64_blocks
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
@@ -19,19 +20,20 @@ _LONGEST_KEYWORD = 64
 
 
 class Lines:
-    """Give it whole lines in order; it remembers what they leave open."""
+    """Takes complete lines in order and remembers what they carry over."""
 
     def __init__(self, detector: Detector) -> None:
         self._context = b""
+        self._before: bytes | None = None
         sure = frozenset(index for index, word in detector.prefixes.items() if word in detector.sure)
         self._state = CarryOver(detector, sure)
 
     def forget(self) -> None:
-        """Something came between that was not given to `masks`: nothing before it counts."""
-        self._context, self._state.open = b"", None
+        """Forget the lines so far, because bytes followed that were not passed to `masks`."""
+        self._context, self._before, self._state.open = b"", None, None
 
     def preview(self, line: bytes) -> list[MaskedRange]:
-        """What would be masked if the line ended here; nothing is remembered."""
+        """Return what would be masked if the line ended here; the state does not change."""
         context, state = self._context, self._state
         self._state = replace(state, pem=replace(state.pem) if state.pem else None)
         masks = self.masks(line)
@@ -39,44 +41,57 @@ class Lines:
         return masks
 
     def settled(self, line: bytes, given: int) -> tuple[int, bool]:
-        """How many bytes of this unfinished line can neither be masked nor change what is masked behind them.
+        """Return how many bytes of this unfinished line are settled, and whether no more can settle before the line ends.
 
-        `given` of them were settled before. And whether that number cannot grow before the line ends.
+        Settled bytes can neither be masked nor change what is masked after them. `given` bytes were settled before.
         """
         if self._state.open or self._state.pem:
             return given, True
         end = max(line.rfind(each) for each in (b" ", b"\t", b"\r")) + 1
         if end <= given:
             return given, False
-        if self._goes_on_in(line):
+        if self._continues_keyword(line):
             return given, True
         first = max(given - _REACH_BYTES, 0)
-        matches, hits = self._state.detector.scan_window(line[first:end])
-        stop = min([end, *(first + match.start for match in matches)])
+        before = self._lines_before() if not first else b""
+        offset = first - len(before)
+        matches, hits = self._state.detector.scan_window(before + line[first:end])
+        stop = min([end, *(offset + match.start for match in matches if match.end > len(before))])
         for starts in hits.needles.values():
-            stop = min(stop, _word_start(line, first + starts[0]))
+            if starts[-1] >= len(before):
+                start = next(each for each in starts if each >= len(before))
+                stop = min(stop, _word_start(line, offset + start))
         for word, start in hits.words:
-            behind = first + start + len(self._state.detector.words[word])
+            if start < len(before):
+                continue
+            after = offset + start + len(self._state.detector.words[word])
             named = word not in self._state.detector.prefixes
-            if not named or line[behind:].strip(b" :="):  # else a prompt: what will follow is held when it comes
-                stop = min(stop, _word_start(line, first + start))
-                break  # those that follow begin later
+            if not named or line[after:].strip(b" :="):  # else a prompt: the answer is held back when it arrives
+                stop = min(stop, _word_start(line, offset + start))
+                break  # the next ones begin later
         return max(stop, given), stop < end
 
-    def _goes_on_in(self, line: bytes) -> bool:
-        """Whether the line before ends in the beginning of a keyword that goes on in this one."""
+    def _lines_before(self) -> bytes:
+        """Return the last lines if a match may begin in them and extend into this one; else nothing."""
+        if self._before is None:
+            lines = self._context[self._context.rfind(b"\n", 0, -_REACH_BYTES) + 1 :]
+            self._before = lines if self._state.detector.hits(lines) or base64_blocks(lines) else b""
+        return self._before
+
+    def _continues_keyword(self, line: bytes) -> bool:
+        """Return whether the previous line ends in the beginning of a keyword that continues in this one."""
         before = self._context[-_LONGEST_KEYWORD:]
         places = self._state.detector.hits(before + line[:_LONGEST_KEYWORD]).needles.get(NeedleKind.BROKEN, ())
         return any(before.find(b"\n", place) == len(before) - 1 for place in places)
 
     def masks(self, lines: bytes) -> list[MaskedRange]:
-        """The ranges of `lines` to mask, in order; each line but the last one ever must end in a line end."""
+        """Return the ranges of `lines` to mask, in order. Only the very last line may be without a line end."""
         text = self._context + lines
         base = len(self._context)
         work = LineBatch(self._state, text, base, self._state.detector.scan_window(text))
         work.run()
         keep = text.find(b"\n", max(len(text) - CONTEXT_BYTES, 0) - 1) + 1 if len(text) > CONTEXT_BYTES else 0
-        self._context = text[keep:] if keep < len(text) else b""
+        self._context, self._before = text[keep:] if keep < len(text) else b"", None
         return [(start - base, end - base, match) for start, end, match in work.masks()]
 
 

@@ -1,9 +1,9 @@
-"""Find secrets in what arrives piece by piece, and let everything else pass at once.
+"""Find secrets in a stream and pass everything else on without delay.
 
-What is masked in a line depends on that line and those before it, never on how the bytes were cut, and never on a later
-line: a finished line does not wait. A line that ends in the beginning of a key is masked there, and so is the rest of the
-key in the lines that follow (`batch`). Of an unfinished line only that is held back which could still become (a part of)
-a secret: its last word, and everything from a keyword on. A line of more than `LONG_LINE_BYTES` is looked at in windows.
+What is masked in a line depends on that line and those before it, never on the chunks and never on a later line: a finished
+line does not wait. A line that ends in the beginning of a key is masked there, and so is the rest of the key in the next lines
+(`batch`). Of an unfinished line only the bytes that can still become part of a secret are held back: its last word, and
+everything from a keyword on. A line of more than `LONG_LINE_BYTES` is scanned in windows.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ LONG_LINE_BYTES = 64 << 10
 _WINDOW_BYTES = 64 << 10
 _OVERLAP_BYTES = 16 << 10
 HOLD_BYTES = LONG_LINE_BYTES + _WINDOW_BYTES
-"""No more than this is ever held back."""
+"""Most bytes that are ever held back."""
 _BATCH_BYTES = 256 << 10
 _SPACE = b" \t\r\"'`<>"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes as they came; with `match`, they hold (a part of) a secret and must be masked.
+    """Bytes as they arrived; with `match`, they hold a secret or a part of one and must be masked.
 
-    The parts of a secret that is broken over lines carry the same `Match`; it knows the part that was seen first.
+    The parts of a secret that spans lines share one `Match`, which describes the first part.
     """
 
     data: bytes
@@ -42,36 +42,37 @@ class Piece:
 
 
 class StreamScanner:
-    """Feed it bytes; the pieces it gives back, joined, are what was fed."""
+    """Takes bytes and returns pieces; the joined pieces are the same bytes."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._lines = Lines(detector)
         self._line = bytearray()  # the unfinished line
-        self._given = 0  # how much of it was given out
+        self._given = 0  # how much of it was passed on
         self._stuck = False  # whether the rest of it waits for its end
         self._long: _LongLine | None = None
 
     def feed(self, data: bytes) -> list[Piece]:
-        """What is settled now: every finished line, and of the last one what cannot become a secret any more."""
+        """Return what is settled now: every finished line, and the part of the last line that cannot become a secret."""
         pieces: list[Piece] = []
         cut = data.rfind(b"\n") + 1
         if cut:
             self._finish_lines(data[:cut], pieces)
         if rest := data[cut:]:
-            self._go_on(rest, pieces)
+            self._extend_line(rest, pieces)
         return pieces
 
     def finish(self) -> list[Piece]:
-        """The rest, when nothing more will come."""
+        """Return the rest at the end of the stream."""
         pieces: list[Piece] = []
         self._end_line(b"", pieces)
         return pieces
 
     def flush(self) -> list[Piece]:
-        """Everything that is held back, for somebody who waits to see it. What was shown cannot be masked any more:
+        """Return everything that is held back, for a user who waits for it.
 
-        a secret that arrives in two parts with a flush between them is masked from the second part on.
+        Text that was shown cannot be masked later: a secret that arrives in two parts with a flush between them is masked from
+        the second part on.
         """
         if self._long:
             return []
@@ -83,7 +84,7 @@ class StreamScanner:
         return pieces
 
     def _finish_lines(self, data: bytes, pieces: list[Piece]) -> None:
-        """`data` ends in a line end and continues the unfinished line."""
+        """Take data that continues the unfinished line and ends in a line end."""
         if self._line or self._long:
             cut = data.index(b"\n") + 1
             self._end_line(data[:cut], pieces)
@@ -98,7 +99,7 @@ class StreamScanner:
             at = cut
 
     def _whole_lines(self, data: bytes, pieces: list[Piece]) -> None:
-        """Whole lines; those that are too long go their own way, so that it makes no difference in how many parts one came."""
+        """Take complete lines. Long ones are always handled by `_LongLine`, so that the result does not depend on the chunks."""
         if len(data) > LONG_LINE_BYTES:
             start = 0
             for long_start, long_end in _long_lines(data):
@@ -127,7 +128,7 @@ class StreamScanner:
             self._line.clear()
             self._settle(line, pieces)
 
-    def _go_on(self, data: bytes, pieces: list[Piece]) -> None:
+    def _extend_line(self, data: bytes, pieces: list[Piece]) -> None:
         self._grow(data, pieces)
         if self._long or self._stuck:
             return
@@ -175,7 +176,7 @@ def _long_lines(data: bytes) -> Iterable[tuple[int, int]]:
 
 
 class _LongLine:
-    """A line that is too long to be held: windows over it, and what of it was given out."""
+    """A line that is too long to be held: windows over it, and how much of it was passed on."""
 
     def __init__(self, detector: Detector, given: int) -> None:
         self._sliding = Sliding(lambda data: detector.scan_window(data).matches, _WINDOW_BYTES, _OVERLAP_BYTES)
@@ -197,7 +198,7 @@ class _LongLine:
         waiting: list[Match] = []
         for match in self._matches:
             if match.end > self._base + len(self._held):
-                waiting.append(match)  # begins before the end of the window, ends behind what has come
+                waiting.append(match)  # begins in this window and ends after the bytes so far
                 settled = min(settled, match.start)
                 continue
             for start, end in match.spans:

@@ -1,4 +1,4 @@
-"""Look at bytes of any length through windows that overlap, always the same ones, however the bytes arrive."""
+"""Scan bytes of any length in overlapping windows, which are the same however the bytes arrive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def slide(
     data: bytes | mmap.mmap | memoryview, find: Callable[[bytes], list[Match]], window: int, overlap: int
 ) -> Iterator[Match]:
-    """What `Sliding` gives for all of `data` at once, without a copy where one window holds it."""
+    """Yield what `Sliding` yields for all of `data`."""
     settled = 0
     while settled < len(data) or not settled:
         more = len(data) >= settled + window + overlap
@@ -27,9 +27,9 @@ def slide(
 
 
 class Sliding:
-    """`find` sees `window` bytes at a time with `overlap` more on either side; a window answers for what begins in it.
+    """Calls `find` with `window` bytes at a time and `overlap` more on either side; a window yields the matches beginning in it.
 
-    So a match is found whole if it and what is needed to recognise it reach no further than `overlap`.
+    So a match is found completely if it and its context extend no further than `overlap`.
     """
 
     def __init__(self, find: Callable[[bytes], list[Match]], window: int, overlap: int) -> None:
@@ -39,10 +39,10 @@ class Sliding:
         self._held = bytearray()
         self._base = 0
         self.settled = 0
-        """The offset up to which every match that begins has been given."""
+        """All matches that begin before this offset have been yielded."""
 
     def feed(self, data: bytes) -> Iterator[Match]:
-        """The matches that are settled now, with offsets into everything fed so far."""
+        """Yield the matches that are settled now, with offsets into all bytes so far."""
         self._held += data
         while self._base + len(self._held) >= self.settled + self._window + self._overlap:
             end = self.settled + self._window
@@ -53,7 +53,7 @@ class Sliding:
             del self._held[:cut]
 
     def finish(self) -> Iterator[Match]:
-        """The rest."""
+        """Yield the rest."""
         end = self._base + len(self._held)
         yield from self._look(end + 1, end)
         self.settled = end

@@ -1,7 +1,7 @@
-"""Undo what programs do to text on its way into files: base64, hex, UTF-16, percent signs, backslashes.
+"""Decode base64, hex, UTF-16, percent signs and backslashes around hits.
 
-Only what stands around a hit is decoded, never more than `REGION_BYTES` to either side of it, and no region twice: the
-work is linear in the size of the text.
+Only the bytes around a hit are decoded, at most `REGION_BYTES` to either side, and no region twice: the work is linear in the
+size of the text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REGION_BYTES = 16 << 10
 _SEEN_AROUND = 4 << 10
-"""A hit this far from the end of a region that was decoded is not decoded again."""
+"""A hit at least this far before the end of a decoded region is not decoded again."""
 _BEFORE, _AFTER = 256, 512
 _JSON = re.compile(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -41,7 +41,7 @@ _WIDE_BLOCK = 32
 
 
 def decoded_views(data: bytes, hits: Hits) -> Iterator[View]:
-    """Every other reading of `data` that is worth a look."""
+    """Yield a view for each encoding that occurs in `data`."""
     for encoding, read in _READINGS:
         if segments := read(data, hits):
             yield View(encoding, segments)
@@ -53,8 +53,8 @@ class _Escapes(NamedTuple):
     pattern: re.Pattern[bytes]
     meaning: Callable[[bytes], bytes]
 
-    def undone(self, data: bytes, hits: Hits) -> list[Segment]:
-        """What stands around hits, without escapes, where there are any."""
+    def decode(self, data: bytes, hits: Hits) -> list[Segment]:
+        """Return segments around hits with the escapes decoded, where there are escapes."""
         needles = hits.needles.get(self.kind)
         if not (hits.words or needles) or self.mark not in data:
             return []
@@ -70,7 +70,7 @@ class _Escapes(NamedTuple):
 
 
 def _windows(starts: list[int], limit: int) -> Iterator[Span]:
-    """Ranges around places that are in order, those that touch made one."""
+    """Yield ranges around sorted offsets; overlapping ranges are merged."""
     first = last = -1
     for start in starts:
         if start - _BEFORE > last:
@@ -108,7 +108,7 @@ def _hex(data: bytes, hits: Hits) -> list[Segment]:
 
 
 def base64_blocks(data: bytes) -> list[int]:
-    """Where the first of several lines begins that are all base64: a keyword may be cut in two by their ends."""
+    """Return the offsets at which blocks of base64 lines begin: line ends may split a keyword in them."""
     found: list[int] = []
     block = (
         _FIRST_BLOCK.match(data) if data.find(b"\n", 0, _LONGEST_LINE) >= _SHORTEST_LINE else None
@@ -120,7 +120,7 @@ def base64_blocks(data: bytes) -> list[int]:
 
 
 def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group: int) -> Iterator[Segment]:
-    """Decode around hits: pairs of a place and how many characters of its group stand before it."""
+    """Decode around hits: pairs of an offset and the number of characters of its group before it."""
     seen: dict[int, int] = {}
     for at, before in hits:
         phase = (at - before) % group
@@ -129,7 +129,7 @@ def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group:
         ranges, offset = _run(data, at, encoding)
         pieces = Pieces(ranges)
         text = pieces.joined(data)
-        missing = (before - offset) % group  # of the first group: as if zeros stood there
+        missing = (before - offset) % group  # of the first group: filled with zeros
         seen[phase] = ranges[-1][1] - (_SEEN_AROUND if ranges[-1][1] - at > _SEEN_AROUND else 0)
         yield _SEGMENTS[encoding](text, pieces, missing)
 
@@ -156,22 +156,22 @@ _SEGMENTS = {"base64": _base64_segment, "hex": _hex_segment}
 
 
 def _run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:
-    """The run of an encoding's characters around `at`, over line ends where whole lines are such characters.
+    """Find the run of an encoding's characters around `at`, across line ends where whole lines are such characters.
 
-    Returns its ranges, and how many of its characters stand before `at`.
+    Returns its ranges, and the number of its characters before `at`.
     """
     letters, other = _LETTERS[encoding]
     start = _run_start(data, at, other)
     found = letters.match(data, at, at + REGION_BYTES)
     end = found.end() if found else at
     ranges = [(start, end)]
-    _go_on(data, ranges, letters, at + REGION_BYTES)
-    before = _go_back(data, (start, end), other, at - REGION_BYTES)
+    _extend_forward(data, ranges, letters, at + REGION_BYTES)
+    before = _extend_backward(data, (start, end), other, at - REGION_BYTES)
     return before + ranges, sum(last - first for first, last in before) + at - start
 
 
 def _run_start(data: bytes, at: int, other: re.Pattern[bytes]) -> int:
-    """Where the run of characters that ends before `at` begins."""
+    """Return the offset at which the run of characters that ends before `at` begins."""
     size = 128
     while True:
         low = max(0, at - size)
@@ -185,7 +185,7 @@ def _run_start(data: bytes, at: int, other: re.Pattern[bytes]) -> int:
         size *= 4
 
 
-def _go_on(data: bytes, ranges: list[Span], letters: re.Pattern[bytes], limit: int) -> None:
+def _extend_forward(data: bytes, ranges: list[Span], letters: re.Pattern[bytes], limit: int) -> None:
     start, end = ranges[-1]
     while end - start >= _WIDE_BLOCK and end < limit:
         line_end = _LINE_END.match(data, end)
@@ -198,7 +198,7 @@ def _go_on(data: bytes, ranges: list[Span], letters: re.Pattern[bytes], limit: i
         ranges.append((start, end))
 
 
-def _go_back(data: bytes, run: Span, other: re.Pattern[bytes], limit: int) -> list[Span]:
+def _extend_backward(data: bytes, run: Span, other: re.Pattern[bytes], limit: int) -> list[Span]:
     start, end = run
     before: list[Span] = []
     while start > max(limit, 0):
@@ -228,7 +228,7 @@ def _utf16(data: bytes, hits: Hits) -> list[Segment]:
         seen[at % 2] = end - (_SEEN_AROUND if end - at > _SEEN_AROUND else 0)
         segments.append(_utf16_segment(data, start, end))
         if end < len(data) and data[end] > ord(" "):
-            # big endian: the last character has its zero in front
+            # big endian: the zero precedes the last character
             segments.append(_utf16_segment(data, start, end + 1))
     return segments
 
@@ -238,8 +238,8 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
 
 
 _READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
-    ("json", _Escapes(NeedleKind.JSON, b"\\", _JSON, _json).undone),
-    ("url", _Escapes(NeedleKind.URL, b"%", _PERCENT, _percent).undone),
+    ("json", _Escapes(NeedleKind.JSON, b"\\", _JSON, _json).decode),
+    ("url", _Escapes(NeedleKind.URL, b"%", _PERCENT, _percent).decode),
     ("base64", _base64),
     ("hex", _hex),
     ("utf-16", _utf16),

@@ -1,7 +1,7 @@
-"""Put together again what a terminal took apart: keys with colour codes inside, keys that go on in the next line.
+"""Join keys that a terminal split: keys with colour codes inside, keys that continue in the next line.
 
-A line break is ambiguous: what follows may be the rest of a key or just the next line. So a key goes on only where it
-filled its line to the last column, and where nothing else would explain what stands there.
+A line break is ambiguous: the next line may be the rest of a key or other text. So a key continues only where it filled its
+line to the last column and where the next row looks like the rest of a key.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ COLOUR = re.compile(
     rb"(?:\[[0-9;:]{0,64}[mK]|\(B\x0f?|\]8;[^\x07\x1b\\]{0,512}(?:\x07|\x1b\\|\\u0007|\\u001[bB]\\\\))"
     rb'|"\]\r?\n\[[0-9.eE+-]{1,32}, ?"[oi]", ?"'
 )
-"""What changes nothing but the looks of a text: colours, hyperlinks, the border between two events of a recording."""
+"""Codes that only change how text is displayed: colours, hyperlinks, the boundary of two events in a recording."""
 _AROUND = 512
 KEY_RUN = re.compile(rb"[A-Za-z0-9_+/=.~%-]*")
 LINE_BREAK = re.compile(
     rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?"
 )
-"""The end of a row and the beginning of the next one, with the frame of a box or a shell's backslash."""
+"""The end of a row and the beginning of the next, with a box's frame or a shell's backslash."""
 _BEFORE_KEYWORD = {ord(":"): re.compile(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
-"""Where a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
+"""If a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
 _LONGEST_BEFORE = 16
 _ROWS = 200
 _ROW_BYTES = 2048
@@ -42,7 +42,7 @@ _NARROWEST = 16
 
 
 def colour_views(data: bytes, hits: Hits) -> list[View]:
-    """`data` without colour codes, around such codes."""
+    """Return a view of the text around colour codes, without the codes."""
     starts = hits.needles.get(NeedleKind.COLOUR, ())
     codes = [code.span() for start in starts if (code := COLOUR.match(data, start))]
     if not codes:
@@ -70,7 +70,7 @@ def _segment(data: bytes, ranges: list[Span]) -> Segment:
 def wrapped_keys(
     data: bytes, hits: Hits, prefixes: Container[int], find: Callable[[bytes], list[Match]]
 ) -> Iterator[Match]:
-    """Keys that a line end cuts. `prefixes` are the keywords that keys begin with; `find` scans a joined text."""
+    """Yield keys that a line end splits. `prefixes` are the keywords that begin keys; `find` scans a joined text."""
     places = [start for word, start in hits.words if word in prefixes]
     places += hits.needles.get(NeedleKind.MARK, ())
     cut = frozenset(hits.needles.get(NeedleKind.BROKEN, ()))
@@ -84,7 +84,7 @@ def wrapped_keys(
         end = row_end(data, place, _ROW_BYTES)
         line_break = LINE_BREAK.match(data, end)
         if not line_break:
-            done = end  # what begins later in this run ends there, too
+            done = end  # later hits in this run end there too
             continue
         ranges = wrapped_rows(data, key_start(data, place), end, line_break.end(), () if place in cut else others)
         if len(ranges) > 1:
@@ -93,7 +93,7 @@ def wrapped_keys(
 
 
 def key_start(data: bytes, place: int) -> int:
-    """Where the key begins whose keyword or mark stands at `place`."""
+    """Return the offset at which the key with a keyword or mark at `place` begins."""
     start = place
     if before := _BEFORE_KEYWORD.get(data[place]):
         while start and place - start < _LONGEST_BEFORE and before.match(data, start - 1):
@@ -102,21 +102,21 @@ def key_start(data: bytes, place: int) -> int:
 
 
 def row_end(data: bytes, place: int, longest: int) -> int:
-    """Where the row of a key's characters ends that goes on from a keyword or mark at `place`."""
+    """Return the offset at which the run of key characters from a keyword or mark at `place` ends."""
     first = place + (data[place] in _BEFORE_KEYWORD)
     run = KEY_RUN.match(data, first, place + longest)
     return run.end() if run else first
 
 
 def inside_word(data: bytes, place: int) -> bool:
-    """Whether a letter or digit stands before a keyword that begins with one."""
+    """Return whether a letter or digit precedes a keyword that begins with one."""
     return place > 0 and data[place] not in _BEFORE_KEYWORD and data[place - 1] < 128 and chr(data[place - 1]).isalnum()
 
 
 def wrapped_rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:
-    """The stretch of key characters from `start` to `end`, the end of its line, and how it may go on from `following`.
+    """Return the run of key characters from `start` to `end` (the end of its line) and its continuations from `following`.
 
-    It does not go on in a row that begins as one of the `others` does: a list of keys is no wrapped key.
+    It does not continue in a row where one of the `others` begins: a list of keys is not a wrapped key.
     """
     line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
     width = end - line if line else end
@@ -136,7 +136,7 @@ def wrapped_rows(data: bytes, start: int, end: int, following: int, others: Cont
 
 
 def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
-    """What is found in the joined rows and not in one of them."""
+    """Yield the matches in the joined rows that no single row contains."""
     pieces = Pieces(ranges)
     text = pieces.joined(data)
     for found in find(text):
@@ -150,7 +150,7 @@ def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]
 
 
 def _whole_rows(match: Match, pieces: Pieces) -> Match:
-    """Where a row ends with the last character of a whole AIsa key, the next row is no part of it."""
+    """Cut a match at a row that ends with the last character of a complete AIsa key: the next row is not part of it."""
     end = match.start + AISA_KEY_LENGTH
     value = match.secret.reveal()[:AISA_KEY_LENGTH]
     if match.end <= end or match.encodings or not aisa_shaped(value) or len(pieces.place(end - 1, end + 1)) < 2:
@@ -159,13 +159,13 @@ def _whole_rows(match: Match, pieces: Pieces) -> Match:
 
 
 def _complete_before(match: Match, last: Span, text: bytes, find: Callable[[bytes], list[Match]]) -> bool:
-    """Whether the same would be found without the last row: then nothing says that the last row belongs to it."""
+    """Return whether the match is also found without the last row: then the last row need not belong to it."""
     shorter = text[: match.end - (last[1] - last[0])]
     return any(other.rule == match.rule and other.start == match.start for other in find(shorter))
 
 
 def last_row_belongs(data: bytes, spans: tuple[Span, ...]) -> bool:
-    """Whether the last of these rows looks like the rest of a key: random, and in a line no longer than the first."""
+    """Return whether the last row looks like the rest of a key: random, in a line not longer than the first."""
     start, end = spans[-1]
     line = data.rfind(b"\n", max(0, start - _ROW_BYTES), start) + 1
     first = data.rfind(b"\n", max(0, spans[0][0] - _ROW_BYTES), spans[0][0]) + 1
@@ -178,6 +178,7 @@ def last_row_belongs(data: bytes, spans: tuple[Span, ...]) -> bool:
 
 
 def has_mixed_characters(row: bytes) -> bool:
+    """Return whether a row has digits and other characters, or several changes to upper case."""
     digits = sum(chr(byte).isdigit() for byte in row)
     changes = sum(
         a.islower() and b.isupper() for a, b in zip(row.decode("latin-1"), row.decode("latin-1")[1:], strict=False)

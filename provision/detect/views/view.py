@@ -1,4 +1,4 @@
-"""Another reading of some of the bytes, and the way back from it: decoded text whose every place has a place in the original."""
+"""Decoded text with a mapping from its offsets to those of the original bytes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     import re
 
 SpanMapping = Callable[[int, int], tuple[Span, ...]]
-"""From a range of the decoded text to the ranges of the original that hold it."""
+"""Maps a range of the decoded text to the ranges of the original that hold it."""
 _BETWEEN = b"\x00\n\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of decoded text."""
+    """A part of decoded text."""
 
     text: bytes
     place: SpanMapping
 
 
 class View:
-    """Segments of one encoding, scanned as one text: what is found in it can be taken home."""
+    """Segments of one encoding, scanned as one text, whose matches can be mapped back to the original."""
 
     def __init__(self, encoding: str, segments: Sequence[Segment]) -> None:
         self.encoding = encoding
@@ -38,14 +38,14 @@ class View:
             self._starts.append(at)
             at += len(segment.text) + len(_BETWEEN)
 
-    def begins(self, at: int) -> int:
-        """Where in the original the byte at `at` begins."""
+    def original_offset(self, at: int) -> int:
+        """Return the offset in the original of the byte at `at`."""
         index = bisect.bisect_right(self._starts, at) - 1
         offset = min(at - self._starts[index], len(self._segments[index].text) - 1)
         return self._segments[index].place(offset, offset + 1)[0][0]
 
-    def home(self, match: Match) -> Match | None:
-        """A match in `text` as a match in the original; None if it lies across two segments."""
+    def to_original(self, match: Match) -> Match | None:
+        """Map a match in `text` to the original; None if it crosses two segments."""
         index = bisect.bisect_right(self._starts, match.start) - 1
         start, segment = self._starts[index], self._segments[index]
         if match.end > start + len(segment.text):
@@ -61,7 +61,7 @@ class View:
 
 
 class Pieces:
-    """Ranges of the original put together in order: the text without what stood between them."""
+    """Ranges of the original joined in order, without the bytes between them."""
 
     def __init__(self, ranges: Sequence[Span]) -> None:
         self.ranges = ranges
@@ -72,11 +72,11 @@ class Pieces:
             self.length += end - start
 
     def joined(self, data: bytes) -> bytes:
-        """Their bytes."""
+        """Return the joined bytes."""
         return b"".join(data[start:end] for start, end in self.ranges)
 
     def place(self, first: int, last: int) -> tuple[Span, ...]:
-        """The ranges of the original that hold the joined bytes from `first` to `last`."""
+        """Return the ranges of the original that hold the joined bytes from `first` to `last`."""
         spans: list[Span] = []
         index = max(0, bisect.bisect_right(self._starts, first) - 1)
         while index < len(self.ranges) and self._starts[index] < last:
@@ -90,9 +90,9 @@ class Pieces:
 def unescaped_segment(
     data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]
 ) -> Segment | None:
-    """The bytes from `start` to `end` with every `escape` (in a group) replaced by its `meaning`; None when there is none."""
+    """Return `data[start:end]` with every `escape` (in a group) replaced by its `meaning`; None when there is no escape."""
     raw = data[start:end]
-    parts = escape.split(raw)  # what stands between escapes and the escapes, in turns
+    parts = escape.split(raw)  # alternates between plain text and escapes
     if len(parts) == 1:
         return None
     parts[1::2] = map(meaning, parts[1::2])

@@ -107,7 +107,7 @@ def test_a_file_with_errors_is_refused_as_a_whole(tmp_path: Path) -> None:
     path.write_bytes(RULES + b"[[rules]]\nregex = 'x'\n")
     with pytest.raises(InvalidFilesError) as refused:
         load_rules(path)
-    assert refused.value.message == "1 error in the rules; nothing was looked at"
+    assert refused.value.message == "1 error in the rules; nothing was scanned"
     with pytest.raises(InvalidFilesError):
         load_rules(tmp_path / "none.toml")
     path.write_bytes(b"#" * (LARGEST_FILE + 1))

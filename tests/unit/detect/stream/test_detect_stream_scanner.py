@@ -150,3 +150,11 @@ def test_the_body_of_a_private_key_is_masked_line_by_line(size: int) -> None:
 def test_ordinary_lines_come_out_as_they_went_in() -> None:
     data = b"the task-list of sk-learn\nkey:\n  value\n" * 50 + b"sk-aisa-your-key-here\ntoken = next_token()\n"
     assert starred(streamed(UNKNOWN, data, itertools.repeat(17))) == data
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_next_line_waits_for_its_end_where_an_encoded_key_may_continue_in_it(end: str) -> None:
+    escaped = "".join(f"%{ord(letter):02x}" for letter in KEY)
+    data = f"{escaped}before{end}plain words{end}".encode()
+    masked = {starred(streamed(KNOWN, data, itertools.repeat(size))) for size in (1, 20, 1 << 20)}
+    assert masked == {b"*" * len(escaped) + f"before{end}***** words{end}".encode()}
