@@ -19,7 +19,7 @@ _HEADER = "provision/seen/v1\n"
 _MAX_BYTES = 64 << 20
 
 
-class Known(NamedTuple):
+class CachedBundle(NamedTuple):
     """When a bundle expires (Unix seconds), its generation, and the fingerprint of the key in it."""
 
     expires: int
@@ -27,7 +27,7 @@ class Known(NamedTuple):
     key_fingerprint: str
 
 
-class Seen:
+class RenderCache:
     """The lines of one dist folder, read once, written once."""
 
     def __init__(self, digest_key: bytes, signer: bytes, lines: dict[str, str]) -> None:
@@ -36,7 +36,7 @@ class Seen:
         self._lines = lines
 
     @classmethod
-    def load(cls, path: Path, *, digest_key: bytes, signer: bytes) -> Seen:
+    def load(cls, path: Path, *, digest_key: bytes, signer: bytes) -> RenderCache:
         """The lines at `path`; none when there is no such file or it cannot be read."""
         try:
             text = (read_optional(path, _MAX_BYTES) or b"").decode("ascii", "replace")
@@ -49,15 +49,15 @@ class Seen:
                 lines[user] = rest
         return cls(digest_key, signer, lines)
 
-    def recall(self, user: str, inputs: bytes, content: bytes) -> Known | None:
+    def recall(self, user: str, inputs: bytes, content: bytes) -> CachedBundle | None:
         """What is known of a bundle with this content, made from these inputs; None if it is not as it was written."""
         expires, generation, mark, mac = ([*self._lines.get(user, "").split(" "), "", "", "", ""])[:4]
         if not (expires.isdecimal() and generation.isdecimal()):
             return None
-        known = Known(int(expires), int(generation), mark)
+        known = CachedBundle(int(expires), int(generation), mark)
         return known if hmac.compare_digest(mac, self._mac(user, known, inputs, content)) else None
 
-    def note(self, user: str, known: Known, inputs: bytes, content: bytes) -> None:
+    def note(self, user: str, known: CachedBundle, inputs: bytes, content: bytes) -> None:
         """Remember a bundle that was made or checked in full."""
         line = f"{known.expires} {known.generation} {known.key_fingerprint}"
         self._lines[user] = f"{line} {self._mac(user, known, inputs, content)}"
@@ -71,7 +71,7 @@ class Seen:
         body = "".join(f"{user} {rest}\n" for user, rest in sorted(self._lines.items()))
         write_atomic(path, (_HEADER + body).encode(), mode=0o644, durable=False)
 
-    def _mac(self, user: str, known: Known, inputs: bytes, content: bytes) -> str:
+    def _mac(self, user: str, known: CachedBundle, inputs: bytes, content: bytes) -> str:
         head = f"provision/seen/v1\0{user}\0{known.expires}\0{known.generation}\0{known.key_fingerprint}\0".encode()
         text = head + inputs + content + self._signer
         return hmac.digest(self._key, text, "sha256").hex()

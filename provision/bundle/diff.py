@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.bundle.dist import Dist
 from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
-from provision.bundle.plan import Impossible, Wanted, plan
-from provision.bundle.render import RENEW_BELOW, Order, examine
+from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
+from provision.bundle.render import RENEW_BELOW, RenderOptions, examine_bundle
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _SHOWN_FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ValueChange:
     """One value that would change; `was` or `becomes` is None when there is no such value on that side."""
 
     what: str
@@ -46,18 +46,18 @@ class UserDiff:
 
     user: str
     status: str
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[ValueChange, ...] = ()
     reason: str = ""
 
 
-def diff(order: Order, root: Path, signer: bytes) -> Iterator[UserDiff]:
+def diff_bundles(order: RenderOptions, root: Path, signer: bytes) -> Iterator[UserDiff]:
     """A UserDiff for every user whose bundle `render` would make anew, cannot make, or (with prune) remove; others are left out.
 
     `signer` is the public key blob that `render` would sign with.
     """
     dist = Dist(root, None)
-    for wanted in plan(order.states, order.common):
-        if isinstance(wanted, Impossible):
+    for wanted in plan_bundles(order.states, order.common):
+        if isinstance(wanted, ImpossibleBundle):
             yield UserDiff(
                 wanted.user, "impossible", reason=f"{wanted.reason} ({wanted.hint})" if wanted.hint else wanted.reason
             )
@@ -70,10 +70,10 @@ def diff(order: Order, root: Path, signer: bytes) -> Iterator[UserDiff]:
             yield UserDiff(user, "removed", reason="no longer in the inventory; `render --prune` removes the bundle")
 
 
-def _compare(wanted: Wanted, files: dict[str, bytes], order: Order, signer: bytes) -> UserDiff | None:
+def _compare(wanted: PlannedBundle, files: dict[str, bytes], order: RenderOptions, signer: bytes) -> UserDiff | None:
     if not files:
         return UserDiff(wanted.user, "new")
-    there = examine(files, signer)
+    there = examine_bundle(files, signer)
     manifest = there.manifest
     if manifest is None:
         return UserDiff(wanted.user, "altered", reason="its manifest cannot be read")
@@ -84,45 +84,47 @@ def _compare(wanted: Wanted, files: dict[str, bytes], order: Order, signer: byte
         return UserDiff(wanted.user, "altered", reason="a file was altered, or another key signed it")
     left_s = (manifest.expires_at - order.common.now).total_seconds()
     if left_s <= order.common.bundle_days * 86400 * RENEW_BELOW:
-        return UserDiff(wanted.user, "expiring", (Difference("expires", manifest.expires, None),))
+        return UserDiff(wanted.user, "expiring", (ValueChange("expires", manifest.expires, None),))
     return None
 
 
-def _differences(wanted: Wanted, manifest: Manifest, files: dict[str, bytes], order: Order) -> Iterator[Difference]:
+def _differences(
+    wanted: PlannedBundle, manifest: Manifest, files: dict[str, bytes], order: RenderOptions
+) -> Iterator[ValueChange]:
     was = manifest.model_dump(mode="json")
     becomes = wanted.fields(order.common, manifest.generation)
     found = []
     for name in _SHOWN_FIELDS:
         new = list(becomes[name]) if name == "recipients" else becomes[name]
         if was[name] != new:
-            found.append(Difference(name, _text(was[name]), _text(new)))
+            found.append(ValueChange(name, _text(was[name]), _text(new)))
     if manifest.fingerprint_salt != order.common.salt.hex():
-        found.append(Difference("fingerprint_salt", "another vault's", "this vault's"))
+        found.append(ValueChange("fingerprint_salt", "another vault's", "this vault's"))
     elif manifest.key_fingerprint != becomes["key_fingerprint"]:
-        found.append(Difference("key", manifest.key_fingerprint, becomes["key_fingerprint"]))
+        found.append(ValueChange("key", manifest.key_fingerprint, becomes["key_fingerprint"]))
     found += _settings(files.get(CONFIG, b""), wanted.config)
     if files.get(WELCOME) != wanted.welcome(order.common):
-        found.append(Difference(WELCOME, "", "rewritten"))
+        found.append(ValueChange(WELCOME, "", "rewritten"))
     yield from found
     if not found:
         days = (manifest.expires_at - manifest.created_at).days
         if days != order.common.bundle_days:
-            yield Difference("bundle_days", str(days), str(order.common.bundle_days))
+            yield ValueChange("bundle_days", str(days), str(order.common.bundle_days))
         else:
-            yield Difference(SEALED_ENV, "sealed", "other lines than the key changed")
+            yield ValueChange(SEALED_ENV, "sealed", "other lines than the key changed")
 
 
-def _settings(was: bytes, becomes: bytes) -> list[Difference]:
-    before, after = flattened(was), flattened(becomes)
+def _settings(was: bytes, becomes: bytes) -> list[ValueChange]:
+    before, after = flat_settings(was), flat_settings(becomes)
     ours = ("x_provision", "model.default", "model.provider", "_config_version")
     return [
-        Difference(f"config.yaml: {path}", before.get(path), after.get(path))
+        ValueChange(f"config.yaml: {path}", before.get(path), after.get(path))
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path) and not path.startswith(ours)
     ]
 
 
-def flattened(text: bytes) -> dict[str, str]:
+def flat_settings(text: bytes) -> dict[str, str]:
     """The values of a rendering by dotted path, as text; a rendering holds no secret. Empty when it cannot be read."""
     try:
         data = parse_yaml11(text, CONFIG).data
@@ -149,7 +151,7 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def as_json(item: UserDiff) -> Mapping[str, Any]:
+def user_diff_json(item: UserDiff) -> Mapping[str, Any]:
     """A UserDiff for a JSON document."""
     return {
         "user": item.user,

@@ -28,7 +28,7 @@ from provision.signing.fields import (
     WorkspaceId,
     parse_moment,
 )
-from provision.signing.signed_json import Form
+from provision.signing.signed_json import DocumentForm
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,7 +135,7 @@ def _in_order(manifest: Manifest) -> None:
         raise ValueError("it expires before it was created")
 
 
-_FORM = Form(
+_FORM = DocumentForm(
     model=Manifest,
     schema=SCHEMA,
     name="the manifest",

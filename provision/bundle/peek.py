@@ -23,7 +23,7 @@ class Released:
     digest: str
 
 
-def released(dist: Path, user: str) -> Released | None:
+def released_bundle(dist: Path, user: str) -> Released | None:
     """The bundle that dist/ holds for a user; None when there is none, or none that can be read.
 
     Only compared with what an endpoint certified, so a manifest that was tampered with cannot make anybody current.

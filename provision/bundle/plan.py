@@ -20,18 +20,18 @@ from provision.hermes.rendering.render import render_config, render_env, render_
 from provision.signing.fields import moment
 
 if TYPE_CHECKING:
-    from provision.hermes.rendering.templates import Templates
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from provision.detect.secret import Secret
     from provision.fleet.desired import DesiredState, EffectiveProfile
+    from provision.hermes.rendering.templates import Templates
 
 _VERSION = b"provision/inputs/v1"
 _SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # stands for the key where only the lines around it count
 
 
-class Keys(Protocol):
+class KeyLookup(Protocol):
     """Where keys come from: the vault, then the key command; `provision.keys.key_source` is the real one."""
 
     def key_for(self, user: str) -> Secret | None:
@@ -39,12 +39,12 @@ class Keys(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class RenderInputs:
     """What all bundles of one run have in common. `operators` is empty unless bundles are sealed to them too."""
 
     workspace_id: str
     templates: Templates
-    keys: Keys
+    keys: KeyLookup
     salt: bytes
     digest_key: bytes = field(repr=False)
     operators: tuple[str, ...]
@@ -54,7 +54,7 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PlannedBundle:
     """The bundle one user should have. What costs time, or is plaintext, is made only when asked for."""
 
     state: DesiredState
@@ -68,7 +68,7 @@ class Wanted:
     def user(self) -> str:
         return self.state.user
 
-    def key_fingerprint(self, common: Workspace) -> str:
+    def key_fingerprint(self, common: RenderInputs) -> str:
         """The name of the key in this workspace."""
         return fingerprint(self.key.reveal(), common.salt)
 
@@ -76,11 +76,11 @@ class Wanted:
         """The `.env` in plaintext: to be sealed and nothing else. Raises EnvFileError."""
         return render_env(self.profile, self.key.reveal())
 
-    def welcome(self, common: Workspace) -> bytes:
+    def welcome(self, common: RenderInputs) -> bytes:
         """The user's page. Raises TemplateError."""
         return _welcome(self.state, self.profile, common.templates)
 
-    def fields(self, common: Workspace, generation: int) -> dict[str, Any]:
+    def fields(self, common: RenderInputs, generation: int) -> dict[str, Any]:
         """The manifest's fields but for the digests of the files."""
         profile, state = self.profile, self.state
         return {
@@ -112,7 +112,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Impossible:
+class ImpossibleBundle:
     """A user for whom no bundle can be made, and why."""
 
     user: str
@@ -130,9 +130,9 @@ class _Shared:
     pages: dict[tuple[str, ...], bytes] = field(default_factory=dict)
 
 
-def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted | Impossible]:
+def plan_bundles(states: Iterable[DesiredState], common: RenderInputs) -> Iterator[PlannedBundle | ImpossibleBundle]:
     """What each user should have, one at a time, in order; nothing of one user is kept for the next but shared settings."""
-    shared: dict[int, _Shared | Impossible] = {}
+    shared: dict[int, _Shared | ImpossibleBundle] = {}
     kept: list[EffectiveProfile] = []  # an id means something only while its object lives
     sources = _digest(*(part.encode() for pair in sorted(common.templates.sources.items()) for part in pair))
     for state in states:
@@ -140,42 +140,44 @@ def plan(states: Iterable[DesiredState], common: Workspace) -> Iterator[Wanted |
         if known is None:
             known = shared[id(state.profile)] = _share(state.profile, common, sources)
             kept.append(state.profile)
-        if isinstance(known, Impossible):
-            yield Impossible(state.user, known.reason, known.hint)
+        if isinstance(known, ImpossibleBundle):
+            yield ImpossibleBundle(state.user, known.reason, known.hint)
             continue
         try:
             yield _want(state, known, common)
         except ProvisionError as e:
-            yield Impossible(state.user, str(e), e.hint)
+            yield ImpossibleBundle(state.user, str(e), e.hint)
 
 
-def _share(profile: EffectiveProfile, common: Workspace, sources: bytes) -> _Shared | Impossible:
+def _share(profile: EffectiveProfile, common: RenderInputs, sources: bytes) -> _Shared | ImpossibleBundle:
     judged = check_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
     if not judged.usable:
         wrong = next(m for m in judged.mistakes if m.severity is Severity.ERROR)
-        return Impossible("", f"base_url: {wrong.message}", wrong.hint or "`provision check` lists every mistake")
+        return ImpossibleBundle("", f"base_url: {wrong.message}", wrong.hint or "`provision check` lists every mistake")
     try:
         right = with_normalised_base_url(profile)
         config = render_config(right, common.templates).text
         env = render_env(right, _SAMPLE_KEY)
     except ProvisionError as e:
-        return Impossible("", str(e), e.hint)
+        return ImpossibleBundle("", str(e), e.hint)
     policy = (right.name, right.provider, right.base_url, right.api_mode, right.model, right.key_env)
     how = (right.secret_delivery, str(right.managed), str(common.bundle_days))
     return _Shared(right, config, _digest(sources, config, env, *(text.encode() for text in (*policy, *how))))
 
 
-def _want(state: DesiredState, shared: _Shared, common: Workspace) -> Wanted | Impossible:
+def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> PlannedBundle | ImpossibleBundle:
     if not state.recipients:
-        return Impossible(state.user, "has no recipients: nobody could open the bundle", "run `provision enroll` there")
+        return ImpossibleBundle(
+            state.user, "has no recipients: nobody could open the bundle", "run `provision enroll` there"
+        )
     key = common.keys.key_for(state.user)
     if key is None:
-        return Impossible(
+        return ImpossibleBundle(
             state.user, "has no current key", "provision keys import, or set key_command in provision.toml"
         )
     recipients = tuple(dict.fromkeys(_bare(text) for text in (*state.recipients, *common.operators)))
     value = key.reveal()
-    return Wanted(
+    return PlannedBundle(
         state=state,
         profile=shared.profile,
         config=shared.config,
@@ -190,7 +192,7 @@ def _bare(recipient: str) -> str:
     return " ".join(recipient.split(None, 2)[:2]) if " " in recipient else recipient
 
 
-def _inputs(state: DesiredState, shared: _Shared, common: Workspace, own: tuple[str, ...]) -> bytes:
+def _inputs(state: DesiredState, shared: _Shared, common: RenderInputs, own: tuple[str, ...]) -> bytes:
     """Everything that decides about a bundle. The user's page counts by its template and by a sample of it for nobody,
     which is the same for all users of a platform and home: rendering each only to see that it is the same would cost more
     than all the rest."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.bundle.plan import Workspace as Common
-from provision.bundle.render import Order, states_of
+from provision.bundle.plan import RenderInputs as Common
+from provision.bundle.render import RenderOptions, user_ids
 from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
 from provision.hermes.rendering.templates import Templates
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedRender:
     """An order, the key to sign it with, and the folder it goes to."""
 
-    order: Order
+    order: RenderOptions
     signing_key: Ed25519PrivateKey
     dist: Path
 
 
-def prepare(
+def prepare_render(
     workspace: Workspace,
     limit: Sequence[str] | None,
     now: datetime,
@@ -43,7 +43,7 @@ def prepare(
     force: bool = False,
     prune: bool = False,
     ahead: Mapping[str, str] | None = None,
-) -> Ready:
+) -> PreparedRender:
     """Read everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError when the fleet has
     errors, so that nobody gets a bundle from files that are half wrong."""
     fleet = load_fleet(workspace)
@@ -51,11 +51,13 @@ def prepare(
     states = select_users(fleet.states, limit)
     key = load_signing_key(workspace.signing_key)
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
-    common = common_of(workspace, vault, now, ahead or {})
-    return Ready(Order(states, states_of(fleet.states), common, force=force, prune=prune), key, workspace.dist)
+    common = render_inputs(workspace, vault, now, ahead or {})
+    return PreparedRender(
+        RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune), key, workspace.dist
+    )
 
 
-def common_of(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str]) -> Common:
+def render_inputs(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str]) -> Common:
     """What all bundles of one run have in common."""
     settings = workspace.settings
     operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()

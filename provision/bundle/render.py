@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from provision.bundle.cache import Known, Seen
+from provision.bundle.cache import CachedBundle, RenderCache
 from provision.bundle.dist import Dist, exchange_for
 from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SIGNATURE, BadManifestError, Manifest, parse_manifest
-from provision.bundle.plan import Impossible, Wanted, Workspace, plan
-from provision.bundle.seal_and_sign import Job, Made, content_digest
-from provision.bundle.workers import SMALL, InProcess, Maker, Workers
+from provision.bundle.plan import ImpossibleBundle, PlannedBundle, RenderInputs, plan_bundles
+from provision.bundle.seal_and_sign import BundleJob, MadeBundle, content_digest
+from provision.bundle.workers import SMALL, BundleMaker, BundleWorkers, InProcessMaker
 from provision.errors import ProvisionError
 from provision.files import locked
-from provision.signing.sshsig import BadSignatureError, public_blob, verify
+from provision.signing.sshsig import BadSignatureError, public_blob, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ RENEW_BELOW = 1 / 3
 """Part of a bundle's life that must be left for it to be kept."""
 
 
-class Status(StrEnum):
+class RenderStatus(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     RENEWED = "renewed"
@@ -52,11 +52,11 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RenderOutcome:
     """What became of one user. LEFT: has a bundle but is no longer in the inventory."""
 
     user: str
-    status: Status
+    status: RenderStatus
     profile: str = ""
     generation: int = 0
     key_fingerprint: str = ""
@@ -66,12 +66,12 @@ class Outcome:
     """The fingerprint in the bundle that this one replaces; empty when there was none, or it could not be read."""
 
 
-Progress = Callable[[int, int, Outcome], None]
+RenderProgress = Callable[[int, int, RenderOutcome], None]
 """Watches a build: how many users are done, of how many, and the newest outcome."""
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
+class ExistingBundle:
     """A bundle as it lies in dist/: the manifest when it can be read, and whether its files are what it says."""
 
     manifest: Manifest | None
@@ -79,12 +79,12 @@ class Existing:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RenderOptions:
     """What to build: `states` are the users selected, `everybody` the ids of the whole inventory."""
 
     states: Sequence[DesiredState]
     everybody: frozenset[str]
-    common: Workspace
+    common: RenderInputs
     force: bool = False
     prune: bool = False
 
@@ -103,16 +103,16 @@ def opened_dist(root: Path) -> Iterator[Dist]:
             dist.end()
 
 
-def build(
-    order: Order, dist: Dist, key: Ed25519PrivateKey, progress: Progress, *, workers: int | None = None
-) -> Iterator[Outcome]:
+def render_bundles(
+    order: RenderOptions, dist: Dist, key: Ed25519PrivateKey, progress: RenderProgress, *, workers: int | None = None
+) -> Iterator[RenderOutcome]:
     """Bring `dist` up to date; yields an outcome per user as it is known. Raises WorkerDiedError.
 
     `workers` None takes a process per processor for large fleets and none for small ones. Nothing of a finished bundle
     stays in memory. Drain the iterator: what was made is remembered for the next run at its end.
     """
     count = (os.cpu_count() or 1) if workers is None and len(order.states) >= SMALL else (workers or 0)
-    maker: Maker = Workers(key, count) if count else InProcess(key)
+    maker: BundleMaker = BundleWorkers(key, count) if count else InProcessMaker(key)
     run = _Run(order, dist, public_blob(key.public_key()))
     total = len(order.states)
     gc.freeze()  # the fleet lives as long as the run: looking through it for garbage again and again costs a third of a check
@@ -127,37 +127,37 @@ def build(
 
 
 class _Run:
-    def __init__(self, order: Order, dist: Dist, signer: bytes) -> None:
+    def __init__(self, order: RenderOptions, dist: Dist, signer: bytes) -> None:
         self.order = order
         self.dist = dist
         self.signer = signer
-        self.seen = Seen.load(dist.seen_path, digest_key=order.common.digest_key, signer=signer)
-        self._under_way: dict[str, tuple[Wanted, Status, Known, str]] = {}
+        self.seen = RenderCache.load(dist.seen_path, digest_key=order.common.digest_key, signer=signer)
+        self._under_way: dict[str, tuple[PlannedBundle, RenderStatus, CachedBundle, str]] = {}
 
-    def outcomes(self, maker: Maker) -> Iterator[Outcome]:
-        for wanted in plan(self.order.states, self.order.common):
-            if isinstance(wanted, Impossible):
-                yield Outcome(wanted.user, Status.FAILED, message=wanted.reason, hint=wanted.hint)
+    def outcomes(self, maker: BundleMaker) -> Iterator[RenderOutcome]:
+        for wanted in plan_bundles(self.order.states, self.order.common):
+            if isinstance(wanted, ImpossibleBundle):
+                yield RenderOutcome(wanted.user, RenderStatus.FAILED, message=wanted.reason, hint=wanted.hint)
                 continue
             status, known = self._judge(wanted)
-            if status is Status.UNCHANGED and known is not None:
+            if status is RenderStatus.UNCHANGED and known is not None:
                 yield _outcome(wanted, status, known)
                 continue
             try:
                 job = self._job(wanted, status, known)
             except ProvisionError as e:
-                yield Outcome(wanted.user, Status.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
+                yield RenderOutcome(wanted.user, RenderStatus.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
                 continue
             yield from map(self._placed, maker.push(job))
         yield from map(self._placed, maker.finish())
         for user in self.dist.others(set(self.order.everybody)):
             yield self._other(user)
 
-    def _job(self, wanted: Wanted, status: Status, previous: Known | None) -> Job:
+    def _job(self, wanted: PlannedBundle, status: RenderStatus, previous: CachedBundle | None) -> BundleJob:
         common = self.order.common
         generation = max(previous.generation + 1 if previous else 1, int(common.now.timestamp()))
         fields = wanted.fields(common, generation)
-        job = Job(
+        job = BundleJob(
             user=wanted.user,
             folder=self.dist.staging(wanted.user),
             config=wanted.config,
@@ -167,88 +167,93 @@ class _Run:
             fields=fields,
         )
         expires = int(common.now.timestamp()) + common.bundle_days * 86400
-        known = Known(expires, generation, fields["key_fingerprint"])
+        known = CachedBundle(expires, generation, fields["key_fingerprint"])
         before = previous.key_fingerprint if previous else ""
         self._under_way[wanted.user] = (wanted, status, known, before)
         return job
 
-    def _judge(self, wanted: Wanted) -> tuple[Status, Known | None]:
+    def _judge(self, wanted: PlannedBundle) -> tuple[RenderStatus, CachedBundle | None]:
         """What is to be done for a user, and what is known of the bundle that is there."""
         files = self.dist.read(wanted.user)
         if not files:
-            return Status.NEW, None
+            return RenderStatus.NEW, None
         content = content_digest(files) if files.keys() >= set(BUNDLE_FILES) else b""
         known = self.seen.recall(wanted.user, wanted.inputs, content) if content else None
         if known is not None and not self.order.force and self._lasts(known.expires):
-            return Status.UNCHANGED, known
+            return RenderStatus.UNCHANGED, known
         try:
             manifest = parse_manifest(files.get(MANIFEST, b""))
         except BadManifestError:
-            return Status.CHANGED, None
-        known = Known(int(manifest.expires_at.timestamp()), manifest.generation, manifest.key_fingerprint)
+            return RenderStatus.CHANGED, None
+        known = CachedBundle(int(manifest.expires_at.timestamp()), manifest.generation, manifest.key_fingerprint)
         if manifest.inputs_digest != wanted.inputs.hex():
-            return Status.CHANGED, known
+            return RenderStatus.CHANGED, known
         if self.order.force:
-            return Status.RENEWED, known
-        if not examine(files, self.signer).genuine:
-            return Status.CHANGED, known
+            return RenderStatus.RENEWED, known
+        if not examine_bundle(files, self.signer).genuine:
+            return RenderStatus.CHANGED, known
         if not self._lasts(known.expires):
-            return Status.RENEWED, known
+            return RenderStatus.RENEWED, known
         self.seen.note(wanted.user, known, wanted.inputs, content)
-        return Status.UNCHANGED, known
+        return RenderStatus.UNCHANGED, known
 
     def _lasts(self, expires: int) -> bool:
         common = self.order.common
         return expires - common.now.timestamp() > common.bundle_days * 86400 * RENEW_BELOW
 
-    def _placed(self, made: Made) -> Outcome:
+    def _placed(self, made: MadeBundle) -> RenderOutcome:
         wanted, status, known, before = self._under_way.pop(made.user)
         profile = wanted.profile.name
         if made.error:
-            return Outcome(made.user, Status.FAILED, profile, message=made.error, hint=made.hint)
+            return RenderOutcome(made.user, RenderStatus.FAILED, profile, message=made.error, hint=made.hint)
         try:
             self.dist.place(made.user)
         except ProvisionError as e:
-            return Outcome(made.user, Status.FAILED, profile, message=str(e), hint=e.hint)
+            return RenderOutcome(made.user, RenderStatus.FAILED, profile, message=str(e), hint=e.hint)
         except OSError as e:
-            return Outcome(made.user, Status.FAILED, profile, message=f"cannot replace its bundle: {e.strerror or e}")
+            return RenderOutcome(
+                made.user, RenderStatus.FAILED, profile, message=f"cannot replace its bundle: {e.strerror or e}"
+            )
         self.seen.note(made.user, known, wanted.inputs, made.content)
         return _outcome(wanted, status, known, before)
 
-    def _other(self, user: str) -> Outcome:
+    def _other(self, user: str) -> RenderOutcome:
         if not self.order.prune:
-            return Outcome(
-                user, Status.LEFT, message="has a bundle but is not in the inventory", hint="remove it with --prune"
+            return RenderOutcome(
+                user,
+                RenderStatus.LEFT,
+                message="has a bundle but is not in the inventory",
+                hint="remove it with --prune",
             )
         try:
             self.dist.prune(user)
         except (ProvisionError, OSError) as e:
-            return Outcome(user, Status.FAILED, message=f"its bundle cannot be removed: {e}")
+            return RenderOutcome(user, RenderStatus.FAILED, message=f"its bundle cannot be removed: {e}")
         self.seen.forget(user)
-        return Outcome(user, Status.PRUNED)
+        return RenderOutcome(user, RenderStatus.PRUNED)
 
 
-def _outcome(wanted: Wanted, status: Status, known: Known, before: str = "") -> Outcome:
+def _outcome(wanted: PlannedBundle, status: RenderStatus, known: CachedBundle, before: str = "") -> RenderOutcome:
     profile = wanted.profile.name
-    return Outcome(wanted.user, status, profile, known.generation, known.key_fingerprint, key_before=before)
+    return RenderOutcome(wanted.user, status, profile, known.generation, known.key_fingerprint, key_before=before)
 
 
-def examine(files: dict[str, bytes], signer: bytes) -> Existing:
+def examine_bundle(files: dict[str, bytes], signer: bytes) -> ExistingBundle:
     """Whether files from dist/ are a bundle that `signer` (a public key blob) signed and nobody altered."""
     try:
         manifest = parse_manifest(files.get(MANIFEST, b""))
     except BadManifestError:
-        return Existing(None, genuine=False)
+        return ExistingBundle(None, genuine=False)
     try:
-        signed = verify(files[MANIFEST], files[SIGNATURE]) == signer
+        signed = verify_signature(files[MANIFEST], files[SIGNATURE]) == signer
     except (BadSignatureError, KeyError):
         signed = False
     intact = all(
         name in files and hashlib.sha256(files[name]).hexdigest() == digest for name, digest in manifest.files.items()
     )
-    return Existing(manifest, genuine=signed and intact)
+    return ExistingBundle(manifest, genuine=signed and intact)
 
 
-def states_of(states: Iterable[DesiredState]) -> frozenset[str]:
+def user_ids(states: Iterable[DesiredState]) -> frozenset[str]:
     """The ids of a whole inventory."""
     return frozenset(state.user for state in states)

@@ -1,6 +1,6 @@
 """Making one bundle: seal the `.env`, take the digests, sign the manifest, write the five files into a fresh folder.
 
-This is what the worker processes run, so a `Job` is plain values that can cross a pipe. Its `env` is the plaintext: it
+This is what the worker processes run, so a `BundleJob` is plain values that can cross a pipe. Its `env` is the plaintext: it
 lives in memory only and is written nowhere but into age.
 """
 
@@ -22,7 +22,7 @@ from provision.bundle.manifest import (
     manifest_bytes,
 )
 from provision.keys.age import seal
-from provision.signing.sshsig import sign
+from provision.signing.sshsig import sign_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BundleJob:
     """One bundle to make: `fields` are the manifest's but for `files`; `folder` does not exist yet, its parent does."""
 
     user: str
@@ -49,7 +49,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeBundle:
     """A bundle as written: `content` is `content_digest` of its files. With `error` set, nothing was written."""
 
     user: str
@@ -58,16 +58,16 @@ class Made:
     hint: str = ""
 
 
-def bundle_files(job: Job, key: Ed25519PrivateKey) -> dict[str, bytes]:
+def bundle_files(job: BundleJob, key: Ed25519PrivateKey) -> dict[str, bytes]:
     """The five files of a bundle. Sealing draws fresh randomness: two calls differ in `.env.age` and what signs it."""
     sealed = seal(job.env, job.recipients)
     content = {CONFIG: job.config, SEALED_ENV: sealed, WELCOME: job.welcome}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     manifest = manifest_bytes(Manifest.model_validate({**job.fields, "files": digests}))
-    return {**content, MANIFEST: manifest, SIGNATURE: sign(manifest, key)}
+    return {**content, MANIFEST: manifest, SIGNATURE: sign_bytes(manifest, key)}
 
 
-def make(job: Job, key: Ed25519PrivateKey) -> Made:
+def write_bundle(job: BundleJob, key: Ed25519PrivateKey) -> MadeBundle:
     """Make a bundle in its folder. Raises OSError, and BadRecipientError for recipients that cannot be sealed to."""
     files = bundle_files(job, key)
     os.mkdir(job.folder)  # noqa: PTH102  a path object per file is a tenth of the whole at this scale
@@ -80,7 +80,7 @@ def make(job: Job, key: Ed25519PrivateKey) -> Made:
                 os.fchmod(descriptor, FILE_MODE)
         finally:
             os.close(descriptor)
-    return Made(job.user, content_digest(files))
+    return MadeBundle(job.user, content_digest(files))
 
 
 def content_digest(files: Mapping[str, bytes]) -> bytes:

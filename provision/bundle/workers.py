@@ -14,7 +14,7 @@ import signal
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Protocol, cast
 
-from provision.bundle.seal_and_sign import Job, Made, make
+from provision.bundle.seal_and_sign import BundleJob, MadeBundle, write_bundle
 from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -38,30 +38,30 @@ class WorkerDiedError(ProvisionError):
     """A worker process ended in the middle of its work."""
 
 
-class Maker(Protocol):
+class BundleMaker(Protocol):
     """Makes bundles as jobs are pushed; each call yields what has been finished meanwhile, in any order."""
 
-    def push(self, job: Job) -> Iterator[Made]:
-        """Take a job. A bundle that cannot be made comes back as a `Made` with an error."""
+    def push(self, job: BundleJob) -> Iterator[MadeBundle]:
+        """Take a job. A bundle that cannot be made comes back as a `MadeBundle` with an error."""
 
-    def finish(self) -> Iterator[Made]:
+    def finish(self) -> Iterator[MadeBundle]:
         """Everything that is still under way."""
 
     def close(self) -> None:
         """Stop, whatever is under way."""
 
 
-class InProcess:
+class InProcessMaker:
     """Makes bundles one after the other, here."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
 
-    def push(self, job: Job) -> Iterator[Made]:
+    def push(self, job: BundleJob) -> Iterator[MadeBundle]:
         """The bundle of this job."""
-        yield attempt(job, self._key)
+        yield make_bundle(job, self._key)
 
-    def finish(self) -> Iterator[Made]:
+    def finish(self) -> Iterator[MadeBundle]:
         """Nothing: every job was made when it came."""
         return iter(())
 
@@ -69,7 +69,7 @@ class InProcess:
         """Nothing to stop."""
 
 
-class Workers:
+class BundleWorkers:
     """Makes bundles in up to `count` processes, started when they are needed; `key` reaches them in memory only.
 
     Jobs are taken only as fast as workers finish, so memory does not grow with their number. Raises WorkerDiedError; what
@@ -79,17 +79,17 @@ class Workers:
     def __init__(self, key: Ed25519PrivateKey, count: int) -> None:
         self._key_raw = key.private_bytes_raw()
         self._count = max(1, min(count, _MAX_WORKERS))
-        self._chunk: list[Job] = []
+        self._chunk: list[BundleJob] = []
         self._processes: list[BaseProcess] = []
         self._pending: dict[Connection, int] = {}
 
-    def push(self, job: Job) -> Iterator[Made]:
+    def push(self, job: BundleJob) -> Iterator[MadeBundle]:
         """Take a job; yields finished bundles when it has to wait for a free worker."""
         self._chunk.append(job)
         if len(self._chunk) >= CHUNK:
             yield from self._send()
 
-    def finish(self) -> Iterator[Made]:
+    def finish(self) -> Iterator[MadeBundle]:
         """Everything that is still under way."""
         if self._chunk:
             yield from self._send()
@@ -107,7 +107,7 @@ class Workers:
                 process.kill()
                 process.join()
 
-    def _send(self) -> Iterator[Made]:
+    def _send(self) -> Iterator[MadeBundle]:
         if len(self._processes) < self._count:
             self._start()
         while min(self._pending.values()) >= _AHEAD:
@@ -120,18 +120,18 @@ class Workers:
             raise _died() from e
         self._pending[connection] += 1
 
-    def _receive(self) -> Iterator[Made]:
+    def _receive(self) -> Iterator[MadeBundle]:
         for ready in wait([connection for connection, count in self._pending.items() if count]):
             connection = cast("Connection", ready)
             try:
-                made: list[Made] = connection.recv()
+                made: list[MadeBundle] = connection.recv()
             except (EOFError, OSError) as e:
                 raise _died() from e
             self._pending[connection] -= 1
             yield from made
 
     def _start(self) -> None:
-        warm()
+        start_fork_server()
         context = multiprocessing.get_context(_HOW)
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._key_raw), daemon=True)  # type: ignore[attr-defined]
@@ -141,7 +141,7 @@ class Workers:
         self._pending[ours] = 0
 
 
-def warm() -> None:
+def start_fork_server() -> None:
     """Begin what every worker needs first, in the background; worth it while a large inventory is being read."""
     if _HOW == "forkserver":
         from multiprocessing import forkserver  # noqa: PLC0415  not for every system
@@ -167,18 +167,18 @@ def _work(connection: Connection, key_raw: bytes) -> None:
     key = Ed25519PrivateKey.from_private_bytes(key_raw)
     while True:
         try:
-            chunk: list[Job] = connection.recv()
-            connection.send([attempt(job, key) for job in chunk])
+            chunk: list[BundleJob] = connection.recv()
+            connection.send([make_bundle(job, key) for job in chunk])
         except (EOFError, OSError):
             return
 
 
-def attempt(job: Job, key: Ed25519PrivateKey) -> Made:
+def make_bundle(job: BundleJob, key: Ed25519PrivateKey) -> MadeBundle:
     """Make one bundle; a failure of this user is a value."""
     try:
-        return make(job, key)
+        return write_bundle(job, key)
     except ProvisionError as e:
-        return Made(job.user, error=e.message, hint=e.hint)
+        return MadeBundle(job.user, error=e.message, hint=e.hint)
     except OSError as e:
         hint = "free space or mend the disk, then render again"
-        return Made(job.user, error=f"cannot write its bundle: {e.strerror or e}", hint=hint)
+        return MadeBundle(job.user, error=f"cannot write its bundle: {e.strerror or e}", hint=hint)

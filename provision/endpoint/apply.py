@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from provision.endpoint.plan import Change, Plan
+    from provision.endpoint.plan import FileChange, InstallPlan
     from provision.hermes.home import HermesFiles
 
 USER_FILES = (facts.ENV_NAME, facts.AUTH_NAME, facts.CONFIG_NAME)
@@ -34,23 +34,23 @@ class ManagedScopeError(ProvisionError):
     """Hermes' managed scope cannot be written."""
 
 
-class Writer(Protocol):
+class HomeWriter(Protocol):
     """Opens a home for an install and carries out what is planned for it."""
 
     def opened(self, home: Path) -> AbstractContextManager[bool]:
         """The home, ready to be read; also where a crash before had left something undone."""
 
-    def apply(self, home: Path, changes: Sequence[Change]) -> None:
+    def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
         """Change files of the home. Raises FileProblemError; the old ones then stay."""
 
-    def apply_managed(self, folder: Path, changes: Sequence[Change]) -> None:
+    def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Change files of the managed scope."""
 
-    def after(self, files: HermesFiles, plan: Plan, hermes_profile: str | None) -> HermesFiles | None:
+    def after(self, files: HermesFiles, plan: InstallPlan, hermes_profile: str | None) -> HermesFiles | None:
         """The home's files as they are after the plan, when they need not be read again."""
 
 
-class Disk:
+class DiskWriter:
     """Carries out plans for real. `user_home` is the folder below which a user's own links may lead."""
 
     def __init__(self, user_home: Path | None) -> None:
@@ -73,7 +73,7 @@ class Disk:
                 _linked(home, self._user_home)
                 yield finished
 
-    def apply(self, home: Path, changes: Sequence[Change]) -> None:
+    def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
         """Files that are the user's own links are written through first, in order; the rest is one transaction."""
         linked = _linked(home, self._user_home)
         try:
@@ -91,7 +91,7 @@ class Disk:
         except OSError as e:
             raise FileProblemError(f"cannot write to {home}: {e.strerror or e}", hint="nothing was changed") from e
 
-    def apply_managed(self, folder: Path, changes: Sequence[Change]) -> None:
+    def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """The managed scope belongs to root and is readable by all; it never gets a secret."""
         try:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -104,11 +104,11 @@ class Disk:
                 hint="run as root, or name another with --managed-dir",
             ) from e
 
-    def after(self, files: HermesFiles, plan: Plan, hermes_profile: str | None) -> HermesFiles | None:
+    def after(self, files: HermesFiles, plan: InstallPlan, hermes_profile: str | None) -> HermesFiles | None:
         """None: read the disk again."""
 
 
-class DryRun:
+class DryRunWriter:
     """Carries out nothing; tells what the files would be. `user_home` as for the disk."""
 
     def __init__(self, user_home: Path | None) -> None:
@@ -121,13 +121,13 @@ class DryRun:
             _linked(home, None if for_another else self._user_home)
             yield False
 
-    def apply(self, home: Path, changes: Sequence[Change]) -> None:
+    def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
         """Nothing."""
 
-    def apply_managed(self, folder: Path, changes: Sequence[Change]) -> None:
+    def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Nothing."""
 
-    def after(self, files: HermesFiles, plan: Plan, hermes_profile: str | None) -> HermesFiles | None:
+    def after(self, files: HermesFiles, plan: InstallPlan, hermes_profile: str | None) -> HermesFiles | None:
         """The files with the plan laid over them."""
         managed = files.managed
         if plan.managed:
@@ -151,7 +151,7 @@ def _profile_folders(home: Path) -> list[str]:
     return [f"{facts.PROFILES_FOLDER}/{each.name}" for each in found if not (each / FOLDER).exists()]
 
 
-def _over(folder: HomeFiles, changes: Sequence[Change]) -> HomeFiles:
+def _over(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
     new = {c.name: c.data for c in changes}
     return replace(
         folder,

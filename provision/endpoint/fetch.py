@@ -58,7 +58,9 @@ class DownloadError(ProvisionError):
     """A bundle cannot be fetched over the network."""
 
 
-def fetch(source: str, *, verify: ssl.SSLContext | bool = True, timeout_s: float = TIMEOUT_S) -> dict[str, bytes]:
+def fetch_bundle(
+    source: str, *, verify: ssl.SSLContext | bool = True, timeout_s: float = TIMEOUT_S
+) -> dict[str, bytes]:
     """The files of the bundle at a folder, a `.tar`/`.tar.gz`, or an `https://` address of either.
 
     Plain `http://` is for loopback only. Files that are not part of a bundle are ignored in a folder and refused in an

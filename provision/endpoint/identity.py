@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, locked, read_bounded, read_optional, write_atomic
 from provision.keys.age import check_private, generate_identity, identity_file, load_identities
-from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, signer_line, trusted
+from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers, signer_line
 from provision.signing.sshsig import blob_fingerprint, load_signing_key, new_signing_key, public_line
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _add_signers(path: Path, wanted: tuple[tuple[str, AllowedSigner], ...], now:
     present = read_optional(path, _MAX_LIST_BYTES)
     text = (present or b"").decode()
     signers = parse_allowed_signers(text, str(path))
-    new = {line: signer for line, signer in wanted if isinstance(trusted(signers, signer.blob, now), str)}
+    new = {line: signer for line, signer in wanted if isinstance(find_trusted_signer(signers, signer.blob, now), str)}
     if new:
         joined = text if not text or text.endswith("\n") else text + "\n"
         write_atomic(path, (joined + "".join(new)).encode(), mode=0o644)

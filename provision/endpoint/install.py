@@ -1,4 +1,4 @@
-"""`install`: verify a bundle, open it, bring a Hermes home to what it says, and check where requests go now.
+"""`install_bundle`: verify a bundle, open it, bring a Hermes home to what it says, and check where requests go now.
 
 Every step is somebody else's: `fetch`, `opening`, `installing` (the plan), `writing` (the disk), `hermes.route`. This module
 is the order in which they happen: nothing is decrypted before everything is verified against what is installed.
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.endpoint.apply import USER_FILES, modes_of
-from provision.endpoint.plan import PRIVATE, Before, Plan, env_values, plan_install
+from provision.endpoint.plan import PRIVATE, HomeBefore, InstallPlan, env_values, plan_install
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.processes import RunningHermes, running_hermes
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force, run_environment
-from provision.endpoint.state import FOLDER, Installed, kept_paths, key_in_place_since, read_installed
-from provision.endpoint.verify import OpenedBundle, OtherUserError, Policy, unsealed, verify
+from provision.endpoint.state import FOLDER, InstalledBundle, kept_paths, key_in_place_since, read_installed
+from provision.endpoint.verify import AcceptanceRules, OpenedBundle, OtherUserError, open_bundle, verify_bundle
 from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import v0_19 as facts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.bundle.manifest import Manifest
-    from provision.endpoint.apply import Writer
+    from provision.endpoint.apply import HomeWriter
     from provision.fleet.desired import Platform
     from provision.hermes.home import HermesFiles
     from provision.keys.age import Identity
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class InstallRequest:
     """What an install is asked to do. `home` None means the bundle's, else the platform's default."""
 
     signers: Sequence[AllowedSigner]
@@ -49,12 +49,12 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class InstallReport:
     """What an install did, or would do, and where requests go after it."""
 
     manifest: Manifest
     home: Path
-    plan: Plan
+    plan: InstallPlan
     check: RouteCheck
     recovered: bool
     running: tuple[RunningHermes, ...] | None
@@ -68,24 +68,31 @@ class Report:
         return self.check.as_expected and not any(h.severity is Severity.ERROR for h in self.check.hazards)
 
 
-def install(
-    files: Mapping[str, bytes], request: Request, writer: Writer, *, environ: Mapping[str, str], now: datetime
-) -> Report:
+def install_bundle(
+    files: Mapping[str, bytes],
+    request: InstallRequest,
+    writer: HomeWriter,
+    *,
+    environ: Mapping[str, str],
+    now: datetime,
+) -> InstallReport:
     """Install a fetched bundle. Raises the errors of `opening` and `installing`, LockedError and FileProblemError.
 
     Whatever it raises, the home is the old one, or the next run finishes the new one.
     """
     own = [identity.recipient for identity in request.identities]
-    policy = Policy(request.signers, now, request.user, None, own if all(own) else ())
-    manifest = verify(files, policy).manifest
+    policy = AcceptanceRules(request.signers, now, request.user, None, own if all(own) else ())
+    manifest = verify_bundle(files, policy).manifest
     root = home_root(request.home, manifest, request.platform, environ)
     home = effective_home(root, manifest.hermes_profile)
     managed_dir = (request.managed_dir or Path(facts.MANAGED_DIR)) if manifest.managed else None
     scope = managed_dir or managed_dir_in_force(environ)
     with writer.opened(home) as recovered:
         installed = read_installed(home)
-        verified = verify(files, dataclasses.replace(policy, installed=installed.manifest if installed else None))
-        opened = unsealed(verified, lambda sealed: _unseal(sealed, request.identities, verified.manifest))
+        verified = verify_bundle(
+            files, dataclasses.replace(policy, installed=installed.manifest if installed else None)
+        )
+        opened = open_bundle(verified, lambda sealed: _unseal(sealed, request.identities, verified.manifest))
         before = read_home(root, managed_dir=scope)
         plan = plan_install(
             opened, _before(before, home, manifest, installed), stamp=f"{now:%Y%m%dT%H%M%SZ}-{manifest.generation}"
@@ -95,7 +102,7 @@ def install(
         writer.apply_managed(managed_dir, plan.managed)
     with as_owner(home):
         after = writer.after(before, plan, manifest.hermes_profile) or read_home(root, managed_dir=scope)
-    return Report(
+    return InstallReport(
         manifest=manifest,
         home=home,
         plan=plan,
@@ -127,10 +134,10 @@ def folder_of(files: HermesFiles, hermes_profile: str | None, home: Path) -> Hom
     return files.profiles.get(hermes_profile, HomeFiles(str(home)))
 
 
-def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: Installed | None) -> Before:
+def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: InstalledBundle | None) -> HomeBefore:
     modes = modes_of(home)
     loose = modes.get(facts.ENV_NAME, PRIVATE) & ~PRIVATE
-    return Before(
+    return HomeBefore(
         files=folder_of(files, manifest.hermes_profile, home),
         managed=files.managed if manifest.managed else None,
         installed=installed,

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from provision.bundle.diff import flattened
+from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import MANIFEST, SIGNATURE
 from provision.detect.fingerprint import fingerprint
 from provision.endpoint.replace_old_key import planned_swap, swapped_profiles
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from provision.bundle.manifest import Manifest
-    from provision.endpoint.state import Installed
+    from provision.endpoint.state import InstalledBundle
     from provision.endpoint.verify import OpenedBundle
     from provision.hermes.home import HomeFiles
     from provision.hermes.old_key import KeyReplacement, ReplacedFile
@@ -47,7 +47,7 @@ class BadEnvError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """New bytes for a file, relative to its folder; None removes it."""
 
     name: str
@@ -56,11 +56,11 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """An install as changes to files, and in words. `home` and `managed` are in the order in which they are to be made."""
 
-    home: tuple[Change, ...]
-    managed: tuple[Change, ...] = ()
+    home: tuple[FileChange, ...]
+    managed: tuple[FileChange, ...] = ()
     set_: tuple[str, ...] = ()
     removed: tuple[RemovedSetting, ...] = ()
     kept_settings: int = 0
@@ -74,12 +74,12 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class HomeBefore:
     """A home before an install. `loose` names files that others may read and must not."""
 
     files: HomeFiles
     managed: HomeFiles | None
-    installed: Installed | None
+    installed: InstalledBundle | None
     names: KeptPaths
     profiles: Mapping[str, HomeFiles] = field(default_factory=dict)
     """Hermes profiles inside this home that are not provisioned on their own."""
@@ -104,7 +104,7 @@ def env_values(env: bytes) -> dict[str, str]:
     return values
 
 
-def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
+def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> InstallPlan:
     """How to bring the home to what the bundle says. `stamp` names the note of what is removed, sortable by time.
 
     Raises UnreadableHomeError and BadEnvError, and what the merge raises for a config.yaml that is not YAML.
@@ -129,7 +129,7 @@ def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
     steps.keep(opened, values)
     if steps.removed:
         steps.put(f"{REMOVED}/{stamp}.json", None, _removed_note(manifest, steps.removed))
-    return Plan(
+    return InstallPlan(
         home=tuple(steps.changes),
         managed=tuple(steps.managed_changes),
         set_=tuple(steps.set_),
@@ -145,11 +145,11 @@ def plan_install(opened: OpenedBundle, before: Before, stamp: str) -> Plan:
 class _Steps:
     """Collects the changes of one plan."""
 
-    def __init__(self, before: Before, swap: KeyReplacement | None) -> None:
+    def __init__(self, before: HomeBefore, swap: KeyReplacement | None) -> None:
         self.before = before
         self.swap = swap
-        self.changes: list[Change] = []
-        self.managed_changes: list[Change] = []
+        self.changes: list[FileChange] = []
+        self.managed_changes: list[FileChange] = []
         self.set_: list[str] = []
         self.removed: list[RemovedSetting] = []
         self.notes: list[str] = []
@@ -158,7 +158,7 @@ class _Steps:
 
     def put(self, name: str, was: bytes | None, data: bytes | None, mode: int = PRIVATE) -> None:
         if data != was or (data is not None and name in self.before.loose):
-            self.changes.append(Change(name, data, mode))
+            self.changes.append(FileChange(name, data, mode))
 
     def env(self, manifest: Manifest, values: Mapping[str, str]) -> None:
         """The `.env`: our lines, without those that hijack and those of ours that are over."""
@@ -244,11 +244,11 @@ class _Steps:
         self._describe(was_config, config.data, opened.verified.config)
         for name, was, data in ((facts.ENV_NAME, was_env, edited.data), (facts.CONFIG_NAME, was_config, config.data)):
             if data != was:
-                self.managed_changes.append(Change(name, data, PUBLIC))
+                self.managed_changes.append(FileChange(name, data, PUBLIC))
         return cleaned
 
     def _describe(self, was: bytes | None, becomes: bytes, ours: bytes) -> None:
-        before, after, rendering = flattened(was or b""), flattened(becomes), flattened(ours)
+        before, after, rendering = flat_settings(was or b""), flat_settings(becomes), flat_settings(ours)
         self.set_ += [
             f"config.yaml: {path} = {value}"
             for path, value in after.items()

@@ -30,7 +30,7 @@ _SHOWN_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeAnswer:
     """What Hermes did. `ok` is None when it cannot be told (no hermes, no end, nothing said)."""
 
     ok: bool | None
@@ -40,11 +40,11 @@ class Answer:
 
 def ask_hermes(
     root: Path, hermes_profile: str | None, environ: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
-) -> Answer:
+) -> ProbeAnswer:
     """Run `hermes -z` once on a home; the question goes to the real gateway with the real key, and costs a few tokens."""
     program = shutil.which("hermes", path=environ.get("PATH"))
     if program is None:
-        return Answer(None, "there is no `hermes` on the PATH")
+        return ProbeAnswer(None, "there is no `hermes` on the PATH")
     profile = ["-p", hermes_profile] if hermes_profile else []
     process = subprocess.Popen(  # noqa: S603  the machine's own Hermes, with a fixed question
         [program, *profile, "-z", QUESTION, "-t", "todo"],
@@ -58,23 +58,23 @@ def ask_hermes(
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         _end(process)
-        return Answer(None, f"hermes did not end within {timeout_s:.0f} s")
-    return judge_answer(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        return ProbeAnswer(None, f"hermes did not end within {timeout_s:.0f} s")
+    return classify_answer(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
-def judge_answer(exit_code: int, stdout: str, stderr: str) -> Answer:
+def classify_answer(exit_code: int, stdout: str, stderr: str) -> ProbeAnswer:
     """The verdict on what `hermes -z` printed. Pure."""
     found = _FAILED.search(stdout)
     if found is None and (exit_code != 0 or not stdout.strip()):
         found = _FAILED.search(stderr)
     if found is not None:
         text = found.string[found.start() :]
-        return Answer(False, _shown(text), exit_code)
+        return ProbeAnswer(False, _shown(text), exit_code)
     if exit_code != 0:
-        return Answer(False, _shown(stderr.strip() or stdout.strip() or f"exit {exit_code}"), exit_code)
+        return ProbeAnswer(False, _shown(stderr.strip() or stdout.strip() or f"exit {exit_code}"), exit_code)
     if not stdout.strip():
-        return Answer(None, "hermes said nothing", exit_code)
-    return Answer(True, _shown(stdout), exit_code)
+        return ProbeAnswer(None, "hermes said nothing", exit_code)
+    return ProbeAnswer(True, _shown(stdout), exit_code)
 
 
 def _shown(text: str) -> str:

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from provision.bundle.manifest import Manifest
-    from provision.endpoint.state import Installed
+    from provision.endpoint.state import InstalledBundle
     from provision.hermes.home import HomeFiles
 
 
 def planned_swap(
-    manifest: Manifest, key: str, installed: Installed | None, folders: tuple[HomeFiles, ...]
+    manifest: Manifest, key: str, installed: InstalledBundle | None, folders: tuple[HomeFiles, ...]
 ) -> KeyReplacement | None:
     """The swap that an install has to make; None when the key stays, or no copy of the one before is left anywhere."""
     before = installed.manifest if installed else None

@@ -30,7 +30,7 @@ STRIPPED = (*facts.HIJACKING_ENV, *facts.MODEL_ENV_ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class RouteExpectation:
     """One of the guide's checks; the texts hold no secret."""
 
     ok: bool
@@ -43,7 +43,7 @@ class RouteCheck:
     """A home's route against its manifest. `checks` are `model`, `base_url` and `provider`."""
 
     route: Route
-    checks: Mapping[str, Check]
+    checks: Mapping[str, RouteExpectation]
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -84,9 +84,9 @@ def check_route(
     named = route.provider.removeprefix("custom:").lower() == manifest.provider.lower()
     actual = f"{route.provider or 'none'}, key {route.key_fingerprint or 'none'} from {route.key_source}"
     checks = {
-        "model": Check(route.model == model, model, _told(route, route.model)),
-        "base_url": Check(route.url == url, url, _told(route, route.url)),
-        "provider": Check(
+        "model": RouteExpectation(route.model == model, model, _told(route, route.model)),
+        "base_url": RouteExpectation(route.url == url, url, _told(route, route.url)),
+        "provider": RouteExpectation(
             named and keyed and not errors,
             f"{provider}, key {manifest.key_fingerprint}",
             actual + (f"; {', '.join(dict.fromkeys(errors))}" if errors else ""),

@@ -17,7 +17,7 @@ from provision.bundle.manifest import SEALED_ENV
 from provision.endpoint.plan import env_values
 from provision.endpoint.route_check import run_environment
 from provision.endpoint.state import require_installed
-from provision.endpoint.verify import Policy, unsealed, verify
+from provision.endpoint.verify import AcceptanceRules, open_bundle, verify_bundle
 from provision.errors import ProvisionError
 from provision.files import read_optional
 from provision.fleet.desired import SecretDelivery
@@ -48,7 +48,7 @@ class CommandNotFoundError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRun:
     """The environment for a command; `stripped` names the variables that were taken out of it."""
 
     environ: Mapping[str, str] = field(repr=False)
@@ -65,7 +65,7 @@ def prepare_run(
     environ: Mapping[str, str],
     now: datetime,
     pin_home: bool = False,
-) -> Prepared:
+) -> PreparedRun:
     """Verify what is installed, open the sealed `.env`, and make the command's environment.
 
     `identities` is asked only once everything is verified. `pin_home` also sets HERMES_HOME, for a home that is not the
@@ -79,8 +79,8 @@ def prepare_run(
             f"the key of {home} stands in its .env, so there is nothing to decrypt",
             hint="start the command without `provision run`",
         )
-    verified = verify(installed.bundle_files(), Policy(signers, now), content=(SEALED_ENV,))
-    values = env_values(unsealed(verified, lambda sealed: unseal(sealed, identities())).env)
+    verified = verify_bundle(installed.bundle_files(), AcceptanceRules(signers, now), content=(SEALED_ENV,))
+    values = env_values(open_bundle(verified, lambda sealed: unseal(sealed, identities())).env)
     lines = read_env_raw(read_optional(HomePaths(home).env, MAX_FILE_BYTES) or b"")
     if manifest.key_env in lines:
         raise PreferredLineError(
@@ -90,10 +90,10 @@ def prepare_run(
     made, stripped = run_environment(environ, values)
     if pin_home or hermes_profile is not None:
         made["HERMES_HOME"] = str(home)
-    return Prepared(made, stripped, manifest)
+    return PreparedRun(made, stripped, manifest)
 
 
-def execute(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+def execute_command(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Become the command (POSIX), or run it and exit with its code (Windows). Raises CommandNotFoundError."""
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:

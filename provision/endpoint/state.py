@@ -57,7 +57,7 @@ class KeptFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledBundle:
     """An installation: the manifest in force and what was kept of its bundle."""
 
     manifest: Manifest
@@ -128,13 +128,13 @@ def read_kept(home: Path) -> KeptFiles:
     )
 
 
-def read_installed(home: Path) -> Installed | None:
+def read_installed(home: Path) -> InstalledBundle | None:
     """What is installed in a home; None when nothing is. Raises BrokenInstallationError."""
     kept = read_kept(home)
     if kept.manifest is None:
         return None
     try:
-        return Installed(parse_manifest(kept.manifest), kept)
+        return InstalledBundle(parse_manifest(kept.manifest), kept)
     except BadManifestError as e:
         raise BrokenInstallationError(
             f"{home / kept_paths(home).manifest}: {e.message}", hint="move that file away, then install again"
@@ -149,7 +149,7 @@ def key_in_place_since(home: Path) -> float | None:
         return None
 
 
-def require_installed(home: Path) -> Installed:
+def require_installed(home: Path) -> InstalledBundle:
     """What is installed in a home. Raises NotInstalledError and BrokenInstallationError."""
     found = read_installed(home)
     if found is None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.bundle.diff import flattened
+from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.install import folder_of
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
-from provision.endpoint.state import Installed, read_installed
-from provision.endpoint.verify import Policy, verified_manifest
+from provision.endpoint.state import InstalledBundle, read_installed
+from provision.endpoint.verify import AcceptanceRules, verified_manifest
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
@@ -24,12 +24,12 @@ from provision.hermes.home import effective_home, read_home
 from provision.hermes.routing.route import Route, resolve_route
 
 if TYPE_CHECKING:
-    from provision.hermes.routing.hazards import Hazard
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from provision.hermes.home import HomeFiles
+    from provision.hermes.routing.hazards import Hazard
     from provision.signing.allowed_signers import AllowedSigner
 
 
@@ -49,11 +49,11 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class HomeStatus:
     """A home as it is. `check` is None when nothing is installed; `route` is there in any case."""
 
     home: Path
-    installed: Installed | None
+    installed: InstalledBundle | None
     route: Route
     check: RouteCheck | None
     drift: tuple[Drift, ...]
@@ -65,14 +65,14 @@ class Status:
         return self.check is not None and self.check.as_expected and not self.drift and not dangers
 
 
-def status(
+def home_status(
     root: Path,
     *,
     signers: Sequence[AllowedSigner],
     environ: Mapping[str, str],
     now: datetime,
     hermes_profile: str | None = None,
-) -> Status:
+) -> HomeStatus:
     """Look at the home below `root` (the root home, or its Hermes profile), as Hermes would see it started in `environ`.
 
     For a home whose key only comes through `provision run`, that is the environment which `run` would give.
@@ -89,20 +89,20 @@ def status(
             hermes_profile=hermes_profile,
             now=now.timestamp(),
         )
-        return Status(home, None, route, None, ())
+        return HomeStatus(home, None, route, None, ())
     manifest = installed.manifest
     check = check_route(files, manifest, environ=environ, now=now.timestamp())
     folder = folder_of(files, manifest.hermes_profile, home)
     drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed))
-    return Status(home, installed, check.route, check, drift)
+    return HomeStatus(home, installed, check.route, check, drift)
 
 
-def _bundle_drift(installed: Installed, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:
+def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:
     """What we keep: is the manifest still one that a trusted signer signed, and still in force?"""
     kept, manifest = installed.kept, installed.manifest
     folder = ".provision"
     try:
-        verified_manifest(kept.manifest or b"", kept.signature or b"", Policy(signers, now))
+        verified_manifest(kept.manifest or b"", kept.signature or b"", AcceptanceRules(signers, now))
     except ProvisionError as e:
         yield Drift(f"{folder}/manifest.json", e.message)
     if now >= manifest.expires_at:
@@ -121,13 +121,13 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file_drift(installed: Installed, folder: HomeFiles, managed: HomeFiles | None) -> Iterator[Drift]:
+def _file_drift(installed: InstalledBundle, folder: HomeFiles, managed: HomeFiles | None) -> Iterator[Drift]:
     """The user's files: do they still say what the rendering says, and hold the lines we set?"""
     manifest = installed.manifest
     holder = managed if manifest.managed else folder
     name = facts.CONFIG_NAME if holder is folder or holder is None else holder.where(facts.CONFIG_NAME)
-    have = flattened((holder.config if holder else None) or b"")
-    for path, installed_value in flattened(installed.kept.rendering or b"").items():
+    have = flat_settings((holder.config if holder else None) or b"")
+    for path, installed_value in flat_settings(installed.kept.rendering or b"").items():
         if path != "_config_version" and have.get(path) != installed_value:
             what = "was changed" if path in have else "is missing"
             yield Drift(name, f"{path} {what} (installed: {installed_value})")
@@ -147,7 +147,7 @@ def _file_drift(installed: Installed, folder: HomeFiles, managed: HomeFiles | No
             )
 
 
-def as_json(found: Status) -> dict[str, Any]:
+def home_status_json(found: HomeStatus) -> dict[str, Any]:
     """The fields of `provision/status/v1`."""
     manifest = found.installed.manifest if found.installed else None
     route = found.route

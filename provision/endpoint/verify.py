@@ -1,7 +1,7 @@
 """Whether a bundle may be opened here, decided over bytes alone, in one order that nobody can skip.
 
 Signature, then the manifest it covers, then the digests of the files, the user, the time, the generation; only after all
-of them agree is anything decrypted. `verify` returns the only value that `unsealed` accepts, so decrypting first is not
+of them agree is anything decrypted. `verify_bundle` returns the only value that `open_bundle` accepts, so decrypting first is not
 possible by accident. No I/O here: the clock, the trust anchors and the installed manifest come in as arguments.
 """
 
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import CONFIG, MANIFEST, SEALED_ENV, SIGNATURE, WELCOME, Manifest, parse_manifest
 from provision.errors import ProvisionError
-from provision.signing.allowed_signers import AllowedSigner, trusted
-from provision.signing.sshsig import blob_fingerprint
-from provision.signing.sshsig import verify as verify_signature
+from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer
+from provision.signing.sshsig import blob_fingerprint, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,7 +54,7 @@ class OlderBundleError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AcceptanceRules:
     """What a bundle must satisfy. `signers` empty trusts nobody.
 
     `user` and `workspace_id`, when given, are the only ones accepted; `installed` is the manifest this home was last set up from;
@@ -72,7 +71,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """A bundle that satisfied a policy; nothing of it is decrypted yet. Only `verify` makes these."""
+    """A bundle that satisfied a policy; nothing of it is decrypted yet. Only `verify_bundle` makes these."""
 
     manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
@@ -103,7 +102,9 @@ class OpenedBundle:
         return self.verified.manifest
 
 
-def verify(files: Mapping[str, bytes], policy: Policy, *, content: Collection[str] | None = None) -> VerifiedBundle:
+def verify_bundle(
+    files: Mapping[str, bytes], policy: AcceptanceRules, *, content: Collection[str] | None = None
+) -> VerifiedBundle:
     """The bundle, if it satisfies the policy; one error class per reason otherwise, in the order of the module's words.
 
     `content` names the files whose digests are compared, for a bundle of which only some are kept; None means all that the
@@ -134,10 +135,10 @@ def _require_present(files: Mapping[str, bytes], names: Collection[str]) -> None
             raise AlteredBundleError(f"the bundle has no {name}", hint="fetch the whole bundle again")
 
 
-def verified_manifest(data: bytes, signature: bytes, policy: Policy) -> tuple[Manifest, AllowedSigner]:
+def verified_manifest(data: bytes, signature: bytes, policy: AcceptanceRules) -> tuple[Manifest, AllowedSigner]:
     """The manifest and who signed it, if its signature holds and the signer is trusted; nothing is said of its content."""
     blob = verify_signature(data, signature)
-    signer = trusted(policy.signers, blob, policy.now)
+    signer = find_trusted_signer(policy.signers, blob, policy.now)
     if isinstance(signer, str):
         raise UntrustedSignerError(
             f"the bundle is signed by {blob_fingerprint(blob)}, which this machine does not trust: {signer}",
@@ -146,14 +147,14 @@ def verified_manifest(data: bytes, signature: bytes, policy: Policy) -> tuple[Ma
     return parse_manifest(data), signer
 
 
-def unsealed(bundle: VerifiedBundle, unseal: Callable[[bytes], bytes]) -> OpenedBundle:
+def open_bundle(bundle: VerifiedBundle, unseal: Callable[[bytes], bytes]) -> OpenedBundle:
     """Decrypt a verified bundle's `.env`. A bundle that was not verified is a bug, not bad data."""
     if not isinstance(bundle, VerifiedBundle):
         raise RuntimeError("a bundle must be verified before it is opened")  # noqa: TRY004  the wrong order is a bug of ours
     return OpenedBundle(verified=bundle, env=unseal(bundle.sealed_env))
 
 
-def _check_workspace(manifest: Manifest, policy: Policy) -> None:
+def _check_workspace(manifest: Manifest, policy: AcceptanceRules) -> None:
     if policy.workspace_id is not None and manifest.workspace != policy.workspace_id:
         raise OtherWorkspaceError(
             f"the bundle belongs to workspace {manifest.workspace}, expected {policy.workspace_id}",
@@ -167,7 +168,7 @@ def _check_workspace(manifest: Manifest, policy: Policy) -> None:
         )
 
 
-def _check_user(manifest: Manifest, policy: Policy) -> None:
+def _check_user(manifest: Manifest, policy: AcceptanceRules) -> None:
     if policy.user is not None and manifest.user != policy.user:
         raise OtherUserError(
             f"the bundle is for {manifest.user!r}, not for {policy.user!r}", hint="ask IT for your own bundle"

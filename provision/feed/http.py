@@ -59,22 +59,22 @@ class Validators:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FeedResponse:
     """What a GET brought; `body` None means that nothing changed since the validators were given."""
 
     body: bytes | None
     validators: Validators
 
 
-def get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators, verify: Verify) -> Answer:
+def http_get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators, verify: Verify) -> FeedResponse:
     """One GET of at most `limit_bytes`. Raises FeedUnreachableError, SlowFeedError, EndlessFeedError, and DownloadError for
     what trying again does not cure."""
     require_safe(url)
 
-    async def fetch(client: httpx.AsyncClient) -> Answer:
+    async def fetch(client: httpx.AsyncClient) -> FeedResponse:
         async with client.stream("GET", url, headers=validators.headers()) as response:
             if response.status_code == 304:
-                return Answer(None, validators)
+                return FeedResponse(None, validators)
             _require_ok(response)
             body = bytearray()
             async for chunk in response.aiter_raw():
@@ -84,13 +84,13 @@ def get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators
                         f"{_shown(url)} sends more than the {limit_bytes} bytes it may", hint="tell IT"
                     )
             etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
-            return Answer(bytes(body), Validators(_sane(etag), _sane(modified)))
+            return FeedResponse(bytes(body), Validators(_sane(etag), _sane(modified)))
 
     return _run(fetch, url, deadline_s, verify)
 
 
-def put(url: str, body: bytes, deadline_s: float, *, verify: Verify) -> None:
-    """Send a receipt. Raises as `get`."""
+def http_put(url: str, body: bytes, deadline_s: float, *, verify: Verify) -> None:
+    """Send a receipt. Raises as `http_get`."""
     require_safe(url)
 
     async def send(client: httpx.AsyncClient) -> None:

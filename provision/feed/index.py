@@ -34,7 +34,7 @@ from provision.signing.fields import (
     WorkspaceId,
     parse_moment,
 )
-from provision.signing.signed_json import Form
+from provision.signing.signed_json import DocumentForm
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -110,7 +110,7 @@ def _in_order(index: Index) -> None:
         raise ValueError("it expires before it was created")
 
 
-_FORM = Form(
+_FORM = DocumentForm(
     model=Index,
     schema=SCHEMA,
     name="the feed's index",

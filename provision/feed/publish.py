@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from provision.bundle.dist import Dist
 from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
 from provision.bundle.tar import bundle_tar
-from provision.endpoint.verify import Policy, verify
+from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.errors import ProvisionError
 from provision.feed.index import (
     MAX_PART_BYTES,
@@ -37,7 +37,7 @@ from provision.feed.index import (
 from provision.feed.trust import require_trust
 from provision.files import read_optional, write_atomic
 from provision.signing.fields import moment
-from provision.signing.signed_text import largest, signed_text, verified_text
+from provision.signing.signed_text import max_signed_bytes, sign_text, verify_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +58,7 @@ RENEW_BELOW = 1 / 2
 _TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
 
 
-class Status(StrEnum):
+class PublishStatus(StrEnum):
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     NO_BUNDLE = "no bundle"
@@ -66,19 +66,19 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedBundle:
     """What became of one user; `address` is secret to that user and the operators."""
 
     user: str
     address: str
-    status: Status
+    status: PublishStatus
     generation: int = 0
     message: str = ""
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PublishOptions:
     """What to publish: `users` of the inventory, their bundles in `dist`, for whom addresses are derived from `secret`."""
 
     workspace_id: str
@@ -91,7 +91,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class PublishSummary:
     """What a run did to the tree: parts written and kept, bundles removed, and the names of every file that readers need."""
 
     parts_written: int
@@ -107,10 +107,10 @@ def state_folder(tree: Path) -> Path:
     return tree.parent / f".{tree.name}.publish"
 
 
-class Tree:
+class FeedTree:
     """The feed's folder, under the lock of one run. Iterate `users`, then call `finish`."""
 
-    def __init__(self, root: Path, order: Order, key: Ed25519PrivateKey) -> None:
+    def __init__(self, root: Path, order: PublishOptions, key: Ed25519PrivateKey) -> None:
         self.root = root
         self._order = order
         self._key = key
@@ -118,7 +118,7 @@ class Tree:
         self._entries: dict[str, dict[str, FeedEntry]] = {part: {} for part in self._before}
         self._names: dict[str, list[str]] = {}
 
-    def users(self) -> Iterator[Published]:
+    def users(self) -> Iterator[PublishedBundle]:
         """Lay out each user's bundle; yields what became of it."""
         dist = Dist(self._order.dist, None)
         for user in self._order.users:
@@ -133,15 +133,18 @@ class Tree:
 
     def _lay_out(
         self, dist: Dist, user: str, address: str, last: FeedEntry | None
-    ) -> tuple[FeedEntry | None, Published]:
+    ) -> tuple[FeedEntry | None, PublishedBundle]:
         if last is not None and self._stands(user, address, last):
-            return last, Published(user, address, Status.UNCHANGED, last.generation)
+            return last, PublishedBundle(user, address, PublishStatus.UNCHANGED, last.generation)
         files = dist.read(user)
         if not files:
-            return None, Published(user, address, Status.NO_BUNDLE, message="is not in dist/", hint="provision render")
+            return None, PublishedBundle(
+                user, address, PublishStatus.NO_BUNDLE, message="is not in dist/", hint="provision render"
+            )
         try:
-            manifest = verify(
-                files, Policy(self._order.signers, self._order.now, user, workspace_id=self._order.workspace_id)
+            manifest = verify_bundle(
+                files,
+                AcceptanceRules(self._order.signers, self._order.now, user, workspace_id=self._order.workspace_id),
             ).manifest
             data = bundle_tar(files)
             entry = FeedEntry(
@@ -152,8 +155,13 @@ class Tree:
             )
             if last is not None and entry.generation < last.generation:
                 message = f"dist/ has generation {entry.generation}, published is {last.generation}"
-                return last, Published(
-                    user, address, Status.FAILED, last.generation, message, "endpoints refuse older bundles: render"
+                return last, PublishedBundle(
+                    user,
+                    address,
+                    PublishStatus.FAILED,
+                    last.generation,
+                    message,
+                    "endpoints refuse older bundles: render",
                 )
             path = self.root / bundle_name(address, entry.bundle)
             if not path.is_file() or path.stat().st_size != entry.size:
@@ -161,9 +169,9 @@ class Tree:
                 write_atomic(path, data, mode=0o644, durable=False)
         except ProvisionError as e:
             generation = last.generation if last else 0
-            return last, Published(user, address, Status.FAILED, generation, e.message, e.hint)
-        status = Status.UNCHANGED if entry == last else Status.PUBLISHED
-        return entry, Published(user, address, status, entry.generation)
+            return last, PublishedBundle(user, address, PublishStatus.FAILED, generation, e.message, e.hint)
+        status = PublishStatus.UNCHANGED if entry == last else PublishStatus.PUBLISHED
+        return entry, PublishedBundle(user, address, status, entry.generation)
 
     def _stands(self, user: str, address: str, last: FeedEntry) -> bool:
         """Whether dist/ still holds the very bundle that was verified and published before, which is not over yet: then
@@ -178,7 +186,7 @@ class Tree:
         except (ProvisionError, OSError):
             return False
 
-    def finish(self) -> Summary:
+    def finish(self) -> PublishSummary:
         """Write the parts that changed or grow old, remove what nobody needs any more."""
         written = kept = 0
         for part, entries in sorted(self._entries.items()):
@@ -189,7 +197,7 @@ class Tree:
             written += 1
         names = {index_name(part): tuple(self._names.get(part, ())) for part in self._entries}
         bundles = {name for listed in names.values() for name in listed}
-        return Summary(written, kept, self._sweep(bundles), tuple(sorted(bundles)), names)
+        return PublishSummary(written, kept, self._sweep(bundles), tuple(sorted(bundles)), names)
 
     def _keep(self, part: str, entries: dict[str, FeedEntry]) -> bool:
         before = self._before.get(part)
@@ -212,7 +220,7 @@ class Tree:
         )
         path = self.root / index_name(part)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, signed_text(index_bytes(index), self._key, NAMESPACE), mode=0o644, durable=False)
+        write_atomic(path, sign_text(index_bytes(index), self._key, NAMESPACE), mode=0o644, durable=False)
         os.utime(path, (index.version, index.version))  # servers without ETags tell versions apart by whole seconds
 
     def _sweep(self, needed: set[str]) -> int:
@@ -227,14 +235,14 @@ class Tree:
         return removed
 
 
-def _parts(root: Path, order: Order) -> Iterator[tuple[str, Index]]:
+def _parts(root: Path, order: PublishOptions) -> Iterator[tuple[str, Index]]:
     """The parts published before, as far as a signer that is still trusted made them; others are written anew."""
     folder = root / "index"
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         if not PART.match(path.stem):
             continue
         try:
-            text, blob = verified_text(read_optional(path, largest(MAX_PART_BYTES)) or b"", NAMESPACE)
+            text, blob = verify_text(read_optional(path, max_signed_bytes(MAX_PART_BYTES)) or b"", NAMESPACE)
             require_trust(blob, order.signers, order.now)
             index = parse_index(text)
         except ProvisionError:

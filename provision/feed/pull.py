@@ -1,4 +1,4 @@
-"""`pull`: ask the feed once, and install if it has something new.
+"""`pull_once`: ask the feed once, and install if it has something new.
 
 In the usual case that is one conditional GET answered by `304 Not Modified`. Everything that can be wrong with a feed ends
 in an error before the home is touched: what is installed stays in force, the failure is remembered, and scheduled pulls
@@ -18,18 +18,18 @@ from provision.bundle.manifest import MAX_MANIFEST_BYTES
 from provision.endpoint.fetch import DownloadError
 from provision.endpoint.state import kept_paths
 from provision.errors import ProvisionError
-from provision.feed.http import Answer, FeedUnreachableError, Validators
+from provision.feed.http import FeedResponse, FeedUnreachableError, Validators
 from provision.feed.index import MAX_PART_BYTES, FeedEntry, Subscription
 from provision.feed.state import PullState, read_state, write_state
-from provision.feed.trust import Seen, believed_bundle, believed_index, require_fresh, require_listed
+from provision.feed.trust import RememberedIndex, accept_bundle, accept_index, require_fresh, require_listed
 from provision.files import locked, read_optional
-from provision.signing.signed_text import largest
+from provision.signing.signed_text import max_signed_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from provision.endpoint.install import Report
+    from provision.endpoint.install import InstallReport
     from provision.signing.allowed_signers import AllowedSigner
 
 INDEX_DEADLINE_S, BUNDLE_DEADLINE_S = 30.0, 120.0
@@ -37,9 +37,9 @@ ATTEMPTS = 3
 FIRST_PAUSE_S = 1.0
 """Before the second attempt within one pull; doubled before the third, and spread by half."""
 
-Get = Callable[[str, int, float, Validators], Answer]
+Get = Callable[[str, int, float, Validators], FeedResponse]
 """url, most bytes, deadline in seconds, validators."""
-Install = Callable[[Mapping[str, bytes]], "Report"]
+Install = Callable[[Mapping[str, bytes]], "InstallReport"]
 
 
 class NoSubscriptionError(ProvisionError):
@@ -47,7 +47,7 @@ class NoSubscriptionError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class PullEnvironment:
     """What a pull needs of the outside: the network, chance, and sleep."""
 
     get: Get
@@ -56,30 +56,30 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PullResult:
     """What a pull did. `report` is None when there was nothing new."""
 
-    report: Report | None
+    report: InstallReport | None
     state: PullState
     not_modified: bool
 
 
-def pull(
+def pull_once(
     subscription: Subscription,
     folder: Path,
     install: Install,
     *,
     signers: Sequence[AllowedSigner],
-    world: World,
+    world: PullEnvironment,
     now: datetime,
-) -> Pulled:
+) -> PullResult:
     """Ask once. `folder` is the endpoint's config folder, where the memory lies.
 
     Raises the errors of `pull_http`, `feed_trust`, and of `install`; each leaves the home as it was.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder / ".pull.lock", "pull"):
-        state = remembered(folder, subscription)
+        state = remembered_state(folder, subscription)
         try:
             found = _Asking(subscription, signers, world, now).ask(state)
             state = found.state
@@ -95,10 +95,10 @@ def pull(
             write_state(folder, state.failed(e.message, now, world.uniform, after_s))
             raise
         write_state(folder, state)
-    return Pulled(report, state, found.not_modified)
+    return PullResult(report, state, found.not_modified)
 
 
-def remembered(folder: Path, subscription: Subscription) -> PullState:
+def remembered_state(folder: Path, subscription: Subscription) -> PullState:
     """The memory of this subscription, or a fresh one; another address starts from nothing but keeps where the home is."""
     state = read_state(folder)
     if state is None or state.url != str(subscription):
@@ -124,7 +124,7 @@ class _Found:
 class _Asking:
     subscription: Subscription
     signers: Sequence[AllowedSigner]
-    world: World
+    world: PullEnvironment
     now: datetime
 
     def ask(self, state: PullState) -> _Found:
@@ -138,11 +138,11 @@ class _Asking:
             require_fresh(state.expires_at, self.now)
             return _Found(state, not_modified=True)
         seen = (
-            Seen(state.workspace, state.version, state.digest, state.expires_at)
+            RememberedIndex(state.workspace, state.version, state.digest, state.expires_at)
             if state.workspace and state.digest
             else None
         )
-        offer = believed_index(answer.body, self.subscription.address, self.signers, self.now, seen)
+        offer = accept_index(answer.body, self.subscription.address, self.signers, self.now, seen)
         return _Found(
             state.model_copy(
                 update={
@@ -158,19 +158,23 @@ class _Asking:
             not_modified=False,
         )
 
-    def _index(self, validators: Validators) -> Answer:
+    def _index(self, validators: Validators) -> FeedResponse:
         return _patiently(
-            self.world, self.subscription.index_url, largest(MAX_PART_BYTES), INDEX_DEADLINE_S, validators
+            self.world, self.subscription.index_url, max_signed_bytes(MAX_PART_BYTES), INDEX_DEADLINE_S, validators
         )
 
 
-def _bundle(subscription: Subscription, entry: FeedEntry, workspace_id: str, world: World) -> Mapping[str, bytes]:
+def _bundle(
+    subscription: Subscription, entry: FeedEntry, workspace_id: str, world: PullEnvironment
+) -> Mapping[str, bytes]:
     url = subscription.bundle_url(entry.bundle)
     answer = _patiently(world, url, entry.size, BUNDLE_DEADLINE_S, Validators())
-    return believed_bundle(answer.body or b"", entry, workspace_id)
+    return accept_bundle(answer.body or b"", entry, workspace_id)
 
 
-def _patiently(world: World, url: str, limit_bytes: int, deadline_s: float, validators: Validators) -> Answer:
+def _patiently(
+    world: PullEnvironment, url: str, limit_bytes: int, deadline_s: float, validators: Validators
+) -> FeedResponse:
     """A GET, tried again twice with growing, jittered pauses when the network has a bad moment."""
     pause_s = FIRST_PAUSE_S
     for _ in range(ATTEMPTS - 1):

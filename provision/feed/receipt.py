@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError, UsageError
-from provision.feed.http import put
+from provision.feed.http import http_put
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,19 +48,19 @@ def check_target(target: str) -> None:
 def is_due(state: PullState, signed: SignedReceipt, now: datetime) -> bool:
     """Whether the receipt says something new, or it is a day since the last one arrived."""
     fresh = 0 <= now.timestamp() - state.receipt_sent < EVERY_S
-    return not (fresh and state.receipt_digest == said_digest(signed))
+    return not (fresh and state.receipt_digest == receipt_digest(signed))
 
 
-def said_digest(signed: SignedReceipt) -> str:
+def receipt_digest(signed: SignedReceipt) -> str:
     """A digest of what a receipt says apart from when."""
     return hashlib.sha256(json.dumps(signed.receipt.says(), sort_keys=True).encode()).hexdigest()
 
 
-def send(target: str, signed: SignedReceipt, path: Path, verify: Verify) -> None:
+def send_receipt(target: str, signed: SignedReceipt, path: Path, verify: Verify) -> None:
     """Deliver the receipt; `path` is where a command finds it as one file. Raises ReceiptNotSentError and DownloadError."""
     if "://" in target:
         url = target.replace("{user}", signed.receipt.user)
-        put(url, signed.data, DEADLINE_S, verify=verify)
+        http_put(url, signed.data, DEADLINE_S, verify=verify)
         return
     words = [word.replace("{path}", str(path)).replace("{user}", signed.receipt.user) for word in shlex.split(target)]
     try:

@@ -25,7 +25,7 @@ SHORTEST_S, LONGEST_S = 300, 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TimerJob:
     """What to run, how often, and the variables it needs."""
 
     command: Sequence[str]
@@ -41,7 +41,7 @@ class Job:
         return seconds
 
 
-def timer_files(platform: Platform, job: Job) -> dict[str, bytes]:
+def timer_files(platform: Platform, job: TimerJob) -> dict[str, bytes]:
     """File name to content, for a platform."""
     for word in (*job.command, *job.environ.values()):
         if not word.isprintable():
@@ -53,7 +53,7 @@ def timer_files(platform: Platform, job: Job) -> dict[str, bytes]:
     return {f"{NAME}.service": systemd_service(job), f"{NAME}.timer": systemd_timer(job)}
 
 
-def systemd_service(job: Job) -> bytes:
+def systemd_service(job: TimerJob) -> bytes:
     """The oneshot unit; its exit codes 4 and 10 are findings, not failures to run."""
     environ = "".join(f'Environment="{name}={_systemd_escaped(value)}"\n' for name, value in job.environ.items())
     command = " ".join(_systemd_word(word) for word in job.command)
@@ -73,7 +73,7 @@ def systemd_service(job: Job) -> bytes:
     ).encode()
 
 
-def systemd_timer(job: Job) -> bytes:
+def systemd_timer(job: TimerJob) -> bytes:
     """The timer: some minutes after login, then at the interval, spread over a quarter of it."""
     return (
         "[Unit]\n"
@@ -87,7 +87,7 @@ def systemd_timer(job: Job) -> bytes:
     ).encode()
 
 
-def launchd_agent(job: Job) -> bytes:
+def launchd_agent(job: TimerJob) -> bytes:
     """The agent of a macOS user; launchd runs it at login and then at the interval."""
     return plistlib.dumps(
         {
@@ -103,7 +103,7 @@ def launchd_agent(job: Job) -> bytes:
     )
 
 
-def windows_task(job: Job) -> bytes:
+def windows_task(job: TimerJob) -> bytes:
     """A task as `schtasks /Create /XML` takes it: UTF-16 with its mark, the elements in the schema's order.
 
     It runs as whoever registers it, while they are logged on; a run that was missed is made up for. There is no logon trigger,

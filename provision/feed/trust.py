@@ -15,8 +15,8 @@ from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.endpoint.fetch import read_archive
 from provision.errors import ProvisionError
 from provision.feed.index import NAMESPACE, BadFeedError, FeedEntry, Index, endpoint_id, parse_index, part_of
-from provision.signing.allowed_signers import AllowedSigner, trusted
-from provision.signing.signed_text import verified_text
+from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer
+from provision.signing.signed_text import verify_text
 from provision.signing.sshsig import NAMESPACE as BUNDLE_NAMESPACE
 from provision.signing.sshsig import BadSignatureError, blob_fingerprint
 
@@ -56,7 +56,7 @@ class FeedClockError(ProvisionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RememberedIndex:
     """What an endpoint remembers of the last index it believed."""
 
     workspace_id: str
@@ -66,19 +66,19 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class AcceptedIndex:
     """The bundle that a believed index lists for this endpoint, None when it lists none, and what to remember."""
 
     entry: FeedEntry | None
-    seen: Seen
+    seen: RememberedIndex
 
 
-def believed_index(
-    data: bytes, address: str, signers: Sequence[AllowedSigner], now: datetime, seen: Seen | None
-) -> Offer:
+def accept_index(
+    data: bytes, address: str, signers: Sequence[AllowedSigner], now: datetime, seen: RememberedIndex | None
+) -> AcceptedIndex:
     """The offer in a fetched index part. Raises one of this module's errors, BadFeedError or BadSignatureError."""
     try:
-        text, blob = verified_text(data, NAMESPACE)
+        text, blob = verify_text(data, NAMESPACE)
     except BadSignatureError as e:
         raise BadFeedError(f"the feed's index: {e.message}", hint="this may pass; if it does not, tell IT") from e
     require_trust(blob, signers, now)
@@ -100,16 +100,17 @@ def believed_index(
             f"the feed was published on {index.created}, this machine says it is {now:%Y-%m-%dT%H:%M:%SZ}",
             hint="set this machine's clock; freshness cannot be judged with a clock that is behind",
         )
-    return Offer(
-        index.endpoints.get(endpoint_id(address)), Seen(index.workspace, index.version, digest, index.expires_at)
+    return AcceptedIndex(
+        index.endpoints.get(endpoint_id(address)),
+        RememberedIndex(index.workspace, index.version, digest, index.expires_at),
     )
 
 
 def require_trust(blob: bytes, signers: Sequence[AllowedSigner], now: datetime) -> None:
     """Who may sign bundles may sign the feed, which says less; a line may also allow the feed alone, for the key of a
     nightly job that must not be able to sign bundles."""
-    own = trusted(signers, blob, now, NAMESPACE)
-    if isinstance(own, str) and isinstance(trusted(signers, blob, now, BUNDLE_NAMESPACE), str):
+    own = find_trusted_signer(signers, blob, now, NAMESPACE)
+    if isinstance(own, str) and isinstance(find_trusted_signer(signers, blob, now, BUNDLE_NAMESPACE), str):
         raise UntrustedFeedError(
             f"the feed is signed by {blob_fingerprint(blob)}, which this machine does not trust: {own}",
             hint="ask IT for the signer's public key over another channel, compare, then `provision enroll --signer KEY`",
@@ -134,7 +135,7 @@ def require_listed(entry: FeedEntry | None) -> FeedEntry:
     return entry
 
 
-def believed_bundle(data: bytes, entry: FeedEntry, workspace_id: str) -> Mapping[str, bytes]:
+def accept_bundle(data: bytes, entry: FeedEntry, workspace_id: str) -> Mapping[str, bytes]:
     """The files of a fetched bundle, if it is the one that the index lists. Raises MixedFeedError and the archive's errors."""
     if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.bundle:
         raise MixedFeedError(
@@ -154,7 +155,7 @@ def believed_bundle(data: bytes, entry: FeedEntry, workspace_id: str) -> Mapping
     return files
 
 
-def _require_no_rollback(index: Index, digest: str, seen: Seen | None) -> None:
+def _require_no_rollback(index: Index, digest: str, seen: RememberedIndex | None) -> None:
     if seen is None:
         return
     if index.version < seen.version:

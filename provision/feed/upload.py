@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from provision.feed.publish import Summary
+    from provision.feed.publish import PublishSummary
 
 AT_ONCE = 8
 TIMEOUT_S = 300
@@ -31,7 +31,7 @@ _MAX_LOG_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
+class UploadedFile:
     """One file and whether the command took it; `message` is the last line the command said when it did not."""
 
     name: str
@@ -53,13 +53,13 @@ def parse_command(text: str) -> tuple[str, ...]:
     return words
 
 
-def upload(tree: Path, summary: Summary, command: Sequence[str], state: Path) -> Iterator[Uploaded]:
+def upload_tree(tree: Path, summary: PublishSummary, command: Sequence[str], state: Path) -> Iterator[UploadedFile]:
     """Run the command for every file that is not there yet in its present form; yields each as it is done."""
     log = state / _LOG
     there = dict(_logged(log))
     with ThreadPoolExecutor(AT_ONCE) as pool:
 
-        def run(names: Iterable[str]) -> Iterator[Uploaded]:
+        def run(names: Iterable[str]) -> Iterator[UploadedFile]:
             wanted = [(name, _digest(tree, name)) for name in names]
             changed = [(name, digest) for name, digest in wanted if there.get(name) != digest]
             for (name, digest), done in zip(
@@ -75,7 +75,9 @@ def upload(tree: Path, summary: Summary, command: Sequence[str], state: Path) ->
         ready = [part for part, bundles in summary.parts.items() if all(name in there for name in bundles)]
         yield from run(ready)
     for part in sorted(set(summary.parts) - set(ready)):
-        yield Uploaded(part, ok=False, message="left as it was, because a bundle that it lists could not be uploaded")
+        yield UploadedFile(
+            part, ok=False, message="left as it was, because a bundle that it lists could not be uploaded"
+        )
     known = set(summary.bundles) | set(summary.parts)
     lines = (f"{digest}  {name}\n" for name, digest in sorted(there.items()) if name in known)
     write_atomic(log, "".join(lines).encode(), durable=False)
@@ -88,7 +90,7 @@ def _digest(tree: Path, name: str) -> str:
     return hashlib.sha256((tree / name).read_bytes()).hexdigest()
 
 
-def _one(tree: Path, name: str, command: Sequence[str]) -> Uploaded:
+def _one(tree: Path, name: str, command: Sequence[str]) -> UploadedFile:
     cache = IMMUTABLE if name.endswith(".tar") else REVALIDATE
     values = {"{path}": str(tree / name), "{name}": name, "{cache}": cache}
     words = [_filled(word, values) for word in command]
@@ -98,11 +100,11 @@ def _one(tree: Path, name: str, command: Sequence[str]) -> Uploaded:
         )
     except (OSError, subprocess.TimeoutExpired) as e:
         reason = "took too long" if isinstance(e, subprocess.TimeoutExpired) else str(e.strerror)
-        return Uploaded(name, ok=False, message=f"{words[0]}: {reason}")
+        return UploadedFile(name, ok=False, message=f"{words[0]}: {reason}")
     if done.returncode == 0:
-        return Uploaded(name, ok=True)
+        return UploadedFile(name, ok=True)
     said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [""]
-    return Uploaded(name, ok=False, message=f"exit {done.returncode}: {said[-1][:200]}")
+    return UploadedFile(name, ok=False, message=f"exit {done.returncode}: {said[-1][:200]}")
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

@@ -32,8 +32,8 @@ from provision.signing.fields import (
     moment,
     parse_moment,
 )
-from provision.signing.signed_json import Form
-from provision.signing.signed_text import signed_text, split_signed
+from provision.signing.signed_json import DocumentForm
+from provision.signing.signed_text import sign_text, split_signed
 from provision.signing.sshsig import load_signing_key
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from provision.endpoint.identity import EndpointFolder
     from provision.endpoint.route_check import RouteCheck
-    from provision.endpoint.state import Installed
+    from provision.endpoint.state import InstalledBundle
     from provision.endpoint.status import Drift
 
 SCHEMA: Final = "provision/receipt/v1"
@@ -65,17 +65,17 @@ class NoEndpointKeyError(ProvisionError):
     """This machine has no key to sign receipts with."""
 
 
-Text = Annotated[str, Field(max_length=2048)]
+ReceiptText = Annotated[str, Field(max_length=2048)]
 
 
 class ReceiptRoute(SignedPart):
     """Where the next request would go. `as_expected` is `cannot tell` when the route depends on what cannot be seen."""
 
-    url: Text | None
-    path: Text | None
-    model: Text | None
-    api_mode: Text | None
-    key_fingerprint: Text | None
+    url: ReceiptText | None
+    path: ReceiptText | None
+    model: ReceiptText | None
+    api_mode: ReceiptText | None
+    key_fingerprint: ReceiptText | None
     as_expected: Literal["yes", "no", "cannot tell"]
 
 
@@ -89,8 +89,8 @@ class ReceiptHazard(SignedPart):
 class ReceiptDrift(SignedPart):
     """One way in which a file is no longer as installed; never holds a value that may be secret."""
 
-    file: Text
-    what: Text
+    file: ReceiptText
+    what: ReceiptText
 
 
 class ReceiptDestination(SignedPart):
@@ -115,7 +115,7 @@ class ReceiptPolicy(SignedPart):
     """The guardrails in force: a digest of all, and a summary to read."""
 
     digest: Sha256
-    summary: Text
+    summary: ReceiptText
 
 
 class Receipt(SignedPart):
@@ -178,7 +178,7 @@ def parse_receipt(text: bytes) -> Receipt:
     return _FORM.parse(text)
 
 
-_FORM = Form(
+_FORM = DocumentForm(
     model=Receipt,
     schema=SCHEMA,
     name="the receipt",
@@ -189,8 +189,8 @@ _FORM = Form(
 )
 
 
-def compose(
-    installed: Installed,
+def compose_receipt(
+    installed: InstalledBundle,
     check: RouteCheck,
     drift: Iterable[Drift],
     *,
@@ -246,9 +246,9 @@ def _sound(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def issue(
+def issue_receipt(
     home: Path,
-    installed: Installed,
+    installed: InstalledBundle,
     check: RouteCheck,
     drift: Iterable[Drift],
     folder: EndpointFolder,
@@ -265,7 +265,7 @@ def issue(
             "no receipt: this machine has no key to sign it with", hint="`provision enroll` makes one; send it to IT"
         )
     key = load_signing_key(folder.endpoint_key)
-    receipt = compose(
+    receipt = compose_receipt(
         installed,
         check,
         drift,
@@ -274,7 +274,7 @@ def issue(
         counter=next_counter(folder, now),
         now=now,
     )
-    data = signed_text(receipt_bytes(receipt), key, NAMESPACE)
+    data = sign_text(receipt_bytes(receipt), key, NAMESPACE)
     text, signature = split_signed(data)
     with as_owner(home), locked(home / FOLDER / "lock", "receipt"):
         recover(home, journal=JOURNAL)

@@ -78,7 +78,7 @@ def parse_allowed_signers(text: str, name: str = "allowed_signers") -> tuple[All
     return tuple(found)
 
 
-def trusted(
+def find_trusted_signer(
     signers: Sequence[AllowedSigner], blob: bytes, now: datetime, namespace: str = NAMESPACE
 ) -> AllowedSigner | str:
     """The line that lets this key sign, or why none does."""

@@ -23,7 +23,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Form(Generic[M]):
+class DocumentForm(Generic[M]):
     """One kind of document: its model and schema, how to call it, what to raise, and what else must hold.
 
     `sound` raises ValueError with what is wrong. `hint` is the cure for damage, `other_version` for a foreign schema.

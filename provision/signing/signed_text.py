@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.signing.sshsig import MAX_SIGNATURE_BYTES, BadSignatureError, sign, verify
+from provision.signing.sshsig import MAX_SIGNATURE_BYTES, BadSignatureError, sign_bytes, verify_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n"
 
 
-def signed_text(text: bytes, key: Ed25519PrivateKey, namespace: str) -> bytes:
+def sign_text(text: bytes, key: Ed25519PrivateKey, namespace: str) -> bytes:
     """`text`, which must end in a newline, followed by its signature."""
-    return text + sign(text, key, namespace)
+    return text + sign_bytes(text, key, namespace)
 
 
 def split_signed(data: bytes) -> tuple[bytes, bytes]:
@@ -32,13 +32,13 @@ def split_signed(data: bytes) -> tuple[bytes, bytes]:
     return data[:at], data[at:]
 
 
-def verified_text(data: bytes, namespace: str) -> tuple[bytes, bytes]:
+def verify_text(data: bytes, namespace: str) -> tuple[bytes, bytes]:
     """The text and the public key blob that signed it. Says nothing about trust. Raises BadSignatureError."""
     text, signature = split_signed(data)
-    return text, verify(text, signature, namespace)
+    return text, verify_signature(text, signature, namespace)
 
 
-def each_signed(data: bytes) -> Iterator[bytes]:
+def split_stream(data: bytes) -> Iterator[bytes]:
     """The signed texts of which `data` is made, one after the other; what remains at the end comes as it is."""
     at = 0
     while at < len(data):
@@ -50,6 +50,6 @@ def each_signed(data: bytes) -> Iterator[bytes]:
         at = cut
 
 
-def largest(text_bytes: int) -> int:
+def max_signed_bytes(text_bytes: int) -> int:
     """How long a signed text may be whose text has at most `text_bytes`."""
     return text_bytes + MAX_SIGNATURE_BYTES

@@ -43,13 +43,13 @@ class BadSigningKeyError(ProvisionError):
     """The private key cannot be used: unreadable, readable by others, encrypted, or of another type."""
 
 
-def sign(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) -> bytes:
+def sign_bytes(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) -> bytes:
     """An armored SSHSIG over `data`; Ed25519 is deterministic, so equal bytes give an equal signature."""
     signature = key.sign(_signed_bytes(data, namespace.encode()))
     return _armor(_own_head(key, namespace) + _string(_string(KEY_TYPE.encode()) + _string(signature)))
 
 
-def verify(data: bytes, armored: bytes, namespace: str = NAMESPACE) -> bytes:
+def verify_signature(data: bytes, armored: bytes, namespace: str = NAMESPACE) -> bytes:
     """The public key (as an SSH wire blob) that signed `data`. Says nothing about trust. Raises BadSignatureError."""
     blob = _unarmor(armored)
     try:

@@ -20,15 +20,15 @@ import pytest
 from bundlecraft import NOW, Shop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provision.bundle.peek import released
+from provision.bundle.peek import released_bundle
 from provision.feed.http import Validators
 from provision.feed.index import Subscription, address_of
-from provision.feed.trust import believed_index
-from provision.receipts.fleet import Tally, fleet_standing
+from provision.feed.trust import accept_index
+from provision.receipts.fleet import StandingCounts, fleet_standing
 from provision.receipts.receipt import NAMESPACE as RECEIPT_NAMESPACE
 from provision.receipts.receipt import Receipt, receipt_bytes
-from provision.receipts.store import Endpoints, ReceiptStore
-from provision.signing.signed_text import signed_text
+from provision.receipts.store import KnownEndpoints, ReceiptStore
+from provision.signing.signed_text import sign_text
 from provision.signing.sshsig import public_blob
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
@@ -135,7 +135,7 @@ def test_ten_thousand_endpoints_poll(publisher: Publisher, capsys: pytest.Captur
             return made
 
         def believed(number: int, headers: dict[str, str], body: bytes) -> None:
-            offer = believed_index(body, addresses[number], shop.signers, shop.now, None)
+            offer = accept_index(body, addresses[number], shop.signers, shop.now, None)
             assert offer.entry is not None
             sizes[number] = offer.entry.size
             states[number] = Validators(None, headers["last-modified"])
@@ -171,17 +171,17 @@ def test_the_standing_of_ten_thousand(publisher: Publisher, capsys: pytest.Captu
     store = ReceiptStore(tmp_path / "receipts")
     store.root.mkdir()
     for user in shop.users:
-        release = released(publisher.dist, user)
+        release = released_bundle(publisher.dist, user)
         assert release is not None
         (store.root / f"{user}.receipt").write_bytes(
-            signed_text(receipt_bytes(_receipt(user, release.digest, release.generation)), key, RECEIPT_NAMESPACE)
+            sign_text(receipt_bytes(_receipt(user, release.digest, release.generation)), key, RECEIPT_NAMESPACE)
         )
-    endpoints = Endpoints(shop.workspace_id, dict.fromkeys(shop.users, public_blob(key.public_key())))
-    tally = Tally()
+    endpoints = KnownEndpoints(shop.workspace_id, dict.fromkeys(shop.users, public_blob(key.public_key())))
+    tally = StandingCounts()
     began = time.perf_counter()
     found = fleet_standing(
         shop.states,
-        lambda user: released(publisher.dist, user),
+        lambda user: released_bundle(publisher.dist, user),
         lambda user: store.receipt_of(user, endpoints),
         now=NOW + timedelta(hours=3),
         silent_after=timedelta(days=7),

@@ -12,16 +12,16 @@ import seeded
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle.manifest import MANIFEST, SIGNATURE, manifest_bytes, parse_manifest
-from provision.bundle.plan import Wanted, Workspace, plan
-from provision.bundle.render import Order, Outcome, build, opened_dist, states_of
-from provision.bundle.seal_and_sign import Job, bundle_files
+from provision.bundle.plan import PlannedBundle, RenderInputs, plan_bundles
+from provision.bundle.render import RenderOptions, RenderOutcome, render_bundles, opened_dist, user_ids
+from provision.bundle.seal_and_sign import BundleJob, bundle_files
 from provision.detect.secret import Secret
 from provision.errors import Place
 from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import generate_identity
 from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, signer_line
-from provision.signing.sshsig import public_line, sign
+from provision.signing.sshsig import public_line, sign_bytes
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -72,8 +72,8 @@ class Shop:
         return replace(state, **changes)  # type: ignore[arg-type]
 
     @property
-    def common(self) -> Workspace:
-        return Workspace(
+    def common(self) -> RenderInputs:
+        return RenderInputs(
             workspace_id=self.workspace_id,
             templates=self.templates,
             keys=self.keys,
@@ -93,19 +93,19 @@ class Shop:
     def signers(self) -> tuple[AllowedSigner, ...]:
         return parse_allowed_signers(self.allowed_signers)
 
-    def render(self, root: Path, *, workers: int | None = 0, **how: object) -> dict[str, Outcome]:
+    def render(self, root: Path, *, workers: int | None = 0, **how: object) -> dict[str, RenderOutcome]:
         """Render into a dist folder, in process unless told otherwise."""
-        order = Order(self.states, states_of(self.states), self.common, **how)  # type: ignore[arg-type]
+        order = RenderOptions(self.states, user_ids(self.states), self.common, **how)  # type: ignore[arg-type]
         with opened_dist(root) as dist:
-            return {o.user: o for o in build(order, dist, self.signer, lambda *_: None, workers=workers)}
+            return {o.user: o for o in render_bundles(order, dist, self.signer, lambda *_: None, workers=workers)}
 
     def bundle(self, user: str, *, generation: int | None = None, **state: object) -> dict[str, bytes]:
         """One user's bundle, in memory."""
-        (wanted,) = plan([self.state(user, **state)], self.common)
-        assert isinstance(wanted, Wanted), wanted
+        (wanted,) = plan_bundles([self.state(user, **state)], self.common)
+        assert isinstance(wanted, PlannedBundle), wanted
         number = generation or int(self.now.timestamp())
         fields = wanted.fields(self.common, number)
-        job = Job(user, "", wanted.config, wanted.env(), wanted.welcome(self.common), wanted.recipients, fields)
+        job = BundleJob(user, "", wanted.config, wanted.env(), wanted.welcome(self.common), wanted.recipients, fields)
         return bundle_files(job, self.signer)
 
     def identity_file(self, user: str, path: Path) -> Path:
@@ -123,7 +123,7 @@ def resigned(
     manifest = parse_manifest(files[MANIFEST])
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in (more or {}).items()}
     data = manifest_bytes(manifest.model_copy(update={"files": {**manifest.files, **digests}, **fields}))
-    return {**files, **(more or {}), MANIFEST: data, SIGNATURE: sign(data, signer)}
+    return {**files, **(more or {}), MANIFEST: data, SIGNATURE: sign_bytes(data, signer)}
 
 
 def write_bundle(files: Mapping[str, bytes], folder: Path) -> Path:

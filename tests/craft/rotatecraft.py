@@ -28,7 +28,7 @@ from provision.keys.vault.file import open_vault
 from provision.keys.vault.vault import Vault
 from provision.receipts.receipt import NAMESPACE, Receipt, ReceiptRoute, receipt_bytes
 from provision.signing.fields import moment
-from provision.signing.signed_text import signed_text
+from provision.signing.signed_text import sign_text
 from provision.signing.sshsig import public_line
 
 
@@ -89,7 +89,7 @@ class Machine:
             made=moment(datetime.now(UTC)), counter=self.counter,
         )  # fmt: skip
         drop.mkdir(exist_ok=True)
-        (drop / f"{self.user}.receipt").write_bytes(signed_text(receipt_bytes(receipt), self.signer, NAMESPACE))
+        (drop / f"{self.user}.receipt").write_bytes(sign_text(receipt_bytes(receipt), self.signer, NAMESPACE))
 
 
 class Fleet:

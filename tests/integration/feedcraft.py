@@ -15,12 +15,12 @@ from typing import Any
 from bundlecraft import Shop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provision.endpoint.apply import Disk
-from provision.endpoint.install import Report, Request, install
-from provision.feed.http import get
+from provision.endpoint.apply import DiskWriter
+from provision.endpoint.install import InstallReport, InstallRequest, install_bundle
+from provision.feed.http import http_get
 from provision.feed.index import Subscription, address_of, index_name, part_of
-from provision.feed.publish import Order, Published, Summary, Tree
-from provision.feed.pull import Pulled, World, pull
+from provision.feed.publish import PublishOptions, PublishedBundle, PublishSummary, FeedTree
+from provision.feed.pull import PullResult, PullEnvironment, pull_once
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
 
@@ -89,15 +89,17 @@ class Publisher:
         self.shop, self.dist, self.tree = shop, folder / "dist", folder / "feed"
         self.key: Ed25519PrivateKey = shop.signer
         self.life = LIFE
-        self.summary: Summary | None = None
+        self.summary: PublishSummary | None = None
 
     def render(self, **how: object) -> None:
         self.shop.render(self.dist, **how)
 
-    def publish(self, users: tuple[str, ...] | None = None, now: datetime | None = None) -> dict[str, Published]:
+    def publish(self, users: tuple[str, ...] | None = None, now: datetime | None = None) -> dict[str, PublishedBundle]:
         chosen = tuple(self.shop.users) if users is None else users
-        order = Order(self.shop.workspace_id, chosen, self.dist, SECRET, self.shop.signers, now or self.shop.now, self.life)
-        tree = Tree(self.tree, order, self.key)
+        order = PublishOptions(
+            self.shop.workspace_id, chosen, self.dist, SECRET, self.shop.signers, now or self.shop.now, self.life
+        )
+        tree = FeedTree(self.tree, order, self.key)
         done = {p.user: p for p in tree.users()}
         self.summary = tree.finish()
         return done
@@ -124,23 +126,23 @@ class Puller:
         self.now: datetime | None = None
         self.signers = shop.signers
 
-    def install(self, files: Any) -> Report:
-        request = Request(
+    def install(self, files: Any) -> InstallReport:
+        request = InstallRequest(
             signers=self.signers,
             identities=load_identities(self.identity),
             platform=Platform.LINUX,
             home=self.home,
         )
         now = self.now or self.shop.now
-        return install(files, request, Disk(self.folder), environ=self.environ, now=now)
+        return install_bundle(files, request, DiskWriter(self.folder), environ=self.environ, now=now)
 
-    def pull(self) -> Pulled:
+    def pull(self) -> PullResult:
         def bounded(url: str, limit: int, deadline_s: float, validators: Any) -> Any:
-            return get(url, limit, self.deadline_s or deadline_s, validators=validators, verify=True)
+            return http_get(url, limit, self.deadline_s or deadline_s, validators=validators, verify=True)
 
-        world = World(bounded, lambda low, high: (low + high) / 2, self.slept.append)
+        world = PullEnvironment(bounded, lambda low, high: (low + high) / 2, self.slept.append)
         now = self.now or self.shop.now
-        return pull(self.subscription, self.config, self.install, signers=self.signers, world=world, now=now)
+        return pull_once(self.subscription, self.config, self.install, signers=self.signers, world=world, now=now)
 
     def tree(self) -> dict[str, bytes]:
         """The Hermes home, file by file, without its lock."""

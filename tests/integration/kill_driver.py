@@ -21,9 +21,9 @@ from bundlecraft import NOW, Shop, fresh_key
 
 from provision.bundle import dist as dist_module
 from provision.bundle.manifest import parse_manifest
-from provision.bundle.render import examine, opened_dist
-from provision.endpoint.apply import Disk
-from provision.endpoint.install import Request, install
+from provision.bundle.render import examine_bundle, opened_dist
+from provision.endpoint.apply import DiskWriter
+from provision.endpoint.install import InstallRequest, install_bundle
 from provision.endpoint.state import JOURNAL, kept_paths
 from provision.files import recover
 from provision.fleet.desired import Platform
@@ -73,7 +73,7 @@ def render_rounds(root: Path, rounds: int, chance: random.Random) -> int:
         found = {}
         for user in shop.users:
             files = {p.name: p.read_bytes() for p in (root / user).iterdir()}
-            there = examine(files, signer)
+            there = examine_bundle(files, signer)
             assert there.genuine, f"{user} is half made"
             assert there.manifest is not None
             found[user] = there.manifest.key_fingerprint
@@ -111,11 +111,11 @@ def install_rounds(folder: Path, rounds: int, chance: random.Random) -> int:
     )
     (home / ".env").write_text("MINE=1\nCUSTOM_BASE_URL=https://evil.example\n")
     identities = load_identities(shop.identity_file("ada", folder / "identity"))
-    request = Request(shop.signers, identities, Platform.LINUX, home)
+    request = InstallRequest(shop.signers, identities, Platform.LINUX, home)
     names = (".env", "config.yaml", kept_paths(home).rendering, kept_paths(home).marks, kept_paths(home).manifest)
 
     def run(files: dict[str, bytes]) -> object:
-        return install(files, request, Disk(folder), environ={"HOME": str(folder)}, now=NOW)
+        return install_bundle(files, request, DiskWriter(folder), environ={"HOME": str(folder)}, now=NOW)
 
     def state() -> dict[str, bytes]:
         return {name: (home / name).read_bytes() for name in names}

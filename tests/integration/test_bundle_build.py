@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle import dist as dist_module
 from provision.bundle import render as build_module
-from provision.bundle.diff import diff
+from provision.bundle.diff import diff_bundles
 from provision.bundle.dist import Dist
 from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SEALED_ENV, SIGNATURE, parse_manifest
-from provision.bundle.render import Order, Status, build, examine, opened_dist, states_of
-from provision.bundle.workers import WorkerDiedError, Workers
+from provision.bundle.render import RenderOptions, RenderStatus, render_bundles, examine_bundle, opened_dist, user_ids
+from provision.bundle.workers import WorkerDiedError, BundleWorkers
 from provision.detect.secret import Secret
-from provision.endpoint.verify import Policy, verify
+from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.files import LockedError, locked
 from provision.signing.fields import LogHead
 from provision.signing.sshsig import public_blob
@@ -55,7 +55,7 @@ def test_first_render_makes_verifiable_bundles(shop: Shop, root: Path) -> None:
     for user in shop.users:
         files = {p.name: p.read_bytes() for p in (root / user).iterdir()}
         assert set(files) == set(BUNDLE_FILES)
-        assert verify(files, Policy(shop.signers, NOW)).manifest.user == user
+        assert verify_bundle(files, AcceptanceRules(shop.signers, NOW)).manifest.user == user
         assert {p.stat().st_mode & 0o777 for p in (root / user).iterdir()} == {0o644}
         assert shop.keys[user].reveal().encode() not in b"".join(files.values())
 
@@ -157,7 +157,7 @@ def test_damage_is_seen_and_mended(shop: Shop, root: Path, name: str) -> None:
     path.unlink()
     assert statuses(shop.render(root))["ada"] == "changed"
     files = {p.name: p.read_bytes() for p in (root / "ada").iterdir()}
-    assert verify(files, Policy(shop.signers, NOW))
+    assert verify_bundle(files, AcceptanceRules(shop.signers, NOW))
 
 
 def test_renewal_force_and_a_new_signer(shop: Shop, root: Path) -> None:
@@ -200,7 +200,7 @@ def test_one_failure_is_a_line_and_the_others_go_on(shop: Shop, root: Path) -> N
 def test_a_base_url_that_is_no_gateway_gets_no_key(root: Path) -> None:
     shop = Shop(users=("ada",), profile=replace(Shop().profile, base_url="https://api.aisa.example/v1"))
     outcome = shop.render(root)["ada"]
-    assert outcome.status is Status.FAILED
+    assert outcome.status is RenderStatus.FAILED
     assert "base_url" in outcome.message
 
 
@@ -236,19 +236,19 @@ def test_processes_make_the_same_bundles(shop: Shop, root: Path) -> None:
     assert set(statuses(shop.render(root, workers=2)).values()) == {"new"}
     for user in shop.users:
         files = {p.name: p.read_bytes() for p in (root / user).iterdir()}
-        assert examine(files, public_blob(shop.signer.public_key())).genuine
+        assert examine_bundle(files, public_blob(shop.signer.public_key())).genuine
     assert set(statuses(shop.render(root, workers=2)).values()) == {"unchanged"}
 
 
 def test_a_worker_that_dies_is_an_error_and_no_hang(shop: Shop, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Shop(users=tuple(f"user{i}" for i in range(200)))
-    started = Workers._start
+    started = BundleWorkers._start
 
-    def start_and_kill(self: Workers) -> None:
+    def start_and_kill(self: BundleWorkers) -> None:
         started(self)
         self._processes[-1].kill()
 
-    monkeypatch.setattr(Workers, "_start", start_and_kill)
+    monkeypatch.setattr(BundleWorkers, "_start", start_and_kill)
     with pytest.raises(WorkerDiedError):
         shop.render(root, workers=2)
     monkeypatch.undo()
@@ -286,10 +286,10 @@ def test_two_renders_at_once_do_not_mix(shop: Shop, root: Path, monkeypatch: pyt
 def test_a_dist_that_cannot_be_written_fails_each_user_by_name(shop: Shop, root: Path) -> None:
     shop.render(root)
     outcomes = {}
-    order = Order(shop.states, states_of(shop.states), shop.common, force=True)
+    order = RenderOptions(shop.states, user_ids(shop.states), shop.common, force=True)
     with opened_dist(root) as dist:
         shutil.rmtree(dist._stage)
-        outcomes = {o.user: o for o in build(order, dist, shop.signer, lambda *_: None, workers=0)}
+        outcomes = {o.user: o for o in render_bundles(order, dist, shop.signer, lambda *_: None, workers=0)}
     assert statuses(outcomes) == dict.fromkeys(shop.users, "failed")
     assert all("cannot write" in o.message for o in outcomes.values())
     assert parse_manifest((root / "ada" / MANIFEST).read_bytes())
@@ -299,8 +299,8 @@ def test_diff_names_what_render_would_change(shop: Shop, root: Path) -> None:
     signer = public_blob(shop.signer.public_key())
 
     def drift() -> dict[str, tuple[str, str]]:
-        order = Order(shop.states, states_of(shop.states), shop.common)
-        return {d.user: (d.status, "; ".join(map(str, d.differences))) for d in diff(order, root, signer)}
+        order = RenderOptions(shop.states, user_ids(shop.states), shop.common)
+        return {d.user: (d.status, "; ".join(map(str, d.differences))) for d in diff_bundles(order, root, signer)}
 
     assert {s for s, _ in drift().values()} == {"new"}
     shop.render(root)

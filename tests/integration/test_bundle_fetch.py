@@ -24,7 +24,7 @@ from provision.endpoint.fetch import (
     BundleNotFoundError,
     DownloadError,
     HostileArchiveError,
-    fetch,
+    fetch_bundle,
     read_archive,
 )
 from provision.files import FileProblemError
@@ -56,23 +56,23 @@ def odd(kind: bytes, name: str = "config.yaml", link: str = "/etc/passwd") -> by
 def test_a_folder_gives_its_bundle_files_only(tmp_path: Path) -> None:
     folder = write_bundle(BUNDLE, tmp_path / "ada")
     (folder / "extra").write_text("ignored")
-    assert fetch(str(folder)) == BUNDLE
+    assert fetch_bundle(str(folder)) == BUNDLE
 
 
 def test_further_files_that_the_manifest_lists_come_along(tmp_path: Path) -> None:
     folder = write_bundle(FULL, tmp_path / "ada")
     (folder / "extra").write_text("ignored")
-    assert fetch(str(folder)) == FULL
+    assert fetch_bundle(str(folder)) == FULL
     assert read_archive(bundle_tar(FULL)) == FULL
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         send(handler, FULL[handler.path.rpartition("/")[2]])
 
     with server(answer) as url:
-        assert fetch(f"{url}/ada") == FULL
+        assert fetch_bundle(f"{url}/ada") == FULL
     (folder / "WELCOME.html").write_bytes(b" " * (MAX_EXTRA_BYTES + 1))
     with pytest.raises(FileProblemError, match="larger"):
-        fetch(str(folder))
+        fetch_bundle(str(folder))
 
 
 def test_a_folder_with_links_or_fifos_is_not_followed(tmp_path: Path) -> None:
@@ -82,11 +82,11 @@ def test_a_folder_with_links_or_fifos_is_not_followed(tmp_path: Path) -> None:
     (folder / "WELCOME.md").unlink()
     (folder / "WELCOME.md").symlink_to("/etc/passwd")
     with pytest.raises(FileProblemError):
-        fetch(str(folder))
+        fetch_bundle(str(folder))
     (folder / "WELCOME.md").unlink()
     os.mkfifo(folder / "WELCOME.md")
     with pytest.raises(FileProblemError):
-        fetch(str(folder))
+        fetch_bundle(str(folder))
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "ada/", "./ada/"])
@@ -95,7 +95,7 @@ def test_archives(tmp_path: Path, prefix: str, packed: bool) -> None:
     data = tar(*BUNDLE.items(), prefix=prefix)
     path = tmp_path / "ada.tar"
     path.write_bytes(gzip.compress(data) if packed else data)
-    assert fetch(str(path)) == BUNDLE
+    assert fetch_bundle(str(path)) == BUNDLE
 
 
 def test_an_archive_made_by_tar_with_its_folder(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_an_archive_made_by_tar_with_its_folder(tmp_path: Path) -> None:
 
     write_bundle(BUNDLE, tmp_path / "ada")
     subprocess.run(["tar", "czf", tmp_path / "a.tgz", "-C", tmp_path, "ada"], check=True)
-    assert fetch(str(tmp_path / "a.tgz")) == BUNDLE
+    assert fetch_bundle(str(tmp_path / "a.tgz")) == BUNDLE
     subprocess.run(["tar", "cf", tmp_path / "a.tar", "-C", tmp_path / "ada", "."], check=True)
-    assert fetch(str(tmp_path / "a.tar")) == BUNDLE
+    assert fetch_bundle(str(tmp_path / "a.tar")) == BUNDLE
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
@@ -151,14 +151,14 @@ def test_a_member_that_claims_gigabytes_is_not_read() -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     for source in (tmp_path / "absent", tmp_path):
         with pytest.raises(BundleNotFoundError):
-            fetch(str(source))
+            fetch_bundle(str(source))
     with pytest.raises(BundleNotFoundError):
         read_archive(tar())
     big = tmp_path / "big.tar"
     with big.open("wb") as file:
         file.truncate(MAX_ARCHIVE_BYTES + 1)
     with pytest.raises(FileProblemError, match="larger"):
-        fetch(str(big))
+        fetch_bundle(str(big))
 
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -205,11 +205,11 @@ def test_a_server_with_a_tar_or_a_folder() -> None:
             send(handler, b"no", 404)
 
     with server(answer) as url:
-        assert fetch(f"{url}/ada.tar.gz") == BUNDLE
-        assert fetch(f"{url}/ada/?ticket=1") == BUNDLE
-        assert fetch(f"{url}/moved.tar") == BUNDLE
+        assert fetch_bundle(f"{url}/ada.tar.gz") == BUNDLE
+        assert fetch_bundle(f"{url}/ada/?ticket=1") == BUNDLE
+        assert fetch_bundle(f"{url}/moved.tar") == BUNDLE
         with pytest.raises(DownloadError, match="404") as caught:
-            fetch(f"{url}/ada?ticket=secret")
+            fetch_bundle(f"{url}/ada?ticket=secret")
         assert "secret" not in str(caught.value)
 
 
@@ -245,10 +245,10 @@ def test_servers_that_misbehave(monkeypatch: pytest.MonkeyPatch) -> None:
             "huge": "larger",
         }.items():
             with pytest.raises(DownloadError, match=says):
-                fetch(f"{url}/{name}.tar")
+                fetch_bundle(f"{url}/{name}.tar")
         started = time.monotonic()
         with pytest.raises(DownloadError, match=r"too long|timed out"):
-            fetch(f"{url}/slow.tar", timeout_s=0.6)
+            fetch_bundle(f"{url}/slow.tar", timeout_s=0.6)
         assert time.monotonic() - started < 3
     assert "/x.tar" not in asked
 
@@ -258,15 +258,15 @@ def test_servers_that_misbehave(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_plain_http_and_other_schemes_are_refused_without_asking(url: str) -> None:
     with pytest.raises(DownloadError, match="not https"):
-        fetch(url)
+        fetch_bundle(url)
 
 
 def test_credentials_in_an_address_are_refused() -> None:
     with pytest.raises(DownloadError, match="password") as caught:
-        fetch("https://user:hunter2@example.com/ada.tar")
+        fetch_bundle("https://user:hunter2@example.com/ada.tar")
     assert "hunter2" not in str(caught.value)
 
 
 def test_an_untrusted_certificate_is_refused() -> None:
     with pytest.raises(DownloadError), server(lambda h: send(h, b"x")) as url:
-        fetch(url.replace("http://", "https://") + "/ada.tar")
+        fetch_bundle(url.replace("http://", "https://") + "/ada.tar")

@@ -15,14 +15,14 @@ import pytest
 import yaml
 from bundlecraft import NOW, PROFILE, Shop, fresh_key, resigned
 
-from provision.endpoint.apply import Disk, DryRun
-from provision.endpoint.install import Report, Request, install
+from provision.endpoint.apply import DiskWriter, DryRunWriter
+from provision.endpoint.install import InstallReport, InstallRequest, install_bundle
 from provision.endpoint.plan import UnreadableHomeError
 from provision.endpoint.privileges import LinkedHomeError
 from provision.endpoint.processes import running_hermes
 from provision.endpoint.run import NotForRunError, PreferredLineError, prepare_run
 from provision.endpoint.state import JOURNAL, BrokenInstallationError, read_installed
-from provision.endpoint.status import as_json, status
+from provision.endpoint.status import home_status_json, home_status
 from provision.endpoint.verify import ExpiredBundleError, OlderBundleError, OtherUserError, OtherWorkspaceError
 from provision.errors import Severity
 from provision.files import FileProblemError
@@ -44,16 +44,16 @@ class Endpoint:
         self.identity = shop.identity_file(user, folder / "identity.txt")
         self.environ: dict[str, str] = {"HOME": str(folder), "PATH": os.environ["PATH"]}
 
-    def install(self, files: Mapping[str, bytes], *, dry: bool = False, **request: object) -> Report:
-        asked = Request(
+    def install(self, files: Mapping[str, bytes], *, dry: bool = False, **request: object) -> InstallReport:
+        asked = InstallRequest(
             signers=self.shop.signers,
             identities=load_identities(self.identity),
             platform=Platform.LINUX,
             home=self.home,
             managed_dir=self.managed,
         )
-        writer = (DryRun if dry else Disk)(self.folder)
-        return install(files, replace(asked, **request), writer, environ=self.environ, now=self.shop.now)  # type: ignore[arg-type]
+        writer = (DryRunWriter if dry else DiskWriter)(self.folder)
+        return install_bundle(files, replace(asked, **request), writer, environ=self.environ, now=self.shop.now)  # type: ignore[arg-type]
 
     def write(self, name: str, text: str | bytes, mode: int = 0o600) -> Path:
         path = self.home / name
@@ -426,15 +426,15 @@ def test_an_interrupted_change_is_finished_first(endpoint: Endpoint) -> None:
 
 def test_status_tells_drift_route_and_checks(endpoint: Endpoint) -> None:
     def look():
-        return status(endpoint.home, signers=endpoint.shop.signers, environ=endpoint.environ, now=NOW)
+        return home_status(endpoint.home, signers=endpoint.shop.signers, environ=endpoint.environ, now=NOW)
 
     nothing = look()
     assert not nothing.ok
-    assert as_json(nothing)["installed"] is None
+    assert home_status_json(nothing)["installed"] is None
     endpoint.install(endpoint.shop.bundle("ada"))
     good = look()
     assert good.ok, good
-    shown = as_json(good)
+    shown = home_status_json(good)
     assert {c["ok"] for c in shown["checks"].values()} == {True}
     assert list(shown["checks"]) == ["model", "base_url", "provider"]
     assert shown["route"]["key_fingerprint"] == shown["installed"]["key_fingerprint"]
@@ -448,8 +448,8 @@ def test_status_tells_drift_route_and_checks(endpoint: Endpoint) -> None:
     }
     assert not bad.check.checks["model"].ok  # type: ignore[union-attr]
     assert not bad.check.checks["provider"].ok  # type: ignore[union-attr]
-    assert "TEST-other" not in json.dumps(as_json(bad))
-    later = status(endpoint.home, signers=(), environ=endpoint.environ, now=NOW + timedelta(days=91))
+    assert "TEST-other" not in json.dumps(home_status_json(bad))
+    later = home_status(endpoint.home, signers=(), environ=endpoint.environ, now=NOW + timedelta(days=91))
     assert any("expired" in d.what for d in later.drift)
     assert any("does not trust" in d.what for d in later.drift)
 

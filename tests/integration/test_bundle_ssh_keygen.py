@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, trusted
+from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, find_trusted_signer
 from provision.signing.sshsig import (
     NAMESPACE,
     BadSignatureError,
@@ -18,8 +18,8 @@ from provision.signing.sshsig import (
     load_signing_key,
     new_signing_key,
     public_line,
-    sign,
-    verify,
+    sign_bytes,
+    verify_signature,
 )
 
 pytestmark = pytest.mark.programs("ssh-keygen")
@@ -52,24 +52,24 @@ def stock_verifies(
 def test_ssh_keygen_verifies_what_we_sign(tmp_path: Path, key_file: Path) -> None:
     key = load_signing_key(key_file)
     allowed = f'operator namespaces="{NAMESPACE}" {public_line(key.public_key())}\n'
-    assert stock_verifies(tmp_path, allowed, sign(DATA, key))
-    assert not stock_verifies(tmp_path, allowed, sign(DATA, key), data=DATA + b"x")
-    assert not stock_verifies(tmp_path, allowed, sign(DATA, key, "git"), namespace="git")
+    assert stock_verifies(tmp_path, allowed, sign_bytes(DATA, key))
+    assert not stock_verifies(tmp_path, allowed, sign_bytes(DATA, key), data=DATA + b"x")
+    assert not stock_verifies(tmp_path, allowed, sign_bytes(DATA, key, "git"), namespace="git")
 
 
 def test_we_verify_what_ssh_keygen_signs(tmp_path: Path, key_file: Path) -> None:
     (tmp_path / "data").write_bytes(DATA)
     assert keygen("-Y", "sign", "-f", str(key_file), "-n", NAMESPACE, str(tmp_path / "data")).returncode == 0
     signature = (tmp_path / "data.sig").read_bytes()
-    blob = verify(DATA, signature)
+    blob = verify_signature(DATA, signature)
     public = (tmp_path / "key.pub").read_text()
-    signer = trusted(parse_allowed_signers(f"operator {public}"), blob, datetime.now(UTC))
+    signer = find_trusted_signer(parse_allowed_signers(f"operator {public}"), blob, datetime.now(UTC))
     assert isinstance(signer, AllowedSigner)
     assert signer.comment == "ada@laptop"
     assert blob_fingerprint(blob).encode() in keygen("-l", "-f", str(key_file)).stdout
-    assert signature == sign(DATA, load_signing_key(key_file))
+    assert signature == sign_bytes(DATA, load_signing_key(key_file))
     with pytest.raises(BadSignatureError):
-        verify(DATA + b"x", signature)
+        verify_signature(DATA + b"x", signature)
 
 
 def test_ssh_keygen_reads_a_key_we_made(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ OPTIONS = [
 def test_trust_agrees_with_ssh_keygen(tmp_path: Path, key_file: Path, options: str) -> None:
     key = load_signing_key(key_file)
     line = f"# list\n\noperator {options} {public_line(key.public_key())} a comment\n"
-    signature = sign(DATA, key)
-    ours = trusted(parse_allowed_signers(line), verify(DATA, signature), datetime.now(UTC))
+    signature = sign_bytes(DATA, key)
+    ours = find_trusted_signer(parse_allowed_signers(line), verify_signature(DATA, signature), datetime.now(UTC))
     assert isinstance(ours, AllowedSigner) == stock_verifies(tmp_path, line, signature)
 
 
@@ -114,7 +114,7 @@ def test_other_key_types_are_refused(tmp_path: Path, kind: list[str]) -> None:
     (tmp_path / "data").write_bytes(DATA)
     keygen("-Y", "sign", "-f", str(path), "-n", NAMESPACE, str(tmp_path / "data"))
     with pytest.raises(BadSignatureError):
-        verify(DATA, (tmp_path / "data.sig").read_bytes())
+        verify_signature(DATA, (tmp_path / "data.sig").read_bytes())
     assert parse_allowed_signers("operator " + path.with_suffix(".pub").read_text())
 
 

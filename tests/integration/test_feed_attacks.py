@@ -38,7 +38,7 @@ from provision.feed.trust import (
     UntrustedFeedError,
 )
 from provision.signing.allowed_signers import parse_allowed_signers, signer_line
-from provision.signing.signed_text import signed_text, verified_text
+from provision.signing.signed_text import sign_text, verify_text
 from provision.signing.sshsig import public_line
 
 
@@ -139,9 +139,9 @@ def test_rollback_with_a_forgotten_memory_ends_at_the_generation(stage: Stage) -
 
 
 def test_equal_version_with_other_content(stage: Stage) -> None:
-    index = parse_index(verified_text(stage.first_index, NAMESPACE)[0])
+    index = parse_index(verify_text(stage.first_index, NAMESPACE)[0])
     other = index.model_copy(update={"endpoints": {}})
-    stage.index.write_bytes(signed_text(index_bytes(other), stage.publisher.key, NAMESPACE))
+    stage.index.write_bytes(sign_text(index_bytes(other), stage.publisher.key, NAMESPACE))
     stage.refused(FeedRollbackError, "two different indexes")
 
 
@@ -149,9 +149,9 @@ def test_index_of_another_workspace(stage: Stage) -> None:
     """One operator's key may serve two workspaces: its signature alone does not make an index ours."""
     stage.renew()
     good = stage.index.read_bytes()
-    index = parse_index(verified_text(good, NAMESPACE)[0])
+    index = parse_index(verify_text(good, NAMESPACE)[0])
     other = index.model_copy(update={"workspace": "ee" * 16})
-    stage.index.write_bytes(signed_text(index_bytes(other), stage.publisher.key, NAMESPACE))
+    stage.index.write_bytes(sign_text(index_bytes(other), stage.publisher.key, NAMESPACE))
     stage.refused(OtherFeedError, "belongs to workspace eeee.*expected 0f0f")
     stage.index.write_bytes(good)
     stage.recovers()
@@ -208,9 +208,9 @@ def test_somebody_elses_bundle_signed_into_the_index(stage: Stage) -> None:
 
 def test_arbitrary_installation_wrong_signer_of_the_index(stage: Stage) -> None:
     stage.renew()
-    text, _ = verified_text(stage.index.read_bytes(), NAMESPACE)
+    text, _ = verify_text(stage.index.read_bytes(), NAMESPACE)
     good = stage.index.read_bytes()
-    stage.index.write_bytes(signed_text(text, Ed25519PrivateKey.generate(), NAMESPACE))
+    stage.index.write_bytes(sign_text(text, Ed25519PrivateKey.generate(), NAMESPACE))
     stage.refused(UntrustedFeedError, "which this machine does not trust")
     stage.index.write_bytes(good)
     stage.recovers()
@@ -234,8 +234,8 @@ def test_a_key_for_the_feed_alone_signs_the_index_and_no_bundle(stage: Stage) ->
     both = (*stage.publisher.shop.signers, *parse_allowed_signers(line))
     stage.ada.signers = both
     stage.renew()
-    text, _ = verified_text(stage.index.read_bytes(), NAMESPACE)
-    stage.index.write_bytes(signed_text(text, nightly, NAMESPACE))
+    text, _ = verify_text(stage.index.read_bytes(), NAMESPACE)
+    stage.index.write_bytes(sign_text(text, nightly, NAMESPACE))
     assert stage.ada.pull().report is not None
     stage.before = stage.ada.tree()
     thief = Shop(users=("ada",), signer=nightly, now=stage.publisher.shop.now)
@@ -246,8 +246,8 @@ def test_a_key_for_the_feed_alone_signs_the_index_and_no_bundle(stage: Stage) ->
 
 def test_a_bundles_signature_is_none_for_an_index(stage: Stage) -> None:
     stage.renew()
-    text, _ = verified_text(stage.index.read_bytes(), NAMESPACE)
-    stage.index.write_bytes(signed_text(text, stage.publisher.key, "hermes-provision"))
+    text, _ = verify_text(stage.index.read_bytes(), NAMESPACE)
+    stage.index.write_bytes(sign_text(text, stage.publisher.key, "hermes-provision"))
     stage.refused(BadFeedError, "was made for 'hermes-provision'")
 
 
@@ -410,7 +410,7 @@ def _endless(handler: SimpleHTTPRequestHandler) -> bool:
 def _list(stage: Stage, tar: bytes, generation: int, key: Ed25519PrivateKey) -> None:
     """Put another bundle into ada's place in the index, signed by `key`."""
     address = address_of(SECRET, "ada")
-    index = parse_index(verified_text(stage.index.read_bytes(), NAMESPACE)[0])
+    index = parse_index(verify_text(stage.index.read_bytes(), NAMESPACE)[0])
     import io
     import tarfile
 
@@ -425,7 +425,7 @@ def _list(stage: Stage, tar: bytes, generation: int, key: Ed25519PrivateKey) -> 
     changed = index.model_copy(
         update={"endpoints": {**index.endpoints, endpoint_id(address): entry}, "version": index.version + 1}
     )
-    stage.index.write_bytes(signed_text(index_bytes(changed), key, NAMESPACE))
+    stage.index.write_bytes(sign_text(index_bytes(changed), key, NAMESPACE))
     later = time.time() + 10  # the server tells versions apart by whole seconds
     os.utime(stage.index, (later, later))
     (stage.publisher.tree / "e" / address / f"{digest}.tar").write_bytes(tar)

@@ -16,11 +16,11 @@ from feedcraft import SECRET, Publisher
 
 from provision.errors import ProvisionError, UsageError
 from provision.feed.index import NAMESPACE, address_of, parse_index
-from provision.feed.publish import OtherTreeError, Status, state_folder
+from provision.feed.publish import OtherTreeError, PublishStatus, state_folder
 from provision.feed.secret import BadFeedSecretError, feed_secret
-from provision.feed.upload import Uploaded, parse_command, upload
+from provision.feed.upload import UploadedFile, parse_command, upload_tree
 from provision.keys.age import generate_identity, load_identities
-from provision.signing.signed_text import verified_text
+from provision.signing.signed_text import verify_text
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def tree(root: Path) -> dict[str, bytes]:
 
 def test_again_changes_no_byte(publisher: Publisher) -> None:
     first = publisher.publish()
-    assert {p.status for p in first.values()} == {Status.PUBLISHED}
+    assert {p.status for p in first.values()} == {PublishStatus.PUBLISHED}
     before = tree(publisher.tree)
     again = publisher.publish(now=NOW + timedelta(days=3))
-    assert {p.status for p in again.values()} == {Status.UNCHANGED}
+    assert {p.status for p in again.values()} == {PublishStatus.UNCHANGED}
     assert tree(publisher.tree) == before
     assert publisher.summary is not None
     assert publisher.summary.parts_written == 0
@@ -59,16 +59,16 @@ def test_a_bundle_of_another_workspace_is_not_published(publisher: Publisher) ->
     files = {p.name: p.read_bytes() for p in (publisher.dist / "ada").iterdir()}
     write_bundle(resigned(files, publisher.shop.signer, workspace="ee" * 16), publisher.dist / "ada")
     done = publisher.publish()
-    assert done["ada"].status is Status.FAILED
+    assert done["ada"].status is PublishStatus.FAILED
     assert "belongs to workspace eeee" in done["ada"].message
-    assert done["bob"].status is Status.PUBLISHED
+    assert done["bob"].status is PublishStatus.PUBLISHED
 
 
 def test_half_way_through_its_life_an_index_is_signed_anew(publisher: Publisher) -> None:
     publisher.publish()
-    before = parse_index(verified_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
+    before = parse_index(verify_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
     publisher.publish(now=NOW + timedelta(days=4))
-    after = parse_index(verified_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
+    after = parse_index(verify_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
     assert after.version > before.version
     assert after.expires > before.expires
     assert after.endpoints == before.endpoints
@@ -76,9 +76,9 @@ def test_half_way_through_its_life_an_index_is_signed_anew(publisher: Publisher)
 
 def test_versions_grow_even_when_the_clock_does_not(publisher: Publisher) -> None:
     publisher.publish()
-    before = parse_index(verified_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
+    before = parse_index(verify_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
     publisher.publish(("bob", "eve"), now=NOW - timedelta(days=9))
-    after = parse_index(verified_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
+    after = parse_index(verify_text(publisher.index_path("ada").read_bytes(), NAMESPACE)[0])
     assert after.version == before.version + 1
     assert not after.endpoints.keys() & {address_of(SECRET, "ada")}
 
@@ -90,7 +90,7 @@ def test_only_the_parts_of_changed_users_change(publisher: Publisher) -> None:
     publisher.shop.states = tuple(s for s in publisher.shop.states if s.user == "ada")
     publisher.render(force=True)
     done = publisher.publish()
-    assert [u for u, p in done.items() if p.status is Status.PUBLISHED] == ["ada"]
+    assert [u for u, p in done.items() if p.status is PublishStatus.PUBLISHED] == ["ada"]
     after = tree(publisher.tree)
     changed = {name for name in after if after[name] != before.get(name)}
     assert changed == {
@@ -119,7 +119,7 @@ def test_an_unfit_bundle_keeps_what_was_published(publisher: Publisher) -> None:
         (publisher.dist / "ada" / name).write_bytes(data)
     (publisher.dist / "ada" / "config.yaml").write_text("model: {default: evil}\n")
     done = publisher.publish(now=NOW + timedelta(hours=1))
-    assert done["ada"].status is Status.FAILED
+    assert done["ada"].status is PublishStatus.FAILED
     assert "is not the file that was signed" in done["ada"].message
     assert tree(publisher.tree) == before
 
@@ -128,14 +128,14 @@ def test_what_is_published_does_not_follow_a_file_that_was_altered(publisher: Pu
     publisher.publish()
     before = tree(publisher.tree)
     (publisher.dist / "ada" / "config.yaml").write_text("model: {default: evil}\n")
-    assert publisher.publish()["ada"].status is Status.UNCHANGED
+    assert publisher.publish()["ada"].status is PublishStatus.UNCHANGED
     assert tree(publisher.tree) == before
 
 
 def test_an_expired_bundle_is_named(publisher: Publisher) -> None:
     publisher.publish()
     done = publisher.publish(now=NOW + timedelta(days=91))
-    assert {p.status for p in done.values()} == {Status.FAILED}
+    assert {p.status for p in done.values()} == {PublishStatus.FAILED}
     assert "expired" in done["ada"].message
 
 
@@ -148,7 +148,7 @@ def test_an_older_dist_is_not_published(publisher: Publisher) -> None:
         for name, data in publisher.shop.bundle(user).items():
             (publisher.dist / user / name).write_bytes(data)
     done = publisher.publish(now=NOW + timedelta(days=1))
-    assert {p.status for p in done.values()} == {Status.FAILED}
+    assert {p.status for p in done.values()} == {PublishStatus.FAILED}
     assert "published is" in done["ada"].message
 
 
@@ -158,9 +158,9 @@ def test_a_part_that_somebody_else_signed_is_written_anew(publisher: Publisher) 
     stranger = Publisher(publisher.tree.parent, publisher.shop)
     stranger.key = Ed25519PrivateKey.generate()
     index = publisher.index_path("ada")
-    from provision.signing.signed_text import signed_text
+    from provision.signing.signed_text import sign_text
 
-    index.write_bytes(signed_text(verified_text(good, NAMESPACE)[0], stranger.key, NAMESPACE))
+    index.write_bytes(sign_text(verify_text(good, NAMESPACE)[0], stranger.key, NAMESPACE))
     publisher.publish()
     assert index.read_bytes() == good
 
@@ -182,11 +182,11 @@ def test_old_bundles_stay_for_a_life_of_the_index(publisher: Publisher) -> None:
 # ---- uploading
 
 
-def run_upload(publisher: Publisher, command: Sequence[str]) -> list[Uploaded]:
+def run_upload(publisher: Publisher, command: Sequence[str]) -> list[UploadedFile]:
     assert publisher.summary is not None
     state = state_folder(publisher.tree)
     state.mkdir(exist_ok=True)
-    return list(upload(publisher.tree, publisher.summary, command, state))
+    return list(upload_tree(publisher.tree, publisher.summary, command, state))
 
 
 @pytest.fixture

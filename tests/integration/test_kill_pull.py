@@ -13,7 +13,7 @@ from pathlib import Path
 from bundlecraft import NOW, Shop
 from feedcraft import Publisher, Puller, served
 
-from provision.endpoint.status import status
+from provision.endpoint.status import home_status
 from provision.feed.state import read_state
 
 DRIVER = """
@@ -21,25 +21,25 @@ import json, sys
 from datetime import datetime
 from pathlib import Path
 sys.path[:0] = json.loads(sys.argv[1])
-from provision.endpoint.install import Request, install
+from provision.endpoint.install import InstallRequest, install_bundle
 from provision.signing.allowed_signers import parse_allowed_signers
-from provision.endpoint.apply import Disk
+from provision.endpoint.apply import DiskWriter
 from provision.feed.index import parse_subscription
-from provision.feed.pull import World, pull
-from provision.feed.http import get
+from provision.feed.pull import PullEnvironment, pull_once
+from provision.feed.http import http_get
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
 told = json.loads(sys.argv[2])
 folder, now = Path(told["folder"]), datetime.fromisoformat(told["now"])
 signers = parse_allowed_signers(told["signers"])
 def put(files):
-    request = Request(signers, load_identities(folder / "identity.txt"), Platform.LINUX, home=folder / ".hermes")
-    return install(files, request, Disk(folder), environ={"HOME": str(folder)}, now=now)
+    request = InstallRequest(signers, load_identities(folder / "identity.txt"), Platform.LINUX, home=folder / ".hermes")
+    return install_bundle(files, request, DiskWriter(folder), environ={"HOME": str(folder)}, now=now)
 def fetch(url, limit, deadline, validators):
-    return get(url, limit, deadline, validators=validators, verify=True)
+    return http_get(url, limit, deadline, validators=validators, verify=True)
 print("ready", flush=True)
-pull(parse_subscription(told["address"]), folder / "config", put, signers=signers,
-     world=World(fetch, lambda a, b: a, lambda s: None), now=now)
+pull_once(parse_subscription(told["address"]), folder / "config", put, signers=signers,
+     world=PullEnvironment(fetch, lambda a, b: a, lambda s: None), now=now)
 print("done", flush=True)
 """
 
@@ -78,7 +78,7 @@ def test_killed_at_any_instant(tmp_path: Path) -> None:
             if before:
                 assert (ada.home / "config.yaml").exists()
             ada.pull()
-            found = status(ada.home, signers=shop.signers, environ=ada.environ, now=shop.now)
+            found = home_status(ada.home, signers=shop.signers, environ=ada.environ, now=shop.now)
             assert found.ok, found
             assert found.installed is not None
             assert found.installed.manifest.generation == int(shop.now.timestamp())

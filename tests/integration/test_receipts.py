@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from bundlecraft import NOW, WORKSPACE_ID, Shop
 
-from provision.endpoint.apply import Disk
+from provision.endpoint.apply import DiskWriter
 from provision.endpoint.identity import EndpointFolder, enroll
-from provision.endpoint.install import Request, install
+from provision.endpoint.install import InstallRequest, install_bundle
 from provision.endpoint.state import read_installed
-from provision.endpoint.status import status
+from provision.endpoint.status import home_status
 from provision.fleet.desired import Platform
 from provision.hermes.facts.installed_version import installed_version
 from provision.keys.age import load_identities
@@ -25,12 +25,12 @@ from provision.receipts.receipt import (
     NAMESPACE,
     NoEndpointKeyError,
     SignedReceipt,
-    issue,
+    issue_receipt,
     kept_receipt,
     next_counter,
     parse_receipt,
 )
-from provision.receipts.store import Endpoints, ReceiptStore, Result, import_receipt, key_blob, receipts_in
+from provision.receipts.store import KnownEndpoints, ReceiptStore, ImportResult, import_receipt, key_blob, receipts_in
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -47,20 +47,20 @@ class Machine:
         self.now = NOW
 
     def install(self, **changes: object) -> None:
-        request = Request(
+        request = InstallRequest(
             signers=self.shop.signers,
             identities=load_identities(self.config.identity),
             platform=Platform.LINUX,
             home=self.home,
         )
         bundle = self.shop.bundle(self.user, **changes)  # type: ignore[arg-type]
-        install(bundle, request, Disk(self.folder), environ=self.environ, now=self.now)
+        install_bundle(bundle, request, DiskWriter(self.folder), environ=self.environ, now=self.now)
 
     def receipt(self) -> SignedReceipt:
-        found = status(self.home, signers=self.shop.signers, environ=self.environ, now=self.now)
+        found = home_status(self.home, signers=self.shop.signers, environ=self.environ, now=self.now)
         assert found.installed is not None
         assert found.check is not None
-        return issue(
+        return issue_receipt(
             found.home, found.installed, found.check, found.drift, self.config, hermes_version="0.19.0", now=self.now
         )
 
@@ -89,8 +89,8 @@ def store(tmp_path: Path) -> ReceiptStore:
     return ReceiptStore(tmp_path / "receipts")
 
 
-def endpoints(*machines: Machine) -> Endpoints:
-    return Endpoints(WORKSPACE_ID, {m.user: key_blob(m.enrolled.endpoint_key) for m in machines})
+def endpoints(*machines: Machine) -> KnownEndpoints:
+    return KnownEndpoints(WORKSPACE_ID, {m.user: key_blob(m.enrolled.endpoint_key) for m in machines})
 
 
 def test_what_a_receipt_says(ada: Machine) -> None:
@@ -138,12 +138,12 @@ def test_stock_ssh_keygen_verifies_it(ada: Machine, tmp_path: Path) -> None:
 def test_import_keeps_the_newest_and_refuses_replays(ada: Machine, store: ReceiptStore) -> None:
     known = endpoints(ada)
     first = ada.receipt().data
-    assert import_receipt("a", first, store, known, NOW).result is Result.IMPORTED
-    assert import_receipt("a", first, store, known, NOW).result is Result.UNCHANGED
+    assert import_receipt("a", first, store, known, NOW).result is ImportResult.IMPORTED
+    assert import_receipt("a", first, store, known, NOW).result is ImportResult.UNCHANGED
     second = ada.receipt().data
-    assert import_receipt("a", second, store, known, NOW).result is Result.IMPORTED
+    assert import_receipt("a", second, store, known, NOW).result is ImportResult.IMPORTED
     replayed = import_receipt("a", first, store, known, NOW)
-    assert replayed.result is Result.REFUSED
+    assert replayed.result is ImportResult.REFUSED
     assert "replay" in replayed.message
     assert store.read("ada") == second
 
@@ -154,15 +154,15 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
 
     def refusal(data: bytes, against: Endpoints = known) -> str:
         done = import_receipt("x", data, store, against, NOW)
-        assert done.result is Result.REFUSED
+        assert done.result is ImportResult.REFUSED
         return done.message
 
     assert "not over this content" in refusal(good.data.replace(b'"ada"', b'"bob"', 1))
-    swapped = Endpoints(WORKSPACE_ID, {"ada": known.keys["bob"], "bob": known.keys["ada"]})
+    swapped = KnownEndpoints(WORKSPACE_ID, {"ada": known.keys["bob"], "bob": known.keys["ada"]})
     assert "the endpoint key of 'bob'" in refusal(good.data, swapped)
-    assert "it belongs to workspace 0f0f" in refusal(good.data, Endpoints("ee" * 16, known.keys))
-    assert "is not in the inventory" in refusal(good.data, Endpoints(WORKSPACE_ID, {"bob": known.keys["bob"]}))
-    assert "no endpoint_key for 'ada'" in refusal(good.data, Endpoints(WORKSPACE_ID, {"ada": None}))
+    assert "it belongs to workspace 0f0f" in refusal(good.data, KnownEndpoints("ee" * 16, known.keys))
+    assert "is not in the inventory" in refusal(good.data, KnownEndpoints(WORKSPACE_ID, {"bob": known.keys["bob"]}))
+    assert "no endpoint_key for 'ada'" in refusal(good.data, KnownEndpoints(WORKSPACE_ID, {"ada": None}))
     assert "does not end in a whole signature" in refusal(good.data[:-40])
     ada.now = NOW + timedelta(days=3)
     assert "still to come" in refusal(ada.receipt().data)
@@ -171,13 +171,13 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
 
 def test_a_signature_for_a_bundle_is_none_for_a_receipt(ada: Machine, store: ReceiptStore) -> None:
     from provision.receipts.receipt import receipt_bytes
-    from provision.signing.signed_text import signed_text
+    from provision.signing.signed_text import sign_text
     from provision.signing.sshsig import load_signing_key
 
     text = receipt_bytes(ada.receipt().receipt)
-    forged = signed_text(text, load_signing_key(ada.config.endpoint_key), "hermes-provision")
+    forged = sign_text(text, load_signing_key(ada.config.endpoint_key), "hermes-provision")
     done = import_receipt("x", forged, store, endpoints(ada), NOW)
-    assert done.result is Result.REFUSED
+    assert done.result is ImportResult.REFUSED
     assert "was made for" in done.message
 
 
@@ -218,11 +218,11 @@ def test_root_leaves_the_receipt_to_the_homes_owner(ada: Machine) -> None:
 
 
 def test_a_hundred_thousand_receipts_in_one_stream_take_linear_time() -> None:
-    from provision.signing.signed_text import BEGIN, END, each_signed
+    from provision.signing.signed_text import BEGIN, END, split_stream
 
     data = (b"x" * 400 + b"\n" + BEGIN + b"y" * 200 + b"\n" + END) * 100_000
     began = time.perf_counter()
-    assert sum(1 for _ in each_signed(data)) == 100_000
+    assert sum(1 for _ in split_stream(data)) == 100_000
     assert time.perf_counter() - began < 10
 
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from provision.bundle.peek import Released
 from provision.errors import ProvisionError
 from provision.feed.index import NAMESPACE, FeedEntry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
-from provision.feed.trust import Seen, believed_index
+from provision.feed.trust import RememberedIndex, accept_index
 from provision.receipts.fleet import Standing, standing
 from provision.receipts.receipt import NAMESPACE as RECEIPT
 from provision.receipts.receipt import Receipt, parse_receipt, receipt_bytes
-from provision.receipts.store import Endpoints, verified_receipt
+from provision.receipts.store import KnownEndpoints, verified_receipt
 from provision.signing.allowed_signers import parse_allowed_signers, signer_line
 from provision.signing.fields import LogHead
-from provision.signing.signed_text import each_signed, signed_text
+from provision.signing.signed_text import split_stream, sign_text
 from provision.signing.sshsig import public_blob, public_line
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -96,16 +96,16 @@ def test_receipts_read_back_as_they_were_written(receipt: Receipt) -> None:
 
 @given(st.lists(receipts(), max_size=4))
 def test_receipts_in_one_stream_come_apart_again(items: list[Receipt]) -> None:
-    signed = [signed_text(receipt_bytes(item), KEY, RECEIPT) for item in items]
-    assert list(each_signed(b"".join(signed))) == signed
-    assert list(each_signed(b"\n\n".join(signed))) == signed
+    signed = [sign_text(receipt_bytes(item), KEY, RECEIPT) for item in items]
+    assert list(split_stream(b"".join(signed))) == signed
+    assert list(split_stream(b"\n\n".join(signed))) == signed
 
 
 @settings(max_examples=300)
 @given(receipts(), st.data())
 def test_any_changed_byte_of_a_receipt_is_refused(receipt: Receipt, data: st.DataObject) -> None:
-    known = Endpoints(WORKSPACE_ID, dict.fromkeys(("ada", "bob", "a.b-c_d"), public_blob(KEY.public_key())))
-    good = signed_text(receipt_bytes(receipt), KEY, RECEIPT)
+    known = KnownEndpoints(WORKSPACE_ID, dict.fromkeys(("ada", "bob", "a.b-c_d"), public_blob(KEY.public_key())))
+    good = sign_text(receipt_bytes(receipt), KEY, RECEIPT)
     assert verified_receipt(good, known).receipt == receipt
     at = data.draw(st.integers(0, len(good) - 1))
     bad = good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :]
@@ -123,32 +123,32 @@ def test_indexes_read_back_as_they_were_written(index: Index) -> None:
 @settings(max_examples=300)
 @given(indexes(), st.data())
 def test_any_changed_or_missing_byte_of_an_index_is_refused(index: Index, data: st.DataObject) -> None:
-    good = signed_text(index_bytes(index), KEY, NAMESPACE)
-    assert believed_index(good, ADDRESS, SIGNERS, NOW, None).seen.version == index.version
+    good = sign_text(index_bytes(index), KEY, NAMESPACE)
+    assert accept_index(good, ADDRESS, SIGNERS, NOW, None).seen.version == index.version
     at = data.draw(st.integers(0, len(good) - 1))
     flipped = good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :]
     for bad in (flipped, good[:at]):
         with pytest.raises(ProvisionError):
-            believed_index(bad, ADDRESS, SIGNERS, NOW, None)
+            accept_index(bad, ADDRESS, SIGNERS, NOW, None)
 
 
 @given(indexes(), NUMBER)
 def test_no_version_goes_back(index: Index, seen: int) -> None:
-    data = signed_text(index_bytes(index), KEY, NAMESPACE)
-    memory = Seen(WORKSPACE_ID, seen, "0" * 64, NOW)
+    data = sign_text(index_bytes(index), KEY, NAMESPACE)
+    memory = RememberedIndex(WORKSPACE_ID, seen, "0" * 64, NOW)
     if index.version > seen:
-        assert believed_index(data, ADDRESS, SIGNERS, NOW, memory).seen.version == index.version
+        assert accept_index(data, ADDRESS, SIGNERS, NOW, memory).seen.version == index.version
     else:
         with pytest.raises(ProvisionError):
-            believed_index(data, ADDRESS, SIGNERS, NOW, memory)
+            accept_index(data, ADDRESS, SIGNERS, NOW, memory)
 
 
 @given(st.binary(max_size=300))
 def test_rubbish_is_a_named_error(data: bytes) -> None:
     with pytest.raises(ProvisionError):
-        believed_index(data, ADDRESS, SIGNERS, NOW, None)
+        accept_index(data, ADDRESS, SIGNERS, NOW, None)
     with pytest.raises(ProvisionError):
-        verified_receipt(data, Endpoints(WORKSPACE_ID, {}))
+        verified_receipt(data, KnownEndpoints(WORKSPACE_ID, {}))
 
 
 @st.composite

@@ -17,31 +17,31 @@ from provision.endpoint.verify import (
     OlderBundleError,
     OtherUserError,
     OtherWorkspaceError,
-    Policy,
+    AcceptanceRules,
     UntrustedSignerError,
     VerifiedBundle,
-    unsealed,
-    verify,
+    open_bundle,
+    verify_bundle,
 )
 from provision.errors import ProvisionError
 from provision.signing.allowed_signers import parse_allowed_signers
-from provision.signing.sshsig import BadSignatureError, sign
+from provision.signing.sshsig import BadSignatureError, sign_bytes
 
 SHOP = Shop(users=("ada", "bob"))
 BUNDLE = SHOP.bundle("ada")
-POLICY = Policy(SHOP.signers, NOW)
+POLICY = AcceptanceRules(SHOP.signers, NOW)
 
 
 def test_a_good_bundle_opens_after_verification_only() -> None:
-    verified = verify(BUNDLE, POLICY)
+    verified = verify_bundle(BUNDLE, POLICY)
     assert verified.manifest.user == "ada"
-    assert unsealed(verified, lambda sealed: sealed[:3]).env == BUNDLE[SEALED_ENV][:3]
+    assert open_bundle(verified, lambda sealed: sealed[:3]).env == BUNDLE[SEALED_ENV][:3]
     with pytest.raises(RuntimeError):
-        unsealed(BUNDLE, lambda sealed: sealed)  # type: ignore[arg-type]
+        open_bundle(BUNDLE, lambda sealed: sealed)  # type: ignore[arg-type]
 
 
 def test_nothing_sealed_or_opened_shows_in_a_repr() -> None:
-    opened = unsealed(verify(BUNDLE, POLICY), lambda _: b"AISA_API_KEY=sk-aisa-TEST-seen\n")
+    opened = open_bundle(verify_bundle(BUNDLE, POLICY), lambda _: b"AISA_API_KEY=sk-aisa-TEST-seen\n")
     assert "TEST-seen" not in repr(opened)
 
 
@@ -52,16 +52,16 @@ def test_no_altered_byte_gets_through(name: str) -> None:
         altered = bytearray(data)
         altered[position] ^= 1 << (position % 8)
         with pytest.raises((AlteredBundleError, BadSignatureError, UntrustedSignerError)):
-            verify({**BUNDLE, name: bytes(altered)}, POLICY)
+            verify_bundle({**BUNDLE, name: bytes(altered)}, POLICY)
 
 
 @pytest.mark.parametrize("name", BUNDLE_FILES)
 def test_cut_longer_or_missing_files_are_refused(name: str) -> None:
     for data in (BUNDLE[name][:-1], BUNDLE[name] + b"\n", b""):
         with pytest.raises((AlteredBundleError, BadSignatureError)):
-            verify({**BUNDLE, name: data}, POLICY)
+            verify_bundle({**BUNDLE, name: data}, POLICY)
     with pytest.raises(AlteredBundleError, match="has no"):
-        verify({n: d for n, d in BUNDLE.items() if n != name}, POLICY)
+        verify_bundle({n: d for n, d in BUNDLE.items() if n != name}, POLICY)
 
 
 @pytest.mark.parametrize("name", [CONFIG, SEALED_ENV, WELCOME])
@@ -70,96 +70,96 @@ def test_files_of_another_genuine_bundle_do_not_mix(name: str) -> None:
         "ada"
     )
     with pytest.raises(AlteredBundleError, match="not the file that was signed"):
-        verify({**BUNDLE, name: other[name]}, POLICY)
+        verify_bundle({**BUNDLE, name: other[name]}, POLICY)
 
 
 def test_signers() -> None:
     with pytest.raises(UntrustedSignerError, match="empty"):
-        verify(BUNDLE, replace(POLICY, signers=()))
+        verify_bundle(BUNDLE, replace(POLICY, signers=()))
     with pytest.raises(UntrustedSignerError, match="not in the list"):
-        verify(BUNDLE, replace(POLICY, signers=Shop(users=()).signers))
+        verify_bundle(BUNDLE, replace(POLICY, signers=Shop(users=()).signers))
     elsewhere = SHOP.allowed_signers.replace("hermes-provision", "git")
     with pytest.raises(UntrustedSignerError, match="namespaces"):
-        verify(BUNDLE, replace(POLICY, signers=parse_allowed_signers(elsewhere)))
-    for_git = {**BUNDLE, SIGNATURE: sign(BUNDLE[MANIFEST], SHOP.signer, "git")}
+        verify_bundle(BUNDLE, replace(POLICY, signers=parse_allowed_signers(elsewhere)))
+    for_git = {**BUNDLE, SIGNATURE: sign_bytes(BUNDLE[MANIFEST], SHOP.signer, "git")}
     with pytest.raises(BadSignatureError, match="'git'"):
-        verify(for_git, POLICY)
-    forged = {**BUNDLE, SIGNATURE: sign(BUNDLE[MANIFEST], Ed25519PrivateKey.generate())}
+        verify_bundle(for_git, POLICY)
+    forged = {**BUNDLE, SIGNATURE: sign_bytes(BUNDLE[MANIFEST], Ed25519PrivateKey.generate())}
     with pytest.raises(UntrustedSignerError):
-        verify(forged, POLICY)
+        verify_bundle(forged, POLICY)
 
 
 def test_a_signed_manifest_that_is_none_is_refused_after_the_signature() -> None:
     data = b'{"schema": "provision/bundle/v9"}'
     with pytest.raises(BadManifestError, match="this version reads"):
-        verify({**BUNDLE, MANIFEST: data, SIGNATURE: sign(data, SHOP.signer)}, POLICY)
+        verify_bundle({**BUNDLE, MANIFEST: data, SIGNATURE: sign_bytes(data, SHOP.signer)}, POLICY)
 
 
 def test_users() -> None:
     with pytest.raises(OtherUserError, match="'ada', not for 'bob'"):
-        verify(BUNDLE, replace(POLICY, user="bob"))
-    bobs = verify(SHOP.bundle("bob"), POLICY).manifest
+        verify_bundle(BUNDLE, replace(POLICY, user="bob"))
+    bobs = verify_bundle(SHOP.bundle("bob"), POLICY).manifest
     with pytest.raises(OtherUserError, match="belongs to 'bob'"):
-        verify(BUNDLE, replace(POLICY, installed=bobs))
+        verify_bundle(BUNDLE, replace(POLICY, installed=bobs))
     with pytest.raises(OtherUserError, match="another machine"):
-        verify(BUNDLE, replace(POLICY, own_recipients=(SHOP.identities["bob"][1],)))
-    assert verify(BUNDLE, replace(POLICY, user="ada", own_recipients=(SHOP.identities["ada"][1],)))
+        verify_bundle(BUNDLE, replace(POLICY, own_recipients=(SHOP.identities["bob"][1],)))
+    assert verify_bundle(BUNDLE, replace(POLICY, user="ada", own_recipients=(SHOP.identities["ada"][1],)))
 
 
 def test_time() -> None:
-    assert verify(BUNDLE, replace(POLICY, now=NOW + timedelta(days=90, seconds=-1)))
+    assert verify_bundle(BUNDLE, replace(POLICY, now=NOW + timedelta(days=90, seconds=-1)))
     with pytest.raises(ExpiredBundleError, match="expired on 2026-08-30"):
-        verify(BUNDLE, replace(POLICY, now=NOW + timedelta(days=90)))
-    assert verify(BUNDLE, replace(POLICY, now=NOW - timedelta(hours=23)))
+        verify_bundle(BUNDLE, replace(POLICY, now=NOW + timedelta(days=90)))
+    assert verify_bundle(BUNDLE, replace(POLICY, now=NOW - timedelta(hours=23)))
     with pytest.raises(ClockError, match="this machine says"):
-        verify(BUNDLE, replace(POLICY, now=NOW - timedelta(hours=25)))
+        verify_bundle(BUNDLE, replace(POLICY, now=NOW - timedelta(hours=25)))
 
 
 def test_generations() -> None:
     def manifest(generation: int):
-        return verify(SHOP.bundle("ada", generation=generation), POLICY).manifest
+        return verify_bundle(SHOP.bundle("ada", generation=generation), POLICY).manifest
 
     five = SHOP.bundle("ada", generation=5)
-    assert verify(five, replace(POLICY, installed=verify(five, POLICY).manifest))
-    assert verify(five, replace(POLICY, installed=manifest(4)))
+    assert verify_bundle(five, replace(POLICY, installed=verify_bundle(five, POLICY).manifest))
+    assert verify_bundle(five, replace(POLICY, installed=manifest(4)))
     with pytest.raises(OlderBundleError, match="generation 6"):
-        verify(five, replace(POLICY, installed=manifest(6)))
+        verify_bundle(five, replace(POLICY, installed=manifest(6)))
     with pytest.raises(OlderBundleError, match="same generation"):
-        verify(five, replace(POLICY, installed=manifest(5)))
+        verify_bundle(five, replace(POLICY, installed=manifest(5)))
 
 
 def test_only_bundles_of_the_homes_workspace() -> None:
     """One operator's key may serve two workspaces, so the signature alone is not enough."""
     other = Shop(users=("ada",), signer=SHOP.signer, workspace_id="ee" * 16).bundle("ada", generation=2**40)
-    assert verify(other, POLICY)
-    installed = verify(BUNDLE, POLICY).manifest
+    assert verify_bundle(other, POLICY)
+    installed = verify_bundle(BUNDLE, POLICY).manifest
     for policy in (replace(POLICY, installed=installed), replace(POLICY, workspace_id=SHOP.workspace_id)):
-        assert verify(BUNDLE, policy)
+        assert verify_bundle(BUNDLE, policy)
         with pytest.raises(OtherWorkspaceError, match="belongs to workspace eeee") as caught:
-            verify(other, policy)
+            verify_bundle(other, policy)
         assert caught.value.hint
 
 
 def test_further_files_are_verified_like_the_others() -> None:
     full = resigned(BUNDLE, SHOP.signer, {"WELCOME.html": b"<p>", "a.txt": b"a"})
-    assert verify(full, POLICY).files == full
+    assert verify_bundle(full, POLICY).files == full
     with pytest.raises(AlteredBundleError, match=r"has no WELCOME\.html"):
-        verify({n: d for n, d in full.items() if n != "WELCOME.html"}, POLICY)
+        verify_bundle({n: d for n, d in full.items() if n != "WELCOME.html"}, POLICY)
     with pytest.raises(AlteredBundleError, match=r"a\.txt is not the file that was signed"):
-        verify({**full, "a.txt": b"b"}, POLICY)
-    assert "evil.sh" not in verify({**full, "evil.sh": b"rm"}, POLICY).files
+        verify_bundle({**full, "a.txt": b"b"}, POLICY)
+    assert "evil.sh" not in verify_bundle({**full, "evil.sh": b"rm"}, POLICY).files
 
 
 def test_reasons_come_in_order() -> None:
     """An unknown signer is said before expiry, expiry before age: nothing unsigned decides what a user is told."""
     late = NOW + timedelta(days=1000)
-    newer = verify(SHOP.bundle("ada", generation=2**40), POLICY).manifest
+    newer = verify_bundle(SHOP.bundle("ada", generation=2**40), POLICY).manifest
     with pytest.raises(UntrustedSignerError):
-        verify(BUNDLE, Policy((), late, "bob", newer))
+        verify_bundle(BUNDLE, AcceptanceRules((), late, "bob", newer))
     with pytest.raises(OtherUserError):
-        verify(BUNDLE, replace(POLICY, now=late, user="bob", installed=newer))
+        verify_bundle(BUNDLE, replace(POLICY, now=late, user="bob", installed=newer))
     with pytest.raises(ExpiredBundleError):
-        verify(BUNDLE, replace(POLICY, now=late, installed=newer))
+        verify_bundle(BUNDLE, replace(POLICY, now=late, installed=newer))
 
 
 def test_every_refusal_has_a_cure() -> None:
@@ -168,12 +168,12 @@ def test_every_refusal_has_a_cure() -> None:
         replace(POLICY, user="bob"),
         replace(POLICY, now=NOW + timedelta(days=99)),
         replace(POLICY, now=NOW - timedelta(days=9)),
-        replace(POLICY, installed=verify(SHOP.bundle("ada", generation=2**40), POLICY).manifest),
+        replace(POLICY, installed=verify_bundle(SHOP.bundle("ada", generation=2**40), POLICY).manifest),
     ):
         with pytest.raises(ProvisionError) as caught:
-            verify(BUNDLE, policy)
+            verify_bundle(BUNDLE, policy)
         assert caught.value.hint
 
 
 def test_only_verify_makes_a_verified_bundle() -> None:
-    assert isinstance(verify(BUNDLE, POLICY), VerifiedBundle)
+    assert isinstance(verify_bundle(BUNDLE, POLICY), VerifiedBundle)

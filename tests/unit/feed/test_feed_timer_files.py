@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from provision.errors import UsageError
-from provision.feed.timer_files import LABEL, NAME, Job, timer_files
+from provision.feed.timer_files import LABEL, NAME, TimerJob, timer_files
 from provision.fleet.desired import Platform
 
-PLAIN = Job(("/opt/p/bin/provision", "pull", "--scheduled"), timedelta(hours=1))
-ODD = Job(
+PLAIN = TimerJob(("/opt/p/bin/provision", "pull", "--scheduled"), timedelta(hours=1))
+ODD = TimerJob(
     ("/opt/my tools/provision", "pull", "--scheduled", "--home", '/home/a/50% "off"\\$HOME'),
     timedelta(minutes=30),
     {"PROVISION_CONFIG_DIR": "/home/a/my config"},
@@ -44,7 +44,7 @@ def test_launchd() -> None:
     assert agent["EnvironmentVariables"] == dict(ODD.environ)
 
 
-def task(job: Job) -> ET.Element:
+def task(job: TimerJob) -> ET.Element:
     data = timer_files(Platform.WINDOWS, job)[f"{NAME}.xml"]
     assert data.startswith(b"\xff\xfe"), "schtasks takes UTF-16 with its mark"
     return ET.fromstring(data.decode("utf-16"))
@@ -82,7 +82,7 @@ def test_windows_task() -> None:
 
 
 def test_windows_quotes_blanks() -> None:
-    job = Job((r"C:\Program Files\p.exe", "pull", "--home", "C:\\My Hermes\\"), timedelta(hours=1))
+    job = TimerJob((r"C:\Program Files\p.exe", "pull", "--home", "C:\\My Hermes\\"), timedelta(hours=1))
     root = task(job)
     assert root.findtext(".//t:Command", namespaces=NS) == r"C:\Program Files\p.exe"
     assert root.findtext(".//t:Arguments", namespaces=NS) == 'pull --home "C:\\My Hermes\\\\"'
@@ -91,9 +91,9 @@ def test_windows_quotes_blanks() -> None:
 @pytest.mark.parametrize("every", [timedelta(minutes=4), timedelta(days=8)])
 def test_intervals_that_make_no_sense(every: timedelta) -> None:
     with pytest.raises(UsageError):
-        timer_files(Platform.LINUX, Job(("p",), every))
+        timer_files(Platform.LINUX, TimerJob(("p",), every))
 
 
 def test_control_characters_never_reach_a_unit() -> None:
     with pytest.raises(UsageError):
-        timer_files(Platform.LINUX, Job(("p", "a\nExecStart=/bin/evil"), timedelta(hours=1)))
+        timer_files(Platform.LINUX, TimerJob(("p", "a\nExecStart=/bin/evil"), timedelta(hours=1)))

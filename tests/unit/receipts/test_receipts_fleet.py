@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provision.bundle.peek import Released
-from provision.receipts.fleet import Endpoint, Standing, Tally, Unbelieved, standing
+from provision.receipts.fleet import EndpointStanding, Standing, StandingCounts, UnverifiedReceipt, standing
 from provision.receipts.receipt import Receipt, receipt_bytes
 
 NOW = datetime(2026, 6, 8, 12, 0, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def receipt(**changes: Any) -> Receipt:
     return Receipt.model_validate(fields | changes)
 
 
-def stand(got: Receipt | Unbelieved | None, release: Released | None) -> Endpoint:
+def stand(got: Receipt | UnverifiedReceipt | None, release: Released | None) -> EndpointStanding:
     return standing("ada", "engineering", release, got, now=NOW, silent_after=timedelta(days=7))
 
 
@@ -57,7 +57,7 @@ CASES = [
     (receipt(), Released(7, DIGEST), []),
     (None, Released(7, DIGEST), ["never heard"]),
     (None, None, ["never heard", "not rendered"]),
-    (Unbelieved("altered"), Released(7, DIGEST), ["not believed"]),
+    (UnverifiedReceipt("altered"), Released(7, DIGEST), ["not believed"]),
     (receipt(), Released(8, "b" * 64), ["behind"]),
     (receipt(), Released(6, "b" * 64), ["other bundle"]),
     (receipt(), Released(7, "b" * 64), ["other bundle"]),
@@ -75,7 +75,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("got", "release", "expected"), CASES)
-def test_standing(got: Receipt | Unbelieved | None, release: Released | None, expected: list[str]) -> None:
+def test_standing(got: Receipt | UnverifiedReceipt | None, release: Released | None, expected: list[str]) -> None:
     found = stand(got, release)
     assert [s.value for s in found.standings] == expected
     assert found.current == (not expected)
@@ -86,7 +86,7 @@ def test_every_standing_has_a_case() -> None:
 
 
 def test_the_tally_counts_each_word() -> None:
-    tally = Tally()
+    tally = StandingCounts()
     for got, release, _ in CASES:
         tally.add(stand(got, release))
     counts = tally.by_name()

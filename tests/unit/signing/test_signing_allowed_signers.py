@@ -12,9 +12,9 @@ from provision.signing.allowed_signers import (
     BadAllowedSignersError,
     parse_allowed_signers,
     signer_line,
-    trusted,
+    find_trusted_signer,
 )
-from provision.signing.sshsig import BadSignatureError, public_blob, public_line, sign, verify
+from provision.signing.sshsig import BadSignatureError, public_blob, public_line, sign_bytes, verify_signature
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
@@ -24,7 +24,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def judge(text: str, now: datetime = NOW) -> AllowedSigner | str:
-    return trusted(parse_allowed_signers(text), BLOB, now)
+    return find_trusted_signer(parse_allowed_signers(text), BLOB, now)
 
 
 @pytest.mark.parametrize(
@@ -89,23 +89,23 @@ def test_refuses_a_line_it_cannot_read(line: str) -> None:
 
 
 def test_signing_is_deterministic_and_bound_to_namespace_and_bytes() -> None:
-    signature = sign(b"data", KEY)
-    assert signature == sign(b"data", KEY)
-    assert verify(b"data", signature) == BLOB
+    signature = sign_bytes(b"data", KEY)
+    assert signature == sign_bytes(b"data", KEY)
+    assert verify_signature(b"data", signature) == BLOB
     with pytest.raises(BadSignatureError, match="altered"):
-        verify(b"datb", signature)
+        verify_signature(b"datb", signature)
     with pytest.raises(BadSignatureError, match="'git'"):
-        verify(b"data", sign(b"data", KEY, "git"))
+        verify_signature(b"data", sign_bytes(b"data", KEY, "git"))
 
 
 def test_any_changed_byte_of_a_signature_is_refused() -> None:
-    signature = sign(b"data", KEY)
+    signature = sign_bytes(b"data", KEY)
     for position in range(len(signature)):
         for flip in (0x01, 0x20, 0x80):
             altered = bytearray(signature)
             altered[position] ^= flip
             try:
-                blob = verify(b"data", bytes(altered))
+                blob = verify_signature(b"data", bytes(altered))
             except BadSignatureError:
                 continue
             raise AssertionError((position, flip, blob == BLOB))
@@ -113,7 +113,7 @@ def test_any_changed_byte_of_a_signature_is_refused() -> None:
 
 @pytest.mark.parametrize("extra", [b"\n", b" ", b"x", b"\r\n"])
 def test_armor_has_one_form(extra: bytes) -> None:
-    signature = sign(b"data", KEY)
+    signature = sign_bytes(b"data", KEY)
     for altered in (signature + extra, extra + signature, signature.replace(b"\n", b"\r\n"), signature[:-1]):
         with pytest.raises(BadSignatureError):
-            verify(b"data", altered)
+            verify_signature(b"data", altered)
