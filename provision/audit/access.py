@@ -1,4 +1,4 @@
-"""Who can read a file: by its mode, and by the modes of all folders above it. On Windows nothing is claimed."""
+"""Which users can read a file, by its mode and the modes of all folders above it. On Windows: always only the owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Readers(IntEnum):
-    """Who, beside the owner and root, can open a file. A group of one's own counts as the group all the same."""
+    """Which users besides the owner and root can read a file. A group with one member still counts as a group."""
 
     OWNER = 0
     GROUP = 1
@@ -20,38 +20,35 @@ class Readers(IntEnum):
 
 
 def readers(path: Path) -> Readers:
-    """Who can read the file, as far as modes say; OWNER when it is not there."""
+    """Return which users can read the file, by modes alone; OWNER when it does not exist."""
     if os.name == "nt":
         return Readers.OWNER
     try:
         mode = path.stat().st_mode
     except OSError:
         return Readers.OWNER
-    if mode & stat.S_IROTH and _passable(path.parent, stat.S_IXOTH):
+    if mode & stat.S_IROTH and _searchable(path.parent, stat.S_IXOTH):
         return Readers.EVERYONE
-    if mode & stat.S_IRGRP and _passable(path.parent, stat.S_IXGRP):
+    if mode & stat.S_IRGRP and _searchable(path.parent, stat.S_IXGRP):
         return Readers.GROUP
     return Readers.OWNER
 
 
-def private(path: Path) -> bool:
-    """Whether nobody but the owner (and root) can read the file."""
-    return readers(path) is Readers.OWNER
+def _searchable(folder: Path, bit: int) -> bool:
+    """Whether that class of users has search permission on a folder and on all folders above it.
 
-
-def _passable(folder: Path, bit: int) -> bool:
-    """Whether that class of users can walk through a folder and all above it. A folder's group may be another one than the
-    file's; `everyone` is exact, `group` errs on the side of saying so."""
+    A folder's group may differ from the file's group: EVERYONE is exact, GROUP may be reported too often.
+    """
     try:
         mode = folder.stat().st_mode
     except OSError:
         return False
-    mode_for_others = mode & (bit | stat.S_IXOTH)
-    return bool(mode_for_others) and (folder.parent == folder or _passable(folder.parent, bit))
+    searchable = mode & (bit | stat.S_IXOTH)
+    return bool(searchable) and (folder.parent == folder or _searchable(folder.parent, bit))
 
 
 def mode_for_others(path: Path) -> int | None:
-    """The mode of a file or folder that grants something to others, None when it grants nothing or is not there."""
+    """Return the mode of a file or folder that grants access to other users; None when it grants none or does not exist."""
     if os.name == "nt":
         return None
     try:

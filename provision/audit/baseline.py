@@ -1,8 +1,7 @@
-"""The baseline: findings that somebody looked at and lets be, each with a reason and a date.
+"""The baseline: accepted findings that later audits ignore, each with a reason and a date.
 
-It names findings by id and holds no excerpt and no secret. What it excuses can run out, and what is no longer found is
-dropped when the file is updated. A key of the fleet that is in force can be excused too, but only by name here, never by a
-comment in the file that leaks it.
+It lists findings by id and holds no excerpt and no secret. Entries can expire, and an update drops entries whose finding is
+gone. A key of the fleet in force can be ignored too, but only by its id here, never by a comment in the file that leaks it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from provision.audit.result import IgnoredFinding
 from provision.errors import ProvisionError, UsageError
 from provision.files import read_bounded, write_atomic
-from provision.signing.signed_json import Form
+from provision.signing.signed_json import DocumentForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +33,7 @@ class BaselineError(ProvisionError):
 
 
 class BaselineEntry(BaseModel):
-    """One finding that is let be. `path` is for people, `until` (a day) ends the excuse."""
+    """One ignored finding. `path` is informational; `until` is the last day on which the entry applies."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str = Field(pattern="^pf_[0-9a-f]{16}$")
@@ -51,30 +50,30 @@ class _File(BaseModel):
     findings: tuple[BaselineEntry, ...]
 
 
-_FORM = Form(
+_FORM = DocumentForm(
     model=_File,
     schema=SCHEMA,
     name="the baseline",
     limit_bytes=_LIMIT_BYTES,
     error=BaselineError,
     sound=lambda _: None,
-    other_version="make it anew: --update-baseline",
-    hint="mend it, or make it anew with --update-baseline",
+    other_version="rebuild it with --update-baseline",
+    hint="fix it, or rebuild it with --update-baseline",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineSplit:
-    """Findings divided by a baseline: `new` ones, those `excused`, and entries whose day has passed."""
+    """Findings split by a baseline: `new` ones, `ignored` ones, and entries that have expired."""
 
     new: tuple[Finding, ...]
     ignored: tuple[IgnoredFinding, ...]
-    lapsed: tuple[BaselineEntry, ...]
+    expired: tuple[BaselineEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineUpdate:
-    """A baseline after an update: its entries, how many came and how many went."""
+    """A baseline after an update: its entries, how many were added and how many dropped."""
 
     entries: tuple[BaselineEntry, ...]
     added: int
@@ -82,37 +81,37 @@ class BaselineUpdate:
 
 
 def read_baseline(path: Path, *, must_exist: bool = True) -> tuple[BaselineEntry, ...]:
-    """The entries of a file. Raises BaselineError; UsageError when it is not there and must be."""
+    """Read the entries of a baseline file. Raises BaselineError, and UsageError when the file must exist and does not."""
     try:
         return _FORM.parse(read_bounded(path, _LIMIT_BYTES)).findings
     except FileNotFoundError:
         if must_exist:
-            raise UsageError(f"there is no baseline {path}", hint="--update-baseline makes one") from None
+            raise UsageError(f"baseline {path} not found", hint="create it with --update-baseline") from None
         return ()
 
 
 def apply_baseline(entries: Iterable[BaselineEntry], findings: Iterable[Finding], today: date) -> BaselineSplit:
-    """Divide findings into new and excused ones. Pure."""
-    known, lapsed = {}, []
+    """Split findings into new and ignored ones. Pure."""
+    known, expired = {}, []
     for entry in entries:
         if entry.until is not None and entry.until < today:
-            lapsed.append(entry)
+            expired.append(entry)
         else:
             known[entry.id] = entry
-    new, excused = [], []
+    new, ignored = [], []
     for finding in findings:
         if finding.id in known:
             entry = known[finding.id]
-            excused.append(IgnoredFinding(finding, entry.reason, entry.added.isoformat()))
+            ignored.append(IgnoredFinding(finding, entry.reason, entry.added.isoformat()))
         else:
             new.append(finding)
-    return BaselineSplit(tuple(new), tuple(excused), tuple(lapsed))
+    return BaselineSplit(tuple(new), tuple(ignored), tuple(expired))
 
 
 def update_baseline(
     entries: Iterable[BaselineEntry], findings: Iterable[Finding], today: date, reason: str, until: date | None
 ) -> BaselineUpdate:
-    """A baseline that excuses exactly these findings: entries that are still found keep their reason and date. Pure."""
+    """Build a baseline of exactly these findings. Entries that are still found keep their reason and date. Pure."""
     known = {entry.id: entry for entry in entries}
     kept: dict[str, BaselineEntry] = {}
     added = 0
@@ -131,7 +130,7 @@ def update_baseline(
 
 
 def write_baseline(path: Path, entries: Iterable[BaselineEntry]) -> None:
-    """Write entries, one a line, for git to compare. Raises FileProblemError."""
+    """Write the entries, one per line so that git can compare them. Raises FileProblemError."""
     lines = ",\n  ".join(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False) for entry in entries)
     body = f"\n  {lines}\n " if lines else ""
     write_atomic(path, f'{{"schema": "{SCHEMA}",\n "findings": [{body}]}}\n'.encode(), mode=0o644)

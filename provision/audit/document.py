@@ -1,4 +1,4 @@
-"""`provision/audit/v1`: the public form of an audit, written for programs and read back by `audit --merge`."""
+"""`provision/audit/v1`: the public JSON form of an audit, written for programs and read back by `audit --merge`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from provision.audit.finding import Finding, Location
 from provision.audit.result import SEVERITIES, Audit, Counts, HomeRoute, IgnoredFinding, Unread
 from provision.detect.match import Confidence, FindingSeverity
 from provision.errors import ProvisionError
-from provision.signing.signed_json import Form, refuse_secrets
+from provision.signing.signed_json import DocumentForm, refuse_secrets
 
 SCHEMA = "provision/audit/v1"
 LIMIT_BYTES = 256 << 20
 
 
 class AuditReportError(ProvisionError):
-    """A file that was given as an audit's report is none."""
+    """A file given as an audit report is not one."""
 
 
 def audit_document(audit: Audit) -> dict[str, Any]:
-    """The document's fields without `schema`, ready for `report.document`."""
+    """Return the document's fields without `schema`, ready for `report.document`."""
     counts = {s.value: n for s in SEVERITIES if (n := sum(f.severity is s for f in audit.findings))}
     return {
         "host": audit.host,
@@ -48,7 +48,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """One finding, its place spread out."""
+    """Return one finding as JSON fields, its location flattened."""
     place = finding.place
     return {
         "id": finding.id,
@@ -70,7 +70,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)  # a newer release may say more
+    model_config = ConfigDict(extra="ignore", frozen=True)  # a newer release may add fields
 
 
 class _Finding(_Model):
@@ -93,9 +93,11 @@ class _Finding(_Model):
     since: str = ""
 
     def value(self) -> Finding:
-        said = self.model_dump(exclude={"path", "line", "column", "where", "severity", "confidence", "reason", "since"})
+        fields = self.model_dump(
+            exclude={"path", "line", "column", "where", "severity", "confidence", "reason", "since"}
+        )
         place = Location(self.path, self.line, self.column, self.where)
-        return Finding(place=place, severity=self.severity, confidence=self.confidence, **said)
+        return Finding(place=place, severity=self.severity, confidence=self.confidence, **fields)
 
 
 class _Unread(_Model):
@@ -138,20 +140,20 @@ class _Report(_Model):
     unreadable: tuple[_Unread, ...]
 
 
-_FORM = Form(
+_FORM = DocumentForm(
     model=_Report,
     schema=SCHEMA,
-    name="this report",
+    name="the audit report",
     limit_bytes=LIMIT_BYTES,
     error=AuditReportError,
     sound=refuse_secrets,
-    other_version="make the report with the same release of provision",
-    hint="`provision audit --format json --output FILE` writes one",
+    other_version="create the report with the same release of provision",
+    hint="create one with `provision audit --format json --output FILE`",
 )
 
 
 def read_document(data: bytes) -> Audit:
-    """The audit in a document. Raises ReportError, also for one that holds something like a secret."""
+    """Parse an audit report. Raises AuditReportError, also when it holds anything that looks like a secret."""
     report = _FORM.parse(data)
     summary = report.summary
     return Audit(

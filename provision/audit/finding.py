@@ -1,8 +1,8 @@
-"""What an audit reports: one thing that is wrong, where, whose it is and how to cure it.
+"""What an audit reports: one problem, where it is, whose key it concerns and how to fix it.
 
-A finding never holds a secret. A secret found shows as a mask (first and last four characters of a long one), and strong
-ones as a keyed fingerprint, so that the same key can be recognised in many places. Passwords get no fingerprint: somebody
-who has the salt could try a dictionary on it.
+A finding never holds a secret. A secret shows as a mask (first and last four characters of a long one). A strong one also
+gets a keyed fingerprint, so that the same key is recognised in many places. Passwords get no fingerprint: whoever has the
+salt could run a dictionary against it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Location:
     """Where something was found. Lines and columns count from 1; columns are bytes.
 
-    `where` says more than the path can: a key path (`providers.aisa.api_key`), a table and row (`messages:row 12`), a commit
+    `where` adds what the path cannot say: a key path (`providers.aisa.api_key`), a table and row (`messages:row 12`), a commit
     (`commit abc1234:path`), a member (`a.zip!b/.env`), a variable of a process (`pid 12:NAME`).
     """
 
@@ -37,10 +37,11 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. `owner` and `stage` (of the key, as in the vault) are None for what is nobody's known key.
+    """One finding. `owner` and `stage` (of the key, as in the vault) are None when the key is not known.
 
-    `verdict` is what the gateway said of the key, when it was asked. `excerpt` is masked. `id` stays the same from run to run,
-    and when lines are added above: it depends on the rule, the path within what was audited, `where` and the fingerprint.
+    `verdict` is the gateway's answer about the key, when `--verify` asked for it. `excerpt` is masked. `id` is stable across
+    runs, also when lines are added above: it depends on the rule, the path within what was audited, `where` and the
+    fingerprint.
     """
 
     id: str
@@ -58,8 +59,11 @@ class Finding:
 
 
 def finding_id(rule: str, place: Location, fingerprint: str | None, nth: int = 0) -> str:
-    """`pf_` and 16 hexadecimal digits. `place.path` counts as given, its line and column do not; `nth` tells apart what
-    would otherwise be equal, in the order of the file."""
+    """Return `pf_` and 16 hexadecimal digits.
+
+    `place.path` is used as given, line and column are not used. `nth` distinguishes findings that would be equal otherwise, in
+    the order of the file.
+    """
     parts = (rule, place.path.replace("\\", "/"), place.where or "", fingerprint or "", str(nth))
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     return "pf_" + hashlib.blake2b(text, digest_size=8, person=b"provision/id/v1").hexdigest()
@@ -67,7 +71,7 @@ def finding_id(rule: str, place: Location, fingerprint: str | None, nth: int = 0
 
 @dataclass(frozen=True, slots=True)
 class RawFinding:
-    """A match and where it lies. `before` and `after` are what stands around it in its line, every match in it masked."""
+    """A match and its location. `before` and `after` are the text around it in its line, with every match masked."""
 
     place: Location
     match: Match

@@ -1,6 +1,6 @@
-"""What is wrong with a Hermes home as a home: where its requests go, what has drifted, who can read its files.
+"""Check a Hermes home itself: where its requests go, drift from the installed bundle, and who can access its files.
 
-Each finding is made from what `hermes.route` and `bundle.status` say of the home; nothing here holds a value of its files.
+Findings are made from the route model and from `endpoint.status`; nothing here holds a value of the home's files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.detect.known import KnownKeys
-    from provision.endpoint.status import Status
+    from provision.endpoint.status import HomeStatus
     from provision.signing.allowed_signers import AllowedSigner
 
 _SEVERITY = {Severity.ERROR: FindingSeverity.HIGH, Severity.WARNING: FindingSeverity.MEDIUM}
@@ -46,7 +46,7 @@ _WHERE = re.compile(r"(?P<path>.*?/[^/ :]+)(?::(?P<line>\d+))?(?: (?P<where>\S.*
 
 @dataclass(frozen=True, slots=True)
 class HomeContext:
-    """What homes are judged with. `environ_of` gives the environment that Hermes would run in for a home."""
+    """What homes are checked with. `environ_of` returns the environment that Hermes would run in for a home."""
 
     signers: Sequence[AllowedSigner]
     environ_of: Callable[[Path, str | None], Mapping[str, str]]
@@ -57,7 +57,7 @@ class HomeContext:
 
 @dataclass(frozen=True, slots=True)
 class HomeReport:
-    """One home, and its Hermes profiles, judged. `homes` tells the leak findings where they are."""
+    """One home and its Hermes profiles, checked. `homes` is used to classify the locations of leaks."""
 
     homes: tuple[AuditedHome, ...] = ()
     routes: tuple[HomeRoute, ...] = ()
@@ -66,8 +66,8 @@ class HomeReport:
 
 
 def audit_home(root: Path, context: HomeContext) -> HomeReport:
-    """Judge the home at `root` and every Hermes profile in it. Never raises for what stands there."""
-    from provision.endpoint.status import status  # noqa: PLC0415  a third of the start-up, and most audits meet no home
+    """Check the home at `root` and every Hermes profile in it. Does not raise for any content of the home."""
+    from provision.endpoint.status import home_status  # noqa: PLC0415  a third of the start-up time, and most audits find no home
 
     homes, routes, unread = [], [], []
     found: list[Finding] = []
@@ -77,7 +77,7 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
     ]
     for name in names:
         try:
-            seen = status(
+            seen = home_status(
                 root,
                 signers=context.signers,
                 environ=context.environ_of(root, name),
@@ -105,11 +105,11 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _distinct(found: Iterable[Finding]) -> list[Finding]:
-    """A home's managed scope and shared files are met once for the home and once for each profile."""
+    """Drop duplicates: a home's managed scope and shared files are found once for the home and once for each profile."""
     return list({finding.id: finding for finding in found}.values())
 
 
-def _route(seen: Status, known: KnownKeys | None) -> HomeRoute:
+def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
     route = seen.route
     owner = known.find(route.key.reveal()) if known and route.key else None
     verdict: Literal["yes", "no", "cannot tell", "not installed"]
@@ -136,7 +136,7 @@ def _route(seen: Status, known: KnownKeys | None) -> HomeRoute:
     )
 
 
-def _hazards(seen: Status, context: HomeContext) -> Iterator[Finding]:
+def _hazards(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
     for hazard in seen.route.hazards:
         if hazard.severity in _SEVERITY:
             place = hazard_location(hazard.where, seen.home)
@@ -146,7 +146,7 @@ def _hazards(seen: Status, context: HomeContext) -> Iterator[Finding]:
 
 
 def hazard_location(where: str, home: Path) -> Location:
-    """A hazard's `where` (`/home/ada/.hermes/config.yaml model.api_key`, `….env:3`) as a place."""
+    """A hazard's `where` (`/home/ada/.hermes/config.yaml model.api_key`, `….env:3`) as a location."""
     for root in (str(home), facts.MANAGED_DIR):
         rest = where.removeprefix(root)
         if rest != where and (found := _WHERE.fullmatch(rest)):
@@ -155,8 +155,8 @@ def hazard_location(where: str, home: Path) -> Location:
     return Location(str(home), where=mask_secrets(where) or None)
 
 
-def _drift(seen: Status, context: HomeContext) -> Iterator[Finding]:
-    """What differs from the installed manifest. Signatures are not judged where nobody is known who may sign."""
+def _drift(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
+    """Report what differs from the installed manifest. Signatures are not reported where no signer is known."""
     if seen.installed is None:
         return
     manifest = seen.installed.manifest
@@ -165,9 +165,13 @@ def _drift(seen: Status, context: HomeContext) -> Iterator[Finding]:
             continue
         path = str(seen.home / drift.file)  # an absolute name (the managed scope's) stays as it is
         what = mask_secrets(drift.what)
-        if drift.file == facts.ENV_NAME and manifest.secret_delivery is SecretDelivery.RUN and "stands in it" in what:
-            cure = f"{_FIX} takes the line out; after that rotate the key if others could read the file"
-            why = f"{manifest.key_env} lies on disk although `provision run` delivers the key in memory"
+        if (  # the only drift that `endpoint.status` reports of this variable with that delivery
+            drift.file == facts.ENV_NAME
+            and manifest.secret_delivery is SecretDelivery.RUN
+            and drift.what.startswith(f"{manifest.key_env} ")
+        ):
+            cure = f"{_FIX} removes the line; then rotate the key if other users could read the file"
+            why = f"{manifest.key_env} is on disk although `provision run` delivers the key in memory"
             yield home_finding(
                 "key-on-disk", FindingSeverity.HIGH, Location(path, where=manifest.key_env), why, cure, context.name
             )
@@ -178,12 +182,12 @@ def _drift(seen: Status, context: HomeContext) -> Iterator[Finding]:
 
 
 def mode_findings(home: Path, name: Callable[[str], str]) -> Iterator[Finding]:
-    """A home's folder and files that others can read, or that belong to somebody else than the home."""
+    """Report a home's folder and files that other users can access, or that belong to a different user than the home."""
     mode = mode_for_others(home)
     if mode is not None and mode & 0o022:
-        why = f"others can write into this home (mode {mode:04o}): they could put a route of theirs in it"
+        why = f"other users can write into this home (mode {mode:04o}) and redirect its requests"
         yield home_finding(
-            "home-writable", FindingSeverity.HIGH, Location(str(home)), why, f"chmod 700; {_FIX} does it", name
+            "home-writable", FindingSeverity.HIGH, Location(str(home)), why, f"run chmod 700 on it, or {_FIX}", name
         )
     try:
         owner = home.lstat().st_uid
@@ -205,19 +209,19 @@ def _wide_file(path: Path, file: str, mode: int, name: Callable[[str], str]) -> 
     who = readers(path)
     writable = mode & 0o022
     if who is Readers.OWNER and not writable:
-        severity, how = FindingSeverity.LOW, "only the folder keeps others out"
+        severity, how = FindingSeverity.LOW, "only the folder keeps other users out"
     else:
         severity = FindingSeverity.HIGH if writable or file != facts.CONFIG_NAME else FindingSeverity.LOW
         how = "readable by everyone" if who is Readers.EVERYONE else "readable by its group"
-        how = "others can write it" if writable else how
-    cure = f"chmod 600; {_FIX} does it"
+        how = "other users can write it" if writable else how
+    cure = f"run chmod 600 on it, or {_FIX}"
     yield home_finding("file-mode", severity, Location(str(path)), f"{file} has mode {mode:04o}: {how}", cure, name)
 
 
 def home_finding(  # noqa: PLR0917  a finding's own fields, in its order
     rule: str, severity: FindingSeverity, place: Location, message: str, cure: str, name: Callable[[str], str]
 ) -> Finding:
-    """A finding that is about no secret. Its id takes the message along, but for numbers, which come and go."""
+    """Make a finding that concerns no secret. Its id includes the message, but not its numbers, which vary."""
     anchor = dataclasses.replace(place, path=name(place.path), line=None, column=None)
     return Finding(
         id=finding_id(rule, anchor, re.sub(r"\d+", "0", message)),

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Leak:
-    """One secret in one place: the first of its kind there, and how often it stands there."""
+    """One secret in one location: its first occurrence there, and the number of occurrences."""
 
     raw: RawFinding
     location_kind: LocationKind
     fingerprint: str | None
     times: int = 1
     in_use: bool = False
-    """Whether the same key lies where a home of this machine reads it from."""
+    """Whether a home on this machine reads the same key from its proper place."""

@@ -1,7 +1,7 @@
-"""From what a scan brought back to findings: whose key it is, how bad it is that it lies there, and what to do.
+"""Turn the results of a scan into findings: whose key it is, how severe its location is, and how to fix it.
 
-Pure but for looking at the modes of the files named. Everything that reaches a `Finding` from a secret is its mask and,
-if it is strong enough that nobody can guess it, its fingerprint.
+Pure except that the modes of the files are read. Of a secret, only its mask reaches a `Finding` and, when it is too strong to
+guess, its fingerprint.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
 
 OLD_DAYS = 90
-"""Keys older than this are due for rotation; a message then says how old."""
+"""Older keys are due for rotation; a finding's message then states the age."""
 _GUESSABLE = re.compile(r"assigned|passw|dsn|userinfo|basic|entropy|url-")
 _SHORTEST_STRONG = 20
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,60}")
@@ -38,21 +38,21 @@ _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,60}")
 
 @dataclass(frozen=True, slots=True)
 class LeakContext:
-    """What findings are made with. `salt` names keys, `verdicts` are the gateway's by fingerprint, `describe` says what a
-    rule finds, `name` gives the path that an id is made of."""
+    """What findings are made with. `salt` keys the fingerprints, `describe` holds a description for each rule id, `name` returns
+    the path that is used in finding ids."""
 
-    around: MachineLayout
+    layout: MachineLayout
     salt: bytes
     now: datetime
     describe: Mapping[str, str]
     name: Callable[[str], str]
     clean: Callable[[str], str]
-    """Masks secrets in a text: people put keys into names of files, tables and settings, too."""
+    """Masks secrets in a text: names of files, tables and settings may hold keys too."""
 
 
 @dataclass(frozen=True, slots=True)
 class SortedLeaks:
-    """What a scan found: leaks, how many secrets lie where they belong, how many a comment allows."""
+    """What a scan found: leaks, how many secrets are where they belong, how many a comment allows."""
 
     leaks: tuple[Leak, ...]
     in_place: int
@@ -60,18 +60,18 @@ class SortedLeaks:
 
 
 def collect_leaks(raws: Iterable[RawFinding], context: LeakContext) -> SortedLeaks:
-    """Leave out what belongs or is allowed where it is, and join what is the same secret in the same file."""
+    """Drop secrets that are where they belong or that a comment allows; group equal secrets in the same file."""
     kept: dict[tuple[str, str, str, str], Leak] = {}
-    quiet = excused = 0
+    in_place = allowed = 0
     used: set[str] = set()
     for raw in sorted(raws, key=_by_place):
-        where = location_kind(raw, context.around)
-        if is_in_place(raw, where, context.around):
-            quiet += 1
+        where = location_kind(raw, context.layout)
+        if is_in_place(raw, where, context.layout):
+            in_place += 1
             used.add(raw.match.secret.reveal())
             continue
         if raw.match.known is None and is_allowed(f"{raw.before}\n{raw.after}", raw.match.rule):
-            excused += 1
+            allowed += 1
             continue
         key = (raw.match.rule, raw.place.path, raw.place.where or "", raw.match.secret.reveal())
         if key in kept:
@@ -80,11 +80,11 @@ def collect_leaks(raws: Iterable[RawFinding], context: LeakContext) -> SortedLea
             kept[key] = Leak(raw, where, fingerprint_of(raw.match, context.salt))
     for leak in kept.values():
         leak.in_use = leak.raw.match.secret.reveal() in used
-    return SortedLeaks(tuple(kept.values()), quiet, excused)
+    return SortedLeaks(tuple(kept.values()), in_place, allowed)
 
 
 def leak_findings(leaks: Iterable[Leak], context: LeakContext, verdicts: Mapping[str, str]) -> list[Finding]:
-    """A finding for each leak. `verdicts` are `live`, `dead` or `cannot tell` by fingerprint."""
+    """Make one finding per leak. `verdicts` holds `live`, `dead` or `cannot tell` by fingerprint."""
     seen: dict[tuple[str, str, str, str | None], int] = {}
     made = []
     for leak in leaks:
@@ -122,7 +122,7 @@ def _by_place(raw: RawFinding) -> tuple[str, str, int, int]:
 
 
 def fingerprint_of(match: Match, salt: bytes) -> str | None:
-    """The fingerprint of a secret that cannot be guessed; None for passwords and short ones."""
+    """Return the fingerprint of a secret that cannot be guessed; None for passwords and short secrets."""
     if match.known is not None:
         return match.known.fingerprint
     value = match.secret.reveal()
@@ -137,7 +137,7 @@ def _exposed(leak: Leak) -> Readers:
 
 
 def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> FindingSeverity:
-    """A key of the fleet by its stage and by who can read it, everything else as its rule says."""
+    """Rate a key of the fleet by its stage and its readers, everything else by its rule."""
     match = leak.raw.match
     if verdict == "dead":
         return FindingSeverity.LOW
@@ -168,7 +168,7 @@ def _message(leak: Leak, exposed: Readers, verdict: str | None, context: LeakCon
 
 
 def key_description(leak: Leak, describe: Mapping[str, str]) -> str:
-    """Whose key it is, or what it looks like."""
+    """Return whose key it is, or what it looks like."""
     match = leak.raw.match
     if match.known is not None:
         return f"{match.known.user}'s {match.known.stage} key"
@@ -181,7 +181,7 @@ def key_description(leak: Leak, describe: Mapping[str, str]) -> str:
 
 
 def _excerpt(leak: Leak, clean: Callable[[str], str]) -> str:
-    """`AISA_API_KEY=sk-a…WXYZ`, what it was written in, and how often it stands there."""
+    """`AISA_API_KEY=sk-a…WXYZ`, the encodings it was found in, and the number of occurrences."""
     match = leak.raw.match
     value = match.secret.reveal()
     shown = masked(value) if leak.fingerprint is not None and value.isprintable() and " " not in value else "****"

@@ -1,7 +1,7 @@
-"""What kind of place a secret was found in: the words for it, and whether it belongs there.
+"""What kind of location a secret was found in, and whether it belongs there.
 
-A key in the `.env` of its own user's home is where Hermes reads it from, and no finding as long as nobody else can read
-the file. The same key in a log, a backup or `config.yaml` is a copy.
+A key in the `.env` of its own user's home is where Hermes reads it: no finding, as long as only the owner can read the file.
+The same key in a log, a backup or `config.yaml` is a copy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class LocationKind(Enum):
-    """Kinds of places, with the words that a message ends in."""
+    """Kinds of locations. The value ends the message of a finding."""
 
     ENV = "in .env"
     CONFIG = "in clear in config.yaml"
@@ -58,7 +58,7 @@ COPIES = frozenset(
         LocationKind.HISTORY,
     }
 )
-"""Places that nothing reads back: a key there can be masked and nobody will miss it."""
+"""Locations that no program reads a key from: it can be masked there without breaking anything."""
 _HISTORIES = frozenset({
     ".bash_history", ".zsh_history", ".sh_history", ".ash_history", ".ksh_history", ".histfile", ".python_history",
     ".node_repl_history", ".psql_history", ".mysql_history", ".sqlite_history", "fish_history", "ConsoleHost_history.txt",
@@ -81,33 +81,33 @@ _LIVE = (facts.JOBS_NAME, "cron/", "webhook", "pairing/", "platforms/")
 
 @dataclass(frozen=True, slots=True)
 class AuditedHome:
-    """One Hermes home (or Hermes profile) that was met, and what is installed there."""
+    """A Hermes home (or Hermes profile) that was found, and the manifest that is installed there."""
 
     path: Path
     manifest: Manifest | None = field(default=None, repr=False)
 
     def inside(self, path: str) -> str | None:
-        """The path relative to this home, None when it is not inside."""
+        """Return the path relative to this home; None when it is outside."""
         root = str(self.path).rstrip(os.sep) + os.sep
         return path[len(root) :].replace(os.sep, "/") if path.startswith(root) else None
 
 
 @dataclass(frozen=True, slots=True)
 class MachineLayout:
-    """What is known of a machine besides its secrets. `config` is the folder of provision's own keys."""
+    """What is known about a machine besides its secrets. `config` is the folder of provision's own keys."""
 
     homes: tuple[AuditedHome, ...] = ()
     config: Path | None = None
     managed: Path = Path(facts.MANAGED_DIR)
 
     def home_of(self, path: str) -> tuple[AuditedHome, str] | None:
-        """The innermost home that holds an absolute path, and the path inside it."""
+        """Return the innermost home that holds an absolute path, and the path inside it."""
         found = [(home, rel) for home in self.homes if (rel := home.inside(path)) is not None]
         return min(found, key=lambda pair: len(pair[1]), default=None)
 
 
 def machine_layout(homes: Iterable[AuditedHome], config: Path | None) -> MachineLayout:
-    """Surroundings of these homes, each once."""
+    """Build the layout of a machine with these homes, each listed once."""
     return MachineLayout(tuple({home.path: home for home in homes}.values()), config)
 
 
@@ -118,22 +118,22 @@ _BY_KIND = {
 }
 
 
-def location_kind(raw: RawFinding, around: MachineLayout) -> LocationKind:
-    """What kind of place a finding lies in."""
+def location_kind(raw: RawFinding, layout: MachineLayout) -> LocationKind:
+    """Classify the location of a raw finding."""
     if raw.kind in _BY_KIND:
         return _BY_KIND[raw.kind]
     path = os.path.abspath(raw.place.path)  # noqa: PTH100  resolve() would follow links
-    at_home = around.home_of(path)
+    at_home = layout.home_of(path)
     if at_home is not None:
         return _in_home(at_home[1], raw.kind)
     name = path.rpartition(os.sep)[2]
     if name in _HISTORIES:
         return LocationKind.HISTORY
     posix = path.replace(os.sep, "/")
-    ours = around.config is not None and path.startswith(str(around.config) + os.sep) and name in _KEY_FILES
+    ours = layout.config is not None and path.startswith(str(layout.config) + os.sep) and name in _KEY_FILES
     if ours or ("/.ssh/" in posix and not name.endswith(".pub")):
         return LocationKind.IDENTITY
-    if path == str(around.managed / facts.ENV_NAME):
+    if path == str(layout.managed / facts.ENV_NAME):
         return LocationKind.ENV
     if any(f"/{part}" in posix for part in _PROGRAMS):
         return LocationKind.PROGRAM
@@ -178,8 +178,8 @@ def _in_home(inside: str, kind: ContentKind) -> LocationKind:
     return LocationKind.CHAT if name == ".hermes_history" else LocationKind.FILE
 
 
-def is_in_place(raw: RawFinding, where: LocationKind, around: MachineLayout) -> bool:
-    """Whether a secret lies where it is meant to be, readable by nobody else, in force, and whose it should be."""
+def is_in_place(raw: RawFinding, where: LocationKind, layout: MachineLayout) -> bool:
+    """Whether a secret is where it belongs: only its owner can read it, the key is in force, and it is the right user's key."""
     known = raw.match.known
     if where not in (LocationKind.ENV, LocationKind.POOL, LocationKind.CACHE, LocationKind.IDENTITY, LocationKind.JOBS):
         return False
@@ -187,7 +187,7 @@ def is_in_place(raw: RawFinding, where: LocationKind, around: MachineLayout) -> 
         return False
     if where is not LocationKind.ENV:
         return known is None and not aisa_shaped(raw.match.secret.reveal())
-    at_home = around.home_of(os.path.abspath(raw.place.path))  # noqa: PTH100  as above
+    at_home = layout.home_of(os.path.abspath(raw.place.path))  # noqa: PTH100  as above
     manifest = at_home[0].manifest if at_home else None
     if manifest is None:
         return True

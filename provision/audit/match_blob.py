@@ -1,4 +1,4 @@
-"""Look through one blob: what the detector finds in it, with line, column, key path and the masked rest of the line."""
+"""Find secrets in one blob: each match with its line, column, key path and the masked rest of its line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _AROUND_BYTES = 60
 _KEPT_BYTES = 4 << 20
-"""How much of a stream is kept behind what was read: more than a detector holds back."""
+"""How much of a stream is kept after it was read: more than a detector holds back."""
 _YAML_BYTES = 1 << 20
 _ESCAPED = re.compile(rb'"[^"\n]*\\[xuU\n/]')
 MASK = "****"
 
 
 def match_blob(blob: Blob, detector: Detector) -> Iterator[RawFinding]:
-    """Every match in `blob`, in order. A stream is gone through once, in bounded memory."""
+    """Yield every match in `blob`, in order. A stream is read once, in bounded memory."""
     if isinstance(blob.data, bytes):
         matches = detector.scan(blob.data)
         escaped = _escaped_yaml(blob, matches, detector)
@@ -46,12 +46,12 @@ class _Pending(NamedTuple):
     match: Match
     spot: MatchPosition
     before: tuple[int, bytes]
-    """Offset and bytes of what stands before the match in its line; `after` likewise."""
+    """Offset and bytes of the text before the match in its line; `after` likewise."""
     after: tuple[int, bytes]
 
 
 def _placed(blob: Blob, text: _Text, matches: Iterable[Match], *, binary: bool | None) -> Iterator[RawFinding]:
-    """Findings a little behind the matches: the rest of a line is shown only when all that is secret in it is known."""
+    """Yield findings with a delay: the rest of a line is shown only when all secrets in it are known."""
     path_at = None
     waiting: deque[_Pending] = deque()
     spans: deque[tuple[int, int]] = deque()
@@ -105,7 +105,7 @@ class _Chunk(NamedTuple):
 
 
 class _Text:
-    """Lines and columns in what goes by. Counting starts at the last place asked for, so it is linear in the whole."""
+    """Lines and columns of bytes in a stream. Counting starts at the last offset asked for, so the total cost is linear."""
 
     def __init__(self) -> None:
         self._kept: deque[_Chunk] = deque()
@@ -128,7 +128,7 @@ class _Text:
             self._kept.popleft()
 
     def at(self, offset: int) -> tuple[int | None, int | None]:
-        """Line and column of a byte; None when it lies too far back."""
+        """Return line and column of a byte; None when it is no longer kept."""
         chunk = self._chunk(offset)
         if chunk is None:
             return None, None
@@ -137,7 +137,7 @@ class _Text:
         return self._last.line, self._last.column
 
     def around(self, start: int, end: int) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
-        """Up to some bytes of the same line before `start` and behind `end`, each with its offset."""
+        """Return some bytes of the same line before `start` and after `end`, each with its offset."""
         first = max(0, start - _AROUND_BYTES)
         before = self._slice(first, start)
         before = before[before.rfind(b"\n") + 1 :]
@@ -152,7 +152,7 @@ class _Text:
 
 
 def _advanced(start: _Chunk, by: int, *, base: int | None = None) -> _Chunk:
-    """The place `by` bytes behind `start`, whose `data` begins at offset `base` (its own, unless said otherwise)."""
+    """Return the position `by` bytes after `start`, whose `data` begins at offset `base` (default: its own offset)."""
     inside = start.offset - (start.offset if base is None else base)
     lines = start.data.count(b"\n", inside, inside + by)
     column = inside + by - start.data.rfind(b"\n", inside, inside + by) if lines else start.column + by
@@ -160,7 +160,7 @@ def _advanced(start: _Chunk, by: int, *, base: int | None = None) -> _Chunk:
 
 
 def _escaped_yaml(blob: Blob, found: list[Match], detector: Detector) -> Iterator[RawFinding]:
-    """What only shows when YAML's own escapes in double quotes are undone, under its key."""
+    """Yield secrets that appear only after YAML escapes in double quotes are decoded, with their key path."""
     data = blob.data
     if not isinstance(data, bytes) or len(data) > _YAML_BYTES or blob.locate is not None:
         return
@@ -171,7 +171,7 @@ def _escaped_yaml(blob: Blob, found: list[Match], detector: Detector) -> Iterato
     starts: list[int] = []
     lines = bytearray()
     text = data.decode("utf-8", "replace")
-    with contextlib.suppress(ValueError):  # what comes before the damage counts
+    with contextlib.suppress(ValueError):  # what comes before the damage is used
         for start, end, path, value in yaml_scalars(text):
             if "\\" in text[start:end]:
                 values.append((start, path))

@@ -1,4 +1,4 @@
-"""Reports of many machines as one: which key leaks where, which machine sends its requests elsewhere. Pure."""
+"""Join the reports of many machines: which key leaks where, which machine sends its requests elsewhere. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MachineFinding:
 
 @dataclass(frozen=True, slots=True)
 class KeyLeak:
-    """One key and everywhere it leaks: whose it is if that is known, and the worst severity of its findings."""
+    """One key and everywhere it leaks: its owner if known, and the highest severity of its findings."""
 
     fingerprint: str
     owner: str | None
@@ -44,7 +44,7 @@ class KeyLeak:
 
 @dataclass(frozen=True, slots=True)
 class FleetAudit:
-    """Audits joined. `others` are findings that are about no key that could be named."""
+    """Joined audits. `others` are findings without a key fingerprint."""
 
     audits: tuple[Audit, ...]
     keys: tuple[KeyLeak, ...]
@@ -52,7 +52,7 @@ class FleetAudit:
 
     @property
     def wrong_routes(self) -> tuple[tuple[str, HomeRoute], ...]:
-        """Homes that do not, or may not, send requests as installed; and those with somebody else's key."""
+        """Homes that do not, or may not, send requests as installed, and homes that use another user's key."""
         return tuple(
             (machine_name(a), r)
             for a in self.audits
@@ -62,12 +62,12 @@ class FleetAudit:
 
 
 def machine_name(audit: Audit) -> str:
-    """What a machine is called: its user in the inventory, and its own name."""
+    """Return the name of a machine: its user in the inventory and its host name."""
     return f"{audit.user}@{audit.host}" if audit.user else audit.host
 
 
 def merge_audits(audits: Iterable[Audit], known: KnownKeys | None = None) -> FleetAudit:
-    """Join audits, the newest of each machine; `known` names the owners of keys that a machine could not name itself."""
+    """Join the newest audit of each machine. `known` adds owners of keys that a machine did not know itself."""
     newest: dict[str, Audit] = {}
     for audit in audits:
         name = machine_name(audit)
@@ -102,7 +102,7 @@ def _key(fingerprint: str, spots: Sequence[MachineFinding]) -> KeyLeak:
 
 
 def as_single_audit(fleet: FleetAudit) -> Audit:
-    """The fleet as a single audit, paths beginning with the machine: for formats that know one tool run only."""
+    """Return the fleet as a single audit, with the machine in front of each path: for formats of a single tool run."""
     spots = [spot for key in fleet.keys for spot in key.spots] + list(fleet.others)
     findings = tuple(
         replace(s.finding, place=replace(s.finding.place, path=f"{s.machine}:{s.finding.place.path}")) for s in spots
@@ -115,14 +115,14 @@ def as_single_audit(fleet: FleetAudit) -> Audit:
         sum(a.counts.allowed for a in fleet.audits),
     )
     started = min((a.started for a in fleet.audits), default="")
-    excused = tuple(e for a in fleet.audits for e in a.ignored)
+    ignored = tuple(e for a in fleet.audits for e in a.ignored)
     routes = tuple(replace(r, home=f"{machine_name(a)}:{r.home}") for a in fleet.audits for r in a.routes)
     targets = tuple(machine_name(a) for a in fleet.audits)
-    return Audit("fleet", started, targets, findings, excused, routes, unread, counts)
+    return Audit("fleet", started, targets, findings, ignored, routes, unread, counts)
 
 
 def fleet_document(fleet: FleetAudit) -> dict[str, Any]:
-    """The fields of `provision/audit-fleet/v1`."""
+    """Return the fields of `provision/audit-fleet/v1`."""
     return {
         "machines": [
             {

@@ -1,4 +1,4 @@
-"""What to do about a leaked key: where it leads depends on whose it is, where it lies and who could have read it."""
+"""How to fix a leak: it depends on whose key it is, where it is and which users could have read it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 _FIX = "`provision audit --fix`"
 _WHAT_THEN = {
-    LocationKind.ENV: "chmod 600 the file, or let {fix} do it",
+    LocationKind.ENV: "run chmod 600 on the file, or {fix}",
     LocationKind.CONFIG: "{fix} moves it to .env and leaves the variable's name",
-    LocationKind.POOL: "take the entry out (`hermes auth remove`): it beats the key in .env; {fix} does it for the gateway's own",
-    LocationKind.CACHE: "chmod 600 the file, or let {fix} do it",
+    LocationKind.POOL: "remove the entry (`hermes auth remove`): it overrides the key in .env; {fix} removes the gateway's",
+    LocationKind.CACHE: "run chmod 600 on the file, or {fix}",
     LocationKind.JOBS: "let the job use the home's own route, or name the variable instead of the key",
     LocationKind.PROGRAM: "let that program read the key from its environment, and make its file private",
     LocationKind.SERVICE: "let the service read the key from the home's .env",
     LocationKind.GIT: (
-        "no fix rewrites history: once the key is dead that is only cosmetic; `git filter-repo --replace-text` does it, and "
-        "everybody must clone anew"
+        "history is never rewritten here: once the key is dead, a rewrite is only cosmetic; `git filter-repo --replace-text` "
+        "does it, and every clone must be made again"
     ),
-    LocationKind.PROCESS: "start the program without it: children inherit it, and the same user can read it",
-    LocationKind.STREAM: "do not pass this on: `provision redact` masks it",
-    LocationKind.IDENTITY: "chmod 600 the file; if others had read it, make a new one",
-    LocationKind.FILE: "take it out of the file and read it from the environment",
+    LocationKind.PROCESS: "restart the program without the key: child processes inherit it, and the same user can read it",
+    LocationKind.STREAM: "mask it with `provision redact` before you pass this on",
+    LocationKind.IDENTITY: "run chmod 600 on the file; if other users could read it, make a new key",
+    LocationKind.FILE: "remove it from the file and read it from the environment",
 }
 
 
 def remediation_for(leak: Leak, exposed: Readers, verdict: str | None) -> str:
-    """One or two sentences: first make the key worthless if others could have it, then remove it."""
+    """Return one or two steps: revoke or rotate the key if other users could have it, then remove the copy."""
     first = _first(leak, exposed, verdict)
     then = _WHAT_THEN.get(leak.location_kind, "{fix} masks it").format(fix=_FIX)
     if (

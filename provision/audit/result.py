@@ -1,4 +1,4 @@
-"""A finished audit: what was found, where every Hermes home sends its requests, and what could not be looked at."""
+"""A finished audit: the findings, where every Hermes home sends its requests, and what could not be read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from provision.audit.finding import Finding
 
 SEVERITIES = tuple(FindingSeverity)
-"""The worst first."""
+"""The most severe first."""
 CONFIDENCES = tuple(Confidence)
-"""The surest first."""
+"""The most certain first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something that could not be looked at: nothing may be concluded about it."""
+    """Something that could not be read: an audit concludes nothing about it."""
 
     path: str
     reason: str
@@ -26,7 +26,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFinding:
-    """A finding that the baseline knows, and why it is let be."""
+    """A finding that is listed in the baseline, and the reason it is ignored."""
 
     finding: Finding
     reason: str
@@ -55,7 +55,7 @@ class HomeRoute:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What else was seen. `in_place` are secrets that lie where they belong, `allowed` those under an allow comment."""
+    """What else was counted. `in_place` are secrets that are where they belong, `allowed` those under an allow comment."""
 
     files: int = 0
     bytes: int = 0
@@ -65,7 +65,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One run on one machine. `findings` are new, the worst first; `excused` are those that the baseline knows."""
+    """One run on one machine. `findings` are new, the most severe first; `ignored` are listed in the baseline."""
 
     host: str
     started: str
@@ -77,11 +77,11 @@ class Audit:
     counts: Counts = field(default_factory=Counts)
     elapsed_s: float = 0.0
     user: str | None = None
-    """Whose machine it is, when it is one of a fleet."""
+    """The user of the machine, when it is one of a fleet."""
 
 
 def severity_order(finding: Finding) -> tuple[int, int, str, int, int]:
-    """Sorts the worst and surest first, then by place."""
+    """Sort key: the most severe and most certain first, then by location."""
     place = finding.place
     return (
         SEVERITIES.index(finding.severity),

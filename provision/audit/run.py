@@ -1,6 +1,6 @@
-"""One audit of this machine, from paths to an `Audit`: scan, look at every Hermes home that was met, judge, excuse.
+"""Audit this machine, from paths to an `Audit`: scan, check every Hermes home that was found, apply the baseline.
 
-Offline: what asks the gateway is a function that the caller passes in, and without it nobody is asked.
+Offline: the verdicts of the gateway are passed in by the caller; without them no request is sent.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 _LONG_RUN = re.compile(r"[A-Za-z0-9_+=-]{12}")
-"""What a name must have to hold a secret of any rule."""
+"""A name without such a run holds no secret of any rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """What to look at, and with what."""
+    """What to audit, and with what."""
 
     paths: Sequence[Path]
     detector: Detector
@@ -54,7 +54,7 @@ class AuditOptions:
 
 @dataclass(frozen=True, slots=True)
 class RawAudit:
-    """What was found before anything is excused: with the secrets still at hand, for `--verify` and `--fix`."""
+    """What was found before the baseline is applied, with the secrets still available for `--verify` and `--fix`."""
 
     leaks: tuple[Leak, ...] = field(repr=False)
     home: HomeReport
@@ -64,7 +64,7 @@ class RawAudit:
     unread: tuple[Unread, ...]
 
     def findings(self, verdicts: Mapping[str, str]) -> list[Finding]:
-        """Every finding, the worst first."""
+        """All findings, the most severe first."""
         leaks = leak_findings(self.leaks, self.context, verdicts)
         named = {(f.place.path, f.place.where) for f in leaks}
         others = [  # a key in clear is one finding, not two
@@ -76,7 +76,7 @@ class RawAudit:
 
 
 def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], None] = lambda _: None) -> RawAudit:
-    """Go through everything once. Raises only for what is wrong with the options."""
+    """Scan everything once. Raises only for invalid options."""
     homes: list[Path] = []
     raws: list[RawFinding] = []
     unread: list[Unread] = []
@@ -110,21 +110,21 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
         findings=tuple({f.id: _cleaned(f, clean) for r in reports for f in r.findings}.values()),
         unread=tuple(u for r in reports for u in r.unread),
     )
-    around = machine_layout(report.homes, options.config)
+    layout = machine_layout(report.homes, options.config)
 
     context = LeakContext(
-        around, options.salt, options.home_context.now, options.describe, options.home_context.name, clean
+        layout, options.salt, options.home_context.now, options.describe, options.home_context.name, clean
     )
     found = collect_leaks(raws, context)
     counts = Counts(last.files, last.bytes, found.in_place, found.allowed)
-    missed = [Unread(clean(u.path), clean(u.reason)) for u in (*unread, *report.unread)]
-    return RawAudit(found.leaks, report, context, options.detector, counts, tuple(missed))
+    unread_all = [Unread(clean(u.path), clean(u.reason)) for u in (*unread, *report.unread)]
+    return RawAudit(found.leaks, report, context, options.detector, counts, tuple(unread_all))
 
 
 def _masked(detector: Detector, text: str) -> str:
-    """A name without secrets, as text that can be printed anywhere."""
+    """Mask secrets in a name, and make it text that can be printed anywhere."""
     if text.isprintable() and text.isascii() and not _LONG_RUN.search(text):
-        return text  # as nearly every `messages:row 12` is
+        return text  # the quick way for most names, such as `messages:row 12`
     return mask_text(text.encode("utf-8", "surrogateescape"), detector).decode("utf-8", "backslashreplace")
 
 
@@ -138,7 +138,7 @@ def _unread(item: Unreadable) -> Unread:
     return Unread(f"{item.path} ({item.where})" if item.where else item.path, item.reason)
 
 
-def finish_audit(  # noqa: PLR0917  the parts of an Audit
+def finish_audit(  # noqa: PLR0917  the fields of an Audit
     seen: RawAudit,
     entries: Sequence[baseline.BaselineEntry],
     verdicts: Mapping[str, str],
@@ -149,15 +149,15 @@ def finish_audit(  # noqa: PLR0917  the parts of an Audit
     elapsed_s: float,
     user: str | None = None,
 ) -> Audit:
-    """The audit, with what the baseline knows set apart."""
-    divided = baseline.apply_baseline(entries, seen.findings(verdicts), started.date())
+    """Build the audit, with the findings that the baseline ignores kept apart."""
+    split = baseline.apply_baseline(entries, seen.findings(verdicts), started.date())
     return Audit(
         host=host,
         user=user,
         started=started.isoformat(timespec="seconds"),
         targets=tuple(targets),
-        findings=divided.new,
-        ignored=divided.ignored,
+        findings=split.new,
+        ignored=split.ignored,
         routes=seen.home.routes,
         unread=seen.unread,
         counts=seen.counts,
@@ -166,7 +166,7 @@ def finish_audit(  # noqa: PLR0917  the parts of an Audit
 
 
 def path_namer(anchor: Path, user_home: Path | None) -> Callable[[str], str]:
-    """How a path is named in ids: from the anchor if it is below, else from the user's home (`~/…`), else in full."""
+    """Return a function that names a path for ids: relative to the anchor, else to the user's home (`~/…`), else in full."""
     bases = [(str(anchor).rstrip(os.sep) + os.sep, "")]
     if user_home is not None:
         bases.append((str(user_home).rstrip(os.sep) + os.sep, "~/"))

@@ -1,4 +1,4 @@
-"""Look through everything below some paths, in several processes, and bring back what was found as it is found."""
+"""Scan everything below some paths, in several processes, and yield what is found as it is found."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 STDIN = "<stdin>"
 _BATCH_FILES = 64
 _BATCH_BYTES = 4 << 20
-_ALONE_BYTES = 16 << 20
-_ALONE_FILES = 2000
-"""So much is done before other processes are started: starting them takes longer."""
+_HERE_BYTES = 16 << 20
+_HERE_FILES = 2000
+"""This much is done before other processes are started: starting them takes longer."""
 
 
 @dataclass(slots=True)
 class ScanProgress:
-    """How far a scan is. `files` counts files and other sources that were gone through, `bytes` what they held on disk."""
+    """Progress of a scan. `files` counts files and other sources that were scanned, `bytes` their size on disk."""
 
     files: int = 0
     bytes: int = 0
@@ -55,10 +55,10 @@ def scan(
     on_home: Callable[[Path], None] = lambda _: None,
     on_progress: Callable[[ScanProgress], None] = lambda _: None,
 ) -> Iterator[RawFinding | Unreadable]:
-    """Everything found below `paths`, in no particular order, and everything that could not be read.
+    """Yield everything found below `paths`, in no particular order, and everything that could not be read.
 
-    A Hermes home found on the way is told to `on_home`; with `companions` the histories, crontabs and service files of
-    its owner are looked through as well. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
+    `on_home` is called with each Hermes home that is found; with `companions` the histories, crontabs and service files of
+    its owner are scanned as well. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
     `workers` None lets the amount of work decide; 1 stays in this process. A path that does not exist is an `Unreadable`.
     """
     run = _Run(detector, limits or ReadLimits(), on_progress)
@@ -76,7 +76,7 @@ def scan(
 def list_tasks(
     paths: Sequence[str | Path], *, companions: bool, on_home: Callable[[Path], None] = lambda _: None
 ) -> Iterator[Task | Unreadable]:
-    """What there is to read below `paths`, then beside the Hermes homes found there."""
+    """List what there is to read below `paths`, then beside the Hermes homes found there."""
     homes = []
     for met in walk(paths):
         if isinstance(met, FoundHome):
@@ -93,12 +93,12 @@ def list_tasks(
 
 
 def _is_own_pipe(path: str | Path) -> bool:
-    """Whether a path is a pipe that this process was given, as a shell does for `<(command)`."""
+    """Whether a path is a pipe that was passed to this process, as a shell does for `<(command)`."""
     return os.fspath(path).startswith(("/dev/fd/", "/proc/self/fd/")) and Path(path).is_fifo()
 
 
 def read_stream(name: str, stream: ChunkStream, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
-    """Standard input: text, or an archive that can be read as it arrives."""
+    """Read standard input: text, or an archive that can be read as it arrives."""
     head = stream.peek(512)
     if container_format(head) is None:
         parts = CheckedChunks(stream.parts())
@@ -113,8 +113,8 @@ class _Run:
         self._limits = limits
         self._on_progress = on_progress
         self._tally = ScanProgress()
-        self._aside: list[RawFinding | Unreadable] = []
-        """What could not even be opened, and what names hold, met while batches were made."""
+        self._pending: list[RawFinding | Unreadable] = []
+        """What could not be opened, and findings in file names: collected while batches are made."""
         self._names = NameScanner(detector)
 
     def stream(self, stream: BinaryIO, name: str) -> Iterator[RawFinding | Unreadable]:
@@ -125,41 +125,41 @@ class _Run:
         except OSError as e:
             yield Unreadable(name, os_error_text(e))
         self._tally.files += 1
-        self._tally.bytes += content.given
+        self._tally.bytes += content.taken_bytes
         self._on_progress(self._tally)
 
     def all(self, met: Iterator[Task | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
         batches = self._batches(met)
-        while workers == 1 or (self._tally.bytes < _ALONE_BYTES and self._tally.files < _ALONE_FILES):
+        while workers == 1 or (self._tally.bytes < _HERE_BYTES and self._tally.files < _HERE_FILES):
             batch = next(batches, None)
             if batch is None:
                 break
-            if workers > 1 and _size(batch) > _ALONE_BYTES:
-                yield from self._together(chain([batch], batches), workers)
+            if workers > 1 and _size(batch) > _HERE_BYTES:
+                yield from self._run_in_pool(chain([batch], batches), workers)
                 break
-            yield from self._alone(batch)
+            yield from self._run_here(batch)
         else:
-            yield from self._together(batches, workers)
-        yield from self._set_aside()
+            yield from self._run_in_pool(batches, workers)
+        yield from self._take_pending()
 
-    def _alone(self, batch: list[Task]) -> Iterator[RawFinding | Unreadable]:
-        yield from self._set_aside()
+    def _run_here(self, batch: list[Task]) -> Iterator[RawFinding | Unreadable]:
+        yield from self._take_pending()
         for task in batch:
             yield from scan_task(task, self._detector, self._limits)
         self._count(batch)
 
-    def _together(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
+    def _run_in_pool(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
         try:
-            crew = WorkerPool(self._detector, self._limits, workers)
+            pool = WorkerPool(self._detector, self._limits, workers)
         except UnpicklableDetectorError:
             for batch in batches:
-                yield from self._alone(batch)
+                yield from self._run_here(batch)
             return
-        with crew:
-            for found in crew.run(batches):
+        with pool:
+            for found in pool.run(batches):
                 if isinstance(found, BatchDone):
                     self._count(found.batch)
-                    yield from self._set_aside()
+                    yield from self._take_pending()
                 else:
                     yield found
 
@@ -168,25 +168,25 @@ class _Run:
         held = 0
         for task in met:
             if isinstance(task, Unreadable):
-                self._aside.append(task)
-                if len(self._aside) < _BATCH_FILES:
+                self._pending.append(task)
+                if len(self._pending) < _BATCH_FILES:
                     continue
             else:
                 batch.append(task)
                 held += task.size if isinstance(task, FoundFile) else _BATCH_BYTES
-            if held >= _BATCH_BYTES or len(batch) + len(self._aside) >= _BATCH_FILES:
-                yield self._named(batch)
+            if held >= _BATCH_BYTES or len(batch) + len(self._pending) >= _BATCH_FILES:
+                yield self._with_names(batch)
                 batch, held = [], 0
         if batch:
-            yield self._named(batch)
+            yield self._with_names(batch)
 
-    def _named(self, batch: list[Task]) -> list[Task]:
-        self._aside += self._names.look(task.path for task in batch if isinstance(task, FoundFile))
+    def _with_names(self, batch: list[Task]) -> list[Task]:
+        self._pending += self._names.scan(task.path for task in batch if isinstance(task, FoundFile))
         return batch
 
-    def _set_aside(self) -> Iterator[RawFinding | Unreadable]:
-        aside, self._aside = self._aside, []
-        yield from aside
+    def _take_pending(self) -> Iterator[RawFinding | Unreadable]:
+        pending, self._pending = self._pending, []
+        yield from pending
 
     def _count(self, batch: list[Task]) -> None:
         self._tally.files += len(batch)

@@ -24,7 +24,7 @@ Task = FoundFile | FoundRepository | FoundProcess
 
 
 def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
-    """The content of one thing that was met."""
+    """Read the content of one task."""
     match task:
         case FoundFile(path, _, named):
             return read_file(path, limits, follow=named)
@@ -37,19 +37,20 @@ def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
 
 
 def scan_task(task: Task, detector: Detector, limits: ReadLimits) -> Iterator[RawFinding | Unreadable]:
-    """What is found in one thing that was met. Whatever fails over it is reported, and ends neither the scan nor a worker."""
+    """Yield what is found in one task. Any failure is reported, and ends neither the scan nor a worker."""
     try:
         yield from scan_blobs(read_task(task, limits), detector)
-    except Exception as e:  # hostile content meets parsers here; one file must not hide all others
-        yield Unreadable(task_path(task), f"it could not be looked through to its end ({type(e).__name__})")
+    except Exception as e:  # parsers read hostile content here; one file must not hide all others
+        yield Unreadable(task_path(task), f"not scanned to its end ({type(e).__name__})")
 
 
 def task_path(task: Task) -> str:
-    """How a task is called in reports."""
+    """Return how a task is named in reports."""
     return f"/proc/{task.pid}" if isinstance(task, FoundProcess) else task.path
 
 
 def scan_blobs(blobs: Iterable[Blob | Unreadable], detector: Detector) -> Iterator[RawFinding | Unreadable]:
+    """Yield what is found in each blob, and what could not be read."""
     for blob in blobs:
         if isinstance(blob, Unreadable):
             yield blob

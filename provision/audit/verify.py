@@ -1,7 +1,7 @@
-"""`--verify`: asks the gateway whether leaked keys still work. The only part of an audit that talks to anybody.
+"""`--verify`: ask the gateway whether leaked keys still work. The only part of an audit that uses the network.
 
-It asks the free balance question, of keys that have AIsa's shape, at the configured gateway and nowhere else, each key once
-and a few a second. `cannot tell` is an answer of its own: only the gateway's own refusal makes a key dead.
+It sends the free balance request, only for keys that have AIsa's shape, only to the configured gateway, once per key and a few
+per second. `cannot tell` is a result of its own: only a refusal by the gateway itself makes a key `dead`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from provision.detect.secret import Secret
 
 RATE_PER_S = 2.0
-"""Questions a second."""
+"""Requests per second."""
 _LIVE = frozenset({Verdict.OK, Verdict.UNFUNDED, Verdict.BUDGET_EXHAUSTED})
 
 
 class KeyCheckClient(Protocol):
-    """The gateway's client."""
+    """A client of the gateway."""
 
     async def send(self, request: Request, key: Secret | None) -> GatewayAnswer:
         """Send one request with a key. Raises ForbiddenHostError before anything goes to a host that is not configured."""
@@ -42,7 +42,7 @@ class KeyCheckClient(Protocol):
 
 
 def keys_to_verify(leaks: Iterable[Leak]) -> dict[str, Secret]:
-    """The keys that may be asked about, by fingerprint: those of AIsa's shape."""
+    """Return the keys that may be sent to the gateway, by fingerprint: those of AIsa's shape."""
     return {
         leak.fingerprint: leak.raw.match.secret
         for leak in leaks
@@ -61,19 +61,19 @@ async def verify_keys(
     now: Callable[[], datetime],
     chance: Callable[[], float],
 ) -> dict[str, str]:
-    """`live`, `dead` or `cannot tell` for each fingerprint. `gateway` is the configured base URL."""
+    """Return `live`, `dead` or `cannot tell` for each fingerprint. `gateway` is the configured base URL."""
     request = request_for(Probe.KEY, gateway_root(gateway), "", ApiMode.AUTO)
     asked = ProbedRoute("", ApiMode.AUTO, gateway, catalogue)
     bucket = TokenBucket(rate)
     found = {}
     for name, key in keys.items():
-        answer, tried = None, 0
+        answer, attempts = None, 0
         pause: float | None = 0.0
         while pause is not None:
             await asyncio.sleep(max(pause, bucket.take(clock())))
             answer = await client.send(request, key)
-            tried += 1
-            pause = wait_before_retry(answer, tried, paid=False, now=now(), chance=chance())
+            attempts += 1
+            pause = wait_before_retry(answer, attempts, paid=False, now=now(), chance=chance())
         assert answer is not None  # noqa: S101  the loop runs at least once
         found[name] = _word(diagnose_answer(Probe.KEY, answer, asked).verdict)
     return found

@@ -1,7 +1,7 @@
-"""Several processes that look through batches of files, and the one that hands batches out.
+"""Worker processes that scan batches of tasks, and the pool that distributes the batches.
 
-A file that kills a worker (out of memory, a fault in a compiled engine) is reported; the rest of its batch goes to the next
-one. A `Secret` refuses to be pickled, so matches cross the pipe, which nobody else can read, taken apart.
+A file that kills a worker (out of memory, a crash in a compiled engine) is reported; the rest of its batch goes to the next
+worker. A `Secret` refuses to be pickled, so a match is sent as its fields, over a pipe that no other process can read.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from provision.containers.blob import ReadLimits
     from provision.detect.detector import Detector
 
-_FEWEST_SECONDS = 5.0
+_JOIN_TIMEOUT_S = 5.0
 _BUILTIN = {rule.id: rule for rule in BUILTIN}
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """A batch has been gone through."""
+    """A batch is finished."""
 
     batch: list[Task]
 
@@ -50,20 +50,20 @@ class _Worker:
     process: Any
     pipe: Connection
     at: Any
-    """Shared: which task of its batch it is at."""
+    """Shared memory: the index of its current task in the batch."""
     batch: list[Task] = field(default_factory=list)
 
 
 class WorkerPool:
-    """`count` worker processes, started when there is work for them and ended with the `with` block."""
+    """Up to `count` worker processes, started when there is work for them and stopped at the end of the `with` block."""
 
     def __init__(self, detector: Detector, limits: ReadLimits, count: int) -> None:
-        """Raises UnsharedError when the detector's rules cannot be handed to another process."""
+        """Raises UnpicklableDetectorError when the detector's rules cannot be sent to another process."""
         self._count = count
         self._workers: list[_Worker] = []
         forks = sys.platform.startswith("linux") and threading.active_count() == 1
         self._context: BaseContext = multiprocessing.get_context("fork" if forks else "spawn")
-        self._arguments = (detector if forks else _packed(detector), limits)
+        self._arguments = (detector if forks else _pickled(detector), limits)
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -74,21 +74,21 @@ class WorkerPool:
             if kind is not None:
                 worker.process.terminate()
         for worker in self._workers:
-            worker.process.join(_FEWEST_SECONDS)
+            worker.process.join(_JOIN_TIMEOUT_S)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
 
     def run(self, batches: Iterator[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
-        """Everything found in the batches, as it is found, and each batch when it is done."""
-        again: list[list[Task]] = []
+        """Yield everything found in the batches, as it is found, and a BatchDone for each finished batch."""
+        unfinished: list[list[Task]] = []
         while True:
             while self._has_room():
-                batch = again.pop() if again else next(batches, None)
+                batch = unfinished.pop() if unfinished else next(batches, None)
                 if batch is None:
                     break
                 if batch:
-                    self._hand(self._idle(), batch)
+                    self._send(self._idle(), batch)
                 else:
                     yield BatchDone(batch)
             busy = [worker for worker in self._workers if worker.batch]
@@ -97,7 +97,7 @@ class WorkerPool:
             ready = wait([worker.pipe for worker in busy])
             for worker in busy:
                 if worker.pipe in ready:
-                    yield from self._hear(worker, again)
+                    yield from self._receive(worker, unfinished)
 
     def _has_room(self) -> bool:
         return len(self._workers) < self._count or any(not worker.batch for worker in self._workers)
@@ -119,45 +119,45 @@ class WorkerPool:
         self._workers.append(worker)
         return worker
 
-    def _hand(self, worker: _Worker, batch: list[Task]) -> None:
+    def _send(self, worker: _Worker, batch: list[Task]) -> None:
         worker.batch = batch
         worker.at.value = 0
-        with contextlib.suppress(OSError):  # it died: heard at the next wait
+        with contextlib.suppress(OSError):  # it died: noticed at the next wait
             worker.pipe.send(batch)
 
-    def _hear(self, worker: _Worker, again: list[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
+    def _receive(self, worker: _Worker, unfinished: list[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
         try:
-            said = worker.pipe.recv()
+            message = worker.pipe.recv()
         except (EOFError, OSError):
-            yield from self._bury(worker, again)
+            yield from self._remove_dead(worker, unfinished)
             return
-        if said is None:
+        if message is None:
             batch, worker.batch = worker.batch, []
             yield BatchDone(batch)
         else:
-            yield from map(_together, said)
+            yield from map(_from_fields, message)
 
-    def _bury(self, worker: _Worker, again: list[list[Task]]) -> Iterator[Unreadable | BatchDone]:
-        """Report the task a dead worker was at, and hand on those it had not begun."""
+    def _remove_dead(self, worker: _Worker, unfinished: list[list[Task]]) -> Iterator[Unreadable | BatchDone]:
+        """Report the task that a worker died on; the tasks it had not begun become a batch again."""
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
         at = min(worker.at.value, len(worker.batch) - 1)
         task = worker.batch[at]
         how = worker.process.exitcode
-        reason = f"a worker process died over it ({signal.Signals(-how).name if how and how < 0 else f'exit {how}'})"
+        reason = f"a worker process died while scanning it ({signal.Signals(-how).name if how and how < 0 else f'exit {how}'})"
         yield Unreadable(task_path(task), reason)
         yield BatchDone(worker.batch[: at + 1])
         if worker.batch[at + 1 :]:
-            again.append(worker.batch[at + 1 :])
+            unfinished.append(worker.batch[at + 1 :])
 
 
 class UnpicklableDetectorError(Exception):
-    """This detector can only be used in the process that made it."""
+    """This detector can only be used in the process that made it: it cannot be pickled."""
 
 
 class _Packer(pickle.Pickler):
-    """Names the rules that every process has, instead of copying them: they hold functions, which do not travel."""
+    """Pickles built-in rules by id: every process has them, and they hold functions, which cannot be pickled."""
 
     def persistent_id(self, obj: Any) -> str | None:
         return obj.id if isinstance(obj, Rule) and _BUILTIN.get(obj.id) is obj else None
@@ -168,7 +168,7 @@ class _Unpacker(pickle.Unpickler):
         return _BUILTIN[name]
 
 
-def _packed(detector: Detector) -> bytes:
+def _pickled(detector: Detector) -> bytes:
     out = io.BytesIO()
     try:
         _Packer(out).dump(detector)
@@ -177,9 +177,15 @@ def _packed(detector: Detector) -> bytes:
     return out.getvalue()
 
 
-def _work(pipe: Connection, at: Any, inherited: list[Connection], packed: Detector | bytes, limits: ReadLimits) -> None:
-    """A worker's life: take a batch, send what is found, send None; ends when the pipe does."""
-    detector = _Unpacker(io.BytesIO(packed)).load() if isinstance(packed, bytes) else packed
+def _work(
+    pipe: Connection, at: Any, inherited: list[Connection], detector_or_pickle: Detector | bytes, limits: ReadLimits
+) -> None:
+    """Run a worker: receive a batch, send what is found, send None; stop when the pipe is closed."""
+    detector = (
+        _Unpacker(io.BytesIO(detector_or_pickle)).load()
+        if isinstance(detector_or_pickle, bytes)
+        else detector_or_pickle
+    )
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
         other.close()
@@ -191,11 +197,11 @@ def _work(pipe: Connection, at: Any, inherited: list[Connection], packed: Detect
         for number, task in enumerate(batch):
             at.value = number
             for found in scan_task(task, detector, limits):
-                pipe.send([_apart(found)])
+                pipe.send([_to_fields(found)])
         pipe.send(None)
 
 
-def _apart(found: RawFinding | Unreadable) -> Any:
+def _to_fields(found: RawFinding | Unreadable) -> Any:
     if isinstance(found, Unreadable):
         return found
     m = found.match
@@ -203,8 +209,8 @@ def _apart(found: RawFinding | Unreadable) -> Any:
     return found.place, parts, found.kind, found.before, found.after
 
 
-def _together(said: Any) -> RawFinding | Unreadable:
-    if isinstance(said, Unreadable):
-        return said
-    place, (rule, severity, confidence, spans, value, encodings, known, key), *rest = said
+def _from_fields(message: Any) -> RawFinding | Unreadable:
+    if isinstance(message, Unreadable):
+        return message
+    place, (rule, severity, confidence, spans, value, encodings, known, key), *rest = message
     return RawFinding(place, Match(rule, severity, confidence, spans, Secret(value), encodings, known, key), *rest)

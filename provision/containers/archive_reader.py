@@ -1,7 +1,8 @@
-"""What lies in archives, in archives inside them, and in compressed files: as blobs, in bounded memory, bombs cut off.
+"""Unpack archives, archives nested in them, and compressed files into blobs, in bounded memory and with protection against bombs.
 
-Nothing is unpacked to disk. Streams (gzip, bzip2, xz, tar) flow through; what must be read at random (a zip or a database
-inside an archive) is held in memory up to `Limits.memory_bytes`. One budget covers an archive on disk with everything in it.
+Nothing is unpacked to disk. Stream formats (gzip, bzip2, xz, tar) are read as they arrive; what needs random access (a zip or a
+database inside an archive) is held in memory up to `ReadLimits.memory_bytes`. One budget covers an archive on disk with
+everything in it.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ _SUFFIX = re.compile(r"\.(?:gz|bz2|xz|tgz|tbz2?|txz)$", re.IGNORECASE)
 _GIT_OBJECT = re.compile(r"/objects/(?:pack/pack-[0-9a-f]{40,64}\.pack|[0-9a-f]{2}/[0-9a-f]{38,62})$")
 _HEAD_BYTES = 512
 _DIRECTORY_BYTES = 32 << 20
-"""A zip's table of contents is held in memory, at some ten times its size."""
+"""A zip's table of contents takes about ten times its size in memory."""
 _BROKEN = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError, OverflowError, MemoryError,
     zlib.error, LZMAError, KeyError, IndexError, UnicodeError,
 )  # fmt: skip
-"""What the standard library raises over the zips that people, and people who mean it, make."""
+"""What the standard library raises for damaged and for hostile zips."""
 
 
-class _SpentError(Exception):
-    """The archive goes on beyond its budget; the message says in what."""
+class _BudgetError(Exception):
+    """The archive exceeds its budget; the message says which one."""
 
 
 @dataclass(slots=True)
@@ -49,13 +50,15 @@ class _Budget:
         for chunk in chunks:
             self.left_bytes -= len(chunk)
             if self.left_bytes < 0:
-                raise _SpentError("it unfolds to far more than it is: a bomb, or almost empty; the rest was not read")
+                raise _BudgetError(
+                    "it unpacks to far more than its own size: a bomb, or almost empty; the rest was not read"
+                )
             yield chunk
 
     def member(self) -> None:
         self.left_members -= 1
         if self.left_members < 0:
-            raise _SpentError("it has more members than any real archive; the rest was not read")
+            raise _BudgetError("it has too many members; the rest was not read")
 
 
 def unpack_archive(
@@ -68,46 +71,48 @@ def unpack_archive(
     size: int,
     file: IO[bytes] | None = None,
 ) -> Iterator[Blob | Unreadable]:
-    """Everything in the archive `path` of `size` bytes, called `name` in reports; `head` is its beginning.
+    """Unpack the archive `path` of `size` bytes, called `name` in reports; `head` is its beginning.
 
-    `chunks` are all its bytes; `file` is the same, seekable, where there is one (a zip needs it). A blob's data must be gone
-    through before the next blob is asked for.
+    `chunks` are all its bytes; `file` is the same as a seekable file, if there is one (a zip needs it). Read a blob's data before
+    asking for the next blob.
     """
     most = max(limits.expanded_bytes, limits.expanded_ratio * size)
-    work = _Unfolding(path, limits, _Budget(most, limits.members))
+    reader = ArchiveReader(path, limits, _Budget(most, limits.members))
     try:
-        yield from work.container(name, container_format(head), ChunkStream(chunks), 0, file)
-    except _SpentError as e:
-        yield Unreadable(path, str(e), work.at)
+        yield from reader.container(name, container_format(head), ChunkStream(chunks), 0, file)
+    except _BudgetError as e:
+        yield Unreadable(path, str(e), reader.at)
     except RecursionError:
-        yield Unreadable(path, "nested too deeply; the rest was not read", work.at)
+        yield Unreadable(path, "nested too deeply; the rest was not read", reader.at)
 
 
-class _Unfolding:
+class ArchiveReader:
+    """Reads one archive on disk with everything nested in it."""
+
     def __init__(self, path: str, limits: ReadLimits, budget: _Budget) -> None:
         self._path = path
         self._limits = limits
         self._budget = budget
         self._has_history = False
         self.at = ""
-        """The member that is being read."""
+        """The member that is being read, for error messages."""
 
     def container(
         self, where: str, kind: str | None, stream: ChunkStream, depth: int, file: IO[bytes] | None = None
     ) -> Iterator[Blob | Unreadable]:
-        """Whatever `stream` holds: an archive of some kind, or plain content."""
+        """Yield the content of `stream`: of an archive of some format, or plain content. A new format is called from here."""
         self.at = where
         if not self._has_history and _GIT_OBJECT.search(where):
             self._has_history = True
             yield Unreadable(
-                self._path, "a git repository lies in it, whose history was not read: unpack it first", where
+                self._path, "it holds a git repository, whose history was not read: unpack it first", where
             )
         if kind is None:
             yield from self._plain(where, stream)
         elif depth >= self._limits.nesting:
             yield Unreadable(self._path, f"archives nested more than {self._limits.nesting} deep: not opened", where)
         elif kind in UNSUPPORTED_FORMATS:
-            yield Unreadable(self._path, f"{kind} archives cannot be opened here", where)
+            yield Unreadable(self._path, f"{kind} archives are not supported", where)
         elif kind == "zip":
             yield from self._zip(where, stream, depth, file)
         elif kind == "sqlite":
@@ -147,7 +152,7 @@ class _Unfolding:
         parts.check()
 
     def _held(self, stream: ChunkStream) -> bytes | None:
-        """All of a stream, or None when that is more than may be held."""
+        """Return all of a stream, or None when that exceeds the memory limit."""
         data = stream.peek(self._limits.memory_bytes + 1)
         return data if len(data) <= self._limits.memory_bytes else None
 
@@ -155,7 +160,7 @@ class _Unfolding:
         data = self._held(stream)
         if data is None:
             yield Unreadable(
-                self._path, "a database too large to be opened inside an archive: rows not told apart", where
+                self._path, "a database too large to open inside an archive: read as raw bytes, without rows", where
             )
             yield from self._streamed(where, stream)
             return
@@ -171,14 +176,14 @@ class _Unfolding:
         if file is None:
             data = self._held(stream)
             if data is None:
-                yield Unreadable(self._path, "a zip too large to be opened inside an archive: not read", where)
+                yield Unreadable(self._path, "a zip too large to open inside an archive: not read", where)
                 return
             file = io.BytesIO(data)
         try:
             _check_directory(file)
             archive = zipfile.ZipFile(file)
         except _BROKEN as e:
-            yield Unreadable(self._path, f"damaged zip: {_reason(e)}; looked through as it is", where)
+            yield Unreadable(self._path, f"damaged zip: {_reason(e)}; read as raw bytes", where)
             file.seek(0)
             yield from self._streamed(where, ChunkStream(iter(lambda: file.read(CHUNK_BYTES), b"")))
             return
@@ -197,7 +202,7 @@ class _Unfolding:
             with archive.open(info) as member:
                 content = ChunkStream(self._budget.spend(_until_broken(member, problems)))
                 yield from self.container(where, container_format(content.peek(_HEAD_BYTES)), content, depth + 1)
-                for _ in content.parts():  # what the reader left, so that damage shows
+                for _ in content.parts():  # what the reader did not take, so that damage is noticed
                     pass
         except _BROKEN as e:
             problems.append(_reason(e))
@@ -224,16 +229,16 @@ def _check_directory(file: IO[bytes]) -> None:
         if length == 0xFFFFFFFF and zip64 >= 0:
             length = int.from_bytes(tail[zip64 + 40 : zip64 + 48], "little")
         if length > _DIRECTORY_BYTES:
-            raise ValueError("its table of contents is larger than any real one")
+            raise ValueError("its table of contents is too large")
     file.seek(0)
 
 
 def _reason(error: BaseException) -> str:
-    """What is wrong with a zip in words of ours: the library's may repeat names out of the archive."""
+    """Describe an error of a zip in fixed words: the library's messages may repeat names from the archive."""
     if isinstance(error, RuntimeError) and "password" in str(error):
         return "encrypted"
     if isinstance(error, NotImplementedError):
-        return "packed by a method that cannot be opened here"
+        return "compressed by a method that is not supported"
     if isinstance(error, ValueError) and not isinstance(error, UnicodeError) and "table of contents" in str(error):
         return str(error)
-    return "it breaks off" if isinstance(error, EOFError) else "its content is not what it says"
+    return "it is cut off" if isinstance(error, EOFError) else "its content does not match its header"

@@ -1,7 +1,7 @@
-"""What an audit reads and what it brings back: pieces of content with a place, and the pieces that could not be read.
+"""The values that readers return: pieces of content with a position, and what could not be read.
 
-A reader (of folders, databases, archives, repositories, processes) turns something into blobs; `scan.py` looks through
-them. Nothing that was there is dropped in silence: what could not be read, or not to its end, comes back as `Unreadable`.
+A reader (of files, databases, archives, repositories, processes) turns something into blobs, and an audit scans the blobs.
+Nothing is dropped silently: what could not be read, or not to its end, is returned as `Unreadable`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 
 class ContentKind(StrEnum):
-    """What a piece of content was before it became bytes."""
+    """The kind of source that a piece of content comes from."""
 
     TEXT = "text"
     BINARY = "binary"
@@ -32,30 +32,32 @@ class ContentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How far an audit goes; whatever lies beyond is reported as cut short, never passed over."""
+    """How much is read. Whatever exceeds a limit is reported as not read to its end, never skipped silently."""
 
     whole_bytes: int = 8 * MIB
-    """Files up to this size are looked at in one piece, larger ones as a stream."""
+    """Files up to this size are read in one piece, larger ones as a stream."""
     memory_bytes: int = 128 * MIB
-    """Databases and archives inside archives are unfolded in memory up to this size."""
+    """Databases and archives inside archives are unpacked in memory up to this size."""
     expanded_bytes: int = 256 * MIB
-    """What any archive on disk may unfold to, with everything nested in it …"""
+    """How much an archive on disk may unpack to, with everything nested in it …"""
     expanded_ratio: int = 100
-    """… and how many times its own size, when that is more. Logs shrink to a thirtieth, bombs to a thousandth."""
+    """… or this many times its own size, when that is more. Logs compress to a thirtieth, bombs to a thousandth."""
     members: int = 1_000_000
-    """How many members one archive on disk may have, nested ones included."""
+    """How many members an archive on disk may have, nested ones included."""
     nesting: int = 8
-    """How deep archives may lie in archives."""
+    """How deep archives may be nested."""
     growth_bytes: int = 64 * MIB
-    """How much a file may grow while it is read; an endless one is cut off there."""
+    """How much a file may grow while it is read; reading an endless one stops there."""
     silence_s: float = 30.0
-    """How long another program may say nothing before it is given up."""
+    """How long another program (git) may send nothing before it is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something that was not read, or not to its end. `failed` is False when nothing that the audit owes was left out:
-    a socket, a device, a link to elsewhere."""
+    """Something that was not read, or not to its end.
+
+    `failed` is False when no content is missing from the result: a socket, a device, a link to another place.
+    """
 
     path: str
     reason: str
@@ -65,7 +67,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class MatchPosition:
-    """Where in a blob a match lies, in words (`messages:row 12`) and numbers (from 1; columns are bytes)."""
+    """Where in a blob a match is, in words (`messages:row 12`) and numbers (from 1; columns are bytes)."""
 
     where: str | None = None
     line: int | None = None
@@ -74,10 +76,10 @@ class MatchPosition:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A piece of content. `data` is all of it, or an iterable of its parts in order, which can be gone through once.
+    """A piece of content. `data` is all of it, or an iterable of its parts in order, which can be read once.
 
-    `path` is the file on disk, as the caller named it, `where` what the path cannot say (`a.zip!b/.env`). `locate` is there
-    when offsets in `data` are not offsets in a text: it says where a match lies, or None when that is reported elsewhere.
+    `path` is the file on disk, as the caller named it, `where` what the path cannot say (`a.zip!b/.env`). `locate` is set
+    when offsets in `data` are not offsets in a text: it returns the position of a match, or None when another blob reports it.
     """
 
     path: str

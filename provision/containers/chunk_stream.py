@@ -15,7 +15,7 @@ class DamagedError(Exception):
 
 
 class CheckedChunks:
-    """Chunks for somebody else to go through: they end where they fail, and `check` raises why, where it can be reported."""
+    """Chunks passed to another reader: iteration ends at a failure, and `check` raises it later, where it can be reported."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
@@ -28,27 +28,27 @@ class CheckedChunks:
             self._error = e
 
     def check(self) -> None:
-        """Raise what stopped it, if anything did."""
+        """Raise the failure that ended the chunks, if there was one."""
         if self._error is not None:
             raise self._error
 
 
 class ChunkStream:
-    """Bytes that arrive in chunks, to be taken in exact amounts.
+    """Bytes that arrive in chunks, taken in exact amounts.
 
-    What comes before a failure can be taken; then the failure is raised, by whatever asks for more, or by `check`.
+    The bytes before a failure can be taken; then the failure is raised by the next call that needs more, or by `check`.
     """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._held = b""
-        self._at = 0  # how much of what is held was taken
+        self._at = 0  # how many of the held bytes were taken
         self._error: Exception | None = None
-        self.given = 0
-        """How many bytes were taken."""
+        self.taken_bytes = 0
+        """The number of bytes taken so far."""
 
     def peek(self, length: int) -> bytes:
-        """The next bytes, fewer at the end, without taking them."""
+        """Return the next bytes, fewer at the end, without taking them."""
         held = len(self._held) - self._at
         if held < length:
             parts = [self._held[self._at :]]
@@ -61,27 +61,27 @@ class ChunkStream:
         return self._held[self._at : self._at + length]
 
     def _next(self) -> bytes:
-        """The next chunk; nothing at the end and where it fails."""
+        """Return the next chunk; empty at the end and at a failure."""
         try:
             return b"" if self._error else next(self._chunks, b"")
-        except Exception as e:  # whatever it is, it is raised where the bytes before it have been used
+        except Exception as e:  # raised later, once the bytes before it were used
             self._error = e
             return b""
 
     def check(self) -> None:
-        """Raise what stopped it, if anything did."""
+        """Raise the failure that ended the chunks, if there was one."""
         if self._error is not None:
             raise self._error
 
     def take(self, length: int) -> bytes:
-        """The next bytes, fewer at the end."""
-        taken = self.peek(length)
-        self._at += len(taken)
-        self.given += len(taken)
-        return taken
+        """Take the next bytes, fewer at the end."""
+        data = self.peek(length)
+        self._at += len(data)
+        self.taken_bytes += len(data)
+        return data
 
     def parts(self, length: int | None = None) -> Iterator[bytes]:
-        """The next `length` bytes (None: all that is left), in chunks as they arrive."""
+        """Take the next `length` bytes (None: all the rest), in chunks as they arrive."""
         left = length
         while left is None or left > 0:
             if self._at == len(self._held):
@@ -91,6 +91,6 @@ class ChunkStream:
                 self.check()
                 return
             self._at += len(chunk)
-            self.given += len(chunk)
+            self.taken_bytes += len(chunk)
             left = None if left is None else left - len(chunk)
             yield chunk

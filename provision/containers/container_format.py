@@ -14,11 +14,11 @@ _MAGICS = (
 _BEGINNINGS = tuple(magic for magic, _ in _MAGICS)
 COMPRESSED_FORMATS = frozenset({"gzip", "bzip2", "xz"})
 UNSUPPORTED_FORMATS = frozenset({"zstd", "7z", "rar", "lz4"})
-"""Archives that cannot be opened here; they are reported."""
+"""Formats without a reader: they are reported as not opened."""
 
 
 def container_format(head: bytes) -> str | None:
-    """Which container begins with these bytes (512 are enough): `zip`, `tar`, `gzip`, … `sqlite`; None for plain content."""
+    """Return the format by its first 512 bytes: `zip`, `tar`, `gzip`, … `sqlite`; None for plain content."""
     if head[257:262] == b"ustar":
         return "tar"
     if not head.startswith(_BEGINNINGS):

@@ -29,7 +29,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib's decompressor with the manners of the other two."""
+    """zlib's decompressor with the interface of the bz2 and lzma ones."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
@@ -50,7 +50,7 @@ class _Gzip:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
-_MAKERS: dict[str, Callable[[], _Decompressor]] = {
+_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "gzip": _Gzip,
     "bzip2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES),
@@ -58,11 +58,11 @@ _MAKERS: dict[str, Callable[[], _Decompressor]] = {
 
 
 def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """What a compressed stream holds, in chunks of at most a megabyte; several streams one behind the other are one.
+    """Decompress a stream in chunks of at most a megabyte; concatenated streams count as one.
 
-    Raises DamagedError where it breaks off; what came before has been yielded.
+    Raises DamagedError where the data is damaged or cut off, after everything before it was yielded.
     """
-    decompressor = _MAKERS[kind]()
+    decompressor = _DECOMPRESSORS[kind]()
     for chunk in chunks:
         rest = chunk
         while rest or not (decompressor.needs_input or decompressor.eof):
@@ -70,11 +70,11 @@ def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
                 rest = rest.lstrip(b"\0")
                 if not rest:
                     break
-                decompressor = _MAKERS[kind]()
+                decompressor = _DECOMPRESSORS[kind]()
             try:
                 out = decompressor.decompress(rest, CHUNK_BYTES)
             except (OSError, zlib.error, lzma.LZMAError, EOFError, MemoryError) as e:
-                raise DamagedError(f"not {kind} to its end") from e
+                raise DamagedError(f"not valid {kind} to its end") from e
             rest = decompressor.unused_data if decompressor.eof else b""
             if out:
                 yield out

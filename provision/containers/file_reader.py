@@ -1,4 +1,4 @@
-"""One file on disk as blobs: plain, a database, an archive, or something that cannot be opened."""
+"""Read one file on disk into blobs: plain content, a database, an archive, or an unsupported format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _END_OF_ZIP = b"PK\5\6"
 
 
 def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
-    """What the file at `path` holds. A blob's data must be gone through before the next blob is asked for."""
+    """Read the file at `path`. Read a blob's data before asking for the next blob."""
     try:
         with open_regular_file(path, follow=follow) as (descriptor, status):
             cut: list[str] = []
@@ -47,7 +47,7 @@ def _content(
     elif kind is None or kind in UNSUPPORTED_FORMATS:
         yield _of_bytes(path, data) if data else _plain(path, reading, size, limits)
         if kind in UNSUPPORTED_FORMATS:
-            yield Unreadable(path, f"{kind} archives cannot be opened here")
+            yield Unreadable(path, f"{kind} archives are not supported")
         elif path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
             with os.fdopen(os.dup(descriptor), "rb") as file:
                 yield from unpack_archive(path, _name(path), b"PK\3\4", (), limits, size=size, file=file)
@@ -58,7 +58,7 @@ def _content(
 
 
 def _at_once(descriptor: int, reading: FileChunks, size: int, limits: ReadLimits) -> bytes | None:
-    """All of a file of moderate size by one call; None, and nothing is read, where that is not all there is to it."""
+    """Return all of a file of moderate size, read by one call; None when the file is large, sparse or has another size."""
     if not 0 < size <= limits.whole_bytes or reading.sparse:
         return None
     data = read_at(descriptor, size + 1, 0)
@@ -99,7 +99,7 @@ def _database(
 
 
 def _small_file(path: str, limits: ReadLimits) -> bytes:
-    """A file's bytes; nothing when it is not there, cannot be read (it is met and reported by itself) or is too large."""
+    """Return a file's bytes; empty when it is missing, too large or cannot be read (the scan of that file reports it)."""
     try:
         with open_regular_file(path) as (descriptor, status):
             return read_at(descriptor, status.st_size, 0) if status.st_size <= limits.memory_bytes else b""
@@ -112,4 +112,4 @@ def _tail(descriptor: int, size: int) -> bytes:
 
 
 def _name(path: str) -> str:
-    return os.path.basename(path)  # noqa: PTH119  names may be no valid text
+    return os.path.basename(path)  # noqa: PTH119  names may not be valid text

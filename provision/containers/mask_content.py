@@ -1,6 +1,6 @@
-"""Taking secrets out of bytes that nothing reads back: logs, histories, dumps, databases, and archives of those.
+"""Mask secrets in content that no program reads back: logs, histories, dumps, databases, and archives of those.
 
-The mask is a word that no parser trips over: not YAML's, JSON's, a shell's or a URL's. Masking twice is masking once.
+The mask is a word that is valid in YAML, JSON, a shell and a URL. Masking is idempotent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MASK = b"masked..."
 LARGEST_BYTES = 512 << 20
-"""What is masked in memory; larger files are left, and said to be."""
+"""Files up to this size are masked, in memory; larger ones are reported as not masked."""
 _NESTING = 4
 _SQLITE = b"SQLite format 3\0"
 
@@ -41,16 +41,16 @@ _COMPRESSIONS = cast(
 
 
 class MaskError(ProvisionError):
-    """Something cannot be masked safely; it was left as it is."""
+    """Something cannot be masked safely; it was not changed."""
 
 
 def is_maskable(match: Match) -> bool:
-    """Whether a match is sure enough to be masked."""
+    """Whether the confidence of a match is high enough to mask it."""
     return match.confidence is not Confidence.LOW
 
 
 def mask_text(data: bytes, detector: Detector, wanted: Callable[[Match], bool] = is_maskable) -> bytes:
-    """`data` with every wanted secret masked, in whatever form it stands there."""
+    """Return `data` with every wanted secret masked, in whatever encoding it has there."""
     out, at = [], 0
     for match in detector.scan(data):
         if not wanted(match):
@@ -66,16 +66,16 @@ def mask_text(data: bytes, detector: Detector, wanted: Callable[[Match], bool] =
 
 
 def _mask_like(found: bytes, match: Match) -> bytes:
-    """The mask in the encoding of what it replaces."""
+    """Return the mask in the encoding of what it replaces."""
     if "utf-16" not in match.encodings:
         return MASK
     return MASK.decode().encode("utf-16-be" if found[:1] == b"\0" else "utf-16-le")
 
 
 def mask_content(name: str, data: bytes, detector: Detector, depth: int = 0) -> bytes:
-    """`data`, whatever it is: database, archive, compressed or text, with every secret masked. Raises MaskError."""
+    """Return `data` (a database, an archive, compressed, or text) with every secret masked. Raises MaskError."""
     if len(data) > LARGEST_BYTES:
-        raise MaskError(f"{name} is larger than what is masked ({LARGEST_BYTES >> 20} MB)", hint="remove it by hand")
+        raise MaskError(f"{name} is too large to mask (more than {LARGEST_BYTES >> 20} MB)", hint="remove it by hand")
     if depth > _NESTING:
         raise MaskError(f"{name}: archives are nested too deep", hint="remove it by hand")
     try:
@@ -101,7 +101,7 @@ def _bounded(name: str, file: IO[bytes]) -> bytes:
     with file:
         data = file.read(LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
-        raise MaskError(f"{name} unfolds to more than {LARGEST_BYTES >> 20} MB", hint="remove it by hand")
+        raise MaskError(f"{name} unpacks to more than {LARGEST_BYTES >> 20} MB", hint="remove it by hand")
     return data
 
 
@@ -110,7 +110,7 @@ def _zip(data: bytes, detector: Detector, depth: int) -> bytes:
     changed = False
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         if sum(info.file_size for info in old.infolist()) > LARGEST_BYTES:
-            raise MaskError("the archive unfolds to too much", hint="remove it by hand")
+            raise MaskError("the archive unpacks to too much", hint="remove it by hand")
         new.comment = old.comment
         for info in old.infolist():
             content = b"" if info.is_dir() else old.read(info)

@@ -1,7 +1,7 @@
-"""Masking cells of an SQLite database, so that no page of the file keeps what stood there.
+"""Mask cells of an SQLite database, so that no page of the file keeps the old values.
 
-Rows are changed in one transaction with `secure_delete`, full-text indexes are built anew (they hold the words of what was
-deleted), and VACUUM rewrites the file without free pages. The schema stays as it is.
+Rows are changed in one transaction with `secure_delete`, full-text indexes are rebuilt (they hold the words of deleted text),
+and VACUUM rewrites the file without free pages. The schema does not change.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ class DatabaseError(ProvisionError):
 
 
 def mask_database(path: Path, mask: Callable[[bytes], bytes]) -> int:
-    """Mask every text and blob of a database; returns how many different values were changed. Raises DatabaseError."""
+    """Mask every text and blob of a database; returns the number of distinct values changed. Raises DatabaseError."""
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
             return _mask(db, mask)
     except sqlite3.Error as e:
         if isinstance(e, sqlite3.OperationalError) and ("locked" in str(e) or "busy" in str(e)):
-            raise DatabaseError(f"{path.name} is in use", hint="end Hermes, then run it again") from e
-        raise DatabaseError(f"{path.name} cannot be masked: {type(e).__name__}", hint="look at it by hand") from e
+            raise DatabaseError(f"{path.name} is in use", hint="stop Hermes, then run the command again") from e
+        raise DatabaseError(f"{path.name} cannot be masked: {type(e).__name__}", hint="check it by hand") from e
 
 
 def mask_database_image(data: bytes, mask: Callable[[bytes], bytes]) -> bytes:
-    """The same for a database that is not a file of its own: nothing of it touches the disk. Raises DatabaseError."""
-    wal = data[18:20] == b"\x02\x02"  # says that a write-ahead log may stand beside it; in memory there can be none
+    """Mask a database that is given as bytes; nothing is written to disk. Raises DatabaseError."""
+    # a database that may have a write-ahead log beside it; in memory there is none
+    wal = data[18:20] == b"\x02\x02"
     try:
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
             db.deserialize(data[:18] + b"\x01\x01" + data[20:] if wal else data)
-            if not _mask(db, mask) and mask(data) == data:  # nothing in its rows, nothing in its free pages
+            if not _mask(db, mask) and mask(data) == data:  # no secret in its rows or its free pages
                 return data
             masked = db.serialize()
     except sqlite3.Error as e:
-        raise DatabaseError(f"the database cannot be masked: {type(e).__name__}", hint="look at it by hand") from e
+        raise DatabaseError(f"the database cannot be masked: {type(e).__name__}", hint="check it by hand") from e
     return masked[:18] + b"\x02\x02" + masked[20:] if wal else masked
 
 
@@ -61,7 +62,7 @@ def _mask(db: sqlite3.Connection, mask: Callable[[bytes], bytes]) -> int:
     except BaseException:
         db.execute("ROLLBACK")
         raise
-    # also when nothing was changed: what was found may lie in pages that are free
+    # also when no row was changed: the secret may be in free pages
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.execute("VACUUM")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -69,7 +70,7 @@ def _mask(db: sqlite3.Connection, mask: Callable[[bytes], bytes]) -> int:
 
 
 def _tables(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Every table but SQLite's own and the shadows of virtual ones, with its SQL in lower case."""
+    """List every table with its SQL in lower case, except SQLite's own and the shadow tables of virtual ones."""
     rows = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL").fetchall()
     found = [(name.decode(), sql.decode("utf-8", "replace").lower()) for name, sql in rows]
     virtual = tuple(f"{name.lower()}_" for name, sql in found if sql.startswith("create virtual"))
@@ -79,12 +80,12 @@ def _tables(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _columns(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Columns that hold values themselves. A full-text table has its own unless another table is its content."""
+    """List columns that hold values themselves. A full-text table does, unless another table is its content."""
     for table, sql in _tables(db):
         if sql.startswith("create virtual") and (not _full_text(sql) or "content=" in sql.replace(" ", "")):
             continue
         for name, hidden in db.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall():
-            if not hidden:  # generated columns follow by themselves
+            if not hidden:  # generated columns change with their source
                 yield table, name.decode()
 
 
@@ -99,7 +100,7 @@ def _full_text(sql: str) -> bool:
 
 
 def _mask_column(db: sqlite3.Connection, table: str, column: str, mask: Callable[[bytes], bytes]) -> int:
-    """Change every value of one column that holds a secret. Values are compared whole, so tables need no row id."""
+    """Change every value of one column that holds a secret. Whole values are compared, so tables need no row id."""
     t, c = _quoted(table), _quoted(column)
     rows = db.execute(f"SELECT DISTINCT {c}, typeof({c}) FROM {t} WHERE typeof({c}) IN ('text', 'blob')")  # noqa: S608
     changes = []

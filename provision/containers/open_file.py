@@ -1,6 +1,6 @@
-"""Open somebody else's file and read it to its end, without waiting, following or believing.
+"""Open an untrusted file and read it to its end, without blocking, without following links and without trusting its size.
 
-The file may be a pipe that nobody writes to, a device, a link, a file that grows for ever, or one of 8 EB that is all hole.
+It may be a pipe without a writer, a device, a link, a file that grows for ever, or one of 8 EB that is a single hole.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 _SIZELESS_BYTES = 16 << 20
-"""How much of a file is read that says it is empty and is not (`/proc`), or that claims a size without holding a block."""
+"""How much is read of a file that has size 0 but has content (`/proc`), or that has a size but no block."""
 _SMALL_BYTES = 16 << 20
 _HOLE = bytes(4096)
-"""What stands for a hole, however long: nothing can match across it."""
+"""What is read for a hole of any length: no match can cross it."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS_HERE = _FLAGS | getattr(os, "O_NOFOLLOW", 0)
 
 
 class CannotReadError(Exception):
-    """Why something is not read. `failed` is False for what holds nothing (a socket, a device)."""
+    """Why something is not read. `failed` is False for what has no content (a socket, a device)."""
 
     def __init__(self, reason: str, *, failed: bool = True) -> None:
         super().__init__(reason)
@@ -36,12 +36,12 @@ class CannotReadError(Exception):
 
 
 def os_error_text(error: OSError) -> str:
-    """An error of the system, in words."""
+    """Return the text of a system error, in lower case."""
     return (error.strerror or str(error)).lower()
 
 
 def special_file_kind(mode: int) -> str | None:
-    """What a thing is that is neither file nor folder; None for those two."""
+    """Return what a special file is; None for a regular file and a folder."""
     kinds = {
         stat.S_IFIFO: "a named pipe",
         stat.S_IFSOCK: "a socket",
@@ -52,7 +52,7 @@ def special_file_kind(mode: int) -> str | None:
     return kinds.get(stat.S_IFMT(mode))
 
 
-class open_regular_file:  # noqa: N801  used like a function; a generator would take longer than some files do
+class open_regular_file:  # noqa: N801  used like a function; a generator is slower, and most files are small
     """A descriptor of the regular file at `path`, and its status. Raises CannotReadError; never blocks."""
 
     __slots__ = ("_descriptor", "_follow", "_path")
@@ -81,14 +81,14 @@ def _open(path: str, flags: int) -> int:
         return os.open(path, flags)
     except OSError as e:
         if e.errno == errno.ELOOP:
-            raise CannotReadError("it became a symbolic link", failed=False) from e
+            raise CannotReadError("it has become a symbolic link", failed=False) from e
         if e.errno == errno.ENXIO:
             raise CannotReadError("a socket, or a pipe without a writer", failed=False) from e
         raise CannotReadError(os_error_text(e)) from e
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Bytes from somewhere in an open file, which stays where it is."""
+    """Return bytes at an offset in an open file, without moving its position."""
     if hasattr(os, "pread"):
         return os.pread(descriptor, length, offset)
     here = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -110,7 +110,7 @@ def _has_hole(descriptor: int, size: int) -> bool:
 
 
 def read_beginning(path: str) -> bytes:
-    """The first megabytes of a file that is looked at in passing; nothing when it cannot be read."""
+    """Return the first megabytes of a file; empty when it cannot be read."""
     try:
         with open_regular_file(path) as (descriptor, _):
             return os.read(descriptor, _SMALL_BYTES)
@@ -119,10 +119,10 @@ def read_beginning(path: str) -> bytes:
 
 
 class FileChunks:
-    """The content of an open regular file as chunks, in order; a hole comes as a few zeros.
+    """The content of an open regular file as chunks, in order; a hole is yielded as a few zeros.
 
-    `cut` is called with the reason when the end was not reached. Offsets in what is yielded are turned into offsets in the
-    file by `file_offset`.
+    `cut` is called with the reason when the end was not reached. `file_offset` turns an offset in what was yielded into an offset
+    in the file.
     """
 
     def __init__(self, descriptor: int, status: os.stat_result, limits: ReadLimits, cut: Callable[[str], None]) -> None:
@@ -138,7 +138,7 @@ class FileChunks:
         self._moved = [(0, 0)]
 
     def file_offset(self, offset: int) -> int:
-        """Where in the file the byte lies that is at `offset` of what was yielded."""
+        """Return the offset in the file of the byte at `offset` in what was yielded."""
         yielded, in_file = self._moved[bisect_right(self._moved, (offset, 1 << 63)) - 1]
         return in_file + offset - yielded
 
@@ -152,7 +152,7 @@ class FileChunks:
             try:
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
             except OSError as e:
-                self._cut("nothing to read in it now" if e.errno == errno.EAGAIN else os_error_text(e))
+                self._cut("it has nothing to read now" if e.errno == errno.EAGAIN else os_error_text(e))
                 return
             if not chunk:
                 return
@@ -165,7 +165,7 @@ class FileChunks:
                 return
 
     def _skip(self, given: int) -> int:
-        """Go to the next data behind a hole; where that is, or 0 when the file goes on here."""
+        """Move to the next data after a hole and return its offset, or 0 when there is no hole here."""
         here = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         try:
             there = os.lseek(self._descriptor, here, os.SEEK_DATA)

@@ -1,8 +1,8 @@
-"""The pages of an SQLite file, as far as an audit needs them: which bytes are live, which only not yet overwritten.
+"""The pages of an SQLite file: which bytes are live, and which are deleted but not overwritten.
 
-Deleting a row frees its bytes and does not clear them; deleting many frees whole pages. Both stay in the file until a
-VACUUM or until they are needed again. The format is described at https://sqlite.org/fileformat2.html. Everything here reads a
-file that anybody may have made: each number is checked, each chain is bounded.
+Deleting a row frees its bytes without clearing them; deleting many rows frees whole pages. Both stay in the file until a VACUUM
+or until they are reused. Format: https://sqlite.org/fileformat2.html. The file may be hostile: each number is checked, each
+chain is bounded.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _WAL_MAGICS = frozenset({0x377F0682, 0x377F0683})
 _WAL_HEADER = 32
 _FRAME_HEADER = 24
 _LEAVES = {0x0D: 8, 0x0A: 8, 0x05: 12, 0x02: 12}
-"""Kinds of b-tree pages, and how long their headers are."""
+"""Types of b-tree pages, and the lengths of their headers."""
 _STITCH_BYTES = 8192
 
 
 class SqlitePages:
-    """What the pages of one database file are. `read_at(offset, length)` gives bytes of the file, fewer at its end."""
+    """The pages of one database file. `read_at(offset, length)` returns bytes of the file, fewer at its end."""
 
     def __init__(self, read_at: Callable[[int, int], bytes], size: int) -> None:
         header = read_at(0, 100)
@@ -53,7 +53,7 @@ class SqlitePages:
         return self._read_at((number - 1) * self.page_bytes, self.page_bytes)
 
     def state(self, offset: int) -> tuple[int, str | None]:
-        """The page of a byte (from 1), and what the byte is if no row holds it: words for a report, or None."""
+        """Return the page of a byte (from 1), and what the byte is if it is in no row: words for a report, or None."""
         number = offset // self.page_bytes + 1
         if number in self._free or number in self._trunks:
             return number, FREED
@@ -65,9 +65,9 @@ class SqlitePages:
         return number, None
 
     def joints(self) -> Iterator[tuple[int, bytes, int]]:
-        """Ends of freed pages with what followed them: a long value goes on in another page, wherever that is.
+        """Join the ends of freed pages with their next pages: a long value continues in another page.
 
-        Yields the page, the bytes around the joint and where in them it is, so that a secret across it is seen whole.
+        Yields the page, the bytes around the joint, and the offset of the joint in them, so that a secret across it is found.
         """
         for number in sorted(self._free):
             if not 1 < number <= self.count:
@@ -80,7 +80,7 @@ class SqlitePages:
 
 
 def _unused(page: bytes, base: int) -> list[tuple[int, int]]:
-    """The ranges in a b-tree page that belong to no cell; none for another page (the rest of a long value)."""
+    """Return the ranges in a b-tree page that belong to no cell; none for other pages (the rest of a long value)."""
     header = _LEAVES.get(page[base]) if len(page) > base + 12 else None
     if header is None:
         return []
@@ -97,7 +97,7 @@ def _unused(page: bytes, base: int) -> list[tuple[int, int]]:
 
 
 def apply_wal(image: bytearray, wal: bytes, most_bytes: int) -> bytearray:
-    """The database as it is once the committed frames of its write-ahead log are in it, at most `most_bytes` of it.
+    """Apply the committed frames of the write-ahead log to a database of at most `most_bytes`.
 
     The result is marked as a database without such a log, so that it can be opened alone.
     """
@@ -116,9 +116,10 @@ def apply_wal(image: bytearray, wal: bytes, most_bytes: int) -> bytearray:
 
 
 def _committed(wal: bytes) -> tuple[dict[int, int], int]:
-    """The newest committed frame of each page, as an offset in the log, and the number of pages after the last commit.
+    """Return the newest committed frame of each page, as an offset in the log, and the number of pages after the last commit.
 
-    Frames of before the log last began anew carry other salts. Checksums are left alone: a torn frame costs a row here, no data.
+    Frames from before the log was last restarted have other salts. Checksums are not verified: a torn frame costs a row here, no
+    data.
     """
     if len(wal) < _WAL_HEADER or int.from_bytes(wal[:4], "big") not in _WAL_MAGICS:
         return {}, 0

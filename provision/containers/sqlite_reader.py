@@ -1,8 +1,8 @@
-"""SQLite files: every row with its table, and what was deleted and is still in the file.
+"""Read SQLite files: every row with its table, and deleted content that is still in the file.
 
-Nothing is written, not even the files SQLite makes beside a database that it opens: up to `Limits.memory_bytes` it is read,
-with its write-ahead log, and opened in memory; a larger one is opened as immutable. The file is looked through as raw bytes
-too, so a row that was deleted, a page that was freed and a database that is damaged give up what they hold.
+Nothing is written, not even the files that SQLite creates beside a database it opens: up to `ReadLimits.memory_bytes` a database
+is read, with its write-ahead log, and opened in memory; a larger one is opened as immutable. The raw bytes are read too, so
+deleted rows, freed pages and damaged databases are covered.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 1 << 20
 _BETWEEN = b"\n\0\n\0\n"
-"""Stands between cells: nothing can match across it."""
+"""Separates cells: no match can cross it."""
 _STEPS = 100_000
 
 
 class SqliteDatabase:
-    """One SQLite file, on disk or out of an archive. `chunks` gives its raw bytes, each time it is called."""
+    """One SQLite file, on disk or from an archive."""
 
     def __init__(self, path: str, where: str | None, limits: ReadLimits) -> None:
         self._path = path
@@ -46,12 +46,15 @@ class SqliteDatabase:
         read_at: Callable[[int, int], bytes],
         size: int,
     ) -> Iterator[Blob | Unreadable]:
-        """The rows, then what no row holds. `read_at(offset, length)` reads `size` bytes of the file at random."""
+        """Yield the rows, then what is in no row.
+
+        `chunks` returns the raw bytes each time it is called; `read_at(offset, length)` reads anywhere in the `size` bytes.
+        """
         try:
             with contextlib.closing(connect()) as connection:
                 yield from self._rows(connection, size)
         except (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError, ValueError) as e:
-            yield self._unreadable(f"its rows cannot be read: {_said(e)}")
+            yield self._unreadable(f"its rows cannot be read: {_error_name(e)}")
         try:
             pages = SqlitePages(read_at, size)
         except ValueError as e:
@@ -84,17 +87,19 @@ class SqliteDatabase:
         for raw, sql in tables:
             name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else str(raw)
             if isinstance(sql, bytes) and sql.lstrip()[:14].upper() == b"CREATE VIRTUAL":
-                continue  # what it shows is kept in tables of its own, which are read like all others
+                continue  # its content is in shadow tables, which are read like all others
             quoted = '"' + name.replace('"', '""') + '"'
             try:
                 yield from self._query(connection, name, f"SELECT rowid, * FROM {quoted}", size)  # noqa: S608  quoted above
             except sqlite3.OperationalError as e:
                 if "rowid" not in str(e):
-                    yield self._unreadable(f"the table {printable_name(name)} cannot be read to its end: {_said(e)}")
+                    yield self._unreadable(
+                        f"the table {printable_name(name)} cannot be read to its end: {_error_name(e)}"
+                    )
                     continue
                 yield from self._query(connection, name, f"SELECT NULL, * FROM {quoted}", size)  # noqa: S608
             except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
-                yield self._unreadable(f"the table {printable_name(name)} cannot be read to its end: {_said(e)}")
+                yield self._unreadable(f"the table {printable_name(name)} cannot be read to its end: {_error_name(e)}")
 
     def _query(self, connection: sqlite3.Connection, table: str, query: str, size: int) -> Iterator[Blob | Unreadable]:
         cursor = connection.execute(query)
@@ -110,7 +115,7 @@ class SqliteDatabase:
                     batch = _Batch(printable_name(table), columns, self._live)
                 if rows > size or total > 4 * size + _BATCH_BYTES:
                     yield self._unreadable(
-                        f"the table {printable_name(table)} gives more than the file can hold: damaged"
+                        f"the table {printable_name(table)} returns more than the file can hold: damaged"
                     )
                     break
         except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
@@ -122,7 +127,7 @@ class SqliteDatabase:
 
 
 class _Batch:
-    """Some rows of a table as one text, and the way back from a place in it to row and column."""
+    """Some rows of a table as one text, and the mapping from an offset in it to row and column."""
 
     def __init__(self, table: str, columns: list[str], live: set[Secret]) -> None:
         self._table = table
@@ -158,7 +163,7 @@ def _across(page: int, joint: int, match: Match) -> MatchPosition | None:
 
 
 def _harden(connection: sqlite3.Connection, limits: ReadLimits, size: int) -> None:
-    """No code of the database's own runs, no row is larger than memory allows, and no query goes on for ever."""
+    """Prevent that code from the database runs, that a row exceeds the memory limit, and that a query runs for ever."""
     connection.text_factory = bytes
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.memory_bytes)
     for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON", "mmap_size = 0"):
@@ -168,7 +173,7 @@ def _harden(connection: sqlite3.Connection, limits: ReadLimits, size: int) -> No
 
 
 def open_in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sqlite3.Connection:
-    """A connection to a copy of the database in memory, with its write-ahead log applied."""
+    """Open a copy of the database in memory, with its write-ahead log applied."""
     if wal or image[18:20] != b"\1\1":
         image = apply_wal(image if isinstance(image, bytearray) else bytearray(image), wal, most_bytes)
     connection = sqlite3.connect(":memory:")
@@ -177,10 +182,10 @@ def open_in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sql
 
 
 def open_immutable(path: str) -> sqlite3.Connection:
-    """A connection to a file that SQLite will not write beside; what only its write-ahead log holds is not seen."""
+    """Open a file in place, so that SQLite writes nothing beside it; its write-ahead log is not read."""
     return sqlite3.connect(f"file:{quote(path, errors='surrogateescape')}?mode=ro&immutable=1", uri=True)
 
 
-def _said(error: Exception) -> str:
-    """The kind of an error of SQLite; its text may repeat what a hostile schema says."""
+def _error_name(error: Exception) -> str:
+    """Return the name of an SQLite error; its text may repeat content of a hostile schema."""
     return str(getattr(error, "sqlite_errorname", type(error).__name__)).removeprefix("SQLITE_").lower()

@@ -19,45 +19,47 @@ _LONGEST_HEADER = 1 << 20
 
 
 class TarMember(NamedTuple):
-    """A file in a tar: its name and its content, to be gone through before the next one is asked for."""
+    """A file in a tar: its name and its content, to be read before the next member is requested."""
 
     name: str
     content: Iterator[bytes]
 
 
 def read_tar(stream: ChunkStream) -> Iterator[TarMember]:
-    """The files of a tar, in order, with what follows its end mark as a member of its own. Raises DamagedError."""
-    said: dict[str, str] = {}
+    """Yield the files of a tar in order; what follows the end mark is a member of its own. Raises DamagedError."""
+    extended: dict[str, str] = {}
     while len(header := stream.take(_BLOCK)) == _BLOCK:
         if not any(header):
             continue
-        if not _sum_is_right(header):
+        if not _checksum_is_valid(header):
             yield TarMember("(behind the end)", chain([header], stream.parts()))
             return
         kind, length = header[156:157], _number(header[124:136])
         if kind in b"xgLK" and length <= _LONGEST_HEADER:
-            said |= _extended(kind, stream.take(length))
+            extended |= _parse_extended(kind, stream.take(length))
             stream.take(-length % _BLOCK)
             continue
         if kind == b"S":
             _skip_sparse_maps(stream, header)
-        if said.get("size", "").isdecimal():
-            length = int(said["size"])
-        if length and kind not in b"123456":  # links, devices and folders have no content, whatever they say
-            end = stream.given + length
+        if extended.get("size", "").isdecimal():
+            length = int(extended["size"])
+        if (
+            length and kind not in b"123456"
+        ):  # links, devices and folders have no content, whatever their size field says
+            end = stream.taken_bytes + length
             content = stream.parts(length)
-            yield TarMember(said.get("path") or _name(header), content)
-            for _ in content:  # what the reader left
+            yield TarMember(extended.get("path") or _name(header), content)
+            for _ in content:  # what the reader did not take
                 pass
-            if stream.given < end:
+            if stream.taken_bytes < end:
                 raise DamagedError("it ends too early")
             stream.take(-length % _BLOCK)
-        said = {}
+        extended = {}
     if header:
         raise DamagedError("it ends too early")
 
 
-def _sum_is_right(header: bytes) -> bool:
+def _checksum_is_valid(header: bytes) -> bool:
     return _number(header[148:156]) == sum(header) - sum(header[148:156]) + 8 * 32
 
 
@@ -77,8 +79,8 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _extended(kind: bytes, data: bytes) -> dict[str, str]:
-    """What a header says that goes before the header of a member."""
+def _parse_extended(kind: bytes, data: bytes) -> dict[str, str]:
+    """Parse an extended header, which precedes the header of a member."""
     if kind == b"L":
         return {"path": _text(data.rstrip(b"\0"))}
     return _pax(data) if kind == b"x" else {}
@@ -91,7 +93,7 @@ def _pax(data: bytes) -> dict[str, str]:
         if not length.isdigit() or not 0 < int(length) <= len(data):
             break
         record = data[len(length) + 1 : int(length)]
-        name, _, value = record.rstrip(b"\n").partition(b"=")
+        name, _, value = record.removesuffix(b"\n").partition(b"=")
         found[_text(name)] = _text(value)
         data = data[int(length) :]
     return found

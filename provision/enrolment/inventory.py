@@ -1,6 +1,6 @@
-"""Writing confirmed keys into inventory.yaml, with its comments, order and quotes kept (ruamel.yaml).
+"""Write confirmed keys into inventory.yaml, keeping its comments, order and quotes (ruamel.yaml).
 
-What comes out is read again and compared with what went in: when anything but the confirmed keys differs, nothing is written.
+The result is parsed again and compared with the original: when anything but the confirmed keys differs, nothing is written.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ _FIELDS = ("platform", "host")
 
 
 class InventoryEditError(ProvisionError):
-    """The inventory cannot be edited by this program; the snippet can be put in by hand."""
+    """The inventory cannot be edited by this program; the snippet can be added by hand."""
 
 
 def add_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None) -> bytes:
-    """The inventory with the candidates' keys in it; new users get `profile` (None: the inventory's default). Raises
-    InventoryEditError."""
+    """Return the inventory with the candidates' keys; new users get `profile` (None: the inventory's default).
+
+    Raises InventoryEditError.
+    """
     yaml = _yaml(data)
     try:
         root = yaml.load(data)
@@ -35,7 +37,7 @@ def add_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None) 
         by_id = {entry["id"]: entry for entry in users}
     except Exception as e:
         raise InventoryEditError(
-            f"the inventory cannot be edited: {type(e).__name__}", hint="`provision check` says what is wrong"
+            f"the inventory cannot be edited: {type(e).__name__}", hint="run `provision check` to see what is wrong"
         ) from e
     expected = _plain(data)
     expected_by_id = {entry["id"]: entry for entry in expected["users"]}
@@ -43,9 +45,7 @@ def add_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None) 
         entry, plain_entry = by_id.get(candidate.user), expected_by_id.get(candidate.user)
         if entry is None or plain_entry is None:
             if not profile and not (root.get("defaults") or {}).get("profile"):
-                raise InventoryEditError(
-                    f"{candidate.user} is new, and nothing says which profile they get", hint="--profile NAME"
-                )
+                raise InventoryEditError(f"{candidate.user} is new and has no profile", hint="pass --profile NAME")
             entry, plain_entry = _new(candidate, profile), {}
             users.append(entry)
             expected["users"].append(plain_entry)
@@ -57,13 +57,13 @@ def add_keys(data: bytes, candidates: Iterable[Candidate], profile: str | None) 
     text = _with_line_ends_of(data, out.getvalue())
     if _plain(text) != expected:
         raise InventoryEditError(
-            "the inventory would change in more than the keys, so it is left alone", hint="put the snippet in by hand"
+            "the inventory would change in more than the keys, so it was not written", hint="add the snippet by hand"
         )
     return text
 
 
 def inventory_snippet(candidates: Iterable[Candidate], profile: str | None) -> str:
-    """The same as lines to be put in by hand."""
+    """Return the keys as inventory lines to add by hand."""
     yaml = _yaml(b"users:\n  - ")
     out = io.StringIO()
     yaml.dump({"users": [_new(candidate, profile) for candidate in candidates]}, out)

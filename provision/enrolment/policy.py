@@ -1,9 +1,9 @@
-"""Taking users' public keys into the inventory: what came in, against what is known, and what a person has to confirm.
+"""Compare users' public keys that came in with the inventory, and decide what the operator has to confirm.
 
-Nothing here is believed because it arrived. Each key is shown by its fingerprint and taken only when somebody says that it
-is that user's: at the prompt, or by a list of fingerprints that was collected over another channel. Without either it is
-*trust on first use*, and is called so. Keys that differ from those the inventory has are never put in their place silently:
-whoever can do that reads the user's API key with the next render.
+No key is accepted because it arrived. Each key is shown by its fingerprint and accepted only when the operator confirms that it
+belongs to that user: at the prompt, or with a list of fingerprints collected over another channel. A confirmation without such
+a comparison is *trust on first use* and is called so. Keys in the inventory are never replaced silently: whoever can replace
+them reads the user's API key after the next render.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ENDPOINT_KEY = re.compile(ENDPOINT_KEY)
 
 
 class BadEnrolmentError(ProvisionError):
-    """What came in from a user's machine cannot be read."""
+    """An enrolment from a user's machine is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A user's public halves as they came in. `recipients` and `endpoint_key` are checked and in their one spelling."""
+    """A user's public keys as they came in. `recipients` and `endpoint_key` are validated and normalized."""
 
     user: str
     recipients: tuple[str, ...]
@@ -43,16 +43,18 @@ class Candidate:
     platform: str | None = None
     host: str | None = None
     skipped: tuple[str, ...] = ()
-    """Keys of kinds that nothing can be sealed to, and why."""
+    """Keys of types that cannot be encrypted to, and why."""
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of every key in it."""
+        """The fingerprints of all its keys."""
         keys = (*self.recipients, *((self.endpoint_key,) if self.endpoint_key else ()))
         return tuple(key_fingerprint(key) for key in keys)
 
 
 class EnrolmentChange(StrEnum):
+    """What accepting a candidate would change in the inventory."""
+
     NEW_USER = "new user"
     FIRST = "first keys"
     ENDPOINT_KEY = "endpoint key added"
@@ -63,7 +65,7 @@ class EnrolmentChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentReview:
-    """A candidate against the inventory. `before` holds the fingerprints that stand there now."""
+    """A candidate compared with the inventory. `before` holds the fingerprints that are in the inventory now."""
 
     candidate: Candidate
     change: EnrolmentChange
@@ -73,7 +75,7 @@ class EnrolmentReview:
 
 @dataclass(frozen=True, slots=True)
 class InventoryKeys:
-    """What the inventory has for a user."""
+    """The keys that the inventory has for a user."""
 
     recipients: frozenset[str]
     endpoint_key: str | None
@@ -82,7 +84,7 @@ class InventoryKeys:
 
 
 def key_fingerprint(key: str) -> str:
-    """`SHA256:…` of a public key: for SSH keys what `ssh-keygen -l` prints, for age recipients of their text."""
+    """`SHA256:…` of a public key: for SSH keys as `ssh-keygen -l` prints it, for age recipients the SHA-256 of their text."""
     words = key.split()
     data = base64.b64decode(words[1]) if words[0].startswith("ssh-") else words[0].encode()
     return "SHA256:" + base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
@@ -99,15 +101,18 @@ def parse_candidate(
     host: str | None = None,
     lenient: bool = False,
 ) -> Candidate:
-    """A candidate from raw text. With `lenient` keys that cannot be sealed to are skipped, as for lists of SSH keys that
-    were never meant for us; else they are errors. Raises BadEnrolmentError."""
+    """Validate a candidate given as text. Raises BadEnrolmentError.
+
+    With `lenient`, keys that cannot be encrypted to are skipped, as in lists of SSH keys made for other purposes; else they are
+    errors.
+    """
     if not re.match(ID, user) or id_refusal(user):
         raise BadEnrolmentError(
-            f"{user[:64]!r} is no user id", hint="a-z, 0-9, '.', '_' and '-', at most 64", place=place
+            f"invalid user id {user[:64]!r}", hint="use a-z, 0-9, '.', '_' and '-', at most 64 characters", place=place
         )
     if host is not None and not re.match(HOST, host):
-        raise BadEnrolmentError(f"{user}: the host is no host name", place=place)
-    good: dict[str, None] = {}
+        raise BadEnrolmentError(f"{user}: invalid host name", place=place)
+    accepted: dict[str, None] = {}
     skipped = []
     for text in recipients:
         try:
@@ -117,21 +122,21 @@ def parse_candidate(
                 skipped.append(e.message)
                 continue
             raise BadEnrolmentError(f"{user}: {e.message}", hint=e.hint, place=place) from e
-        good[f"{parsed.text} {parsed.comment}".strip()[:300]] = None
+        accepted[f"{parsed.text} {parsed.comment}".strip()[:300]] = None
     if endpoint_key is not None and not _ENDPOINT_KEY.match(endpoint_key):
         raise BadEnrolmentError(
-            f"{user}: the endpoint_key is no ssh-ed25519 public key",
-            hint="as `provision enroll` prints it",
+            f"{user}: endpoint_key is not an ssh-ed25519 public key",
+            hint="use the endpoint_key that `provision enroll` prints",
             place=place,
         )
-    if not good:
+    if not accepted:
         why = f" ({'; '.join(dict.fromkeys(skipped))})" if skipped else ""
-        raise BadEnrolmentError(f"{user}: no key that a bundle can be sealed to{why}", place=place)
-    return Candidate(user, tuple(good), endpoint_key, source, place, platform, host, tuple(skipped))
+        raise BadEnrolmentError(f"{user}: no key that a bundle can be encrypted to{why}", place=place)
+    return Candidate(user, tuple(accepted), endpoint_key, source, place, platform, host, tuple(skipped))
 
 
 def inventory_keys(states: Sequence[DesiredState]) -> dict[str, InventoryKeys]:
-    """The inventory's side."""
+    """Return the inventory's keys by user."""
     found = {}
     for state in states:
         keys = (*state.recipients, *((state.endpoint_key,) if state.endpoint_key else ()))
@@ -145,7 +150,7 @@ def inventory_keys(states: Sequence[DesiredState]) -> dict[str, InventoryKeys]:
 
 
 def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -> EnrolmentReview:
-    """What taking a candidate would change. Pure."""
+    """Compare a candidate with the inventory. Pure."""
     there = known.get(candidate.user)
     if there is None:
         return EnrolmentReview(candidate, EnrolmentChange.NEW_USER)
@@ -162,7 +167,7 @@ def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -
             candidate,
             EnrolmentChange.REFUSED,
             there.fingerprints,
-            "its recipients stand in a recipients_file: change that",
+            "its recipients are in a recipients_file: edit that file",
         )
     if not there.recipients and (same_key or there.endpoint_key is None):
         return EnrolmentReview(candidate, EnrolmentChange.FIRST, there.fingerprints)
@@ -170,12 +175,12 @@ def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -
 
 
 def has_expected_fingerprints(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> bool:
-    """Whether every key of a candidate is in the list of fingerprints for its user."""
+    """Whether the list of expected fingerprints has every key of a candidate for its user."""
     return set(candidate.fingerprints) <= set(expected.get(candidate.user, ()))
 
 
 def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
-    """A list of `USER SHA256:…`, one a line, blanks or a comma between; `#` begins a comment. Raises BadEnrolmentError."""
+    """Parse lines of `USER SHA256:…`, separated by blanks or a comma; `#` starts a comment. Raises BadEnrolmentError."""
     found: dict[str, set[str]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.split("#", 1)[0].strip()
@@ -183,7 +188,9 @@ def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
             continue
         words = bare.replace(",", " ").split()
         if len(words) != 2 or not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", words[1]):
-            raise BadEnrolmentError("this is no user and fingerprint", hint="ada SHA256:…", place=Place(file, number))
+            raise BadEnrolmentError(
+                "invalid line: expected a user and a fingerprint", hint="ada SHA256:…", place=Place(file, number)
+            )
         found.setdefault(words[0], set()).add(words[1])
     return found
 

@@ -1,7 +1,8 @@
-"""Where users' public keys come from: what `provision enroll` printed (YAML or JSON), tables, and `https://HOST/USER.keys`, the
-form in which code hosts publish a user's SSH keys.
+"""Read users' public keys: from the output of `provision enroll` (YAML or JSON), from tables, and from
+`https://HOST/USER.keys`, where code hosts publish a user's SSH keys.
 
-An address proves only that whoever runs the host says so: its keys are trusted on first use unless somebody vouches for them.
+An address proves only what the operator of the host says: its keys are trusted on first use, unless the operator has their
+fingerprints from another channel.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ _OTHER_NAMES = {"user": "id", "recipient": "recipients", "key": "recipients"}
 _PLATFORMS = {"linux", "macos", "windows"}
 
 Fetch = Callable[[str, int], bytes]
-"""Address and most bytes to content."""
+"""Takes an address and a maximum of bytes, returns the content."""
 
 
 def read_candidates(source: str, fetch: Fetch) -> Iterator[Candidate]:
-    """Every candidate at a source: a file, a folder of files, `https://HOST/USER.keys`, or `USER=https://…` when the host knows
-    the user by another name. Raises BadEnrolmentError."""
+    """Read every candidate at a source. Raises BadEnrolmentError.
+
+    A source is a file, a folder of files, `https://HOST/USER.keys`, or `USER=https://…` when the host knows the user by another
+    name.
+    """
     if "://" in source:
         yield _published(source, fetch)
         return
@@ -42,7 +46,9 @@ def read_candidates(source: str, fetch: Fetch) -> Iterator[Candidate]:
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json", ".csv"})
         if not files:
-            raise BadEnrolmentError(f"{source} holds no enrolments", hint="files that end in .yaml, .json or .csv")
+            raise BadEnrolmentError(
+                f"{source} has no enrolments", hint="expected files that end in .yaml, .json or .csv"
+            )
         for file in files:
             yield from _file(file)
         return
@@ -56,11 +62,11 @@ def _published(source: str, fetch: Fetch) -> Candidate:
         name = unquote(urlsplit(source).path).rstrip("/").rpartition("/")[2].removesuffix(".keys")
     user = name.strip().lower()
     if not user:
-        raise BadEnrolmentError(f"{source} does not say whose keys these are", hint="USER=https://HOST/NAME.keys")
+        raise BadEnrolmentError(f"{source} does not name a user", hint="use USER=https://HOST/NAME.keys")
     try:
         lines = fetch(address, MAX_KEYS_BYTES).decode("ascii").splitlines()
     except UnicodeDecodeError as e:
-        raise BadEnrolmentError(f"{address} holds no list of SSH keys") from e
+        raise BadEnrolmentError(f"{address} is not a list of SSH keys") from e
     keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return parse_candidate(user, keys, None, address, lenient=True)
 
@@ -70,7 +76,7 @@ def _file(path: Path) -> Iterator[Candidate]:
         data = read_bounded(path, MAX_BYTES)
     except FileNotFoundError as e:
         raise BadEnrolmentError(
-            f"there is no {path}", hint="files of what `provision enroll` printed, CSV, or https://HOST/USER.keys"
+            f"{path} not found", hint="expected output of `provision enroll`, a CSV file, or https://HOST/USER.keys"
         ) from e
     if path.suffix.lower() == ".csv":
         yield from _csv(data, str(path))
@@ -81,7 +87,7 @@ def _file(path: Path) -> Iterator[Candidate]:
         raise BadEnrolmentError(first.message, hint=first.hint, place=first.place)
     entries = root.get("users", [root]) if isinstance(root, dict) else root
     if not isinstance(entries, list):
-        raise BadEnrolmentError(f"{path} is not what `provision enroll` prints")
+        raise BadEnrolmentError(f"{path} is not output of `provision enroll`")
     for entry in entries:
         yield _entry(entry, str(path))
 
@@ -89,8 +95,8 @@ def _file(path: Path) -> Iterator[Candidate]:
 def _entry(entry: Any, file: str) -> Candidate:
     if not isinstance(entry, Map) or not isinstance(entry.get("id"), str) or not entry["id"]:
         raise BadEnrolmentError(
-            "an enrolment does not say for whom it is",
-            hint="`provision enroll --user ID` puts the id in",
+            "an enrolment has no user id",
+            hint="run `provision enroll --user ID` on the machine",
             place=Place(file),
         )
     where = place(file, entry.marks["id"])
@@ -118,7 +124,7 @@ def _text(fields: dict[str, Any], name: str, where: Place) -> str | None:
 
 def _platform(value: str | None, where: Place) -> str | None:
     if value is not None and value not in _PLATFORMS:
-        raise BadEnrolmentError("platform is linux, macos or windows", place=where)
+        raise BadEnrolmentError("invalid platform: expected linux, macos or windows", place=where)
     return value
 
 
@@ -131,8 +137,8 @@ def _csv(data: bytes, file: str) -> Iterator[Candidate]:
         names = [_OTHER_NAMES.get(cell.text.strip().lower(), cell.text.strip().lower()) for cell in header]
         if not {"id", "recipients"} <= set(names) or len(set(names)) != len(names) or set(names) - set(_COLUMNS):
             raise BadEnrolmentError(
-                "the columns are not those of an enrolment",
-                hint=f"id and recipients (several between {LIST_SEPARATOR!r}), and any of: endpoint_key, platform, host",
+                "invalid columns for an enrolment",
+                hint=f"use id and recipients (separated by {LIST_SEPARATOR!r}), and any of: endpoint_key, platform, host",
                 place=Place(file, 1),
             )
         for row in rows:

@@ -210,7 +210,7 @@ def test_a_database_in_use_stops_the_fix(machine: Machine) -> None:
         db.execute("BEGIN EXCLUSIVE")
         machine.provision("audit", "--fix", "--yes", code=1)
     assert "in use); nothing was changed" in machine.err
-    assert "end Hermes" in machine.err
+    assert "stop Hermes" in machine.err
     assert machine.key.encode() in path.read_bytes()
 
 
@@ -233,11 +233,11 @@ def test_the_backup_opens_for_operators_only(machine: Machine, tmp_path: Path, m
     machine.provision("init", tmp_path / "ws", code=0)
     monkeypatch.setenv("PROVISION_OPERATORS", recipient)
     machine.provision("--workspace", tmp_path / "ws", "audit", machine.home, "--fix", "--yes", code=0)
-    assert "sealed to the operators" in machine.err
+    assert "encrypted to the operators" in machine.err
     (backup,) = (machine.config / "fixes").glob("*.age")
     assert machine.key.encode() not in backup.read_bytes()
     machine.provision("audit", "--undo", "--yes", code=1)
-    assert "no identity of yours opens this" in machine.err
+    assert "none of your identities can open this file" in machine.err
     (tmp_path / "op.txt").write_bytes(identity_file(secret, recipient, "2026"))
     (tmp_path / "op.txt").chmod(0o600)
     done = undo_fix(last_record(machine.config / "fixes"), lambda: load_identities(tmp_path / "op.txt"))
@@ -294,7 +294,7 @@ def test_a_file_that_was_written_meanwhile_is_not_replaced(machine: Machine) -> 
     path, other = machine.write("log", "one\n"), machine.write("other", "x")
     changes = [FixChange(other, (), b"y", 0o600, was=b"x"), FixChange(path, (), b"masked\n", 0o600, was=b"one\n")]
     path.write_text("one\ntwo\n")
-    with pytest.raises(module.BackupError, match="written meanwhile"):
+    with pytest.raises(module.BackupError, match="changed in the meantime"):
         apply_fix(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
     assert (path.read_text(), other.read_text()) == ("one\ntwo\n", "x")
 
@@ -368,7 +368,7 @@ def test_masking_twice_is_masking_once_and_bombs_are_left() -> None:
         nested = gzip.compress(nested)
     with pytest.raises(MaskError, match="nested too deep"):
         mask_content("x", nested, detector)
-    with pytest.raises(MaskError, match="unfolds to more"):
+    with pytest.raises(MaskError, match="unpacks to more"):
         mask_content("x", gzip.compress(bytes(LARGEST_BYTES + 10), 1), detector)
     with pytest.raises(MaskError, match="cannot be unpacked"):
         mask_content("x", b"\x1f\x8b\x08" + b"broken", detector)

@@ -248,7 +248,7 @@ def test_a_table_of_contents_that_no_memory_would_hold(tmp_path: Path, monkeypat
     assert not look_through(tmp_path).unread
     monkeypatch.setattr(archives, "_DIRECTORY_BYTES", 4000)
     assert look_through(tmp_path).reasons(failed=True) == [
-        "damaged zip: its table of contents is larger than any real one; looked through as it is"
+        "damaged zip: its table of contents is too large; read as raw bytes"
     ]
 
 

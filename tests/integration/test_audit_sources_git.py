@@ -176,8 +176,8 @@ def test_objects_that_are_damaged_or_no_files_are_reported_and_the_rest_is_found
     assert {key for key in keys if result.keys()[key]} == set(keys[:2])
     reasons = result.reasons(failed=True)
     assert reasons.count("a damaged object") >= 3, result.unread  # of the fourth, too short, git makes what it can
-    assert any("is no folder" in reason for reason in reasons)
-    assert any("holds what is no file" in reason for reason in reasons)
+    assert any("is not a folder" in reason for reason in reasons)
+    assert any("entries that are not files" in reason for reason in reasons)
     assert any("without its index" in reason for reason in reasons)
 
 

@@ -242,7 +242,7 @@ def test_workers_find_the_same_and_one_that_dies_is_reported(tmp_path: Path, mon
     keys = {a_key() for _ in range(300)}
     for i, key in enumerate(sorted(keys)):
         (tmp_path / f"{i:03}").write_text(f"k={key}\n")
-    monkeypatch.setattr(scanning, "_ALONE_FILES", 0)
+    monkeypatch.setattr(scanning, "_HERE_FILES", 0)
     assert set(look_through(tmp_path, workers=3).keys()) == keys
     elsewhere = threading.Thread(target=time.sleep, args=(0.5,))
     elsewhere.start()  # a process with threads is not forked: its workers begin anew

@@ -170,7 +170,7 @@ def test_a_key_server(call: Call, workspace: Path, tmp_path: Path) -> None:
         assert len(row["skipped"]) == 1
         code, _, err = call("--batch", f"bob={server.url}/nokeys.keys", "--batch", f"{server.url}/gone.keys")
     assert code == Exit.PARTIAL
-    assert "no key that a bundle can be sealed to" in err
+    assert "no key that a bundle can be encrypted to" in err
     assert "answered 404" in err
     recipients = yaml.safe_load((workspace / "inventory.yaml").read_text())["users"][0]["recipients"]
     assert recipients == [good]
@@ -200,10 +200,10 @@ def test_a_table_with_new_users(call: Call, workspace: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,keys\nada,x\n", "columns are not those"),
-        ("id,recipients\nada,AGE-SECRET-KEY-1XYZ\n", "private key stands where a recipient belongs"),
-        ("id,recipients\n../ada,age1x\n", "is no user id"),
-        ("id,recipients\nada,\n", "no key that a bundle can be sealed to"),
+        ("id,keys\nada,x\n", "invalid columns"),
+        ("id,recipients\nada,AGE-SECRET-KEY-1XYZ\n", "expected a recipient, found a private key"),
+        ("id,recipients\n../ada,age1x\n", "invalid user id"),
+        ("id,recipients\nada,\n", "no key that a bundle can be encrypted to"),
     ],
 )
 def test_tables_that_cannot_be_right(call: Call, tmp_path: Path, text: str, said: str) -> None:

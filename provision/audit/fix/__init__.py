@@ -1,1 +1,1 @@
-"""`audit --fix`: what can be mended without a loss, shown first, backed up sealed, and taken back by `audit --undo`."""
+"""`audit --fix`: show what can be fixed without loss, back it up encrypted, fix it; `audit --undo` restores it."""

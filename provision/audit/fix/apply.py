@@ -1,8 +1,8 @@
-"""Making the changes of a plan, and taking them back.
+"""Apply the changes of a fix plan, and undo them.
 
-Before anything is written, what every file holds is sealed into one backup that only the chosen recipients can open. Beside it
-lies a record without secrets: which files, with which modes, and what they hold now. Each file is replaced in one step; a
-run that is killed leaves some files changed, and `undo_fix` takes exactly those back.
+Before anything is written, the content of every file is encrypted into one backup that only the chosen recipients can open.
+Next to it is a record without secrets: the files, their modes, and digests of their new content. Each file is replaced
+atomically. A run that is killed leaves some files changed, and `undo_fix` restores exactly those.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
 from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
 from provision.keys.age import seal, unseal
-from provision.signing.signed_json import Form
+from provision.signing.signed_json import DocumentForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,22 +44,22 @@ _PATHS = "paths"
 
 
 class BackupError(ProvisionError):
-    """A backup or its record cannot be made or read."""
+    """A backup or its record cannot be written or read."""
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
-    """The path, masked where it holds a secret itself; as it really is, it stands in the sealed backup."""
+    """The path, masked where it holds a secret itself; the real path is in the encrypted backup."""
     kind: Literal["content", "database", "mode", "new"]
     mode: int = Field(ge=0, le=0o7777)
-    """What the file had."""
+    """The mode before the fix."""
     after: str | None = None
-    """SHA-256 of what it holds after the fix; None until that is written."""
+    """SHA-256 of the content after the fix; None until that is written."""
 
 
 class FixRecord(BaseModel):
-    """What one --fix did."""
+    """What one --fix changed."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     schema_: Literal["provision/fix/v1"] = Field(alias="schema", default="provision/fix/v1")
@@ -68,20 +68,20 @@ class FixRecord(BaseModel):
     files: list[_File]
 
 
-_FORM = Form(
+_FORM = DocumentForm(
     model=FixRecord,
     schema=SCHEMA,
-    name="the record of a fix",
+    name="the record of the fix",
     limit_bytes=64 << 20,
     error=BackupError,
     sound=lambda _: None,
-    other_version="take it back with the release of provision that made it",
+    other_version="undo it with the release of provision that made it",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FixResult:
-    """How a fix or an undo ended: files changed, files left as they are and why, where the backup is."""
+    """The result of a fix or an undo: the files changed, the files not changed and why, the path of the backup."""
 
     changed: tuple[str, ...]
     left: tuple[NotFixed, ...]
@@ -97,7 +97,7 @@ def apply_fix(
     *,
     clean: Callable[[str], str],
 ) -> FixResult:
-    """Seal a backup, then make every change. Raises BackupError and BadRecipientError before anything is changed.
+    """Write an encrypted backup, then make every change. Raises BackupError and BadRecipientError before anything is changed.
 
     `clean` masks secrets in names.
     """
@@ -107,26 +107,26 @@ def apply_fix(
     sealed = seal(_packed(changes, record, clean), recipients, armored=False)
     backup, beside = folder / f"{stamp}.age", folder / f"{stamp}.json"
     write_atomic(backup, sealed)
-    _note(beside, record)
+    _write_record(beside, record)
     done, left = [], []
     for change, file in zip(changes, record.files, strict=True):
         try:
             with as_owner(change.path):
-                _make(change, detector)
+                _make_change(change, detector)
             if file.kind != "mode":
                 file.after = _digest(change.path)
             done.append(file.name)
         except (ProvisionError, OSError) as e:
             left.append(NotFixed(file.name, clean(str(e))))
-        _note(beside, record)
+        _write_record(beside, record)
     return FixResult(tuple(done), tuple(left), backup)
 
 
-def _note(path: Path, record: FixRecord) -> None:
+def _write_record(path: Path, record: FixRecord) -> None:
     write_atomic(path, (record.model_dump_json(by_alias=True, indent=1) + "\n").encode())
 
 
-def _make(change: FixChange, detector: Detector) -> None:
+def _make_change(change: FixChange, detector: Detector) -> None:
     if change.database:
         mask_database(change.path, lambda cell: mask_text(cell, detector))
         if change.mode is not None:
@@ -138,7 +138,7 @@ def _make(change: FixChange, detector: Detector) -> None:
 
 
 def _packed(changes: Sequence[FixChange], record: FixRecord, clean: Callable[[str], str]) -> bytes:
-    """Where the files are and what they hold now, as a tar in memory: in clear it is never on disk."""
+    """Return the paths and contents of all files as a tar in memory: it is never on disk in clear."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         paths = json.dumps([os.fsencode(change.path).hex() for change in changes]).encode()
@@ -152,7 +152,7 @@ def _packed(changes: Sequence[FixChange], record: FixRecord, clean: Callable[[st
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
             if out.tell() > _MAX_BACKUP_BYTES:
-                raise BackupError("the backup would be too large", hint="mend fewer files at a time: name them")
+                raise BackupError("the backup would be too large", hint="fix fewer files at a time: pass their paths")
     return out.getvalue()
 
 
@@ -162,7 +162,9 @@ def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "
     try:
         mode = stat.S_IMODE(change.path.lstat().st_mode)
     except FileNotFoundError as e:
-        raise BackupError(f"{change.path.name} is gone; nothing was changed", hint="run it again") from e
+        raise BackupError(
+            f"{change.path.name} no longer exists; nothing was changed", hint="run the command again"
+        ) from e
     if change.database:
         with closing(sqlite3.connect(change.path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
             return "database", _snapshot(db, change.path.name), mode
@@ -170,12 +172,14 @@ def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "
         return "mode", b"", mode
     data = read_bounded(change.path, LARGEST_BYTES, follow=False)
     if data != change.was:
-        raise BackupError(f"{change.path.name} was written meanwhile; nothing was changed", hint="run it again")
+        raise BackupError(
+            f"{change.path.name} was changed in the meantime; nothing was changed", hint="run the command again"
+        )
     return "content", data, mode
 
 
 def _snapshot(db: sqlite3.Connection, name: str) -> bytes:
-    """A consistent copy, also of what is still in the write-ahead log."""
+    """Return a consistent copy, with what is still in the write-ahead log."""
     try:
         db.execute("BEGIN")
         db.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # raises when locked; `backup` would wait for ever
@@ -184,7 +188,7 @@ def _snapshot(db: sqlite3.Connection, name: str) -> bytes:
             return copy.serialize()
     except sqlite3.Error as e:
         why = "it is in use" if "locked" in str(e) else type(e).__name__
-        hint = "end Hermes, then run it again"
+        hint = "stop Hermes, then run the command again"
         raise BackupError(f"{name} cannot be backed up ({why}); nothing was changed", hint=hint) from e
 
 
@@ -193,29 +197,29 @@ def _digest(path: Path) -> str:
 
 
 def last_record(folder: Path) -> Path:
-    """The record of the last fix. Raises NothingMatchedError."""
+    """Return the path of the last fix's record. Raises NothingMatchedError."""
     found = sorted(folder.glob("*.json"))
     if not found:
-        raise NothingMatchedError(f"there is no fix to take back in {folder}")
+        raise NothingMatchedError(f"no fix to undo in {folder}")
     return found[-1]
 
 
 def undo_fix(record_path: Path, identities: Callable[[], Sequence[Identity]]) -> FixResult:
-    """Put back what the files held before, except where somebody has changed them since. Then the backup goes.
+    """Restore the old content of every file that was not changed since; then delete the backup.
 
-    Raises BackupError, NoIdentityError. A file that is left keeps the backup.
+    Raises BackupError, NoIdentityError. The backup is kept when a file was not restored.
     """
     record = _FORM.parse(read_bounded(record_path, 64 << 20))
     backup = record_path.with_suffix(".age")
     sealed = read_optional(backup, _MAX_BACKUP_BYTES)
     if sealed is None:
-        raise BackupError(f"there is no backup {backup}", hint="it was moved away; put it back beside its record")
+        raise BackupError(f"backup {backup} not found", hint="move it back next to its record")
     contents = _unpacked(unseal(sealed, identities()), len(record.files))
     done, left = [], []
     for file, (path, data) in zip(record.files, contents, strict=True):
         try:
             with as_owner(path):
-                why = _put_back(path, file, data)
+                why = _restore(path, file, data)
         except (ProvisionError, OSError) as e:
             why = str(e).replace(str(path), file.name)
         if why:
@@ -229,18 +233,18 @@ def undo_fix(record_path: Path, identities: Callable[[], Sequence[Identity]]) ->
 
 
 def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
-    """Path and content of every file, in the order of the record."""
+    """Return path and content of every file, in the order of the record."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             held = {info.name: file.read() for info in tar if (file := tar.extractfile(info)) is not None}
         paths = [Path(os.fsdecode(bytes.fromhex(text))) for text in json.loads(held[_PATHS])]
         return [(paths[number], held[str(number)]) for number in range(count)]
     except (tarfile.TarError, KeyError, IndexError, ValueError, TypeError) as e:
-        raise BackupError("the backup does not hold what its record says") from e
+        raise BackupError("the backup does not match its record") from e
 
 
-def _put_back(path: Path, file: _File, data: bytes) -> str:
-    """Restore one file; returns why not."""
+def _restore(path: Path, file: _File, data: bytes) -> str:
+    """Restore one file; returns why it was not restored, or an empty string."""
     if path.is_symlink():
         return "it is a symbolic link now"
     if file.kind == "mode":
@@ -253,7 +257,7 @@ def _put_back(path: Path, file: _File, data: bytes) -> str:
     except FileProblemError as e:
         return e.message
     if file.after is not None and now != file.after and now:
-        return "it was changed after the fix: put it back by hand from the backup (`age -d`)"
+        return "it was changed after the fix: restore it by hand from the backup (`age -d`)"
     if file.kind == "new":
         if file.after is not None:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A change to one file, as a value: what it will hold, and what is said about it before it is made."""
+"""A change to one file, as a value: its new content, and the lines that describe it to the user beforehand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class FixChange:
-    """`data` is the file's new content; None leaves the content alone. A `database` is masked in place, under its own lock.
-    `lines` say what changes; `mode` is what the file has afterwards. `was` is the content that `data` was made from, None
-    for a file that was not there: one that somebody else has written meanwhile is not replaced."""
+    """`data` is the file's new content; None keeps the content. A `database` is masked in place, under its own lock.
+
+    `lines` describe the change; `mode` is the file's mode afterwards. `was` is the content that `data` was made from, None for a
+    new file: a file that was changed in the meantime is not replaced.
+    """
 
     path: Path
     lines: tuple[str, ...]
@@ -23,7 +25,7 @@ class FixChange:
 
 @dataclass(frozen=True, slots=True)
 class NotFixed:
-    """Something that is not mended, and why."""
+    """Something that is not fixed, and why."""
 
     path: str
     why: str
@@ -31,11 +33,11 @@ class NotFixed:
 
 @dataclass(frozen=True, slots=True)
 class FixPlan:
-    """Everything that would be done, and everything that would not."""
+    """All changes to make, and everything that is not fixed."""
 
     changes: tuple[FixChange, ...]
     left: tuple[NotFixed, ...]
 
 
 EnvironmentOf = Callable[[Path, str | None], Mapping[str, str]]
-"""The environment that Hermes would run in for a root home and a Hermes profile."""
+"""Returns the environment that Hermes would run in, for a root home and a Hermes profile."""

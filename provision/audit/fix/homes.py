@@ -1,8 +1,8 @@
-"""Mending the files that Hermes itself reads: `config.yaml`, `.env`, `auth.json`.
+"""Fix the files that Hermes itself reads: `config.yaml`, `.env`, `auth.json`.
 
-A home that was set up by provision goes back to what its bundle says. In any other, keys in clear become variables of
-`.env`, and lines that redirect requests go. The route model decides whether it may be done: in a home of the user's own the
-next request must be the same as before, with the same key.
+A home that was set up by provision is restored to what its bundle says. In any other home, keys in clear become variables in
+`.env`, and lines that redirect requests are removed. The route model decides whether a fix is allowed: in a user's own home
+the next request must be the same as before, with the same key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.route_check import check_route, managed_dir_in_force
-from provision.endpoint.state import Installed, read_installed
+from provision.endpoint.state import InstalledBundle, read_installed
 from provision.errors import ProvisionError
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.auth_file import clean_auth
@@ -40,7 +40,7 @@ _PRIVATE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """The three files as they would be, and what is said of each."""
+    """The three files after the fix, and the lines that describe each change."""
 
     config: bytes | None
     env: bytes | None
@@ -50,15 +50,15 @@ class _Draft:
     auth_lines: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     redirected: bool = False
-    """Whether lines that redirect requests are taken out: then the route is to change."""
+    """Whether lines that redirect requests are removed: then the route is expected to change."""
 
 
 class CannotFixError(ProvisionError):
-    """A home cannot be mended without changing what it does."""
+    """A home cannot be fixed without changing its next request."""
 
 
 def fix_home(home: Path, environ_of: EnvironmentOf, now: datetime) -> tuple[list[FixChange], list[NotFixed]]:
-    """The changes to one home or Hermes profile. Never raises for what stands there: what cannot be mended is `NotFixed`."""
+    """Compute the changes to one home or Hermes profile. Does not raise for any content: what cannot be fixed is `NotFixed`."""
     profile = home.name if home.parent.name == facts.PROFILES_FOLDER else None
     root = home.parent.parent if profile else home
     try:
@@ -68,7 +68,7 @@ def fix_home(home: Path, environ_of: EnvironmentOf, now: datetime) -> tuple[list
         old = files.profiles.get(profile, HomeFiles(str(home))) if profile else files.root
         if old.unreadable:
             return [], [NotFixed(str(home), next(iter(old.unreadable.values())))]
-        draft = _settled(files, old, profile, installed, environ, now)
+        draft = _checked_draft(files, old, profile, installed, environ, now)
     except ProvisionError as e:
         return [], [NotFixed(str(home), e.message + (f" ({e.hint})" if e.hint else ""))]
     changes = list(_changes(home, old, draft))
@@ -86,22 +86,22 @@ def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[FixChange]:
             yield FixChange(home / name, lines, becomes, _PRIVATE, was=was)
 
 
-def _settled(  # noqa: PLR0917  one home's own values
+def _checked_draft(  # noqa: PLR0917  the values of one home
     files: HermesFiles,
     old: HomeFiles,
     profile: str | None,
-    installed: Installed | None,
+    installed: InstalledBundle | None,
     environ: Mapping[str, str],
     now: datetime,
 ) -> _Draft:
-    """The draft that keeps the promise of the module. Raises CannotMendError and what the parsers raise."""
+    """Return a draft that keeps the route as promised above. Raises CannotFixError and what the parsers raise."""
     if installed is not None:
         draft = _as_installed(old, installed)
         after = _with(files, old, profile, draft)
         check = check_route(after, installed.manifest, environ=_as_run(environ, old, installed), now=now.timestamp())
         was = check_route(files, installed.manifest, environ=environ, now=now.timestamp())
         if was.as_expected and not check.as_expected:
-            raise CannotFixError("mending it would change the route that is right now", hint="install the bundle again")
+            raise CannotFixError("a fix would change the route, which is correct now", hint="install the bundle again")
         return draft
     before = _route(files, profile, environ, now)
     for named, by_name in ((True, True), (False, True), (False, False)):
@@ -114,12 +114,12 @@ def _settled(  # noqa: PLR0917  one home's own values
             return draft
     raise CannotFixError(
         "its keys cannot be moved to .env without changing its next request",
-        hint="write the provider under providers: with key_env, as docs/hermes.md shows",
+        hint="configure the provider under `providers:` with key_env, see docs/hermes.md",
     )
 
 
-def _as_run(environ: Mapping[str, str], old: HomeFiles, installed: Installed) -> Mapping[str, str]:
-    """What `provision run` will start Hermes in, once the line that stands in its way is gone."""
+def _as_run(environ: Mapping[str, str], old: HomeFiles, installed: InstalledBundle) -> Mapping[str, str]:
+    """Return the environment that `provision run` will start Hermes in once the key's line is removed from `.env`."""
     manifest = installed.manifest
     value = read_env_raw(old.env or b"").get(manifest.key_env)
     if manifest.secret_delivery is not SecretDelivery.RUN or not value:
@@ -152,8 +152,8 @@ def _with(files: HermesFiles, old: HomeFiles, profile: str | None, draft: _Draft
     return dataclasses.replace(files, profiles={**files.profiles, profile: new})
 
 
-def _as_installed(old: HomeFiles, installed: Installed) -> _Draft:
-    """What the bundle says, as an install would leave it, without touching the key."""
+def _as_installed(old: HomeFiles, installed: InstalledBundle) -> _Draft:
+    """Return the files as an install of the bundle leaves them; the key is not touched."""
     manifest, rendering = installed.manifest, installed.kept.rendering
     if rendering is None:
         raise CannotFixError("the copy of the last rendering is missing", hint="install the bundle again")
@@ -169,16 +169,16 @@ def _as_installed(old: HomeFiles, installed: Installed) -> _Draft:
         config=config,
         env=env.data if env else old.env,
         auth=auth,
-        config_lines=(*(f"{r.where}: {r.masked} goes: {r.why}" for r in merged.removed), *_moved_lines(moved))
-        or ("goes back to what is installed",),
-        env_lines=tuple(f"{name}: the line goes" for name in sorted(gone)) + _set_lines(moved),
-        auth_lines=tuple(f"{r.where}: {r.masked} goes: {r.why}" for r in from_auth),
+        config_lines=(*(f"{r.where}: {r.masked} is removed: {r.why}" for r in merged.removed), *_moved_lines(moved))
+        or ("is restored to what is installed",),
+        env_lines=tuple(f"{name}: the line is removed" for name in sorted(gone)) + _set_lines(moved),
+        auth_lines=tuple(f"{r.where}: {r.masked} is removed: {r.why}" for r in from_auth),
         left=left,
     )
 
 
 def _own(old: HomeFiles, *, named: bool, by_name: bool) -> _Draft:
-    """A home of the user's own: keys to `.env`, redirecting lines out; with `named` also a provider with a name."""
+    """Fix a user's own home: move keys to `.env`, remove redirecting lines; with `named` also give the provider a name."""
     name = None
     config = old.config
     if named and config:
@@ -197,7 +197,7 @@ def _own(old: HomeFiles, *, named: bool, by_name: bool) -> _Draft:
         env=env,
         auth=auth,
         config_lines=((f"model.provider: custom becomes custom:{name}",) if name else ()) + _moved_lines(moved),
-        env_lines=(*_set_lines(moved), *(f"{name}: the line goes: it redirects Hermes" for name in sorted(gone))),
+        env_lines=(*_set_lines(moved), *(f"{name}: the line is removed: it redirects Hermes" for name in sorted(gone))),
         auth_lines=lines,
         left=left,
         redirected=bool(gone),
@@ -220,7 +220,7 @@ def _without_keys(
 
 
 def _without_copies(auth: bytes | None, env: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
-    """`auth.json` without pool entries whose key stands in `.env` as well."""
+    """Return `auth.json` without pool entries whose key is in `.env` as well."""
     values = {value for value in read_env_raw(env or b"").values() if value}
     try:
         pools = json.loads(auth or b"{}").get("credential_pool")
@@ -232,7 +232,7 @@ def _without_copies(auth: bytes | None, env: bytes | None) -> tuple[bytes | None
     except (ValueError, AttributeError, TypeError, RecursionError):
         return auth, ()
     data, removed = clean_auth(auth, *names)
-    return data, tuple(f"{r.where}: {r.masked} goes: .env has it" for r in removed)
+    return data, tuple(f"{r.where}: {r.masked} is removed: .env has it" for r in removed)
 
 
 def _moved_lines(moved: MovedKeys) -> tuple[str, ...]:
@@ -240,4 +240,4 @@ def _moved_lines(moved: MovedKeys) -> tuple[str, ...]:
 
 
 def _set_lines(moved: MovedKeys) -> tuple[str, ...]:
-    return tuple(f"{name}: set to the key that stood in config.yaml" for name in moved.env)
+    return tuple(f"{name}: set to the key from config.yaml" for name in moved.env)

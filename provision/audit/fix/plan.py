@@ -1,7 +1,7 @@
-"""What `--fix` would do, worked out in full before anything is asked or written.
+"""Compute all changes of `--fix` before the user is asked and anything is written.
 
-Pure but for reading the files: every change carries the bytes that will stand there. What is live for another program, and
-what somebody may still need, is not touched; it is listed with the reason.
+Pure except that files are read: every change carries the new bytes. What another program uses, and what a user may still need,
+is not touched; it is listed with the reason.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
     from provision.audit.run import RawAudit
 
 HERMES_BACKUP = re.compile(r"hermes-backup-[^/]*\.zip")
-"""What `hermes backup` leaves in the user's folder."""
+"""The archives that `hermes backup` writes into the user's folder."""
 _SQLITE = b"SQLite format 3\0"
 _NOTES = (".md", ".txt", ".log", ".jsonl", ".csv", ".bak", ".old", "")
-"""Files of a home that people and models read, and no program does."""
+"""Files of a home that users and models read, but no program."""
 _LEFT = {
-    LocationKind.GIT: "git history is never rewritten here: make the key worthless first, then see docs/audit.md",
-    LocationKind.PROCESS: "it is in a running program: start that anew without the key",
+    LocationKind.GIT: "git history is never rewritten here: revoke the key first, then see docs/audit.md",
+    LocationKind.PROCESS: "it is in a running program: restart it without the key",
     LocationKind.PROGRAM: "another program reads its settings from there",
     LocationKind.SERVICE: "a service reads its settings from there",
     LocationKind.JOBS: "a cron job or platform of Hermes reads it from there",
-    LocationKind.CACHE: "Hermes reads it from there; only the file's mode is mended",
-    LocationKind.IDENTITY: "it is a key file; only its mode is mended",
-    LocationKind.FILE: "a program may need it there: take it out by hand",
+    LocationKind.CACHE: "Hermes reads it from there; only the file's mode is fixed",
+    LocationKind.IDENTITY: "it is a key file; only its mode is fixed",
+    LocationKind.FILE: "a program may need it there: remove it by hand",
 }
 
 
 def plan_fix(seen: RawAudit, environ_of: EnvironmentOf) -> FixPlan:
-    """What can be mended of what an audit saw."""
+    """Plan the fixes for everything that an audit found."""
     changes: dict[Path, FixChange] = {}
     left: list[NotFixed] = []
     for home in seen.home.homes:
-        made, not_made = fix_home(home.path, environ_of, seen.context.now)
-        changes |= {change.path: change for change in made}
-        left += not_made
+        fixed, not_fixed = fix_home(home.path, environ_of, seen.context.now)
+        changes |= {change.path: change for change in fixed}
+        left += not_fixed
     for path, leaks in _by_file(seen.leaks):
         if path in changes:
             continue
@@ -69,7 +69,7 @@ def plan_fix(seen: RawAudit, environ_of: EnvironmentOf) -> FixPlan:
 
 
 def _by_file(leaks: Iterable[Leak]) -> list[tuple[Path, list[Leak]]]:
-    """Leaks by the file that would have to change; a database's journals belong to the database."""
+    """Group leaks by the file that has to change; a database's journals count as the database."""
     groups: dict[Path, list[Leak]] = {}
     for leak in leaks:
         path = Path(os.path.abspath(leak.raw.place.path))  # noqa: PTH100  resolve() would follow links
@@ -82,17 +82,17 @@ def _by_file(leaks: Iterable[Leak]) -> list[tuple[Path, list[Leak]]]:
 
 
 def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFixed | None:
-    """The file with its secrets masked, why it is left alone, or None when only `config.yaml` and the like could be meant."""
+    """Return the file with its secrets masked, why it is not fixed, or None for a file that is fixed with its home."""
     where = leaks[0].location_kind
-    in_home = seen.context.around.home_of(str(path)) is not None
+    in_home = seen.context.layout.home_of(str(path)) is not None
     if where in (LocationKind.ENV, LocationKind.CONFIG, LocationKind.POOL):
-        return None  # mended with its home, or left with it
+        return None  # fixed with its home
     if where not in COPIES and not (where is LocationKind.FILE and in_home and path.suffix in _NOTES):
-        return NotFixed(str(path), _LEFT.get(where, "take it out by hand"))
+        return NotFixed(str(path), _LEFT.get(where, "remove it by hand"))
     if where in COPIES and not in_home and where is not LocationKind.HISTORY and not HERMES_BACKUP.fullmatch(path.name):
-        return NotFixed(str(path), "it is not Hermes': mask it with `provision redact`, or delete it")
+        return NotFixed(str(path), "it does not belong to Hermes: mask it with `provision redact`, or delete it")
     if path.is_symlink():
-        return NotFixed(str(path), "it is a symbolic link: mend what it leads to")
+        return NotFixed(str(path), "it is a symbolic link: fix its target")
     count = sum(leak.times for leak in leaks)
     lines = (f"{count} secret{'s' if count != 1 else ''} masked",)
     try:
@@ -105,13 +105,13 @@ def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFix
     except ProvisionError as e:
         return NotFixed(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
     if masked == data:
-        return NotFixed(str(path), "what was found in it cannot be told apart from the rest: look at it by hand")
+        return NotFixed(str(path), "the secret cannot be separated from the rest of the file: remove it by hand")
     return FixChange(path, lines, masked, _mode_of(path, seen), was=data)
 
 
 def _mode_of(path: Path, seen: RawAudit) -> int:
-    """The file's own mode, or 0600 for one of a home's secret files."""
-    at_home = seen.context.around.home_of(str(path))
+    """Return the file's own mode, or 0600 for one of a home's secret files."""
+    at_home = seen.context.layout.home_of(str(path))
     return 0o600 if at_home and at_home[1] in SECRET_FILES else stat.S_IMODE(path.stat().st_mode)
 
 

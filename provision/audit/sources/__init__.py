@@ -1,1 +1,1 @@
-"""Where an audit looks: file trees, git history, processes, file names."""
+"""What an audit reads: file trees, git history, processes, file names."""

@@ -1,4 +1,4 @@
-"""Secrets in the names of files and folders: somebody saved a key under its own name, or a tool made a cache entry of it."""
+"""Find secrets in the names of files and folders: a key saved under its own name, or a cache entry named after a key."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _BETWEEN = b"\n\0\n"
 
 
 class NameScanner:
-    """Looks through names as they come; a folder's counts when its first file is met."""
+    """Scans names as they come; a folder's name is scanned with its first file."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._folder = ""
 
-    def look(self, paths: Iterable[str]) -> Iterator[RawFinding]:
-        """What is found in the names of these files, and of folders that are new."""
+    def scan(self, paths: Iterable[str]) -> Iterator[RawFinding]:
+        """Yield what is found in the names of these files, and of folders that are new."""
         named: list[str] = []
         for path in paths:
-            folder = os.path.dirname(path)  # noqa: PTH120  names may be no valid text
+            folder = os.path.dirname(path)  # noqa: PTH120  names may not be valid text
             if folder != self._folder:
                 named.append(folder)
                 self._folder = folder

@@ -1,7 +1,7 @@
-"""Git history: every object a repository still has, reachable or not, each secret once, where it came in first.
+"""Git history: every object that a repository still has, reachable or not; each secret once, with its oldest commit.
 
-All objects are read through one `git cat-file --batch`: branches and tags, stash and reflog, and what dangles, alike. Only for
-those in which something is found does `git log` tell the commits and paths; of several the oldest counts.
+All objects are read through one `git cat-file --batch`: those of branches and tags, stash and reflog, and dangling ones. Only
+for objects with findings, `git log` lists the commits and paths; of several, the oldest is reported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LOG = (
 
 
 class ListingError(Exception):
-    """It cannot be told what objects there are, or reading them has to end; the message says why."""
+    """The objects cannot be listed, or reading them has to stop; the message says why."""
 
 
 class _Object(NamedTuple):
@@ -53,7 +53,7 @@ class _Object(NamedTuple):
 
 
 class _Origin(NamedTuple):
-    """Where a blob came in."""
+    """The commit that added a blob, and the path there."""
 
     time: int
     commit: bytes
@@ -61,7 +61,7 @@ class _Origin(NamedTuple):
 
 
 def read_repository(path: str, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
-    """The history of the repository whose own folder is `path`. Its data must be gone through blob by blob."""
+    """Read the history of the repository whose git folder is `path`. Read a blob's data before asking for the next blob."""
     problems: list[Unreadable] = []
     try:
         with repository_view(path, problems) as ours:
@@ -70,7 +70,7 @@ def read_repository(path: str, limits: ReadLimits) -> Iterator[Blob | Unreadable
     except (GitError, ListingError) as e:
         yield Unreadable(path, f"its history was not read to its end: {e}")
     except OSError as e:
-        yield Unreadable(path, f"its history was not read: {(e.strerror or 'no place for temporary links').lower()}")
+        yield Unreadable(path, f"its history was not read: {(e.strerror or 'no space for temporary links').lower()}")
 
 
 class _Repository:
@@ -84,7 +84,7 @@ class _Repository:
         self._silences = 0
 
     def blobs(self) -> Iterator[Blob | Unreadable]:
-        """First everything, only noted where it is; then, once each, what was found, with its commit and path."""
+        """Yield every object once, to record which hold secrets; then each of those again, with its commit and path."""
         try:
             for held, data in self._contents(self._objects()):
                 if data is not None:
@@ -104,7 +104,7 @@ class _Repository:
             holders.append(held)
 
     def _objects(self) -> Iterator[_Object]:
-        """All objects but trees (names of files are met in commits), in the order in which they are read quickest."""
+        """List all objects except trees (file names are found with commits), in the order that is fastest to read."""
         with self._git(
             "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)", "--unordered"
         ) as git:
@@ -120,10 +120,10 @@ class _Repository:
         return GitProcess(self._ours, self._limits, *arguments)
 
     def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | CheckedChunks | None]]:
-        """Each object with its content; None for a damaged one, over which git may give up and is started anew.
+        """Yield each object with its content; None for a damaged one, on which git may stop and is restarted.
 
-        Git may also end after an object that it gave, damaged as it was. So what it says nothing of is asked for again, first
-        this time, before it counts as damaged.
+        git may also stop after an object that it returned although it is damaged. So an object without an answer is requested
+        again, first this time, before it counts as damaged.
         """
         left = iter(objects)
         waiting: deque[_Object] = deque()
@@ -146,7 +146,7 @@ class _Repository:
                     if waiting[0] is first:
                         yield self._damage(waiting.popleft())
                 except GitError as e:
-                    self._gave_up(e)
+                    self._count_silence(e)
                     if waiting:
                         yield self._damage(waiting.popleft())
 
@@ -154,7 +154,7 @@ class _Repository:
         self._damaged.add(held.id)
         return held, None
 
-    def _gave_up(self, error: GitError) -> None:
+    def _count_silence(self, error: GitError) -> None:
         self._silences += isinstance(error, GitSilentError)
         if self._silences > _MOST_SILENCES:
             raise ListingError(str(error)) from error
@@ -165,7 +165,7 @@ class _Repository:
             yield self._damage(held)
             return
         if words[:1] != [held.id] or len(words) != 3 or not words[2].isdigit():
-            raise GitEndedError("git gave up")
+            raise GitEndedError("git stopped")
         size = int(words[2])
         content = git.parts(size)
         if size <= self._limits.whole_bytes:
@@ -174,16 +174,16 @@ class _Repository:
             quiet = CheckedChunks(content)
             yield held, quiet
             quiet.check()
-        for _ in content:  # what the reader left
+        for _ in content:  # what the reader did not take
             pass
         for _ in git.parts(1):  # the end of the line
             pass
 
     def _placed(self) -> Iterator[Blob | Unreadable]:
-        """What was found, once more, from the oldest commit that has it."""
+        """Yield the objects with secrets again, each secret from the oldest commit that has it."""
         origins: dict[_Object, _Origin] = {}
         named: set[bytes] | None = None
-        with contextlib.suppress(GitError, ListingError):  # then less is known of where things came from
+        with contextlib.suppress(GitError, ListingError):  # then less is known about commits and paths
             self._find_origins({held for holders in self._holders.values() for held in holders}, origins)
             named = self._reachable({origin.commit for origin in origins.values()})
         never = _Origin(1 << 62, b"", b"")
@@ -199,7 +199,7 @@ class _Repository:
                 yield Blob(self._path, data, where, ContentKind.GIT, partial(_once, chosen[held], data))
 
     def _find_origins(self, wanted: set[_Object], found: dict[_Object, _Origin]) -> None:
-        """Enter into `found` the oldest commit of each wanted object, and its path there, in one pass over all commits."""
+        """Record in `found` the oldest commit of each wanted object and its path there, in one pass over all commits."""
         blobs = {held.id: held for held in wanted}
         with self._git(*_LOG) as git:
             for held in self._objects():
@@ -221,7 +221,7 @@ class _Repository:
                     found[blobs[changed]] = min(found.get(blobs[changed], origin), origin)
 
     def _reachable(self, commits: set[bytes]) -> set[bytes] | None:
-        """Those of the commits that belong to a branch or tag; None when git cannot tell."""
+        """Return those of the commits that belong to a branch or tag; None when git fails."""
         with self._git("rev-list", "--stdin", "--ignore-missing") as git:
             for tip in _tips(Path(self._path)):
                 git.write(tip + b"\n")
@@ -231,7 +231,7 @@ class _Repository:
 
 
 def _tips(repository: Path) -> Iterator[bytes]:
-    """What branches, tags and HEADs point to. The stash is no branch: what it holds, people have forgotten."""
+    """List what branches, tags and HEADs point to. The stash is not a branch: its content is easily forgotten."""
     files = [repository / "HEAD", repository / "packed-refs", *repository.glob("worktrees/*/HEAD")]
     for folder, _, names in os.walk(repository / "refs"):
         files += [Path(folder) / name for name in names if Path(folder) / name != repository / "refs" / "stash"]
@@ -252,8 +252,8 @@ def _where(held: _Object, origin: _Origin | None, named: set[bytes] | None) -> s
     if origin is None:
         return f"{held.kind.decode()} {_short(held.id)}" + (", in no commit" if held.kind == b"blob" else "")
     path = printable_path(origin.path) if origin.path else "(message)"
-    forgotten = named is not None and origin.commit not in named
-    return f"commit {_short(origin.commit)}:{path}" + (" (in no branch or tag)" if forgotten else "")
+    unreferenced = named is not None and origin.commit not in named
+    return f"commit {_short(origin.commit)}:{path}" + (" (in no branch or tag)" if unreferenced else "")
 
 
 def _short(object_id: bytes) -> str:
@@ -261,13 +261,13 @@ def _short(object_id: bytes) -> str:
 
 
 def printable_path(path: bytes) -> str:
-    """A path out of a repository for a report: nothing invisible, no secret."""
+    """Make a path from a repository safe for a report: only printable characters, no secret."""
     text = mask_secrets(path.decode("utf-8", "replace"))
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _once(secrets: set[Secret], data: bytes | CheckedChunks, match: Match) -> MatchPosition | None:
-    """Where the first match of each of the secrets lies."""
+    """Return the position of the first match of each of the secrets."""
     if match.secret not in secrets:
         return None
     secrets.discard(match.secret)

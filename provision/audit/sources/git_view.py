@@ -1,8 +1,9 @@
-"""A repository of our own that shows another's objects, and the git program run on it.
+"""An empty repository that shows the objects of another one, and the git program that runs on it.
 
 A repository can make git run programs (hooks, `core.fsmonitor`, external diffs, filters, helpers, remotes of partial clones)
-and read elsewhere (alternates, includes, replacements). So git never sees the audited repository: it gets an empty one in a
-temporary folder, with our configuration, whose object folders are links to the real ones. Only objects come through.
+and read other places (alternates, includes, replacements). So git never sees the audited repository: it
+gets an empty one in a temporary folder, with a fixed configuration, whose object folders are links to the real ones. Only
+objects are visible.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ OBJECT_ID = re.compile(rb"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])
 
 
 class GitError(Exception):
-    """git cannot be run, or gave up; the message says why."""
+    """git cannot be run, or stopped; the message says why."""
 
 
 class GitEndedError(GitError):
-    """git ended before it said anything of what it was asked for."""
+    """git stopped before it answered."""
 
 
 class GitSilentError(GitError):
-    """git said nothing for too long."""
+    """git sent nothing for too long."""
 
 
 @contextlib.contextmanager
 def repository_view(repository: str, problems: list[Unreadable]) -> Iterator[Path]:
-    """A repository with nothing but the objects of `repository`; what cannot be shown is added to `problems`."""
+    """Yield a repository with only the objects of `repository`; what cannot be shown is added to `problems`."""
     real = Path(repository)
     sha256 = b"sha256" in read_beginning(str(real / "config"))
     config = _CONFIG.format(version=int(sha256), more="[extensions]\n\tobjectformat = sha256\n" if sha256 else "")
@@ -61,7 +62,7 @@ def repository_view(repository: str, problems: list[Unreadable]) -> Iterator[Pat
 
 def _link_objects(real: Path, ours: Path) -> Iterator[str]:
     if real.is_symlink():
-        yield "its objects lie elsewhere, behind a symbolic link: not read"
+        yield "its objects are behind a symbolic link: not read"
         return
     if (real / "info" / "alternates").exists():
         yield "it borrows objects from another repository, which was not read: audit that one too"
@@ -76,10 +77,10 @@ def _link_objects(real: Path, ours: Path) -> Iterator[str]:
 
 
 def _link_folder(real: Path, ours: Path) -> Iterator[str]:
-    """Link a folder as a whole, or, when something in it is no file (git would wait for a pipe for ever), file by file."""
+    """Link a whole folder; file by file when it holds anything else (git would wait for ever on a named pipe)."""
     try:
         if not real.is_dir() or real.is_symlink():
-            yield f"objects/{real.name} is no folder: not read"
+            yield f"objects/{real.name} is not a folder: not read"
             return
         with os.scandir(real) as listing:
             odd = {entry.name for entry in listing if not entry.is_file(follow_symlinks=False)}
@@ -90,7 +91,7 @@ def _link_folder(real: Path, ours: Path) -> Iterator[str]:
             ours.mkdir()
             for name in names - odd:
                 (ours / name).symlink_to((real / name).absolute())
-            yield f"objects/{real.name} holds what is no file: that was not read"
+            yield f"objects/{real.name} holds entries that are not files: those were not read"
         if any(name.endswith(".pack") and f"{name[:-5]}.idx" not in names for name in names):
             yield "a pack without its index: git cannot read it; run git index-pack on it"
     except OSError as e:
@@ -98,7 +99,7 @@ def _link_folder(real: Path, ours: Path) -> Iterator[str]:
 
 
 class GitProcess:
-    """One running git command. `read` and `lines` give up when it says nothing for `Limits.silence_s`."""
+    """One running git command. Reading stops with GitSilentError when it sends nothing for `ReadLimits.silence_s`."""
 
     def __init__(
         self, git_dir: Path, limits: ReadLimits, *arguments: str, stdin: int | IO[bytes] = subprocess.PIPE
@@ -125,7 +126,7 @@ class GitProcess:
             environ["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
         command = ["git", "--no-pager", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", *arguments]
         try:
-            self._process = subprocess.Popen(  # noqa: S603  fixed words
+            self._process = subprocess.Popen(  # noqa: S603  fixed arguments
                 command, env=environ, cwd=git_dir, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError as e:
@@ -140,45 +141,45 @@ class GitProcess:
             self._process.communicate()
 
     def write(self, data: bytes) -> None:
-        """Send a few lines: fewer than a pipe holds."""
+        """Send a few lines: less than a pipe can hold."""
         assert self._process.stdin is not None  # noqa: S101
         try:
             self._process.stdin.write(data)
             self._process.stdin.flush()
         except OSError as e:
-            raise GitEndedError("git gave up") from e
+            raise GitEndedError("git stopped") from e
 
     def end_input(self) -> None:
-        """Say that nothing more will be written."""
+        """Close the input: nothing more will be written."""
         assert self._process.stdin is not None  # noqa: S101
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process.stdin = None
 
     def succeeded(self) -> bool:
-        """Whether it ended by itself, and well."""
+        """Whether it ended by itself with exit code 0."""
         try:
             return self._process.wait(self._silence_s) == 0
         except subprocess.TimeoutExpired:
             return False
 
     def chunk(self) -> bytes:
-        """What it says next; nothing at its end."""
+        """Return its next output; empty at the end."""
         if self._held:
             data, self._held = self._held, b""
             return data
         assert self._process.stdout is not None  # noqa: S101
         descriptor = self._process.stdout.fileno()
         if os.name == "posix" and not select.select([descriptor], [], [], self._silence_s)[0]:
-            raise GitSilentError(f"git said nothing for {self._silence_s:.0f} s")
+            raise GitSilentError(f"git sent nothing for {self._silence_s:.0f} s")
         return os.read(descriptor, 1 << 18)
 
     def line(self) -> bytes:
-        """The next line, without its end; nothing at the end of all."""
+        """Return the next line without its line end; empty at the end of the output."""
         return next(self.tokens(b"\n"), b"")
 
     def tokens(self, end: bytes) -> Iterator[bytes]:
-        """What it says, cut at `end`."""
+        """Yield its output, split at `end`."""
         parts: list[bytes] = []
         while chunk := self.chunk():
             head, found, rest = chunk.partition(end)
@@ -191,11 +192,11 @@ class GitProcess:
             yield last
 
     def parts(self, length: int) -> Iterator[bytes]:
-        """The next `length` bytes, in chunks. Raises GitError when there are fewer."""
+        """Yield the next `length` bytes, in chunks. Raises GitError when there are fewer."""
         while length:
             chunk = self.chunk()
             if not chunk:
-                raise GitError("git gave up")
+                raise GitError("git stopped")
             self._held = chunk[length:]
             chunk = chunk[:length]
             length -= len(chunk)

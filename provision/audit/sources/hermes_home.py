@@ -1,7 +1,7 @@
-"""What belongs to a Hermes home: how to know one, and what its owner has elsewhere that may hold a copy of a key.
+"""Recognise a Hermes home, and list what its owner has elsewhere that may hold a copy of a key.
 
 Hermes 0.19 is set up with commands that take the key as an argument (`hermes config set`, `hermes auth add --api-key`),
-so shells remember it; cron jobs, service files and login scripts are where people put `AISA_API_KEY=…` next.
+so shell histories hold it; users also put `AISA_API_KEY=…` into cron jobs, service files and login scripts.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cro
 
 
 def is_hermes_home(path: str, names: Collection[str]) -> bool:
-    """Whether a folder with these entries is a Hermes home (its root, or a Hermes profile looked at by itself)."""
+    """Whether a folder with these entries is a Hermes home (its root, or a single Hermes profile)."""
     own, typical = len(_OWN.intersection(names)), len(_TYPICAL.intersection(names))
     if not own:
         return False
-    name = os.path.basename(os.path.abspath(path)).lower()  # noqa: PTH100, PTH119  names may be no valid text
+    name = os.path.basename(os.path.abspath(path)).lower()  # noqa: PTH100, PTH119  names may not be valid text
     if name == ".hermes" or (own >= 2 and (name == "hermes" or typical >= 2)) or typical >= 4:
         return True
     return CONFIG_NAME in names and own >= 2 and _configures_hermes(Path(path) / CONFIG_NAME)
@@ -62,9 +62,9 @@ def _configures_hermes(path: Path) -> bool:
 
 
 def companion_paths(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, managed: str = MANAGED_DIR) -> Iterator[Path]:
-    """Files and folders outside of a Hermes home where its owner may have left a key, as far as they exist.
+    """List existing files and folders outside a Hermes home where its owner may have left a key.
 
-    Hermes' managed scope is one of them: it belongs to every home of the machine.
+    Hermes' managed scope is one of them: it applies to every home on the machine.
     """
     folder, name = _owner(home.absolute())
     if folder is not None:
@@ -78,7 +78,7 @@ def companion_paths(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, manage
 
 
 def _owner(home: Path) -> tuple[Path | None, str]:
-    """The home folder and the name of the user whose Hermes home this is; (None, "") when nobody knows."""
+    """Return the home folder and name of the user who owns a Hermes home; (None, "") when unknown."""
     beside = home.parent if home.name == ".hermes" else None
     try:
         import pwd  # noqa: PLC0415  not on Windows

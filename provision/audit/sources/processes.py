@@ -1,4 +1,4 @@
-"""The environment and command lines of the user's own running processes, from `/proc`; elsewhere that is reported as unread."""
+"""Environments and command lines of the user's own processes, from `/proc`; reported as not read on other systems."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _MOST_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class FoundProcess:
-    """A running process of this user's."""
+    """A running process of this user."""
 
     pid: int
 
 
 def list_processes(proc: Path = Path("/proc")) -> Iterator[FoundProcess | Unreadable]:
-    """The processes that run as whoever asks, but for this one."""
+    """List the processes of the current user, except this one."""
     try:
         entries = sorted((entry for entry in proc.iterdir() if entry.name.isdecimal()), key=lambda e: int(e.name))
     except OSError:
         entries = []
     if not entries:
-        yield Unreadable("processes", "what runs can be seen on Linux only")
+        yield Unreadable("processes", "running processes can be read on Linux only")
     for entry in entries:
         try:
             own = entry.stat().st_uid == os.geteuid() and int(entry.name) != os.getpid()
@@ -45,7 +45,7 @@ def list_processes(proc: Path = Path("/proc")) -> Iterator[FoundProcess | Unread
 
 
 def read_process(pid: int, proc: Path = Path("/proc")) -> Iterator[Blob | Unreadable]:
-    """The variables and the command line of a process; one that has ended, or is of the kernel, holds nothing."""
+    """Read the variables and the command line of a process; one that has ended, or a kernel thread, has none."""
     folder = proc / str(pid)
     for name, kind in (("environ", "variables"), ("cmdline", "command line")):
         path = str(folder / name)
@@ -58,7 +58,7 @@ def read_process(pid: int, proc: Path = Path("/proc")) -> Iterator[Blob | Unread
             yield Unreadable(path, os_error_text(e), f"pid {pid}")
             continue
         if len(data) == _MOST_BYTES:
-            yield Unreadable(path, f"its {kind} go on beyond {_MOST_BYTES >> 20} MiB", f"pid {pid}")
+            yield Unreadable(path, f"its {kind} exceed {_MOST_BYTES >> 20} MiB", f"pid {pid}")
         parts = data.split(b"\0")
         text = b"\n".join(part.replace(b"\n", b" ") for part in parts)
         if name == "environ":

@@ -1,7 +1,7 @@
-"""Every file below some folders, as a stream: nothing is left out because somebody's ignore list says so.
+"""List every file below some folders, as a stream. Ignore lists (such as `.gitignore`) do not apply.
 
-Symbolic links are not followed; what they lead to inside the audited folders is met there anyway, and what lies outside is
-named. Folders are read in slices, so a folder with a million files takes no more memory than one with a thousand.
+Symbolic links are not followed: a target inside the audited folders is found there anyway, a target outside is reported.
+Folders are read in slices, so a folder with a million files takes no more memory than one with a thousand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SLICE = 4096
 _DEEPEST = 1000
-"""Folders in folders; a path is at most 4 KiB long on Linux, so only a trick goes deeper."""
+"""Deepest nesting of folders; a path is at most 4 KiB long on Linux, so only an attack goes deeper."""
 _LOOSE = re.compile(r"[0-9a-f]{38}|[0-9a-f]{62}")
 _FAN_OUT = re.compile(r"[0-9a-f]{2}")
 _PACK = re.compile(r"pack-[0-9a-f]{40,64}\.(?:pack|idx|rev|bitmap|mtimes|keep|promisor)|multi-pack-index(?:-.*)?")
@@ -35,12 +35,12 @@ _PSEUDO = frozenset(
         "configfs", "fusectl", "mqueue", "hugetlbfs", "binfmt_misc", "efivarfs", "rpc_pipefs", "nsfs", "selinuxfs", "autofs",
     }
 )  # fmt: skip
-"""File systems without files: the kernel makes up their content while it is read, some of it without end."""
+"""File systems without real files: the kernel generates their content on read, some of it without end."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file of `size` bytes when it was met; `named` when the caller named it, so that a link is followed."""
+    """A regular file of `size` bytes when it was listed; `named` when the caller named it, so that a link is followed."""
 
     path: str
     size: int
@@ -49,14 +49,14 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class FoundRepository:
-    """A folder that git would take for a repository's own (`.git`, or a bare one)."""
+    """A folder that git accepts as a repository (`.git`, or a bare one)."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class FoundHome:
-    """A Hermes home; the Hermes profiles, snapshots and backups inside it are not homes of their own."""
+    """A Hermes home; the Hermes profiles, snapshots and backups inside it are not separate homes."""
 
     path: str
 
@@ -65,7 +65,7 @@ WalkItem = FoundFile | FoundRepository | FoundHome | Unreadable
 
 
 class _Role(StrEnum):
-    """What a folder is to git: only files with the names git itself gives are left to git."""
+    """What a folder is to git. Files with the names that git itself gives are read through git."""
 
     PLAIN = ""
     REPOSITORY = "repository"
@@ -85,9 +85,9 @@ class _Folder:
 
 
 def walk(roots: Iterable[str | Path]) -> Iterator[WalkItem]:
-    """All files below `roots` (files and folders), with what stands in the way of reading some.
+    """List all files below `roots` (files and folders), and what prevents reading some of them.
 
-    A root inside another is gone through once. Roots themselves may be links; everything below is taken as it is.
+    A root inside another is read once. Roots themselves may be links; links below them are not followed.
     """
     walker = _Walker(_outermost([os.fspath(root) for root in roots]))
     for root in walker.roots:
@@ -104,7 +104,7 @@ def _outermost(roots: list[str]) -> list[str]:
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """Whether a real path is a folder or lies below it."""
+    """Whether a real path is the folder or below it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
@@ -116,7 +116,7 @@ class _Walker:
 
     def root(self, root: str) -> Iterator[WalkItem]:
         try:
-            status = os.stat(root)  # noqa: PTH116  names may be no valid text
+            status = os.stat(root)  # noqa: PTH116  names may not be valid text
         except OSError as e:
             broken = isinstance(e, FileNotFoundError) and os.path.islink(root)  # noqa: PTH114
             yield Unreadable(root, "a broken symbolic link" if broken else os_error_text(e))
@@ -126,9 +126,7 @@ class _Walker:
         elif stat.S_ISDIR(status.st_mode):
             yield from self._tree(_Folder(root, (status.st_dev, status.st_ino), None, 0, in_home=False))
         else:
-            yield Unreadable(
-                root, f"{special_file_kind(status.st_mode)}: it is not read; pipe a stream into `-` instead"
-            )
+            yield Unreadable(root, f"{special_file_kind(status.st_mode)}: not read; pipe its content into `-` instead")
 
     def _tree(self, top: _Folder) -> Iterator[WalkItem]:
         pending: list[Iterator[WalkItem | _Folder]] = [self._folder(top)]
@@ -145,7 +143,7 @@ class _Walker:
         slices = _slices(folder.path)
         try:
             first = next(slices, [])
-            yield from self._what_it_is(folder, {entry.name for entry in first})
+            yield from self._recognised(folder, {entry.name for entry in first})
             folder = self._with_role(folder, {entry.name for entry in first})
             for entries in chain([first], slices):
                 for entry in entries:
@@ -153,7 +151,7 @@ class _Walker:
         except OSError as e:
             yield Unreadable(folder.path, os_error_text(e))
 
-    def _what_it_is(self, folder: _Folder, names: set[str]) -> Iterator[WalkItem]:
+    def _recognised(self, folder: _Folder, names: set[str]) -> Iterator[WalkItem]:
         if not folder.in_home and is_hermes_home(folder.path, names):
             yield FoundHome(folder.path)
         if is_git_repository(names):
@@ -176,52 +174,54 @@ class _Walker:
             if not _left_to_git(entry, folder.role):
                 yield FoundFile(entry.path, status.st_size)
             if entry.name == ".git":
-                yield from self._elsewhere(entry.path)
+                yield from self._repository_outside(entry.path)
         elif stat.S_ISLNK(status.st_mode):
             yield from self._link(entry.path)
         else:
-            yield Unreadable(entry.path, f"{special_file_kind(status.st_mode)}: it holds nothing", failed=False)
+            yield Unreadable(entry.path, f"{special_file_kind(status.st_mode)}: no content", failed=False)
 
     def _below(self, entry: os.DirEntry[str], status: os.stat_result, folder: _Folder) -> _Folder | Unreadable:
         identity = (status.st_dev, status.st_ino)
         above: _Folder | None = folder
         while above is not None:
             if status.st_ino and above.identity == identity:  # Windows gives none here
-                return Unreadable(entry.path, "a loop: it is a folder that it lies in", failed=False)
+                return Unreadable(entry.path, "a loop: the folder contains itself", failed=False)
             above = above.parent
         if folder.depth >= _DEEPEST:
             return Unreadable(entry.path, f"more than {_DEEPEST} folders deep")
         if status.st_dev != folder.identity[0] and self._file_systems.get(status.st_dev) in _PSEUDO:
-            return Unreadable(entry.path, "made up by the kernel while it is read: it holds nothing", failed=False)
+            return Unreadable(entry.path, "generated by the kernel on read: no content", failed=False)
         role = _role_below(folder.role, entry.name)
         return _Folder(entry.path, identity, folder, folder.depth + 1, folder.in_home, role)
 
-    def _elsewhere(self, path: str) -> Iterator[Unreadable]:
-        """A work tree or submodule says in a file where its repository is."""
-        said_there = read_beginning(path).partition(b"gitdir:")[2].strip()
-        target = os.path.realpath(os.path.join(os.path.dirname(path), os.fsdecode(said_there)))  # noqa: PTH118, PTH120
-        if said_there and not any(is_inside(target, root) for root in self._real):
-            yield Unreadable(path, "its history lies outside of what is audited: audit that repository too")
+    def _repository_outside(self, path: str) -> Iterator[Unreadable]:
+        """Report the repository of a work tree or submodule, whose `.git` file says where it is, when that is not audited."""
+        target_text = read_beginning(path).partition(b"gitdir:")[2].strip()
+        target = os.path.realpath(os.path.join(os.path.dirname(path), os.fsdecode(target_text)))  # noqa: PTH118, PTH120
+        if target_text and not any(is_inside(target, root) for root in self._real):
+            yield Unreadable(path, "its history is outside the audited paths: audit that repository too")
 
     def _link(self, path: str) -> Iterator[Unreadable]:
         target = os.path.realpath(path)
-        if not os.path.exists(path):  # noqa: PTH110  names may be no valid text
+        if not os.path.exists(path):  # noqa: PTH110  names may not be valid text
             yield Unreadable(path, "a broken symbolic link", failed=False)
         elif not any(is_inside(target, root) for root in self._real):
-            yield Unreadable(path, f"a symbolic link to {target}, which lies outside: not followed", failed=False)
+            yield Unreadable(
+                path, f"a symbolic link to {target}, outside the audited paths: not followed", failed=False
+            )
 
 
 def is_git_repository(names: set[str]) -> bool:
-    """Whether git would take a folder with these entries for a repository."""
+    """Whether git accepts a folder with these entries as a repository."""
     return {"HEAD", "objects"} <= names and bool({"refs", "packed-refs", "reftable"} & names)
 
 
 def _slices(path: str) -> Iterator[list[os.DirEntry[str]]]:
-    """The entries of a folder, some thousands at a time, each slice sorted."""
+    """Yield the entries of a folder, some thousands at a time, each slice sorted."""
     with os.scandir(path) as listing:
         while entries := list(islice(listing, _SLICE)):
             if len(entries) < _SLICE:
-                listing.close()  # a descriptor stays open only for a folder that is not yet read to its end
+                listing.close()  # keep a descriptor open only for a folder that is not read to its end
                 yield sorted(entries, key=lambda e: e.name)
                 return
             yield sorted(entries, key=lambda e: e.name)
@@ -246,7 +246,7 @@ def _left_to_git(entry: os.DirEntry[str], role: _Role) -> bool:
 
 
 def _mounted() -> dict[int, str]:
-    """The kind of file system of each device number; empty where that cannot be told."""
+    """Return the type of file system of each device number; empty where that is unknown."""
     found = {}
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():

@@ -41,19 +41,19 @@ def test_an_entry_excuses_until_its_day() -> None:
     a, b = finding("a"), finding("b")
     first = update_baseline((), [a], TODAY, "ours", date(2026, 6, 30))
     assert (first.added, first.dropped) == (1, 0)
-    divided = apply_baseline(first.entries, [a, b], TODAY)
-    assert (divided.new, [e.finding for e in divided.ignored], divided.lapsed) == ((b,), [a], ())
+    split = apply_baseline(first.entries, [a, b], TODAY)
+    assert (split.new, [e.finding for e in split.ignored], split.expired) == ((b,), [a], ())
     late = apply_baseline(first.entries, [a, b], date(2026, 7, 1))
     assert late.new == (a, b)
-    assert late.lapsed == first.entries
+    assert late.expired == first.entries
 
 
-def test_an_update_keeps_reasons_drops_what_is_gone_and_renews_what_has_lapsed() -> None:
+def test_an_update_keeps_reasons_drops_what_is_gone_and_renews_what_has_expired() -> None:
     a, b = finding("a"), finding("b")
     old = BaselineEntry(id=a.id, rule="r", path="a", reason="old", added=date(2026, 1, 1))
-    lapsed = BaselineEntry(id=b.id, rule="r", path="b", reason="soon", added=date(2026, 1, 1), until=date(2026, 2, 1))
+    expired = BaselineEntry(id=b.id, rule="r", path="b", reason="soon", added=date(2026, 1, 1), until=date(2026, 2, 1))
     gone = BaselineEntry(id=finding("c").id, rule="r", path="c", reason="x", added=date(2026, 1, 1))
-    done = update_baseline([old, lapsed, gone], [a, b], TODAY, "new", None)
+    done = update_baseline([old, expired, gone], [a, b], TODAY, "new", None)
     assert {e.path: (e.reason, e.added) for e in done.entries} == {"a": ("old", date(2026, 1, 1)), "b": ("new", TODAY)}
     assert (done.added, done.dropped) == (1, 1)
 

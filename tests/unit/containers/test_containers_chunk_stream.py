@@ -26,7 +26,7 @@ def test_nothing_is_lost_or_given_twice_however_it_is_taken() -> None:
                 case _:
                     got += b"".join(stream.parts(size))
             assert got == data[: len(got)]
-            assert stream.given == len(got)
+            assert stream.taken_bytes == len(got)
         assert stream.peek(1) == stream.take(1) == b"".join(stream.parts()) == b""
 
 
