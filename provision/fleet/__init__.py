@@ -1,1 +1,1 @@
-"""Profiles, inventory, settings: from bytes to desired states with origins. Pure but for `load` and `workspace`."""
+"""Profiles, inventory and settings: from bytes to desired states with origins. Only `load`, `workspace` and `settings` do I/O."""

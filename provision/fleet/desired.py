@@ -1,7 +1,7 @@
 """The desired state: what one user should have, after inheritance and overrides, and where each value was set.
 
-An `EffectiveProfile` is shared by all users whose settings are equal, so that a configuration is rendered once for all
-of them. Nothing here holds a secret.
+All users with equal settings share one `EffectiveProfile`, so that a configuration is rendered once for all of them.
+Nothing here contains a secret.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 class Platform(StrEnum):
+    """The operating system of a user's machine."""
+
     LINUX = "linux"
     MACOS = "macos"
     WINDOWS = "windows"
 
 
 class ApiMode(StrEnum):
-    """How Hermes talks to the gateway; `auto` leaves the choice to Hermes, which means chat completions for AIsa."""
+    """How Hermes talks to the gateway. With `auto` Hermes chooses; for AIsa it chooses chat completions."""
 
     AUTO = "auto"
     CHAT_COMPLETIONS = "chat_completions"
@@ -32,13 +34,15 @@ class ApiMode(StrEnum):
 
 
 class SecretDelivery(StrEnum):
+    """`file`: the key is stored in `.env`. `run`: `provision run` passes it in memory."""
+
     FILE = "file"
     RUN = "run"
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveProfile:
-    """A team profile after `extends` and one user's overrides; every field of the file format, none missing."""
+    """A team profile after `extends` and one user's overrides, with a value for every field."""
 
     name: str
     model: str
@@ -59,7 +63,7 @@ class EffectiveProfile:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """One user of the inventory with the effective profile. `place` is where the inventory names the user."""
+    """One user of the inventory, with the effective profile. `place` is the user's place in the inventory."""
 
     user: str
     profile: EffectiveProfile
@@ -72,10 +76,10 @@ class DesiredState:
     hermes_profile: str | None = None
     tags: tuple[str, ...] = ()
     origins: Mapping[str, Place] = field(default_factory=dict)
-    """Dotted path (`model`, `hermes.security.redact_secrets`, `recipients`) to the place that set it."""
+    """Maps a dotted path (`model`, `hermes.security.redact_secrets`, `recipients`) to the place that set it."""
 
     def origin(self, path: str) -> Place:
-        """The place that set a value: the nearest known parent path, or where the user is named."""
+        """Return the place that set a value, else that of the nearest parent path, else the user's place."""
         while path:
             if path in self.origins:
                 return self.origins[path]

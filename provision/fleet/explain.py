@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the words of the person who wrote the file: place, what is wrong, what is allowed."""
+"""Turn pydantic's validation errors into problems for the author of the file: place, what is wrong, what is allowed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
-_NOT_AN_ECHO = frozenset(("yaml-ambiguous", "no-recipients", "duplicate-id"))
+_NOT_A_CONSEQUENCE = frozenset(("yaml-ambiguous", "no-recipients", "duplicate-id"))
 _EXPECTED = {
     "string_type": "text",
     "list_type": "a list",
@@ -31,7 +31,7 @@ _EXPECTED = {
 def validation_problems(
     error: ValidationError, model: type[BaseModel], root: Any, file: str, start: int
 ) -> list[Problem]:
-    """One problem per error of a validation, at the place inside `root` (a located mapping that begins at `start`)."""
+    """Return one problem for each error, with its place inside `root` (a located mapping that begins at `start`)."""
     return [_problem(details, model, root, file, start) for details in error.errors(include_url=False)]
 
 
@@ -46,7 +46,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel], root: Any, file: str, 
         hint = spelling_hint(str(path[-1]), allowed_fields(model, path[:-1]))
         return Problem("unknown-key", f"unknown key {quoted(path[-1])}", where, hint)
     if kind == "missing":
-        return Problem("missing-key", f"'{name}' is missing", where, "every entry needs one")
+        return Problem("missing-key", f"'{name}' is missing", where, "add it: every entry needs one")
     if kind in _EXPECTED:
         hint = "put it in quotes" if kind == "string_type" and not isinstance(error["input"], (list, dict)) else ""
         return Problem(
@@ -63,12 +63,12 @@ def _problem(error: ErrorDetails, model: type[BaseModel], root: Any, file: str, 
         return table[kind]()
     if kind == "bad_id":
         rule = RULES[field].id if field in RULES else "bad-name"
-        return Problem(rule, f"{quoted(error['input'])} cannot be used: {error['msg']}", where)
+        return Problem(rule, f"invalid value {quoted(error['input'])}: {error['msg']}", where)
     return Problem("bad-value", f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}", where)
 
 
 def _field(path: list[int | str]) -> str:
-    """The name of the field that a path ends in; a name inside `env` and an item of a list belong to the field around."""
+    """Return the field that a path belongs to. A name inside `env` and an item of a list belong to the outer field."""
     names = [step for step in path if isinstance(step, str)]
     if names and names[0] == "overrides":
         names = names[1:]
@@ -76,13 +76,13 @@ def _field(path: list[int | str]) -> str:
 
 
 def drop_consequences(problems: list[Problem]) -> list[Problem]:
-    """The same without those that only follow from an unquoted word which was refused at the same place."""
+    """Drop problems that only follow from an ambiguous unquoted word at the same place."""
     refused = {p.place for p in problems if p.rule == "yaml-ambiguous"}
-    return [p for p in problems if p.place not in refused or p.rule in _NOT_AN_ECHO]
+    return [p for p in problems if p.place not in refused or p.rule in _NOT_A_CONSEQUENCE]
 
 
 def allowed_fields(model: type[BaseModel], path: list[int | str]) -> list[str]:
-    """The keys allowed at a path inside a file that `model` describes."""
+    """Return the keys allowed at a path inside a file described by `model`."""
     from provision.fleet.models import Overrides  # noqa: PLC0415  models does not need explain, but tests import either first
 
     return list((Overrides if path and path[-1] == "overrides" else model).model_fields)
@@ -91,15 +91,18 @@ def allowed_fields(model: type[BaseModel], path: list[int | str]) -> list[str]:
 def _pattern(field: str, value: str, where: Any) -> Problem:
     rule = RULES.get(field)
     if rule is None:
-        return Problem("bad-value", f"{field}: {quoted(value)} is not allowed here", where)
+        return Problem("bad-value", f"invalid value {quoted(value)} for {field}", where)
     if field == "env":
         return _env_pattern(value, where)
     if not value.strip():
         return Problem(rule.id, f"{field} is blank", where, rule.hint)
     if field == "recipients" and value.lstrip().upper().startswith(("AGE-SECRET-KEY-", "-----BEGIN")):
-        message = "this is a private key: it must never stand here"
+        message = "this is a private key: it must never be in this file"
         return Problem(
-            "private-key", message, where, "replace it by the public half, and make a new key: this one has been seen"
+            "private-key",
+            message,
+            where,
+            "replace it by its public key, and create a new key: this one is no longer secret",
         )
     suggestion = value.strip().lower()
     hint = (
@@ -107,14 +110,19 @@ def _pattern(field: str, value: str, where: Any) -> Problem:
         if field in {"id", "profile"} and suggestion != value and suggestion.isalnum()
         else rule.hint
     )
-    return Problem(rule.id, f"{quoted(value)} {rule.message}", where, hint)
+    return Problem(rule.id, f"invalid {rule.noun} {quoted(value)}", where, hint)
 
 
 def _env_pattern(value: str, where: Any) -> Problem:
     if "\n" in value or "\t" in value:
-        return Problem("bad-env-value", "a value of env holds a line break or a tab", where, ".env lines hold neither")
+        return Problem(
+            "bad-env-value",
+            "a value of env contains a line break or a tab",
+            where,
+            "remove it: a .env line cannot contain either",
+        )
     rule = RULES["env"]
-    return Problem(rule.id, f"{quoted(value)} {rule.message}", where, rule.hint)
+    return Problem(rule.id, f"invalid {rule.noun} {quoted(value)}", where, rule.hint)
 
 
 def _enum(name: str, error: ErrorDetails, where: Any) -> Problem:
@@ -130,11 +138,11 @@ def _enum(name: str, error: ErrorDetails, where: Any) -> Problem:
         )
     close = nearest_words(value, allowed)
     hint = (f"did you mean '{close[0]}'? " if close else "") + f"allowed: {', '.join(allowed)}"
-    return Problem("bad-choice", f"{quoted(value)} is no {name.rpartition('.')[2]}", where, hint)
+    return Problem("bad-choice", f"invalid {name.rpartition('.')[2]} {quoted(value)}", where, hint)
 
 
 def describe_value(value: Any) -> str:
-    """What kind of value stands somewhere, without showing it when it may be long."""
+    """Describe the kind of a value, and show it only if it is short."""
     match value:
         case None:
             return "empty"

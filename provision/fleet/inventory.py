@@ -1,6 +1,6 @@
-"""The inventory in its three forms: YAML (or the same in JSON), CSV, and what `ansible-inventory --list` prints.
+"""Read the inventory in its three forms: YAML (or the same as JSON), CSV, and the output of `ansible-inventory --list`.
 
-All three come down to the same located entries, one user at a time.
+All three produce the same located entries, one user at a time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ANSIBLE_PREFIX = "hermes_"
 
 
 def read_inventory(data: bytes, file: str, new_users: Callable[[], Users]) -> Users:
-    """Every user of an inventory file, its form told by the file's ending. Problems are in the result; never raises."""
+    """Read every user of an inventory file; the file's ending gives the form. Problems are in the result. Never raises."""
     ending = file.rpartition(".")[2].lower()
     if ending == "csv":
         return _from_csv(data, file, new_users())
@@ -43,7 +43,7 @@ def read_inventory(data: bytes, file: str, new_users: Callable[[], Users]) -> Us
 
 def _from_yaml(data: bytes, file: str, new_users: Callable[[], Users]) -> Users:
     users, late = _yaml_pass(data, file, new_users(), None)
-    if late is not None:  # `defaults:` stands below `users:`: read once more, knowing them
+    if late is not None:  # `defaults:` is below `users:`: read again with these defaults
         users, _ = _yaml_pass(data, file, new_users(), late)
     return users
 
@@ -74,11 +74,11 @@ def _yaml_pass(
         start(root if isinstance(root, Map) else Map())
     elif known is None and "defaults" in root and root.key_marks["defaults"] > root.key_marks["users"]:
         return users, (root["defaults"], root.marks["defaults"])
-    _judge_root(root, users, file)
+    _check_root(root, users, file)
     return users, None
 
 
-def _judge_root(root: Any, users: Users, file: str) -> None:
+def _check_root(root: Any, users: Users, file: str) -> None:
     if not isinstance(root, Map):
         hint = "users:\n  - id: ada" if root is None else ""
         message = (
@@ -94,7 +94,9 @@ def _judge_root(root: Any, users: Users, file: str) -> None:
             at = place(file, root.key_marks[key])
             users.problems.append(Problem("unknown-key", f"unknown key {quoted(key)}", at, spelling_hint(key, allowed)))
     if "users" not in root:
-        users.problems.append(Problem("missing-key", "'users' is missing", place(file, _START), "a list of users"))
+        users.problems.append(
+            Problem("missing-key", "'users' is missing", place(file, _START), "add it: a list of users")
+        )
     elif not isinstance(root["users"], list):
         at = place(file, root.marks["users"])
         users.problems.append(
@@ -121,7 +123,7 @@ def _from_json(data: bytes, file: str, users: Users) -> Users:
         if isinstance(entries, Seq):
             for entry, at in zip(entries, entries.marks, strict=True):
                 users.add(entry, at)
-    _judge_root(root, users, file)
+    _check_root(root, users, file)
     return users
 
 
@@ -129,7 +131,7 @@ def _from_ansible(root: Map, file: str, users: Users) -> None:
     meta = root["_meta"]
     hosts = meta.get("hostvars") if isinstance(meta, Map) else None
     if not isinstance(hosts, Map):
-        message = "_meta.hostvars is missing: this is not the output of `ansible-inventory --list`"
+        message = "'_meta.hostvars' is missing: not the output of `ansible-inventory --list`"
         users.problems.append(Problem("missing-key", message, place(file, root.marks["_meta"])))
         return
     taken = 0
@@ -140,12 +142,17 @@ def _from_ansible(root: Map, file: str, users: Users) -> None:
     if not taken:
         message = f"no host has a variable that begins with {ANSIBLE_PREFIX}"
         users.problems.append(
-            Problem("no-users", message, place(file, meta.marks["hostvars"]), "such as hermes_profile: engineering")
+            Problem(
+                "no-users",
+                message,
+                place(file, meta.marks["hostvars"]),
+                "set variables such as hermes_profile: engineering",
+            )
         )
 
 
 def ansible_field(variable: str) -> str:
-    """The field that a host variable sets: `hermes_X` sets X, but `hermes_home` is itself a field's name."""
+    """Return the field that a host variable sets: `hermes_X` sets X, except `hermes_home`, which is a field name."""
     return variable if variable == "hermes_home" else variable.removeprefix(ANSIBLE_PREFIX)
 
 
@@ -165,7 +172,7 @@ def _ansible_entry(host: str, at: int, variables: Map, file: str, users: Users) 
         entry.put(field, value, variables.key_marks[name], variables.marks[name])
     for key in ("id", "host"):
         if key not in entry:
-            entry.put(key, host, at, at)  # the name that Ansible knows the machine by
+            entry.put(key, host, at, at)  # the machine's name in Ansible
     return entry
 
 
@@ -175,16 +182,21 @@ def _from_csv(data: bytes, file: str, users: Users) -> Users:
         header = next(rows, None)
         if header is None:
             users.problems.append(
-                Problem("wrong-type", "the inventory is empty", Place(file), "the first row names the columns")
+                Problem(
+                    "wrong-type",
+                    "the inventory is empty",
+                    Place(file),
+                    "write the names of the columns into the first row",
+                )
             )
             return users
         columns = _columns(header, file, users)
         for row in rows:
             if len(row) != len(header):
                 at = place(file, row[min(len(row), len(header)) - 1].mark)
-                message = f"this row has {len(row)} cells, the first row has {len(header)}"
+                message = f"this row has {len(row)} cells, but the first row has {len(header)}"
                 users.problems.append(
-                    Problem("csv-cells", message, at, "put a cell that holds a comma in double quotes")
+                    Problem("csv-cells", message, at, "put a cell that contains a comma in double quotes")
                 )
                 continue
             if "id" in columns:
@@ -195,7 +207,7 @@ def _from_csv(data: bytes, file: str, users: Users) -> Users:
 
 
 def _columns(header: list[Cell], file: str, users: Users) -> list[str]:
-    """The field that each column sets; empty for one that is refused."""
+    """Return the field that each column sets; empty for a refused column."""
     columns: list[str] = []
     for cell in header:
         name = cell.text.strip()
@@ -205,28 +217,28 @@ def _columns(header: list[Cell], file: str, users: Users) -> list[str]:
             users.problems.append(Problem(rule, message, place(file, cell.mark), hint))
         columns.append("" if refusal else name)
     if "id" not in columns:
-        hint = "the first row names the columns"
+        hint = "write the names of the columns into the first row"
         users.problems.append(Problem("missing-key", "column 'id' is missing", place(file, header[0].mark), hint))
     return columns
 
 
 def _refused_column(name: str, before: list[str]) -> tuple[str, str, str] | None:
-    """Rule, message and hint when a column cannot stand after those before it."""
+    """Return rule, message and hint if a column is invalid after those before it, else None."""
     fields = list(UserEntry.model_fields)
     dotted = [f"overrides.{field}" for field in Overrides.model_fields]
     free = name.startswith(("overrides.hermes.", "overrides.env.")) and all(name.split("."))
     if name in {"overrides.hermes", "overrides.env"}:
         hint = f"name the setting, such as {name}.NAME, or use a column `overrides` with JSON"
-        return "unknown-key", f"column {quoted(name)} holds no single value", hint
+        return "unknown-key", f"column {quoted(name)} is not a single value", hint
     if not free and name not in fields and name not in dotted:
         allowed = [*fields, *(dotted if "." in name else [])]
         hint = "separate columns by commas" if ";" in name else spelling_hint(name, allowed)
         return "unknown-key", f"unknown column {quoted(name)}", hint
     if name in before:
-        return "csv-duplicate", f"column {quoted(name)} is there twice", ""
+        return "csv-duplicate", f"duplicate column {quoted(name)}", "keep one of them"
     clash = next((b for b in before if b and (name.startswith(f"{b}.") or b.startswith(f"{name}."))), None)
     if clash:
-        return "csv-duplicate", f"columns {quoted(clash)} and {quoted(name)} set the same thing", "keep one of them"
+        return "csv-duplicate", f"columns {quoted(clash)} and {quoted(name)} set the same value", "keep one of them"
     return None
 
 
@@ -280,7 +292,7 @@ def _csv_value(column: str, text: str, cell: Cell, file: str) -> Any:
 
 
 def _moved(value: Any, at: int) -> Any:
-    """The same value with every mark at one place: a cell's own."""
+    """Set every mark inside a value to one place: that of its cell."""
     if isinstance(value, Map):
         for key, item in value.items():
             value.key_marks[key] = value.marks[key] = at

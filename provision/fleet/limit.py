@@ -1,7 +1,8 @@
-"""`--limit`: which users a command is about.
+"""`--limit`: select users for a command.
 
-Ids and globs, `profile:NAME`, `tag:NAME`, `platform:NAME` (globs too), `!pattern`; comma-separated or repeated. What is
-named is joined, what is excluded is taken out of it; only exclusions mean everybody else.
+Patterns are ids and globs, `profile:NAME`, `tag:NAME`, `platform:NAME` (globs too) and `!pattern`, separated by commas or
+repeated. The result is all users that match a pattern, without those that match an exclusion. With exclusions only, it is
+all other users.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _KINDS: dict[str, Callable[[DesiredState], Iterable[str]]] = {
 
 
 def select_users(states: Sequence[DesiredState], patterns: Sequence[str] | None) -> tuple[DesiredState, ...]:
-    """The users that the patterns name, in the order of `states`; everybody without patterns.
+    """Return the users that match the patterns, in the order of `states`. Without patterns: all users.
 
-    Raises NothingMatchedError naming the pattern that matches nobody (an exclusion too: it is likely a slip), or when
-    nobody is left; UsageError for a pattern that cannot be read.
+    Raises NothingMatchedError for a pattern without a match (also for an exclusion: it is probably a typo), and if no user
+    remains. Raises UsageError for an invalid pattern.
     """
     if not patterns:
         return tuple(states)
@@ -45,7 +46,7 @@ def select_users(states: Sequence[DesiredState], patterns: Sequence[str] | None)
     left = tuple(s for s in states if s.user not in excluded and (s.user in chosen or not any_positive))
     if not left:
         raise NothingMatchedError(
-            f"--limit {','.join(patterns)} leaves nobody", hint="its exclusions take out everybody it names"
+            f"--limit {','.join(patterns)} matches no user", hint="its exclusions remove all users that it selects"
         )
     return left
 
@@ -53,12 +54,14 @@ def select_users(states: Sequence[DesiredState], patterns: Sequence[str] | None)
 def _matched(states: Sequence[DesiredState], wanted: str, pattern: str) -> list[str]:
     if not wanted:
         raise UsageError(
-            "--limit has an empty pattern", hint="ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern"
+            "--limit contains an empty pattern",
+            hint="use ids, globs, profile:NAME, tag:NAME, platform:NAME or !pattern",
         )
     kind, colon, name = wanted.partition(":")
     if colon and kind not in _KINDS:
         raise UsageError(
-            f"--limit: {quoted(kind + ':')} is no kind of pattern", hint=f"kinds: {', '.join(k + ':' for k in _KINDS)}"
+            f"--limit: invalid kind of pattern {quoted(kind + ':')}",
+            hint=f"use one of {', '.join(k + ':' for k in _KINDS)}",
         )
     if colon:
         words = _KINDS[kind]
@@ -70,16 +73,16 @@ def _matched(states: Sequence[DesiredState], wanted: str, pattern: str) -> list[
         known = [s.user for s in states] if not found else []
         name = wanted
     if not found:
-        raise no_match_error(f"--limit {pattern} matches nobody", name, known, prefix=f"{kind}:" if colon else "")
+        raise no_match_error(f"--limit {pattern} matches no user", name, known, prefix=f"{kind}:" if colon else "")
     return found
 
 
 def no_match_error(message: str, wanted: str, known: Sequence[str], *, prefix: str = "") -> NothingMatchedError:
-    """The error for a name that nobody has, with the nearest names there are."""
+    """Return the error for an unknown name, with the nearest known names as hint."""
     close = nearest_words(wanted, known, 3) if len(known) <= 20_000 else []
     if close:
         hint = f"did you mean {' or '.join(prefix + c for c in close)}?"
     else:
         few = ", ".join(prefix + k for k in known[:10])
-        hint = f"there are: {few}{' …' if len(known) > 10 else ''}" if known else "the inventory has no users"
+        hint = f"known: {few}{' …' if len(known) > 10 else ''}" if known else "the inventory has no users"
     return NothingMatchedError(message, hint=hint)

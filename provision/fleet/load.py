@@ -1,4 +1,4 @@
-"""A workspace's profiles and inventory, read from disk: every desired state, and every problem of every file."""
+"""Load a workspace's profiles and inventory from disk: every desired state, and every problem in every file."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ MAX_PROFILE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All users of a workspace, in the inventory's order, and what is wrong with its files, in the order of places.
+    """All users of a workspace, in the inventory's order, and all problems of its files, in the order of places.
 
-    Users and profiles with errors are left out; `problems` say why. `profiles` are those that are complete in themselves.
+    Users and profiles with errors are left out; `problems` says why. `profiles` are those with all required settings.
     """
 
     states: tuple[DesiredState, ...]
     problems: tuple[Problem, ...]
     profiles: Mapping[str, EffectiveProfile]
     profile_origins: Mapping[str, Mapping[str, Place]]
-    """For each profile, dotted path to the place that set it."""
+    """For each profile, maps a dotted path to the place that set it."""
     extended: frozenset[str] = frozenset()
-    """Names of profiles that others extend."""
+    """Names of profiles that other profiles extend."""
     refused: tuple[str, ...] = ()
-    """Ids of users who are in the inventory and left out because of errors."""
+    """Ids of users who are in the inventory but left out because of errors."""
 
     def require_valid(self) -> None:
-        """Raise InvalidFilesError when any problem is an error."""
+        """Raise InvalidFilesError if any problem is an error."""
         if any(p.severity is Severity.ERROR for p in self.problems):
             raise InvalidFilesError(self.problems)
 
 
 def load_fleet(workspace: Workspace) -> Fleet:
-    """Read everything. Raises nothing for what the files hold: that is in `problems`."""
+    """Read all files. Does not raise for invalid files: their problems are in `problems`."""
     gateway = workspace.settings.gateway
     profiles = Profiles({}, base_url=(gateway, workspace.places.get("gateway", Place("provision.toml"))))
     _read_profiles(workspace, profiles)
@@ -58,18 +58,18 @@ def load_fleet(workspace: Workspace) -> Fleet:
     complete: dict[str, EffectiveProfile] = {}
     origins: dict[str, Mapping[str, Place]] = {}
     for name in sorted(profiles.layers):
-        settled = profiles.settle(name)
-        found = effective.of(settled) if settled else None
-        if settled and found:
+        inherited = profiles.inherit(name)
+        found = effective.build(inherited) if inherited else None
+        if inherited and found:
             complete[name] = found
-            origins[name] = settled.origins
+            origins[name] = inherited.origins
     files = _RecipientFiles(workspace)
     file = workspace.name_of(workspace.inventory)
     try:
         data = read_bounded(workspace.inventory, MAX_INVENTORY_BYTES)
     except FileNotFoundError:
-        hint = "inventory.example.yaml shows one; `inventory` in provision.toml names another file"
-        problems.append(Problem("no-inventory", "there is no inventory", Place(file), hint))
+        hint = "copy inventory.example.yaml, or set `inventory` in provision.toml"
+        problems.append(Problem("no-inventory", "the inventory is missing", Place(file), hint))
         users = Users(file, profiles, effective, files.read)
     except ProvisionError as e:
         problems.append(Problem("unreadable", e.message, Place(file), e.hint))
@@ -86,15 +86,22 @@ def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
     folder = workspace.profiles_dir
     if not folder.is_dir():
         profiles.problems.append(
-            Problem("no-profiles", "there is no folder of profiles", Place("profiles"), "make one with base.yaml")
+            Problem(
+                "no-profiles",
+                "the folder with profiles is missing",
+                Place("profiles"),
+                "create it, with a profile base.yaml",
+            )
         )
         return
     for path in sorted(folder.iterdir()):
         file = workspace.name_of(path)
         if path.suffix != ".yaml" or path.name.startswith("."):
             if path.suffix.lower() in {".yaml", ".yml", ".json"} and not path.name.startswith("."):
-                hint = f"name it {path.stem.lower()}.yaml"
-                profiles.problems.append(Problem("bad-file-name", "profiles end in .yaml", Place(file), hint))
+                hint = f"rename it to {path.stem.lower()}.yaml"
+                profiles.problems.append(
+                    Problem("bad-file-name", "a profile's file name must end in .yaml", Place(file), hint)
+                )
             continue
         try:
             layer, problems = read_profile(path.stem, read_bounded(path, MAX_PROFILE_BYTES), file)
@@ -105,11 +112,11 @@ def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
             profiles.broken[path.stem] = layer
         else:
             profiles.layers[path.stem] = layer
-    profiles.judge_broken()
+    profiles.check_broken()
 
 
 class _RecipientFiles:
-    """Reads the files that users' `recipients_file` name, each once, and none outside the workspace."""
+    """Reads the files named by `recipients_file`, each once, and only inside the workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._root = workspace.root.resolve()
@@ -130,11 +137,16 @@ class _RecipientFiles:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            return Problem("no-file", f"there is no file {quoted(name)}", None, "the path is relative to the workspace")
-        if not real.is_relative_to(self._root):
-            message = f"{quoted(name)} leads out of the workspace"
             return Problem(
-                "outside-workspace", message, None, "recipients are part of what is reviewed: copy the file in"
+                "no-file", f"the file {quoted(name)} does not exist", None, "use a path relative to the workspace"
+            )
+        if not real.is_relative_to(self._root):
+            message = f"{quoted(name)} is outside the workspace"
+            return Problem(
+                "outside-workspace",
+                message,
+                None,
+                "copy the file into the workspace, so that changes to recipients are reviewed",
             )
         try:
             return read_recipients(read_bounded(real, MAX_BYTES), Path(name).as_posix())

@@ -1,7 +1,7 @@
-"""The two files we own, as pydantic models: what may stand in a profile and in a user's entry, and of which type.
+"""Pydantic models of profile and inventory: the allowed fields and their types.
 
-The published JSON Schema comes from these same models. Every field of a profile is optional, because a profile may
-inherit it; `null` takes an inherited value away.
+The published JSON Schema comes from these models. Every field of a profile is optional, because a profile may inherit it.
+`null` removes an inherited value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _good_id(name: str) -> str:
 def _hermes_own(name: str) -> str:
     if re.match(names.HERMES_PROFILE_REFUSED, name):
         reason = "Hermes reserves this name" + (
-            "; leave hermes_profile out for the root home" if name == "default" else ""
+            "; remove hermes_profile for the root home" if name == "default" else ""
         )
         raise PydanticCustomError("bad_id", "{reason}", {"reason": reason})
     return name
@@ -43,7 +43,7 @@ def _hermes_own(name: str) -> str:
 
 def _inside(path: str) -> str:
     if ".." in path.split("/"):
-        raise PydanticCustomError("bad_id", "{reason}", {"reason": "'..' would lead out of the workspace"})
+        raise PydanticCustomError("bad_id", "{reason}", {"reason": "'..' leads out of the workspace"})
     return path
 
 
@@ -87,10 +87,10 @@ class _File(BaseModel):
 
 
 class Overrides(_File):
-    """What one user has otherwise than the team: any setting of a profile."""
+    """One user's own values for settings of the profile."""
 
     description: Annotated[str, StringConstraints(strict=True, max_length=2000)] | None = None
-    """What the team profile is for."""
+    """The purpose of the team profile."""
     model: ModelId | None = None
     """Exact AIsa model id."""
     base_url: Annotated[str, _text(names.URL)] | None = None
@@ -98,36 +98,36 @@ class Overrides(_File):
     api_mode: ApiMode | None = None
     """How Hermes talks to the gateway."""
     context_length: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
-    """Tokens; blank lets Hermes find out. Hermes refuses to start below 64000."""
+    """Tokens; if empty, Hermes detects it. Hermes refuses to start below 64000."""
     provider: Annotated[str, _text(names.PROVIDER)] | None = None
-    """The name Hermes shows; never the name of one of its built-in providers."""
+    """The provider's name in Hermes; not the name of a built-in provider."""
     key_env: Annotated[str, _text(names.KEY_ENV)] | None = None
-    """The environment variable that holds the key."""
+    """The environment variable with the key."""
     fallback_models: Annotated[list[ModelId], Field(max_length=32)] | None = None
     """Other models of the same gateway, tried in this order."""
     hermes: dict[str, Any] | None = None
-    """Any other Hermes setting, merged as it is; no secrets."""
+    """Other Hermes settings, merged unchanged; no secrets."""
     env: dict[EnvName, EnvValue | None] | None = None
     """Further lines for .env; no secrets."""
     secret_delivery: SecretDelivery | None = None
-    """file: the key stands in .env; run: it is only ever in memory, through `provision run`."""
+    """file: the key is stored in .env; run: `provision run` passes it in memory."""
     capabilities: StrictBool | None = None
-    """Whether WELCOME.md offers AIsa's instructions for agents."""
+    """Whether WELCOME.md contains AIsa's instructions for agents."""
     managed: StrictBool | None = None
-    """Whether this is rendered for Hermes' managed scope instead of the user's home."""
+    """Whether to render for Hermes' managed scope instead of the user's home."""
     key_max_age_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
-    """Days after which a key is overdue for rotation; blank: AIsa's advice of 90, as a warning."""
+    """Days after which a key is overdue for rotation; if empty, a warning after 90 days (AIsa's advice)."""
 
 
 class ProfileFile(Overrides):
     """A team profile: profiles/NAME.yaml."""
 
     extends: Id | None = None
-    """The profile whose settings this one starts from."""
+    """The profile whose settings this one inherits."""
 
 
 class Defaults(_File):
-    """What every user has unless the entry says otherwise."""
+    """Values for all users whose entries do not set them."""
 
     profile: Id | None = None
     platform: Platform | None = None
@@ -150,15 +150,15 @@ class UserEntry(Defaults):
     )
 
     id: Id
-    """Unique; names the folder in dist/."""
+    """Unique; also the name of the user's folder in dist/."""
     recipients: Annotated[list[RecipientText], Field(max_length=64)] | None = None
-    """Who can open the bundle: public age or SSH keys. An empty list says that the user has not enrolled yet."""
+    """Public age or SSH keys that can open the bundle. An empty list: the user has not enrolled yet."""
     recipients_file: RecipientsPath | None = None
-    """A file of the workspace with one recipient a line, instead of `recipients`."""
+    """A file in the workspace with one recipient per line, instead of `recipients`."""
     endpoint_key: Annotated[str, _text(names.ENDPOINT_KEY)] | None = None
-    """The public key that signs the endpoint's receipts, as `provision enroll` prints it."""
+    """The public key that verifies the endpoint's receipts; `provision enroll` prints it."""
     host: Annotated[str, _text(names.HOST)] | None = None
-    """Where `deploy` reaches the machine."""
+    """The machine's host name or address for `deploy`."""
 
 
 class InventoryFile(_File):

@@ -1,8 +1,8 @@
-"""What names may look like: users, profiles, models, environment variables, hosts, recipients.
+"""Patterns for names: users, profiles, models, environment variables, hosts, recipients.
 
-Ids become folder names on three systems, so they are lower case and avoid what Windows reserves; everything else that
-later stands in a command line, a URL or a `.env` line cannot begin with `-` or hold a blank or an invisible character.
-Patterns stay within what JSON Schema, Python and Rust regular expressions agree on.
+User ids become folder names on three systems, so they are lower case and avoid names that Windows reserves. Other names
+appear in command lines, URLs or `.env` lines, so they cannot begin with `-` or contain a space or an invisible character.
+The patterns use only what JSON Schema, Python and Rust regular expressions have in common.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ WINDOWS_RESERVED = frozenset(
 
 ID = r"^[a-z0-9._-]{1,64}$"
 ID_REFUSED = r"^[.-]|\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)"
-"""Ids that fit `ID` and are refused nevertheless: hidden or option-like, ending in a dot, reserved on Windows."""
+"""Ids that match `ID` but are refused: hidden or option-like, ending in a dot, or reserved on Windows."""
 MODEL = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$"
 PROVIDER = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 HERMES_PROFILE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-"""Hermes 0.19's own rule for the names of its profiles (hermes_cli/profiles.py)."""
+"""The rule of Hermes 0.19 for names of its profiles (hermes_cli/profiles.py)."""
 KEY_ENV = r"^[A-Z][A-Z0-9_]{0,63}$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -31,57 +31,58 @@ RECIPIENT = (
 )
 RECIPIENTS_FILE = r"^[^/\\~:]([^\\:]*[^/\\:])?$"
 HERMES_PROFILE_REFUSED = r"^(default|hermes|test|tmp|root|sudo)$"
-"""Hermes keeps these for itself: `default` is the root home, the others are its reserved names."""
+"""Names that Hermes reserves; `default` is the root home."""
 HERMES_HOME = r"^(/|~/|[A-Za-z]:[\\/]|\\\\|%[A-Za-z]+%[\\/])[^\n\t]*$"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Why a value that does not fit its field's pattern is refused."""
+    """How to report a value that does not match its field's pattern: the rule's id, what the field contains, a hint."""
 
     id: str
-    message: str
+    noun: str
     hint: str
 
 
+_ID_HINT = "use a-z, 0-9, '.', '_' and '-', at most 64 characters, not beginning with '.' or '-'"
+_PROFILE_HINT = "use the file's name without .yaml: a-z, 0-9, '.', '_' and '-'"
+_RECIPIENT_HINT = "use a public key (age1…, ssh-ed25519 AAAA… or ssh-rsa AAAA…); `provision enroll` prints one"
 RULES: dict[str, FieldRule] = {
-    "id": FieldRule("bad-id", "is no user id", "a-z, 0-9, '.', '_' and '-', at most 64, not beginning with '.' or '-'"),
-    "profile": FieldRule("bad-id", "is no profile name", "a-z, 0-9, '.', '_' and '-': the file's name without .yaml"),
-    "extends": FieldRule("bad-id", "is no profile name", "a-z, 0-9, '.', '_' and '-': the file's name without .yaml"),
+    "id": FieldRule("bad-id", "user id", _ID_HINT),
+    "profile": FieldRule("bad-id", "profile name", _PROFILE_HINT),
+    "extends": FieldRule("bad-id", "profile name", _PROFILE_HINT),
     "model": FieldRule(
-        "bad-model", "is no model id", "copy the exact id, such as gpt-5.2; display names with blanks do not work"
+        "bad-model", "model id", "copy the exact id, such as gpt-5.2; display names with spaces do not work"
     ),
-    "fallback_models": FieldRule("bad-model", "is no model id", "copy the exact id, such as gpt-5.2"),
-    "provider": FieldRule("bad-provider", "is no provider name", "a-z, 0-9, '_' and '-', at most 64"),
-    "key_env": FieldRule("bad-key-env", "is no name for the key's variable", "A-Z, 0-9 and '_', such as AISA_API_KEY"),
+    "fallback_models": FieldRule("bad-model", "model id", "copy the exact id, such as gpt-5.2"),
+    "provider": FieldRule("bad-provider", "provider name", "use a-z, 0-9, '_' and '-', at most 64 characters"),
+    "key_env": FieldRule("bad-key-env", "name of the key's variable", "use A-Z, 0-9 and '_', such as AISA_API_KEY"),
     "env": FieldRule(
-        "bad-env-name", "is no name for an environment variable", "letters, digits and '_', not beginning with a digit"
+        "bad-env-name", "environment variable name", "use letters, digits and '_', not beginning with a digit"
     ),
-    "base_url": FieldRule("bad-url", "is no URL", "no blanks; such as https://api.aisa.one/v1"),
-    "tags": FieldRule("bad-tag", "is no tag", "letters, digits, '.', '_' and '-', at most 64"),
-    "host": FieldRule("bad-host", "is no host", "a host name or address, with user@ in front if need be"),
+    "base_url": FieldRule("bad-url", "URL", "use a URL without spaces, such as https://api.aisa.one/v1"),
+    "tags": FieldRule("bad-tag", "tag", "use letters, digits, '.', '_' and '-', at most 64 characters"),
+    "host": FieldRule("bad-host", "host", "use a host name or address, with user@ in front if needed"),
     "hermes_home": FieldRule(
-        "bad-home", "is no absolute folder", "such as /home/ada/.hermes, ~/.hermes or C:\\Users\\ada\\hermes"
+        "bad-home", "absolute path", "such as /home/ada/.hermes, ~/.hermes or C:\\Users\\ada\\hermes"
     ),
-    "hermes_profile": FieldRule("bad-hermes-profile", "is no Hermes profile name", "a-z, 0-9, '_' and '-', at most 64"),
+    "hermes_profile": FieldRule(
+        "bad-hermes-profile", "Hermes profile name", "use a-z, 0-9, '_' and '-', at most 64 characters"
+    ),
     "endpoint_key": FieldRule(
-        "bad-endpoint-key", "is no ssh-ed25519 public key", "copy the line that `provision enroll` prints"
+        "bad-endpoint-key", "ssh-ed25519 public key", "copy the line that `provision enroll` prints"
     ),
-    "recipients": FieldRule(
-        "bad-recipient",
-        "is no recipient",
-        "a public key: age1…, ssh-ed25519 AAAA… or ssh-rsa AAAA…; `provision enroll` prints one",
-    ),
+    "recipients": FieldRule("bad-recipient", "recipient", _RECIPIENT_HINT),
     "recipients_file": FieldRule(
-        "bad-recipients-file", "is no file of the workspace", "a path relative to the workspace, with '/'"
+        "bad-recipients-file", "file in the workspace", "use a path relative to the workspace, with '/'"
     ),
 }
 
 
 def id_refusal(name: str) -> str | None:
-    """Why an id that fits `ID` is refused all the same; None for good ones."""
+    """Return why an id that matches `ID` is refused, or None."""
     if name[0] in ".-":
-        return "ids do not begin with '.' or '-'"
+        return "an id must not begin with '.' or '-'"
     if name.endswith("."):
         return "Windows cannot store a folder whose name ends in a dot"
     if name.partition(".")[0] in WINDOWS_RESERVED:

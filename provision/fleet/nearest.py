@@ -1,4 +1,4 @@
-"""The nearest right spelling."""
+"""Find the nearest correct spelling of a word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FEW = 12
 
 
 def nearest_words(word: str, allowed: Collection[str], count: int = 1) -> list[str]:
-    """Up to `count` of the allowed words that look most like `word`, whatever the case and `-` or `_`; none when all are far."""
+    """Return up to `count` allowed words similar to `word`; ignores case and treats `-` as `_`. May be empty."""
     if len(word) > 100:
         return []
     folded = {a.casefold().replace("-", "_"): a for a in allowed}
@@ -21,9 +21,9 @@ def nearest_words(word: str, allowed: Collection[str], count: int = 1) -> list[s
 
 
 def spelling_hint(word: str, allowed: Collection[str]) -> str:
-    """A hint: `did you mean 'model'? allowed: …`."""
+    """Return a hint such as `did you mean 'model'? allowed: …`."""
     found = nearest_words(word, allowed)
     listed = sorted(allowed)
     rest = f" and {len(listed) - _FEW} more" if len(listed) > _FEW + 4 else ""
-    known = f"allowed: {', '.join(listed[:_FEW] if rest else listed)}{rest}" if listed else "there are none yet"
+    known = f"allowed: {', '.join(listed[:_FEW] if rest else listed)}{rest}" if listed else "none exist yet"
     return f"did you mean '{found[0]}'? {known}" if found else known

@@ -1,7 +1,7 @@
-"""Where each value of a user was set, small enough to keep for 100,000 users.
+"""The place that set each value of a user, in a compact form for 100,000 users.
 
-Positions of one user are an array of integers; the paths they belong to are one tuple shared by all users who set the
-same things; what comes from profiles and defaults is one mapping shared by all who have it.
+The positions of one user are an array of integers. Users who set the same paths share one tuple of paths. Users with the
+same profile and defaults share one mapping for their origins.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ EMPTY: Mapping[str, Place] = {}
 
 
 class Origins(Mapping[str, "Place"]):
-    """Dotted path to place: own positions in `file` over those of `base`.
+    """Maps a dotted path to a place: own positions in `file`, then those of `base`.
 
-    A path that is known nowhere has the place of the nearest own parent that was replaced as a whole (a list), else of
-    the base, else of the first path below it.
+    An unknown path has the place of the nearest own parent (a list that was replaced as a whole), else the place in the
+    base, else that of the first path below it.
     """
 
     __slots__ = ("_base", "_file", "_marks", "_paths")
@@ -63,12 +63,12 @@ class Origins(Mapping[str, "Place"]):
 
 
 class PathTuples:
-    """Hands out one tuple for equal sequences of paths."""
+    """Returns one shared tuple for equal sequences of paths."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def shared(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """The first tuple that was equal to this one."""
+        """Return the first tuple that is equal to these paths."""
         wanted = tuple(paths)
         return self._known.setdefault(wanted, wanted)

@@ -1,7 +1,7 @@
-"""Team profiles: read, inherit, override.
+"""Read team profiles, apply inheritance and overrides.
 
-A profile's settings are its parent's, merged deeply with its own: lists replace, null takes away. The origin of a value
-is the place that really set it, in whichever file that was. Users whose settings come out equal share one object.
+A profile's settings are those of its parent, merged deeply with its own: lists replace, null removes. The origin of a value
+is the place that set it, in any of the files. Users with equal settings share one object.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ID = re.compile(ID)
 
 @dataclass(frozen=True, slots=True)
 class ProfileLayer:
-    """One profile file on its own: its settings as written, and where."""
+    """One profile file: its settings as written, with their places."""
 
     name: str
     file: str
@@ -38,14 +38,14 @@ class ProfileLayer:
 
     @property
     def parent(self) -> str | None:
-        """The profile that this one extends."""
+        """Return the name of the profile that this one extends."""
         found: str | None = self.settings.get("extends")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class InheritedProfile:
-    """A profile after inheritance: every setting that was set somewhere, and the place that set it."""
+    """A profile after inheritance: all settings, and the place that set each."""
 
     name: str
     file: str
@@ -54,15 +54,15 @@ class InheritedProfile:
 
 
 def read_profile(name: str, data: bytes, file: str) -> tuple[ProfileLayer | None, list[Problem]]:
-    """One profile file, and everything that is wrong with it; None when nothing of it can be read. Never raises."""
-    refusal = id_refusal(name) if _ID.match(name) else "a-z, 0-9, '.', '_' and '-', at most 64"
+    """Read one profile file and all its problems. The layer is None if the file cannot be read. Never raises."""
+    refusal = id_refusal(name) if _ID.match(name) else "use a-z, 0-9, '.', '_' and '-', at most 64 characters"
     problems = (
-        [] if refusal is None else [Problem("bad-id", f"{quoted(name)} is no profile name", Place(file), refusal)]
+        [] if refusal is None else [Problem("bad-id", f"invalid profile name {quoted(name)}", Place(file), refusal)]
     )
     root, found = read_yaml(data, file)
     problems += found
     if root is None and not found:
-        root = Map()  # an empty file: legal, sets nothing
+        root = Map()  # an empty file is valid and sets nothing
     if not isinstance(root, Map):
         if not found:
             message = f"a profile is a mapping (`name: value` lines), not {describe_value(root)}"
@@ -77,22 +77,22 @@ def read_profile(name: str, data: bytes, file: str) -> tuple[ProfileLayer | None
 
 @dataclass(slots=True)
 class Profiles:
-    """All profiles of a workspace. `broken` are those whose files have errors: users of them are not judged further."""
+    """All profiles of a workspace. `broken`: profiles whose files have errors; their users are not checked further."""
 
     layers: dict[str, ProfileLayer]
     broken: dict[str, ProfileLayer | None] = field(default_factory=dict)
     base_url: tuple[str, Place] = ("", Place("provision.toml"))
-    """The workspace's gateway, for profiles that name none, and where it is set."""
+    """The workspace's gateway and the place that sets it, for profiles without `base_url`."""
     problems: list[Problem] = field(default_factory=list)
-    _settled: dict[str, InheritedProfile | None] = field(default_factory=dict)
+    _inherited: dict[str, InheritedProfile | None] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
-        """Every profile there is, the broken ones too."""
+        """Return the names of all profiles, including broken ones."""
         return sorted({*self.layers, *(name for name in self.broken if _ID.match(name))})
 
-    def judge_broken(self) -> None:
-        """Report what broken profiles extend and is not there; for the others `settle` does."""
+    def check_broken(self) -> None:
+        """Report missing parents of broken profiles. `inherit` reports those of the others."""
         for layer in self.broken.values():
             parent = layer.parent if layer else None
             known = parent in self.layers or parent in self.broken
@@ -102,39 +102,39 @@ class Profiles:
     def _no_parent(self, layer: ProfileLayer, parent: str) -> None:
         where = place(layer.file, layer.settings.marks["extends"])
         hint = spelling_hint(parent, [name for name in self.names if name != layer.name])
-        self.problems.append(Problem("unknown-profile", f"there is no profile {quoted(parent)}", where, hint))
+        self.problems.append(Problem("unknown-profile", f"unknown profile {quoted(parent)}", where, hint))
 
-    def settle(self, name: str) -> InheritedProfile | None:
-        """A profile after inheritance; None when it, or one it extends, is broken, missing or in a circle (reported once)."""
+    def inherit(self, name: str) -> InheritedProfile | None:
+        """Return a profile after inheritance. None if it, or a parent, is broken, missing or in a cycle (reported once)."""
         chain: list[ProfileLayer] = []
         at: str | None = name
-        while at is not None and at not in self._settled:
+        while at is not None and at not in self._inherited:
             layer = self.layers.get(at)
             if layer is None or any(seen.name == at for seen in chain):
                 self._refuse(chain, at)
                 return None
             chain.append(layer)
             at = layer.parent
-        parent = self._settled[at] if at is not None else None
+        parent = self._inherited[at] if at is not None else None
         usable = at is None or parent is not None
         for layer in reversed(chain):
             parent = _inherit(layer, parent) if usable else None
-            self._settled[layer.name] = parent
-        return self._settled[name]
+            self._inherited[layer.name] = parent
+        return self._inherited[name]
 
     def _refuse(self, chain: list[ProfileLayer], at: str) -> None:
         for layer in chain:
-            self._settled[layer.name] = None
+            self._inherited[layer.name] = None
         if not chain or at in self.broken:
             return
         last = chain[-1]
         if at not in self.layers:
             self._no_parent(last, at)
             return
-        circle = [layer.name for layer in chain][[layer.name for layer in chain].index(at) :]
-        message = f"profiles extend each other in a circle: {' → '.join([*circle, at])}"
+        cycle = [layer.name for layer in chain][[layer.name for layer in chain].index(at) :]
+        message = f"profiles extend each other in a cycle: {' → '.join([*cycle, at])}"
         where = place(last.file, last.settings.marks["extends"])
-        self.problems.append(Problem("extends-cycle", message, where, "take one `extends` out"))
+        self.problems.append(Problem("extends-cycle", message, where, "remove one `extends`"))
 
 
 def _inherit(layer: ProfileLayer, parent: InheritedProfile | None) -> InheritedProfile:
@@ -147,7 +147,7 @@ def _inherit(layer: ProfileLayer, parent: InheritedProfile | None) -> InheritedP
     for path, at in leaves(own):
         stale = path + "."
         for known in [k for k in origins if k.startswith(stale)]:
-            del origins[known]  # a list or mapping that this file replaced or took away
+            del origins[known]  # a list or mapping that this file replaced or removed
         above = path.rpartition(".")[0]
         while above:
             origins.pop(above, None)  # a value that became a mapping
@@ -157,7 +157,7 @@ def _inherit(layer: ProfileLayer, parent: InheritedProfile | None) -> InheritedP
 
 
 def merge_settings(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on: mappings merge deeply, lists and values replace, null takes away. Both stay as they are."""
+    """Merge `over` into a copy of `base`: mappings merge deeply, lists and values replace, null removes."""
     result = dict(base)
     for key, value in over.items():
         if value is None:
@@ -179,9 +179,9 @@ def _sorted(value: Any) -> Any:
 
 
 class EffectiveProfiles:
-    """Makes effective profiles, one object for equal ones.
+    """Builds effective profiles; equal ones are one object.
 
-    Mappings inside come sorted by key, so that what is rendered never depends on who happened to be listed first.
+    Mappings in them are sorted by key, so that a rendering does not depend on the order of users.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -189,14 +189,14 @@ class EffectiveProfiles:
         self._by_override: dict[tuple[str, str], EffectiveProfile | None] = {}
         self._by_content: dict[tuple[str, str], EffectiveProfile] = {}
 
-    def of(self, settled: InheritedProfile, overrides: Mapping[str, Any] | None = None) -> EffectiveProfile | None:
-        """The effective profile of a settled one with a user's overrides; None when no model is set."""
-        key = (settled.name, json.dumps(overrides, sort_keys=True) if overrides else "")
+    def build(self, inherited: InheritedProfile, overrides: Mapping[str, Any] | None = None) -> EffectiveProfile | None:
+        """Return the effective profile with a user's overrides. None if no model is set."""
+        key = (inherited.name, json.dumps(overrides, sort_keys=True) if overrides else "")
         if key not in self._by_override:
-            self._by_override[key] = self._made(settled.name, merge_settings(settled.values, overrides or {}))
+            self._by_override[key] = self._build(inherited.name, merge_settings(inherited.values, overrides or {}))
         return self._by_override[key]
 
-    def _made(self, name: str, values: dict[str, Any]) -> EffectiveProfile | None:
+    def _build(self, name: str, values: dict[str, Any]) -> EffectiveProfile | None:
         values.setdefault("base_url", self._base_url)
         if not values.get("model") or not values["base_url"]:
             return None

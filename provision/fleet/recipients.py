@@ -1,4 +1,4 @@
-"""A file of recipients: one a line, `#` begins a comment line, as age reads them with `-R`."""
+"""Read a file of recipients in the format of age's `-R`: one per line, `#` begins a comment line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_BYTES = 65_536
 
 
 def read_recipients(data: bytes, file: str) -> RecipientsFile | Problem:
-    """The recipients of a file with the place of each, or the first problem of it. Never raises."""
+    """Return the recipients of a file with the place of each, or the first problem. Never raises."""
     try:
         text = decode_utf8(data, file)
     except BrokenTextError as e:
@@ -30,13 +30,13 @@ def read_recipients(data: bytes, file: str) -> RecipientsFile | Problem:
             continue
         where = Place(file, number, len(raw) - len(raw.lstrip()) + 1)
         if line.upper().startswith(("AGE-SECRET-KEY-", "-----BEGIN")):
-            hint = "replace it by the public half, and make a new key: this one has been seen"
-            return Problem("private-key", "this is a private key: it must never stand here", where, hint)
+            hint = "replace it by its public key, and create a new key: this one is no longer secret"
+            return Problem("private-key", "this is a private key: it must never be in this file", where, hint)
         if not _RECIPIENT.match(line):
-            return Problem("bad-recipient", "this line is no recipient", where, RULES["recipients"].hint)
+            return Problem("bad-recipient", "invalid recipient", where, RULES["recipients"].hint)
         places[f"recipients.{len(found)}"] = where
         found.append(line)
     if not found:
-        return Problem("no-recipients", "this file holds no recipient", Place(file), RULES["recipients"].hint)
+        return Problem("no-recipients", "this file contains no recipient", Place(file), RULES["recipients"].hint)
     places["recipients"] = places["recipients.0"]
     return tuple(found), places

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of the files that people write, for editors and for checks in other tools."""
+"""JSON Schema (2020-12) of profile and inventory, for editors and checks in other tools."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(name: str) -> dict[str, Any]:
-    """The schema of `profile` or `inventory`; accepts what the loader accepts as to structure. Raises UsageError."""
+    """Return the schema of `profile` or `inventory`. It accepts the same structure as the loader. Raises UsageError."""
     if name not in _FILES:
-        raise UsageError(f"there is no schema {name!r}", hint=spelling_hint(name, list(_FILES)))
+        raise UsageError(f"unknown schema {name!r}", hint=spelling_hint(name, list(_FILES)))
     schema = _tidy(_FILES[name].model_json_schema(mode="validation"))
     return {"$schema": DIALECT, "$id": f"urn:hermes-provision:{name}:v1", **schema}
 
 
 def _tidy(node: Any) -> Any:
-    """Without pydantic's titles and `default: null`, which editors would offer; names as strict as the loader."""
+    """Remove pydantic's titles and `default: null`, which editors would offer, and make names as strict as the loader."""
     if isinstance(node, list):
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
     kept = {key: _tidy(value) for key, value in node.items() if not _decoration(key, value)}
-    if "patternProperties" in kept:  # pydantic lets names that miss the pattern pass with any value
+    if "patternProperties" in kept:  # pydantic accepts any value for names that do not match the pattern
         kept.setdefault("additionalProperties", False)
     return kept
 

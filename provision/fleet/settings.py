@@ -1,7 +1,7 @@
-"""`provision.toml`: the workspace's own settings, overridden by environment variables `PROVISION_…`.
+"""Read `provision.toml`: the settings of a workspace, overridden by environment variables `PROVISION_…`.
 
-Paths are relative to the workspace unless absolute. The operator's identity and signing key live in the user's config
-folder, never in the workspace: a workspace is committed.
+Relative paths are relative to the workspace. The operator's identity and signing key are in the user's config folder, not
+in the workspace, because a workspace is committed. The defaults of all settings are in `Settings`.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ PREFIX = "PROVISION_"
 
 
 def config_dir(environ: Mapping[str, str]) -> Path:
-    """The user's config folder for provision: `PROVISION_CONFIG_DIR`, else where the platform keeps such things."""
-    import platformdirs  # noqa: PLC0415  only those who need the default pay for it
+    """Return the user's config folder for provision: `PROVISION_CONFIG_DIR`, else the platform's default."""
+    import platformdirs  # noqa: PLC0415  slow to import, and rarely needed
 
     named = environ.get("PROVISION_CONFIG_DIR")
     return Path(named).expanduser().absolute() if named else platformdirs.user_config_path("provision")
 
 
 def _listed(value: Any) -> Any:
-    """A list given in an environment variable: JSON, or words between commas."""
+    """Parse a list from an environment variable: JSON, or words separated by commas."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -59,17 +59,17 @@ def _words(value: Any) -> Any:
 
 def _recipient(value: str) -> str:
     if not re.match(RECIPIENT, value):
-        hint = "private keys never stand here; " if value.upper().startswith("AGE-SECRET-KEY-") else ""
-        raise PydanticCustomError("rule", "{text}", {"text": f"this is no recipient: {hint}{RULES['recipients'].hint}"})
+        hint = "this is a private key; " if value.upper().startswith("AGE-SECRET-KEY-") else ""
+        raise PydanticCustomError("rule", "{text}", {"text": f"invalid recipient: {hint}{RULES['recipients'].hint}"})
     return value
 
 
 def _gateway(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise PydanticCustomError("rule", "this is no base URL: such as https://api.aisa.one/v1", {})
+        raise PydanticCustomError("rule", "invalid base URL: use one such as https://api.aisa.one/v1", {})
     if parts.scheme == "http" and not _loopback(parts.hostname):
-        raise PydanticCustomError("rule", "keys travel over https only; http is for loopback", {})
+        raise PydanticCustomError("rule", "use https: http is allowed only for loopback", {})
     return value
 
 
@@ -85,7 +85,7 @@ Words = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
-    """What `provision.toml` may say; every field has a default."""
+    """The settings in `provision.toml`, with their defaults."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
@@ -109,11 +109,6 @@ class Settings(BaseSettings):
     bundle_days: Annotated[int, Field(ge=1, le=3650)] = 90
     catalogue: Path = Path("models.json")
 
-    @property
-    def base_url_hosts(self) -> tuple[str, ...]:
-        """Hosts that a base URL may name."""
-        return self.gateway_hosts
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -123,14 +118,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment over the file; no other source."""
+        """Use the environment, then the file, and no other source."""
         return (env_settings, init_settings)
 
 
 def read_settings(data: bytes, file: str) -> tuple[Settings, list[Problem], Mapping[str, Place]]:
-    """Settings from a provision.toml and the environment, everything wrong with them, and where each key stands.
+    """Read settings from a provision.toml and the environment. Returns settings, problems, and the place of each key.
 
-    With problems, the settings are what remains when the wrong values are left out.
+    Invalid values are left out of the settings.
     """
     try:
         text = decode_utf8(data, file).replace("\r\n", "\n")
@@ -143,17 +138,21 @@ def read_settings(data: bytes, file: str) -> tuple[Settings, list[Problem], Mapp
     try:
         settings = Settings(**values)
         variables = {name.upper() for name in os.environ}
-        told = {key: Place(f"environment variable {PREFIX}{key.upper()}") for key in Settings.model_fields}
-        return settings, [], places | {key: at for key, at in told.items() if PREFIX + key.upper() in variables}
+        variable_places = {key: Place(f"environment variable {PREFIX}{key.upper()}") for key in Settings.model_fields}
+        return (
+            settings,
+            [],
+            places | {key: at for key, at in variable_places.items() if PREFIX + key.upper() in variables},
+        )
     except ValidationError as e:
         problems = [_problem(details, text, file) for details in e.errors(include_url=False)]
         wrong = {str(details["loc"][0]) for details in e.errors() if details["loc"]}
         kept = {key: value for key, value in values.items() if key in Settings.model_fields and key not in wrong}
         return _lenient(kept), problems, places
-    except ValueError as e:  # a variable of the environment that cannot even be decoded
+    except ValueError as e:  # an environment variable that cannot be decoded
         found = re.search(r'field "(\w+)"', str(e))
         name = PREFIX + found.group(1).upper() if found else PREFIX + "…"
-        return _lenient({}), [Problem("bad-setting", f"{name} cannot be read", Place("environment"))], places
+        return _lenient({}), [Problem("bad-setting", f"cannot parse {name}", Place("environment"))], places
 
 
 def _lenient(values: dict[str, Any]) -> Settings:
@@ -171,12 +170,12 @@ def _syntax(error: Exception, file: str, text: str) -> Problem:
     where = place(file, position_of(text, len(text.rstrip())))
     if found and found.group(1):
         where = Place(file, int(found.group(1)), int(found.group(2)))
-    hint = "text stands in double quotes" if message == "Invalid value" else ""
-    return Problem("toml-syntax", f"this is not valid TOML: {message[:1].lower()}{message[1:]}", where, hint)
+    hint = "put text in double quotes" if message == "Invalid value" else ""
+    return Problem("toml-syntax", f"not valid TOML: {message[:1].lower()}{message[1:]}", where, hint)
 
 
 def _offset(text: str, key: str) -> int:
-    """Where a top-level key or table stands; 0 when the key is written in some way that we do not look for."""
+    """Return the offset of a top-level key or table; 0 if it is not found in the text."""
     blanked = re.sub(r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'', lambda m: re.sub(r"[^\n]", " ", m.group()), text)
     found = re.search(rf"(?m)^[ \t]*(?:\[+[ \t]*)?[\"']?({re.escape(key)})[\"']?[ \t]*[=.\]]", blanked)
     return found.start(1) if found else 0

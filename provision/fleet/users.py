@@ -1,4 +1,4 @@
-"""One entry of the inventory, from a located mapping to a desired state."""
+"""Turn located entries of the inventory into desired states."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RecipientsFile = tuple[tuple[str, ...], "Mapping[str, Place]"]
 
 @dataclass(slots=True)
 class Users:
-    """Collects the users of one inventory file: `add` each, then read `states` and `problems`."""
+    """Collects the users of one inventory file: call `add` for each, then read `states` and `problems`."""
 
     file: str
     profiles: Profiles
@@ -45,26 +45,26 @@ class Users:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Ids of the users who did not become states."""
+        """Return the ids of users that were left out because of errors."""
         good = {state.user for state in self.states}
         return tuple(user for user in self._ids if user not in good)
 
     def set_defaults(self, defaults: Any, at: int) -> None:
-        """Take the inventory's `defaults`; must come before the first user."""
+        """Set the inventory's `defaults`. Must be called before the first `add`."""
         if defaults is None:
             return
         try:
             Defaults.model_validate(defaults)
         except ValidationError as e:
             for problem in validation_problems(e, Defaults, defaults, self.file, at):
-                self.problems.append(_not_a_default(problem, defaults))
+                self.problems.append(_explain_default(problem, defaults))
             return
         self.defaults = defaults
 
     def add(self, entry: Any, at: int) -> None:
-        """Judge one entry; it becomes a state when nothing is wrong with it."""
+        """Check one entry. Without errors it becomes a state."""
         if not isinstance(entry, Map):
-            hint = "such as {id: ada, profile: base, recipients: [age1…]}"
+            hint = "write an entry such as {id: ada, profile: base, recipients: [age1…]}"
             message = f"a user is a mapping (`name: value` lines), not {describe_value(entry)}"
             self.problems.append(Problem("wrong-type", message, place(self.file, at), hint))
             return
@@ -79,7 +79,7 @@ class Users:
             self._build(entry)
 
     def _cross_check(self, entry: Map, wrong: set[str]) -> None:
-        """What can still be said of an entry with errors, so that one run tells everything."""
+        """Check the valid fields of an entry with errors, so that one run reports all problems."""
         if "id" in wrong or "id" not in entry:
             return
         misspelt = any(nearest_words(key, ("recipients", "recipients_file")) for key in wrong)
@@ -93,13 +93,13 @@ class Users:
     def _new_id(self, entry: Map) -> bool:
         user = entry.get("id")
         if not isinstance(user, str):
-            return True  # the model says what is wrong with it
+            return True  # the validation reports it
         at = entry.marks["id"]
         first = self._ids.setdefault(user.casefold(), at)
         if first == at:
             return True
         message = f"user {quoted(user)} is listed twice"
-        hint = f"first at {place(self.file, first)}; ids are unique whatever the case"
+        hint = f"first at {place(self.file, first)}; ids must differ in more than case"
         self.problems.append(Problem("duplicate-id", message, place(self.file, at), hint))
         return False
 
@@ -120,10 +120,10 @@ class Users:
         profile = self._profile(entry)
         if profile is None or recipients is None or (len(self.problems) > before and self._errors_since(before)):
             return
-        effective, settled = profile
+        effective, inherited = profile
         listed, file_origins = recipients
         own = [(_path(path), position) for path, position in leaves(entry)]
-        base = self._base(settled)
+        base = self._base(inherited)
         self.states.append(
             DesiredState(
                 user=entry["id"],
@@ -156,8 +156,8 @@ class Users:
                 entry,
                 "recipients_file",
                 "recipients-twice",
-                "both recipients and recipients_file are given",
-                hint="keep one",
+                "both recipients and recipients_file are set",
+                hint="keep one of them",
             )
             return None
         if file is not None:
@@ -167,18 +167,18 @@ class Users:
                 return None
             return found
         if listed is None:
-            hint = "`provision enroll` on the user's machine prints one; `recipients: []` says: not enrolled yet"
+            hint = "run `provision enroll` on the user's machine, or set `recipients: []` until the user enrolls"
             self._problem(
                 entry,
                 "id",
                 "no-recipients",
-                f"user {quoted(user)} has no recipients: nobody could open the bundle",
+                f"user {quoted(user)} has no recipients: the bundle could not be opened",
                 hint=hint,
             )
             return None
         if not listed:
-            message = f"user {quoted(user)} has not enrolled yet: nothing can be sealed for them"
-            hint = "`provision enroll` on the user's machine prints the recipient"
+            message = f"user {quoted(user)} has not enrolled yet: no bundle can be sealed"
+            hint = "run `provision enroll` on the user's machine: it prints the recipient"
             self._problem(entry, "recipients", "not-enrolled", message, hint=hint, severity=Severity.WARNING)
         return tuple(dict.fromkeys(listed)), EMPTY
 
@@ -189,8 +189,8 @@ class Users:
         key = (host.casefold(), self._value(entry, "hermes_home"), self._value(entry, "hermes_profile"))
         first = self._hosts.setdefault(key, entry["id"])
         if first != entry["id"]:
-            message = f"host {quoted(host)} is listed twice: {quoted(first)} has it too"
-            hint = "two users of one machine need a hermes_home of their own each"
+            message = f"host {quoted(host)} is listed twice: also for {quoted(first)}"
+            hint = "give each user of one machine its own hermes_home"
             self._problem(entry, "host", "host-twice", message, hint=hint)
 
     def _profile(self, entry: Map) -> tuple[EffectiveProfile, InheritedProfile] | None:
@@ -206,17 +206,17 @@ class Users:
             return None
         if not self._known_profile(entry, name):
             return None
-        settled = self.profiles.settle(name)
-        if settled is None:
+        inherited = self.profiles.inherit(name)
+        if inherited is None:
             return None
         overrides = entry.get("overrides")
         if self.defaults.get("overrides"):
-            overrides = _laid_over(self.defaults["overrides"], overrides or {})
-        effective = self.effective.of(settled, overrides)
+            overrides = _merge_overrides(self.defaults["overrides"], overrides or {})
+        effective = self.effective.build(inherited, overrides)
         if effective is None:
-            self._no_model(entry, settled)
+            self._no_model(entry, inherited)
             return None
-        return effective, settled
+        return effective, inherited
 
     def _known_profile(self, entry: Map, name: str) -> bool:
         if name in self.profiles.layers:
@@ -225,53 +225,56 @@ class Users:
             at = locate(entry, ["profile"], 0) or locate(self.defaults, ["profile"], 0)
             hint = spelling_hint(name, self.profiles.names)
             self.problems.append(
-                Problem("unknown-profile", f"there is no profile {quoted(name)}", place(self.file, at), hint)
+                Problem("unknown-profile", f"unknown profile {quoted(name)}", place(self.file, at), hint)
             )
         return False
 
-    def _no_model(self, entry: Map, settled: InheritedProfile) -> None:
+    def _no_model(self, entry: Map, inherited: InheritedProfile) -> None:
         removed = locate(entry, ["overrides", "model"], 0)
-        known = (settled.name, removed)
+        known = (inherited.name, removed)
         if known in self._without_model:
             return
         self._without_model.add(known)
-        where = place(self.file, removed) if removed else settled.origins.get("model", Place(settled.file, 1, 1))
-        message = f"profile {quoted(settled.name)} sets no model, and user {quoted(entry['id'])} needs one"
+        where = place(self.file, removed) if removed else inherited.origins.get("model", Place(inherited.file, 1, 1))
+        message = f"profile {quoted(inherited.name)} sets no model, but user {quoted(entry['id'])} needs one"
         self.problems.append(
             Problem("no-model", message, where, "set `model:` here, in a profile it extends, or in overrides")
         )
 
-    def _base(self, settled: InheritedProfile) -> Mapping[str, Place]:
-        base = self._bases.get(settled.name)
+    def _base(self, inherited: InheritedProfile) -> Mapping[str, Place]:
+        base = self._bases.get(inherited.name)
         if base is None:
-            shared = dict(settled.origins)
+            shared = dict(inherited.origins)
             shared.setdefault("base_url", self.profiles.base_url[1])
             own = [(_path(path), position) for path, position in leaves(self.defaults)]
             base = Origins(self.file, tuple(p for p, _ in own), (m for _, m in own), shared) if own else shared
-            self._bases[settled.name] = base
+            self._bases[inherited.name] = base
         return base
 
 
 def _path(path: str) -> str:
-    """Overrides have the paths of what they override."""
+    """Return the path of the setting that an override replaces."""
     return path.removeprefix("overrides.")
 
 
-def _laid_over(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides of a user over those of the inventory's defaults; a null of either still takes the profile's value away."""
+def _merge_overrides(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge a user's overrides over those of the defaults. A null in either still removes the profile's value."""
     result = dict(defaults)
     for key, value in own.items():
         below = result.get(key)
-        result[key] = _laid_over(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+        result[key] = _merge_overrides(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
     return result
 
 
-def _not_a_default(problem: Problem, defaults: Any) -> Problem:
+def _explain_default(problem: Problem, defaults: Any) -> Problem:
     if problem.rule != "unknown-key" or not isinstance(defaults, Map):
         return problem
     for key in ("id", "recipients", "recipients_file", "endpoint_key", "host"):
         if problem.message.endswith(f"'{key}'"):
             return Problem(
-                problem.rule, f"'{key}' belongs to one user and has no default", problem.place, "move it to the users"
+                problem.rule,
+                f"'{key}' belongs to one user and cannot have a default",
+                problem.place,
+                "move it to the users",
             )
     return problem

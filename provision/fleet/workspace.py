@@ -1,4 +1,4 @@
-"""A workspace: the folder that an operator keeps in git, found and opened."""
+"""Find and open a workspace: the folder that an operator keeps in git."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ MAX_SETTINGS_BYTES = 1 << 20
 
 
 class NoWorkspaceError(ProvisionError):
-    """There is no workspace here."""
+    """The folder is not a workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """An opened workspace. All paths are absolute; `root` is as the operator named it, made absolute."""
+    """An opened workspace. All paths are absolute."""
 
     root: Path
     settings: Settings
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Where provision.toml sets each of its keys."""
+    """The place of each key in provision.toml."""
 
     @property
     def profiles_dir(self) -> Path:
-        """Where team profiles are."""
+        """The folder with team profiles."""
         return self.root / "profiles"
 
     @property
     def templates_dir(self) -> Path:
-        """Where the Jinja templates are."""
+        """The folder with Jinja templates."""
         return self.root / "templates"
 
     @property
@@ -47,17 +47,17 @@ class Workspace:
 
     @property
     def vault(self) -> Path:
-        """The sealed keys."""
+        """The vault with sealed keys."""
         return self._absolute(self.settings.vault)
 
     @property
     def dist(self) -> Path:
-        """Where bundles are built."""
+        """The folder for bundles."""
         return self._absolute(self.settings.dist)
 
     @property
     def allowed_signers(self) -> Path:
-        """Who may sign bundles."""
+        """The file with the keys that may sign bundles."""
         return self._absolute(self.settings.allowed_signers)
 
     @property
@@ -72,35 +72,35 @@ class Workspace:
 
     @property
     def catalogue(self) -> Path:
-        """The workspace's own model catalogue; may be absent."""
+        """The workspace's own model catalogue; the file is optional."""
         return self._absolute(self.settings.catalogue)
 
     @property
     def tls_bundle(self) -> Path | None:
-        """Further certificate authorities, if any."""
+        """A file with certificate authorities, if set."""
         return self._absolute(self.settings.tls_bundle) if self.settings.tls_bundle else None
 
     def _absolute(self, path: Path) -> Path:
         return self.root / path.expanduser()
 
     def name_of(self, path: Path) -> str:
-        """A path as messages name it: relative to the workspace when it is inside."""
+        """Return a path for messages: relative to the workspace if it is inside."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
 
 def find_workspace(start: Path) -> Path:
-    """The nearest folder from `start` upwards that holds a provision.toml. Raises NoWorkspaceError."""
+    """Return the nearest folder with a provision.toml, from `start` upwards. Raises NoWorkspaceError."""
     for folder in (start, *start.parents):
         if (folder / SETTINGS_FILE).is_file():
             return folder
     raise NoWorkspaceError(
         f"no {SETTINGS_FILE} in {start} or above it",
-        hint="`provision init DIR` makes a workspace; --workspace DIR names one",
+        hint="run `provision init DIR` to create a workspace, or pass --workspace DIR",
     )
 
 
 def load_workspace(root: Path) -> Workspace:
-    """Open a workspace. Raises NoWorkspaceError, and InvalidFilesError with every problem of its provision.toml."""
+    """Open a workspace. Raises NoWorkspaceError, or InvalidFilesError with every problem in its provision.toml."""
     workspace, problems = read_workspace(root)
     if problems:
         raise InvalidFilesError(problems)
@@ -108,24 +108,24 @@ def load_workspace(root: Path) -> Workspace:
 
 
 def read_workspace(root: Path) -> tuple[Workspace, tuple[Problem, ...]]:
-    """Open a workspace as far as that goes, with everything that is wrong with its provision.toml.
+    """Open a workspace as far as possible, and return every problem in its provision.toml.
 
-    A folder without that file is a workspace when it has profiles. Raises NoWorkspaceError when there is nothing at all.
+    A folder without that file is a workspace if it contains profiles. Otherwise raises NoWorkspaceError.
     """
     root = root.absolute()
     if not root.is_dir():
-        raise NoWorkspaceError(f"{root} is no folder", hint="`provision init DIR` makes a workspace")
+        raise NoWorkspaceError(f"{root} is not a folder", hint="run `provision init DIR` to create a workspace")
     data = read_optional(root / SETTINGS_FILE, MAX_SETTINGS_BYTES)
     if data is None and not (root / "profiles").is_dir():
         raise NoWorkspaceError(
-            f"{root} is no workspace", hint=f"it has no {SETTINGS_FILE}; `provision init DIR` makes one"
+            f"{root} is not a workspace: {SETTINGS_FILE} is missing", hint="run `provision init DIR` to create one"
         )
     settings, problems, places = read_settings(data or b"", SETTINGS_FILE)
     workspace = Workspace(root, settings, places)
     for key in ("identity", "signing_key"):
         if getattr(workspace, key).resolve().is_relative_to(root.resolve()):
             what = "identity" if key == "identity" else "signing key"
-            hint = f"leave `{key}` out: the default is in your own config folder"
-            message = f"{key}: the {what} must not lie in the workspace, which is committed"
+            hint = f"remove `{key}`: the default is in your config folder"
+            message = f"{key}: the {what} must not be in the workspace, because it is committed"
             problems.append(Problem("key-in-workspace", message, places.get(key, Place(SETTINGS_FILE)), hint))
     return workspace, tuple(problems)

@@ -23,7 +23,7 @@ def profiles(**texts: str) -> Profiles:
             result.broken[name] = layer
         else:
             result.layers[name] = layer
-    result.judge_broken()
+    result.check_broken()
     return result
 
 

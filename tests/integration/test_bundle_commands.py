@@ -117,7 +117,7 @@ def test_a_profile_that_check_refuses_renders_nothing(machine: Machine) -> None:
 def test_an_id_that_no_inventory_takes_is_refused_before_anything_is_made(tmp_path: Path, user: str) -> None:
     machine = Machine(tmp_path)
     machine.run("enroll", f"--user={user}", who="new", code=2)
-    assert "is no user id" in machine.err
+    assert "invalid user id" in machine.err
     assert not (tmp_path / "new").exists()
 
 

@@ -41,7 +41,7 @@ def recipients_file(root: Path, name: str) -> list[str]:
 
 def test_defaults_and_absolute_paths(root: Path) -> None:
     workspace = load_workspace(root)
-    assert workspace.settings.base_url_hosts == ("api.aisa.one",)
+    assert workspace.settings.gateway_hosts == ("api.aisa.one",)
     assert (workspace.vault, workspace.dist) == (root / "keys.vault", root / "dist")
     assert workspace.identity == config_dir(os.environ) / "identity.txt"
     assert workspace.name_of(workspace.inventory) == "inventory.yaml"

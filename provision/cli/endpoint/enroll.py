@@ -97,7 +97,7 @@ def _require_valid_id(user: str | None) -> None:
     from provision.fleet.names import ID, RULES, id_refusal
 
     if user is not None and (why := id_refusal(user) if re.match(ID, user) else RULES["id"].hint):
-        raise UsageError(f"--user {user!r} {RULES['id'].message}", hint=why)
+        raise UsageError(f"--user: invalid user id {user!r}", hint=why)
 
 
 def _report(run: Run, done: Enrolled) -> None:

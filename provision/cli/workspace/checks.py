@@ -71,7 +71,7 @@ def check_profiles(workspace: Workspace, states: Iterable[DesiredState]) -> list
     catalogue, catalogue_problems = _catalogue(workspace)
     templates, template_problems = _templates(workspace)
     problems = [*catalogue_problems, *template_problems]
-    hosts = workspace.settings.base_url_hosts
+    hosts = workspace.settings.gateway_hosts
     seen: set[tuple[int, object]] = set()
     for state in states:
         if (id(state.profile), None) not in seen:

@@ -56,8 +56,8 @@ def test_who_is_picked(patterns: tuple[str, ...], expected: str) -> None:
         ("adaa", "did you mean ada or adam?"),
         ("ada,bobb", "did you mean bob?"),
         ("tag:pilt", "did you mean tag:pilot?"),
-        ("profile:x", "there are: profile:base, profile:lab"),
-        ("!zzz", "there are: ada, adam, bob"),
+        ("profile:x", "known: profile:base, profile:lab"),
+        ("!zzz", "known: ada, adam, bob"),
         ("ada,!ada", "its exclusions"),
     ],
 )

@@ -63,10 +63,10 @@ def test_the_gateway_is_the_default_base_url() -> None:
 
 def test_a_mapping_over_a_value_and_a_value_over_a_mapping() -> None:
     known = profiles(base="model: m\nhermes: {a: {b: 1}, c: 2}\n", child="extends: base\nhermes: {a: 3, c: {d: 4}}\n")
-    settled = known.settle("child")
-    assert settled is not None
-    assert settled.values["hermes"] == {"a": 3, "c": {"d": 4}}
-    assert {path for path in settled.origins if path.startswith("hermes")} == {"hermes.a", "hermes.c.d"}
+    inherited = known.inherit("child")
+    assert inherited is not None
+    assert inherited.values["hermes"] == {"a": 3, "c": {"d": 4}}
+    assert {path for path in inherited.origins if path.startswith("hermes")} == {"hermes.a", "hermes.c.d"}
 
 
 def test_a_circle_and_a_missing_parent_are_told_once_with_their_place() -> None:
@@ -74,14 +74,14 @@ def test_a_circle_and_a_missing_parent_are_told_once_with_their_place() -> None:
     found = users("users:\n" + text, a="extends: b\n", b="model: m\nextends: a\n", c="extends: nope\n")
     assert told(found.problems) == [("extends-cycle", "profiles/b.yaml:2:10")]
     known = profiles(c="extends: bsae\n", base="model: x\n")
-    assert known.settle("c") is None
+    assert known.inherit("c") is None
     assert told(known.problems) == [("unknown-profile", "profiles/c.yaml:1:10")]
     assert known.problems[0].hint.startswith("did you mean 'base'?")
 
 
 def test_a_profile_that_extends_itself() -> None:
     known = profiles(a="extends: a\nmodel: m\n")
-    assert known.settle("a") is None
+    assert known.inherit("a") is None
     assert told(known.problems) == [("extends-cycle", "profiles/a.yaml:1:10")]
 
 
@@ -130,12 +130,14 @@ def test_names_that_no_profile_may_have(name: str) -> None:
 
 def test_equal_profiles_are_one_object_whatever_the_order_of_keys() -> None:
     known = profiles(base="model: m\nhermes: {b: 1, a: 2}\n")
-    settled = known.settle("base")
-    assert settled is not None
+    inherited = known.inherit("base")
+    assert inherited is not None
     effective = EffectiveProfiles(GATEWAY)
-    plain = effective.of(settled)
-    assert plain is effective.of(settled, {"hermes": {"a": 2, "b": 1}}) is effective.of(settled, {"model": "m"})
-    assert plain is not effective.of(settled, {"model": "m2"})
+    plain = effective.build(inherited)
+    assert (
+        plain is effective.build(inherited, {"hermes": {"a": 2, "b": 1}}) is effective.build(inherited, {"model": "m"})
+    )
+    assert plain is not effective.build(inherited, {"model": "m2"})
     assert plain is not None
     assert list(plain.hermes) == ["a", "b"]
 
