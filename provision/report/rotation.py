@@ -247,7 +247,7 @@ def _rotation(status: RotationView) -> dict[str, Any]:
 
 def _person(p: RotationUser, waits_for: Callable[[RotationUser], str]) -> dict[str, Any]:
     trouble = p.trouble
-    told = (
+    problem = (
         {"cause": trouble.cause, "grade": trouble.grade, "message": trouble.message, "cure": trouble.cure}
         if trouble
         else None
@@ -267,7 +267,7 @@ def _person(p: RotationUser, waits_for: Callable[[RotationUser], str]) -> dict[s
         "dead": stamp(p.dead_at) if p.dead_at else None,
         "seconds_to_dead": int((p.dead_at - p.began).total_seconds()) if p.dead_at else None,
         "reason": p.reason or None,
-        "trouble": told,
+        "trouble": problem,
     }
 
 

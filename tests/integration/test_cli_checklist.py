@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import seeded
 
 from provision.cli.main import run
 from provision.keys.age import load_identities
@@ -26,7 +26,7 @@ KNOWN_SHAPE = 51
 
 
 def _key() -> str:
-    return "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    return "sk-" + "aisa-" + seeded.token_urlsafe(32)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_what_cannot_be_read_is_never_a_pass(workspace: Path, key: str, capsys: 
 def test_nothing_to_look_at_is_no_pass(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workspace / "empty").mkdir()
     assert run(["checklist", "empty"]) == 3
-    assert "there is no file in empty" in capsys.readouterr().err
+    assert "no file found in empty" in capsys.readouterr().err
 
 
 def test_a_reader_that_breaks_stops_neither_the_gate_nor_the_other_files(

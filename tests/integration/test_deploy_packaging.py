@@ -156,7 +156,7 @@ def test_scripts_say_what_is_missing(machine: Machine, carried: Payload) -> None
     script = mac.jamf(carried)["setup.sh"].data
     nobody = machine.run(script, HERMES_PROVISION_ACCOUNT="no-such-account-here")
     assert nobody.returncode == 1
-    assert "there is no account no-such-account-here" in nobody.stderr
+    assert "account no-such-account-here does not exist here" in nobody.stderr
     odd = machine.run(script, HERMES_PROVISION_ACCOUNT="a;touch /tmp/x")
     assert "invalid account name" in odd.stderr
     missing = machine.run(script, HERMES_PROVISION="/nonexistent")

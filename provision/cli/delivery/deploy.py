@@ -138,7 +138,7 @@ def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[De
 def _deploy(
     run: Run, workspace: Workspace, options: PushOptions, reachable: Reachability, *, resume: bool
 ) -> PushResult | None:
-    """Deploy under the workspace's lock, with a line per machine; None when there is no machine to deploy to."""
+    """Deploy under the workspace's lock, with a line per machine; None without a machine to deploy to."""
     from provision.push.engine import deploy
 
     with ExitStack() as stack:

@@ -24,7 +24,7 @@ def diff_command(
     """
     from datetime import UTC, datetime
 
-    from provision.bundle.diff import user_diff_json, diff_bundles
+    from provision.bundle.diff import diff_bundles, user_diff_json
     from provision.bundle.prepare import prepare_render
     from provision.report.document import document
     from provision.report.terminal import plural, table

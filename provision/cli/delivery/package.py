@@ -62,7 +62,7 @@ def package(
     workspace = run.open_workspace()
     _require_in_inventory(workspace, user)
     if zipapp is not None and not zipapp.is_file():
-        raise UsageError(f"there is no file {zipapp}", hint="`provision build-zipapp` makes one")
+        raise UsageError(f"file not found: {zipapp}", hint="`provision build-zipapp` makes one")
     payload = Payload(
         user=user,
         signers=_signers(workspace),

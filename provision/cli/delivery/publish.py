@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from provision.feed.publish import PublishOptions, PublishedBundle, PublishSummary
+    from provision.feed.publish import PublishedBundle, PublishOptions, PublishSummary
     from provision.fleet.workspace import Workspace
 
 

@@ -18,14 +18,14 @@ from provision.report.formats import Format
 if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.receipts.store import KnownEndpoints, ImportedReceipt, ReceiptStore
+    from provision.receipts.store import ImportedReceipt, KnownEndpoints, ReceiptStore
 
 receipts_app = typer.Typer(help="Import and list the signed receipts of endpoints.", no_args_is_help=True)
 app.add_typer(receipts_app, name="receipts")
 
 
 @receipts_app.command("import")
-def import_receipts(
+def receipts_import(
     ctx: typer.Context,
     sources: Annotated[
         list[str], typer.Argument(metavar="FILE|DIR|-", help="Receipts, folders of them, or - for standard input.")
@@ -66,7 +66,7 @@ def import_receipts(
 
 
 @receipts_app.command("list")
-def list_receipts(
+def receipts_list(
     ctx: typer.Context,
     limit: Limit = None,
     format_: TableOrJson = Format.TABLE,

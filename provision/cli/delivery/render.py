@@ -41,7 +41,7 @@ def render(
     from datetime import UTC, datetime
 
     from provision.bundle.prepare import prepare_render
-    from provision.bundle.render import render_bundles, opened_dist
+    from provision.bundle.render import opened_dist, render_bundles
     from provision.bundle.workers import SMALL, start_fork_server
     from provision.cli.workspace.checks import require_valid_profiles
     from provision.report import render as report

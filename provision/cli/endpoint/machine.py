@@ -66,7 +66,7 @@ def trusted_signers(chosen: Path | None) -> Sequence[AllowedSigner]:
     from provision.errors import UsageError
 
     if chosen is not None and not chosen.is_file():
-        raise UsageError(f"there is no file {chosen}", hint="--allowed-signers takes a file in ssh-keygen's format")
+        raise UsageError(f"file not found: {chosen}", hint="--allowed-signers takes a file in ssh-keygen's format")
     return load_signers(chosen or endpoint_folder().allowed_signers)
 
 

@@ -115,14 +115,19 @@ def pull_command(
     signed = _receipt(run, pulled, allowed_signers, identity, now)
     if not (scheduled and pulled.report is None):
         _print_result(run, pulled, signed, format_, output)
-    sent = _send_receipt(run, upload_receipt, pulled, signed, now) if upload_receipt else True
+    raise typer.Exit(_exit_code(pulled, sent=_send_receipt(run, upload_receipt, pulled, signed, now)))
+
+
+def _exit_code(pulled: PullResult, *, sent: bool) -> Exit:
+    """10 if Hermes would not use the route of what was installed, else 4 if the receipt could not be sent."""
     if pulled.report is not None and not pulled.report.ok:
-        raise typer.Exit(Exit.FINDINGS)
-    if not sent:
-        raise typer.Exit(Exit.PARTIAL)
+        return Exit.FINDINGS
+    return Exit.OK if sent else Exit.PARTIAL
 
 
-def _print_result(run: Run, pulled: PullResult, signed: SignedReceipt | None, format_: Format, output: Path | None) -> None:
+def _print_result(
+    run: Run, pulled: PullResult, signed: SignedReceipt | None, format_: Format, output: Path | None
+) -> None:
     from provision.report import install as report
 
     text = report.pull_as_json(pulled, signed) if format_ is Format.JSON else report.pull_as_table(pulled)
@@ -227,12 +232,16 @@ def _receipt(
     return sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
 
 
-def _send_receipt(run: Run, target: str, pulled: PullResult, signed: SignedReceipt | None, now: datetime) -> bool:
-    """Send the receipt if it is due; returns False if it could not be sent."""
+def _send_receipt(
+    run: Run, target: str | None, pulled: PullResult, signed: SignedReceipt | None, now: datetime
+) -> bool:
+    """Send the receipt to `target` if it is due; returns False if it could not be sent."""
     from provision.feed.receipt import is_due, receipt_digest, send_receipt
     from provision.feed.state import write_state
     from provision.files import write_atomic
 
+    if target is None:
+        return True
     if signed is None:
         run.say("no receipt to send: `provision enroll` creates the key that signs receipts")
         return False

@@ -94,7 +94,7 @@ def remove_timer(run: Run) -> None:
     for path in removed:
         run.say(f"removed {path}")
     if not removed:
-        raise NothingMatchedError(f"there is no timer in {folder}")
+        raise NothingMatchedError(f"no timer found in {folder}")
 
 
 def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 
 def sign_receipt(
-    run: Run, home: Path, installed: InstalledBundle | None, check: RouteCheck | None, drift: Iterable[Drift], now: datetime
+    run: Run,
+    home: Path,
+    installed: InstalledBundle | None,
+    check: RouteCheck | None,
+    drift: Iterable[Drift],
+    now: datetime,
 ) -> SignedReceipt | None:
     """Sign what was found and keep it in the home. A failure is only reported, and None returned."""
     from provision.hermes.facts.installed_version import installed_version

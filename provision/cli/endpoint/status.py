@@ -76,7 +76,9 @@ def status_command(
     root, profile = chosen_home(home, hermes_profile)
     now = datetime.now(UTC)
     environ = hermes_environment(run, root, profile, allowed_signers, identity, now)
-    found = home_status(root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile)
+    found = home_status(
+        root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile
+    )
     signed = sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
     if receipt:
         _print_receipt(run, found.home, signed, output)
@@ -91,7 +93,7 @@ def status_command(
 def _print_receipt(run: Run, home: Path, signed: SignedReceipt | None, output: Path | None) -> None:
     if signed is None:
         raise NoReceiptError(
-            f"there is no receipt for {home}", hint="`provision enroll`, then `provision install BUNDLE`"
+            f"no receipt can be signed for {home}", hint="`provision enroll`, then `provision install BUNDLE`"
         )
     run.result(signed.data.decode(), output)
 

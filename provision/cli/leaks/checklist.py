@@ -64,13 +64,13 @@ def checklist(
     run: Run = ctx.obj
     missing = [path for path in paths if not path.exists()]
     if missing:
-        raise ProvisionError(f"there is no {missing[0]}", hint="name the files to be published")
+        raise ProvisionError(f"path not found: {missing[0]}", hint="name the files to be published")
     workspace = workspace_or_none(run)
     keys = load_known_fingerprints(run, workspace, known)
     detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys)
     exposed, not_examined, files = _examine(paths, detector, secrets.token_bytes(32))
     if not files and not not_examined:
-        raise NothingMatchedError(f"there is no file in {paths[0]}", hint="name the files to be published")
+        raise NothingMatchedError(f"no file found in {paths[0]}", hint="name the files to be published")
     now = datetime.now(UTC)
     items = answer_checklist(exposed, not_examined, _records(workspace, user or ()), now.date())
     _print(run, ChecklistResult(items, tuple(str(path) for path in paths), files, now), format_, output)

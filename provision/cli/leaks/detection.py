@@ -83,7 +83,7 @@ def read_known_file(file: Path) -> KnownKeys:
     try:
         return parse_known_keys(read_bounded(file, MAX_KNOWN_BYTES))
     except FileNotFoundError:
-        raise UsageError(f"there is no file {file}", hint="`provision audit --write-known FILE` writes one") from None
+        raise UsageError(f"file not found: {file}", hint="`provision audit --write-known FILE` writes one") from None
 
 
 def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:

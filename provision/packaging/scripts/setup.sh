@@ -40,7 +40,7 @@ case $account in
   *[!A-Za-z0-9._-]*) fail "invalid account name" ;;
   *) ;;
 esac
-id -u "$account" >/dev/null 2>&1 || fail "there is no account $account here: set HERMES_PROVISION_ACCOUNT, or build the package with --account"
+id -u "$account" >/dev/null 2>&1 || fail "account $account does not exist here: set HERMES_PROVISION_ACCOUNT, or build the package with --account"
 
 if [ "$(id -un)" = "$account" ]; then
   home=$HOME

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class NoRecipientError(ProvisionError):
-    """There is no age recipient to encrypt the backup of a fix to."""
+    """No age recipient to encrypt the backup of a fix to."""
 
 
 class HermesRunningError(ProvisionError):

@@ -33,6 +33,6 @@ def _read_report(path: Path) -> Audit:
     try:
         return read_document(read_bounded(path, LIMIT_BYTES))
     except FileNotFoundError:
-        raise UsageError(f"there is no file {path}") from None
+        raise UsageError(f"file not found: {path}") from None
     except ProvisionError as e:
         raise type(e)(f"{path}: {e.message}", hint=e.hint) from e

@@ -33,7 +33,7 @@ def default_targets() -> list[Path]:
     others = [*(user / name for name in OTHER_PROGRAMS), *sorted(user.glob("hermes-backup-*.zip"))] if user else []
     found = [path for path in (home, config_dir(os.environ), *others) if path.exists()]
     if not found:
-        raise NothingMatchedError(f"there is no Hermes home {home}", hint="name what to audit: `provision audit PATH…`")
+        raise NothingMatchedError(f"no Hermes home found at {home}", hint="name what to audit: `provision audit PATH…`")
     return found
 
 
