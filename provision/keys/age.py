@@ -1,7 +1,7 @@
-"""Sealing and opening age files, so that stock `age` reads what we write and we read what it writes.
+"""Seal and open age files, compatible with stock `age` in both directions.
 
-One verb per side: `seal` and `unseal`. Everything that is opened goes through `ageheader` first. pyrage (rage's Rust
-library) does the cryptography; it holds the interpreter lock, so only processes make it faster.
+Every file is checked by `age_header` before it is opened. pyrage (rage's Rust library) does the cryptography. It holds the
+interpreter lock, so only processes speed it up, not threads.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ __all__ = [
 
 
 class NoIdentityError(ProvisionError):
-    """None of the identities opens the file."""
+    """None of the identities can open the file."""
 
 
 def seal(plaintext: bytes, recipients: Sequence[str], *, armored: bool = True) -> bytes:
-    """An age file that each of `recipients` can open; armored unless told otherwise.
+    """Seal `plaintext` to `recipients`. Returns an age file, armored by default.
 
-    Raises BadRecipientError, also for an empty list: something sealed to nobody is lost.
+    Raises BadRecipientError, also for an empty list.
     """
     if not recipients:
-        raise BadRecipientError("nobody to seal to")
+        raise BadRecipientError("no recipient to seal to")
     sealed: bytes = pyrage.encrypt(
         plaintext, [pyrage_recipient(text) for text in dict.fromkeys(recipients)], armored=armored
     )
@@ -62,19 +62,19 @@ def seal(plaintext: bytes, recipients: Sequence[str], *, armored: bool = True) -
 
 
 def unseal(data: bytes, identities: Sequence[Identity]) -> bytes:
-    """The plaintext of an age file, armored or binary.
+    """Open an age file, armored or binary.
 
-    Raises NotAgeError for a malformed or altered file and for a passphrase file, NoIdentityError when no identity fits.
+    Raises NotAgeError for a malformed or altered file and for a passphrase file, NoIdentityError if no identity fits.
     """
     file = parse_age_file(data)
     try:
         plaintext: bytes = pyrage.decrypt(file.data, [identity.native for identity in identities])
     except pyrage.DecryptError as e:
-        # rage tells "no stanza of this header is for you" apart from everything else only by this sentence
+        # only this message of rage distinguishes "no matching recipient" from other errors
         if "No matching keys" in str(e):
             raise NoIdentityError(
-                f"no identity of yours opens this (sealed to {file.recipients} recipients)",
-                hint="use the identity it was sealed to, or have it sealed to your recipient",
+                f"none of your identities can open this file (recipients: {file.recipients})",
+                hint="use the matching identity, or have it sealed to your recipient",
             ) from None
-        raise NotAgeError("it was altered or cut short after it was sealed") from None
+        raise NotAgeError("it was altered or cut short after sealing") from None
     return plaintext

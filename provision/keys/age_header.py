@@ -1,10 +1,9 @@
-"""A strict reader of age files (c2sp.org/age), run over every foreign file before pyrage sees it.
+"""A strict parser for age files (c2sp.org/age). Every untrusted file goes through it before pyrage.
 
-pyrage 1.4 opens two forms that stock `age` refuses (a recipient without its body line, and one whose body ends in a full
-line), and its passphrase stanza has no limit of work: a tiny hostile file can hold a machine for a minute. So the armor
-is decoded and the header is checked here, against the letter of the format and within limits of size; what passes is
-handed on in binary form. Stanzas of unknown types are allowed, as the format asks (`age` itself adds random ones).
-Nothing here decrypts.
+pyrage 1.4 opens two forms that stock `age` refuses: a recipient without its body line, and one whose body ends in a full
+line. Its passphrase stanza has no work limit, so a tiny hostile file can block a machine for a minute. So this module decodes
+the armor and checks the header strictly and with size limits, and returns the binary form. Stanzas of unknown types are
+allowed, as the format requires (`age` adds random ones). Nothing is decrypted here.
 """
 
 from __future__ import annotations
@@ -31,22 +30,22 @@ _SHAPES = {  # type of stanza: (bytes of each argument, bytes of the body); None
 
 
 class NotAgeError(ProvisionError):
-    """The bytes are not a well-formed age file, or one of a kind that is refused; the message says where they differ."""
+    """The data is not a valid age file, or of a refused kind. The message names the difference."""
 
-    def __init__(self, reason: str, *, hint: str = "have it sealed again; it was damaged, or not made by age") -> None:
-        super().__init__(f"not a sound age file: {reason}", hint=hint)
+    def __init__(self, reason: str, *, hint: str = "it is damaged, or not an age file: have it sealed again") -> None:
+        super().__init__(f"invalid age file: {reason}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
 class AgeFile:
-    """A checked file in binary form, and the stanza types of its header (one per recipient, and decoys)."""
+    """A checked file in binary form, and the stanza types of its header (recipients and decoys)."""
 
     data: bytes
     stanzas: tuple[str, ...]
 
     @property
     def recipients(self) -> int:
-        """How many recipients it is sealed to, as far as the header shows (decoys are not counted)."""
+        """The number of recipients in the header, without decoys."""
         return sum(kind in _SHAPES for kind in self.stanzas)
 
 
@@ -59,8 +58,8 @@ def parse_age_file(data: bytes) -> AgeFile:
     lines = data[:_HEADER_LIMIT_BYTES].split(b"\n")
     if lines[0] != _VERSION:
         if lines[0].startswith(b"age-encryption.org/"):
-            raise NotAgeError("an unknown version of the format", hint="have it sealed by age 1.x")
-        raise NotAgeError("it does not begin as one")
+            raise NotAgeError("unknown format version", hint="have it sealed by age 1.x")
+        raise NotAgeError("unknown first line")
     stanzas: list[str] = []
     at = 1
     while at < len(lines) and lines[at].startswith(b"->"):
@@ -71,12 +70,12 @@ def parse_age_file(data: bytes) -> AgeFile:
     if not stanzas:
         raise NotAgeError("no recipient in the header")
     if at >= len(lines) - 1:
-        raise NotAgeError("the header has no end", hint="it was cut short; copy it again")
+        raise NotAgeError("the header is incomplete", hint="it was cut short: copy it again")
     if not lines[at].startswith(b"--- ") or len(_base64(lines[at][4:], "the header's check")) != 32:
         raise NotAgeError(f"line {at + 1} of the header is neither a recipient nor its end")
     header_bytes = sum(len(line) + 1 for line in lines[: at + 1])
     if len(data) - header_bytes < _SHORTEST_PAYLOAD_BYTES:
-        raise NotAgeError("the content is cut short", hint="copy it again")
+        raise NotAgeError("the content is incomplete", hint="copy it again")
     return AgeFile(data, tuple(stanzas))
 
 
@@ -87,14 +86,14 @@ def _stanza(lines: list[bytes], at: int) -> tuple[str, int]:
     kind, *arguments = lines[at][3:].decode("ascii").split(" ")
     if kind == "scrypt":
         raise NotAgeError(
-            "it is sealed with a passphrase, and a hostile one of those can exhaust this machine",
-            hint="have it sealed to your public key instead",
+            "it is sealed with a passphrase; that is not supported, because a hostile file could block this machine",
+            hint="have it sealed to your public key",
         )
     body = bytearray()
     at += 1
     while True:
-        if at >= len(lines) - 1:  # the last element is what follows the last line feed: not a whole line
-            raise NotAgeError(f"{where} is cut short", hint="copy it again")
+        if at >= len(lines) - 1:  # the last element is what follows the last line feed, so not a complete line
+            raise NotAgeError(f"{where} is incomplete", hint="copy it again")
         line = lines[at]
         if len(line) > 64:
             raise NotAgeError(f"{where} has a line of more than 64 characters")
@@ -119,7 +118,7 @@ def _check_shape(kind: str, arguments: list[str], body_bytes: int, where: str) -
 
 
 def _base64(text: bytes, where: str) -> bytes:
-    """Canonical, unpadded standard base64 of one line: exactly one spelling of every value."""
+    """Decode canonical, unpadded standard base64 of one line."""
     if b"=" in text:
         raise NotAgeError(f"{where} has padded base64")
     try:
@@ -134,14 +133,12 @@ def _base64(text: bytes, where: str) -> bytes:
 def _dearmored(data: bytes) -> bytes:
     lines = data.rstrip(b" \t\r\n").replace(b"\r\n", b"\n").split(b"\n")
     if lines[0] != _ARMOR_BEGIN:
-        raise NotAgeError("the first line of the armor has something else on it")
+        raise NotAgeError("invalid first line of the armor")
     if lines[-1] != _ARMOR_END or len(lines) < 3:
-        raise NotAgeError("the armor has no end", hint="it was cut short; copy it again")
+        raise NotAgeError("the armor is incomplete", hint="it was cut short: copy it again")
     body = lines[1:-1]
     if any(len(line) != 64 for line in body[:-1]) or not 0 < len(body[-1]) <= 64:
-        raise NotAgeError(
-            "the armor is not wrapped at 64 characters", hint="it was re-wrapped on its way; copy it again"
-        )
+        raise NotAgeError("the armor is not wrapped at 64 characters", hint="it was re-wrapped: copy it again")
     text = b"".join(body)
     try:
         value = base64.b64decode(text, validate=True)

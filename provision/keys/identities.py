@@ -1,7 +1,7 @@
-"""Identities: the private halves that open what was sealed. Read from age identity files and unencrypted OpenSSH keys.
+"""Identities: private keys that open age files. Read from age identity files and unencrypted OpenSSH keys.
 
-A file that others may read is refused on POSIX systems: whoever could read it could open every bundle sealed to it.
-Nothing of a file's content appears in any message.
+On POSIX systems a file that other users can read is refused: they could open every bundle sealed to it. Messages never quote the
+content of a file.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
 class IdentityFileError(ProvisionError):
-    """An identity file is missing, readable by others, encrypted or not an identity; the message says which, and the cure."""
+    """An identity file is missing, readable by others, encrypted or invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One private key; `recipient` is its public half."""
+    """One private key. `recipient` is its public half."""
 
     place: Place
     recipient: str
@@ -46,47 +46,47 @@ class Identity:
 
 
 def generate_identity() -> tuple[Secret, str]:
-    """A new X25519 identity (the line of an identity file) and its recipient."""
+    """Generate an X25519 identity (the line of an identity file) and its recipient."""
     identity = pyrage.x25519.Identity.generate()
     return Secret(str(identity)), str(identity.to_public())
 
 
 def identity_file(identity: Secret, recipient: str, created: str) -> bytes:
-    """The text of an identity file as `age-keygen` writes it. It holds the secret: write it 0600 and nowhere else."""
+    """The content of an identity file, as `age-keygen` writes it. It holds the secret: write it with mode 0600."""
     return f"# created: {created}\n# public key: {recipient}\n{identity.reveal()}\n".encode()
 
 
 def load_identities(path: Path) -> tuple[Identity, ...]:
-    """Every identity of a file: an age identity file (comments, several keys), or one OpenSSH Ed25519 or RSA key.
+    """Load all identities of a file: an age identity file, or one OpenSSH Ed25519 or RSA key.
 
-    Raises IdentityFileError, with file and line, also when the file is wider than 0600 on a POSIX system.
+    Raises IdentityFileError with file and line, also if the mode is wider than 0600 on a POSIX system.
     """
     try:
         data = read_bounded(path, _LIMIT_BYTES)
     except FileNotFoundError:
         raise IdentityFileError(
-            f"there is no identity at {path}", hint="make one: provision init (operator) or provision enroll (endpoint)"
+            f"no identity file {path}", hint="create one: provision init (operator) or provision enroll (endpoint)"
         ) from None
     check_private(path)
     if data.lstrip().startswith(b"-----BEGIN ") and b"PRIVATE KEY-----" in data[:100]:
         return (_ssh(path, data),)
     if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")):
         raise IdentityFileError(
-            f"{path} is itself sealed with a passphrase",
-            hint=f"open it first: age -d -o identity.txt {path.name}; then chmod 600 identity.txt",
+            f"{path} is encrypted with a passphrase",
+            hint=f"decrypt it first: age -d -o identity.txt {path.name}; then chmod 600 identity.txt",
         )
     return _lines(path, data)
 
 
 def check_private(path: Path) -> None:
-    """Refuse a private file that group or others may read or write (POSIX; Windows has no such mode)."""
+    """Raise IdentityFileError if group or others can access a private file (POSIX only)."""
     if os.name == "nt":
         return
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise IdentityFileError(
-            f"{path} can be read by others (mode {mode:04o})",
-            hint=f"close it: chmod 600 {path}; if they may have, renew it",
+            f"{path} is readable by other users (mode {mode:04o})",
+            hint=f"run `chmod 600 {path}`; replace the key if others may have read it",
         )
 
 
@@ -98,28 +98,28 @@ def _lines(path: Path, data: bytes) -> tuple[Identity, ...]:
             continue
         if line.startswith(b"AGE-PLUGIN-"):
             raise IdentityFileError(
-                "an identity of an age plugin cannot be used here", place=place, hint="use age-keygen"
+                "identities of age plugins are not supported", place=place, hint="create one with age-keygen"
             )
         if line.startswith((b"age1", b"ssh-")):
             raise IdentityFileError(
-                "a public key stands where an identity belongs", place=place, hint="use the private half"
+                "expected an identity, found a public key", place=place, hint="use the private half"
             )
         try:
             native = pyrage.x25519.Identity.from_str(line.decode("ascii"))
         except (pyrage.IdentityError, UnicodeDecodeError):
             raise IdentityFileError(
-                "not an age identity", place=place, hint="a line is AGE-SECRET-KEY-1…, a comment or empty"
+                "invalid age identity", place=place, hint="each line is AGE-SECRET-KEY-1…, a comment or empty"
             ) from None
         found.append(Identity(place, str(native.to_public()), native))
     if not found:
-        raise IdentityFileError(f"{path} holds no identity", hint="make one: age-keygen, or provision enroll")
+        raise IdentityFileError(f"{path} has no identity", hint="create one with age-keygen or provision enroll")
     return tuple(found)
 
 
 def _ssh(path: Path, data: bytes) -> Identity:
     encrypted = IdentityFileError(
-        f"{path} is protected by a passphrase, which this tool never asks for",
-        hint="use a key of its own for this (provision enroll or init makes one), or a copy without: ssh-keygen -p -N ''",
+        f"{path} is protected by a passphrase, and provision never prompts for one",
+        hint="use a separate key (from provision enroll or init), or remove it from a copy: ssh-keygen -p -N ''",
     )
     if b"ENCRYPTED" in data or _openssh_cipher(data) not in (b"none", b""):
         raise encrypted
@@ -129,7 +129,7 @@ def _ssh(path: Path, data: bytes) -> Identity:
         if "decrypted" in str(e):
             raise encrypted from None
         raise IdentityFileError(
-            f"{path} is not an SSH key that age can use", hint="use an unencrypted ssh-ed25519 or ssh-rsa key"
+            f"{path} is not an SSH key that age supports", hint="use an unencrypted ssh-ed25519 or ssh-rsa key"
         ) from None
     return Identity(Place(str(path)), _ssh_recipient(data), native)
 
@@ -141,7 +141,7 @@ def _ssh_recipient(data: bytes) -> str:
 
 
 def _openssh_cipher(data: bytes) -> bytes:
-    """The cipher an OpenSSH key file names (`none` when it is in clear); empty for other formats."""
+    """The cipher of an OpenSSH key file (`none` if unencrypted). Empty for other formats."""
     head, _, rest = data.partition(_OPENSSH)
     if head.strip() or not rest:
         return b""

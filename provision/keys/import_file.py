@@ -1,8 +1,7 @@
-"""Keys as an operator brings them: a CSV or JSON file of `user, key[, label]`, checked as a whole before anything is kept.
+"""Parse a file of keys for import: CSV or JSON with `user, key[, label]`. The file is checked as a whole.
 
-CSV: comma-separated, `user,key[,label]`; a first row that names the columns is recognised. JSON: a list of objects with
-`user`, `key` and `label`, or one object `{user: key}`. All problems come at once, each with file, line and column; none
-quotes a key.
+CSV: comma-separated, `user,key[,label]`, with an optional header row. JSON: a list of objects with `user`, `key` and `label`, or
+one object `{user: key}`. All problems are reported together, with file, line and column. None of them quotes a key.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _ID = re.compile(ID)
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """One key for one user, and where it stood."""
+    """One key for one user, with its place in the file."""
 
     user: str
     key: Secret
@@ -42,7 +41,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class ImportFile:
-    """What a file held: the sound entries, and all problems. Use the entries only when no problem is an error."""
+    """The valid entries of a file, and all problems. Use the entries only if no problem is an error."""
 
     keys: tuple[NewKey, ...]
     problems: tuple[Problem, ...]
@@ -59,18 +58,18 @@ class _Entry:
 
 
 def read_keys(data: bytes, name: str, *, allow_shared: bool = False) -> ImportFile:
-    """Read and judge a file of keys; `name` is how problems call it. Never raises for what is in the file."""
+    """Parse and check a file of keys. `name` is the file name in problems. Never raises for the content."""
     problems: list[Problem] = []
     try:
         json = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         entries = list(_from_json(data, name, problems) if json else _from_csv(data, name, problems))
     except BrokenTextError as e:
         return ImportFile((), (*problems, e.problem))
-    keys = [key for entry in entries if (key := _judged(entry, problems))]
+    keys = [key for entry in entries if (key := _checked(entry, problems))]
     problems += _repeated(keys, allow_shared=allow_shared)
     if not entries and not problems:
         problems.append(
-            Problem("no-keys", "there is no key in this file", Place(name), "one line per key: user,key,label")
+            Problem("no-keys", "no key in this file", Place(name), "write one line per key: user,key,label")
         )
     return ImportFile(tuple(keys), tuple(sorted(problems, key=lambda problem: problem.place or Place(name))))
 
@@ -84,14 +83,16 @@ def _from_csv(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Entr
         here = place(name, row[0].mark)
         if len(row) > len(columns) and any(cell.text.strip() for cell in row[len(columns) :]):
             extra = place(name, row[len(columns)].mark)
-            hint = "put a label that holds a comma in double quotes"
+            hint = "put labels with a comma in double quotes"
             problems.append(
                 Problem("too-many-columns", f"a row has more columns than {', '.join(columns)}", extra, hint)
             )
             continue
         if len(row) == 1 and re.search(r"[;\t]", row[0].text):
             problems.append(
-                Problem("not-commas", "columns are separated by commas here", here, "save it as comma-separated")
+                Problem(
+                    "not-commas", "the columns are not separated by commas", here, "save the file as comma-separated"
+                )
             )
             continue
         cells = dict(zip(columns, row, strict=False))
@@ -103,7 +104,7 @@ def _from_csv(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Entr
 
 
 def _named_columns(row: list[Cell], name: str, problems: list[Problem]) -> list[str] | None:
-    """The columns that a first row names; None when it is data already."""
+    """The columns of a header row. None if the first row is data."""
     words = [cell.text.strip().lower() for cell in row]
     if words[0] not in ("user", "id") and not {"key", "api_key", "new_key"} & set(words):
         return None
@@ -111,7 +112,7 @@ def _named_columns(row: list[Cell], name: str, problems: list[Problem]) -> list[
     for word, cell in zip(words, row, strict=True):
         column = _COLUMNS.get(word, "")
         if not column or column in columns:
-            what = "this column is there twice" if column else "an unknown column"
+            what = "duplicate column" if column else "unknown column"
             problems.append(Problem("bad-column", what, place(name, cell.mark), f"allowed: {_ALLOWED}"))
         columns.append(column or f"?{len(columns)}")
     return columns
@@ -135,7 +136,9 @@ def _from_json(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Ent
             if isinstance(value, Map):
                 yield _object(value, name, here, problems)
             else:
-                problems.append(Problem("bad-entry", "not an object", here, f"an entry is an object with {_ALLOWED}"))
+                problems.append(
+                    Problem("bad-entry", "invalid entry: expected an object", here, f"write an object with {_ALLOWED}")
+                )
 
 
 def _object(value: Map, name: str, here: Place, problems: list[Problem]) -> _Entry:
@@ -144,7 +147,7 @@ def _object(value: Map, name: str, here: Place, problems: list[Problem]) -> _Ent
         at = place(name, value.marks[field])
         column = _COLUMNS.get(field)
         if column is None or column in entry.values:
-            what = "an unknown field" if column is None else f"`{column}` is given twice"
+            what = "unknown field" if column is None else f"duplicate field `{column}`"
             problems.append(Problem("bad-field", what, place(name, value.key_marks[field]), f"allowed: {_ALLOWED}"))
             continue
         entry.values[column], entry.places[column] = _text(content), at
@@ -155,43 +158,55 @@ def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _judged(entry: _Entry, problems: list[Problem]) -> NewKey | None:
+def _checked(entry: _Entry, problems: list[Problem]) -> NewKey | None:
     user, key, label = (entry.values.get(field, "") for field in ("user", "key", "label"))
-    found = [*_judge_user(user, entry.at("user")), *_judge_key(user, key, entry.at("key"))]
+    found = [*_check_user(user, entry.at("user")), *_check_key(user, key, entry.at("key"))]
     if not sound_label(label):
-        hint = f"printable text of at most {LABEL_LIMIT} characters"
-        found.append(Problem("bad-label", "a label that cannot be kept", entry.at("label"), hint))
+        hint = f"use printable text of at most {LABEL_LIMIT} characters"
+        found.append(Problem("bad-label", "invalid label", entry.at("label"), hint))
     elif has_secret(label):
-        found.append(Problem("secret-label", "the label looks like a key", entry.at("label"), "labels are not secret"))
+        found.append(
+            Problem(
+                "secret-label",
+                "the label looks like a key",
+                entry.at("label"),
+                "labels are not secret: use another name",
+            )
+        )
     problems += found
     if any(problem.severity is Severity.ERROR for problem in found):
         return None
     return NewKey(user, Secret(key), label, entry.at("key"))
 
 
-def _judge_user(user: str, at: Place) -> Iterable[Problem]:
+def _check_user(user: str, at: Place) -> Iterable[Problem]:
     if not user:
-        yield Problem("no-user", "a key without a user", at, "one line per key: user,key,label")
+        yield Problem("no-user", "the user is missing", at, "write one line per key: user,key,label")
     elif has_secret(user):
-        yield Problem("swapped-columns", "a key stands where the user belongs", at, "the order is user,key,label")
+        yield Problem("swapped-columns", "a key is in the user column", at, "use the order user,key,label")
     elif not _ID.fullmatch(user):
-        yield Problem("bad-id", "not a user id", at, "as in the inventory: a-z, 0-9, '.', '_' and '-', at most 64")
+        yield Problem(
+            "bad-id",
+            "invalid user id",
+            at,
+            "use the id from the inventory: a-z, 0-9, '.', '_' and '-', at most 64 characters",
+        )
     elif reason := id_refusal(user):
-        yield Problem("bad-id", f"not a user id: {reason}", at)
+        yield Problem("bad-id", f"invalid user id: {reason}", at)
 
 
-def _judge_key(user: str, key: str, at: Place) -> Iterable[Problem]:
+def _check_key(user: str, key: str, at: Place) -> Iterable[Problem]:
     whose = f"the key of {user}" if _ID.fullmatch(user) and not has_secret(user) else "the key"
     if not key:
-        yield Problem("empty-key", f"{whose} is empty", at, "copy it from the console; it is shown once")
+        yield Problem("empty-key", f"{whose} is empty", at, "copy it from the console, which shows it once")
     elif is_placeholder(key):
-        yield Problem(
-            "placeholder-key", f"{whose} stands for a key rather than being one", at, "put the real key there"
-        )
+        yield Problem("placeholder-key", f"{whose} is a placeholder", at, "use the real key")
     elif reason := check_value("AISA_API_KEY", key):
-        yield Problem("unusable-key", f"{whose} cannot stand in a .env: {reason}", at, "copy it again from the console")
+        yield Problem(
+            "unusable-key", f"{whose} cannot be written to a .env: {reason}", at, "copy it again from the console"
+        )
     elif not aisa_shaped(key):
-        hint = "sk-aisa- and 43 characters; check that it was copied whole"
+        hint = "expected sk-aisa- and 43 characters: check that it was copied completely"
         yield Problem("odd-key", f"{whose} does not look like a current AIsa key", at, hint, Severity.WARNING)
 
 
@@ -200,8 +215,8 @@ def _repeated(keys: list[NewKey], *, allow_shared: bool) -> Iterator[Problem]:
     values: dict[Secret, NewKey] = {}
     for new in keys:
         if (first := users.setdefault(new.user, new)) is not new:
-            yield Problem("duplicate-user", f"{new.user} is there twice", new.place, f"first at {first.place}")
+            yield Problem("duplicate-user", f"duplicate user {new.user}", new.place, f"first at {first.place}")
         elif (owner := values.setdefault(new.key, new)) is not new:
             severity = Severity.WARNING if allow_shared else Severity.ERROR
-            hint = f"first at {owner.place}; one key per person, or --allow-shared"
+            hint = f"first at {owner.place}; use one key per user, or --allow-shared"
             yield Problem("shared-key", f"{new.user} has the same key as {owner.user}", new.place, hint, severity)

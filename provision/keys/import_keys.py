@@ -1,4 +1,4 @@
-"""Putting a file of keys into the vault: everything or nothing, and what happened to each key said by name."""
+"""Import keys into the vault: all or none. Reports the outcome of each key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ImportOutcome(StrEnum):
-    """`new`: the user had no current key. `replaced`: the one that was is now previous. `unchanged`: it was there."""
+    """`new`: the user had no current key. `replaced`: the old current key is now previous. `unchanged`: the key was current."""
 
     NEW = "new"
     REPLACED = "replaced"
@@ -27,7 +27,7 @@ class ImportOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedKey:
-    """What became of one key; `before` is the version that was current until now."""
+    """The outcome of one key. `before` is the version that was current before."""
 
     key: KeyVersion
     outcome: ImportOutcome
@@ -42,7 +42,7 @@ def import_keys(
     allow_shared: bool = False,
     demo_until: date | None = None,
 ) -> tuple[ImportedKey, ...]:
-    """Add each key as its user's current one. Raises InvalidFilesError with every refusal, having changed nothing."""
+    """Make each key its user\'s current one. Raises InvalidFilesError with all refusals, before any change."""
     problems = [problem for new in keys for problem in _refusals(vault, new, allow_shared=allow_shared)]
     if problems:
         raise InvalidFilesError(problems)
@@ -64,13 +64,13 @@ def _refusals(vault: Vault, new: NewKey, *, allow_shared: bool) -> Iterator[Prob
         which = f"version {known.version}, {known.stage}"
         if known.user != new.user:
             if not allow_shared:
-                hint = "one key per person; if it is meant to be shared: --allow-shared"
+                hint = "use one key per user, or share it on purpose with --allow-shared"
                 yield Problem(
                     "key-of-another", f"the key for {new.user} is the key of {known.user} ({which})", new.place, hint
                 )
         elif known.stage is Stage.PENDING:
-            hint = "its rotation makes it current"
-            yield Problem("key-pending", f"{new.user} is already about to get this key ({which})", new.place, hint)
+            hint = "finish its rotation, which makes it current"
+            yield Problem("key-pending", f"{new.user} already has this key pending ({which})", new.place, hint)
         elif known.stage is not Stage.CURRENT:
-            hint = "a key that was replaced does not come back; make a new one in the console"
+            hint = "replaced keys cannot be used again: create a new one in the console"
             yield Problem("key-replaced", f"{new.user} had this key before ({which})", new.place, hint)

@@ -1,7 +1,7 @@
-"""Keys from another program: `key_command` in `provision.toml`, such as `["op", "read", "op://keys/{user}/aisa"]`.
+"""Get keys from another program, such as 1Password's `op`: the setting `key_command` in `provision.toml`.
 
-The program is started directly, never through a shell; what it prints is the key. Time and output are bounded, and
-nothing it prints is repeated unless it cannot be a key.
+Examples: `["op", "read", "op://keys/{user}/aisa"]` (1Password), `vault kv get`, `aws secretsmanager`, `bw get`. The program is
+started directly, without a shell, and prints the key. Time and output are limited. Its output is never repeated in a message.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9_+/=.~-]{16,}")
 
 
 class KeyCommandError(ProvisionError):
-    """The key command failed, took too long, or printed no usable key; names the user, never the output."""
+    """The key command failed, timed out, or printed no usable key. Names the user, never the output."""
 
 
 def run_key_command(
     template: Sequence[str], user: str, timeout_s: float, *, environ: Mapping[str, str] | None = None
 ) -> Secret:
-    """The key that the command prints for `user`, who stands where the template says `{user}`. Raises KeyCommandError.
+    """Run the command for `user` and return the key. `{user}` in the template is replaced. Raises KeyCommandError.
 
-    Safe to call from several threads at once; each call is one process.
+    Thread-safe. Each call starts one process.
     """
     if not template or not any("{user}" in argument for argument in template):
-        raise KeyCommandError("key_command does not say {user}", hint="without it everybody would get the same key")
+        raise KeyCommandError("key_command does not contain {user}", hint="add {user}, or all users get the same key")
     argv = [argument.replace("{user}", user) for argument in template]
-    program = os.path.basename(argv[0])  # noqa: PTH119  a name, not a path of ours
+    program = os.path.basename(argv[0])  # noqa: PTH119  a program name, not a path
     try:
-        process = subprocess.Popen(  # noqa: S603  no shell; the program is the operator's own setting
+        process = subprocess.Popen(  # noqa: S603  no shell; the program is set by the operator
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -52,17 +52,22 @@ def run_key_command(
         )
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else "its arguments cannot be passed on"
-        raise KeyCommandError(f"key_command cannot start {program}: {reason}", hint="see provision.toml") from None
+        raise KeyCommandError(
+            f"key_command cannot start {program}: {reason}", hint="check key_command in provision.toml"
+        ) from None
     out, err, late = _outcome(process, timeout_s)
     if late:
-        raise KeyCommandError(f"key_command took more than {timeout_s:g} s for {user}", hint="key_command_timeout_s")
-    if len(out) > _OUTPUT_LIMIT_BYTES:
-        raise KeyCommandError(f"key_command printed too much to be a key for {user}")
-    if process.returncode:
-        said = _harmless(err, out)
         raise KeyCommandError(
-            f"key_command failed for {user} (exit {process.returncode}){f': {said}' if said else ''}",
-            hint=f"run {program} yourself, as key_command in provision.toml has it",
+            f"key_command took more than {timeout_s:g} s for {user}",
+            hint="raise key_command_timeout_s in provision.toml",
+        )
+    if len(out) > _OUTPUT_LIMIT_BYTES:
+        raise KeyCommandError(f"key_command printed too much output for {user}")
+    if process.returncode:
+        message = _harmless(err, out)
+        raise KeyCommandError(
+            f"key_command failed for {user} (exit {process.returncode}){f': {message}' if message else ''}",
+            hint=f"run {program} by hand, as in key_command in provision.toml",
         )
     return _key(out, user)
 
@@ -71,9 +76,11 @@ def _key(out: bytes, user: str) -> Secret:
     try:
         value = out.decode("utf-8").strip("\r\n \t")
     except UnicodeDecodeError:
-        raise KeyCommandError(f"key_command printed something that is not text for {user}") from None
+        raise KeyCommandError(f"key_command printed invalid UTF-8 for {user}") from None
     if not value:
-        raise KeyCommandError(f"key_command printed nothing for {user}", hint="has this user a key there?")
+        raise KeyCommandError(
+            f"key_command printed nothing for {user}", hint="check that the program has a key for this user"
+        )
     if is_placeholder(value):
         raise KeyCommandError(f"key_command printed a placeholder for {user}, not a key")
     if reason := check_value("AISA_API_KEY", value):
@@ -84,7 +91,7 @@ def _key(out: bytes, user: str) -> Secret:
 
 
 def _outcome(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes, bool]:
-    """What it printed to both streams, each at most one byte over the limit, and whether it had to be stopped for time."""
+    """Return both outputs, each at most one byte over the limit, and whether the process timed out."""
     assert process.stdout is not None  # noqa: S101  both are pipes
     assert process.stderr is not None  # noqa: S101
     outputs: dict[str, bytes] = {"out": b"", "err": b""}
@@ -114,7 +121,7 @@ def _outcome(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes,
             process.wait()
     for reader in readers:
         reader.join(1.0)
-    if any(reader.is_alive() for reader in readers):  # a grandchild holds the pipe: end it, its output is not the key
+    if any(reader.is_alive() for reader in readers):  # a grandchild holds the pipe: kill it, its output is not the key
         _kill(process)
         for reader in readers:
             reader.join(1.0)
@@ -133,7 +140,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _harmless(err: bytes, out: bytes) -> str:
-    """The last line of stderr with every word that could be a key left out; empty when it repeats what was printed."""
+    """The last line of stderr with all words that could be keys removed. Empty if it repeats the output."""
     lines = err[:_OUTPUT_LIMIT_BYTES].decode("utf-8", "replace").strip().splitlines()
     printed = out.strip()
     if not lines or (printed and printed in err):

@@ -1,4 +1,7 @@
-"""Where a user's key comes from: the vault first, then `key_command`."""
+"""The source of a user's key: the vault first, then `key_command` (1Password, HashiCorp Vault and so on).
+
+A new kind of source is added here; programs that print a key need only `key_command.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class DemoKeyExpiredError(ProvisionError):
-    """The user's current key is a demo key whose last day is over."""
+    """The user's current key is an expired demo key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """All places to look for keys. `today` decides which demo keys are over.
+    """The sources of keys. `today` decides which demo keys are expired.
 
-    `ahead` names, by fingerprint, the key of users whose bundle must hold another one than the vault calls current: those
-    of a rotation that has released their new key and not heard yet that it is installed.
+    `ahead` has the fingerprints of users whose bundle must have another key than the vault's current one: users in a rotation
+    whose new key is released and not confirmed yet.
     """
 
     vault: Vault | None
@@ -37,7 +40,7 @@ class KeySource:
     ahead: Mapping[str, str] = field(default_factory=dict)
 
     def key_for(self, user: str) -> Secret | None:
-        """The key that goes into the user's bundle; None when nothing has one.
+        """The key for the user's bundle. None if no source has one.
 
         Raises DemoKeyExpiredError, KeyCommandError, VaultAlteredError. May take as long as the command's timeout.
         """
@@ -45,8 +48,8 @@ class KeySource:
         if self.vault is not None and known is not None:
             if self.today is not None and known.expired(self.today):
                 raise DemoKeyExpiredError(
-                    f"the key of {user} was for a demo that ended on {known.demo_until}",
-                    hint=f"import a real one, or: provision keys demo {user} --until DATE",
+                    f"the demo key of {user} expired on {known.demo_until}",
+                    hint=f"import another key, or extend it: provision keys demo {user} --until DATE",
                 )
             return self.vault.value(user, known.version)
         return run_key_command(self.command, user, self.timeout_s) if self.command else None

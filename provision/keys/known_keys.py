@@ -1,4 +1,4 @@
-"""The vault's keys as an audit may carry them: fingerprints and shapes."""
+"""Export the vault's keys for an audit: fingerprints and shapes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def known_keys(vault: Vault) -> KnownKeys:
-    """Every key the vault ever held, whatever its stage: an old copy of a replaced key is a leak too.
+    """All keys in the vault, in every stage: a copy of a replaced key is a leak too.
 
-    Each key is opened to learn its length. A key in two hands (`--allow-shared`) goes by the version that is used most
-    recently. Raises VaultAlteredError.
+    Each key is decrypted to get its length. For a shared key (`--allow-shared`) the version in the most active stage counts.
+    Raises VaultAlteredError.
     """
     shapes: set[tuple[str, int]] = set()
     found: dict[str, KnownKey] = {}

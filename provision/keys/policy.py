@@ -1,8 +1,8 @@
-"""How old keys may be, and which are too old: judged by what the vault says of them, without opening it. Pure.
+"""The policy for the age of keys, checked with the vault's public data, without opening it. Pure.
 
-A profile may say `key_max_age_days`; that is a rule, and a key beyond it is an error. Without it AIsa's own advice holds
-(rotate at least every 90 days), as a warning. A demo key past its last day is an error in every stage until it is retired:
-it was made to be seen, and it still spends from the whole wallet.
+A profile may set `key_max_age_days`; then an older key is an error. Without it AIsa's advice applies (rotate at least every
+90 days), as a warning. An expired demo key is an error in every stage until it is retired: it was shown in public and can
+still spend from the wallet.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 ADVISED_DAYS = 90
 PENDING_DAYS = 14
-"""A key that waits longer than this to become current belongs to a rotation that nobody finishes."""
+"""A key that is pending for longer belongs to an abandoned rotation."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFinding:
-    """A key that needs somebody: `rule` is a stable id, `cure` the command."""
+    """A finding about a key. `rule` is a stable id, `cure` the command that fixes it."""
 
     rule: str
     severity: Severity
@@ -39,7 +39,7 @@ class KeyFinding:
 def check_key_ages(
     ledger: Ledger, states: Iterable[DesiredState], now: datetime, *, complete: bool = True
 ) -> Iterator[KeyFinding]:
-    """Every finding about living keys, by user and version. `complete` says that `states` is the whole inventory."""
+    """Yield all findings about keys that are not retired, by user and version. `complete`: `states` is the whole inventory."""
     limits = {state.user: state.profile.key_max_age_days for state in states}
     today = now.date()
     for key in ledger:
@@ -55,7 +55,7 @@ def check_key_ages(
 
 
 def days_left(key: KeyVersion, limit_days: int | None, now: datetime) -> int:
-    """Whole days until a current key is overdue, or its demo over; negative when that has passed."""
+    """Whole days until a current key is overdue or its demo ends. Negative if that has passed."""
     left = (limit_days or ADVISED_DAYS) - key.age_days(now)
     return min(left, (key.demo_until - now.date()).days) if key.demo_until else left
 
@@ -66,7 +66,7 @@ def _aged(key: KeyVersion, limit: int | None, now: datetime) -> Iterator[KeyFind
     if key.stage is Stage.PENDING:
         if age > PENDING_DAYS:
             message = f"{_named(key)} has been pending for {age} days"
-            yield _finding("key-pending", Severity.WARNING, key, message, "see: provision rotate status")
+            yield _finding("key-pending", Severity.WARNING, key, message, "provision rotate status")
     elif age > most:
         severity = Severity.ERROR if limit else Severity.WARNING
         if key.stage is Stage.CURRENT:
@@ -76,7 +76,7 @@ def _aged(key: KeyVersion, limit: int | None, now: datetime) -> Iterator[KeyFind
             )
             yield _finding("key-overdue", severity, key, message, cure)
         else:
-            message = f"{_named(key)} was replaced, is {age} days old and not proved dead"
+            message = f"{_named(key)} was replaced, is {age} days old and not yet proved dead"
             yield _finding("key-not-retired", Severity.WARNING, key, message, _REVOKE)
 
 
@@ -85,16 +85,17 @@ _REVOKE = "revoke it in the console, then: provision rotate finish"
 
 def _over(key: KeyVersion, today: date) -> tuple[str, str]:
     days = (today - key.demo_until).days if key.demo_until else 0
-    message = (
-        f"{_named(key)} is a demo key whose last day was {key.demo_until}, {days} day{'s' if days != 1 else ''} ago"
-    )
+    message = f"{_named(key)} is a demo key that expired on {key.demo_until}, {days} day{'s' if days != 1 else ''} ago"
     if key.stage is Stage.CURRENT:
         return message, f"revoke it in the console and replace it: provision rotate leaked {key.user}"
     return message, _REVOKE
 
 
 def _unused(key: KeyVersion) -> tuple[str, str]:
-    return f"{_named(key)} lives, and the inventory has no {key.user}", "revoke it in the console if the user has left"
+    return (
+        f"{_named(key)} is not revoked, but {key.user} is not in the inventory",
+        "revoke it in the console if the user has left",
+    )
 
 
 def _named(key: KeyVersion) -> str:

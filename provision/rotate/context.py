@@ -1,4 +1,4 @@
-"""What a rotation works with: the workspace, the fleet, the vault, the way to the gateway. Made once per command, passed in."""
+"""Everything a rotation works with: workspace, fleet, vault and gateway access. Created once per command and passed in."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from provision.rotate.probes import GatewayAccess, GatewayRoute
     from provision.rotate.store import RotationStore
 
-_CURE = "mend that, then: provision rotate resume"
+_HINT = "fix that, then run `provision rotate resume`"
 
 
 @dataclass(slots=True)
 class RotationContext:
-    """Everything outside a rotation. `clock` gives the time in UTC; `say` takes remarks for people.
+    """Everything outside a rotation. `clock` returns the time in UTC; `say` prints remarks.
 
-    `forks` is how many machines bundles are pushed to at a time; `watching` is entered with how many there are in all, and
-    gives what is told of each.
+    `forks` is how many machines bundles are pushed to at a time. `watching` is entered with the number of pushes, and returns the
+    observer of their events.
     """
 
     workspace: Workspace
@@ -58,7 +58,7 @@ class RotationContext:
 
     @property
     def vault(self) -> Vault:
-        """The vault as it is in the file, opened once and again after each change."""
+        """The opened vault. It is opened once, and again after each change."""
         if self._vault is None:
             with stopping("the vault"):
                 self._vault = open_vault(self.workspace.vault, self.identities)
@@ -66,32 +66,32 @@ class RotationContext:
 
     @contextlib.contextmanager
     def editing(self, doing: str) -> Iterator[Vault]:
-        """Change the vault, durably. Raises StoppedError when it cannot be written; it is as it was then."""
+        """Change the vault, durably. Raises StoppedError if it cannot be written; then it is unchanged."""
         self._vault = None
         with stopping("the vault"), editing(self.workspace.vault, self.identities, doing) as vault:
             yield vault
 
     def key(self, user: str, fingerprint: str) -> Secret | None:
-        """A key of a user by its fingerprint."""
+        """A user's key with this fingerprint, None if there is none."""
         known = self.vault.version_of(user, fingerprint)
         return self.vault.value(user, known.version) if known else None
 
     def route(self, user: str) -> GatewayRoute | Blocker:
-        """The user's route to the gateway, or why nothing is asked; the workspace's own for one who left the inventory."""
-        profile = self.states[user].profile if user in self.states else self._nobodys
+        """The user's route to the gateway, or the blocker. Users who left the inventory get the workspace's gateway."""
+        profile = self.states[user].profile if user in self.states else self._default_profile
         found = self._routes.get(id(profile))
         if found is None:
             found = self._routes[id(profile)] = route_of(profile, self.reach.hosts, self.reach.catalogue)
         return found
 
     @property
-    def _nobodys(self) -> EffectiveProfile:
+    def _default_profile(self) -> EffectiveProfile:
         if self._profile is None:
             self._profile = EffectiveProfile(name="-", model="-", base_url=self.workspace.settings.gateway)
         return self._profile
 
     def record(self, events: Sequence[tuple[str, str, str, Mapping[str, str | int | None]]]) -> None:
-        """Put into the event log what happened: (what, user, fingerprint, detail). Raises StoppedError."""
+        """Append to the event log: (what, user, fingerprint, detail). Raises StoppedError."""
         now = self.clock()
         with stopping("the event log"):
             append(
@@ -102,14 +102,14 @@ class RotationContext:
 
 @contextlib.contextmanager
 def stopping(what: str) -> Iterator[None]:
-    """Turn what the system refuses into a StoppedError with a cure: a rotation waits, it does not fail."""
+    """Translate errors of the system into StoppedError with a hint: the rotation waits, it does not fail."""
     try:
         yield
     except StoppedError:
         raise
     except (FileProblemError, LockedError, VaultChangedError, EventLogError) as e:
-        raise StoppedError(e.message, hint=e.hint if e.hint and "same command" not in e.hint else _CURE) from e
+        raise StoppedError(e.message, hint=e.hint if e.hint and "same command" not in e.hint else _HINT) from e
     except ProvisionError:
         raise
     except OSError as e:
-        raise StoppedError(f"cannot write {what}: {e.strerror or e}", hint=_CURE) from e
+        raise StoppedError(f"cannot write {what}: {e.strerror or e}", hint=_HINT) from e

@@ -1,19 +1,19 @@
-"""From a probed key to one that an endpoint certifies: the bundle, its way there, and the signed receipt."""
+"""From a probed key to a confirmed one: build the bundle, deliver it, and read the endpoint's signed receipt."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.bundle.prepare import common_of
-from provision.bundle.render import Order as BuildOrder
-from provision.bundle.render import Status, build, opened_dist
+from provision.bundle.prepare import render_inputs
+from provision.bundle.render import RenderOptions as BuildOrder
+from provision.bundle.render import RenderStatus, opened_dist, render_bundles
 from provision.errors import ProvisionError
 from provision.push.ansible import AnsibleError, NoAnsibleError
 from provision.push.engine import PushOptions, deploy
 from provision.push.inventory import split_by_reachability
 from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable
-from provision.receipts.store import Endpoints, ReceiptStore, fleet_endpoints, import_receipt, receipts_in
-from provision.receipts.store import Result as Imported
+from provision.receipts.store import ImportResult as Imported
+from provision.receipts.store import KnownEndpoints, ReceiptStore, fleet_endpoints, import_receipt, receipts_in
 from provision.rotate.context import stopping
 from provision.rotate.journal import StoppedError
 from provision.rotate.model import Blocker, Grade
@@ -37,8 +37,8 @@ RECEIPTS = "receipts"
 _RESUME = "provision rotate resume"
 
 
-def endpoints_of(context: RotationContext) -> Endpoints:
-    """The endpoint keys that the inventory knows."""
+def endpoints_of(context: RotationContext) -> KnownEndpoints:
+    """The endpoint keys in the inventory."""
     return fleet_endpoints(context.states.values(), context.vault.workspace_id)
 
 
@@ -48,32 +48,32 @@ def store_of(context: RotationContext) -> ReceiptStore:
 
 
 def release(recorder: Recorder, people: Sequence[RotationUser]) -> None:
-    """Build a bundle with each person's target. One that is in dist/ already, whole and signed by us, keeps its bytes."""
+    """Build a bundle with each user's target. An unchanged bundle in dist/, signed by us, keeps its bytes."""
     context, now = recorder.context, recorder.now()
-    everybody = frozenset(context.states)
+    all_users = frozenset(context.states)
     by_user = {person.user: person for person in people}
     targets = {person.user: person.target for person in people}
-    common = common_of(context.workspace, context.vault, now, keys_ahead_of_vault(context.workspace.root) | targets)
+    common = render_inputs(context.workspace, context.vault, now, keys_ahead_of_vault(context.workspace.root) | targets)
     states = [context.states[user] for user in by_user]
     built: dict[str, int] = {}
     changed: list[tuple[str, str, str, dict[str, str | int | None]]] = []
     with recorder.act("release", people), stopping("dist/"), opened_dist(context.workspace.dist) as dist:
         key = load_signing_key(context.workspace.signing_key)
-        for outcome in build(BuildOrder(states, everybody, common), dist, key, lambda *_: None):
+        for outcome in render_bundles(BuildOrder(states, all_users, common), dist, key, lambda *_: None):
             person = by_user.get(outcome.user)
             if person is None:
                 continue
-            if outcome.status is Status.FAILED:
+            if outcome.status is RenderStatus.FAILED:
                 cure = f"{outcome.hint}; then: {_RESUME}" if outcome.hint else _RESUME
                 recorder.trouble(Blocker("no-bundle", outcome.message, cure, Grade.FAILED), person)
             elif outcome.key_fingerprint != person.target:
-                cure = f"provision rotate finish --except '{person.user}=WHY', then rotate again with another key"
+                cure = f"run `provision rotate finish --except '{person.user}=WHY'`, then rotate again with another key"
                 recorder.trouble(
-                    Blocker("no-new-key", "the vault calls the new key retired", cure, Grade.FAILED), person
+                    Blocker("no-new-key", "the new key is retired in the vault", cure, Grade.FAILED), person
                 )
             else:
                 built[outcome.user] = outcome.generation
-                if outcome.key_before != outcome.key_fingerprint and outcome.status is not Status.UNCHANGED:
+                if outcome.key_before != outcome.key_fingerprint and outcome.status is not RenderStatus.UNCHANGED:
                     detail: dict[str, str | int | None] = {
                         "bundle": outcome.generation,
                         "rotation": recorder.rotation.id,
@@ -85,7 +85,7 @@ def release(recorder: Recorder, people: Sequence[RotationUser]) -> None:
 
 
 def deliver(recorder: Recorder, people: Sequence[RotationUser]) -> None:
-    """Push bundles where the rotation pushes and SSH reaches the machine; for all others dist/ is where they are fetched."""
+    """Push bundles to the machines that SSH can reach, if the rotation deploys. Other users fetch them from dist/."""
     pushed = (
         split_by_reachability([recorder.context.states[person.user] for person in people]).targets
         if recorder.rotation.terms.deploy
@@ -122,20 +122,20 @@ def deliver(recorder: Recorder, people: Sequence[RotationUser]) -> None:
 
 
 def _allowed(rotation: Rotation, pushed: Collection[str]) -> int | None:
-    """How many may fail before nobody else is asked; any number when all who are asked failed before, or go back."""
+    """How many pushes may fail before the rest is skipped. None (no limit) if all users are retries or rollbacks."""
     if rotation.blocked:
         return None
     return rotation.budget - sum(person.failed for person in rotation.people.values() if person.user not in pushed)
 
 
 def import_receipts(context: RotationContext, sources: Sequence[str]) -> int:
-    """Take in receipts from files and drop folders; how many were refused. Raises NoReceiptsError for what is not there."""
+    """Import receipts from files and drop folders. Returns how many were refused. Raises NoReceiptsError for missing ones."""
     keep = receipt_importer(context)
     return sum(not keep(name, data) for source in sources for name, data in receipts_in(source))
 
 
 def receipt_importer(context: RotationContext) -> Callable[[str, bytes], bool]:
-    """Keeps a receipt that is to be believed, as `receipts import` does, and says by name why another one is refused."""
+    """Return a function that imports one valid receipt, as `receipts import` does, and reports an invalid one."""
     endpoints, store = endpoints_of(context), store_of(context)
 
     def keep(name: str, data: bytes) -> bool:
@@ -149,7 +149,7 @@ def receipt_importer(context: RotationContext) -> Callable[[str, bytes], bool]:
 
 
 def confirm(recorder: Recorder, people: Sequence[RotationUser]) -> None:
-    """See who certified the target: installed, and what Hermes would really use."""
+    """Check which endpoints confirmed the target: installed, and used by Hermes."""
     endpoints, store = endpoints_of(recorder.context), store_of(recorder.context)
     for person in people:
         try:
@@ -170,26 +170,26 @@ def confirm(recorder: Recorder, people: Sequence[RotationUser]) -> None:
 
 
 def check_receipt(receipt: Receipt, person: RotationUser) -> Blocker | None:
-    """What is wrong with the receipt of the generation that was released, or a later one; None when nothing is. Pure."""
+    """Check a receipt of the released or a later generation. None if it confirms the target. Pure."""
     if receipt.key_fingerprint != person.target:
-        message = f"its machine certified another key ({receipt.key_fingerprint}) in generation {receipt.generation}"
-        cure = f"is there a second workspace? provision render -l {person.user}, deliver, then: {_RESUME}"
+        message = f"the endpoint has another key ({receipt.key_fingerprint}) in generation {receipt.generation}"
+        cure = f"check for a second workspace; run `provision render -l {person.user}`, deliver, then: {_RESUME}"
         return Blocker("other-bundle", message, cure, Grade.FAILED)
     if receipt.route.as_expected == "yes":
         return None
     if receipt.route.as_expected == "no":
-        cure = f"`provision status` there names the cure; install again, then: {_RESUME}"
-        return Blocker("misrouted", "the new key is installed there, but Hermes would not use it", cure, Grade.FAILED)
-    cure = f"`provision status --hermes` there; then: {_RESUME}"
-    return Blocker("route-unknown", "whether Hermes uses the new key cannot be told there", cure, Grade.UNSURE)
+        cure = f"run `provision status` there and apply its hint; install again, then: {_RESUME}"
+        return Blocker("misrouted", "the new key is installed, but Hermes would not use it", cure, Grade.FAILED)
+    cure = f"run `provision status --hermes` there, then: {_RESUME}"
+    return Blocker("route-unknown", "unknown whether Hermes uses the new key", cure, Grade.UNSURE)
 
 
 def _overdue(recorder: Recorder, person: RotationUser) -> None:
-    """An endpoint that is silent for too long counts as a failure, and may still confirm later."""
+    """An endpoint without a receipt for too long counts as a failure. It may still confirm later."""
     days = recorder.rotation.terms.confirm_within_s / 86400
     if (recorder.now() - person.since).total_seconds() < recorder.rotation.terms.confirm_within_s:
         recorder.fine(person)
         return
     message = f"the endpoint has not confirmed the new key within {days:g} days"
-    cure = "is the machine in use, does its timer run? `provision rotate finish --except USER=WHY` leaves it out"
+    cure = "check that the machine is in use and its timer runs; exclude it: provision rotate finish --except USER=WHY"
     recorder.trouble(Blocker("unconfirmed", message, cure, Grade.FAILED), person)

@@ -1,4 +1,4 @@
-"""Going back, and ending: what can be undone while the old key lives, and when a rotation may be called finished."""
+"""Roll back and finish: what can be undone while the old key is valid, and when a rotation may end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DONE = frozenset({State.RETIRED, State.EXCEPTED})
 
 @dataclass(frozen=True, slots=True)
 class RollbackRefusal:
-    """A user who cannot go back, or not be left out, and why."""
+    """Why a user cannot be rolled back."""
 
     user: str
     why: str
@@ -34,29 +34,29 @@ class RollbackRefusal:
 
 
 def roll_back(recorder: Recorder, people: Sequence[RotationUser]) -> list[RollbackRefusal]:
-    """Let people go back to their old key, each after the gateway took it just now. Returns who cannot, and why."""
+    """Roll users back to their old key, if the gateway accepts it now. Returns the users that cannot be rolled back."""
     refused: list[RollbackRefusal] = []
     alive: list[RotationUser] = []
     asked = []
     for person in people:
         if person.back:
-            refused.append(RollbackRefusal(person.user, "is on the way back already", "provision rotate resume"))
+            refused.append(RollbackRefusal(person.user, "is already being rolled back", "provision rotate resume"))
         elif allowed(person.course, person.state, RotationEvent.TURNED):
             asked.append(person)
         else:
             refused.append(RollbackRefusal(person.user, f"is {person.state}: {_why_not(person)}"))
 
-    async def work(asker: KeyProber, person: RotationUser) -> Blocker | KeyLiveness:
+    async def work(prober: KeyProber, person: RotationUser) -> Blocker | KeyLiveness:
         route, key = recorder.context.route(person.user), recorder.context.key(person.user, person.other)
         if isinstance(route, Blocker):
             return route
-        return await asker.life(route, key, None) if key else KeyLiveness(True, refused=True)
+        return await prober.check_liveness(route, key, None) if key else KeyLiveness(True, refused=True)
 
     def sink(person: RotationUser, result: Blocker | KeyLiveness) -> None:
         if isinstance(result, Blocker):
             refused.append(RollbackRefusal(person.user, result.message, result.cure))
         elif result.dead:
-            cure = "the new key stays in use; make another one in the console if that is wrong"
+            cure = "the new key stays in use; create another one in the console if it has a problem"
             refused.append(RollbackRefusal(person.user, "the old key is dead: the gateway refuses it", cure))
         elif result.trouble is not None:
             refused.append(RollbackRefusal(person.user, result.trouble.message, result.trouble.cure))
@@ -64,7 +64,7 @@ def roll_back(recorder: Recorder, people: Sequence[RotationUser]) -> list[Rollba
             alive.append(person)
 
     for person in probe_all(asked, work, sink, recorder.context.reach):
-        refused.append(RollbackRefusal(person.user, "the gateway does not answer", "try again when it does"))
+        refused.append(RollbackRefusal(person.user, "the gateway does not answer", "try again later"))
     order = {person.user: number for number, person in enumerate(people)}
     alive.sort(key=lambda person: order[person.user])
     recorder.write(event_entries(RotationEvent.TURNED, [person.user for person in alive], recorder.now()))
@@ -73,16 +73,16 @@ def roll_back(recorder: Recorder, people: Sequence[RotationUser]) -> list[Rollba
 
 def _why_not(person: RotationUser) -> str:
     if person.state is State.REJECTED:
-        return "its old key is in use anyway"
+        return "the old key is still in use"
     if person.state in {State.DEAD, State.RETIRED}:
         return "the old key is dead"
-    return "there is nothing to go back to"
+    return "there is no old key to roll back to"
 
 
 def split_exceptions(
     people: Sequence[RotationUser], exceptions: Sequence[tuple[str, str]]
 ) -> tuple[dict[str, str], list[RotationUser]]:
-    """Who is an exception and why, and who is neither done nor an exception. Patterns are ids or globs; the first one counts."""
+    """Return the exceptions with their reasons, and the unfinished users. Patterns are ids or globs; the first match counts."""
     reasons: dict[str, str] = {}
     blocking = []
     for person in people:
@@ -97,7 +97,7 @@ def split_exceptions(
 
 
 def finish(recorder: Recorder, reasons: dict[str, str]) -> None:
-    """End the rotation; those with a reason are left out, and the reason is kept in the journal and in the event log."""
+    """End the rotation. Users with a reason are excluded; the reason is kept in the journal and in the event log."""
     rotation, context = recorder.rotation, recorder.context
     people = [rotation.people[user] for user in reasons]
     if people:
@@ -119,7 +119,7 @@ def _detail(name: str, reason: str) -> dict[str, str | int | None]:
 
 
 def _settle(vault: Vault, person: RotationUser) -> None:
-    """The vault calls current what the bundle in dist/ holds, and nothing stays pending."""
+    """Make the key in the user's bundle current, and leave no key pending."""
     target = vault.version_of(person.user, person.target) if person.target else None
     if target is None:
         return

@@ -1,7 +1,7 @@
-"""A rotation's journal: lines of JSON, appended and flushed to disk, never rewritten. Users, fingerprints and words; no key.
+"""A rotation's journal: lines of JSON, appended and flushed to disk, never rewritten. Users and fingerprints, no keys.
 
-An intent stands in it before an act, the outcome after. A line that a crash cut short is no line: what it would have said is
-found again, because every act looks first whether it was done already.
+An intent is written before an action, the outcome after it. A line that a crash cut short is dropped. Nothing is
+lost with it, because every action first checks whether it was already done.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ JournalEntry = dict[str, Any]
 
 
 class RotationJournalError(ProvisionError):
-    """A journal is damaged, or of another version; the message names the line."""
+    """A journal is damaged or has another version. The message names the line."""
 
 
 class StoppedError(ProvisionError):
-    """A rotation cannot go on for now. Nothing is lost: `rotate resume` goes on from here once the cause is mended."""
+    """A rotation cannot go on for now. Nothing is lost: `rotate resume` continues once the cause is fixed."""
 
     exit_code = Exit.PARTIAL
 
@@ -47,7 +47,7 @@ class Journal:
             raise _stopped(path, e.strerror) from e
 
     def append(self, entries: Iterable[JournalEntry]) -> None:
-        """Write entries, a line each, and flush them to disk together. Raises StoppedError, having written nothing."""
+        """Write entries, one per line, and flush them to disk together. Raises StoppedError, with nothing written."""
         data = b"".join(_dumps(entry).encode() + b"\n" for entry in entries)
         if not data:
             return
@@ -71,9 +71,9 @@ class Journal:
 
 
 def read_entries(path: Path) -> Iterator[JournalEntry]:
-    """The entries of a journal, in order. Raises JournalError, and FileProblemError when it cannot be read.
+    """Yield the entries of a journal. Raises RotationJournalError, or FileProblemError if it cannot be read.
 
-    A last line without its newline is left out; `drop_torn_line` takes it away before anything is appended.
+    A last line without newline is skipped; `drop_torn_line` removes it before the next append.
     """
     try:
         with path.open("rb") as file:
@@ -85,14 +85,14 @@ def read_entries(path: Path) -> Iterator[JournalEntry]:
                 except ValueError:
                     entry = None
                 if not isinstance(entry, dict):
-                    raise journal_damaged(path, number, "it is no line of a journal")
+                    raise journal_damaged(path, number, "not a journal entry")
                 yield entry
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
 
 
 def drop_torn_line(path: Path) -> None:
-    """Take away a last line that a crash cut short. Call it under the workspace's lock. Raises StoppedError."""
+    """Remove a last line that a crash cut short. The caller holds the workspace's lock. Raises StoppedError."""
     try:
         with path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
@@ -114,7 +114,7 @@ def drop_torn_line(path: Path) -> None:
 
 
 def last_entry(path: Path) -> JournalEntry | None:
-    """The last whole line of a journal, read from its end; None when that is none of ours."""
+    """The last complete entry of a journal, read from the end. None if it is invalid."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
@@ -126,15 +126,15 @@ def last_entry(path: Path) -> JournalEntry | None:
 
 
 def journal_damaged(path: Path, number: int, why: str) -> RotationJournalError:
-    """The error for a line that makes no sense."""
+    """The error for an invalid line."""
     return RotationJournalError(
         f"{path}: line {number}: {why}",
-        hint="the journal was changed by something other than provision: take the last good one from git",
+        hint="another program changed the journal: restore the last good one from git",
     )
 
 
 def _stopped(path: Path, reason: str | None) -> StoppedError:
     return StoppedError(
-        f"cannot write {path}: {reason or 'it failed'}",
-        hint="make room or mend its permissions, then: provision rotate resume",
+        f"cannot write {path}: {reason or 'unknown error'}",
+        hint="free disk space or fix the permissions, then run `provision rotate resume`",
     )

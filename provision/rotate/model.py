@@ -1,4 +1,4 @@
-"""The values a rotation is made of: who is where, with which keys, and what is in the way. Pure; nothing here does anything."""
+"""The values of a rotation: users with their keys and states, blockers, terms. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RotationKind(StrEnum):
 
 
 class Grade(StrEnum):
-    """How bad a trouble is: `failed` and `unreachable` count against the failure budget, `waiting` is nobody's fault."""
+    """The grade of a blocker. `failed` and `unreachable` count against the failure budget, `waiting` is normal."""
 
     FAILED = "failed"
     UNREACHABLE = "unreachable"
@@ -31,7 +31,7 @@ _COUNTED = frozenset({Grade.FAILED, Grade.UNREACHABLE})
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """What keeps a user from going on. `cause` is a stable word; docs/rotate.md lists them with their cures."""
+    """Why a user cannot go on. `cause` is a stable id; docs/rotate.md lists the causes with their fixes."""
 
     cause: str
     message: str
@@ -41,7 +41,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many requests a key had answered since a day (UTC), as the gateway said at some moment."""
+    """The number of requests with a key since a day (UTC), as the gateway reported it at `at`."""
 
     since: str
     total: int
@@ -50,7 +50,7 @@ class Usage:
 
 @dataclass(slots=True)
 class RotationUser:
-    """One user's way through a rotation. Keys by fingerprint: `target` is to be in use, `other` is to go."""
+    """One user in a rotation. Keys by fingerprint: `target` is the key to use, `other` the key to revoke."""
 
     user: str
     profile: str
@@ -71,7 +71,7 @@ class RotationUser:
 
     @property
     def over(self) -> bool:
-        """Whether the user is free for another rotation."""
+        """Whether the user may enter another rotation."""
         return self.state in OVER
 
     @property
@@ -81,13 +81,13 @@ class RotationUser:
 
     @property
     def settled(self) -> bool:
-        """Whether the next wave need not wait for this user."""
+        """Whether the next wave may start without this user."""
         return self.state in INSTALLED or self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a rotation was begun with, and by whom. Durations in seconds."""
+    """The parameters of a rotation, fixed at its start. Durations in seconds."""
 
     id: str
     kind: RotationKind
@@ -121,7 +121,7 @@ class Terms:
 
     @staticmethod
     def of(entry: dict[str, Any]) -> Terms:
-        """The terms that `entry` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        """Parse the output of `entry`. Raises KeyError, TypeError or ValueError."""
         if entry["schema"] != SCHEMA:
             raise ValueError("another version")
         return Terms(
@@ -140,10 +140,10 @@ class Terms:
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as journals keep it: UTC, whole seconds."""
+    """Format a time as journals store it: UTC, whole seconds."""
     return moment.isoformat()[:19] + "Z"
 
 
 def moment(text: str) -> datetime:
-    """The moment that `stamp` wrote."""
+    """Parse the output of `stamp`."""
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""Writes a rotation down while it goes: every entry into the journal first, then into the rotation in memory."""
+"""Record a rotation: write every entry to the journal first, then apply it in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOCK_SLACK_S = 600
 
 
 class Recorder:
-    """One rotation at work. What happens to users one by one is gathered and written together; `flush` at the end of a step."""
+    """Records one rotation. Events of single users are collected and written together; call `flush` after each step."""
 
     def __init__(self, context: RotationContext, rotation: Rotation, journal: Journal) -> None:
         self.context = context
@@ -35,53 +35,53 @@ class Recorder:
         self._fine: list[str] = []
         self._count = 0
         self.held: set[str] = set()
-        """Users who met a trouble in this pass and are left alone until the next."""
+        """Users with a blocker in this pass. They are skipped until the next pass."""
         self.unsure: list[Blocker] = []
 
     def now(self) -> datetime:
-        """The time, never before the journal's last entry. Raises StoppedError when the clock is far behind that."""
+        """The time, never before the last journal entry. Raises StoppedError if the clock is too far behind it."""
         now, last = self.context.clock(), self.rotation.touched
         if last is None or now >= last:
             return now
         if (last - now).total_seconds() > CLOCK_SLACK_S:
             raise StoppedError(
-                f"the clock says {stamp(now)}, and the journal of rotation {self.rotation.id} was written at {stamp(last)}",
-                hint="set the clock, then: provision rotate resume",
+                f"the clock ({stamp(now)}) is behind the journal of rotation {self.rotation.id} ({stamp(last)})",
+                hint="set the clock, then run `provision rotate resume`",
             )
         return last
 
     def write(self, entries: Iterable[JournalEntry]) -> None:
-        """Write entries durably and take them in."""
+        """Write entries durably and apply them."""
         listed = list(entries)
         self._journal.append(listed)
         for entry in listed:
             self.rotation.apply(entry)
 
     def event(self, event: RotationEvent, person: RotationUser) -> None:
-        """Something happened to somebody; written with others like it."""
+        """Record an event of a user. Written together with others of its kind."""
         self._waiting.setdefault(event, []).append(person.user)
         self._grown()
 
     def trouble(self, trouble: Blocker, person: RotationUser) -> None:
-        """Somebody cannot go on in this pass; said once, however often it is found again."""
+        """Record a blocker of a user. The user is skipped in this pass. An unchanged blocker is not written again."""
         self.held.add(person.user)
         if person.trouble != trouble:
             self._troubles.setdefault(trouble, []).append(person.user)
             self._grown()
 
     def fine(self, person: RotationUser) -> None:
-        """What was in somebody's way is so no more."""
+        """Remove the blocker of a user."""
         if person.trouble is not None:
             self._fine.append(person.user)
             self._grown()
 
     def hold(self, trouble: Blocker, people: Iterable[RotationUser]) -> None:
-        """People who were not reached in this pass; nothing is written of them."""
+        """Skip users who were not reached in this pass. Nothing is written to the journal."""
         self.held.update(person.user for person in people)
         self.unsure.append(trouble)
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write the collected entries."""
         now = self.now()
         entries = [entry for event, users in self._waiting.items() for entry in event_entries(event, users, now)]
         entries += [blocker_entry(trouble, users, now) for trouble, users in self._troubles.items()]
@@ -92,7 +92,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def act(self, what: str, people: Iterable[RotationUser]) -> Iterator[None]:
-        """Write the intent before an act and its outcome after, with the vault's generation."""
+        """Write the intent before an action and the outcome after it, with the vault's generation."""
         users = sum(1 for _ in people)
         self.write([{"at": stamp(self.now()), "intent": what, "users": users, "generation": self.rotation.generation}])
         yield

@@ -1,4 +1,4 @@
-"""Which keys an operator has to revoke in the console, and how a pass ended."""
+"""The list of keys to revoke in the console, and the exit code of a pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One key to revoke, as the console shows it: by its label and its last four characters, empty where nobody can tell."""
+    """One key to revoke, as the console shows it: label and last four characters, empty if unknown."""
 
     user: str
     label: str
@@ -33,9 +33,9 @@ class Revocation:
 
 
 def to_revoke(rotation: Rotation, vault: Vault | SealedVault) -> Iterator[Revocation]:
-    """The keys to revoke now: of a leak at once, else only those whose successor is confirmed and current.
+    """Yield the keys to revoke now: leaked keys immediately, others only if the new key is confirmed and current.
 
-    A vault that was not opened has no last four characters.
+    A sealed vault gives no last four characters.
     """
     for person in rotation.in_state(State.EXPOSED, State.LISTED):
         known = vault.version_of(person.user, person.other)
@@ -46,7 +46,7 @@ def to_revoke(rotation: Rotation, vault: Vault | SealedVault) -> Iterator[Revoca
 
 
 def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Blocker]) -> Exit:
-    """10 when somebody failed, 4 when something could not be told or a machine not be reached, else 0; waiting is no failure."""
+    """10 if a user failed, 4 if something is unknown or a machine was unreachable, else 0. Waiting is not a failure."""
     doubtful = any(True for _ in doubts)
     for rotation in rotations:
         people = rotation.people.values()

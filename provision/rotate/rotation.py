@@ -1,4 +1,4 @@
-"""A rotation as its journal tells it: a fold, entry by entry. Pure; nothing here knows of files, the vault or the gateway."""
+"""The state of a rotation, computed from its journal entries. Pure: no files, vault or gateway."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Rotation:
-    """The state that the entries so far amount to. `generation` is the vault's as last seen."""
+    """The state after all entries so far. `generation` is the vault's, as last recorded."""
 
     terms: Terms
     generation: int
@@ -30,7 +30,7 @@ class Rotation:
     halted: str = ""
     paused: str = ""
     calls: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    """Paid questions: their answer, or None when the question may have been asked and no answer was written down."""
+    """Paid calls and their answers. None if the call may have been made but no answer was recorded."""
     touched: datetime | None = None
 
     @property
@@ -39,17 +39,17 @@ class Rotation:
 
     @property
     def over(self) -> bool:
-        """Whether nobody is under way any more."""
+        """Whether no user is in progress."""
         return self.ended is not None or (self.begun and all(person.over for person in self.people.values()))
 
     @property
     def blocked(self) -> bool:
-        """Whether nobody new may be given a new key: the failure budget is spent, or an operator said so."""
+        """Whether no further user may get a new key: the failure budget is spent, or an operator paused the rotation."""
         return bool(self.paused) or self.failures > self.budget
 
     @property
     def failures(self) -> int:
-        """How many users count against the budget."""
+        """The number of users that count against the failure budget."""
         return sum(person.failed for person in self.people.values())
 
     def waves(self) -> list[list[RotationUser]]:
@@ -61,7 +61,7 @@ class Rotation:
         return found
 
     def open_wave(self) -> int:
-        """The last wave that may be worked on: each one before it is settled."""
+        """The last wave that is open: all waves before it are settled."""
         waves = self.waves()
         for number, wave in enumerate(waves):
             if not all(person.settled for person in wave):
@@ -69,11 +69,11 @@ class Rotation:
         return max(len(waves) - 1, 0)
 
     def in_state(self, *states: State) -> list[RotationUser]:
-        """Users in these states, in the plan's order."""
+        """Users in these states, in plan order."""
         return [person for person in self.people.values() if person.state in states]
 
     def ahead(self) -> dict[str, str]:
-        """Users whose bundle in dist/ holds another key than the vault's current one, and that key's fingerprint."""
+        """Users whose bundle in dist/ has another key than the vault's current one, with that key's fingerprint."""
         return {p.user: p.target for p in self.people.values() if p.state in UNDER_WAY and self.ended is None}
 
     def counts(self) -> Counter[State]:
@@ -81,16 +81,16 @@ class Rotation:
         return Counter(person.state for person in self.people.values())
 
     def apply(self, entry: JournalEntry) -> None:
-        """Take in one entry. Raises KeyError, TypeError, ValueError or RuntimeError for one that makes no sense."""
+        """Apply one entry. Raises KeyError, TypeError, ValueError or RuntimeError for an invalid one."""
         if "plan" in entry:
             self._plan(entry)
             return
         at = moment(entry["at"])
         self.touched = at
         self.generation = entry.get("generation", self.generation)
-        take = next((take for name, take in _TAKES.items() if name in entry), None)
-        if take is not None:
-            take(self, entry, at)
+        apply = next((apply for name, apply in _APPLY.items() if name in entry), None)
+        if apply is not None:
+            apply(self, entry, at)
         elif not entry.keys() & _REMARKS:
             raise ValueError("an unknown entry")
 
@@ -100,9 +100,9 @@ class Rotation:
         self.begun = True
 
     def _trouble(self, entry: JournalEntry, at: datetime) -> None:
-        trouble = Blocker(entry["trouble"], entry["message"], entry["cure"], Grade(entry["grade"]))
+        blocker = Blocker(entry["trouble"], entry["message"], entry["cure"], Grade(entry["grade"]))
         for user in entry["users"]:
-            self.people[user].trouble = trouble
+            self.people[user].trouble = blocker
 
     def _clear(self, entry: JournalEntry, at: datetime) -> None:
         for user in entry["clear"]:
@@ -167,7 +167,7 @@ class Rotation:
                 person.back, person.usage, person.idle = not person.back, None, ""
 
 
-_TAKES: dict[str, Callable[[Rotation, JournalEntry, datetime], None]] = {
+_APPLY: dict[str, Callable[[Rotation, JournalEntry, datetime], None]] = {
     "event": Rotation._event,  # noqa: SLF001  the table belongs to the class
     "trouble": Rotation._trouble,  # noqa: SLF001
     "clear": Rotation._clear,  # noqa: SLF001
@@ -184,7 +184,7 @@ _REMARKS = frozenset({"intent", "did"})
 
 
 def replay(entries: Iterable[JournalEntry], path: Path) -> Rotation | None:
-    """The rotation that a journal tells of; None when it holds no whole first line. Raises JournalError with the line."""
+    """Compute a rotation from its entries. None without a complete first line. Raises RotationJournalError with the line."""
     rotation: Rotation | None = None
     for number, entry in enumerate(entries, 1):
         try:
@@ -195,13 +195,13 @@ def replay(entries: Iterable[JournalEntry], path: Path) -> Rotation | None:
                 rotation.apply(entry)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as e:
             raise journal_damaged(
-                path, number, f"it does not follow from those before it ({type(e).__name__}: {e})"
+                path, number, f"invalid after the entries before it ({type(e).__name__}: {e})"
             ) from None
     return rotation
 
 
 def plan_entries(people: Iterable[RotationUser], terms: Terms) -> Iterator[JournalEntry]:
-    """The lines of a plan, which the line `begin` ends."""
+    """The entries of a plan. The last one is `begin`."""
     usual = Course.LEAK if terms.kind is RotationKind.LEAK else Course.SCHEDULED
     count = 0
     for count, p in enumerate(people, 1):  # noqa: B007  counted for the last line
@@ -213,7 +213,7 @@ def plan_entries(people: Iterable[RotationUser], terms: Terms) -> Iterator[Journ
 def event_entries(
     event: RotationEvent, users: Iterable[str] | Mapping[str, Any], at: datetime, *, of: int = 500, **more: Any
 ) -> Iterator[JournalEntry]:
-    """The entries that say that something happened to users, at most `of` in each, so that lines stay short."""
+    """The entries for an event of several users, at most `of` users per entry."""
     listed = list(users)
     for start in range(0, len(listed), of):
         part = listed[start : start + of]
@@ -222,7 +222,7 @@ def event_entries(
 
 
 def blocker_entry(trouble: Blocker, users: Iterable[str], at: datetime) -> JournalEntry:
-    """The entry that says what keeps users from going on."""
+    """The entry for a blocker of several users."""
     return {
         "at": stamp(at),
         "trouble": trouble.cause,

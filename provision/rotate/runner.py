@@ -1,8 +1,7 @@
-"""One pass over a rotation: everybody goes as far as they can now. `start`, `resume` and cron jobs all do the same.
+"""One pass over a rotation: take every user as far as possible now. `start`, `resume` and cron jobs run the same pass.
 
-What is under way is always finished; what would begin something new (probe, release, deliver) waits for its wave, and stops
-when the failure budget is spent: then only those who failed are tried again. A pass can be killed anywhere: the next one
-finds what was done and goes on.
+Work in progress is always finished. New work (probe, release, deliver) waits for its wave and stops when the failure budget is
+spent; then only failed users are retried. A pass can be killed at any point: the next one finds what was done and continues.
 """
 
 from __future__ import annotations
@@ -27,29 +26,29 @@ if TYPE_CHECKING:
 
 
 def check_vault(recorder: Recorder) -> None:
-    """A journal belongs to one vault, and to no older state of it. Raises StoppedError."""
+    """Check that the journal belongs to this vault, and not to a newer state of it. Raises StoppedError."""
     vault, rotation = recorder.context.vault, recorder.rotation
     if vault.workspace_id != rotation.terms.vault:
         raise StoppedError(
             f"rotation {rotation.id} belongs to another vault",
-            hint="take the vault and rotations/ from the same commit",
+            hint="use the vault and rotations/ from the same commit",
         )
     if vault.generation < rotation.generation:
         raise StoppedError(
-            f"the vault is in generation {vault.generation}, and rotation {rotation.id} has seen {rotation.generation}:"
-            " an older vault was put back",
-            hint="take the newest keys.vault from git (or from a colleague), then: provision rotate resume",
+            f"the vault has generation {vault.generation}, but rotation {rotation.id} has already used {rotation.generation}:"
+            " an older vault was restored",
+            hint="get the newest keys.vault from git (or from a colleague), then run `provision rotate resume`",
         )
 
 
 def seal_new_keys(recorder: Recorder, keys: Mapping[str, NewKey]) -> None:
-    """Put the new keys into the vault, all in one change. Raises StoppedError when they are at hand nowhere."""
+    """Add the new keys to the vault in one change. Raises StoppedError if the keys are not available."""
     people = recorder.rotation.in_state(State.PLANNED)
     absent = [person for person in people if not vault_steps.has_targets(recorder.context.vault, [person])]
     if any(person.user not in keys for person in absent):
         raise StoppedError(
             f"the new keys of rotation {recorder.rotation.id} never reached the vault; nothing was changed",
-            hint="provision rotate start --from FILE, with the same file",
+            hint="run `provision rotate start --from FILE` with the same file",
         )
     if absent:
         with (
@@ -61,7 +60,7 @@ def seal_new_keys(recorder: Recorder, keys: Mapping[str, NewKey]) -> None:
 
 
 def run_pass(recorder: Recorder) -> None:
-    """Take everybody as far as possible now. Raises StoppedError when the disk, the vault or Ansible does not let it."""
+    """Take every user as far as possible now. Raises StoppedError if the disk, the vault or Ansible prevents it."""
     check_vault(recorder)
     _waves(recorder)
     watched = [p for p in recorder.rotation.in_state(State.CURRENT, State.LISTED, State.EXPOSED) if _free(recorder, p)]
@@ -75,7 +74,7 @@ def run_pass(recorder: Recorder) -> None:
 
 
 def supply(recorder: Recorder) -> bool:
-    """Let those go on whose leaked key is dead and who have a new one in the vault."""
+    """Continue with the users whose leaked key is dead and whose new key is in the vault."""
     vault = recorder.context.vault
     ready = {
         p.user: p.target
@@ -87,7 +86,7 @@ def supply(recorder: Recorder) -> bool:
 
 
 def _waves(recorder: Recorder) -> None:
-    """Work on every open wave, on the next as soon as that opens, and on everybody again when a failure was mended."""
+    """Work on all open waves, on the next one once it opens, and again after a failure was fixed."""
     before = None
     while (now := (recorder.rotation.open_wave(), recorder.rotation.blocked)) != before:
         before, (wave, _) = now, now
@@ -114,7 +113,7 @@ def _step(
             continue
         if person.user not in recorder.context.states:
             cure = f"provision rotate finish --except '{person.user}=left the inventory'"
-            message = f"{person.user} is not in the inventory any more, or has errors there"
+            message = f"{person.user} is no longer in the inventory, or has errors there"
             recorder.trouble(Blocker("left-inventory", message, cure, Grade.FAILED), person)
         else:
             people.append(person)
@@ -128,12 +127,12 @@ def _free(recorder: Recorder, person: RotationUser) -> bool:
 
 
 def _promote(recorder: Recorder, people: Sequence[RotationUser]) -> None:
-    """Make confirmed keys current, all of them in one change of the vault."""
+    """Make confirmed keys current, in one change of the vault."""
     ready = []
     for person in people:
         if vault_steps.is_overtaken(recorder.context.vault, person):
-            message = "another key became current meanwhile"
-            cure = f"provision rotate finish --except '{person.user}=WHY', then rotate again"
+            message = "another key became current in the meantime"
+            cure = f"run `provision rotate finish --except '{person.user}=WHY'`, then rotate again"
             recorder.trouble(Blocker("overtaken", message, cure, Grade.FAILED), person)
         else:
             ready.append(person)
@@ -146,7 +145,7 @@ def _promote(recorder: Recorder, people: Sequence[RotationUser]) -> None:
 
 
 def _halt(recorder: Recorder) -> None:
-    """Say once that the budget is spent."""
+    """Record once that the failure budget is spent."""
     rotation = recorder.rotation
     waiting = [p for p in rotation.people.values() if p.state in {State.PENDING, State.PROBED, State.RELEASED}]
     why = f"{rotation.failures} failed, {rotation.budget} allowed"

@@ -1,4 +1,4 @@
-"""How a rotation begins, is opened again, and gets further keys. All of it under the workspace's lock."""
+"""Create and open rotations. The caller holds the workspace's lock."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def open_rotation(context: RotationContext, rotation: Rotation) -> Iterator[Recorder]:
-    """A rotation, open for work."""
+    """Open a rotation's journal for writing."""
     with Journal(context.store.path(rotation.id)) as journal:
         yield Recorder(context, rotation, journal)
 
 
 def create_rotation(context: RotationContext, people: Sequence[RotationUser], terms: Terms) -> Rotation:
-    """Write a plan down. Nothing else was touched yet: a crash here leaves no rotation, or one whose keys are still outside."""
+    """Write the plan to a new journal. Nothing else changes: after a crash the rotation is missing or has no keys yet."""
     path = context.store.path(terms.id)
     generation = context.vault.generation
     entries = [terms.entry(generation), *plan_entries(people, terms)]
@@ -43,7 +43,7 @@ def create_rotation(context: RotationContext, people: Sequence[RotationUser], te
     except StoppedError as e:
         path.unlink(missing_ok=True)
         raise StoppedError(
-            e.message, hint="make room or mend its permissions, then try again; nothing was begun"
+            e.message, hint="free disk space or fix the permissions, then try again; no rotation was started"
         ) from e
     rotation = replay(iter(entries), path)
     if rotation is None:
@@ -56,9 +56,9 @@ def create_rotation(context: RotationContext, people: Sequence[RotationUser], te
 def resume_unstarted(
     context: RotationContext, rotations: Sequence[Rotation], keys: Sequence[NewKey]
 ) -> Rotation | None:
-    """A rotation that was begun with exactly these keys and whose keys never reached the vault; it goes on.
+    """Return a rotation that was created with exactly these keys, but stopped before they reached the vault.
 
-    One with other keys in that state is void: nothing was done for it.
+    Such a rotation with other keys is ended as void: nothing was done for it.
     """
     wanted = {new.user: fingerprint(new.key.reveal(), context.vault.salt) for new in keys}
     for rotation in rotations:
@@ -69,16 +69,16 @@ def resume_unstarted(
             return rotation
         with open_rotation(context, rotation) as recorder:
             recorder.write([{"at": stamp(recorder.now()), "end": "void: its keys never reached the vault"}])
-        context.say(f"rotation {rotation.id} never began: its keys did not reach the vault; it is void")
+        context.say(f"rotation {rotation.id} is void: its keys never reached the vault")
     return None
 
 
 def leaked_users(
     context: RotationContext, named: Sequence[str], busy: Mapping[str, str], now: datetime
 ) -> tuple[list[RotationUser], list[tuple[KeyVersion, str]]]:
-    """Who is concerned when these users' keys, or keys of these fingerprints, have leaked, and what cannot be begun and why.
+    """Return the users affected by leaked keys, and the keys that cannot be handled here, with the reason.
 
-    A key that several share concerns all of them. Raises RefusedKeysError for a name that nobody has.
+    `named` has users and fingerprints. A shared key affects all its users. Raises RefusedKeysError for an unknown name.
     """
     vault, problems = context.vault, []
     found: dict[tuple[str, int], KeyVersion] = {}
@@ -89,8 +89,10 @@ def leaked_users(
             current = vault.current(name) or vault.in_stage(name, Stage.PREVIOUS)
             versions = vault.find(current.fingerprint) if current else ()
         if not versions:
-            hint = "see: provision keys list --all"
-            problems.append(Problem("unknown-key", f"{name} names no user or key of this vault", Place("leaked"), hint))
+            hint = "list the keys: provision keys list --all"
+            problems.append(
+                Problem("unknown-key", f"unknown user or key '{name}': not in this vault", Place("leaked"), hint)
+            )
         found |= {(known.user, known.version): known for known in versions}
     raise_if_errors(problems)
     people: dict[str, RotationUser] = {}
@@ -98,13 +100,18 @@ def leaked_users(
     for known in found.values():
         state = context.states.get(known.user)
         if known.stage is Stage.RETIRED:
-            aside.append((known, "it was proved dead already"))
+            aside.append((known, "it is already proved dead"))
         elif known.user in busy:
             aside.append(
-                (known, f"rotation {busy[known.user]} is at it: revoke it now, then `provision rotate resume`")
+                (
+                    known,
+                    f"rotation {busy[known.user]} handles this user: revoke the key now, then run `provision rotate resume`",
+                )
             )
         elif known.user in people:
-            aside.append((known, "another key of this user is in this rotation: run it again for this one afterwards"))
+            aside.append(
+                (known, "another key of this user is in this rotation: run the command again for this one afterwards")
+            )
         else:
             course = Course.LEAK if known.stage is Stage.CURRENT and state is not None else Course.SPARE
             profile = state.profile.name if state else ""
@@ -115,7 +122,7 @@ def leaked_users(
 
 
 def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
-    """Put new keys for a leak into the vault. Raises RefusedKeysError for keys that cannot be used, having changed nothing."""
+    """Add new keys for leaked ones to the vault. Raises RefusedKeysError for unusable keys, before any change."""
     context, rotation = recorder.context, recorder.rotation
     problems, targets = [], {}
     for new in keys:
@@ -127,9 +134,13 @@ def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
             or person.state not in {State.EXPOSED, State.DEAD, State.BARE}
         ):
             hint = f"see: provision rotate status {rotation.id}"
-            problems.append(Problem("not-wanted", f"{new.user} needs no new key here", new.place, hint))
+            problems.append(
+                Problem("not-wanted", f"{new.user} does not need a new key in this rotation", new.place, hint)
+            )
         elif person.target and person.target != name and vault_steps.has_targets(context.vault, [person]):
-            problems.append(Problem("has-key", f"{new.user} has a new key already", new.place, "it is used first"))
+            problems.append(
+                Problem("has-key", f"{new.user} has a new key already", new.place, "wait until it is installed")
+            )
         else:
             problems += reused_keys(new, name, context.vault)
             targets[new.user] = name
@@ -143,7 +154,7 @@ def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
 
 
 def leak_terms(context: RotationContext, now: datetime, probes: tuple[str, ...], *, deploy: bool) -> Terms:
-    """The terms of a leak: everybody at once, and no failure of one keeps the others waiting."""
+    """The terms of a leak rotation: one wave, no failure budget."""
     return Terms(
         id=context.store.new_name(now),
         kind=RotationKind.LEAK,

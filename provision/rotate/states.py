@@ -1,8 +1,10 @@
-"""The state machine of one user's rotation: a table, and the one function that reads it. Pure.
+"""The state machine of one user's rotation: the table TRANSITIONS and the function that reads it. Pure.
+
+A new rotation stage is added here: a State, its events, its transitions, and what it waits for.
 
 Three courses share most of their steps. *Scheduled*: the new key is installed and confirmed before the old one is listed for
-revocation. *Leak*: the old key is revoked and proved dead first. *Spare*: a leaked key that was not in use any more needs no
-successor. Rolling back is no course of its own: the two keys change places, and the same steps follow.
+revocation. *Leak*: the old key is revoked and proved dead first. *Spare*: a leaked key that is no longer in use gets no new key.
+A rollback is not a separate course: it swaps the two keys and goes through the same steps.
 """
 
 from __future__ import annotations
@@ -17,36 +19,36 @@ class Course(StrEnum):
 
 
 class State(StrEnum):
-    """Where a user stands. *Target* is the key that is to be in use, *other* the one that is to go."""
+    """The state of one user. *Target* is the key to use, *other* the key to revoke."""
 
     PLANNED = "planned"
-    """The target is named in the plan and not yet in the vault."""
+    """The target is in the plan, but not in the vault yet."""
     PENDING = "pending"
-    """The target is in the vault as `pending`; the gateway has not taken it yet."""
+    """The target is in the vault as `pending`. The gateway has not accepted it yet."""
     PROBED = "probed"
-    """The gateway took the target."""
+    """The gateway accepts the target."""
     RELEASED = "released"
-    """dist/ holds a bundle with the target, in a new generation."""
+    """dist/ has a bundle with the target, in a new generation."""
     DELIVERED = "delivered"
-    """The bundle was pushed, or lies where the endpoint fetches it."""
+    """The bundle was pushed, or is ready to be fetched."""
     CONFIRMED = "confirmed"
     """The endpoint's signed receipt says that the target is installed and in use."""
     CURRENT = "current"
-    """The vault calls the target `current` and the other `previous`."""
+    """In the vault the target is `current` and the other key `previous`."""
     LISTED = "to revoke"
-    """The other is idle, or whether it is cannot be told; it stands in the list of keys to revoke."""
+    """The other key is idle, or that is unknown. It is in the list of keys to revoke."""
     DEAD = "dead"
-    """The gateway refused the other with a 401."""
+    """The gateway refused the other key with a 401."""
     RETIRED = "retired"
-    """The vault calls the other `retired`: nothing is left to do."""
+    """In the vault the other key is `retired`. Nothing is left to do."""
     EXPOSED = "exposed"
-    """Leak: the other stands in the list of keys to revoke at once."""
+    """Leak: the other key is in the list of keys to revoke immediately."""
     BARE = "without a key"
-    """Leak: the other is dead, and there is no successor yet."""
+    """Leak: the other key is dead, and there is no new key yet."""
     REJECTED = "rejected"
-    """The gateway refused the new key for good; the old one stays in use."""
+    """The gateway refused the new key permanently. The old one stays in use."""
     EXCEPTED = "excepted"
-    """Left out of the rotation by an operator, for a reason that is kept."""
+    """Excluded from the rotation by an operator, with a recorded reason."""
 
 
 class RotationEvent(StrEnum):
@@ -72,7 +74,7 @@ _INSTALL: TransitionTable = {
     (State.PROBED, RotationEvent.BUILT): State.RELEASED,
     (State.RELEASED, RotationEvent.HANDED): State.DELIVERED,
     (State.DELIVERED, RotationEvent.CONFIRMED): State.CONFIRMED,
-    # a bundle that cannot be what was released any more is built again
+    # a bundle that no longer matches the released one is built again
     (State.RELEASED, RotationEvent.BUILT): State.RELEASED,
     (State.DELIVERED, RotationEvent.BUILT): State.RELEASED,
 }
@@ -89,7 +91,7 @@ TRANSITIONS: dict[Course, TransitionTable] = {
         (State.CURRENT, RotationEvent.PROVED): State.DEAD,
         (State.LISTED, RotationEvent.PROVED): State.DEAD,
         (State.DEAD, RotationEvent.FILED): State.RETIRED,
-        # nothing was released yet: the endpoint never saw the new key, so the old one counts as confirmed
+        # nothing was released yet: the endpoint never got the new key, so the old one counts as confirmed
         (State.PENDING, RotationEvent.TURNED): State.CONFIRMED,
         (State.PROBED, RotationEvent.TURNED): State.CONFIRMED,
         (State.RELEASED, RotationEvent.TURNED): State.PROBED,
@@ -126,11 +128,11 @@ TRANSITIONS: dict[Course, TransitionTable] = {
 }
 
 OVER = frozenset({State.RETIRED, State.EXCEPTED, State.REJECTED})
-"""States in which a user is free for another rotation."""
+"""States in which a user may enter another rotation."""
 UNDER_WAY = frozenset({State.RELEASED, State.DELIVERED, State.CONFIRMED})
-"""States in which the bundle in dist/ holds the target while the vault still calls another key current."""
+"""States in which the bundle in dist/ has the target while another key is current in the vault."""
 INSTALLED = frozenset({State.CURRENT, State.LISTED, State.DEAD, State.RETIRED, State.EXCEPTED})
-"""States that let the next wave begin."""
+"""States that let the next wave start."""
 
 WAITS_FOR: dict[State, str] = {
     State.PLANNED: "provision rotate start, with the same keys",
@@ -149,7 +151,7 @@ WAITS_FOR: dict[State, str] = {
 
 
 def advance(course: Course, state: State, event: RotationEvent) -> State:
-    """The state after an event. Raises RuntimeError for an event out of turn: that is a bug, or an altered journal."""
+    """Return the state after an event. Raises RuntimeError for an impossible event: a bug, or an altered journal."""
     try:
         return TRANSITIONS[course][state, event]
     except KeyError:
@@ -157,5 +159,5 @@ def advance(course: Course, state: State, event: RotationEvent) -> State:
 
 
 def allowed(course: Course, state: State, event: RotationEvent) -> bool:
-    """Whether an event can happen now."""
+    """Whether an event is possible in this state."""
     return (state, event) in TRANSITIONS[course]

@@ -1,7 +1,7 @@
-"""`rotations/` in the workspace: a journal per rotation, meant for git like the vault; and the lock of whoever is at work.
+"""`rotations/` in the workspace: one journal per rotation, for git like the vault; and the lock of the running process.
 
-The system frees the lock of a process that died, so on one machine a lock is never stale. What cannot be seen is a process on
-another machine that shares the folder: its note stays, says who, where and since when, and is only set aside by a person.
+The system releases the lock of a dead process, so on one machine there is no stale lock. A process on another machine that shares
+the folder is not visible: its note stays, says who, where and since when, and only an operator removes it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OWN = ".provision"
 
 
 class HeldError(ProvisionError):
-    """Somebody on another machine is, or was, at work on the rotations of this workspace."""
+    """A process on another machine holds, or held, the rotations of this workspace."""
 
 
 class RotationStore:
@@ -51,22 +51,22 @@ class RotationStore:
         return sorted(path.name.removesuffix(_SUFFIX) for path in self.folder.glob(f"[0-9]*{_SUFFIX}"))
 
     def new_name(self, now: datetime) -> str:
-        """An id that no rotation has: the day, and a number."""
+        """A new id: the day and a number."""
         day, taken = now.strftime("%Y-%m-%d"), set(self.names())
         return next(name for number in range(1, 100_000) if (name := f"{day}-{number:02}") not in taken)
 
     def read(self, name: str) -> Rotation | None:
-        """One rotation; None when a crash left not even a first line. Raises JournalError, NothingMatchedError."""
+        """Read one rotation. None if a crash left no complete first line. Raises JournalError, NothingMatchedError."""
         path = self.path(name)
         if not path.exists():
             hint = (
-                f"there are: {', '.join(self.names()[-10:])}" if self.names() else "provision rotate start begins one"
+                f"rotations: {', '.join(self.names()[-10:])}" if self.names() else "start one: provision rotate start"
             )
-            raise NothingMatchedError(f"there is no rotation {name}", hint=hint)
+            raise NothingMatchedError(f"no rotation '{name}'", hint=hint)
         return replay(read_entries(path), path)
 
     def unfinished(self) -> Iterator[Rotation]:
-        """Every rotation that has begun and not ended, oldest first."""
+        """All rotations that have started and not ended, oldest first."""
         for name in self.names():
             if "end" in (last_entry(self.path(name)) or {}):
                 continue
@@ -74,24 +74,24 @@ class RotationStore:
             if rotation is not None and rotation.begun and rotation.ended is None:
                 yield rotation
 
-    def the_one(self, name: str | None) -> Rotation:
-        """The rotation of that id, or the one that has not ended. Raises NothingMatchedError, UsageError for several."""
+    def select(self, name: str | None) -> Rotation:
+        """The rotation with this id, or the only unfinished one. Raises NothingMatchedError, UsageError if there are several."""
         if name is not None:
             rotation = self.read(name)
             if rotation is None or not rotation.begun:
-                raise NothingMatchedError(f"rotation {name} never began", hint="provision rotate start begins one")
+                raise NothingMatchedError(f"rotation {name} never started", hint="start one: provision rotate start")
             return rotation
         found = list(self.unfinished())
         if not found:
-            raise NothingMatchedError("no rotation is under way", hint="provision rotate start begins one")
+            raise NothingMatchedError("no rotation is in progress", hint="start one: provision rotate start")
         if len(found) > 1:
             raise UsageError(
-                f"{len(found)} rotations are under way: say which", hint=", ".join(rotation.id for rotation in found)
+                f"{len(found)} rotations are in progress: name one", hint=", ".join(rotation.id for rotation in found)
             )
         return found[0]
 
-    def sweep(self) -> None:
-        """Mend what a crash left: lines cut short, and plans that were not written to their end. Call it under the lock."""
+    def clean_up(self) -> None:
+        """Clean up after a crash: remove torn lines and incomplete plans. The caller holds the lock."""
         for name in self.names():
             path = self.path(name)
             if "end" in (last_entry(path) or {}):
@@ -99,13 +99,13 @@ class RotationStore:
             drop_torn_line(path)
             rotation = self.read(name)
             if rotation is None or not rotation.begun:
-                path.unlink()  # nothing was done before a plan is whole
+                path.unlink()  # nothing happens before a plan is complete
 
     @contextlib.contextmanager
     def locked(self, doing: str, now: datetime, *, take_over: bool = False) -> Iterator[str]:
-        """Be the only one at work. Yields a remark about whoever was killed at it, or nothing.
+        """Hold the lock of the rotations. Yields a remark about a killed process, or an empty string.
 
-        Raises LockedError when a process of this machine is at work, HeldError when one of another machine may be.
+        Raises LockedError if a process of this machine holds it, HeldError if one of another machine may hold it.
         """
         own = self.root / _OWN
         try:
@@ -114,17 +114,22 @@ class RotationStore:
                 write_atomic(own / ".gitignore", b"*\n", mode=0o644, durable=False)
             self.folder.mkdir(exist_ok=True)
         except OSError as e:
-            raise StoppedError(f"cannot write to {self.root}: {e.strerror or e}", hint="mend that first") from e
+            raise StoppedError(
+                f"cannot write to {self.root}: {e.strerror or e}",
+                hint="free disk space or fix the permissions, then try again",
+            ) from e
         note = own / "rotate.owner"
         with locked(own / "rotate.lock", doing, wait_s=0.2):
             remark = _left_behind(note, now, take_over=take_over)
-            for stray in own.glob(f".{note.name}.*{STAGED_SUFFIX}"):  # of somebody who was killed while writing it
+            for stray in own.glob(
+                f".{note.name}.*{STAGED_SUFFIX}"
+            ):  # left by a process that was killed while writing it
                 stray.unlink(missing_ok=True)
             mine = {"who": _me(), "host": socket.gethostname(), "pid": os.getpid(), "doing": doing, "since": stamp(now)}
             try:
                 write_atomic(note, json.dumps(mine).encode(), mode=0o644, durable=False)
             except FileProblemError as e:
-                raise StoppedError(e.message, hint="make room or mend its permissions, then try again") from e
+                raise StoppedError(e.message, hint="free disk space or fix the permissions, then try again") from e
             try:
                 yield remark
             finally:
@@ -136,18 +141,20 @@ def _left_behind(note: Path, now: datetime, *, take_over: bool) -> str:
     if data is None:
         return ""
     try:
-        said = json.loads(data)
-        whom = f"{said['who']}@{said['host']} (pid {said['pid']}, {said['doing']}, begun {_ago(said['since'], now)})"
-        host = str(said["host"])
+        left = json.loads(data)
+        holder = (
+            f"{left['who']}@{left['host']} (pid {left['pid']}, {left['doing']}, started {_ago(left['since'], now)})"
+        )
+        host = str(left["host"])
     except (ValueError, KeyError, TypeError):
-        return "a damaged note of whoever was at work here last was removed"
+        return "removed a damaged lock note"
     if host == socket.gethostname():
-        return f"{whom} ended without finishing; going on from its journal"
+        return f"{holder} was interrupted; continuing from its journal"
     if take_over:
-        return f"taken over from {whom}, as you said"
+        return f"took over the lock of {holder}"
     raise HeldError(
-        f"rotations of this workspace are held by {whom}: another machine, so whether that is still at work cannot be told",
-        hint=f"ask there; if it is at work no more, say --take-over (the note is {note})",
+        f"the rotations of this workspace are locked by {holder} on another machine, which may still be running",
+        hint=f"check there; if it is a stale lock, break it with --take-over (the note is {note})",
     )
 
 
@@ -167,14 +174,14 @@ def _me() -> str:
 
 
 def busy_with(rotations: Sequence[Rotation]) -> dict[str, str]:
-    """Users who are under way, and the id of the rotation they are in."""
+    """Users in progress, with the id of their rotation."""
     return {
         person.user: rotation.id for rotation in rotations for person in rotation.people.values() if not person.over
     }
 
 
 def keys_ahead_of_vault(root: Path) -> dict[str, str]:
-    """For `render`: users whose bundle must hold a key that the vault does not call current yet, by fingerprint."""
+    """For `render`: users whose bundle must have a key that is not current in the vault yet, by fingerprint."""
     found: dict[str, str] = {}
     for rotation in RotationStore(root).unfinished():
         found |= rotation.ahead()

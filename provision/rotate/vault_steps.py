@@ -1,4 +1,4 @@
-"""What a rotation changes in the vault. Each function looks first whether it was done already, so doing it twice is harmless."""
+"""The changes that a rotation makes in the vault. Each function is idempotent."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def has_targets(vault: Vault, people: Iterable[RotationUser]) -> bool:
-    """Whether the vault has every target already."""
+    """Whether the vault has the target of every user."""
     return all(vault.version_of(person.user, person.target) for person in people)
 
 
 def add_pending_keys(vault: Vault, people: Iterable[RotationUser], keys: Mapping[str, NewKey], now: datetime) -> None:
-    """Put each person's target into the vault as pending; a pending key that belongs to no rotation becomes previous.
+    """Add each user's target to the vault as pending. A pending key from an earlier attempt becomes previous.
 
-    A user may have only one pending key, and one that was left behind would block every rotation after it.
+    A user may have only one pending key, so an abandoned one would block every later rotation.
     """
     for person in people:
         known = vault.version_of(person.user, person.target)
@@ -36,13 +36,13 @@ def add_pending_keys(vault: Vault, people: Iterable[RotationUser], keys: Mapping
 
 
 def is_overtaken(vault: Vault, person: RotationUser) -> bool:
-    """Whether somebody made a key current that this rotation knows nothing of."""
+    """Whether a key outside this rotation became current."""
     current = vault.current(person.user)
     return current is not None and current.fingerprint not in {person.target, person.other}
 
 
 def promote(vault: Vault, people: Iterable[RotationUser]) -> None:
-    """Make each person's target current, and the other previous; one that is retired stays so."""
+    """Make each user's target current and the other key previous. A retired key stays retired."""
     for person in people:
         known = vault.version_of(person.user, person.target)
         if known is not None and known.stage is not Stage.CURRENT:
@@ -51,14 +51,14 @@ def promote(vault: Vault, people: Iterable[RotationUser]) -> None:
 
 
 def demote_pending(vault: Vault, user: str, fingerprint: str) -> None:
-    """A key that is pending and will not be used becomes previous: it may be alive, and nothing is blocked by it."""
+    """Change a pending key that will not be used to previous: it may be valid, but must not block a rotation."""
     known = vault.version_of(user, fingerprint)
     if known is not None and known.stage is Stage.PENDING:
         vault.set_stage(user, known.version, Stage.PREVIOUS)
 
 
 def retire(vault: Vault, keys: Iterable[tuple[str, str]]) -> None:
-    """Call keys retired that were proved dead: users and fingerprints."""
+    """Set keys that were proved dead to retired. `keys` are pairs of user and fingerprint."""
     for user, fingerprint in keys:
         known = vault.version_of(user, fingerprint)
         if known is not None and known.stage is not Stage.RETIRED:
@@ -66,6 +66,6 @@ def retire(vault: Vault, keys: Iterable[tuple[str, str]]) -> None:
 
 
 def shared_with(vault: Vault, person: RotationUser) -> list[str]:
-    """Others who still use the key that is to go: revoking it would leave them without one."""
+    """Other users of the old key. Revoking it would leave them without a key."""
     living = {Stage.CURRENT, Stage.PENDING}
     return sorted({k.user for k in vault.find(person.other) if k.user != person.user and k.stage in living})

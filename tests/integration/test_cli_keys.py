@@ -131,10 +131,10 @@ def test_a_replaced_key_stays_as_previous(workspace: Path, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("rows", "options", "says"),
     [
-        ("ada,sk-aisa-...\nbob,{k}\n", [], "new.csv:1:5: error: the key of ada stands for a key"),
+        ("ada,sk-aisa-...\nbob,{k}\n", [], "new.csv:1:5: error: the key of ada is a placeholder"),
         ("ada,{k}\nbot,{k2}\n", [], "new.csv:2:5: error: bot is not in the inventory (did you mean bob?)"),
         ("ada,{k}\nbob,{k}\n", [], "bob has the same key as ada"),
-        ("", [], "there is no key in this file"),
+        ("", [], "no key in this file"),
         ("ada,{k}\n", ["--demo-until", "2020-01-01"], "in the past"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_passphrase_file_is_refused_unopened() -> None:
 def test_the_wrong_identity_is_named_as_that(tmp_path: Path) -> None:
     path, _ = _key(tmp_path, "ed25519")
     sealed = age.seal(b"canary", [age.generate_identity()[1], age.generate_identity()[1]])
-    with pytest.raises(age.NoIdentityError, match=r"no identity of yours opens this \(sealed to 2 recipients\)"):
+    with pytest.raises(age.NoIdentityError, match=r"none of your identities can open this file \(recipients: 2\)"):
         age.unseal(sealed, age.load_identities(path))
 
 
@@ -68,9 +68,9 @@ def test_an_encrypted_ssh_key_is_refused_with_a_cure(tmp_path: Path) -> None:
 
 def test_an_ecdsa_key_is_refused(tmp_path: Path) -> None:
     path, public = _key(tmp_path, "ecdsa")
-    with pytest.raises(age.IdentityFileError, match="not an SSH key that age can use"):
+    with pytest.raises(age.IdentityFileError, match="not an SSH key that age supports"):
         age.load_identities(path)
-    with pytest.raises(age.BadRecipientError, match="cannot seal to"):
+    with pytest.raises(age.BadRecipientError, match="not supported by age"):
         age.parse_recipient(public)
 
 
@@ -193,5 +193,5 @@ def test_limits_hold() -> None:
         age.parse_age_file(many)
     with pytest.raises(age.NotAgeError, match="larger than"):
         age.parse_age_file(b"a" * ((16 << 20) + 1))
-    with pytest.raises(age.NotAgeError, match="cut short"):
+    with pytest.raises(age.NotAgeError, match="incomplete"):
         age.parse_age_file(b"age-encryption.org/v1\n-> a\n" + (b"A" * 64 + b"\n") * 5000)

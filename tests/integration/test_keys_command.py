@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.keys.command import KeyCommandError, run_key_command
-from provision.keys.source import KeySource
+from provision.keys.key_command import KeyCommandError, run_key_command
+from provision.keys.key_source import KeySource
 
 CANARY = "sk-aisa-CANARYcanaryCANARYcanaryCANARYcanary1234567"
 
@@ -34,7 +34,7 @@ def test_there_is_no_shell() -> None:
         (f"print('{CANARY}'); print('{CANARY}')", "no usable key"),
         (f"print('{CANARY} {CANARY}')", "no usable key"),
         (f"print('{CANARY}' * 1000)", "too much"),
-        ("import sys; sys.stdout.buffer.write(b'\\xff\\xfe')", "not text"),
+        ("import sys; sys.stdout.buffer.write(b'\\xff\\xfe')", "invalid UTF-8"),
         (f"import sys; print('{CANARY}', file=sys.stderr); sys.exit(3)", "exit 3"),
         (f"import sys; print('{CANARY}'); sys.stderr.write('got {CANARY}'); sys.exit(1)", "exit 1"),
         ("import sys; print('vault is sealed', file=sys.stderr); sys.exit(2)", r"exit 2\): vault is sealed"),
@@ -67,7 +67,7 @@ def test_endless_output_is_cut() -> None:
 
 
 def test_a_command_that_cannot_be_is_refused() -> None:
-    with pytest.raises(KeyCommandError, match=r"does not say \{user\}"):
+    with pytest.raises(KeyCommandError, match=r"does not contain \{user\}"):
         run_key_command(["op", "read"], "ada", 1)
     with pytest.raises(KeyCommandError, match="cannot start no-such-program"):
         run_key_command(["/nowhere/no-such-program", "{user}"], "ada", 1)

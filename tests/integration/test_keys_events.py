@@ -318,7 +318,7 @@ def test_a_demo_key_past_its_day_is_an_error_until_it_is_retired(
     assert run(["keys", "demo"]) == 10
     assert "expired" in capsys.readouterr().out
     assert run(["check"]) == 10
-    assert "is a demo key whose last day was" in capsys.readouterr().out
+    assert "is a demo key that expired on" in capsys.readouterr().out
     _import(workspace, "ada")
     assert run(["check"]) == 10, "replaced, and it still spends"
     with editing(workspace / "keys.vault", _identities(workspace), "test") as vault:

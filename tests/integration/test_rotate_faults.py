@@ -77,7 +77,7 @@ def test_a_silent_gateway_is_not_asked_for_everybody(tmp_path: Path, sim: Simula
     fleet = Fleet(tmp_path, sim, [f"user{n:02}" for n in range(40)])
     (fleet.root / "profiles" / "team.yaml").write_text("model: gpt-5.2\nbase_url: http://127.0.0.1:9/v1\n")
     assert start(fleet, fleet.new_keys()) == 4
-    assert "not asked" in fleet.out
+    assert "users not checked" in fleet.out
     troubled = [user for user in fleet.status()["users"] if user["trouble"]]  # type: ignore[attr-defined,index]
     assert 8 <= len(troubled) < 40
 
@@ -197,7 +197,7 @@ def test_a_key_that_was_retired_does_not_come_back(fleet: Fleet) -> None:
 def test_one_rotation_at_a_time_for_a_user(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     assert start(fleet, fleet.new_keys("ada", "bob")) == 0
     assert start(fleet, fleet.new_keys("bob", "cyd")) == 10
-    assert f"bob is in rotation {fleet.status()['id']} already" in capsys.readouterr().err
+    assert f"bob is already in rotation {fleet.status()['id']}" in capsys.readouterr().err
     assert start(fleet, fleet.new_keys("cyd")) == 0, "somebody else may be rotated meanwhile"
     keys = fleet.file("other.csv", f"ada,{new_key()}\n")
     assert fleet.provision("keys", "import", str(keys)) == 1
@@ -317,10 +317,10 @@ def test_a_clock_that_jumps_back(
     def behind(**more: object) -> site.RotationContext:
         return plain(**{**more, "clock": lambda: datetime.now(UTC) - timedelta(days=400)})  # type: ignore[arg-type]
 
-    monkeypatch.setattr(site, "Site", behind)
+    monkeypatch.setattr(site, "RotationContext", behind)
     assert resume(fleet) == 4
     assert "set the clock" in capsys.readouterr().err
-    monkeypatch.setattr(site, "Site", plain)
+    monkeypatch.setattr(site, "RotationContext", plain)
     assert set(fleet.states().values()) == {"delivered"}
     to_the_end(fleet)
 
@@ -331,7 +331,7 @@ def test_an_older_vault_that_was_put_back(fleet: Fleet, capsys: pytest.CaptureFi
     new = (fleet.root / "keys.vault").read_bytes()
     (fleet.root / "keys.vault").write_bytes(old)
     assert resume(fleet) == 4
-    assert "an older vault was put back" in capsys.readouterr().err
+    assert "an older vault was restored" in capsys.readouterr().err
     (fleet.root / "keys.vault").write_bytes(new)
     to_the_end(fleet)
 
@@ -444,7 +444,7 @@ def test_two_operators_cannot_work_at_once(fleet: Fleet, capsys: pytest.CaptureF
     note.write_text(json.dumps({**elsewhere, "since": stamp(now - timedelta(hours=3))}))
     assert resume(fleet) == 1
     said = capsys.readouterr().err
-    assert "eve@far-away (pid 7, rotate start, begun 3 h ago)" in said
+    assert "eve@far-away (pid 7, rotate start, started 3 h ago)" in said
     assert "--take-over" in said
     assert note.exists(), "never broken silently"
     assert resume(fleet, "--take-over") == 0

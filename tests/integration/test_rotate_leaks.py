@@ -118,7 +118,7 @@ def test_a_leak_of_a_key_in_rotation_is_told_what_to_do(fleet: Fleet, capsys: py
 
     assert run(["-w", str(fleet.root), "rotate", "leaked", old]) == 10
     said = capsys.readouterr().err
-    assert "revoke it now" in said
+    assert "revoke the key now" in said
     assert fleet.keys["ada"][-4:] in said
     fleet.sim.revoke(fleet.keys["ada"])
     fleet.poll()

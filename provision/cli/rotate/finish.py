@@ -24,7 +24,7 @@ def finish_command(
     except_: Annotated[
         list[str] | None,
         typer.Option(
-            "--except", metavar="USER=WHY", help="Except this user, for a reason that is recorded; globs allowed."
+            "--except", metavar="USER=WHY", help="Finish without proof for this user; the reason is recorded. Globs allowed."
         ),
     ] = None,
     take_over: TakeOverOption = False,
@@ -44,7 +44,7 @@ def finish_command(
     run: Run = ctx.obj
     exceptions = [_exception(text) for text in except_ or ()]
     with locked_rotations(run, "rotate finish", take_over=take_over) as context:
-        rotation = context.store.the_one(name)
+        rotation = context.store.select(name)
         reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
         if blocking:
             waits_for = waits_for_text(rotation)

@@ -50,7 +50,7 @@ def leaked(
     format_: RotationFormat = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Revoke leaked keys first, then replace them.
+    """Replace leaked keys, after their revocation.
 
     Prints the keys to revoke before anything else, waits for proof that they are dead, then replaces them. Give new
     keys now, or later with `rotate resume --from`. Exits with 10 until every leaked key is dead.

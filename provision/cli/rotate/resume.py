@@ -47,7 +47,7 @@ def resume(
     run: Run = ctx.obj
     with locked_rotations(run, "rotate resume", take_over=take_over, forks=forks) as context:
         single = name is not None or max_failures is not None or go_on or from_ is not None
-        rotations = ([] if single else list(context.store.unfinished())) or [context.store.the_one(name)]
+        rotations = ([] if single else list(context.store.unfinished())) or [context.store.select(name)]
         refused = import_receipts(context, receipts or ())
         keys = read_new_keys(run, context, from_, None, None) if from_ else []
         done: list[tuple[Rotation, tuple[Blocker, ...]]] = []

@@ -35,7 +35,7 @@ def rollback(
 
     run: Run = ctx.obj
     with locked_rotations(run, "rotate rollback", take_over=take_over, forks=forks) as context:
-        rotation = context.store.the_one(name)
+        rotation = context.store.select(name)
         states = [context.states[user] for user in rotation.people if user in context.states]
         chosen = {state.user for state in select_users(states, limit)} if limit else set(rotation.people)
         people = [person for person in rotation.people.values() if person.user in chosen]

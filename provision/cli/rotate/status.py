@@ -40,7 +40,7 @@ def status(
     workspace = run.open_workspace()
     store = RotationStore(workspace.root)
     if name is not None:
-        rotations = [store.the_one(name)]
+        rotations = [store.select(name)]
     elif all_:
         read = (store.read(each) for each in store.names())
         rotations = [rotation for rotation in read if rotation is not None and rotation.begun]

@@ -21,15 +21,15 @@ def test_a_recipient_has_one_spelling_and_a_comment() -> None:
         ("age1yubikey1qqqq", "plugin"),
         ("AGE-SECRET-KEY-1QQQQ", "private key"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "private key"),
-        ("ecdsa-sha2-nistp256 AAAA", "cannot seal"),
-        ("sk-ssh-ed25519@openssh.com AAAA", "cannot seal"),
-        ("ssh-ed25519", "without its key"),
+        ("ecdsa-sha2-nistp256 AAAA", "not supported"),
+        ("sk-ssh-ed25519@openssh.com AAAA", "not supported"),
+        ("ssh-ed25519", "the key is missing"),
         ("ssh-ed25519 AAAA ada", "damaged"),
         ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA!!!! ada", "damaged"),
         ("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQE= ada", "bits"),
     ],
 )
-def test_what_is_no_recipient_is_named_without_being_quoted(text: str, says: str) -> None:
+def test_an_invalid_recipient_is_named_without_being_quoted(text: str, says: str) -> None:
     with pytest.raises(age.BadRecipientError, match=says) as e:
         age.parse_recipient(text)
     assert e.value.hint
@@ -41,8 +41,8 @@ def test_an_upper_case_recipient_is_refused_as_age_does() -> None:
         age.parse_recipient(age.generate_identity()[1].upper())
 
 
-def test_sealing_to_nobody_is_refused() -> None:
-    with pytest.raises(age.BadRecipientError, match="nobody"):
+def test_sealing_without_a_recipient_is_refused() -> None:
+    with pytest.raises(age.BadRecipientError, match="no recipient"):
         age.seal(b"x", [])
 
 
@@ -65,11 +65,11 @@ def test_an_identity_file_may_hold_several_and_comments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "holds no identity"),
-        (b"# only\n", "holds no identity"),
-        (b"AGE-SECRET-KEY-1CANARY\n", r"identity.txt:1: not an age identity"),
-        (b"\xff\xfe\n", "not an age identity"),
-        (b"#\nage1abc\n", r"identity.txt:2: a public key"),
+        (b"", "has no identity"),
+        (b"# only\n", "has no identity"),
+        (b"AGE-SECRET-KEY-1CANARY\n", r"identity.txt:1: invalid age identity"),
+        (b"\xff\xfe\n", "invalid age identity"),
+        (b"#\nage1abc\n", r"identity.txt:2: .*a public key"),
         (b"AGE-PLUGIN-YUBIKEY-1CANARY\n", "plugin"),
         (b"age-encryption.org/v1\n-> scrypt x 18\n", "passphrase"),
         (b"-----BEGIN OPENSSH PRIVATE KEY-----\nCANARY\n-----END OPENSSH PRIVATE KEY-----\n", "not an SSH key"),
@@ -86,13 +86,13 @@ def test_a_bad_identity_file_is_named_without_being_quoted(tmp_path: Path, conte
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
 def test_an_identity_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     secret, recipient = age.generate_identity()
-    with pytest.raises(age.IdentityFileError, match="read by others") as e:
+    with pytest.raises(age.IdentityFileError, match="readable by other") as e:
         age.load_identities(_identity(tmp_path, age.identity_file(secret, recipient, "now"), mode))
     assert "chmod 600" in e.value.hint
 
 
 def test_a_missing_identity_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(age.IdentityFileError, match="there is no identity") as e:
+    with pytest.raises(age.IdentityFileError, match="no identity file") as e:
         age.load_identities(tmp_path / "none")
     assert "provision" in e.value.hint
 

@@ -198,12 +198,12 @@ def test_times_are_kept_as_utc_seconds() -> None:
     assert made.add("ada", key(), now=local).created == datetime(2026, 1, 1, 22, 0, tzinfo=UTC)
 
 
-def test_an_ended_demo_key_is_given_to_nobody() -> None:
+def test_an_expired_demo_key_is_refused() -> None:
     made = vault(ada="one")
     made.set_demo("ada", 1, date(2026, 1, 31))
     again = reopened(made)
     assert KeySource(again, today=date(2026, 1, 31)).key_for("ada") == Secret("one")
-    with pytest.raises(DemoKeyExpiredError, match="ended on 2026-01-31"):
+    with pytest.raises(DemoKeyExpiredError, match="expired on 2026-01-31"):
         KeySource(again, today=date(2026, 2, 1)).key_for("ada")
     again.set_demo("ada", 1, None)
     assert KeySource(again, today=date(2026, 2, 1)).key_for("ada") == Secret("one")
