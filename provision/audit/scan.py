@@ -67,10 +67,10 @@ def scan(
     for path in filter(_is_own_pipe, paths):
         with Path(path).open("rb") as pipe:
             yield from run.stream(pipe, str(path))
-    met = list_tasks([path for path in paths if not _is_own_pipe(path)], companions=companions, on_home=on_home)
+    tasks = list_tasks([path for path in paths if not _is_own_pipe(path)], companions=companions, on_home=on_home)
     if environ:
-        met = chain(met, list_processes())
-    yield from run.all(met, workers or os.cpu_count() or 1)
+        tasks = chain(tasks, list_processes())
+    yield from run.all(tasks, workers or os.cpu_count() or 1)
 
 
 def list_tasks(
@@ -78,18 +78,18 @@ def list_tasks(
 ) -> Iterator[Task | Unreadable]:
     """List what there is to read below `paths`, then beside the Hermes homes found there."""
     homes = []
-    for met in walk(paths):
-        if isinstance(met, FoundHome):
-            on_home(Path(met.path))
-            homes.append(Path(met.path))
+    for item in walk(paths):
+        if isinstance(item, FoundHome):
+            on_home(Path(item.path))
+            homes.append(Path(item.path))
         else:
-            yield met
+            yield item
     if not companions:
         return
     real = [os.path.realpath(path) for path in paths]
     beside = {os.path.realpath(path): path for home in homes for path in hermes_home.companion_paths(home)}
     extra = [path for at, path in beside.items() if not any(is_inside(at, root) for root in real)]
-    yield from (met for met in walk(extra) if not isinstance(met, FoundHome))
+    yield from (item for item in walk(extra) if not isinstance(item, FoundHome))
 
 
 def _is_own_pipe(path: str | Path) -> bool:
@@ -112,7 +112,7 @@ class _Run:
         self._detector = detector
         self._limits = limits
         self._on_progress = on_progress
-        self._tally = ScanProgress()
+        self._progress = ScanProgress()
         self._pending: list[RawFinding | Unreadable] = []
         """What could not be opened, and findings in file names: collected while batches are made."""
         self._names = NameScanner(detector)
@@ -124,13 +124,13 @@ class _Run:
             content.check()
         except OSError as e:
             yield Unreadable(name, os_error_text(e))
-        self._tally.files += 1
-        self._tally.bytes += content.taken_bytes
-        self._on_progress(self._tally)
+        self._progress.files += 1
+        self._progress.bytes += content.taken_bytes
+        self._on_progress(self._progress)
 
-    def all(self, met: Iterator[Task | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
-        batches = self._batches(met)
-        while workers == 1 or (self._tally.bytes < _HERE_BYTES and self._tally.files < _HERE_FILES):
+    def all(self, tasks: Iterator[Task | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
+        batches = self._batches(tasks)
+        while workers == 1 or (self._progress.bytes < _HERE_BYTES and self._progress.files < _HERE_FILES):
             batch = next(batches, None)
             if batch is None:
                 break
@@ -163,10 +163,10 @@ class _Run:
                 else:
                     yield found
 
-    def _batches(self, met: Iterator[Task | Unreadable]) -> Iterator[list[Task]]:
+    def _batches(self, tasks: Iterator[Task | Unreadable]) -> Iterator[list[Task]]:
         batch: list[Task] = []
         held = 0
-        for task in met:
+        for task in tasks:
             if isinstance(task, Unreadable):
                 self._pending.append(task)
                 if len(self._pending) < _BATCH_FILES:
@@ -189,9 +189,9 @@ class _Run:
         yield from pending
 
     def _count(self, batch: list[Task]) -> None:
-        self._tally.files += len(batch)
-        self._tally.bytes += _size(batch)
-        self._on_progress(self._tally)
+        self._progress.files += len(batch)
+        self._progress.bytes += _size(batch)
+        self._on_progress(self._progress)
 
 
 def _size(batch: list[Task]) -> int:

@@ -165,7 +165,7 @@ class FileChunks:
                 return
 
     def _skip(self, given: int) -> int:
-        """Move to the next data after a hole and return its offset, or 0 when there is no hole here."""
+        """Move to the next data after a hole and return its offset, or 0 when the data continues here."""
         here = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         try:
             there = os.lseek(self._descriptor, here, os.SEEK_DATA)

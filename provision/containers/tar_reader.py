@@ -32,7 +32,7 @@ def read_tar(stream: ChunkStream) -> Iterator[TarMember]:
         if not any(header):
             continue
         if not _checksum_is_valid(header):
-            yield TarMember("(behind the end)", chain([header], stream.parts()))
+            yield TarMember("(after the end mark)", chain([header], stream.parts()))
             return
         kind, length = header[156:157], _number(header[124:136])
         if kind in b"xgLK" and length <= _LONGEST_HEADER:

@@ -212,7 +212,7 @@ def test_a_member_is_called_by_its_whole_name(tmp_path: Path) -> None:
 def test_what_is_hidden_beside_the_members(tmp_path: Path) -> None:
     key, before = a_key(), a_key()
     (tmp_path / "t.tar").write_bytes(tarred("w", a=b"x") + f"k={key}\n".encode() + b"\n" * 600)
-    assert look_through(tmp_path / "t.tar").where(key) == ["t.tar!(behind the end)"]
+    assert look_through(tmp_path / "t.tar").where(key) == ["t.tar!(after the end mark)"]
     (tmp_path / "app.pyz").write_bytes(f"#!/bin/sh\nexport K={before}\n".encode() + zipped(a=f"k={key}".encode()))
     assert set(look_through(tmp_path / "app.pyz").keys()) == {key, before}
 

@@ -131,13 +131,13 @@ class _Walker:
     def _tree(self, top: _Folder) -> Iterator[WalkItem]:
         pending: list[Iterator[WalkItem | _Folder]] = [self._folder(top)]
         while pending:
-            met = next(pending[-1], None)
-            if met is None:
+            item = next(pending[-1], None)
+            if item is None:
                 pending.pop()
-            elif isinstance(met, _Folder):
-                pending.append(self._folder(met))
+            elif isinstance(item, _Folder):
+                pending.append(self._folder(item))
             else:
-                yield met
+                yield item
 
     def _folder(self, folder: _Folder) -> Iterator[WalkItem | _Folder]:
         slices = _slices(folder.path)
