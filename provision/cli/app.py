@@ -1,7 +1,7 @@
-"""The command tree. A new command is one module with a function, and a line in the table here.
+"""The command tree. A new command is one module with a function, and one line in the table here.
 
-The table lets `--help` list every command without importing one, and a command start without building the others: a
-module is imported, and its options read, when its command is called.
+The table lets `--help` list every command without imports. A command starts without building the others: its module is
+imported when it is called.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "check": ("Check all workspace files (offline).", "workspace.check"),
         "show": ("Show the desired state of one user.", "workspace.show"),
         "schema": ("Print the JSON Schema of a profile or inventory.", "workspace.schema"),
-        "models": ("List models, their use, and their users.", "workspace.models"),
+        "models": ("List models with their kind, API modes and users.", "workspace.models"),
         "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),
         "report": ("Write a report on the whole fleet.", "workspace.report"),
     },
@@ -69,14 +69,14 @@ COMMANDS = {name: entry for commands in SECTIONS.values() for name, entry in com
 
 
 class Sections(TyperGroup):
-    """The commands of the table, listed by section, each built when it is called."""
+    """The commands of the table, listed by section. Each is built when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # click's types, or those of typer's own copy of it
-        """Every name, which is also what a mistyped one is compared with."""
+        """All names of commands; a mistyped name is compared with them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, its modules imported now; None if there is none of that name."""
+        """The command, whose modules are imported now; None for an unknown name."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             for module in COMMANDS[cmd_name][1:]:
                 import_module(f"provision.cli.{module}")
@@ -84,14 +84,14 @@ class Sections(TyperGroup):
         return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C aborts it, where typer alone would end silently with 130, which is no exit code of ours."""
+        """Run the command. Ctrl-C aborts it with our exit code; typer alone would exit silently with 130."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as e:
             raise typer.Abort from e
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As click does, with the table's names for a suggestion."""
+        """Like click's method, but suggestions come from the table."""
         if args[0] in COMMANDS:
             return super().resolve_command(ctx, args)
         built = self.commands
@@ -102,13 +102,13 @@ class Sections(TyperGroup):
             self.commands = built
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write a list per section, as `--help` shows it."""
+        """Write one list per section for `--help`."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, entry[0]) for name, entry in commands.items()])
 
 
-# no rich here: importing it for --help would triple the start-up time
+# without rich: importing it for --help would triple the start-up time
 app = typer.Typer(
     name="provision",
     cls=Sections,
@@ -132,12 +132,12 @@ def root(
     ctx: typer.Context,
     workspace: Annotated[
         Path | None,
-        typer.Option("--workspace", "-w", help="Folder with provision.toml; default: this folder or one above."),
+        typer.Option("--workspace", "-w", help="Folder with provision.toml. Default: this folder or one above."),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only results and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print only results and errors.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more details on stderr.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,

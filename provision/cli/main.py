@@ -1,4 +1,4 @@
-"""The entry point, and the only place that catches: every failure becomes a line on stderr and an exit code."""
+"""The entry point. The only place that catches exceptions: each becomes lines on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import typer
 from typer.main import get_command
 
 from provision.cli.app import app
-from provision.errors import Exit, InvalidFilesError, ProvisionError
+from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
 from provision.report.terminal import printable
 
-MOST_PROBLEMS = 100
-"""How many are printed when a command stops at its input; `check --all` prints every one."""
+MAX_PROBLEMS = 100
+"""How many problems are printed when a command stops at invalid files; `check --all` prints all of them."""
 
-# the base of what a wrong command line raises: click's own class, or in newer typer the one of the copy it carries
+# the base class of errors in the command line: click's, or that of the copy of click inside newer typer
 _WrongUsage = cast(
     "type[typer.BadParameter]", next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 )
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; returns the exit code. No exception but a programming error's leaves, and that one masked."""
+    """Run one command line; returns the exit code. A bug is reported by file and line, without any value."""
     try:
         result = _tree()(arguments, prog_name="provision", standalone_mode=False)
     except typer.Exit as e:
@@ -50,26 +50,26 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.ERROR
     except Exception as e:
-        _say(_refused(e) if isinstance(e, OSError) and e.filename else _crash(e))
+        _say(_os_error(e) if isinstance(e, OSError) and e.filename else _crash(e))
         return Exit.ERROR
     return int(result or 0)
 
 
 @functools.cache
 def _tree() -> Callable[..., int | None]:
-    """The commands; what runs many of them in one process builds each once."""
+    """The command tree, built once per process."""
     return get_command(app)
 
 
 def _settle_output() -> None:
-    """Write UTF-8 into files and pipes, whatever the locale (JSON is nothing else), and to a terminal what it can show."""
+    """Write UTF-8 to files and pipes in any locale (JSON requires it); escape what a terminal cannot show."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         encoding = None if sys.stdout.isatty() else "utf-8"
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _explain(error: ProvisionError) -> None:
-    """Say what went wrong: for people, or as one line of JSON for a program that set PROVISION_ERRORS=json."""
+    """Print an error: as text, or with PROVISION_ERRORS=json as one line of JSON."""
     if os.environ.get("PROVISION_ERRORS") == "json":
         import json
 
@@ -77,10 +77,10 @@ def _explain(error: ProvisionError) -> None:
         _say(json.dumps({"schema": "provision/error/v1", **{k: printable(v) for k, v in fields.items()}}))
         return
     if isinstance(error, InvalidFilesError):
-        for problem in error.problems[:MOST_PROBLEMS]:
+        for problem in error.problems[:MAX_PROBLEMS]:
             _say(printable(str(problem)))
-        if len(error.problems) > MOST_PROBLEMS:
-            _say(f"… and {len(error.problems) - MOST_PROBLEMS} more")
+        if len(error.problems) > MAX_PROBLEMS:
+            _say(f"… and {len(error.problems) - MAX_PROBLEMS} more")
         _say(f"error: {error.message}")
         return
     _say(f"error: {printable(str(error))}")
@@ -95,21 +95,20 @@ def _explain_usage(error: typer.BadParameter) -> None:
         return
     message = error.format_message().rstrip(".")
     command = error.ctx.command_path if error.ctx else "provision"
-    _say(f"error: {printable(message[:1].lower() + message[1:])}")
-    _say(f"hint: {command} --help")
+    _explain(UsageError(message[:1].lower() + message[1:], hint=f"{command} --help"))
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _refused(error: OSError) -> str:
-    """What the system would not do with which file: no right to it, no space, a name too long."""
+def _os_error(error: OSError) -> str:
+    """The file and the reason of an error of the operating system: no permission, no space, name too long."""
     return f"error: {printable(str(error.filename))}: {error.strerror}"
 
 
 def _crash(error: BaseException) -> str:
-    """Where a bug is, by file and line, without any value that was in a variable or a message."""
+    """The place of a bug by file and line, without any value of a variable or message."""
     frames = []
     step = error.__traceback__
     while step is not None:
@@ -117,5 +116,5 @@ def _crash(error: BaseException) -> str:
         step = step.tb_next
     return (
         f"error: this is a bug in provision ({type(error).__name__} at {' > '.join(frames[-6:])})\n"
-        "  nothing secret is in this line; please report it with the command you ran"
+        "hint: report this line and the command that you ran; the line contains no secret"
     )

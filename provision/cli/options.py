@@ -36,7 +36,7 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         "-l",
-        metavar="WHO",
+        metavar="USERS",
         help="Only these users: ids, globs, profile:NAME, tag:NAME, platform:NAME, !pattern; comma-separated.",
     ),
 ]

@@ -10,7 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,6 @@ class DemoStage:
     folder: Path
     say: Callable[[str], None]
     brief: bool = False
-    steps: list[str] = field(default_factory=list)
 
     @property
     def workspace(self) -> Path:
@@ -63,7 +62,6 @@ class DemoStage:
             setting = "".join(f"{name}={Path(value).name} " for name, value in (environ or {}).items())
             self.say(f"{prompt} {setting}provision {self._short(shlex.join(arguments))}")
         done = self._process(user, arguments, stdin, environ or {})
-        self.steps.append(arguments[0])
         if show and not self.brief:
             for line in (done.stderr + done.stdout).splitlines():
                 self.say(f"    {printable(self._short(line))}")

@@ -55,7 +55,7 @@ def models(
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """List models, their use, and their users.
+    """List models with their kind, API modes and users.
 
     With --live, also report models in use that the gateway no longer serves. Exits with 10 when there is one.
     """
