@@ -1,1 +1,1 @@
-"""Readers that know the position of every value: YAML, JSON, CSV and key paths."""
+"""Readers that record the line and column of every value: YAML, JSON, CSV. Also key paths, and edits of text."""

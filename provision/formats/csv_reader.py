@@ -1,7 +1,7 @@
 """CSV (RFC 4180) with the line and column of every cell.
 
-Comma-separated, first row names the columns, UTF-8 with or without byte order mark, LF or CRLF; a cell in double quotes
-may hold commas, line breaks and doubled quotes. A bare `#` row or an empty row is skipped.
+Comma-separated, UTF-8 with or without byte order mark, LF or CRLF. A cell in double quotes may contain commas, line breaks
+and doubled quotes. Empty rows and rows that begin with `#` (after blanks) are skipped.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _BREAK = re.compile(r"\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, and its mark."""
+    """The text of a cell and its mark (see `located.mark`)."""
 
     text: str
     mark: int
 
 
 def read_csv(data: bytes, file: str) -> Iterator[list[Cell]]:
-    """The rows of a file that hold anything, each a list of cells. Raises BrokenTextError where the text breaks the format."""
+    """Yield the rows that are not empty or comments, each a list of cells. Raises BrokenTextError at a syntax error."""
     text = decode_utf8(data, file)
     offset, line, start = 0, 1, 0
     while offset < len(text):
@@ -50,7 +50,9 @@ def read_csv(data: bytes, file: str) -> Iterator[list[Cell]]:
         if ending:
             offset, line, start = ending.end(), line + 1, ending.end()
         elif offset < len(text):
-            message = "a quote stands inside a cell" if text[offset] == '"' else "a stray carriage return stands here"
+            message = (
+                "a quote is inside an unquoted cell" if text[offset] == '"' else "a carriage return without a line feed"
+            )
             hint = "put the whole cell in double quotes and double the quotes inside"
             raise BrokenTextError(Problem("csv-syntax", message, place(file, position_of(text, offset)), hint))
         if any(c.text.strip() for c in row) and not row[0].text.lstrip().startswith("#"):

@@ -1,4 +1,4 @@
-"""Replacing some stretches of a text and leaving every other character as it is."""
+"""Replace parts of a text and keep every other character."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Edit(NamedTuple):
-    """Half-open range of characters, and what stands there afterwards."""
+    """A half-open range of characters and its replacement."""
 
     start: int
     end: int
@@ -14,7 +14,7 @@ class Edit(NamedTuple):
 
 
 def apply_edits(text: str, edits: list[Edit]) -> str:
-    """The text with all edits made; they must not overlap."""
+    """Return the text with all edits applied; they must not overlap."""
     out: list[str] = []
     at = 0
     for edit in sorted(edits):
@@ -24,7 +24,7 @@ def apply_edits(text: str, edits: list[Edit]) -> str:
 
 
 def decode_text(data: bytes) -> tuple[str, str] | None:
-    """The text, and the encoding that gives the same bytes back; None for what is no text."""
+    """Return the text and an encoding that yields the same bytes again; None for data that is not text."""
     encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(data[:2], "utf-8")
     try:
         return data.decode(encoding), encoding
@@ -33,5 +33,5 @@ def decode_text(data: bytes) -> tuple[str, str] | None:
 
 
 def line_of(text: str, offset: int) -> int:
-    """The line, counted from 1, in which a character stands."""
+    """Return the line (from 1) of the character at `offset`."""
     return text.count("\n", 0, offset) + 1

@@ -1,6 +1,7 @@
-"""JSON with the line and column of every key and value: what `ansible-inventory --list` prints.
+"""JSON with the line and column of every key and value, for the output of `ansible-inventory --list`.
 
-As strict as the YAML reader: duplicate keys, NaN, lone surrogates, control characters, endless numbers and depth are errors.
+As strict as the YAML reader: duplicate keys, NaN, lone surrogates, control characters, very long numbers and deep nesting are
+errors.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 def read_json(data: bytes, file: str) -> tuple[Any, list[Problem]]:
-    """The value in a file, and everything that is wrong with it; None after a syntax error. Never raises."""
+    """Return the value in a file and all problems; the value is None after a syntax error. Never raises."""
     reader: _Reader | None = None
     try:
         reader = _Reader(decode_utf8(data, file), file)
@@ -55,7 +56,7 @@ class _Reader:
         value, _, end = self._value(self._space(0), 1)
         end = self._space(end)
         if end < len(self._text):
-            raise self._broken("nothing may follow the one value of the file", end)
+            raise self._broken("text follows the value; a file contains one value", end)
         return value
 
     def _space(self, offset: int) -> int:
@@ -106,7 +107,7 @@ class _Reader:
         try:
             value, end = _scan_string(self._text, offset + 1, True)
         except ValueError as e:
-            raise self._broken("this text has no end, a bad escape or a raw line break", offset) from e
+            raise self._broken("this text has no closing quote, an invalid escape or a raw line break", offset) from e
         found = None if value.isprintable() else CONTROL.search(value)
         if found:
             where = place(self._file, self._at(offset))

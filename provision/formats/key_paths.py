@@ -1,7 +1,7 @@
-"""Key paths: where in a YAML, JSON or `.env` file a byte lies (`providers.aisa.api_key`, `credential_pool.x[0].access_token`).
+"""Key paths: the path of the value at an offset of a YAML, JSON or `.env` file (`providers.aisa.api_key`, `pool.x[0].token`).
 
-Only files in which something was found are looked at this way, so nothing is parsed for its own sake. A path never repeats a
-secret that somebody used as a key, and a file that cannot be parsed simply has no paths.
+Only files with findings are parsed. A path never repeats a secret that is used as a key, and a file that cannot be parsed has
+no paths.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _YAML_BYTES = 2 << 20
-"""PyYAML reads about a megabyte a second."""
+"""PyYAML reads about one megabyte per second."""
 _DEEPEST = 200
 _NOWHERE = (1 << 62, 1 << 62)
 _LONGEST_NAME = 60
@@ -28,7 +28,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_/@+-]+")
 
 
 class ScalarRange(NamedTuple):
-    """A scalar: the half-open range it takes in the text, and its path."""
+    """The half-open range of a scalar in the text, and its path."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class ScalarRange(NamedTuple):
 
 
 def form_of(name: str) -> str | None:
-    """`yaml`, `json` or `env` by a file's name, backups included (`config.yaml.bak.1`, `.env.old`); None for other files."""
+    """Return `yaml`, `json` or `env` by a file's name, backups included (`config.yaml.bak.1`, `.env.old`); else None."""
     name = re.split(r"[/\\!]", name)[-1].lower()
     if re.search(r"\.ya?ml(?:$|[.~])", name):
         return "yaml"
@@ -48,7 +48,7 @@ def form_of(name: str) -> str | None:
 
 
 def key_paths(name: str, data: bytes) -> Callable[[int], str | None]:
-    """A function from a byte offset in `data` to the key path of the value there, by the form that `name` promises."""
+    """Return a function from a byte offset in `data` to the key path of the value there, parsed by the form of `name`."""
     form = form_of(name)
     if form == "env":
         return lambda offset: _env_name(data, offset)
@@ -56,7 +56,7 @@ def key_paths(name: str, data: bytes) -> Callable[[int], str | None]:
         return _JsonPaths(data).at
     values: list[ScalarRange] = []
     if form == "yaml" and len(data) <= _YAML_BYTES:
-        with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
+        with contextlib.suppress(ValueError, IndexError):  # values before the error have paths
             values.extend(yaml_values(data.decode("utf-8")))
     values = _in_bytes(data, values) if values else values
     starts = [value.start for value in values]
@@ -75,7 +75,7 @@ def _env_name(data: bytes, offset: int) -> str | None:
 
 
 class _Path:
-    """Where a parser is: names and numbers from the root down."""
+    """The parser's position: names and numbers from the root down."""
 
     def __init__(self) -> None:
         self._steps: list[str | int] = []
@@ -96,13 +96,13 @@ class _Path:
             self._steps[-1] += 1
 
     def __str__(self) -> str:
-        said = "".join(f"[{step}]" if isinstance(step, int) else f".{printable_name(step)}" for step in self._steps)
-        return said.removeprefix(".")
+        joined = "".join(f"[{step}]" if isinstance(step, int) else f".{printable_name(step)}" for step in self._steps)
+        return joined.removeprefix(".")
 
 
-@functools.lru_cache(maxsize=1024)  # the same few names come again and again
+@functools.lru_cache(maxsize=1024)  # the same few names occur often
 def printable_name(name: str) -> str:
-    """A name out of somebody's file for a report: quoted when it is unusual, cut when it is long, without secrets."""
+    """Return a name from a user's file for a report: quoted if unusual, cut if long, without secrets."""
     if _PLAIN_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME:
         return mask_secrets(name)
     name = mask_secrets(name)
@@ -111,7 +111,7 @@ def printable_name(name: str) -> str:
 
 
 class _JsonPaths:
-    """Paths in a JSON text, which is read no further than the last place that was asked for."""
+    """Paths in a JSON text, which is parsed only up to the last requested offset."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -125,7 +125,7 @@ class _JsonPaths:
     def at(self, offset: int) -> str | None:
         if offset < self._before:
             self._begin()
-        with contextlib.suppress(ValueError, IndexError):  # what came before the damage has paths
+        with contextlib.suppress(ValueError, IndexError):  # values before the error have paths
             while self._end <= offset:
                 self._before = self._end
                 self._start, self._end = next(self._scalars, _NOWHERE)
@@ -133,7 +133,7 @@ class _JsonPaths:
 
 
 def _json_scalars(data: bytes, path: _Path) -> Iterator[tuple[int, int]]:
-    """The range of each scalar, when `path` says where it lies."""
+    """Yield the range of each scalar; `path` is then its path."""
     closing: list[bytes] = []
     expects_name = False
     for token in _JSON_TOKEN.finditer(data):
@@ -143,7 +143,7 @@ def _json_scalars(data: bytes, path: _Path) -> Iterator[tuple[int, int]]:
             closing.append(b"}" if text == b"{" else b"]")
             expects_name = text == b"{"
         elif text in {b"}", b"]"}:
-            if closing:  # a list of documents, one a line, begins anew
+            if closing:  # JSON lines: the next document begins
                 closing.pop()
                 path.leave()
             expects_name = False
@@ -160,44 +160,44 @@ def _json_scalars(data: bytes, path: _Path) -> Iterator[tuple[int, int]]:
 
 
 def yaml_values(text: str) -> Iterator[ScalarRange]:
-    """The scalars of a YAML text in order, with ranges in characters. Raises ValueError where it cannot be parsed."""
+    """Yield the scalars of a YAML text in order, with ranges in characters. Raises ValueError at a syntax error."""
     yield from (ScalarRange(start, end, path) for start, end, path, _ in yaml_scalars(text))
 
 
 def yaml_scalars(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """As `yaml_values`, with the value that each scalar stands for. Aliases are not followed, so nothing can blow up."""
-    import yaml  # noqa: PLC0415  only for a YAML file in which something was found
+    """Yield start, end, path and value of each scalar. Aliases are not followed, so the output cannot grow without bound."""
+    import yaml  # noqa: PLC0415  needed only for a YAML file with findings
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     path = _Path()
-    open_: list[_Collection] = []
+    opened: list[_Collection] = []
     try:
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.CollectionStartEvent):
-                if open_ and open_[-1].awaits_name:
+                if opened and opened[-1].awaits_name:
                     path.named("?")
                 mapping = isinstance(event, yaml.MappingStartEvent)
-                open_.append(_Collection(mapping))
+                opened.append(_Collection(mapping))
                 path.enter("" if mapping else 0)
                 continue
             if isinstance(event, yaml.CollectionEndEvent):
-                open_.pop()
+                opened.pop()
                 path.leave()
             elif isinstance(event, yaml.ScalarEvent):
-                if open_ and open_[-1].awaits_name:
+                if opened and opened[-1].awaits_name:
                     path.named(event.value)
                 assert event.start_mark is not None and event.end_mark is not None  # noqa: S101, PT018  parsed, not made
                 yield event.start_mark.index, event.end_mark.index, str(path), event.value
             elif not isinstance(event, yaml.AliasEvent):
                 continue
-            if open_:
-                open_[-1].has_got_one(path)
+            if opened:
+                opened[-1].count_child(path)
     except (yaml.YAMLError, RecursionError) as e:
         raise ValueError("not YAML") from e
 
 
 class _Collection:
-    """An open mapping or sequence; in a mapping, names and values come in turns."""
+    """An open mapping or sequence; in a mapping, names and values alternate."""
 
     __slots__ = ("_mapping", "awaits_name")
 
@@ -205,7 +205,7 @@ class _Collection:
         self._mapping = mapping
         self.awaits_name = mapping
 
-    def has_got_one(self, path: _Path) -> None:
+    def count_child(self, path: _Path) -> None:
         if self._mapping:
             self.awaits_name = not self.awaits_name
         else:
@@ -213,7 +213,7 @@ class _Collection:
 
 
 def _in_bytes(data: bytes, values: list[ScalarRange]) -> list[ScalarRange]:
-    """The same ranges in bytes: a parser counts characters."""
+    """Convert the ranges from characters to bytes."""
     if data.isascii():
         return values
     text = data.decode("utf-8")

@@ -1,7 +1,7 @@
-"""Mappings and lists that remember where each of their entries stands in a file.
+"""Mappings and lists that record the position of each entry in a file.
 
-They are plain `dict` and `list` to whoever validates them. A mark is one integer, line and column packed together, so
-that a file of 100,000 users costs little more than its text.
+They are subclasses of `dict` and `list`, so they validate like these. A mark is one integer, line and column packed together,
+so that a file of 100,000 users needs little more memory than its text.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 _INVISIBLE = "\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f{_INVISIBLE}]")
-"""Characters that are refused everywhere: C0 and C1 but newline and tab, what reorders text on a screen, lone surrogates."""
+"""Characters that are never allowed: C0 and C1 except newline and tab, bidirectional controls, lone surrogates."""
 _RAW_CONTROL = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_INVISIBLE}]|\r(?!\n)")
 
 
 def mark(line: int, column: int) -> int:
-    """A position, both counted from 1, as one integer."""
+    """Pack a line and a column (both from 1) into one integer."""
     return line << 32 | column
 
 
 def place(file: str, position: int) -> Place:
-    """The place that a mark stands for."""
+    """Return the place of a mark."""
     return Place(file, position >> 32, position & 0xFFFFFFFF)
 
 
@@ -41,7 +41,7 @@ class Map(dict[str, Any]):
         self.marks: dict[str, int] = {}
 
     def put(self, key: str, value: Any, key_mark: int, value_mark: int) -> None:
-        """Set a key together with where it and its value stand."""
+        """Set a key and the marks of the key and its value."""
         self[key] = value
         self.key_marks[key] = key_mark
         self.marks[key] = value_mark
@@ -57,13 +57,13 @@ class Seq(list[Any]):
         self.marks: list[int] = []
 
     def put(self, value: Any, value_mark: int) -> None:
-        """Append an item together with where it stands."""
+        """Append an item and its mark."""
         self.append(value)
         self.marks.append(value_mark)
 
 
 def locate(root: Any, path: Sequence[str | int], start: int, *, key: bool = False) -> int:
-    """The mark of the value at `path` below `root`, or of its key; of the nearest parent when the path is not there."""
+    """Return the mark of the value (or key) at `path` below `root`; of the nearest existing parent if there is none."""
     found, node = start, root
     for depth, step in enumerate(path):
         last = depth == len(path) - 1
@@ -78,7 +78,7 @@ def locate(root: Any, path: Sequence[str | int], start: int, *, key: bool = Fals
 
 
 def leaves(node: Map, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Dotted path and mark of every value that is no filled mapping; a list comes as a whole and then item by item."""
+    """Yield dotted path and mark of every value except non-empty mappings; a list first as a whole, then its items."""
     for key, value in node.items():
         path = f"{prefix}{key}"
         if isinstance(value, Map) and value:
@@ -91,7 +91,7 @@ def leaves(node: Map, prefix: str = "") -> Iterator[tuple[str, int]]:
 
 
 def without_positions(value: Any) -> Any:
-    """The same value without positions."""
+    """Return the value as plain `dict` and `list`, without positions."""
     if isinstance(value, dict):
         return {key: without_positions(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -100,7 +100,7 @@ def without_positions(value: Any) -> Any:
 
 
 class BrokenTextError(Exception):
-    """A file cannot be read any further; carries the problem. Only the readers of this package raise and catch it."""
+    """A file cannot be parsed further; carries the problem. Only for use inside this package and its direct callers."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -108,9 +108,9 @@ class BrokenTextError(Exception):
 
 
 def decode_utf8(data: bytes, file: str) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark.
+    """Decode a UTF-8 file, with or without a byte order mark.
 
-    Raises BrokenTextError at the first byte that is no UTF-8 and at the first control character.
+    Raises BrokenTextError at the first byte that is not UTF-8 and at the first control character.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -130,18 +130,18 @@ def decode_utf8(data: bytes, file: str) -> str:
 
 
 def position_of(text: str, offset: int) -> int:
-    """The mark of an offset in a text."""
+    """Return the mark of an offset in a text."""
     line = text.count("\n", 0, offset) + 1
     return mark(line, offset - (text.rfind("\n", 0, offset) + 1) + 1)
 
 
 def character_name(found: str) -> str:
-    """What an unwanted character is called: `control character U+001B`."""
+    """Return the name of a character that is not allowed: `control or invisible character U+001B`."""
     kind = "NUL character" if found == "\0" else "control or invisible character"
     return f"{kind} U+{ord(found):04X}"
 
 
 def quoted(value: object) -> str:
-    """A value as a message may quote it: short ones whole, of long ones (they might be a secret) only the beginning."""
+    """Quote a value for a message: short values whole, of long ones (they may be secrets) only the beginning."""
     text = value if isinstance(value, str) else str(value)
     return f"'{text}'" if len(text) <= 24 else f"'{text[:8]}…' ({len(text)} characters)"

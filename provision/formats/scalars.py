@@ -1,7 +1,7 @@
-"""What an unquoted word in YAML means, and the words on which YAML's readers disagree.
+"""The meaning of unquoted words in YAML, and words that YAML parsers read differently.
 
-Hermes reads YAML 1.1 (PyYAML), editors mostly 1.2: `no`, `010`, `1:30` or `2026-01-31` are different values to them.
-Such words are refused unquoted, in every place, so that nobody's setting changes its meaning on the way.
+Hermes reads YAML 1.1 (PyYAML), editors mostly 1.2: `no`, `010`, `1:30` or `2026-01-31` are different values to them. Such words
+are errors unless they are quoted, so that no setting changes its meaning between programs.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SPECIAL = frozenset("tTfFyYnNoO~+-.0123456789=<")
 
 
 class AmbiguousError(ValueError):
-    """An unquoted word that YAML's readers disagree on; the message says what it could mean."""
+    """An unquoted word that YAML parsers read differently; the message lists its meanings."""
 
 
 def resolve_scalar(text: str) -> str | int | float | bool | None:
-    """The value of an unquoted YAML word. Raises AmbiguousError for those that are only safe in quotes."""
+    """Return the value of an unquoted YAML word. Raises AmbiguousError for a word that is only safe in quotes."""
     if not text:
         return None
     if text[0] not in _SPECIAL:
@@ -50,12 +50,12 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
 def _refuse_ambiguous(text: str) -> None:
     if _SWITCH.match(text):
         meant = "true" if text.lower() in {"yes", "on"} else "false"
-        raise AmbiguousError(f'{text} is {meant} to some YAML readers and a word to others: write {meant} or "{text}"')
+        raise AmbiguousError(f'{text} is {meant} in some YAML parsers and text in others: write {meant} or "{text}"')
     if _NUMBERISH.match(text):
         raise AmbiguousError(
-            f'{text[:40]} is one number to some YAML readers and another, or text, to others: write "{text[:40]}"'
+            f'{text[:40]} is read as different numbers or as text by YAML parsers: write "{text[:40]}"'
         )
     if _DATE.match(text):
-        raise AmbiguousError(f'{text[:40]} is a date to some YAML readers and text to others: write "{text[:40]}"')
+        raise AmbiguousError(f'{text[:40]} is a date in some YAML parsers and text in others: write "{text[:40]}"')
     if text in {"=", "<<"}:
         raise AmbiguousError(f'{text} has a special meaning in old YAML: write "{text}" if it is text')

@@ -1,8 +1,8 @@
 """YAML with the line and column of every key and value, read from libyaml's event stream.
 
-Strict where YAML is a trap: duplicate keys, keys that are no text, tags, merge keys, words that YAML 1.1 and 1.2 read
-differently and second documents are errors. Bounded where YAML is a weapon: depth, length of a scalar, and how much
-aliases may expand to. A large list can be streamed item by item, so that nothing of a finished item stays in memory.
+Strict: duplicate keys, keys that are not text, tags, merge keys, words that YAML 1.1 and 1.2 read differently and second
+documents are errors. Bounded: depth, length of a scalar, and the expansion of aliases. A large list can be streamed item by
+item, so that finished items do not stay in memory.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_yaml(
     data: bytes, file: str, *, stream: str = "", visit: Callable[[Any, int, Map], None] | None = None
 ) -> tuple[Any, list[Problem]]:
-    """The one document of a file, and everything that is wrong with it as YAML.
+    """Return the document of a file and all YAML problems.
 
-    With `stream`, the items of the top-level list of that name are handed to `visit(item, mark, root so far)` one by
-    one instead of being kept. After a syntax error the document is None and the rest of the file is not judged. Never raises.
+    With `stream`, the items of the top-level list of that name are passed to `visit(item, mark, root so far)` one by one
+    instead of being kept. After a syntax error the document is None and the rest of the file is not checked. Never raises.
     """
     reader = _Reader(file, stream, visit)
     try:
-        decode_utf8(data, file)  # the parser reads the bytes; this only says where they are no text
+        decode_utf8(data, file)  # the parser reads the bytes; this only reports where they are not text
     except BrokenTextError as e:
         return None, [e.problem]
     try:
@@ -116,7 +116,9 @@ class _Reader:
             self._next()  # document end
             event = self._next()
             if isinstance(event, DocumentStartEvent):
-                raise self._broken("yaml-documents", "a second document begins here: one file holds one", event)
+                raise self._broken(
+                    "yaml-documents", "a second document begins here; a file contains one document", event
+                )
             return root
         finally:
             loader.dispose()
@@ -146,7 +148,7 @@ class _Reader:
             raise self._broken("yaml-depth", f"this is nested more than {MAX_DEPTH} levels deep", event)
         at, before = self._at(event), self._nodes
         if event.anchor:
-            self._anchors.pop(event.anchor, None)  # inside itself an anchor means nothing
+            self._anchors.pop(event.anchor, None)  # an anchor is not defined inside its own value
         if event.tag is not None:
             self._tag(event, at)
         value = self._mapping(event, depth) if kind is MappingStartEvent else self._sequence(depth)
@@ -157,17 +159,22 @@ class _Reader:
     def _alias(self, event: Any) -> tuple[Any, int]:
         known = self._anchors.get(event.anchor)
         if known is None:
-            self._complain("yaml-alias", f"*{event.anchor[:40]} refers to nothing before it", self._at(event))
+            self._complain("yaml-alias", f"*{event.anchor[:40]} has no anchor before it", self._at(event))
             return None, self._at(event)
         value, at, size = known
         self._nodes += size
         self._aliased += size
         if self._aliased > MAX_ALIASED_NODES:
-            raise self._broken("yaml-alias", "aliases expand to more values than any real file needs", event)
+            raise self._broken("yaml-alias", f"aliases expand to more than {MAX_ALIASED_NODES:,} values", event)
         return value, at
 
     def _tag(self, event: Any, at: int) -> None:
-        self._complain("yaml-tag", f"the tag {quoted(event.tag)} is not used in these files", at, "put text in quotes")
+        self._complain(
+            "yaml-tag",
+            f"the tag {quoted(event.tag)} is not allowed in this file",
+            at,
+            "remove the tag",
+        )
 
     def _scalar(self, event: Any, at: int) -> Any:
         text: str = event.value
@@ -217,7 +224,7 @@ class _Reader:
     def _key(self, found: Map, key: Any, at: int) -> bool:
         if not isinstance(key, str):
             kind = "a list or mapping" if isinstance(key, (list, dict)) else f"{str(key).lower()}, not text"
-            self._complain("yaml-key", f"this key is {kind}", at, "put it in quotes if it is meant as a name")
+            self._complain("yaml-key", f"this key is {kind}", at, "quote it if it is a name")
         elif len(key) > 256 or not key.isprintable():
             self._complain("yaml-key", "this key is too long or holds invisible characters", at)
         elif key == "<<":
@@ -225,7 +232,10 @@ class _Reader:
         elif key in found:
             first = place(self._file, found.key_marks[key])
             self._complain(
-                "yaml-duplicate", f"{quoted(key)} is set twice in one mapping", at, f"first in line {first.line}"
+                "yaml-duplicate",
+                f"{quoted(key)} is set twice in one mapping",
+                at,
+                f"it is first set in line {first.line}",
             )
         else:
             return True

@@ -1,1 +1,1 @@
-"""Push bundles to many machines through Ansible."""
+"""Push bundles to many machines through Ansible: `provision deploy` and `provision audit --hosts`."""

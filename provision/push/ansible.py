@@ -1,8 +1,8 @@
-"""One run of `ansible-playbook`: our collection, our settings, a private folder, and lines of JSON back.
+"""Run `ansible-playbook` with our collection and settings in a private folder; its output are lines of JSON.
 
-The operator's own ansible.cfg and ANSIBLE_* variables do not take part, so that no log, callback or cache that somebody set
-up elsewhere sees this run; `group_vars` and `host_vars` of the workspace do, and ~/.ssh/config as always. Nothing in the
-folder is secret: addresses, user ids and paths.
+The operator's own ansible.cfg and ANSIBLE_* variables are not used, so that no log, callback or cache of other projects sees
+this run. `group_vars` and `host_vars` of the workspace and ~/.ssh/config are used. The folder holds no secret: only addresses,
+user ids and paths.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ SILENCE_S = 15
 
 
 class NoAnsibleError(ProvisionError):
-    """There is no ansible-playbook."""
+    """ansible-playbook is not installed."""
 
 
 class AnsibleError(ProvisionError):
-    """ansible-playbook did not do its work."""
+    """ansible-playbook failed as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """How machines are entered. None leaves the choice to SSH's own settings; host keys are always checked strictly."""
+    """How to log in to machines. None leaves a setting to SSH; host keys are always checked strictly."""
 
     login: str | None = None
     key: Path | None = None
@@ -53,22 +53,22 @@ class Ssh:
 
 
 def find_playbook_command(environ: Mapping[str, str]) -> Path:
-    """`ansible-playbook`: beside the running Python, else on the PATH. Raises NoAnsibleError."""
+    """Return `ansible-playbook` beside the running Python, else from the PATH. Raises NoAnsibleError."""
     beside = Path(sys.executable).with_name("ansible-playbook")
     if os.access(beside, os.X_OK):
         return beside
     found = shutil.which("ansible-playbook", path=environ.get("PATH"))
     if found is None:
         raise NoAnsibleError(
-            "there is no ansible-playbook here",
-            hint="pip install 'hermes-provision[ansible]', or your system's package",
+            "ansible-playbook is not installed",
+            hint="run `pip install 'hermes-provision[ansible]'`, or install your system's package",
         )
     return Path(found)
 
 
 @contextmanager
 def prepared_folder(workspace: Path, ssh: Ssh, forks: int) -> Iterator[Path]:
-    """A private folder with the settings and the collection, gone afterwards."""
+    """Yield a private folder with the settings and the collection, and delete it afterwards."""
     with tempfile.TemporaryDirectory(prefix="hermes-deploy-") as name:
         folder = Path(name)
         (folder / "ansible_collections" / "hermes").mkdir(parents=True)
@@ -121,9 +121,9 @@ def playbook_command(
     check: bool,
     playbook: str = PLAYBOOK,
 ) -> list[str]:
-    """The command line for these targets; writes the inventory and the variables into the folder.
+    """Write the inventory and the variables into the folder and return the command line for these targets.
 
-    `more` are variables that nothing overrides, `defaults` those that group_vars and host_vars do.
+    `more` are variables that nothing overrides, `defaults` those that group_vars and host_vars override.
     """
     inventory, variables = folder / "hosts.json", folder / "variables.json"
     inventory.write_text(json.dumps(as_inventory_file(targets, defaults)))
@@ -137,7 +137,7 @@ def playbook_command(
 
 
 def playbook_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The operator's environment without what would change Ansible, and without our own variables."""
+    """Return the operator's environment without Ansible's and provision's variables."""
     kept = {k: v for k, v in environ.items() if not k.startswith(("ANSIBLE_", "PROVISION_", "PYTHON"))}
     return kept | {"ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
@@ -146,10 +146,10 @@ def playbook_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, 
 def running_playbook(
     line: Sequence[str], folder: Path, environ: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """ansible-playbook at work, in a process group of its own; however this ends, none of it stays."""
+    """Run ansible-playbook in its own process group and end the whole group on exit."""
     with (
         (folder / "errors").open("wb") as errors,
-        subprocess.Popen(  # noqa: S603  a program that was looked up, and arguments that no shell sees
+        subprocess.Popen(  # noqa: S603  a program found on the PATH, arguments without a shell
             line,
             cwd=folder,
             env=playbook_environment(folder, environ),

@@ -1,7 +1,7 @@
-"""`audit --hosts`: the same audit on many machines through Ansible, as each machine's own user.
+"""`audit --hosts`: audit many machines through Ansible, as each machine's own user.
 
-What travels there are fingerprints of keys and rules, no key; what comes back are findings without secrets. A report is read
-as strictly as any file from a stranger.
+Fingerprints of keys and rules are sent, no key; findings without secrets come back. Reports are untrusted input and parsed
+strictly.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PLAYBOOK = "hermes.provision.leaks"
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A machine's own report, as text that is still to be judged."""
+    """A machine's report, as text that is not validated yet."""
 
     user: str
     host: str
@@ -38,7 +38,7 @@ AuditOutcome = Reported | Failed | Unreachable
 
 @dataclass(frozen=True, slots=True)
 class FleetAuditOptions:
-    """What machines are asked: `known` are the fingerprints, `rules` further rules as gitleaks writes them."""
+    """Options of a fleet audit: `known` are the fingerprints, `rules` further rules in gitleaks' format."""
 
     workspace: Path
     known: bytes
@@ -49,26 +49,26 @@ class FleetAuditOptions:
 
 
 def audit_hosts(
-    order: FleetAuditOptions,
+    options: FleetAuditOptions,
     targets: Sequence[Target],
     ssh: Ssh,
     environ: Mapping[str, str],
     observe: Callable[[Started | AuditOutcome], None],
 ) -> dict[str, AuditOutcome]:
-    """Ask the targets; an outcome for each. Raises NoAnsibleError."""
+    """Audit the targets and return an outcome for each. Raises NoAnsibleError."""
     program = find_playbook_command(environ)
     by_user = {t.user: t for t in targets}
     outcomes: dict[str, AuditOutcome] = {}
-    with prepared_folder(order.workspace, ssh, order.forks) as folder:
-        (folder / "known.json").write_bytes(order.known)
-        (folder / "rules.toml").write_bytes(order.rules)
+    with prepared_folder(options.workspace, ssh, options.forks) as folder:
+        (folder / "known.json").write_bytes(options.known)
+        (folder / "rules.toml").write_bytes(options.rules)
         more: dict[str, object] = {
             "hermes_audit_known": str(folder / "known.json"),
             "hermes_audit_rules": str(folder / "rules.toml"),
-            "hermes_audit_entropy": order.entropy,
+            "hermes_audit_entropy": options.entropy,
         }
-        if order.command:
-            more["hermes_command"] = order.command
+        if options.command:
+            more["hermes_command"] = options.command
         if ssh.account:
             more["hermes_account"] = ssh.account
         if not ssh.become:
@@ -83,11 +83,13 @@ def audit_hosts(
                 if not isinstance(event, Started):
                     outcomes[event.user] = event
                 observe(event)
-        said = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
+        errors = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
     for target in targets:
         if target.user not in outcomes:
-            why = said[-1][:300] if said and not outcomes else "ansible-playbook ended before this machine answered"
-            outcomes[target.user] = Unreachable(target.user, target.address, "no-answer", why, "run it again")
+            why = errors[-1][:300] if errors and not outcomes else "ansible-playbook ended before this machine answered"
+            outcomes[target.user] = Unreachable(
+                target.user, target.address, "no-answer", why, "run the same command again"
+            )
     return outcomes
 
 
@@ -96,10 +98,10 @@ def _read(line: bytes, targets: Mapping[str, Target]) -> Started | AuditOutcome 
     if isinstance(event, Started | Failed | Unreachable):
         return event
     try:
-        said = json.loads(line)
-        target, report = targets[str(said["host"])], said["audit"]
+        result = json.loads(line)
+        target, report = targets[str(result["host"])], result["audit"]
     except (ValueError, KeyError, TypeError):
         return None
-    if said.get("outcome") != "ok" or not said.get("ours") or not isinstance(report, str):
+    if result.get("outcome") != "ok" or not result.get("ours") or not isinstance(report, str):
         return None
     return Reported(target.user, target.address, report)

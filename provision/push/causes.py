@@ -1,7 +1,7 @@
-"""What Ansible's words about a host mean: a stable cause, a line for people, a cure.
+"""Translate Ansible's error messages to a stable cause, a message and a fix.
 
-Our own module names its causes itself. What remains is what happens before it runs or when it cannot answer: SSH, sudo,
-Python and the disk. The texts are those of OpenSSH 8 to 10, sudo 1.9, ansible-core 2.17 to 2.19 and the C library.
+Our own module reports its causes itself. This covers failures before it runs or when it cannot answer: SSH, sudo, Python and
+the disk. The patterns match OpenSSH 8 to 10, sudo 1.9, ansible-core 2.17 to 2.19 and the C library.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A pattern in what was said, and what it means."""
+    """A pattern in Ansible's message, and its meaning."""
 
     pattern: re.Pattern[str]
     id: str
@@ -28,38 +28,38 @@ UNREACHABLE = (
     _cause(
         r"host key verification failed|host identification has changed|no .* host key is known",
         "host-key",
-        "the machine's host key is not the one that is known",
-        "find out why over another channel; if it is right, correct the line in known_hosts",
+        "the machine's host key is unknown or differs from known_hosts",
+        "verify the key over another channel, then correct the line in known_hosts",
     ),
     _cause(
         r"permission denied \(|too many authentication failures|authentication failed",
         "login",
-        "the machine did not let us in",
-        "check the login name and the key: try `ssh` by hand with the same host",
+        "the machine refused the SSH login",
+        "check the login name and the key: run `ssh` with the same host",
     ),
     _cause(
         r"could not resolve hostname|name or service not known",
         "name",
-        "the machine's name is not known",
+        "the machine's name cannot be resolved",
         "correct `host` in the inventory",
     ),
     _cause(
         r"connection refused",
         "no-sshd",
-        "nothing listens for SSH on the machine",
+        "the machine refuses connections to the SSH port",
         "start sshd there, or correct the port",
     ),
     _cause(
         r"timed out|timeout|no route to host|network is unreachable|not responding|host is down",
         "no-link",
         "the machine does not answer",
-        "check that it is on and on the network; then `provision deploy --resume`",
+        "check that it is switched on and connected, then run `provision deploy --resume`",
     ),
     _cause(
         r"connection (to \S+ )?(closed|reset)|broken pipe|disconnect|kex_exchange|lost connection",
         "link-lost",
-        "the connection broke on the way",
-        "`provision deploy --resume`: an interrupted install is finished or undone by the next one",
+        "the connection was lost",
+        "run `provision deploy --resume`: the next install finishes or undoes an interrupted one",
     ),
 )
 FAILED = (
@@ -67,7 +67,7 @@ FAILED = (
         r"no space left on device|disk quota exceeded",
         "disk-full",
         "the machine's disk is full",
-        "free some space; nothing was changed",
+        "free disk space; nothing was changed",
     ),
     _cause(
         r"read-only file system",
@@ -79,27 +79,27 @@ FAILED = (
         r"a password is required|missing sudo password|incorrect sudo password|not in the sudoers|not allowed to execute"
         r"|unable to become|unknown user|privilege escalation",
         "become",
-        "the account there cannot be entered",
-        "allow it in sudoers, name the account in hermes_account, or enter as the user with host: name@machine",
+        "cannot become the user's account on the machine",
+        "allow it in sudoers, set the account in hermes_account, or log in as the user with `host: name@machine`",
     ),
     _cause(
         r"python[0-9.]*: (command )?not found|no such file or directory.*python|python.*no such file|interpreter was not found",
         "no-python",
-        "the machine has no Python where we look",
+        "no Python found on the machine",
         "install Python 3.11 or newer, or set ansible_python_interpreter",
     ),
     *UNREACHABLE[-3:],
 )
-_UNKNOWN = Cause(re.compile(""), "refused", "", "run the same with --verbose and look at what Ansible says")
+_UNKNOWN = Cause(re.compile(""), "refused", "", "run the same command with --verbose and read Ansible's message")
 
 
-def explain_failure(said: str, *, unreachable: bool) -> tuple[str, str, str]:
-    """Cause, message and cure for what Ansible said; a text that nobody knows is shown, cut to a line."""
+def explain_failure(text: str, *, unreachable: bool) -> tuple[str, str, str]:
+    """Return cause, message and fix for Ansible's message; of an unknown message the first line is the message."""
     for cause in UNREACHABLE if unreachable else FAILED:
-        if cause.pattern.search(said):
+        if cause.pattern.search(text):
             return cause.id, cause.message, cause.cure
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    message = lines[0][:300] if lines else "Ansible did not say why"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    message = lines[0][:300] if lines else "Ansible reported no reason"
     if unreachable:
-        return "unreachable", message, "try `ssh` by hand with the same host; then `provision deploy --resume`"
+        return "unreachable", message, "run `ssh` with the same host, then `provision deploy --resume`"
     return _UNKNOWN.id, message, _UNKNOWN.cure

@@ -1,7 +1,7 @@
-"""`deploy`: bundles to many machines, in waves, through Ansible; a journal of who has what.
+"""`deploy`: install bundles on many machines in waves through Ansible, and record outcomes in a journal.
 
-This module decides who is asked in which order and what a result means; `ansible` runs the program, `events` reads its lines.
-Every machine installs for itself and checks everything itself: nothing here has to be trusted by it.
+This module decides the order of machines and evaluates results; `ansible` runs the program, `events` parses its lines. Every
+machine verifies its bundle itself and does not have to trust this program.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from provision.push.journal import PushJournal
 
 OLDEST_ENDPOINT = "0.1.0"
-"""The oldest provision that installs what this one renders; `hermes_requires` in group_vars may ask for more."""
+"""The oldest provision that can install this version's bundles; `hermes_requires` in group_vars may require a newer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """What a deployment is asked to do. `max_failures` None means that no number of failures ends it early."""
+    """Options of a deployment. With `max_failures` None it never stops early."""
 
     workspace: Path
     dist: Path
@@ -52,7 +52,7 @@ class PushOptions:
 
 @dataclass(slots=True)
 class PushResult:
-    """What came of a deployment: an outcome per user who was asked, and those who were not because it ended early."""
+    """The result of a deployment: an outcome per user, and the users who were skipped because it stopped early."""
 
     outcomes: dict[str, PushOutcome] = field(default_factory=dict)
     not_asked: tuple[str, ...] = ()
@@ -60,12 +60,12 @@ class PushResult:
 
     @property
     def failures(self) -> int:
-        """How many have not got it."""
+        """The number of users whose machine failed or was unreachable."""
         return sum(isinstance(o, Failed | Unreachable) for o in self.outcomes.values())
 
 
 def digests_of(dist: Path, users: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of each user's manifest; users without a bundle are left out."""
+    """Return the SHA-256 of each user's manifest; users without a bundle are skipped."""
     found = {}
     for user in users:
         try:
@@ -76,22 +76,22 @@ def digests_of(dist: Path, users: Iterable[str]) -> dict[str, str]:
 
 
 def deploy(
-    order: PushOptions,
+    options: PushOptions,
     targets: Sequence[Target],
     journal: PushJournal | None,
     environ: Mapping[str, str],
     observe: Callable[[Started | PushOutcome], None],
 ) -> PushResult:
-    """Deploy to the targets. Raises NoAnsibleError, and AnsibleError when ansible-playbook itself cannot work.
+    """Deploy to the targets. Raises NoAnsibleError, and AnsibleError when ansible-playbook itself fails.
 
-    A wave ends before the next begins. After more than `max_failures` failures in all nobody else is asked, in the same wave
-    either; machines that are at work then end their work.
+    A wave ends before the next begins. After more than `max_failures` failures in total no further machine is started, not even
+    in the same wave; machines that are already running finish.
     """
     program = find_playbook_command(environ)
-    digests = digests_of(order.dist, (t.user for t in targets))
-    result, limit = PushResult(), math.inf if order.max_failures is None else order.max_failures
+    digests = digests_of(options.dist, (t.user for t in targets))
+    result, limit = PushResult(), math.inf if options.max_failures is None else options.max_failures
     with_bundle = [t for t in targets if t.user in digests]
-    with prepared_folder(order.workspace, order.ssh, order.forks) as folder:
+    with prepared_folder(options.workspace, options.ssh, options.forks) as folder:
         stop = folder / "stop"
 
         def settle(outcome: PushOutcome) -> None:
@@ -104,28 +104,28 @@ def deploy(
 
         for target in targets:
             if target.user not in digests:
-                cure = f"run `provision render --limit {target.user}`"
-                settle(Failed(target.user, target.address, "no-bundle", "there is no bundle for this user", cure))
-        more, defaults = {**_variables(order), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
-        for wave in split_into_waves(with_bundle, order.sizes):
+                fix = f"run `provision render --limit {target.user}`"
+                settle(Failed(target.user, target.address, "no-bundle", "there is no bundle for this user", fix))
+        more, defaults = {**_variables(options), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
+        for wave in split_into_waves(with_bundle, options.sizes):
             if result.failures > limit:
                 break
             result.waves += 1
-            line = playbook_command(program, folder, wave, order.ssh, more, defaults=defaults, check=order.check)
+            line = playbook_command(program, folder, wave, options.ssh, more, defaults=defaults, check=options.check)
             with contextlib.closing(_events(line, folder, {t.user: t for t in wave}, environ)) as events:
                 silent = _follow(events, observe, settle)
-            if result.failures <= limit:  # else whoever was not begun with is not asked at all
+            if result.failures <= limit:  # else machines that were not started are skipped
                 silent = {t.user for t in wave if t.user not in result.outcomes}
             _settle_silent(wave, silent, settle, folder)
     result.not_asked = tuple(t.user for t in with_bundle if t.user not in result.outcomes)
     return result
 
 
-def _variables(order: PushOptions) -> dict[str, object]:
-    found: dict[str, object] = {"hermes_dist": str(order.dist), **order.variables}
-    if order.ssh.account:
-        found["hermes_account"] = order.ssh.account
-    if not order.ssh.become:
+def _variables(options: PushOptions) -> dict[str, object]:
+    found: dict[str, object] = {"hermes_dist": str(options.dist), **options.variables}
+    if options.ssh.account:
+        found["hermes_account"] = options.ssh.account
+    if not options.ssh.become:
         found["hermes_become"] = False
     return found
 
@@ -133,13 +133,13 @@ def _variables(order: PushOptions) -> dict[str, object]:
 def _events(
     line: Sequence[str], folder: Path, targets: Mapping[str, Target], environ: Mapping[str, str]
 ) -> Generator[PushEvent]:
-    """What happens, as it happens; the last outcome of a user counts."""
+    """Yield events as they arrive; a user's last outcome counts."""
     with running_playbook(line, folder, environ) as process:
         assert process.stdout is not None  # noqa: S101  asked for as a pipe
         whole = True
         while text := process.stdout.readline(MAX_LINE_BYTES):
-            began, whole = whole, text.endswith(b"\n")
-            event = read_event(text, targets) if began and whole else None  # the rest of an endless line is no line
+            first, whole = whole, text.endswith(b"\n")
+            event = read_event(text, targets) if first and whole else None  # parts of a very long line are not events
             if event is not None:
                 yield event
 
@@ -147,44 +147,44 @@ def _events(
 def _follow(
     events: Iterable[PushEvent], observe: Callable[[Started], None], settle: Callable[[PushOutcome], None]
 ) -> set[str]:
-    """Take in what happens, until nobody is at work any more once machines are skipped; returns those who did not answer."""
-    at_work: set[str] = set()
+    """Process events to the end, or once machines are skipped until the running ones are done; return users without answer."""
+    working: set[str] = set()
     skipping = False
     for event in events:
         match event:
             case Started():
-                if not skipping:  # whoever is begun with from now on is skipped as well
-                    at_work.add(event.user)
+                if not skipping:  # machines that start from now on are skipped too
+                    working.add(event.user)
                 observe(event)
             case Skipped():
                 skipping = True
-                at_work.discard(event.user)
+                working.discard(event.user)
             case _:
-                at_work.discard(event.user)
+                working.discard(event.user)
                 settle(event)
-        if skipping and not at_work:
+        if skipping and not working:
             break
-    return at_work
+    return working
 
 
 def _settle_silent(
     wave: Sequence[Target], silent: set[str], settle: Callable[[PushOutcome], None], folder: Path
 ) -> None:
-    """Users of whom Ansible said nothing. When that is everybody, it did not work at all, and its own words say why."""
+    """Handle users without an event. If that is all users of the wave, Ansible failed; its own error is reported."""
     if silent and len(silent) == len(wave):
-        said = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
-        reason = next((line for line in said if "ERROR" in line or "rror:" in line), said[-1] if said else "no reason")
+        lines = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
+        reason = next((x for x in lines if "ERROR" in x or "rror:" in x), lines[-1] if lines else "no reason reported")
         raise AnsibleError(
-            f"ansible-playbook did not start its work: {reason[:400]}",
-            hint="`ansible-playbook --version` must work here",
+            f"ansible-playbook failed: {reason[:400]}",
+            hint="check that `ansible-playbook --version` works on this machine",
         )
     for target in (t for t in wave if t.user in silent):
         message = "ansible-playbook ended before this machine answered"
-        settle(Unreachable(target.user, target.address, "no-answer", message, "`provision deploy --resume`"))
+        settle(Unreachable(target.user, target.address, "no-answer", message, "run `provision deploy --resume`"))
 
 
 def receipts_of(result: PushResult) -> Iterator[tuple[str, str]]:
-    """Receipts that came back: user and text, as the machine signed it."""
+    """Yield user and text of each receipt that a machine returned."""
     for outcome in result.outcomes.values():
         if isinstance(outcome, Installed | Unchanged) and outcome.receipt is not None:
             yield outcome.user, outcome.receipt

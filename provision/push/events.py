@@ -1,4 +1,4 @@
-"""The lines that our callback writes, as outcomes. Ansible's own lines between them are not ours and are left out."""
+"""Parse the lines of our Ansible callback into outcomes. Other lines of Ansible are ignored."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MAX_LINE_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A machine is at work."""
+    """A machine has started."""
 
     user: str
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A machine was not asked, because it was enough."""
+    """A machine was skipped, because too many others failed."""
 
     user: str
 
@@ -35,7 +35,7 @@ PushEvent = Started | Skipped | PushOutcome
 
 
 def read_event(line: bytes, targets: Mapping[str, Target]) -> PushEvent | None:
-    """What a line says about one of the targets; None for everything else. Never raises for what a machine sent."""
+    """Parse a line about one of the targets; None for other lines. Never raises, whatever a machine sends."""
     if not line.startswith(b"{") or len(line) > MAX_LINE_BYTES:
         return None
     try:
@@ -57,19 +57,19 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
     if outcome == "skipped" and event.get("ours"):
         return Skipped(target.user)
     if outcome == "ok" and event.get("ours"):
-        return _done(event, target)
+        return _deployed(event, target)
     if outcome not in {"failed", "unreachable"}:
         return None
-    said = _text(event.get("message"))
+    text = _text(event.get("message"))
     if outcome == "failed" and isinstance(event.get("cause"), str):
-        cause, message, cure = event["cause"], said.split("\n", 1)[0], _text(event.get("cure"))
+        cause, message, cure = event["cause"], text.split("\n", 1)[0], _text(event.get("cure"))
     else:
-        cause, message, cure = explain_failure(said, unreachable=outcome == "unreachable")
+        cause, message, cure = explain_failure(text, unreachable=outcome == "unreachable")
     kind = Unreachable if outcome == "unreachable" or cause in {"link-lost", "no-link", "no-sshd"} else Failed
     return kind(target.user, target.address, cause, message, cure)
 
 
-def _done(event: dict[str, Any], target: Target) -> PushOutcome | None:
+def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
     route = event.get("route")
     if not isinstance(route, dict) or not isinstance(event.get("generation"), int):
         return None

@@ -1,4 +1,4 @@
-"""The fleet as an Ansible inventory: a host per user who has a machine, groups by profile, tag and platform. No secrets."""
+"""The fleet as an Ansible inventory: one host per user with a machine, groups by profile, tag and platform. No secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUP = "hermes"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A user's machine as SSH reaches it. `login` and `port` are None where SSH's own settings decide."""
+    """A user's machine and its SSH address. `login` and `port` are None where SSH's own settings decide."""
 
     user: str
     address: str
@@ -29,7 +29,7 @@ class Target:
     tags: tuple[str, ...]
 
     def variables(self) -> dict[str, Any]:
-        """Ansible's host variables. A host given as `ada@host` is entered as ada, who then needs not become anybody."""
+        """Return Ansible's host variables. For a host `ada@host` Ansible logs in as ada and does not use become."""
         found: dict[str, Any] = {
             "ansible_host": self.address,
             "hermes_user": self.user,
@@ -48,14 +48,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """Who can be pushed to, and why the others cannot: user and reason."""
+    """The targets, and the users who cannot be pushed to with the reason."""
 
     targets: tuple[Target, ...]
     others: tuple[tuple[str, str], ...]
 
 
 def split_by_reachability(states: Iterable[DesiredState]) -> Reachability:
-    """Divide users into those whose machine SSH can reach and those who have to pull."""
+    """Separate users whose machine has an SSH address from those who have to pull."""
     targets, others = [], []
     for state in states:
         if state.host is None:
@@ -84,7 +84,7 @@ def _target(state: DesiredState, host: str) -> Target:
 
 
 def inventory_listing(targets: Iterable[Target]) -> dict[str, Any]:
-    """What `ansible-inventory --list` prints: groups, and every host's variables under `_meta`."""
+    """Return the document of `ansible-inventory --list`: groups, and every host's variables under `_meta`."""
     targets = tuple(targets)
     groups: dict[str, list[str]] = {GROUP: []}
     for target in targets:
@@ -100,12 +100,12 @@ def inventory_listing(targets: Iterable[Target]) -> dict[str, Any]:
 
 
 def group_name(kind: str, name: str) -> str:
-    """A group's name as Ansible wants it: letters, digits and `_`."""
+    """Return a valid Ansible group name: letters, digits and `_`."""
     return f"{kind}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"
 
 
 def as_inventory_file(targets: Iterable[Target], defaults: Mapping[str, object]) -> dict[str, Any]:
-    """The same as a JSON inventory file for ansible-playbook; group_vars and host_vars have precedence over `defaults`."""
+    """Return a JSON inventory for ansible-playbook; group_vars and host_vars override `defaults`."""
     listed = inventory_listing(targets)
     variables = listed.pop("_meta")["hostvars"]
     children: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""What was deployed to whom, a line as soon as it is known, so that a run that broke off or failed in part can be resumed.
+"""The journal of a deployment: one line per outcome, so that an interrupted or partly failed run can be resumed.
 
-Users, digests of manifests, outcomes and causes stand in it; nothing that opens anything. A line that a crash cut short
-is dropped: that machine is asked again, which changes nothing if it was done.
+It contains users, digests of manifests, outcomes and causes, and no secret. A line that a crash cut short is ignored: that
+machine is installed again, which is idempotent.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ SCHEMA = "provision/deploy-journal/v1"
 
 
 class NothingToResumeError(ProvisionError):
-    """There is no deployment that could go on."""
+    """There is no deployment to resume."""
 
 
 class PushJournal:
-    """The journal of the last deployment. A context manager; `begin` starts it anew, `resume` goes on."""
+    """The journal of the last deployment. A context manager; `begin` starts a new one, `resume` continues it."""
 
     def __init__(self, path: Path, wanted: tuple[str, ...], done: Mapping[str, str]) -> None:
         self.wanted = wanted
-        """Users whom the deployment is for."""
+        """Users of the deployment."""
         self.done = done
-        """Users who have it, and the digest of the manifest they got."""
+        """Users who are done, with the digest of their manifest."""
         self._file = path.open("ab")
 
     @staticmethod
     def begin(path: Path, users: Iterable[str], started: str) -> PushJournal:
-        """A new journal for these users; the last one is gone."""
+        """Start a new journal for these users and delete the last one."""
         path.unlink(missing_ok=True)
         wanted = tuple(users)
         journal = PushJournal(path, wanted, {})
@@ -46,14 +46,14 @@ class PushJournal:
 
     @staticmethod
     def resume(path: Path) -> PushJournal:
-        """The journal at `path`. Raises NothingToResumeError."""
+        """Read the journal at `path`. Raises NothingToResumeError."""
         hint = "run without --resume"
         try:
             head, *rest = [_line(text) for text in path.read_bytes().split(b"\n")]
         except FileNotFoundError:
-            raise NothingToResumeError("no deployment was begun in this workspace", hint=hint) from None
+            raise NothingToResumeError("no deployment to resume in this workspace", hint=hint) from None
         if head.get("schema") != SCHEMA:
-            raise NothingToResumeError(f"{path} is not a journal that this version reads", hint=hint)
+            raise NothingToResumeError(f"{path} is not a journal of this version", hint=hint)
         done: dict[str, str] = {}
         for line in rest:
             if line.get("outcome") in {"installed", "unchanged"}:
@@ -61,11 +61,11 @@ class PushJournal:
             elif "outcome" in line:
                 done.pop(str(line["user"]), None)
         journal = PushJournal(path, tuple(head["users"]), done)
-        journal._file.write(b"\n")  # after a line that was cut short
+        journal._file.write(b"\n")  # the last line may have been cut short
         return journal
 
     def note(self, outcome: PushOutcome, digest: str) -> None:
-        """Remember one outcome."""
+        """Append one outcome."""
         more: dict[str, Any] = {}
         match outcome:
             case Installed() | Unchanged():
@@ -74,8 +74,8 @@ class PushJournal:
                 more = {"cause": outcome.cause}
         self._write({"user": outcome.user, "outcome": outcome_name(outcome), "digest": digest, **more})
 
-    def left(self, digests: Mapping[str, str]) -> tuple[str, ...]:
-        """Users who do not have yet what is to be deployed now."""
+    def remaining(self, digests: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the users who do not have the manifest with this digest yet."""
         return tuple(user for user in self.wanted if self.done.get(user) != digests.get(user, ""))
 
     def _write(self, line: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How a deployment ended for one user: a closed union of values."""
+"""The outcome of a deployment for one user: a closed union of values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The bundle is installed. `restart` is what still runs with the old settings."""
+    """The bundle is installed. `restart` lists processes that still use the old settings."""
 
     user: str
     host: str
@@ -22,17 +22,17 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Installed(Deployed):
-    """It was installed now (or with --check, would be)."""
+    """The bundle was installed by this run (with --check: would be)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged(Deployed):
-    """It was installed already, and Hermes uses it."""
+    """The bundle was installed before, and Hermes uses it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The machine was reached and refused. `cause` is a stable word; docs/deploy.md lists them."""
+    """The machine was reached, but the installation failed. `cause` is a stable word; docs/deploy.md lists them."""
 
     user: str
     host: str
@@ -43,7 +43,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """There was no way to the machine, or the way broke; what it did is not known, and running again is safe."""
+    """The machine was not reached or the connection was lost; its state is unknown, and running again is safe."""
 
     user: str
     host: str
@@ -56,12 +56,12 @@ PushOutcome = Installed | Unchanged | Failed | Unreachable
 
 
 def outcome_name(outcome: PushOutcome) -> str:
-    """The outcome's name in tables, journals and JSON."""
+    """Return the outcome's name in tables, journals and JSON."""
     return type(outcome).__name__.lower()
 
 
 def as_json(outcome: PushOutcome) -> dict[str, Any]:
-    """The outcome as a member of `provision/deploy/v1`."""
+    """Return the outcome as a member of `provision/deploy/v1`."""
     found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": outcome_name(outcome)}
     if isinstance(outcome, Deployed):
         return found | {

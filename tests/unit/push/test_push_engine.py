@@ -186,14 +186,14 @@ def test_journal_knows_who_is_left(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'{"user": "cy", "outcome": "insta')  # killed while writing
     with PushJournal.resume(path) as journal:
-        assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("bob", "cy")
-        assert journal.left({"ada": "d2", "bob": "d1", "cy": "d1"}) == ("ada", "bob", "cy")  # rendered anew
+        assert journal.remaining(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("bob", "cy")
+        assert journal.remaining({"ada": "d2", "bob": "d1", "cy": "d1"}) == ("ada", "bob", "cy")  # rendered anew
         journal.note(Installed("bob", "h", 1, "fp", "u"), "d1")
     with PushJournal.resume(path) as journal:
-        assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("cy",)
+        assert journal.remaining(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("cy",)
         journal.note(Failed("ada", "h", "route", "m", "c"), "d1")
     with PushJournal.resume(path) as journal:
-        assert journal.left(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("ada", "cy")
+        assert journal.remaining(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("ada", "cy")
     assert path.stat().st_mode & 0o777 == 0o600
 
 
