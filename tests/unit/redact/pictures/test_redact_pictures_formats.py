@@ -54,9 +54,9 @@ def test_pixels_stay(case: str) -> None:
     name, mode, options = CASES[case]
     image = scene(mode)
     assert kind_of(saved(image, name, **options)[:4096]) is FileKind.PICTURE
-    coded = decode_picture(saved(image, name, **options))
-    assert coded.format == name
-    result = Image.open(io.BytesIO(encode_picture(coded)))
+    decoded = decode_picture(saved(image, name, **options))
+    assert decoded.format == name
+    result = Image.open(io.BytesIO(encode_picture(decoded)))
     assert result.format == name
     expected = Image.open(io.BytesIO(saved(image, name, **options))).convert("RGB")
     if mode == "I;16":
@@ -73,8 +73,8 @@ def test_pictures_that_cannot_be_read_are_not_passed_through(head: bytes) -> Non
 def test_a_turned_photo_is_written_as_it_is_seen() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    coded = decode_picture(saved(scene("RGB"), "JPEG", exif=exif))
-    assert coded.frames[0].pixels.shape == (96, 64, 3)
+    decoded = decode_picture(saved(scene("RGB"), "JPEG", exif=exif))
+    assert decoded.frames[0].pixels.shape == (96, 64, 3)
 
 
 def test_pages_and_frames_stay_in_number_and_time() -> None:
@@ -90,9 +90,9 @@ def test_pages_and_frames_stay_in_number_and_time() -> None:
 
 
 def test_a_picture_inside_the_picture_is_dropped() -> None:
-    coded = decode_picture(saved(scene("RGB"), "MPO", save_all=True, append_images=[scene("RGB")]))
-    assert (coded.format, len(coded.frames), coded.extra_pictures) == ("JPEG", 1, 1)
-    assert encode_picture(coded).count(b"\xff\xd8\xff") == 1
+    decoded = decode_picture(saved(scene("RGB"), "MPO", save_all=True, append_images=[scene("RGB")]))
+    assert (decoded.format, len(decoded.frames), decoded.extra_pictures) == ("JPEG", 1, 1)
+    assert encode_picture(decoded).count(b"\xff\xd8\xff") == 1
 
 
 def test_a_bomb_is_refused_before_it_goes_off() -> None:

@@ -1,0 +1,73 @@
+"""Secrets in terminal output: as text, on the screen, and while they are being written."""
+
+from __future__ import annotations
+
+import pytest
+from redactcraft import aisa_key, opaque, session
+
+from provision.redact.terminal.canvas import NOWHERE
+from provision.redact.terminal.output_scanner import OutputScanner, RecordingScanner, lay_covers
+
+KEY = aisa_key("scanner")
+FLEET_KEY = opaque("scanner", 36)
+
+
+def test_a_key_painted_in_pieces_is_found_with_the_origins_of_its_letters() -> None:
+    scanner = OutputScanner(session(), 80, 4)
+    output = "".join(f"\x1b[2;{at + 1}H{KEY[at : at + 10]}" for at in reversed(range(0, len(KEY), 10)))
+    [found] = {each.first_origin: each for each in scanner.take(output)}.values()
+    assert "".join(output[origin] for origin in found.origins) == KEY
+    assert list(scanner.matches_in_text()) == []
+
+
+def test_a_key_that_is_erased_before_it_is_seen_is_found_in_the_text() -> None:
+    scanner = OutputScanner(session(), 80, 4)
+    output = f"{KEY}\x1b[2K\r\n"
+    list(scanner.take(output))
+    [found] = scanner.matches_in_text()
+    assert found.origins == list(range(len(KEY)))
+    assert scanner.unread == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "hidden"),
+    [
+        ("echo sk-" + "aisa-Ab3", "Ab3"),
+        ("export API_TOKEN=hunter", "hunter"),
+        ("password: tr0ub", "tr0ub"),
+        ("gh" + "p_1a2B", "1a2B"),
+        ("-----BEGIN PRIVATE KEY-----\r\nMIIEab+/", "MIIEab+/"),
+        ("the tokens are", ""),
+        ("ask-me", ""),
+        ("TOKEN=$VALUE", ""),
+    ],
+)
+def test_the_beginning_of_a_secret_before_the_cursor(output: str, hidden: str) -> None:
+    scanner = OutputScanner(session(), 80, 4)
+    list(scanner.take(output))
+    assert "".join(output[origin] for origin in sorted(scanner.unfinished())) == hidden
+
+
+def test_a_recording_covers_a_key_from_its_first_letter() -> None:
+    used = session(FLEET_KEY)
+    recording = RecordingScanner(used, 80, 4)
+    output = f"$ {FLEET_KEY}\r\n"
+    for character in output:
+        recording.take(character)
+    covers = recording.covers("demo", str)
+    assert sorted(covers) == list(range(2, 2 + len(FLEET_KEY)))
+    assert lay_covers(output, 0, covers).startswith("$ [REDACTED:known-key#")
+    assert [(place.where, place.owner) for place in used.notes.places] == [("2", "user0")]
+
+
+def test_covers_keep_the_number_of_bytes() -> None:
+    assert lay_covers("aäb", 10, {10: "*", 11: "x", 12: "y", 99: "z", 3: "z"}) == "***y"
+    assert lay_covers("aäb", 10, {}) == "aäb"
+
+
+def test_a_character_without_an_origin_is_not_covered() -> None:
+    scanner = OutputScanner(session(), 80, 4)
+    found = list(scanner.take(f"{KEY}\x1b[b\r\n"))  # the terminal repeats the last letter, which no output put there
+    longest = max(found, key=lambda each: len(each.origins))
+    assert NOWHERE in longest.origins
+    assert sorted(longest.covers(session())) == list(range(len(KEY)))
