@@ -43,7 +43,7 @@ def list_(
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    days = _days(older_than)
+    days = parse_age_days(older_than)
     sealed = read_vault(workspace.vault)
     if verify:
         from provision.keys.age import load_identities
@@ -68,7 +68,8 @@ def list_(
     run.result(text, output)
 
 
-def _days(text: str | None) -> int | None:
+def parse_age_days(text: str | None) -> int | None:
+    """Parse `90`, `90d` or `12w` into days. Raises UsageError."""
     if text is None:
         return None
     number, unit = text[:-1], text[-1:].lower()

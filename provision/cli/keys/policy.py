@@ -43,7 +43,7 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Forma
     states = select_users(fleet.states, limit)
     complete = limit is None and not fleet.refused
     found = list(check_key_ages(ledger, states, now, complete=complete))
-    rows = _by_limit(ledger, states, now)
+    rows = ages_by_limit(ledger, states, now)
     if format_ is Format.JSON:
         findings = [
             {
@@ -68,7 +68,7 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Forma
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _by_limit(ledger: Ledger, states: Sequence[DesiredState], now: datetime) -> list[dict[str, object]]:
+def ages_by_limit(ledger: Ledger, states: Sequence[DesiredState], now: datetime) -> list[dict[str, object]]:
     """A row per profile and limit: number of current keys, the oldest, the overdue ones, when the next is due."""
     from provision.keys.policy import ADVISED_DAYS, days_left
 

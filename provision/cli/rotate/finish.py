@@ -42,7 +42,7 @@ def finish_command(
     from provision.rotate.start import open_rotation
 
     run: Run = ctx.obj
-    exceptions = [_exception(text) for text in except_ or ()]
+    exceptions = [parse_exception(text) for text in except_ or ()]
     with locked_rotations(run, "rotate finish", take_over=take_over) as context:
         rotation = context.store.select(name)
         reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
@@ -60,7 +60,8 @@ def finish_command(
         print_rotations([view_of(context, rotation, ())], Format.TABLE, output)
 
 
-def _exception(text: str) -> tuple[str, str]:
+def parse_exception(text: str) -> tuple[str, str]:
+    """Parse `PATTERN=REASON` of `--except`. Raises UsageError without a reason."""
     pattern, equals, why = text.partition("=")
     if not equals or not why.strip() or not pattern.strip():
         raise UsageError(f"--except {text!r} gives no reason", hint="--except 'ada=laptop lost, key revoked by hand'")

@@ -73,7 +73,7 @@ def models(
     today = datetime.now(UTC).date()
     catalogue = open_catalogue(workspace)
     listed = _live(workspace, states, today) if live or update else None
-    rows = _rows(states, catalogue, listed)
+    rows = model_rows(states, catalogue, listed)
     gone = [row.model for row in rows if row.users and row.live is False]
     shown = [row for row in rows if row.users or not used]
     text = _json(shown, catalogue, gone) if format_ is Format.JSON else _table(shown, catalogue, gone)
@@ -115,7 +115,8 @@ def _live(workspace: Workspace, states: Sequence[DesiredState], today: date) -> 
     return asyncio.run(ask())
 
 
-def _rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listing | None) -> list[ModelRow]:
+def model_rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listing | None) -> list[ModelRow]:
+    """One row per model of the catalogue, of the live list, or in use."""
     users = Counter(s.profile.model for s in states)
     ids = dict.fromkeys([*catalogue.models, *sorted(live.models if live else ()), *sorted(users)])
     rows = []

@@ -68,7 +68,7 @@ def validate(
     from provision.fleet.load import load_fleet
 
     run: Run = ctx.obj
-    probes, failing = parse_probes(probe) if probe is not None else None, _failing_verdicts(fail_on)
+    probes, failing = parse_probes(probe) if probe is not None else None, failing_verdicts(fail_on)
     workspace = run.open_workspace()
     fleet = load_fleet(workspace)
     fleet.require_valid()
@@ -95,10 +95,10 @@ def validate(
             journal.close(complete=complete)
     if output:
         run.say(f"wrote {output}")
-    raise typer.Exit(_exit_code(report, failing))
+    raise typer.Exit(validation_exit_code(report, failing))
 
 
-def _failing_verdicts(text: str | None) -> frozenset[Verdict]:
+def failing_verdicts(text: str | None) -> frozenset[Verdict]:
     """The verdicts that make the exit code 10."""
     from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 
@@ -227,7 +227,7 @@ def _print(report: ValidationReport, format_: Format, output: Path | None, *, ev
     write_output(writers[format_](), output)
 
 
-def _exit_code(report: ValidationReport, failing: frozenset[Verdict]) -> Exit:
+def validation_exit_code(report: ValidationReport, failing: frozenset[Verdict]) -> Exit:
     """4 for an incomplete run, 10 for verdicts that count as failures, 4 for inconclusive ones, else 0."""
     from provision.aisa.verdicts import INCONCLUSIVE
 

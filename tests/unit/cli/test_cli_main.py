@@ -1,0 +1,106 @@
+"""How a command line ends: exit codes, error lines, hint lines, and no value in the report of a bug."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from provision.cli import main
+from provision.errors import Exit, InvalidFilesError, Place, Problem, ProvisionError
+
+
+@pytest.fixture
+def ends_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
+    """Run a command that raises what the test puts into this list."""
+    raised: list[BaseException] = []
+
+    def tree() -> object:
+        def command(*_: object, **__: object) -> None:
+            raise raised[0]
+
+        return command
+
+    monkeypatch.setattr(main, "_tree", tree)
+    yield raised
+
+
+def test_an_error_has_a_place_and_a_hint(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+    ends_with.append(ProvisionError("wrong \x1b[31m", hint="fix it", place=Place("a.yaml", 3, 4)))
+    assert main.run([]) == 1
+    assert capsys.readouterr().err == "error: a.yaml:3:4: wrong \\x1b[31m\nhint: fix it\n"
+
+
+def test_an_error_without_a_hint_is_one_line(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+    ends_with.append(ProvisionError("wrong"))
+    assert main.run([]) == 1
+    assert capsys.readouterr().err == "error: wrong\n"
+
+
+def test_invalid_files_list_their_problems_up_to_a_limit(
+    ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends_with.append(InvalidFilesError(Problem("rule", f"wrong {n}", Place("a.yaml", n + 1)) for n in range(103)))
+    assert main.run([]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "a.yaml:1: error: wrong 0 [rule]"
+    assert lines[main.MAX_PROBLEMS] == "… and 3 more"
+    assert lines[-1].startswith("error: 103 errors")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (["chekc"], "no such command 'chekc'. Did you mean 'check'?", "provision --help"),
+        (["check", "--strcit"], "no such option: --strcit (Possible options: --strict)", "provision check --help"),
+        (["show"], "missing argument 'user'", "provision show --help"),
+        (
+            ["check", "-f", "sarif"],
+            "invalid value for '--format' / '-f': unknown format 'sarif': expected one of table, json",
+            "provision check --help",
+        ),
+    ],
+)
+def test_a_wrong_command_line(
+    arguments: list[str], message: str, hint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main.run(arguments) == Exit.USAGE
+    assert capsys.readouterr().err == f"error: {message}\nhint: {hint}\n"
+    monkeypatch.setenv("PROVISION_ERRORS", "json")
+    assert main.run(arguments) == Exit.USAGE
+    fields = {"schema": "provision/error/v1", "error": "UsageError", "message": message, "hint": hint}
+    assert json.loads(capsys.readouterr().err) == fields
+
+
+def test_a_group_without_a_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["keys"]) == Exit.USAGE
+    text = "".join(capsys.readouterr())
+    assert "Commands:" in text
+    assert "error:" not in text
+
+
+def test_a_bug_is_reported_by_place_without_any_value(
+    ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends_with.append(ValueError("sk-aisa-canary"))
+    assert main.run([]) == 1
+    err = capsys.readouterr().err
+    assert "bug in provision (ValueError at main.py:" in err
+    assert "canary" not in err
+
+
+def test_the_system_names_the_file(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ends_with.append(PermissionError(13, "Permission denied", str(tmp_path / "x")))
+    assert main.run([]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'x'}: Permission denied\n"
+
+
+def test_interrupts_and_exit_codes(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+    ends_with.append(typer.Abort())
+    assert main.run([]) == Exit.PARTIAL
+    assert capsys.readouterr().err == "interrupted\n"
+    ends_with[0] = typer.Exit(Exit.FINDINGS)
+    assert main.run([]) == Exit.FINDINGS
