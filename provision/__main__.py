@@ -1,4 +1,4 @@
-"""Where `provision` and `python -m provision` begin: Ctrl-C is answered from the first moment, while everything else loads."""
+"""Entry point of `provision` and `python -m provision`: handles Ctrl-C from the start, while the rest loads."""
 
 from __future__ import annotations
 

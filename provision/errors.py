@@ -1,8 +1,19 @@
-"""Every way in which provision can fail, as values and as one exception tree.
+"""All errors of provision: problems as values, and one exception tree.
 
-A *problem* is a value: something wrong (or worth knowing) in a file, collected so that one run reports them all. A
-*ProvisionError* is an exception: this run cannot go on. Only `provision.cli.main` catches it; nothing here prints.
-Messages are lower case, name the thing, and never hold a secret.
+A *problem* is a value: a mistake (or a note) in a file, collected so that one run reports all of them. A *ProvisionError* is
+an exception: the run cannot go on. Only `provision.cli.main` catches it. Nothing here prints. Messages are lower case, name
+the thing, and never contain a secret.
+
+| exit code | name | meaning |
+|---|---|---|
+| 0 | `OK` | success |
+| 1 | `ERROR` | the run failed, nothing further was done |
+| 2 | `USAGE` | invalid command line |
+| 3 | `NO_MATCH` | a pattern, user or name matched nothing |
+| 4 | `PARTIAL` | some users or hosts failed, are unknown, or the run was interrupted |
+| 10 | `FINDINGS` | findings, failed verdicts or drift |
+
+A crash exits with 1, never with 10.
 """
 
 from __future__ import annotations
@@ -16,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Exit(IntEnum):
-    """Exit codes of the command; `docs/exit-codes.md` explains them to users."""
+    """Exit codes of the command. docs/exit-codes.md documents them for users."""
 
     OK = 0
     ERROR = 1
@@ -28,7 +39,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands: a file as the user named it, line and column counted from 1; 0 means the file as a whole."""
+    """A place in a file, named as the user named it. Line and column count from 1; 0 means the whole file."""
 
     file: str
     line: int = 0
@@ -48,7 +59,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file: `rule` is a stable kebab-case id, `hint` says what would be right."""
+    """One mistake in a file. `rule` is a stable kebab-case id, `hint` is the fix."""
 
     rule: str
     message: str
@@ -63,7 +74,7 @@ class Problem:
 
 
 class ProvisionError(Exception):
-    """The run cannot go on. `hint` is the cure; `exit_code` is what the process ends with."""
+    """The run cannot go on. `hint` is the fix, `exit_code` the exit code of the process."""
 
     exit_code: Exit = Exit.ERROR
 
@@ -78,19 +89,19 @@ class ProvisionError(Exception):
 
 
 class UsageError(ProvisionError):
-    """The command line contradicts itself."""
+    """The command line is invalid."""
 
     exit_code = Exit.USAGE
 
 
 class NothingMatchedError(ProvisionError):
-    """A `--limit` pattern, a user or a name matched nobody."""
+    """A `--limit` pattern, a user or a name matched nothing."""
 
     exit_code = Exit.NO_MATCH
 
 
 class InvalidFilesError(ProvisionError):
-    """Input files have errors; all of them are in `problems`, in the order of their places."""
+    """Input files have errors. `problems` has all of them, sorted by place."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,10 +1,10 @@
-"""Reading and writing files so that nothing is lost and nothing foreign is followed.
+"""Read and write files safely: nothing is lost, and no link leads outside.
 
-Every write is a temporary file in the target's own directory, flushed, then renamed. Several files that must change
-together go through a `Transaction`: all are staged, then one journal is renamed into place (the moment of commitment),
-then each is renamed; whoever comes next after a crash calls `recover`, which finishes a committed change and sweeps an
-uncommitted one away. Journals hold relative names only and never secrets, and recovery never leaves its folder: a
-journal in a user's home must not be able to steer a process that runs as root.
+Every write goes to a temporary file in the target's directory, which is flushed and then renamed. Files that must change
+together go through a `Transaction`: all are staged, then one journal is renamed into place (the commit), then each file is
+renamed. After a crash, `recover` finishes a committed change and removes an uncommitted one. Journals hold only relative
+names and no secrets, and recovery never leaves its folder: a journal in a user's home must not control a process that runs as
+root.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STAGED_SUFFIX = ".provision-new"
-"""Ends the name of every staged file, so that a sweep after a crash can tell ours from anybody else's."""
+"""The suffix of staged files, so that a cleanup after a crash removes only our own."""
 
 
 class FileProblemError(ProvisionError):
-    """A file cannot be read or written; the message names it and the reason the system gave."""
+    """A file cannot be read or written. The message has its name and the system's reason."""
 
 
 class LockedError(ProvisionError):
-    """Somebody else is at work here; the message names who, where and since when."""
+    """Another process holds the lock. The message says who, where and for how long."""
 
 
 def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
-    """The bytes of a regular file of at most `limit_bytes`; FIFOs, devices and larger files are refused, not waited for.
+    """Read a regular file of at most `limit_bytes`. FIFOs, devices and larger files are refused.
 
-    Raises FileNotFoundError when there is none, FileProblemError for everything else.
+    Raises FileNotFoundError if it is missing, FileProblemError for everything else.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     if not follow:
@@ -52,24 +52,24 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):  # before fdopen, which has an error of its own for folders
+    if not stat.S_ISREG(status.st_mode):  # before fdopen, which raises its own error for folders
         os.close(descriptor)
         raise FileProblemError(f"{path} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         try:
-            expected = min(status.st_size, limit_bytes) + 1  # read() takes memory for all that it is asked for
+            expected = min(status.st_size, limit_bytes) + 1  # read() allocates all the memory it is asked for
             data = file.read(expected)
-            if len(data) == expected <= limit_bytes:  # it grew, or is of a kind that does not know its size (/proc)
+            if len(data) == expected <= limit_bytes:  # the file grew, or has no known size (/proc)
                 data += file.read(limit_bytes + 1 - len(data))
         except OSError as e:
             raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
     if len(data) > limit_bytes:
-        raise FileProblemError(f"{path} is larger than {limit_bytes} bytes", hint="this cannot be what it is taken for")
+        raise FileProblemError(f"{path} is larger than {limit_bytes} bytes", hint="check that it is the right file")
     return data
 
 
 def read_optional(path: Path, limit_bytes: int) -> bytes | None:
-    """`read_bounded`, or None when there is no such file."""
+    """Like `read_bounded`, but None if the file is missing."""
     try:
         return read_bounded(path, limit_bytes)
     except (FileNotFoundError, NotADirectoryError):
@@ -77,9 +77,9 @@ def read_optional(path: Path, limit_bytes: int) -> bytes | None:
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """Replace `path` by `data` in one step; `durable` also survives a power cut, at about half a millisecond a file.
+    """Replace the content of `path` atomically. `durable` also survives a power cut, for about 0.5 ms per file.
 
-    What is there already and is no file, such as /dev/null, is written into: renaming would put a file in its place.
+    An existing target that is not a regular file, such as /dev/null, is written directly: a rename would replace it.
     """
     if path.exists() and not path.is_file():
         try:
@@ -98,7 +98,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
 
 
 def sync_directory(path: Path) -> None:
-    """Flush a directory's entries to disk; a no-op where the system has no such thing (Windows)."""
+    """Flush a directory's entries to disk. A no-op on Windows."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -128,7 +128,7 @@ def _stage(path: Path, data: bytes, mode: int, *, durable: bool) -> Path:
 
 
 class Transaction:
-    """Files below `root` that change together. Use as a context manager; leaving it normally commits.
+    """Change several files below `root` together. A context manager; leaving it without an exception commits.
 
     >>> with Transaction(root, journal=".provision/transaction.json") as change:
     ...     change.write(".env", data, mode=0o600)
@@ -152,7 +152,7 @@ class Transaction:
         self._steps.append({"target": name, "staged": staged.name})
 
     def remove(self, name: str) -> None:
-        """Stage the removal of `name`; absent is fine."""
+        """Stage the removal of `name`. The file may be missing."""
         self._steps.append({"target": name, "staged": None})
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
@@ -180,11 +180,11 @@ class Transaction:
 
 
 def recover(root: Path, *, journal: str, folders: Iterable[str] = ()) -> bool:
-    """Finish a committed transaction that a crash cut short, and remove what an uncommitted one left behind.
+    """Finish a committed transaction after a crash, and remove the staged files of an uncommitted one.
 
-    Call it under the lock that the transaction ran under. Staged files are looked for in the root, in the journal's
-    folder, and in `folders`, relative to the root. Returns whether a committed change was finished. A journal that is
-    not one of ours, or that leads through a symbolic link, is refused, never followed.
+    The caller holds the transaction's lock. Staged files are searched in the root, in the journal's folder and in `folders`,
+    relative to the root. Returns whether a committed change was finished. An invalid journal, or one that leads through a
+    symbolic link, is refused.
     """
     path = root / journal
     data = read_optional(path, 1 << 20)
@@ -210,8 +210,8 @@ def _journal_steps(path: Path, root: Path, data: bytes) -> list[dict[str, str | 
                 raise ValueError(step)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise FileProblemError(
-            f"{path} is not a journal of provision, or leads out of its folder",
-            hint="look at it; if nothing explains it, remove it and run the same command again",
+            f"{path} is not a valid journal, or leads outside its folder",
+            hint="inspect it; if it is not needed, remove it and run the same command again",
         ) from e
     return list(steps)
 
@@ -226,7 +226,7 @@ def _safe_staged(name: str | None) -> bool:
 
 
 def _through_link(root: Path, path: Path) -> bool:
-    """Whether a folder between `root` and `path` is a symbolic link: a user could point it anywhere."""
+    """Whether a folder between `root` and `path` is a symbolic link, which could lead anywhere."""
     folder = path.parent
     while folder != root and folder.is_relative_to(root):
         if folder.is_symlink():
@@ -245,12 +245,12 @@ def _apply(root: Path, journal: Path, steps: list[dict[str, str | None]], *, dur
                 target.unlink(missing_ok=True)
             else:
                 staged = target.with_name(step["staged"])
-                if staged.exists():  # already renamed when a recovery runs after a crash between two renames
+                if staged.exists():  # missing if a crash happened after this rename
                     staged.replace(target)
         except OSError as e:
             raise FileProblemError(
                 f"cannot write {target}: {e.strerror or e}",
-                hint="mend that and run the same command again; it goes on from here",
+                hint="fix that and run the same command again; it continues from here",
             ) from e
     if durable:
         for folder in folders:
@@ -263,10 +263,10 @@ def _apply(root: Path, journal: Path, steps: list[dict[str, str | None]], *, dur
 
 @contextlib.contextmanager
 def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
-    """Hold the lock file `path` while doing something; the file says who holds it, where and since when.
+    """Hold the lock file `path`. A note beside it says who holds it, where and since when.
 
-    The lock itself belongs to the process (the system lets go of it when that dies), so a file that was left behind is
-    harmless. Raises LockedError after `wait_s` seconds.
+    The lock belongs to the process: the system releases it when the process dies, so a leftover file is harmless. Raises
+    LockedError after `wait_s` seconds.
     """
     import filelock  # noqa: PLC0415  imports asyncio; only commands that write pay for it
 
@@ -275,11 +275,13 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout as e:
-        raise LockedError(f"{path} is held by {_holder(note)}", hint="wait for it to end; nothing was changed") from e
+        raise LockedError(f"{path} is locked by {_holder(note)}", hint="wait until it ends; nothing was changed") from e
     except OSError as e:
         raise FileProblemError(f"cannot lock {path}: {e.strerror or e}") from e
     try:
-        for stray in path.parent.glob(f".{note.name}.*{STAGED_SUFFIX}"):  # of a holder that was killed while writing it
+        for stray in path.parent.glob(
+            f".{note.name}.*{STAGED_SUFFIX}"
+        ):  # left by a holder that was killed while writing it
             stray.unlink(missing_ok=True)
         holder = {
             "who": _user(),
@@ -304,8 +306,8 @@ def _user() -> str:
 
 def _holder(note: Path) -> str:
     try:
-        said = json.loads(read_bounded(note, 4096))
-        age_s = max(0, int(time.time() - float(said["since"])))
-        return f"{said['who']}@{said['host']} (pid {said['pid']}, {said['doing']}, for {age_s} s)"
+        holder = json.loads(read_bounded(note, 4096))
+        age_s = max(0, int(time.time() - float(holder["since"])))
+        return f"{holder['who']}@{holder['host']} (pid {holder['pid']}, {holder['doing']}, for {age_s} s)"
     except (FileNotFoundError, FileProblemError, ValueError, KeyError, TypeError):
         return "another process"

@@ -18,7 +18,7 @@ from provision.formats.csv_reader import Cell, read_csv
 from provision.formats.json_reader import read_json
 from provision.formats.located import BrokenTextError, Map, Seq, place
 from provision.hermes.env.dotenv import check_value
-from provision.keys.vault.text import LABEL_LIMIT, sound_label
+from provision.keys.vault.text import LABEL_LIMIT, is_valid_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 def _checked(entry: _Entry, problems: list[Problem]) -> NewKey | None:
     user, key, label = (entry.values.get(field, "") for field in ("user", "key", "label"))
     found = [*_check_user(user, entry.at("user")), *_check_key(user, key, entry.at("key"))]
-    if not sound_label(label):
+    if not is_valid_label(label):
         hint = f"use printable text of at most {LABEL_LIMIT} characters"
         found.append(Problem("bad-label", "invalid label", entry.at("label"), hint))
     elif has_secret(label):

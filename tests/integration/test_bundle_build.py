@@ -279,7 +279,7 @@ def test_two_renders_at_once_do_not_mix(shop: Shop, root: Path, monkeypatch: pyt
     dist = Dist(root, None)
     dist.prepare()
     monkeypatch.setattr(build_module, "locked", partial(locked, wait_s=0.1))
-    with locked(dist.lock_path, "render"), pytest.raises(LockedError, match="held by"):
+    with locked(dist.lock_path, "render"), pytest.raises(LockedError, match="locked by"):
         shop.render(root)
 
 

@@ -188,7 +188,7 @@ def test_operators(
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "bob@desk", "-f", str(other)], check=True)
     monkeypatch.setenv("PROVISION_IDENTITY", str(other))
     assert run(["keys", "demo", "ada", "--until", "2999-12-31"]) == 1
-    assert "no identity of yours opens the vault" in capsys.readouterr().err
+    assert "none of your identities can open the vault" in capsys.readouterr().err
     monkeypatch.delenv("PROVISION_IDENTITY")
     assert run(["keys", "operators", "add", f"{other}.pub"]) == 0
     assert run(["keys", "operators", "add", "AGE-SECRET-KEY-1CANARY"]) == 1
@@ -217,7 +217,7 @@ def test_a_file_that_git_changes_meanwhile_is_not_overwritten(workspace: Path, t
             vault.add_operator(generate_identity()[1])
             path.write_bytes(pulled)
 
-    with pytest.raises(VaultChangedError, match="meanwhile"):
+    with pytest.raises(VaultChangedError, match="in the meantime"):
         change()
     assert path.read_bytes() == pulled
 

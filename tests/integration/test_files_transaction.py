@@ -208,7 +208,7 @@ def test_a_hostile_journal_is_refused_and_nothing_is_touched(tmp_path: Path, con
     (root / "link").symlink_to(outside, target_is_directory=True)
     _journal(root, content)
     before = _state(tmp_path)
-    with pytest.raises(FileProblemError, match="not a journal of provision") as e:
+    with pytest.raises(FileProblemError, match="not a valid journal") as e:
         recover(root, journal=JOURNAL, folders=("link",))
     assert e.value.hint
     assert _state(tmp_path) == before
@@ -233,7 +233,7 @@ def test_a_target_that_cannot_be_written_is_named_and_can_be_resumed(tmp_path: P
     (tmp_path / "config.yaml" / "x").write_bytes(b"")
     with pytest.raises(FileProblemError, match=r"cannot write .*config.yaml") as e:
         _change(tmp_path)
-    assert "goes on from here" in e.value.hint
+    assert "continues from here" in e.value.hint
     (tmp_path / "config.yaml" / "x").unlink()
     (tmp_path / "config.yaml").rmdir()
     assert recover(tmp_path, journal=JOURNAL)

@@ -65,7 +65,7 @@ def test_a_torn_last_line_is_removed_and_that_is_recorded(tmp_path: Path, cut: i
     found = verify_log(path)
     assert (found.count, found.torn_bytes, found.faults) == (2, len(torn), ())
     assert append(path, [_event("three")]).cut_bytes == len(torn)
-    assert [each.event.what for each in read_events(path)][-2:] == ["log mended: a torn last line was removed", "three"]
+    assert [each.event.what for each in read_events(path)][-2:] == ["log repaired: a torn last line was removed", "three"]
     assert verify_log(path).faults == ()
 
 
@@ -157,7 +157,7 @@ def test_every_change_of_the_vault_is_in_the_log(workspace: Path, capsys: pytest
         ("key added", "ada"),
         ("demo key", "bob"),
         ("operator added", ""),
-        ("operator removed, vault sealed anew", ""),
+        ("operator removed, vault sealed again", ""),
     ]
     text = (workspace / "events.jsonl").read_text()
     assert not any(key[8:20] in text for key in keys.values())
@@ -235,7 +235,7 @@ def test_a_change_that_was_never_saved_is_told_by_the_next(workspace: Path, monk
         opened.set_stage("ada", 1, Stage.RETIRED)
     told = [each.event.what for each in read_events(log_path(vault))]
     assert told[-2:] == [
-        "vault is behind the log: a change was not saved, or an older vault was put back",
+        "vault is behind the log: a change was not saved, or an older vault was restored",
         "key became retired",
     ]
     assert verify_log(log_path(vault), generation + 1).faults == ()

@@ -10,12 +10,12 @@ from keysmith import identity
 from provision.detect.secret import Secret
 from provision.errors import ProvisionError
 from provision.keys.vault.ledger import Stage
-from provision.keys.vault.text import parse_vault, serialise, sound_label
+from provision.keys.vault.text import parse_vault, serialise, is_valid_label
 from provision.keys.vault.vault import KnownKeyError, StageError, Vault, new_vault, open_sealed
 
 QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 USERS = st.text("abz09._-", min_size=1, max_size=5)
-LABELS = st.text(max_size=30).map(lambda text: " ".join(text.split())).filter(sound_label)
+LABELS = st.text(max_size=30).map(lambda text: " ".join(text.split())).filter(is_valid_label)
 MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80)
 DEMO = st.none() | st.dates(date(2020, 1, 1), date(2099, 1, 1))

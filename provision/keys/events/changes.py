@@ -1,4 +1,4 @@
-"""What a change of the vault did, as events: the vault before and after compared, so that no command can forget to say."""
+"""Derive the events of a vault change by comparing the vault before and after it. So no command can forget one."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def vault_changes(
     who: str,
     command: str,
 ) -> Iterator[Event]:
-    """An event for each key and operator that is not as it was; one for the vault as a whole when there is no other."""
+    """Yield an event for each changed key and operator, or one for the vault if there is no other change."""
     generation = vault.generation + 1
-    told = False
+    reported = False
     for text, what in _operators(operators, vault.operators):
-        told = True
+        reported = True
         yield Event(at, who, what, detail={"operator": text, "command": command}, generation=generation)
     for user, lines in vault.lines.items():
         old = before.get(user)
@@ -37,10 +37,10 @@ def vault_changes(
         known_before = {line.known.version: line.known for line in old or ()}
         for line in lines:
             for what, detail in _of_key(known_before.get(line.known.version), line.known):
-                told = True
+                reported = True
                 more = {"version": line.known.version, **detail, "command": command}
                 yield Event(at, who, what, user, line.known.fingerprint, more, generation)
-    if not told:
+    if not reported:
         yield Event(at, who, "vault saved", detail={"command": command}, generation=generation)
 
 
@@ -48,7 +48,7 @@ def _operators(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[tupl
     old = {parse_recipient(text).text: text for text in before}
     new = {parse_recipient(text).text: text for text in after}
     yield from ((text, "operator added") for key, text in new.items() if key not in old)
-    yield from ((text, "operator removed, vault sealed anew") for key, text in old.items() if key not in new)
+    yield from ((text, "operator removed, vault sealed again") for key, text in old.items() if key not in new)
 
 
 def _of_key(before: KeyVersion | None, after: KeyVersion) -> Iterator[tuple[str, dict[str, str | int | None]]]:

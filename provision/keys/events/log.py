@@ -1,12 +1,12 @@
-"""The event log `events.jsonl` beside the vault: who did what to which key, and when. Appended to, never rewritten.
+"""The event log `events.jsonl` beside the vault: who changed which key, and when. Append-only.
 
-Each line holds the hash of the line before it and of its own content, so an edited, removed, moved or inserted line breaks
-the chain at that line. Nothing in the file shows that its *end* was cut off, or that all of it was written anew: for that
-the lines carry the generation of the vault they belong to, which `verify_log` compares with the vault's own, and it gives the
-hash of the last line for whoever keeps that elsewhere (a commit, a ticket).
+Each line has the hash of the line before it and of its own content. So an edited, removed, moved or inserted line breaks the
+chain at that line. The chain cannot show that its *end* was cut off, or that the whole log was rewritten. For that, each line
+has the generation of its vault, which `verify_log` compares with the vault. It also returns the hash of the last line, for
+storing it elsewhere (in a commit or a ticket).
 
-Events of a change stand in the log before the vault is saved: a crash may leave the event of a change that never was, which
-the next change then says in the log, and never a change without its event. Fingerprints name keys; no secret is in here.
+The events of a change are written before the vault is saved. A crash may leave an event without its change, which the next
+change then records, but never a change without its event. Fingerprints name the keys; there are no secrets in the log.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ _TAIL_BYTES = 4 * LINE_LIMIT_BYTES
 
 
 class EventLogError(ProvisionError):
-    """The log cannot be appended to: its last line is not an event. Nothing was changed."""
+    """The log cannot be appended to, because its last line is not an event. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """How an append went. `cut_bytes` is the length of a torn last line (of a crash) that was removed, and so recorded."""
+    """The result of an append. `cut_bytes` is the length of a torn last line (from a crash) that was removed and recorded."""
 
     count: int
     head: str
@@ -71,10 +71,10 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a look through the whole log found. `head` is the last line's hash; `generation` the vault's, as last recorded.
+    """The result of verifying the whole log. `head` is the hash of the last line; `generation` the vault's, as last recorded.
 
-    `torn_bytes` is what a crash left behind the last whole line; the next append removes it and says so. `begins` is the
-    vault's generation when the log began: what was before it is not in the log.
+    `torn_bytes` is what a crash left after the last complete line; the next append removes and records it. `begins` is the
+    vault's generation when the log began: earlier changes are not in the log.
     """
 
     count: int
@@ -99,12 +99,12 @@ class _End:
 
 
 def log_path(vault: Path) -> Path:
-    """The event log that belongs to a vault: beside the file itself, also when `vault` is a link to it."""
+    """The path of a vault's event log: beside the file itself, also if `vault` is a link to it."""
     return vault.resolve().with_name(LOG_NAME)
 
 
 def operator() -> str:
-    """Who is at work: user and machine, as the system says."""
+    """The current operator: user and machine, as the system reports them."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -113,12 +113,12 @@ def operator() -> str:
 
 
 def vault_created_event(workspace_id: str, at: datetime) -> Event:
-    """The event of a new vault."""
+    """The event for a new vault."""
     return Event(at, operator(), "vault made", detail={"workspace": workspace_id}, generation=1)
 
 
 def new_log(workspace_id: str, at: datetime) -> bytes:
-    """The log of a new vault, as bytes, for who writes both in one step."""
+    """The log of a new vault, as bytes, for writing both in one transaction."""
     event = vault_created_event(workspace_id, at)
     first, sha256 = event_line(Event(at, event.who, _BEGINS, generation=1), 1, GENESIS)
     return first + event_line(event, 2, sha256)[0]
@@ -169,14 +169,14 @@ def _with_generation(event: Event, generation: int | None) -> Event:
 
 
 def _remarks(end: _End, like: Event, generation: int | None) -> Iterator[Event]:
-    """What has to be said of the log itself before the events go in."""
+    """Yield the events about the log itself that come before the new ones."""
     if end.number == 0:
         yield Event(like.at, like.who, _BEGINS, generation=generation)
     if end.cut_bytes:
-        yield Event(like.at, like.who, "log mended: a torn last line was removed", detail={"bytes": end.cut_bytes})
+        yield Event(like.at, like.who, "log repaired: a torn last line was removed", detail={"bytes": end.cut_bytes})
     if generation is not None and end.generation is not None and end.generation > generation:
         detail = {"recorded": end.generation, "found": generation}
-        what = "vault is behind the log: a change was not saved, or an older vault was put back"
+        what = "vault is behind the log: a change was not saved, or an older vault was restored"
         yield Event(like.at, like.who, what, detail=detail, generation=generation)
 
 
@@ -186,7 +186,7 @@ def _end(path: Path, descriptor: int) -> _End:
     tail = _read_at(descriptor, start, size - start)
     body, newline, torn = tail.rpartition(b"\n")
     if not newline and start:
-        raise _damaged(path, "no line ends in its last part")
+        raise _damaged(path, "no line end in its last part")
     lines = body.split(b"\n") if newline else []
     if not lines:
         whole = _whole(torn, GENESIS)
@@ -207,7 +207,7 @@ def _ended(last: RecordedEvent, size: int, *, cut: int = 0, missing: bool = Fals
 
 
 def _whole(torn: bytes, before: str) -> RecordedEvent | None:
-    """A last line that lacks nothing but its newline."""
+    """Parse a last line that is complete except for its newline."""
     try:
         recorded = parse_line(torn)
     except EventLineError:
@@ -233,14 +233,14 @@ def _damaged(path: Path, why: str) -> EventLogError:
 
 
 def read_events(path: Path) -> Iterator[RecordedEvent]:
-    """Every event that can be read, in order, as the file says: `verify_log` judges. Nothing when there is no log."""
+    """Yield all readable events in order, not verified. Nothing if there is no log."""
     for item in check_chain(_lines(path, [])):
         if isinstance(item, RecordedEvent):
             yield item
 
 
 def newest_events(path: Path, count: int) -> list[RecordedEvent]:
-    """The last `count` events that can be read, oldest first."""
+    """The last `count` readable events, oldest first."""
     return list(deque(read_events(path), maxlen=count))
 
 
@@ -260,8 +260,8 @@ def verify_log(path: Path, generation: int | None = None) -> Verified:
         head, first = item.sha256, first or item.event.at
         last = item.event.generation if item.event.generation is not None else last
         begins = last if begins is None else begins
-    if generation is not None and (told := _against_vault(last, generation, count)):
-        faults.append(LogFault(0, told))
+    if generation is not None and (fault := _against_vault(last, generation, count)):
+        faults.append(LogFault(0, fault))
     return Verified(count, head, last, first, tuple(faults), sum(torn), begins)
 
 
@@ -269,9 +269,9 @@ def _against_vault(last: int | None, generation: int, count: int) -> str:
     if last == generation or (count and last is None):
         return ""
     if not count:
-        return f"there are no events, and the vault is in generation {generation}: the log was removed, or never begun"
+        return f"there are no events, and the vault is in generation {generation}: the log was removed or never created"
     if last is not None and last > generation:
-        what = "a change was not saved (a crash), or an older vault was put back"
+        what = "a change was not saved (a crash), or an older vault was restored"
         return f"the log ends at generation {last} and the vault is in generation {generation}: {what}"
     return (
         f"the log ends at generation {last} and the vault is in generation {generation}: its end was cut off,"
@@ -280,7 +280,7 @@ def _against_vault(last: int | None, generation: int, count: int) -> str:
 
 
 def _lines(path: Path, torn: list[int]) -> Iterator[bytes]:
-    """Whole lines; the length of what follows the last one is put into `torn`."""
+    """Yield complete lines. The length of a torn last line is appended to `torn`."""
     try:
         file = path.open("rb")
     except FileNotFoundError:

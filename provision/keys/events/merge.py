@@ -1,4 +1,4 @@
-"""Bringing two branches of an event log together: a chain cannot be merged by text, so the other side's events go to the end."""
+"""Merge two branches of an event log. A hash chain cannot be merged as text, so the other side's events are appended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _FROM = "merged_from"
 
 
 def merge_logs(path: Path, theirs: Path) -> int:
-    """Append what the log of another branch has and this one has not; returns how many events that were.
+    """Append the events that only the other branch's log has. Returns how many.
 
-    Each keeps who, what and when, and names the hash that it had there. Raises EventLogError when the other log does not
-    hold, and what `append` raises.
+    Each keeps author, action and time, and records its old hash. Raises EventLogError if the other log is damaged, and what
+    `append` raises.
     """
     if faults := verify_log(theirs).faults:
-        raise EventLogError(f"the other log does not hold: {faults[0].what}", place=Place(str(theirs), faults[0].line))
+        raise EventLogError(f"the other log is damaged: {faults[0].what}", place=Place(str(theirs), faults[0].line))
     known = {hash_ for each in read_events(path) for hash_ in (each.sha256, each.event.detail.get(_FROM))}
     events = []
     for each in read_events(theirs):

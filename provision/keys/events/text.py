@@ -1,7 +1,7 @@
-"""The text of the event log, format v1: events as chained lines of JSON, and back. Pure; `events` does the reading and writing.
+"""The text format of the event log, v1: chained lines of JSON, parsed and written. Pure; `log` does the I/O.
 
-A line is one JSON object that ends in `"sha256":"…"}`: the SHA-256 of the previous line's value (64 zeros before the first),
-a newline, and this line's own bytes without that last member.
+A line is one JSON object that ends in `"sha256":"…"}`: the SHA-256 of the previous line's value (64 zeros before the first line),
+a newline, and this line's bytes without that last member.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Detail = Mapping[str, "str | int | None"]
 
 
 class EventLineError(ProvisionError):
-    """A line is no event of this format, or an event would not fit on one."""
+    """A line is not a valid event, or an event is too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is to be recorded. `what` is a short phrase such as `key added`; `at` is UTC; `generation` is the vault's.
+    """An event to record. `what` is a short phrase such as `key added`; `at` is UTC; `generation` is the vault's.
 
-    `generation` None means: that of the event before. Texts that look like keys are masked when the event is written.
+    `generation` None means that of the previous event. Texts that look like keys are masked when it is written.
     """
 
     at: datetime
@@ -51,7 +51,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event as it stands in the log: its number, counted from 1, and the hash that the next line builds on."""
+    """An event in the log, with its number (from 1) and its hash, which the next line includes."""
 
     number: int
     event: Event
@@ -60,14 +60,14 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class LogFault:
-    """Something that shows that the log is not as it was written. `line` counts from 1; 0 means the log as a whole."""
+    """Evidence that the log was changed. `line` counts from 1; 0 means the whole log."""
 
     line: int
     what: str
 
 
 def event_line(event: Event, number: int, before: str) -> tuple[bytes, str]:
-    """The line of an event, with its newline, and its hash. Raises EventLineError when it is too long."""
+    """Return an event's line, with newline, and its hash. Raises EventLineError if it is too long."""
     plain: dict[str, Any] = {"n": number}
     if number == 1:
         plain["schema"] = SCHEMA
@@ -93,12 +93,12 @@ def event_line(event: Event, number: int, before: str) -> tuple[bytes, str]:
 
 
 def parse_line(line: bytes) -> RecordedEvent:
-    """A line, without its newline, as an event; whether it follows from the one before is not looked at.
+    """Parse a line, without its newline. The chain is not checked.
 
     Raises EventLineError, which quotes nothing.
     """
     if line.startswith(_MARKS):
-        raise EventLineError("a mark of a merge conflict stands here")
+        raise EventLineError("merge conflict marker")
     if len(line) > LINE_LIMIT_BYTES + _TAIL:
         raise EventLineError("longer than any event")
     try:
@@ -113,19 +113,19 @@ def parse_line(line: bytes) -> RecordedEvent:
         )
         _check_types(event, plain["n"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise EventLineError("this is no event") from None
+        raise EventLineError("not a valid event") from None
     return RecordedEvent(plain["n"], event, sha256)
 
 
 def follows(line: bytes, recorded: RecordedEvent, before: str) -> bool:
-    """Whether a line's hash is that of its own content after a line with the hash `before`."""
+    """Whether a line's hash matches its content and the hash `before` of the previous line."""
     return recorded.sha256 == _hash(before, line[:-_TAIL] + b"}")
 
 
 def check_chain(lines: Iterable[bytes]) -> Iterator[RecordedEvent | LogFault]:
-    """Every event of a log, and a fault, before it, for each place where the chain does not hold.
+    """Yield every event of a log, and before it a fault for each place where the chain breaks.
 
-    A break is reported once: what follows is judged by what stands there.
+    A break is reported once: the following lines are checked against what the file has there.
     """
     before, expected = GENESIS, 1
     generation: int | None = None
@@ -137,18 +137,17 @@ def check_chain(lines: Iterable[bytes]) -> Iterator[RecordedEvent | LogFault]:
             before, expected = "", expected + 1
             continue
         if recorded.number != expected:
-            yield LogFault(
-                at, f"number {recorded.number} stands where {expected} belongs: events are missing, or were moved"
-            )
+            yield LogFault(at, f"expected number {expected}, found {recorded.number}: events are missing or were moved")
         elif before and not follows(line, recorded, before):
-            yield LogFault(at, "this event or the one before it was changed, or events were put in or taken out here")
+            yield LogFault(at, "this event or the one before it was changed, or events were inserted or removed here")
         elif not before:
-            pass  # the line before cannot be read, and is a fault already
+            pass  # the previous line is unreadable and already a fault
         before, expected = recorded.sha256, recorded.number + 1
         now = recorded.event.generation
         if generation is not None and now is not None and now > generation + 1 and not _merged(recorded.event):
             yield LogFault(
-                at, f"the vault went from generation {generation} to {now} here: changes between are not in the log"
+                at,
+                f"the vault went from generation {generation} to {now} here: the changes in between are not in the log",
             )
         generation = generation if now is None else now
         yield recorded

@@ -1,9 +1,9 @@
-"""The cryptography of the vault: one random data key, and from it one key for each purpose.
+"""The cryptography of the vault: one random data key, and one subkey derived from it per purpose.
 
-A data key of 32 random bytes is sealed to the operators by age. HKDF-SHA256 (salt: the workspace's id) gives three subkeys:
-`lines` seals each key with ChaCha20-Poly1305 and a random nonce, bound to vault, user, version, fingerprint and creation;
-`seal` authenticates the file as a whole; `digests` is lent to `render` to recognise unchanged plaintext. Nonces are drawn
-in here, and a data key is replaced when an operator goes.
+The data key has 32 random bytes and is sealed to the operators with age. HKDF-SHA256 (salt: the workspace's id) derives three
+subkeys. `lines` encrypts each key with ChaCha20-Poly1305 and a random nonce, bound to workspace, user, version, fingerprint and
+creation time. `seal` authenticates the whole file. `digests` is passed to `render` to recognize unchanged plaintext. Nonces are
+generated here. Removing an operator replaces the data key.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _CONTEXT = "hermes-provision/vault/v1"
 
 
 class BadTagError(Exception):
-    """A line does not open: it was altered, or belongs to another user, version or vault. Never leaves this package."""
+    """A line cannot be decrypted: it was altered, or belongs to another user, version or vault. Internal to this package."""
 
 
 class DataKey:
-    """The data key of one vault, as three subkeys; prints as nothing."""
+    """The data key of one vault with its three subkeys. Its repr shows nothing."""
 
     __slots__ = ("_bytes", "_cipher", "_seal_key", "_workspace_id", "digest_key")
 
@@ -47,21 +47,21 @@ class DataKey:
 
     @classmethod
     def new(cls, workspace_id: str) -> DataKey:
-        """A fresh one."""
+        """Generate a data key."""
         return cls(secrets.token_bytes(DATA_KEY_BYTES), workspace_id)
 
     def reveal(self) -> bytes:
-        """The data key itself: only to seal it to operators."""
+        """The data key itself, for sealing it to the operators."""
         return self._bytes
 
     def seal_line(self, known: KeyVersion, secret: Secret) -> str:
-        """A key sealed for its line, in base64."""
+        """Encrypt a key for its line. Returns base64."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, secret.reveal().encode("utf-8"), self._bound_to(known))
         return base64.b64encode(nonce + sealed).decode("ascii")
 
     def open_line(self, known: KeyVersion, sealed: str) -> Secret:
-        """The key of a line. Raises BadTagError."""
+        """Decrypt the key of a line. Raises BadTagError."""
         try:
             data = base64.b64decode(sealed)
             return Secret(
@@ -71,7 +71,7 @@ class DataKey:
             raise BadTagError from None
 
     def seal_file(self, digest: bytes) -> str:
-        """The seal line's value for a file whose other bytes have this SHA-256."""
+        """The value of the seal line. `digest` is the SHA-256 of all other bytes of the file."""
         return hmac.digest(self._seal_key, digest, "sha256").hex()
 
     def _subkey(self, purpose: str) -> bytes:

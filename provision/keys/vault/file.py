@@ -1,7 +1,7 @@
-"""The vault on disk: read it, open it, and change it so that a crash at any instant leaves the old or the new file.
+"""The vault on disk: read, open and change it. A crash at any time leaves the old or the new file.
 
-Changes happen under a lock, and a file that something else wrote meanwhile (a `git pull`) is never overwritten. What a change
-does to which key is recorded in the event log beside the vault, before the vault is saved.
+Changes are made under a lock. If another program (such as `git pull`) changed the file in the meantime, it is not
+overwritten. The changes to keys are recorded in the event log beside the vault, before the vault is saved.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ if TYPE_CHECKING:
     from provision.keys.age import Identity
 
 LIMIT_BYTES = 256 << 20
-_MODE = 0o644  # sealed, and meant for git
+_MODE = 0o644  # encrypted, and meant for git
 
 
 class NoVaultError(ProvisionError):
-    """There is no vault, or there is one where a new one was to be made."""
+    """The vault is missing, or it exists although a new one should be created."""
 
 
 class VaultChangedError(ProvisionError):
-    """The file was written by something else while it was being changed; nothing was overwritten."""
+    """Another program changed the file during an edit. Nothing was overwritten."""
 
 
 def create_vault(path: Path, operators: Sequence[str]) -> SealedVault:
-    """Make an empty vault, durably. Raises NoVaultError when there is a file, BadRecipientError for an operator."""
-    with _locked(path, "making the vault", 10.0):
+    """Create an empty vault, durably. Raises NoVaultError if the file exists, BadRecipientError for an invalid operator."""
+    with _locked(path, "creating the vault", 10.0):
         if path.exists():
-            raise NoVaultError(f"{path} exists already", hint="nothing was changed; it may hold keys")
+            raise NoVaultError(
+                f"{path} already exists", hint="it was not changed: it may hold keys; move it away to create a new one"
+            )
         vault = new_vault(operators)
         append(log_path(path), [vault_created_event(vault.workspace_id, datetime.now(UTC))])
         write_atomic(path, vault.serialised(), mode=_MODE)
@@ -48,12 +50,12 @@ def create_vault(path: Path, operators: Sequence[str]) -> SealedVault:
 
 
 def read_vault(path: Path) -> SealedVault:
-    """What can be known without an identity. Raises NoVaultError, VaultFormatError."""
+    """Read the vault without decrypting it. Raises NoVaultError, VaultFormatError."""
     return parse_vault(_bytes(path), str(path))
 
 
 def read_workspace_id(path: Path) -> str:
-    """The workspace's id, from the beginning of the file alone. Raises NoVaultError, VaultFormatError."""
+    """Read only the workspace\'s id, from the beginning of the file. Raises NoVaultError, VaultFormatError."""
     try:
         with path.open("rb") as file:
             return parse_workspace_id(file.read(WORKSPACE_LINES_BYTES), str(path))
@@ -62,16 +64,16 @@ def read_workspace_id(path: Path) -> str:
 
 
 def open_vault(path: Path, identities: Sequence[Identity]) -> Vault:
-    """The opened vault, its seal verified; no line is decrypted yet. Not for changes: see `editing`."""
+    """Open the vault and verify its seal. Keys are decrypted on use. For changes use `editing`."""
     return open_sealed(read_vault(path), identities)
 
 
 @contextlib.contextmanager
 def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: float = 10.0) -> Iterator[Vault]:
-    """Change a vault: leaving the block normally saves it if it changed, leaving by an exception changes nothing.
+    """Change a vault. It is saved if the block ends normally and changed it; after an exception nothing changes.
 
-    `doing` is shown to whoever waits for the lock, and is the event log's name for the change. Raises LockedError,
-    VaultChangedError, EventLogError and whatever opening raises.
+    `doing` is the command's name, shown to processes that wait for the lock and recorded in the event log. Raises
+    LockedError, VaultChangedError, EventLogError, and what opening raises.
     """
     path = path.resolve()  # a link to the vault stays a link
     with _locked(path, doing, wait_s):
@@ -87,7 +89,7 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
         data = vault.serialised()
         if hashlib.sha256(_bytes(path)).digest() != digest:
             raise VaultChangedError(
-                f"{path} was changed by something else meanwhile (git?); it was left as it is",
+                f"another program, perhaps git, changed {path} in the meantime; it was not overwritten",
                 hint="run the same command again",
             )
         events = vault_changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
@@ -103,7 +105,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _no_vault(path: Path) -> NoVaultError:
-    return NoVaultError(f"there is no vault at {path}", hint="make one: provision init, or fetch it from git")
+    return NoVaultError(f"no vault at {path}", hint="create one with `provision init`, or get it from git")
 
 
 def _locked(path: Path, doing: str, wait_s: float) -> contextlib.AbstractContextManager[None]:
@@ -111,7 +113,7 @@ def _locked(path: Path, doing: str, wait_s: float) -> contextlib.AbstractContext
 
 
 def _sweep(path: Path) -> None:
-    """Remove what a killed process staged and never renamed; under the lock nobody else is writing."""
+    """Remove staged files of a killed process. The caller holds the lock, so no other process is writing."""
     for stray in path.parent.glob(f".{path.name}.*{STAGED_SUFFIX}"):
         with contextlib.suppress(OSError):
             stray.unlink()

@@ -1,6 +1,6 @@
-"""What may be known of the vault's keys without opening it: who has which version, in which stage, since when.
+"""The public data of the vault, readable without an identity: versions of keys by user, with stage and creation time.
 
-Pure values. No secret is in here; fingerprints name keys, labels say what the console calls them.
+Pure values without secrets: fingerprints name the keys, labels are their names in the console.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stage(StrEnum):
-    """Where a key version stands; the labels are those of AWS Secrets Manager, and `retired` for keys proved dead."""
+    """The stage of a key version. The names are those of AWS Secrets Manager, plus `retired` for dead keys."""
 
     PENDING = "pending"
     CURRENT = "current"
@@ -24,7 +24,7 @@ class Stage(StrEnum):
 
 
 STAGES_HELD_ONCE = (Stage.PENDING, Stage.CURRENT)
-"""A user has at most one version in each of these."""
+"""Stages with at most one version per user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +40,23 @@ class KeyVersion:
     demo_until: date | None = None
 
     def expired(self, today: date) -> bool:
-        """Whether this is a demo key whose last day is over."""
+        """Whether this is an expired demo key."""
         return self.demo_until is not None and today > self.demo_until
 
     def age_days(self, now: datetime) -> int:
-        """Whole days since it came into the vault; never negative, whatever the clock says."""
+        """Whole days since the key was added to the vault. Never negative."""
         return max(0, (now - self.created).days)
 
 
 class VaultLine(NamedTuple):
-    """A line of the vault: what may be known, and the sealed key as it stands in the file (base64)."""
+    """A line of the vault: the public data, and the encrypted key in base64."""
 
     known: KeyVersion
     sealed: str
 
 
 class Ledger:
-    """The versions of all users, sorted by user and version. Both forms of the vault, sealed and opened, are one."""
+    """The versions of all users, sorted by user and version. The base of the sealed and the opened vault."""
 
     def __init__(self, lines: dict[str, tuple[VaultLine, ...]]) -> None:
         self._lines = lines
@@ -66,7 +66,7 @@ class Ledger:
         return sum(len(lines) for lines in self._lines.values())
 
     def __bool__(self) -> bool:
-        return True  # a vault is there even when it is empty; and asking must not count all its lines
+        return True  # an empty vault is true too, and this avoids counting all lines
 
     def __iter__(self) -> Iterator[KeyVersion]:
         for user in sorted(self._lines):
@@ -80,11 +80,11 @@ class Ledger:
 
     @property
     def users(self) -> tuple[str, ...]:
-        """Everybody who has or had a key, sorted."""
+        """All users who have or had a key, sorted."""
         return tuple(sorted(self._lines))
 
     def versions(self, user: str) -> tuple[KeyVersion, ...]:
-        """All versions of a user, oldest first; empty for a user without keys."""
+        """All versions of a user, oldest first."""
         return tuple(line.known for line in self._lines.get(user, ()))
 
     def in_stage(self, user: str, stage: Stage) -> KeyVersion | None:
@@ -95,18 +95,18 @@ class Ledger:
         return None
 
     def current(self, user: str) -> KeyVersion | None:
-        """The version that the user's bundle gets."""
+        """The version for the user's bundle."""
         return self.in_stage(user, Stage.CURRENT)
 
     def version_of(self, user: str, fingerprint: str) -> KeyVersion | None:
-        """The newest version of a user that is this key."""
+        """The user's newest version with this fingerprint."""
         for line in reversed(self._lines.get(user, ())):
             if line.known.fingerprint == fingerprint:
                 return line.known
         return None
 
     def find(self, fingerprint: str) -> tuple[KeyVersion, ...]:
-        """Every version with this key, of anybody; more than one when a key is shared."""
+        """All versions of any user with this fingerprint. More than one if the key is shared."""
         if self._by_fingerprint is None:
             self._by_fingerprint = {}
             for known in self:

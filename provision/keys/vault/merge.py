@@ -1,7 +1,7 @@
-"""Bringing two branches of one vault together, as git cannot: the seal covers all lines, so a text merge never passes.
+"""Merge two branches of one vault. Git cannot: the seal covers all lines, so a text merge is always invalid.
 
-Both sides are opened and verified; what only one side has is kept, where they differ in stage the later stage wins, and
-what cannot be decided without a person is refused by name, changing nothing.
+Both sides are opened and verified. Lines that only one side has are kept; if the stages differ, the later one wins. Conflicts
+that need a decision are refused by name, without changes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ _LATER = tuple(Stage)
 
 
 class VaultMergeError(ProvisionError):
-    """The two sides contradict each other; the message names the users or operators, the hint the way out."""
+    """The two sides conflict. The message names the users or operators, the hint the fix."""
 
 
 def merge(ours: Vault, theirs: Vault) -> tuple[str, ...]:
-    """Take into `ours` what only `theirs` knows; returns a line for each change. Raises VaultMergeError."""
+    """Add to `ours` what only `theirs` has. Returns one line per change. Raises VaultMergeError."""
     if ours.workspace_id != theirs.workspace_id:
-        raise VaultMergeError("these are two different vaults, not two branches of one", hint="use keys import instead")
+        raise VaultMergeError(
+            "these are two different vaults, not two branches of one", hint="use `provision keys import` instead"
+        )
     notes = _operators(ours, theirs)
     wanted: dict[str, dict[int, KeyVersion]] = {}
     secrets: list[tuple[KeyVersion, Secret]] = []
@@ -47,7 +49,8 @@ def merge(ours: Vault, theirs: Vault) -> tuple[str, ...]:
         clashes += [f"{user} (two {stage} keys)" for stage in STAGES_HELD_ONCE if stages.count(stage) > 1]
     if clashes:
         raise VaultMergeError(
-            f"both sides changed: {', '.join(clashes)}", hint="undo one of the two on its branch, then merge again"
+            f"both sides changed: {', '.join(clashes)}",
+            hint="revert one of the changes on its branch, then merge again",
         )
     notes += ours.absorb(wanted, secrets, generation=theirs.generation)
     return tuple(notes)
@@ -58,7 +61,7 @@ def _operators(ours: Vault, theirs: Vault) -> list[str]:
     other = {parse_recipient(text).text for text in theirs.operators}
     if mine - other:
         raise VaultMergeError(
-            "this side has operators that the other has not, perhaps because they were removed there",
-            hint="do it the other way round: git checkout --theirs keys.vault, and merge this side into it",
+            "this side has operators that the other side does not have; they may have been removed there",
+            hint="merge in the other direction: git checkout --theirs keys.vault, then merge this side into it",
         )
-    return [f"operator only on the other side, not taken over: {text}" for text in sorted(other - mine)]
+    return [f"operator only on the other side, not added: {text}" for text in sorted(other - mine)]

@@ -1,7 +1,7 @@
-"""The text of `keys.vault`, format v1: bytes in, values out, and back. `docs/vault.md` describes it for people.
+"""The text format of `keys.vault`, v1: parse and serialize. Documented in docs/vault.md.
 
-Strict on purpose: one spelling per value, lines in order, nothing unknown. So parse and serialise are each other's
-inverse, a diff shows only what changed, and an older provision never drops what a newer one wrote.
+Strict on purpose: one spelling per value, sorted lines, no unknown fields. So parse and serialize are inverse, a diff shows
+only what changed, and an older provision never drops data of a newer one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from provision.errors import Place, ProvisionError
 from provision.keys.vault.ledger import STAGES_HELD_ONCE, KeyVersion, Ledger, Stage, VaultLine
 
 FIRST_LINE = "provision-vault/v1"
-_RESTORE = "take the last good one: git log -p keys.vault; git checkout COMMIT -- keys.vault"
+_RESTORE = "restore the last good one: git log -p keys.vault; git checkout COMMIT -- keys.vault"
 _HEADER = {
     "workspace": re.compile(r"[0-9a-f]{32}"),
     "generation": re.compile(r"0|[1-9][0-9]{0,11}"),
@@ -40,19 +40,19 @@ _STAGES = {stage.value: stage for stage in Stage}
 
 
 class VaultFormatError(ProvisionError):
-    """The file is no vault of this format; names the line, never quotes it."""
+    """The file is not a vault of this format. Names the line, never quotes it."""
 
     def __init__(self, reason: str, place: Place, hint: str = _RESTORE) -> None:
         super().__init__(reason, place=place, hint=hint)
 
 
 class VaultConflictError(VaultFormatError):
-    """Git left the marks of a merge conflict in the vault."""
+    """Git left merge conflict markers in the vault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The head of the file: what belongs to the vault as a whole. `data_key` is an age file in base64.
+    """The header of the file. `data_key` is an age file in base64.
 
     `recovery` are the recipients of recovery keys, which open the vault as operators do; `log_head` is the number of lines
     in the event log and the hash of the last one, None when that is not recorded.
@@ -68,7 +68,7 @@ class Header:
 
 
 class SealedVault(Ledger):
-    """A vault that was read but not opened. What it says is not verified: only an operator's identity can do that."""
+    """A vault that is not opened. Its content is not verified: that needs an operator's identity."""
 
     def __init__(self, header: Header, lines: dict[str, tuple[VaultLine, ...]], digest: bytes, seal: str) -> None:
         super().__init__(lines)
@@ -83,22 +83,22 @@ class SealedVault(Ledger):
 
     @property
     def generation(self) -> int:
-        """Goes up by one with every save."""
+        """Increases by one with every save."""
         return self.header.generation
 
     @property
     def salt(self) -> bytes:
-        """Separates this workspace's fingerprints from all others; not a secret."""
+        """Makes fingerprints specific to this workspace. Not a secret."""
         return self.header.salt
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """The recipients of those who may open it, with their comments."""
+        """The recipients of the operators, with their comments."""
         return self.header.operators
 
 
 def serialise(header: Header, lines: dict[str, tuple[VaultLine, ...]]) -> bytes:
-    """Everything but the seal line; sealing covers exactly these bytes."""
+    """Serialize everything except the seal line. The seal covers exactly these bytes."""
     log = "{} {}".format(*header.log_head) if header.log_head else "-"
     out = [FIRST_LINE, f"workspace {header.workspace_id}", f"generation {header.generation}"]
     out += [f"salt {header.salt.hex()}", f"log {log}"]
@@ -117,19 +117,19 @@ def _key_line(line: VaultLine) -> str:
     return f"{head} {known.label}" if known.label else head
 
 
-def sound_label(label: str) -> bool:
-    """Whether a label can stand in the vault: printable, no blanks around it, at most 200 characters; empty is sound."""
+def is_valid_label(label: str) -> bool:
+    """Whether a label is valid: printable, no spaces around it, at most 200 characters. Empty is valid."""
     return len(label) <= LABEL_LIMIT and label.isprintable() and label == label.strip()
 
 
 def parse_vault(data: bytes, name: str) -> SealedVault:
-    """Read a vault's text. `name` is how errors call the file. Raises VaultFormatError with the line."""
+    """Parse a vault. `name` is the file name in errors. Raises VaultFormatError with the line."""
     text = _text(data, name)
     rows = text.split("\n")
     if rows[0] != FIRST_LINE:
         _refuse_first_line(rows[0], name)
     if rows[-1] != "":
-        raise VaultFormatError("the last line is cut short", Place(name, len(rows)))
+        raise VaultFormatError("the last line is incomplete", Place(name, len(rows)))
     rows.pop()
     seal = _SEAL.fullmatch(rows[-1])
     header, at = _header(rows, name)
@@ -162,17 +162,17 @@ def _text(data: bytes, name: str) -> str:
         raise VaultFormatError("not UTF-8", Place(name, data[: e.start].count(b"\n") + 1)) from None
     if "\r\n" in text:
         raise VaultFormatError(
-            "it has Windows line ends",
+            "the file has Windows line ends",
             Place(name, 1),
-            "keep git from changing it: a line `keys.vault -text` in .gitattributes, then check it out again",
+            "add the line `keys.vault -text` to .gitattributes, then check the file out again",
         )
     if not text.replace("\n", "").isprintable():
         number = next(n for n, row in enumerate(text.split("\n"), 1) if not row.isprintable())
-        raise VaultFormatError("a character that cannot be printed", Place(name, number))
+        raise VaultFormatError("unprintable character", Place(name, number))
     for mark in ("\n<<<<<<<", "\n=======", "\n>>>>>>>", "\n|||||||"):
         if (at := text.find(mark)) >= 0:
             raise VaultConflictError(
-                "git left a merge conflict here, and no text editor can resolve it: the seal covers all lines",
+                "git left a merge conflict here; a text editor cannot resolve it, because the seal covers all lines",
                 Place(name, text.count("\n", 0, at) + 2),
                 "git show MERGE_HEAD:keys.vault > theirs.vault; git checkout --ours keys.vault;"
                 " provision keys merge theirs.vault; git add keys.vault",
@@ -183,11 +183,11 @@ def _text(data: bytes, name: str) -> str:
 def _refuse_first_line(row: str, name: str) -> None:
     if row.startswith("provision-vault/"):
         raise VaultFormatError(
-            "written by a newer provision", Place(name, 1), "update this one: pip install -U hermes-provision"
+            "written by a newer provision", Place(name, 1), "update: pip install -U hermes-provision"
         )
     if _CONFLICT.match(row):
         _text(b"\n" + row.encode(), name)
-    raise VaultFormatError("not a vault of provision", Place(name, 1))
+    raise VaultFormatError("not a vault file", Place(name, 1))
 
 
 def _header(rows: list[str], name: str) -> tuple[Header, int]:
@@ -200,7 +200,9 @@ def _header(rows: list[str], name: str) -> tuple[Header, int]:
         place = Place(name, at + 1)
         if field not in _HEADER:
             raise VaultFormatError(
-                "an unknown field in the header", place, "update provision if a newer one wrote this; else " + _RESTORE
+                "unknown field in the header",
+                place,
+                "update provision if a newer version wrote this; otherwise " + _RESTORE,
             )
         position = _ORDER.index(field)
         if position < expected or not _HEADER[field].fullmatch(value):
@@ -233,7 +235,7 @@ def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[VaultLine,
         others = lines.get(known.user, ()) if known.user == last_user else ()
         if known.user < last_user or (others and known.version <= last_version):
             again = others and known.version == last_version
-            what = "the same key version twice" if again else "a line out of order"
+            what = "duplicate key version" if again else "line out of order"
             raise VaultFormatError(f"{what} ({known.user} {known.version})", Place(name, number + 1))
         last_user, last_version = known.user, known.version
         if others and known.stage in STAGES_HELD_ONCE and any(o.known.stage is known.stage for o in others):
@@ -245,7 +247,7 @@ def _lines(rows: list[str], first: int, name: str) -> dict[str, tuple[VaultLine,
 def _line(row: str, name: str, number: int) -> VaultLine:
     match = _KEY.fullmatch(row)
     if match is None:
-        raise VaultFormatError("not a line of a vault", Place(name, number))
+        raise VaultFormatError("invalid line", Place(name, number))
     user, version, stage, fingerprint, created, until, sealed, label = match.groups()
     try:
         known = KeyVersion(
@@ -258,10 +260,10 @@ def _line(row: str, name: str, number: int) -> VaultLine:
             None if until == "-" else date.fromisoformat(until),
         )
     except ValueError:
-        raise VaultFormatError("an impossible date", Place(name, number)) from None
+        raise VaultFormatError("invalid date", Place(name, number)) from None
     return VaultLine(known, sealed)
 
 
 def utc_seconds(moment: datetime) -> datetime:
-    """A moment as the vault keeps it: UTC, whole seconds."""
+    """A time as the vault stores it: UTC, whole seconds."""
     return moment.astimezone(UTC).replace(microsecond=0)

@@ -1,9 +1,8 @@
-"""The opened vault: keys by user, and the changes an operator can make to them.
+"""The opened vault: keys by user, and the changes an operator can make.
 
-A `Vault` is made by `vaultfile` from a file whose seal was verified; each key is decrypted only when it is asked for.
-Changes are made in memory and saved by `vaultfile.editing`. What stays true after every change: a user has at most one
-`current` and one `pending` version, versions are never renumbered or dropped, and a key belongs to one user unless
-sharing was asked for.
+A `Vault` comes from a file whose seal was verified. Keys are decrypted on use. Changes are made in memory and saved by
+`file.editing`. Always true: a user has at most one `current` and one `pending` version, versions are never renumbered or
+dropped, and a key belongs to one user unless it is shared on purpose.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from provision.errors import ProvisionError
 from provision.keys.age import NoIdentityError, parse_recipient, seal, unseal
 from provision.keys.vault.crypto import DATA_KEY_BYTES, BadTagError, DataKey
 from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
-from provision.keys.vault.text import LABEL_LIMIT, Header, SealedVault, serialise, sound_label, utc_seconds
+from provision.keys.vault.text import LABEL_LIMIT, Header, SealedVault, is_valid_label, serialise, utc_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,31 +47,31 @@ __all__ = [
 
 
 class VaultAlteredError(ProvisionError):
-    """The vault was changed by something other than provision: a line added, removed, edited, moved or replayed."""
+    """Another program changed the vault: a line was added, removed, edited, moved or replayed."""
 
 
 class KnownKeyError(ProvisionError):
-    """The vault already holds this key; the message says whose, by user and version."""
+    """The vault already has this key. The message names user and version."""
 
 
 class StageError(ProvisionError):
-    """A version does not exist, or the user already has one in the stage asked for."""
+    """The version does not exist, or the user already has one in that stage."""
 
 
 class KeyLengthError(ProvisionError):
-    """An empty key, or one that is longer than anything that could be one."""
+    """The key is empty or too long."""
 
 
 class LabelError(ProvisionError):
-    """A label that cannot stand on a line of the vault."""
+    """The label is invalid."""
 
 
 class OperatorError(ProvisionError):
-    """An operator is listed already, is not listed, or is the last one."""
+    """The operator is already listed, is not listed, or is the last one."""
 
 
 class Vault(Ledger):
-    """An opened vault. Not thread-safe; make changes only inside `vaultfile.editing`."""
+    """An opened vault. Not thread-safe; make changes only inside `file.editing`."""
 
     def __init__(self, header: Header, lines: dict[str, tuple[VaultLine, ...]], data_key: DataKey) -> None:
         super().__init__(lines)
@@ -87,7 +86,7 @@ class Vault(Ledger):
 
     @property
     def generation(self) -> int:
-        """The generation of the file this was read from; saving makes it one more."""
+        """The generation of the file that was read. Saving increases it by one."""
         return self._header.generation
 
     @property
@@ -97,15 +96,15 @@ class Vault(Ledger):
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Recipients, with comments, of those who may open the vault."""
+        """The recipients of the operators, with their comments."""
         return self._header.operators
 
     def digest_key(self) -> bytes:
-        """32 bytes for keyed digests of plaintext; the same until the vault gets a new data key."""
+        """32 bytes for keyed digests of plaintext. They change only with the data key."""
         return self._data_key.digest_key
 
     def fingerprint(self, key: Secret) -> str:
-        """The fingerprint that names `key` in this workspace."""
+        """The fingerprint of `key` in this workspace."""
         return fingerprint(key.reveal(), self.salt)
 
     def key(self, user: str) -> Secret | None:
@@ -116,7 +115,7 @@ class Vault(Ledger):
         return None
 
     def value(self, user: str, version: int) -> Secret:
-        """The key of one version, in whatever stage. Raises StageError when there is none."""
+        """The key of one version, in any stage. Raises StageError if the version does not exist."""
         return self._opened(self._require(user, version))
 
     def add(
@@ -131,21 +130,21 @@ class Vault(Ledger):
         allow_shared: bool = False,
         name: str | None = None,
     ) -> KeyVersion:
-        """Put in a new version. When it is to be current, the one that was becomes previous; nothing is ever dropped.
+        """Add a version. A new current version makes the old one previous. Nothing is dropped.
 
-        `name` is the key's fingerprint, when the caller has it already.
-        Raises LabelError, KeyLengthError; KnownKeyError when the user ever had this key, or somebody else has and
-        `allow_shared` is not set; StageError when the user already has a pending key and this is to be pending too.
+        `name` is the key's fingerprint, if the caller has computed it.
+        Raises LabelError, KeyLengthError; KnownKeyError if the user ever had this key, or if another user has it without
+        `allow_shared`; StageError if the user already has a pending key and this one would be pending too.
         """
         _check_label(label)
         if not 0 < len(key.reveal().encode()) <= KEY_LIMIT_BYTES:
-            raise KeyLengthError(f"the key of {user} is empty, or too long to be one")
+            raise KeyLengthError(f"the key of {user} is empty or too long")
         name = name or self.fingerprint(key)
         self._refuse_known(user, name, allow_shared=allow_shared)
         if stage is Stage.PENDING and (waiting := self.in_stage(user, Stage.PENDING)):
             raise StageError(
                 f"{user} already has a pending key (version {waiting.version})",
-                hint="make that one current, or retire it, first",
+                hint="finish its rotation first: provision rotate status",
             )
         lines = self._lines.get(user, ())
         version = max((line.known.version for line in lines), default=0) + 1
@@ -157,7 +156,7 @@ class Vault(Ledger):
         return known
 
     def set_stage(self, user: str, version: int, stage: Stage) -> KeyVersion:
-        """Move a version to another stage; making it current makes the one that was previous. Raises StageError."""
+        """Move a version to another stage. A new current version makes the old one previous. Raises StageError."""
         line = self._require(user, version)
         if line.known.stage is stage:
             return line.known
@@ -167,39 +166,39 @@ class Vault(Ledger):
         return self._change(line, stage=stage)
 
     def set_demo(self, user: str, version: int, until: date | None) -> KeyVersion:
-        """Mark a version as a demo key whose last day is `until`, or take the mark away."""
+        """Mark a version as a demo key with the last day `until`. None removes the mark."""
         return self._change(self._require(user, version), demo_until=until)
 
     def set_label(self, user: str, version: int, label: str) -> KeyVersion:
-        """Give a version another label. Raises LabelError."""
+        """Change a version's label. Raises LabelError."""
         _check_label(label)
         return self._change(self._require(user, version), label=label)
 
     def add_operator(self, recipient: str) -> None:
-        """Let one more operator open the vault: the same data key is sealed to all of them anew."""
+        """Add an operator: the same data key is sealed again to all operators."""
         new = parse_recipient(recipient)
         if any(parse_recipient(known).text == new.text for known in self.operators):
-            raise OperatorError("that recipient is an operator already", hint="see: provision keys operators list")
+            raise OperatorError(
+                "this recipient is already an operator", hint="list them: provision keys operators list"
+            )
         self._seal_to((*self.operators, _spelled(recipient)))
 
     def remove_operator(self, recipient: str) -> None:
-        """Take an operator away and seal everything under a new data key.
+        """Remove an operator and encrypt everything with a new data key.
 
-        They can still read every copy they had (git keeps those): their keys count as seen.
+        A removed operator can still read every old copy, which git keeps: treat those keys as known to them.
         """
         gone = parse_recipient(recipient).text
         rest = tuple(known for known in self.operators if parse_recipient(known).text != gone)
         if rest == self.operators:
-            raise OperatorError("that recipient is not an operator", hint="see: provision keys operators list")
+            raise OperatorError("this recipient is not an operator", hint="list them: provision keys operators list")
         if not rest:
-            raise OperatorError(
-                "the last operator cannot go: nobody could open the vault", hint="add another one first"
-            )
+            raise OperatorError("the last operator cannot be removed", hint="add another operator first")
         self.rekey()
         self._seal_to(rest)
 
     def rekey(self) -> None:
-        """Seal every line under a new data key. Raises VaultAlteredError when one does not open."""
+        """Encrypt every line with a new data key. Raises VaultAlteredError if a line cannot be decrypted."""
         fresh = DataKey.new(self.workspace_id)
         for user, lines in self._lines.items():
             again = (VaultLine(line.known, fresh.seal_line(line.known, self._opened(line))) for line in lines)
@@ -210,7 +209,7 @@ class Vault(Ledger):
     def absorb(
         self, wanted: dict[str, dict[int, KeyVersion]], secrets: list[tuple[KeyVersion, Secret]], *, generation: int
     ) -> list[str]:
-        """Bring these users to the versions `wanted`, with keys for those that are new here; for `vaultmerge` alone."""
+        """Set these users to the versions `wanted`, with the keys of new versions. Only for `merge`."""
         sealed = {(known.user, known.version): self._data_key.seal_line(known, key) for known, key in secrets}
         notes: list[str] = []
         for user, rows in wanted.items():
@@ -229,7 +228,7 @@ class Vault(Ledger):
         return notes
 
     def serialised(self) -> bytes:
-        """The file that saves this vault, as the next generation."""
+        """Serialize this vault as the next generation."""
         body = serialise(dataclasses.replace(self._header, generation=self.generation + 1), self._lines)
         return body + f"seal {self._data_key.seal_file(hashlib.sha256(body).digest())}\n".encode()
 
@@ -244,16 +243,16 @@ class Vault(Ledger):
         try:
             return self._data_key.open_line(line.known, line.sealed)
         except BadTagError:
-            raise _altered(f"the key of {line.known.user} (version {line.known.version}) does not open") from None
+            raise _altered(f"the key of {line.known.user} (version {line.known.version}) cannot be decrypted") from None
 
     def _require(self, user: str, version: int) -> VaultLine:
         line = self._line(user, version)
         if line is None:
-            raise StageError(f"{user} has no key version {version}", hint="see: provision keys list")
+            raise StageError(f"{user} has no key version {version}", hint="list the keys: provision keys list")
         return line
 
     def _change(self, line: VaultLine, **fields: object) -> KeyVersion:
-        known = dataclasses.replace(line.known, **fields)  # type: ignore[arg-type]  # names are ours, in three callers
+        known = dataclasses.replace(line.known, **fields)  # type: ignore[arg-type]  # the names come from three callers above
         rest = tuple(other for other in self._lines[known.user] if other is not line)
         lines = (*_without_current(rest, known.stage), VaultLine(known, line.sealed))
         self._put(known.user, tuple(sorted(lines, key=lambda each: each.known.version)))
@@ -268,22 +267,24 @@ class Vault(Ledger):
             if known.user == user:
                 raise KnownKeyError(
                     f"{user} already has this key (version {known.version}, {known.stage})",
-                    hint="a key that was replaced does not come back; make a new one in the console",
+                    hint="replaced keys cannot be used again: create a new one in the console",
                 )
             if not allow_shared:
                 raise KnownKeyError(
                     f"this key of {user} is the key of {known.user} (version {known.version}, {known.stage})",
-                    hint="one key per person; if it is meant to be shared: --allow-shared",
+                    hint="use one key per user, or share it on purpose with --allow-shared",
                 )
 
 
 def _check_label(label: str) -> None:
-    if not sound_label(label):
-        raise LabelError(f"a label is printable text of at most {LABEL_LIMIT} characters, without blanks around it")
+    if not is_valid_label(label):
+        raise LabelError(
+            f"invalid label: use printable text of at most {LABEL_LIMIT} characters, without spaces around it"
+        )
 
 
 def _without_current(lines: tuple[VaultLine, ...], new: Stage) -> tuple[VaultLine, ...]:
-    """The lines, with the current one made previous if a `new` current one is coming."""
+    """Return the lines, with the current one changed to previous if `new` is current."""
     if new is not Stage.CURRENT:
         return lines
     return tuple(
@@ -301,13 +302,13 @@ def _spelled(recipient: str) -> str:
 
 def _altered(what: str) -> VaultAlteredError:
     return VaultAlteredError(
-        f"the vault was changed by something other than provision: {what}",
-        hint="look at its history (git log -p keys.vault) and take the last good one",
+        f"another program changed the vault: {what}",
+        hint="check its history (git log -p keys.vault) and restore the last good one",
     )
 
 
 def new_vault(operators: Sequence[str]) -> Vault:
-    """An empty vault that `operators` can open, in generation 0; saving makes it 1. Raises BadRecipientError."""
+    """Create an empty vault for `operators`, in generation 0. Saving makes it 1. Raises BadRecipientError."""
     workspace_id = secrets.token_hex(16)
     unique = {parse_recipient(text).text: _spelled(text) for text in operators}
     vault = Vault(Header(workspace_id, 0, new_salt(), (), ""), {}, DataKey.new(workspace_id))
@@ -322,8 +323,8 @@ def open_sealed(sealed: SealedVault, identities: Sequence[Identity]) -> Vault:
         value = unseal(base64.b64decode(header.data_key), identities)
     except NoIdentityError as e:
         raise NoIdentityError(
-            f"no identity of yours opens the vault (its operators: {len(header.operators)})",
-            hint="an operator can let you in: provision keys operators add YOUR-RECIPIENT",
+            f"none of your identities can open the vault (operators: {len(header.operators)})",
+            hint="ask an operator to run: provision keys operators add YOUR-RECIPIENT",
         ) from e
     if len(value) != DATA_KEY_BYTES:
         raise _altered("its data key has the wrong size")

@@ -117,7 +117,7 @@ def cure_all(fleet: Fleet, known_hosts: str) -> None:
     fleet.bed.known_hosts.write_text(known_hosts)
     shutil.rmtree(fleet.root / "host_vars")
     users[KILLED].start_sshd()
-    users[CUT].mend()
+    users[CUT].replug()
     for user in (KILLED, CUT):
         fleet.bed.wait_for(users[user])
 
@@ -209,7 +209,7 @@ def test_the_second_operator_is_told_who_is_at_work(fleet: Fleet) -> None:
     try:
         begun()
         refused = fleet.provision("deploy", code=1)
-        assert "deploy.lock is held by" in refused.stderr
+        assert "deploy.lock is locked by" in refused.stderr
         assert "deploy, for" in refused.stderr
     finally:
         thread.join()
