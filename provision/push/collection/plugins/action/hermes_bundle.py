@@ -2,15 +2,17 @@
 # MIT License (see LICENSE)
 # SPDX-License-Identifier: MIT
 
-"""The part of hermes_bundle that runs on the controller: packs a bundle's folder, so that one step carries it over.
+"""The part of hermes_bundle that runs on the controller: packs a bundle's folder, so that one step transfers it.
 
-Only the files of a bundle are taken, and they are sealed and signed. Everything else is for the module.
+Only the files of a bundle are packed; they are sealed and signed. The module does everything else.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -18,28 +20,29 @@ from ansible.errors import AnsibleActionFail, AnsibleActionSkip
 from ansible.plugins.action import ActionBase
 
 FILES = (".env.age", "WELCOME.md", "config.yaml", "manifest.json", "manifest.json.sig")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*$")
 MAX_BYTES = 4 << 20
 
 
 class ActionModule(ActionBase):
-    """Turns `src` into `content` and lets the module do the rest."""
+    """Packs `src` into `content` and runs the module."""
 
     TRANSFERS_FILES = False
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):
-        """Run the module with the packed bundle; skip the machine once there is a file of the name hermes_stop."""
+        """Run the module with the packed bundle; skip the machine if the file named by hermes_stop exists."""
         stop = (task_vars or {}).get("hermes_stop")
         if stop and Path(stop).exists():
-            raise AnsibleActionSkip("too many machines failed before this one was asked")
+            raise AnsibleActionSkip("skipped: too many machines failed")
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         if arguments.get("src"):
             try:
-                arguments["content"] = packed(Path(self._find_needle("files", arguments["src"])))
-            except (OSError, ValueError) as e:
+                arguments["content"] = pack(Path(self._find_needle("files", arguments["src"])))
+            except (OSError, ValueError, KeyError) as e:
                 raise AnsibleActionFail(
-                    "there is no bundle in %s (%s): `provision render` makes it" % (arguments["src"], e),
+                    "no bundle in %s (%s)" % (arguments["src"], e),
                     result={"cause": "no-bundle", "cure": "run `provision render`"},
                 ) from e
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
@@ -48,11 +51,17 @@ class ActionModule(ActionBase):
         return result
 
 
-def packed(folder):
-    """A bundle's files as a tar in base64; the same files give the same text."""
+def listed_files(manifest):
+    """Names of further files that a bundle's manifest lists. The endpoint verifies them."""
+    names = json.loads(manifest.read_bytes())["files"]
+    return tuple(sorted(name for name in names if name not in FILES and PLAIN_NAME.match(name)))
+
+
+def pack(folder):
+    """Return a bundle's files as a tar archive in base64; the result is deterministic."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in FILES:
+        for name in FILES + listed_files(folder / "manifest.json"):
             data = (folder / name).read_bytes()
             if len(data) > MAX_BYTES:
                 raise ValueError("%s is too large" % name)

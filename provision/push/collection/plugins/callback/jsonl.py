@@ -2,7 +2,7 @@
 # MIT License (see LICENSE)
 # SPDX-License-Identifier: MIT
 
-"""What happens, as a line of JSON per event on standard output; nothing of it is a secret."""
+"""Write one line of JSON per event to standard output; no line contains a secret."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DOCUMENTATION = r"""
 ---
 name: jsonl
 type: stdout
-short_description: One line of JSON per host, as it happens
+short_description: One line of JSON per event
 version_added: 0.1.0
 description:
-  - Prints a line of JSON when a task starts on a host and when it ends, for a program that watches.
-  - Of a result only named fields of M(hermes.provision.hermes_bundle) are printed, of other modules only whether they
-    failed and why. No arguments, no variables, no facts.
+  - Prints a line of JSON when a task starts on a host and when it ends, for programs.
+  - Of M(hermes.provision.hermes_bundle) it prints a fixed list of result fields, of other modules only whether and why they
+    failed. It prints no arguments, variables or facts.
 options: {}
 """
 
@@ -31,7 +31,7 @@ MAX_TEXT = 2000
 
 
 class CallbackModule(CallbackBase):
-    """Writes events."""
+    """Writes one line per event."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -50,7 +50,7 @@ class CallbackModule(CallbackBase):
         self._result("ok", result)
 
     def v2_runner_on_skipped(self, result):
-        """A task was not for this host."""
+        """A task was skipped on a host."""
         self._result("skipped", result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
@@ -58,22 +58,27 @@ class CallbackModule(CallbackBase):
         self._result("ignored" if ignore_errors else "failed", result)
 
     def v2_runner_on_unreachable(self, result):
-        """There was no way to the host."""
+        """A host was unreachable."""
         self._result("unreachable", result)
 
     def v2_playbook_on_stats(self, stats):
-        """Everything is done."""
+        """The run has ended."""
         self._write(event="end")
 
     def _result(self, outcome, result):
         task = result._task
         found = result._result
         ours = task.action.rpartition(".")[2] == "hermes_bundle"
-        said = {k: found[k] for k in FIELDS if k in found} if ours else {"changed": bool(found.get("changed"))}
+        fields = {k: found[k] for k in FIELDS if k in found} if ours else {"changed": bool(found.get("changed"))}
         if outcome in ("failed", "unreachable") and "censored" not in found:
-            said["message"] = self._why(found)
+            fields["message"] = self._why(found)
         self._write(
-            event="result", host=result._host.get_name(), task=str(task.get_name()), ours=ours, outcome=outcome, **said
+            event="result",
+            host=result._host.get_name(),
+            task=str(task.get_name()),
+            ours=ours,
+            outcome=outcome,
+            **fields,
         )
 
     @staticmethod

@@ -12,9 +12,9 @@ name: hermes
 short_description: The users of a provision workspace as hosts
 version_added: 0.1.0
 description:
-  - Reads a workspace's C(inventory.yaml) through C(provision) and makes a host of every user who has a machine.
-  - Groups are C(hermes), C(profile_NAME), C(tag_NAME) and C(platform_NAME).
-  - Nothing that it gives is a secret. The vault is not opened.
+  - Reads a workspace's C(inventory.yaml) with C(provision). Every user with a machine is a host.
+  - The groups are C(hermes), C(profile_NAME), C(tag_NAME) and C(platform_NAME).
+  - Its output contains no secret. The vault is not opened.
 options:
   plugin:
     description: Always V(hermes.provision.hermes).
@@ -26,12 +26,12 @@ options:
     type: str
     default: .
   command:
-    description: The C(provision) to ask; by default the one beside the running Python, then the one on the PATH.
+    description: The C(provision) to run. By default the one beside the running Python, then the one on the PATH.
     type: str
     env:
       - name: PROVISION_COMMAND
   limit:
-    description: Only these users, as C(provision --limit) takes them.
+    description: Only these users, in the format of C(provision --limit).
     type: list
     elements: str
     default: []
@@ -53,19 +53,19 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 
 class InventoryModule(BaseInventoryPlugin):
-    """Asks `provision deploy --list`, which prints what `ansible-inventory --list` prints."""
+    """Runs `provision deploy --list`, whose output has the format of `ansible-inventory --list`."""
 
     NAME = "hermes.provision.hermes"
 
     def verify_file(self, path):
-        """Files named hermes.yml or hermes.yaml, or anything.hermes.yml."""
+        """Accept files whose name ends in hermes.yml or hermes.yaml."""
         return super().verify_file(path) and path.endswith(("hermes.yml", "hermes.yaml"))
 
     def parse(self, inventory, loader, path, cache=True):
         """Fill the inventory."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        found = self._asked(os.path.join(os.path.dirname(os.path.abspath(path)), self.get_option("workspace")))
+        found = self._listing(os.path.join(os.path.dirname(os.path.abspath(path)), self.get_option("workspace")))
         variables = found.pop("_meta")["hostvars"]
         for group in found:
             self.inventory.add_group(group)
@@ -76,11 +76,11 @@ class InventoryModule(BaseInventoryPlugin):
             for name, value in values.items():
                 self.inventory.set_variable(host, name, value)
 
-    def _asked(self, workspace):
+    def _listing(self, workspace):
         beside = os.path.join(os.path.dirname(sys.executable), "provision")
         command = self.get_option("command") or (beside if os.access(beside, os.X_OK) else shutil.which("provision"))
         if not command:
-            raise AnsibleParserError("there is no provision here: install it beside Ansible, or set `command`")
+            raise AnsibleParserError("provision is not installed: install it beside Ansible, or set `command`")
         limit = [word for pattern in self.get_option("limit") for word in ("--limit", pattern)]
         done = subprocess.run(
             [command, "--workspace", workspace, "deploy", "--list", *limit],
