@@ -1,1 +1,1 @@
-"""The operator's side of a bundle: plan, render, seal, sign, write `dist/`, diff."""
+"""The operator's side of bundles: plan, render, seal, sign, write `dist/`, diff."""

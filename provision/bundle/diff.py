@@ -1,7 +1,7 @@
 """What `render` would change, user by user, without making anything.
 
-Values are compared where they can be seen: the manifest's fields, and the settings in `config.yaml`. What is sealed shows only as
-"changed"; keys show as fingerprints.
+The manifest's fields and the settings in `config.yaml` are compared value by value. Sealed content shows only as "changed",
+and keys show as fingerprints.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHOWN_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class ValueChange:
-    """One value that would change; `was` or `becomes` is None when there is no such value on that side."""
+    """One value that would change; `was` or `becomes` is None when the value is missing on that side."""
 
     what: str
     was: str | None
@@ -50,66 +50,68 @@ class UserDiff:
     reason: str = ""
 
 
-def diff_bundles(order: RenderOptions, root: Path, signer: bytes) -> Iterator[UserDiff]:
-    """A UserDiff for every user whose bundle `render` would make anew, cannot make, or (with prune) remove; others are left out.
+def diff_bundles(options: RenderOptions, root: Path, signer: bytes) -> Iterator[UserDiff]:
+    """Yield a UserDiff for each user whose bundle `render` would make again, cannot make, or (with prune) remove.
 
     `signer` is the public key blob that `render` would sign with.
     """
     dist = Dist(root, None)
-    for wanted in plan_bundles(order.states, order.common):
-        if isinstance(wanted, ImpossibleBundle):
+    for planned in plan_bundles(options.states, options.common):
+        if isinstance(planned, ImpossibleBundle):
             yield UserDiff(
-                wanted.user, "impossible", reason=f"{wanted.reason} ({wanted.hint})" if wanted.hint else wanted.reason
+                planned.user,
+                "impossible",
+                reason=f"{planned.reason} ({planned.hint})" if planned.hint else planned.reason,
             )
             continue
-        found = _compare(wanted, dist.read(wanted.user), order, signer)
+        found = _compare(planned, dist.read(planned.user), options, signer)
         if found is not None:
             yield found
     if root.is_dir():
-        for user in dist.others(set(order.everybody)):
+        for user in dist.others(set(options.all_users)):
             yield UserDiff(user, "removed", reason="no longer in the inventory; `render --prune` removes the bundle")
 
 
-def _compare(wanted: PlannedBundle, files: dict[str, bytes], order: RenderOptions, signer: bytes) -> UserDiff | None:
+def _compare(planned: PlannedBundle, files: dict[str, bytes], options: RenderOptions, signer: bytes) -> UserDiff | None:
     if not files:
-        return UserDiff(wanted.user, "new")
+        return UserDiff(planned.user, "new")
     there = examine_bundle(files, signer)
     manifest = there.manifest
     if manifest is None:
-        return UserDiff(wanted.user, "altered", reason="its manifest cannot be read")
-    if manifest.inputs_digest != wanted.inputs.hex():
-        differences = tuple(_differences(wanted, manifest, files, order))
-        return UserDiff(wanted.user, "changed", differences)
+        return UserDiff(planned.user, "altered", reason="its manifest is unreadable")
+    if manifest.inputs_digest != planned.inputs.hex():
+        differences = tuple(_differences(planned, manifest, files, options))
+        return UserDiff(planned.user, "changed", differences)
     if not there.genuine:
-        return UserDiff(wanted.user, "altered", reason="a file was altered, or another key signed it")
-    left_s = (manifest.expires_at - order.common.now).total_seconds()
-    if left_s <= order.common.bundle_days * 86400 * RENEW_BELOW:
-        return UserDiff(wanted.user, "expiring", (ValueChange("expires", manifest.expires, None),))
+        return UserDiff(planned.user, "altered", reason="a file was altered, or another key signed it")
+    left_s = (manifest.expires_at - options.common.now).total_seconds()
+    if left_s <= options.common.bundle_days * 86400 * RENEW_BELOW:
+        return UserDiff(planned.user, "expiring", (ValueChange("expires", manifest.expires, None),))
     return None
 
 
 def _differences(
-    wanted: PlannedBundle, manifest: Manifest, files: dict[str, bytes], order: RenderOptions
+    planned: PlannedBundle, manifest: Manifest, files: dict[str, bytes], options: RenderOptions
 ) -> Iterator[ValueChange]:
     was = manifest.model_dump(mode="json")
-    becomes = wanted.fields(order.common, manifest.generation)
+    becomes = planned.fields(options.common, manifest.generation)
     found = []
     for name in _SHOWN_FIELDS:
         new = list(becomes[name]) if name == "recipients" else becomes[name]
         if was[name] != new:
             found.append(ValueChange(name, _text(was[name]), _text(new)))
-    if manifest.fingerprint_salt != order.common.salt.hex():
+    if manifest.fingerprint_salt != options.common.salt.hex():
         found.append(ValueChange("fingerprint_salt", "another vault's", "this vault's"))
     elif manifest.key_fingerprint != becomes["key_fingerprint"]:
         found.append(ValueChange("key", manifest.key_fingerprint, becomes["key_fingerprint"]))
-    found += _settings(files.get(CONFIG, b""), wanted.config)
-    if files.get(WELCOME) != wanted.welcome(order.common):
+    found += _settings(files.get(CONFIG, b""), planned.config)
+    if files.get(WELCOME) != planned.welcome(options.common):
         found.append(ValueChange(WELCOME, "", "rewritten"))
     yield from found
     if not found:
         days = (manifest.expires_at - manifest.created_at).days
-        if days != order.common.bundle_days:
-            yield ValueChange("bundle_days", str(days), str(order.common.bundle_days))
+        if days != options.common.bundle_days:
+            yield ValueChange("bundle_days", str(days), str(options.common.bundle_days))
         else:
             yield ValueChange(SEALED_ENV, "sealed", "other lines than the key changed")
 
@@ -125,7 +127,7 @@ def _settings(was: bytes, becomes: bytes) -> list[ValueChange]:
 
 
 def flat_settings(text: bytes) -> dict[str, str]:
-    """The values of a rendering by dotted path, as text; a rendering holds no secret. Empty when it cannot be read."""
+    """The values of a rendering by dotted path, as text; a rendering holds no secret. Empty for unreadable YAML."""
     try:
         data = parse_yaml11(text, CONFIG).data
     except YamlError:

@@ -1,8 +1,8 @@
-"""The `dist/` folder: one folder per user, each replaced in one step, nothing else ever touched.
+"""The `dist/` folder: one folder per user, each replaced atomically; nothing else in it is touched.
 
-A new bundle is made in `dist/.provision/new-RUN/USER` and changes places with the old one in a single system call
-(renameat2 with RENAME_EXCHANGE on Linux); elsewhere the old one is renamed aside first, and a run that finds such a
-folder without its user's puts it back. Nothing here is flushed to disk: after a power cut, render again.
+A new bundle is made in `dist/.provision/new-RUN/USER` and exchanged with the old one in a single system call (renameat2
+with RENAME_EXCHANGE on Linux). Elsewhere the old one is first renamed aside, and the next run puts it back if it was not
+replaced. Nothing here is flushed to disk: after a power cut, render again.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _USUAL_BYTES = 16 << 10
 
 
 class ForeignFolderError(ProvisionError):
-    """A folder in dist/ holds things that are no bundle of ours, and stays as it is."""
+    """A folder in dist/ holds other files than a bundle's. It was not changed."""
 
 
 class Dist:
-    """`dist/`, under the lock of one run. `exchange` swaps two paths in one step; None where the system cannot."""
+    """`dist/`, under the lock of one run. `exchange` swaps two paths atomically; None where the system cannot."""
 
     def __init__(self, root: Path, exchange: Callable[[str, str], None] | None) -> None:
         self.root = root
@@ -52,21 +52,21 @@ class Dist:
 
     @property
     def seen_path(self) -> Path:
-        """What the last run wrote, so that the next one need not check every signature; see `seen`."""
+        """The file of `cache.RenderCache`."""
         return self._own / "seen"
 
     def prepare(self) -> None:
-        """Make our own folder; git is told to ignore it."""
+        """Make provision's own folder, with a .gitignore in it."""
         self._own.mkdir(parents=True, exist_ok=True)
         ignore = self._own / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", "utf-8")
 
     def begin(self) -> None:
-        """Clear away what an interrupted run left, and open this run's staging folder. Call it under the lock."""
+        """Remove leftovers of an interrupted run and make this run's staging folder. Call it under the lock."""
         for entry in self._own.iterdir():
             if entry.name.startswith(_OLD) and not (target := self.root / entry.name.removeprefix(_OLD)).exists():
-                entry.rename(target)  # the run died between moving the old one aside and the new one in
+                entry.rename(target)  # that run died after moving the old bundle aside
             elif entry.name.startswith((_NEW, _OLD)):
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.name.endswith(STAGED_SUFFIX):
@@ -74,18 +74,18 @@ class Dist:
         self._stage.mkdir()
 
     def end(self) -> None:
-        """Remove the staging folder with the bundles that were replaced."""
+        """Remove the staging folder, with the replaced bundles in it."""
         shutil.rmtree(self._stage, ignore_errors=True)
 
     def staging(self, user: str) -> str:
-        """Where a user's new bundle is to be made."""
+        """The path for a user's new bundle."""
         return f"{self._stage}/{user}"
 
     def place(self, user: str) -> None:
-        """Put a finished bundle in its place. Raises ForeignFolderError and OSError; the old one then stays."""
+        """Move a finished bundle into place. Raises ForeignFolderError and OSError; the old bundle then stays."""
         staged, target = self.staging(user), f"{self._text}/{user}"
         try:
-            os.rename(staged, target)  # noqa: PTH104  strings: a path object here is a tenth of the whole
+            os.rename(staged, target)  # noqa: PTH104  path objects cost a tenth of the run here
         except OSError as e:
             if e.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES} or not os.path.isdir(target):  # noqa: PTH112
                 raise
@@ -120,7 +120,7 @@ class Dist:
         return found
 
     def others(self, users: set[str]) -> Iterator[str]:
-        """Names of bundle folders that belong to none of `users`."""
+        """Names of bundle folders of other users than `users`."""
         with os.scandir(self._text) as entries:
             folders = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
         for name in folders:
@@ -128,7 +128,7 @@ class Dist:
                 yield name
 
     def prune(self, user: str) -> None:
-        """Remove a bundle folder. Raises ForeignFolderError when it holds anything else."""
+        """Remove a bundle folder. Raises ForeignFolderError when it holds other files."""
         folder = self.root / user
         require_ours(folder)
         os.rename(folder, self._stage / f"pruned-{user}")  # noqa: PTH104
@@ -163,13 +163,13 @@ def require_ours(folder: Path) -> None:
     if folder.is_symlink() or foreign:
         what = f"it holds {foreign[0]!r}" if foreign else "it is a symbolic link"
         raise ForeignFolderError(
-            f"{folder} is not only a bundle: {what}", hint="move that away, or use another dist folder"
+            f"{folder} is not only a bundle: {what}", hint="move it away, or use another dist folder"
         )
 
 
 @functools.cache
 def system_exchange() -> Callable[[str, str], None] | None:
-    """RENAME_EXCHANGE of this system, None where there is none (not Linux, or a C library without renameat2)."""
+    """This system's RENAME_EXCHANGE; None when it has none (not Linux, or a C library without renameat2)."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -187,7 +187,7 @@ def system_exchange() -> Callable[[str, str], None] | None:
 
 
 def exchange_for(root: Path) -> Callable[[str, str], None] | None:
-    """The exchange that works in `root`'s file system, found by trying it on two empty folders; else None."""
+    """The exchange, if it works in the file system of `root` (tried on two empty folders); else None."""
     exchange = system_exchange()
     if exchange is None:
         return None

@@ -1,4 +1,4 @@
-"""What dist/ holds for a user, read without parsing whole manifests: a fleet's worth of them is read in one run."""
+"""The released generation of a user, read without validating the manifest: one run reads those of a whole fleet."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Released:
 
 
 def released_bundle(dist: Path, user: str) -> Released | None:
-    """The bundle that dist/ holds for a user; None when there is none, or none that can be read.
+    """The bundle that dist/ holds for a user; None when it is missing or unreadable.
 
-    Only compared with what an endpoint certified, so a manifest that was tampered with cannot make anybody current.
+    It is only compared with what an endpoint certified, so a tampered manifest cannot make a user count as current.
     """
     try:
         data = read_optional(dist / user / MANIFEST, MAX_MANIFEST_BYTES)

@@ -1,7 +1,7 @@
-"""What each user's bundle should be, before anything is sealed: shared by `render`, which makes it, and `diff`, which compares.
+"""What each user's bundle should be, before anything is sealed. `render` makes it, `diff` compares it.
 
-A configuration is rendered once per distinct effective profile. `inputs` is a digest keyed with the vault's key over
-everything that goes into a bundle, so that equality can be seen in a manifest without anything being revealed.
+A configuration is rendered once per distinct effective profile. `inputs` is a digest, keyed with the vault's digest key,
+over everything that goes into a bundle: equal digests mean an unchanged bundle, and reveal nothing else.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from provision.hermes.rendering.templates import Templates
 
 _VERSION = b"provision/inputs/v1"
-_SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # stands for the key where only the lines around it count
+_SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # replaces the key where only the other lines count
 
 
 class KeyLookup(Protocol):
-    """Where keys come from: the vault, then the key command; `provision.keys.key_source` is the real one."""
+    """Where keys come from; `keys.key_source.KeySource` is the implementation."""
 
     def key_for(self, user: str) -> Secret | None:
-        """The user's current key, None when there is none. Raises ProvisionError, also for a demo key whose time is over."""
+        """The user's current key, None when there is none. Raises ProvisionError, also for an expired demo key."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderInputs:
-    """What all bundles of one run have in common. `operators` is empty unless bundles are sealed to them too."""
+    """The inputs that all bundles of one run share. `operators` is empty unless bundles are sealed to them too."""
 
     workspace_id: str
     templates: Templates
@@ -55,7 +55,7 @@ class RenderInputs:
 
 @dataclass(frozen=True, slots=True)
 class PlannedBundle:
-    """The bundle one user should have. What costs time, or is plaintext, is made only when asked for."""
+    """The bundle that one user should have. Methods make what is expensive or plaintext, on demand."""
 
     state: DesiredState
     profile: EffectiveProfile
@@ -69,11 +69,11 @@ class PlannedBundle:
         return self.state.user
 
     def key_fingerprint(self, common: RenderInputs) -> str:
-        """The name of the key in this workspace."""
+        """The fingerprint of the key in this workspace."""
         return fingerprint(self.key.reveal(), common.salt)
 
     def env(self) -> bytes:
-        """The `.env` in plaintext: to be sealed and nothing else. Raises EnvFileError."""
+        """The `.env` in plaintext, only for sealing. Raises EnvFileError."""
         return render_env(self.profile, self.key.reveal())
 
     def welcome(self, common: RenderInputs) -> bytes:
@@ -81,7 +81,7 @@ class PlannedBundle:
         return _welcome(self.state, self.profile, common.templates)
 
     def fields(self, common: RenderInputs, generation: int) -> dict[str, Any]:
-        """The manifest's fields but for the digests of the files."""
+        """The manifest's fields, except the digests of the files."""
         profile, state = self.profile, self.state
         return {
             "workspace": common.workspace_id,
@@ -113,7 +113,7 @@ class PlannedBundle:
 
 @dataclass(frozen=True, slots=True)
 class ImpossibleBundle:
-    """A user for whom no bundle can be made, and why."""
+    """A user whose bundle cannot be made, and the reason."""
 
     user: str
     reason: str
@@ -122,7 +122,7 @@ class ImpossibleBundle:
 
 @dataclass(slots=True)
 class _Shared:
-    """What users with the same effective profile share; `pages` are digests of their pages, by what else these depend on."""
+    """What users with the same effective profile share. `pages` are digests of their welcome pages by platform and home."""
 
     profile: EffectiveProfile
     config: bytes
@@ -131,9 +131,9 @@ class _Shared:
 
 
 def plan_bundles(states: Iterable[DesiredState], common: RenderInputs) -> Iterator[PlannedBundle | ImpossibleBundle]:
-    """What each user should have, one at a time, in order; nothing of one user is kept for the next but shared settings."""
+    """Yield what each user should have, in order. Only settings shared by a profile are kept in memory."""
     shared: dict[int, _Shared | ImpossibleBundle] = {}
-    kept: list[EffectiveProfile] = []  # an id means something only while its object lives
+    kept: list[EffectiveProfile] = []  # keeps the objects alive, because their ids are the keys of `shared`
     sources = _digest(*(part.encode() for pair in sorted(common.templates.sources.items()) for part in pair))
     for state in states:
         known = shared.get(id(state.profile))
@@ -168,7 +168,9 @@ def _share(profile: EffectiveProfile, common: RenderInputs, sources: bytes) -> _
 def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> PlannedBundle | ImpossibleBundle:
     if not state.recipients:
         return ImpossibleBundle(
-            state.user, "has no recipients: nobody could open the bundle", "run `provision enroll` there"
+            state.user,
+            "has no recipients, so no machine could open the bundle",
+            "run `provision enroll` on the user's machine",
         )
     key = common.keys.key_for(state.user)
     if key is None:
@@ -188,18 +190,17 @@ def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> Planned
 
 
 def _bare(recipient: str) -> str:
-    """A recipient without the comment that an SSH key may carry; whether it is one is for sealing to say."""
+    """A recipient without an SSH key's comment. Sealing validates it."""
     return " ".join(recipient.split(None, 2)[:2]) if " " in recipient else recipient
 
 
 def _inputs(state: DesiredState, shared: _Shared, common: RenderInputs, own: tuple[str, ...]) -> bytes:
-    """Everything that decides about a bundle. The user's page counts by its template and by a sample of it for nobody,
-    which is the same for all users of a platform and home: rendering each only to see that it is the same would cost more
-    than all the rest."""
+    """Everything that decides about a bundle. The welcome page is represented by a sample for a made-up user, one per
+    platform and home: rendering each user's page just to compare it would cost more than all the rest."""
     where = (state.platform.value, state.hermes_home or "", state.hermes_profile or "")
     page = shared.pages.get(where)
     if page is None:
-        sample = dataclasses.replace(state, user="somebody")
+        sample = dataclasses.replace(state, user="sample")
         page = shared.pages[where] = _digest(_welcome(sample, shared.profile, common.templates))
     return b"".join([_VERSION, shared.digest, page, _framed([text.encode() for text in (state.user, *where, *own)])])
 
@@ -214,5 +215,5 @@ def _digest(*parts: bytes) -> bytes:
 
 
 def _framed(parts: Sequence[bytes]) -> bytes:
-    """Parts as one, each with its length before it, so that none can flow into the next."""
+    """Join parts, each preceded by its length, so that no two lists give the same bytes."""
     return b"".join([len(part).to_bytes(8, "big") + part for part in parts])

@@ -1,4 +1,4 @@
-"""From an opened workspace to what `render` and `diff` need: the fleet, the keys, the signer."""
+"""Load what `render` and `diff` need from a workspace: the fleet, the keys, the signer."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRender:
-    """An order, the key to sign it with, and the folder it goes to."""
+    """What to render, the key to sign with, and the folder to write to."""
 
-    order: RenderOptions
+    options: RenderOptions
     signing_key: Ed25519PrivateKey
     dist: Path
 
@@ -44,8 +44,8 @@ def prepare_render(
     prune: bool = False,
     ahead: Mapping[str, str] | None = None,
 ) -> PreparedRender:
-    """Read everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError when the fleet has
-    errors, so that nobody gets a bundle from files that are half wrong."""
+    """Load everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError if any file of the fleet
+    has errors."""
     fleet = load_fleet(workspace)
     fleet.require_valid()
     states = select_users(fleet.states, limit)
@@ -58,7 +58,7 @@ def prepare_render(
 
 
 def render_inputs(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str]) -> Common:
-    """What all bundles of one run have in common."""
+    """The inputs that all bundles of one run share."""
     settings = workspace.settings
     operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()
     return Common(

@@ -1,10 +1,10 @@
-"""`render`: make `dist/`, a bundle per user, as little as possible and never half.
+"""`render`: bring `dist/` up to date, one bundle per user, each replaced atomically.
 
-A user's bundle is left alone, to the byte, when its inputs are the same, its files are what its manifest says, the present
-signer signed it and more than a third of its time is left. What must be made is sealed and signed in worker processes
-and put in place by this one. One user's failure is a value; the run goes on.
+A bundle keeps its bytes when its inputs are the same, its files match its manifest, the present signer signed it and more
+than a third of its lifetime is left. Other bundles are sealed and signed in worker processes, and this process moves them
+into place. A failure for one user is a value; the run goes on.
 
-Generations come from the clock (Unix seconds) rather than a counter: `dist/` can be thrown away and made again, and endpoints
+Generations come from the clock (Unix seconds), not from a counter: `dist/` can be deleted and rendered again, and endpoints
 must still see the new bundles as newer.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState
 
 RENEW_BELOW = 1 / 3
-"""Part of a bundle's life that must be left for it to be kept."""
+"""A bundle with less than this part of its lifetime left is renewed."""
 
 
 class RenderStatus(StrEnum):
@@ -53,7 +53,7 @@ class RenderStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RenderOutcome:
-    """What became of one user. LEFT: has a bundle but is no longer in the inventory."""
+    """The result for one user. LEFT: has a bundle but is no longer in the inventory."""
 
     user: str
     status: RenderStatus
@@ -63,16 +63,16 @@ class RenderOutcome:
     message: str = ""
     hint: str = ""
     key_before: str = ""
-    """The fingerprint in the bundle that this one replaces; empty when there was none, or it could not be read."""
+    """The fingerprint in the replaced bundle; empty when there was none, or it was unreadable."""
 
 
 RenderProgress = Callable[[int, int, RenderOutcome], None]
-"""Watches a build: how many users are done, of how many, and the newest outcome."""
+"""Called for each user: how many are done, of how many, and the newest outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingBundle:
-    """A bundle as it lies in dist/: the manifest when it can be read, and whether its files are what it says."""
+    """A bundle in dist/: its manifest if readable, and whether its signature and digests verify."""
 
     manifest: Manifest | None
     genuine: bool
@@ -80,10 +80,10 @@ class ExistingBundle:
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
-    """What to build: `states` are the users selected, `everybody` the ids of the whole inventory."""
+    """What to render: `states` are the selected users, `all_users` the ids of the whole inventory."""
 
     states: Sequence[DesiredState]
-    everybody: frozenset[str]
+    all_users: frozenset[str]
     common: RenderInputs
     force: bool = False
     prune: bool = False
@@ -91,7 +91,7 @@ class RenderOptions:
 
 @contextmanager
 def opened_dist(root: Path) -> Iterator[Dist]:
-    """The dist folder, locked, swept of what an interrupted run left, and clean again afterwards."""
+    """Lock the dist folder, remove leftovers of an interrupted run, and remove this run's staging folder at the end."""
     plain = Dist(root, None)
     plain.prepare()
     with locked(plain.lock_path, "render"):
@@ -104,18 +104,18 @@ def opened_dist(root: Path) -> Iterator[Dist]:
 
 
 def render_bundles(
-    order: RenderOptions, dist: Dist, key: Ed25519PrivateKey, progress: RenderProgress, *, workers: int | None = None
+    options: RenderOptions, dist: Dist, key: Ed25519PrivateKey, progress: RenderProgress, *, workers: int | None = None
 ) -> Iterator[RenderOutcome]:
-    """Bring `dist` up to date; yields an outcome per user as it is known. Raises WorkerDiedError.
+    """Bring `dist` up to date; yields an outcome per user when it is finished. Raises WorkerDiedError.
 
-    `workers` None takes a process per processor for large fleets and none for small ones. Nothing of a finished bundle
-    stays in memory. Drain the iterator: what was made is remembered for the next run at its end.
+    `workers` None means one process per processor for large fleets and none for small ones. Finished bundles do not stay in
+    memory. Exhaust the iterator: the cache for the next run is written at its end.
     """
-    count = (os.cpu_count() or 1) if workers is None and len(order.states) >= SMALL else (workers or 0)
+    count = (os.cpu_count() or 1) if workers is None and len(options.states) >= SMALL else (workers or 0)
     maker: BundleMaker = BundleWorkers(key, count) if count else InProcessMaker(key)
-    run = _Run(order, dist, public_blob(key.public_key()))
-    total = len(order.states)
-    gc.freeze()  # the fleet lives as long as the run: looking through it for garbage again and again costs a third of a check
+    run = _Run(options, dist, public_blob(key.public_key()))
+    total = len(options.states)
+    gc.freeze()  # the fleet lives as long as the run; collecting it again and again costs a third of a no-op run
     try:
         for done, outcome in enumerate(run.outcomes(maker), 1):
             progress(min(done, total), total, outcome)
@@ -127,83 +127,85 @@ def render_bundles(
 
 
 class _Run:
-    def __init__(self, order: RenderOptions, dist: Dist, signer: bytes) -> None:
-        self.order = order
+    def __init__(self, options: RenderOptions, dist: Dist, signer: bytes) -> None:
+        self.options = options
         self.dist = dist
         self.signer = signer
-        self.seen = RenderCache.load(dist.seen_path, digest_key=order.common.digest_key, signer=signer)
+        self.seen = RenderCache.load(dist.seen_path, digest_key=options.common.digest_key, signer=signer)
         self._under_way: dict[str, tuple[PlannedBundle, RenderStatus, CachedBundle, str]] = {}
 
     def outcomes(self, maker: BundleMaker) -> Iterator[RenderOutcome]:
-        for wanted in plan_bundles(self.order.states, self.order.common):
-            if isinstance(wanted, ImpossibleBundle):
-                yield RenderOutcome(wanted.user, RenderStatus.FAILED, message=wanted.reason, hint=wanted.hint)
+        for planned in plan_bundles(self.options.states, self.options.common):
+            if isinstance(planned, ImpossibleBundle):
+                yield RenderOutcome(planned.user, RenderStatus.FAILED, message=planned.reason, hint=planned.hint)
                 continue
-            status, known = self._judge(wanted)
-            if status is RenderStatus.UNCHANGED and known is not None:
-                yield _outcome(wanted, status, known)
+            status, cached = self._classify(planned)
+            if status is RenderStatus.UNCHANGED and cached is not None:
+                yield _outcome(planned, status, cached)
                 continue
             try:
-                job = self._job(wanted, status, known)
+                job = self._job(planned, status, cached)
             except ProvisionError as e:
-                yield RenderOutcome(wanted.user, RenderStatus.FAILED, wanted.profile.name, message=str(e), hint=e.hint)
+                yield RenderOutcome(
+                    planned.user, RenderStatus.FAILED, planned.profile.name, message=str(e), hint=e.hint
+                )
                 continue
             yield from map(self._placed, maker.push(job))
         yield from map(self._placed, maker.finish())
-        for user in self.dist.others(set(self.order.everybody)):
+        for user in self.dist.others(set(self.options.all_users)):
             yield self._other(user)
 
-    def _job(self, wanted: PlannedBundle, status: RenderStatus, previous: CachedBundle | None) -> BundleJob:
-        common = self.order.common
+    def _job(self, planned: PlannedBundle, status: RenderStatus, previous: CachedBundle | None) -> BundleJob:
+        common = self.options.common
         generation = max(previous.generation + 1 if previous else 1, int(common.now.timestamp()))
-        fields = wanted.fields(common, generation)
+        fields = planned.fields(common, generation)
         job = BundleJob(
-            user=wanted.user,
-            folder=self.dist.staging(wanted.user),
-            config=wanted.config,
-            env=wanted.env(),
-            welcome=wanted.welcome(common),
-            recipients=wanted.recipients,
+            user=planned.user,
+            folder=self.dist.staging(planned.user),
+            config=planned.config,
+            env=planned.env(),
+            welcome=planned.welcome(common),
+            recipients=planned.recipients,
             fields=fields,
         )
         expires = int(common.now.timestamp()) + common.bundle_days * 86400
-        known = CachedBundle(expires, generation, fields["key_fingerprint"])
+        cached = CachedBundle(expires, generation, fields["key_fingerprint"])
         before = previous.key_fingerprint if previous else ""
-        self._under_way[wanted.user] = (wanted, status, known, before)
+        self._under_way[planned.user] = (planned, status, cached, before)
         return job
 
-    def _judge(self, wanted: PlannedBundle) -> tuple[RenderStatus, CachedBundle | None]:
-        """What is to be done for a user, and what is known of the bundle that is there."""
-        files = self.dist.read(wanted.user)
+    def _classify(self, planned: PlannedBundle) -> tuple[RenderStatus, CachedBundle | None]:
+        """Whether the user's bundle must be made, and the values of the one in dist/."""
+        files = self.dist.read(planned.user)
         if not files:
             return RenderStatus.NEW, None
         content = content_digest(files) if files.keys() >= set(BUNDLE_FILES) else b""
-        known = self.seen.recall(wanted.user, wanted.inputs, content) if content else None
-        if known is not None and not self.order.force and self._lasts(known.expires):
-            return RenderStatus.UNCHANGED, known
+        cached = self.seen.recall(planned.user, planned.inputs, content) if content else None
+        if cached is not None and not self.options.force and self._lasts(cached.expires):
+            return RenderStatus.UNCHANGED, cached
         try:
             manifest = parse_manifest(files.get(MANIFEST, b""))
         except BadManifestError:
             return RenderStatus.CHANGED, None
-        known = CachedBundle(int(manifest.expires_at.timestamp()), manifest.generation, manifest.key_fingerprint)
-        if manifest.inputs_digest != wanted.inputs.hex():
-            return RenderStatus.CHANGED, known
-        if self.order.force:
-            return RenderStatus.RENEWED, known
+        cached = CachedBundle(int(manifest.expires_at.timestamp()), manifest.generation, manifest.key_fingerprint)
+        if manifest.inputs_digest != planned.inputs.hex():
+            return RenderStatus.CHANGED, cached
+        if self.options.force:
+            return RenderStatus.RENEWED, cached
         if not examine_bundle(files, self.signer).genuine:
-            return RenderStatus.CHANGED, known
-        if not self._lasts(known.expires):
-            return RenderStatus.RENEWED, known
-        self.seen.note(wanted.user, known, wanted.inputs, content)
-        return RenderStatus.UNCHANGED, known
+            return RenderStatus.CHANGED, cached
+        if not self._lasts(cached.expires):
+            return RenderStatus.RENEWED, cached
+        self.seen.note(planned.user, cached, planned.inputs, content)
+        return RenderStatus.UNCHANGED, cached
 
     def _lasts(self, expires: int) -> bool:
-        common = self.order.common
+        common = self.options.common
         return expires - common.now.timestamp() > common.bundle_days * 86400 * RENEW_BELOW
 
     def _placed(self, made: MadeBundle) -> RenderOutcome:
-        wanted, status, known, before = self._under_way.pop(made.user)
-        profile = wanted.profile.name
+        planned, status, cached, before = self._under_way.pop(made.user)
+        profile = planned.profile.name
         if made.error:
             return RenderOutcome(made.user, RenderStatus.FAILED, profile, message=made.error, hint=made.hint)
         try:
@@ -214,11 +216,11 @@ class _Run:
             return RenderOutcome(
                 made.user, RenderStatus.FAILED, profile, message=f"cannot replace its bundle: {e.strerror or e}"
             )
-        self.seen.note(made.user, known, wanted.inputs, made.content)
-        return _outcome(wanted, status, known, before)
+        self.seen.note(made.user, cached, planned.inputs, made.content)
+        return _outcome(planned, status, cached, before)
 
     def _other(self, user: str) -> RenderOutcome:
-        if not self.order.prune:
+        if not self.options.prune:
             return RenderOutcome(
                 user,
                 RenderStatus.LEFT,
@@ -228,18 +230,18 @@ class _Run:
         try:
             self.dist.prune(user)
         except (ProvisionError, OSError) as e:
-            return RenderOutcome(user, RenderStatus.FAILED, message=f"its bundle cannot be removed: {e}")
+            return RenderOutcome(user, RenderStatus.FAILED, message=f"cannot remove its bundle: {e}")
         self.seen.forget(user)
         return RenderOutcome(user, RenderStatus.PRUNED)
 
 
-def _outcome(wanted: PlannedBundle, status: RenderStatus, known: CachedBundle, before: str = "") -> RenderOutcome:
-    profile = wanted.profile.name
-    return RenderOutcome(wanted.user, status, profile, known.generation, known.key_fingerprint, key_before=before)
+def _outcome(planned: PlannedBundle, status: RenderStatus, cached: CachedBundle, before: str = "") -> RenderOutcome:
+    profile = planned.profile.name
+    return RenderOutcome(planned.user, status, profile, cached.generation, cached.key_fingerprint, key_before=before)
 
 
 def examine_bundle(files: dict[str, bytes], signer: bytes) -> ExistingBundle:
-    """Whether files from dist/ are a bundle that `signer` (a public key blob) signed and nobody altered."""
+    """Whether files from dist/ are an unaltered bundle, signed by `signer` (a public key blob)."""
     try:
         manifest = parse_manifest(files.get(MANIFEST, b""))
     except BadManifestError:
@@ -255,5 +257,5 @@ def examine_bundle(files: dict[str, bytes], signer: bytes) -> ExistingBundle:
 
 
 def user_ids(states: Iterable[DesiredState]) -> frozenset[str]:
-    """The ids of a whole inventory."""
+    """The ids of all users in an inventory."""
     return frozenset(state.user for state in states)

@@ -1,7 +1,7 @@
-"""Making one bundle: seal the `.env`, take the digests, sign the manifest, write the five files into a fresh folder.
+"""Make one bundle: seal the `.env`, compute the digests, sign the manifest, write the files into a new folder.
 
-This is what the worker processes run, so a `BundleJob` is plain values that can cross a pipe. Its `env` is the plaintext: it
-lives in memory only and is written nowhere but into age.
+Worker processes run this, so a `BundleJob` holds plain values that can cross a pipe. Its `env` is plaintext: it stays in
+memory and is written only into the age file.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE_MODE = 0o644
-"""Nothing in a bundle is secret: what is, is sealed. So it may be served, copied and committed as it is."""
+"""All secrets in a bundle are sealed, so it may be served, copied and committed."""
 
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class BundleJob:
-    """One bundle to make: `fields` are the manifest's but for `files`; `folder` does not exist yet, its parent does."""
+    """One bundle to make: `fields` are the manifest's, except `files`; `folder` does not exist yet, its parent does."""
 
     user: str
     folder: str
@@ -50,7 +50,7 @@ class BundleJob:
 
 @dataclass(frozen=True, slots=True)
 class MadeBundle:
-    """A bundle as written: `content` is `content_digest` of its files. With `error` set, nothing was written."""
+    """A written bundle: `content` is `content_digest` of its files. If `error` is set, nothing was written."""
 
     user: str
     content: bytes = b""
@@ -59,7 +59,7 @@ class MadeBundle:
 
 
 def bundle_files(job: BundleJob, key: Ed25519PrivateKey) -> dict[str, bytes]:
-    """The five files of a bundle. Sealing draws fresh randomness: two calls differ in `.env.age` and what signs it."""
+    """The files of a bundle. Sealing is randomized: two calls differ in `.env.age`, the manifest and the signature."""
     sealed = seal(job.env, job.recipients)
     content = {CONFIG: job.config, SEALED_ENV: sealed, WELCOME: job.welcome}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
@@ -68,14 +68,14 @@ def bundle_files(job: BundleJob, key: Ed25519PrivateKey) -> dict[str, bytes]:
 
 
 def write_bundle(job: BundleJob, key: Ed25519PrivateKey) -> MadeBundle:
-    """Make a bundle in its folder. Raises OSError, and BadRecipientError for recipients that cannot be sealed to."""
+    """Write a bundle to its folder. Raises OSError, and BadRecipientError for invalid recipients."""
     files = bundle_files(job, key)
-    os.mkdir(job.folder)  # noqa: PTH102  a path object per file is a tenth of the whole at this scale
+    os.mkdir(job.folder)  # noqa: PTH102  path objects cost a tenth of the run here
     for name, data in files.items():
         descriptor = os.open(f"{job.folder}/{name}", _FRESH, 0o600)
         try:
             if os.write(descriptor, data) != len(data):
-                raise OSError(28, "the disk took only a part of it")
+                raise OSError(28, "only a part was written")
             if os.name != "nt":
                 os.fchmod(descriptor, FILE_MODE)
         finally:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def bundle_tar(files: Mapping[str, bytes]) -> bytes:
-    """A bundle as a tar: the same bytes for the same files, whoever packs them and when."""
+    """A bundle as a tar: the same files always give the same bytes."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in (*(name for name in BUNDLE_FILES if name in files), *sorted(files.keys() - set(BUNDLE_FILES))):
@@ -21,4 +21,4 @@ def bundle_tar(files: Mapping[str, bytes]) -> bytes:
             member.size, member.mode = len(files[name]), 0o644
             archive.addfile(member, io.BytesIO(files[name]))
         end = archive.offset + 2 * tarfile.BLOCKSIZE
-    return packed.getvalue()[:end]  # without the padding to a tape's record, half of what a poll would fetch
+    return packed.getvalue()[:end]  # without tar's padding to 10 KiB records, which would double the download

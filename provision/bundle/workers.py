@@ -1,9 +1,9 @@
-"""Worker processes that make bundles, because sealing holds the interpreter lock and only processes make it faster.
+"""Worker processes that make bundles: sealing holds the interpreter lock, so threads would not be faster.
 
-Each worker has one pipe and no other tie to us. A worker that dies ends its pipe, which is an error here and never a
-hang; when this process dies, the worker's pipe ends and so does the worker. Plaintext and the signing key cross in
-memory only. Workers only ever write into the staging folder of this run; putting bundles in place stays with the
-parent, so an orphan cannot disturb the run that comes after.
+Each worker is connected by one pipe. When a worker dies, its pipe closes, which is an error here and never a hang; when
+this process dies, the worker's pipe closes and the worker ends. Plaintext and the signing key cross in memory only. Workers
+write only into the staging folder of this run; the parent moves bundles into place, so an orphaned worker cannot disturb
+the next run.
 """
 
 from __future__ import annotations
@@ -26,54 +26,54 @@ if TYPE_CHECKING:
 
 CHUNK = 32
 SMALL = 300
-"""Below so many bundles, starting processes costs more than it saves."""
-_AHEAD = 2  # chunks a worker has at hand, so that it never waits for the parent
+"""With fewer bundles, starting processes costs more than it saves."""
+_AHEAD = 2  # chunks queued per worker, so that it never waits for the parent
 _MAX_WORKERS = 16
 _HOW = (
     "spawn" if os.name == "nt" else "forkserver"
-)  # never plain fork: no child inherits pipes, locks or the parent's heap
+)  # never fork: a child must not inherit pipes, locks or the parent's heap
 
 
 class WorkerDiedError(ProvisionError):
-    """A worker process ended in the middle of its work."""
+    """A worker process died with bundles still to make."""
 
 
 class BundleMaker(Protocol):
-    """Makes bundles as jobs are pushed; each call yields what has been finished meanwhile, in any order."""
+    """Makes bundles as jobs are pushed; each call yields the bundles finished since the last one, in any order."""
 
     def push(self, job: BundleJob) -> Iterator[MadeBundle]:
-        """Take a job. A bundle that cannot be made comes back as a `MadeBundle` with an error."""
+        """Queue a job. A bundle that cannot be made is yielded as a `MadeBundle` with an error."""
 
     def finish(self) -> Iterator[MadeBundle]:
-        """Everything that is still under way."""
+        """Yield all bundles that are still being made."""
 
     def close(self) -> None:
-        """Stop, whatever is under way."""
+        """Stop all work."""
 
 
 class InProcessMaker:
-    """Makes bundles one after the other, here."""
+    """Makes bundles one after the other in this process."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
 
     def push(self, job: BundleJob) -> Iterator[MadeBundle]:
-        """The bundle of this job."""
+        """Make the bundle of this job."""
         yield make_bundle(job, self._key)
 
     def finish(self) -> Iterator[MadeBundle]:
-        """Nothing: every job was made when it came."""
+        """Yield nothing: each job is finished when it is pushed."""
         return iter(())
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing."""
 
 
 class BundleWorkers:
-    """Makes bundles in up to `count` processes, started when they are needed; `key` reaches them in memory only.
+    """Makes bundles in up to `count` processes, started on demand; `key` is passed to them in memory.
 
-    Jobs are taken only as fast as workers finish, so memory does not grow with their number. Raises WorkerDiedError; what
-    was made until then stays made.
+    `push` blocks while all workers are busy, so memory does not grow with the number of jobs. Raises WorkerDiedError;
+    bundles made until then stay.
     """
 
     def __init__(self, key: Ed25519PrivateKey, count: int) -> None:
@@ -84,20 +84,20 @@ class BundleWorkers:
         self._pending: dict[Connection, int] = {}
 
     def push(self, job: BundleJob) -> Iterator[MadeBundle]:
-        """Take a job; yields finished bundles when it has to wait for a free worker."""
+        """Queue a job; yields finished bundles when it has to wait for a free worker."""
         self._chunk.append(job)
         if len(self._chunk) >= CHUNK:
             yield from self._send()
 
     def finish(self) -> Iterator[MadeBundle]:
-        """Everything that is still under way."""
+        """Yield all bundles that are still being made."""
         if self._chunk:
             yield from self._send()
         while any(self._pending.values()):
             yield from self._receive()
 
     def close(self) -> None:
-        """End the pipes, and with them the workers."""
+        """Close the pipes, which ends the workers."""
         for connection in self._pending:
             connection.close()
         self._pending.clear()
@@ -142,7 +142,7 @@ class BundleWorkers:
 
 
 def start_fork_server() -> None:
-    """Begin what every worker needs first, in the background; worth it while a large inventory is being read."""
+    """Start the fork server in the background, while the inventory is being read."""
     if _HOW == "forkserver":
         from multiprocessing import forkserver  # noqa: PLC0415  not for every system
 
@@ -153,17 +153,17 @@ def start_fork_server() -> None:
 def _died() -> WorkerDiedError:
     return WorkerDiedError(
         "a worker process died while making bundles",
-        hint="probably the system was short of memory; run it again, finished bundles are not made twice",
+        hint="the system may be short of memory; run the command again, finished bundles are kept",
     )
 
 
 def _work(connection: Connection, key_raw: bytes) -> None:
-    """A worker's life: chunks in, results out, until the pipe ends."""
+    """Run a worker: receive chunks and send results until the pipe closes."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415  named here for the spawned process
         Ed25519PrivateKey,
     )
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it ends our pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and closes the pipe
     key = Ed25519PrivateKey.from_private_bytes(key_raw)
     while True:
         try:
@@ -174,11 +174,11 @@ def _work(connection: Connection, key_raw: bytes) -> None:
 
 
 def make_bundle(job: BundleJob, key: Ed25519PrivateKey) -> MadeBundle:
-    """Make one bundle; a failure of this user is a value."""
+    """Make one bundle; a failure is returned as a value."""
     try:
         return write_bundle(job, key)
     except ProvisionError as e:
         return MadeBundle(job.user, error=e.message, hint=e.hint)
     except OSError as e:
-        hint = "free space or mend the disk, then render again"
+        hint = "free disk space or repair the disk, then run `provision render` again"
         return MadeBundle(job.user, error=f"cannot write its bundle: {e.strerror or e}", hint=hint)

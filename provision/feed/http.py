@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from provision.aisa.retry import RETRIED_STATUSES, parse_retry_after
 from provision.endpoint.fetch import DownloadError
 from provision.errors import ProvisionError
 
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     Verify = ssl.SSLContext | bool
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_RETRIED = {408, 425, 429, 500, 502, 503, 504}
+_RETRIED_STATUSES = RETRIED_STATUSES | {425}
 _T = TypeVar("_T")
-_MAX_RETRY_AFTER_S = 86_400
+_MAX_RETRY_AFTER_S = 86_400.0
 
 
 class FeedUnreachableError(ProvisionError):
@@ -135,7 +137,7 @@ def _require_ok(response: httpx.Response) -> None:
     status, shown = response.status_code, _shown(str(response.url))
     if status == 200:
         return
-    if status in _RETRIED:
+    if status in _RETRIED_STATUSES:
         raise FeedUnreachableError(f"{shown} answered {status}", after_s=_retry_after(response))
     if response.is_redirect:
         raise DownloadError(
@@ -148,8 +150,8 @@ def _require_ok(response: httpx.Response) -> None:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    text = response.headers.get("Retry-After", "")
-    return float(min(int(text), _MAX_RETRY_AFTER_S)) if text.isdecimal() and len(text) < 9 else None
+    seconds = parse_retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC))
+    return None if seconds is None else min(seconds, _MAX_RETRY_AFTER_S)
 
 
 def _sane(value: str | None) -> str | None:

@@ -18,6 +18,7 @@ from provision.bundle.manifest import MAX_MANIFEST_BYTES
 from provision.endpoint.fetch import DownloadError
 from provision.endpoint.state import kept_paths
 from provision.errors import ProvisionError
+from provision.feed.backoff import pause_before_retry
 from provision.feed.http import FeedResponse, FeedUnreachableError, Validators
 from provision.feed.index import MAX_PART_BYTES, FeedEntry, Subscription
 from provision.feed.state import PullState, read_state, write_state
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from provision.signing.allowed_signers import AllowedSigner
 
 INDEX_DEADLINE_S, BUNDLE_DEADLINE_S = 30.0, 120.0
-ATTEMPTS = 3
-FIRST_PAUSE_S = 1.0
-"""Before the second attempt within one pull; doubled before the third, and spread by half."""
 
 Get = Callable[[str, int, float, Validators], FeedResponse]
 """url, most bytes, deadline in seconds, validators."""
@@ -159,7 +157,7 @@ class _Asking:
         )
 
     def _index(self, validators: Validators) -> FeedResponse:
-        return _patiently(
+        return _get_with_retries(
             self.world, self.subscription.index_url, max_signed_bytes(MAX_PART_BYTES), INDEX_DEADLINE_S, validators
         )
 
@@ -168,21 +166,21 @@ def _bundle(
     subscription: Subscription, entry: FeedEntry, workspace_id: str, world: PullEnvironment
 ) -> Mapping[str, bytes]:
     url = subscription.bundle_url(entry.bundle)
-    answer = _patiently(world, url, entry.size, BUNDLE_DEADLINE_S, Validators())
+    answer = _get_with_retries(world, url, entry.size, BUNDLE_DEADLINE_S, Validators())
     return accept_bundle(answer.body or b"", entry, workspace_id)
 
 
-def _patiently(
+def _get_with_retries(
     world: PullEnvironment, url: str, limit_bytes: int, deadline_s: float, validators: Validators
 ) -> FeedResponse:
-    """A GET, tried again twice with growing, jittered pauses when the network has a bad moment."""
-    pause_s = FIRST_PAUSE_S
-    for _ in range(ATTEMPTS - 1):
+    """A GET, retried as `backoff` says when the feed is unreachable."""
+    tried = 0
+    while True:
+        tried += 1
         try:
             return world.get(url, limit_bytes, deadline_s, validators)
         except FeedUnreachableError as e:
-            if e.after_s is not None and e.after_s > 10:
+            pause_s = pause_before_retry(tried, e.after_s, world.uniform)
+            if pause_s is None:
                 raise
-            world.sleep(max(e.after_s or 0, pause_s * world.uniform(0.5, 1.5)))
-            pause_s *= 2
-    return world.get(url, limit_bytes, deadline_s, validators)
+            world.sleep(pause_s)

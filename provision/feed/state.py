@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from provision.feed.backoff import LONGEST_DELAY_S, delay_after_failures
 from provision.feed.index import FeedEntry
 from provision.files import read_optional, write_atomic
 from provision.signing.fields import Sha256, WorkspaceId
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 FILE = "pull.json"
 SCHEMA: Final = "provision/pull-state/v1"
 _MAX_BYTES = 64 << 10
-FIRST_DELAY_S, LONGEST_DELAY_S = 300.0, 6 * 3600.0
 
 
 class PullState(BaseModel):
@@ -60,13 +60,10 @@ class PullState(BaseModel):
     def failed(
         self, message: str, now: datetime, uniform: Callable[[float, float], float], after_s: float | None
     ) -> PullState:
-        """One more failure: the wait doubles, up to six hours, and is spread by half so that a fleet does not return at once."""
+        """Record one more failure, and how long scheduled pulls wait after it."""
         failures = self.failures + 1
-        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(failures - 1, 16))
-        spread = max(delay * uniform(0.5, 1.5), (after_s or 0) * uniform(1.0, 1.2))
-        return self.model_copy(
-            update={"failures": failures, "not_before": now.timestamp() + spread, "last_error": message[:2048]}
-        )
+        not_before = now.timestamp() + delay_after_failures(failures, after_s, uniform)
+        return self.model_copy(update={"failures": failures, "not_before": not_before, "last_error": message[:2048]})
 
     def succeeded(self, now: datetime) -> PullState:
         """Back to normal."""

@@ -1,8 +1,8 @@
-"""Who may sign: OpenSSH's `allowed_signers`, as ssh-keygen(1) describes the file under ALLOWED SIGNERS.
+"""OpenSSH's `allowed_signers` file, as ssh-keygen(1) describes it under ALLOWED SIGNERS.
 
-Only Ed25519 lines can ever match; lines for other key types and certificate authorities are legal and trust nobody here.
-A line that cannot be read is an error with its number, never skipped: a typo must not decide who is trusted. An empty
-list trusts nobody.
+Only Ed25519 lines can match. Lines for other key types and certificate authorities are valid but match no signature here.
+An invalid line is an error with its number and is never skipped: a typo must not decide who is trusted. An empty list
+trusts no signer.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _STAMP = re.compile(r"^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?(Z?)$")
 
 
 class BadAllowedSignersError(ProvisionError):
-    """A line of an allowed_signers file cannot be read."""
+    """A line of an allowed_signers file is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedSigner:
-    """One line: whose key it is, what for and when."""
+    """One line: a key, its owner, its namespaces and its period of validity."""
 
     principals: str
     key_type: str
@@ -46,7 +46,7 @@ class AllowedSigner:
     comment: str = ""
 
     def refusal(self, namespace: str, now: datetime) -> str | None:
-        """Why this line does not let its key sign in `namespace` at `now`; None when it does."""
+        """Why this line does not allow signatures in `namespace` at `now`; None if it does."""
         if self.authority or self.key_type != KEY_TYPE:
             return "only plain Ed25519 keys are accepted"
         if self.namespaces is not None and not _matches(namespace, self.namespaces):
@@ -59,9 +59,9 @@ class AllowedSigner:
 
 
 def parse_allowed_signers(text: str, name: str = "allowed_signers") -> tuple[AllowedSigner, ...]:
-    """Every line of an allowed_signers file, in order. Raises BadAllowedSignersError with the place."""
+    """Parse an allowed_signers file, in order. Raises BadAllowedSignersError with the place."""
     if len(text) > MAX_ALLOWED_SIGNERS_BYTES:
-        raise BadAllowedSignersError(f"{name} is too large for a list of signers")
+        raise BadAllowedSignersError(f"{name} is larger than {MAX_ALLOWED_SIGNERS_BYTES} bytes")
     found = []
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
@@ -71,7 +71,7 @@ def parse_allowed_signers(text: str, name: str = "allowed_signers") -> tuple[All
             found.append(_parse_line(stripped))
         except (ValueError, binascii.Error) as e:
             raise BadAllowedSignersError(
-                f"cannot read this signer: {e}",
+                f"invalid signer: {e}",
                 place=Place(name, number),
                 hint='write: operator namespaces="hermes-provision" ssh-ed25519 AAAA… comment',
             ) from e
@@ -81,8 +81,8 @@ def parse_allowed_signers(text: str, name: str = "allowed_signers") -> tuple[All
 def find_trusted_signer(
     signers: Sequence[AllowedSigner], blob: bytes, now: datetime, namespace: str = NAMESPACE
 ) -> AllowedSigner | str:
-    """The line that lets this key sign, or why none does."""
-    why = "its key is not in the list" if signers else "the list is empty, so nobody is trusted"
+    """The line that allows this key to sign, or the reason why none does."""
+    why = "its key is not in the list" if signers else "the list of signers is empty"
     for signer in signers:
         if signer.blob == blob:
             refusal = signer.refusal(namespace, now)
@@ -93,7 +93,7 @@ def find_trusted_signer(
 
 
 def signer_line(principal: str, public_key_line: str, namespace: str = NAMESPACE) -> str:
-    """A line for allowed_signers that lets a key sign bundles and nothing else."""
+    """A line for allowed_signers that allows a key one namespace only."""
     return f'{principal} namespaces="{namespace}" {public_key_line.strip()}\n'
 
 
@@ -105,7 +105,7 @@ def _parse_line(line: str) -> AllowedSigner:
         options, rest = _options(rest)
     parts = rest.split(None, 2)
     if len(parts) < 2 or not _KEY_TYPE_WORD.match(parts[0]):
-        raise ValueError("there is no key type and key after the principals and options")
+        raise ValueError("expected a key type and a key after the principals and options")
     blob = base64.b64decode(parts[1], validate=True)
     length = int.from_bytes(blob[:4], "big")
     if blob[4 : 4 + length] != parts[0].encode():
@@ -143,10 +143,10 @@ def _options(rest: str) -> tuple[dict[str, str], str]:
     while match := _OPTION.match(rest, position):
         name, value = match[1].lower(), match[2]
         if name in found:
-            raise ValueError(f"option {name} stands twice")
+            raise ValueError(f"option {name} is given twice")
         if name not in _OPTIONS or (value is None) != (name == "cert-authority") or value == "":
             raise ValueError(
-                f'{match[0]!r} is no option (namespaces="…", valid-after="…", valid-before="…", cert-authority)'
+                f'invalid option {match[0]!r}: expected namespaces="…", valid-after="…", valid-before="…" or cert-authority'
             )
         found[name] = value or ""
         position = match.end()
@@ -154,7 +154,7 @@ def _options(rest: str) -> tuple[dict[str, str], str]:
             break
         position += 1
     if not found or not rest[position : position + 1].isspace():
-        raise ValueError("its options cannot be read: values stand in double quotes, options are joined by commas")
+        raise ValueError("invalid options: put values in double quotes and commas between options")
     return found, rest[position:].strip()
 
 
@@ -164,7 +164,7 @@ def _stamp(text: str | None) -> datetime | None:
         return None
     match = _STAMP.match(text)
     if not match:
-        raise ValueError(f"{text!r} is not a time (YYYYMMDD or YYYYMMDDHHMM[SS], Z for UTC)")
+        raise ValueError(f"invalid time {text!r}: expected YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC")
     numbers = [int(part or 0) for part in match.groups()[:6]]
     when = datetime(*numbers, tzinfo=UTC if match[7] else None)  # type: ignore[arg-type,misc]
     return when.astimezone(UTC)

@@ -1,7 +1,7 @@
-"""Reading the small signed JSON documents that travel: manifests, receipts, the parts of a feed's index.
+"""Parse small signed JSON documents: manifests, receipts, the parts of a feed's index.
 
-Bounded, of one schema, without unknown fields, and without a name that stands twice, since parsers differ on which of the
-two counts. Nothing of the content is quoted but its schema and the places of mistakes.
+They are bounded, have one schema and no unknown fields. Duplicate names are refused, because parsers differ on which one
+counts. Error messages quote only the schema and the places of mistakes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class DocumentForm(Generic[M]):
-    """One kind of document: its model and schema, how to call it, what to raise, and what else must hold.
+    """One kind of document: its model and schema, its name in messages, the error to raise, and further checks.
 
-    `sound` raises ValueError with what is wrong. `hint` is the cure for damage, `other_version` for a foreign schema.
+    `sound` raises ValueError with what is wrong. `hint` is the hint for damage, `other_version` the one for another schema.
     """
 
     model: type[M]
@@ -39,9 +39,9 @@ class DocumentForm(Generic[M]):
     hint: str = ""
 
     def parse(self, data: bytes) -> M:
-        """The document in `data`. Raises the form's error."""
+        """Parse a document. Raises the form's error."""
         if len(data) > self.limit_bytes:
-            raise self.error(f"{self.name} is larger than any of ours", hint=self.hint)
+            raise self.error(f"{self.name} is larger than {self.limit_bytes} bytes", hint=self.hint)
         try:
             plain = json.loads(data, object_pairs_hook=_without_duplicates)
             if isinstance(plain, dict) and plain.get("schema") != self.schema:
@@ -53,21 +53,21 @@ class DocumentForm(Generic[M]):
             self.sound(document)
         except ValidationError as e:
             first = e.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise self.error(f"{self.name} is not valid: {where}: {first['msg']}", hint=self.hint) from e
+            where = ".".join(str(part) for part in first["loc"]) or "document"
+            raise self.error(f"{self.name} is invalid: {where}: {first['msg']}", hint=self.hint) from e
         except (ValueError, RecursionError) as e:
-            raise self.error(f"{self.name} is not valid: {e}", hint=self.hint) from e
+            raise self.error(f"{self.name} is invalid: {e}", hint=self.hint) from e
         return document
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands in it twice")
+        raise ValueError("a name occurs twice")
     return found
 
 
 def refuse_secrets(document: BaseModel) -> None:
-    """For `sound`: whoever wrote it, a report that holds a secret is not passed on. Raises ValueError."""
+    """A check for `sound`: a report that holds a secret is not passed on. Raises ValueError."""
     if SECRET_LIKE.search(document.model_dump_json()):
-        raise ValueError("it holds something that looks like a secret in clear: treat that as leaked")
+        raise ValueError("it holds something that looks like a secret in plaintext: treat that as leaked")

@@ -1,8 +1,7 @@
-"""Text and its SSH signature as one file: the text, and right after it the armored signature over exactly that text.
+"""Text and its SSH signature in one file: the text, followed by the armored signature over exactly that text.
 
-One file because two that belong together can arrive apart: a receipt with the signature of the one before, an index in
-its new version with its old signature. `ssh-keygen -Y verify` checks it too, once the two parts are cut at the
-`-----BEGIN SSH SIGNATURE-----` line.
+Two files could be delivered out of step: a new index with its old signature, for example. `ssh-keygen -Y verify` verifies
+the file too, after it is cut at the `-----BEGIN SSH SIGNATURE-----` line.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ def sign_text(text: bytes, key: Ed25519PrivateKey, namespace: str) -> bytes:
 
 
 def split_signed(data: bytes) -> tuple[bytes, bytes]:
-    """The text and the armored signature of one signed text, unverified. Raises BadSignatureError."""
+    """Split a signed text into text and armored signature, unverified. Raises BadSignatureError."""
     at = data.find(BEGIN)
     if at < 0 or not data.endswith(END):
-        raise BadSignatureError("it does not end in a whole signature: it may be cut short", hint="fetch it again")
+        raise BadSignatureError("it does not end in a complete signature: it may be truncated", hint="fetch it again")
     return data[:at], data[at:]
 
 
 def verify_text(data: bytes, namespace: str) -> tuple[bytes, bytes]:
-    """The text and the public key blob that signed it. Says nothing about trust. Raises BadSignatureError."""
+    """The text and the public key blob that signed it. Trust is not checked. Raises BadSignatureError."""
     text, signature = split_signed(data)
     return text, verify_signature(text, signature, namespace)
 
 
 def split_stream(data: bytes) -> Iterator[bytes]:
-    """The signed texts of which `data` is made, one after the other; what remains at the end comes as it is."""
+    """Split concatenated signed texts; bytes after the last signature are yielded as they are."""
     at = 0
     while at < len(data):
         end = data.find(END, at)
@@ -51,5 +50,5 @@ def split_stream(data: bytes) -> Iterator[bytes]:
 
 
 def max_signed_bytes(text_bytes: int) -> int:
-    """How long a signed text may be whose text has at most `text_bytes`."""
+    """The maximum size of a signed text whose text has at most `text_bytes`."""
     return text_bytes + MAX_SIGNATURE_BYTES

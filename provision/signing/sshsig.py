@@ -1,8 +1,8 @@
-"""SSH signatures (SSHSIG) with Ed25519, as `ssh-keygen -Y sign` and `-Y verify` make and check them.
+"""SSH signatures (SSHSIG) with Ed25519, as `ssh-keygen -Y sign` makes and `-Y verify` verifies them.
 
-One key type, one hash, one namespace: whatever else an SSHSIG may hold is refused. The armor is accepted only in the
-one form that OpenSSH and we write, so that a signature file altered in any byte is refused, even where base64 would not
-care. Format: OpenSSH `PROTOCOL.sshsig`. Who is trusted is decided in `signers`.
+Only Ed25519 and SHA-512 are accepted. The armor is accepted only in the form that OpenSSH and provision write, so a
+signature file with any altered byte is refused, even where base64 would ignore it. Format: OpenSSH `PROTOCOL.sshsig`.
+`allowed_signers` decides which signers are trusted.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _COLUMNS = 70  # where OpenSSH wraps
 
 
 class BadSignatureError(ProvisionError):
-    """The signature is damaged, is not over these bytes, or was made for another purpose."""
+    """The signature is damaged, is not over these bytes, or is of another namespace."""
 
 
 class BadSigningKeyError(ProvisionError):
-    """The private key cannot be used: unreadable, readable by others, encrypted, or of another type."""
+    """The private key is unusable: unreadable, readable by others, encrypted, or of another type."""
 
 
 def sign_bytes(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) -> bytes:
@@ -50,7 +50,7 @@ def sign_bytes(data: bytes, key: Ed25519PrivateKey, namespace: str = NAMESPACE) 
 
 
 def verify_signature(data: bytes, armored: bytes, namespace: str = NAMESPACE) -> bytes:
-    """The public key (as an SSH wire blob) that signed `data`. Says nothing about trust. Raises BadSignatureError."""
+    """The public key (as an SSH wire blob) that signed `data`. Trust is not checked. Raises BadSignatureError."""
     blob = _unarmor(armored)
     try:
         public, found_namespace, signature = _parse(blob)
@@ -60,20 +60,20 @@ def verify_signature(data: bytes, armored: bytes, namespace: str = NAMESPACE) ->
     if found_namespace != namespace.encode():
         shown = found_namespace.decode("ascii", "replace")[:40]
         raise BadSignatureError(
-            f"the signature was made for {shown!r}, not for {namespace!r}",
-            hint="have IT sign it with `provision render`",
+            f"the signature is of namespace {shown!r}, expected {namespace!r}",
+            hint="ask IT to sign it with `provision render`",
         )
     try:
         key.verify(signature, _signed_bytes(data, found_namespace))
     except InvalidSignature as e:
         raise BadSignatureError(
-            "the signature is not over this content: something was altered", hint="fetch it again"
+            "the signature does not match the content: one of the two was altered", hint="fetch it again"
         ) from e
     return public
 
 
 def signature_key(armored: bytes) -> bytes:
-    """The public key blob a signature claims to be from, unverified. Raises BadSignatureError."""
+    """The public key blob in a signature, unverified. Raises BadSignatureError."""
     try:
         return _parse(_unarmor(armored))[0]
     except (ValueError, struct.error) as e:
@@ -82,13 +82,13 @@ def signature_key(armored: bytes) -> bytes:
 
 @functools.lru_cache(maxsize=8)
 def _own_head(key: Ed25519PrivateKey, namespace: str) -> bytes:
-    """What stands before the signature, worked out once: a render signs thousands of times with the same key."""
+    """The fields before the signature, cached: a render signs thousands of times with the same key."""
     fields = (public_blob(key.public_key()), namespace.encode(), b"", _HASH)
     return _MAGIC + struct.pack(">I", 1) + b"".join(map(_string, fields))
 
 
 def public_blob(key: Ed25519PublicKey) -> bytes:
-    """The key as it stands, base64-encoded, in an OpenSSH public key line."""
+    """The key in the wire form that an OpenSSH public key line holds in base64."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return _string(KEY_TYPE.encode()) + _string(raw)
 
@@ -110,10 +110,10 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     except FileNotFoundError as e:
         raise BadSigningKeyError(
             f"no signing key at {path}",
-            hint="`provision init` makes one, or `ssh-keygen -t ed25519 -N '' -f " + f"{path}`",
+            hint=f"ssh-keygen -t ed25519 -N '' -f {path}",
         ) from e
     if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise BadSigningKeyError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+        raise BadSigningKeyError(f"{path} is readable by other users", hint=f"chmod 600 {path}")
     try:
         key = serialization.load_ssh_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:
@@ -126,7 +126,7 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
 
 
 def new_signing_key() -> tuple[Ed25519PrivateKey, bytes]:
-    """A fresh key and its OpenSSH private key file."""
+    """Generate a key; returns it with its OpenSSH private key file."""
     key = Ed25519PrivateKey.generate()
     return key, key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
@@ -150,11 +150,11 @@ def _armor(blob: bytes) -> bytes:
 def _unarmor(armored: bytes) -> bytes:
     try:
         if len(armored) > MAX_SIGNATURE_BYTES:
-            raise ValueError("it is too long")
+            raise ValueError("it is too large")
         lines = armored.decode("ascii").split("\n")
         blob = base64.b64decode("".join(lines[1:-2]), validate=True)
         if _armor(blob) != armored:
-            raise ValueError("its armor is not in the form that ssh-keygen writes")
+            raise ValueError("its armor differs from the one that ssh-keygen writes")
     except (ValueError, binascii.Error) as e:
         raise BadSignatureError(f"the signature is damaged: {e}", hint="fetch the bundle again") from e
     return blob
@@ -185,7 +185,7 @@ def _strings(data: bytes, count: int) -> tuple[list[bytes], bytes]:
     for _ in range(count):
         (length,) = struct.unpack(">I", data[:4])
         if length > len(data) - 4:
-            raise ValueError("it ends too early")
+            raise ValueError("it is truncated")
         found.append(data[4 : 4 + length])
         data = data[4 + length :]
     return found, data

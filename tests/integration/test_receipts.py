@@ -157,13 +157,13 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
         assert done.result is ImportResult.REFUSED
         return done.message
 
-    assert "not over this content" in refusal(good.data.replace(b'"ada"', b'"bob"', 1))
+    assert "does not match the content" in refusal(good.data.replace(b'"ada"', b'"bob"', 1))
     swapped = KnownEndpoints(WORKSPACE_ID, {"ada": known.keys["bob"], "bob": known.keys["ada"]})
     assert "the endpoint key of 'bob'" in refusal(good.data, swapped)
     assert "it belongs to workspace 0f0f" in refusal(good.data, KnownEndpoints("ee" * 16, known.keys))
     assert "is not in the inventory" in refusal(good.data, KnownEndpoints(WORKSPACE_ID, {"bob": known.keys["bob"]}))
     assert "no endpoint_key for 'ada'" in refusal(good.data, KnownEndpoints(WORKSPACE_ID, {"ada": None}))
-    assert "does not end in a whole signature" in refusal(good.data[:-40])
+    assert "does not end in a complete signature" in refusal(good.data[:-40])
     ada.now = NOW + timedelta(days=3)
     assert "still to come" in refusal(ada.receipt().data)
     assert not store.root.exists()

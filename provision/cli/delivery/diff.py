@@ -34,14 +34,14 @@ def diff_command(
     run: Run = ctx.obj
     workspace = run.open_workspace()
     ready = prepare_render(workspace, limit, datetime.now(UTC), ahead=keys_ahead_of_vault(workspace.root))
-    found = list(diff_bundles(ready.order, ready.dist, public_blob(ready.signing_key.public_key())))
+    found = list(diff_bundles(ready.options, ready.dist, public_blob(ready.signing_key.public_key())))
     if format_ is Format.JSON:
         text = document("diff/v1", drift=bool(found), users=[user_diff_json(item) for item in found])
     elif found:
         rows = [(d.user, d.status, str(line)) for d in found for line in (d.differences or (d.reason,))]
         text = table(("USER", "STATUS", "CHANGE"), rows)
     else:
-        text = f"no drift: dist/ matches the workspace for {plural(len(ready.order.states), 'user')}\n"
+        text = f"no drift: dist/ matches the workspace for {plural(len(ready.options.states), 'user')}\n"
     run.result(text, output)
     if found:
         raise typer.Exit(Exit.FINDINGS)

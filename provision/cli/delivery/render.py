@@ -53,12 +53,12 @@ def render(
         start_fork_server()
     ahead = keys_ahead_of_vault(workspace.root)
     ready = prepare_render(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead)
-    require_valid_profiles(workspace, ready.order.states)
+    require_valid_profiles(workspace, ready.options.states)
     listed: list[RenderOutcome] = []
     new_keys: list[RenderOutcome] = []
     counts: Counter[str] = Counter()
     with opened_dist(ready.dist) as dist, ExitStack() as stack:
-        for outcome in render_bundles(ready.order, dist, ready.signing_key, _progress(run, stack)):
+        for outcome in render_bundles(ready.options, dist, ready.signing_key, _progress(run, stack)):
             counts[outcome.status] += 1
             if outcome.key_fingerprint != outcome.key_before and outcome.status in _BUILT:
                 new_keys.append(outcome)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from provision.feed.backoff import FIRST_DELAY_S, LONGEST_DELAY_S
 from provision.feed.index import BadAddressError, address_of, endpoint_id, parse_subscription, part_of
-from provision.feed.state import FIRST_DELAY_S, LONGEST_DELAY_S, PullState
+from provision.feed.state import PullState
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         if arguments.get("src"):
             try:
                 arguments["content"] = pack(Path(self._find_needle("files", arguments["src"])))
-            except (OSError, ValueError, KeyError) as e:
+            except (OSError, ValueError) as e:
                 raise AnsibleActionFail(
                     "no bundle in %s (%s)" % (arguments["src"], e),
                     result={"cause": "no-bundle", "cure": "run `provision render`"},
@@ -52,8 +52,12 @@ class ActionModule(ActionBase):
 
 
 def listed_files(manifest):
-    """Names of further files that a bundle's manifest lists. The endpoint verifies them."""
-    names = json.loads(manifest.read_bytes())["files"]
+    """Names of further files that a bundle's manifest lists; none if it is unreadable. The endpoint verifies everything."""
+    data = manifest.read_bytes()
+    try:
+        names = json.loads(data)["files"]
+    except (ValueError, KeyError, TypeError):
+        return ()
     return tuple(sorted(name for name in names if name not in FILES and PLAIN_NAME.match(name)))
 
 

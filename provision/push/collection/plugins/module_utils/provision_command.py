@@ -37,6 +37,7 @@ CAUSES = {
     "NotEnrolledError": "not-enrolled",
     "OlderBundleError": "bundle-older",
     "OtherUserError": "other-machine",
+    "OtherWorkspaceError": "other-workspace",
     "TooOldError": "provision-too-old",
     "UntrustedSignerError": "untrusted-signer",
 }
