@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle.manifest import BUNDLE_FILES, CONFIG, MANIFEST, SEALED_ENV, SIGNATURE, WELCOME, BadManifestError
 from provision.endpoint.verify import (
+    AcceptanceRules,
     AlteredBundleError,
     ClockError,
     ExpiredBundleError,
     OlderBundleError,
     OtherUserError,
     OtherWorkspaceError,
-    AcceptanceRules,
     UntrustedSignerError,
     VerifiedBundle,
     open_bundle,

@@ -1,0 +1,84 @@
+"""Root works with the owner's rights in a home: groups, group and user change in this order, and come back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from provision.endpoint import privileges
+from provision.endpoint.privileges import LinkedHomeError, as_owner, link_target
+
+OWNER = 12345
+Calls = list[tuple[str, object]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """What a root process would ask of the system; nothing of it is done."""
+    made: Calls = []
+    monkeypatch.setattr(privileges, "is_root", lambda: True)
+    monkeypatch.setattr(os, "getgroups", lambda: [0, 27])
+    for name in ("setgroups", "setegid", "seteuid"):
+        monkeypatch.setattr(os, name, lambda value, name=name: made.append((name, value)))
+    return made
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose files belong to a user with an id and group of their own."""
+    lstat = Path.lstat
+
+    def owned(path: Path) -> os.stat_result:
+        fields = list(lstat(path)[:10])
+        fields[4:6] = (OWNER, OWNER + 1)
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(Path, "lstat", owned)
+    return tmp_path
+
+
+def test_groups_go_first_and_everything_comes_back(calls: Calls, home: Path) -> None:
+    """Root's supplementary groups would give the owner's session access that the owner does not have."""
+    entered = [("setgroups", []), ("setegid", OWNER + 1), ("seteuid", OWNER)]
+    with as_owner(home / "not" / "made" / "yet") as for_another:
+        assert for_another
+        assert calls == entered
+    assert calls == [*entered, ("seteuid", 0), ("setegid", 0), ("setgroups", [0, 27])]
+
+
+def test_rights_come_back_after_an_error(calls: Calls, home: Path) -> None:
+    with pytest.raises(KeyError), as_owner(home):
+        raise KeyError
+    assert calls[3:] == [("seteuid", 0), ("setegid", 0), ("setgroups", [0, 27])]
+
+
+def test_the_way_to_a_home_is_not_followed_over_a_users_link(calls: Calls, home: Path) -> None:
+    (home / "link").symlink_to("/etc")
+    with pytest.raises(LinkedHomeError, match="symbolic link"), as_owner(home / "link" / "deeper"):
+        pass
+    assert calls == []
+
+
+def test_no_rights_change_for_an_ordinary_user(calls: Calls, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "is_root", lambda: False)
+    with as_owner(home) as for_another:
+        assert not for_another
+    assert calls == []
+
+
+def test_a_users_own_link_leads_only_below_their_folder(tmp_path: Path) -> None:
+    user, outside = tmp_path / "ada", tmp_path / "outside"
+    for folder in (user, outside):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    (user / "good").symlink_to(user / "file")
+    (user / "bad").symlink_to(outside / "file")
+    (user / "folder").symlink_to(user)
+    assert link_target(user / "file", user) is None
+    assert link_target(user / "good", user) == (user / "file").resolve()
+    for name, user_home in (("bad", user), ("folder", user), ("good", None)):
+        with pytest.raises(LinkedHomeError) as caught:
+            link_target(user / name, user_home)
+        assert caught.value.hint
