@@ -60,5 +60,5 @@ _FORM = DocumentForm(
 
 
 def read_validation(data: bytes) -> ValidationDocument:
-    """Parse the verdicts in a document. Raises ValidatedError."""
+    """Parse the verdicts in a document. Raises ValidationFileError."""
     return _FORM.parse(data)

@@ -97,7 +97,9 @@ def test_time_left() -> None:
 
 def result(user: str, verdict: Verdict, **more: object) -> ValidationResult:
     fields: dict[str, object] = {"advice": f"do {verdict}", **more}
-    return ValidationResult(user, "team", "gpt-5.2", ApiMode.CHAT_COMPLETIONS, "https://x/v1", "fp_x", verdict, **fields)  # type: ignore[arg-type]
+    return ValidationResult(
+        user, "team", "gpt-5.2", ApiMode.CHAT_COMPLETIONS, "https://x/v1", "fp_x", verdict, **fields
+    )  # type: ignore[arg-type]
 
 
 RESULTS = [
