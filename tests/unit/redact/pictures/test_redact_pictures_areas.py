@@ -1,0 +1,106 @@
+"""Covers are flat, reach the outermost pixel of a key, and leave the lines around it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from provision.redact.pictures.areas import FILL, Area, areas_of, cover_areas, outline_areas
+from provision.redact.pictures.glyphs import Glyph
+from provision.redact.pictures.lines import TextLine
+from provision.redact.pictures.sightings import LinePart
+from provision.redact.pictures.strips import Strip
+
+WHITE, INK = 255, 40
+
+
+def blank(rows: int = 60, columns: int = 200) -> np.ndarray:
+    return np.full((rows, columns, 3), WHITE, np.uint8)
+
+
+def text_line(strip: Strip, text: str) -> TextLine:
+    return TextLine(tuple(Glyph(c, 1.0, strip, n * 8, n * 8 + 8) for n, c in enumerate(text)))
+
+
+def drawn(picture: np.ndarray, strip: Strip, text: str) -> TextLine:
+    """A line whose letters are solid boxes of 6 x 10 pixels, in cells of 8."""
+    for n, c in enumerate(text):
+        if c != " ":
+            x, y = round(strip.x) + n * 8 + 1, round(strip.y) + 3
+            picture[y : y + 10, x : x + 6] = INK
+    return text_line(strip, text)
+
+
+def test_a_cover_is_flat_and_of_its_own_size() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    before = picture.copy()
+    cover_areas(picture, [Area(((10.4, 5.6), (20.2, 5.6), (20.2, 9.1), (10.4, 9.1)), "x")])
+    assert (picture[5:10, 10:21] == FILL).all()
+    picture[5:10, 10:21] = before[5:10, 10:21]
+    assert (picture == before).all()
+
+
+def test_a_cover_beyond_the_edge_covers_up_to_it() -> None:
+    picture = blank()
+    cover_areas(
+        picture,
+        [Area(((-5, -5), (4, -5), (4, 3), (-5, 3)), "x"), Area(((190, 50), (500, 50), (500, 90), (190, 90)), "x")],
+    )
+    assert (picture[:3, :4] == FILL).all()
+    assert (picture[50:, 190:] == FILL).all()
+
+
+def test_a_turned_cover_covers_its_corners() -> None:
+    picture = blank()
+    strip = Strip(60, 10, math.radians(30), 60, 12)
+    cover_areas(picture, [Area(strip.quad(0, 60), "x")])
+    for x, y in strip.quad(0, 60):
+        assert (picture[int(y), int(x)] == FILL).all()
+    assert (picture[50:, :20] == WHITE).all()
+
+
+def test_an_outline_leaves_what_is_inside() -> None:
+    picture = blank()
+    outline_areas(picture, [Area(((10, 10), (60, 10), (60, 30), (10, 30)), "x")], (1, 2, 3))
+    assert (picture[10, 10:60] == (1, 2, 3)).all()
+    assert (picture[15:25, 15:55] == WHITE).all()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 3), (4, 9), (4, 11), (0, 11)])
+def test_a_part_is_covered_and_its_neighbours_stay(start: int, end: int) -> None:
+    picture = blank()
+    line = drawn(picture, Strip(20, 20, 0.0, 88, 16), "abc defghij")
+    inked = (picture == INK).all(axis=2)
+    cover_areas(picture, areas_of(LinePart(line, start, end), "x", picture))
+    own = np.zeros_like(inked)
+    own[:, 20 + start * 8 : 20 + end * 8] = True
+    assert (picture[inked & own] == FILL).all()
+    assert (picture[inked & ~own] == INK).all()
+
+
+def test_ink_right_behind_a_key_is_covered_too() -> None:
+    """The model misses underscores at the end of a word."""
+    picture = blank()
+    line = drawn(picture, Strip(20, 20, 0.0, 40, 16), "abcde")
+    picture[31:33, 61:69] = INK  # an underscore that no glyph stands for
+    cover_areas(picture, areas_of(LinePart(line, 0, 5), "x", picture))
+    assert (picture[31:33, 61:69] == FILL).all()
+
+
+def test_lines_above_and_below_stay() -> None:
+    picture = blank()
+    strips = [Strip(20, top, 0.0, 80, 16) for top in (4, 20, 36)]
+    lines = [drawn(picture, strip, "abcdefghij") for strip in strips]
+    above, below = picture[:17].copy(), picture[39:].copy()
+    cover_areas(picture, areas_of(LinePart(lines[1], 0, 10), "x", picture, strips))
+    assert (picture[:17] == above).all()
+    assert (picture[39:] == below).all()
+
+
+def test_a_part_in_two_strips_has_two_areas() -> None:
+    first, second = Strip(0, 0, 0.0, 24, 16), Strip(100, 0, 0.0, 24, 16)
+    line = TextLine((*text_line(first, "abc").glyphs, *text_line(second, "def").glyphs))
+    areas = areas_of(LinePart(line, 1, 5), "x", blank())
+    assert [round(area.bounds()[0]) >= 90 for area in areas] == [False, True]

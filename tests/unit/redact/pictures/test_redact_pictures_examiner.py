@@ -1,0 +1,152 @@
+"""The examiner reads, covers and reads again; here with a reader that knows the text and sees only what is not covered."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import picturecraft
+import pytest
+
+from provision.detect.detector import Detector
+from provision.redact.pictures import examiner
+from provision.redact.pictures.examiner import SHORT, Examination, Examiner
+from provision.redact.pictures.glyphs import Glyph
+from provision.redact.pictures.strips import Strip
+
+KEY = picturecraft.aisa_key(random.Random("examiner"))
+STRIP = Strip(10, 10, 0.0, 8 * 70, 18)
+
+
+class Page:
+    """A picture with known text. A letter that is covered is not read; `blind` hides it for the first readings."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, texts: dict[Strip, str], blind: int = 0) -> None:
+        self.texts, self.blind, self.read = texts, blind, list[Strip]()
+        self.pixels = np.full((200, 700, 3), 255, np.uint8)
+        for strip, text in texts.items():
+            for n, c in enumerate(text):
+                if c != " ":
+                    x, y = round(strip.x) + n * 8 + 1, round(strip.y) + 4
+                    self.pixels[y : y + 10, x : x + 6] = 90
+        monkeypatch.setattr(examiner, "load_models", lambda: None)
+        monkeypatch.setattr(examiner, "find_strips", lambda picture, _: self._strips(picture))
+        monkeypatch.setattr(examiner, "read_strip", self._read)
+
+    def _strips(self, picture: np.ndarray) -> list[Strip]:
+        whole = len(picture) == len(self.pixels)
+        return [strip for strip in self.texts if whole or strip.y + strip.height <= len(picture)]
+
+    def _read(self, picture: np.ndarray, strip: Strip, _: Any) -> list[Glyph]:
+        self.read.append(strip)
+        if self.read.count(strip) <= self.blind:
+            return [Glyph("x", 0.5, strip, 0, 8)]
+        glyphs = []
+        for n, c in enumerate(self.texts[strip]):
+            x, y = round(strip.x) + n * 8 + 4, round(strip.y) + 9
+            inked = c == " " or 60 < int(picture[y, x, 0]) < 200  # covered is black, or white when it is inverted
+            glyphs.append(Glyph(c if inked else " ", 0.99, strip, n * 8, n * 8 + 8))
+        return glyphs
+
+
+def test_a_key_is_covered_and_the_result_read_again_until_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: f"key {KEY} end"})
+    before = page.pixels.copy()
+    result = Examiner(Detector()).examine(page.pixels)
+    assert result.settled
+    assert {sighting.text for sighting in result.sightings} == {KEY}
+    inked = (before == 90).all(axis=2)
+    columns = slice(10 + 4 * 8, 10 + 55 * 8)
+    assert (page.pixels[:, columns][inked[:, columns]] == 0).all()
+    assert (page.pixels[inked] == 90).any(), "the words around it stay"
+    assert len(page.read) == 2
+
+
+def test_a_key_that_only_the_inverted_reading_shows_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: KEY}, blind=1)
+    result = Examiner(Detector()).examine(page.pixels)
+    assert {sighting.text for sighting in result.sightings} == {KEY}
+    assert result.settled
+
+
+def test_a_picture_in_which_covering_fails_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: KEY})
+    monkeypatch.setattr(examiner, "cover_areas", lambda *_: None)
+    result = Examiner(Detector()).examine(page.pixels)
+    assert not result.settled
+    assert not result.clean
+    assert ("keys were still found after the last covering", None) in result.remarks()
+
+
+def test_words_are_not_covered_and_the_picture_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: "the quick brown fox"})
+    before = page.pixels.copy()
+    assert Examiner(Detector()).examine(page.pixels).clean
+    assert (page.pixels == before).all()
+
+
+def test_a_picture_without_text_is_reported_unless_it_has_one_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {})
+    assert Examiner(Detector()).examine(page.pixels).clean
+    page.pixels[50:60, 50:60] = 0
+    assert Examiner(Detector()).examine(page.pixels).remarks() == [("no text could be read", None)]
+
+
+def test_a_short_key_is_covered_and_reported_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: f"key {KEY[:30]} end of it"})
+    result = Examiner(Detector()).examine(page.pixels)
+    assert result.areas
+    [(message, bounds)] = result.remarks()
+    assert message == SHORT
+    assert bounds is not None
+    assert bounds[0] == pytest.approx(10 + 4 * 8, abs=2)
+
+
+def test_a_random_word_stays_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: f"see {KEY[8:40]} there"})
+    before = page.pixels.copy()
+    result = Examiner(Detector()).examine(page.pixels)
+    assert (page.pixels == before).all()
+    assert [message for message, _ in result.remarks()] == ["looks random, but has no prefix or name of a key"]
+
+
+def test_known_lines_are_covered_without_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {})
+    strip = Strip(10, 100, 0.0, 8 * 51, 18)
+    page.pixels[100:118, 10 : 10 + 8 * 51] = 90
+    line = examiner.TextLine(tuple(Glyph(c, 1.0, strip, n * 8, n * 8 + 8) for n, c in enumerate(KEY)))
+    result = Examiner(Detector()).examine(page.pixels, [line])
+    assert len(result.areas) == 1
+    assert (page.pixels[105:113, 12 : 8 + 8 * 51] == 0).all()
+    assert page.read == []
+
+
+def test_of_a_changed_picture_only_new_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    above, below = Strip(10, 10, 0.0, 300, 18), Strip(10, 150, 0.0, 300, 18)
+    page = Page(monkeypatch, {above: "first line stays here"})
+    reader = Examiner(Detector())
+    known = reader.examine(page.pixels)
+    changed = Page(monkeypatch, {above: "first line stays here", below: "a second line comes"})
+    monkeypatch.setattr(
+        examiner, "find_strips", lambda picture, _: [Strip(below.x, below.y - 100, 0.0, below.length, below.height)]
+    )
+    result = reader.examine_again(changed.pixels, page.pixels, known, [(100, 200)])
+    assert set(changed.read) == {below}
+    assert set(result.read) == {above, below}
+
+
+def test_covers_of_unchanged_places_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(monkeypatch, {STRIP: KEY})
+    before = page.pixels.copy()
+    reader = Examiner(Detector())
+    known = reader.examine(page.pixels)
+    changed = before.copy()
+    changed[150:170, 300:400] = 0
+    result = reader.examine_again(changed, before, known, [(140, 200)])
+    assert [area.bounds() for area in known.areas] == [area.bounds() for area in result.areas][: len(known.areas)]
+
+
+def test_an_examination_without_a_last_clean_reading_is_not_clean() -> None:
+    assert not Examination(words=3).clean
+    assert Examination(words=3, settled=True).clean
