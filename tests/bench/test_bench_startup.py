@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
@@ -19,13 +18,11 @@ def _seconds(folder: Path, *arguments: str) -> float:
 
 
 @pytest.mark.bench
-def test_help_starts_within_one_and_a_half_times_of_importing_typer(tmp_path: Path) -> None:
+def test_help_starts_within_1_2_times_of_importing_typer(tmp_path: Path) -> None:
     help_, floor = [], []
     for _ in range(15):
         floor.append(_seconds(tmp_path, "-c", "import typer"))
         help_.append(_seconds(tmp_path, "-m", "provision", "--help"))
-    ratio = statistics.median(help_) / statistics.median(floor)
-    print(
-        f"\n--help {statistics.median(help_):.3f} s, import typer {statistics.median(floor):.3f} s, ratio {ratio:.2f}"
-    )
-    assert ratio <= 1.5
+    ratio = min(help_) / min(floor)  # the fastest of each: other processes only make a run slower
+    print(f"\n--help {min(help_):.3f} s, import typer {min(floor):.3f} s, ratio {ratio:.2f}")
+    assert ratio <= 1.2

@@ -34,7 +34,9 @@ def test_an_error_has_a_place_and_a_hint(ends_with: list[BaseException], capsys:
     assert capsys.readouterr().err == "error: a.yaml:3:4: wrong \\x1b[31m\nhint: fix it\n"
 
 
-def test_an_error_without_a_hint_is_one_line(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_without_a_hint_is_one_line(
+    ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
     ends_with.append(ProvisionError("wrong"))
     assert main.run([]) == 1
     assert capsys.readouterr().err == "error: wrong\n"
@@ -92,7 +94,9 @@ def test_a_bug_is_reported_by_place_without_any_value(
     assert "canary" not in err
 
 
-def test_the_system_names_the_file(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_system_names_the_file(
+    ends_with: list[BaseException], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     ends_with.append(PermissionError(13, "Permission denied", str(tmp_path / "x")))
     assert main.run([]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / 'x'}: Permission denied\n"

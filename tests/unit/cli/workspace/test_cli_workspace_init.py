@@ -1,0 +1,56 @@
+"""`provision init`: the settings it writes show the real defaults."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from provision.cli.main import run
+from provision.cli.workspace.init import settings_text
+from provision.fleet.settings import Settings
+
+DOCS = Path(__file__).parents[4] / "docs" / "file-formats.md"
+EXAMPLES = {"key_command", "tls_bundle", "operators"}
+
+
+def test_the_settings_show_the_defaults(tmp_path: Path) -> None:
+    uncommented = re.sub(r"^# (?=\w+ = )", "", settings_text("age1x", tmp_path), flags=re.MULTILINE)
+    shown = tomllib.loads(uncommented)
+    assert shown["operators"] == ["age1x"]
+    assert "bundle_days" in shown
+    for name in shown.keys() - EXAMPLES:
+        default = Settings.model_fields[name].default
+        assert shown[name] == (list(default) if isinstance(default, tuple) else default), name
+
+
+def test_what_is_not_commented_out_is_valid(tmp_path: Path) -> None:
+    assert set(tomllib.loads(settings_text("age1x", tmp_path))) == {"operators"}
+
+
+@pytest.mark.parametrize("name", ["bundle_days", "gateway", "signer"])
+def test_the_documentation_has_the_same_default(name: str) -> None:
+    row = re.search(rf"^\| `{name}` \|.*\| ([^|]*) \|$", DOCS.read_text(), re.MULTILINE)
+    assert row
+    assert row[1].strip("`") == str(Settings.model_fields[name].default)
+
+
+def test_nothing_is_written_into_a_folder_with_a_workspace(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()}
+    assert run(["init", str(workspace)]) == 1
+    assert "inventory.yaml, provision.toml; nothing was changed" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file()} == before
+
+
+def test_an_existing_gitignore_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / ".gitignore").write_text("build/\n")
+    assert run(["init", str(folder)]) == 0
+    assert (folder / ".gitignore").read_text() == "build/\n"
+    assert "signing_key" in capsys.readouterr().err

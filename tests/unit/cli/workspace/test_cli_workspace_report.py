@@ -1,0 +1,45 @@
+"""`provision report`: what is on the page without receipts, without an identity, and where it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keysmith
+import pytest
+
+from provision.cli.context import Run
+from provision.cli.main import run
+from provision.cli.workspace.report import _standings
+from provision.fleet.load import load_fleet
+from provision.keys.vault.vault import Vault
+
+
+def write(folder: Path, made: Vault) -> None:
+    (folder / "keys.vault").write_bytes(made.serialised())
+
+
+def test_without_receipts_there_is_no_state_of_machines(workspace: Path) -> None:
+    opened = Run().open_workspace()
+    states = load_fleet(opened).states
+    assert _standings(opened, states, keysmith.NOW) is None
+    (workspace / "receipts").mkdir()
+    assert _standings(opened, states, keysmith.NOW) is None
+
+
+def test_users_with_errors_are_counted_and_left_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(workspace, keysmith.vault())
+    (workspace / "inventory.yaml").write_text(
+        "users:\n  - {id: ada, profile: taem, recipients: []}\n  - {id: bob, profile: team, recipients: []}\n"
+    )
+    run(["report", "-f", "json"])
+    captured = capsys.readouterr()
+    assert captured.err.startswith("1 user with errors in the inventory not included")
+    assert "ada" not in captured.out
+    assert json.loads(captured.out)["schema"].startswith("provision/")
+
+
+def test_a_file_of_results_that_is_not_there(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(workspace, keysmith.vault())
+    assert run(["report", "--validated", "none.json"]) == 1
+    assert capsys.readouterr().err == "error: no such file: none.json\n"
