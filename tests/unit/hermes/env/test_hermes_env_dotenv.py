@@ -83,9 +83,9 @@ def test_dotenv_can_be_switched_off_from_outside() -> None:
 
 
 def test_what_would_crash_hermes_is_an_error() -> None:
-    with pytest.raises(EnvFileError, match="cannot start with this .env"):
+    with pytest.raises(EnvFileError, match="Hermes cannot start"):
         read_env("A=1\n".encode("utf-32"), {})
-    with pytest.raises(EnvFileError, match="cannot start with this .env"):
+    with pytest.raises(EnvFileError, match="Hermes cannot start"):
         read_env(b"'A=B'=1\n", {})
 
 
