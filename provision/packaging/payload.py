@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from provision.bundle.manifest import Manifest
 
-_ACCOUNT = re.compile(r"^[A-Za-z0-9._-]{0,64}$")
-_VERSION = re.compile(r"^[0-9][0-9A-Za-z.+~]{0,63}$")
-_EVERY = re.compile(r"^[0-9]{1,5}[mhdw]$")
+_ACCOUNT = re.compile(r"[A-Za-z0-9._-]{0,64}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+~]{0,63}")
+_EVERY = re.compile(r"[0-9]{1,5}[mhdw]")
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
@@ -58,15 +58,15 @@ class Payload:
     def __post_init__(self) -> None:
         if (self.bundle is None) == (self.address is None):
             raise RuntimeError("a package wraps either a bundle or an address")
-        if not _ACCOUNT.match(self.account) or self.account == "root":
+        if not _ACCOUNT.fullmatch(self.account) or self.account == "root":
             raise UsageError(
                 f"invalid --account {self.account!r}", hint="use an account name such as ada; root is refused"
             )
-        if not _EVERY.match(self.every):
+        if not _EVERY.fullmatch(self.every):
             raise UsageError(
                 f"invalid duration {self.every!r} for --every", hint="use a number and a unit: 30m, 1h or 1d"
             )
-        if self.version and not _VERSION.match(self.version):
+        if self.version and not _VERSION.fullmatch(self.version):
             raise UsageError(f"invalid --package-version {self.version!r}", hint="use a version such as 1.4")
         if not self.signers.strip():
             raise PackageError(

@@ -1,0 +1,115 @@
+"""What a package contains. The values that go into scripts are quoted, whatever they are."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+from bundlecraft import Shop
+
+from provision.errors import UsageError
+from provision.packaging.payload import PackageError, Payload, description
+
+ADDRESS = "https://feed.example.com/hermes/e/" + "a" * 32
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return Shop(users=("ada",))
+
+
+def pull(**changes: object) -> Payload:
+    return Payload(**{"user": "ada", "signers": "operator ssh-ed25519 AAAA", "address": ADDRESS} | changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("account", ["root", "a b", "$(id)", "x" * 65, "ada\n"])
+def test_accounts_that_are_refused(account: str) -> None:
+    with pytest.raises(UsageError, match="invalid --account"):
+        pull(account=account)
+
+
+@pytest.mark.parametrize("every", ["", "1", "1y", "-1h", "1h30m", "1h\n"])
+def test_intervals_that_are_refused(every: str) -> None:
+    with pytest.raises(UsageError, match="invalid duration"):
+        pull(every=every)
+
+
+@pytest.mark.parametrize("version", ["v1", "1.4\n", "1 4", "1;reboot", "1" * 65])
+def test_versions_that_are_refused(version: str) -> None:
+    with pytest.raises(UsageError, match="invalid --package-version"):
+        pull(version=version)
+
+
+def test_a_package_without_signers_would_install_nothing() -> None:
+    with pytest.raises(PackageError, match="trust no signer"):
+        pull(signers=" \n")
+
+
+def test_a_package_contains_a_bundle_or_an_address(shop: Shop) -> None:
+    for changes in ({"address": None}, {"bundle": shop.bundle("ada")}):
+        with pytest.raises(RuntimeError):
+            pull(**changes)
+
+
+def test_only_root_and_the_user_may_read_the_address() -> None:
+    content = pull().content()
+    assert content["address"].data.decode() == f"{ADDRESS}\n"
+    assert {name: file.mode for name, file in content.items()} == {"allowed_signers": 0o644, "address": 0o600}
+    assert ADDRESS not in repr(pull())
+
+
+def test_the_bundle_travels_as_it_is(shop: Shop) -> None:
+    files = shop.bundle("ada")
+    content = Payload("ada", shop.allowed_signers, bundle=files, zipapp=b"PK").content()
+    with tarfile.open(fileobj=io.BytesIO(content["bundle.tar"].data)) as archive:
+        packed = {member.name.rpartition("/")[2]: archive.extractfile(member) for member in archive if member.isfile()}
+        assert {name: file.read() for name, file in packed.items() if file} == dict(files)
+    assert content["provision.pyz"].mode == 0o755
+
+
+def test_versions(shop: Shop) -> None:
+    bundle = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada", generation=41))
+    assert (bundle.package_version, pull().package_version, pull(version="2.0~rc1").package_version) == (
+        "41",
+        "1",
+        "2.0~rc1",
+    )
+    assert description(bundle) == "Hermes settings for ada (engineering), generation 41"
+    assert description(pull(every="30m")).endswith("pulled from IT's feed every 30m")
+
+
+def test_package_names_have_no_underscore() -> None:
+    assert pull(user="ada_l").name == "hermes-provision-ada+l"
+
+
+@pytest.mark.parametrize("name", ["setup.sh", "check.sh", "remove.sh"])
+def test_no_placeholder_is_left_in_shell_scripts(name: str) -> None:
+    script = pull(account="ada").shell(name, payload='"/opt/x y"').decode()
+    assert not [line for line in script.splitlines() if "@USER@" in line or "@ACCOUNT@" in line or "@PAYLOAD@" in line]
+    assert subprocess.run([shutil.which("sh") or "sh", "-n"], input=script, text=True, check=False).returncode == 0
+
+
+def test_a_home_with_spaces_is_one_word(shop: Shop) -> None:
+    bundle = shop.bundle("ada", hermes_home="~/my hermes", hermes_profile="work")
+    script = Payload("ada", shop.allowed_signers, bundle=bundle).shell("check.sh").decode()
+    assert "hermes_home=\"$home\"/'my hermes/profiles/work'" in script
+
+
+def test_powershell_scripts_have_the_mark_that_old_versions_need(shop: Shop) -> None:
+    script = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada", generation=9)).powershell("Detect.ps1")
+    assert script.startswith(b"\xef\xbb\xbf")
+    assert script.count(b"\n") == script.count(b"\r\n")
+    assert b"$InventoryId = 'ada'\r\n" in script
+    assert b"$Generation = 9\r\n" in script
+    assert b"$HermesHome = ''\r\n" in script
+
+
+def test_quotes_cannot_end_a_powershell_string(shop: Shop) -> None:
+    bundle = shop.bundle("ada", hermes_home="C:\\it's here")
+    assert b"'C:\\it''s here'" in Payload("ada", shop.allowed_signers, bundle=bundle).powershell("Detect.ps1")
+    bundle = shop.bundle("ada", hermes_home="C:\\it\u2019; calc; \u2019")
+    with pytest.raises(PackageError, match="typographic quotes"):
+        Payload("ada", shop.allowed_signers, bundle=bundle).powershell("Detect.ps1")
