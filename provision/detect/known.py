@@ -95,7 +95,7 @@ class Candidates:
 
     @property
     def stand_alone(self) -> bool:
-        """Whether there are keys without a prefix, for which there is no keyword."""
+        """Whether there are keys without a prefix, and so without a keyword."""
         return bool(self._runs)
 
     def matches(self, data: bytes, places: Iterable[int]) -> Iterator[Match]:

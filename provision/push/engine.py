@@ -105,7 +105,7 @@ def deploy(
         for target in targets:
             if target.user not in digests:
                 fix = f"run `provision render --limit {target.user}`"
-                settle(Failed(target.user, target.address, "no-bundle", "there is no bundle for this user", fix))
+                settle(Failed(target.user, target.address, "no-bundle", "no bundle for this user", fix))
         more, defaults = {**_variables(options), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
         for wave in split_into_waves(with_bundle, options.sizes):
             if result.failures > limit:

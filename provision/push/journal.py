@@ -21,7 +21,7 @@ SCHEMA = "provision/deploy-journal/v1"
 
 
 class NothingToResumeError(ProvisionError):
-    """There is no deployment to resume."""
+    """No deployment can be resumed."""
 
 
 class PushJournal:

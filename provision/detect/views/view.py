@@ -90,7 +90,7 @@ class Pieces:
 def unescaped_segment(
     data: bytes, start: int, end: int, escape: re.Pattern[bytes], meaning: Callable[[bytes], bytes]
 ) -> Segment | None:
-    """Return `data[start:end]` with every `escape` (in a group) replaced by its `meaning`; None when there is no escape."""
+    """Return `data[start:end]` with every `escape` (in a group) replaced by its `meaning`; None without escapes."""
     raw = data[start:end]
     parts = escape.split(raw)  # alternates between plain text and escapes
     if len(parts) == 1:
