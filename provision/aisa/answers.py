@@ -29,7 +29,7 @@ class Probe(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why there is no usable HTTP answer."""
+    """The reason for a missing or unusable HTTP answer."""
 
     TIMEOUT = "timeout"
     DNS = "dns"

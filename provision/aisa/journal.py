@@ -96,9 +96,9 @@ class ValidationJournal:
         """The answer to a paid call in the interrupted run, if there is one."""
         return self._paid.get(question)
 
-    def note_paid(self, question: str, judged: Diagnosis, asking: ProbeOutcome) -> None:
+    def note_paid(self, question: str, diagnosis: Diagnosis, outcome: ProbeOutcome) -> None:
         """Write the answer to a paid call, before it is used."""
-        self._write({"paid": question, "judged": asdict(judged), "asking": asdict(asking)})
+        self._write({"paid": question, "diagnosis": asdict(diagnosis), "outcome": asdict(outcome)})
 
     def note_result(self, index: int, subject: Subject, result: ValidationResult) -> None:
         """Write one user's result."""
@@ -143,10 +143,14 @@ class ValidationJournal:
             if "result" in fields:
                 self._done[fields["result"]["user"]] = (fields["question"], at)
             elif "paid" in fields:
-                judged, asking = fields["judged"], fields["asking"]
-                judged = {**judged, "verdict": Verdict(judged["verdict"]), "suggestions": tuple(judged["suggestions"])}
-                asking = {**asking, "verdict": Verdict(asking["verdict"]), "probe": Probe(asking["probe"])}
-                self._paid[fields["paid"]] = (Diagnosis(**judged), ProbeOutcome(**asking))
+                diagnosis, outcome = fields["diagnosis"], fields["outcome"]
+                diagnosis = {
+                    **diagnosis,
+                    "verdict": Verdict(diagnosis["verdict"]),
+                    "suggestions": tuple(diagnosis["suggestions"]),
+                }
+                outcome = {**outcome, "verdict": Verdict(outcome["verdict"]), "probe": Probe(outcome["probe"])}
+                self._paid[fields["paid"]] = (Diagnosis(**diagnosis), ProbeOutcome(**outcome))
             elif "end" in fields:
                 self.complete = True
         except (ValueError, KeyError, TypeError, AttributeError):

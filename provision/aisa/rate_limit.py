@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class TokenBucket:
-    """At most `rate` requests per second on average, and `burst` in a row without waiting. A rate of None is no limit."""
+    """At most `rate` requests per second on average, and `burst` in a row without waiting. A rate of None means no limit."""
 
     rate: float | None
     burst: int = 1

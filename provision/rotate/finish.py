@@ -76,7 +76,7 @@ def _why_not(person: RotationUser) -> str:
         return "the old key is still in use"
     if person.state in {State.DEAD, State.RETIRED}:
         return "the old key is dead"
-    return "there is no old key to roll back to"
+    return "it has no old key to roll back to"
 
 
 def split_exceptions(

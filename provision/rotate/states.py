@@ -44,7 +44,7 @@ class State(StrEnum):
     EXPOSED = "exposed"
     """Leak: the other key is in the list of keys to revoke immediately."""
     BARE = "without a key"
-    """Leak: the other key is dead, and there is no new key yet."""
+    """Leak: the other key is dead, and the new key is missing."""
     REJECTED = "rejected"
     """The gateway refused the new key permanently. The old one stays in use."""
     EXCEPTED = "excepted"

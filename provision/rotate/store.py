@@ -1,6 +1,6 @@
 """`rotations/` in the workspace: one journal per rotation, for git like the vault; and the lock of the running process.
 
-The system releases the lock of a dead process, so on one machine there is no stale lock. A process on another machine that shares
+The system releases the lock of a dead process, so a lock is never stale on one machine. A process on another machine that shares
 the folder is not visible: its note stays, says who, where and since when, and only an operator removes it.
 """
 

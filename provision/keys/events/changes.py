@@ -24,7 +24,7 @@ def vault_changes(
     who: str,
     command: str,
 ) -> Iterator[Event]:
-    """Yield an event for each changed key and operator, or one for the vault if there is no other change."""
+    """Yield an event for each changed key and operator, or one for the vault if nothing else changed."""
     generation = vault.generation + 1
     reported = False
     for text, what in _operators(operators, vault.operators):

@@ -233,7 +233,7 @@ def _damaged(path: Path, why: str) -> EventLogError:
 
 
 def read_events(path: Path) -> Iterator[RecordedEvent]:
-    """Yield all readable events in order, not verified. Nothing if there is no log."""
+    """Yield all readable events in order, not verified. Nothing without a log."""
     for item in check_chain(_lines(path, [])):
         if isinstance(item, RecordedEvent):
             yield item
