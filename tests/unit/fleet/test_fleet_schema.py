@@ -1,4 +1,4 @@
-"""`--limit`, and the published schemas against the loader."""
+"""The published schemas agree with the loader."""
 
 from __future__ import annotations
 
@@ -10,68 +10,11 @@ import pytest
 import yaml
 from fleet_texts import ALICE, profiles, users
 
-from provision.errors import Exit, NothingMatchedError, ProvisionError, UsageError
-from provision.fleet.limit import select_users
+from provision.errors import ProvisionError
 from provision.fleet.schema import json_schema
 
 ROOT = Path(__file__).parents[3]
 R = f"recipients: [{ALICE}]"
-STATES = users(
-    "users:\n"
-    f"  - {{id: ada, profile: base, platform: macos, tags: [pilot, eu], {R}}}\n"
-    f"  - {{id: adam, profile: base, tags: [eu], {R}}}\n"
-    f"  - {{id: bob, profile: lab, platform: windows, {R}}}\n",
-    base="model: m\n",
-    lab="model: m\n",
-).states
-
-
-def picked(*patterns: str) -> str:
-    return " ".join(s.user for s in select_users(STATES, patterns))
-
-
-@pytest.mark.parametrize(
-    ("patterns", "expected"),
-    [
-        ((), "ada adam bob"),
-        (("bob,ada",), "ada bob"),
-        (("ada*",), "ada adam"),
-        (("ADA",), "ada"),
-        (("a?a", "bob"), "ada bob"),
-        (("profile:lab",), "bob"),
-        (("tag:eu,!tag:pilot",), "adam"),
-        (("!bob",), "ada adam"),
-        (("platform:w*",), "bob"),
-        (("!platform:linux", "ada*"), "ada"),
-        ((" ada , bob ",), "ada bob"),
-    ],
-)
-def test_who_is_picked(patterns: tuple[str, ...], expected: str) -> None:
-    assert picked(*patterns) == expected
-
-
-@pytest.mark.parametrize(
-    ("pattern", "hint"),
-    [
-        ("adaa", "did you mean ada or adam?"),
-        ("ada,bobb", "did you mean bob?"),
-        ("tag:pilt", "did you mean tag:pilot?"),
-        ("profile:x", "known: profile:base, profile:lab"),
-        ("!zzz", "known: ada, adam, bob"),
-        ("ada,!ada", "its exclusions"),
-    ],
-)
-def test_a_pattern_that_matches_nobody(pattern: str, hint: str) -> None:
-    with pytest.raises(NothingMatchedError) as caught:
-        picked(pattern)
-    assert hint in caught.value.hint
-    assert caught.value.exit_code is Exit.NO_MATCH
-
-
-@pytest.mark.parametrize("pattern", ["", "ada,,bob", "!", "group:x"])
-def test_a_pattern_that_cannot_be_read(pattern: str) -> None:
-    with pytest.raises(UsageError):
-        picked(pattern)
 
 
 def valid(name: str, value: Any) -> bool:

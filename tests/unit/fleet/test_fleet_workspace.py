@@ -1,4 +1,4 @@
-"""provision.toml, the environment, files of recipients and odd folders, on a real disk."""
+"""A workspace on disk: provision.toml, the environment, files of recipients and unusual folders."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_files_of_recipients_that_are_refused(root: Path, tmp_path: Path) -> Non
     (tmp_path / "out.txt").write_text(ALICE)
     (root / "link.txt").symlink_to(tmp_path / "out.txt")
     (root / "folder").symlink_to(tmp_path)
-    (root / "empty.txt").write_text("# nobody\n")
+    (root / "empty.txt").write_text("# empty\n")
     (root / "bad.txt").write_text(f"{ALICE}\nage1x\n")
     (root / "private.txt").write_text("AGE-SECRET-KEY-1QQQ\n")
     (root / "loop").symlink_to("loop")
