@@ -80,13 +80,14 @@ def test_a_part_is_covered_and_its_neighbours_stay(start: int, end: int) -> None
     assert (picture[inked & ~own] == INK).all()
 
 
-def test_ink_right_behind_a_key_is_covered_too() -> None:
-    """The model misses underscores at the end of a word."""
+def test_ink_right_beside_a_key_is_covered_too() -> None:
+    """The model misses underscores at both ends of a word."""
     picture = blank()
     line = drawn(picture, Strip(20, 20, 0.0, 40, 16), "abcde")
-    picture[31:33, 61:69] = INK  # an underscore that no glyph stands for
+    picture[31:33, 61:69] = picture[31:33, 11:19] = INK  # underscores without a glyph
     cover_areas(picture, areas_of(LinePart(line, 0, 5), "x", picture))
     assert (picture[31:33, 61:69] == FILL).all()
+    assert (picture[31:33, 11:19] == FILL).all()
 
 
 def test_lines_above_and_below_stay() -> None:

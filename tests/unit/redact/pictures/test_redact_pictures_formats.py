@@ -111,3 +111,15 @@ def test_many_small_frames_are_a_bomb_too(monkeypatch: pytest.MonkeyPatch) -> No
     film = saved(scene("L"), "GIF", save_all=True, append_images=[scene("P"), scene("1")], duration=10)
     with pytest.raises(CannotExamineError, match="million"):
         decode_picture(film)
+
+
+def test_what_a_viewer_cannot_see_is_gone() -> None:
+    image = scene("RGBA")
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(5, (10, 10, 30, 30))
+    image.putalpha(alpha)
+    [frame] = decode_picture(saved(image, "PNG")).frames
+    assert frame.opacity is not None
+    assert (frame.pixels[10:30, 10:30] == 0).all()
+    assert (frame.opacity[10:30, 10:30] == 0).all()
+    assert (frame.pixels[:10] == np.array(image)[:10, :, :3]).all()

@@ -20,6 +20,7 @@ from provision.redact.structured.yaml_text import redact_yaml
         ("trace.har", redact_json),
         ("config.yaml", redact_yaml),
         ("bundle.zip!inner/config.yml", redact_yaml),
+        ("home.zip!.env.local", redact_dotenv),
         ("config.yaml!notes.txt", None),
         ("environment", None),
         ("json", None),

@@ -60,6 +60,13 @@ def test_a_recording_covers_a_key_from_its_first_letter() -> None:
     assert [(place.where, place.owner) for place in used.notes.places] == [("2", "user0")]
 
 
+def test_a_key_that_grows_while_it_is_typed_is_covered_to_its_end() -> None:
+    recording = RecordingScanner(session(), 80, 4)
+    for character in f"$ {KEY}":
+        recording.take(character)
+    assert sorted(recording.covers("demo", str)) == list(range(2, 2 + len(KEY)))
+
+
 def test_covers_keep_the_number_of_bytes() -> None:
     assert lay_covers("aäb", 10, {10: "*", 11: "x", 12: "y", 99: "z", 3: "z"}) == "***y"
     assert lay_covers("aäb", 10, {}) == "aäb"

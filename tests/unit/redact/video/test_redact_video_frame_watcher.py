@@ -79,3 +79,4 @@ def test_slow_changes_add_up_until_they_are_read() -> None:
     assert recorder.asked[0] == "all"
     assert recorder.asked[1][:2] == (200, 1)
     assert len(recorder.asked) == 2
+    assert watcher.examine(changed(400, by=30)) is None
