@@ -113,7 +113,7 @@ def _base_url(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         parts = urlsplit(profile.base_url)
         user = parts.username or parts.password
     except ValueError:
-        return  # not a URL: provision.aisa.lint reports it
+        return  # not a URL: the check against the gateway reports it
     if user:
         yield Problem(
             "secret", "base_url contains a user name or password", at("base_url"), "remove everything before the @"

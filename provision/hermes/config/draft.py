@@ -42,7 +42,7 @@ class Draft:
         return value
 
     def mapping(self, *path: str | int) -> dict[Any, Any]:
-        """Return the mapping at a path; an empty one if there is no mapping."""
+        """Return the mapping at a path; an empty one for any other value."""
         value = self.get(*path)
         return value if isinstance(value, dict) else {}
 

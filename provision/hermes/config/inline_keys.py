@@ -73,7 +73,7 @@ def name_endpoint(draft: Draft) -> str | None:
     """Turn `model.provider: custom` with its own URL and key, as Hermes' wizard writes it, into a named provider.
 
     Only a named provider reads `key_env` and ignores `CUSTOM_BASE_URL`. Uses the entry of `custom_providers` that the
-    wizard wrote as well, else adds one under `providers`. Returns its name, or None if there is no such endpoint.
+    wizard wrote as well, else adds one under `providers`. Returns its name, or None without such an endpoint.
     """
     model = draft.mapping("model")
     url, key = model.get(facts.BASE_URL), model.get(facts.API_KEY)

@@ -39,7 +39,7 @@ def _list_replaced(draft: Draft, path: Path, have: Any, last: Any) -> None:
 
 
 def retire_previous(draft: Draft, last: dict[str, Any], new: dict[str, Any], path: Path = ()) -> None:
-    """Remove what `last` set and `new` does not, if unchanged since. Also removes mappings of ours that become empty."""
+    """Remove what `last` set and `new` does not, if unchanged since. Also removes our mappings that become empty."""
     for key, value in last.items():
         here = (*path, key)
         have = draft.get(*here)

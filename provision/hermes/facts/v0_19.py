@@ -169,7 +169,7 @@ PROVIDER_ALIASES: Final = MappingProxyType(dict(pair.split("=") for pair in _ALI
 """Aliases of built-in providers and of plain `custom`, as `auth.resolve_provider` and the model-provider plugins map them."""
 
 RESERVED_PROVIDERS: Final = BUILT_IN_PROVIDERS | frozenset(PROVIDER_ALIASES) | {"custom", "auto"}
-"""Names that a provider of ours must not have: Hermes would use its own provider, now or after an upgrade."""
+"""Names that our provider must not have: Hermes would use its own provider, now or after an upgrade."""
 
 # Names of environment variables.
 CUSTOM_BASE_URL_ENV: Final = "CUSTOM_BASE_URL"

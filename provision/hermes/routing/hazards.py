@@ -48,7 +48,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """The input of the hazard checks. `runtime` is None if Hermes stops or goes elsewhere. `requested` is normalized.
+    """The input of the hazard checks. `runtime` is None if Hermes stops or the route is not modelled. `requested` is normalized.
 
     `managed` is the managed scope that applies. It may be None although `files` has one.
     """

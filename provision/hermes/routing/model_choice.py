@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.routing.providers import ElsewhereError, resolve_alias
+from provision.hermes.routing.providers import NotModelledError, resolve_alias
 
 if TYPE_CHECKING:
     from provision.hermes.routing.runtime import ResolverInput
@@ -26,7 +26,7 @@ def choose_model(asked: ResolverInput, requested: str) -> tuple[str, str | None,
     target = resolve_alias(name)
     leaves = target not in {None, "auto", "custom", "openrouter", resolve_alias(requested)}
     if name in facts.MODEL_FAMILIES or leaves:
-        raise ElsewhereError("to the provider that HERMES_INFERENCE_MODEL names")
+        raise NotModelledError("Hermes uses the provider in HERMES_INFERENCE_MODEL")
     return (
         wanted,
         None,

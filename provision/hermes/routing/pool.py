@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.routing.providers import ElsewhereError, compatible_entries, fold_name
+from provision.hermes.routing.providers import NotModelledError, compatible_entries, fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def read_auth(home: HomeFiles, root: HomeFiles | None) -> AuthStore:
 def pool_name(config: dict[Any, Any], base_url: str, name: str | None) -> str | None:
     """Return the pool of an endpoint: `custom:NAME` of the entry with that name, else with that URL, else None.
 
-    `credential_pool.get_custom_provider_pool_key`: an empty list `custom_providers` hides `providers`, so there is no pool.
+    `credential_pool.get_custom_provider_pool_key`: an empty list `custom_providers` hides `providers`, so no pool exists.
     """
     if not base_url:
         return None
@@ -100,7 +100,7 @@ def pool_name(config: dict[Any, Any], base_url: str, name: str | None) -> str | 
 def pick_pooled_key(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: float | None) -> PooledKey | None:
     """Return the key that Hermes takes from a pool, or None.
 
-    `now` (Unix time) decides about entries on hold. Without it, such an entry raises ElsewhereError.
+    `now` (Unix time) decides about entries on hold. Without it, such an entry raises NotModelledError.
     """
     entries = [_entry(raw, where) for raw, where in auth.entries(pool)]
     seeds = list(_seeds(config, pool))
@@ -117,7 +117,7 @@ def pick_pooled_key(config: dict[Any, Any], auth: AuthStore, pool: str, *, now: 
     available, on_hold = _available(entries, now)
     doubt = None
     if on_hold:
-        raise ElsewhereError("with a key of its pool, unless that key is still on hold")
+        raise NotModelledError(f"a key of the pool {pool} may still be on hold")
     if not available:
         return None
     strategies = config.get("credential_pool_strategies")

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _NOT_REGISTERED = frozenset({"moa", "vertex"})
 
 
-class StopError(Exception):
+class HermesStopsError(Exception):
     """Hermes stops here without a request. The text is the reason, without values from the files."""
 
 
-class ElsewhereError(Exception):
+class NotModelledError(Exception):
     """What Hermes does is not modelled, or depends on more than the files. The text says why, without values from the files."""
 
 
@@ -69,7 +69,7 @@ def is_enabled(entry: object) -> bool:
 def find_named_provider(config: dict[Any, Any], requested: str, environment: Environment) -> NamedProvider | None:
     """Return the entry that `model.provider: requested` means, or None if no entry with a URL has that name.
 
-    Raises StopError if a value of the wrong type makes Hermes fail.
+    Raises HermesStopsError if a value of the wrong type makes Hermes fail.
     """
     wanted = fold_name(requested)
     if not wanted or wanted == "auto":
@@ -193,9 +193,9 @@ def _url(value: object) -> str:
 
 
 def require_text(value: object, what: str) -> str:
-    """Return the value if it is text. Raises StopError otherwise, because Hermes fails there."""
+    """Return the value if it is text. Raises HermesStopsError otherwise, because Hermes fails there."""
     if not isinstance(value, str):
-        raise StopError(f"{what} is not text")
+        raise HermesStopsError(f"{what} is not text")
     return value
 
 

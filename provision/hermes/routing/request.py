@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.layers import unresolved
-from provision.hermes.routing.providers import ElsewhereError, StopError, compatible_entries
+from provision.hermes.routing.providers import HermesStopsError, NotModelledError, compatible_entries
 from provision.hermes.routing.wire import key_header, model_on_wire, request_url, same_url
 
 if TYPE_CHECKING:
@@ -34,26 +34,26 @@ class RequestContents:
 
 
 def with_fallback_credentials(asked: ResolverInput, runtime: ResolvedEndpoint) -> ResolvedEndpoint:
-    """Fall back to OpenRouter if key or URL is missing, as `AIAgent` does. Raises StopError without an OpenRouter key."""
+    """Fall back to OpenRouter if key or URL is missing, as `AIAgent` does. Raises HermesStopsError without an OpenRouter key."""
     if runtime.key and runtime.base_url:
         return runtime
     if runtime.provider == "openrouter" and (key := asked.environment.usable(facts.OPENROUTER_KEY_ENV)):
         source = f"env:OPENROUTER_API_KEY ({asked.environment.place('OPENROUTER_API_KEY')})"
         return replace(runtime, base_url=facts.OPENROUTER_URL, key=key, key_source=source, url_source="built in")
-    raise StopError("no LLM provider configured: key or URL is missing")
+    raise HermesStopsError("no LLM provider configured: key or URL is missing")
 
 
 def build_request(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -> RequestContents:
-    """Return what the next request contains. Raises StopError if Hermes exits, ElsewhereError if it is not modelled."""
+    """Return what the next request contains. Raises HermesStopsError if Hermes exits, NotModelledError if it is not modelled."""
     if runtime.mode in {"bedrock_converse", "codex_app_server"}:
-        raise ElsewhereError(f"by the API mode {runtime.mode}")
+        raise NotModelledError(f"the API mode {runtime.mode}")
     _check_context(asked, runtime, model)
     if unresolved(runtime.base_url):
-        raise StopError("the base URL refers to a variable that is not set")
+        raise HermesStopsError("the base URL refers to a variable that is not set")
     try:
         url, path = request_url(runtime.base_url, runtime.mode)
     except ValueError as e:
-        raise StopError("invalid base URL: not an http:// or https:// URL") from e
+        raise HermesStopsError("invalid base URL: not an http:// or https:// URL") from e
     key, source = runtime.key.strip(), runtime.key_source
     name = model_on_wire(model, runtime.mode)
     header = key_header(runtime.base_url, runtime.mode)
@@ -64,7 +64,7 @@ def build_request(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -
         if basic := _basic(runtime.base_url):
             key, source = basic, "name and password in the URL"
     elif "?" in runtime.base_url:
-        raise ElsewhereError("wherever Messages mode takes a base URL with a query")
+        raise NotModelledError("Messages mode with a query in the base URL")
     return RequestContents(url, path, name, runtime.mode, header, key, source)
 
 
@@ -122,4 +122,4 @@ def _check_context(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) 
                 if length:
                     break
     if length and 0 < length < facts.MIN_CONTEXT_LENGTH:
-        raise StopError(f"the context length is below {facts.MIN_CONTEXT_LENGTH}")
+        raise HermesStopsError(f"the context length is below {facts.MIN_CONTEXT_LENGTH}")

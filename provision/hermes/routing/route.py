@@ -21,7 +21,7 @@ from provision.hermes.routing.hazards import Expected, Hazard, RouteContext
 from provision.hermes.routing.layers import load_layers
 from provision.hermes.routing.model_choice import choose_model
 from provision.hermes.routing.pool import read_auth
-from provision.hermes.routing.providers import ElsewhereError, StopError
+from provision.hermes.routing.providers import HermesStopsError, NotModelledError
 from provision.hermes.routing.request import RequestContents, build_request, with_fallback_credentials
 from provision.hermes.routing.runtime import ResolverInput, requested_provider, resolve_runtime
 from provision.hermes.routing.selection import select_home
@@ -102,9 +102,9 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
     runtime, sent, requested = None, None, ""
     try:
         if selected.refusal or environment.crash:
-            raise StopError(selected.refusal or str(environment.crash))
+            raise HermesStopsError(selected.refusal or str(environment.crash))
         if environment.from_file(facts.HOME_ENV) and _other(environment.get(facts.HOME_ENV), home.path):
-            raise ElsewhereError("to the folder that HERMES_HOME in .env names")
+            raise NotModelledError("HERMES_HOME in .env names another folder")
         asked.check()
         requested = requested_provider(asked, None)
         model, explicit, url, doubt = choose_model(asked, requested)
@@ -112,10 +112,10 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
         runtime = with_fallback_credentials(asked, resolve_runtime(asked, explicit, url))
         sent = build_request(asked, runtime, model)
         route = replace(route, unknown=route.unknown or doubt or (runtime.pool.doubt if runtime.pool else None))
-    except StopError as e:
+    except HermesStopsError as e:
         route = replace(route, refusal=str(e))
-    except ElsewhereError as e:
-        route = replace(route, unknown=route.unknown or f"Hermes goes elsewhere: {e}")
+    except NotModelledError as e:
+        route = replace(route, unknown=route.unknown or f"not modelled: {e}")
     situation = RouteContext(
         files, home, environment, managed, layers, asked, requested, runtime, expected,
         base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != facts.NO_KEY else "",
@@ -161,9 +161,9 @@ def _without_secrets(route: Route, key: str) -> Route:
         return mask_secrets(text)
 
     texts = ("url", "path", "model", "provider", "key_source", "refusal", "unknown", "home")
-    said: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}
+    masked_texts: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}
     hazards = tuple(replace(h, where=clean(h.where), why=clean(h.why)) for h in route.hazards)
-    return replace(route, hazards=hazards, **said)
+    return replace(route, hazards=hazards, **masked_texts)
 
 
 def _distinct(hazards: list[Hazard]) -> tuple[Hazard, ...]:

@@ -1,7 +1,7 @@
 """Resolve endpoint, key and API mode for one request, as Hermes' resolver does.
 
 Models `runtime_provider.resolve_runtime_provider` and the functions it calls, in the same order. Endpoints of a
-configuration (`custom…`), OpenRouter and `openai-api` are modelled completely. For other built-in providers, ElsewhereError
+configuration (`custom…`), OpenRouter and `openai-api` are modelled completely. For other built-in providers, NotModelledError
 names the provider.
 """
 
@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.pool import PooledKey, pick_pooled_key, pool_name
-from provision.hermes.routing.providers import ElsewhereError, StopError, find_named_provider, is_enabled, resolve_alias
+from provision.hermes.routing.providers import (
+    HermesStopsError,
+    NotModelledError,
+    find_named_provider,
+    is_enabled,
+    resolve_alias,
+)
 from provision.hermes.routing.wire import host_derived_env, host_matches, is_loopback, mode_of_url, parse_mode
 
 if TYPE_CHECKING:
@@ -62,12 +68,12 @@ class ResolverInput:
         return model if isinstance(model, dict) else {}
 
     def check(self) -> None:
-        """Raise StopError if `model` contains a value whose type makes Hermes fail."""
+        """Raise HermesStopsError if `model` contains a value whose type makes Hermes fail."""
         if not isinstance(self.config.get("model") or {}, dict | str):
-            raise StopError("model is neither text nor a mapping")
+            raise HermesStopsError("model is neither text nor a mapping")
         for name in ("default", facts.BASE_URL):
             if self.model.get(name) and not isinstance(self.model[name], str):
-                raise StopError(f"model.{name} is not text")
+                raise HermesStopsError(f"model.{name} is not text")
 
     def setting(self, name: str) -> str:
         """Return a setting of `model` as stripped text; empty if it is not text."""
@@ -84,14 +90,14 @@ def requested_provider(asked: ResolverInput, explicit: str | None) -> str:
 
 
 def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_url: str = "") -> ResolvedEndpoint:
-    """Resolve endpoint, key and mode. Raises StopError if Hermes exits, ElsewhereError if the result is not modelled."""
+    """Resolve endpoint, key and mode. Raises HermesStopsError if Hermes exits, NotModelledError if the result is not modelled."""
     requested = requested_provider(asked, explicit)
     providers = asked.config.get(facts.PROVIDERS)
     block = providers.get(requested) if isinstance(providers, dict) else None
     if isinstance(block, dict) and not is_enabled(block):
-        raise StopError(f"the provider {requested} is disabled (providers.{requested}.enabled: false)")
+        raise HermesStopsError(f"the provider {requested} is disabled (providers.{requested}.enabled: false)")
     if requested in _ELSEWHERE:
-        raise ElsewhereError(f"to its own provider {requested}")
+        raise NotModelledError(f"Hermes uses its own provider {requested}")
     if found := _named(asked, requested, explicit_url):
         return found
     if not explicit_url:
@@ -100,13 +106,13 @@ def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_
             return _openrouter(asked, requested)
     name = resolve_alias(requested)
     if name is None:
-        raise StopError(f"no provider has the name {requested}")
+        raise HermesStopsError(f"no provider has the name {requested}")
     if name == "auto":
         name = "openrouter" if explicit_url else _detected(asked)
     if name == "openai-api" and not explicit_url:
         return _openai(asked)
     if name not in {"custom", "openrouter"}:
-        raise ElsewhereError(f"to its own provider {name}")
+        raise NotModelledError(f"Hermes uses its own provider {name}")
     if (name == "custom" or _pooled_openrouter(asked, requested)) and (entry := _own_pool(asked, name)):
         return entry
     return _openrouter(asked, requested, explicit_url)
@@ -126,13 +132,13 @@ def _named(asked: ResolverInput, requested: str, explicit_url: str) -> ResolvedE
     if not entry or not url:
         return None
     mode = entry.mode or mode_of_url(url) or "chat_completions"
-    said = ".".join(map(str, entry.path))
+    url_source = ".".join(map(str, entry.path))
     if picked := _pool_of(asked, url, entry.name):
         return ResolvedEndpoint(
-            "custom", url, mode, picked.key, picked.source, entry.path, pool=picked, url_source=said
+            "custom", url, mode, picked.key, picked.source, entry.path, pool=picked, url_source=url_source
         )
     key, source = _first([(entry.key, entry.key_source), *_host_keys(asked.environment, url)])
-    return ResolvedEndpoint("custom", url, mode, key or facts.NO_KEY, source, entry.path, url_source=said)
+    return ResolvedEndpoint("custom", url, mode, key or facts.NO_KEY, source, entry.path, url_source=url_source)
 
 
 def _openrouter(asked: ResolverInput, requested: str, explicit_url: str = "") -> ResolvedEndpoint:
@@ -194,7 +200,7 @@ def _openai(asked: ResolverInput) -> ResolvedEndpoint:
     environment, default = asked.environment, facts.OPENAI_URL
     key = environment.usable(facts.OPENAI_KEY_ENV)
     if not key:
-        raise StopError("no usable credentials for the provider openai-api (OPENAI_API_KEY)")
+        raise HermesStopsError("no usable credentials for the provider openai-api (OPENAI_API_KEY)")
     url = environment.get("OPENAI_BASE_URL").rstrip("/") or default
     configured = asked.setting("provider").lower() == "openai-api"
     if configured and url == default:
@@ -221,10 +227,10 @@ def _detected(asked: ResolverInput) -> str:
         return "openrouter"
     for name in facts.PROVIDER_KEY_ENV:
         if environment.usable(name):
-            raise ElsewhereError(f"to the provider that {name} belongs to")
+            raise NotModelledError(f"Hermes uses the provider of {name}")
     if environment.get("AWS_ACCESS_KEY_ID") or environment.get("AWS_PROFILE"):
-        raise ElsewhereError("to its own provider bedrock")
-    raise StopError("no inference provider configured")
+        raise NotModelledError("Hermes uses its own provider bedrock")
+    raise HermesStopsError("no inference provider configured")
 
 
 def _pooled_openrouter(asked: ResolverInput, requested: str) -> bool:

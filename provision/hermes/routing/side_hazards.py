@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
-from provision.hermes.routing.providers import StopError, find_named_provider, fold_name, resolve_alias
+from provision.hermes.routing.providers import HermesStopsError, find_named_provider, fold_name, resolve_alias
 from provision.hermes.routing.wire import hostname, origin
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _side(s: RouteContext, entry: dict[Any, Any], where: str, id_: str, when: st
     explicit = entry.get(facts.BASE_URL)
     try:
         named = find_named_provider(s.layers.config, provider, s.environment) if provider not in _OWN else None
-    except StopError:
+    except HermesStopsError:
         named = None
     url = explicit if isinstance(explicit, str) and explicit.strip() else named.base_url if named else ""
     if str(entry.get(facts.API_KEY) or "").strip():

@@ -6,7 +6,7 @@ import pytest
 from routecraft import AISA, resolver_input
 
 from provision.hermes.routing.model_choice import choose_model
-from provision.hermes.routing.providers import ElsewhereError
+from provision.hermes.routing.providers import NotModelledError
 
 ALIASES = """
 model: {provider: custom:aisa, default: gpt-5.2, aliases: {fast: gpt-5-mini, other: "Groq/llama 3"}}
@@ -36,7 +36,7 @@ def test_an_alias_brings_provider_and_url(name: str, found: tuple[object, ...]) 
 
 @pytest.mark.parametrize("name", ["sonnet", "OPUS", "anthropic", "claude"])
 def test_a_vendor_or_family_leaves_the_provider(name: str) -> None:
-    with pytest.raises(ElsewhereError, match="HERMES_INFERENCE_MODEL"):
+    with pytest.raises(NotModelledError, match="HERMES_INFERENCE_MODEL"):
         choose_model(resolver_input(HERMES_INFERENCE_MODEL=name), "custom:aisa")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from provision.hermes.home import HomeFiles
 from provision.hermes.routing.pool import AuthStore, pick_pooled_key, pool_name, read_auth
-from provision.hermes.routing.providers import ElsewhereError
+from provision.hermes.routing.providers import NotModelledError
 
 URL = "https://api.aisa.one/v1"
 INLINE = {"providers": {"aisa": {"base_url": URL, "api_key": "inline-key"}}}
@@ -50,7 +50,7 @@ def test_an_entry_on_hold_depends_on_the_time() -> None:
     assert picked(on_hold, now=1301) == "manual-key"
     assert picked({**on_hold, "last_error_code": 429}, now=1301) == "inline-key"
     assert picked({**on_hold, "last_error_reset_at": 1200}, now=1201) == "manual-key"
-    with pytest.raises(ElsewhereError, match="on hold"):
+    with pytest.raises(NotModelledError, match="on hold"):
         picked(on_hold)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from provision.hermes.routing.environment import Environment
 from provision.hermes.routing.providers import (
-    StopError,
+    HermesStopsError,
     compatible_entries,
     find_named_provider,
     is_enabled,
@@ -84,7 +84,7 @@ def test_an_alias_of_a_built_in_provider_can_name_an_entry() -> None:
     "providers", [{1: {"api": "https://a"}}, {"x": {"api": ["https://a"]}}, {"x": {"name": 1, "api": "a"}}]
 )
 def test_a_value_of_the_wrong_type_stops_hermes(providers: dict[Any, Any]) -> None:
-    with pytest.raises(StopError):
+    with pytest.raises(HermesStopsError):
         find_named_provider({"providers": providers}, "custom:x", ENV)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from routecraft import AISA, resolver_input
 
-from provision.hermes.routing.providers import ElsewhereError, StopError
+from provision.hermes.routing.providers import HermesStopsError, NotModelledError
 from provision.hermes.routing.request import build_request, with_fallback_credentials
 from provision.hermes.routing.runtime import ResolvedEndpoint
 
@@ -56,12 +56,12 @@ def test_extra_body_replaces_the_model_of_the_same_url() -> None:
 @pytest.mark.parametrize(
     ("asked", "at", "error"),
     [
-        (AISA, endpoint("https://${HOST}/v1"), StopError),
-        (AISA, endpoint("ftp://h"), StopError),
-        ("model: {context_length: 4096}", endpoint(), StopError),
-        (config("models: {m: {context_length: '4096'}}"), endpoint(), StopError),
-        (AISA, endpoint("https://h?x=1", "anthropic_messages"), ElsewhereError),
-        (AISA, endpoint(mode="bedrock_converse"), ElsewhereError),
+        (AISA, endpoint("https://${HOST}/v1"), HermesStopsError),
+        (AISA, endpoint("ftp://h"), HermesStopsError),
+        ("model: {context_length: 4096}", endpoint(), HermesStopsError),
+        (config("models: {m: {context_length: '4096'}}"), endpoint(), HermesStopsError),
+        (AISA, endpoint("https://h?x=1", "anthropic_messages"), NotModelledError),
+        (AISA, endpoint(mode="bedrock_converse"), NotModelledError),
     ],
 )
 def test_where_no_request_is_sent(asked: str, at: ResolvedEndpoint, error: type[Exception]) -> None:
@@ -73,6 +73,6 @@ def test_without_a_key_openrouter_is_the_fallback_of_openrouter_only() -> None:
     missing = ResolvedEndpoint("openrouter", "https://h", "chat_completions", "", "")
     found = with_fallback_credentials(resolver_input(OPENROUTER_API_KEY="sk-or"), missing)
     assert (found.base_url, found.key) == ("https://openrouter.ai/api/v1", "sk-or")
-    with pytest.raises(StopError):
+    with pytest.raises(HermesStopsError):
         with_fallback_credentials(resolver_input(), missing)
     assert with_fallback_credentials(resolver_input(), endpoint()) == endpoint()

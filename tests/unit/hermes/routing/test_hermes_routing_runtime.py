@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from routecraft import AISA, KEY, resolver_input
 
-from provision.hermes.routing.providers import ElsewhereError, StopError
+from provision.hermes.routing.providers import HermesStopsError, NotModelledError
 from provision.hermes.routing.runtime import requested_provider, resolve_runtime
 
 PLAIN = "model: {provider: custom, default: m, base_url: https://h.example/v1, api_key: inline-key}"
@@ -54,19 +54,19 @@ def test_plain_custom_ignores_codex_responses() -> None:
 def test_without_a_provider_openrouter_is_used_if_its_key_is_set() -> None:
     found = resolve_runtime(resolver_input("model: m", OPENROUTER_API_KEY="sk-or-key"))
     assert (found.provider, found.base_url, found.key) == ("openrouter", "https://openrouter.ai/api/v1", "sk-or-key")
-    with pytest.raises(StopError, match="no inference provider"):
+    with pytest.raises(HermesStopsError, match="no inference provider"):
         resolve_runtime(resolver_input("model: m"))
-    with pytest.raises(ElsewhereError, match="GEMINI_API_KEY"):
+    with pytest.raises(NotModelledError, match="GEMINI_API_KEY"):
         resolve_runtime(resolver_input("model: m", GEMINI_API_KEY="abcdef"))
 
 
 @pytest.mark.parametrize(
     ("config", "error", "text"),
     [
-        ("model: {provider: nowhere}", StopError, "no provider has the name nowhere"),
-        ("model: {provider: anthropic}", ElsewhereError, "anthropic"),
-        ("{model: {provider: x}, providers: {x: {api: https://h, enabled: false}}}", StopError, "disabled"),
-        ("model: {provider: openai-api}", StopError, "OPENAI_API_KEY"),
+        ("model: {provider: nowhere}", HermesStopsError, "no provider has the name nowhere"),
+        ("model: {provider: anthropic}", NotModelledError, "anthropic"),
+        ("{model: {provider: x}, providers: {x: {api: https://h, enabled: false}}}", HermesStopsError, "disabled"),
+        ("model: {provider: openai-api}", HermesStopsError, "OPENAI_API_KEY"),
     ],
 )
 def test_where_hermes_stops_or_leaves(config: str, error: type[Exception], text: str) -> None:
@@ -76,7 +76,7 @@ def test_where_hermes_stops_or_leaves(config: str, error: type[Exception], text:
 
 @pytest.mark.parametrize("config", ["model: [a]", "model: {default: 1}", "model: {base_url: [u]}"])
 def test_a_model_of_the_wrong_type(config: str) -> None:
-    with pytest.raises(StopError):
+    with pytest.raises(HermesStopsError):
         resolver_input(config).check()
 
 
