@@ -71,16 +71,21 @@ COMMANDS = {name: entry for commands in SECTIONS.values() for name, entry in com
 class Sections(TyperGroup):
     """The commands of the table, listed by section. Each is built when it is called."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._complete: set[str] = set()
+
     def list_commands(self, ctx: Any) -> list[str]:  # click's types, or those of typer's own copy of it
         """All names of commands; a mistyped name is compared with them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, whose modules are imported now; None for an unknown name."""
-        if cmd_name in COMMANDS and cmd_name not in self.commands:
+        if cmd_name in COMMANDS and cmd_name not in self._complete:
             for module in COMMANDS[cmd_name][1:]:
                 import_module(f"provision.cli.{module}")
             self.commands[cmd_name] = get_group(app).commands[cmd_name]
+            self._complete.add(cmd_name)
         return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:

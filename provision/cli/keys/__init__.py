@@ -1,1 +1,1 @@
-"""The `keys` commands."""
+"""The commands of `provision keys`."""

@@ -1,1 +1,1 @@
-"""The `rotate` commands."""
+"""The commands of `provision rotate`."""

@@ -1,1 +1,1 @@
-"""Commands about the workspace as a whole."""
+"""Commands that create, check and show a workspace."""

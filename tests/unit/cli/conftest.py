@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keysmith
 import pytest
+from bundlecraft import fresh_key
 
 from provision.cli.main import run
 from provision.keys.vault.vault import Vault
@@ -44,3 +45,21 @@ def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "inventory.yaml").write_text(f"users:\n{users}")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def fleet(operator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The workspace of `operator` with one user, ada, whose machine has enrolled and whose key is in the vault.
+
+    Ada's configuration folder is `machine` in tmp_path: set PROVISION_CONFIG_DIR to it to act on her machine.
+    """
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "machine"))
+    signer = (operator / "allowed_signers").read_text().strip().partition(" ")[2].partition(" ")[2]
+    assert run(["--quiet", "enroll", "--user", "ada", "--signer", signer]) == 0
+    snippet = capsys.readouterr().out.replace("TEAM-PROFILE", "engineering")
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    (operator / "inventory.yaml").write_text(snippet)
+    (tmp_path / "keys.csv").write_text(f"user,key\nada,{fresh_key('ada').reveal()}\n")
+    assert run(["--quiet", "keys", "import", str(tmp_path / "keys.csv")]) == 0
+    capsys.readouterr()
+    return operator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from provision.errors import Exit, InvalidFilesError, Place, Problem, ProvisionE
 
 
 @pytest.fixture
-def ends_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
+def ends_with(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """Run a command that raises what the test puts into this list."""
     raised: list[BaseException] = []
 
@@ -25,7 +24,7 @@ def ends_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
         return command
 
     monkeypatch.setattr(main, "_tree", tree)
-    yield raised
+    return raised
 
 
 def test_an_error_has_a_place_and_a_hint(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
