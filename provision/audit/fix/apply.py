@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.detect.detector import Detector
-    from provision.keys.age import Identity
+    from provision.keys.identities import Identity
 
 FIXES_FOLDER = "fixes"
 SCHEMA = "provision/fix/v1"

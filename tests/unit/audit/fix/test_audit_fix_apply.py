@@ -1,0 +1,105 @@
+"""Applying changes with an encrypted backup, and undoing them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from leakcraft import NOW, LiteralDetector, literal
+
+from provision.audit.fix.apply import BackupError, FixResult, apply_fix, last_record, undo_fix
+from provision.audit.fix.change import FixChange, NotFixed
+from provision.errors import NothingMatchedError
+from provision.keys.identities import generate_identity, identity_file, load_identities
+
+DETECTOR = LiteralDetector()
+
+
+class Desk:
+    """A folder for backups and an identity that opens them."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "fixes"
+        secret, self.recipient = generate_identity()
+        self.identity = root / "identity.txt"
+        self.identity.touch(0o600)
+        self.identity.write_bytes(identity_file(secret, self.recipient, "now"))
+
+    def fix(self, *changes: FixChange) -> FixResult:
+        return apply_fix(changes, DETECTOR, self.folder, [self.recipient], NOW, clean=str)  # type: ignore[arg-type]
+
+    def undo(self) -> FixResult:
+        return undo_fix(last_record(self.folder), lambda: load_identities(self.identity))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_contents_modes_new_files_and_databases_come_back(tmp_path: Path, desk: Desk) -> None:
+    text, mode, new, base = (tmp_path / name for name in ("text", "mode", "new", "base.db"))
+    text.write_bytes(b"old " + literal(1))
+    text.chmod(0o640)
+    mode.touch()
+    mode.chmod(0o644)
+    with closing(sqlite3.connect(base)) as db:
+        db.execute("CREATE TABLE t (v)")
+        db.execute("INSERT INTO t VALUES (?)", (literal(2).decode(),))
+        db.commit()
+    done = desk.fix(
+        FixChange(text, (), b"new", 0o640, was=text.read_bytes()),
+        FixChange(mode, (), mode=0o600),
+        FixChange(new, (), b"made", 0o600),
+        FixChange(base, (), mode=0o600, database=True),
+    )
+    assert (len(done.changed), done.left) == (4, ())
+    assert (text.read_bytes(), mode.stat().st_mode & 0o777, new.read_bytes()) == (b"new", 0o600, b"made")
+    assert literal(2) not in base.read_bytes()
+    assert done.backup is not None
+    kept = done.backup.read_bytes() + last_record(desk.folder).read_bytes()
+    assert literal(1) not in kept, "neither the backup nor the record shows a secret"
+    undone = desk.undo()
+    assert (len(undone.changed), undone.left, undone.backup) == (4, (), None)
+    assert text.read_bytes() == b"old " + literal(1)
+    assert mode.stat().st_mode & 0o777 == 0o644
+    assert not new.exists()
+    assert literal(2) in base.read_bytes()
+    assert list(desk.folder.iterdir()) == [], "the backup is deleted"
+
+
+def test_what_was_changed_since_the_fix_is_not_restored(tmp_path: Path, desk: Desk) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.write_bytes(b"old")
+    desk.fix(*(FixChange(path, (), b"new", 0o600, was=b"old") for path in (one, two)))
+    two.write_bytes(b"the user's")
+    undone = desk.undo()
+    assert undone.changed == (str(one),)
+    why = "it was changed after the fix: restore it by hand from the backup (`age -d`)"
+    assert undone.left == (NotFixed(str(two), why),)
+    assert (one.read_bytes(), two.read_bytes()) == (b"old", b"the user's")
+    assert undone.backup is not None
+    assert undone.backup.exists()
+
+
+def test_nothing_is_changed_when_a_file_differs_from_the_plan(tmp_path: Path, desk: Desk) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.write_bytes(b"old")
+    with pytest.raises(BackupError, match="two was changed in the meantime; nothing was changed"):
+        desk.fix(FixChange(one, (), b"new", was=b"old"), FixChange(two, (), b"new", was=b"other"))
+    assert one.read_bytes() == b"old"
+
+
+def test_without_a_fix_or_its_backup_there_is_no_undo(tmp_path: Path, desk: Desk) -> None:
+    with pytest.raises(NothingMatchedError, match="no fix to undo"):
+        desk.undo()
+    (tmp_path / "one").touch()
+    backup = desk.fix(FixChange(tmp_path / "one", (), mode=0o600)).backup
+    assert backup is not None
+    backup.unlink()
+    with pytest.raises(BackupError, match="not found"):
+        desk.undo()

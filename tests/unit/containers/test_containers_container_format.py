@@ -1,0 +1,47 @@
+"""Formats by their first bytes."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from provision.containers.container_format import COMPRESSED_FORMATS, UNSUPPORTED_FORMATS, container_format
+
+
+def database() -> bytes:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE t (v)")
+        return db.serialize()
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (gzip.compress(b"x"), "gzip"),
+        (bz2.compress(b"x"), "bzip2"),
+        (lzma.compress(b"x"), "xz"),
+        (database(), "sqlite"),
+        (b"PK\3\4", "zip"),
+        (b"PK\5\6" + bytes(18), "zip"),
+        (bytes(257) + b"ustar\0", "tar"),
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+        (b"BZhello, this is text", None),
+        (b"BZh91AY&SX", None),
+        (b"plain", None),
+        (b"", None),
+    ],
+)
+def test_first_bytes(head: bytes, expected: str | None) -> None:
+    assert container_format(head[:512]) == expected
+
+
+def test_every_format_is_either_readable_or_reported() -> None:
+    from provision.containers.container_format import _MAGICS
+
+    kinds = {kind for _, kind in _MAGICS}
+    assert kinds - UNSUPPORTED_FORMATS == {"zip", "sqlite", *COMPRESSED_FORMATS}
