@@ -1,0 +1,57 @@
+"""`deploy` before anything is contacted: the machines it would push to, and what it refuses. Pushing is tested in `bed`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provision.cli.main import run
+
+
+def set_host(fleet: Path, host: str) -> None:
+    inventory = fleet / "inventory.yaml"
+    text = "".join(line for line in inventory.read_text().splitlines(True) if "host:" not in line)
+    inventory.write_text(text + (f"    host: {host}\n" if host else ""))
+
+
+def test_the_list_is_an_ansible_inventory(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_host(fleet, "ada-mbp.corp")
+    assert run(["deploy", "--list"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["_meta"]["hostvars"]["ada"]["ansible_host"] == "ada-mbp.corp"
+    assert found["profile_engineering"]["hosts"] == ["ada"]
+
+
+def test_users_without_a_host_are_named_and_nothing_is_contacted(
+    fleet: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # no ansible-playbook is needed either
+    set_host(fleet, "")
+    assert run(["deploy", "-f", "json"]) == 3
+    captured = capsys.readouterr()
+    assert "ada: not pushed to: " in captured.err
+    assert "no machine can be pushed to" in captured.err
+    assert json.loads(captured.out)["not_pushed"][0]["user"] == "ada"
+
+
+def test_there_is_nothing_to_resume(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    set_host(fleet, "ada-mbp.corp")
+    assert run(["deploy", "--resume"]) == 1
+    assert "hint: run without --resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("waves", ["x", "1,0", "200%"])
+def test_wrong_waves_are_named(fleet: Path, waves: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["deploy", "--waves", waves]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (fleet / ".provision/deploy.jsonl").exists()
+
+
+def test_the_collection_needs_no_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["deploy", "--collection"]) == 0
+    assert (Path(capsys.readouterr().out.strip()) / "galaxy.yml").is_file()
