@@ -43,7 +43,7 @@ class ExposedSecret:
     where: str
     rule: str
     tag: str
-    showing: ShownIn
+    shown_in: ShownIn
     known: KnownKey | None = None
     sure: bool = True
 
@@ -112,19 +112,19 @@ TITLES = (
 
 
 def answer_checklist(
-    seen: Sequence[ExposedSecret], unseen: Sequence[NotExamined], records: Records | None, today: date
+    exposed: Sequence[ExposedSecret], unread: Sequence[NotExamined], records: Records | None, today: date
 ) -> tuple[ChecklistItem, ...]:
     """Return the five answers. `records` None: neither vault nor event log is available."""
     doubts = [
-        Evidence(u.file, u.where, u.message, u.cure or "check it by eye", ChecklistAnswer.CANNOT_TELL) for u in unseen
+        Evidence(u.file, u.where, u.message, u.cure or "check it by eye", ChecklistAnswer.CANNOT_TELL) for u in unread
     ]
     shown = [
-        [_exposed(s) for s in seen],
-        [_exposed(s) for s in seen if s.showing is ShownIn.ENV],
-        [_exposed(s) for s in seen if s.showing is ShownIn.CONFIG],
+        [_exposed(s) for s in exposed],
+        [_exposed(s) for s in exposed if s.shown_in is ShownIn.ENV],
+        [_exposed(s) for s in exposed if s.shown_in is ShownIn.CONFIG],
     ]
     hidden = [_item(number, [*evidence, *doubts]) for number, evidence in enumerate(shown, 1)]
-    return (*hidden, _item(4, _rotated(seen, records)), _item(5, _fresh(seen, records, today)))
+    return (*hidden, _item(4, _rotated(exposed, records)), _item(5, _fresh(exposed, records, today)))
 
 
 def _item(number: int, evidence: Iterable[Evidence]) -> ChecklistItem:
@@ -134,22 +134,20 @@ def _item(number: int, evidence: Iterable[Evidence]) -> ChecklistItem:
     return ChecklistItem(number, TITLES[number - 1], verdict, found)
 
 
-def _exposed(sighting: ExposedSecret) -> Evidence:
-    whose = (
-        f"the {sighting.known.stage} key of {sighting.known.user}" if sighting.known else f"a secret ({sighting.rule})"
-    )
-    if not sighting.sure:
+def _exposed(secret: ExposedSecret) -> Evidence:
+    whose = f"the {secret.known.stage} key of {secret.known.user}" if secret.known else f"a secret ({secret.rule})"
+    if not secret.sure:
         message, verdict = f"possibly {whose}", ChecklistAnswer.CANNOT_TELL
     else:
         message, verdict = f"{whose} can be read", ChecklistAnswer.FAIL
-    return Evidence(sighting.file, sighting.where, message, _hiding(sighting), verdict)
+    return Evidence(secret.file, secret.where, message, _hiding(secret), verdict)
 
 
-def _hiding(sighting: ExposedSecret) -> str:
-    file = sighting.file.partition("!")[0]
-    if sighting.where.startswith("commit "):
+def _hiding(secret: ExposedSecret) -> str:
+    file = secret.file.partition("!")[0]
+    if secret.where.startswith("commit "):
         return "history keeps it: publish a copy without history, and rotate the key"
-    if sighting.showing is ShownIn.ENV and file == sighting.file and _is_env(file):
+    if secret.shown_in is ShownIn.ENV and file == secret.file and _is_env(file):
         return f"do not publish it (git rm --cached {file}, and add it to .gitignore), or: provision redact --in-place {file}"
     return f"provision redact --in-place {file}"
 
@@ -159,17 +157,17 @@ def _is_env(file: str) -> bool:
     return name.startswith(".env") or name.endswith(".env")
 
 
-def _rotated(seen: Sequence[ExposedSecret], records: Records | None) -> Iterator[Evidence]:
-    for sighting in _once(seen):
-        at = (sighting.file, sighting.where)
-        if sighting.known is None:
-            message = f"not a known key of the fleet ({sighting.rule}): no record of a rotation"
+def _rotated(exposed: Sequence[ExposedSecret], records: Records | None) -> Iterator[Evidence]:
+    for secret in _once(exposed):
+        at = (secret.file, secret.where)
+        if secret.known is None:
+            message = f"not a known key of the fleet ({secret.rule}): no record of a rotation"
             cure = "find its owner, revoke it at its provider, then import the new key into the vault"
             yield Evidence(*at, message, cure, ChecklistAnswer.CANNOT_TELL)
             continue
-        history = records.keys.get(sighting.known.fingerprint) if records else None
+        history = records.keys.get(secret.known.fingerprint) if records else None
         if history is None:
-            whose = f"the key of {sighting.known.user}"
+            whose = f"the key of {secret.known.user}"
             yield Evidence(
                 *at,
                 f"{whose}: no vault found, so its state is unknown",
@@ -195,17 +193,17 @@ def _history(key: KeyHistory, doubt: str) -> tuple[str, str, ChecklistAnswer]:
     return f"{whose} is in use ({key.stage})", f"provision rotate leaked {key.user}", ChecklistAnswer.FAIL
 
 
-def _fresh(seen: Sequence[ExposedSecret], records: Records | None, today: date) -> Iterator[Evidence]:
-    shown = [s for s in _once(seen) if s.known is not None]
+def _fresh(exposed: Sequence[ExposedSecret], records: Records | None, today: date) -> Iterator[Evidence]:
+    shown = [s for s in _once(exposed) if s.known is not None]
     made_by = dict(records.current or {}) if records else {}
-    for sighting in shown:
-        known = sighting.known
+    for secret in shown:
+        known = secret.known
         history = records.keys.get(known.fingerprint) if records and known else None
         if history is None:
             message, cure = "a key of the fleet: no vault found, so its state is unknown", "run this in the workspace"
-            yield Evidence(sighting.file, sighting.where, message, cure, ChecklistAnswer.CANNOT_TELL)
+            yield Evidence(secret.file, secret.where, message, cure, ChecklistAnswer.CANNOT_TELL)
         else:
-            yield Evidence(sighting.file, sighting.where, *_demo(history, today))
+            yield Evidence(secret.file, secret.where, *_demo(history, today))
     for user, fingerprint in made_by.items():
         history = records.keys.get(fingerprint) if records and fingerprint else None
         if history is None:
@@ -226,10 +224,10 @@ def _demo(key: KeyHistory, today: date) -> tuple[str, str, ChecklistAnswer]:
     return f"the key of {key.user} is a demo key until {key.demo_until}", "", ChecklistAnswer.PASS
 
 
-def _once(seen: Iterable[ExposedSecret]) -> list[ExposedSecret]:
+def _once(exposed: Iterable[ExposedSecret]) -> list[ExposedSecret]:
     """The first place of each secret. Secrets that a person must check first do not count as exposed."""
     first: dict[str, ExposedSecret] = {}
-    for sighting in seen:
-        if sighting.sure:
-            first.setdefault(sighting.known.fingerprint if sighting.known else sighting.tag, sighting)
+    for secret in exposed:
+        if secret.sure:
+            first.setdefault(secret.known.fingerprint if secret.known else secret.tag, secret)
     return list(first.values())

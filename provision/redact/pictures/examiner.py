@@ -85,10 +85,10 @@ def bounds_of(area: Area) -> Bounds:
 class Examiner:
     """Reads pictures with one set of rules. Raises PicturesUnavailableError when the models are not installed."""
 
-    def __init__(self, detector: Detector, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> None:
+    def __init__(self, detector: Detector, forms: tuple[KeyForm, ...] = KEY_FORMS) -> None:
         self._models = load_models()
         self._detector = detector
-        self._kinds = kinds
+        self._forms = forms
 
     def read(self, picture: Pixels) -> list[TextLine]:
         """Return the lines of text in a picture (H, W, 3)."""
@@ -96,7 +96,7 @@ class Examiner:
 
     def find(self, lines: list[TextLine]) -> list[KeySighting]:
         """Return the keys in lines that were read or come from a text layer."""
-        return merge_sightings(find_sightings(lines, self._detector, self._kinds))
+        return merge_sightings(find_sightings(lines, self._detector, self._forms))
 
     def examine(self, picture: Pixels, known_lines: list[TextLine] | None = None) -> Examination:
         """Find and cover keys in `picture`, in place. `known_lines` is text that is known without reading, placed in pixels."""

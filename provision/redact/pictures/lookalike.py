@@ -90,18 +90,18 @@ def key_forms_of(shapes: Iterable[tuple[str, int]]) -> tuple[KeyForm, ...]:
     return own + KEY_FORMS
 
 
-def find_keys(text: str, kinds: tuple[KeyForm, ...] = KEY_FORMS) -> list[KeyHit]:
+def find_keys(text: str, forms: tuple[KeyForm, ...] = KEY_FORMS) -> list[KeyHit]:
     """Return keys by their prefixes, left to right, without overlaps."""
     folded, places = fold_lookalikes(text)
     hits: list[KeyHit] = []
     taken: list[tuple[int, int]] = []
-    for kind in sorted(kinds, key=lambda k: -len(k.prefix)):
-        for start, body in _prefixes(text, folded, places, kind):
+    for form in sorted(forms, key=lambda k: -len(k.prefix)):
+        for start, body in _prefixes(text, folded, places, form):
             if any(a < body and start < b for a, b in taken):
                 continue
-            end = key_end(text, start, body, kind.length)
-            if _is_key(text[body:end], kind, text[start:end]):
-                hits.append(KeyHit(start, end, kind.rule, kind.length, kind.strong))
+            end = key_end(text, start, body, form.length)
+            if _is_key(text[body:end], form, text[start:end]):
+                hits.append(KeyHit(start, end, form.rule, form.length, form.strong))
                 taken.append((start, end))
     return sorted(hits, key=lambda h: h.start)
 
@@ -112,21 +112,21 @@ def fold_lookalikes(text: str) -> tuple[str, list[int]]:
     return "".join(c for _, c in kept), [n for n, _ in kept]
 
 
-def _prefixes(text: str, folded: str, places: list[int], kind: KeyForm) -> Iterator[tuple[int, int]]:
-    wanted = fold_lookalikes(kind.prefix)[0]
+def _prefixes(text: str, folded: str, places: list[int], form: KeyForm) -> Iterator[tuple[int, int]]:
+    wanted = fold_lookalikes(form.prefix)[0]
     errors = 0 if len(wanted) < 6 else 1 if len(wanted) < 10 else 2
-    spaced = " ".join(fold_lookalikes(part)[0] for part in re.split("[-_]", kind.prefix) if part)
-    for form in {wanted, spaced}:
-        for at, size in _almost(folded, form, errors):
+    spaced = " ".join(fold_lookalikes(part)[0] for part in re.split("[-_]", form.prefix) if part)
+    for spelling in {wanted, spaced}:
+        for at, size in _almost(folded, spelling, errors):
             start = places[at]
-            if not kind.strong and (
-                _inside_word(text, start) or not _case_fits(text[start : places[at + size - 1] + 1], kind)
+            if not form.strong and (
+                _inside_word(text, start) or not _case_fits(text[start : places[at + size - 1] + 1], form)
             ):
                 continue
             body = places[at + size - 1] + 1
-            while body < len(text) and body - start < len(kind.prefix) + 1 and text[body] in _SEPARATORS:
+            while body < len(text) and body - start < len(form.prefix) + 1 and text[body] in _SEPARATORS:
                 body += 1
-            if body < len(text) and text[body] == " " and kind.strong and _random(_token(text, body + 1)):
+            if body < len(text) and text[body] == " " and form.strong and _random(_token(text, body + 1)):
                 body += 1
             yield start, body
 
@@ -160,13 +160,13 @@ def _inside_word(text: str, start: int) -> bool:
     return start > 0 and (text[start - 1].isalnum() or text[start - 1] in "-_/")
 
 
-def _case_fits(read: str, kind: KeyForm) -> bool:
+def _case_fits(read: str, form: KeyForm) -> bool:
     """Whether a short prefix has the right case; letters whose small and capital forms look alike may have either."""
-    if len(read) > len(kind.prefix):
+    if len(read) > len(form.prefix):
         return False
     return all(
         a == b or _FOLD.get(a, a) == _FOLD.get(b, b) or (a.lower() == b.lower() and a.lower() in "cikopsuvwxz")
-        for a, b in zip(_letters(read), _letters(kind.prefix), strict=False)
+        for a, b in zip(_letters(read), _letters(form.prefix), strict=False)
     )
 
 
@@ -216,14 +216,14 @@ def leading_token(text: str) -> str:
     return _token(text, 0)
 
 
-def _is_key(body: str, kind: KeyForm, whole: str) -> bool:
-    if is_placeholder(whole) or is_placeholder(kind.prefix + body) or set(body.lower()) <= set("x*.-_ "):
+def _is_key(body: str, form: KeyForm, whole: str) -> bool:
+    if is_placeholder(whole) or is_placeholder(form.prefix + body) or set(body.lower()) <= set("x*.-_ "):
         return False
-    if kind.strong:
+    if form.strong:
         return len(body) >= 4 and not _prose(body)
-    if kind.capitals:
+    if form.capitals:
         fitting = sum(c.isupper() or c.isdigit() for c in whole)
-        return abs(len(whole) - kind.length) <= 2 and fitting >= 0.75 * len(whole)
+        return abs(len(whole) - form.length) <= 2 and fitting >= 0.75 * len(whole)
     return len(body) >= 12 and _random(body)
 
 

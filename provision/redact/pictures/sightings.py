@@ -63,14 +63,14 @@ class KeySighting:
         return "".join(part.text for part in self.parts)
 
 
-def find_sightings(lines: list[TextLine], detector: Detector, kinds: tuple[KeyForm, ...]) -> list[KeySighting]:
+def find_sightings(lines: list[TextLine], detector: Detector, forms: tuple[KeyForm, ...]) -> list[KeySighting]:
     """Return every key in the lines. Parts of different sightings may overlap."""
     found: list[KeySighting] = []
     for line in lines:
-        hits = [*find_keys(line.text, kinds), *find_named_values(line.text)]
+        hits = [*find_keys(line.text, forms), *find_named_values(line.text)]
         found += [_followed(LinePart(line, hit.start, hit.end), hit, lines) for hit in hits]
         if not any(hit.length and _at_end(line, hit.end) for hit in hits):
-            found += _over_the_end(line, lines, kinds)
+            found += _over_the_end(line, lines, forms)
     return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
 
 
@@ -177,15 +177,15 @@ def _at_margin(line: TextLine, lines: list[TextLine]) -> bool:
     return True
 
 
-def _over_the_end(line: TextLine, lines: list[TextLine], kinds: tuple[KeyForm, ...]) -> list[KeySighting]:
+def _over_the_end(line: TextLine, lines: list[TextLine], forms: tuple[KeyForm, ...]) -> list[KeySighting]:
     """Return keys that are long enough, or have a complete prefix, only together with the line below."""
     under = line_below(line, lines)
-    if under is None or any(hit.start <= 1 for hit in find_keys(under.text, kinds)):
+    if under is None or any(hit.start <= 1 for hit in find_keys(under.text, forms)):
         return []
     token = leading_token(under.text)
     glued, border = line.text + token, len(line.text)
     found = []
-    for hit in find_keys(glued, kinds):
+    for hit in find_keys(glued, forms):
         certain = hit.strong and hit.end - border >= 8
         if hit.start < border < hit.end and (certain or _at_margin(line, lines)):
             first, second = LinePart(line, hit.start, border), LinePart(under, 0, hit.end - border)

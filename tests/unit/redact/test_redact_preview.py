@@ -38,7 +38,7 @@ def test_a_secret_is_listed_with_the_kind_of_text_that_shows_it(
 ) -> None:
     found, unread = seen(tmp_path / name, text)
     assert unread == []
-    assert {(each.rule, each.showing) for each in found} == {(rule, shown)}
+    assert {(each.rule, each.shown_in) for each in found} == {(rule, shown)}
     assert KEY not in repr(found)
 
 
