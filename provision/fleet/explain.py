@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Problem
+from provision.fleet.models import Overrides
 from provision.fleet.names import RULES
 from provision.fleet.nearest import nearest_words, spelling_hint
 from provision.formats.located import locate, place, quoted
@@ -83,8 +84,6 @@ def drop_consequences(problems: list[Problem]) -> list[Problem]:
 
 def allowed_fields(model: type[BaseModel], path: list[int | str]) -> list[str]:
     """Return the keys allowed at a path inside a file described by `model`."""
-    from provision.fleet.models import Overrides  # noqa: PLC0415  models does not need explain, but tests import either first
-
     return list((Overrides if path and path[-1] == "overrides" else model).model_fields)
 
 

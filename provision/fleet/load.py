@@ -11,8 +11,8 @@ from provision.files import read_bounded
 from provision.fleet.explain import drop_consequences
 from provision.fleet.inventory import read_inventory
 from provision.fleet.profiles import EffectiveProfiles, Profiles, read_profile
-from provision.fleet.recipients import MAX_BYTES, read_recipients
-from provision.fleet.users import RecipientsFile, Users
+from provision.fleet.recipients import MAX_BYTES, RecipientsFile, read_recipients
+from provision.fleet.users import Users
 from provision.formats.located import quoted
 
 if TYPE_CHECKING:

@@ -10,10 +10,13 @@ from provision.fleet.names import RECIPIENT, RULES
 from provision.formats.located import BrokenTextError, decode_utf8
 
 if TYPE_CHECKING:
-    from provision.fleet.users import RecipientsFile
+    from collections.abc import Mapping
 
 _RECIPIENT = re.compile(RECIPIENT)
 MAX_BYTES = 65_536
+
+RecipientsFile = tuple[tuple[str, ...], "Mapping[str, Place]"]
+"""The recipients in a file, and the place of each (`recipients.0` …)."""
 
 
 def read_recipients(data: bytes, file: str) -> RecipientsFile | Problem:

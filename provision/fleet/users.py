@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from provision.fleet.desired import EffectiveProfile
     from provision.fleet.profiles import EffectiveProfiles, InheritedProfile, Profiles
-
-RecipientsFile = tuple[tuple[str, ...], "Mapping[str, Place]"]
-"""The recipients in a file, and the place of each (`recipients.0` …)."""
+    from provision.fleet.recipients import RecipientsFile
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from provision.hermes.removed_setting import RemovedSetting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from provision.hermes.config.draft import Draft, Path
+    from provision.hermes.config.draft import Draft, SettingPath
 
 _WORD = re.compile(rb"[A-Za-z0-9._~+/=:@-]{8,8192}|[A-Za-z0-9_-]{8,8192}")
 _PART = re.compile(rb"[A-Za-z0-9_-]{8,8192}")
@@ -170,7 +170,7 @@ def replace_in_auth(data: bytes | None, swap: KeyReplacement, file: str) -> Repl
     return ReplacedFile(dump_in_layout(store, data), tuple(replaced), tuple(left))
 
 
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def _texts(value: Any, path: SettingPath) -> Iterator[tuple[SettingPath, str]]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
@@ -181,7 +181,7 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*path, number))
 
 
-def _elsewhere(data: Any, path: Path, text: str, swap: KeyReplacement) -> str:
+def _elsewhere(data: Any, path: SettingPath, text: str, swap: KeyReplacement) -> str:
     """Return why Hermes would send the text at `path` to a host other than the gateway, or the empty string."""
     if "://" in text and not swap.here(_first_url(text)):
         return "in a URL of another host"
@@ -201,7 +201,7 @@ def _elsewhere(data: Any, path: Path, text: str, swap: KeyReplacement) -> str:
     return ""
 
 
-def _mappings(data: Any, path: Path) -> list[dict[Any, Any]]:
+def _mappings(data: Any, path: SettingPath) -> list[dict[Any, Any]]:
     """Return the mappings on the way to a path, without the root: a URL there belongs to the main route only."""
     found = []
     for step in path[:-1]:

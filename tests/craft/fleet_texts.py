@@ -6,7 +6,8 @@ from provision.errors import Place, Problem
 from provision.fleet.explain import drop_consequences
 from provision.fleet.inventory import read_inventory
 from provision.fleet.profiles import EffectiveProfiles, Profiles, read_profile
-from provision.fleet.users import RecipientsFile, Users
+from provision.fleet.recipients import RecipientsFile
+from provision.fleet.users import Users
 
 ALICE = "age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586"
 BOB = "age1a2r6ucyrgu9dmta8qf8c6tegfchet48y6ffa2tu7kxzagj2x8p0s894elc"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from provision.hermes.config.draft import ABSENT, Draft, Path
+from provision.hermes.config.draft import ABSENT, Draft, SettingPath
 from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
 from provision.hermes.facts import v0_19 as facts
 
@@ -115,7 +115,7 @@ def _remove_root(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any]) -
     _remove_small_context(draft, (), new)
 
 
-def _remove_small_context(draft: Draft, path: Path, keep: Any = None) -> None:
+def _remove_small_context(draft: Draft, path: SettingPath, keep: Any = None) -> None:
     value = draft.get(*path, facts.CONTEXT_LENGTH)
     small = isinstance(value, int) and not isinstance(value, bool) and value < facts.MIN_CONTEXT_LENGTH
     if small and not (isinstance(keep, dict) and facts.CONTEXT_LENGTH in keep):
@@ -143,7 +143,7 @@ def _remove_twins(draft: Draft, ours: ProvisionedProvider) -> None:
 
 def _remove_entry(draft: Draft, ours: ProvisionedProvider) -> None:
     """Clean our own entry: a user's other spelling of URL, key or mode would win over ours."""
-    path: Path = (facts.PROVIDERS, ours.name)
+    path: SettingPath = (facts.PROVIDERS, ours.name)
     for key in (
         *facts.ALL_URL_KEYS,
         *facts.INLINE_KEYS,
@@ -189,9 +189,9 @@ def _remove_inline(draft: Draft, ours: ProvisionedProvider) -> list[str]:
     return sharing
 
 
-def _entries(draft: Draft) -> list[tuple[Path, dict[Any, Any]]]:
+def _entries(draft: Draft) -> list[tuple[SettingPath, dict[Any, Any]]]:
     """Return every mapping that can contain an endpoint with a key."""
-    found: list[tuple[Path, Any]] = [
+    found: list[tuple[SettingPath, Any]] = [
         ((facts.DELEGATION,), draft.get(facts.DELEGATION)),
         ((facts.FALLBACK_MODEL,), draft.get(facts.FALLBACK_MODEL)),
     ]

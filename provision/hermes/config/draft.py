@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from provision.hermes.removed_setting import RemovedSetting, masked_value
 
-Path = tuple[str | int, ...]
+SettingPath = tuple[str | int, ...]
 ABSENT: Any = object()
 """The key does not exist; different from null."""
 
@@ -18,7 +18,7 @@ ABSENT: Any = object()
 class ConfigChange(NamedTuple):
     """One change; `value` is ABSENT for a removal."""
 
-    path: Path
+    path: SettingPath
     value: Any
 
 
@@ -46,33 +46,33 @@ class Draft:
         value = self.get(*path)
         return value if isinstance(value, dict) else {}
 
-    def set(self, path: Path, value: Any) -> None:
+    def set(self, path: SettingPath, value: Any) -> None:
         """Set a value. The mappings on the way must exist. An equal value is not logged as a change."""
         if same_value(self.get(*path), value):
             return
         self.get(*path[:-1])[path[-1]] = copy_unshared(value)
         self.changes.append(ConfigChange(path, copy_unshared(value)))
 
-    def delete(self, path: Path) -> None:
+    def delete(self, path: SettingPath) -> None:
         """Remove a value, if it exists."""
         if self.get(*path) is ABSENT:
             return
         del self.get(*path[:-1])[path[-1]]
         self.changes.append(ConfigChange(path, ABSENT))
 
-    def take(self, path: Path, why: str) -> None:
+    def take(self, path: SettingPath, why: str) -> None:
         """Remove a user's setting and list it in `removed`."""
         value = self.get(*path)
         if value is not ABSENT:
             self.record_removal(path, value, why)
             self.delete(path)
 
-    def record_removal(self, path: Path, value: Any, why: str) -> None:
+    def record_removal(self, path: SettingPath, value: Any, why: str) -> None:
         """Add a user's setting to `removed`."""
         self.removed.append(RemovedSetting(self._file, dotted_path(path), why, masked_value(str(path[-1]), value)))
 
 
-def dotted_path(path: Path) -> str:
+def dotted_path(path: SettingPath) -> str:
     """Format a path: `providers.aisa.api_key`, `custom_providers[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")

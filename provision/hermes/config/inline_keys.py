@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.detect.shapes import aisa_shaped, is_placeholder
-from provision.hermes.config.draft import ABSENT, Draft, Path, dotted_path
+from provision.hermes.config.draft import ABSENT, Draft, SettingPath, dotted_path
 from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import v0_19 as facts
@@ -107,7 +107,7 @@ def name_endpoint(draft: Draft) -> str | None:
     return name
 
 
-def _entry_at(draft: Draft, url: str) -> tuple[Path, str] | None:
+def _entry_at(draft: Draft, url: str) -> tuple[SettingPath, str] | None:
     """Return the entry of `custom_providers` with this URL, and its normalized name."""
     legacy = draft.get(facts.CUSTOM_PROVIDERS)
     for i, entry in enumerate(legacy if isinstance(legacy, list) else []):
@@ -116,7 +116,7 @@ def _entry_at(draft: Draft, url: str) -> tuple[Path, str] | None:
     return None
 
 
-def _literals(draft: Draft) -> Iterator[tuple[Path, str, dict[Any, Any]]]:
+def _literals(draft: Draft) -> Iterator[tuple[SettingPath, str, dict[Any, Any]]]:
     """Yield path, spelling and entry of every key in clear."""
     for path, entry in _entries(draft):
         for key in sorted(facts.INLINE_KEYS & entry.keys()):
@@ -125,7 +125,7 @@ def _literals(draft: Draft) -> Iterator[tuple[Path, str, dict[Any, Any]]]:
                 yield path, key, entry
 
 
-def _entries(draft: Draft) -> Iterator[tuple[Path, dict[Any, Any]]]:
+def _entries(draft: Draft) -> Iterator[tuple[SettingPath, dict[Any, Any]]]:
     yield ("model",), draft.mapping("model")
     yield (facts.DELEGATION,), draft.mapping(facts.DELEGATION)
     for section in _SECTIONS:
@@ -138,7 +138,7 @@ def _entries(draft: Draft) -> Iterator[tuple[Path, dict[Any, Any]]]:
             yield from (((section, i), entry) for i, entry in enumerate(holder) if isinstance(entry, dict))
 
 
-def _name_for(path: Path, entry: Mapping[str, Any], value: str, env: Mapping[str, str]) -> str:
+def _name_for(path: SettingPath, entry: Mapping[str, Any], value: str, env: Mapping[str, str]) -> str:
     """Return a variable with this value, else a free name: from the entry, of the gateway, or made from the entry's name."""
     for name, held in env.items():
         if held == value and name.endswith("_API_KEY"):

@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from provision.hermes.config.draft import ABSENT, ConfigChange, Path
+from provision.hermes.config.draft import ABSENT, ConfigChange, SettingPath
 from provision.hermes.config.yaml11 import YamlError, dump_scalar
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _make(tree: Any, change: ConfigChange, shared: set[int]) -> None:
         holder[step] = _native(change.value)
 
 
-def _holder(tree: Any, path: Path, shared: set[int]) -> Any:
+def _holder(tree: Any, path: SettingPath, shared: set[int]) -> Any:
     """Return the container at a path. A container that anchors share is copied first, so that only this place changes."""
     node = tree
     for step in path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from provision.hermes.config.draft import ABSENT, ConfigChange, Path, copy_unshared
+from provision.hermes.config.draft import ABSENT, ConfigChange, SettingPath, copy_unshared
 from provision.hermes.config.yaml11 import dump_block, dump_flow, dump_scalar
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def splice_changes(text: str, changes: Sequence[ConfigChange]) -> str:
     return text
 
 
-def _flow_above(root: yaml.Node, path: Path) -> int | None:
+def _flow_above(root: yaml.Node, path: SettingPath) -> int | None:
     """Return how many steps of a path lead to the outermost `{…}` or `[…]` around the rest of it, else None."""
     node: yaml.Node = root
     for depth, step in enumerate(path):
@@ -79,7 +79,7 @@ def _rewrite_flow(lines: list[str], root: yaml.Node, text: str, depth: int, chan
     lines[start.line : end.line + 1] = [first[: start.column] + dump_flow(value) + last[end.column :]]
 
 
-def _find(root: yaml.Node, path: Path) -> yaml.Node:
+def _find(root: yaml.Node, path: SettingPath) -> yaml.Node:
     node = root
     for step in path:
         _block(node)
@@ -118,7 +118,7 @@ def _last_line(node: yaml.Node) -> int:
     )
 
 
-def _delete(lines: list[str], root: yaml.Node, path: Path) -> None:
+def _delete(lines: list[str], root: yaml.Node, path: SettingPath) -> None:
     holder = _find(root, path[:-1])
     _block(holder)
     entry = _entry(holder, path[-1])
@@ -143,7 +143,7 @@ def _delete(lines: list[str], root: yaml.Node, path: Path) -> None:
     del lines[start.line : _last_line(entry[1]) + 1]
 
 
-def _set(lines: list[str], root: yaml.Node, path: Path, value: Any) -> None:
+def _set(lines: list[str], root: yaml.Node, path: SettingPath, value: Any) -> None:
     if not path:
         raise UnusualError("the whole file")
     holder = _find(root, path[:-1])

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from provision.hermes.config.draft import ABSENT, Draft, Path, same_value
+from provision.hermes.config.draft import ABSENT, Draft, SettingPath, same_value
 from provision.hermes.facts import v0_19 as facts
 
 _REPLACED = "replaced by the team's setting"
 
 
-def apply_rendering(draft: Draft, new: dict[str, Any], last: dict[str, Any], path: Path = ()) -> None:
+def apply_rendering(draft: Draft, new: dict[str, Any], last: dict[str, Any], path: SettingPath = ()) -> None:
     """Apply all settings of `new`: mappings merge, other values replace. Lists the user's values that were replaced."""
     for key, value in new.items():
         here = (*path, key)
@@ -30,7 +30,7 @@ def apply_rendering(draft: Draft, new: dict[str, Any], last: dict[str, Any], pat
             draft.set(here, value)
 
 
-def _list_replaced(draft: Draft, path: Path, have: Any, last: Any) -> None:
+def _list_replaced(draft: Draft, path: SettingPath, have: Any, last: Any) -> None:
     """List a replaced value of the user's, but not an empty one or one that the last rendering set."""
     if path[0] == facts.VERSION_KEY:
         return
@@ -38,7 +38,7 @@ def _list_replaced(draft: Draft, path: Path, have: Any, last: Any) -> None:
         draft.record_removal(path, have, _REPLACED)
 
 
-def retire_previous(draft: Draft, last: dict[str, Any], new: dict[str, Any], path: Path = ()) -> None:
+def retire_previous(draft: Draft, last: dict[str, Any], new: dict[str, Any], path: SettingPath = ()) -> None:
     """Remove what `last` set and `new` does not, if unchanged since. Also removes our mappings that become empty."""
     for key, value in last.items():
         here = (*path, key)

@@ -28,6 +28,13 @@ def test_an_inline_key_fills_the_pool_and_a_manual_entry_wins() -> None:
     assert picked(config={}) is None
 
 
+def test_a_borrowed_entry_takes_its_key_from_the_configuration_and_keeps_its_priority() -> None:
+    borrowed = {"source": "config:aisa", "access_token": "stale", "priority": 1}
+    assert picked(borrowed) == "inline-key"
+    assert picked(borrowed, {**MANUAL, "priority": 0}) == "manual-key"
+    assert picked(borrowed, {**MANUAL, "priority": 2}) == "inline-key"
+
+
 def test_the_lowest_priority_number_wins() -> None:
     assert picked({**MANUAL, "priority": 5}, {**MANUAL, "access_token": "second", "priority": 1}) == "second"
 

@@ -58,6 +58,14 @@ def test_without_a_provider_openrouter_is_used_if_its_key_is_set() -> None:
         resolve_runtime(resolver_input("model: m"))
     with pytest.raises(NotModelledError, match="GEMINI_API_KEY"):
         resolve_runtime(resolver_input("model: m", GEMINI_API_KEY="abcdef"))
+    with pytest.raises(NotModelledError, match="bedrock"):
+        resolve_runtime(resolver_input("model: m", AWS_PROFILE="work"))
+
+
+@pytest.mark.parametrize("provider", ["", "provider: auto, "])
+def test_a_url_without_a_provider(provider: str) -> None:
+    found = resolve_runtime(resolver_input(f"model: {{{provider}base_url: https://h.example/v1, api_key: inline-key}}"))
+    assert (found.base_url, found.key, found.plain) == ("https://h.example/v1", "inline-key", True)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +75,7 @@ def test_without_a_provider_openrouter_is_used_if_its_key_is_set() -> None:
         ("model: {provider: anthropic}", NotModelledError, "anthropic"),
         ("{model: {provider: x}, providers: {x: {api: https://h, enabled: false}}}", HermesStopsError, "disabled"),
         ("model: {provider: openai-api}", HermesStopsError, "OPENAI_API_KEY"),
+        ("model: {provider: moa}", NotModelledError, "moa"),
     ],
 )
 def test_where_hermes_stops_or_leaves(config: str, error: type[Exception], text: str) -> None:
