@@ -45,7 +45,7 @@ class RotationContext:
     store: RotationStore
     states: Mapping[str, DesiredState]
     identities: Sequence[Identity]
-    reach: GatewayAccess
+    gateway: GatewayAccess
     clock: Callable[[], datetime]
     environ: Mapping[str, str]
     who: str
@@ -81,7 +81,7 @@ class RotationContext:
         profile = self.states[user].profile if user in self.states else self._default_profile
         found = self._routes.get(id(profile))
         if found is None:
-            found = self._routes[id(profile)] = route_of(profile, self.reach.hosts, self.reach.catalogue)
+            found = self._routes[id(profile)] = route_of(profile, self.gateway.hosts, self.gateway.catalogue)
         return found
 
     @property

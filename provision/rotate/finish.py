@@ -63,7 +63,7 @@ def roll_back(recorder: Recorder, people: Sequence[RotationUser]) -> list[Rollba
         else:
             alive.append(person)
 
-    for person in probe_all(asked, work, sink, recorder.context.reach):
+    for person in probe_all(asked, work, sink, recorder.context.gateway):
         refused.append(RollbackRefusal(person.user, "the gateway does not answer", "try again later"))
     order = {person.user: number for number, person in enumerate(people)}
     alive.sort(key=lambda person: order[person.user])

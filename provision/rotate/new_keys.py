@@ -52,7 +52,7 @@ def probe_new_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:
         else:
             recorder.trouble(result, person)
 
-    left = probe_all(people, work, sink, recorder.context.reach)
+    left = probe_all(people, work, sink, recorder.context.gateway)
     recorder.flush()
     if left:
         message = f"the gateway does not answer; users not checked: {len(left)}"

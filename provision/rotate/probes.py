@@ -169,13 +169,13 @@ class GatewayAccess:
 
 
 def probe_all(
-    items: Iterable[T], work: Callable[[KeyProber, T], Awaitable[R]], sink: Callable[[T, R], None], reach: GatewayAccess
+    items: Iterable[T], work: Callable[[KeyProber, T], Awaitable[R]], sink: Callable[[T, R], None], access: GatewayAccess
 ) -> list[T]:
     """Run `work` for all items concurrently. `sink` gets each result as it arrives. Returns the skipped items."""
 
     async def everything() -> list[T]:
-        async with Client(reach.hosts, concurrency=reach.concurrency, network=reach.network) as client:
-            prober, left, skipped = KeyProber(client, reach.chance), iter(items), []
+        async with Client(access.hosts, concurrency=access.concurrency, network=access.network) as client:
+            prober, left, skipped = KeyProber(client, access.chance), iter(items), []
 
             async def worker() -> None:
                 for item in left:
@@ -184,7 +184,7 @@ def probe_all(
                     else:
                         sink(item, await work(prober, item))
 
-            await asyncio.gather(*(worker() for _ in range(reach.concurrency)))
+            await asyncio.gather(*(worker() for _ in range(access.concurrency)))
             return skipped
 
     return asyncio.run(everything())

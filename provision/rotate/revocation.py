@@ -24,7 +24,7 @@ IDLE, UNKNOWN = "yes", "cannot tell"
 def check_old_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:
     """Check each old key at the gateway. Idle keys are listed for revocation, refused keys are proved dead."""
     check = _OldKeyCheck(recorder)
-    left = probe_all(people, check.ask, check.settle, recorder.context.reach)
+    left = probe_all(people, check.ask, check.settle, recorder.context.gateway)
     recorder.flush()
     check.write()
     if left:

@@ -59,5 +59,5 @@ def _keys_of_command(context: RotationContext, command: str, users: Sequence[str
     def key_of(user: str) -> NewKey:
         return NewKey(user, run_key_command(words, user, timeout_s), "", Place("--key-command"))
 
-    with ThreadPoolExecutor(context.reach.concurrency) as pool:
+    with ThreadPoolExecutor(context.gateway.concurrency) as pool:
         return list(pool.map(key_of, users))

@@ -60,7 +60,7 @@ def open_context(run: Run, forks: int) -> RotationContext:
         store=RotationStore(workspace.root),
         states={state.user: state for state in fleet.states},
         identities=load_identities(workspace.identity),
-        reach=GatewayAccess(
+        gateway=GatewayAccess(
             settings.gateway_hosts, network_settings(workspace), open_catalogue(workspace), settings.concurrency, random.random
         ),
         clock=lambda: datetime.now(UTC),

@@ -57,7 +57,7 @@ def receipt(fingerprint: str, expected: str) -> Receipt:
 
 @pytest.mark.parametrize(
     ("key", "expected", "cause"),
-    [("a", "yes", None), ("b", "yes", "other-bundle"), ("a", "no", "misrouted"), ("a", "cannot tell", "route-unknown")],
+    [("a", "yes", None), ("b", "yes", "other-bundle"), ("a", "no", "misrouted"), ("a", "unknown", "route-unknown")],
 )
 def test_only_the_target_in_use_is_a_confirmation(key: str, expected: str, cause: str | None) -> None:
     from datetime import UTC, datetime

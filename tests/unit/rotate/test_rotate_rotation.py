@@ -17,7 +17,14 @@ from provision.rotate.states import Course, RotationEvent, State
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TERMS = Terms("2026-06-01-01", RotationKind.SCHEDULED, "ada@desk", NOW, "0" * 32, max_failures=1)
-STEPS = (RotationEvent.SEALED, RotationEvent.TAKEN, RotationEvent.BUILT, RotationEvent.HANDED, RotationEvent.CONFIRMED, RotationEvent.PROMOTED)
+STEPS = (
+    RotationEvent.SEALED,
+    RotationEvent.TAKEN,
+    RotationEvent.BUILT,
+    RotationEvent.HANDED,
+    RotationEvent.CONFIRMED,
+    RotationEvent.PROMOTED,
+)
 
 
 def people(*waves: int) -> list[RotationUser]:
