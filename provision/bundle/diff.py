@@ -15,6 +15,7 @@ from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
 from provision.bundle.render import RENEW_BELOW, RenderOptions, examine_bundle
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,7 +119,7 @@ def _differences(
 
 def _settings(was: bytes, becomes: bytes) -> list[ValueChange]:
     before, after = flat_settings(was), flat_settings(becomes)
-    ours = ("x_provision", "model.default", "model.provider", "_config_version")
+    ours = ("x_provision", "model.default", "model.provider", facts.VERSION_KEY)
     return [
         ValueChange(f"config.yaml: {path}", before.get(path), after.get(path))
         for path in sorted(before.keys() | after.keys())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.errors import ProvisionError, UsageError
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +112,7 @@ class Payload:
             "KIND": self.kind,
             "EVERY": self.every,
             "GENERATION": str(self.manifest.generation if self.manifest else 0),
-            "HERMES_HOME": self._posix_home(),
+            facts.HOME_ENV: self._posix_home(),
             "PAYLOAD": payload or "''",
         }
         return _filled(_script(name), values)
@@ -124,7 +125,7 @@ class Payload:
             "KIND": _ps_quoted(self.kind),
             "EVERY": _ps_quoted(self.every),
             "GENERATION": str(self.manifest.generation if self.manifest else 0),
-            "HERMES_HOME": _ps_quoted(_under(home, self.manifest, "\\")) if home else self._windows_profile(),
+            facts.HOME_ENV: _ps_quoted(_under(home, self.manifest, "\\")) if home else self._windows_profile(),
         }
         return b"\xef\xbb\xbf" + _filled(_script(name), values).replace(b"\n", b"\r\n")
 

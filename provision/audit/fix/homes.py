@@ -223,7 +223,7 @@ def _without_copies(auth: bytes | None, env: bytes | None) -> tuple[bytes | None
     """Return `auth.json` without pool entries whose key is in `.env` as well."""
     values = {value for value in read_env_raw(env or b"").values() if value}
     try:
-        pools = json.loads(auth or b"{}").get("credential_pool")
+        pools = json.loads(auth or b"{}").get(facts.CREDENTIAL_POOL)
         names = [
             pool
             for pool, entries in pools.items()

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.facts.v0_19 import AUTH_NAME, CONFIG_NAME, ENV_NAME, MANAGED_DIR
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ _TYPICAL = frozenset(
         "state-snapshots", "pairing", "active_profile", "sandboxes", ".provision", "backups",
     }
 )  # fmt: skip
-_MARKS = (b"_config_version", b"x_provision", b"custom:", b"custom_providers")
+_MARKS = tuple(
+    text.encode() for text in (facts.VERSION_KEY, "x_provision", facts.CUSTOM_PREFIX, facts.CUSTOM_PROVIDERS)
+)
 _HISTORIES = (
     ".bash_history", ".zsh_history", ".zhistory", ".histfile", ".ash_history", ".sh_history", ".history", ".ksh_history",
     ".local/share/fish/fish_history", ".config/fish/fish_history", ".python_history", ".node_repl_history",

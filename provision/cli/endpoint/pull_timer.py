@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from provision.feed.timer_files import TimerJob
 
 # variables that the timer's process would lack; a proxy with a password in it (an `@`) is skipped: others can read units
-_CARRIED = ("PROVISION_CONFIG_DIR", "HERMES_HOME", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+_CARRIED = ("PROVISION_CONFIG_DIR", facts.HOME_ENV, "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
 
 def pull_arguments(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:

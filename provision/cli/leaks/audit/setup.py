@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +61,7 @@ def home_inspection(
 
             quiet = Run(run.workspace, quiet=True)
             return hermes_environment(quiet, root, profile, None, None, now)
-        return {"HOME": str(root.parent), "HERMES_HOME": str(root)}
+        return {"HOME": str(root.parent), facts.HOME_ENV: str(root)}
 
     return HomeContext(_signers(workspace), environ_of, now, known, name)
 
