@@ -47,7 +47,7 @@ _RUN = re.compile(r"[A-Z]{4,}|[A-Z]?[a-z]{3,}")
 _LONG_WORD = 4.0
 """Most bits per letter pair of a word: 90 % of words of 12 letters have fewer, and 0.1 % of random letters."""
 _SHORT_WORD = 4.4
-_LETTERS_ONLY_CHANGES = 0.4
+_LETTERS_ONLY_CHANGES = 0.35
 _LEAST_CHANGES = 0.15
 
 
@@ -95,14 +95,12 @@ def character_kinds(value: str) -> int:
 
 def looks_random(value: str) -> bool:
     """Return whether a text looks generated: twelve characters or more, mixed, with few words and runs."""
+    return _is_varied(value) and _mixed(value)
+
+
+def _is_varied(value: str) -> bool:
     enough = 2.5 if len(value) < 16 else 2.8 if len(value) < 24 else 3.0
-    return (
-        len(value) >= 12
-        and _mixed(value)
-        and shannon(value) >= enough
-        and run_share(value) < 0.45
-        and word_share(value) < 0.4
-    )
+    return len(value) >= 12 and shannon(value) >= enough and run_share(value) < 0.45 and word_share(value) < 0.4
 
 
 def _mixed(value: str) -> bool:
@@ -123,13 +121,15 @@ def _hint(value: bytes) -> bool:
     with few changes (`Cryptography_HAS_POLY1305`).
     """
     body = value.decode("latin-1").strip("=")
-    if not looks_random(body) or shannon(body) < 4.1 or re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body):
+    if not _is_varied(body) or shannon(body) < 4.1 or re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body):
         return False
-    mixed = character_kinds(body) >= 3
     if not (any(map(str.islower, body)) and any(map(str.isupper, body))):
-        return mixed and word_share(body) < 0.2
+        return _mixed(body) and character_kinds(body) >= 3 and word_share(body) < 0.2
     changes = case_changes(body)
-    return changes >= (_LEAST_CHANGES if mixed else _LETTERS_ONLY_CHANGES) and word_share(body) < changes
+    return (
+        changes >= (_LEAST_CHANGES if any(map(str.isdigit, body)) else _LETTERS_ONLY_CHANGES)
+        and word_share(body) < changes
+    )
 
 
 HINT = Rule(

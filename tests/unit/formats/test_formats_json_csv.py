@@ -65,6 +65,11 @@ def test_csv_has_places_across_quotes_and_breaks() -> None:
     ]
 
 
+def test_csv_skips_empty_rows_and_comments_whatever_blanks_precede_them() -> None:
+    text = 'a,b\n  # indented, comment\n\t#,x\n , \n,\n1,#2\n"#3",4\n'
+    assert [[cell for cell, _, _ in row] for row in rows(text)] == [["a", "b"], ["1", "#2"]]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "column"), [('a,"b', 1, 3), ('a,"b"c\n', 1, 6), ('x\na,b"c\n', 2, 4), ("a\rb\n", 1, 2)]
 )

@@ -8,7 +8,10 @@ import pytest
 from detectcraft import aisa_key, encoded, known, nested, wrapped
 
 from provision.detect.detector import Detector
+from provision.detect.engines.hits import Hits
+from provision.detect.engines.needles import NeedleKind
 from provision.detect.match import Match
+from provision.detect.views.encodings import REGION_BYTES, base64_blocks, decoded_views
 
 KEY = aisa_key()
 ENGINES = ("hyperscan", "re2")
@@ -115,3 +118,36 @@ def test_without_decoding_only_plain_keys_are_found() -> None:
 def test_text_around_colour_codes_is_not_joined_over_cursor_movements() -> None:
     data = KEY.encode() + b"\x1b[5;1HABCDEF0123"
     assert [match.spans for match in UNKNOWN["re2"].scan(data)] == [((0, len(KEY)),)]
+
+
+def test_only_the_bytes_around_a_hit_are_decoded() -> None:
+    data = b"a%2Fb " + b"." * 5000 + b" key%3Dvalue " + b"." * 5000 + b" c%2Fd"
+    at = data.index(b"key")
+    (view,) = decoded_views(data, Hits([(0, at)], {}))
+    assert view.encoding == "url"
+    assert b"key=value" in view.text
+    assert b"/" not in view.text
+    assert list(decoded_views(data, Hits([], {}))) == []
+
+
+def test_a_run_of_base64_is_decoded_from_any_character_of_it() -> None:
+    text = base64.b64encode(b"user=ada; key=value; more of it")
+    for at, before in ((0, 0), (4, 0), (9, 1), (14, 2)):
+        (view,) = decoded_views(
+            text, Hits([], {(NeedleKind.BASE64_0, NeedleKind.BASE64_1, NeedleKind.BASE64_2)[before]: [at]})
+        )
+        assert view.text == b"user=ada; key=value; more of it", at
+
+
+def test_a_very_long_run_is_decoded_only_near_the_hit() -> None:
+    text = b"QUJD" * (REGION_BYTES // 2)
+    (view,) = decoded_views(text, Hits([], {NeedleKind.BASE64_0: [REGION_BYTES]}))
+    assert REGION_BYTES // 2 < len(view.text) <= 2 * REGION_BYTES
+
+
+def test_blocks_of_base64_begin_at_their_first_line() -> None:
+    line = base64.b64encode(bytes(range(48)))
+    assert base64_blocks(line + b"\n" + line + b"\n") == [0]
+    assert base64_blocks(b"x\n  " + line + b"\r\n  " + line) == [4]
+    assert base64_blocks(line) == []
+    assert base64_blocks(b"some words\nand more words\n") == []

@@ -1,0 +1,87 @@
+"""Both engines report the same keywords and needles; the cache of compiled databases survives damage."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from provision.detect.engines.hits import Gate, Hits
+from provision.detect.engines.hyperscan import HyperscanEngine
+from provision.detect.engines.needles import NeedleKind, make_needles
+from provision.detect.engines.prefilter import make_engine
+from provision.detect.engines.re2 import Re2Engine, compiled
+
+WORDS = (b"sk-", b"api_key=", b"token", b"key")
+NEEDLES = make_needles(("api_key", "token"), ("sk-",))
+PIECES = [
+    b"SK-",
+    b"sk-x",
+    b"API_KEY=",
+    b"tokentoken",
+    b"6b6579",
+    b"dG9rZW4",
+    b"s\nk-",
+    b"\x1b[",
+    b"a%62%63%64",
+    b"\0",
+    b" ",
+]
+
+
+def test_the_engine_is_chosen_by_name() -> None:
+    assert isinstance(make_engine("hyperscan", WORDS, NEEDLES), HyperscanEngine)
+    assert isinstance(make_engine("re2", WORDS, NEEDLES), Re2Engine)
+
+
+def test_both_engines_report_the_same_keywords_and_needles() -> None:
+    chance = random.Random(5)
+    fast, plain = HyperscanEngine(WORDS, NEEDLES), Re2Engine(WORDS, NEEDLES)
+    for _ in range(200):
+        data = b"".join(chance.choices(PIECES, k=12))
+        left, right = fast.hits(data), plain.hits(data)
+        assert sorted(left.words) == sorted(right.words), data
+        assert left.needles == right.needles, data
+
+
+def test_keywords_are_found_in_any_case_with_overlaps() -> None:
+    hits = Re2Engine(WORDS, ()).hits(b"Api_Key=sk-")
+    assert sorted(hits.words) == [(0, 8), (1, 0), (3, 4)]
+
+
+def test_gates_are_reported_by_their_end() -> None:
+    gate = Gate(b"sk-[0-9]{3}", frozenset({0}), 64)
+    hits = HyperscanEngine(WORDS, (), (gate,)).hits(b"..sk-123 sk-x")
+    assert hits.gates == {0: [8]}
+    assert Re2Engine(WORDS, ()).hits(b"..sk-123").gates is None
+
+
+def test_gates_of_rules_with_many_keywords_are_searched_near_keywords_only() -> None:
+    words = tuple(f"word{n}=".encode() for n in range(25))
+    engine = HyperscanEngine(words, (), (Gate(b"[0-9]{4}x", frozenset(range(25)), 32),))
+    far = b"1234x" + b" " * 5000 + b"word3=1234x" + b" " * 5000 + b"1234x"
+    assert engine.hits(far).gates == {0: [5005 + 11]}
+
+
+def test_hits_are_true_when_there_is_one() -> None:
+    assert not Hits([], {}, {})
+    assert Hits([(0, 0)], {})
+    assert Hits([], {NeedleKind.HEX: [1]})
+    assert Hits([], {}, {0: [3]})
+
+
+def test_a_damaged_cache_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    words = tuple(f"keyword{n}".encode() for n in range(250))
+    expected = HyperscanEngine(words, ()).hits(b"keyword7 ").words
+    (file,) = tmp_path.iterdir()
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1] + bytes((kept[-1] ^ 1,)))
+    assert HyperscanEngine(words, ()).hits(b"keyword7 ").words == expected == [(7, 0)]
+    assert file.read_bytes() == kept
+
+
+def test_re2_expressions_match_bytes() -> None:
+    assert compiled(b"[\x80-\xff]{2}").search(b"a\xff\x80").span() == (1, 3)
