@@ -143,7 +143,7 @@ _FORM = DocumentForm(
     error=BadManifestError,
     sound=_in_order,
     hint="fetch the bundle again",
-    other_version="update provision on this machine, or have IT render with the same version",
+    other_version="update provision on this machine, or ask IT to render with the same version",
 )
 
 

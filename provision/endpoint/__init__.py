@@ -1,1 +1,1 @@
-"""The user's machine: verify a bundle, plan, apply, and report status."""
+"""The user's machine: verify a bundle, plan the changes, apply them, and report status."""

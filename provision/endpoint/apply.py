@@ -1,6 +1,6 @@
-"""Who carries out the plan of an install: the disk, or nobody (`--dry-run`). The plan itself knows of neither.
+"""Carry out the plan of an install: on disk, or not at all (`--dry-run`).
 
-On the disk: under the home's lock, with the owner's rights, an interrupted change finished first, and all files through one
+On disk: under the home's lock, with the owner's rights, after an interrupted change was finished. All files go through one
 transaction, so that a kill at any instant leaves the old or the new home.
 """
 
@@ -31,27 +31,27 @@ USER_FILES = (facts.ENV_NAME, facts.AUTH_NAME, facts.CONFIG_NAME)
 
 
 class ManagedScopeError(ProvisionError):
-    """Hermes' managed scope cannot be written."""
+    """Hermes' managed scope is not writable."""
 
 
 class HomeWriter(Protocol):
-    """Opens a home for an install and carries out what is planned for it."""
+    """Opens a home for an install and applies the planned changes."""
 
     def opened(self, home: Path) -> AbstractContextManager[bool]:
-        """The home, ready to be read; also where a crash before had left something undone."""
+        """Open the home for reading; yields whether a change that a crash interrupted was finished."""
 
     def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
-        """Change files of the home. Raises FileProblemError; the old ones then stay."""
+        """Change files of the home. Raises FileProblemError; the old files then stay."""
 
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Change files of the managed scope."""
 
     def after(self, files: HermesFiles, plan: InstallPlan, hermes_profile: str | None) -> HermesFiles | None:
-        """The home's files as they are after the plan, when they need not be read again."""
+        """The home's files as they are after the plan; None if they must be read again."""
 
 
 class DiskWriter:
-    """Carries out plans for real. `user_home` is the folder below which a user's own links may lead."""
+    """Applies plans to the disk. The user's own symbolic links may lead only to files below `user_home`."""
 
     def __init__(self, user_home: Path | None) -> None:
         self._user_home = user_home
@@ -66,7 +66,7 @@ class DiskWriter:
                 for folder in (home, home / FOLDER):
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as e:
-                raise FileProblemError(f"cannot make {home}: {e.strerror or e}", hint="nothing was changed") from e
+                raise FileProblemError(f"cannot create {home}: {e.strerror or e}", hint="nothing was changed") from e
             with locked(home / FOLDER / "lock", "install"):
                 finished = recover(home, journal=JOURNAL, folders=_profile_folders(home))
                 _sweep(home / REMOVED)
@@ -74,7 +74,7 @@ class DiskWriter:
                 yield finished
 
     def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
-        """Files that are the user's own links are written through first, in order; the rest is one transaction."""
+        """Files behind the user's own links are written first, in order; the rest is one transaction."""
         linked = _linked(home, self._user_home)
         try:
             with Transaction(home, journal=JOURNAL) as transaction:
@@ -92,7 +92,7 @@ class DiskWriter:
             raise FileProblemError(f"cannot write to {home}: {e.strerror or e}", hint="nothing was changed") from e
 
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
-        """The managed scope belongs to root and is readable by all; it never gets a secret."""
+        """Change the managed scope, which belongs to root and is readable by all users; it never holds a secret."""
         try:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
             for change in changes:
@@ -100,35 +100,35 @@ class DiskWriter:
                     write_atomic(folder / change.name, change.data, mode=change.mode)
         except (OSError, FileProblemError) as e:
             raise ManagedScopeError(
-                f"the managed scope {folder} cannot be written: {e}",
+                f"cannot write the managed scope {folder}: {e}",
                 hint="run as root, or name another with --managed-dir",
             ) from e
 
     def after(self, files: HermesFiles, plan: InstallPlan, hermes_profile: str | None) -> HermesFiles | None:
-        """None: read the disk again."""
+        """Return None: the files must be read again."""
 
 
 class DryRunWriter:
-    """Carries out nothing; tells what the files would be. `user_home` as for the disk."""
+    """Changes nothing; computes what the files would be. `user_home` is as in DiskWriter."""
 
     def __init__(self, user_home: Path | None) -> None:
         self._user_home = user_home
 
     @contextmanager
     def opened(self, home: Path) -> Iterator[bool]:
-        """The home as it is."""
+        """Open the home as it is."""
         with as_owner(home) as for_another:
             _linked(home, None if for_another else self._user_home)
             yield False
 
     def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def after(self, files: HermesFiles, plan: InstallPlan, hermes_profile: str | None) -> HermesFiles | None:
-        """The files with the plan laid over them."""
+        """The files with the planned changes applied in memory."""
         managed = files.managed
         if plan.managed:
             managed = _over(managed or HomeFiles("the managed scope"), plan.managed)
@@ -142,7 +142,7 @@ class DryRunWriter:
 
 
 def _profile_folders(home: Path) -> list[str]:
-    """Hermes profiles that an install of the home writes to; those that are provisioned on their own have their own lock."""
+    """Hermes profiles that an install of the home may write to: those without an installation, and so a lock, of their own."""
     folder = home / facts.PROFILES_FOLDER
     try:
         found = [each for each in folder.iterdir() if not each.is_symlink() and each.is_dir()]
@@ -162,7 +162,7 @@ def _over(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
 
 
 def _linked(home: Path, user_home: Path | None) -> dict[str, Path]:
-    """The user's files that are links, and where they lie. Raises LinkedHomeError for those that are not to be followed."""
+    """The user's files that are symbolic links, and their targets. Raises LinkedHomeError for forbidden links."""
     targets = {name: link_target(home / name, user_home) for name in USER_FILES}
     return {name: target for name, target in targets.items() if target is not None}
 
@@ -180,7 +180,7 @@ def _sweep(folder: Path) -> None:
 
 
 def modes_of(home: Path) -> Mapping[str, int]:
-    """Permission bits of the user's files that are there, nothing on Windows."""
+    """Permission bits of the user's existing files; empty on Windows."""
     if os.name == "nt":
         return {}
     found = {}

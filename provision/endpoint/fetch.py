@@ -1,8 +1,8 @@
-"""Where a bundle comes from: a folder, a tar file, or a web server; always into memory, always bounded.
+"""Fetch a bundle from a folder, a tar file or a web server, into memory and with size limits.
 
-What is fetched is not trusted: sizes are limited before anything is read, only the files of a bundle are taken, and an
-archive with anything else in it (links, devices, `..`, absolute names, a file twice) is refused as a whole. Nothing is
-ever unpacked to disk.
+Fetched data is not trusted: sizes are limited before anything is read, only the files of a bundle are taken, and an archive
+with anything else in it (links, devices, `..`, absolute names, duplicates) is refused as a whole. Nothing is unpacked to
+disk.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LIMITS = {CONFIG: 1 << 20, SEALED_ENV: 256 << 10, WELCOME: 1 << 20, MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 4096}
 MAX_EXTRA_BYTES = 1 << 20
-"""For each file that a manifest lists besides the fixed ones."""
+"""The limit for each file that a manifest lists besides the fixed ones."""
 MAX_ARCHIVE_BYTES = 4 << 20
 MAX_MEMBERS = 16
 TIMEOUT_S = 60.0
@@ -47,24 +47,24 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class BundleNotFoundError(ProvisionError):
-    """There is no bundle where one was said to be."""
+    """There is no bundle at the given source."""
 
 
 class HostileArchiveError(ProvisionError):
-    """An archive holds something that no bundle holds."""
+    """An archive holds something that a bundle must not hold."""
 
 
 class DownloadError(ProvisionError):
-    """A bundle cannot be fetched over the network."""
+    """A bundle could not be downloaded."""
 
 
 def fetch_bundle(
     source: str, *, verify: ssl.SSLContext | bool = True, timeout_s: float = TIMEOUT_S
 ) -> dict[str, bytes]:
-    """The files of the bundle at a folder, a `.tar`/`.tar.gz`, or an `https://` address of either.
+    """Read the files of a bundle from a folder, a `.tar`/`.tar.gz`, or an `https://` address of either.
 
-    Plain `http://` is for loopback only. Files that are not part of a bundle are ignored in a folder and refused in an
-    archive. Whether the files are complete and genuine is for `opening` to say.
+    Plain `http://` is for loopback only. Other files are ignored in a folder and refused in an archive. The result is not
+    verified: that is up to `endpoint.verify`.
     """
     if "://" in source:
         return _download(source, verify, timeout_s)
@@ -75,7 +75,7 @@ def fetch_bundle(
         return read_archive(read_bounded(path, MAX_ARCHIVE_BYTES))
     except (FileNotFoundError, NotADirectoryError) as e:
         raise BundleNotFoundError(
-            f"there is no bundle at {source}", hint="give a folder, a .tar or an https:// address"
+            f"no bundle at {source}", hint="name a folder, a .tar file or an https:// address"
         ) from e
 
 
@@ -92,12 +92,12 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
     read(BUNDLE_FILES)
     read(extra_names(found.get(MANIFEST, b"")))
     if not found:
-        raise BundleNotFoundError(f"{folder} holds no bundle", hint="give the folder with manifest.json in it")
+        raise BundleNotFoundError(f"no bundle in {folder}", hint="name the folder that contains manifest.json")
     return found
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
-    """The bundle files in a tar, plain or gzipped. Raises HostileArchiveError for anything a bundle does not hold."""
+    """The bundle files in a tar, plain or gzipped. Raises HostileArchiveError for anything else in it."""
     if data[:2] == b"\x1f\x8b":
         data = _gunzip(data)
     found: dict[str, bytes] = {}
@@ -106,27 +106,25 @@ def read_archive(data: bytes) -> dict[str, bytes]:
             for count, member in enumerate(archive, 1):
                 if count > MAX_MEMBERS:
                     raise HostileArchiveError(
-                        f"the archive has more than {MAX_MEMBERS} entries", hint="this is no bundle"
+                        f"the archive has more than {MAX_MEMBERS} entries", hint="use the archive of one bundle"
                     )
                 name = _member_name(member)
                 if name is None:
                     continue
                 if name in found:
-                    raise HostileArchiveError(f"{name} is twice in the archive", hint="this is no bundle of ours")
+                    raise HostileArchiveError(
+                        f"{name} is in the archive twice", hint="do not use it; fetch the bundle again"
+                    )
                 extracted = archive.extractfile(member)
                 found[name] = extracted.read(_limit_of(name) + 1) if extracted else b""
     except (tarfile.TarError, ValueError, EOFError, OSError, RecursionError) as e:
-        raise HostileArchiveError(
-            "the file is not a tar archive that can be read", hint="fetch the bundle again"
-        ) from e
+        raise HostileArchiveError("the file is not a readable tar archive", hint="fetch the bundle again") from e
     if not found:
-        raise BundleNotFoundError(
-            "the archive holds no bundle", hint="it must hold manifest.json and the files beside it"
-        )
+        raise BundleNotFoundError("no bundle in the archive", hint="archive the folder that contains manifest.json")
     if unlisted := sorted(found.keys() - {*BUNDLE_FILES, *extra_names(found.get(MANIFEST, b""))}):
         raise HostileArchiveError(
-            f"the archive holds a file that its manifest does not list: {unlisted[0]}",
-            hint="archive one bundle's folder",
+            f"the archive contains a file that its manifest does not list: {unlisted[0]}",
+            hint="archive only one bundle's folder",
         )
     return found
 
@@ -136,27 +134,28 @@ def _limit_of(name: str) -> int:
 
 
 def _member_name(member: tarfile.TarInfo) -> str | None:
-    """The bundle file that a member is, None for a folder; at most one folder above the files."""
+    """The name of the bundle file in a member; None for a folder. The files may be in one folder, not deeper."""
     path = PurePosixPath(member.name)
     shown = repr(member.name[:80])
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
         raise HostileArchiveError(
-            f"the archive names a path outside of itself: {shown}", hint="do not use this archive"
+            f"the archive contains a path that leads out of it: {shown}", hint="do not use this archive"
         )
     if member.isdir() and len(path.parts) <= 1:
         return None
     plain = member.type in {tarfile.REGTYPE, tarfile.AREGTYPE} and member.sparse is None
     if not plain:
         raise HostileArchiveError(
-            f"the archive holds something that is not a plain file: {shown}", hint="do not use it"
+            f"the archive contains something other than plain files: {shown}", hint="do not use this archive"
         )
     if not (path.name in LIMITS or is_extra_name(path.name)) or len(path.parts) > 2:
         raise HostileArchiveError(
-            f"the archive holds a file that no bundle has: {shown}", hint="archive one bundle's folder"
+            f"the archive contains a file that does not belong to a bundle: {shown}",
+            hint="archive only one bundle's folder",
         )
     if member.size > _limit_of(path.name):
         raise HostileArchiveError(
-            f"{path.name} in the archive is larger than {_limit_of(path.name)} bytes", hint="do not use it"
+            f"{path.name} in the archive is larger than {_limit_of(path.name)} bytes", hint="do not use this archive"
         )
     return path.name
 
@@ -166,23 +165,22 @@ def _gunzip(data: bytes) -> bytes:
     try:
         plain = stream.decompress(data, MAX_ARCHIVE_BYTES + 1)
     except zlib.error as e:
-        raise HostileArchiveError(
-            "the file is not a gzip archive that can be read", hint="fetch the bundle again"
-        ) from e
+        raise HostileArchiveError("the file is not a readable gzip archive", hint="fetch the bundle again") from e
     if len(plain) > MAX_ARCHIVE_BYTES or not stream.eof:
         raise HostileArchiveError(
-            f"the archive is cut short or unpacks to more than {MAX_ARCHIVE_BYTES} bytes", hint="fetch the bundle again"
+            f"the archive is truncated or larger than {MAX_ARCHIVE_BYTES} bytes when unpacked",
+            hint="fetch the bundle again",
         )
     return plain
 
 
 def _download(url: str, verify: ssl.SSLContext | bool, timeout_s: float) -> dict[str, bytes]:
-    import httpx  # noqa: PLC0415  a third of a second that only downloads pay
+    import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
 
     deadline = time.monotonic() + timeout_s
     parts = urlsplit(url)
     if parts.username or parts.password:
-        raise DownloadError("the address holds a user name or password", hint="give an address without credentials")
+        raise DownloadError("the address contains a user name or password", hint="use an address without credentials")
     with httpx.Client(verify=verify, timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS) as client:
         if parts.path.endswith((".tar", ".tar.gz", ".tgz")):
             return read_archive(_get(client, url, MAX_ARCHIVE_BYTES, deadline))
@@ -212,25 +210,25 @@ def _get(client: httpx.Client, url: str, limit_bytes: int, deadline: float) -> b
                 if response.status_code != 200:
                     raise DownloadError(
                         f"{_shown(url)} answered {response.status_code}",
-                        hint="check the address with IT; it may have expired",
+                        hint="ask IT whether the address is correct; it may have expired",
                     )
                 return _body(response, limit_bytes, deadline)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as e:
         raise DownloadError(f"cannot fetch {_shown(url)}: {e}", hint="check the address and the network") from e
-    raise DownloadError(f"{_shown(url)} redirects too often", hint="give the final address")
+    raise DownloadError(f"{_shown(url)} redirects too often", hint="use the final address")
 
 
 def _body(response: httpx.Response, limit_bytes: int, deadline: float) -> bytes:
     chunks, size = [], 0
-    for chunk in response.iter_raw():  # not decoded: a compressed answer could be a bomb, and none was asked for
+    for chunk in response.iter_raw():  # not decoded: a compressed response could be a bomb, and none was requested
         size += len(chunk)
         if size > limit_bytes:
             raise DownloadError(
-                f"{_shown(str(response.url))} is larger than {limit_bytes} bytes", hint="this is no bundle"
+                f"{_shown(str(response.url))} is larger than {limit_bytes} bytes", hint="check the address"
             )
         if time.monotonic() > deadline:
             raise DownloadError(
-                f"{_shown(str(response.url))} takes too long", hint="try again, or fetch it by other means"
+                f"{_shown(str(response.url))} takes too long", hint="try again, or copy the bundle by other means"
             )
         chunks.append(chunk)
     return b"".join(chunks)
@@ -239,14 +237,16 @@ def _body(response: httpx.Response, limit_bytes: int, deadline: float) -> bytes:
 def _require_safe(url: str, host: str | None, scheme: str) -> None:
     parts = urlsplit(url)
     if parts.hostname != host:
-        raise DownloadError(f"the server redirects to another host: {_shown(url)}", hint="give that address yourself")
+        raise DownloadError(
+            f"the server redirects to another host: {_shown(url)}", hint="use that address, if it is correct"
+        )
     loopback = parts.hostname in _LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise DownloadError(f"{_shown(url)} is not https://", hint="plain http is for this machine's own loopback only")
+        raise DownloadError(f"{_shown(url)} is not an https:// address", hint="plain http is allowed only for loopback")
     if scheme == "https" and parts.scheme != "https":
-        raise DownloadError(f"the server redirects away from https: {_shown(url)}", hint="tell IT")
+        raise DownloadError(f"the server redirects away from https: {_shown(url)}", hint="report this to IT")
 
 
 def _shown(url: str) -> str:
-    """An address without its query, which may be a ticket."""
+    """An address without its query, which may hold a credential."""
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))

@@ -1,7 +1,7 @@
-"""An endpoint's own folder: its age identity, the key that signs its receipts, and whom it trusts.
+"""An endpoint's configuration folder: its age identity, the key that signs its receipts, and the signers it trusts.
 
-Private halves are made here, have mode 0600 and never leave; `enroll` only ever adds what is missing and prints the
-public halves. The folder is the platform's configuration folder, or `PROVISION_CONFIG_DIR`.
+Private keys are made here, have mode 0600 and never leave the machine. `enroll` only adds what is missing and prints the
+public keys. The folder is the platform's configuration folder, or `PROVISION_CONFIG_DIR`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MAX_LIST_BYTES = 1 << 20
 
 
 class NotEnrolledError(ProvisionError):
-    """This machine has no identity, or trusts nobody yet."""
+    """This machine has no identity, or trusts no signer yet."""
 
 
 class BadSignerError(ProvisionError):
-    """What was given as a signer is no public key and no file of public keys."""
+    """The value of `--signer` is neither a public key nor a file of public keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class EndpointFolder:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """The public side of an endpoint; `made` names the files this run created, `trusts` whose bundles it accepts."""
+    """The public keys of an endpoint. `made` names the files that this run created, `trusts` the signers it accepts."""
 
     recipient: str
     endpoint_key: str
@@ -67,7 +67,7 @@ class Enrolled:
 
 
 def enroll(folder: EndpointFolder, signers: Iterable[str], *, comment: str, now: datetime) -> Enrolled:
-    """Make what is missing, add `signers` (lines, already resolved) to those trusted; what exists is kept as it is.
+    """Make missing keys and add `signers` (lines, already resolved) to the trusted ones; existing files stay.
 
     Raises BadSignerError before anything is written.
     """
@@ -85,7 +85,9 @@ def enroll(folder: EndpointFolder, signers: Iterable[str], *, comment: str, now:
         added = _add_signers(folder.allowed_signers, wanted, now)
     recipients = [identity.recipient for identity in load_identities(folder.identity) if identity.recipient]
     if not recipients:
-        raise NotEnrolledError(f"{folder.identity} holds no age identity", hint="move it away and enroll again")
+        raise NotEnrolledError(
+            f"no age identity in {folder.identity}", hint="move the file away, then run `provision enroll` again"
+        )
     key = load_signing_key(folder.endpoint_key).public_key()
     return Enrolled(
         recipient=recipients[0],
@@ -97,12 +99,12 @@ def enroll(folder: EndpointFolder, signers: Iterable[str], *, comment: str, now:
 
 
 def _absent(path: Path) -> bool:
-    """Whether nothing at all is there: a dangling link or an unreadable file is somebody's, and not replaced."""
+    """Whether nothing exists at the path. A dangling link or an unreadable file exists, and is not replaced."""
     return not os.path.lexists(path)
 
 
 def signer_text(argument: str, path: Path) -> str:
-    """What `--signer` was given: a public key line, an allowed_signers line, or a file of either at `path`."""
+    """The text of a `--signer`: a public key line, an allowed_signers line, or the file at `path` with either."""
     words = argument.split()
     if any(word.startswith("ssh-") for word in words[:3]):
         return argument
@@ -110,13 +112,13 @@ def signer_text(argument: str, path: Path) -> str:
         return read_bounded(path, _MAX_LIST_BYTES).decode()
     except (FileNotFoundError, FileProblemError, UnicodeDecodeError) as e:
         raise BadSignerError(
-            f"{argument!r} is neither an SSH public key nor a file that holds one",
+            f"invalid signer {argument!r}: expected an SSH public key or a file with one",
             hint='--signer "ssh-ed25519 AAAA… operator", or a .pub or allowed_signers file',
         ) from e
 
 
 def parse_signers(texts: Iterable[str]) -> tuple[tuple[str, AllowedSigner], ...]:
-    """Lines for allowed_signers with what they mean; bare public keys are limited to our namespace. Raises BadSignerError."""
+    """Parse signers to allowed_signers lines. A bare public key is allowed only bundles. Raises BadSignerError."""
     found = []
     for text in texts:
         for line in text.splitlines():
@@ -127,10 +129,10 @@ def parse_signers(texts: Iterable[str]) -> tuple[tuple[str, AllowedSigner], ...]
             try:
                 (signer,) = parse_allowed_signers(full, "--signer")
             except (ProvisionError, ValueError) as e:
-                raise BadSignerError(f"not a signer: {e}", hint='give "ssh-ed25519 AAAA… operator"') from e
+                raise BadSignerError(f"invalid signer: {e}", hint='--signer "ssh-ed25519 AAAA… operator"') from e
             if signer.key_type != "ssh-ed25519" or signer.authority:
                 raise BadSignerError(
-                    "only plain Ed25519 keys sign bundles", hint="ask IT for the .pub of their signing key"
+                    "a signer must be a plain Ed25519 key", hint="ask IT for the .pub file of their signing key"
                 )
             found.append((full, signer))
     return tuple(found)
@@ -148,33 +150,33 @@ def _add_signers(path: Path, wanted: tuple[tuple[str, AllowedSigner], ...], now:
 
 
 def load_signers(path: Path) -> tuple[AllowedSigner, ...]:
-    """The trust anchors at `path`; no file is the same as an empty one: nobody. Others must not be able to write it."""
+    """The trusted signers in the file at `path`; none when it is missing. The file must not be writable by others."""
     data = read_optional(path, _MAX_LIST_BYTES)
     if data is None:
         return ()
     if os.name != "nt" and path.stat().st_mode & 0o022:
-        raise NotEnrolledError(
-            f"{path} can be written by others, so it says nothing about trust", hint=f"chmod 644 {path}"
-        )
+        raise NotEnrolledError(f"{path} is writable by other users, so it is not trusted", hint=f"chmod 644 {path}")
     try:
         return parse_allowed_signers(data.decode(), str(path))
     except UnicodeDecodeError as e:
-        raise NotEnrolledError(f"{path} is not text", hint="enroll again after moving it away") from e
+        raise NotEnrolledError(
+            f"{path} is not UTF-8 text", hint="move it away, then run `provision enroll` again"
+        ) from e
 
 
 def load_own_identities(path: Path) -> tuple[Identity, ...]:
-    """The identities that open this endpoint's bundles. Raises NotEnrolledError when there are none yet."""
+    """The identities that open this endpoint's bundles. Raises NotEnrolledError when there is none yet."""
     if _absent(path):
         raise NotEnrolledError(
             f"this machine has no identity ({path})",
-            hint="run `provision enroll` and send its output to IT, or name a key with --identity",
+            hint="run `provision enroll` and send its output to IT, or use --identity FILE",
         )
     check_private(path)
     return load_identities(path)
 
 
 def inventory_snippet(user: str | None, platform: Platform, host: str, enrolled: Enrolled) -> str:
-    """YAML for the operator's inventory: what only this machine knows. JSON strings are YAML, so nothing can break out."""
+    """YAML for the operator's inventory. Values are JSON strings, which are valid YAML and cannot break out."""
     return (
         "users:\n"
         f"  - id: {json.dumps(user) if user else 'YOUR-ID'}\n"

@@ -1,7 +1,7 @@
-"""`install_bundle`: verify a bundle, open it, bring a Hermes home to what it says, and check where requests go now.
+"""Install a bundle: verify it, open it, update the Hermes home, and check where requests go now.
 
-Every step is somebody else's: `fetch`, `opening`, `installing` (the plan), `writing` (the disk), `hermes.route`. This module
-is the order in which they happen: nothing is decrypted before everything is verified against what is installed.
+The steps are in other modules: `fetch`, `verify`, `plan`, `apply`, `route_check`. This one defines their order: nothing is
+decrypted before the bundle is verified against what is installed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
-    """What an install is asked to do. `home` None means the bundle's, else the platform's default."""
+    """The options of an install. `home` None means the bundle's, else the platform's default."""
 
     signers: Sequence[AllowedSigner]
     identities: Sequence[Identity] = field(repr=False)
@@ -50,7 +50,7 @@ class InstallRequest:
 
 @dataclass(frozen=True, slots=True)
 class InstallReport:
-    """What an install did, or would do, and where requests go after it."""
+    """What an install changed, or would change, and where requests go afterwards."""
 
     manifest: Manifest
     home: Path
@@ -59,12 +59,12 @@ class InstallReport:
     recovered: bool
     running: tuple[RunningHermes, ...] | None
     key_since: float | None = None
-    """When the key in force was put in place (Unix time): processes from before it hold another."""
+    """When the installed key was written (Unix time): older processes hold another key."""
     managed_dir: Path | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether the home's next request goes where the bundle says, with nothing in the way."""
+        """Whether the next request goes where the bundle says, without a hazard that is an error."""
         return self.check.as_expected and not any(h.severity is Severity.ERROR for h in self.check.hazards)
 
 
@@ -76,9 +76,9 @@ def install_bundle(
     environ: Mapping[str, str],
     now: datetime,
 ) -> InstallReport:
-    """Install a fetched bundle. Raises the errors of `opening` and `installing`, LockedError and FileProblemError.
+    """Install a fetched bundle. Raises the errors of `verify` and `plan`, LockedError and FileProblemError.
 
-    Whatever it raises, the home is the old one, or the next run finishes the new one.
+    After an error the home is unchanged, or the next run completes the change.
     """
     own = [identity.recipient for identity in request.identities]
     policy = AcceptanceRules(request.signers, now, request.user, None, own if all(own) else ())
@@ -127,7 +127,7 @@ def home_root(chosen: Path | None, manifest: Manifest, platform: Platform, envir
     return Path(named).absolute()
 
 
-def folder_of(files: HermesFiles, hermes_profile: str | None, home: Path) -> HomeFiles:
+def home_or_profile_files(files: HermesFiles, hermes_profile: str | None, home: Path) -> HomeFiles:
     """The files of the home itself or of the Hermes profile that an install is for."""
     if hermes_profile is None or hermes_profile == "default":
         return files.root
@@ -138,7 +138,7 @@ def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: Insta
     modes = modes_of(home)
     loose = modes.get(facts.ENV_NAME, PRIVATE) & ~PRIVATE
     return HomeBefore(
-        files=folder_of(files, manifest.hermes_profile, home),
+        files=home_or_profile_files(files, manifest.hermes_profile, home),
         managed=files.managed if manifest.managed else None,
         installed=installed,
         names=kept_paths(home),
@@ -149,9 +149,9 @@ def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: Insta
 
 
 def _profiles_of(files: HermesFiles, home: Path, manifest: Manifest) -> dict[str, HomeFiles]:
-    """The Hermes profiles whose copies of a replaced key are ours to replace: none for a bundle that is for one of them.
+    """The Hermes profiles in which copies of a replaced key are updated; none for a bundle that is for a profile.
 
-    Not those with an installation of their own, nor what lies behind a link, nor what cannot be read.
+    Without those that have an installation of their own, are behind a symbolic link, or are unreadable.
     """
     if manifest.hermes_profile not in (None, "default"):
         return {}
@@ -171,16 +171,16 @@ def _unseal(sealed: bytes, identities: Sequence[Identity], manifest: Manifest) -
         return unseal(sealed, identities)
     except NoIdentityError as e:
         raise OtherUserError(
-            f"the bundle is sealed for {manifest.user!r} on another machine: no identity here opens it",
-            hint="send IT the output of `provision enroll` on this machine, or name the right key with --identity",
+            f"the bundle is sealed for another machine of {manifest.user!r}: no identity here opens it",
+            hint="send IT the output of `provision enroll` on this machine, or use --identity FILE",
         ) from e
 
 
 def _seen_by_hermes(environ: Mapping[str, str], opened: OpenedBundle, managed_dir: Path | None) -> dict[str, str]:
-    """The environment that Hermes is meant to be started in: through `provision run` when the key is delivered so."""
+    """The environment in which Hermes is started: that of `provision run`, if the key is delivered that way."""
     seen = dict(environ)
     if opened.manifest.secret_delivery is SecretDelivery.RUN:
         seen = run_environment(environ, env_values(opened.env))[0]
     if managed_dir is not None and str(managed_dir) != facts.MANAGED_DIR:
-        seen["HERMES_MANAGED_DIR"] = str(managed_dir)
+        seen[facts.MANAGED_DIR_ENV] = str(managed_dir)
     return seen

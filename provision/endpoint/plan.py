@@ -1,8 +1,8 @@
-"""What an install would do to a home, worked out over bytes alone.
+"""Plan an install: the new bytes of each file of a home. Pure.
 
-Everything of the user's own stays. Ours is set; what we set last time and no longer set goes, unless the user changed it since;
-what would lead requests elsewhere goes too, and is listed. The plan names whole files with their new bytes, in an order in
-which every step leaves a home that works: the key first, `config.yaml` as the switch after it, our own notes last.
+The user's own settings stay. The bundle's settings are set. Settings of the last install that this one lacks are removed,
+unless the user changed them since. What would send requests elsewhere is removed and listed. The plan names whole files,
+in an order in which each step leaves a working home: the key first, then `config.yaml`, then provision's own notes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import MANIFEST, SIGNATURE
 from provision.detect.fingerprint import fingerprint
-from provision.endpoint.replace_old_key import planned_swap, swapped_profiles
+from provision.endpoint.replace_old_key import plan_key_replacement, replace_in_profiles
 from provision.endpoint.state import REMOVED, KeptFiles, KeptPaths
 from provision.errors import ProvisionError
 from provision.fleet.desired import SecretDelivery
@@ -39,16 +39,16 @@ PRIVATE, PUBLIC = 0o600, 0o644
 
 
 class UnreadableHomeError(ProvisionError):
-    """A file of the home is there and cannot be read, so it cannot be merged and is not overwritten."""
+    """A file of the home is unreadable, so it cannot be merged. It is not overwritten."""
 
 
 class BadEnvError(ProvisionError):
-    """The sealed `.env` holds something else than what we write; a bundle of ours never does."""
+    """The sealed `.env` is not in the form that `render` writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """New bytes for a file, relative to its folder; None removes it."""
+    """New bytes for a file; None removes it. The name is relative to the folder."""
 
     name: str
     data: bytes | None = field(repr=False)
@@ -57,7 +57,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
-    """An install as changes to files, and in words. `home` and `managed` are in the order in which they are to be made."""
+    """The changes of an install, and their description. `home` and `managed` are in the order in which they are applied."""
 
     home: tuple[FileChange, ...]
     managed: tuple[FileChange, ...] = ()
@@ -69,57 +69,59 @@ class InstallPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether everything is already as it should be."""
+        """Whether the install is a no-op."""
         return not self.home and not self.managed
 
 
 @dataclass(frozen=True, slots=True)
 class HomeBefore:
-    """A home before an install. `loose` names files that others may read and must not."""
+    """A home before an install. `loose` names private files that other users can read."""
 
     files: HomeFiles
     managed: HomeFiles | None
     installed: InstalledBundle | None
     names: KeptPaths
     profiles: Mapping[str, HomeFiles] = field(default_factory=dict)
-    """Hermes profiles inside this home that are not provisioned on their own."""
+    """Hermes profiles in this home without an installation of their own."""
     loose: frozenset[str] = frozenset()
     modes: Mapping[str, int] = field(default_factory=dict)
 
 
 def env_values(env: bytes) -> dict[str, str]:
-    """The decrypted `.env` as names and values. Raises BadEnvError, which quotes nothing."""
+    """Parse a decrypted `.env`. Raises BadEnvError, which quotes nothing."""
     values: dict[str, str] = {}
     try:
         lines = env.decode("ascii").splitlines()
     except UnicodeDecodeError as e:
-        raise BadEnvError("the sealed .env is not plain text", hint="have IT render again") from e
+        raise BadEnvError("the sealed .env is not ASCII text", hint="ask IT to render the bundle again") from e
     for number, line in enumerate(lines, 1):
         name, equals, value = line.partition("=")
         if not equals or name in values or check_value(name, value) is not None:
             raise BadEnvError(
-                f"line {number} of the sealed .env is not a NAME=value of ours", hint="have IT render again"
+                f"line {number} of the sealed .env is not a valid NAME=value", hint="ask IT to render the bundle again"
             )
         values[name] = value
     return values
 
 
 def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> InstallPlan:
-    """How to bring the home to what the bundle says. `stamp` names the note of what is removed, sortable by time.
+    """Plan how to update the home. `stamp` names the file that lists removed settings; it sorts by time.
 
-    Raises UnreadableHomeError and BadEnvError, and what the merge raises for a config.yaml that is not YAML.
+    Raises UnreadableHomeError, BadEnvError, and the merge's error for a config.yaml that is not YAML.
     """
     for folder in (before.files, before.managed):
         for name, reason in (folder.unreadable if folder else {}).items():
             raise UnreadableHomeError(
-                f"{name} cannot be read: {reason}", hint="mend that first; it would be overwritten"
+                f"{name} is unreadable: {reason}", hint="fix or remove that file, then install again"
             )
     manifest, files = opened.manifest, before.files
     values = env_values(opened.env)
     if manifest.key_env not in values:
-        raise BadEnvError(f"the sealed .env does not set {manifest.key_env}", hint="have IT render again")
-    swap = planned_swap(manifest, values[manifest.key_env], before.installed, (files, *before.profiles.values()))
-    steps = _Steps(before, swap)
+        raise BadEnvError(f"the sealed .env does not set {manifest.key_env}", hint="ask IT to render the bundle again")
+    replacement = plan_key_replacement(
+        manifest, values[manifest.key_env], before.installed, (files, *before.profiles.values())
+    )
+    steps = _Steps(before, replacement)
     steps.env(manifest, values)
     merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
     steps.auth(merged.pools)
@@ -143,11 +145,11 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
 
 
 class _Steps:
-    """Collects the changes of one plan."""
+    """Builds one plan step by step."""
 
-    def __init__(self, before: HomeBefore, swap: KeyReplacement | None) -> None:
+    def __init__(self, before: HomeBefore, replacement: KeyReplacement | None) -> None:
         self.before = before
-        self.swap = swap
+        self.replacement = replacement
         self.changes: list[FileChange] = []
         self.managed_changes: list[FileChange] = []
         self.set_: list[str] = []
@@ -161,7 +163,7 @@ class _Steps:
             self.changes.append(FileChange(name, data, mode))
 
     def env(self, manifest: Manifest, values: Mapping[str, str]) -> None:
-        """The `.env`: our lines, without those that hijack and those of ours that are over."""
+        """Plan the `.env`: set the bundle's lines, remove lines that redirect requests and those that no longer apply."""
         files = self.before.files
         written = dict(values)
         gone = set(facts.HIJACKING_ENV) | self._former(manifest, values)
@@ -169,8 +171,8 @@ class _Steps:
             del written[manifest.key_env]
             gone.add(manifest.key_env)
         own = (
-            self._swapped(replace_in_env(files.env, self.swap, facts.ENV_NAME), {*written, *gone})
-            if self.swap
+            self._replaced(replace_in_env(files.env, self.replacement, facts.ENV_NAME), {*written, *gone})
+            if self.replacement
             else files.env
         )
         edited = edit_env(own, written, gone)
@@ -183,7 +185,7 @@ class _Steps:
             self.put(facts.ENV_NAME, files.env, edited.data)
 
     def _former(self, manifest: Manifest, values: Mapping[str, str]) -> set[str]:
-        """Lines that the last install set and this one does not, unless the user has changed them since."""
+        """Lines that the last install set and this one does not, unless the user changed them since."""
         installed = self.before.installed
         if installed is None:
             return set()
@@ -196,31 +198,37 @@ class _Steps:
         }
 
     def auth(self, pools: tuple[str, ...]) -> None:
-        """`auth.json` without keys of its own for our gateway."""
+        """Plan `auth.json`: remove keys for the team's gateway."""
         files = self.before.files
         data, removed = clean_auth(files.auth, *pools)
         self.removed += removed
-        if self.swap:
-            data = self._swapped(replace_in_auth(data, self.swap, facts.AUTH_NAME))
+        if self.replacement:
+            data = self._replaced(replace_in_auth(data, self.replacement, facts.AUTH_NAME))
         self.put(facts.AUTH_NAME, files.auth, data)
 
     def profiles(self) -> None:
-        """Hermes profiles of this home: only copies of the replaced key."""
-        for name, was, swapped in swapped_profiles(self.before.profiles, self.swap) if self.swap else ():
-            self.put(name, was, self._swapped(swapped))
+        """Plan the Hermes profiles of this home: only copies of the replaced key change."""
+        for name, was, swapped in (
+            replace_in_profiles(self.before.profiles, self.replacement) if self.replacement else ()
+        ):
+            self.put(name, was, self._replaced(swapped))
 
-    def _swapped(self, swapped: ReplacedFile, ours: Container[str] = ()) -> bytes | None:
+    def _replaced(self, swapped: ReplacedFile, ours: Container[str] = ()) -> bytes | None:
         self.removed += [each for each in swapped.replaced if each.where not in ours]
         self.notes += swapped.left
         return swapped.data
 
     def _config(self) -> bytes | None:
-        """The user's config.yaml, copies of the replaced key in it already a reference."""
+        """The user's config.yaml, with references in place of copies of the replaced key."""
         current = self.before.files.config
-        return self._swapped(replace_in_config(current, self.swap, facts.CONFIG_NAME)) if self.swap else current
+        return (
+            self._replaced(replace_in_config(current, self.replacement, facts.CONFIG_NAME))
+            if self.replacement
+            else current
+        )
 
     def merged(self, opened: OpenedBundle) -> Merged:
-        """The user's config.yaml with the rendering in it."""
+        """Plan config.yaml: the user's settings with the rendering merged in."""
         files, installed = self.before.files, self.before.installed
         last = installed.kept.rendering if installed and not installed.manifest.managed else None
         merged = merge_config(self._config(), last, opened.verified.config)
@@ -230,7 +238,7 @@ class _Steps:
         return merged
 
     def managed(self, opened: OpenedBundle) -> Merged:
-        """The rendering goes to the managed scope, which everybody can read; the user's own config is only cleaned."""
+        """Plan the managed scope, which all users can read: it gets the rendering, and the user's config is only cleaned."""
         scope, installed = self.before.managed, self.before.installed
         was_env, was_config = (scope.env, scope.config) if scope else (None, None)
         last = installed.kept.rendering if installed else None
@@ -257,7 +265,7 @@ class _Steps:
         self.kept_settings += sum(1 for path in after if path not in rendering and path in before)
 
     def keep(self, opened: OpenedBundle, values: Mapping[str, str]) -> None:
-        """Our own notes, after everything that they speak of."""
+        """Plan the files in `.provision/`, last, because they describe the others."""
         manifest, names = opened.manifest, self.before.names
         kept = self.before.installed.kept if self.before.installed else KeptFiles()
         run = manifest.secret_delivery is SecretDelivery.RUN
@@ -272,7 +280,7 @@ class _Steps:
 
 
 def _removed_note(manifest: Manifest, removed: list[RemovedSetting]) -> bytes:
-    """What was taken out, with every secret masked: enough to see what stood there, not enough to use it."""
+    """The note that lists removed settings, with every secret masked."""
     items = [{"file": r.file, "where": r.where, "why": r.why, "was": r.masked} for r in removed]
     note = {"schema": "provision/removed/v1", "generation": manifest.generation, "removed": items}
     return (json.dumps(note, ensure_ascii=False, indent=2) + "\n").encode()

@@ -1,9 +1,9 @@
-"""Working in a Hermes home as the user it belongs to.
+"""Work in a Hermes home with the rights of its owner.
 
-Root may install for somebody else (`provision install --home /home/ada/.hermes` from a deployment). Then everything in that
-home is read and written with the owner's rights, not root's: a link that the owner planted leads nowhere the owner
-could not go alone, and files belong to the owner without being changed afterwards. As root, no link in the path to the
-home is followed either. For everybody else this module does nothing.
+Root may install for another user (`provision install --home /home/ada/.hermes`, from a deployment). Everything in that home
+is then read and written with the owner's rights: a symbolic link that the owner planted leads nowhere the owner could not
+go alone, and new files belong to the owner. Root follows no symbolic link on the path to the home, except its own. For
+other users this module does nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LinkedHomeError(ProvisionError):
-    """As root, the way to a home or one of its files is a symbolic link that somebody else may have planted."""
+    """The path to a home or one of its files is a symbolic link that must not be followed."""
 
 
 def is_root() -> bool:
@@ -30,20 +30,19 @@ def is_root() -> bool:
 
 @contextmanager
 def as_owner(home: Path) -> Iterator[bool]:
-    """Act with the rights of whoever owns `home` (or, before it exists, the nearest folder above it).
+    """Act with the rights of the owner of `home` (or, before it exists, of the nearest folder above it).
 
-    Yields whether that is somebody else than this process's user, which only root can do. Raises LinkedHomeError as the
-    module says.
+    Yields whether root acts for another user. Raises LinkedHomeError for a symbolic link of another user on the path.
     """
     if not is_root():
         yield False
         return
-    straight = Path(os.path.abspath(home))  # noqa: PTH100  resolve() would follow the very links that are looked for
+    straight = Path(os.path.abspath(home))  # noqa: PTH100  resolve() would follow the links that this checks
     for step in (*reversed(straight.parents), straight):
         if step.is_symlink() and step.lstat().st_uid != 0:
             raise LinkedHomeError(
-                f"{step} is a symbolic link that is not root's own, and root does not follow it",
-                hint=f"if it is meant, name the real folder: --home {straight.resolve()}",
+                f"{step} is a symbolic link of another user, and root does not follow it",
+                hint=f"if it is correct, use the real folder: --home {straight.resolve()}",
             )
     status = _nearest(straight.resolve()).lstat()
     if status.st_uid == 0:
@@ -68,23 +67,23 @@ def _nearest(path: Path) -> Path:
 
 
 def link_target(path: Path, user_home: Path | None) -> Path | None:
-    """Where a file of the home really lies when it is a symbolic link; None when it is not one.
+    """The target of a file of the home that is a symbolic link; None for other files.
 
-    A user's own link (into a dotfiles repository, say) is written through as long as its target stays below `user_home`;
-    others are refused with LinkedHomeError, and all are when `user_home` is None (root at work in somebody's home).
+    A user's own link (into a dotfiles repository, say) is followed if its target is below `user_home`. Raises LinkedHomeError
+    for other links, and for all links when `user_home` is None (root in another user's home).
     """
     if not path.is_symlink():
         return None
     if user_home is None:
-        raise LinkedHomeError(
-            f"{path} is a symbolic link, which root does not follow", hint="install as the user instead"
-        )
+        raise LinkedHomeError(f"{path} is a symbolic link, and root does not follow it", hint="install as the user")
     target = path.resolve()
     if not target.is_relative_to(user_home.resolve()):
         raise LinkedHomeError(
             f"{path} is a symbolic link that leads out of your home folder",
-            hint="replace the link by a copy of the file",
+            hint="replace the link with a copy of the file",
         )
     if os.path.lexists(target) and not target.is_file():
-        raise LinkedHomeError(f"{path} is a symbolic link to something that is no file", hint="replace it by a file")
+        raise LinkedHomeError(
+            f"{path} is a symbolic link to something other than a file", hint="replace it with a file"
+        )
     return target

@@ -1,7 +1,7 @@
-"""Ask the real Hermes one question and judge what it says, because its exit code is no verdict.
+"""Send one question through the real Hermes and classify its output, because its exit code is not reliable.
 
-`hermes -z` of 0.19 ends with 0 after an HTTP 401 (which it prints on stdout) and after a failed connection; with 1 when the
-configuration stops it before any request. So the words decide, and they are quoted, with secrets masked.
+`hermes -z` of 0.19 exits with 0 after an HTTP 401 (which it prints on stdout) and after a failed connection, and with 1 when
+it stops at the configuration before any request. So the output decides, and it is quoted with secrets masked.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.detect.shapes import mask_secrets
+from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ _SHOWN_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """What Hermes did. `ok` is None when it cannot be told (no hermes, no end, nothing said)."""
+    """What Hermes did. `ok` is None when unknown: Hermes is missing, did not exit, or printed nothing."""
 
     ok: bool | None
     said: str
@@ -41,14 +42,14 @@ class ProbeAnswer:
 def ask_hermes(
     root: Path, hermes_profile: str | None, environ: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
 ) -> ProbeAnswer:
-    """Run `hermes -z` once on a home; the question goes to the real gateway with the real key, and costs a few tokens."""
+    """Run `hermes -z` once on a home. The question goes to the real gateway with the real key, and costs a few tokens."""
     program = shutil.which("hermes", path=environ.get("PATH"))
     if program is None:
-        return ProbeAnswer(None, "there is no `hermes` on the PATH")
+        return ProbeAnswer(None, "`hermes` is not on the PATH")
     profile = ["-p", hermes_profile] if hermes_profile else []
     process = subprocess.Popen(  # noqa: S603  the machine's own Hermes, with a fixed question
         [program, *profile, "-z", QUESTION, "-t", "todo"],
-        env={**environ, "HERMES_HOME": str(root)},
+        env={**environ, facts.HOME_ENV: str(root)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -58,12 +59,12 @@ def ask_hermes(
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         _end(process)
-        return ProbeAnswer(None, f"hermes did not end within {timeout_s:.0f} s")
+        return ProbeAnswer(None, f"hermes did not exit within {timeout_s:.0f} s")
     return classify_answer(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
 def classify_answer(exit_code: int, stdout: str, stderr: str) -> ProbeAnswer:
-    """The verdict on what `hermes -z` printed. Pure."""
+    """Classify what `hermes -z` printed. Pure."""
     found = _FAILED.search(stdout)
     if found is None and (exit_code != 0 or not stdout.strip()):
         found = _FAILED.search(stderr)
@@ -73,7 +74,7 @@ def classify_answer(exit_code: int, stdout: str, stderr: str) -> ProbeAnswer:
     if exit_code != 0:
         return ProbeAnswer(False, _shown(stderr.strip() or stdout.strip() or f"exit {exit_code}"), exit_code)
     if not stdout.strip():
-        return ProbeAnswer(None, "hermes said nothing", exit_code)
+        return ProbeAnswer(None, "hermes printed nothing", exit_code)
     return ProbeAnswer(True, _shown(stdout), exit_code)
 
 

@@ -1,8 +1,8 @@
-"""Which Hermes processes are running and have read the old settings: they must be restarted to see new ones.
+"""Find running Hermes processes, which must be restarted to use new settings.
 
-On Linux only, from /proc; elsewhere the honest answer is that we cannot tell. Hermes 0.19 reads its key when it starts, so a
-process that started before the key in force was installed holds the one before. Its messaging gateway is the exception: it reads
-`.env` again before each turn, so of that one we cannot tell.
+On Linux only, from /proc; elsewhere the result is unknown. Hermes 0.19 reads its key when it starts, so a process that
+started before the present key was installed holds the previous one. Its messaging gateway is the exception: it reads `.env`
+again before each turn, so its key is unknown.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.endpoint.state import key_in_place_since
+from provision.hermes.facts import v0_19 as facts
 
 _NAMES = frozenset({"hermes", "hermes-agent", "hermes-gateway", "hermes.exe", "Hermes", "hermes-desktop"})
 _MODULES = ("hermes_cli", "gateway.run", "run_agent")
@@ -21,17 +22,17 @@ _MAX_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class RunningHermes:
-    """A process that looks like Hermes; `what` is its program and first word, never a whole command line."""
+    """A process that looks like Hermes. `what` is its program and first argument, never the whole command line."""
 
     pid: int
     what: str
     same_home: bool | None
-    """Whether it uses this home; None when its environment cannot be read."""
+    """Whether it uses this home; None when its environment is unreadable."""
     started: float | None = None
-    """Unix time; None when that cannot be told."""
+    """Unix time; None when unknown."""
 
     def holds_older_than(self, moment: float) -> bool | None:
-        """Whether it holds a key from before a moment (Unix time); None when that cannot be told."""
+        """Whether it holds a key from before `moment` (Unix time); None when unknown."""
         if self.started is None:
             return None
         if self.started >= moment:
@@ -40,7 +41,7 @@ class RunningHermes:
 
 
 def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHermes, ...] | None:
-    """Hermes processes that use `home`, or may; None where this cannot be told (not Linux)."""
+    """Hermes processes that use `home`, or may use it; None when unknown (not Linux)."""
     if not sys.platform.startswith("linux") or not proc.is_dir():
         return None
     found = []
@@ -62,7 +63,7 @@ def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHerme
 
 
 def holding_old_key(home: Path) -> tuple[RunningHermes, ...] | None:
-    """Processes that hold, or may hold, a key from before the one in force; None where nothing can be told."""
+    """Processes that hold, or may hold, a key older than the installed one; None when unknown."""
     since = key_in_place_since(home)
     running = running_hermes(home) if since is not None else None
     if since is None or running is None:
@@ -71,7 +72,7 @@ def holding_old_key(home: Path) -> tuple[RunningHermes, ...] | None:
 
 
 def _hermes_words(words: list[str]) -> str | None:
-    """`hermes gateway` and the like when a command line is Hermes': the program itself, or Python running it."""
+    """`hermes gateway` and the like, if the command line is Hermes': the program itself, or Python running it."""
     for at, word in enumerate(words[:3]):
         name = word.rpartition("/")[2]
         module = words[at - 1 : at] == ["-m"] and word.startswith(_MODULES)
@@ -88,7 +89,7 @@ def _same_home(entry: Path, home: Path) -> bool | None:
         environ = dict(item.partition(b"=")[::2] for item in _read(entry / "environ").split(b"\0"))
     except OSError:
         return _other_owner(entry, home)
-    chosen = environ.get(b"HERMES_HOME", b"").decode("utf-8", "surrogateescape")
+    chosen = environ.get(facts.HOME_ENV.encode(), b"").decode("utf-8", "surrogateescape")
     user = environ.get(b"HOME", b"").decode("utf-8", "surrogateescape")
     theirs = Path(chosen) if chosen else Path(user) / ".hermes"
     try:
@@ -98,7 +99,7 @@ def _same_home(entry: Path, home: Path) -> bool | None:
 
 
 def _other_owner(entry: Path, home: Path) -> bool | None:
-    """False for a process of somebody who does not own the home: on a shared machine everybody sees everybody's."""
+    """False for a process of a user who does not own the home: on a shared machine all processes are visible."""
     try:
         return None if entry.stat().st_uid == home.stat().st_uid else False
     except OSError:
@@ -114,7 +115,7 @@ def _boot_time(proc: Path) -> float | None:
 
 
 def _started(entry: Path, boot: float | None) -> float | None:
-    """When a process started: field 22 of its `stat`, in clock ticks since the boot (proc(5)). Good to a second or so."""
+    """When a process started: field 22 of its `stat`, in clock ticks since the boot (proc(5)), accurate to about a second."""
     try:
         after_name = _read(entry / "stat").rpartition(b")")[2].split()
         ticks = int(after_name[19])

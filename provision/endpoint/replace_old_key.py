@@ -1,7 +1,8 @@
-"""Copies of the key that an install replaces: found in the home and in its Hermes profiles, and brought to the new key.
+"""Replace copies of the previous key, in the home and in its Hermes profiles, when an install brings a new one.
 
-Which key is the old one is known by the installed manifest's fingerprint, so it is found also where only a copy is left.
-Hermes profiles inherit nothing from the home, so theirs are swapped too, unless provision installed them on their own.
+The previous key is found by the fingerprint in the installed manifest, so it is found even where only a copy is left.
+Hermes profiles inherit nothing from the home, so their copies are replaced too, except in profiles with an installation of
+their own.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from provision.hermes.home import HomeFiles
 
 
-def planned_swap(
+def plan_key_replacement(
     manifest: Manifest, key: str, installed: InstalledBundle | None, folders: tuple[HomeFiles, ...]
 ) -> KeyReplacement | None:
-    """The swap that an install has to make; None when the key stays, or no copy of the one before is left anywhere."""
+    """The replacement that an install has to make; None when the key is unchanged, or no copy of the previous one exists."""
     before = installed.manifest if installed else None
     if before is None or fingerprint(key, before.salt) == before.key_fingerprint:
         return None
@@ -49,32 +50,34 @@ def planned_swap(
     )
 
 
-def swapped_profiles(
-    profiles: Mapping[str, HomeFiles], swap: KeyReplacement
+def replace_in_profiles(
+    profiles: Mapping[str, HomeFiles], replacement: KeyReplacement
 ) -> Iterator[tuple[str, bytes | None, ReplacedFile]]:
-    """For each file of each Hermes profile: its path below the home, its bytes, and the swap in it."""
+    """For each file of each Hermes profile: its path below the home, its bytes, and the bytes with the new key."""
     for name, files in profiles.items():
         folder = f"{facts.PROFILES_FOLDER}/{name}"
-        config = replace_in_config(files.config, swap, f"{folder}/{facts.CONFIG_NAME}")
-        env = replace_in_env(files.env, swap, f"{folder}/{facts.ENV_NAME}")
-        if config.replaced and swap.new is not None:
-            env = _with_variable(env, swap, f"{folder}/{facts.ENV_NAME}")
+        config = replace_in_config(files.config, replacement, f"{folder}/{facts.CONFIG_NAME}")
+        env = replace_in_env(files.env, replacement, f"{folder}/{facts.ENV_NAME}")
+        if config.replaced and replacement.new is not None:
+            env = _with_variable(env, replacement, f"{folder}/{facts.ENV_NAME}")
         yield f"{folder}/{facts.ENV_NAME}", files.env, env
         yield (
             f"{folder}/{facts.AUTH_NAME}",
             files.auth,
-            replace_in_auth(files.auth, swap, f"{folder}/{facts.AUTH_NAME}"),
+            replace_in_auth(files.auth, replacement, f"{folder}/{facts.AUTH_NAME}"),
         )
         yield f"{folder}/{facts.CONFIG_NAME}", files.config, config
 
 
-def _with_variable(env: ReplacedFile, swap: KeyReplacement, file: str) -> ReplacedFile:
-    """The `.env` of a profile whose settings now name our variable: it must define it, as nothing is inherited."""
-    if swap.new is None or read_env_raw(env.data or b"").get(swap.key_env) == swap.new:
+def _with_variable(env: ReplacedFile, replacement: KeyReplacement, file: str) -> ReplacedFile:
+    """The `.env` of a profile whose settings now refer to the variable: it must define it, as nothing is inherited."""
+    if replacement.new is None or read_env_raw(env.data or b"").get(replacement.key_env) == replacement.new:
         return env
     try:
-        edited = edit_env(env.data, {swap.key_env: swap.new})
+        edited = edit_env(env.data, {replacement.key_env: replacement.new})
     except EnvFileError as e:
-        return ReplacedFile(env.data, env.replaced, (*env.left, f"{file} must define {swap.key_env}: {e.message}"))
-    told = RemovedSetting(file, swap.key_env, "settings of this Hermes profile name it now", "****")
+        return ReplacedFile(
+            env.data, env.replaced, (*env.left, f"{file} must define {replacement.key_env}: {e.message}")
+        )
+    told = RemovedSetting(file, replacement.key_env, "settings of this Hermes profile name it now", "****")
     return ReplacedFile(edited.data, (*env.replaced, told), env.left)

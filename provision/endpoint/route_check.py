@@ -1,7 +1,7 @@
-"""Whether a home's next request goes where its bundle says: the guide's three key checks, on the route that Hermes takes.
+"""Check that a home's next request goes where its bundle says, on the route that Hermes takes.
 
-A valid model id, as installed; the base URL, exactly; the custom provider with the provisioned key, and no other route.
-What cannot be told is never right.
+Three checks: the installed model, the exact base URL, and the custom provider with the installed key and no other route. An
+unknown value fails its check.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from provision.hermes.home import HermesFiles
 
 STRIPPED = (*facts.HIJACKING_ENV, *facts.MODEL_ENV_ELSEWHERE)
-"""Variables that `provision run` takes out of a command's environment, because they would change its route."""
+"""Variables that `provision run` removes from a command's environment, because they would change its route."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteExpectation:
-    """One of the guide's checks; the texts hold no secret."""
+    """One check of the route; the texts hold no secret."""
 
     ok: bool
     expected: str
@@ -40,7 +40,7 @@ class RouteExpectation:
 
 @dataclass(frozen=True, slots=True)
 class RouteCheck:
-    """A home's route against its manifest. `checks` are `model`, `base_url` and `provider`."""
+    """A home's route compared with its manifest. `checks` are `model`, `base_url` and `provider`."""
 
     route: Route
     checks: Mapping[str, RouteExpectation]
@@ -58,7 +58,7 @@ class RouteCheck:
 def check_route(
     files: HermesFiles, manifest: Manifest, *, environ: Mapping[str, str], now: float | None = None
 ) -> RouteCheck:
-    """Resolve the route of a home and compare it with what the manifest says. Pure."""
+    """Resolve the route of a home and compare it with the manifest. Pure."""
     mode = ApiMode.CHAT_COMPLETIONS if manifest.api_mode is ApiMode.AUTO else manifest.api_mode
     model = model_on_wire(manifest.model, mode)
     route = resolve_route(
@@ -84,8 +84,8 @@ def check_route(
     named = route.provider.removeprefix("custom:").lower() == manifest.provider.lower()
     actual = f"{route.provider or 'none'}, key {route.key_fingerprint or 'none'} from {route.key_source}"
     checks = {
-        "model": RouteExpectation(route.model == model, model, _told(route, route.model)),
-        "base_url": RouteExpectation(route.url == url, url, _told(route, route.url)),
+        "model": RouteExpectation(route.model == model, model, _actual(route, route.model)),
+        "base_url": RouteExpectation(route.url == url, url, _actual(route, route.url)),
         "provider": RouteExpectation(
             named and keyed and not errors,
             f"{provider}, key {manifest.key_fingerprint}",
@@ -95,24 +95,24 @@ def check_route(
     return RouteCheck(route, checks)
 
 
-def _told(route: Route, value: str | None) -> str:
+def _actual(route: Route, value: str | None) -> str:
     if value is not None:
         return value
     if route.refusal:
         return f"none: Hermes stops: {route.refusal}"
-    return f"cannot tell: {route.unknown}" if route.unknown else "none"
+    return f"unknown: {route.unknown}" if route.unknown else "none"
 
 
 def managed_dir_in_force(environ: Mapping[str, str]) -> Path | None:
-    """The managed scope that Hermes reads in this environment: `HERMES_MANAGED_DIR` if that is a folder, /etc/hermes if unset."""
+    """The managed scope that Hermes reads: `HERMES_MANAGED_DIR` if it is a folder, /etc/hermes if it is unset."""
     if os.name == "nt":
         return None
-    named = environ.get("HERMES_MANAGED_DIR", "").strip()
+    named = environ.get(facts.MANAGED_DIR_ENV, "").strip()
     path = Path(named or facts.MANAGED_DIR)
     return path if path.is_dir() else None
 
 
 def run_environment(environ: Mapping[str, str], values: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The environment for `provision run`: `values` added, hijacking variables taken out; and the names of those."""
-    stripped = tuple(name for name in STRIPPED if name in environ and name != "HERMES_HOME")
+    """The environment for `provision run`, with `values` added and redirecting variables removed, and the names of those."""
+    stripped = tuple(name for name in STRIPPED if name in environ and name != facts.HOME_ENV)
     return {k: v for k, v in environ.items() if k not in stripped} | dict(values), stripped

@@ -1,7 +1,7 @@
-"""`run`: start a command with the sealed `.env` in its environment, and nowhere else.
+"""`provision run`: start a command with the decrypted `.env` only in its environment.
 
-For homes whose key is delivered as `secret_delivery: run`: the key is decrypted into memory, put into the environment of the
-command, and never written. On POSIX systems the command replaces this process, so signals, terminal and exit code are its own.
+For homes with `secret_delivery: run`: the key is decrypted in memory, passed in the environment of the command, and never
+written. On POSIX systems the command replaces this process, so signals, terminal and exit code are the command's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from provision.errors import ProvisionError
 from provision.files import read_optional
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
+from provision.hermes.facts import v0_19 as facts
 from provision.hermes.home import MAX_FILE_BYTES, HomePaths, effective_home
 from provision.keys.age import unseal
 
@@ -36,20 +37,20 @@ if TYPE_CHECKING:
 
 
 class NotForRunError(ProvisionError):
-    """The key of this home is delivered in its `.env`; there is nothing for `run` to open."""
+    """The key of this home is in its `.env`, so `run` has nothing to decrypt."""
 
 
 class PreferredLineError(ProvisionError):
-    """The home's `.env` has a line that Hermes would prefer to what `run` provides."""
+    """The home's `.env` has a line that Hermes would prefer to the environment of `run`."""
 
 
 class CommandNotFoundError(ProvisionError):
-    """There is no such command."""
+    """The command does not exist, or is not executable."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """The environment for a command; `stripped` names the variables that were taken out of it."""
+    """The environment for a command; `stripped` names the variables that were removed from it."""
 
     environ: Mapping[str, str] = field(repr=False)
     stripped: tuple[str, ...]
@@ -66,17 +67,17 @@ def prepare_run(
     now: datetime,
     pin_home: bool = False,
 ) -> PreparedRun:
-    """Verify what is installed, open the sealed `.env`, and make the command's environment.
+    """Verify the installed bundle, open the sealed `.env`, and make the command's environment.
 
-    `identities` is asked only once everything is verified. `pin_home` also sets HERMES_HOME, for a home that is not the
-    default one. Raises NotInstalledError, NotForRunError, PreferredLineError and the errors of `opening`.
+    `identities` is called only after everything is verified. `pin_home` also sets HERMES_HOME, for a home that is not the
+    default one. Raises NotInstalledError, NotForRunError, PreferredLineError and the errors of `verify`.
     """
     home = effective_home(root, hermes_profile)
     installed = require_installed(home)
     manifest = installed.manifest
     if manifest.secret_delivery is not SecretDelivery.RUN:
         raise NotForRunError(
-            f"the key of {home} stands in its .env, so there is nothing to decrypt",
+            f"the key of {home} is in its .env, so there is nothing to decrypt",
             hint="start the command without `provision run`",
         )
     verified = verify_bundle(installed.bundle_files(), AcceptanceRules(signers, now), content=(SEALED_ENV,))
@@ -84,21 +85,21 @@ def prepare_run(
     lines = read_env_raw(read_optional(HomePaths(home).env, MAX_FILE_BYTES) or b"")
     if manifest.key_env in lines:
         raise PreferredLineError(
-            f"{HomePaths(home).env} has a line {manifest.key_env}=, which Hermes would prefer",
-            hint="remove that line, or install again",
+            f"{HomePaths(home).env} has a line {manifest.key_env}=, which overrides `provision run`",
+            hint="remove that line, or install the bundle again",
         )
     made, stripped = run_environment(environ, values)
     if pin_home or hermes_profile is not None:
-        made["HERMES_HOME"] = str(home)
+        made[facts.HOME_ENV] = str(home)
     return PreparedRun(made, stripped, manifest)
 
 
 def execute_command(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Become the command (POSIX), or run it and exit with its code (Windows). Raises CommandNotFoundError."""
+    """Replace this process by the command (POSIX), or run it and exit with its code (Windows). Raises CommandNotFoundError."""
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
-        hint = "name it after `--`, as in: provision run -- hermes"
-        raise CommandNotFoundError(f"there is no command {command[0]!r}", hint=hint)
+        hint = "put the command after `--`: provision run -- hermes"
+        raise CommandNotFoundError(f"command not found: {command[0]!r}", hint=hint)
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "nt":
@@ -107,4 +108,6 @@ def execute_command(command: Sequence[str], environ: Mapping[str, str]) -> NoRet
     try:
         os.execve(program, list(command), dict(environ))  # noqa: S606  the user's own command
     except OSError as e:
-        raise CommandNotFoundError(f"{program} cannot be run: {e.strerror}", hint="is it a program?") from e
+        raise CommandNotFoundError(
+            f"cannot run {program}: {e.strerror}", hint="check that it is an executable program"
+        ) from e

@@ -1,8 +1,8 @@
-"""What is installed in a Hermes home: our folder `.provision/` beside the user's files.
+"""What is installed in a Hermes home: the folder `.provision/` beside the user's files.
 
-It holds the manifest and its signature, the rendering as last installed (the base of the next merge), marks of the `.env` lines
-that we set (fingerprints, so that a later install can tell ours from the user's), the user's page, and, when the key is
-delivered through `provision run`, the sealed `.env`. No secret stands there in clear.
+It holds the manifest and its signature, the rendering as last installed (the base of the next merge), marks of the `.env`
+lines that the install set (fingerprints, so that a later install can distinguish them from the user's lines), the welcome
+page, and, with `secret_delivery: run`, the sealed `.env`. It holds no secret in plaintext.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _MAX_MARKS_BYTES = 256 << 10
 
 
 class NotInstalledError(ProvisionError):
-    """This home was not set up by provision."""
+    """Nothing is installed in this home."""
 
 
 class BrokenInstallationError(ProvisionError):
-    """What we keep in the home cannot be read; the message says which file."""
+    """A file in `.provision/` is invalid; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptFiles:
-    """The files of `.provision/`, as bytes; None for those that are absent."""
+    """The files of `.provision/`; None for missing ones."""
 
     manifest: bytes | None = None
     signature: bytes | None = None
@@ -58,14 +58,14 @@ class KeptFiles:
 
 @dataclass(frozen=True, slots=True)
 class InstalledBundle:
-    """An installation: the manifest in force and what was kept of its bundle."""
+    """An installation: the manifest, and the other kept files of its bundle."""
 
     manifest: Manifest
     kept: KeptFiles
 
     @property
     def marks(self) -> Mapping[str, str]:
-        """Names of the `.env` lines we set, with the fingerprint of each value; empty when the file is not readable."""
+        """Names of the `.env` lines that the install set, with the fingerprint of each value; empty for an invalid file."""
         try:
             plain = json.loads(self.kept.marks or b"{}")
         except ValueError:
@@ -73,7 +73,7 @@ class InstalledBundle:
         return {str(k): str(v) for k, v in plain.items()} if isinstance(plain, dict) else {}
 
     def bundle_files(self) -> dict[str, bytes]:
-        """What is kept, under the names that the bundle had."""
+        """The kept files under their names in the bundle."""
         kept = self.kept
         pairs = {
             MANIFEST: kept.manifest,
@@ -87,7 +87,7 @@ class InstalledBundle:
 
 @dataclass(frozen=True, slots=True)
 class KeptPaths:
-    """Where the kept files lie, relative to the home, as POSIX paths."""
+    """The paths of the kept files, relative to the home, as POSIX paths."""
 
     manifest: str
     signature: str
@@ -98,7 +98,7 @@ class KeptPaths:
 
 
 def kept_paths(home: Path) -> KeptPaths:
-    """The kept files of a home, relative to it."""
+    """The paths of the kept files of a home, relative to it."""
     paths = HomePaths(home)
     manifest = paths.manifest.relative_to(home).as_posix()
     return KeptPaths(
@@ -112,7 +112,7 @@ def kept_paths(home: Path) -> KeptPaths:
 
 
 def read_kept(home: Path) -> KeptFiles:
-    """Every kept file of a home, as bytes. Raises FileProblemError for what cannot be read."""
+    """Read the kept files of a home. Raises FileProblemError for unreadable ones."""
     names = kept_paths(home)
 
     def read(name: str, limit_bytes: int) -> bytes | None:
@@ -129,7 +129,7 @@ def read_kept(home: Path) -> KeptFiles:
 
 
 def read_installed(home: Path) -> InstalledBundle | None:
-    """What is installed in a home; None when nothing is. Raises BrokenInstallationError."""
+    """The installation in a home; None when there is none. Raises BrokenInstallationError."""
     kept = read_kept(home)
     if kept.manifest is None:
         return None
@@ -137,12 +137,13 @@ def read_installed(home: Path) -> InstalledBundle | None:
         return InstalledBundle(parse_manifest(kept.manifest), kept)
     except BadManifestError as e:
         raise BrokenInstallationError(
-            f"{home / kept_paths(home).manifest}: {e.message}", hint="move that file away, then install again"
+            f"{home / kept_paths(home).manifest}: {e.message}",
+            hint="move that file away, then install the bundle again",
         ) from e
 
 
 def key_in_place_since(home: Path) -> float | None:
-    """When the installed key was put in place (Unix time): our marks of it are written only when it changes."""
+    """When the installed key was written (Unix time): the marks file is written only when the key changes."""
     try:
         return (home / kept_paths(home).marks).stat().st_mtime
     except OSError:
@@ -150,11 +151,11 @@ def key_in_place_since(home: Path) -> float | None:
 
 
 def require_installed(home: Path) -> InstalledBundle:
-    """What is installed in a home. Raises NotInstalledError and BrokenInstallationError."""
+    """The installation in a home. Raises NotInstalledError and BrokenInstallationError."""
     found = read_installed(home)
     if found is None:
         raise NotInstalledError(
-            f"{home} was not set up by provision",
-            hint="`provision install BUNDLE` sets it up; --home names another home",
+            f"no bundle is installed in {home}",
+            hint="run `provision install BUNDLE`, or use --home for another home",
         )
     return found

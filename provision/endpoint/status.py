@@ -1,6 +1,6 @@
 """What is installed in a home, whether its files are still as installed, and where its next request would go.
 
-Looks, never writes. Without an installation there is still a route and its hazards, only nothing to compare them with.
+Read-only. Without an installation, the route and its hazards are reported, with nothing to compare them with.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
-from provision.endpoint.install import folder_of
+from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
 from provision.endpoint.state import InstalledBundle, read_installed
@@ -42,7 +42,7 @@ _SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One way in which a file is no longer as it was installed; no value that may be a secret is in `what`."""
+    """One difference between a file and its installed state; `what` holds no value that may be a secret."""
 
     file: str
     what: str
@@ -50,7 +50,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class HomeStatus:
-    """A home as it is. `check` is None when nothing is installed; `route` is there in any case."""
+    """The state of a home. `check` is None when nothing is installed."""
 
     home: Path
     installed: InstalledBundle | None
@@ -60,7 +60,7 @@ class HomeStatus:
 
     @property
     def ok(self) -> bool:
-        """Installed, no drift, all checks hold, no hazard that is an error."""
+        """Whether a bundle is installed, without drift, failed checks and hazards that are errors."""
         dangers = any(h.severity is Severity.ERROR for h in self.route.hazards)
         return self.check is not None and self.check.as_expected and not self.drift and not dangers
 
@@ -73,12 +73,12 @@ def home_status(
     now: datetime,
     hermes_profile: str | None = None,
 ) -> HomeStatus:
-    """Look at the home below `root` (the root home, or its Hermes profile), as Hermes would see it started in `environ`.
+    """The state of the home below `root` (the root home, or its Hermes profile), for a Hermes started in `environ`.
 
-    For a home whose key only comes through `provision run`, that is the environment which `run` would give.
+    For a home with `secret_delivery: run`, `environ` is the environment that `run` would make.
     """
     home = effective_home(root, hermes_profile)
-    with as_owner(home):  # root looks at somebody's home with that user's rights, as it does when it installs
+    with as_owner(home):  # root reads another user's home with that user's rights, as it does when it installs
         installed = read_installed(home)
         files = read_home(root, managed_dir=managed_dir_in_force(environ))
     if installed is None:
@@ -92,13 +92,13 @@ def home_status(
         return HomeStatus(home, None, route, None, ())
     manifest = installed.manifest
     check = check_route(files, manifest, environ=environ, now=now.timestamp())
-    folder = folder_of(files, manifest.hermes_profile, home)
+    folder = home_or_profile_files(files, manifest.hermes_profile, home)
     drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed))
     return HomeStatus(home, installed, check.route, check, drift)
 
 
 def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:
-    """What we keep: is the manifest still one that a trusted signer signed, and still in force?"""
+    """Check the kept files: signature, trust, expiry and digests."""
     kept, manifest = installed.kept, installed.manifest
     folder = ".provision"
     try:
@@ -116,19 +116,19 @@ def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], 
 
 
 def _sha256(data: bytes) -> str:
-    import hashlib  # noqa: PLC0415  beside its only use
+    import hashlib  # noqa: PLC0415  only for its one use
 
     return hashlib.sha256(data).hexdigest()
 
 
 def _file_drift(installed: InstalledBundle, folder: HomeFiles, managed: HomeFiles | None) -> Iterator[Drift]:
-    """The user's files: do they still say what the rendering says, and hold the lines we set?"""
+    """Check the user's files: they must have the settings of the rendering and the lines that the install set."""
     manifest = installed.manifest
     holder = managed if manifest.managed else folder
     name = facts.CONFIG_NAME if holder is folder or holder is None else holder.where(facts.CONFIG_NAME)
     have = flat_settings((holder.config if holder else None) or b"")
     for path, installed_value in flat_settings(installed.kept.rendering or b"").items():
-        if path != "_config_version" and have.get(path) != installed_value:
+        if path != facts.VERSION_KEY and have.get(path) != installed_value:
             what = "was changed" if path in have else "is missing"
             yield Drift(name, f"{path} {what} (installed: {installed_value})")
     lines = read_env_raw(folder.env or b"")
@@ -136,7 +136,7 @@ def _file_drift(installed: InstalledBundle, folder: HomeFiles, managed: HomeFile
     for key, mark in installed.marks.items():
         if run and key == manifest.key_env:
             if key in lines:
-                yield Drift(facts.ENV_NAME, f"{key} stands in it, and Hermes prefers it to `provision run`'s")
+                yield Drift(facts.ENV_NAME, f"{key} is set in it, and overrides `provision run`")
             continue
         value = lines.get(key)
         if value is None:

@@ -1,8 +1,7 @@
-"""Whether a bundle may be opened here, decided over bytes alone, in one order that nobody can skip.
+"""Verify a bundle before it is opened. Pure: the clock, the trusted signers and the installed manifest are arguments.
 
-Signature, then the manifest it covers, then the digests of the files, the user, the time, the generation; only after all
-of them agree is anything decrypted. `verify_bundle` returns the only value that `open_bundle` accepts, so decrypting first is not
-possible by accident. No I/O here: the clock, the trust anchors and the installed manifest come in as arguments.
+The order is fixed: signature, manifest, digests of the files, workspace, user, time, generation. Only then may anything be
+decrypted: `verify_bundle` returns the only value that `open_bundle` accepts, so the order cannot be skipped by accident.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 CLOCK_SLACK = timedelta(days=1)
-"""How far behind the operator's clock this machine's may be before its word on expiry is not believed."""
+"""How far this machine's clock may be behind the operator's; beyond that, expiry cannot be checked."""
 
 
 class UntrustedSignerError(ProvisionError):
@@ -38,27 +37,27 @@ class OtherWorkspaceError(ProvisionError):
 
 
 class OtherUserError(ProvisionError):
-    """The bundle is meant for somebody else."""
+    """The bundle is for another user or another machine."""
 
 
 class ExpiredBundleError(ProvisionError):
-    """The bundle's time is over."""
+    """The bundle expired."""
 
 
 class ClockError(ProvisionError):
-    """The bundle comes from the future: one of the two clocks is wrong, so expiry cannot be judged."""
+    """The bundle was made in the future: one of the two clocks is wrong, so expiry cannot be checked."""
 
 
 class OlderBundleError(ProvisionError):
-    """A newer bundle is installed already: this one may be a replay."""
+    """A newer bundle is installed: this one may be a replay."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceRules:
-    """What a bundle must satisfy. `signers` empty trusts nobody.
+    """The conditions for a bundle. Empty `signers` trust no signer.
 
     `user` and `workspace_id`, when given, are the only ones accepted; `installed` is the manifest this home was last set up from;
-    `own_recipients` are the public halves of the identities at hand, empty when they are not known.
+    `own_recipients` are the public keys of this machine's identities, empty when they are unknown.
     """
 
     signers: Sequence[AllowedSigner]
@@ -71,7 +70,7 @@ class AcceptanceRules:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """A bundle that satisfied a policy; nothing of it is decrypted yet. Only `verify_bundle` makes these."""
+    """A bundle that fulfils the rules and is not decrypted yet. Only `verify_bundle` makes these."""
 
     manifest: Manifest
     files: Mapping[str, bytes] = field(repr=False)
@@ -92,7 +91,7 @@ class VerifiedBundle:
 
 @dataclass(frozen=True, slots=True)
 class OpenedBundle:
-    """A verified bundle and its decrypted `.env`, which never shows in a repr."""
+    """A verified bundle and its decrypted `.env`, which is left out of the repr."""
 
     verified: VerifiedBundle
     env: bytes = field(repr=False)
@@ -105,10 +104,10 @@ class OpenedBundle:
 def verify_bundle(
     files: Mapping[str, bytes], policy: AcceptanceRules, *, content: Collection[str] | None = None
 ) -> VerifiedBundle:
-    """The bundle, if it satisfies the policy; one error class per reason otherwise, in the order of the module's words.
+    """Verify a bundle. Raises one error class per reason, in the order that the module's docstring gives.
 
-    `content` names the files whose digests are compared, for a bundle of which only some are kept; None means all that the
-    manifest lists.
+    `content` names the files whose digests are compared, for a bundle of which only some files are kept; None means all
+    files that the manifest lists.
     """
     _require_present(files, (MANIFEST, SIGNATURE))
     manifest, signer = verified_manifest(files[MANIFEST], files[SIGNATURE], policy)
@@ -117,8 +116,8 @@ def verify_bundle(
     for name in content:
         if hashlib.sha256(files[name]).hexdigest() != manifest.files[name]:
             raise AlteredBundleError(
-                f"{name} is not the file that was signed: it was altered or belongs to another bundle",
-                hint="fetch the whole bundle again; if it happens twice, tell IT",
+                f"{name} is not the signed file: it was altered or belongs to another bundle",
+                hint="fetch the whole bundle again; if it happens again, report it to IT",
             )
     _check_workspace(manifest, policy)
     _check_user(manifest, policy)
@@ -136,21 +135,21 @@ def _require_present(files: Mapping[str, bytes], names: Collection[str]) -> None
 
 
 def verified_manifest(data: bytes, signature: bytes, policy: AcceptanceRules) -> tuple[Manifest, AllowedSigner]:
-    """The manifest and who signed it, if its signature holds and the signer is trusted; nothing is said of its content."""
+    """The manifest and its signer, if the signature is valid and the signer trusted. The content is not checked."""
     blob = verify_signature(data, signature)
     signer = find_trusted_signer(policy.signers, blob, policy.now)
     if isinstance(signer, str):
         raise UntrustedSignerError(
             f"the bundle is signed by {blob_fingerprint(blob)}, which this machine does not trust: {signer}",
-            hint="ask IT for the signer's public key over another channel, compare, then `provision enroll --signer KEY`",
+            hint="ask IT for the signer's public key over another channel, compare, then run `provision enroll --signer KEY`",
         )
     return parse_manifest(data), signer
 
 
 def open_bundle(bundle: VerifiedBundle, unseal: Callable[[bytes], bytes]) -> OpenedBundle:
-    """Decrypt a verified bundle's `.env`. A bundle that was not verified is a bug, not bad data."""
+    """Decrypt the `.env` of a verified bundle."""
     if not isinstance(bundle, VerifiedBundle):
-        raise RuntimeError("a bundle must be verified before it is opened")  # noqa: TRY004  the wrong order is a bug of ours
+        raise RuntimeError("a bundle must be verified before it is opened")  # noqa: TRY004  a bug in provision, not bad data
     return OpenedBundle(verified=bundle, env=unseal(bundle.sealed_env))
 
 
@@ -171,34 +170,34 @@ def _check_workspace(manifest: Manifest, policy: AcceptanceRules) -> None:
 def _check_user(manifest: Manifest, policy: AcceptanceRules) -> None:
     if policy.user is not None and manifest.user != policy.user:
         raise OtherUserError(
-            f"the bundle is for {manifest.user!r}, not for {policy.user!r}", hint="ask IT for your own bundle"
+            f"the bundle is for {manifest.user!r}, expected {policy.user!r}", hint="ask IT for your own bundle"
         )
     if policy.installed is not None and manifest.user != policy.installed.user:
         raise OtherUserError(
             f"the bundle is for {manifest.user!r}, but this home belongs to {policy.installed.user!r}",
-            hint="give another home with --home, or remove .provision/ in this one if it really changes hands",
+            hint="use --home for another home, or remove .provision/ in this one if it now belongs to the other user",
         )
     if policy.own_recipients and not set(policy.own_recipients) & {_bare(text) for text in manifest.recipients}:
         raise OtherUserError(
-            f"the bundle is sealed for {manifest.user!r} on another machine: no identity here can open it",
-            hint="send IT the output of `provision enroll` on this machine, or name the right key with --identity",
+            f"the bundle is sealed for another machine of {manifest.user!r}: no identity here opens it",
+            hint="send IT the output of `provision enroll` on this machine, or use --identity FILE",
         )
 
 
 def _bare(recipient: str) -> str:
-    """A recipient without the comment that an SSH key may carry."""
+    """A recipient without an SSH key's comment."""
     return " ".join(recipient.split()[:2])
 
 
 def _check_time(manifest: Manifest, now: datetime) -> None:
     if now + CLOCK_SLACK < manifest.created_at:
         raise ClockError(
-            f"the bundle was made on {manifest.created}, this machine says it is {now:%Y-%m-%dT%H:%M:%SZ}",
-            hint="set this machine's clock; expiry cannot be judged with a clock that is behind",
+            f"the bundle was made on {manifest.created}, but this machine's clock is at {now:%Y-%m-%dT%H:%M:%SZ}",
+            hint="set this machine's clock; with a clock that is behind, expiry cannot be checked",
         )
     if now >= manifest.expires_at:
         raise ExpiredBundleError(
-            f"the bundle expired on {manifest.expires}", hint="ask IT to run `provision render` again"
+            f"the bundle expired on {manifest.expires}", hint="ask IT for a new bundle (`provision render`)"
         )
 
 
@@ -209,10 +208,10 @@ def _check_generation(manifest: Manifest, installed: Manifest | None) -> None:
         raise OlderBundleError(
             f"the bundle is generation {manifest.generation} of {manifest.created}, "
             f"generation {installed.generation} of {installed.created} is installed",
-            hint="use the newest bundle; to go back on purpose, have IT render the old settings anew",
+            hint="use the newest bundle; to roll back on purpose, ask IT to render the old settings again",
         )
     if manifest.generation == installed.generation and manifest != installed:
         raise OlderBundleError(
-            f"another bundle of the same generation {manifest.generation} is installed: one of the two is not genuine",
-            hint="have IT render again, and tell them about this: two workspaces may be rendering for you",
+            f"another bundle of the same generation {manifest.generation} is installed: one of the two is forged",
+            hint="report this to IT and ask for a new bundle: two workspaces may be rendering for you",
         )

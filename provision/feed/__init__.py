@@ -1,1 +1,1 @@
-"""The signed feed: publish bundles as static files, and pull them on the endpoint."""
+"""The signed feed: publish bundles as static files, and pull them on endpoints."""

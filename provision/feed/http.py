@@ -1,8 +1,7 @@
-"""Small, bounded, conditional GETs. Each has a deadline for the whole of it, however the server spreads its bytes, and reads
-no more than it was told to expect; nothing is decompressed, no redirect is followed.
+"""Bounded, conditional GETs. The deadline covers the whole exchange, however slowly the server sends; no more bytes are read
+than expected, nothing is decompressed, and no redirect is followed.
 
-Failures are told apart by whether trying again soon makes sense: `FeedUnreachableError` is for the network's bad days,
-everything else is for people.
+`FeedUnreachableError` means that a retry may help. All other errors need a person.
 """
 
 from __future__ import annotations
@@ -32,45 +31,45 @@ _MAX_RETRY_AFTER_S = 86_400.0
 
 
 class FeedUnreachableError(ProvisionError):
-    """No answer, a cut connection, or a busy server: worth another try. `after_s` is what the server asked for."""
+    """No response, a lost connection, or a busy server: a retry may help. `after_s` is the server's Retry-After."""
 
     def __init__(self, message: str, *, after_s: float | None = None) -> None:
-        super().__init__(message, hint="what is installed here stays in force; the next pull tries again")
+        super().__init__(message, hint="the installed bundle stays; the next pull tries again")
         self.after_s = after_s
 
 
 class SlowFeedError(FeedUnreachableError):
-    """The server takes longer than any honest one (slow retrieval)."""
+    """The server exceeds the deadline (slow retrieval)."""
 
 
 class EndlessFeedError(ProvisionError):
-    """The server sends more than it may (endless data)."""
+    """The server sends more bytes than expected (endless data)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What makes the next GET conditional, as the server gave it."""
+    """The server's ETag and Last-Modified, which make the next GET conditional."""
 
     etag: str | None = None
     last_modified: str | None = None
 
     def headers(self) -> dict[str, str]:
-        """As request headers."""
+        """The validators as request headers."""
         named = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
         return {name: value for name, value in named.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class FeedResponse:
-    """What a GET brought; `body` None means that nothing changed since the validators were given."""
+    """The response to a GET; `body` None means not modified since the validators."""
 
     body: bytes | None
     validators: Validators
 
 
 def http_get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators, verify: Verify) -> FeedResponse:
-    """One GET of at most `limit_bytes`. Raises FeedUnreachableError, SlowFeedError, EndlessFeedError, and DownloadError for
-    what trying again does not cure."""
+    """One GET of at most `limit_bytes`. Raises FeedUnreachableError, SlowFeedError, EndlessFeedError, and DownloadError if a
+    retry cannot help."""
     require_safe(url)
 
     async def fetch(client: httpx.AsyncClient) -> FeedResponse:
@@ -83,7 +82,7 @@ def http_get(url: str, limit_bytes: int, deadline_s: float, *, validators: Valid
                 body += chunk
                 if len(body) > limit_bytes:
                     raise EndlessFeedError(
-                        f"{_shown(url)} sends more than the {limit_bytes} bytes it may", hint="tell IT"
+                        f"{_shown(url)} sends more than the expected {limit_bytes} bytes", hint="report this to IT"
                     )
             etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
             return FeedResponse(bytes(body), Validators(_sane(etag), _sane(modified)))
@@ -99,22 +98,24 @@ def http_put(url: str, body: bytes, deadline_s: float, *, verify: Verify) -> Non
         kind = {"Content-Type": "text/plain; charset=utf-8"}
         async with client.stream("PUT", url, content=body, headers=kind) as response:
             if not response.is_success:
-                raise DownloadError(f"{_shown(url)} answered {response.status_code} to a receipt", hint="tell IT")
+                raise DownloadError(
+                    f"{_shown(url)} answered {response.status_code} to a receipt", hint="report this to IT"
+                )
 
     _run(send, url, deadline_s, verify)
 
 
 def require_safe(url: str) -> None:
-    """Raise DownloadError for anything but https, or http to this machine itself."""
+    """Raise DownloadError for anything but https, or http to loopback."""
     parts = urlsplit(url)
     if parts.username or parts.password:
-        raise DownloadError("the address holds a user name or password", hint="give an address without credentials")
+        raise DownloadError("the address contains a user name or password", hint="use an address without credentials")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise DownloadError(f"{_shown(url)} is not https://", hint="plain http is for this machine's own loopback only")
+        raise DownloadError(f"{_shown(url)} is not an https:// address", hint="plain http is allowed only for loopback")
 
 
 def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_s: float, verify: Verify) -> _T:
-    import httpx  # noqa: PLC0415  a third of a second that only network commands pay
+    import httpx  # noqa: PLC0415  takes a third of a second, only for network commands
 
     async def bounded() -> _T:
         async with asyncio.timeout(deadline_s):
@@ -128,7 +129,7 @@ def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_
     except (TimeoutError, httpx.TimeoutException) as e:
         raise SlowFeedError(f"{_shown(url)} takes longer than {deadline_s:g} s") from e
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as e:
-        raise DownloadError(f"{_shown(url)} is no address", hint="copy it again") from e
+        raise DownloadError(f"invalid address {_shown(url)}", hint="copy it again") from e
     except httpx.HTTPError as e:
         raise FeedUnreachableError(f"cannot reach {_shown(url)}: {str(e) or type(e).__name__}") from e
 
@@ -142,10 +143,11 @@ def _require_ok(response: httpx.Response) -> None:
     if response.is_redirect:
         raise DownloadError(
             f"{shown} answered {status}, a redirect, which is not followed",
-            hint="a login page of the network, perhaps; else ask IT for the final address",
+            hint="log in to the network if it has a login page; otherwise ask IT for the final address",
         )
     raise DownloadError(
-        f"{shown} answered {status}", hint="ask IT for your feed address; it may have changed, or you left the fleet"
+        f"{shown} answered {status}",
+        hint="ask IT for your feed address; it may have changed, or you are no longer in the inventory",
     )
 
 
@@ -155,11 +157,11 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _sane(value: str | None) -> str | None:
-    """A validator that can be sent back: short and printable, else none."""
+    """A validator that is safe to send back: short and printable; else None."""
     return value if value and len(value) <= 256 and value.isascii() and value.isprintable() else None
 
 
 def _shown(url: str) -> str:
-    """The host and the kind of file: an endpoint's address is as good as a password for its folder."""
+    """The URL without the endpoint's address, which works like a password for its folder."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" + (parts.path if "/e/" not in parts.path else "/…")

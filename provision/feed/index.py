@@ -1,14 +1,14 @@
 """The feed: a tree of static files from which endpoints fetch their own bundles.
 
     index/0a3.json              which bundle each endpoint of this part should have; signed, versioned, expiring
-    e/ADDRESS/SHA256.tar        a bundle, named by its digest: never changes, may be cached for ever
+    e/ADDRESS/SHA256.tar        a bundle, named by its digest: immutable, may be cached forever
 
-An endpoint's ADDRESS is a keyed hash of its user under a secret that only operators hold, so nobody finds somebody else's
-folder by guessing. The index does not name addresses, only digests of them: neighbours in a part learn nothing. There are
-4,096 parts whatever the fleet's size, so that a poll is one small file and re-signing everything stays bounded.
+An endpoint's ADDRESS is a keyed hash of its user, with a secret that only operators hold, so a user cannot guess another
+user's folder. The index holds only digests of addresses, so endpoints in the same part learn nothing about each other. There
+are always 4,096 parts, so that a poll is one small file and signing all parts again stays bounded.
 
-An index part plays the timestamp role of The Update Framework: its version only grows, and it expires, so that an old one
-cannot be shown for long. Bundles are signed in themselves and verified again by `install`; the feed decides only which one.
+An index part has the timestamp role of The Update Framework: its version only grows and it expires, so that an old one
+cannot be replayed for long. Bundles have their own signatures, which `install` verifies; the feed only selects the bundle.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ SCHEMA: Final = "provision/feed/v1"
 NAMESPACE = "hermes-provision-feed"
 SECRET_BYTES = 32
 MAX_PART_BYTES = 256 << 10
-"""About 1,000 endpoints in one part, which is a fleet of four million."""
+"""About 1,000 endpoints in one part: a fleet of four million."""
 PART = re.compile(r"^[0-9a-f]{3}$")
 ADDRESS = re.compile(r"^[a-z2-7]{32}$")
 _URL = re.compile(r"^(https?://[^\s?#]+?)/e/([a-z2-7]{32})/?$")
 
 
 class BadFeedError(ProvisionError):
-    """An index is not one of ours: cut short, not JSON, unknown or missing fields, or too large."""
+    """An index is invalid: truncated, not JSON, with unknown or missing fields, or too large."""
 
 
 class BadAddressError(ProvisionError):
-    """What was given is no endpoint's address."""
+    """The given address is not a feed address."""
 
 
 class FeedEntry(SignedPart):
-    """The bundle that one endpoint should have: the tar's digest and size, the manifest's digest, the generation."""
+    """The bundle for one endpoint: the tar's digest and size, the manifest's digest, the generation."""
 
     bundle: Sha256
     size: Annotated[int, Field(ge=1, le=4 << 20)]
@@ -92,7 +92,7 @@ class Index(SignedPart):
 
 
 def index_bytes(index: Index) -> bytes:
-    """The part as it is signed: JSON, an endpoint per line, sorted."""
+    """The part as it is signed: JSON, one endpoint per line, sorted."""
     fields = index.model_dump(mode="json", by_alias=True)
     endpoints = fields.pop("endpoints")
     head = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in fields.items())
@@ -101,7 +101,7 @@ def index_bytes(index: Index) -> bytes:
 
 
 def parse_index(text: bytes) -> Index:
-    """The part in `text`. Raises BadFeedError."""
+    """Parse a part. Raises BadFeedError."""
     return _FORM.parse(text)
 
 
@@ -117,7 +117,7 @@ _FORM = DocumentForm(
     limit_bytes=MAX_PART_BYTES,
     error=BadFeedError,
     sound=_in_order,
-    other_version="update provision on this machine, or have IT publish with the same version",
+    other_version="update provision on this machine, or ask IT to publish with the same version",
 )
 
 
@@ -128,7 +128,7 @@ def address_of(secret: bytes, user: str) -> str:
 
 
 def endpoint_id(address: str) -> str:
-    """How the index names an address without giving it away."""
+    """The name of an address in the index, which does not reveal the address."""
     return hashlib.sha256(b"hermes-provision/feed-endpoint/v1\0" + address.encode()).hexdigest()[:32]
 
 
@@ -149,7 +149,7 @@ def bundle_name(address: str, digest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Where an endpoint polls: the feed's base URL and its own address, which is as good as a password for its folder."""
+    """The feed's base URL and an endpoint's address, which works like a password for its folder."""
 
     base: str
     address: str
@@ -159,7 +159,7 @@ class Subscription:
         return f"{self.base}/{index_name(part_of(self.address))}"
 
     def bundle_url(self, digest: str) -> str:
-        """Where a bundle of this endpoint lies."""
+        """The URL of a bundle of this endpoint."""
         return f"{self.base}/{bundle_name(self.address, digest)}"
 
     def __str__(self) -> str:
@@ -167,10 +167,11 @@ class Subscription:
 
 
 def parse_subscription(url: str) -> Subscription:
-    """`https://HOST/…/e/ADDRESS`, as `publish` prints it. Raises BadAddressError."""
+    """Parse `https://HOST/…/e/ADDRESS`, as `publish` prints it. Raises BadAddressError."""
     match = _URL.match(url.strip())
     if not match or "@" in match[1].split("/")[2]:
         raise BadAddressError(
-            "this is no feed address", hint="copy the whole line from IT: https://HOST/…/e/ and 32 letters and digits"
+            "invalid feed address: expected https://HOST/…/e/ and 32 letters and digits",
+            hint="copy the whole address from IT",
         )
     return Subscription(match[1].rstrip("/"), match[2])

@@ -1,9 +1,9 @@
-"""`publish`: lay dist/ out as a feed (see `feed`), bundles first and the index last, so that no reader ever meets an index
-whose bundles are not there yet.
+"""`publish`: write dist/ as a feed (see `index`), bundles first and the index last, so that an index never lists a bundle that
+is not there yet.
 
-A part of the index keeps its bytes, and with them its ETag, as long as its entries are the same and more than half of its life
-is left. Bundles that no part lists any more stay for one life of the index, for readers that still hold the part before.
-A user whose bundle is not fit to be published keeps the entry that was published before.
+A part of the index keeps its bytes, and so its ETag, while its entries are the same and more than half of its lifetime is
+left. Bundles that no part lists any more stay for one lifetime of the index, for readers that still hold the previous part.
+A user whose bundle is invalid keeps the published entry.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class OtherTreeError(ProvisionError):
 
 
 RENEW_BELOW = 1 / 2
-"""Part of an index's life that must be left for it to be kept."""
+"""An index part with less than this part of its lifetime left is signed again."""
 _TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
 
 
@@ -67,7 +67,7 @@ class PublishStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublishedBundle:
-    """What became of one user; `address` is secret to that user and the operators."""
+    """The result for one user. `address` is secret to that user and the operators."""
 
     user: str
     address: str
@@ -79,7 +79,7 @@ class PublishedBundle:
 
 @dataclass(frozen=True, slots=True)
 class PublishOptions:
-    """What to publish: `users` of the inventory, their bundles in `dist`, for whom addresses are derived from `secret`."""
+    """What to publish: the bundles in `dist` of the `users` of the inventory. Addresses are derived from `secret`."""
 
     workspace_id: str
     users: Sequence[str]
@@ -92,18 +92,18 @@ class PublishOptions:
 
 @dataclass(frozen=True, slots=True)
 class PublishSummary:
-    """What a run did to the tree: parts written and kept, bundles removed, and the names of every file that readers need."""
+    """The changes of a run: parts written and kept, bundles removed, and the names of all current files."""
 
     parts_written: int
     parts_kept: int
     removed: int
     bundles: tuple[str, ...]
     parts: Mapping[str, tuple[str, ...]]
-    """Name of each part to the names of the bundles it lists."""
+    """The name of each part, and the names of the bundles that it lists."""
 
 
 def state_folder(tree: Path) -> Path:
-    """Where publishing keeps its lock and what was uploaded: beside the tree, never in it."""
+    """The folder for the lock and the list of uploaded files: beside the tree, never in it."""
     return tree.parent / f".{tree.name}.publish"
 
 
@@ -119,27 +119,27 @@ class FeedTree:
         self._names: dict[str, list[str]] = {}
 
     def users(self) -> Iterator[PublishedBundle]:
-        """Lay out each user's bundle; yields what became of it."""
+        """Write each user's bundle; yields the results."""
         dist = Dist(self._order.dist, None)
         for user in self._order.users:
             address = address_of(self._order.secret, user)
             part, name = part_of(address), endpoint_id(address)
             last = self._before[part].endpoints.get(name) if part in self._before else None
-            entry, done = self._lay_out(dist, user, address, last)
+            entry, done = self._publish(dist, user, address, last)
             if entry is not None:
                 self._entries.setdefault(part, {})[name] = entry
                 self._names.setdefault(part, []).append(bundle_name(address, entry.bundle))
             yield done
 
-    def _lay_out(
+    def _publish(
         self, dist: Dist, user: str, address: str, last: FeedEntry | None
     ) -> tuple[FeedEntry | None, PublishedBundle]:
-        if last is not None and self._stands(user, address, last):
+        if last is not None and self._is_current(user, address, last):
             return last, PublishedBundle(user, address, PublishStatus.UNCHANGED, last.generation)
         files = dist.read(user)
         if not files:
             return None, PublishedBundle(
-                user, address, PublishStatus.NO_BUNDLE, message="is not in dist/", hint="provision render"
+                user, address, PublishStatus.NO_BUNDLE, message="has no bundle in dist/", hint="provision render"
             )
         try:
             manifest = verify_bundle(
@@ -161,7 +161,7 @@ class FeedTree:
                     PublishStatus.FAILED,
                     last.generation,
                     message,
-                    "endpoints refuse older bundles: render",
+                    "endpoints refuse older bundles: run `provision render`",
                 )
             path = self.root / bundle_name(address, entry.bundle)
             if not path.is_file() or path.stat().st_size != entry.size:
@@ -173,21 +173,20 @@ class FeedTree:
         status = PublishStatus.UNCHANGED if entry == last else PublishStatus.PUBLISHED
         return entry, PublishedBundle(user, address, status, entry.generation)
 
-    def _stands(self, user: str, address: str, last: FeedEntry) -> bool:
-        """Whether dist/ still holds the very bundle that was verified and published before, which is not over yet: then
-        nothing has to be opened, packed or verified again."""
+    def _is_current(self, user: str, address: str, last: FeedEntry) -> bool:
+        """Whether dist/ still holds the published bundle, unexpired. Then it need not be packed and verified again."""
         try:
             data = read_optional(self._order.dist / user / MANIFEST, MAX_MANIFEST_BYTES)
             if data is None or hashlib.sha256(data).hexdigest() != last.manifest:
                 return False
             if parse_manifest(data).expires_at <= self._order.now:
                 return False
-            return os.stat(self.root / bundle_name(address, last.bundle)).st_size == last.size  # noqa: PTH116  10,000 times
+            return os.stat(self.root / bundle_name(address, last.bundle)).st_size == last.size  # noqa: PTH116  called 10,000 times
         except (ProvisionError, OSError):
             return False
 
     def finish(self) -> PublishSummary:
-        """Write the parts that changed or grow old, remove what nobody needs any more."""
+        """Write the parts that changed or are due for renewal, and remove bundles that are no longer needed."""
         written = kept = 0
         for part, entries in sorted(self._entries.items()):
             if self._keep(part, entries):
@@ -221,7 +220,7 @@ class FeedTree:
         path = self.root / index_name(part)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, sign_text(index_bytes(index), self._key, NAMESPACE), mode=0o644, durable=False)
-        os.utime(path, (index.version, index.version))  # servers without ETags tell versions apart by whole seconds
+        os.utime(path, (index.version, index.version))  # servers without ETags compare whole seconds
 
     def _sweep(self, needed: set[str]) -> int:
         oldest = (self._order.now - self._order.life).timestamp()
@@ -230,13 +229,13 @@ class FeedTree:
             for entry in os.scandir(folder) if folder.is_dir() and not folder.is_symlink() else ():
                 listed = f"e/{folder.name}/{entry.name}" in needed
                 if not listed and _TAR.match(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
-                    os.unlink(entry.path)  # noqa: PTH108  scandir gives strings
+                    os.unlink(entry.path)  # noqa: PTH108  scandir yields strings
                     removed += 1
         return removed
 
 
 def _parts(root: Path, order: PublishOptions) -> Iterator[tuple[str, Index]]:
-    """The parts published before, as far as a signer that is still trusted made them; others are written anew."""
+    """The published parts with a valid signature of a trusted signer; others are written again. Raises OtherTreeError."""
     folder = root / "index"
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         if not PART.match(path.stem):
@@ -257,7 +256,7 @@ def _parts(root: Path, order: PublishOptions) -> Iterator[tuple[str, Index]]:
 
 
 def lock_path(tree: Path) -> Path:
-    """The lock of publishing into a tree; its folder is made, and hidden from git."""
+    """The lock for publishing into a tree. Makes its folder, with a .gitignore in it."""
     folder = state_folder(tree)
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"

@@ -1,9 +1,8 @@
-"""`pull_once`: ask the feed once, and install if it has something new.
+"""`provision pull`: poll the feed once, and install a new bundle.
 
-In the usual case that is one conditional GET answered by `304 Not Modified`. Everything that can be wrong with a feed ends
-in an error before the home is touched: what is installed stays in force, the failure is remembered, and scheduled pulls
-wait longer after each one. What an index says is remembered as soon as it is believed, so that a version which was seen once
-can never be undercut, even when the bundle it lists does not arrive.
+The usual poll is one conditional GET answered by `304 Not Modified`. Every problem with a feed is an error before the home is
+touched: the installed bundle stays, the failure is recorded, and scheduled pulls back off. An index is recorded as soon as it
+is accepted, so that an older version is refused from then on, even if the bundle that it lists does not arrive.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ Install = Callable[[Mapping[str, bytes]], "InstallReport"]
 
 
 class NoSubscriptionError(ProvisionError):
-    """Nobody said which feed to pull from."""
+    """No feed address was given or remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class PullEnvironment:
-    """What a pull needs of the outside: the network, chance, and sleep."""
+    """The effects that a pull needs: network, randomness and sleep."""
 
     get: Get
     uniform: Callable[[float, float], float]
@@ -55,7 +54,7 @@ class PullEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """What a pull did. `report` is None when there was nothing new."""
+    """The result of a pull. `report` is None when there was nothing new."""
 
     report: InstallReport | None
     state: PullState
@@ -71,15 +70,15 @@ def pull_once(
     world: PullEnvironment,
     now: datetime,
 ) -> PullResult:
-    """Ask once. `folder` is the endpoint's config folder, where the memory lies.
+    """Poll once. `folder` is the endpoint's configuration folder, which holds the pull state.
 
-    Raises the errors of `pull_http`, `feed_trust`, and of `install`; each leaves the home as it was.
+    Raises the errors of `http`, `trust` and `install`; after each of them the home is unchanged.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder / ".pull.lock", "pull"):
         state = remembered_state(folder, subscription)
         try:
-            found = _Asking(subscription, signers, world, now).ask(state)
+            found = _Poll(subscription, signers, world, now).poll(state)
             state = found.state
             write_state(folder, state)
             entry = require_listed(state.entry)
@@ -97,7 +96,7 @@ def pull_once(
 
 
 def remembered_state(folder: Path, subscription: Subscription) -> PullState:
-    """The memory of this subscription, or a fresh one; another address starts from nothing but keeps where the home is."""
+    """The state of this subscription. Another address starts with an empty state, but keeps the path of the home."""
     state = read_state(folder)
     if state is None or state.url != str(subscription):
         return PullState(url=str(subscription), home=state.home if state else None)
@@ -105,7 +104,7 @@ def remembered_state(folder: Path, subscription: Subscription) -> PullState:
 
 
 def is_installed(entry: FeedEntry, home: str | None) -> bool:
-    """Whether the bundle that the index lists is what the home was last set up from."""
+    """Whether the bundle that the index lists is installed in the home."""
     if home is None:
         return False
     data = read_optional(Path(home) / kept_paths(Path(home)).manifest, MAX_MANIFEST_BYTES)
@@ -113,35 +112,35 @@ def is_installed(entry: FeedEntry, home: str | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Polled:
     state: PullState
     not_modified: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _Poll:
     subscription: Subscription
     signers: Sequence[AllowedSigner]
     world: PullEnvironment
     now: datetime
 
-    def ask(self, state: PullState) -> _Found:
-        """The memory after a believed answer."""
-        known = state.digest is not None and state.expires_at > self.now
-        validators = Validators(state.etag, state.last_modified) if known else Validators()
+    def poll(self, state: PullState) -> _Polled:
+        """Poll the index; returns the state after an accepted response."""
+        conditional = state.digest is not None and state.expires_at > self.now
+        validators = Validators(state.etag, state.last_modified) if conditional else Validators()
         answer = self._index(validators)
         if answer.body is None:
-            if not known:
-                raise DownloadError("the feed says that nothing changed, and was not asked that", hint="tell IT")
+            if not conditional:
+                raise DownloadError("the feed answered 304 to an unconditional request", hint="report this to IT")
             require_fresh(state.expires_at, self.now)
-            return _Found(state, not_modified=True)
+            return _Polled(state, not_modified=True)
         seen = (
             RememberedIndex(state.workspace, state.version, state.digest, state.expires_at)
             if state.workspace and state.digest
             else None
         )
         offer = accept_index(answer.body, self.subscription.address, self.signers, self.now, seen)
-        return _Found(
+        return _Polled(
             state.model_copy(
                 update={
                     "workspace": offer.seen.workspace_id,

@@ -1,6 +1,6 @@
-"""Sending an endpoint's receipt to IT: by PUT to an address, or through a command of the machine's owner.
+"""Send an endpoint's receipt to IT, by PUT or through a command that the machine's owner configured.
 
-Only when there is something to say: what the receipt says has changed since the last one that arrived, or a day went by.
+Only if its content changed since the last delivered one, or that one is a day old.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EVERY_S = 86_400
 
 
 class ReceiptNotSentError(ProvisionError):
-    """A receipt could not be delivered; the next pull tries again."""
+    """A receipt was not delivered. The next pull tries again."""
 
 
 def check_target(target: str) -> None:
@@ -37,27 +37,27 @@ def check_target(target: str) -> None:
     try:
         words = shlex.split(target)
     except ValueError as e:
-        raise UsageError(f"--upload-receipt cannot be read: {e}") from e
+        raise UsageError(f"invalid --upload-receipt: {e}") from e
     if not any("{path}" in word for word in words):
         raise UsageError(
-            "--upload-receipt is neither an address nor a command that takes a file",
-            hint="https://…, or a command such as: scp {path} receipts@it.example.com:",
+            "invalid --upload-receipt: expected an address or a command with {path}",
+            hint="https://…, or: scp {path} receipts@it.example.com:",
         )
 
 
 def is_due(state: PullState, signed: SignedReceipt, now: datetime) -> bool:
-    """Whether the receipt says something new, or it is a day since the last one arrived."""
+    """Whether the receipt's content is new, or the last delivered one is a day old."""
     fresh = 0 <= now.timestamp() - state.receipt_sent < EVERY_S
     return not (fresh and state.receipt_digest == receipt_digest(signed))
 
 
 def receipt_digest(signed: SignedReceipt) -> str:
-    """A digest of what a receipt says apart from when."""
+    """A digest of a receipt's content, without its time and counter."""
     return hashlib.sha256(json.dumps(signed.receipt.says(), sort_keys=True).encode()).hexdigest()
 
 
 def send_receipt(target: str, signed: SignedReceipt, path: Path, verify: Verify) -> None:
-    """Deliver the receipt; `path` is where a command finds it as one file. Raises ReceiptNotSentError and DownloadError."""
+    """Deliver the receipt; `path` is its file, for a command. Raises ReceiptNotSentError and DownloadError."""
     if "://" in target:
         url = target.replace("{user}", signed.receipt.user)
         http_put(url, signed.data, DEADLINE_S, verify=verify)
@@ -71,4 +71,4 @@ def send_receipt(target: str, signed: SignedReceipt, path: Path, verify: Verify)
         raise ReceiptNotSentError(f"the receipt was not sent: {words[0]}: {type(e).__name__}") from e
     if done.returncode:
         said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or [""])[-1][:200]
-        raise ReceiptNotSentError(f"the receipt was not sent: {words[0]} ended with {done.returncode}: {said}")
+        raise ReceiptNotSentError(f"the receipt was not sent: {words[0]} exited with {done.returncode}: {said}")

@@ -1,8 +1,8 @@
-"""The secret from which endpoints' addresses in the feed are derived: 32 random bytes, sealed to the operators.
+"""The secret from which the endpoints' feed addresses are derived: 32 random bytes, sealed to the operators.
 
-`feed.secret` lies in the workspace and may be committed. It is not the vault's digest key, because removing an operator
-changes that one, and every endpoint would lose its address. When the operators change, the next `publish` seals it anew; a
-former operator still knows the addresses, which open no bundle.
+`feed.secret` is in the workspace and may be committed. The vault's digest key cannot take its place: it changes when an
+operator is removed, and then every endpoint would lose its address. When the operators change, the next `publish` seals the
+secret again. A former operator still knows the addresses, but they open no bundle.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MAX_BYTES = 1 << 20
 
 
 class BadFeedSecretError(ProvisionError):
-    """feed.secret cannot be read."""
+    """feed.secret is missing or invalid."""
 
 
 def feed_secret(path: Path, operators: Sequence[str], identities: Sequence[Identity], *, create: bool) -> bytes:
-    """The secret, opened; made when there is none and `create`, sealed anew when the operators are others than before.
+    """Open the secret. With `create`, make a missing one, and seal it again when the operators changed.
 
     Raises BadFeedSecretError, and the errors of `unseal` when no identity opens it.
     """
@@ -42,7 +42,7 @@ def feed_secret(path: Path, operators: Sequence[str], identities: Sequence[Ident
     if data is None:
         if not create:
             raise BadFeedSecretError(
-                f"there is no {path.name}: nothing was published from this workspace yet",
+                f"no {path.name}: nothing was published from this workspace yet",
                 hint="provision publish DIR",
             )
         secret = secrets.token_bytes(SECRET_BYTES)
@@ -51,7 +51,7 @@ def feed_secret(path: Path, operators: Sequence[str], identities: Sequence[Ident
     fields = _read(path, data)
     secret = unseal(fields["sealed"].encode(), identities)
     if len(secret) != SECRET_BYTES:
-        raise BadFeedSecretError(f"{path} holds no secret of ours", hint="restore it from git")
+        raise BadFeedSecretError(f"{path} is damaged: its secret has the wrong size", hint="restore it from git")
     if create and sorted(fields["recipients"]) != wanted:
         _write(path, secret, wanted)
     return secret
@@ -65,8 +65,8 @@ def _read(path: Path, data: bytes) -> dict[str, Any]:
             raise ValueError(path)
     except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise BadFeedSecretError(
-            f"{path} is not a feed secret of ours",
-            hint="restore it from git: with another one, every endpoint gets another address",
+            f"{path} is not a valid feed secret",
+            hint="restore it from git: a new one would give every endpoint a new address",
         ) from e
     return dict(fields)
 

@@ -1,7 +1,7 @@
-"""What an endpoint remembers between two pulls: whom it asks, what it has seen, and when it may ask again.
+"""The state that an endpoint keeps between pulls: the feed address, the last accepted index, and the back-off.
 
-One file in the config folder, replaced in one step. Losing it costs a full download and the memory of the newest version;
-the generation in the installed manifest then still stops a rollback.
+One file in the configuration folder, replaced atomically. Without it, the next pull downloads everything and accepts any
+index version; the generation in the installed manifest still prevents a rollback.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class PullState(BaseModel):
     receipt_digest: Sha256 | None = None
 
     def wait(self, now: datetime) -> timedelta | None:
-        """How long a scheduled pull still has to wait after failures; None when it may go ahead.
+        """How long a scheduled pull still has to back off; None when it may run.
 
-        A wait longer than any that is ever set means the clock was turned back: it is not obeyed.
+        A longer wait than any back-off means that the clock was set back, and is ignored.
         """
         left = self.not_before - now.timestamp()
         return timedelta(seconds=left) if 0 < left <= LONGEST_DELAY_S * 5 else None
@@ -66,7 +66,7 @@ class PullState(BaseModel):
         return self.model_copy(update={"failures": failures, "not_before": not_before, "last_error": message[:2048]})
 
     def succeeded(self, now: datetime) -> PullState:
-        """Back to normal."""
+        """Clear the failures."""
         return self.model_copy(
             update={"failures": 0, "not_before": 0, "last_error": None, "last_good": now.timestamp()}
         )
@@ -77,7 +77,7 @@ class PullState(BaseModel):
 
 
 def read_state(folder: Path) -> PullState | None:
-    """The memory, None when there is none. One that cannot be read counts as none: it is ours alone, and can be made again."""
+    """The state in `folder`; None when it is missing or invalid."""
     data = read_optional(folder / FILE, _MAX_BYTES)
     if data is None:
         return None
@@ -88,6 +88,6 @@ def read_state(folder: Path) -> PullState | None:
 
 
 def write_state(folder: Path, state: PullState) -> None:
-    """Remember, in one step. The file holds the endpoint's address, so it is private."""
+    """Write the state atomically. The file holds the endpoint's address, so it is private."""
     text = json.dumps(state.model_dump(mode="json", by_alias=True), indent=2) + "\n"
     write_atomic(folder / FILE, text.encode())

@@ -1,7 +1,7 @@
-"""What makes a machine pull by itself: a systemd user timer, a launchd agent, or a Windows scheduled task. No daemon of ours.
+"""The files of the pull timer: a systemd user timer, a launchd agent, or a Windows scheduled task. Pure.
 
-Only texts are made here. Each runs `provision pull --scheduled`, which reads the feed's address from the config folder: the
-address is as good as a password for the endpoint's folder, so it stands in no unit and no process list.
+Each runs `provision pull --scheduled`, which reads the feed's address from the configuration folder: the address works like
+a password for the endpoint's folder, so it must not be in a unit file or a process list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHORTEST_S, LONGEST_S = 300, 7 * 86400
 
 @dataclass(frozen=True, slots=True)
 class TimerJob:
-    """What to run, how often, and the variables it needs."""
+    """The command, its interval, and its environment variables."""
 
     command: Sequence[str]
     every: timedelta
@@ -34,10 +34,10 @@ class TimerJob:
 
     @property
     def seconds(self) -> int:
-        """The interval. Raises UsageError for one that is hard on the server, or useless."""
+        """The interval in seconds. Raises UsageError outside 5 minutes to 7 days."""
         seconds = int(self.every.total_seconds())
         if not SHORTEST_S <= seconds <= LONGEST_S:
-            raise UsageError("--every must lie between 5 minutes and 7 days", hint="such as 1h")
+            raise UsageError("invalid --every: expected 5 minutes to 7 days", hint="--every 1h")
         return seconds
 
 
@@ -45,7 +45,7 @@ def timer_files(platform: Platform, job: TimerJob) -> dict[str, bytes]:
     """File name to content, for a platform."""
     for word in (*job.command, *job.environ.values()):
         if not word.isprintable():
-            raise UsageError("a path or option for the timer holds a control character")
+            raise UsageError("a path or option for the timer contains a control character")
     if platform is Platform.MACOS:
         return {f"{LABEL}.plist": launchd_agent(job)}
     if platform is Platform.WINDOWS:
@@ -54,7 +54,7 @@ def timer_files(platform: Platform, job: TimerJob) -> dict[str, bytes]:
 
 
 def systemd_service(job: TimerJob) -> bytes:
-    """The oneshot unit; its exit codes 4 and 10 are findings, not failures to run."""
+    """The oneshot unit. Exit code 10 means findings, not a failure to run."""
     environ = "".join(f'Environment="{name}={_systemd_escaped(value)}"\n' for name, value in job.environ.items())
     command = " ".join(_systemd_word(word) for word in job.command)
     return (
@@ -74,7 +74,7 @@ def systemd_service(job: TimerJob) -> bytes:
 
 
 def systemd_timer(job: TimerJob) -> bytes:
-    """The timer: some minutes after login, then at the interval, spread over a quarter of it."""
+    """The timer: 2 minutes after login, then at the interval, spread over a quarter of it."""
     return (
         "[Unit]\n"
         "Description=Pull this machine's Hermes settings from IT's feed\n\n"
@@ -104,9 +104,9 @@ def launchd_agent(job: TimerJob) -> bytes:
 
 
 def windows_task(job: TimerJob) -> bytes:
-    """A task as `schtasks /Create /XML` takes it: UTF-16 with its mark, the elements in the schema's order.
+    """A task for `schtasks /Create /XML`: UTF-16 with a byte order mark, the elements in the schema's order.
 
-    It runs as whoever registers it, while they are logged on; a run that was missed is made up for. There is no logon trigger,
+    It runs as the user who registers it, while that user is logged on; a missed run is made up for. There is no logon trigger,
     because only administrators may register one.
     """
     interval = f"PT{job.seconds // 60}M"
@@ -174,7 +174,7 @@ def _systemd_escaped(text: str) -> str:
 
 
 def _windows_word(word: str) -> str:
-    """A word as CommandLineToArgvW reads it back; Windows paths hold no quotes, and a trailing backslash is doubled."""
+    """A word quoted for CommandLineToArgvW: backslashes before a quote are doubled."""
     if word and not re.search(r'[\s"&|<>^()]', word):
         return word
     text = re.sub(r'(\\*)"', r'\1\1\\"', word)

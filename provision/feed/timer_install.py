@@ -1,4 +1,4 @@
-"""Putting a timer where its platform looks for it, and switching it on or off."""
+"""Install a timer in its platform's folder, and switch it on or off."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class TimerError(ProvisionError):
-    """The timer's files are written, but the platform would not switch it on (or off)."""
+    """The timer's files are written, but the platform failed to switch it on or off."""
 
 
 def timer_folder(platform: Platform, environ: Mapping[str, str], config: Path) -> Path:
-    """Where a user's timers lie on this platform; on Windows our own config folder, since tasks live in the registry."""
+    """The folder for a user's timers; on Windows provision's configuration folder, since tasks are in the registry."""
     home = Path(environ.get("HOME") or Path.home())
     if platform is Platform.MACOS:
         return home / "Library" / "LaunchAgents"
@@ -33,7 +33,7 @@ def timer_folder(platform: Platform, environ: Mapping[str, str], config: Path) -
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Write the timer's files, each in one step."""
+    """Write the timer's files atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write_atomic(folder / name, data, mode=0o644, durable=False)
@@ -41,7 +41,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
 
 
 def link_at_login(folder: Path) -> None:
-    """What `systemctl --user enable` does, without the user's systemd, which runs only while the user is logged in."""
+    """Do what `systemctl --user enable` does, but without the user's systemd, which runs only while the user is logged in."""
     wants = folder / "timers.target.wants"
     wants.mkdir(exist_ok=True)
     link = wants / f"{NAME}.timer"
@@ -50,12 +50,12 @@ def link_at_login(folder: Path) -> None:
 
 
 def starts_at_login(platform: Platform) -> bool:
-    """Whether a timer that is only written works from the next login on; a Windows task has to be registered."""
+    """Whether written files are enough for the timer to start at the next login. A Windows task must be registered."""
     return platform is not Platform.WINDOWS
 
 
 def switch_on_commands(platform: Platform, folder: Path) -> tuple[tuple[str, ...], ...]:
-    """What makes the timer work at once."""
+    """The commands that start the timer now."""
     if platform is Platform.MACOS:
         plist = str(folder / f"{LABEL}.plist")
         return (("launchctl", "bootstrap", _domain(), plist),)
@@ -65,7 +65,7 @@ def switch_on_commands(platform: Platform, folder: Path) -> tuple[tuple[str, ...
 
 
 def switch_off_commands(platform: Platform) -> tuple[tuple[str, ...], ...]:
-    """The contrary."""
+    """The commands that stop the timer."""
     if platform is Platform.MACOS:
         return (("launchctl", "bootout", f"{_domain()}/{LABEL}"),)
     if platform is Platform.WINDOWS:
@@ -74,25 +74,25 @@ def switch_off_commands(platform: Platform) -> tuple[tuple[str, ...], ...]:
 
 
 def run_all(commands: Sequence[Sequence[str]]) -> None:
-    """Run each command. Raises TimerError with the command that did not work and what it said."""
+    """Run each command. Raises TimerError with the failed command and its message."""
     for command in commands:
         shown = " ".join(command)
         try:
             done = subprocess.run(list(command), capture_output=True, timeout=60, check=False)  # noqa: S603  the tables above
         except (OSError, subprocess.TimeoutExpired) as e:
             raise TimerError(
-                f"the timer is written but not switched on: there is no {command[0]} that answers here",
-                hint=f"in a session of the user: {shown}",
+                f"the timer is written but not switched on: {command[0]} does not work here",
+                hint=f"run in a session of the user: {shown}",
             ) from e
         if done.returncode:
             said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines() or [""]
             raise TimerError(
-                f"`{shown}` ended with {done.returncode}: {said[-1][:200]}", hint="run it in a session of the user"
+                f"`{shown}` exited with {done.returncode}: {said[-1][:200]}", hint="run it in a session of the user"
             )
 
 
 def remove_files(platform: Platform, folder: Path) -> tuple[Path, ...]:
-    """Remove the timer's files; returns those that were there."""
+    """Remove the timer's files; returns those that existed."""
     names = {
         Platform.MACOS: (f"{LABEL}.plist",),
         Platform.WINDOWS: (f"{NAME}.xml",),
@@ -106,7 +106,7 @@ def remove_files(platform: Platform, folder: Path) -> tuple[Path, ...]:
 
 
 def own_command(argv0: str = sys.argv[0]) -> tuple[str, ...]:
-    """How to start this very program again, by absolute paths: the installed script, a zipapp, or the module."""
+    """The command that runs this program, with absolute paths: the installed script, a zipapp, or the module."""
     path = Path(argv0)
     if path.suffix == ".pyz":
         return (sys.executable, str(path.absolute()))

@@ -1,7 +1,7 @@
-"""Whether an index is to be believed, decided over bytes alone: no network, no clock of its own, no disk.
+"""Decide whether an index and a bundle from the feed are accepted. Pure.
 
-The attacks have the names that The Update Framework gives them (its specification, section 1.5.2), and each ends in its own
-error, so that a report says which one was tried. Whatever is raised, nothing has been changed: the caller keeps what it has.
+The attacks have the names of The Update Framework (its specification, section 1.5.2). Each has its own error, so that a
+report says which one was tried.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class UntrustedFeedError(ProvisionError):
 
 
 class FrozenFeedError(ProvisionError):
-    """The index is out of date: the feed stands still, or somebody keeps the new one away (indefinite freeze)."""
+    """The index expired: the feed is not published, or a newer index is withheld (indefinite freeze)."""
 
 
 class FeedRollbackError(ProvisionError):
-    """The index is older than one this machine has seen (rollback)."""
+    """The index is older than one that this machine accepted (rollback)."""
 
 
 class OtherFeedError(ProvisionError):
@@ -44,7 +44,7 @@ class OtherFeedError(ProvisionError):
 
 
 class MixedFeedError(ProvisionError):
-    """What was fetched does not belong together (mix-and-match)."""
+    """The fetched files do not belong together (mix-and-match)."""
 
 
 class NotListedError(ProvisionError):
@@ -52,12 +52,12 @@ class NotListedError(ProvisionError):
 
 
 class FeedClockError(ProvisionError):
-    """The index comes from the future: this machine's clock or the operator's is wrong."""
+    """The index was made in the future: this machine's clock or the operator's is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedIndex:
-    """What an endpoint remembers of the last index it believed."""
+    """What an endpoint keeps of the last index that it accepted."""
 
     workspace_id: str
     version: int
@@ -67,7 +67,7 @@ class RememberedIndex:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedIndex:
-    """The bundle that a believed index lists for this endpoint, None when it lists none, and what to remember."""
+    """The bundle that an accepted index lists for this endpoint, None if there is none, and what to keep of the index."""
 
     entry: FeedEntry | None
     seen: RememberedIndex
@@ -76,16 +76,19 @@ class AcceptedIndex:
 def accept_index(
     data: bytes, address: str, signers: Sequence[AllowedSigner], now: datetime, seen: RememberedIndex | None
 ) -> AcceptedIndex:
-    """The offer in a fetched index part. Raises one of this module's errors, BadFeedError or BadSignatureError."""
+    """Accept a fetched index part. Raises one of this module's errors, or BadFeedError."""
     try:
         text, blob = verify_text(data, NAMESPACE)
     except BadSignatureError as e:
-        raise BadFeedError(f"the feed's index: {e.message}", hint="this may pass; if it does not, tell IT") from e
+        raise BadFeedError(
+            f"the feed's index: {e.message}", hint="try again later; if it happens again, report it to IT"
+        ) from e
     require_trust(blob, signers, now)
     index = parse_index(text)
     if index.part != part_of(address):
         raise MixedFeedError(
-            f"the feed answered with part {index.part} of its index, asked was {part_of(address)}", hint="tell IT"
+            f"the feed answered with part {index.part} of its index, expected {part_of(address)}",
+            hint="report this to IT",
         )
     digest = hashlib.sha256(data).hexdigest()
     if seen is not None and index.workspace != seen.workspace_id:
@@ -97,8 +100,8 @@ def accept_index(
     require_fresh(index.expires_at, now)
     if index.created_at > now + CLOCK_SLACK:
         raise FeedClockError(
-            f"the feed was published on {index.created}, this machine says it is {now:%Y-%m-%dT%H:%M:%SZ}",
-            hint="set this machine's clock; freshness cannot be judged with a clock that is behind",
+            f"the feed was published on {index.created}, but this machine's clock is at {now:%Y-%m-%dT%H:%M:%SZ}",
+            hint="set this machine's clock; with a clock that is behind, expiry cannot be checked",
         )
     return AcceptedIndex(
         index.endpoints.get(endpoint_id(address)),
@@ -107,50 +110,54 @@ def accept_index(
 
 
 def require_trust(blob: bytes, signers: Sequence[AllowedSigner], now: datetime) -> None:
-    """Who may sign bundles may sign the feed, which says less; a line may also allow the feed alone, for the key of a
-    nightly job that must not be able to sign bundles."""
+    """Raise UntrustedFeedError unless the key may sign bundles or the feed. A key for the feed alone is for a nightly job that
+    must not be able to sign bundles."""
     own = find_trusted_signer(signers, blob, now, NAMESPACE)
     if isinstance(own, str) and isinstance(find_trusted_signer(signers, blob, now, BUNDLE_NAMESPACE), str):
         raise UntrustedFeedError(
             f"the feed is signed by {blob_fingerprint(blob)}, which this machine does not trust: {own}",
-            hint="ask IT for the signer's public key over another channel, compare, then `provision enroll --signer KEY`",
+            hint="ask IT for the signer's public key over another channel, compare, then run `provision enroll --signer KEY`",
         )
 
 
 def require_fresh(expires: datetime, now: datetime) -> None:
-    """Raise FrozenFeedError when an index is out of date; also for one that is `304 Not Modified` again and again."""
+    """Raise FrozenFeedError for an expired index, also one that was not modified."""
     if now >= expires:
         raise FrozenFeedError(
-            f"the feed's index expired on {expires:%Y-%m-%dT%H:%M:%SZ}: nothing newer arrives here",
-            hint="IT must run `provision publish` regularly; if they do, somebody between here and there keeps it back",
+            f"the feed's index expired on {expires:%Y-%m-%dT%H:%M:%SZ} and there is no newer one",
+            hint="ask IT whether `provision publish` runs daily; if it does, a server or proxy withholds the new index",
         )
 
 
 def require_listed(entry: FeedEntry | None) -> FeedEntry:
     """The entry, or NotListedError."""
     if entry is None:
-        raise NotListedError(
-            "the feed has no bundle for this machine", hint="ask IT; what is installed here stays as it is"
-        )
+        raise NotListedError("the feed has no bundle for this machine", hint="ask IT; the installed bundle stays")
     return entry
 
 
 def accept_bundle(data: bytes, entry: FeedEntry, workspace_id: str) -> Mapping[str, bytes]:
-    """The files of a fetched bundle, if it is the one that the index lists. Raises MixedFeedError and the archive's errors."""
+    """Accept a fetched bundle if the index lists it; returns its files. Raises MixedFeedError, OtherFeedError and the errors of
+    `read_archive`."""
     if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.bundle:
         raise MixedFeedError(
-            "the bundle is not the one that the feed's index lists: cut short, altered, or another one",
-            hint="this may pass; if it does not, tell IT",
+            "the bundle is not the one that the feed's index lists: it is truncated, altered, or another one",
+            hint="try again later; if it happens again, report it to IT",
         )
     files = read_archive(data)
     if hashlib.sha256(files.get(MANIFEST, b"")).hexdigest() != entry.manifest:
-        raise MixedFeedError("the bundle's manifest is not the one that the feed's index lists", hint="tell IT")
+        raise MixedFeedError(
+            "the bundle's manifest is not the one that the feed's index lists", hint="report this to IT"
+        )
     manifest = parse_manifest(files[MANIFEST])
     if manifest.generation != entry.generation:
-        raise MixedFeedError("the bundle's generation is not the one that the feed's index lists", hint="tell IT")
+        raise MixedFeedError(
+            "the bundle's generation is not the one that the feed's index lists", hint="report this to IT"
+        )
     if manifest.workspace != workspace_id:
         raise OtherFeedError(
-            f"the bundle belongs to workspace {manifest.workspace}, the feed's index to {workspace_id}", hint="tell IT"
+            f"the bundle belongs to workspace {manifest.workspace}, the feed's index to {workspace_id}",
+            hint="report this to IT",
         )
     return files
 
@@ -161,10 +168,10 @@ def _require_no_rollback(index: Index, digest: str, seen: RememberedIndex | None
     if index.version < seen.version:
         raise FeedRollbackError(
             f"the feed's index has version {index.version}, this machine has seen {seen.version}",
-            hint="this may pass when a cache is behind; if it does not, tell IT",
+            hint="a cache may be behind: try again later; if it happens again, report it to IT",
         )
     if index.version == seen.version and digest != seen.digest:
         raise FeedRollbackError(
-            f"two different indexes have version {index.version}: one of them is not genuine",
-            hint="tell IT: two workspaces may be publishing to one place",
+            f"two different indexes have version {index.version}: one of them is forged",
+            hint="report this to IT: two workspaces may be publishing to one place",
         )

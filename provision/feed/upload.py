@@ -1,8 +1,8 @@
-"""Copying a published tree to where no file system reaches: a command of the operator's, once per changed file.
+"""Upload a published tree with a command of the operator's, which runs once per changed file.
 
-Bundles go first; a part of the index goes only when every bundle it lists is there. What was uploaded is written down line by
-line beside the tree, so that a run which is interrupted, or fails half-way, goes on where it stopped. The command runs without
-a shell, its words are taken apart as a shell would, and only then are paths put in.
+Bundles go first; a part of the index goes only when all bundles that it lists are uploaded. Each uploaded file is recorded
+beside the tree, so that an interrupted or failed run continues where it stopped. The command runs without a shell: it is
+split into words first, and paths are filled in afterwards.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_LOG_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """One file and whether the command took it; `message` is the last line the command said when it did not."""
+    """The result for one file. `message` is the last line of a failed command."""
 
     name: str
     ok: bool
@@ -40,21 +40,21 @@ class UploadedFile:
 
 
 def parse_command(text: str) -> tuple[str, ...]:
-    """The words of an upload command. Raises UsageError unless it says where the file's path goes."""
+    """Split an upload command into words. Raises UsageError if it has no `{path}`."""
     try:
         words = tuple(shlex.split(text))
     except ValueError as e:
-        raise UsageError(f"--upload-command cannot be read: {e}", hint="quote it as for a shell") from e
+        raise UsageError(f"invalid --upload-command: {e}", hint="quote it as for a shell") from e
     if not any("{path}" in word for word in words):
         raise UsageError(
-            "--upload-command does not say where the file's path goes",
-            hint="such as: aws s3 cp {path} s3://BUCKET/hermes/{name} --cache-control {cache}",
+            "invalid --upload-command: expected {path} in it",
+            hint="aws s3 cp {path} s3://BUCKET/hermes/{name} --cache-control {cache}",
         )
     return words
 
 
 def upload_tree(tree: Path, summary: PublishSummary, command: Sequence[str], state: Path) -> Iterator[UploadedFile]:
-    """Run the command for every file that is not there yet in its present form; yields each as it is done."""
+    """Run the command for each new or changed file; yields the results as they finish."""
     log = state / _LOG
     there = dict(_logged(log))
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -75,16 +75,14 @@ def upload_tree(tree: Path, summary: PublishSummary, command: Sequence[str], sta
         ready = [part for part, bundles in summary.parts.items() if all(name in there for name in bundles)]
         yield from run(ready)
     for part in sorted(set(summary.parts) - set(ready)):
-        yield UploadedFile(
-            part, ok=False, message="left as it was, because a bundle that it lists could not be uploaded"
-        )
+        yield UploadedFile(part, ok=False, message="not uploaded, because a bundle that it lists could not be uploaded")
     known = set(summary.bundles) | set(summary.parts)
     lines = (f"{digest}  {name}\n" for name, digest in sorted(there.items()) if name in known)
     write_atomic(log, "".join(lines).encode(), durable=False)
 
 
 def _digest(tree: Path, name: str) -> str:
-    """Bundles are named by their digest; only the index has to be read."""
+    """The digest of a file. A bundle has it in its name, so only the index is read."""
     if name.endswith(".tar"):
         return name.rpartition("/")[2].removesuffix(".tar")
     return hashlib.sha256((tree / name).read_bytes()).hexdigest()

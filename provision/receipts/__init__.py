@@ -1,1 +1,1 @@
-"""What endpoints certify with their own key, and what follows for the fleet."""
+"""The signed receipts of endpoints, and the standing of the fleet that follows from them."""

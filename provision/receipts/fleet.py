@@ -1,8 +1,8 @@
-"""Where a fleet stands, as a pure fold over what should be, what was rendered, what endpoints certified, and the time.
+"""The standing of each endpoint, from the inventory, `dist/`, the receipts and the time. Pure.
 
-Nobody's word is taken for more than it is: a user who was never heard of is `never heard`, not `behind`; a route that could
-not be resolved is `cannot tell`, not wrong. A user may deserve several of these at once; only who deserves none is
-`current`. Items stream through, so a fleet's size costs no memory here.
+Unknown is not wrong: a user without a receipt is `never heard`, not `behind`, and an unresolved route is `unknown route`, not
+`misrouted`. An endpoint may have several standings; one without any is `current`. Endpoints are processed one by one, so
+memory does not grow with the fleet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Standing(StrEnum):
-    """What keeps an endpoint from being current, worst first; `docs/receipts.md` says what to do about each."""
+    """A reason why an endpoint is not current, worst first; `docs/receipts.md` describes the fix for each."""
 
     NEVER = "never heard"
     UNBELIEVED = "not believed"
@@ -36,20 +36,20 @@ class Standing(StrEnum):
     NOT_RENDERED = "not rendered"
     EXPIRED = "expired"
     DRIFTED = "drifted"
-    UNKNOWN_ROUTE = "cannot tell"
+    UNKNOWN_ROUTE = "unknown route"
     SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedReceipt:
-    """The kept receipt does not verify any more, and why."""
+    """The stored receipt fails verification, with the reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointStanding:
-    """One user's endpoint as far as it is known."""
+    """The standing of one user's endpoint."""
 
     user: str
     profile: str
@@ -60,7 +60,7 @@ class EndpointStanding:
 
     @property
     def current(self) -> bool:
-        """Whether it certified exactly what dist/ holds, recently, with nothing in the way."""
+        """Whether a recent receipt certifies the bundle in dist/, without any problem."""
         return not self.standings
 
 
@@ -78,7 +78,7 @@ def verified_receipts(
     return receipt_of
 
 
-def fleet_standing(
+def fleet_standings(
     states: Iterable[DesiredState],
     released: Callable[[str], Released | None],
     receipts: Callable[[str], Receipt | UnverifiedReceipt | None],
@@ -86,9 +86,9 @@ def fleet_standing(
     now: datetime,
     silent_after: timedelta,
 ) -> Iterator[EndpointStanding]:
-    """Each user's standing, in the order of `states`; `released` and `receipts` are asked once per user."""
+    """Yield the standing of each user in `states`; `released` and `receipts` are called once per user."""
     for state in states:
-        yield standing(
+        yield endpoint_standing(
             state.user,
             state.profile.name,
             released(state.user),
@@ -98,7 +98,7 @@ def fleet_standing(
         )
 
 
-def standing(
+def endpoint_standing(
     user: str,
     profile: str,
     released: Released | None,
@@ -107,7 +107,7 @@ def standing(
     now: datetime,
     silent_after: timedelta,
 ) -> EndpointStanding:
-    """One user's standing. Pure."""
+    """The standing of one user. Pure."""
     if receipt is None or isinstance(receipt, UnverifiedReceipt):
         first = Standing.NEVER if receipt is None else Standing.UNBELIEVED
         remark = receipt.why if receipt else ""
@@ -116,7 +116,7 @@ def standing(
     found = set(_against_release(released, receipt))
     if receipt.route.as_expected == "no":
         found.add(Standing.MISROUTED)
-    elif receipt.route.as_expected == "cannot tell":
+    elif receipt.route.as_expected == "unknown":
         found.add(Standing.UNKNOWN_ROUTE)
     if receipt.dangers:
         found.add(Standing.HAZARDS)
@@ -151,7 +151,7 @@ def _remark(receipt: Receipt, released: Released | None) -> str:
 
 
 class StandingCounts:
-    """Counts standings as endpoints stream past."""
+    """Counts standings, one endpoint at a time."""
 
     def __init__(self) -> None:
         self.users = 0
@@ -159,14 +159,14 @@ class StandingCounts:
         self._counts: Counter[Standing] = Counter()
 
     def add(self, endpoint: EndpointStanding) -> EndpointStanding:
-        """Count one endpoint, and hand it on."""
+        """Count one endpoint and return it."""
         self.users += 1
         self.current += endpoint.current
         self._counts.update(endpoint.standings)
         return endpoint
 
     def by_name(self) -> dict[str, int]:
-        """How many are current, and how many deserve each other word; words that fit nobody are left out."""
+        """The number of users, of current ones, and of users with each standing; zero counts are left out."""
         return {
             "users": self.users,
             "current": self.current,

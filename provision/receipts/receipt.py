@@ -1,9 +1,9 @@
-"""What an endpoint certifies with its own key: which bundle is installed, and where Hermes would really send the next request.
+"""The receipt that an endpoint signs: which bundle is installed, and where Hermes would send the next request.
 
-A receipt holds no secret: keys by fingerprint, drift as `status` prints it. Its counter only ever grows, so that an old
-receipt cannot be shown again as news: it is the clock's seconds where they grow, and one more than the last where they do
-not, so that an endpoint which lost its folder's state still counts on. What a receipt says is as honest as the machine
-that signed it; it proves who says it, and when in that machine's order of events.
+A receipt holds no secret: keys are fingerprints, drift is as `status` prints it. Its counter only grows, so that an old
+receipt cannot be replayed. The counter is the clock's seconds, or the last counter plus one if that is higher, so it still
+grows on an endpoint that lost its state. A receipt proves which machine signed it, and its place in that machine's order of
+receipts; it does not prove that the machine is honest.
 """
 
 from __future__ import annotations
@@ -51,32 +51,32 @@ NAMESPACE = "hermes-provision-receipt"
 MAX_RECEIPT_BYTES = 64 * 1024
 RECEIPT = f"{FOLDER}/receipt.json"
 RECEIPT_SIGNATURE = f"{RECEIPT}.sig"
-"""Where a home keeps its last receipt; both are renamed into place in one transaction."""
+"""A home's last receipt and its signature; both are replaced in one transaction."""
 _COUNTER = "receipt-counter"
 _MAX_DRIFT, _MAX_WHAT = 50, 300
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class BadReceiptError(ProvisionError):
-    """A receipt is not one of ours: not JSON, unknown or missing fields, or too large."""
+    """A receipt is invalid: not JSON, with unknown or missing fields, or too large."""
 
 
 class NoEndpointKeyError(ProvisionError):
-    """This machine has no key to sign receipts with."""
+    """This machine has no key for signing receipts."""
 
 
 ReceiptText = Annotated[str, Field(max_length=2048)]
 
 
 class ReceiptRoute(SignedPart):
-    """Where the next request would go. `as_expected` is `cannot tell` when the route depends on what cannot be seen."""
+    """Where the next request would go. `as_expected` is `unknown` when the route depends on what cannot be read."""
 
     url: ReceiptText | None
     path: ReceiptText | None
     model: ReceiptText | None
     api_mode: ReceiptText | None
     key_fingerprint: ReceiptText | None
-    as_expected: Literal["yes", "no", "cannot tell"]
+    as_expected: Literal["yes", "no", "unknown"]
 
 
 class ReceiptHazard(SignedPart):
@@ -87,7 +87,7 @@ class ReceiptHazard(SignedPart):
 
 
 class ReceiptDrift(SignedPart):
-    """One way in which a file is no longer as installed; never holds a value that may be secret."""
+    """One difference between a file and its installed state; it never holds a value that may be secret."""
 
     file: ReceiptText
     what: ReceiptText
@@ -155,26 +155,26 @@ class Receipt(SignedPart):
         return tuple(h.id for h in self.hazards if h.severity == "error")
 
     def says(self) -> dict[str, Any]:
-        """What it says apart from when it was made: equal for two receipts between which nothing happened."""
+        """The content without time and counter: equal for two receipts if nothing changed between them."""
         return self.model_dump(exclude={"made", "counter"})
 
 
 @dataclass(frozen=True, slots=True)
 class SignedReceipt:
-    """A receipt with the bytes that travel: the JSON, then the signature (see `signed`)."""
+    """A receipt and its signed text (see `signing.signed_text`)."""
 
     receipt: Receipt
     data: bytes
 
 
 def receipt_bytes(receipt: Receipt) -> bytes:
-    """The receipt as it is signed: JSON, a field per line in the order of the class."""
+    """The receipt as it is signed: JSON, one field per line in the order of the class."""
     fields = receipt.model_dump(mode="json", by_alias=True)
     return ("{\n" + ",\n".join([f'  "{name}": {_encoded(value)}' for name, value in fields.items()]) + "\n}\n").encode()
 
 
 def parse_receipt(text: bytes) -> Receipt:
-    """The receipt in `text`. Raises BadReceiptError; a key that stands twice is refused, since parsers differ on it."""
+    """Parse a receipt. Raises BadReceiptError."""
     return _FORM.parse(text)
 
 
@@ -185,7 +185,7 @@ _FORM = DocumentForm(
     limit_bytes=MAX_RECEIPT_BYTES,
     error=BadReceiptError,
     sound=lambda receipt: parse_moment(receipt.made),
-    other_version="update provision here or on that machine, so that both are of one version",
+    other_version="update provision here or on that machine, so that both have the same version",
 )
 
 
@@ -199,13 +199,13 @@ def compose_receipt(
     counter: int,
     now: datetime,
 ) -> Receipt:
-    """The receipt for a home as it was seen. Pure."""
+    """Make the receipt of a home, unsigned. Pure."""
     manifest, route = installed.manifest, check.route
     changes = [ReceiptDrift(file=_sound(d.file)[:2048], what=_sound(d.what)[:_MAX_WHAT]) for d in drift]
     if len(changes) > _MAX_DRIFT:
         rest = len(changes) - _MAX_DRIFT
         changes = [*changes[:_MAX_DRIFT], ReceiptDrift(file="", what=f"and {rest} more")]
-    told = route.unknown is None
+    known = route.unknown is None
     hazards = {h.id: ReceiptHazard(id=h.id, severity=h.severity.value) for h in route.hazards}
     return Receipt(
         workspace=manifest.workspace,
@@ -222,7 +222,7 @@ def compose_receipt(
             model=_cut(route.model),
             api_mode=_cut(route.api_mode),
             key_fingerprint=_cut(route.key_fingerprint),
-            as_expected="yes" if check.as_expected else "no" if told else "cannot tell",
+            as_expected="yes" if check.as_expected else "no" if known else "unknown",
         ),
         hazards=tuple(hazards.values())[:200],
         drift=tuple(changes),
@@ -242,7 +242,7 @@ def _cut(text: str | None) -> str | None:
 
 
 def _sound(text: str) -> str:
-    """Text that can be encoded: an escape in a user's YAML may leave half a surrogate pair."""
+    """Text that UTF-8 can encode: an escape in a user's YAML may leave half a surrogate pair."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -256,13 +256,13 @@ def issue_receipt(
     hermes_version: str | None,
     now: datetime,
 ) -> SignedReceipt:
-    """Make, sign and keep the receipt of a home: in its `.provision/`, with the owner's rights.
+    """Make and sign the receipt of a home, and store it in its `.provision/`, with the owner's rights.
 
-    Raises NoEndpointKeyError, and FileProblemError or LockedError when it cannot be written.
+    Raises NoEndpointKeyError, and FileProblemError or LockedError when it cannot be stored.
     """
     if not folder.endpoint_key.is_file():
         raise NoEndpointKeyError(
-            "no receipt: this machine has no key to sign it with", hint="`provision enroll` makes one; send it to IT"
+            "no receipt: this machine has no endpoint key", hint="run `provision enroll` and send its output to IT"
         )
     key = load_signing_key(folder.endpoint_key)
     receipt = compose_receipt(
@@ -285,7 +285,7 @@ def issue_receipt(
 
 
 def kept_receipt(home: Path) -> SignedReceipt | None:
-    """The last receipt of a home, None when there is none. Raises BadReceiptError."""
+    """The stored receipt of a home; None when there is none. Raises BadReceiptError."""
     text = read_optional(home / RECEIPT, MAX_RECEIPT_BYTES)
     signature = read_optional(home / RECEIPT_SIGNATURE, 4096)
     if text is None or signature is None:
@@ -294,7 +294,7 @@ def kept_receipt(home: Path) -> SignedReceipt | None:
 
 
 def next_counter(folder: EndpointFolder, now: datetime) -> int:
-    """The number of this endpoint's next receipt, remembered in its folder before it is used."""
+    """The counter of this endpoint's next receipt. It is stored before it is used."""
     path = folder.root / _COUNTER
     with locked(folder.root / ".lock", "receipt"):
         data = read_optional(path, 64) or b"0"

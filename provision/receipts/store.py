@@ -1,9 +1,9 @@
-"""Receipts on the operator's side: whether one is believed, and where it is kept.
+"""Verify and store receipts in the workspace.
 
-A receipt is believed when the `endpoint_key` that the inventory has for its user signed it, and when it is newer, by its
-counter, than the one that is kept. The store is the workspace's `receipts/`, one file per user, so that git shows who
-changed and two operators rarely meet in one file. What is read from there is verified again: a store that anybody can
-commit to proves nothing by itself.
+A receipt is accepted if it names this workspace, if the `endpoint_key` in the inventory signed it, and if its counter is
+higher than that of the stored one. The store is the workspace's `receipts/` folder, with one file per user, so that git shows
+whose receipt changed and merge conflicts are rare. Stored receipts are verified again whenever they are read, because all
+users with write access to the repository could change them.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ RECEIPTS_FOLDER = "receipts"
 """The store's folder in a workspace."""
 SUFFIX = ".receipt"
 CLOCK_SLACK = timedelta(days=1)
-"""How far in the future a receipt's time may lie before its machine's clock is not believed."""
+"""How far in the future a receipt's time may be; beyond that, its machine's clock is wrong."""
 MAX_STREAM_BYTES = 1 << 30
 
 
 class ReceiptRefusedError(ProvisionError):
-    """A receipt is not believed; the message says why."""
+    """A receipt is not accepted; the message gives the reason."""
 
 
 class NoReceiptsError(ProvisionError):
-    """There are no receipts where some were said to be."""
+    """The given source has no receipts."""
 
 
 class ImportResult(StrEnum):
@@ -60,7 +60,7 @@ class ImportResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedReceipt:
-    """What became of one receipt; `source` names where it came from, `user` is empty when that cannot be told."""
+    """The result for one receipt. `source` is where it came from; `user` is empty when unknown."""
 
     source: str
     result: ImportResult
@@ -79,12 +79,12 @@ class KnownEndpoints:
     keys: Mapping[str, bytes | None]
 
     def owner(self, blob: bytes) -> str | None:
-        """Whose key that is, for messages."""
+        """The user whose key this is, for messages."""
         return next((user for user, known in self.keys.items() if known == blob), None)
 
 
 def key_blob(endpoint_key: str | None) -> bytes | None:
-    """The wire form of an inventory's `endpoint_key` line, which the inventory has checked already."""
+    """The wire form of an `endpoint_key` line from a validated inventory."""
     return base64.b64decode(endpoint_key.split()[1]) if endpoint_key else None
 
 
@@ -94,8 +94,9 @@ def fleet_endpoints(states: Iterable[DesiredState], workspace_id: str) -> KnownE
 
 
 def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | None = None) -> SignedReceipt:
-    """The receipt in `data`, if its user's endpoint signed it. Raises BadReceiptError, BadSignatureError and
-    ReceiptRefusedError. With `now`, one from the future is refused too."""
+    """Verify a receipt: its workspace, user and signature. With `now`, a receipt from the future is refused too.
+
+    Raises BadReceiptError, BadSignatureError and ReceiptRefusedError."""
     text, blob = verify_text(data, NAMESPACE)
     receipt = parse_receipt(text)
     if receipt.workspace != endpoints.workspace_id:
@@ -105,46 +106,46 @@ def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | Non
         )
     if receipt.user not in endpoints.keys:
         raise ReceiptRefusedError(
-            f"{receipt.user!r} is not in the inventory", hint="add the user, or ask where this receipt comes from"
+            f"{receipt.user!r} is not in the inventory", hint="add the user, or check where this receipt comes from"
         )
     expected = endpoints.keys[receipt.user]
     if expected is None:
         raise ReceiptRefusedError(
-            f"the inventory has no endpoint_key for {receipt.user!r}, so nothing says whose receipt this is",
-            hint=f"compare {blob_fingerprint(blob)} with the user's machine, then add what `provision enroll` prints there",
+            f"the inventory has no endpoint_key for {receipt.user!r}, so the receipt cannot be verified",
+            hint=f"run `provision enroll` on the user's machine, compare {blob_fingerprint(blob)}, and add its endpoint_key",
         )
     if blob != expected:
         owner = endpoints.owner(blob)
-        whose = f"the endpoint key of {owner!r}" if owner else "a key that the inventory does not know"
+        whose = f"the endpoint key of {owner!r}" if owner else "a key that is not in the inventory"
         raise ReceiptRefusedError(
-            f"it speaks for {receipt.user!r} and is signed by {blob_fingerprint(blob)}, {whose}; "
+            f"it is for {receipt.user!r}, but signed by {blob_fingerprint(blob)}, {whose}; "
             f"expected {blob_fingerprint(expected)}",
             hint="if that machine enrolled again, put its new endpoint_key into the inventory",
         )
     if now is not None and receipt.made_at > now + CLOCK_SLACK:
         raise ReceiptRefusedError(
-            f"it says it was made on {receipt.made}, which is still to come", hint="set that machine's clock"
+            f"it was made on {receipt.made}, which is in the future", hint="set that machine's clock"
         )
     return SignedReceipt(receipt, data)
 
 
 class ReceiptStore:
-    """The workspace's `receipts/`: `USER.receipt` for each user who was ever heard of."""
+    """The workspace's `receipts/`: one `USER.receipt` for each user with a receipt."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def read(self, user: str) -> bytes | None:
-        """The kept receipt of a user as it lies there, unverified."""
+        """The stored receipt of a user, unverified."""
         return read_optional(self.root / f"{user}{SUFFIX}", max_signed_bytes(MAX_RECEIPT_BYTES))
 
     def write(self, signed: SignedReceipt) -> None:
-        """Keep a receipt in place of the user's last one."""
+        """Store a receipt in place of the user's last one."""
         self.root.mkdir(parents=True, exist_ok=True)
         write_atomic(self.root / f"{signed.receipt.user}{SUFFIX}", signed.data, mode=0o644, durable=False)
 
     def receipt_of(self, user: str, endpoints: KnownEndpoints) -> Receipt | None:
-        """The user's kept receipt, verified; None when there is none. Raises as `verified_receipt`."""
+        """The user's stored receipt, verified; None when there is none. Raises like `verified_receipt`."""
         data = self.read(user)
         if data is None:
             return None
@@ -157,7 +158,7 @@ class ReceiptStore:
 def import_receipt(
     source: str, data: bytes, store: ReceiptStore, endpoints: KnownEndpoints, now: datetime
 ) -> ImportedReceipt:
-    """Verify one receipt and keep it if it is newer than the one that is kept."""
+    """Verify one receipt and store it if it is newer than the stored one."""
     user = ""
     try:
         signed = verified_receipt(data, endpoints, now)
@@ -167,9 +168,9 @@ def import_receipt(
             if store.read(user) == data:
                 return ImportedReceipt(source, ImportResult.UNCHANGED, user, receipt=signed.receipt)
             raise ReceiptRefusedError(
-                f"a newer receipt of {user!r} is kept already (counter {last.counter} of {last.made}, "
-                f"this one has {signed.receipt.counter} of {signed.receipt.made}): this one is a replay",
-                hint="fetch a fresh one with `provision status --receipt` on that machine",
+                f"a newer receipt of {user!r} is stored already (counter {last.counter} of {last.made}, "
+                f"this one has {signed.receipt.counter} of {signed.receipt.made}): this is a replay",
+                hint="run `provision status --receipt` on that machine for a new one",
             )
         store.write(signed)
     except ProvisionError as e:
@@ -178,7 +179,7 @@ def import_receipt(
 
 
 def _kept(store: ReceiptStore, user: str, endpoints: KnownEndpoints) -> Receipt | None:
-    """The kept receipt, None when it is not to be believed any more: the machine enrolled again, or the file was altered."""
+    """The stored receipt; None when it is no longer valid: the machine enrolled again, or the file was altered."""
     try:
         return store.receipt_of(user, endpoints)
     except ProvisionError:
@@ -186,7 +187,7 @@ def _kept(store: ReceiptStore, user: str, endpoints: KnownEndpoints) -> Receipt 
 
 
 def _claimed(data: bytes) -> str:
-    """Whom a refused receipt speaks for, for the message only."""
+    """The user that a refused receipt names, for the message only."""
     try:
         return parse_receipt(data.partition(b"-----BEGIN SSH")[0]).user
     except BadReceiptError:
@@ -194,9 +195,9 @@ def _claimed(data: bytes) -> str:
 
 
 def receipts_in(source: str, stdin: bytes | None = None) -> Iterator[tuple[str, bytes]]:
-    """Each receipt at a source, with its name: a file of one or many, a folder of files, or `-` for what was piped in.
+    """Yield each receipt at a source, with its name: a file of one or many, a folder of files, or `-` for standard input.
 
-    In a folder: `*.receipt`, and any `receipt.json` with its `.sig` beside it, as they lie in homes. Raises NoReceiptsError.
+    In a folder: `*.receipt`, and each `receipt.json` with its `.sig` beside it, as in homes. Raises NoReceiptsError.
     """
     if source == "-":
         yield from _many("-", stdin or b"")
@@ -208,12 +209,14 @@ def receipts_in(source: str, stdin: bytes | None = None) -> Iterator[tuple[str, 
             found = True
             yield from _file(item)
         if not found:
-            raise NoReceiptsError(f"{source} holds no receipts", hint=f"files that end in {SUFFIX}, or receipt.json")
+            raise NoReceiptsError(f"no receipts in {source}: expected files that end in {SUFFIX}, or receipt.json")
         return
     try:
         yield from _file(path)
     except FileNotFoundError as e:
-        raise NoReceiptsError(f"there is no {source}", hint="give files, folders, or - for standard input") from e
+        raise NoReceiptsError(
+            f"no such file or folder: {source}", hint="name files, folders, or - for standard input"
+        ) from e
 
 
 def _file(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -230,4 +233,4 @@ def _many(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     for number, piece in enumerate(split_stream(data), 1):
         yield (f"{name} ({number})" if several else name), piece
     if not number:
-        raise NoReceiptsError(f"{name} holds no receipt", hint="`provision status --receipt` prints one")
+        raise NoReceiptsError(f"no receipt in {name}", hint="`provision status --receipt` prints one")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provision.receipts.receipt import Receipt
     from provision.receipts.store import ImportedReceipt
 
-_ROUTES = {"yes": "as expected", "no": "WRONG", "cannot tell": "cannot tell"}
+_ROUTES = {"yes": "as expected", "no": "WRONG", "unknown": "unknown"}
 
 
 def import_as_table(imported: Sequence[ImportedReceipt], counts: Counter[str]) -> str:

@@ -120,7 +120,7 @@ def test_an_unfit_bundle_keeps_what_was_published(publisher: Publisher) -> None:
     (publisher.dist / "ada" / "config.yaml").write_text("model: {default: evil}\n")
     done = publisher.publish(now=NOW + timedelta(hours=1))
     assert done["ada"].status is PublishStatus.FAILED
-    assert "is not the file that was signed" in done["ada"].message
+    assert "is not the signed file" in done["ada"].message
     assert tree(publisher.tree) == before
 
 

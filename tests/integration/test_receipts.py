@@ -165,7 +165,7 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
     assert "no endpoint_key for 'ada'" in refusal(good.data, KnownEndpoints(WORKSPACE_ID, {"ada": None}))
     assert "does not end in a complete signature" in refusal(good.data[:-40])
     ada.now = NOW + timedelta(days=3)
-    assert "still to come" in refusal(ada.receipt().data)
+    assert "in the future" in refusal(ada.receipt().data)
     assert not store.root.exists()
 
 

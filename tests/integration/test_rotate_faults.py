@@ -223,7 +223,7 @@ def test_an_endpoint_that_never_confirms(fleet: Fleet) -> None:
     assert "laptop lost" in (fleet.root / "events.jsonl").read_text()
 
 
-@pytest.mark.parametrize(("route", "cause", "code"), [("no", "misrouted", 10), ("cannot tell", "route-unknown", 4)])
+@pytest.mark.parametrize(("route", "cause", "code"), [("no", "misrouted", 10), ("unknown", "route-unknown", 4)])
 def test_an_endpoint_whose_route_is_wrong(fleet: Fleet, route: str, cause: str, code: int) -> None:
     assert start(fleet, fleet.new_keys()) == 0
     machine = fleet.machines["ada"]

@@ -14,7 +14,7 @@ from provision.bundle.peek import Released
 from provision.errors import ProvisionError
 from provision.feed.index import NAMESPACE, FeedEntry, Index, address_of, endpoint_id, index_bytes, parse_index, part_of
 from provision.feed.trust import RememberedIndex, accept_index
-from provision.receipts.fleet import Standing, standing
+from provision.receipts.fleet import Standing, endpoint_standing
 from provision.receipts.receipt import NAMESPACE as RECEIPT
 from provision.receipts.receipt import Receipt, parse_receipt, receipt_bytes
 from provision.receipts.store import KnownEndpoints, verified_receipt
@@ -42,7 +42,7 @@ DESTINATIONS = st.fixed_dictionaries(
 def receipts(draw: st.DrawFn) -> Receipt:
     route: dict[str, Any] = {name: draw(st.none() | TEXT) for name in ("url", "path", "model", "api_mode")}
     route["key_fingerprint"] = draw(st.none() | st.just("fp_aaaaaaaaaaaaaaaa"))
-    route["as_expected"] = draw(st.sampled_from(["yes", "no", "cannot tell"]))
+    route["as_expected"] = draw(st.sampled_from(["yes", "no", "unknown"]))
     severity = st.sampled_from(["error", "warning", "note"])
     hazards = st.lists(st.fixed_dictionaries({"id": TEXT, "severity": severity}), max_size=3)
     return Receipt.model_validate(
@@ -165,7 +165,7 @@ def test_only_who_certified_exactly_what_was_released_is_current(
     if released_is_certified:
         release = Released(receipt.generation, receipt.bundle)
     now = NOW + timedelta(days=days)
-    found = standing("ada", "p", release, receipt, now=now, silent_after=timedelta(days=7))
+    found = endpoint_standing("ada", "p", release, receipt, now=now, silent_after=timedelta(days=7))
     assert found.current == (
         release == Released(receipt.generation, receipt.bundle)
         and receipt.route.as_expected == "yes"

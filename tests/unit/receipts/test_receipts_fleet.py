@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provision.bundle.peek import Released
-from provision.receipts.fleet import EndpointStanding, Standing, StandingCounts, UnverifiedReceipt, standing
+from provision.receipts.fleet import EndpointStanding, Standing, StandingCounts, UnverifiedReceipt, endpoint_standing
 from provision.receipts.receipt import Receipt, receipt_bytes
 
 NOW = datetime(2026, 6, 8, 12, 0, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ def receipt(**changes: Any) -> Receipt:
 
 
 def stand(got: Receipt | UnverifiedReceipt | None, release: Released | None) -> EndpointStanding:
-    return standing("ada", "engineering", release, got, now=NOW, silent_after=timedelta(days=7))
+    return endpoint_standing("ada", "engineering", release, got, now=NOW, silent_after=timedelta(days=7))
 
 
 CASES = [
@@ -63,7 +63,7 @@ CASES = [
     (receipt(), Released(7, "b" * 64), ["other bundle"]),
     (receipt(), None, ["not rendered"]),
     (receipt(route=ROUTE | {"as_expected": "no"}), Released(7, DIGEST), ["misrouted"]),
-    (receipt(route=ROUTE | {"as_expected": "cannot tell"}), Released(7, DIGEST), ["cannot tell"]),
+    (receipt(route=ROUTE | {"as_expected": "unknown"}), Released(7, DIGEST), ["unknown route"]),
     (receipt(hazards=({"id": "env-base-url", "severity": "error"},)), Released(7, DIGEST), ["hazards"]),
     (receipt(hazards=({"id": "loose", "severity": "warning"},)), Released(7, DIGEST), []),
     (receipt(drift=({"file": "config.yaml", "what": "model.default was changed"},)), Released(7, DIGEST), ["drifted"]),

@@ -67,7 +67,7 @@ def test_an_import_that_names_no_user_is_still_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("as_expected", "shown"), [("yes", "as expected"), ("no", "WRONG"), ("cannot tell", "cannot tell")]
+    ("as_expected", "shown"), [("yes", "as expected"), ("no", "WRONG"), ("unknown", "unknown")]
 )
 def test_a_stored_receipt_says_whether_the_route_is_right(as_expected: str, shown: str) -> None:
     row = report.stored_row(receipt(as_expected))
