@@ -61,20 +61,20 @@ def test_an_interrupted_run_goes_on_and_no_frame_shows_a_key(
     assert pieces_in(kept, keys) == []
     journal.write_text(kept + '{"frame": 1')  # killed in the middle of a line
 
-    looks = 0
-    look = FrameWatcher.look
+    examined = 0
+    examine = FrameWatcher.examine
 
     def counted(self: FrameWatcher, frame: Any) -> Any:
-        nonlocal looks
-        looks += 1
-        return look(self, frame)
+        nonlocal examined
+        examined += 1
+        return examine(self, frame)
 
-    monkeypatch.setattr(FrameWatcher, "look", counted)
+    monkeypatch.setattr(FrameWatcher, "examine", counted)
     run = session()
     redact(path, tmp_path / "safe.mp4", run)
     frames = list(frames_of(probe_video(tmp_path / "safe.mp4")))
     assert len(frames) == SECONDS * videocraft.FRAMES_A_SECOND
-    assert looks <= len(frames) - 10
+    assert examined <= len(frames) - 10
     assert [pieces_in(text_of(frame), keys) for frame in frames[::5]] == [[], [], [], []]
     assert (frames[-1].max(axis=2) < 16).sum() > 2000  # the recording's own ground is lighter
     assert run.notes.total >= 1
