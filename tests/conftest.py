@@ -24,7 +24,7 @@ _SEED = int(os.environ.get("PROVISION_TEST_SEED", "20260101"))
 _MISSING = "missing program: "
 
 # one profile for all property tests: a deadline fails on a machine that is busy with something else
-hypothesis.settings.register_profile("provision", print_blob=True)
+hypothesis.settings.register_profile("provision", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("provision")
 random.seed(_SEED)  # for what modules draw when they are imported
 
