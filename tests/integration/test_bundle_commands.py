@@ -145,7 +145,7 @@ def test_without_trust_or_identity_nothing_installs(machine: Machine) -> None:
     machine.run("install", "ws/dist/ada", "--home", machine.home, who="stranger", code=1)
     assert "enroll" in machine.err
     machine.run("enroll", who="stranger")
-    assert "nobody is trusted" in machine.err
+    assert "no signer is trusted" in machine.err
     machine.run("install", "ws/dist/ada", "--home", machine.home, who="stranger", code=1)
     assert "does not trust" in machine.err
     machine.run(
@@ -188,7 +188,7 @@ def test_run_gives_the_key_to_the_command_alone(run_machine: Machine) -> None:
         code=7,
         CUSTOM_BASE_URL="https://evil.example",
     )
-    assert "CUSTOM_BASE_URL was taken out" in run_machine.err
+    assert "removed CUSTOM_BASE_URL" in run_machine.err
     status = json.loads(run_machine.run("status", "--home", run_machine.home, "-f", "json", who="ada"))
     assert status["checks"]["provider"]["ok"]
     run_machine.run("run", "--home", run_machine.home, "--", "no-such-program", who="ada", code=1)
@@ -212,6 +212,6 @@ def test_run_refuses_what_hermes_would_prefer(run_machine: Machine) -> None:
     with (run_machine.home / ".env").open("a") as file:
         file.write("AISA_API_KEY=mine\n")
     run_machine.run("run", "--home", run_machine.home, "--", "true", who="ada", code=1)
-    assert "would prefer" in run_machine.err
+    assert "overrides" in run_machine.err
     shown = json.loads(run_machine.run("status", "--home", run_machine.home, "-f", "json", who="ada", code=10))
-    assert any("prefers it" in d["what"] for d in shown["drift"])
+    assert any("overrides" in d["what"] for d in shown["drift"])

@@ -257,7 +257,7 @@ def test_servers_that_misbehave(monkeypatch: pytest.MonkeyPatch) -> None:
     "url", ["http://192.0.2.1/ada.tar", "http://example.com/ada", "ftp://example.com/x.tar", "file:///etc/passwd"]
 )
 def test_plain_http_and_other_schemes_are_refused_without_asking(url: str) -> None:
-    with pytest.raises(DownloadError, match="not https"):
+    with pytest.raises(DownloadError, match="not an https"):
         fetch_bundle(url)
 
 

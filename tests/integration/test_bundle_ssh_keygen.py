@@ -120,7 +120,7 @@ def test_other_key_types_are_refused(tmp_path: Path, kind: list[str]) -> None:
 
 def test_private_key_must_be_private_and_open(tmp_path: Path, key_file: Path) -> None:
     key_file.chmod(0o644)
-    with pytest.raises(BadSigningKeyError, match="read by others"):
+    with pytest.raises(BadSigningKeyError, match="readable by other users"):
         load_signing_key(key_file)
     locked = tmp_path / "locked"
     keygen("-q", "-t", "ed25519", "-N", "passphrase", "-f", str(locked))

@@ -113,7 +113,7 @@ def test_indefinite_freeze_by_not_modified(stage: Stage) -> None:
     stage.server.misbehaviour = frozen
     assert stage.ada.pull().not_modified  # within the life of the index nobody can tell
     stage.publisher.shop.now += timedelta(days=8)
-    stage.refused(DownloadError, "was not asked that")
+    stage.refused(DownloadError, "unconditional request")
     stage.renew()
     stage.recovers()
 
@@ -203,7 +203,7 @@ def test_somebody_elses_bundle_signed_into_the_index(stage: Stage) -> None:
     stage.renew()
     bob = bundle_tar(stage.publisher.shop.bundle("bob", generation=2_000_000_000))
     _list(stage, bob, 2_000_000_000, stage.publisher.key)
-    stage.refused(ProvisionError, "for 'bob'")
+    stage.refused(ProvisionError, "'bob'")
 
 
 def test_arbitrary_installation_wrong_signer_of_the_index(stage: Stage) -> None:
@@ -248,7 +248,7 @@ def test_a_bundles_signature_is_none_for_an_index(stage: Stage) -> None:
     stage.renew()
     text, _ = verify_text(stage.index.read_bytes(), NAMESPACE)
     stage.index.write_bytes(sign_text(text, stage.publisher.key, "hermes-provision"))
-    stage.refused(BadFeedError, "was made for 'hermes-provision'")
+    stage.refused(BadFeedError, "of namespace 'hermes-provision'")
 
 
 def test_endless_data_in_the_index(stage: Stage) -> None:
@@ -308,7 +308,7 @@ def test_truncated_index(stage: Stage, part: float) -> None:
     stage.renew()
     good = stage.index.read_bytes()
     stage.index.write_bytes(good[: int(len(good) * part)])
-    stage.refused(BadFeedError, "cut short")
+    stage.refused(BadFeedError, "truncated")
     stage.index.write_bytes(good)
     stage.recovers()
 
@@ -333,7 +333,7 @@ def test_truncated_bundle(stage: Stage) -> None:
     (new,) = set(stage.first_bundle.parent.glob("*.tar")) - {stage.first_bundle}
     good = new.read_bytes()
     new.write_bytes(good[:-700])
-    stage.refused(MixedFeedError, "cut short")
+    stage.refused(MixedFeedError, "truncated")
     new.write_bytes(good)
     stage.recovers()
 
@@ -366,7 +366,7 @@ def test_an_endpoint_that_left_the_fleet(stage: Stage) -> None:
 def test_an_index_from_the_future(stage: Stage) -> None:
     stage.renew(hours=48)
     stage.ada.now = NOW
-    stage.refused(FeedClockError, "set this machine's clock|this machine says")
+    stage.refused(FeedClockError, "this machine's clock is at")
 
 
 def test_a_redirect_to_somewhere_else_is_not_followed(stage: Stage) -> None:

@@ -85,7 +85,7 @@ def test_schema_is_written_even_when_it_was_defaulted() -> None:
         ({"key_env": "A B"}, "key_env"),
         ({"key_fingerprint": "sk-aisa"}, "key_fingerprint"),
         ({"created": "yesterday"}, "created"),
-        ({"created": "2026-13-02T03:04:05Z"}, "not valid"),
+        ({"created": "2026-13-02T03:04:05Z"}, "invalid"),
         ({"expires": "2026-01-02T03:04:05Z"}, "expires before"),
         ({"hermes_profile": "../x"}, "hermes_profile"),
         ({"files": {"config.yaml": "1" * 64}}, "files"),
