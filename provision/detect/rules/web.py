@@ -71,7 +71,8 @@ def _jwt() -> str:
     return f"Cookie: t={in_base64(head)}.{in_base64(body)}.{filler('sig', URLSAFE, 43)}; x"
 
 
-def _has_an_algorithm(value: bytes) -> bool:
+def _has_json_header(value: bytes) -> bool:
+    """Return whether the header is base64 of a JSON object."""
     head = value.split(b".", 1)[0]
     try:
         return b'"' in base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4))
@@ -82,7 +83,7 @@ def _has_an_algorithm(value: bytes) -> bool:
 _BASIC = re.compile(rb"[ -~\x80-\xff]{1,200}?:([ -~\x80-\xff]{3,200})")
 
 
-def _is_a_login(value: bytes) -> bool:
+def _is_login(value: bytes) -> bool:
     """Return whether the value is base64 of `user:password`, where the password is not a word."""
     try:
         login = _BASIC.fullmatch(base64.b64decode(value + b"=" * (-len(value) % 4), validate=True))
@@ -112,7 +113,7 @@ RULES: tuple[Rule, ...] = (
         entropy=4.0,
         examples=(_jwt,),
         counter_examples=("eyJhbGciOi...", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0."),
-        accept=_has_an_algorithm,
+        accept=_has_json_header,
         reach=4096,
     ),
     Rule(
@@ -212,7 +213,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"(?i)\bbasic[ ]{1,2}(?P<secret>[0-9A-Za-z+/]{8,300}={0,2})",
         examples=(_login,),
         counter_examples=("Authorization: Basic authentication", "basic training"),
-        accept=_is_a_login,
+        accept=_is_login,
         gate="(?i)basic[ ]{1,2}[0-9A-Za-z+/]{8}",
     ),
 )
