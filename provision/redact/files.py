@@ -59,14 +59,14 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
     An existing target that is not a regular file, such as /dev/null or a named pipe, is written to and never replaced.
     """
     if target.exists() and not target.is_file():
-        _pour_into(path, target, session, kind)
+        _write_into(path, target, session, kind)
         return
     with open_regular_file(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
         _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
 
 
-def _pour_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:
+def _write_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:
     """Write the result only once it is complete."""
     with open_regular_file(path) as source, spooled_file() as result:
         redact_open(source, result, str(path), session, kind)
