@@ -47,9 +47,7 @@ def repair_env(data: bytes) -> bytes:
             return data
     else:
         text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-        if text.startswith(
-            "\ufffd"
-        ):  # Hermes does not save this: the replacement character would become part of the first name
+        if text.startswith("\ufffd"):  # Hermes does not save this: it would become part of the first name
             return data
     original = list(io.StringIO(text, newline=None))
     repair = repair_lines([line.replace("\0", "") for line in original])

@@ -33,7 +33,7 @@ def test_settings_are_inherited_deeply_and_lists_replace() -> None:
     assert str(state.origin("fallback_models.0")) == "profiles/child.yaml:2:19"
 
 
-def test_null_takes_a_value_away_and_is_its_origin() -> None:
+def test_null_removes_a_value_and_is_its_origin() -> None:
     state = one(
         base="model: m1\ncontext_length: 128000\nhermes: {x: {p: 1}, y: 1}\n",
         child="extends: base\ncontext_length: null\nhermes: {x: null}\n",
@@ -43,7 +43,7 @@ def test_null_takes_a_value_away_and_is_its_origin() -> None:
     assert str(state.origin("context_length")) == "profiles/child.yaml:2:17"
 
 
-def test_overrides_win_and_say_where() -> None:
+def test_overrides_win_and_have_their_place() -> None:
     extra = "    overrides: {model: m2, hermes: {x: {q: 9}}, api_mode: codex_responses, secret_delivery: run}\n"
     state = one("base", extra, base="model: m1\nhermes: {x: {p: 1}}\n")
     assert (state.profile.model, state.profile.hermes) == ("m2", {"x": {"p": 1, "q": 9}})
@@ -69,7 +69,7 @@ def test_a_mapping_over_a_value_and_a_value_over_a_mapping() -> None:
     assert {path for path in inherited.origins if path.startswith("hermes")} == {"hermes.a", "hermes.c.d"}
 
 
-def test_a_circle_and_a_missing_parent_are_told_once_with_their_place() -> None:
+def test_a_cycle_and_a_missing_parent_are_reported_once_with_their_place() -> None:
     text = "".join(f"  - {{id: u{n}, profile: a, recipients: [{ALICE}]}}\n" for n in range(3))
     found = users("users:\n" + text, a="extends: b\n", b="model: m\nextends: a\n", c="extends: nope\n")
     assert told(found.problems) == [("extends-cycle", "profiles/b.yaml:2:10")]
@@ -114,7 +114,7 @@ def test_a_profile_that_extends_itself() -> None:
         ("text\n", "wrong-type", 1, 1),
     ],
 )
-def test_what_a_profile_may_not_say(text: str, rule: str, line: int, column: int) -> None:
+def test_what_a_profile_must_not_contain(text: str, rule: str, line: int, column: int) -> None:
     assert told(profiles(p=text).problems) == [(rule, f"profiles/p.yaml:{line}:{column}")]
 
 

@@ -63,7 +63,7 @@ ANSIBLE = json.dumps(
 
 
 @pytest.mark.parametrize(("text", "file"), [(YAML, "i.yaml"), (CSV, "i.csv"), (ANSIBLE, "i.json")])
-def test_three_forms_say_the_same(text: str, file: str) -> None:
+def test_three_forms_of_one_inventory(text: str, file: str) -> None:
     found = users(text, file)
     assert told(found.problems) == []
     ada, bob = found.states
@@ -152,7 +152,7 @@ R = f"recipients: [{ALICE}]"
         ("user: []\nusers: []", "unknown-key"),
     ],
 )
-def test_what_an_inventory_may_not_say(text: str, rule: str) -> None:
+def test_what_an_inventory_must_not_contain(text: str, rule: str) -> None:
     found = users(text, files={"team.txt": ((ALICE,), {})})
     assert [p.rule for p in found.problems] == [rule]
     assert all(p.place and p.place.line and p.place.column for p in found.problems)
@@ -181,12 +181,12 @@ def test_two_users_of_one_machine_need_homes_of_their_own() -> None:
     assert told(users("users:\n" + text).problems) == []
 
 
-def test_one_run_tells_everything_about_a_broken_entry() -> None:
+def test_one_run_reports_all_problems_of_an_entry() -> None:
     found = users("users:\n  - {id: a, profile: nope, hostt: x, tags: [a b], recipients: [x]}\n")
     assert [rule for rule, _ in told(found.problems)] == ["bad-recipient", "bad-tag", "unknown-key", "unknown-profile"]
 
 
-def test_an_empty_list_of_recipients_says_not_enrolled_yet() -> None:
+def test_an_empty_list_of_recipients_means_not_enrolled() -> None:
     found = users(entry("recipients: []"))
     assert [(p.rule, p.severity) for p in found.problems] == [("not-enrolled", Severity.WARNING)]
     assert found.states[0].recipients == ()
@@ -219,7 +219,7 @@ def test_own_overrides_win_over_those_of_the_defaults() -> None:
     assert str(state.origin("hermes.a")) == "inventory.yaml:1:62"
 
 
-def test_a_profile_without_model_is_told_once() -> None:
+def test_a_profile_without_model_is_reported_once() -> None:
     text = "".join(f"  - {{id: u{n}, profile: p, {R}}}\n" for n in range(5))
     found = users("users:\n" + text, p="description: x\n")
     assert told(found.problems) == [("no-model", "profiles/p.yaml:1:1")]

@@ -48,7 +48,7 @@ def test_a_clean_home_has_a_route_and_no_hazards() -> None:
     assert found.hazards == ()
 
 
-def test_nothing_it_says_holds_the_key() -> None:
+def test_no_text_contains_the_key() -> None:
     inline = CONFIG.replace("key_env:", f"api_key: {KEY}, extra_headers: {{Authorization: Bearer {KEY}}}, key_env:")
     found = route(home(inline, f"AISA_API_KEY={KEY}\nCUSTOM_BASE_URL=https://u:{KEY}@h.example\n"))
     assert KEY not in repr(found)
@@ -92,7 +92,7 @@ def test_secret_sources_make_the_key_unknown(secrets: str, env: str, doubt: bool
     assert ("secret-source" in ids(found)) is ("true" in secrets.partition("enabled: ")[2][:4])
 
 
-def test_a_file_that_cannot_be_read_is_never_taken_for_absent() -> None:
+def test_an_unreadable_file_does_not_count_as_missing() -> None:
     files = home()
     files = dataclasses.replace(
         files, root=dataclasses.replace(files.root, auth=None, unreadable={"auth.json": "denied"})
