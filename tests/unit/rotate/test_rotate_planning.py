@@ -48,7 +48,8 @@ def receipt(fingerprint: str, expected: str) -> Receipt:
         as_expected=expected,  # type: ignore[arg-type]
     )
     return Receipt(
-        workspace="0f" * 16, user="ada", machine=None, profile="team", bundle="0" * 64, generation=9, expires="2027-01-01T00:00:00Z",
+        workspace="0f" * 16, user="ada", machine=None, profile="team", bundle="0" * 64, generation=9,
+        expires="2027-01-01T00:00:00Z",
         key_fingerprint=fingerprint, route=route, hazards=(), drift=(), destinations=None, policy=None,
         hermes_version=None, hermes_verified=None, provision_version="0",
         host="h", made="2026-06-01T12:00:00Z", counter=1,
