@@ -55,7 +55,7 @@ def test_a_jwt_begins_with_a_json_object() -> None:
     head, body, signature = in_base64('{"alg": "HS256"}'), in_base64('{"sub": "a81b4c"}'), filler("s", URLSAFE, 43)
     token = f"{head}.{body}.{signature}"
     assert found(f"t={token}; x") == [("jwt", token)]
-    assert found(f"t={head}x.{body}.{signature}") == []
+    assert found(f"t={head[:-1]}.{body}.{signature}") == []
 
 
 def test_a_basic_login_needs_a_user_and_a_password_that_is_not_a_word() -> None:
