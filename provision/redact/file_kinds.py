@@ -90,6 +90,7 @@ _MAGIC: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"x\xda", FileKind.OPAQUE),
     (0, b"Script started on ", FileKind.TYPESCRIPT),
 )
+"""Offset, bytes, kind. The first match counts: brands of still pictures come before the `ftyp` of videos."""
 _CAST = re.compile(rb'\s*\{[^\n]{0,3000}?"version"\s*:\s*[123]\s*[,}]')
 _CAST_SIZE = re.compile(rb'"(?:width|cols|stdout)"\s*:')
 
