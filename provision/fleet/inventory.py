@@ -84,7 +84,7 @@ def _check_root(root: Any, users: Users, file: str) -> None:
         message = (
             "the inventory is empty"
             if root is None
-            else f"an inventory is a mapping with `users:`, not {describe_value(root)}"
+            else f"an inventory must be a mapping with `users:`, not {describe_value(root)}"
         )
         users.problems.append(Problem("wrong-type", message, place(file, _START), hint.replace("\n ", "")))
         return

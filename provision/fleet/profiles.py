@@ -65,7 +65,7 @@ def read_profile(name: str, data: bytes, file: str) -> tuple[ProfileLayer | None
         root = Map()  # an empty file is valid and sets nothing
     if not isinstance(root, Map):
         if not found:
-            message = f"a profile is a mapping (`name: value` lines), not {describe_value(root)}"
+            message = f"a profile must be a mapping (`name: value` lines), not {describe_value(root)}"
             problems.append(Problem("wrong-type", message, place(file, mark(1, 1))))
         return None, problems
     try:

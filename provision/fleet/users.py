@@ -63,7 +63,7 @@ class Users:
         """Check one entry. Without errors it becomes a state."""
         if not isinstance(entry, Map):
             hint = "write an entry such as {id: ada, profile: base, recipients: [age1…]}"
-            message = f"a user is a mapping (`name: value` lines), not {describe_value(entry)}"
+            message = f"a user must be a mapping (`name: value` lines), not {describe_value(entry)}"
             self.problems.append(Problem("wrong-type", message, place(self.file, at), hint))
             return
         known = self._new_id(entry)

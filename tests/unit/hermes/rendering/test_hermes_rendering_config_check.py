@@ -73,3 +73,17 @@ def test_the_place_is_the_line_of_the_template_with_the_key() -> None:
 def test_a_managed_config_needs_every_pin(pin: str) -> None:
     with pytest.raises(TemplateError, match="must set"):
         check(MANAGED, pin, "")
+
+
+@pytest.mark.parametrize("text", ["- a\n", "text\n", ""])
+def test_a_result_that_is_not_a_mapping(text: str) -> None:
+    with pytest.raises(TemplateError, match="must be a mapping"):
+        check_config(text, PROFILE, TEMPLATES, "")
+
+
+@pytest.mark.parametrize("written", ["[a]", "[a, b, c]", "[b, a]", "a"])
+def test_a_list_of_the_profile_must_stay_as_it_is(written: str) -> None:
+    profile = replace(PROFILE, hermes={"tags": ["a", "b"]})
+    check(profile)
+    with pytest.raises(TemplateError, match=r"hermes\.tags unchanged"):
+        check(profile, "tags:\n- a\n- b\n", f"tags: {written}\n")
