@@ -44,9 +44,14 @@ def test_a_change_is_saved_and_recorded(path: Path) -> None:
 
 def test_an_exception_or_no_change_leaves_file_and_log_alone(path: Path) -> None:
     before = path.read_bytes(), log_path(path).read_bytes()
-    with pytest.raises(ZeroDivisionError), editing(path, IDENTITIES, "keys import") as vault:
-        vault.add("ada", Secret("one"), now=keysmith.NOW)
-        raise ZeroDivisionError
+
+    def interrupted() -> None:
+        with editing(path, IDENTITIES, "keys import") as vault:
+            vault.add("ada", Secret("one"), now=keysmith.NOW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     with editing(path, IDENTITIES, "keys list"):
         pass
     assert (path.read_bytes(), log_path(path).read_bytes()) == before
@@ -54,9 +59,14 @@ def test_an_exception_or_no_change_leaves_file_and_log_alone(path: Path) -> None
 
 def test_a_file_that_changed_during_the_edit_is_not_overwritten(path: Path) -> None:
     theirs = path.read_bytes().replace(b"generation 1\n", b"generation 9\n")
-    with pytest.raises(VaultChangedError), editing(path, IDENTITIES, "keys import") as vault:
-        vault.add("ada", Secret("one"), now=keysmith.NOW)
-        path.write_bytes(theirs)
+
+    def disturbed() -> None:
+        with editing(path, IDENTITIES, "keys import") as vault:
+            vault.add("ada", Secret("one"), now=keysmith.NOW)
+            path.write_bytes(theirs)
+
+    with pytest.raises(VaultChangedError):
+        disturbed()
     assert path.read_bytes() == theirs
 
 
