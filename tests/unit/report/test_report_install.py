@@ -109,6 +109,13 @@ def test_which_processes_to_restart(since: float | None, settings_changed: bool,
         assert why in line
 
 
+def test_an_install_that_changed_nothing_restarts_only_for_the_key(manifest: Manifest) -> None:
+    same = report(manifest, plan=InstallPlan(home=()), running=(OLD, NEW), key_since=100.0)
+    assert "restart hermes chat (pid 3)" in as_table(same)
+    assert "(pid 5)" not in as_table(same)
+    assert "(pid 5)" in as_table(replace(same, plan=PLAN))
+
+
 def test_a_pull_without_news(manifest: Manifest) -> None:
     state = PullState.model_validate({"url": "https://feed.example.com/e/" + "a" * 32, "home": str(HOME), "version": 4})
     idle = PullResult(None, state, not_modified=True)
