@@ -24,7 +24,7 @@ class VaultMergeError(ProvisionError):
     """The two sides conflict. The message names the users or operators, the hint the fix."""
 
 
-def merge(ours: Vault, theirs: Vault) -> tuple[str, ...]:
+def merge_vaults(ours: Vault, theirs: Vault) -> tuple[str, ...]:
     """Add to `ours` what only `theirs` has. Returns one line per change. Raises VaultMergeError."""
     if ours.workspace_id != theirs.workspace_id:
         raise VaultMergeError(

@@ -8,7 +8,7 @@ from provision.detect.secret import Secret
 from provision.keys.age import NoIdentityError
 from provision.keys.key_source import DemoKeyExpiredError, KeySource
 from provision.keys.vault.ledger import Stage
-from provision.keys.vault.merge import VaultMergeError, merge
+from provision.keys.vault.merge import VaultMergeError, merge_vaults
 from provision.keys.vault.text import VaultConflictError, VaultFormatError, parse_vault
 from provision.keys.vault.vault import (
     KeyLengthError,
@@ -217,7 +217,7 @@ def test_two_branches_become_one() -> None:
     theirs.add("ada", Secret("four"), now=NOW)
     theirs.add("dan", Secret("five"), now=NOW)
     theirs.set_stage("bob", 1, Stage.RETIRED)
-    notes = merge(ours, reopened(theirs))
+    notes = merge_vaults(ours, reopened(theirs))
     again = reopened(ours)
     assert [again.key(u) for u in ("ada", "cat", "dan")] == [Secret("four"), Secret("three"), Secret("five")]
     assert again.key("bob") is None
@@ -227,7 +227,7 @@ def test_two_branches_become_one() -> None:
         "bob version 1: current -> retired",
         "dan version 1: new: current",
     )
-    assert merge(again, reopened(theirs)) == ()
+    assert merge_vaults(again, reopened(theirs)) == ()
 
 
 def test_a_merge_that_needs_a_person_changes_nothing() -> None:
@@ -238,10 +238,10 @@ def test_a_merge_that_needs_a_person_changes_nothing() -> None:
     theirs.add("bob", Secret("four"), now=NOW)
     before = ours.serialised()
     with pytest.raises(VaultMergeError, match="ada"):
-        merge(ours, reopened(theirs))
+        merge_vaults(ours, reopened(theirs))
     assert ours.serialised() == before
     with pytest.raises(VaultMergeError, match="different vaults"):
-        merge(ours, vault(ada="one"))
+        merge_vaults(ours, vault(ada="one"))
 
 
 def test_a_removed_operator_does_not_come_back_by_a_merge() -> None:
@@ -251,10 +251,10 @@ def test_a_removed_operator_does_not_come_back_by_a_merge() -> None:
     theirs.remove_operator(identity(1)[1])
     theirs.add("bob", Secret("two"), now=NOW)
     with pytest.raises(VaultMergeError, match="may have been removed") as e:
-        merge(ours, reopened(theirs))
+        merge_vaults(ours, reopened(theirs))
     assert "other direction" in e.value.hint
     ours.add("cat", Secret("three"), now=NOW)
-    merge(theirs, reopened(ours))
+    merge_vaults(theirs, reopened(ours))
     assert theirs.operators == (identity(0)[1],)
     assert reopened(theirs).key("cat") == Secret("three")
 
