@@ -13,6 +13,7 @@ import functools
 import os
 import secrets
 import shutil
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -145,6 +146,8 @@ def _read_plain(path: str) -> bytes | None:
     except OSError:
         return None
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
         data = os.read(descriptor, _USUAL_BYTES)
         if len(data) < _USUAL_BYTES:
             return data

@@ -76,7 +76,7 @@ class Manifest(SignedPart):
     """A bundle's manifest, version 1. Times are UTC with a `Z`; `generation` only grows for a user.
 
     `policy` is a digest of the guardrails. `trust` and `log_head` say which trust list and event log there were when this
-    was made; a new list or a longer log is no reason to make a bundle again.
+    was made; a new list or a longer log does not make a new bundle.
     """
 
     schema_: Literal["provision/bundle/v1"] = Field(default=SCHEMA, alias="schema")

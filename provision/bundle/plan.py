@@ -150,9 +150,9 @@ def plan_bundles(states: Iterable[DesiredState], common: RenderInputs) -> Iterat
 
 
 def _share(profile: EffectiveProfile, common: RenderInputs, sources: bytes) -> _Shared | ImpossibleBundle:
-    judged = check_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
-    if not judged.usable:
-        wrong = next(m for m in judged.mistakes if m.severity is Severity.ERROR)
+    checked = check_base_url(profile.base_url, profile.api_mode, common.gateway_hosts)
+    if not checked.usable:
+        wrong = next(m for m in checked.mistakes if m.severity is Severity.ERROR)
         return ImpossibleBundle("", f"base_url: {wrong.message}", wrong.hint or "`provision check` lists every mistake")
     try:
         right = with_normalised_base_url(profile)

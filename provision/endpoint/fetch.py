@@ -47,7 +47,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class BundleNotFoundError(ProvisionError):
-    """There is no bundle at the given source."""
+    """The given source has no bundle."""
 
 
 class HostileArchiveError(ProvisionError):

@@ -79,5 +79,5 @@ def _with_variable(env: ReplacedFile, replacement: KeyReplacement, file: str) ->
         return ReplacedFile(
             env.data, env.replaced, (*env.left, f"{file} must define {replacement.key_env}: {e.message}")
         )
-    told = RemovedSetting(file, replacement.key_env, "settings of this Hermes profile name it now", "****")
-    return ReplacedFile(edited.data, (*env.replaced, told), env.left)
+    removed = RemovedSetting(file, replacement.key_env, "settings of this Hermes profile name it now", "****")
+    return ReplacedFile(edited.data, (*env.replaced, removed), env.left)

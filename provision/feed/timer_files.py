@@ -106,7 +106,7 @@ def launchd_agent(job: TimerJob) -> bytes:
 def windows_task(job: TimerJob) -> bytes:
     """A task for `schtasks /Create /XML`: UTF-16 with a byte order mark, the elements in the schema's order.
 
-    It runs as the user who registers it, while that user is logged on; a missed run is made up for. There is no logon trigger,
+    It runs as the user who registers it, while that user is logged on; a missed run is made up for. It has no logon trigger,
     because only administrators may register one.
     """
     interval = f"PT{job.seconds // 60}M"

@@ -124,7 +124,7 @@ def require_fresh(expires: datetime, now: datetime) -> None:
     """Raise FrozenFeedError for an expired index, also one that was not modified."""
     if now >= expires:
         raise FrozenFeedError(
-            f"the feed's index expired on {expires:%Y-%m-%dT%H:%M:%SZ} and there is no newer one",
+            f"the feed's index expired on {expires:%Y-%m-%dT%H:%M:%SZ} and no newer one was published",
             hint="ask IT whether `provision publish` runs daily; if it does, a server or proxy withholds the new index",
         )
 
