@@ -21,7 +21,7 @@ _MEASURE = """
 import json, resource, sys, time
 from pathlib import Path
 from provision.audit.scan import scan
-from provision.containers.blob import RawFinding
+from provision.audit.finding import RawFinding
 from provision.detect.detector import Detector
 def main():
     detector, started = Detector(), time.monotonic()

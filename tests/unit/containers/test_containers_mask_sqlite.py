@@ -12,6 +12,8 @@ from leakcraft import LITERAL, literal
 from provision.containers.mask_sqlite import DatabaseError, mask_database, mask_database_image
 
 KEYS = [literal(number) for number in range(6)]
+WORD = KEYS[2].split(b"-")[1]
+"""What a full-text index keeps of a key."""
 
 
 def mask(cell: bytes) -> bytes:
@@ -47,7 +49,7 @@ def test_a_file(tmp_path: Path) -> None:
         db.execute("PRAGMA journal_mode = WAL")
         fill(db)
     assert mask_database(path, mask) == 3
-    assert not any(key in file.read_bytes() for file in tmp_path.iterdir() for key in KEYS)
+    assert not any(key in file.read_bytes() for file in tmp_path.iterdir() for key in (*KEYS, WORD))
     with closing(sqlite3.connect(path)) as db:
         check(db)
 
@@ -60,7 +62,8 @@ def test_an_image(marked_as_wal: bool) -> None:
     marks = b"\2\2" if marked_as_wal else image[18:20]
     masked = mask_database_image(image[:18] + marks + image[20:], mask)
     assert masked[18:20] == marks
-    assert not any(key in masked for key in KEYS)
+    assert WORD in image
+    assert not any(key in masked for key in (*KEYS, WORD))
     with closing(sqlite3.connect(":memory:")) as db:
         db.deserialize(masked[:18] + b"\1\1" + masked[20:])
         check(db)
