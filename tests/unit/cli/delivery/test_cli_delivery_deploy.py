@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from provision.cli.context import Run
+from provision.cli.delivery import deploy
 from provision.cli.main import run
 
 
@@ -55,3 +57,10 @@ def test_the_collection_needs_no_workspace(
     monkeypatch.chdir(tmp_path)
     assert run(["deploy", "--collection"]) == 0
     assert (Path(capsys.readouterr().out.strip()) / "galaxy.yml").is_file()
+
+
+def test_many_users_who_cannot_be_pushed_to_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    deploy._report_not_pushed(Run(), [(f"u{n}", "is on Windows") for n in range(7)])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:5] == [f"u{n}: not pushed to: is on Windows" for n in range(5)]
+    assert lines[5:] == ["2 more users are not pushed to: they pull, or get a package"]
