@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from provision.signing.allowed_signers import (
     AllowedSigner,
     BadAllowedSignersError,
+    find_trusted_signer,
     parse_allowed_signers,
     signer_line,
-    find_trusted_signer,
 )
 from provision.signing.sshsig import BadSignatureError, public_blob, public_line, sign_bytes, verify_signature
 
