@@ -35,6 +35,7 @@ def test_a_key_with_chance_words_is_accepted() -> None:
     "value",
     [
         "Cryptography_HAS_POLY1305_AEAD",
+        "Cryptography_HAS_PKCS12_SET_MAC",
         "TargetTracking-my-asg-AlarmHigh-139f9789-37b9-42ad-bea5-b5b147d7f473",
         "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06",
         "getAccessTokenFromRequestAndOtherParts",

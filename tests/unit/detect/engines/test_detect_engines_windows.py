@@ -56,3 +56,5 @@ def test_a_gate_must_match_and_a_keyword_of_its_rule_must_be_near() -> None:
         by_re2 = windows.around(data, Hits([(0, 200)], {}))
         assert bool(by_engine) == bool(by_re2) == bool(gates_of)
     assert windows.around(opened, Hits([], {}, {0: [204]})) == {}, "no keyword near the gate"
+    two = Windows((rule("a", "tok", gate="tok[0-9]"), rule("b", "other")))
+    assert set(two.around(opened, Hits([(1, 190)], {}, {0: [204]}))) == {1}, "a keyword of another rule"

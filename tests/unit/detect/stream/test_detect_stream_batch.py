@@ -20,6 +20,7 @@ def decided(text: str, context: str = "") -> tuple[str, CarryOver]:
     batch.run()
     shown = bytearray(data)
     for start, end, _ in batch.masks():
+        assert start >= len(context.encode()), "the context was decided before"
         shown[start:end] = b"*" * (end - start)
     return shown[len(context.encode()) :].decode(), state
 

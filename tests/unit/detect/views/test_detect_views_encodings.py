@@ -139,6 +139,12 @@ def test_a_run_of_base64_is_decoded_from_any_character_of_it() -> None:
         assert view.text == b"user=ada; key=value; more of it", at
 
 
+def test_a_run_with_several_hits_is_decoded_once() -> None:
+    text = base64.b64encode(b"user=ada; key=value; more of it")
+    (view,) = decoded_views(text, Hits([], {NeedleKind.BASE64_0: [0, 4, 12]}))
+    assert view.text == b"user=ada; key=value; more of it"
+
+
 def test_a_very_long_run_is_decoded_only_near_the_hit() -> None:
     text = b"QUJD" * (REGION_BYTES // 2)
     (view,) = decoded_views(text, Hits([], {NeedleKind.BASE64_0: [REGION_BYTES]}))
