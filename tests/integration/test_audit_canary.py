@@ -52,7 +52,7 @@ def pieces(secret: str) -> set[str]:
 
 
 def oddly_named(machine: Machine) -> list[str]:
-    """Keys where nobody looks for them: in names."""
+    """Keys in unexpected places: in names."""
     keys = [aisa_key() for _ in range(7)]
     machine.write(f"odd/{keys[0]}.txt", f"see {keys[0]}\n")
     machine.write("odd/settings.yaml", f"{keys[1]}: {{api_key: {keys[1]}}}\n")

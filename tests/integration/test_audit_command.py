@@ -1,4 +1,4 @@
-"""`provision audit` from the command line: what it says, what it lets be, with what it ends."""
+"""`provision audit` from the command line: its output, what the baseline ignores, its exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`audit --fix` on real files: what it mends, what it leaves, and that `--undo` puts back what was there."""
+"""`audit --fix` on real files: what it fixes, what it does not, and that `--undo` restores the old content."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_a_database_in_use_stops_the_fix(machine: Machine) -> None:
     assert machine.key.encode() in path.read_bytes()
 
 
-def test_nothing_is_done_without_a_yes_or_somebody_to_seal_to(machine: Machine) -> None:
+def test_nothing_is_done_without_a_yes_or_a_recipient(machine: Machine) -> None:
     machine.hermes()
     machine.write(".hermes/logs/agent.log", machine.key)
     machine.provision("audit", "--fix", "--yes", code=1)
@@ -329,7 +329,7 @@ def test_a_running_hermes_stops_the_fix(machine: Machine) -> None:
     assert (machine.home / "logs" / "agent.log").read_text() == machine.key
 
 
-def test_what_the_baseline_lets_be_is_not_mended(machine: Machine) -> None:
+def test_what_the_baseline_ignores_is_not_fixed(machine: Machine) -> None:
     machine.hermes()
     machine.provision("enroll", code=0)
     log = machine.write(".hermes/logs/agent.log", machine.key)

@@ -20,7 +20,7 @@ Git = Callable[..., str]
 
 @pytest.fixture
 def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
-    """The real git in `tmp_path/repo`, without anybody's configuration."""
+    """The real git in `tmp_path/repo`, without any user's configuration."""
     repo = tmp_path / "repo"
     repo.mkdir()
     for name, value in {

@@ -245,7 +245,7 @@ def test_workers_find_the_same_and_one_that_dies_is_reported(tmp_path: Path, mon
     monkeypatch.setattr(scanning, "_HERE_FILES", 0)
     assert set(look_through(tmp_path, workers=3).keys()) == keys
     elsewhere = threading.Thread(target=time.sleep, args=(0.5,))
-    elsewhere.start()  # a process with threads is not forked: its workers begin anew
+    elsewhere.start()  # a process with threads is not forked: its workers are started fresh
     assert set(look_through(tmp_path, workers=2).keys()) == keys
     elsewhere.join()
     real = tasks.read_task

@@ -1,4 +1,4 @@
-"""Readers over bytes that nobody made on purpose, and positions that do not depend on how a stream arrives."""
+"""Readers over arbitrary bytes, and positions that do not depend on how a stream arrives."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_ids_depend_on_rule_place_key_and_order_but_not_on_lines() -> None:
     assert finding_id("r", Location("a\\b"), None) == finding_id("r", Location("a/b"), None)
 
 
-def test_an_entry_excuses_until_its_day() -> None:
+def test_an_entry_applies_until_its_last_day() -> None:
     a, b = finding("a"), finding("b")
     first = update_baseline((), [a], TODAY, "ours", date(2026, 6, 30))
     assert (first.added, first.dropped) == (1, 0)
