@@ -6,7 +6,6 @@ page of the databases.
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 import zipfile
@@ -14,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import seeded
 from hermes_runner import environment, run_hermes
 
 from provision.aisa.simulator import Simulator
 from provision.audit.finding import RawFinding
 from provision.audit.scan import scan
-from provision.containers.blob import Kind, Unreadable
+from provision.containers.blob import ContentKind, Unreadable
 from provision.detect.detector import Detector
 from provision.detect.fingerprint import fingerprint, new_salt
-from provision.detect.known import KnownKey, KnownKeys, shape_of
+from provision.detect.known import KnownKeys, shape_of
+from provision.detect.known_key import KnownKey
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.fast_acceptance, pytest.mark.timeout(240)]
 
@@ -52,7 +53,7 @@ class Life:
 
 
 def a_key() -> str:
-    return "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    return "sk-" + "aisa-" + seeded.token_urlsafe(32)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def looked_through(life: Life) -> tuple[list[RawFinding], list[Unreadable]]:
 
 def place(finding: RawFinding) -> str:
     member = (finding.place.where or "").partition(": ")[0]
-    archived = finding.kind is Kind.ARCHIVE or member.startswith("all.zip!")
+    archived = finding.kind is ContentKind.ARCHIVE or member.startswith("all.zip!")
     return f"{finding.place.path}!{member.partition('!')[2]}" if archived else finding.place.path
 
 

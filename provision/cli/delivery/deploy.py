@@ -181,7 +181,7 @@ def _journal(
         users = [t.user for t in reachable.targets]
         return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), reachable.targets
     journal = stack.enter_context(PushJournal.resume(path))
-    left = set(journal.left(digests_of(workspace.dist, journal.wanted)))
+    left = set(journal.remaining(digests_of(workspace.dist, journal.wanted)))
     targets = [t for t in reachable.targets if t.user in left]
     run.say(f"{len(journal.wanted) - len(left)} already have it, contacting {len(targets)}")
     return (None if check else journal), targets
