@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from rotate_memory import ACCEPTED, REFUSED, advance, context, entries, probe_all_with, rotating, vault_with
+from rotate_memory import ACCEPTED, NOW, REFUSED, advance, context, entries, probe_all_with, rotating, vault_with
 
 from provision.aisa.answers import GatewayAnswer
+from provision.detect.secret import Secret
 from provision.keys.vault.ledger import Stage
 from provision.rotate import finish as module
 from provision.rotate.finish import finish, roll_back, split_exceptions
@@ -71,3 +72,11 @@ def test_excluded_users_keep_the_key_of_their_bundle_and_no_pending_key() -> Non
     assert early.rotation.people["ada"].reason == "left"
     assert early.rotation.ended_as == "finished"
     assert [what for what, *_ in context(early).events] == ["left out of a rotation", "rotation finished"]
+
+
+def test_an_excluded_user_keeps_a_key_that_became_current_in_the_meantime() -> None:
+    recorder = recorder_at(*DELIVERED)
+    vault = context(recorder).vault
+    vault.add("ada", Secret("third"), now=NOW)
+    finish(recorder, {"ada": "overtaken"})
+    assert [known.stage for known in vault.versions("ada")] == [Stage.PREVIOUS, Stage.PREVIOUS, Stage.CURRENT]
