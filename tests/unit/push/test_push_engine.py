@@ -1,4 +1,4 @@
-"""Inventory, events, causes, journal and waves: everything of `deploy` that needs no machine."""
+"""Inventory, events, causes, journal and waves: all parts of `deploy` that need no machine."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def test_hosts_as_ssh_reaches_them(host: str, address: str, login: str | None, p
     (target,) = split_by_reachability([state("ada", host)]).targets
     assert (target.address, target.login, target.port) == (address, login, port)
     found = target.variables()
-    assert ("hermes_become" in found) == (login is not None)  # who is entered as herself needs not become anybody
+    assert ("hermes_become" in found) == (login is not None)  # a login as the user needs no become
 
 
-def test_who_cannot_be_pushed_to_is_said_not_failed() -> None:
+def test_users_who_cannot_be_pushed_to_are_listed_with_a_reason() -> None:
     found = split_by_reachability(
         [state("ada"), state("bob", "pc", Platform.WINDOWS), state("cy", "mac", Platform.MACOS)]
     )
@@ -131,7 +131,7 @@ def test_whatever_a_machine_sends_is_no_crash(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "unreachable", "cause"),
+    ("text", "unreachable", "cause"),
     [
         ("Failed to connect to the host via ssh: Host key verification failed.", True, "host-key"),
         ("ada@x: Permission denied (publickey).", True, "login"),
@@ -148,11 +148,11 @@ def test_whatever_a_machine_sends_is_no_crash(value: object) -> None:
         ("", False, "refused"),
     ],
 )
-def test_what_ansible_says_has_a_cause_and_a_cure(said: str, unreachable: bool, cause: str) -> None:
-    found, message, cure = explain_failure(said, unreachable=unreachable)
+def test_a_message_of_ansible_has_a_cause_and_a_fix(text: str, unreachable: bool, cause: str) -> None:
+    found, message, fix = explain_failure(text, unreachable=unreachable)
     assert found == cause
     assert message
-    assert cure
+    assert fix
 
 
 def test_waves() -> None:
@@ -166,17 +166,17 @@ def test_waves() -> None:
 @given(
     st.integers(0, 300), st.lists(st.integers(1, 100).map(lambda n: f"{n}%") | st.integers(1, 400).map(str), min_size=1)
 )
-def test_waves_ask_everybody_once_in_order(count: int, sizes: list[str]) -> None:
+def test_waves_contain_each_item_once_in_order(count: int, sizes: list[str]) -> None:
     assert [i for wave in split_into_waves(range(count), sizes) for i in wave] == list(range(count))
 
 
 @pytest.mark.parametrize("text", ["", "0", "x", "101%", "1,,2", "-1", "1.5"])
-def test_sizes_that_are_none(text: str) -> None:
+def test_invalid_wave_sizes(text: str) -> None:
     with pytest.raises(UsageError):
         parse_waves(text)
 
 
-def test_journal_knows_who_is_left(tmp_path: Path) -> None:
+def test_a_resumed_journal_knows_the_remaining_users(tmp_path: Path) -> None:
     path = tmp_path / "deploy.jsonl"
     with pytest.raises(NothingToResumeError):
         PushJournal.resume(path)
@@ -187,7 +187,7 @@ def test_journal_knows_who_is_left(tmp_path: Path) -> None:
         file.write(b'{"user": "cy", "outcome": "insta')  # killed while writing
     with PushJournal.resume(path) as journal:
         assert journal.remaining(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("bob", "cy")
-        assert journal.remaining({"ada": "d2", "bob": "d1", "cy": "d1"}) == ("ada", "bob", "cy")  # rendered anew
+        assert journal.remaining({"ada": "d2", "bob": "d1", "cy": "d1"}) == ("ada", "bob", "cy")  # rendered again
         journal.note(Installed("bob", "h", 1, "fp", "u"), "d1")
     with PushJournal.resume(path) as journal:
         assert journal.remaining(dict.fromkeys(("ada", "bob", "cy"), "d1")) == ("cy",)
@@ -234,7 +234,7 @@ def test_the_operators_own_ansible_settings_do_not_take_part(tmp_path: Path) -> 
     assert "PROVISION_X" not in found
 
 
-def test_no_ansible(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_ansible_there_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(NoAnsibleError):
         find_playbook_command({"PATH": str(tmp_path)})
@@ -256,21 +256,21 @@ import json, pathlib, sys, time
 more = dict(zip(sys.argv, sys.argv[1:]))
 stop = pathlib.Path(json.load(open(more["--extra-vars"][1:]))["hermes_stop"])
 hosts = list(json.load(open(more["--inventory"]))["all"]["children"]["hermes"]["hosts"])
-def tell(event, host, **said):
-    print(json.dumps({{"event": event, "host": host, "ours": True, **said}}), flush=True)
+def report(event, host, **fields):
+    print(json.dumps({{"event": event, "host": host, "ours": True, **fields}}), flush=True)
 def end(host):
     route = {{"url": "", "key_fingerprint": ""}}
-    said = {{"outcome": "unreachable", "message": "timed out"}} if host < "b" else {{"outcome": "ok", "route": route}}
-    tell("result", host, generation=1, changed=True, **said)
+    fields = {{"outcome": "unreachable", "message": "timed out"}} if host < "b" else {{"outcome": "ok", "route": route}}
+    report("result", host, generation=1, changed=True, **fields)
 for host in hosts[:2]:
-    tell("start", host)
+    report("start", host)
 end(hosts[0])
 while {waits} and not stop.exists():
     time.sleep(0.01)
 for host in hosts[2:]:
-    tell("start", host)
+    report("start", host)
     if stop.exists():
-        tell("result", host, outcome="skipped")
+        report("result", host, outcome="skipped")
     else:
         end(host)
 end(hosts[1])
@@ -299,10 +299,10 @@ def played(
 def test_too_many_failures_end_a_wave_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     result = played(tmp_path, monkeypatch, 0, waits=True, sleeps=600)
-    assert time.monotonic() - began < 60, "what is skipped is not waited for"
+    assert time.monotonic() - began < 60, "skipped machines are not waited for"
     assert {user: outcome_name(outcome) for user, outcome in result.outcomes.items()} == {
         "a-off": "unreachable",
-        "b-slow": "installed",  # it was at work, and ended its work
+        "b-slow": "installed",  # it was running and finished
     }
     assert result.not_asked == ("c", "d")
 

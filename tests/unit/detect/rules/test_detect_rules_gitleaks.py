@@ -1,4 +1,4 @@
-"""Rules in gitleaks' format: what they find, what is told of what they cannot say here."""
+"""Rules in gitleaks' format: what they find, and warnings for unsupported features."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_rules_travel_to_other_processes() -> None:
     assert rules[0].description == "Acme's token"
 
 
-def test_what_is_not_honoured_is_told_with_its_line() -> None:
+def test_unsupported_features_are_warnings_with_their_line() -> None:
     _, problems = read_rules(RULES, "r.toml")
     assert [(p.rule, p.place.line if p.place else 0, p.severity.value) for p in problems] == [
         ("rules-allow", 7, "warning"),
