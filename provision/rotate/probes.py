@@ -169,7 +169,10 @@ class GatewayAccess:
 
 
 def probe_all(
-    items: Iterable[T], work: Callable[[KeyProber, T], Awaitable[R]], sink: Callable[[T, R], None], access: GatewayAccess
+    items: Iterable[T],
+    work: Callable[[KeyProber, T], Awaitable[R]],
+    sink: Callable[[T, R], None],
+    access: GatewayAccess,
 ) -> list[T]:
     """Run `work` for all items concurrently. `sink` gets each result as it arrives. Returns the skipped items."""
 

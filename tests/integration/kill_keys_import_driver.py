@@ -14,7 +14,7 @@ from pathlib import Path
 
 from provision.cli.main import run
 from provision.keys.age import load_identities
-from provision.keys.events.log import verify
+from provision.keys.events.log import verify_log
 from provision.keys.vault.file import open_vault
 
 _STEPS = frozenset(["open", "os.rename", "os.remove", "os.truncate", "os.chmod", "os.link", "os.mkdir"])
@@ -68,7 +68,7 @@ def _put_back(files: dict[Path, bytes]) -> None:
 
 def _log_faults(log: Path, held: tuple[int, dict[str, str]] | None) -> list[str]:
     """What the event log lacks: it must hold, and know of every change that was saved."""
-    recorded = verify(log)
+    recorded = verify_log(log)
     missing = held is not None and (recorded.generation or 0) < held[0]
     return [fault.what for fault in recorded.faults] + ["a change that is not in the log"] * missing
 

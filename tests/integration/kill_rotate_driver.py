@@ -197,9 +197,9 @@ class World:
         return code
 
     def states(self) -> dict[str, str]:
-        from provision.rotate.store import Store
+        from provision.rotate.store import RotationStore
 
-        store = Store(self.fleet.root)
+        store = RotationStore(self.fleet.root)
         rotations = [r for name in store.names() if (r := store.read(name)) is not None and r.begun]
         assert len(rotations) <= 1, "a second rotation"
         return {p.user: p.state.value for r in rotations for p in r.people.values()}
@@ -211,10 +211,10 @@ class World:
     def revoke(self) -> None:
         """The console, and what must hold before anything is revoked."""
         vault = self.fleet.vault()
-        from provision.rotate.listing import to_revoke
-        from provision.rotate.store import Store
+        from provision.rotate.revoke_list import to_revoke
+        from provision.rotate.store import RotationStore
 
-        for rotation in Store(self.fleet.root).unfinished():
+        for rotation in RotationStore(self.fleet.root).unfinished():
             for row in to_revoke(rotation, vault):
                 assert self.fleet.machines[row.user].key == self.new[row.user], "listed before its successor is in use"
                 (known,) = vault.find(row.fingerprint)

@@ -16,7 +16,7 @@ import pytest
 from aisa_workspace import Operator, fresh_key, workspace
 
 from provision.aisa.results import digest
-from provision.aisa.simulator import Fault, KeyState, Simulator
+from provision.aisa.simulator import KeyState, ModelFault, Simulator
 
 USERS = {"ada": KeyState.VALID, "bob": KeyState.REVOKED, "eve": KeyState.UNFUNDED, "joe": KeyState.NOT_PERMITTED}
 
@@ -50,7 +50,7 @@ def everything(folder: Path) -> str:
 
 
 def test_json(operator: Operator, sim: Simulator) -> None:
-    sim.fault("claude-sonnet-5", Fault.BAD_GATEWAY)
+    sim.fault("claude-sonnet-5", ModelFault.BAD_GATEWAY)
     done = operator.program("validate", "--probe", "key,models,chat", "--yes", "-f", "json", expect=10)
     found = json.loads(done.stdout)
     assert found["schema"] == "provision/validate/v1"
@@ -162,7 +162,7 @@ def test_models(operator: Operator, sim: Simulator) -> None:
 
 
 def test_no_key_in_any_output(operator: Operator, keys: dict[str, str], sim: Simulator, tmp_path: Path) -> None:
-    sim.fault("claude-sonnet-5", Fault.BAD_GATEWAY)
+    sim.fault("claude-sonnet-5", ModelFault.BAD_GATEWAY)
     said = ""
     debug = {"PYTHONDEVMODE": "1", "HTTPX_LOG_LEVEL": "trace", "SSLKEYLOGFILE": ""}
     for form in ("table", "json", "junit", "html"):
