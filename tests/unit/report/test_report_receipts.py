@@ -66,9 +66,7 @@ def test_an_import_that_names_no_user_is_still_listed() -> None:
     assert (bad["user"], bad["generation"], bad["hint"]) == (None, None, "fetch it again")
 
 
-@pytest.mark.parametrize(
-    ("as_expected", "shown"), [("yes", "as expected"), ("no", "WRONG"), ("unknown", "unknown")]
-)
+@pytest.mark.parametrize(("as_expected", "shown"), [("yes", "as expected"), ("no", "WRONG"), ("unknown", "unknown")])
 def test_a_stored_receipt_says_whether_the_route_is_right(as_expected: str, shown: str) -> None:
     row = report.stored_row(receipt(as_expected))
     assert row["route"] == shown
