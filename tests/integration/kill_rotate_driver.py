@@ -99,7 +99,7 @@ class World:
         # imports all that the commands import, so that forks need not, and nothing changes under them
         assert self.fleet.provision("rotate", "start", "--from", self.file, "--dry-run") == 0
         assert self.fleet.provision("rotate", "resume") == 3
-        for name in ("delivery", "runner", "finish", "listing", "new_keys", "revocation"):
+        for name in ("delivery", "runner", "finish", "revoke_list", "new_keys", "revocation"):
             importlib.import_module(f"provision.rotate.{name}")
         importlib.import_module("provision.report.rotation")
         self._kept = folder / "kept"
