@@ -149,6 +149,8 @@ _FORM = DocumentForm(
 
 def extra_names(manifest: bytes) -> tuple[str, ...]:
     """Names of further files that a manifest lists, unverified, so that they can be read; none when it is not readable."""
+    if manifest[manifest.rfind(b'"files"') :].count(b":") == 1 + len(CONTENT):
+        return ()  # only the fixed files: a render finds this out for 10,000 users without parsing
     try:
         names = sorted(filter(is_extra_name, dict(json.loads(manifest)["files"])))
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -110,19 +110,19 @@ def state_folder(tree: Path) -> Path:
 class FeedTree:
     """The feed's folder, under the lock of one run. Iterate `users`, then call `finish`."""
 
-    def __init__(self, root: Path, order: PublishOptions, key: Ed25519PrivateKey) -> None:
+    def __init__(self, root: Path, options: PublishOptions, key: Ed25519PrivateKey) -> None:
         self.root = root
-        self._order = order
+        self._options = options
         self._key = key
-        self._before = dict(_parts(root, order))
+        self._before = dict(_parts(root, options))
         self._entries: dict[str, dict[str, FeedEntry]] = {part: {} for part in self._before}
         self._names: dict[str, list[str]] = {}
 
     def users(self) -> Iterator[PublishedBundle]:
         """Write each user's bundle; yields the results."""
-        dist = Dist(self._order.dist, None)
-        for user in self._order.users:
-            address = address_of(self._order.secret, user)
+        dist = Dist(self._options.dist, None)
+        for user in self._options.users:
+            address = address_of(self._options.secret, user)
             part, name = part_of(address), endpoint_id(address)
             last = self._before[part].endpoints.get(name) if part in self._before else None
             entry, done = self._publish(dist, user, address, last)
@@ -144,7 +144,9 @@ class FeedTree:
         try:
             manifest = verify_bundle(
                 files,
-                AcceptanceRules(self._order.signers, self._order.now, user, workspace_id=self._order.workspace_id),
+                AcceptanceRules(
+                    self._options.signers, self._options.now, user, workspace_id=self._options.workspace_id
+                ),
             ).manifest
             data = bundle_tar(files)
             entry = FeedEntry(
@@ -176,10 +178,10 @@ class FeedTree:
     def _is_current(self, user: str, address: str, last: FeedEntry) -> bool:
         """Whether dist/ still holds the published bundle, unexpired. Then it need not be packed and verified again."""
         try:
-            data = read_optional(self._order.dist / user / MANIFEST, MAX_MANIFEST_BYTES)
+            data = read_optional(self._options.dist / user / MANIFEST, MAX_MANIFEST_BYTES)
             if data is None or hashlib.sha256(data).hexdigest() != last.manifest:
                 return False
-            if parse_manifest(data).expires_at <= self._order.now:
+            if parse_manifest(data).expires_at <= self._options.now:
                 return False
             return os.stat(self.root / bundle_name(address, last.bundle)).st_size == last.size  # noqa: PTH116  called 10,000 times
         except (ProvisionError, OSError):
@@ -202,17 +204,17 @@ class FeedTree:
         before = self._before.get(part)
         if before is None or before.endpoints != entries:
             return False
-        return before.expires_at - self._order.now > self._order.life * RENEW_BELOW
+        return before.expires_at - self._options.now > self._options.life * RENEW_BELOW
 
     def _write(self, part: str, entries: dict[str, FeedEntry]) -> None:
         before = self._before.get(part)
-        now = self._order.now
+        now = self._options.now
         index = Index(
-            workspace=self._order.workspace_id,
+            workspace=self._options.workspace_id,
             part=part,
             version=max(before.version + 1 if before else 1, int(now.timestamp())),
             created=moment(now),
-            expires=moment(now + self._order.life),
+            expires=moment(now + self._options.life),
             trust=None,
             log_head=None,
             endpoints=entries,
@@ -223,7 +225,7 @@ class FeedTree:
         os.utime(path, (index.version, index.version))  # servers without ETags compare whole seconds
 
     def _sweep(self, needed: set[str]) -> int:
-        oldest = (self._order.now - self._order.life).timestamp()
+        oldest = (self._options.now - self._options.life).timestamp()
         removed = 0
         for folder in (self.root / "e").glob("*"):
             for entry in os.scandir(folder) if folder.is_dir() and not folder.is_symlink() else ():
@@ -234,7 +236,7 @@ class FeedTree:
         return removed
 
 
-def _parts(root: Path, order: PublishOptions) -> Iterator[tuple[str, Index]]:
+def _parts(root: Path, options: PublishOptions) -> Iterator[tuple[str, Index]]:
     """The published parts with a valid signature of a trusted signer; others are written again. Raises OtherTreeError."""
     folder = root / "index"
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
@@ -242,13 +244,13 @@ def _parts(root: Path, order: PublishOptions) -> Iterator[tuple[str, Index]]:
             continue
         try:
             text, blob = verify_text(read_optional(path, max_signed_bytes(MAX_PART_BYTES)) or b"", NAMESPACE)
-            require_trust(blob, order.signers, order.now)
+            require_trust(blob, options.signers, options.now)
             index = parse_index(text)
         except ProvisionError:
             continue
-        if index.workspace != order.workspace_id:
+        if index.workspace != options.workspace_id:
             raise OtherTreeError(
-                f"{root} holds the feed of workspace {index.workspace}, this is workspace {order.workspace_id}",
+                f"{root} holds the feed of workspace {index.workspace}, this is workspace {options.workspace_id}",
                 hint="publish each workspace to a folder of its own",
             )
         if index.part == path.stem:

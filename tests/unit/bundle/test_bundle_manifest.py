@@ -11,6 +11,7 @@ from provision.bundle.manifest import (
     MAX_MANIFEST_BYTES,
     BadManifestError,
     Manifest,
+    extra_names,
     manifest_bytes,
     parse_manifest,
 )
@@ -133,3 +134,13 @@ def test_is_frozen() -> None:
     with pytest.raises(Exception, match="frozen"):
         manifest.user = "eve"  # type: ignore[misc]
     assert isinstance(manifest, Manifest)
+
+
+def test_further_names_are_read_without_verifying() -> None:
+    plain = manifest_bytes(parse_manifest(data()))
+    full = data(files={**GOOD["files"], "b.txt": "4" * 64, "a.txt": "5" * 64})
+    assert extra_names(plain) == ()
+    assert extra_names(full) == extra_names(manifest_bytes(parse_manifest(full))) == ("a.txt", "b.txt")
+    assert extra_names(json.dumps({"files": {"../x": 1, "ok": 1, ".env": 1, "x.md": 1}}).encode()) == ("ok", "x.md")
+    for bad in (b"", b"[]", b"{", b"null", b'{"files": 3}', b'{"files": ["ab"]}', b"[" * 9999, b"\xff"):
+        assert set(extra_names(bad)) <= {"a"}, bad
