@@ -117,8 +117,8 @@ def _hint(value: bytes) -> bool:
     """Return whether a long text without a name may be a secret.
 
     0.6 % of random base64url keys contain words by chance for more than 20 % of their length, but their case changes at every
-    second letter. So for text of both cases the limit of words is the share of case changes. It is also lower for identifiers
-    with few changes (`Cryptography_HAS_POLY1305`).
+    second letter. So for text of both cases the limit of words is the share of case changes, and half of it without digits. That
+    also rejects identifiers with few changes (`Cryptography_HAS_POLY1305`).
     """
     body = value.decode("latin-1").strip("=")
     if not _is_varied(body) or shannon(body) < 4.1 or re.fullmatch(r"[0-9a-fA-F-]+|[0-9A-Z_-]+", body):
@@ -126,10 +126,9 @@ def _hint(value: bytes) -> bool:
     if not (any(map(str.islower, body)) and any(map(str.isupper, body))):
         return _mixed(body) and character_kinds(body) >= 3 and word_share(body) < 0.2
     changes = case_changes(body)
-    return (
-        changes >= (_LEAST_CHANGES if any(map(str.isdigit, body)) else _LETTERS_ONLY_CHANGES)
-        and word_share(body) < changes
-    )
+    if any(map(str.isdigit, body)):
+        return changes >= _LEAST_CHANGES and word_share(body) < changes
+    return changes >= _LETTERS_ONLY_CHANGES and word_share(body) < changes / 2
 
 
 HINT = Rule(

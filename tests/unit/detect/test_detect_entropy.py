@@ -39,6 +39,7 @@ def test_a_key_with_chance_words_is_accepted() -> None:
         "TargetTracking-my-asg-AlarmHigh-139f9789-37b9-42ad-bea5-b5b147d7f473",
         "ELBSecurityPolicy-TLS13-1-2-Ext1-2021-06",
         "getAccessTokenFromRequestAndOtherParts",
+        "PyArray_OverflowMultiplyList",
         "5f4dcc3b5aa765d61d8327deb882cf99aabbccdd",
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef0123456789",
         "DB-GJMF75LM42IL6BTFRE4UZJ5YM4",
