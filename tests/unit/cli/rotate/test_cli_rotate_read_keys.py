@@ -20,7 +20,7 @@ from provision.fleet.load import load_fleet
 def context(workspace: Path) -> Any:
     opened = Run().open_workspace()
     states = {state.user: state for state in load_fleet(opened).states}
-    return cast(Any, SimpleNamespace(states=states, workspace=opened, reach=SimpleNamespace(concurrency=2)))
+    return cast(Any, SimpleNamespace(states=states, workspace=opened, gateway=SimpleNamespace(concurrency=2)))
 
 
 def test_there_is_exactly_one_source(context: Any) -> None:
