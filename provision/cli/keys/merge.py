@@ -25,7 +25,7 @@ def merge(
     from provision.keys.events.log import LOG_NAME, log_path
     from provision.keys.events.merge import merge_logs
     from provision.keys.vault.file import editing, open_vault
-    from provision.keys.vault.merge import merge_vaults as merge_vaults
+    from provision.keys.vault.merge import merge_vaults
     from provision.report.terminal import plural
 
     run: Run = ctx.obj
