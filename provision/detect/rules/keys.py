@@ -6,6 +6,7 @@ import re
 
 from provision.detect.entropy import shannon
 from provision.detect.match import Confidence, FindingSeverity
+from provision.detect.private_key import FIRST_CHARACTERS, is_one_key
 from provision.detect.rule import Rule
 from provision.detect.rules.pieces import ALNUM, LEFT, filler
 
@@ -20,6 +21,11 @@ def _holds_key_material(value: bytes) -> bool:
     return sum(map(len, runs)) >= 48 and shannon(b"".join(runs)) >= 4.0
 
 
+def _is_private_key(value: bytes) -> bool:
+    """Return the same for PEM; no line may be other text: a BEGIN line in prose does not reach to a key's END far below."""
+    return _holds_key_material(value) and is_one_key(value)
+
+
 def _pem(kind: str, length: int = 400, newline: str = "\n") -> str:
     body = filler(kind, _BASE64, length)
     lines = newline.join(body[at : at + 64] for at in range(0, length, 64))
@@ -31,6 +37,10 @@ def _putty() -> str:
     return f"PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 3\n{lines}\n"
 
 
+KEY_BODY_RULE = "private-key-body"
+PRIVATE_KEY_RULES = frozenset({"private-key", "putty-private-key", KEY_BODY_RULE})
+"""Rules for keys of many lines. In a stream `private_key` follows their lines."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         id="private-key",
@@ -40,7 +50,8 @@ RULES: tuple[Rule, ...] = (
         keywords=("private key-----", "private key block-----"),
         # the second form is a key without its end: only base64 may follow then
         pattern=r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[^\x00-\x08(){};$]+?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}))",
+        r"(?:(?:[^\x00-\x08(){};$-]|-{1,4}[^\x00-\x08(){};$-])+?"
+        r"-{5,9}END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|(?:[A-Za-z0-9+/=\s]|\\[nr]){40,}))",
         examples=(
             lambda: _pem("OPENSSH "),
             lambda: _pem("RSA ", 1600),
@@ -52,8 +63,42 @@ RULES: tuple[Rule, ...] = (
             "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----",
             "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----",
         ),
-        accept=_holds_key_material,
+        accept=_is_private_key,
         reach=16384,
+    ),
+    Rule(
+        id=KEY_BODY_RULE,
+        description="Private key without its BEGIN line (the base64 of PKCS #1, PKCS #8, SEC 1 or OpenSSH)",
+        severity=FindingSeverity.CRITICAL,
+        confidence=Confidence.HIGH,
+        keywords=(
+            "b3blbnnzac1rzxktdje",
+            "ibadanbgkqhkig9w0b",
+            "ibaakb",
+            "ibaakc",
+            "byqgsm49",
+            "caqawewyhkozizj0",
+            "bqydk2v",
+            "mhccaqeei",
+            "migkagebbd",
+            "mihcagebbei",
+        ),
+        pattern=rf"(?:^|[^A-Za-z0-9/])(?P<secret>{FIRST_CHARACTERS}[A-Za-z0-9+/]{{20}}[A-Za-z0-9+/]*={{0,2}})",
+        gate=FIRST_CHARACTERS + "[A-Za-z0-9+/]{20}",
+        examples=(
+            lambda: "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW" + "\n",
+            lambda: "log: " + "MIIEpAIBAAKCAQEA" + filler("pkcs1", _BASE64, 48),
+            lambda: "> " + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" + filler("pkcs8", _BASE64, 14),
+            lambda: "MC4CAQAwBQYDK2VwBCIEI" + filler("ed25519", _BASE64, 43),
+            lambda: "MHcCAQEEI" + filler("sec1", _BASE64, 55),
+            lambda: "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg" + filler("ec8", _BASE64, 16),
+        ),
+        counter_examples=(
+            "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA" + "q7Vh2LmZp0XcT9bRk4wY",
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8dNyOjmaQ2UYVkbGZD",
+            "MCowBQYDK2VwAyEA" + "q7Vh2LmZp0XcT9bRk4wYs8NdJf3GuEa6",
+        ),
+        reach=8400,
     ),
     Rule(
         id="age-secret-key",

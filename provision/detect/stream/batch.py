@@ -12,8 +12,11 @@ import re
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
+from provision.detect.entropy import word_share
 from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.not_secret import is_not_secret
+from provision.detect.private_key import BEGIN, END, KeyLine, PrivateKeyLines
+from provision.detect.rules.keys import KEY_BODY_RULE, PRIVATE_KEY_RULES
 from provision.detect.secret import Secret
 from provision.detect.shapes import aisa_shaped, is_placeholder
 from provision.detect.stream.carry_over import (
@@ -25,7 +28,14 @@ from provision.detect.stream.carry_over import (
     partial_match,
 )
 from provision.detect.views.encodings import decoded_views
-from provision.detect.views.split_keys import KEY_RUN, has_mixed_characters, inside_word, key_start, row_end
+from provision.detect.views.split_keys import (
+    KEY_RUN,
+    begins_other_text,
+    has_mixed_characters,
+    inside_word,
+    key_start,
+    row_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -37,13 +47,10 @@ MaskedRange = tuple[int, int, Match]
 _CONTEXT_BYTES = 768
 _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
-_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
-_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY|^Private-MAC:")
-_PEM_BODY = re.compile(
-    rb"[ \t>|#*/\"'+-]{0,40}([A-Za-z0-9+/=]{1,200})[ \t\"',;\\+]{0,10}(?:\\[nr]){0,2}[\"',;\\ ]{0,4}\r?\n?"
-)
 _KEY_BYTES = 4096
 _BODY = 6
+_FILE_NAME_WORDS = 0.4
+"""From this share of words on, the end of a line with a dot is a file's name (`fc-cache.1.gz`), not a key's beginning."""
 _ENCODED = (*BASE64_KINDS, NeedleKind.HEX)
 
 
@@ -63,6 +70,7 @@ class LineBatch:
         self._special: set[int] = set()
         self._tails: dict[int, Span] = {}
         self._cut: dict[int, int] = {}
+        self._key_bodies: dict[int, Match] = {}
         self._sort(look.matches)
         self._find_tails()
 
@@ -72,7 +80,7 @@ class LineBatch:
 
     def run(self) -> None:
         """Decide the special lines."""
-        queue = list({*self._special, *self._tails, *self._cut, *self._pem_lines()})
+        queue = list({*self._special, *self._tails, *self._cut, *self._key_bodies, *self._pem_lines()})
         if self._state.open or self._state.pem:
             queue.append(self._base)
         heapq.heapify(queue)
@@ -93,8 +101,10 @@ class LineBatch:
             start = self._line_start(match.start)
             if match.end <= self._line_end(start):
                 if start >= self._base:
+                    if match.rule == KEY_BODY_RULE and not match.encodings:
+                        self._key_bodies.setdefault(start, match)
                     self._masks.setdefault(start, []).extend((*span, match) for span in match.spans)
-            elif not match.rule.startswith(("private-key", "putty")):
+            elif match.rule not in PRIVATE_KEY_RULES:
                 while start < match.end:
                     if start >= self._base:
                         self._special.add(start)
@@ -121,7 +131,7 @@ class LineBatch:
     def _pem_lines(self) -> set[int]:
         if b"PRIVATE KEY" not in self._text and b"Private-Lines" not in self._text:
             return set()
-        return {self._line_start(found.start()) for found in _PEM_BEGIN.finditer(self._text, self._base)}
+        return {self._line_start(found.start()) for found in BEGIN.finditer(self._text, self._base)}
 
     def _line(self, start: int, end: int) -> None:
         if self._state.pem and self._pem_body(start, end):
@@ -160,6 +170,8 @@ class LineBatch:
         indent = _INDENT.match(self._text, start, end)
         head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
         if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in others:
+            return
+        if begins_other_text(self._text, head.start()):
             return
         content = len(self._text[start:end].rstrip(b"\r\n"))
         fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
@@ -243,6 +255,8 @@ class LineBatch:
         distinctive = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
         if not distinctive or len(body) < _BODY or not has_mixed_characters(body):
             return False
+        if b"." in body and word_share(body.decode("latin-1")) >= _FILE_NAME_WORDS:
+            return False
         return not is_not_secret(key.decode("latin-1"), CUT_RULE, b"")
 
     def _mask(self, line: int, start: int, end: int, match: Match) -> None:
@@ -252,25 +266,30 @@ class LineBatch:
         self._masks[line] = [*others, (start, end, match)]
 
     def _pem_begins(self, start: int, end: int) -> None:
-        begins = list(_PEM_BEGIN.finditer(self._text, start, end))
-        if begins and not _PEM_END.search(self._text, begins[-1].end(), end):
-            key = Match(
-                "private-key", FindingSeverity.CRITICAL, Confidence.HIGH, (begins[-1].span(),), Secret("private key")
-            )
-            self._state.pem = OpenPrivateKey(key)
-            self._state.open = None
+        """Open a private key that begins in this line and does not end in it."""
+        begins = list(BEGIN.finditer(self._text, start, end))
+        body = self._key_bodies.get(start)
+        if begins and not END.search(self._text, begins[-1].end(), end):
+            span = begins[-1].span()
+            key = Match("private-key", FindingSeverity.CRITICAL, Confidence.HIGH, (span,), Secret("private key"))
+            self._state.pem = OpenPrivateKey(key, PrivateKeyLines(self._text[start : span[0]]))
+        elif body and not begins and not END.search(self._text, body.end, end):
+            line = self._text[start : body.end]
+            self._state.pem = OpenPrivateKey(body, PrivateKeyLines.begun(line, body.start - start))
+        else:
+            return
+        self._state.open = None
 
     def _pem_body(self, start: int, end: int) -> bool:
-        """Mask a line of a private key; return False after its last line."""
+        """Mask a line of a private key; return False if the line does not belong to it."""
         pem = self._state.pem
         assert pem is not None  # noqa: S101  checked by the caller
-        pem.left -= end - start
-        body = _PEM_BODY.fullmatch(self._text, start, end)
-        if pem.left < 0 or _PEM_END.search(self._text, start, end):
+        kind, (first, last) = pem.lines.take(self._text[start:end])
+        if kind is KeyLine.BODY:
+            self._masks[start] = [(start + first, start + last, pem.match)]
+        elif kind is not KeyLine.BETWEEN:
             self._state.pem = None
             return False
-        if body:
-            self._masks[start] = [(*body.span(1), pem.match)]
         return True
 
     def _line_start(self, place: int) -> int:

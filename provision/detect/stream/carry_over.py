@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.detect.match import Confidence, FindingSeverity, Match
@@ -12,9 +12,9 @@ from provision.detect.views.split_keys import has_mixed_characters
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
+    from provision.detect.private_key import PrivateKeyLines
 
 CUT_RULE = "key-cut-by-line-end"
-_PEM_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,14 @@ class OpenKey:
 
 @dataclass(slots=True)
 class OpenPrivateKey:
-    """A private key without its end so far; masking stops after `left` more bytes."""
+    """A private key without its end so far."""
 
     match: Match
-    left: int = _PEM_BYTES
+    lines: PrivateKeyLines
+
+    def copy(self) -> OpenPrivateKey:
+        """Return a copy that can be continued on its own."""
+        return OpenPrivateKey(self.match, replace(self.lines))
 
 
 @dataclass(slots=True)

@@ -30,12 +30,12 @@ class Lines:
 
     def forget(self) -> None:
         """Forget the lines so far, because bytes followed that were not passed to `masks`."""
-        self._context, self._before, self._state.open = b"", None, None
+        self._context, self._before, self._state.open, self._state.pem = b"", None, None, None
 
     def preview(self, line: bytes) -> list[MaskedRange]:
         """Return what would be masked if the line ended here; the state does not change."""
         context, state = self._context, self._state
-        self._state = replace(state, pem=replace(state.pem) if state.pem else None)
+        self._state = replace(state, pem=state.pem.copy() if state.pem else None)
         masks = self.masks(line)
         self._context, self._state = context, state
         return masks

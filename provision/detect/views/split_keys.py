@@ -35,6 +35,11 @@ LINE_BREAK = re.compile(
 """The end of a row and the beginning of the next, with a box's frame or a shell's backslash."""
 _BEFORE_KEYWORD = {ord(":"): re.compile(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
 """If a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
+_OTHER_TEXT = re.compile(
+    rb"(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[T_.-]?\d\d|(?![A-Za-z0-9]))"
+    rb"|[0-2]\d:[0-5]\d|[0-9A-Fa-f]{4,16}(?::|  )|\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9])"
+)
+"""How a row begins that does not continue a key: a date, a time, the offset column of a dump, an address."""
 _LONGEST_BEFORE = 16
 _ROWS = 200
 _ROW_BYTES = 2048
@@ -124,7 +129,7 @@ def wrapped_rows(data: bytes, start: int, end: int, following: int, others: Cont
     while len(ranges) < _ROWS and width <= _ROW_BYTES:
         line = data.rfind(b"\n", end, following) + 1
         run = KEY_RUN.match(data, following)
-        if not run or not run[0] or following in others:
+        if not run or not run[0] or following in others or begins_other_text(data, following):
             break
         ranges.append(run.span())
         end = run.end()
@@ -133,6 +138,11 @@ def wrapped_rows(data: bytes, start: int, end: int, following: int, others: Cont
             break
         following = line_break.end()
     return ranges
+
+
+def begins_other_text(data: bytes, at: int) -> bool:
+    """Return whether a row begins with something that cannot be part of a key, such as the date of the next log line."""
+    return _OTHER_TEXT.match(data, at) is not None
 
 
 def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]]) -> Iterator[Match]:
