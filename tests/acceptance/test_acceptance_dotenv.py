@@ -60,7 +60,7 @@ FILES = st.tuples(
 NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,12}", fullmatch=True) | st.sampled_from(sorted(KNOWN_ENV))
 VALUES = st.text("abcXYZ019._~+/=:@-", max_size=60)
 MAPPINGS = st.dictionaries(NAMES, VALUES, max_size=6).filter(lambda m: not any(check_value(*i) for i in m.items()))
-RELAXED = settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=400)
+RELAXED = settings(suppress_health_check=list(HealthCheck), max_examples=400)
 
 
 def _hermes(home: Path, data: bytes) -> tuple[dict[str, str], bytes, dict[str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import seeded
 from hermes_runner import HERMES, HermesRun, environment
 from recording_gateway import Gateway
 
@@ -40,7 +40,7 @@ class Machine:
         self.gateway = gateway
         self.user = folder / "user"
         self.home = self.user / ".hermes"
-        self.key = "sk-aisa-" + secrets.token_urlsafe(32)
+        self.key = "sk-aisa-" + seeded.token_urlsafe(32)
         self.environ = environment(folder, gateway, {"HERMES_HOME": str(self.home)})
 
     def wizard(self) -> None:

@@ -24,7 +24,7 @@ from provision.bundle.peek import released_bundle
 from provision.feed.http import Validators
 from provision.feed.index import Subscription, address_of
 from provision.feed.trust import accept_index
-from provision.receipts.fleet import StandingCounts, fleet_standing
+from provision.receipts.fleet import StandingCounts, fleet_standings
 from provision.receipts.receipt import NAMESPACE as RECEIPT_NAMESPACE
 from provision.receipts.receipt import Receipt, receipt_bytes
 from provision.receipts.store import KnownEndpoints, ReceiptStore
@@ -179,7 +179,7 @@ def test_the_standing_of_ten_thousand(publisher: Publisher, capsys: pytest.Captu
     endpoints = KnownEndpoints(shop.workspace_id, dict.fromkeys(shop.users, public_blob(key.public_key())))
     tally = StandingCounts()
     began = time.perf_counter()
-    found = fleet_standing(
+    found = fleet_standings(
         shop.states,
         lambda user: released_bundle(publisher.dist, user),
         lambda user: store.receipt_of(user, endpoints),

@@ -15,7 +15,7 @@ from provision.detect.secret import Secret
 from provision.errors import Place
 from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.keys.events.log import Verified
-from provision.keys.policy import judge_keys
+from provision.keys.policy import check_key_ages
 from provision.keys.vault.vault import new_vault
 from provision.report.fleet import FleetReport, as_html, as_json
 from provision.report.html import Page, Section, page
@@ -35,7 +35,7 @@ def report() -> FleetReport:
     for at, name in enumerate(names):
         vault.add(name, Secret(secrets.token_hex(24)), now=NOW - timedelta(days=at % 120), label=f"{name}-laptop")
     states = [DesiredState(name, profile, Place("inventory.yaml", 1)) for name in names]
-    findings = list(judge_keys(vault, states, NOW))
+    findings = list(check_key_ages(vault, states, NOW))
     log = Verified(0, "", None, None, ())
     return FleetReport("fleet", NOW, states, vault, findings, (), (), log)
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from provision.detect.secret import Secret
 from provision.keys.age import Identity, generate_identity, identity_file, load_identities
-from provision.keys.vault.file import create, editing, open_vault
+from provision.keys.vault.file import create_vault, editing, open_vault
 
 pytestmark = pytest.mark.bench
 USERS = 10_000
@@ -24,7 +24,7 @@ def _vault(folder: Path) -> tuple[Path, tuple[Identity, ...]]:
     identity.write_bytes(identity_file(secret, recipient, "now"))
     identity.chmod(0o600)
     path = folder / "keys.vault"
-    create(path, [recipient])
+    create_vault(path, [recipient])
     return path, load_identities(identity)
 
 

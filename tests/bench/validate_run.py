@@ -13,16 +13,16 @@ from collections import Counter
 from pathlib import Path
 
 from provision.aisa.answers import Probe
-from provision.aisa.batch import Batch, Outcome, Plan
+from provision.aisa.batch import Batch, BatchOutcome, BatchPlan
 from provision.aisa.catalogue import builtin
 from provision.aisa.client import Client
-from provision.aisa.journal import Journal
+from provision.aisa.journal import ValidationJournal
 from provision.aisa.results import Subject
 from provision.detect.fingerprint import fingerprint
 from provision.detect.secret import Secret
 from provision.fleet.desired import ApiMode
-from provision.report.sink import pour
-from provision.report.validation import Report, as_json, counted
+from provision.report.output import write_output
+from provision.report.validation import ValidationReport, as_json, count_verdicts
 
 
 def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
@@ -34,13 +34,15 @@ def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
         subjects.append(Subject(f"user-{i}", "team", "gpt-5.2", ApiMode.CHAT_COMPLETIONS, base_url, Secret(key), name))
     before = _peak_mb()
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal.create(Path(folder) / "journal", chosen, "now")
+        journal = ValidationJournal.create(Path(folder) / "journal", chosen, "now")
         cpu, waited = time.process_time(), _waited_s()
-        outcome = asyncio.run(_batch(tuple(subjects), journal, Plan(chosen, concurrency)))
+        outcome = asyncio.run(_batch(tuple(subjects), journal, BatchPlan(chosen, concurrency)))
         cpu, waited = time.process_time() - cpu, _waited_s() - waited
         verdicts: Counter[str] = Counter()
-        report = Report(outcome, journal.results, lambda: iter(()), "now", (), counted(journal.results()), "")
-        pour(as_json(report), Path(folder) / "report.json")
+        report = ValidationReport(
+            outcome, journal.results, lambda: iter(()), "now", (), count_verdicts(journal.results()), ""
+        )
+        write_output(as_json(report), Path(folder) / "report.json")
         verdicts.update(str(v) for v in report.counts.elements())
         journal.close(complete=True)
     json.dump(
@@ -53,7 +55,7 @@ def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
     )  # fmt: skip
 
 
-async def _batch(subjects: tuple[Subject, ...], journal: Journal, plan: Plan) -> Outcome:
+async def _batch(subjects: tuple[Subject, ...], journal: ValidationJournal, plan: BatchPlan) -> BatchOutcome:
     async with Client((), concurrency=plan.concurrency) as client:
         batch = Batch(client, plan, catalogue=builtin(), journal=journal, chance=random.random)
         return await batch.run(subjects)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provision.bundle.manifest import MANIFEST, SIGNATURE, manifest_bytes, parse_manifest
 from provision.bundle.plan import PlannedBundle, RenderInputs, plan_bundles
-from provision.bundle.render import RenderOptions, RenderOutcome, render_bundles, opened_dist, user_ids
+from provision.bundle.render import RenderOptions, RenderOutcome, opened_dist, render_bundles, user_ids
 from provision.bundle.seal_and_sign import BundleJob, bundle_files
 from provision.detect.secret import Secret
 from provision.errors import Place

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import seeded
 import yaml
 from commandcraft import PROVISION, Command, Done, apart, inside
 
 
 def fresh_key() -> str:
     """A key of the real shape, made up at this moment."""
-    return "sk-aisa-" + secrets.token_urlsafe(32)
+    return "sk-aisa-" + seeded.token_urlsafe(32)
 
 
 class Operator:

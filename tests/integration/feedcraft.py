@@ -19,8 +19,8 @@ from provision.endpoint.apply import DiskWriter
 from provision.endpoint.install import InstallReport, InstallRequest, install_bundle
 from provision.feed.http import http_get
 from provision.feed.index import Subscription, address_of, index_name, part_of
-from provision.feed.publish import PublishOptions, PublishedBundle, PublishSummary, FeedTree
-from provision.feed.pull import PullResult, PullEnvironment, pull_once
+from provision.feed.publish import FeedTree, PublishedBundle, PublishOptions, PublishSummary
+from provision.feed.pull import PullEnvironment, PullResult, pull_once
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
 

@@ -26,7 +26,7 @@ JSON = "Content-Type: application/json"
 
 
 def verdict_of(
-    folder: Path, manners: Manners, probe: Probe = Probe.KEY, limits: Limits = FAST, **server: object
+    folder: Path, manners: Manners, probe: Probe = Probe.KEY, limits: RequestLimits = FAST, **server: object
 ) -> Verdict:
     with NastyServer(manners, **server) as nasty:  # type: ignore[arg-type]
         results, _ = run_batch(folder, [subject("u", KEY, nasty.base_url)], (probe,), limits=limits)

@@ -18,8 +18,8 @@ from provision.bundle import render as build_module
 from provision.bundle.diff import diff_bundles
 from provision.bundle.dist import Dist
 from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SEALED_ENV, SIGNATURE, parse_manifest
-from provision.bundle.render import RenderOptions, RenderStatus, render_bundles, examine_bundle, opened_dist, user_ids
-from provision.bundle.workers import WorkerDiedError, BundleWorkers
+from provision.bundle.render import RenderOptions, RenderStatus, examine_bundle, opened_dist, render_bundles, user_ids
+from provision.bundle.workers import BundleWorkers, WorkerDiedError
 from provision.detect.secret import Secret
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.files import LockedError, locked

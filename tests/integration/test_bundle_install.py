@@ -22,7 +22,7 @@ from provision.endpoint.privileges import LinkedHomeError
 from provision.endpoint.processes import running_hermes
 from provision.endpoint.run import NotForRunError, PreferredLineError, prepare_run
 from provision.endpoint.state import JOURNAL, BrokenInstallationError, read_installed
-from provision.endpoint.status import home_status_json, home_status
+from provision.endpoint.status import home_status, home_status_json
 from provision.endpoint.verify import ExpiredBundleError, OlderBundleError, OtherUserError, OtherWorkspaceError
 from provision.errors import Severity
 from provision.files import FileProblemError

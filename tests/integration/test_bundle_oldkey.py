@@ -16,11 +16,11 @@ import yaml
 from bundlecraft import PROFILE, Shop, fresh_key
 from test_bundle_install import Endpoint
 
-from provision.report.install import restart_lines
 from provision.endpoint.processes import holding_old_key, running_hermes
 from provision.endpoint.state import JOURNAL
 from provision.files import FileProblemError
 from provision.fleet.desired import SecretDelivery
+from provision.report.install import restart_lines
 
 RUN = replace(PROFILE, secret_delivery=SecretDelivery.RUN)
 GATEWAY = "https://api.aisa.one/v1"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.signing.allowed_signers import AllowedSigner, parse_allowed_signers, find_trusted_signer
+from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers
 from provision.signing.sshsig import (
     NAMESPACE,
     BadSignatureError,

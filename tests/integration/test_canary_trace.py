@@ -12,7 +12,6 @@ import base64
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import seeded
 
 from provision.aisa.simulator import Simulator
 
@@ -101,7 +101,7 @@ class Trail:
 
 @pytest.fixture(scope="module")
 def canary() -> str:
-    return f"sk-aisa-{secrets.token_urlsafe(32)}"
+    return f"sk-aisa-{seeded.token_urlsafe(32)}"
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,7 @@ def gateway(canary: str) -> Iterator[Simulator]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.programs("strace")
 def test_the_key_goes_only_where_it_belongs(
     tmp_path_factory: pytest.TempPathFactory, canary: str, gateway: Simulator
 ) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import secrets
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+import seeded
 
 from provision.cli.main import run
 from provision.detect.secret import Secret
 from provision.keys.age import load_identities
-from provision.keys.vault.file import editing
-from provision.keys.vault.file import read as read_vault
+from provision.keys.vault.file import editing, read_vault
 
 
 class Page(HTMLParser):
@@ -53,7 +52,7 @@ def _users(workspace: Path, ages: dict[str, int], label: str = "") -> dict[str, 
     now = datetime.now(UTC)
     with editing(workspace / "keys.vault", identities, "test") as vault:
         for user, days in ages.items():
-            key = Secret(f"sk-aisa-TEST{secrets.token_urlsafe(32)[:39]}")
+            key = Secret(f"sk-aisa-TEST{seeded.token_urlsafe(32)[:39]}")
             vault.add(user, key, now=now - timedelta(days=days), label=label)
     return {known.user: known.fingerprint for known in read_vault(workspace / "keys.vault")}
 
@@ -168,7 +167,7 @@ def test_results_that_are_none_or_hold_a_key_are_refused(workspace: Path, capsys
     file = workspace / "v.json"
     file.write_text("[]")
     assert run(["report", "--validated", str(file)]) == 1
-    key = "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    key = "sk-" + "aisa-" + seeded.token_urlsafe(32)
     _validated(file, {"ada": ("ok", key[:40])})
     assert run(["report", "--validated", str(file)]) == 1
     assert run(["report", "--audited", str(workspace / "none.json")]) == 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import shlex
 from pathlib import Path
 
 import pytest
+import seeded
 
 from provision.cli.main import run
 
@@ -37,7 +37,7 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (folder / "inventory.yaml").write_text("users:\n  - {id: ada, profile: engineering, recipients: []}\n")
     monkeypatch.chdir(folder)
     (tmp_path / ".hermes").mkdir()
-    key = "sk-" + "aisa-" + secrets.token_urlsafe(32)
+    key = "sk-" + "aisa-" + seeded.token_urlsafe(32)
     Path("demo.csv").write_text(f"ada,{key}\n")
     return key
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from provision.detect.secret import Secret
 from provision.keys.age import generate_identity, identity_file, load_identities
-from provision.keys.vault.file import create, editing
+from provision.keys.vault.file import create_vault, editing
 from provision.keys.vault.ledger import Stage
 
 DOCS = Path(__file__).parents[2] / "docs" / "vault.md"
@@ -20,7 +20,7 @@ def test_the_documented_program_reads_the_vault(tmp_path: Path) -> None:
     identity.write_bytes(identity_file(secret, recipient, "now"))
     identity.chmod(0o600)
     path = tmp_path / "keys.vault"
-    create(path, [recipient])
+    create_vault(path, [recipient])
     with editing(path, load_identities(identity), "test") as vault:
         vault.add("ada", Secret("one"), now=datetime.now(UTC), label="ada's laptop")
         vault.add("ada", Secret("two"), now=datetime.now(UTC), stage=Stage.PENDING)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from provision.bundle.manifest import CONFIG, Manifest, manifest_bytes
-from provision.endpoint.fetch import fetch
-from provision.endpoint.verify import Policy, unsealed, verify
+from provision.endpoint.fetch import fetch_bundle
+from provision.endpoint.verify import AcceptanceRules, open_bundle, verify_bundle
 from provision.feed.index import address_of, endpoint_id, index_bytes
 from provision.feed.secret import feed_secret
 from provision.feed.state import read_state
-from provision.feed.trust import Offer, believed_index
+from provision.feed.trust import AcceptedIndex, accept_index
 from provision.keys.age import Identity, load_identities, unseal
 from provision.keys.vault.file import open_vault, read_vault, read_workspace_id
 from provision.receipts.receipt import Receipt, receipt_bytes
-from provision.receipts.store import Endpoints, verified_receipt
+from provision.receipts.store import KnownEndpoints, verified_receipt
 from provision.signing.allowed_signers import parse_allowed_signers
 from provision.signing.signed_text import split_signed
 
@@ -44,9 +44,10 @@ def identities(tmp_path: Path) -> tuple[Identity, ...]:
 
 def bundle(folder: Path, identities: tuple[Identity, ...]) -> tuple[Manifest, bytes]:
     """The manifest of a copied bundle and its decrypted `.env`."""
-    files = fetch(str(folder / "bundle"))
-    opened = unsealed(
-        verify(files, Policy(SIGNERS, NOW, "ada", workspace_id=WORKSPACE_ID)), lambda data: unseal(data, identities)
+    files = fetch_bundle(str(folder / "bundle"))
+    opened = open_bundle(
+        verify_bundle(files, AcceptanceRules(SIGNERS, NOW, "ada", workspace_id=WORKSPACE_ID)),
+        lambda data: unseal(data, identities),
     )
     assert manifest_bytes(opened.manifest) == files["manifest.json"]
     assert opened.verified.files.keys() == files.keys()
@@ -72,7 +73,7 @@ def test_bundle_v1_with_every_field(identities: tuple[Identity, ...]) -> None:
 def receipt(folder: Path) -> Receipt:
     data = (folder / "ada.receipt").read_bytes()
     signer = SIGNERS[0].blob  # one key signs all test data
-    found = verified_receipt(data, Endpoints(WORKSPACE_ID, {"ada": signer}), NOW).receipt
+    found = verified_receipt(data, KnownEndpoints(WORKSPACE_ID, {"ada": signer}), NOW).receipt
     assert receipt_bytes(found) == split_signed(data)[0]
     return found
 
@@ -93,8 +94,8 @@ def test_receipt_v1_with_every_field() -> None:
     assert found.policy.summary == "approvals: always"
 
 
-def index(folder: Path) -> Offer:
-    return believed_index((folder / "index.json").read_bytes(), ADDRESS, SIGNERS, NOW, None)
+def index(folder: Path) -> AcceptedIndex:
+    return accept_index((folder / "index.json").read_bytes(), ADDRESS, SIGNERS, NOW, None)
 
 
 def test_feed_v1_and_the_derivation_of_addresses(identities: tuple[Identity, ...]) -> None:

@@ -65,7 +65,10 @@ def test_a_torn_last_line_is_removed_and_that_is_recorded(tmp_path: Path, cut: i
     found = verify_log(path)
     assert (found.count, found.torn_bytes, found.faults) == (2, len(torn), ())
     assert append(path, [_event("three")]).cut_bytes == len(torn)
-    assert [each.event.what for each in read_events(path)][-2:] == ["log repaired: a torn last line was removed", "three"]
+    assert [each.event.what for each in read_events(path)][-2:] == [
+        "log repaired: a torn last line was removed",
+        "three",
+    ]
     assert verify_log(path).faults == ()
 
 

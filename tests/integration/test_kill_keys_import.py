@@ -2,12 +2,12 @@
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import seeded
 
 from provision.cli.main import run
 
@@ -16,7 +16,7 @@ CANARY = "Canary"
 
 
 def _keys(users: int, turn: str) -> str:
-    return "".join(f"user-{n:03},sk-aisa-{CANARY}{turn}{secrets.token_urlsafe(27)}\n" for n in range(users))
+    return "".join(f"user-{n:03},sk-aisa-{CANARY}{turn}{seeded.token_urlsafe(27)}\n" for n in range(users))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="forks and POSIX signals")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import seeded
 
 from provision.aisa.simulator import Simulator
 
@@ -74,8 +74,8 @@ def sim() -> Iterator[Simulator]:
 def test_every_line_of_the_tour(tmp_path: Path, sim: Simulator) -> None:
     steps = tour()
     assert len(steps) >= 9
-    key = f"sk-aisa-{secrets.token_urlsafe(32)}"
-    new = f"sk-aisa-{secrets.token_urlsafe(32)}"
+    key = f"sk-aisa-{seeded.token_urlsafe(32)}"
+    new = f"sk-aisa-{seeded.token_urlsafe(32)}"
     sim.add_key(key)
     sim.add_key(new)
     it, ada = tmp_path / "it", tmp_path / "ada"
@@ -135,6 +135,6 @@ def prepare(acme: Path, ada: Path, sim: Simulator, key: str, new: str) -> None:
     settings.write_text(f'gateway = "{sim.base_url}"\n' + settings.read_text())
     (acme / "keys.csv").write_text(f"user,key,label\nada,{key},ada-laptop\n")
     (acme / "new.csv").write_text(f"user,new_key,label\nada,{new},ada-2\n")
-    bearer = f"Authorization: Bearer sk-aisa-{secrets.token_urlsafe(32)}"
+    bearer = f"Authorization: Bearer sk-aisa-{seeded.token_urlsafe(32)}"
     (ada / "deploy.sh").write_text(f'#!/bin/sh\ncurl -H "{bearer}" {GATEWAY}/v1/models\n')
     (ada / "allowed_signers").write_text((acme / "allowed_signers").read_text())

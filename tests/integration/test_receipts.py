@@ -30,7 +30,7 @@ from provision.receipts.receipt import (
     next_counter,
     parse_receipt,
 )
-from provision.receipts.store import KnownEndpoints, ReceiptStore, ImportResult, import_receipt, key_blob, receipts_in
+from provision.receipts.store import ImportResult, KnownEndpoints, ReceiptStore, import_receipt, key_blob, receipts_in
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -152,7 +152,7 @@ def test_foreign_altered_and_future_receipts_are_refused(ada: Machine, bob: Mach
     known = endpoints(ada, bob)
     good = ada.receipt()
 
-    def refusal(data: bytes, against: Endpoints = known) -> str:
+    def refusal(data: bytes, against: KnownEndpoints = known) -> str:
         done = import_receipt("x", data, store, against, NOW)
         assert done.result is ImportResult.REFUSED
         return done.message

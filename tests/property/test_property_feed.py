@@ -20,7 +20,7 @@ from provision.receipts.receipt import Receipt, parse_receipt, receipt_bytes
 from provision.receipts.store import KnownEndpoints, verified_receipt
 from provision.signing.allowed_signers import parse_allowed_signers, signer_line
 from provision.signing.fields import LogHead
-from provision.signing.signed_text import split_stream, sign_text
+from provision.signing.signed_text import sign_text, split_stream
 from provision.signing.sshsig import public_blob, public_line
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -10,7 +10,7 @@ from keysmith import identity
 from provision.detect.secret import Secret
 from provision.errors import ProvisionError
 from provision.keys.vault.ledger import Stage
-from provision.keys.vault.text import parse_vault, serialise, is_valid_label
+from provision.keys.vault.text import is_valid_label, parse_vault, serialise
 from provision.keys.vault.vault import KnownKeyError, StageError, Vault, new_vault, open_sealed
 
 QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))

@@ -20,7 +20,7 @@ def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: 
     from provision.cli.delivery.receipts import fleet_states, receipt_store
     from provision.fleet.limit import select_users
     from provision.keys.vault.file import read_workspace_id
-    from provision.receipts.fleet import StandingCounts, fleet_standing, verified_receipts
+    from provision.receipts.fleet import StandingCounts, fleet_standings, verified_receipts
     from provision.receipts.store import fleet_endpoints
     from provision.report import receipts as report
     from provision.report.output import write_output
@@ -29,7 +29,7 @@ def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: 
     workspace = run.open_workspace()
     states = fleet_states(workspace)
     tally = StandingCounts()
-    found = fleet_standing(
+    found = fleet_standings(
         select_users(states, limit),
         lambda user: released_bundle(workspace.dist, user),
         verified_receipts(receipt_store(workspace), fleet_endpoints(states, read_workspace_id(workspace.vault))),

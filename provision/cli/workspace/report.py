@@ -125,13 +125,13 @@ def _standings(
     from provision.bundle.peek import released_bundle
     from provision.cli.delivery.receipts import receipt_store
     from provision.keys.vault.file import read_workspace_id
-    from provision.receipts.fleet import fleet_standing, verified_receipts
+    from provision.receipts.fleet import fleet_standings, verified_receipts
     from provision.receipts.store import fleet_endpoints
 
     store = receipt_store(workspace)
     if not store.root.is_dir() or not any(store.root.iterdir()):
         return None
-    found = fleet_standing(
+    found = fleet_standings(
         states,
         lambda user: released_bundle(workspace.dist, user),
         verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),

@@ -133,7 +133,7 @@ class Host:
         """Take the network cable out."""
         _ip("link", "set", self.link, "down")
 
-    def mend(self) -> None:
+    def replug(self) -> None:
         """Put it in again."""
         _ip("link", "set", self.link, "up")
 

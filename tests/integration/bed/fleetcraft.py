@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import seeded
 import yaml
 from bedcraft import ACCOUNT, ADMIN, Bed, Host
 
@@ -44,7 +44,7 @@ class Fleet:
         self.folder = folder
         self.root = folder / "ws"
         self.users = {f"u{number:03}": host for number, host in enumerate(bed.hosts, 1)}
-        self.keys = {user: f"sk-aisa-TEST-{user}-{secrets.token_hex(8)}" for user in self.users}
+        self.keys = {user: f"sk-aisa-TEST-{user}-{seeded.token_hex(8)}" for user in self.users}
         folder.mkdir(parents=True, exist_ok=True)
         self.environ = {
             "PATH": os.pathsep.join((str(Path(program("ansible-playbook")).parent), os.environ["PATH"])),
@@ -199,7 +199,7 @@ class Fleet:
 
     def new_keys(self) -> None:
         """Draw a new key for everybody and import it."""
-        self.keys = {user: f"sk-aisa-TEST-{user}-{secrets.token_hex(8)}" for user in self.users}
+        self.keys = {user: f"sk-aisa-TEST-{user}-{seeded.token_hex(8)}" for user in self.users}
         self.import_keys()
 
     def render(self) -> None:

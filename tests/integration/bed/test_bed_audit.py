@@ -40,7 +40,7 @@ def test_which_key_leaks_where(fleet: Fleet) -> None:
         done = fleet.provision("audit", "--hosts", "--format", "json", "-u", "fleetadmin", "--private-key", str(fleet.bed.key),
                                "--known-hosts", str(fleet.bed.known_hosts), code=10)  # fmt: skip
     finally:
-        fleet.users["u003"].mend()
+        fleet.users["u003"].replug()
     report = json.loads(done.stdout)
     by_owner = {key["owner"]: key for key in report["keys"]}
     assert {m.split("@")[0] for m in by_owner["u001"]["machines"]} == {"u001", "u002"}

@@ -79,7 +79,7 @@ def test_budgets_stop_bombs_and_keep_what_came_before() -> None:
     ("data", "reason"),
     [
         (zipped(x=b"7z\xbc\xaf\x27\x1c rest"), "7z archives are not supported"),
-        (gzip.compress(b"text" * 100)[:-12], "damaged: it ends too early; the rest was not read"),
+        (gzip.compress(b"text" * 100, mtime=0)[:-12], "damaged: it ends too early; the rest was not read"),
         (tar(x=b"y" * 1000)[:900], "damaged: it ends too early; the rest was not read"),
         (b"PK\3\4" + b"no zip at all", "damaged zip: its content does not match its header; read as raw bytes"),
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provision.redact.structured.secret_names import names_secret, path_chosen, plain_value
+from provision.detect.secret_names import names_secret, plain_value
+from provision.redact.structured.secret_names import path_chosen
 
 
 @pytest.mark.parametrize(
