@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from provision.endpoint.privileges import as_owner, link_target
+from provision.endpoint.privileges import as_owner, link_target, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL, REMOVED
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, FileProblemError, Transaction, locked, recover, write_atomic
@@ -62,6 +62,7 @@ class DiskWriter:
         with as_owner(home) as for_another:
             if for_another:
                 self._user_home = None
+            refuse_linked_folder(home / FOLDER)
             try:
                 for folder in (home, home / FOLDER):
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,6 +119,7 @@ class DryRunWriter:
     def opened(self, home: Path) -> Iterator[bool]:
         """Open the home as it is."""
         with as_owner(home) as for_another:
+            refuse_linked_folder(home / FOLDER)
             _linked(home, None if for_another else self._user_home)
             yield False
 

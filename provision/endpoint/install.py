@@ -102,6 +102,7 @@ def install_bundle(
         writer.apply_managed(managed_dir, plan.managed)
     with as_owner(home):
         after = writer.after(before, plan, manifest.hermes_profile) or read_home(root, managed_dir=scope)
+        key_since = key_in_place_since(home)
     return InstallReport(
         manifest=manifest,
         home=home,
@@ -109,7 +110,7 @@ def install_bundle(
         check=check_route(after, manifest, environ=_seen_by_hermes(environ, opened, managed_dir), now=now.timestamp()),
         recovered=recovered,
         running=running_hermes(home),
-        key_since=key_in_place_since(home),
+        key_since=key_since,
         managed_dir=managed_dir,
     )
 

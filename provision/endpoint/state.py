@@ -22,6 +22,7 @@ from provision.bundle.manifest import (
     parse_manifest,
 )
 from provision.endpoint.fetch import LIMITS
+from provision.endpoint.privileges import refuse_linked_folder
 from provision.errors import ProvisionError
 from provision.files import read_optional
 from provision.hermes.home import HomePaths
@@ -129,7 +130,8 @@ def read_kept(home: Path) -> KeptFiles:
 
 
 def read_installed(home: Path) -> InstalledBundle | None:
-    """The installation in a home; None when there is none. Raises BrokenInstallationError."""
+    """The installation in a home; None when there is none. Raises BrokenInstallationError and LinkedHomeError."""
+    refuse_linked_folder(home / FOLDER)
     kept = read_kept(home)
     if kept.manifest is None:
         return None

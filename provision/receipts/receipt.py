@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import Field
 
 import provision
-from provision.endpoint.privileges import as_owner
+from provision.endpoint.privileges import as_owner, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL
 from provision.errors import ProvisionError
 from provision.files import Transaction, locked, read_optional, recover, write_atomic
@@ -276,11 +276,13 @@ def issue_receipt(
     )
     data = sign_text(receipt_bytes(receipt), key, NAMESPACE)
     text, signature = split_signed(data)
-    with as_owner(home), locked(home / FOLDER / "lock", "receipt"):
-        recover(home, journal=JOURNAL)
-        with Transaction(home, journal=JOURNAL, durable=False) as change:
-            change.write(RECEIPT, text)
-            change.write(RECEIPT_SIGNATURE, signature)
+    with as_owner(home):
+        refuse_linked_folder(home / FOLDER)
+        with locked(home / FOLDER / "lock", "receipt"):
+            recover(home, journal=JOURNAL)
+            with Transaction(home, journal=JOURNAL, durable=False) as change:
+                change.write(RECEIPT, text)
+                change.write(RECEIPT_SIGNATURE, signature)
     return SignedReceipt(receipt, data)
 
 

@@ -48,10 +48,12 @@ def sign_receipt(
 
 def sign_install_receipt(run: Run, report: InstallReport, now: datetime) -> SignedReceipt | None:
     """Sign the receipt for an install that has just ended; None when it cannot be signed."""
+    from provision.endpoint.privileges import as_owner
     from provision.endpoint.state import read_installed
 
     try:
-        installed = read_installed(report.home)
+        with as_owner(report.home):
+            installed = read_installed(report.home)
     except ProvisionError as e:
         run.say(f"no receipt was written: {e}")
         return None

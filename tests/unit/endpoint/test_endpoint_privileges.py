@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home whose files belong to a user with an id and group of their own."""
-    lstat = Path.lstat
+    """A home that belongs to a user with an id and group of their own, in folders of root."""
+    fstat, inode = os.fstat, tmp_path.stat().st_ino
 
-    def owned(path: Path) -> os.stat_result:
-        fields = list(lstat(path)[:10])
-        fields[4:6] = (OWNER, OWNER + 1)
+    def owned(descriptor: int) -> os.stat_result:
+        fields = list(fstat(descriptor)[:10])
+        fields[0] = stat.S_IFDIR | 0o755
+        fields[4:6] = (OWNER, OWNER + 1) if fields[1] == inode else (0, 0)
         return os.stat_result(fields)
 
-    monkeypatch.setattr(Path, "lstat", owned)
+    monkeypatch.setattr(privileges.os, "fstat", owned)
     return tmp_path
 
 
@@ -58,7 +60,8 @@ def test_the_way_to_a_home_is_not_followed_over_a_users_link(calls: Calls, home:
     (home / "link").symlink_to("/etc")
     with pytest.raises(LinkedHomeError, match="symbolic link"), as_owner(home / "link" / "deeper"):
         pass
-    assert calls == []
+    back: Calls = [("seteuid", 0), ("setegid", 0), ("setgroups", [0, 27])]
+    assert calls == [("setgroups", []), ("setegid", OWNER + 1), ("seteuid", OWNER), *back]
 
 
 def test_no_rights_change_for_an_ordinary_user(calls: Calls, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

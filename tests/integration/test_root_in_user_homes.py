@@ -1,0 +1,187 @@
+"""Root in the home of a user who attacks: swapped folders, links, and folders that several users can write to."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from provision.endpoint.apply import DiskWriter
+from provision.endpoint.plan import FileChange
+from provision.endpoint.privileges import LinkedHomeError, UnsafePathError, as_owner
+from provision.endpoint.state import BrokenInstallationError, read_installed
+from provision.errors import ProvisionError
+
+AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can work for another")
+ADA, BOB = 12345, 12346
+ROUNDS = 2000
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """The folder of ada, and a folder that only root can write to, with a file that ada cannot read."""
+    for parent in tmp_path.parents:
+        if parent != Path("/") and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
+    user, secret = tmp_path / "ada", tmp_path / "root"
+    user.mkdir()
+    os.chown(user, ADA, ADA)
+    secret.mkdir()
+    (secret / ".bashrc").write_text("# root's\n")
+    (secret / ".bashrc").chmod(0o644)
+    return user, secret
+
+
+def _as_ada(action: object) -> None:
+    """Run an action of ada in a process of hers."""
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            os.setgroups([])
+            os.setgid(ADA)
+            os.setuid(ADA)
+            action()  # type: ignore[operator]
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+@contextmanager
+def _swapping(one: Path, other: Path) -> Iterator[None]:
+    """Ada exchanges two of her entries again and again, with pauses of up to 2 ms."""
+    exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(ADA)
+        os.setuid(ADA)
+        names = os.fsencode(one), os.fsencode(other)
+        while True:
+            time.sleep(random.choice((0, 0, 0.0002, 0.002)))
+            exchange(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def _state(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    return {
+        str(path): (path.lstat().st_mode, path.lstat().st_uid, path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+    }
+
+
+def test_a_user_who_swaps_the_home_with_a_link_gets_nothing_of_root(folders: tuple[Path, Path]) -> None:
+    user, secret = folders
+
+    def prepare() -> None:
+        (user / ".hermes").mkdir()
+        (user / "other").symlink_to(secret)
+
+    _as_ada(prepare)
+    before, wrote, refused = _state(secret), 0, 0
+    changes = [FileChange(".env", b"A=1\n", 0o600), FileChange("config.yaml", b"a: 1\n", 0o600)]
+    began = time.monotonic()
+    with _swapping(user / ".hermes", user / "other"):
+        for _ in range(ROUNDS):
+            try:
+                writer = DiskWriter(user)
+                with writer.opened(user / ".hermes"):
+                    writer.apply(user / ".hermes", changes)
+                wrote += 1
+            except (ProvisionError, OSError):
+                refused += 1
+            assert os.geteuid() == 0
+            if time.monotonic() - began > 40:
+                break
+    assert _state(secret) == before
+    assert wrote
+    assert refused
+    assert not [path for path in user.rglob("*") if path.lstat().st_uid == 0]
+
+
+def test_a_file_swapped_with_a_link_into_roots_folder_stays_untouched(folders: tuple[Path, Path]) -> None:
+    user, secret = folders
+    home = user / ".hermes"
+
+    def prepare() -> None:
+        home.mkdir()
+        (home / ".env").write_text("A=0\n")
+        (home / "other").symlink_to(secret / ".bashrc")
+
+    _as_ada(prepare)
+    before = _state(secret)
+    with _swapping(home / ".env", home / "other"):
+        for _ in range(ROUNDS // 3):
+            with suppress(ProvisionError, OSError):
+                writer = DiskWriter(user)
+                with writer.opened(home):
+                    writer.apply(home, [FileChange(".env", b"A=1\n", 0o600)])
+    assert _state(secret) == before
+
+
+def test_folders_of_root_in_a_folder_of_a_user_are_not_roots_business(folders: tuple[Path, Path]) -> None:
+    """The user can rename such a folder and put a link in its place."""
+    user, _ = folders
+    (user / ".hermes").mkdir()
+    with pytest.raises(UnsafePathError, match="folder of user 0"), as_owner(user / ".hermes"):
+        pass
+
+
+def test_roots_own_links_count_only_where_only_root_can_write(folders: tuple[Path, Path]) -> None:
+    user, secret = folders
+    (secret / "homes").symlink_to(user.parent)
+    with as_owner(secret / "homes" / "ada") as for_another:
+        assert for_another
+        assert os.geteuid() == ADA
+    secret.chmod(0o1777)
+    with pytest.raises(LinkedHomeError), as_owner(secret / "homes" / "ada"):
+        pass
+    secret.chmod(0o755)
+    (user / "link").symlink_to(secret)
+    with pytest.raises(LinkedHomeError), as_owner(user / "link"):
+        pass
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_home_that_another_user_could_make_first_is_refused(folders: tuple[Path, Path], mode: int) -> None:
+    _, shared = folders
+    shared.chmod(mode)
+    with pytest.raises(UnsafePathError, match="can replace"), as_owner(shared / "new" / ".hermes"):
+        pass
+    assert not (shared / "new").exists()
+
+
+def test_the_owners_groups_are_taken_not_roots(folders: tuple[Path, Path]) -> None:
+    user, _ = folders
+    with as_owner(user):
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == (ADA, ADA, [])
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
+def test_a_folder_of_provision_that_is_a_link_is_refused(folders: tuple[Path, Path]) -> None:
+    user, secret = folders
+
+    def prepare() -> None:
+        (user / ".hermes").mkdir()
+        (user / "elsewhere").mkdir()
+        (user / ".hermes" / ".provision").symlink_to(user / "elsewhere")
+
+    _as_ada(prepare)
+    with pytest.raises(LinkedHomeError, match=r"\.provision"), DiskWriter(user).opened(user / ".hermes"):
+        pass
+    with pytest.raises((LinkedHomeError, BrokenInstallationError)):
+        read_installed(user / ".hermes")
+    assert not list((user / "elsewhere").iterdir())
+    assert sorted(_state(secret)) == [str(secret / ".bashrc")]
