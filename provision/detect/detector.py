@@ -12,6 +12,7 @@ from provision.detect.engines.confirm import Confirmer
 from provision.detect.engines.needles import Needle, make_needles, mark_needles
 from provision.detect.engines.prefilter import make_engine
 from provision.detect.entropy import HINT
+from provision.detect.policy import Policy
 from provision.detect.resolve import resolve_overlaps
 from provision.detect.rules.builtin import BUILTIN
 from provision.detect.stream.sliding import Sliding, slide
@@ -35,7 +36,7 @@ OVERLAP_BYTES = 64 << 10
 _NESTING = 2
 _SHORTEST_NEEDLE = 3
 _USUAL = "sk-"
-_GUESSED = ("assigned-", "high-entropy", "dsn-")
+_GUESSED = ("assigned-", "high-entropy", "dsn-", "named-")
 
 
 class WindowScan(NamedTuple):
@@ -56,11 +57,13 @@ class Detector:
         engine: EngineName = "auto",
         decode: bool = True,
         entropy: bool = False,
+        policy: Policy = Policy.AUDIT,
     ) -> None:
         # the built-in rules hold functions, which cannot be pickled
-        self._arguments = (None if rules is BUILTIN else tuple(rules), known, engine, decode, entropy)
+        self._arguments = (None if rules is BUILTIN else tuple(rules), known, engine, policy, decode, entropy)
+        rules = policy.rules(rules)
         self._decode = decode
-        self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known)
+        self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known, policy)
         words = self._confirmer.words
         prefixes = _prefixes(rules, known)
         self._prefixes = {index: word for index, word in enumerate(words) if word in prefixes}
@@ -69,6 +72,11 @@ class Detector:
         marks = mark_needles((rule.mark for rule in rules if rule.mark), decode=decode)
         needles = (*marks, *(_needles(words, prefixes, known) if decode else ()))
         self._engine = make_engine(engine, words, needles, self._confirmer.gates)
+
+    @property
+    def policy(self) -> Policy:
+        """What of the things that it finds counts."""
+        return self._arguments[3]
 
     @property
     def known(self) -> KnownKeys | None:
@@ -164,6 +172,10 @@ def _stem(word: str) -> str:
     return "://" if "://" in word else word.removesuffix("%3d").rstrip(" =:\"'\\>])\r\n")
 
 
-def _rebuilt(rules: tuple[Rule, ...] | None, known: KnownKeys | None, engine: EngineName, *flags: bool) -> Detector:
+def _rebuilt(
+    rules: tuple[Rule, ...] | None, known: KnownKeys | None, engine: EngineName, policy: Policy, *flags: bool
+) -> Detector:
     decode, entropy = flags
-    return Detector(BUILTIN if rules is None else rules, known, engine=engine, decode=decode, entropy=entropy)
+    return Detector(
+        BUILTIN if rules is None else rules, known, engine=engine, decode=decode, entropy=entropy, policy=policy
+    )

@@ -83,14 +83,15 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
     if rule_id.startswith(("private-key", "putty")):
         return False
     if rule_id.startswith("dsn-"):
-        return _is_reference_or_mask(value) or _is_manuals_password(value)
+        return is_reference_or_mask(value) or _is_manuals_password(value)
     guessed = rule_id.startswith("assigned-") or rule_id in GUESSES
-    if _is_reference_or_mask(value) or _is_example(value, guessed=guessed):
+    if is_reference_or_mask(value) or _is_example(value, guessed=guessed):
         return True
     return guessed and (_is_other_data(value) or _has_other_name(value, context) or _is_next_assignment(value, context))
 
 
-def _is_reference_or_mask(value: str) -> bool:
+def is_reference_or_mask(value: str) -> bool:
+    """Return whether this is a reference to a value elsewhere, or a value that is already masked."""
     # long random passwords may contain two dots or stars; a mask has more
     plain = _PAIR.sub("", value) if len(value) >= 12 else value
     return bool(is_placeholder(plain) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))

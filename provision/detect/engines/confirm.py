@@ -14,7 +14,7 @@ from provision.detect.engines.windows import Windows
 from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys
 from provision.detect.match import Confidence, Match
-from provision.detect.not_secret import is_not_secret
+from provision.detect.policy import Policy
 from provision.detect.secret import Secret
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ def _compiled(rule: Rule) -> _Compiled:
 class Confirmer:
     """Compiled rules. `words` (lower case) and `gates` are in the order of the indices in `Hits`."""
 
-    def __init__(self, rules: Sequence[Rule], known: KnownKeys | None) -> None:
+    def __init__(self, rules: Sequence[Rule], known: KnownKeys | None, policy: Policy = Policy.AUDIT) -> None:
         self._rules = rules
+        self._policy = policy
         self._compiled: dict[int, _Compiled] = {}
         sure = list(Confidence)
         self._order = [(sure.index(rule.confidence), index) for index, rule in enumerate(rules)]
@@ -96,10 +97,11 @@ class Confirmer:
             return None
         text = value.decode("utf-8", "surrogateescape")
         known = self._candidates.find(text) if self._candidates else None
-        if not known and is_not_secret(text, rule.id, data[max(0, start - _CONTEXT) : end + _CONTEXT]):
-            return None
         name = found.group(each.name) if each.name else None
         key = name.decode("utf-8", "replace") if name else None
+        before, after = data[max(0, start - _CONTEXT) : start], data[end : end + _CONTEXT]
+        if not known and self._policy.ignores(text, rule.id, key or "", before, after):
+            return None
         return Match(rule.id, rule.severity, rule.confidence, ((start, end),), Secret(text), (), known, key)
 
 

@@ -33,13 +33,15 @@ _NAME_ENDING = (
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
     r"|backup|main|default))?)"
 )
-_NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_NAME_ENDING})"
-_AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
-_SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
+NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_NAME_ENDING})"
+LINE_BEGIN = r"^[ \t]{0,40}(?:[-+] |export |set |env |ENV |\$env:|setx ){0,2}[ \t]{0,8}"
+AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
+SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
 _BEARER = "(?:bearer |basic |token )?"
 
-_KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
+KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
+PAIR_KEYWORDS = (*KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n"))
 
 _PLACEHOLDERS = (
     'api_key: "your-api-key-here"',
@@ -72,7 +74,7 @@ def _assigned(
     examples: tuple[Example, ...],
     counter_examples: tuple[Example, ...],
     accept: Callable[[bytes], bool] = plausible_quoted,
-    keywords: tuple[str, ...] = _KEYWORDS,
+    keywords: tuple[str, ...] = KEYWORDS,
     gate: str | None = None,
 ) -> Rule:
     return Rule(
@@ -94,7 +96,7 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "quoted",
         "Quoted value of a name that suggests a secret",
-        rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
+        rf"(?i){NAME}{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
         examples=(
             example('api_key: "', ALNUM, 32, '"'),
             example('{"apiKey": "', HEX, 32, '"}'),
@@ -105,13 +107,12 @@ RULES: tuple[Rule, ...] = (
             example("passwd: 'xK4", ALNUM, 6, "'"),
         ),
         counter_examples=_PLACEHOLDERS,
-        gate=_gate(rf"{_NAME_ENDING}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
+        gate=_gate(rf"{_NAME_ENDING}{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
     ),
     _assigned(
         "line",
         "Value of a name that suggests a secret, to the end of its line",
-        rf"(?im)^[ \t]{{0,40}}(?:[-+] |export |set |env |ENV |\$env:"
-        rf"|setx ){{0,2}}[ \t]{{0,8}}[\"']?{_NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
+        rf"(?im){LINE_BEGIN}[\"']?{NAME}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}"
         r"(?P<secret>[^\s\"'`][^\s\"'`]{4,248}[^\s\"'`,;])[ \t]{0,8}(?:[ \t]#.{0,80})?\r?$",
         examples=(
             example("AISA_API_KEY=", ALNUM, 40),
@@ -126,7 +127,7 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "bare",
         "Random value of a name that suggests a secret",
-        rf"(?i){_NAME}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}(?:bearer |basic "
+        rf"(?i){NAME}{AFTER_NAME}{SEPARATOR}\s{{0,4}}(?:bearer |basic "
         rf"|token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
         accept=plausible_bare,
         examples=(
@@ -142,12 +143,12 @@ RULES: tuple[Rule, ...] = (
             "token=TOKEN_TYPE_2)",
             "api_key=settings.api_key2",
         ),
-        gate=rf"(?i){_NAME_ENDING}{_AFTER_NAME}{_SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]",
+        gate=rf"(?i){_NAME_ENDING}{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_BEARER}[A-Za-z_.~+/=:@%!*^-]{{0,250}}[0-9]",
     ),
     _assigned(
         "argument",
         "Random text as the argument after a name that suggests a secret",
-        rf"(?i)[\"']{_NAME}[\"'],\s{{0,4}}[\"'](?:bearer |token |basic )?(?P<secret>[^\s\"'`\\]{{12,250}})[\"']",
+        rf"(?i)[\"']{NAME}[\"'],\s{{0,4}}[\"'](?:bearer |token |basic )?(?P<secret>[^\s\"'`\\]{{12,250}})[\"']",
         accept=plausible_bare,
         examples=(
             example('os.environ.setdefault("AISA_API_KEY", "', ALNUM, 40, '")'),
@@ -159,7 +160,7 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "element",
         "Secret in an XML element or attribute",
-        rf"(?i)<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
+        rf"(?i)<{NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
         gate=rf"(?i){_NAME_ENDING}(?:\s[^<>]{{0,80}})?>\s{{0,4}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,4}}</",
         keywords=tuple(f"{end}>" for end in _ENDS),
         examples=(example("<password>q7", ALNUM, 14, "</password>"), example("<apiKey>", ALNUM, 32, "</apiKey>")),
@@ -173,10 +174,10 @@ RULES: tuple[Rule, ...] = (
         "pair",
         "Secret as the value beside its name",
         rf"(?i)[\"']?\b(?:name|key|k"
-        rf"|variable)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?{_NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?\b(?:value"
+        rf"|variable)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?{NAME}\\{{0,2}}[\"']?\s{{0,8}}[,;]?\s{{0,40}}[\"']?\b(?:value"
         rf"|v|string_?value|val)[\"']?\s{{0,4}}[:=]\s{{0,4}}\\{{0,2}}[\"']?"
         r"(?:bearer |token |basic )?(?P<secret>[^\s\"'`\\<>,]{6,250})",
-        keywords=(*_KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n")),
+        keywords=PAIR_KEYWORDS,
         examples=(
             example('{"name": "X-Api-Key", "value": "', ALNUM, 32, '"}'),
             example("- name: DB_PASSWORD\n  value: q8", ALNUM, 14),

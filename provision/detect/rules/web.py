@@ -131,9 +131,9 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=r"(?i)\b(?:"
         + "|".join(_DATABASES)
-        + r")(?:\+[a-z0-9_]{2,20})?://[^\s:/@\"'`<>\\]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{3,120}(?:@[^\s/@\"'`<>\\.]{1,60})?)"
+        + r")(?:\+[a-z0-9_]{2,20})?://[^\s:/@\"'`<>\\]{0,80}:(?P<secret>[^\s/@\"'`<>\\]{3,250}(?:@[^\s/@\"'`<>\\.]{1,60})?)"
         r"@(?:[0-9A-Za-z_.-]{1,120}|\[[0-9a-f:.]{2,50}\])",
-        gate=rf"(?i)(?:{'|'.join(_DATABASES)})(?:\+[a-z0-9_]{{2,20}})?://[^{BLANK}:/@\"'`<>\\]{{0,80}}:[^{BLANK}/@\"'`<>\\]{{3,181}}@",
+        gate=rf"(?i)(?:{'|'.join(_DATABASES)})(?:\+[a-z0-9_]{{2,20}})?://[^{BLANK}:/@\"'`<>\\]{{0,80}}:[^{BLANK}/@\"'`<>\\]{{3,311}}@",
         examples=(
             example("DATABASE_URL=postgresql://app:", ALNUM + "!*-_", 18, "@db.internal:5432/app"),
             example('"redis://:', ALNUM, 24, '@10.0.0.5:6379/0"'),
@@ -146,6 +146,7 @@ RULES: tuple[Rule, ...] = (
             "redis://user:<password>@host",
             "amqp://guest:guest@localhost",
         ),
+        reach=640,
     ),
     Rule(
         id="dsn-url-password",

@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
-from provision.detect.entropy import word_share
 from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.not_secret import is_not_secret
 from provision.detect.private_key import BEGIN, END, KeyLine, PrivateKeyLines
@@ -49,8 +48,8 @@ _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
 _KEY_BYTES = 4096
 _BODY = 6
-_FILE_NAME_WORDS = 0.4
-"""From this share of words on, the end of a line with a dot is a file's name (`fc-cache.1.gz`), not a key's beginning."""
+_FILE_NAME = re.compile(rb"[\w.+-]{1,80}\.(?:[a-z]{1,5}|[a-z]{1,4}[0-9])")
+"""The end of a line with a dot is a file's name (`fc-cache.1.gz`), not a key's beginning."""
 _ENCODED = (*BASE64_KINDS, NeedleKind.HEX)
 
 
@@ -255,7 +254,7 @@ class LineBatch:
         distinctive = begins[-1:] in b"-_." or b".eyJ" in body or at - key_start(text, at) >= _BODY
         if not distinctive or len(body) < _BODY or not has_mixed_characters(body):
             return False
-        if b"." in body and word_share(body.decode("latin-1")) >= _FILE_NAME_WORDS:
+        if _FILE_NAME.fullmatch(body):
             return False
         return not is_not_secret(key.decode("latin-1"), CUT_RULE, b"")
 

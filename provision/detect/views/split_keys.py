@@ -38,8 +38,9 @@ _BEFORE_KEYWORD = {ord(":"): re.compile(rb"[0-9]"), ord("."): re.compile(rb"[A-Z
 _OTHER_TEXT = re.compile(
     rb"(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[T_.-]?\d\d|(?![A-Za-z0-9]))"
     rb"|[0-2]\d:[0-5]\d|[0-9A-Fa-f]{4,16}(?::|  )|\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9])"
+    rb"|(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})[ \t]|/(?:usr|etc|var|home|opt|lib|bin|tmp|srv|root|dev|run|mnt|Users)/"
 )
-"""How a row begins that does not continue a key: a date, a time, the offset column of a dump, an address."""
+"""How a row begins that does not continue a key: a date, a time, the offset column of a dump, an address, a digest, a path."""
 _LONGEST_BEFORE = 16
 _ROWS = 200
 _ROW_BYTES = 2048

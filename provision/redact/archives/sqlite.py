@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from provision.detect.match import Confidence
+from provision.detect.secret_names import names_secret, plain_value
 from provision.redact.masks import masked_already
 from provision.redact.notes import Remark
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import redact_bytes
 from provision.redact.structured.json_text import RULE
-from provision.redact.structured.secret_names import names_secret, plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from provision.detect.secret_names import plain_value
 from provision.formats.edits import Edit, apply_edits, decode_text, line_of
-from provision.redact.structured.secret_names import plain_value, plain_variable
+from provision.redact.structured.secret_names import plain_variable
 
 if TYPE_CHECKING:
     from provision.redact.session import Session

@@ -14,10 +14,11 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from provision.detect.secret_names import names_secret, plain_value
 from provision.formats.edits import Edit, apply_edits, decode_text
 from provision.redact.stream import redact_bytes
 from provision.redact.structured.json_text import RULE
-from provision.redact.structured.secret_names import names_secret, path_chosen, plain_value
+from provision.redact.structured.secret_names import path_chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,82 @@
+"""Two policies over one detector: an audit is precise, publishing is complete."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from provision.detect.detector import Detector
+from provision.detect.policy import Policy
+from provision.detect.stream.scanner import StreamScanner
+
+AUDIT = Detector()
+PUBLISHING = Detector(policy=Policy.PUBLISHING)
+WEAK = (
+    "hunter", "hunter22", "admin123", "monkey123", "letmein", "12345678", "s3cr3t", "RedisPass1!", "Mailpass1234!",
+    "correct-horse", "550e8400-e29b-41d4-a716-446655440000", "9e107d9d372bb6826bd81d3542a419d6", "ab" * 64,
+)  # fmt: skip
+FORMS = (
+    "DB_PASSWORD={}", "export API_TOKEN={}", "password: {}", "  - api_key: {}", 'db_password: "{}"', 'password = "{}"',
+    '{{"password": "{}"}}', '{{"a": 1, "clientSecret":"{}"}}', '{{"m": "{{\\"password\\": \\"{}\\"}}"}}',
+    "<password>{}</password>", '<user name="x" password="{}"/>', "GET /x?password={}&y=1 HTTP/1.1",
+    "postgres://ada:{}@db:5432/x", "host=db user=ada password={} dbname=x", "Server=db;Uid=ada;Pwd={};",
+    "X-Api-Key: {}", "Authorization: Bearer {}", "mysql --password={} db", "run --token {} now", "client(password='{}')",
+    'os.environ["API_KEY"] = "{}"', "10:00:00 INFO login password={} ok", "Cookie: a=1; session={}",
+    '{{"name": "DB_PASSWORD", "value": "{}"}}', "- name: DB_PASSWORD\n  value: {}", "docker run -e DB_PASSWORD={} x",
+    "machine h login ada password {}", "password: `{}`", "DB_PASSWORD_PROD={}", "api_key_2: {}",
+)  # fmt: skip
+SEEN = (
+    "password: changeme", "API_KEY=your-api-key", "token: ${TOKEN}", "secret: {{ vault.secret }}", "password: ********",
+    "api_key: sk-aisa-…", "password: <password>", "password: true", "token: null", "DB_PASSWORD=$DB_PASSWORD",
+    "client_secret: op://vault/item", "key_env: AISA_API_KEY", "password_file: /run/secrets/db", "secret: /run/secrets/db_secret",
+    "max_tokens: 4096", "token = parser.next_token", "login(password=password, token=None)", "password: str",
+    "def f(api_key: str | None = None) -> None:", "self.token = token", "password = get_password()", "token: Token,",
+    'headers = {"Authorization": f"Bearer {token}"}', "PASSWORD = 'Please enter your password.'", "Authorization: Bearer",
+    'env_name = "password"', "public_key: abc", "primary_key: id", 'if token == "sudo":', "api_key: [REDACTED]",
+    "the password: it must have 8 characters", "use --password to set the password", "pre_shared_key: fix the parser",
+)  # fmt: skip
+
+
+def streamed(text: str) -> str:
+    scanner = StreamScanner(PUBLISHING)
+    pieces = [*scanner.feed(text.encode()), *scanner.finish()]
+    return b"".join(b"" if piece.match else piece.data for piece in pieces).decode()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", WEAK)
+def test_before_publishing_everything_beside_a_name_goes(form: str, value: str) -> None:
+    text = form.format(value) + "\n"
+    assert any(value in text[match.start : match.end] for match in PUBLISHING.scan(text.encode()))
+    assert value not in streamed(text)
+
+
+@pytest.mark.parametrize("text", SEEN)
+def test_placeholders_references_and_code_stay(text: str) -> None:
+    assert PUBLISHING.scan(f"{text}\n".encode()) == []
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if "://" not in form])
+def test_an_audit_does_not_report_words(form: str) -> None:
+    assert AUDIT.scan(f"{form.format('hunter')}\n".encode()) == []
+
+
+@pytest.mark.parametrize("text", ["password: hunter2, ada\n", "Pwd=monkey;Server=db\n", "?password=hunter&user=ada\n"])
+def test_a_mask_ends_with_the_value(text: str) -> None:
+    (match,) = PUBLISHING.scan(text.encode())
+    assert text[match.start : match.end] in {"hunter", "hunter2", "monkey"}
+
+
+def test_a_worker_process_keeps_the_policy() -> None:
+    again = pickle.loads(pickle.dumps(PUBLISHING))
+    assert again.policy is Policy.PUBLISHING
+    assert again.scan(b"password: hunter\n")
+
+
+def test_what_an_audit_finds_is_found_before_publishing() -> None:
+    key = "q7Vh2LmZp0XcT9bRk4wYs8NdJf3GuEa6"
+    for form in FORMS:
+        data = form.format(key).encode() + b"\n"
+        if AUDIT.scan(data):
+            assert PUBLISHING.scan(data), form
