@@ -73,7 +73,9 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)  # a newer release may add fields
 
 
-class _Finding(_Model):
+class FindingFields(_Model):
+    """A finding as `finding_json` writes it."""
+
     id: str = Field(max_length=64)
     rule: str = Field(max_length=200)
     severity: FindingSeverity
@@ -93,10 +95,10 @@ class _Finding(_Model):
     since: str = ""
 
     def value(self) -> Finding:
-        fields = self.model_dump(
-            exclude={"path", "line", "column", "where", "severity", "confidence", "reason", "since"}
-        )
+        """The finding; fields of a subclass are dropped."""
+        names = ("id", "rule", "message", "excerpt", "cure", "owner", "stage", "fingerprint", "verdict")
         place = Location(self.path, self.line, self.column, self.where)
+        fields = {name: getattr(self, name) for name in names}
         return Finding(place=place, severity=self.severity, confidence=self.confidence, **fields)
 
 
@@ -134,8 +136,8 @@ class _Report(_Model):
     elapsed_s: float
     targets: tuple[str, ...]
     summary: _Summary
-    findings: tuple[_Finding, ...]
-    excused: tuple[_Finding, ...]
+    findings: tuple[FindingFields, ...]
+    excused: tuple[FindingFields, ...]
     routes: tuple[_Route, ...]
     unreadable: tuple[_Unread, ...]
 

@@ -1,6 +1,7 @@
 """The result of `provision report`, the fleet on one page: every user's key and its age, verdict, machine, rotation and leaks.
 
-It only shows what the workspace holds and the results it was given. A column of the users' table is an entry in `USER_COLUMNS`.
+It only shows what the workspace holds and the results it was given. A column of the users' table is an entry in `USER_COLUMNS`;
+what needs attention is defined in `attention.py`. Only users in `states` are shown, whatever the results are about.
 
 Written in pieces, with at most `MOST_ROWS` rows per table: 10,000 users need no extra memory, and the page of a million users
 still opens in a browser.
@@ -10,62 +11,33 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from provision.aisa.verdicts import INCONCLUSIVE, Verdict
+from provision.aisa.verdicts import Verdict
 from provision.audit.document import finding_json
 from provision.errors import Severity
 from provision.keys.policy import ADVISED_DAYS
+from provision.report import attention
 from provision.report.html import Bar, Page, Section, page
 from provision.report.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
-    from provision.audit.result import Audit
-    from provision.fleet.desired import DesiredState
-    from provision.keys.events.log import RecordedEvent, Verified
+    from provision.audit.finding import Finding
+    from provision.audit.machines import AuditedMachine
     from provision.keys.policy import KeyFinding
-    from provision.keys.vault.ledger import KeyVersion, Ledger
-    from provision.report.validation_reader import ValidatedUser, ValidationDocument
+    from provision.report.fleet_results import FleetReport
     from provision.rotate.rotation import Rotation
+    from provision.rotate.states import State
 
 UserRow = dict[str, Any]
 """A user in `provision/report/v1`."""
 MOST_ROWS = 10_000
 _TEXT = 300
+_NOT_LOOKED_AT = "not looked at"
 _AGES = ((30, "keys under 30 days", "good"), (60, "30 to 59 days", "good"), (ADVISED_DAYS, "60 to 89 days", "unsure"))
-
-
-@dataclass(frozen=True, slots=True)
-class FleetReport:
-    """Everything that is shown. `validated`, `audit` and `standings` are None when they were not given."""
-
-    workspace: str
-    at: datetime
-    states: Sequence[DesiredState]
-    ledger: Ledger
-    findings: Sequence[KeyFinding]
-    rotations: Sequence[Rotation]
-    events: Sequence[RecordedEvent]
-    log: Verified
-    validated: ValidationDocument | None = None
-    audit: Audit | None = None
-    standings: Mapping[str, tuple[str, ...]] | None = None
-
-    @property
-    def has_findings(self) -> bool:
-        """Whether there is a finding: an error about a key, a certain failure, a leak, a log that fails verification."""
-        answers = self.validated.users if self.validated else ()
-        return (
-            any(f.severity is Severity.ERROR for f in self.findings)
-            or any(a.verdict is not Verdict.OK and a.verdict not in INCONCLUSIVE for a in answers)
-            or bool(self.audit and self.audit.findings)
-            or bool(self.log.faults)
-        )
 
 
 def as_json(report: FleetReport) -> Iterator[str]:
@@ -75,6 +47,8 @@ def as_json(report: FleetReport) -> Iterator[str]:
         "workspace": report.workspace,
         "at": report.at.isoformat(timespec="seconds"),
         "ok": not report.has_findings,
+        "attention": report.attention_counts(),
+        "not_looked_at": list(report.not_looked_at()),
         "summary": _summary(report),
     }
     yield json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "users": ['
@@ -84,8 +58,8 @@ def as_json(report: FleetReport) -> Iterator[str]:
         comma = ",\n    "
     tail = {
         "key_findings": [_key_finding(f) for f in report.findings],
-        "rotations": [_rotation(r) for r in report.rotations],
-        "audit": [finding_json(f) for f in report.audit.findings] if report.audit else None,
+        "rotations": [_rotation(r, report) for r in report.rotations],
+        "audit": [_leak(m, f) for m, f in report.leaks()] if report.audited is not None else None,
         "log": {"events": report.log.count, "head": report.log.head, "faults": [f.what for f in report.log.faults]},
     }
     yield "\n  ],\n" + json.dumps(tail, ensure_ascii=False, indent=2).removeprefix("{\n") + "\n"
@@ -102,13 +76,25 @@ def as_html(report: FleetReport) -> Iterator[str]:
         ("audit", _audited(report)),
         ("event log", _logged(report)),
     ]
-    subtitle = "something needs attention" if report.has_findings else "nothing needs attention"
-    return page(Page("The fleet", subtitle, facts, "current keys by age", _bars(report), _sections(report)))
+    return page(Page("The fleet", _subtitle(report), facts, "current keys by age", _bars(report), _sections(report)))
+
+
+def _subtitle(report: FleetReport) -> str:
+    counts, missing = report.attention_counts(), ", ".join(report.not_looked_at())
+    if counts:
+        said = "something needs attention: " + ", ".join(f"{count:,} {cause}" for cause, count in counts.items())
+        return f"{said} (not looked at: {missing})" if missing else said
+    return (
+        f"nothing needs attention in what was looked at; not looked at: {missing}"
+        if missing
+        else "nothing needs attention"
+    )
 
 
 def _summary(report: FleetReport) -> dict[str, Any]:
-    verdicts = Counter(a.verdict.value for a in report.validated.users) if report.validated else None
-    severities = Counter(f.severity.value for f in report.audit.findings) if report.audit else None
+    answers = report.answers()
+    verdicts = Counter(a.verdict.value for a in answers) if report.validated else None
+    severities = Counter(f.severity.value for _, f in report.leaks()) if report.audited is not None else None
     standings = (
         Counter(s for each in report.standings.values() for s in each or ("current",)) if report.standings else None
     )
@@ -117,6 +103,7 @@ def _summary(report: FleetReport) -> dict[str, Any]:
         "without_key": sum(report.ledger.current(state.user) is None for state in report.states),
         "key_findings": dict(sorted(Counter(f.rule for f in report.findings).items())),
         "verdicts": dict(sorted(verdicts.items())) if verdicts is not None else None,
+        "outdated_verdicts": _outdated(report) if report.validated else None,
         "audit": dict(sorted(severities.items())) if severities is not None else None,
         "endpoints": dict(sorted(standings.items())) if standings is not None else None,
         "rotations": len(report.rotations),
@@ -125,8 +112,9 @@ def _summary(report: FleetReport) -> dict[str, Any]:
 
 def _users(report: FleetReport) -> Iterator[UserRow]:
     """One row per user, as it is in JSON; `USER_COLUMNS` shows it in HTML."""
-    answers = {a.user: a for a in report.validated.users} if report.validated else {}
-    leaks = Counter(f.owner for f in report.audit.findings) if report.audit else None
+    answers = {a.user: a for a in report.answers()}
+    leaks = Counter(f.owner or m.user for m, f in report.leaks())
+    audited = {m.user for m in report.machines()}
     rotating = {p.user: p.state.value for r in report.rotations for p in r.people.values() if not p.over}
     for state in report.states:
         key = report.ledger.current(state.user)
@@ -141,18 +129,21 @@ def _users(report: FleetReport) -> Iterator[UserRow]:
             "age_days": key.age_days(report.at) if key else None,
             "max_age_days": state.profile.key_max_age_days or ADVISED_DAYS,
             "demo_until": key.demo_until.isoformat() if key and key.demo_until else None,
-            "verdict": _verdict(answer, key),
+            "verdict": answer.verdict.value if answer else None,
             "endpoint": list(standing) or ["current"] if standing is not None else None,
             "rotation": rotating.get(state.user),
-            "leaks": leaks[state.user] if leaks is not None else None,
+            "leaks": leaks[state.user] if state.user in audited or leaks[state.user] else None,
         }
 
 
-def _verdict(answer: ValidatedUser | None, key: KeyVersion | None) -> str | None:
-    """The verdict; None if it was about another key than the current one, which then was not validated."""
-    if answer is None or (key and answer.key_fingerprint and answer.key_fingerprint != key.fingerprint):
-        return None
-    return answer.verdict.value
+def _outdated(report: FleetReport) -> int:
+    """How many answers are about a key that is no longer current."""
+    users, given = report.users, report.validated.users if report.validated else ()
+    return sum(a.user in users for a in given) - len(report.answers())
+
+
+def _leak(machine: AuditedMachine, finding: Finding) -> dict[str, Any]:
+    return {"machine": machine.name, "machine_user": machine.user, **finding_json(finding)}
 
 
 def _key_finding(finding: KeyFinding) -> dict[str, Any]:
@@ -169,23 +160,44 @@ def _key_finding(finding: KeyFinding) -> dict[str, Any]:
     }
 
 
-def _rotation(rotation: Rotation) -> dict[str, Any]:
-    states = {state.value: count for state, count in sorted(rotation.counts().items())}
-    return {"id": rotation.id, "kind": rotation.terms.kind.value, "who": rotation.terms.who, "states": states}
+def _rotation(rotation: Rotation, report: FleetReport) -> dict[str, Any]:
+    states = {state.value: count for state, count in sorted(_states(rotation, report).items())}
+    return {
+        "id": rotation.id,
+        "kind": rotation.terms.kind.value,
+        "who": rotation.terms.who,
+        "halted": rotation.blocked,
+        "states": states,
+    }
+
+
+def _states(rotation: Rotation, report: FleetReport) -> Counter[State]:
+    """The users of a rotation by state, as far as the report is about them."""
+    users = report.users
+    return Counter(p.state for p in rotation.people.values() if report.complete or p.user in users)
 
 
 def _gateway(report: FleetReport) -> str:
     if report.validated is None:
-        return "not validated: run provision validate --format json -o FILE, then --validated FILE"
-    counts = Counter(a.verdict for a in report.validated.users)
+        return "not looked at: run provision validate --format json -o FILE, then --validated FILE"
+    counts = Counter(a.verdict for a in report.answers())
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.most_common()) or "no users"
-    return f"{verdicts} ({report.validated.started})"
+    outdated = _outdated(report)
+    old = f"; {plural(outdated, 'answer')} about a key that is no longer current not counted" if outdated else ""
+    return f"{verdicts} ({report.validated.started}){old}"
 
 
 def _audited(report: FleetReport) -> str:
-    if report.audit is None:
-        return "not audited: run provision audit --format json -o FILE, then --audited FILE"
-    return f"{plural(len(report.audit.findings), 'finding')} on {report.audit.host} ({report.audit.started})"
+    if report.audited is None:
+        return "not looked at: run provision audit --format json -o FILE, then --audited FILE"
+    machines = report.machines()
+    if not machines:
+        return "not looked at: no audit of these users' machines"
+    first = min(machine.started for machine in machines)
+    where = machines[0].name if len(machines) == 1 else plural(len(machines), "machine")
+    unread = sum(machine.unread for machine in machines)
+    rest = f"; {plural(unread, 'file')} not read" if unread else ""
+    return f"{plural(len(report.leaks()), 'finding')} on {where} ({first}){rest}"
 
 
 def _logged(report: FleetReport) -> str:
@@ -210,7 +222,7 @@ def _sections(report: FleetReport) -> Iterator[Section]:
     if report.rotations:
         headers = ("rotation", "kind", "by", "users by state")
         unfinished = [
-            (r.id, r.terms.kind, r.terms.who, ", ".join(f"{n:,} {s}" for s, n in sorted(r.counts().items())))
+            (r.id, r.terms.kind, r.terms.who, ", ".join(f"{n:,} {s}" for s, n in sorted(_states(r, report).items())))
             for r in report.rotations
         ]
         yield Section("rotations under way", "see: provision rotate status", headers, unfinished, "unsure")
@@ -225,7 +237,14 @@ def _sections(report: FleetReport) -> Iterator[Section]:
 
 
 def _attention(report: FleetReport) -> Iterator[Section]:
-    """What needs attention, each with what to do."""
+    """What needs attention by cause, then each with what to do."""
+    counts = report.attention_counts()
+    if counts:
+        yield Section("needs attention", "", ("cause", "how many"), list(counts.items()), "bad")
+    halted = [a for r in report.rotations for a in attention.in_rotation(r, None if report.complete else report.users)]
+    if halted:
+        rows = [(a.cause, a.user or "-", a.detail) for a in halted]
+        yield _bounded("rotations", len(rows), ("cause", "user", "what"), rows, "bad")
     if report.log.faults:
         yield Section("event log", "", ("line", "what"), [(f.line or "-", f.what) for f in report.log.faults], "bad")
     if report.findings:
@@ -234,16 +253,15 @@ def _attention(report: FleetReport) -> Iterator[Section]:
         keys = ((f.severity, f.key.user, f.key.fingerprint, f.message, f.cure) for f in worst_first)
         headers = ("severity", "user", "key", "what", "what to do")
         yield _bounded("keys", len(report.findings), headers, keys, "bad" if errors else "unsure")
-    failed = [a for a in report.validated.users if a.verdict is not Verdict.OK] if report.validated else []
+    failed = [a for a in report.answers() if a.verdict is not Verdict.OK]
     if failed:
         answers = ((a.user, a.verdict, a.key_fingerprint or "-", a.advice) for a in failed)
         yield _bounded("gateway", len(failed), ("user", "verdict", "key", "what to do"), answers, "bad")
-    if report.audit and report.audit.findings:
-        found = report.audit.findings
-        leaks = ((f.severity, f.owner or "-", f.place, f.message, f.cure) for f in found)
-        yield _bounded(
-            "leaks and hijacked routes", len(found), ("severity", "whose", "where", "what", "what to do"), leaks, "bad"
-        )
+    found = report.leaks()
+    if found:
+        leaks = ((f.severity, f.owner or "-", m.name, f.place, f.message, f.cure) for m, f in found)
+        columns = ("severity", "whose", "machine", "where", "what", "what to do")
+        yield _bounded("leaks and hijacked routes", len(found), columns, leaks, "bad")
     if report.standings:
         behind = [(user, ", ".join(names)) for user, names in report.standings.items() if names]
         if behind:
@@ -275,9 +293,9 @@ USER_COLUMNS: Mapping[str, Callable[[UserRow], object]] = {
     "label": _label,
     "age": lambda row: "-" if row["age_days"] is None else f"{row['age_days']} d",
     "at most": lambda row: f"{row['max_age_days']} d",
-    "gateway": lambda row: row["verdict"] or "-",
-    "machine": lambda row: "-" if row["endpoint"] is None else ", ".join(row["endpoint"]),
+    "gateway": lambda row: row["verdict"] or _NOT_LOOKED_AT,
+    "machine": lambda row: _NOT_LOOKED_AT if row["endpoint"] is None else ", ".join(row["endpoint"]),
     "rotation": lambda row: row["rotation"] or "-",
-    "leaks": lambda row: "-" if row["leaks"] is None else row["leaks"],
+    "leaks": lambda row: _NOT_LOOKED_AT if row["leaks"] is None else row["leaks"],
 }
 """The columns of the users' table in HTML: header, and the cell for a user's row."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from provision.report.attention import AttentionCause, counted
 from provision.report.document import document
 from provision.report.terminal import plural, printable, table
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from provision.receipts.fleet import EndpointStanding, StandingCounts
     from provision.receipts.receipt import Receipt
     from provision.receipts.store import ImportedReceipt
+    from provision.report.attention import Attention
 
+_NAMED = 10
 _ROUTES = {"yes": "as expected", "no": "WRONG", "unknown": "unknown"}
 
 
@@ -77,8 +80,10 @@ def stored_as_json(rows: Sequence[dict[str, Any]]) -> str:
     return document("receipts/v1", receipts=list(rows))
 
 
-def fleet_as_table(endpoints: Iterable[EndpointStanding], tally: StandingCounts) -> Iterator[str]:
-    """The endpoints that are not current, then the counts. Current ones would bury them in a large fleet."""
+def fleet_as_table(
+    endpoints: Iterable[EndpointStanding], tally: StandingCounts, others: Sequence[Attention] = ()
+) -> Iterator[str]:
+    """The endpoints that are not current, `others` that need attention, then the counts. Current endpoints would bury them."""
     first = True
     for endpoint in map(tally.add, endpoints):
         if endpoint.current:
@@ -90,20 +95,30 @@ def fleet_as_table(endpoints: Iterable[EndpointStanding], tally: StandingCounts)
         words = ", ".join(endpoint.standings)
         remark = f": {endpoint.remark}" if endpoint.remark else ""
         yield printable(f"{endpoint.user:<20}  {since:<20}  {words}{remark}") + "\n"
+    for cause in AttentionCause:
+        who = list(dict.fromkeys(a.user or a.detail for a in others if a.cause is cause))
+        if who:
+            more = f" and {len(who) - _NAMED:,} more" if len(who) > _NAMED else ""
+            yield printable(f"{cause}: {', '.join(who[:_NAMED])}{more}") + "\n"
     counts = tally.by_name()
     total, current = counts.pop("users"), counts.pop("current")
     rest = "".join(f", {count} {name}" for name, count in counts.items())
-    yield f"{current:,} of {plural(total, 'user')} current{rest}\n"
+    beside = ", ".join(f"{count:,} {cause}" for cause, count in counted(others).items())
+    yield f"{current:,} of {plural(total, 'user')} current{rest}{'; also ' + beside if beside else ''}\n"
 
 
-def fleet_as_json(endpoints: Iterable[EndpointStanding], tally: StandingCounts) -> Iterator[str]:
+def fleet_as_json(
+    endpoints: Iterable[EndpointStanding], tally: StandingCounts, others: Sequence[Attention] = ()
+) -> Iterator[str]:
     """The document `provision/fleet-status/v1`, one user at a time."""
     yield '{\n  "schema": "provision/fleet-status/v1",\n  "users": ['
     separator = "\n    "
     for endpoint in map(tally.add, endpoints):
         yield separator + json.dumps(_endpoint(endpoint), ensure_ascii=False)
         separator = ",\n    "
-    yield '\n  ],\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"
+    listed = [{"cause": a.cause.value, "user": a.user or None, "detail": a.detail} for a in others]
+    yield '\n  ],\n  "others": ' + json.dumps(listed, ensure_ascii=False)
+    yield ',\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"
 
 
 def _endpoint(endpoint: EndpointStanding) -> dict[str, Any]:

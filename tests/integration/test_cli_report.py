@@ -121,17 +121,95 @@ def test_everything_that_is_known_of_a_user_stands_in_one_row(
     assert (rows["bob"]["verdict"], rows["bob"]["leaks"]) == ("key_invalid", 1)
     assert rows["cat"]["verdict"] is None, "that answer was about another key"
     assert [f["user"] for f in found["key_findings"]] == ["bob"]
-    assert found["summary"]["verdicts"] == {"key_invalid": 1, "ok": 2}
+    assert (found["summary"]["verdicts"], found["summary"]["outdated_verdicts"]) == ({"key_invalid": 1, "ok": 1}, 1)
     assert run(["report", "--validated", str(validated), "--audited", str(audited)]) == 10
     page = Page(capsys.readouterr().out)
     for text in ("the current key of bob (version 1, label console label) is 100 days old", "/home/bob/notes.txt"):
         assert text in page.text
 
 
-def test_a_healthy_fleet_ends_with_0_and_an_altered_log_does_not(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _in_order(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """One user whose machine has her bundle and said so; returns her home."""
+    config = workspace.parent / "config"
+    signer = (workspace / "allowed_signers").read_text().strip().partition(" ")[2].partition(" ")[2]
+    capsys.readouterr()
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(workspace.parent / "machine"))
+    assert run(["-q", "enroll", "--user", "ada", "--signer", signer]) == 0
+    snippet = capsys.readouterr().out.replace("TEAM-PROFILE", "engineering")
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(config))
     _users(workspace, {"ada": 5})
+    (workspace / "inventory.yaml").write_text(snippet)
+    assert run(["-q", "render"]) == 0
+    home = workspace.parent / "home"
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(workspace.parent / "machine"))
+    assert run(["-q", "install", "dist/ada", "--home", str(home)]) == 0
+    _heard(workspace, monkeypatch, capsys)
+    return home
+
+
+def _heard(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(workspace.parent / "machine"))
+    capsys.readouterr()
+    run(["-q", "status", "--receipt", "--home", str(workspace.parent / "home")])
+    (workspace / "ada.receipt").write_text(capsys.readouterr().out)
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(workspace.parent / "config"))
+    assert run(["-q", "receipts", "import", "ada.receipt"]) == 0
+
+
+def test_report_and_status_agree_on_what_needs_attention(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = _in_order(workspace, monkeypatch, capsys)
+    assert _json(capsys, code=0)["attention"] == {}
+    assert run(["status", "--fleet"]) == 0
+    config = home / "config.yaml"
+    right = config.read_text()
+    config.write_text(right.replace("https://api.aisa.one", "https://elsewhere.example"))
+    _heard(workspace, monkeypatch, capsys)
+    assert {"misrouted", "drifted"} <= _json(capsys, code=10)["attention"].keys()
+    assert run(["status", "--fleet"]) == 10
+    config.write_text(right)
+    _heard(workspace, monkeypatch, capsys)
+    assert _json(capsys, code=0)["attention"] == {}
+    with (workspace / "inventory.yaml").open("a") as file:
+        file.write("  - {id: bob, profile: engineering, recipients: []}\n")
+    assert _json(capsys, code=10)["attention"] == {"no key": 1, "never heard": 1, "not rendered": 1}
+    capsys.readouterr()
+    assert run(["status", "--fleet"]) == 10
+    assert capsys.readouterr().out.endswith("1 of 2 users current, 1 never heard, 1 not rendered; also 1 no key\n")
+    assert _json(capsys, "-l", "ada", code=0)["attention"] == {}
+    assert run(["status", "--fleet", "-l", "ada"]) == 0
+
+
+def test_an_overdue_key_is_no_silence(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _users(workspace, {"ada": 100})
+    assert _json(capsys, code=10)["attention"]["overdue"] == 1
+    capsys.readouterr()
+    assert run(["status", "--fleet", "-f", "json"]) == 10
+    (other,) = json.loads(capsys.readouterr().out)["others"]
+    assert (other["cause"], other["user"]) == ("overdue", "ada")
+
+
+def test_the_merged_report_of_the_fleet_is_read(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _users(workspace, {"ada": 5, "bob": 5})
+    one = _audited(workspace / "1.json", "/home/bob/notes.txt", "bob")
+    two = _audited(workspace / "2.json", "/srv/x", "ada")
+    document = json.loads(two.read_text()) | {"user": "ada", "host": "mbp", "findings": [], "unreadable": []}
+    two.write_text(json.dumps(document))
+    assert run(["audit", "--merge", "-f", "json", "-o", "fleet.json", str(one), str(two)]) == 10
+    found = _json(capsys, "--audited", "fleet.json", code=10)
+    assert [(f["path"], f["owner"]) for f in found["audit"]] == [("/home/bob/notes.txt", "bob")]
+    assert {row["user"]: row["leaks"] for row in found["users"]} == {"ada": 0, "bob": 1}
+    assert "leaks on the machines of 1 user" in found["not_looked_at"]
+    assert found["attention"]["leaked"] == 1
+
+
+def test_a_healthy_fleet_ends_with_0_and_an_altered_log_does_not(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _in_order(workspace, monkeypatch, capsys)
     assert _json(capsys, code=0)["ok"] is True
     log = workspace / "events.jsonl"
     log.write_text(log.read_text().replace("vault made", "vault mode"))
@@ -179,5 +257,5 @@ def test_results_that_are_none_or_hold_a_key_are_refused(workspace: Path, capsys
 
 def test_output_goes_to_a_file_whole(workspace: Path) -> None:
     _users(workspace, {"ada": 5})
-    assert run(["-q", "report", "-o", "page.html"]) == 0
+    assert run(["-q", "report", "-o", "page.html"]) == 10
     assert (workspace / "page.html").read_text().rstrip().endswith("</html>")

@@ -1,4 +1,7 @@
-"""`provision status --fleet`: which endpoints are current, and why the others are not, by their receipts."""
+"""`provision status --fleet`: which endpoints are current, and why the others are not, by their receipts.
+
+Keys and rotations of the same users are looked at too: what needs attention is the same as in `provision report`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,17 @@ from provision.cli.options import parse_duration
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
+
+    from provision.fleet.desired import DesiredState
+    from provision.fleet.workspace import Workspace
+    from provision.report.attention import Attention
 
 
 def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: Format, output: Path | None) -> bool:
-    """Print the state of each endpoint; returns whether all are current."""
+    """Print the state of each endpoint, and what else needs attention; returns whether nothing does."""
     from datetime import UTC, datetime
 
     from provision.bundle.peek import released_bundle
@@ -27,15 +36,34 @@ def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: 
 
     span = parse_duration(silent_after, "--silent-after")
     workspace = run.open_workspace()
-    states = fleet_states(workspace)
+    states, now = fleet_states(workspace), datetime.now(UTC)
+    selected = select_users(states, limit)
     tally = StandingCounts()
     found = fleet_standings(
-        select_users(states, limit),
+        selected,
         lambda user: released_bundle(workspace.dist, user),
         verified_receipts(receipt_store(workspace), fleet_endpoints(states, read_workspace_id(workspace.vault))),
-        now=datetime.now(UTC),
+        now=now,
         silent_after=span,
     )
     write = report.fleet_as_json if format_ is Format.JSON else report.fleet_as_table
-    write_output(write(found, tally), output)
-    return tally.current == tally.users
+    others = list(_beside_receipts(workspace, selected, now, complete=not limit))
+    write_output(write(found, tally, others), output)
+    return tally.current == tally.users and not others
+
+
+def _beside_receipts(
+    workspace: Workspace, states: Sequence[DesiredState], now: datetime, *, complete: bool
+) -> Iterator[Attention]:
+    """What the vault and the rotations say of these users."""
+    from provision.keys.policy import check_key_ages
+    from provision.keys.vault.file import read_vault
+    from provision.report.attention import in_keys, in_rotation
+    from provision.rotate.store import RotationStore
+
+    ledger = read_vault(workspace.vault)
+    findings = check_key_ages(ledger, states, now, complete=complete)
+    yield from in_keys(states, ledger, findings, vault_only=not workspace.settings.key_command)
+    users = None if complete else {state.user for state in states}
+    for rotation in RotationStore(workspace.root).unfinished():
+        yield from in_rotation(rotation, users)

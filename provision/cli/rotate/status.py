@@ -26,12 +26,13 @@ def status(
     """Show the state of every rotation (offline).
 
     Per wave and state: what each user waits for, what blocks it, which keys to revoke. Needs no identity; without one
-    that opens the vault, keys to revoke are named by label and fingerprint. Exits with 10 when a user failed or a
-    rotation is halted.
+    that opens the vault, keys to revoke are named by label and fingerprint. Exits with 10 when a user failed, a key leaked
+    and is not proved dead, or a rotation is halted.
     """
     from datetime import UTC, datetime
 
     from provision.errors import NothingMatchedError
+    from provision.report.attention import in_rotation
     from provision.report.rotation import RotationView
     from provision.rotate.revoke_list import to_revoke
     from provision.rotate.store import RotationStore
@@ -51,5 +52,5 @@ def status(
     vault, now = open_or_read_vault(run, workspace), datetime.now(UTC)
     views = [RotationView(each, now, tuple(to_revoke(each, vault))) for each in rotations]
     print_rotations(views, format_, output, all_users=all_)
-    failed = any(rotation.failures for rotation in rotations if rotation.ended is None)
-    raise typer.Exit(Exit.FINDINGS if failed else Exit.OK)
+    needed = any(True for rotation in rotations for _ in in_rotation(rotation))
+    raise typer.Exit(Exit.FINDINGS if needed else Exit.OK)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from provision.audit.result import Audit
+    from provision.audit.machines import AuditedMachine
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
+    from provision.receipts.fleet import Standing
     from provision.report.validation_reader import ValidationDocument
     from provision.rotate.rotation import Rotation
 
@@ -38,7 +39,11 @@ def report(
     ] = None,
     audited: Annotated[
         Path | None,
-        typer.Option("--audited", metavar="FILE", help="Include findings of: provision audit -f json -o FILE."),
+        typer.Option(
+            "--audited",
+            metavar="FILE",
+            help="Include findings of: provision audit [--hosts|--merge] -f json -o FILE.",
+        ),
     ] = None,
     format_: Annotated[Format, format_option(Format.HTML, Format.JSON)] = Format.HTML,
     output: Output = None,
@@ -46,7 +51,7 @@ def report(
     """Write a report on the whole fleet.
 
     One HTML page (or JSON): users, ages of keys, verdicts, machines, rotations, findings. Needs no identity and no
-    network. On a terminal the page is written to report.html. Exits with 10 when it contains a finding.
+    network. On a terminal the page is written to report.html. Exits with 10 when something needs attention.
     """
     from datetime import UTC, datetime
 
@@ -55,7 +60,8 @@ def report(
     from provision.keys.events.log import log_path, newest_events, verify_log
     from provision.keys.policy import check_key_ages
     from provision.keys.vault.file import read_vault
-    from provision.report.fleet import FleetReport, as_html, as_json
+    from provision.report.fleet import as_html, as_json
+    from provision.report.fleet_results import FleetReport
     from provision.report.output import write_output
     from provision.report.terminal import plural
 
@@ -65,6 +71,7 @@ def report(
     if fleet.refused:
         run.say(f"{plural(len(fleet.refused), 'user')} with errors in the inventory not included; see: provision check")
     states = select_users(fleet.states, limit)
+    users = {state.user for state in states}
     complete = not limit and not fleet.refused
     log = log_path(workspace.vault)
     found = FleetReport(
@@ -73,12 +80,14 @@ def report(
         states=states,
         ledger=ledger,
         findings=list(check_key_ages(ledger, states, now, complete=complete)),
-        rotations=_rotations(workspace),
-        events=newest_events(log, _EVENTS),
+        rotations=[r for r in _rotations(workspace) if not limit or r.people.keys() & users],
+        events=newest_events(log, _EVENTS, users if limit else None),
         log=verify_log(log, ledger.generation),
         validated=_validated(validated),
-        audit=_audit(audited),
+        audited=_audit(audited),
         standings=_standings(workspace, states, now),
+        complete=not limit,
+        vault_only=not workspace.settings.key_command,
     )
     if format_ is Format.HTML and output is None and sys.stdout.isatty():
         output = _PAGE
@@ -104,10 +113,11 @@ def _validated(path: Path | None) -> ValidationDocument | None:
     return None if path is None else read_validation(_bytes(path, LIMIT_BYTES))
 
 
-def _audit(path: Path | None) -> Audit | None:
-    from provision.audit.document import LIMIT_BYTES, read_document
+def _audit(path: Path | None) -> tuple[AuditedMachine, ...] | None:
+    from provision.audit.document import LIMIT_BYTES
+    from provision.audit.machines import read_machines
 
-    return None if path is None else read_document(_bytes(path, LIMIT_BYTES))
+    return None if path is None else read_machines(_bytes(path, LIMIT_BYTES))
 
 
 def _rotations(workspace: Workspace) -> list[Rotation]:
@@ -116,10 +126,8 @@ def _rotations(workspace: Workspace) -> list[Rotation]:
     return list(RotationStore(workspace.root).unfinished())
 
 
-def _standings(
-    workspace: Workspace, states: Sequence[DesiredState], now: datetime
-) -> dict[str, tuple[str, ...]] | None:
-    """The state of each machine by its receipts; None when the workspace has no receipts."""
+def _standings(workspace: Workspace, states: Sequence[DesiredState], now: datetime) -> dict[str, tuple[Standing, ...]]:
+    """The state of each machine by its receipts; a workspace without receipts never heard from any."""
     from datetime import timedelta
 
     from provision.bundle.peek import released_bundle
@@ -129,8 +137,6 @@ def _standings(
     from provision.receipts.store import fleet_endpoints
 
     store = receipt_store(workspace)
-    if not store.root.is_dir() or not any(store.root.iterdir()):
-        return None
     found = fleet_standings(
         states,
         lambda user: released_bundle(workspace.dist, user),
@@ -138,4 +144,4 @@ def _standings(
         now=now,
         silent_after=timedelta(days=7),
     )
-    return {each.user: tuple(str(standing) for standing in each.standings) for each in found}
+    return {each.user: each.standings for each in found}

@@ -34,7 +34,7 @@ from provision.keys.events.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -239,9 +239,10 @@ def read_events(path: Path) -> Iterator[RecordedEvent]:
             yield item
 
 
-def newest_events(path: Path, count: int) -> list[RecordedEvent]:
-    """The last `count` readable events, oldest first."""
-    return list(deque(read_events(path), maxlen=count))
+def newest_events(path: Path, count: int, users: Container[str] | None = None) -> list[RecordedEvent]:
+    """The last `count` readable events, oldest first; with `users`, only those about these users."""
+    events = read_events(path)
+    return list(deque((e for e in events if users is None or e.event.user in users), maxlen=count))
 
 
 def verify_log(path: Path, generation: int | None = None) -> Verified:

@@ -10,7 +10,7 @@ import pytest
 from bundlecraft import PROFILE
 
 from provision.audit.finding import Finding, Location
-from provision.audit.result import Audit
+from provision.audit.machines import AuditedMachine
 from provision.detect.match import Confidence, FindingSeverity
 from provision.errors import Place
 from provision.fleet.desired import DesiredState
@@ -18,7 +18,9 @@ from provision.keys.events.log import Verified
 from provision.keys.events.text import LogFault
 from provision.keys.policy import check_key_ages
 from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
-from provision.report.fleet import USER_COLUMNS, FleetReport, as_html, as_json
+from provision.receipts.fleet import Standing
+from provision.report.fleet import USER_COLUMNS, as_html, as_json
+from provision.report.fleet_results import FleetReport
 from provision.report.validation_reader import ValidationDocument
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
@@ -50,9 +52,13 @@ LEAK = Finding(
 )
 
 
+KEYED = STATES[:3]
+
+
 def report(**changes: object) -> FleetReport:
     fields: dict[str, object] = {"findings": (), "rotations": (), "events": (), "log": Verified(3, "ab", 3, NOW, ())}
-    return FleetReport("acme", NOW, STATES, LEDGER, **fields | changes)  # type: ignore[arg-type]
+    states = changes.pop("states", STATES)
+    return FleetReport("acme", NOW, states, LEDGER, **fields | changes)  # type: ignore[arg-type]
 
 
 def validated(verdict: str, fingerprint: str = "fp_ada") -> ValidationDocument:
@@ -69,9 +75,10 @@ def test_what_was_not_given_is_null_and_not_zero() -> None:
     assert [document["summary"][name] for name in ("verdicts", "audit", "endpoints")] == [None, None, None]
     ada = document["users"][0]
     assert [ada[name] for name in ("verdict", "endpoint", "leaks", "rotation")] == [None] * 4
-    html = "".join(as_html(report()))
-    assert "not validated" in html
-    assert "not audited" in html
+    assert document["not_looked_at"] == ["the gateway", "leaks", "machines"]
+    html = "".join(as_html(report(states=KEYED)))
+    assert html.count("not looked at: run provision") == 2
+    assert "nothing needs attention in what was looked at; not looked at: the gateway, leaks, machines" in html
 
 
 def test_users_without_a_key_are_counted() -> None:
@@ -86,14 +93,52 @@ def test_a_verdict_about_another_key_is_not_shown() -> None:
     assert rows(report(validated=validated("ok", "fp_older")))["ada"]["verdict"] is None
 
 
-def test_an_audit_without_a_leak_of_a_user_says_zero() -> None:
-    audit = Audit("host", "now", ("/home",), (LEAK,))
-    found = rows(report(audit=audit))
-    assert (found["ada"]["leaks"], found["bob"]["leaks"]) == (1, 0)
+def test_zero_leaks_are_only_said_of_an_audited_machine() -> None:
+    audited = (AuditedMachine("shop", None, "now", (LEAK,)), AuditedMachine("bob@pc", "bob", "now", (), unread=2))
+    found = report(audited=audited)
+    assert [rows(found)[user]["leaks"] for user in ("ada", "bob", "dan")] == [1, 0, None]
+    assert USER_COLUMNS["leaks"](rows(found)["dan"]) == "not looked at"
+    missing = list(found.not_looked_at())
+    assert missing == [
+        "the gateway",
+        "leaks on the machines of 3 users",
+        "2 files that audits could not read",
+        "machines",
+    ]
+
+
+def test_a_limited_report_is_only_about_its_users() -> None:
+    eves = replace(LEAK, owner="eve", message="eve's key", fingerprint="fp_eve")
+    audited = (
+        AuditedMachine("ada@mbp", "ada", "now", (LEAK,), routes=(("/home/ada/.hermes", "no"),)),
+        AuditedMachine("bob@pc", "bob", "now", (eves,), unread=1, routes=(("/home/bob/.hermes", "no"),)),
+    )
+    given = {"audited": audited, "validated": validated("key_invalid"), "complete": False}
+    bob = report(states=STATES[1:2], **given)
+    assert (list(bob.answers()), [m.name for m in bob.machines()]) == ([], ["bob@pc"])
+    assert "fp_ada" not in "".join(as_json(bob)) + "".join(as_html(bob))
+    ada = report(states=STATES[:1], **given)
+    assert ada.attention_counts() == {"leaked": 1, "misrouted": 1, "refused by the gateway": 1}
+    dan = report(states=STATES[2:3], **given)
+    assert (dan.has_findings, list(dan.leaks())) == (False, [])
+    assert "not looked at: no audit of these users" in "".join(as_html(dan))
+
+
+def test_an_answer_about_a_retired_key_does_not_count() -> None:
+    found = report(states=KEYED, validated=validated("key_invalid", "fp_older"))
+    document = json.loads("".join(as_json(found)))
+    assert (found.has_findings, document["summary"]["verdicts"], document["summary"]["outdated_verdicts"]) == (
+        False,
+        {},
+        1,
+    )
+    html = "".join(as_html(found))
+    assert "key_invalid" not in html
+    assert "1 answer about a key that is no longer current not counted" in html
 
 
 def test_a_current_endpoint_is_named_so_and_an_unknown_one_is_null() -> None:
-    found = rows(report(standings={"ada": (), "bob": ("behind", "silent")}))
+    found = rows(report(standings={"ada": (), "bob": (Standing.BEHIND, Standing.SILENT)}))
     assert found["ada"]["endpoint"] == ["current"]
     assert found["bob"]["endpoint"] == ["behind", "silent"]
     assert found["eve"]["endpoint"] is None
@@ -106,13 +151,17 @@ def test_a_current_endpoint_is_named_so_and_an_unknown_one_is_null() -> None:
         ({"validated": validated("ok")}, False),
         ({"validated": validated("unreachable")}, False),  # inconclusive
         ({"validated": validated("key_invalid")}, True),
-        ({"audit": Audit("host", "now", (), (LEAK,))}, True),
+        ({"audited": (AuditedMachine("host", None, "now", (LEAK,)),)}, True),
         ({"log": Verified(3, "ab", 3, NOW, (LogFault(2, "a line was changed"),))}, True),
-        ({"standings": {"ada": ("behind",)}}, False),
+        ({"standings": {"ada": ()}}, False),
+        ({"standings": {"ada": (Standing.BEHIND,)}}, True),
+        ({"states": STATES}, True),  # eve has no key
+        ({"states": STATES, "vault_only": False}, False),  # eve's key may come from a key_command
+        ({"findings": list(check_key_ages(LEDGER, STATES, NOW))}, True),  # bob's key is overdue
     ],
 )
 def test_what_counts_as_a_finding(changes: dict[str, object], has_findings: bool) -> None:
-    found = report(**changes)
+    found = report(**{"states": KEYED} | changes)
     assert found.has_findings is has_findings
     assert json.loads("".join(as_json(found)))["ok"] is not has_findings
     assert ("something needs attention" in "".join(as_html(found))) is has_findings

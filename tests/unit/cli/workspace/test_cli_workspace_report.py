@@ -13,18 +13,23 @@ from provision.cli.main import run
 from provision.cli.workspace.report import _standings
 from provision.fleet.load import load_fleet
 from provision.keys.vault.vault import Vault
+from provision.receipts.fleet import Standing
 
 
 def write(folder: Path, made: Vault) -> None:
     (folder / "keys.vault").write_bytes(made.serialised())
 
 
-def test_without_receipts_there_is_no_state_of_machines(workspace: Path) -> None:
+def test_without_receipts_no_machine_was_ever_heard(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(workspace, keysmith.vault())
     opened = Run().open_workspace()
     states = load_fleet(opened).states
-    assert _standings(opened, states, keysmith.NOW) is None
+    silent = (Standing.NEVER, Standing.NOT_RENDERED)
+    assert _standings(opened, states, keysmith.NOW) == {"ada": silent, "bob": silent}
     (workspace / "receipts").mkdir()
-    assert _standings(opened, states, keysmith.NOW) is None
+    assert _standings(opened, states, keysmith.NOW) == {"ada": silent, "bob": silent}
+    assert run(["report", "-f", "json"]) == 10
+    assert json.loads(capsys.readouterr().out)["attention"]["never heard"] == 2
 
 
 def test_users_with_errors_are_counted_and_left_out(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
