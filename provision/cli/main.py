@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
+from provision.report.operand_mask import masked_output
 from provision.report.terminal import printable
 
 MAX_PROBLEMS = 100
@@ -32,7 +33,13 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; returns the exit code. A bug is reported by file and line, without any value."""
+    """Run one command line; returns the exit code. A key among the arguments is masked in all text that is printed."""
+    with masked_output(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command line. A bug is reported by file and line, without any value."""
     try:
         result = _tree()(arguments, prog_name="provision", standalone_mode=False)
     except typer.Exit as e:
@@ -50,7 +57,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.ERROR
     except Exception as e:
-        _say(_os_error(e) if isinstance(e, OSError) and e.filename else _crash(e))
+        _explain(_os_error(e) if isinstance(e, OSError) and e.filename else _crash(e))
         return Exit.ERROR
     return int(result or 0)
 
@@ -102,19 +109,23 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _os_error(error: OSError) -> str:
+def _os_error(error: OSError) -> ProvisionError:
     """The file and the reason of an error of the operating system: no permission, no space, name too long."""
-    return f"error: {printable(str(error.filename))}: {error.strerror}"
+    return ProvisionError(f"{error.filename}: {error.strerror}")
 
 
-def _crash(error: BaseException) -> str:
+class UnexpectedError(ProvisionError):
+    """A bug in provision, named by place."""
+
+
+def _crash(error: BaseException) -> UnexpectedError:
     """The place of a bug by file and line, without any value of a variable or message."""
     frames = []
     step = error.__traceback__
     while step is not None:
         frames.append(f"{os.path.basename(step.tb_frame.f_code.co_filename)}:{step.tb_lineno}")  # noqa: PTH119
         step = step.tb_next
-    return (
-        f"error: this is a bug in provision ({type(error).__name__} at {' > '.join(frames[-6:])})\n"
-        "hint: report this line and the command that you ran; the line contains no secret"
+    return UnexpectedError(
+        f"this is a bug in provision ({type(error).__name__} at {' > '.join(frames[-6:])})",
+        hint="report this line and the command that you ran; the line contains no secret",
     )

@@ -1,16 +1,23 @@
-"""Plain text and tables as an output format. Untrusted text may hold terminal escapes: `printable` makes it safe."""
+"""Plain text and tables as an output format. Untrusted text may hold terminal escapes or a key: `printable` makes it safe."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING
 
+from provision.detect.shapes import mask_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+_SHORTEST_SECRET = 14
+
+
 def printable(text: str) -> str:
-    """Replace control, bidirectional and other invisible characters by `\\x1b`, `\\u202e`; newlines and tabs too."""
+    """Mask keys, and escape control, bidirectional and other invisible characters as `\\x1b`, `\\u202e`; newlines too."""
+    if len(text) >= _SHORTEST_SECRET:
+        text = mask_secrets(text)
     if text.isprintable():
         return text
     return "".join(

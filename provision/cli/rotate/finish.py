@@ -24,7 +24,9 @@ def finish_command(
     except_: Annotated[
         list[str] | None,
         typer.Option(
-            "--except", metavar="USER=WHY", help="Finish without proof for this user; the reason is recorded. Globs allowed."
+            "--except",
+            metavar="USER=WHY",
+            help="Finish without proof for this user; the reason is recorded. Globs allowed.",
         ),
     ] = None,
     take_over: TakeOverOption = False,

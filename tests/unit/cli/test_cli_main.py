@@ -107,3 +107,21 @@ def test_interrupts_and_exit_codes(ends_with: list[BaseException], capsys: pytes
     assert capsys.readouterr().err == "interrupted\n"
     ends_with[0] = typer.Exit(Exit.FINDINGS)
     assert main.run([]) == Exit.FINDINGS
+
+
+@pytest.mark.parametrize(
+    ("raised", "name"), [(ValueError("sk-secret"), "UnexpectedError"), (OSError(28, "full", "x"), "ProvisionError")]
+)
+def test_a_crash_is_json_too(
+    ends_with: list[BaseException],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    raised: Exception,
+    name: str,
+) -> None:
+    monkeypatch.setenv("PROVISION_ERRORS", "json")
+    ends_with.append(raised)
+    assert main.run([]) == Exit.ERROR
+    fields = json.loads(capsys.readouterr().err)
+    assert (fields["schema"], fields["error"]) == ("provision/error/v1", name)
+    assert "sk-secret" not in fields["message"]

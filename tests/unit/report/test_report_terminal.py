@@ -16,6 +16,7 @@ from provision.report.terminal import plural, printable, table
         ("user\u202egpj.exe", "user\\u202egpj.exe"),
         ("zero\u200bwidth", "zero\\u200bwidth"),
         ("a\u00a0b", "a\\xa0b"),
+        ("label sk-aisa-" + "Ab3_" * 10 + "xyz", "label sk-a…_xyz"),
     ],
 )
 def test_printable(text: str, shown: str) -> None:

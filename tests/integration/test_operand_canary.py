@@ -1,0 +1,94 @@
+"""A key that is passed by mistake as an operand or option of any command is never echoed, nor written into the workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandcraft import apart, inside
+from rotatecraft import Fleet, new_key
+from typer.main import get_command
+
+from provision.aisa.simulator import Simulator
+from provision.cli.app import COMMANDS, app
+
+FREE = {"run"}
+"""Commands that start another program, which gets its operands as they are."""
+LONG = {("demo",), ("build-zipapp",)}
+"""Commands that work for seconds before they fail; a usage error of them shows their operands too."""
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command, also inside groups, with its parsed definition."""
+    tree = get_command(app)
+    for name in COMMANDS:
+        command = tree.get_command(None, name)  # type: ignore[attr-defined]
+        subs = getattr(command, "commands", None)
+        if subs:
+            yield from (((name, sub), found) for sub, found in subs.items())
+        else:
+            yield (name,), command
+
+
+def lines(name: tuple[str, ...], command: Any, key: str) -> Iterator[list[str]]:
+    """Command lines with the key as each operand, option, attached value, and where nothing is expected."""
+    operands = [p for p in command.params if p.param_type_name == "argument"]
+    filled = [key for _ in operands] or []
+    yield [*name, *filled]
+    yield [*name, *filled, key]
+    yield [*name, f"--{key}"]
+    yield [*name[:-1], key]
+    for option in command.params:
+        if option.param_type_name != "option" or option.is_flag or "--help" in option.opts:
+            continue
+        for spelling in option.opts:
+            yield [*name, *(["ada"] if operands else []), spelling, key]
+            yield [*name, f"{spelling}={key}" if spelling.startswith("--") else f"{spelling}{key}"]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with Simulator() as sim:
+        yield Fleet(tmp_path_factory.mktemp("canary"), sim)
+
+
+def tried() -> list[tuple[tuple[str, ...], Any]]:
+    return [(name, command) for name, command in commands() if name not in LONG and name[0] not in FREE]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), tried(), ids=lambda each: " ".join(each) if isinstance(each, tuple) else ""
+)
+def test_a_key_in_any_place_of_a_command_is_masked(
+    fleet: Fleet, name: tuple[str, ...], command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = fleet.keys["ada"]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PROVISION_CONFIG_DIR": str(fleet.config)}
+    shown = []
+    slow = name == ("redact",)  # its output is a descriptor: only a process has one
+    for words in [*lines(name, command, key)][: 4 if slow else None]:
+        runs = apart if slow else inside
+        done = runs("-v", "-w", fleet.root, *words, environ=environ, cwd=tmp_path)
+        assert "this is a bug" not in done.stderr, words
+        if key in done.stdout + done.stderr:
+            shown.append(words)
+    assert not shown, "a whole key was printed"
+    for path in fleet.root.rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("before", [("-w",), ("--workspace",), ("--workspace-of",), ()])
+def test_a_key_among_the_global_options_is_masked(before: tuple[str, ...], tmp_path: Path) -> None:
+    key = new_key()
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    for words in ([*before, key, "check"], [f"--{key}"], [key], ["keys", key], ["keys", f"{before}={key}"]):
+        done = inside(*words, environ=environ, cwd=tmp_path)
+        assert key not in done.stdout + done.stderr
+        assert done.returncode != 0
+        json = inside(*words, environ=environ | {"PROVISION_ERRORS": "json"}, cwd=tmp_path)
+        assert key not in json.stdout + json.stderr
+        if words[-1] == key and len(words) == 1:
+            assert key[-4:] in json.stderr, "the last four characters name it"
