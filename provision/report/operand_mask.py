@@ -1,7 +1,8 @@
 """Mask keys that were passed on the command line, in everything that this process prints as text.
 
 A key may be passed by mistake as any operand or option, and any command may quote it: in an error, a usage message,
-a table, JSON or a remark. So it is masked where text leaves the process. Without a key among the arguments the streams stay as they are.
+a table, JSON or a remark. So it is masked where text leaves the process. Without a key among the
+arguments the streams stay as they are.
 """
 
 from __future__ import annotations

@@ -63,8 +63,10 @@ def finish_command(
 
 
 def parse_exception(text: str) -> tuple[str, str]:
-    """Parse `PATTERN=REASON` of `--except`. Raises UsageError without a reason."""
-    pattern, equals, why = text.partition("=")
+    """Parse `PATTERN=REASON` of `--except`; a key in the reason is masked, since it is recorded. Raises UsageError."""
+    from provision.detect.shapes import mask_secrets
+
+    pattern, equals, why = mask_secrets(text).partition("=")
     if not equals or not why.strip() or not pattern.strip():
         raise UsageError(f"--except {text!r} gives no reason", hint="--except 'ada=laptop lost, key revoked by hand'")
     return pattern.strip(), why.strip()
