@@ -3,6 +3,9 @@
 The usual poll is one conditional GET answered by `304 Not Modified`. Every problem with a feed is an error before the home is
 touched: the installed bundle stays, the failure is recorded, and scheduled pulls back off. An index is recorded as soon as it
 is accepted, so that an older version is refused from then on, even if the bundle that it lists does not arrive.
+
+Another address is tried first: while a working subscription is stored, nothing about the new one is recorded before its
+first good pull. A mistyped address, or another user's, leaves the machine with what it has.
 """
 
 from __future__ import annotations
@@ -76,11 +79,12 @@ def pull_once(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder / ".pull.lock", "pull"):
-        state = remembered_state(folder, subscription)
+        state, on_trial = remembered_state(folder, subscription), is_on_trial(folder, subscription)
         try:
             found = _Poll(subscription, signers, world, now).poll(state)
             state = found.state
-            write_state(folder, state)
+            if not on_trial:
+                write_state(folder, state)
             entry = require_listed(state.entry)
             report = None
             if not is_installed(entry, state.home):
@@ -88,6 +92,9 @@ def pull_once(
                 state = state.model_copy(update={"home": str(report.home)})
             state = state.succeeded(now)
         except ProvisionError as e:
+            if on_trial:
+                e.hint = "; ".join(filter(None, (e.hint, "the address that worked before is still in use")))
+                raise
             after_s = e.after_s if isinstance(e, FeedUnreachableError) else None
             write_state(folder, state.failed(e.message, now, world.uniform, after_s))
             raise
@@ -101,6 +108,12 @@ def remembered_state(folder: Path, subscription: Subscription) -> PullState:
     if state is None or state.url != str(subscription):
         return PullState(url=str(subscription), home=state.home if state else None)
     return state
+
+
+def is_on_trial(folder: Path, subscription: Subscription) -> bool:
+    """Whether another address than this one is stored, and has worked."""
+    state = read_state(folder)
+    return state is not None and state.last_good is not None and state.url != str(subscription)
 
 
 def is_installed(entry: FeedEntry, home: str | None) -> bool:

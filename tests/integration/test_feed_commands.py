@@ -157,6 +157,41 @@ def test_a_broken_feed_keeps_the_last_good_state_and_scheduled_pulls_wait(place:
     assert "backing off" in waiting.err
 
 
+def _add_bob(place: Place) -> None:
+    """Give bob a machine, a key and a bundle."""
+    config = place.root / "bob"
+    config.mkdir(mode=0o700)
+    signer = (place.ws / "allowed_signers").read_text().strip()
+    place.config, mine = config, place.config
+    enrolled = place.machine("enroll", "--user", "bob", "--signer", signer, "-f", "json").json
+    place.config = mine
+    inventory = json.loads((place.ws / "inventory.yaml").read_text())
+    inventory["users"][1] |= {name: enrolled[name] for name in ("recipients", "endpoint_key")}
+    (place.ws / "inventory.yaml").write_text(json.dumps(inventory))
+    (place.root / "keys.csv").write_text("user,key\nbob,sk-aisa-TEST-of-bob-0002\n")
+    assert place.it("keys", "import", str(place.root / "keys.csv")).code == Exit.OK
+    assert place.it("render").code == Exit.OK
+
+
+@pytest.mark.parametrize("timer", [False, True], ids=["once", "with a timer"])
+def test_a_wrong_address_leaves_the_working_subscription(place: Place, server: FeedServer, timer: bool) -> None:
+    _add_bob(place)
+    place.it("publish", str(place.feed))
+    address = place.address(server.url)
+    told = place.it("publish", str(place.feed), "--addresses", "--url", server.url, "-f", "json", "-l", "bob")
+    bobs = told.json["users"][0]["address"]
+    assert place.machine("pull", address).code == Exit.OK
+    before = (place.config / "pull.json").read_bytes()
+    nowhere = address.replace(server.url, "http://127.0.0.1:9")
+    for wrong in (address[:-4] + "aaaa", bobs) if timer else (address[:-4] + "aaaa", bobs, nowhere):
+        failed = place.machine("pull", wrong, *(["--install-timer"] if timer else []))
+        assert failed.code == Exit.ERROR, failed.out
+        assert timer or "the address that worked before is still in use" in failed.err
+        assert (place.config / "pull.json").read_bytes() == before
+        assert "nothing new" in place.machine("pull").out
+        before = (place.config / "pull.json").read_bytes()
+
+
 class Inbox(ThreadingHTTPServer):
     """Takes receipts by PUT."""
 

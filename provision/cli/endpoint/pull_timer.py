@@ -30,8 +30,8 @@ def pull_arguments(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:
 
 
 def install_timer(run: Run, subscription: Subscription, every: str, options: tuple[str, ...]) -> None:
-    """Remember the address, write the timer's files and switch the timer on."""
-    from provision.feed.pull import remembered_state
+    """Remember the address unless another one works, write the timer's files and switch the timer on."""
+    from provision.feed.pull import is_on_trial, remembered_state
     from provision.feed.state import write_state
     from provision.feed.timer_files import timer_files
     from provision.feed.timer_install import (
@@ -48,7 +48,8 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
     platform, config = this_platform(), endpoint_folder().root
     files = timer_files(platform, _job(every, options))
     config.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_state(config, remembered_state(config, subscription))
+    if not is_on_trial(config, subscription):
+        write_state(config, remembered_state(config, subscription))
     folder = timer_folder(platform, os.environ, config)
     existed = any((folder / name).exists() for name in files)
     for path in write_files(folder, files):
