@@ -7,7 +7,7 @@ from fleet_texts import ALICE, GATEWAY, profiles, told, users
 
 from provision.fleet.desired import ApiMode, SecretDelivery
 from provision.fleet.nearest import nearest_words, spelling_hint
-from provision.fleet.profiles import EffectiveProfiles, merge_settings
+from provision.fleet.profiles import EffectiveProfiles, merge_settings, read_profile
 
 USER = f"users:\n  - id: ada\n    profile: {{}}\n    recipients: [{ALICE}]\n"
 
@@ -152,3 +152,13 @@ def test_the_nearest_spelling() -> None:
     assert nearest_words("Contextlength", ["context_length", "model"]) == ["context_length"]
     assert nearest_words("zzz", ["context_length", "model"]) == []
     assert "and " in spelling_hint("x", [f"name{n}" for n in range(30)])
+
+
+def test_an_empty_file_is_a_profile_that_sets_nothing() -> None:
+    layer, found = read_profile("base", b"# only a comment\n", "profiles/base.yaml")
+    assert (layer is not None, found) == (True, [])
+
+
+def test_a_file_that_is_not_yaml_has_that_problem_only() -> None:
+    layer, found = read_profile("base", b"a: b: c\n", "profiles/base.yaml")
+    assert (layer, [problem.rule for problem in found]) == (None, ["yaml-syntax"])

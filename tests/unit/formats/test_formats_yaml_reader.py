@@ -152,3 +152,10 @@ def test_a_byte_order_mark_and_crlf_are_fine() -> None:
     assert not found
     assert isinstance(root, Map)
     assert root == {"a": 1, "b": "x"}
+
+
+def test_a_syntax_error_names_what_it_is_part_of_and_where_that_begins() -> None:
+    (plain,) = problems("a: b: c\n")
+    assert plain.message == "this is not valid YAML: mapping values are not allowed here"
+    (nested,) = problems("a: [1,\n2\nb: 3\n")
+    assert nested.message.endswith("while parsing a flow sequence that begins in line 1")

@@ -116,3 +116,9 @@ def test_the_old_key_is_found_in_any_surroundings_that_end_it(before: str, edge:
     text = f"{before}\n{edge} {OLD} {edge}\n{after}".encode("utf-8", "surrogatepass")
     assert find_old_key([None, text], lambda word: word == OLD) == OLD
     assert find_old_key([text.replace(OLD.encode(), b"")], lambda word: word == OLD) is None
+
+
+def test_the_report_says_what_happens_to_a_copy() -> None:
+    swap = KeyReplacement("old-key-value", "new-key-value", "AISA_API_KEY", "aisa", "https://api.example/v1")
+    gone = KeyReplacement("old-key-value", None, "AISA_API_KEY", "aisa", "https://api.example/v1")
+    assert (swap.becomes, gone.becomes) == ("now the new key", "removed, AISA_API_KEY is in memory only")
