@@ -156,6 +156,6 @@ def test_a_byte_order_mark_and_crlf_are_fine() -> None:
 
 def test_a_syntax_error_names_what_it_is_part_of_and_where_that_begins() -> None:
     (plain,) = problems("a: b: c\n")
-    assert plain.message == "this is not valid YAML: mapping values are not allowed here"
+    assert plain.message == "this is not valid YAML: mapping values are not allowed in this context"
     (nested,) = problems("a: [1,\n2\nb: 3\n")
     assert nested.message.endswith("while parsing a flow sequence that begins in line 1")
