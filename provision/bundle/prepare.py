@@ -9,6 +9,7 @@ from provision.bundle.plan import RenderInputs as Common
 from provision.bundle.render import RenderOptions, user_ids
 from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
+from provision.hermes.rendering.renderer import Renderer
 from provision.hermes.rendering.templates import Templates
 from provision.keys.identities import load_identities
 from provision.keys.key_source import KeySource
@@ -46,24 +47,27 @@ def prepare_render(
 ) -> PreparedRender:
     """Load everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError if any file of the fleet
     has errors."""
+    renderer = Renderer()  # starts while the rest is being loaded
     fleet = load_fleet(workspace)
     fleet.require_valid()
     states = select_users(fleet.states, limit)
     key = load_signing_key(workspace.signing_key)
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
-    common = render_inputs(workspace, vault, now, ahead or {})
+    common = render_inputs(workspace, vault, now, ahead or {}, renderer)
     return PreparedRender(
         RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune), key, workspace.dist
     )
 
 
-def render_inputs(workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str]) -> Common:
+def render_inputs(
+    workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str], renderer: Renderer | None = None
+) -> Common:
     """The inputs that all bundles of one run share."""
     settings = workspace.settings
     operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()
     return Common(
         workspace_id=vault.workspace_id,
-        templates=Templates.load(workspace.templates_dir),
+        templates=Templates.load(workspace.templates_dir, renderer),
         keys=KeySource(vault, settings.key_command, settings.key_command_timeout_s, now.date(), ahead),
         salt=vault.salt,
         digest_key=vault.digest_key(),
