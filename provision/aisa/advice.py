@@ -1,10 +1,14 @@
-"""What to do about each verdict. The wording follows AIsa's setup guide for Hermes where it has one."""
+"""What to do about each verdict. The wording follows AIsa's setup guide for Hermes where it has one.
+
+`{gateway}`, `{host}` and `{console}` in these texts become the names of the gateway that was asked: see `naming`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from provision.aisa.answers import Failure
+from provision.aisa.base_url import DEFAULT_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,36 +20,48 @@ OK_KEY = "the key is valid"
 OK_MODELS = "the model is on the live list"
 OK_CHAT = "the route answered"
 UNSENDABLE_KEY = (
-    "the key has characters that cannot be sent in a request: copy it from the console again, then `keys import`"
+    "the key has characters that cannot be sent in a request: copy it from {console} again, then `keys import`"
 )
 HTML_200 = "a web page answered instead of the gateway (wrong base URL, or a sign-in page of the network)"
 WRONG_HOST = "check that the host is the gateway, and that no proxy answers for it"
 WRONG_URL = "this route does not exist at this base URL"
 NOT_A_BALANCE = "the answer is not a balance and proves nothing about the key: try again, or use `--probe chat`"
 NOT_A_LIST = "the answer is not a list of models: try again"
-NOT_AN_ANSWER = "the answer to the call is not a model's answer: try again"
+NOT_AN_ANSWER = "the answer to the call is not a model's answer, or an empty one: try again"
+ODD_ERROR = (
+    "the answer to the call is an error that does not name its cause: try again, then look into the gateway's log"
+)
+PARTIAL_LIST = (
+    "the model is not on the first page of the gateway's list, and there are more: check it with `--probe chat`"
+)
 NO_BALANCE_ROUTE = "the gateway has no balance route here: use `--probe chat` to check the key"
-KEY_BUDGET = "this key's own cap is used up: raise its cap in the console (API Keys), or wait for the next period"
-UNFUNDED = "the key is valid but the account is not funded for this model: top up in the console"
-PAYMENT = "the key is valid but the gateway wants payment: top up the wallet, or raise this key's cap, in the console"
-QUOTA = "the key is valid but its quota is used up: raise it in the console, or wait for the next period; do not retry"
+KEY_BUDGET = "this key's own cap is used up: raise its cap in {console} (API Keys), or wait for the next period"
+UNFUNDED = "the key is valid but the account is not funded for this model: top up in {console}"
+PAYMENT = "the key is valid but the gateway wants payment: top up the wallet, or raise this key's cap, in {console}"
+QUOTA = "the key is valid but its quota is used up: raise it in {console}, or wait for the next period; do not retry"
 BUDGETS = {
-    "insufficient_wallet_balance": "the key is valid but the wallet is empty: top up the account in the console",
+    "insufficient_wallet_balance": "the key is valid but the wallet is empty: top up the account in {console}",
     "insufficient_api_key_balance": KEY_BUDGET,
+    "budget_exceeded": "the key is valid but its budget, or its team's, is used up: raise it in {console}; do not retry",
+    "insufficient_user_quota": "the key is valid but the account's quota is used up: top it up in {console}; do not retry",
+    "pre_consume_token_quota_failed": KEY_BUDGET,
     "estimated_price_exceeds_max_price": "the key is valid but one call may cost more than its price cap: raise the cap",
     "quota_exceeded": QUOTA,
 }
 NOT_PERMITTED = (
-    "the key is valid but not permitted to do this: check its allow-list and the account's plan in the console"
+    "the key is valid but not permitted to do this: check its allow-list and the account's plan in {console}"
 )
 PERMISSIONS = {
-    "model_not_allowed": "the key is valid but its allow-list lacks this model: add it in the console, or change the model",
+    "model_not_allowed": "the key is valid but its allow-list lacks this model: add it in {console}, or change the model",
+    "key_model_access_denied": "the key is valid but may not use this model: allow it in {console}, or change the model",
+    "team_model_access_denied": "the key is valid but its team may not use this model: change that in {console}, or the model",
+    "user_model_access_denied": "the key is valid but its user may not use this model: change that in {console}, or the model",
     "region_blocked": "the key is valid but the model is blocked in this region: choose another model",
 }
 FORBIDDEN = "the gateway refuses this key: create or copy a valid one, then `keys import` (or `rotate`)"
 ODD_401 = "refused, but not by the gateway's own key check: this proves nothing about the key; try again"
 CONTRADICTION = (
-    "the balance accepts the key but the call refuses it: try again; if it persists, ask AIsa with the request id"
+    "the balance accepts the key but the call refuses it: try again; if it persists, ask {gateway} with the request id"
 )
 HEADER_NOT_TAKEN = "the key is valid, but this route does not accept Hermes' header: set api_mode to chat_completions"
 NO_AUTH_SERVICE = "the gateway cannot check keys at the moment: wait and try again; the key may be valid"
@@ -56,7 +72,7 @@ BAD_GATEWAY = (
     "the gateway was reached but its upstream failed (502): wait and try again; if others work, use another model"
 )
 UPSTREAM = "the gateway or its upstream failed: wait and try again"
-PROXY = "a proxy answered, not AIsa: allow api.aisa.one in the proxy, or set the right proxy in provision.toml"
+PROXY = "a proxy answered, not {gateway}: allow {host} in the proxy, or set the right proxy in provision.toml"
 FAILURES = {
     Failure.TIMEOUT: "no answer in time: check the network, then try again",
     Failure.DNS: "the gateway's name cannot be resolved: check the base URL and the network's DNS",
@@ -78,8 +94,9 @@ def key_invalid(code: str) -> str:
     """Advice for a refused key. The code names the reason; the fix is the same."""
     why = {
         "revoked_api_key": "the key was revoked",
-        "api_key_disabled": "the key is disabled in the console",
+        "api_key_disabled": "the key is disabled in {console}",
         "expired_api_key": "the key has expired",
+        "expired_key": "the key has expired",
         "missing_api_key": "the gateway received no key",
     }.get(code, "the gateway does not know this key")
     return f"{why}: create or copy a valid one, then `keys import` (or `rotate`)"
@@ -89,7 +106,7 @@ def wallet(micros: int) -> str:
     """Advice for a valid key on an account without funds."""
     held = f"{micros / 1e6:.4f} USD"
     return (
-        f"the key is valid but the wallet holds {held}: top up in the console (`--probe chat` shows whether calls work)"
+        f"the key is valid but the wallet holds {held}: top up in {{console}} (`--probe chat` shows whether calls work)"
     )
 
 
@@ -143,3 +160,17 @@ def failing_route(model: str, working: str | None) -> str:
     if working:
         return f"the route of {model} fails (502), not key or network: use {working}, which works, and report the route"
     return BAD_GATEWAY
+
+
+def naming(text: str, base_url: str) -> str:
+    """Fill in the names of the gateway at `base_url`: AIsa by its name, any other gateway by its host."""
+    host = base_url.partition("://")[2].partition("/")[0]
+    ours = host in DEFAULT_HOSTS
+    names = {
+        "{gateway}": "AIsa" if ours else host,
+        "{host}": host,
+        "{console}": "the console" if ours else f"the console of {host}",
+    }
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return text

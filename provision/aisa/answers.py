@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from provision.aisa.error_codes import most_telling
+
 _WORD = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
+_STATUS = re.compile(r"[45][0-9]{2}", re.ASCII)
 _MODEL_ID = re.compile(r"[A-Za-z0-9_.:/@+-]{1,128}")
 _HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|!--|\?xml)", re.IGNORECASE)
 _REMEMBERED_BYTES = 128 << 10
@@ -78,6 +81,8 @@ class Refusal:
     """The contents of an error body: the code (empty if none), the request id and the routes offered instead."""
 
     code: str = ""
+    status: int | None = None
+    """The HTTP status that the body names as a number or in digits, instead of a code or besides one."""
     request_id: str = ""
     routes: tuple[str, ...] = ()
     json: bool = False
@@ -106,8 +111,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def refusal(data: Any, known: frozenset[str] = frozenset()) -> Refusal:
-    """Parse an error body in any of its shapes. If it has several codes, a `known` one is preferred."""
+def refusal(data: Any) -> Refusal:
+    """Parse an error body in any of its shapes. If it has several codes, the most telling one counts."""
     if not isinstance(data, dict):
         return Refusal()
     inner = data.get("error")
@@ -117,16 +122,25 @@ def refusal(data: Any, known: frozenset[str] = frozenset()) -> Refusal:
     candidates = [nested.get("code"), data.get("code"), nested.get("type"), nested.get("status"), nested.get("reason")]
     if nested or isinstance(inner, str):
         candidates.append(data.get("type") if data.get("type") != "error" else None)
-    codes = [c.lower() for c in candidates if isinstance(c, str) and _WORD.fullmatch(c)]
-    code = next((c for c in codes if c in known), codes[0] if codes else "")
+    words = [c.lower() for c in candidates if isinstance(c, str) and _WORD.fullmatch(c)]
+    numbers = (*candidates, nested.get("status_code"), data.get("status"), data.get("status_code"))
+    status = next((found for number in numbers if (found := _http_status(number))), None)
     ids = (data.get("request_id"), nested.get("request_id"))
     return Refusal(
-        code,
+        most_telling([word for word in words if not word.isdigit()])
+        or (str(status) if status else next(iter(words), "")),
+        status,
         next((i for i in ids if isinstance(i, str) and _REQUEST_ID.fullmatch(i)), ""),
         _routes({**data, **nested}),
         json=True,
         error=bool(inner) or data.get("type") == "error",
     )
+
+
+def _http_status(value: Any) -> int | None:
+    """The HTTP status of a failure, written as a number or in digits. None for anything else."""
+    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return int(text) if _STATUS.fullmatch(text) else None
 
 
 def _routes(data: dict[str, Any]) -> tuple[str, ...]:
@@ -144,9 +158,13 @@ def clean_request_id(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The live list of models: ids with their endpoint types, if the gateway returns any."""
+    """The live list of models: ids with their endpoint types, if the gateway returns any.
+
+    A `partial` list is one page of several: a model that it lacks may be on another page.
+    """
 
     models: dict[str, tuple[str, ...]]
+    partial: bool = False
 
 
 def listing(data: Any) -> Listing | None:
@@ -155,12 +173,39 @@ def listing(data: Any) -> Listing | None:
     if not isinstance(entries, list) or data.get("error"):
         return None
     models: dict[str, tuple[str, ...]] = {}
-    for entry in entries[:20_000]:
+    for entry in entries[:_MOST_MODELS]:
         model = entry.get("id") if isinstance(entry, dict) else None
         if isinstance(model, str) and _MODEL_ID.fullmatch(model):
             types = entry.get("supported_endpoint_types")
             models[model] = tuple(t for t in types if isinstance(t, str))[:20] if isinstance(types, list) else ()
-    return Listing(models) if models or not entries else None
+    return Listing(models, _goes_on(data, len(entries))) if models or not entries else None
+
+
+def _goes_on(data: dict[str, Any], count: int) -> bool:
+    """Whether a list has further pages, in one of the usual notations, or more entries than are read."""
+    places = [data, *(inner for name in _PAGING_PLACES if isinstance(inner := data.get(name), dict))]
+    totals = (place.get(name) for place in places for name in ("total", "total_count", "totalCount"))
+    return (
+        count > _MOST_MODELS
+        or any(place.get(name) not in _NO_MORE for place in places for name in _PAGING)
+        or any(isinstance(total, int) and not isinstance(total, bool) and total > count for total in totals)
+    )
+
+
+_MOST_MODELS = 20_000
+_PAGING = (
+    "has_more",
+    "hasMore",
+    "has_next",
+    "next",
+    "next_page",
+    "next_url",
+    "next_cursor",
+    "next_page_token",
+    "nextPageToken",
+)
+_PAGING_PLACES = ("links", "_links", "meta", "paging", "pagination", "page_info")
+_NO_MORE: tuple[Any, ...] = (None, False, 0, "", "false", "null", {}, [])
 
 
 @functools.lru_cache(maxsize=16)

@@ -169,7 +169,7 @@ class Batch:
             subject = self._subjects[index]
             offline = _offline(subject)
             if offline is not None or subject.key is None:
-                self._settle(index, {}, offline or Diagnosis(Verdict.UNKNOWN))
+                self._settle(index, {}, offline or Diagnosis(Verdict.NO_KEY, advice.NO_KEY))
                 continue
             place = gateway_root(subject.base_url)
             group = groups.get((subject.fingerprint, place))
@@ -240,16 +240,18 @@ class Batch:
             return False
         return True
 
-    async def _call(self, group: _Group, model: str, mode: ApiMode) -> tuple[Diagnosis, ProbeOutcome]:
+    async def _call(
+        self, group: _Group, model: str, mode: ApiMode, *, retried: bool = True
+    ) -> tuple[Diagnosis, ProbeOutcome]:
         question = digest(group.fingerprint, group.root, model, mode, Probe.CHAT)
         known = self._journal.paid(question)
         if known is not None:
             return known
-        answer, tries = await self._send(group, Probe.CHAT, model, mode)
+        answer, tries = await self._send(group, Probe.CHAT, model, mode, retried=retried)
         found, outcome = self._diagnosed(group, Probe.CHAT, model, mode, {Probe.CHAT: (answer, tries)})
         if tries > 1:
             found = replace(found, advice=f"{found.advice} (called {tries} times)")
-        if found.verdict is not Verdict.UNREACHABLE:
+        if found.verdict is not Verdict.UNREACHABLE and (retried or found.verdict is Verdict.OK):
             self._journal.note_paid(question, found, outcome)
         if found.verdict is Verdict.OK:
             self._routes.works(group.root, mode, model)
@@ -258,20 +260,26 @@ class Batch:
     async def _compared(
         self, group: _Group, about: tuple[str, ApiMode], found: Diagnosis, live: Listing | None
     ) -> Diagnosis:
-        """After a 502, call a working model once, to distinguish a failing route from a failing gateway."""
+        """After a 502, call another model, to distinguish a failing route from a failing gateway.
+
+        At most one such call is made at a gateway in a mode, and it is not retried: it was not agreed for each failing model.
+        """
         model, mode = about
         route = self._routes.failing_route(group.root, self._probed_route(group, model, mode).base_url, model, mode)
         route.users += len(group.users[about])
-        async with route.lock:
-            if not route.compared:
-                other = self._routes.candidate(group.root, mode, model, self._catalogue, live)
-                if other is not None and (await self._call(group, other, mode))[0].verdict is Verdict.OK:
-                    route.working = other
-                route.compared = True
+        turn = self._routes.turn(group.root, mode)
+        async with turn.lock:
+            other = None if turn.made else self._routes.candidate(group.root, mode, model, self._catalogue, live)
+            if other is not None:
+                turn.made = True
+                await self._call(group, other, mode, retried=False)
+            route.working = self._routes.working(group.root, mode, model)
         working = (route.working,) if route.working else ()
         return replace(found, advice=advice.failing_route(model, route.working), suggestions=working)
 
-    async def _send(self, group: _Group, probe: Probe, model: str, mode: ApiMode) -> tuple[GatewayAnswer, int]:
+    async def _send(
+        self, group: _Group, probe: Probe, model: str, mode: ApiMode, *, retried: bool = True
+    ) -> tuple[GatewayAnswer, int]:
         request = request_for(probe, group.root, model, mode)
         tries = 0
         while True:
@@ -281,7 +289,7 @@ class Batch:
                 self._paid += request.paid
                 answer = await self._client.send(request, group.key)
             tries += 1
-            if answer.status is None and self._health[group.root].hopeless:
+            if not retried or (answer.status is None and self._health[group.root].hopeless):
                 return answer, tries
             now = dt.datetime.now(dt.UTC)
             wait_s = wait_before_retry(answer, tries, paid=request.paid, now=now, chance=self._chance())
@@ -338,5 +346,7 @@ def _offline(subject: Subject) -> Diagnosis | None:
         message, suggested = subject.url_mistake
         return Diagnosis(Verdict.BASE_URL_WRONG, message, code="not_asked", suggestions=(suggested,))
     if subject.key is None:
-        return Diagnosis(Verdict.UNKNOWN, subject.key_problem or advice.NO_KEY, code="no_key")
+        if subject.key_problem:  # a source failed: whether there is a key is unknown
+            return Diagnosis(Verdict.UNKNOWN, subject.key_problem, code="key_not_read")
+        return Diagnosis(Verdict.NO_KEY, advice.NO_KEY, code="no_key")
     return None

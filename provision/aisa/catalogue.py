@@ -26,6 +26,7 @@ from provision.aisa.model_kinds import (
 )
 from provision.errors import Place, ProvisionError
 from provision.fleet.desired import ApiMode
+from provision.fleet.nearest import edit_distance
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -110,6 +111,16 @@ class Catalogue:
         `among` replaces the catalogue's current ids, for example with the live list.
         """
         return _nearest(model_id, self._candidates() if among is None else self._usable(among), count)
+
+    def near_miss(self, model_id: str) -> str | None:
+        """The current id of which `model_id` is probably a misspelling: other case, a vendor prefix, one or two letters.
+
+        Short names may differ in one letter only: `o3` is no misspelling of `o1`. None if nothing is that near.
+        """
+        wanted = _folded(model_id[:200])
+        allowed = 2 if len(wanted) > 5 else 1 if len(wanted) > 3 else 0
+        found = min(((edit_distance(wanted, _folded(i)), i) for i in self._candidates() if i != model_id), default=None)
+        return found[1] if found is not None and found[0] <= allowed else None
 
     def serving(self, mode: ApiMode) -> tuple[CatalogueModel, ...]:
         """Current models that Hermes can use in `mode`, in catalogue order."""

@@ -11,6 +11,8 @@ import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.fleet.nearest import edit_distance
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -89,10 +91,12 @@ def _parent(name: str) -> str:
 
 def _alike(host: str, name: str) -> bool:
     if not host.isascii() or any(label.startswith("xn--") for label in host.split(".")):
-        return _skeleton(_unpuny(host)) == _skeleton(name) or _distance(_skeleton(_unpuny(host)), _skeleton(name)) <= 2
+        return (
+            _skeleton(_unpuny(host)) == _skeleton(name) or edit_distance(_skeleton(_unpuny(host)), _skeleton(name)) <= 2
+        )
     inside = host.startswith((name + ".", name + "-")) or host.endswith("-" + name) or f".{name}." in f".{host}."
     dotless = host.replace(".", "").replace("-", "") == name.replace(".", "").replace("-", "")
-    near = len(name) > 5 and _distance(host, name) <= 2
+    near = len(name) > 5 and edit_distance(host, name) <= 2
     owner = _parent(name).split(".")[0]
     elsewhere = (
         len(owner) > 3 and owner in host.split(".") and not host.endswith("." + _parent(name)) and host != _parent(name)
@@ -116,20 +120,3 @@ def _skeleton(host: str) -> str:
     for pair, letter in _PAIRS:
         text = text.replace(pair, letter)
     return text.replace("i", "l").rstrip(".")
-
-
-def _distance(a: str, b: str) -> int:
-    """Edit distance including swapped neighbours. 99 if the lengths differ by more than 3."""
-    if abs(len(a) - len(b)) > 3:
-        return 99
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, last = row, before
-        row = [i]
-        for j, y in enumerate(b, 1):
-            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-    return row[-1]

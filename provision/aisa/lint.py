@@ -56,16 +56,20 @@ def check_model(
 
 
 def _unlisted(model_id: str, catalogue: Catalogue, place: Place | None, what: str) -> Problem:
-    nearest = catalogue.nearest(model_id)
+    """A near miss of a listed id is a warning. Any other unknown id is a note: the live list is longer than the catalogue."""
+    near = catalogue.near_miss(model_id)
     text = f"{what} {model_id} is not in the catalogue of {catalogue.as_of}; `provision validate` asks the gateway"
-    twin = next((n for n in nearest if n.lower() == model_id.lower()), None)
-    if twin:
-        text += f"; ids are case-sensitive, and {twin} is listed"
+    if near and near.lower() == model_id.lower():
+        text += f"; ids are case-sensitive, and {near} is listed"
     elif "/" in model_id:
         text += "; AIsa's model ids have no vendor prefix"
     elif " " in model_id:
         text += "; this looks like a display name, not an id"
-    return Problem("model-unknown", text, place, _or(nearest), Severity.NOTE)
+    elif near:
+        text += f"; it is probably a misspelling of {near}"
+    nearest = dict.fromkeys([*([near] if near else ()), *catalogue.nearest(model_id)])
+    severity = Severity.WARNING if near else Severity.NOTE
+    return Problem("model-unknown", text, place, _or(list(nearest)[:3]), severity)
 
 
 def _check_mode(

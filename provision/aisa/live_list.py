@@ -25,7 +25,7 @@ async def fetch_live_list(
     """Fetch the union of the lists of these keys: a key's allow-list may hide models. None without any list."""
     models: dict[str, tuple[str, ...]] = {}
     answers = []
-    received = False
+    received = partial = False
     for key in keys:
         answer = await client.send(request_for(Probe.MODELS, root, "", ApiMode.AUTO), key)
         answers.append(answer)
@@ -33,15 +33,21 @@ async def fetch_live_list(
         if live is not None:
             received = True
             models.update(live.models)
-    return (Listing(models) if received else None), tuple(answers)
+            partial = partial or live.partial
+    return (Listing(models, partial) if received else None), tuple(answers)
 
 
 def updated_catalogue(catalogue: Catalogue, live: Listing, today: str) -> Catalogue:
-    """Return a catalogue as of today. Listed ids are current, other ids stay and are marked, new ids are classified."""
+    """Return a catalogue as of today. Listed ids are current, other ids stay and are marked, new ids are classified.
+
+    A partial list marks nothing: an id that it lacks may be on another page.
+    """
     models: list[CatalogueModel] = []
     for model in catalogue.models.values():
         if model.id in live.models:
             models.append(_listed(catalogue, model.id, live, model))
+        elif live.partial:
+            models.append(model)
         else:
             status = f"not-in-live-list-{today}" if model.current else model.status
             models.append(replace(model, current=False, status=status))

@@ -23,7 +23,7 @@ LONGEST_WAIT_S = 30.0
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 PAID_RETRIED_STATUSES = frozenset({502, 503, 504})
 _RETRIED_FAILURES = frozenset({Failure.TIMEOUT, Failure.RESET, Failure.CONNECT, Failure.DNS})
-_PERMANENT_CODES = error_codes.BUDGET | error_codes.UNFUNDED | error_codes.MODEL
+_PERMANENT_CODES = error_codes.BUDGET | error_codes.UNFUNDED | error_codes.MODEL | error_codes.PERMISSION
 
 
 def is_retryable(answer: GatewayAnswer) -> bool:
@@ -32,7 +32,7 @@ def is_retryable(answer: GatewayAnswer) -> bool:
         return answer.failure in _RETRIED_FAILURES
     if answer.status not in RETRIED_STATUSES:
         return False
-    return refusal(answer.data(), error_codes.KNOWN).code not in _PERMANENT_CODES
+    return refusal(answer.data()).code not in _PERMANENT_CODES
 
 
 def parse_retry_after(value: str, now: dt.datetime) -> float | None:

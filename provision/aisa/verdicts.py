@@ -1,8 +1,8 @@
 """Map a gateway answer to a verdict: the table of docs/gateway.md as pure functions.
 
 Two verdicts need proof. `ok` needs a 200 with the body that the route must return. `key_invalid` needs a refusal by the gateway
-itself: a 401, or a 403 on the balance, that is not a page of a web server or proxy. Anything inconclusive becomes one of
-rate_limited, upstream_error, unreachable and unknown. Error codes: error_codes.py.
+itself: a 401, or a 403 on the balance, that is not a page of a web server or proxy; or a code that names the key as the fault.
+Anything inconclusive becomes one of rate_limited, upstream_error, unreachable and unknown. Error codes: error_codes.py.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Verdict(StrEnum):
     """What an answer means for a user."""
 
     OK = "ok"
+    NO_KEY = "no_key"
     KEY_INVALID = "key_invalid"
     UNFUNDED = "unfunded"
     BUDGET_EXHAUSTED = "budget_exhausted"
@@ -69,16 +70,20 @@ class ProbedRoute:
 def diagnose_answer(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute) -> Diagnosis:
     """Return the verdict of one answer to one probe, with advice, status, code and request id."""
     if answer.status is None:
-        return _failed(answer)
-    refused = refusal(answer.data(), error_codes.KNOWN)
+        return replace(found := _failed(answer), advice=advice.naming(found.advice, asked.base_url))
+    refused = refusal(answer.data())
     found = (
         _diagnose_200(probe, answer, asked, refused)
         if answer.status == 200
         else _diagnose_refusal(probe, answer, asked, refused)
     )
-    request_id = found.request_id or answer.request_id or refused.request_id
-    code = found.code or ("" if found.verdict is Verdict.OK else refused.code)
-    return replace(found, http_status=answer.status, code=code, request_id=request_id)
+    return replace(
+        found,
+        advice=advice.naming(found.advice, asked.base_url),
+        http_status=answer.status,
+        code=found.code or ("" if found.verdict is Verdict.OK else refused.code),
+        request_id=found.request_id or answer.request_id or refused.request_id,
+    )
 
 
 def _failed(answer: GatewayAnswer) -> Diagnosis:
@@ -104,7 +109,7 @@ def _diagnose_200(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute, refus
                 return Diagnosis(Verdict.OK, advice.OK_CHAT)
             if call.error is None:
                 return Diagnosis(Verdict.UNKNOWN, advice.NOT_AN_ANSWER)
-            return _error_in_200(refusal(call.error, error_codes.KNOWN), asked)
+            return _error_in_200(refusal(call.error), asked)
 
 
 def diagnose_balance(answer: GatewayAnswer) -> Diagnosis:
@@ -126,6 +131,8 @@ def diagnose_listing(live: Listing, asked: ProbedRoute) -> Diagnosis:
     if found.suitable is False:
         nearest = asked.catalogue.nearest(asked.model, among=live.models)
         return Diagnosis(Verdict.MODEL_UNSUITABLE, advice.unsuitable(asked.model, found.kind), suggestions=nearest)
+    if types is None and live.partial:
+        return Diagnosis(Verdict.UNKNOWN, advice.PARTIAL_LIST, code="partial_list")
     if types is None:
         nearest = asked.catalogue.nearest(asked.model, among=live.models)
         return Diagnosis(Verdict.MODEL_NOT_FOUND, advice.not_listed(asked.model, nearest), suggestions=nearest)
@@ -136,42 +143,66 @@ def diagnose_listing(live: Listing, asked: ProbedRoute) -> Diagnosis:
 
 
 def _diagnose_refusal(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute, refused: Refusal) -> Diagnosis:
-    status, code = answer.status or 0, refused.code
+    status = answer.status or 0
+    if not answer.html and (found := _by_code(probe, status, asked, refused)):
+        return found
     match status:
         case 401:
             return _diagnose_401(probe, answer, refused)
         case 402:
-            return _diagnose_402(refused)
+            return Diagnosis(Verdict.UNFUNDED, advice.PAYMENT)
         case 403:
             return _diagnose_403(probe, answer, refused)
         case 404:
             return _diagnose_404(probe, answer, asked, refused)
         case 400 | 422:
-            return _diagnose_400(probe, answer, asked, refused)
+            return _diagnose_400(probe, answer, asked)
         case 429:
-            return (
-                _budget(code)
-                if code in error_codes.BUDGET
-                else Diagnosis(Verdict.RATE_LIMITED, advice.rate_limited(answer.retry_after))
-            )
+            return Diagnosis(Verdict.RATE_LIMITED, advice.rate_limited(answer.retry_after))
         case 405 | 410:
             return _wrong_url(asked, advice.WRONG_URL)
         case 407 | 511:
             return Diagnosis(Verdict.UNREACHABLE, advice.PROXY)
         case 408:
             return Diagnosis(Verdict.UNREACHABLE, advice.FAILURES[Failure.TIMEOUT])
-    if 300 <= status < 400:
-        return Diagnosis(Verdict.UNKNOWN, advice.redirected(answer.location))
+    return _by_class(status, answer)
+
+
+def _by_class(status: int, answer: GatewayAnswer) -> Diagnosis:
     if status >= 500:
-        return _diagnose_5xx(status, asked, refused)
-    return Diagnosis(Verdict.UNKNOWN, advice.odd_status(status))
+        return Diagnosis(Verdict.UPSTREAM_ERROR, advice.BAD_GATEWAY if status == 502 else advice.UPSTREAM)
+    redirected = 300 <= status < 400
+    return Diagnosis(Verdict.UNKNOWN, advice.redirected(answer.location) if redirected else advice.odd_status(status))
+
+
+_REQUEST_FAULTS = frozenset({400, 401, 403, 422})
+"""Statuses with which gateways refuse keys and permissions; LiteLLM says 400 to an expired key."""
+
+
+def _by_code(probe: Probe, status: int, asked: ProbedRoute, refused: Refusal) -> Diagnosis | None:
+    """The verdict of a code that says precisely what is wrong, whatever status it came with. None for all other codes."""
+    code = refused.code
+    if code in error_codes.NO_AUTH_SERVICE:
+        return Diagnosis(Verdict.UNKNOWN, advice.NO_AUTH_SERVICE)
+    if code in error_codes.BUDGET:
+        return Diagnosis(Verdict.BUDGET_EXHAUSTED, advice.BUDGETS.get(code, advice.QUOTA))
+    if code in error_codes.UNFUNDED:
+        return Diagnosis(Verdict.UNFUNDED, advice.UNFUNDED)
+    if code in error_codes.ROUTE:
+        return _wrong_mode(asked, refused)
+    if code in error_codes.MODEL and status not in {401, 403}:
+        return _model_not_found(asked)
+    if status not in _REQUEST_FAULTS:
+        return None
+    permission = error_codes.MODEL_ACCESS if probe is Probe.KEY else error_codes.PERMISSION
+    if code in permission:
+        return Diagnosis(Verdict.NOT_PERMITTED, advice.PERMISSIONS.get(code, advice.NOT_PERMITTED))
+    return Diagnosis(Verdict.KEY_INVALID, advice.key_invalid(code)) if code in error_codes.REFUSED_KEYS else None
 
 
 def _diagnose_401(probe: Probe, answer: GatewayAnswer, refused: Refusal) -> Diagnosis:
     if answer.html or (answer.challenge and not refused.json):
         return Diagnosis(Verdict.UNREACHABLE, advice.PROXY)
-    if refused.code == error_codes.NO_AUTH_SERVICE:
-        return Diagnosis(Verdict.UNKNOWN, advice.NO_AUTH_SERVICE)
     if refused.code in error_codes.AUTHENTICATION or refused.error:
         return Diagnosis(Verdict.KEY_INVALID, advice.key_invalid(refused.code))
     if refused.json or (answer.body.strip() and probe is Probe.CHAT):
@@ -180,77 +211,75 @@ def _diagnose_401(probe: Probe, answer: GatewayAnswer, refused: Refusal) -> Diag
     return Diagnosis(Verdict.KEY_INVALID, advice.key_invalid(refused.code))
 
 
-def _diagnose_402(refused: Refusal) -> Diagnosis:
-    if refused.code in error_codes.BUDGET:
-        return _budget(refused.code)
-    return Diagnosis(Verdict.UNFUNDED, advice.UNFUNDED if refused.code in error_codes.UNFUNDED else advice.PAYMENT)
-
-
-def _budget(code: str) -> Diagnosis:
-    return Diagnosis(Verdict.BUDGET_EXHAUSTED, advice.BUDGETS.get(code, advice.QUOTA))
-
-
 def _diagnose_403(probe: Probe, answer: GatewayAnswer, refused: Refusal) -> Diagnosis:
     if answer.html or not refused.json:
         return Diagnosis(Verdict.UNREACHABLE, advice.PROXY)
-    if refused.code in error_codes.BUDGET:
-        return _budget(refused.code)
-    if probe is Probe.KEY and refused.code not in {"region_blocked", "model_not_allowed"}:
+    if probe is Probe.KEY:
         proven = refused.error or bool(refused.code)
         return (
             Diagnosis(Verdict.KEY_INVALID, advice.FORBIDDEN) if proven else Diagnosis(Verdict.UNKNOWN, advice.ODD_401)
         )
-    return Diagnosis(Verdict.NOT_PERMITTED, advice.PERMISSIONS.get(refused.code, advice.NOT_PERMITTED))
+    return Diagnosis(Verdict.NOT_PERMITTED, advice.NOT_PERMITTED)
 
 
 def _diagnose_404(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute, refused: Refusal) -> Diagnosis:
-    anthropic = refused.code == "not_found_error" and effective_mode(asked.mode) is ApiMode.ANTHROPIC_MESSAGES
-    if refused.code in error_codes.MODEL or (anthropic and probe is Probe.CHAT):
+    if probe is Probe.CHAT and _anthropic_not_found(asked, refused):
         return _model_not_found(asked)
     if probe is Probe.KEY and not answer.html and refused.json:
         return Diagnosis(Verdict.UNKNOWN, advice.NO_BALANCE_ROUTE)
     return _wrong_url(asked, advice.WRONG_URL)
 
 
-def _diagnose_400(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute, refused: Refusal) -> Diagnosis:
+def _anthropic_not_found(asked: ProbedRoute, refused: Refusal) -> bool:
+    return refused.code == "not_found_error" and effective_mode(asked.mode) is ApiMode.ANTHROPIC_MESSAGES
+
+
+def _diagnose_400(probe: Probe, answer: GatewayAnswer, asked: ProbedRoute) -> Diagnosis:
     if answer.html:
         return _wrong_url(asked, advice.WRONG_URL)
-    if refused.code in error_codes.ROUTE:
-        return _wrong_mode(asked, refused)
-    if refused.code in error_codes.MODEL:
-        return _model_not_found(asked)
-    return Diagnosis(
-        Verdict.UNKNOWN, advice.REQUEST_FAULT if probe is Probe.CHAT else advice.odd_status(answer.status or 0)
-    )
-
-
-def _diagnose_5xx(status: int, asked: ProbedRoute, refused: Refusal) -> Diagnosis:
-    if refused.code in error_codes.MODEL:
-        return _model_not_found(asked)
-    if refused.code == error_codes.NO_AUTH_SERVICE:
-        return Diagnosis(Verdict.UNKNOWN, advice.NO_AUTH_SERVICE)
-    return Diagnosis(Verdict.UPSTREAM_ERROR, advice.BAD_GATEWAY if status == 502 else advice.UPSTREAM)
+    fault = probe is Probe.CHAT
+    return Diagnosis(Verdict.UNKNOWN, advice.REQUEST_FAULT if fault else advice.odd_status(answer.status or 0))
 
 
 def _error_in_200(refused: Refusal, asked: ProbedRoute) -> Diagnosis:
-    """An error inside a 200, by its code. An unknown code means that the model is not served."""
-    if refused.code in error_codes.AUTHENTICATION or refused.code == error_codes.NO_AUTH_SERVICE:
+    """An error inside a 200: by its precise code, else by the HTTP status that it names, else by the class of its code."""
+    if refused.code in error_codes.REFUSED_KEYS:  # an upstream's own key may be meant
         found = Diagnosis(Verdict.UNKNOWN, advice.ODD_401)
-    elif refused.code in error_codes.BUDGET:
-        found = _budget(refused.code)
-    elif refused.code in error_codes.UNFUNDED:
-        found = Diagnosis(Verdict.UNFUNDED, advice.UNFUNDED)
-    elif refused.code in error_codes.PERMISSION:
-        found = Diagnosis(Verdict.NOT_PERMITTED, advice.PERMISSIONS.get(refused.code, advice.NOT_PERMITTED))
-    elif refused.code in error_codes.ROUTE:
-        found = _wrong_mode(asked, refused)
-    elif refused.code in error_codes.RATE_LIMIT:
-        found = Diagnosis(Verdict.RATE_LIMITED, advice.rate_limited(""))
-    elif refused.code in error_codes.UPSTREAM:
-        found = Diagnosis(Verdict.UPSTREAM_ERROR, advice.UPSTREAM)
-    else:
+    elif _anthropic_not_found(asked, refused):
         found = _model_not_found(asked)
+    else:
+        found = _by_code(Probe.CHAT, 400, asked, refused) or _by_number(refused, asked)
     return replace(found, code=refused.code)
+
+
+def _by_number(refused: Refusal, asked: ProbedRoute) -> Diagnosis:
+    match refused.status:
+        case 401:
+            return Diagnosis(Verdict.UNKNOWN, advice.ODD_401)
+        case 402:
+            return Diagnosis(Verdict.UNFUNDED, advice.PAYMENT)
+        case 403:
+            return Diagnosis(Verdict.NOT_PERMITTED, advice.NOT_PERMITTED)
+        case 404:
+            return _model_not_found(asked)
+        case 429:
+            return Diagnosis(Verdict.RATE_LIMITED, advice.rate_limited(""))
+        case 408:
+            return Diagnosis(Verdict.UPSTREAM_ERROR, advice.UPSTREAM)
+        case int(status):
+            text = advice.BAD_GATEWAY if status == 502 else advice.UPSTREAM
+            return (
+                Diagnosis(Verdict.UPSTREAM_ERROR, text)
+                if status >= 500
+                else Diagnosis(Verdict.UNKNOWN, advice.ODD_ERROR)
+            )
+    if refused.code in error_codes.AUTHENTICATION:
+        return Diagnosis(Verdict.UNKNOWN, advice.ODD_401)
+    if refused.code in error_codes.RATE_LIMIT:
+        return Diagnosis(Verdict.RATE_LIMITED, advice.rate_limited(""))
+    if refused.code in error_codes.UPSTREAM:
+        return Diagnosis(Verdict.UPSTREAM_ERROR, advice.UPSTREAM)
+    return Diagnosis(Verdict.UNKNOWN, advice.ODD_ERROR)
 
 
 def _model_not_found(asked: ProbedRoute) -> Diagnosis:

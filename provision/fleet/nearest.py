@@ -27,3 +27,20 @@ def spelling_hint(word: str, allowed: Collection[str]) -> str:
     rest = f" and {len(listed) - _FEW} more" if len(listed) > _FEW + 4 else ""
     known = f"allowed: {', '.join(listed[:_FEW] if rest else listed)}{rest}" if listed else "none exist yet"
     return f"did you mean '{found[0]}'? {known}" if found else known
+
+
+def edit_distance(a: str, b: str) -> int:
+    """How many letters differ, with swapped neighbours as one difference. 99 if the lengths differ by more than 3."""
+    if abs(len(a) - len(b)) > 3:
+        return 99
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, last = row, before
+        row = [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

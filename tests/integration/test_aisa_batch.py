@@ -11,6 +11,7 @@ from aisa_batching import ALL, run_batch, subject
 
 from provision.aisa.answers import Probe
 from provision.aisa.batch import paid_calls
+from provision.aisa.client import RequestLimits
 from provision.aisa.journal import ValidationJournal, ValidationJournalError
 from provision.aisa.simulator import KeyState, ModelFault, Reply, Shape, Simulator
 from provision.aisa.verdicts import Verdict
@@ -146,7 +147,9 @@ def test_users_that_cannot_be_asked_are_not(tmp_path: Path) -> None:
         results, _ = run_batch(tmp_path, [bad, subject("nokey", None, sim.base_url)])
         assert results["url"].verdict is V.BASE_URL_WRONG
         assert results["url"].suggestions == ("https://api.aisa.one/v1",)
-        assert (results["nokey"].verdict, results["nokey"].code) == (V.UNKNOWN, "no_key")
+        failed = replace(subject("locked", None, sim.base_url), key_problem="key_command failed for locked (exit 1)")
+        assert run_batch(tmp_path, [failed])[0]["locked"].verdict is V.UNKNOWN, "whether there is a key is unknown"
+        assert (results["nokey"].verdict, results["nokey"].code) == (V.NO_KEY, "no_key")
         assert sim.count == 0
 
 
@@ -174,6 +177,43 @@ def test_when_everything_is_502_no_model_is_praised(tmp_path: Path) -> None:
         results, outcome = run_batch(tmp_path, [subject("a", K + "a", sim.base_url)], ALL)
         assert results["a"].verdict is V.UPSTREAM_ERROR
         assert outcome.routes[0].working_model is None
+
+
+MODES = {
+    "chat_completions": "/v1/chat/completions",
+    "codex_responses": "/v1/responses",
+    "anthropic_messages": "/v1/messages",
+}
+
+
+@pytest.mark.parametrize(("status", "calls"), [(500, 1), (502, 4), (503, 3), (504, 3)])
+@pytest.mark.parametrize("mode", MODES)
+def test_paid_calls_under_a_persistent_failure_are_counted(tmp_path: Path, mode: str, status: int, calls: int) -> None:
+    with Simulator([K + "a"]) as sim:
+        sim.script(Reply(status, b'{"error":{"code":"x"}}'), path=MODES[mode])
+        results, outcome = run_batch(tmp_path, [subject("a", K + "a", sim.base_url, mode=mode)], ALL)
+        assert results["a"].verdict is V.UPSTREAM_ERROR
+        assert results["a"].attempts == min(calls, 3)
+        assert outcome.paid_calls == sum(q.method == "POST" for q in sim.requests) == calls
+
+
+def test_many_failing_models_lead_to_one_comparison_call(tmp_path: Path) -> None:
+    models = ["gpt-5.2", "gpt-5.4", "claude-sonnet-5", "glm-5"]
+    with Simulator([f"{K}{i}" for i in range(8)]) as sim:
+        sim.script(Reply(502, b"{}"), path="/v1/chat/completions")
+        users = [subject(f"u{i}", f"{K}{i}", sim.base_url, models[i % 4]) for i in range(8)]
+        _, outcome = run_batch(tmp_path, users, ALL)
+        assert outcome.paid_calls == sum(q.method == "POST" for q in sim.requests) == 8 * 3 + 1
+        assert not any(route.working_model for route in outcome.routes)
+
+
+def test_a_server_that_stalls_costs_one_paid_call(tmp_path: Path) -> None:
+    with Simulator([K + "a"]) as sim:
+        sim.script(Reply(200, b"{}", delay_s=3.0), path="/v1/chat/completions")
+        limits = RequestLimits(connect_s=1.0, read_s=0.3, total_s=0.5)
+        results, outcome = run_batch(tmp_path, [subject("a", K + "a", sim.base_url)], ALL, limits=limits)
+        assert results["a"].verdict is V.UNREACHABLE
+        assert outcome.paid_calls == sum(q.method == "POST" for q in sim.requests) == 1
 
 
 def test_a_dead_network_stops_the_run_early(tmp_path: Path) -> None:

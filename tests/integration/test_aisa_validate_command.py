@@ -56,7 +56,7 @@ def test_json(operator: Operator, sim: Simulator) -> None:
     assert found["schema"] == "provision/validate/v1"
     users = {u["user"]: u for u in found["users"]}
     assert {u: v["verdict"] for u, v in users.items()} == {
-        "ada": "ok", "bob": "key_invalid", "eve": "unfunded", "joe": "not_permitted", "tom": "upstream_error", "zoe": "unknown",
+        "ada": "ok", "bob": "key_invalid", "eve": "unfunded", "joe": "not_permitted", "tom": "upstream_error", "zoe": "no_key",
     }  # fmt: skip
     assert list(users) == ["ada", "bob", "eve", "joe", "tom", "zoe"]
     needed = {"user", "profile", "model", "api_mode", "base_url", "key_fingerprint", "verdict", "http_status", "code",
@@ -85,10 +85,10 @@ def test_table_says_what_to_do(operator: Operator) -> None:
 def test_junit(operator: Operator) -> None:
     root = ET.fromstring(operator.run("validate", "-f", "junit", expect=10).stdout)  # our own output
     assert {k: root.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "6", "failures": "2", "errors": "1", "skipped": "0",
+        "tests": "6", "failures": "3", "errors": "0", "skipped": "0",
     }  # fmt: skip
     cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
-    assert cases == {"ada": [], "bob": ["failure"], "eve": ["failure"], "joe": [], "tom": [], "zoe": ["error"]}
+    assert cases == {"ada": [], "bob": ["failure"], "eve": ["failure"], "joe": [], "tom": [], "zoe": ["failure"]}
 
 
 class _Loads(HTMLParser):
@@ -120,8 +120,9 @@ def test_fail_on_decides_what_fails(operator: Operator) -> None:
     operator.run("validate", "--limit", "ada,bob", expect=10)
     operator.run("validate", "--limit", "ada,bob", "--fail-on", "unfunded", expect=0)
     operator.run("validate", "--limit", "ada,bob", "--fail-on", "none", expect=0)
-    operator.run("validate", "--limit", "ada,zoe", expect=4)
-    operator.run("validate", "--limit", "ada,zoe", "--fail-on", "unknown", expect=10)
+    operator.run("validate", "--limit", "ada,zoe", expect=10)
+    operator.run("validate", "--limit", "ada,zoe", "--fail-on", "unknown", expect=0)
+    operator.run("validate", "--limit", "ada,zoe", "--fail-on", "no_key", expect=10)
     operator.run("validate", "--limit", "nobody", expect=3)
     assert "nonsense" in operator.run("validate", "--fail-on", "nonsense", expect=2).stderr
     operator.run("validate", "--probe", "telepathy", expect=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provision.aisa.answers import GatewayAnswer, Probe
 from provision.aisa.base_url import check_base_url, is_allowed
 from provision.aisa.catalogue import builtin
-from provision.aisa.error_codes import KNOWN
+from provision.aisa.error_codes import KNOWN, REFUSED_KEYS
 from provision.aisa.simulator.refusals import STATUS, Shape, error_body
 from provision.aisa.verdicts import ProbedRoute, Verdict, diagnose_answer
 from provision.fleet.desired import ApiMode
@@ -67,18 +67,23 @@ def test_ok_and_key_invalid_only_on_proof(probe: Probe, answer: GatewayAnswer, a
             assert probe is Probe.CHAT
             assert b"data:" in answer.body
     if judged.verdict is Verdict.KEY_INVALID:
-        assert answer.status == 401 or (answer.status == 403 and probe is Probe.KEY)
+        named = answer.status in {400, 403, 422} and judged.code in REFUSED_KEYS  # LiteLLM: 400 for an expired key
+        assert answer.status == 401 or (answer.status == 403 and probe is Probe.KEY) or named
         assert not answer.html
         assert "authentication_unavailable" not in judged.code
 
 
+RESPONSE = (
+    b'data: {"type":"response.created"}\n\ndata: {"type":"response.output_text.delta","delta":"ok"}\n\n'
+    b'data: {"type":"response.completed"}'
+)
 PROOFS = (
     (Probe.KEY, ApiMode.CHAT_COMPLETIONS, b'{"balance_micros_usd":5,"api_key":{"unlimited":true}}'),
     (Probe.MODELS, ApiMode.CHAT_COMPLETIONS, b'{"object":"list","data":[{"id":"gpt-5.2"}]}'),
     (Probe.CHAT, ApiMode.CHAT_COMPLETIONS, b'{"choices":[{"message":{"content":"ok"}}]}'),
     (Probe.CHAT, ApiMode.CHAT_COMPLETIONS, b'data: {"choices":[{"delta":{"content":"ok"}}]}\n\ndata: [DONE]'),
-    (Probe.CHAT, ApiMode.CODEX_RESPONSES, b'data: {"type":"response.created"}\n\ndata: {"type":"response.completed"}'),
-    (Probe.CHAT, ApiMode.ANTHROPIC_MESSAGES, b'{"type":"message","content":[]}'),
+    (Probe.CHAT, ApiMode.CODEX_RESPONSES, RESPONSE),
+    (Probe.CHAT, ApiMode.ANTHROPIC_MESSAGES, b'{"type":"message","content":[{"type":"text","text":"ok"}]}'),
 )
 
 

@@ -57,7 +57,8 @@ def models(
 ) -> None:
     """List models with their kind, API modes and users.
 
-    With --live, also report models in use that the gateway no longer serves. Exits with 10 when there is one.
+    With --live, also report models in use that the gateway no longer serves. Exits with 10 when there is one, with 4
+    when that is unknown.
     """
     from datetime import UTC, datetime
 
@@ -80,6 +81,10 @@ def models(
     run.result(text, output)
     if update and listed is not None:
         _update(run, workspace, catalogue, listed, today)
+    if listed is not None and listed.partial:
+        run.say("the gateway's list has more pages, which were not read: models without `yes` may be served or not")
+        unread = any(row.users and row.live is None for row in rows)
+        raise typer.Exit(Exit.PARTIAL if unread else Exit.OK)
     raise typer.Exit(Exit.FINDINGS if gone else Exit.OK)
 
 
@@ -126,8 +131,15 @@ def model_rows(states: Sequence[DesiredState], catalogue: Catalogue, live: Listi
         entry = catalogue.models.get(model)
         modes = None if found.modes is None else tuple(sorted(found.modes))
         status = entry.status if entry else "not in the catalogue"
-        rows.append(ModelRow(model, found.kind, modes, status, model in live.models if live else None, users[model]))
+        rows.append(ModelRow(model, found.kind, modes, status, _served(model, live), users[model]))
     return rows
+
+
+def _served(model: str, live: Listing | None) -> bool | None:
+    """Whether the gateway lists the model. None without a list, or if further pages of the list were not read."""
+    if live is None:
+        return None
+    return True if model in live.models else None if live.partial else False
 
 
 def _json(rows: Sequence[ModelRow], catalogue: Catalogue, gone: Sequence[str]) -> str:

@@ -53,3 +53,11 @@ def test_a_catalogue_marks_what_left_and_classifies_what_came() -> None:
     later = updated_catalogue(new, Listing({"stays": ()}), "2026-07-01")
     assert later.models["leaves"].status == "not-in-live-list-2026-06-01", "the first day of absence is kept"
     assert updated_catalogue(later, Listing({"leaves": ()}), "2026-08-01").models["leaves"].current
+
+
+def test_a_page_of_a_list_marks_no_model_as_gone() -> None:
+    page = GatewayAnswer(200, body=b'{"data": [{"id": "a"}], "has_more": true}')
+    found = fetch("x", x=page)
+    assert found == Listing({"a": ()}, partial=True)
+    old = Catalogue([CatalogueModel("b", ModelKind.TEXT, frozenset())], as_of="2026-01-01")
+    assert updated_catalogue(old, found, "2026-06-01").models["b"].current

@@ -102,7 +102,7 @@ def test_model_not_found_behind_503_and_inside_200() -> None:
     for shape in CODED:
         assert judge(Probe.CHAT, 503, error_body("model_not_found", shape, "r")).verdict is V.MODEL_NOT_FOUND
         assert judge(Probe.CHAT, 200, error_body("model_not_found", shape, "r")).verdict is V.MODEL_NOT_FOUND
-    assert judge(Probe.CHAT, 200, b'{"error":"no such thing"}').verdict is V.MODEL_NOT_FOUND
+    assert judge(Probe.CHAT, 200, b'{"error":"no such thing"}').verdict is V.UNKNOWN
     assert judge(Probe.CHAT, 200, b'{"error":{"code":"recharge_required"}}').verdict is V.UNFUNDED
     assert judge(Probe.CHAT, 200, b'{"error":{"code":"invalid_api_key"}}').verdict is V.UNKNOWN
     assert judge(Probe.CHAT, 200, b'{"error":{"code":"internal_error"}}').verdict is V.UPSTREAM_ERROR
@@ -233,6 +233,15 @@ def _sse(*events: object, end: bytes = b"") -> bytes:
     return b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events) + end
 
 
+WORD = {"type": "response.output_text.delta", "delta": "ok"}
+CUT = {
+    "object": "response",
+    "status": "incomplete",
+    "incomplete_details": {"reason": "max_output_tokens"},
+    "output": [{"type": "reasoning", "summary": []}],
+}
+BLOCK = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ok"}}
+FAILED = {"type": "message_delta", "delta": {"stop_reason": "error"}}
 CHUNK = {"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": None}]}
 
 
@@ -249,19 +258,45 @@ CHUNK = {"choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": N
         (CHAT, _sse({"type": "message_start"}, {"type": "message_stop"}), V.UNKNOWN),
         (CHAT, json.dumps({"choices": [{"message": {"content": "ok"}}]}).encode(), V.OK),
         (CHAT, b'{"choices":[]}', V.UNKNOWN),
-        (RESPONSES, _sse({"type": "response.created"}, {"type": "response.completed"}), V.OK),
-        (RESPONSES, _sse({"type": "response.created"}, {"type": "response.incomplete"}), V.OK),
+        (CHAT, b'{"choices":[{"index":0,"finish_reason":"stop"}]}', V.UNKNOWN),
+        (CHAT, b'{"choices":[{"index":0,"finish_reason":"length"}]}', V.UNKNOWN),
+        (CHAT, b'{"choices":[{"finish_reason":"stop","message":null}]}', V.UNKNOWN),
+        (CHAT, b'{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":""}}]}', V.UNKNOWN),
+        (CHAT, b'{"choices":[{"finish_reason":"length","message":{"role":"assistant","content":""}}]}', V.OK),
+        (CHAT, b'{"choices":[{"finish_reason":"tool_calls","message":{"content":null,"tool_calls":[{"id":"x"}]}}]}', V.OK),
+        (CHAT, b'{"choices":[{"finish_reason":"stop","text":"ok"}]}', V.OK),
+        (CHAT, b'{"choices":[{"finish_reason":"error","message":{"role":"assistant","content":"ok"}}]}', V.UNKNOWN),
+        (CHAT, b'{"choices":[{"error":{"code":502},"message":{"role":"assistant","content":"ok"}}]}', V.UPSTREAM_ERROR),
+        (CHAT, _sse(CHUNK, {"choices": [{"delta": {"content": ""}, "finish_reason": "error"}]}), V.UNKNOWN),
+        (CHAT, _sse(CHUNK, {"choices": [{"error": {"code": "429"}, "delta": {}}]}), V.RATE_LIMITED),
+        (CHAT, b'{"code": 429, "message": "slow down"}', V.RATE_LIMITED),
+        (CHAT, b'{"code": 0, "data": null}', V.UNKNOWN),
+        (RESPONSES, _sse({"type": "response.created"}, WORD, {"type": "response.completed"}), V.OK),
+        (RESPONSES, _sse({"type": "response.created"}, {"type": "response.completed"}), V.UNKNOWN),
+        (RESPONSES, _sse({"type": "response.created"}, {"type": "response.incomplete", "response": CUT}), V.OK),
+        (RESPONSES, _sse({"type": "response.created"}, WORD, {"type": "response.incomplete"}), V.UNKNOWN),
         (RESPONSES, _sse({"type": "response.created"}), V.UNKNOWN),
         (
             RESPONSES,
             _sse({"type": "response.created"}, {"type": "response.failed", "response": {"error": {"code": "server_error"}}}),
             V.UPSTREAM_ERROR,
         ),
-        (RESPONSES, b'{"object":"response","status":"completed","output":[]}', V.OK),
+        (RESPONSES, b'{"object":"response","status":"completed","output":[]}', V.UNKNOWN),
+        (RESPONSES, json.dumps(CUT).encode(), V.OK),
+        (RESPONSES, json.dumps({**CUT, "status": "completed"}).encode(), V.OK),
+        (RESPONSES, json.dumps({**CUT, "incomplete_details": {"reason": "content_filter"}}).encode(), V.UNKNOWN),
+        (RESPONSES, json.dumps({**CUT, "output": [{"type": "message", "content": []}]}).encode(), V.UNKNOWN),
         (RESPONSES, b'{"object":"response","status":"failed","output":[]}', V.UNKNOWN),
-        (MESSAGES, _sse({"type": "message_start"}, {"type": "message_stop"}), V.OK),
+        (MESSAGES, _sse({"type": "message_start"}, BLOCK, {"type": "message_stop"}), V.OK),
+        (MESSAGES, _sse({"type": "message_start"}, {"type": "message_stop"}), V.UNKNOWN),
+        (MESSAGES, _sse({"type": "message_start"}, FAILED, {"type": "message_stop"}), V.UNKNOWN),
+        (MESSAGES, b'event: error\ndata: {"message": "x"}\n\n', V.UNKNOWN),
         (MESSAGES, _sse({"type": "message_start"}, {"type": "error", "error": {"type": "overloaded_error"}}), V.UPSTREAM_ERROR),
-        (MESSAGES, b'{"type":"message","content":[]}', V.OK),
+        (MESSAGES, b'{"type":"message","content":[]}', V.UNKNOWN),
+        (MESSAGES, b'{"type":"message","content":[{"type":"text","text":""}],"stop_reason":"end_turn"}', V.UNKNOWN),
+        (MESSAGES, b'{"type":"message","content":[],"stop_reason":"max_tokens","usage":{"output_tokens":1}}', V.OK),
+        (MESSAGES, b'{"type":"message","content":[{"type":"text","text":"o"}],"stop_reason":"error"}', V.UNKNOWN),
+        (MESSAGES, b'{"type":"message","content":[{"type":"thinking","thinking":""}]}', V.OK),
         (MESSAGES, b'{"type":"error","error":{"type":"not_found_error"}}', V.MODEL_NOT_FOUND),
     ],
 )  # fmt: skip
@@ -320,3 +355,107 @@ def test_a_second_failure_is_told() -> None:
         {Probe.KEY: j(V.UNFUNDED, advice="pay"), Probe.MODELS: j(V.MODEL_NOT_FOUND, advice="rename")}
     )
     assert judged.advice == "pay; also: rename"
+
+
+NUMBERS = {
+    400: V.UNKNOWN, 401: V.UNKNOWN, 402: V.UNFUNDED, 403: V.NOT_PERMITTED, 404: V.MODEL_NOT_FOUND, 408: V.UPSTREAM_ERROR,
+    409: V.UNKNOWN, 413: V.UNKNOWN, 422: V.UNKNOWN, 429: V.RATE_LIMITED, 499: V.UNKNOWN, 500: V.UPSTREAM_ERROR,
+    502: V.UPSTREAM_ERROR, 503: V.UPSTREAM_ERROR, 504: V.UPSTREAM_ERROR, 529: V.UPSTREAM_ERROR,
+    0: V.UNKNOWN, 1301: V.UNKNOWN, 200: V.UNKNOWN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [CHAT, RESPONSES, MESSAGES])
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_inside_a_200_counts_as_that_http_status(number: int, mode: ApiMode) -> None:
+    for error in (
+        {"message": "Provider returned error", "code": number},
+        {"message": "m", "code": str(number)},
+        {"message": "m", "status": number, "type": "provider_error"},
+        {"message": "m", "type": "invalid_request_error", "param": None, "code": str(number)},
+    ):
+        for body in (json.dumps({"error": error}).encode(), _sse({"error": error})):
+            answer = GatewayAnswer(
+                200, body=body, content_type="text/event-stream" if body[:1] == b"d" else "application/json"
+            )
+            found = diagnose_answer(Probe.CHAT, answer, asked(mode=mode))
+            assert (found.verdict, found.http_status) == (NUMBERS[number], 200), body
+
+
+# status, code, type, verdict on a call; None as the code: none; the codes of LiteLLM and new-api that a status hides
+HIDDEN = [
+    (400, "400", "budget_exceeded", V.BUDGET_EXHAUSTED),
+    (429, "429", "budget_exceeded", V.BUDGET_EXHAUSTED),
+    (401, "401", "budget_exceeded", V.BUDGET_EXHAUSTED),
+    (200, 429, "budget_exceeded", V.BUDGET_EXHAUSTED),
+    (401, "unauthorized", "budget_exceeded", V.BUDGET_EXHAUSTED),
+    (429, "rate_limit_exceeded", "insufficient_quota", V.BUDGET_EXHAUSTED),
+    (401, "401", "key_model_access_denied", V.NOT_PERMITTED),
+    (403, 403, "team_model_access_denied", V.NOT_PERMITTED),
+    (401, "401", "user_model_access_denied", V.NOT_PERMITTED),
+    (401, "401", "org_model_access_denied", V.NOT_PERMITTED),
+    (400, "400", "expired_key", V.KEY_INVALID),
+    (401, "401", "expired_key", V.KEY_INVALID),
+    (401, "401", "token_not_found_in_db", V.KEY_INVALID),
+    (401, "401", "auth_error", V.KEY_INVALID),
+    (503, "503", "no_db_connection", V.UNKNOWN),
+    (401, 401, "no_db_connection", V.UNKNOWN),
+    (400, "400", "bad_request_error", V.UNKNOWN),
+    (429, "429", "throttling_error", V.RATE_LIMITED),
+    (500, "500", "internal_server_error", V.UPSTREAM_ERROR),
+    (403, "insufficient_user_quota", "new_api_error", V.BUDGET_EXHAUSTED),
+    (403, "pre_consume_token_quota_failed", "new_api_error", V.BUDGET_EXHAUSTED),
+    (403, "access_denied", "new_api_error", V.NOT_PERMITTED),
+    (503, "model_not_found", "new_api_error", V.MODEL_NOT_FOUND),
+    (500, "channel:no_available_key", "new_api_error", V.UPSTREAM_ERROR),
+    (401, "", "new_api_error", V.KEY_INVALID),
+    (402, None, "billing_error", V.UNFUNDED),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "verdict"), HIDDEN)
+def test_a_code_that_repeats_the_status_hides_no_type(status: int, code: object, kind: str, verdict: V) -> None:
+    body = json.dumps({"error": {"message": "m", "type": kind, "param": None, "code": code}}).encode()
+    assert judge(Probe.CHAT, status, body).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"has_more": True}, {"next": "https://x/v1/models?after=b"}, {"has_more": True, "last_id": "b"}, {"next_page_token": "t"},
+     {"links": {"next": "/v1/models?page=2"}}, {"pagination": {"has_more": True}}, {"total": 167}],
+)  # fmt: skip
+def test_a_page_of_a_list_proves_no_absence(more: dict[str, object]) -> None:
+    page = {"object": "list", "data": [{"id": "gpt-5.4"}], **more}
+    missing = judge(Probe.MODELS, 200, json.dumps(page).encode())
+    assert (missing.verdict, missing.suggestions) == (V.UNKNOWN, ())
+    listed = diagnose_answer(Probe.MODELS, GatewayAnswer(200, body=json.dumps(page).encode()), asked("gpt-5.4"))
+    assert listed.verdict is V.OK
+
+
+@pytest.mark.parametrize("more", [{"has_more": False}, {"next": None, "total": 1}, {"pagination": {"next_page": ""}}])
+def test_a_list_that_says_it_is_complete_is(more: dict[str, object]) -> None:
+    page = {"object": "list", "data": [{"id": "gpt-5.4"}], **more}
+    assert judge(Probe.MODELS, 200, json.dumps(page).encode()).verdict is V.MODEL_NOT_FOUND
+
+
+def test_advice_names_the_gateway_that_was_asked() -> None:
+    own = replace(asked(), base_url="https://llm.corp.example:8443/v1")
+    answers = [
+        (Probe.KEY, GatewayAnswer(403, body=PAGE, content_type="text/html")),
+        (Probe.CHAT, GatewayAnswer(403, body=b'{"error":{"type":"new_api_error","code":"insufficient_user_quota"}}')),
+        (Probe.KEY, GatewayAnswer(None, Failure.PROXY)),
+        (Probe.KEY, GatewayAnswer(401, body=error_body("api_key_disabled", Shape.NESTED, "r"))),
+    ]
+    for probe, answer in answers:
+        named = diagnose_answer(probe, answer, own).advice
+        assert "llm.corp.example:8443" in named
+        assert "AIsa" not in named
+        assert "aisa.one" not in named
+        ours = diagnose_answer(probe, answer, asked()).advice
+        assert "llm.corp" not in ours
+    for probe in Probe:
+        for status in (200, 302, 400, 401, 402, 403, 404, 405, 407, 408, 418, 429, 500, 502):
+            for code in (*STATUS, "odd"):
+                answer = GatewayAnswer(status, body=error_body(code, Shape.NESTED, "r"))
+                text = diagnose_answer(probe, answer, own).advice
+                assert not any(word in text for word in ("AIsa", "aisa.one", "{")), text
