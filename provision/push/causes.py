@@ -26,10 +26,22 @@ def _cause(pattern: str, id_: str, message: str, cure: str) -> Cause:
 
 UNREACHABLE = (
     _cause(
-        r"host key verification failed|host identification has changed|no .* host key is known",
+        r"host identification has changed|offending \S+ key in|differs from the key for the ip",
         "host-key",
-        "the machine's host key is unknown or differs from known_hosts",
+        "the machine's host key differs from the one in known_hosts",
         "verify the key over another channel, then correct the line in known_hosts",
+    ),
+    _cause(
+        r"no .* host key is known",
+        "host-key-new",
+        "the machine's host key is not in known_hosts: it was never met",
+        "verify the key over another channel, then add it: `ssh` with the same host asks for it",
+    ),
+    _cause(
+        r"host key verification failed",
+        "host-key",
+        "the machine's host key is not in known_hosts, or differs from the one there",
+        "verify the key over another channel, then add or correct its line in known_hosts",
     ),
     _cause(
         r"permission denied \(|too many authentication failures|authentication failed",

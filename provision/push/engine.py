@@ -48,6 +48,8 @@ class PushOptions:
     check: bool = False
     ssh: Ssh = field(default_factory=Ssh)
     variables: Mapping[str, object] = field(default_factory=dict)
+    without_bundle: Mapping[str, str] = field(default_factory=dict)
+    """What to do first for users whom `render` would refuse."""
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ def deploy(
 
         for target in targets:
             if target.user not in digests:
-                fix = f"run `provision render --limit {target.user}`"
+                fix = options.without_bundle.get(target.user, f"run `provision render --limit {target.user}`")
                 settle(Failed(target.user, target.address, "no-bundle", "no bundle for this user", fix))
         more, defaults = {**_variables(options), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
         for wave in split_into_waves(with_bundle, options.sizes):

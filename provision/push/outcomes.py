@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Installed(Deployed):
-    """The bundle was installed by this run (with --check: would be)."""
+    """The bundle was installed by this run; with --check it would be, see `checked_name`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,14 @@ def outcome_name(outcome: PushOutcome) -> str:
     return type(outcome).__name__.lower()
 
 
-def as_json(outcome: PushOutcome) -> dict[str, Any]:
-    """Return the outcome as a member of `provision/deploy/v1`."""
-    found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": outcome_name(outcome)}
+def checked_name(outcome: PushOutcome) -> str:
+    """Return the outcome's name in the words of --check, which changes nothing."""
+    return "would install" if isinstance(outcome, Installed) else outcome_name(outcome)
+
+
+def as_json(outcome: PushOutcome, name: Callable[[PushOutcome], str] = outcome_name) -> dict[str, Any]:
+    """Return the outcome as a member of `provision/deploy/v1`; `name` is that of the outcome."""
+    found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": name(outcome)}
     if isinstance(outcome, Deployed):
         return found | {
             "generation": outcome.generation,

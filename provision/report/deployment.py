@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from provision.push.outcomes import Failed, Unreachable, outcome_name
+from provision.push.outcomes import Failed, Unreachable, checked_name, outcome_name
 from provision.push.outcomes import as_json as outcome_json
 from provision.report.document import document
 from provision.report.terminal import table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from provision.push.engine import PushResult
     from provision.push.outcomes import PushOutcome
@@ -19,36 +19,40 @@ if TYPE_CHECKING:
 _HEADERS = ("USER", "HOST", "OUTCOME", "KEY OR CAUSE", "REMARK")
 
 
-def as_table(result: PushResult | None) -> str:
+def as_table(result: PushResult | None, *, check: bool = False) -> str:
     """All outcomes by user, then one summary line. `result` is None when no machine was contacted."""
-    outcomes = _by_user(result)
-    counts = Counter(outcome_name(o) for o in outcomes)
+    outcomes, name = _by_user(result), _names(check=check)
+    counts = Counter(name(o) for o in outcomes)
     parts = [f"{counts[name]} {name}" for name in sorted(counts)]
     if result and result.not_asked:
         parts.append(f"{len(result.not_asked)} not contacted after too many failures")
-    rows = [_row(outcome) for outcome in outcomes]
+    rows = [_row(outcome, name(outcome)) for outcome in outcomes]
     return (table(_HEADERS, rows) if rows else "") + (", ".join(parts) or "nothing to do") + "\n"
 
 
-def as_json(result: PushResult | None, not_pushed: Sequence[tuple[str, str]]) -> str:
+def as_json(result: PushResult | None, not_pushed: Sequence[tuple[str, str]], *, check: bool = False) -> str:
     """The document `provision/deploy/v1`; `not_pushed` holds users and why they cannot be pushed to."""
-    outcomes = _by_user(result)
+    outcomes, name = _by_user(result), _names(check=check)
     return document(
         "deploy/v1",
-        summary=dict(sorted(Counter(outcome_name(o) for o in outcomes).items())),
+        summary=dict(sorted(Counter(name(o) for o in outcomes).items())),
         waves=result.waves if result else 0,
-        users=[outcome_json(o) for o in outcomes],
+        users=[outcome_json(o, name) for o in outcomes],
         not_asked=list(result.not_asked) if result else [],
         not_pushed=[{"user": user, "why": why} for user, why in not_pushed],
     )
+
+
+def _names(*, check: bool) -> Callable[[PushOutcome], str]:
+    return checked_name if check else outcome_name
 
 
 def _by_user(result: PushResult | None) -> list[PushOutcome]:
     return sorted(result.outcomes.values(), key=lambda o: o.user) if result else []
 
 
-def _row(o: PushOutcome) -> tuple[str, ...]:
+def _row(o: PushOutcome, name: str) -> tuple[str, ...]:
     if isinstance(o, Failed | Unreachable):
-        return (o.user, o.host, outcome_name(o), o.cause, f"{o.message}; {o.cure}")
+        return (o.user, o.host, name, o.cause, f"{o.message}; {o.cure}")
     restart = f"restart {', '.join(o.restart)}" if o.restart else ""
-    return (o.user, o.host, outcome_name(o), o.key_fingerprint, restart)
+    return (o.user, o.host, name, o.key_fingerprint, restart)

@@ -17,7 +17,7 @@ from provision.errors import Exit
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
@@ -41,7 +41,9 @@ def deploy_command(
         int | None, typer.Option("--max-failures", min=0, help="Stop after more failures than this. Default: no limit.")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only report what would change.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Deploy only to users who do not have it yet.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Deploy only to users of earlier deployments who do not have it yet.")
+    ] = False,
     login: Annotated[str | None, typer.Option("--remote-user", "-u", help="Log in to machines as this user.")] = None,
     private_key: Annotated[
         Path | None, typer.Option("--private-key", exists=True, dir_okay=False, help="SSH private key to log in with.")
@@ -92,11 +94,12 @@ def deploy_command(
         check=check,
         ssh=Ssh(login, private_key, known_hosts, account, become),
         variables={"hermes_command": command} if command else {},
+        without_bundle=_first_steps(workspace, states),
     )
-    result = _deploy(run, workspace, options, reachable, resume=resume)
+    result = _deploy(run, workspace, options, states, reachable, resume=resume)
     if result is not None:
         _import_receipts(run, workspace, states, result)
-    _print_result(run, result, reachable, format_, output)
+    _print_result(run, result, reachable, format_, output, check=check)
     if result is None and not resume:
         raise typer.Exit(Exit.NO_MATCH)
     if result is not None and (result.failures or result.not_asked):
@@ -118,12 +121,29 @@ def _print_inventory(run: Run, targets: Sequence[Target], output: Path | None) -
 
 
 def _print_result(
-    run: Run, result: PushResult | None, reachable: Reachability, format_: Format, output: Path | None
+    run: Run, result: PushResult | None, reachable: Reachability, format_: Format, output: Path | None, *, check: bool
 ) -> None:
     from provision.report import deployment
 
-    text = deployment.as_json(result, reachable.others) if format_ is Format.JSON else deployment.as_table(result)
+    if format_ is Format.JSON:
+        text = deployment.as_json(result, reachable.others, check=check)
+    else:
+        text = deployment.as_table(result, check=check)
     run.result(text, output)
+
+
+def _first_steps(workspace: Workspace, states: Iterable[DesiredState]) -> dict[str, str]:
+    """What users lack whom `render` would refuse, with what to do first."""
+    from provision.keys.vault.file import read_vault
+
+    found, ledger = {}, read_vault(workspace.vault)
+    for state in states:
+        render = f"`provision render --limit {state.user}`"
+        if not state.recipients:
+            found[state.user] = f"run `provision enroll` on the user's machine, add its recipient, then {render}"
+        elif ledger.current(state.user) is None and not workspace.settings.key_command:
+            found[state.user] = f"import a key (`provision keys import FILE`), then {render}"
+    return found
 
 
 def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[DesiredState], Reachability]:
@@ -136,18 +156,26 @@ def _targets(workspace: Workspace, limit: list[str] | None) -> tuple[Sequence[De
 
 
 def _deploy(
-    run: Run, workspace: Workspace, options: PushOptions, reachable: Reachability, *, resume: bool
+    run: Run,
+    workspace: Workspace,
+    options: PushOptions,
+    states: Sequence[DesiredState],
+    reachable: Reachability,
+    *,
+    resume: bool,
 ) -> PushResult | None:
     """Deploy under the workspace's lock, with a line per machine; None without a machine to deploy to."""
     from provision.push.engine import deploy
 
     with ExitStack() as stack:
-        journal, targets = _journal(run, stack, workspace, reachable, check=options.check, resume=resume)
+        journal, targets = _journal(run, stack, workspace, states, reachable, check=options.check, resume=resume)
         _report_not_pushed(run, reachable.others)
         if not targets:
             run.say("no user is left to deploy to" if resume else "no machine can be pushed to: see docs/deploy.md")
             return None
-        observe = stack.enter_context(push_progress(run, "check" if options.check else "deploy", len(targets)))
+        observe = stack.enter_context(
+            push_progress(run, "check" if options.check else "deploy", len(targets), check=options.check)
+        )
         return deploy(options, targets, journal, os.environ, observe)
 
 
@@ -160,7 +188,14 @@ def _report_not_pushed(run: Run, others: Sequence[tuple[str, str]]) -> None:
 
 
 def _journal(
-    run: Run, stack: ExitStack, workspace: Workspace, reachable: Reachability, *, check: bool, resume: bool
+    run: Run,
+    stack: ExitStack,
+    workspace: Workspace,
+    states: Sequence[DesiredState],
+    reachable: Reachability,
+    *,
+    check: bool,
+    resume: bool,
 ) -> tuple[PushJournal | None, Sequence[Target]]:
     """Lock the workspace for one deployment, and open its journal; returns the journal and the machines to contact."""
     from datetime import UTC, datetime
@@ -181,10 +216,35 @@ def _journal(
         users = [t.user for t in reachable.targets]
         return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), reachable.targets
     journal = stack.enter_context(PushJournal.resume(path))
-    left = set(journal.remaining(digests_of(workspace.dist, journal.wanted)))
+    digests = digests_of(workspace.dist, journal.started)
+    left = set(journal.remaining(digests, _received(workspace, states)))
     targets = [t for t in reachable.targets if t.user in left]
-    run.say(f"{len(journal.wanted) - len(left)} already have it, contacting {len(targets)}")
+    named = [t for t in reachable.targets if t.user in journal.started]
+    run.say(f"{len(named) - len(targets)} already have it, contacting {len(targets)}")
+    if other := len(reachable.targets) - len(named):
+        run.say(f"{other} more were in no deployment so far: run without --resume to include them")
     return (None if check else journal), targets
+
+
+def _received(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[str, str], str | None]:
+    """Look up which bundle a user's machine certified since a time, however it got there."""
+    from datetime import datetime
+
+    from provision.cli.delivery.receipts import receipt_store
+    from provision.keys.vault.file import read_workspace_id
+    from provision.receipts.fleet import UnverifiedReceipt, verified_receipts
+    from provision.receipts.store import fleet_endpoints
+
+    endpoints = fleet_endpoints(states, read_workspace_id(workspace.vault))
+    receipt_of = verified_receipts(receipt_store(workspace), endpoints)
+
+    def received(user: str, since: str) -> str | None:
+        receipt = receipt_of(user)
+        if receipt is None or isinstance(receipt, UnverifiedReceipt):
+            return None
+        return receipt.bundle if receipt.made_at >= datetime.fromisoformat(since).replace(microsecond=0) else None
+
+    return received
 
 
 def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredState], result: PushResult) -> None:

@@ -17,27 +17,30 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def push_progress(run: Run, what: str, total: int) -> Iterator[Callable[[Started | PushOutcome], None]]:
-    """Print a line per finished machine, and on a terminal the overall progress."""
+def push_progress(
+    run: Run, what: str, total: int, *, check: bool = False
+) -> Iterator[Callable[[Started | PushOutcome], None]]:
+    """Print a line per finished machine, and on a terminal the overall progress. `check`: nothing is changed."""
     from provision.push.events import Started
-    from provision.push.outcomes import Failed, Unreachable, outcome_name
+    from provision.push.outcomes import Failed, Unreachable, checked_name, outcome_name
     from provision.report.progress import Progress
 
     if run.quiet:
         yield lambda _: None
         return
+    name = checked_name if check else outcome_name
     progress = Progress(what, total, sys.stderr, time.monotonic)
 
     def observe(event: Started | PushOutcome) -> None:
         if isinstance(event, Started):
             return
-        line = f"{event.user} ({event.host}): {outcome_name(event)}"
+        line = f"{event.user} ({event.host}): {name(event)}"
         if isinstance(event, Failed | Unreachable):
             line += f": {event.message} [{event.cause}]; {event.cure}"
         elif event.restart:
             line += f"; restart {', '.join(event.restart)}: it has the old settings"
         progress.say(line)
-        progress.step(outcome_name(event))
+        progress.step(name(event))
 
     with contextlib.closing(progress):
         yield observe

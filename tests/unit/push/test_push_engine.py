@@ -197,6 +197,45 @@ def test_a_resumed_journal_knows_the_remaining_users(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_second_deployment_keeps_what_is_known_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "deploy.jsonl"
+    with PushJournal.begin(path, ("ada", "bob", "cy"), "2026-06-01T10:00:00+00:00") as journal:
+        journal.note(Installed("ada", "h", 1, "fp", "u"), "d1")
+        journal.note(Installed("cy", "h", 1, "fp", "u"), "d1")
+    with PushJournal.begin(path, ("ada",), "2026-06-01T11:00:00+00:00") as journal:
+        pass  # interrupted before ada's machine answered
+    digests = dict.fromkeys(("ada", "bob", "cy"), "d1")
+    with PushJournal.resume(path) as journal:
+        assert set(journal.remaining(digests)) == {"ada", "bob"}
+        assert set(journal.remaining(digests | {"cy": "d2"})) == {"ada", "bob", "cy"}
+        since = []
+        got = journal.remaining(digests, lambda user, at: since.append((user, at)) or ("d1" if user == "bob" else None))
+        assert got == ("ada",), "bob's machine pulled it"
+        assert ("bob", "2026-06-01T10:00:00+00:00") in since
+        assert ("ada", "2026-06-01T11:00:00+00:00") in since
+        journal.note(Installed("ada", "h", 1, "fp", "u"), "d1")
+    for number in range(50):
+        PushJournal.begin(path, ("ada",), f"2026-06-02T10:00:{number}+00:00").__exit__()
+    assert len(path.read_bytes().splitlines()) == 3, "it does not grow with every deployment"
+    with PushJournal.resume(path) as journal:
+        assert set(journal.remaining(digests)) == {"ada", "bob"}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+NEVER_MET = (
+    "Failed to connect to the host via ssh: No ED25519 host key is known for x and you have requested strict checking.\n"
+    "Host key verification failed."
+)
+CHANGED = "@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nOffending ED25519 key in /k:1\nHost key verification failed."
+
+
+def test_a_host_key_met_for_the_first_time_is_not_a_wrong_one() -> None:
+    cause, message, _ = explain_failure(NEVER_MET, unreachable=True)
+    assert (cause, "never met" in message, "differs" in message) == ("host-key-new", True, False)
+    cause, message, _ = explain_failure(CHANGED, unreachable=True)
+    assert (cause, "differs" in message) == ("host-key", True)
+
+
 def test_journal_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "deploy.jsonl"
     path.write_text("hello\n")

@@ -29,6 +29,15 @@ def test_the_table_lists_users_in_order_with_cause_and_fix() -> None:
     assert lines[-1] == "1 failed, 1 installed, 1 unchanged, 1 unreachable, 1 not contacted after too many failures"
 
 
+def test_a_check_says_what_would_be_done() -> None:
+    table = as_table(result(), check=True)
+    assert "would install" in table.splitlines()[1]
+    assert table.splitlines()[-1] == "1 failed, 1 unchanged, 1 unreachable, 1 would install"
+    document = json.loads(as_json(result(), [], check=True))
+    assert (document["users"][0]["outcome"], document["summary"]["would install"]) == ("would install", 1)
+    assert "installed" not in document["summary"]
+
+
 def test_nothing_to_deploy() -> None:
     assert as_table(None) == "nothing to do\n"
     empty = json.loads(as_json(None, [("zoe", "is on Windows")]))

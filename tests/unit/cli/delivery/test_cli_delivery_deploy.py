@@ -44,6 +44,32 @@ def test_there_is_nothing_to_resume(fleet: Path, capsys: pytest.CaptureFixture[s
     assert "hint: run without --resume" in capsys.readouterr().err
 
 
+def test_users_without_a_bundle_are_sent_where_they_can_go_on(
+    fleet: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "bin" / "ansible-playbook"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 9\n")  # never called: no user has a bundle
+    program.chmod(0o755)
+    monkeypatch.setattr("provision.push.engine.find_playbook_command", lambda _: program)
+    inventory = fleet / "inventory.yaml"
+    set_host(fleet, "ada-mbp.corp")
+    recipient = (
+        next(line for line in inventory.read_text().splitlines() if "age1" in line).split("age1")[1].strip("]\"' ")
+    )
+    with inventory.open("a") as file:
+        file.write(f"  - {{id: bob, profile: engineering, host: b, recipients: [age1{recipient}]}}\n")
+        file.write("  - {id: cy, profile: engineering, host: c, recipients: []}\n")
+    assert run(["deploy", "-f", "json"]) == 4
+    cures = {user["user"]: user["cure"] for user in json.loads(capsys.readouterr().out)["users"]}
+    assert cures == {
+        "ada": "run `provision render --limit ada`",
+        "bob": "import a key (`provision keys import FILE`), then `provision render --limit bob`",
+        "cy": "run `provision enroll` on the user's machine, add its recipient, then `provision render --limit cy`",
+    }
+    assert run(["render", "--limit", "ada"]) == 0, "ada's cure works"
+
+
 @pytest.mark.parametrize("waves", ["x", "1,0", "200%"])
 def test_wrong_waves_are_named(fleet: Path, waves: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["deploy", "--waves", waves]) == 2
