@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from provision.audit import baseline
 from provision.audit.finding import RawFinding
+from provision.audit.fix.mask import mask_text
 from provision.audit.homes import HomeContext, HomeReport, audit_home
 from provision.audit.leaks import LeakContext, collect_leaks, leak_findings
 from provision.audit.locations import machine_layout
 from provision.audit.result import Audit, Counts, Unread, severity_order
 from provision.audit.scan import ScanProgress, scan
-from provision.containers.mask_content import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,11 +14,13 @@ from provision.audit.sources.processes import list_processes
 from provision.audit.sources.walk import FoundFile, FoundHome, is_inside, walk
 from provision.audit.tasks import Task, scan_blobs, scan_task
 from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
-from provision.containers.archive_reader import unpack_archive
 from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
+from provision.containers.budget import Budget
 from provision.containers.chunk_stream import CHUNK_BYTES, CheckedChunks, ChunkStream
-from provision.containers.container_format import container_format
+from provision.containers.container_format import HEAD_BYTES, container_format
+from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import os_error_text
+from provision.containers.walk import PartWalker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,12 +101,14 @@ def _is_own_pipe(path: str | Path) -> bool:
 
 def read_stream(name: str, stream: ChunkStream, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
     """Read standard input: text, or an archive that can be read as it arrives."""
-    head = stream.peek(512)
-    if container_format(head) is None:
-        parts = CheckedChunks(stream.parts())
-        yield Blob(name, parts, None, ContentKind.STREAM)
+    kind = container_format(stream.peek(HEAD_BYTES))
+    walker = PartWalker(name, limits, Budget.of(limits, 0), ContentKind.STREAM)
+    if kind is None:
+        embedded = EmbeddedStreams()
+        yield Blob(name, CheckedChunks(embedded.watching(stream.parts())), None, ContentKind.STREAM)
+        yield from walker.guarded(walker.embedded(None, embedded, 0))
     else:
-        yield from unpack_archive(name, "stdin", head, stream.parts(), limits, size=0)
+        yield from walker.guarded(walker.container("stdin", kind, stream, 0))
 
 
 class _Run:

@@ -30,6 +30,18 @@ class ContentKind(StrEnum):
     STREAM = "stream"
 
 
+class PartKind(StrEnum):
+    """What a piece of content is in the thing that holds it."""
+
+    BODY = "body"
+    NAME = "name"
+    COMMENT = "comment"
+    HEADER = "header"
+    EXTRA = "extra field"
+    CELL = "cell"
+    LINK = "link target"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
     """How much is read. Whatever exceeds a limit is reported as not read to its end, never skipped silently."""
@@ -87,3 +99,4 @@ class Blob:
     where: str | None = None
     kind: ContentKind = ContentKind.TEXT
     locate: Callable[[Match], MatchPosition | None] | None = field(default=None, repr=False)
+    part: PartKind = PartKind.BODY

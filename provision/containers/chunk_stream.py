@@ -80,6 +80,16 @@ class ChunkStream:
         self.taken_bytes += len(data)
         return data
 
+    def take_some(self, most: int) -> bytes:
+        """Take what is there, at least one byte and at most `most`; empty at the end."""
+        return next(self.parts(most), b"")
+
+    def untake(self, data: bytes) -> None:
+        """Return bytes to the front that were taken last."""
+        if data:
+            self._held, self._at = data + self._held[self._at :], 0
+            self.taken_bytes -= len(data)
+
     def parts(self, length: int | None = None) -> Iterator[bytes]:
         """Take the next `length` bytes (None: all the rest), in chunks as they arrive."""
         left = length

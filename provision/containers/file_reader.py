@@ -1,15 +1,17 @@
-"""Read one file on disk into blobs: plain content, a database, an archive, or an unsupported format."""
+"""Read one file on disk into its parts: plain content, a database, an archive, or an unsupported format."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from provision.containers.archive_reader import unpack_archive
 from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
-from provision.containers.container_format import UNSUPPORTED_FORMATS, container_format
+from provision.containers.budget import Budget
+from provision.containers.container_format import HEAD_BYTES, UNSUPPORTED_FORMATS, container_format
+from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import CannotReadError, FileChunks, open_regular_file, read_at
-from provision.containers.sqlite_reader import SqliteDatabase, open_immutable, open_in_memory
+from provision.containers.sqlite_reader import open_immutable, open_in_memory
+from provision.containers.walk import PartWalker, walk
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from provision.detect.match import Match
 
-_HEAD_BYTES = 512
+_RANDOM_ACCESS = frozenset({"zip", "7z"})
 _PACKED_SUFFIXES = (".zip", ".pyz", ".exe", ".jar", ".whl", ".run", ".sh", ".com")
 _END_OF_ZIP = b"PK\5\6"
 
@@ -40,21 +42,27 @@ def _content(
     path: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
 ) -> Iterator[Blob | Unreadable]:
     data = _at_once(descriptor, reading, size, limits)
-    head = data or (read_at(descriptor, _HEAD_BYTES, 0) if size else b"")
-    kind = container_format(head[:_HEAD_BYTES])
+    head = data or (read_at(descriptor, HEAD_BYTES, 0) if size else b"")
+    kind = container_format(head[:HEAD_BYTES], path)
     if kind == "sqlite":
         yield from _database(path, descriptor, reading, size, limits)
-    elif kind is None or kind in UNSUPPORTED_FORMATS:
-        yield _of_bytes(path, data) if data else _plain(path, reading, size, limits)
-        if kind in UNSUPPORTED_FORMATS:
-            yield Unreadable(path, f"{kind} archives are not supported")
-        elif path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                yield from unpack_archive(path, _name(path), b"PK\3\4", (), limits, size=size, file=file)
+    elif kind is None:
+        yield from _plain(path, data, reading, size, limits)
+        if path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
+            yield from _walked(path, "zip", descriptor, reading, size, limits)
+    elif kind in UNSUPPORTED_FORMATS:
+        yield from _plain(path, data, reading, size, limits)
+        yield Unreadable(path, f"not read: {kind}")
     else:
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            zipped = file if kind == "zip" else None
-            yield from unpack_archive(path, _name(path), head[:_HEAD_BYTES], reading, limits, size=size, file=zipped)
+        yield from _walked(path, kind, descriptor, reading, size, limits)
+
+
+def _walked(  # noqa: PLR0917  one step of the above
+    path: str, kind: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
+) -> Iterator[Blob | Unreadable]:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        seekable = file if kind in _RANDOM_ACCESS else None
+        yield from walk(Blob(path, reading, _name(path)), limits, size=size, kind=kind, file=seekable)
 
 
 def _at_once(descriptor: int, reading: FileChunks, size: int, limits: ReadLimits) -> bytes | None:
@@ -65,12 +73,23 @@ def _at_once(descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
     return data if len(data) == size else None
 
 
-def _plain(path: str, reading: FileChunks, size: int, limits: ReadLimits) -> Blob:
-    if reading.sparse:
-        return Blob(path, reading, None, ContentKind.BINARY, lambda match: _in_sparse(reading, match))
-    if size <= limits.whole_bytes:
-        return _of_bytes(path, b"".join(reading))
-    return Blob(path, reading, None, ContentKind.STREAM)
+def _plain(
+    path: str, data: bytes | None, reading: FileChunks, size: int, limits: ReadLimits
+) -> Iterator[Blob | Unreadable]:
+    embedded = EmbeddedStreams()
+    if data is None and (reading.sparse or size > limits.whole_bytes):
+        chunks = embedded.watching(reading)
+        if reading.sparse:
+            yield Blob(path, chunks, None, ContentKind.BINARY, lambda match: _in_sparse(reading, match))
+        else:
+            yield Blob(path, chunks, None, ContentKind.STREAM)
+    else:
+        data = b"".join(reading) if data is None else data
+        embedded.search(data, final=True)
+        yield _of_bytes(path, data)
+    if embedded.streams() or embedded.problems:
+        walker = PartWalker(path, limits, Budget.of(limits, size))
+        yield from walker.guarded(walker.embedded(None, embedded, 0))
 
 
 def _of_bytes(path: str, data: bytes) -> Blob:
@@ -93,8 +112,10 @@ def _database(
     def chunks() -> Iterable[bytes]:
         return reading
 
-    yield from SqliteDatabase(path, None, limits).blobs(
-        connect, chunks, lambda offset, length: read_at(descriptor, length, offset), size
+    walker = PartWalker(path, limits, Budget.of(limits, size))
+    database = walker.database(None, 0)
+    yield from walker.guarded(
+        database.blobs(connect, chunks, lambda offset, length: read_at(descriptor, length, offset), size)
     )
 
 

@@ -8,35 +8,41 @@ deleted rows, freed pages and damaged databases are covered.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
-from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
+from provision.containers.batch import BATCH_BYTES, PartBatch
+from provision.containers.blob import Blob, ContentKind, MatchPosition, PartKind, ReadLimits, Unreadable
+from provision.containers.container_format import HEAD_BYTES, container_format
+from provision.containers.embedded import EmbeddedStreams
 from provision.containers.sqlite_pages import FREED, SqlitePages, apply_wal
 from provision.formats.key_paths import printable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from provision.detect.match import Match
     from provision.detect.secret import Secret
 
-_BATCH_BYTES = 1 << 20
-_BETWEEN = b"\n\0\n\0\n"
-"""Separates cells: no match can cross it."""
+_Open = Callable[[str, str, bytes], "Iterator[Blob | Unreadable]"]
+"""Yields the parts of a container: its place, its format, its bytes."""
 _STEPS = 100_000
+_CONTENTLESS = re.compile(rb"[(,]\s*content\s*=\s*(?:''|\"\")")
 
 
 class SqliteDatabase:
     """One SQLite file, on disk or from an archive."""
 
-    def __init__(self, path: str, where: str | None, limits: ReadLimits) -> None:
+    def __init__(self, path: str, where: str | None, limits: ReadLimits, kind: ContentKind, open_cell: _Open) -> None:
         self._path = path
         self._where = where
         self._limits = limits
+        self._kind = ContentKind.SQLITE if kind is ContentKind.ARCHIVE else kind
+        self._open_cell = open_cell
         self._live: set[Secret] = set()
 
     def blobs(
@@ -69,7 +75,7 @@ class SqliteDatabase:
         return Unreadable(self._path, reason, self._where)
 
     def _blob(self, data: bytes | Iterable[bytes], locate: Callable[[Match], MatchPosition | None] | None) -> Blob:
-        return Blob(self._path, data, self._where, ContentKind.SQLITE, locate)
+        return Blob(self._path, data, self._where, self._kind, locate, PartKind.CELL)
 
     def _beside_rows(self, pages: SqlitePages, match: Match) -> MatchPosition | None:
         page, unused = pages.state(match.start)
@@ -87,6 +93,10 @@ class SqliteDatabase:
         for raw, sql in tables:
             name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else str(raw)
             if isinstance(sql, bytes) and sql.lstrip()[:14].upper() == b"CREATE VIRTUAL":
+                if _CONTENTLESS.search(sql):
+                    yield self._unreadable(
+                        f"the full-text table {printable_name(name)} keeps single words without their text: not read"
+                    )
                 continue  # its content is in shadow tables, which are read like all others
             quoted = '"' + name.replace('"', '""') + '"'
             try:
@@ -103,59 +113,52 @@ class SqliteDatabase:
 
     def _query(self, connection: sqlite3.Connection, table: str, query: str, size: int) -> Iterator[Blob | Unreadable]:
         cursor = connection.execute(query)
-        columns = [description[0] for description in cursor.description][1:]
-        batch = _Batch(printable_name(table), columns, self._live)
+        columns = [printable_name(description[0]) for description in cursor.description][1:]
+        label, batch = printable_name(table), PartBatch()
         total = 0
         error: Exception | None = None
         try:
             for rows, (rowid, *cells) in enumerate(cursor, 1):
-                total += batch.add(rowid if isinstance(rowid, int) else rows, cells)
-                if batch.size >= _BATCH_BYTES:
-                    yield self._blob(batch.data(), batch.locate)
-                    batch = _Batch(printable_name(table), columns, self._live)
-                if rows > size or total > 4 * size + _BATCH_BYTES:
-                    yield self._unreadable(
-                        f"the table {printable_name(table)} returns more than the file can hold: damaged"
-                    )
+                row = rowid if isinstance(rowid, int) else rows
+                before = batch.size
+                for column, cell in zip(columns, cells, strict=True):
+                    data = cell.encode("utf-8", "surrogatepass") if isinstance(cell, str) else cell
+                    if isinstance(data, bytes) and data:
+                        where = f"{label}:row {row}, {column}"
+                        batch.add(where, data, PartKind.CELL)
+                        yield from self._opened(where, data)
+                total += batch.size - before
+                if batch.size >= BATCH_BYTES:
+                    yield self._batch(batch)
+                    batch = PartBatch()
+                if rows > size or total > 4 * size + BATCH_BYTES:
+                    yield self._unreadable(f"the table {label} returns more than the file can hold: damaged")
                     break
         except (sqlite3.Error, MemoryError, OverflowError, UnicodeError) as e:
             error = e
         if batch.size:
-            yield self._blob(batch.data(), batch.locate)
+            yield self._batch(batch)
         if error is not None:
             raise error
 
+    def _batch(self, batch: PartBatch) -> Blob:
+        def locate(match: Match) -> MatchPosition:
+            self._live.add(match.secret)
+            return batch.locate(match)
 
-class _Batch:
-    """Some rows of a table as one text, and the mapping from an offset in it to row and column."""
+        return self._blob(batch.data(), locate)
 
-    def __init__(self, table: str, columns: list[str], live: set[Secret]) -> None:
-        self._table = table
-        self._columns = columns
-        self._live = live
-        self._parts: list[bytes] = []
-        self._starts: list[int] = []
-        self._cells: list[tuple[int, int]] = []
-        self.size = 0
-
-    def add(self, row: int, cells: list[Any]) -> int:
-        before = self.size
-        for column, cell in enumerate(cells):
-            data = cell.encode("utf-8", "surrogatepass") if isinstance(cell, str) else cell
-            if isinstance(data, bytes) and data:
-                self._starts.append(self.size)
-                self._cells.append((row, column))
-                self._parts.append(data)
-                self.size += len(data) + len(_BETWEEN)
-        return self.size - before
-
-    def data(self) -> bytes:
-        return _BETWEEN.join(self._parts)
-
-    def locate(self, match: Match) -> MatchPosition:
-        row, column = self._cells[bisect_right(self._starts, match.start) - 1]
-        self._live.add(match.secret)
-        return MatchPosition(f"{self._table}:row {row}, {printable_name(self._columns[column])}")
+    def _opened(self, where: str, data: bytes) -> Iterator[Blob | Unreadable]:
+        """Yield what a cell holds when it is a container, or base64 of one."""
+        place = f"{self._where}!{where}" if self._where else where
+        kind = container_format(data[:HEAD_BYTES])
+        if kind is not None:
+            yield from self._open_cell(place, kind, data)
+            return
+        embedded = EmbeddedStreams.of(data)
+        for label, inner, stream in ((each.label, each.kind, each.data) for each in embedded.streams()):
+            yield from self._open_cell(f"{place}!{label}", inner, stream)
+        yield from (Unreadable(self._path, problem, place) for problem in embedded.problems)
 
 
 def _across(page: int, joint: int, match: Match) -> MatchPosition | None:

@@ -11,6 +11,12 @@ from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from provision.containers.container_format import (
+    COMPRESSED_FORMATS,
+    UNSUPPORTED_FORMATS,
+    container_format,
+)
+from provision.containers.container_format import HEAD_BYTES as CONTAINER_HEAD_BYTES
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -30,6 +36,7 @@ class FileKind(StrEnum):
     ZIP = "zip"
     TAR = "tar"
     COMPRESSED = "compressed"
+    CONTAINER = "container"
     PICTURE = "picture"
     PDF = "pdf"
     VIDEO = "video"
@@ -40,16 +47,19 @@ _MODULES = {
     FileKind.TEXT: "text",
     FileKind.CAST: "recordings.asciinema",
     FileKind.TYPESCRIPT: "recordings.typescript",
-    FileKind.SQLITE: "archives.sqlite",
-    FileKind.ZIP: "archives.zip_file",
-    FileKind.TAR: "archives.tar_file",
-    FileKind.COMPRESSED: "archives.compressed",
+    FileKind.SQLITE: "archives.containers",
+    FileKind.ZIP: "archives.containers",
+    FileKind.TAR: "archives.containers",
+    FileKind.COMPRESSED: "archives.containers",
+    FileKind.CONTAINER: "archives.containers",
     FileKind.PICTURE: "pictures",
     FileKind.PDF: "pictures",
     FileKind.VIDEO: "video",
 }
 """Modules below `provision.redact`. Each has a function `redact_file`, a `RedactFile`."""
 
+CONTAINERS = frozenset(kind for kind, module in _MODULES.items() if module == "archives.containers")
+"""Kinds that hold others."""
 _MAGIC: tuple[tuple[int, bytes, FileKind], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", FileKind.PICTURE),
     (0, b"\xff\xd8\xff", FileKind.PICTURE),
@@ -69,37 +79,34 @@ _MAGIC: tuple[tuple[int, bytes, FileKind], ...] = (
     (4, b"ftyp", FileKind.VIDEO),
     (0, b"\x1aE\xdf\xa3", FileKind.VIDEO),
     (8, b"AVI ", FileKind.VIDEO),
-    (0, b"SQLite format 3\0", FileKind.SQLITE),
-    (0, b"PK\x03\x04", FileKind.ZIP),
-    (0, b"PK\x05\x06", FileKind.ZIP),
-    (257, b"ustar", FileKind.TAR),
-    (0, b"\x1f\x8b", FileKind.COMPRESSED),
-    (0, b"BZh", FileKind.COMPRESSED),
-    (0, b"\xfd7zXZ\0", FileKind.COMPRESSED),
-    (0, b"7z\xbc\xaf\x27\x1c", FileKind.OPAQUE),
-    (0, b"Rar!\x1a\x07", FileKind.OPAQUE),
-    (0, b"\x28\xb5\x2f\xfd", FileKind.OPAQUE),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind.OPAQUE),
-    (0, b"\x04\x22\x4d\x18", FileKind.OPAQUE),
-    (0, b"\x1f\x9d", FileKind.OPAQUE),
-    (0, b"MSCF", FileKind.OPAQUE),
-    (0, b"PAR1", FileKind.OPAQUE),
-    (0, b"PACK\0\0\0", FileKind.OPAQUE),
-    (0, b"x\x01", FileKind.OPAQUE),
-    (0, b"x\x9c", FileKind.OPAQUE),
-    (0, b"x\xda", FileKind.OPAQUE),
     (0, b"Script started on ", FileKind.TYPESCRIPT),
 )
 """Offset, bytes, kind. The first match counts: brands of still pictures come before the `ftyp` of videos."""
+_CONTAINERS = {
+    "sqlite": FileKind.SQLITE,
+    "zip": FileKind.ZIP,
+    "tar": FileKind.TAR,
+    **dict.fromkeys(COMPRESSED_FORMATS, FileKind.COMPRESSED),
+}
+_TEXTS = frozenset({"office text", "registry export"})
+"""Containers that are texts: they can be printed."""
 _CAST = re.compile(rb'\s*\{[^\n]{0,3000}?"version"\s*:\s*[123]\s*[,}]')
 _CAST_SIZE = re.compile(rb'"(?:width|cols|stdout)"\s*:')
 
 
-def kind_of(head: bytes) -> FileKind:
-    """Return the kind of a file that begins with these bytes (`HEAD_BYTES` of them, or the whole file if shorter)."""
+def kind_of(head: bytes, name: str = "") -> FileKind:
+    """Return the kind of a file that begins with these bytes (`HEAD_BYTES` of them, or the whole file if shorter).
+
+    `name` counts only for containers without a signature of their own.
+    """
     for offset, magic, kind in _MAGIC:
         if head.startswith(magic, offset):
             return kind
+    found = container_format(head[:CONTAINER_HEAD_BYTES], name)
+    if found in UNSUPPORTED_FORMATS:
+        return FileKind.OPAQUE
+    if found is not None and found not in _TEXTS and found != "pdf":
+        return _CONTAINERS.get(found, FileKind.CONTAINER)
     if head.startswith(b"BM") and head[6:10] == bytes(4):
         return FileKind.PICTURE
     if b"%PDF-" in head[:1024]:

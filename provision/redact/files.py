@@ -9,8 +9,9 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from provision.containers.steps import spooled_file
 from provision.files import STAGED_SUFFIX, FileProblemError, sync_directory
-from provision.redact.archives.members import spooled_file
+from provision.redact.archives.containers import holds_containers
 from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
 from provision.redact.notes import Remark
 
@@ -45,12 +46,15 @@ def kind_of_file(source: BinaryIO) -> FileKind:
     """Return the kind of an open file. The file is at its beginning before and after."""
     head = source.read(HEAD_BYTES)
     source.seek(0)
-    return kind_of(head)
+    return kind_of(head, str(getattr(source, "name", "")))
 
 
 def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session, kind: FileKind | None = None) -> None:
     """Redact an open file as `kind`, or as the kind its content shows. Raises CannotExamineError."""
-    redactor_for(kind or kind_of_file(source))(source, target, file, session)
+    found = kind or kind_of_file(source)
+    if found is FileKind.TEXT and holds_containers(source, file):
+        found = FileKind.CONTAINER
+    redactor_for(found)(source, target, file, session)
 
 
 def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None = None) -> None:

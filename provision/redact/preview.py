@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from provision.containers.steps import spooled_file
+from provision.detect.entropy import HINT
 from provision.detect.known import KNOWN_RULE
-from provision.detect.match import Confidence
 from provision.errors import ProvisionError
-from provision.redact.archives.members import spooled_file
 from provision.redact.checklist import ExposedSecret, NotExamined, ShownIn
 from provision.redact.files import kind_of_file, open_regular_file, redact_open
 from provision.redact.masks import Masker, MaskStyle, masked_already
 from provision.redact.notes import Masked, Notes
 from provision.redact.session import Session
+from provision.redact.structured.dotenv import RULE as ENV_RULE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
     from provision.redact.file_kinds import FileKind
 
-ENV_RULE = "env-value"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg"})
 
@@ -64,11 +64,10 @@ class _Collecting(Session):
     def masked_value(self, file: str, where: str, rule: str, value: str) -> str:
         if masked_already(value):
             return value
-        name = where.rpartition(", ")[2]
-        known = _tags(self).known(value)
-        if known or rule != ENV_RULE or self.detector.scan(f"{name}={value}\n".encode()):
-            rule = KNOWN_RULE if known else rule
-            self.seen.append(ExposedSecret(file, where, rule, _tags(self).tag(value), _showing(file, name), known))
+        tags = _tags(self)
+        known = tags.known(value)
+        shown = ShownIn.ENV if rule == ENV_RULE else _showing(file, where.rpartition(", ")[2])
+        self.seen.append(ExposedSecret(file, where, KNOWN_RULE if known else rule, tags.tag(value), shown, known))
         return "*" * 8
 
 
@@ -104,7 +103,7 @@ def exposed_secret(file: str, where: str, match: Match, detector: Detector, run_
 def _sighting(file: str, where: str, match: Match, tags: _Tags) -> ExposedSecret:
     value = match.secret.reveal()
     known = match.known or tags.known(value)
-    sure = match.confidence is not Confidence.LOW or known is not None
+    sure = match.rule != HINT.id or known is not None
     return ExposedSecret(file, where, match.rule, tags.tag(value), _showing(file, match.key or ""), known, sure)
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.containers import archive_reader as archives
 from provision.containers import file_reader as content
 from provision.containers.blob import ReadLimits
+from provision.containers.formats import zip_format as archives
 
 pytestmark = pytest.mark.timeout(90)
 

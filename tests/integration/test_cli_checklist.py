@@ -209,7 +209,7 @@ def test_a_reader_that_breaks_stops_neither_the_gate_nor_the_other_files(
     def breaks(*_: object) -> None:
         raise RuntimeError(key)
 
-    monkeypatch.setattr("provision.redact.archives.sqlite.redact_file", breaks)
+    monkeypatch.setattr("provision.redact.archives.containers.redact_file", breaks)
     _database(workspace / "a.db", "no key")
     (workspace / "b.log").write_text(f"{key}\n")
     items = _ask(capsys, "a.db", "b.log", code=10)

@@ -11,6 +11,7 @@ import sqlite3
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from hypothesis import strategies as st
 from provision.audit.match_blob import _Text
 from provision.containers.blob import Blob, ReadLimits
 from provision.containers.chunk_stream import ChunkStream, DamagedError
-from provision.containers.decompress import decompress
 from provision.containers.file_reader import read_file
-from provision.containers.tar_reader import read_tar
+from provision.containers.formats.registry import FORMATS
+from provision.containers.formats.tar_format import tar_steps
+from provision.containers.steps import FormatInput, Member
 from provision.formats.key_paths import key_paths
 
 LIMITS = ReadLimits(whole_bytes=4096, memory_bytes=1 << 20, expanded_bytes=1 << 20, members=50, nesting=4)
@@ -104,7 +106,9 @@ def test_lines_and_columns_do_not_depend_on_chunks(text: bytes, sizes: list[int]
 
 @given(
     parts=st.lists(st.binary(max_size=2000), min_size=1, max_size=3),
-    kind=st.sampled_from([("gzip", gzip.compress), ("bzip2", bz2.compress), ("xz", lzma.compress)]),
+    kind=st.sampled_from(
+        [("gzip", gzip.compress), ("bzip2", bz2.compress), ("xz", lzma.compress), ("zlib", zlib.compress)]
+    ),
     sizes=st.lists(st.integers(1, 300), max_size=20),
     cut=st.integers(0, 4),
 )
@@ -112,8 +116,11 @@ def test_compressed_streams_come_out_whole_or_say_that_they_do_not(parts, kind, 
     packed = b"".join(kind[1](part) for part in parts)
     out = b""
     try:
-        for chunk in decompress(kind[0], pieces(packed[: len(packed) - cut], sizes)):
-            out += chunk
+        source = FormatInput(ChunkStream(pieces(packed[: len(packed) - cut], sizes)), None, 1 << 27)
+        for step in FORMATS[kind[0]](source, None):
+            assert isinstance(step, Member)
+            for chunk in step.chunks:
+                out += chunk
     except DamagedError:
         assert cut
     else:
@@ -139,8 +146,8 @@ def test_tars_are_read_as_tarfile_reads_them(files, form, sizes) -> None:  # typ
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    members = read_tar(ChunkStream(pieces(out.getvalue(), sizes)))
-    assert [(member.name, b"".join(member.content)) for member in members] == files
+    steps = tar_steps(FormatInput(ChunkStream(pieces(out.getvalue(), sizes)), None, 1 << 27), None)
+    assert [(step.name, b"".join(step.chunks)) for step in steps if isinstance(step, Member)] == files
 
 
 @given(st.binary(max_size=400), st.sampled_from(["a.yaml", "a.json", ".env", "a.txt"]))

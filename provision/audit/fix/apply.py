@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.fix.change import FixChange, NotFixed
-from provision.containers.mask_content import LARGEST_BYTES, mask_text
-from provision.containers.mask_sqlite import BUSY_MS, mask_database
+from provision.audit.fix.mask import LARGEST_BYTES, mask_database
+from provision.containers.sqlite_rewriter import BUSY_MS
 from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
 from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
@@ -41,6 +41,7 @@ FIXES_FOLDER = "fixes"
 SCHEMA = "provision/fix/v1"
 _MAX_BACKUP_BYTES = 2 << 30
 _PATHS = "paths"
+_TOGETHER = "another file of this home cannot be fixed, and they change together (run the command again)"
 
 
 class BackupError(ProvisionError):
@@ -99,17 +100,25 @@ def apply_fix(
 ) -> FixResult:
     """Write an encrypted backup, then make every change. Raises BackupError and BadRecipientError before anything is changed.
 
-    `clean` masks secrets in names.
+    A file that cannot be backed up (in use, changed in the meantime) is not changed, and the others are. `clean` masks secrets
+    in names.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = f"{now:%Y%m%dT%H%M%S}{now.microsecond:06}Z"
     record = FixRecord(at=now.isoformat(timespec="seconds"), recipients=tuple(recipients), files=[])
-    sealed = seal(_packed(changes, record, clean), recipients, armored=False)
+    packed, kept, left = _packed(changes, record, clean)
+    if not kept:
+        return FixResult((), tuple(left))
+    sealed = seal(packed, recipients, armored=False)
     backup, beside = folder / f"{stamp}.age", folder / f"{stamp}.json"
     write_atomic(backup, sealed)
     _write_record(beside, record)
-    done, left = [], []
-    for change, file in zip(changes, record.files, strict=True):
+    done: list[str] = []
+    failed: set[Path] = set()
+    for change, file in zip(kept, record.files, strict=True):
+        if change.home in failed:
+            left.append(NotFixed(file.name, _TOGETHER))
+            continue
         try:
             with as_owner(change.path):
                 _make_change(change, detector)
@@ -117,7 +126,8 @@ def apply_fix(
                 file.after = _digest(change.path)
             done.append(file.name)
         except (ProvisionError, OSError) as e:
-            left.append(NotFixed(file.name, clean(str(e))))
+            left.append(NotFixed(file.name, clean(_reason(e))))
+            failed |= {change.home} if change.home else set()
         _write_record(beside, record)
     return FixResult(tuple(done), tuple(left), backup)
 
@@ -128,7 +138,7 @@ def _write_record(path: Path, record: FixRecord) -> None:
 
 def _make_change(change: FixChange, detector: Detector) -> None:
     if change.database:
-        mask_database(change.path, lambda cell: mask_text(cell, detector))
+        mask_database(change.path, detector)
         if change.mode is not None:
             change.path.chmod(change.mode)
     elif change.data is not None:
@@ -137,23 +147,58 @@ def _make_change(change: FixChange, detector: Detector) -> None:
         change.path.chmod(change.mode)
 
 
-def _packed(changes: Sequence[FixChange], record: FixRecord, clean: Callable[[str], str]) -> bytes:
-    """Return the paths and contents of all files as a tar in memory: it is never on disk in clear."""
+def _packed(
+    changes: Sequence[FixChange], record: FixRecord, clean: Callable[[str], str]
+) -> tuple[bytes, list[FixChange], list[NotFixed]]:
+    """Return paths and contents of all files as a tar in memory (it is never on disk in clear), and the changes that it covers.
+
+    Files that cannot be read as they were planned are returned as not fixed.
+    """
     out = io.BytesIO()
+    kept: list[FixChange] = []
+    left: list[NotFixed] = []
+    unfit = _unfit_homes(changes)
     with tarfile.open(fileobj=out, mode="w") as tar:
-        paths = json.dumps([os.fsencode(change.path).hex() for change in changes]).encode()
-        info = tarfile.TarInfo(_PATHS)
-        info.size = len(paths)
-        tar.addfile(info, io.BytesIO(paths))
-        for number, change in enumerate(changes):
-            kind, data, mode = _before(change)
-            record.files.append(_File(name=clean(str(change.path)), kind=kind, mode=mode))
-            info = tarfile.TarInfo(str(number))
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+        for change in changes:
+            name = clean(str(change.path))
+            if change.home in unfit and unfit[change.home] != change.path:
+                left.append(NotFixed(name, _TOGETHER))
+                continue
+            try:
+                kind, data, mode = _before(change)
+            except (ProvisionError, OSError) as e:
+                left.append(NotFixed(name, clean(_reason(e))))
+                continue
+            record.files.append(_File(name=name, kind=kind, mode=mode))
+            _add(tar, str(len(kept)), data)
+            kept.append(change)
             if out.tell() > _MAX_BACKUP_BYTES:
                 raise BackupError("the backup would be too large", hint="fix fewer files at a time: pass their paths")
-    return out.getvalue()
+        _add(tar, _PATHS, json.dumps([os.fsencode(change.path).hex() for change in kept]).encode())
+    return out.getvalue(), kept, left
+
+
+def _unfit_homes(changes: Sequence[FixChange]) -> dict[Path | None, Path]:
+    """Return the homes of which a file cannot be changed, with that file."""
+    unfit: dict[Path | None, Path] = {}
+    for change in changes:
+        if change.home is not None:
+            try:
+                _before(change)
+            except (ProvisionError, OSError):
+                unfit.setdefault(change.home, change.path)
+    return unfit
+
+
+def _reason(error: ProvisionError | OSError) -> str:
+    hint = error.hint if isinstance(error, ProvisionError) else ""
+    return f"{error} ({hint})" if hint else str(error)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
 
 
 def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "new"], bytes, int]:
@@ -162,9 +207,7 @@ def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "
     try:
         mode = stat.S_IMODE(change.path.lstat().st_mode)
     except FileNotFoundError as e:
-        raise BackupError(
-            f"{change.path.name} no longer exists; nothing was changed", hint="run the command again"
-        ) from e
+        raise BackupError(f"{change.path.name} no longer exists", hint="run the command again") from e
     if change.database:
         with closing(sqlite3.connect(change.path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
             return "database", _snapshot(db, change.path.name), mode
@@ -172,9 +215,7 @@ def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "
         return "mode", b"", mode
     data = read_bounded(change.path, LARGEST_BYTES, follow=False)
     if data != change.was:
-        raise BackupError(
-            f"{change.path.name} was changed in the meantime; nothing was changed", hint="run the command again"
-        )
+        raise BackupError(f"{change.path.name} was changed in the meantime", hint="run the command again")
     return "content", data, mode
 
 
@@ -189,7 +230,7 @@ def _snapshot(db: sqlite3.Connection, name: str) -> bytes:
     except sqlite3.Error as e:
         why = "it is in use" if "locked" in str(e) else type(e).__name__
         hint = "stop Hermes, then run the command again"
-        raise BackupError(f"{name} cannot be backed up ({why}); nothing was changed", hint=hint) from e
+        raise BackupError(f"{name} cannot be backed up ({why})", hint=hint) from e
 
 
 def _digest(path: Path) -> str:

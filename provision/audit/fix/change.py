@@ -21,6 +21,8 @@ class FixChange:
     mode: int | None = None
     database: bool = False
     was: bytes | None = field(default=None, repr=False)
+    home: Path | None = None
+    """The Hermes home that it is part of: a key moves between its files, so they change together or not at all."""
 
 
 @dataclass(frozen=True, slots=True)

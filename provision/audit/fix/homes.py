@@ -83,7 +83,7 @@ def _changes(home: Path, old: HomeFiles, draft: _Draft) -> Iterator[FixChange]:
         (facts.AUTH_NAME, old.auth, draft.auth, draft.auth_lines),
     ):
         if becomes is not None and becomes != was:
-            yield FixChange(home / name, lines, becomes, _PRIVATE, was=was)
+            yield FixChange(home / name, lines, becomes, _PRIVATE, was=was, home=home)
 
 
 def _checked_draft(  # noqa: PLR0917  the values of one home

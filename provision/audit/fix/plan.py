@@ -6,6 +6,7 @@ is not touched; it is listed with the reason.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING
 from provision.audit.access import mode_for_others, readers
 from provision.audit.fix.change import FixChange, FixPlan, NotFixed
 from provision.audit.fix.homes import fix_home
+from provision.audit.fix.mask import LARGEST_BYTES, mask_content
 from provision.audit.homes import SECRET_FILES
 from provision.audit.locations import COPIES, LocationKind
-from provision.containers.mask_content import LARGEST_BYTES, mask_content
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 
@@ -63,8 +64,9 @@ def plan_fix(seen: RawAudit, environ_of: EnvironmentOf) -> FixPlan:
             changes[path] = change
     for path, mode in _modes(seen):
         if path not in changes:
-            lines = (f"mode {stat.S_IMODE(path.stat().st_mode):04o} becomes {mode:04o}",)
-            changes[path] = FixChange(path, lines, mode=mode)
+            with contextlib.suppress(OSError):  # it is gone, and its mode with it
+                lines = (f"mode {stat.S_IMODE(path.stat().st_mode):04o} becomes {mode:04o}",)
+                changes[path] = FixChange(path, lines, mode=mode)
     return FixPlan(tuple(changes.values()), tuple(dict.fromkeys(left)))
 
 
@@ -104,6 +106,8 @@ def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFix
         return None
     except ProvisionError as e:
         return NotFixed(str(path), e.message + (f" ({e.hint})" if e.hint else ""))
+    except Exception as e:  # parsers read hostile content here; one file must not stop the rest of a plan
+        return NotFixed(str(path), f"it cannot be masked ({type(e).__name__}): remove the secret by hand")
     if masked == data:
         return NotFixed(str(path), "the secret cannot be separated from the rest of the file: remove it by hand")
     return FixChange(path, lines, masked, _mode_of(path, seen), was=data)

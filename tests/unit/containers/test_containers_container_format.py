@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from provision.containers.container_format import COMPRESSED_FORMATS, UNSUPPORTED_FORMATS, container_format
+from provision.containers.formats.registry import FORMATS, RAW_TOO, REWRITTEN
 
 
 def database() -> bytes:
@@ -44,4 +45,6 @@ def test_every_format_is_either_readable_or_reported() -> None:
     from provision.containers.container_format import _MAGICS
 
     kinds = {kind for _, kind in _MAGICS}
-    assert kinds - UNSUPPORTED_FORMATS == {"zip", "sqlite", *COMPRESSED_FORMATS}
+    assert kinds - UNSUPPORTED_FORMATS <= {"sqlite", *FORMATS}
+    assert not UNSUPPORTED_FORMATS & FORMATS.keys()
+    assert FORMATS.keys() >= COMPRESSED_FORMATS | RAW_TOO | REWRITTEN

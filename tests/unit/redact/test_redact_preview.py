@@ -28,7 +28,11 @@ def seen(path: Path, data: str | bytes) -> tuple[list[ExposedSecret], list[NotEx
     ("name", "text", "rule", "shown"),
     [
         (".env", f"A={KEY}\n", "env-value", ShownIn.ENV),
-        ("notes.txt", f"DB_PASSWORD={FLEET_KEY[::-1]}\n", "assigned-line", ShownIn.ENV),
+        ("notes.txt", f"DB_PASSWORD={FLEET_KEY[::-1]}\n", "env-value", ShownIn.ENV),
+        ("notes.txt", f"so I set\nDB_PASSWORD={FLEET_KEY[::-1]}\n", "assigned-line", ShownIn.ENV),
+        ("notes.txt", f"so I set\nAISA_API_KEY={KEY}\n", "aisa-key", ShownIn.ENV),
+        ("notes.txt", f"so I set\nexport AISA_API_KEY='{KEY}'\n", "aisa-key", ShownIn.ENV),
+        ("notes.txt", f"so I set\n  api_key: {KEY}\n", "aisa-key", ShownIn.CONFIG),
         ("config.yaml", f"note: {KEY}\n", "aisa-key", ShownIn.CONFIG),
         ("a.log", f"GET / with {KEY}\n", "aisa-key", ShownIn.OTHER),
     ],
@@ -49,14 +53,16 @@ def test_a_key_of_the_fleet_is_known_in_text_and_in_a_format(tmp_path: Path) -> 
         assert {each.rule for each in found} == {"known-key"}
 
 
-def test_a_plain_value_of_a_dotenv_is_not_a_secret(tmp_path: Path) -> None:
-    """Redaction masks every value of a `.env`; the checklist counts only what the detectors find."""
-    assert seen(tmp_path / ".env", "TEAM=blue-team\n") == ([], [])
+def test_whatever_redact_masks_is_a_secret(tmp_path: Path) -> None:
+    """A gate that asks less than `redact` passes what `redact` would still hide."""
+    [found], unread = seen(tmp_path / ".env", "TEAM=blue-team\n")
+    assert (found.rule, found.shown_in, found.sure, unread) == ("env-value", ShownIn.ENV, True, [])
+    assert seen(tmp_path / ".env", "LOG_LEVEL=debug\nTEAM=[REDACTED:env-value#0a1b]\n") == ([], [])
 
 
 def test_a_file_that_cannot_be_read_is_not_clean(tmp_path: Path) -> None:
-    _, [unread] = seen(tmp_path / "a.7z", b"7z\xbc\xaf\x27\x1c")
-    assert (unread.file, unread.message) == (str(tmp_path / "a.7z"), "this file format is not supported")
+    _, [unread] = seen(tmp_path / "a.rar", b"Rar!\x1a\x07")
+    assert (unread.file, unread.message) == (str(tmp_path / "a.rar"), "this file format is not supported")
     _, [missing] = preview_file(tmp_path / "missing", Detector(), RUN_KEY)
     assert "cannot read" in missing.message
 

@@ -85,13 +85,26 @@ def test_what_was_changed_since_the_fix_is_not_restored(tmp_path: Path, desk: De
     assert undone.backup.exists()
 
 
-def test_nothing_is_changed_when_a_file_differs_from_the_plan(tmp_path: Path, desk: Desk) -> None:
+def test_a_file_that_differs_from_the_plan_is_kept_and_the_others_are_fixed(tmp_path: Path, desk: Desk) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for path in (one, two):
         path.write_bytes(b"old")
-    with pytest.raises(BackupError, match="two was changed in the meantime; nothing was changed"):
-        desk.fix(FixChange(one, (), b"new", was=b"old"), FixChange(two, (), b"new", was=b"other"))
-    assert one.read_bytes() == b"old"
+    done = desk.fix(FixChange(two, (), b"new", was=b"other"), FixChange(one, (), b"new", was=b"old"))
+    assert done.left == (NotFixed(str(two), "two was changed in the meantime (run the command again)"),)
+    assert (one.read_bytes(), two.read_bytes()) == (b"new", b"old")
+    assert desk.undo().changed == (str(one),)
+    assert (one.read_bytes(), two.read_bytes()) == (b"old", b"old")
+
+
+@pytest.mark.parametrize("changed", [".env", "config.yaml"])
+def test_the_files_of_a_home_change_together_or_not_at_all(tmp_path: Path, desk: Desk, changed: str) -> None:
+    files = [tmp_path / name for name in (".env", "config.yaml")]
+    for path in files:
+        path.write_bytes(b"old")
+    (tmp_path / changed).write_bytes(b"newer")
+    done = desk.fix(*(FixChange(path, (), b"new", was=b"old", home=tmp_path) for path in files))
+    assert len(done.left) == 2
+    assert sorted(path.read_bytes() for path in files) == [b"newer", b"old"]
 
 
 def test_without_a_fix_or_its_backup_there_is_no_undo(tmp_path: Path, desk: Desk) -> None:

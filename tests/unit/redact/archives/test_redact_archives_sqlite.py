@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redactcraft import aisa_key, opaque, pieces_left, session
 
-from provision.redact.archives.sqlite import redact_file
+from provision.redact.archives.containers import redact_file
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from redactcraft import aisa_key, pieces_left, session
 
-from provision.redact.archives.tar_file import redact_file
+from provision.redact.archives.containers import redact_file
 from provision.redact.session import CannotExamineError, Session
 
 KEY = aisa_key("tar")

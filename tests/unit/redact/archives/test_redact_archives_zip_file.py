@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from redactcraft import aisa_key, pieces_left, session
 
-from provision.redact.archives.zip_file import redact_file
+from provision.redact.archives.containers import redact_file
 from provision.redact.session import CannotExamineError, Session
 
 KEY = aisa_key("zip")
@@ -63,7 +63,7 @@ def test_an_encrypted_member_is_left_out_with_a_hint() -> None:
     with redacted(bytes(data), used) as archive:
         assert archive.namelist() == ["b"]
     [remark] = used.notes.left_out
-    assert (remark.where, remark.message) == ("a", "it is encrypted")
+    assert (remark.where, remark.message) == ("a", "encrypted; not read to its end")
     assert remark.cure
 
 

@@ -1,6 +1,6 @@
-"""Decompress gzip (RFC 1952), bzip2 and xz streams in bounded memory.
+"""Decompress bzip2, xz, lzma, zlib (RFC 1950) and zstd streams in bounded memory.
 
-`gzip.GzipFile` cannot stop at a size, so zlib is used directly.
+gzip is in `compressed_formats`: its streams have headers with texts.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from provision.containers.chunk_stream import CHUNK_BYTES, DamagedError
 
@@ -28,11 +30,11 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-class _Gzip:
+class _Zlib:
     """zlib's decompressor with the interface of the bz2 and lzma ones."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
+        self._inner = zlib.decompressobj()
 
     @property
     def eof(self) -> bool:
@@ -51,10 +53,28 @@ class _Gzip:
 
 
 _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
-    "gzip": _Gzip,
+    "zlib": _Zlib,
     "bzip2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES),
+    "xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY_BYTES),
+    "zstd": lambda: zstd_module().ZstdDecompressor(options={zstd_module().DecompressionParameter.window_log_max: 27}),
+    "lzma": partial(lzma.LZMADecompressor, lzma.FORMAT_ALONE, _XZ_MEMORY_BYTES),
 }
+
+
+def zstd_module() -> Any:
+    """Return the zstd module of Python 3.14, or its backport. Raises ImportError."""
+    try:
+        return import_module("compression.zstd")
+    except ImportError:
+        return import_module("backports.zstd")
+
+
+def can_decompress(kind: str) -> bool:
+    """Whether the library for a kind of stream is installed."""
+    try:
+        return kind != "zstd" or bool(zstd_module())
+    except ImportError:
+        return False
 
 
 def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -73,7 +93,7 @@ def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
                 decompressor = _DECOMPRESSORS[kind]()
             try:
                 out = decompressor.decompress(rest, CHUNK_BYTES)
-            except (OSError, zlib.error, lzma.LZMAError, EOFError, MemoryError) as e:
+            except Exception as e:  # each library has errors of its own
                 raise DamagedError(f"not valid {kind} to its end") from e
             rest = decompressor.unused_data if decompressor.eof else b""
             if out:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from leakcraft import LITERAL, literal
 
-from provision.containers.mask_sqlite import DatabaseError, mask_database, mask_database_image
+from provision.containers.sqlite_rewriter import DatabaseError, rewrite_database, rewrite_database_file
 
 KEYS = [literal(number) for number in range(6)]
 WORD = KEYS[2].split(b"-")[1]
 """What a full-text index keeps of a key."""
 
 
-def mask(cell: bytes) -> bytes:
-    return LITERAL.sub(b"masked...", cell)
+def mask(place: str, row: Mapping[str, object]) -> list[object]:
+    return [masked(cell) for cell in row.values()]
+
+
+def masked(cell: object) -> object:
+    if isinstance(cell, str):
+        return LITERAL.sub(b"masked...", cell.encode()).decode()
+    return LITERAL.sub(b"masked...", cell) if isinstance(cell, bytes) else cell
+
+
+def image_masked(image: bytes) -> bytes:
+    out = io.BytesIO()
+    rewrite_database_file(io.BytesIO(image), out, mask)
+    return out.getvalue()
 
 
 def fill(db: sqlite3.Connection) -> None:
@@ -48,7 +62,7 @@ def test_a_file(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode = WAL")
         fill(db)
-    assert mask_database(path, mask) == 3
+    assert rewrite_database(path, mask) == 2, "rows"
     assert not any(key in file.read_bytes() for file in tmp_path.iterdir() for key in (*KEYS, WORD))
     with closing(sqlite3.connect(path)) as db:
         check(db)
@@ -60,14 +74,14 @@ def test_an_image(marked_as_wal: bool) -> None:
         fill(db)
         image = db.serialize()
     marks = b"\2\2" if marked_as_wal else image[18:20]
-    masked = mask_database_image(image[:18] + marks + image[20:], mask)
+    masked = image_masked(image[:18] + marks + image[20:])
     assert masked[18:20] == marks
     assert WORD in image
     assert not any(key in masked for key in (*KEYS, WORD))
     with closing(sqlite3.connect(":memory:")) as db:
         db.deserialize(masked[:18] + b"\1\1" + masked[20:])
         check(db)
-    assert mask_database_image(masked, mask) is masked
+    assert not rewrite_database_file(io.BytesIO(masked), io.BytesIO(), mask)
 
 
 def test_a_secret_only_in_free_pages_is_removed() -> None:
@@ -79,9 +93,20 @@ def test_a_secret_only_in_free_pages_is_removed() -> None:
         db.commit()
         image = db.serialize()
     assert KEYS[0] in image
-    assert KEYS[0] not in mask_database_image(image, mask)
+    assert KEYS[0] not in image_masked(image)
 
 
 def test_damage_is_an_error() -> None:
-    with pytest.raises(DatabaseError, match="cannot be masked"):
-        mask_database_image(b"SQLite format 3\0" + bytes(500), mask)
+    with pytest.raises(DatabaseError, match="cannot be read or rewritten"):
+        image_masked(b"SQLite format 3\0" + bytes(500))
+
+
+def test_equal_masks_in_a_column_of_unique_values_get_numbers(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "u.db")) as db:
+        db.execute("CREATE TABLE t (v TEXT UNIQUE)")
+        db.executemany("INSERT INTO t VALUES (?)", [(key.decode(),) for key in KEYS])
+        db.commit()
+    assert rewrite_database(tmp_path / "u.db", mask) == len(KEYS)
+    with closing(sqlite3.connect(tmp_path / "u.db")) as db:
+        values = {value for (value,) in db.execute("SELECT v FROM t")}
+    assert values == {"masked...", *(f"masked...{number}" for number in range(2, len(KEYS) + 1))}

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import tarfile
+from typing import TYPE_CHECKING
 
 import pytest
 
 from provision.containers.chunk_stream import ChunkStream, DamagedError
-from provision.containers.tar_reader import read_tar
+from provision.containers.formats.tar_format import tar_steps
+from provision.containers.steps import FormatInput, Member
+
+if TYPE_CHECKING:
+    from provision.containers.steps import Steps
 
 
 def archive(*members: tuple[str, bytes, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
@@ -22,7 +27,11 @@ def archive(*members: tuple[str, bytes, bytes], form: int = tarfile.PAX_FORMAT) 
 
 
 def read(data: bytes) -> list[tuple[str, bytes]]:
-    return [(member.name, b"".join(member.content)) for member in read_tar(ChunkStream([data]))]
+    return [(str(step.name), b"".join(step.chunks)) for step in steps(data) if isinstance(step, Member)]
+
+
+def steps(data: bytes) -> Steps:
+    return tar_steps(FormatInput(ChunkStream([data]), None, 1 << 27), None)
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
@@ -36,7 +45,7 @@ def test_names(form: int, name: str) -> None:
 
 def test_a_member_that_is_not_read_is_passed_over() -> None:
     data = archive(("a", b"1" * 2000, tarfile.REGTYPE), ("b", b"2", tarfile.REGTYPE))
-    assert [member.name for member in read_tar(ChunkStream([data]))] == ["a", "b"]
+    assert [step.name for step in steps(data) if isinstance(step, Member)] == ["a", "b"]
 
 
 def test_links_have_no_content_and_the_end_mark_hides_nothing() -> None:

@@ -1,0 +1,88 @@
+"""Read 7z archives with py7zr (extra `archives`), in memory."""
+
+from __future__ import annotations
+
+import io
+from importlib.util import find_spec
+from typing import IO, TYPE_CHECKING, Any
+
+from provision.containers.blob import PartKind
+from provision.containers.steps import FormatInput, Label, Member, NotRead
+
+if TYPE_CHECKING:
+    from provision.containers.steps import Steps
+
+_LARGEST_MEMBER = 256 << 20
+
+
+def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
+    """Yield names and members."""
+    del out
+    if find_spec("py7zr") is None:
+        yield NotRead("7z is not read: pip install 'hermes-provision[archives]'")
+        return
+    import py7zr  # noqa: PLC0415  an extra, and slow to load
+
+    file = source.seekable()
+    if file is None:
+        yield NotRead("a 7z archive too large to open inside an archive: not read")
+        return
+    file.seek(0)
+    try:
+        with py7zr.SevenZipFile(file, "r") as archive:
+            if archive.needs_password():
+                yield NotRead("an encrypted 7z archive")
+                return
+            infos = [(info.filename, info.uncompressed) for info in archive.list() if not info.is_directory]
+    except Exception as e:  # the library raises many kinds for damaged and hostile archives
+        yield NotRead(f"damaged 7z: {type(e).__name__}")
+        return
+    for name, _ in infos:
+        yield Label("the name of a member", name.encode("utf-8", "surrogateescape"), PartKind.NAME)
+    total = sum(size for _, size in infos)
+    if total > _LARGEST_MEMBER:
+        yield NotRead(f"a 7z archive that unpacks to more than {_LARGEST_MEMBER >> 20} MiB: not read")
+        return
+    kept = _Kept(_LARGEST_MEMBER)
+    try:
+        file.seek(0)
+        with py7zr.SevenZipFile(file, "r") as archive:
+            archive.extractall(factory=kept)
+    except Exception as e:
+        yield NotRead(f"damaged 7z: {type(e).__name__}; not read to its end")
+    for name, content in kept.files.items():
+        content.seek(0)
+        yield Member(name, iter(lambda c=content: c.read(1 << 20), b""))  # type: ignore[misc]
+
+
+class _TooLarge(Exception):  # noqa: N818  ends the library's work
+    """More was unpacked than the archive said."""
+
+
+class _Kept:
+    """Receives what the library unpacks, up to a size."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.files: dict[str, _File] = {}
+        self.left = most_bytes
+
+    def create(self, filename: str, mode: str = "wb") -> Any:
+        """Return the file that a member is written to."""
+        del mode
+        self.files[filename] = _File(self)
+        return self.files[filename]
+
+
+class _File(io.BytesIO):
+    def __init__(self, kept: _Kept) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def write(self, data: Any) -> int:
+        self._kept.left -= len(data)
+        if self._kept.left < 0:
+            raise _TooLarge
+        return super().write(data)
+
+    def size(self) -> int:
+        return len(self.getbuffer())

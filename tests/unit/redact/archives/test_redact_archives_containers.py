@@ -1,0 +1,86 @@
+"""Containers: limits, names, and what happens to a member that cannot be examined."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import lzma
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+from redactcraft import aisa_key, pieces_left, session
+
+from provision.containers.blob import ReadLimits
+from provision.redact.archives import containers as module
+from provision.redact.archives.containers import holds_containers, redact_file
+from provision.redact.session import CannotExamineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.redact.session import Session
+
+KEY = aisa_key("containers")
+
+
+def redacted(data: bytes, file: str, used: Session | None = None) -> bytes:
+    out = io.BytesIO()
+    redact_file(io.BytesIO(data), out, file, used or session())
+    return out.getvalue()
+
+
+def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LIMITS", ReadLimits(expanded_bytes=1000, expanded_ratio=2))
+    with pytest.raises(CannotExamineError, match="far more than its own size"):
+        redacted(gzip.compress(bytes(10_000)), "a.gz")
+
+
+def test_a_member_is_redacted_by_its_own_kind_and_name() -> None:
+    assert gzip.decompress(redacted(gzip.compress(b"TEAM=blue-team-7\n"), "a/.env.gz")).startswith(
+        b"TEAM=[REDACTED:env-value#"
+    )
+
+
+@pytest.mark.parametrize(("nested", "refused"), [(8, False), (9, True)])
+def test_depth_counts_the_containers_around(nested: int, refused: bool) -> None:
+    data = b"x"
+    for _ in range(nested):
+        data = gzip.compress(data, mtime=0)
+    if refused:
+        with pytest.raises(CannotExamineError, match="nested"):
+            redacted(data, "a.gz")
+    else:
+        assert redacted(data, "a.gz") == data
+
+
+@pytest.mark.parametrize(
+    ("pack", "unpack"),
+    [
+        (zlib.compress, zlib.decompress),
+        (lambda data: lzma.compress(data, lzma.FORMAT_ALONE), lzma.decompress),
+    ],
+)
+def test_other_streams(pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes]) -> None:
+    text = f"key {KEY} end".encode()
+    assert not pieces_left(KEY, unpack(redacted(pack(text), "a")))
+
+
+def test_compressed_base64_in_a_text() -> None:
+    inside = base64.b64encode(gzip.compress(f"export K={KEY}\n".encode() * 3))
+    text = b"release: " + base64.b64encode(inside) + b"\nplain: " + inside + b"\nend\n"
+    assert holds_containers(io.BytesIO(text), "a.yaml")
+    lines = redacted(text, "a.yaml").splitlines()
+    assert lines[2] == b"end"
+    for found in (base64.b64decode(base64.b64decode(lines[0][9:])), base64.b64decode(lines[1][7:])):
+        assert b"[REDACTED" in gzip.decompress(found)
+        assert not pieces_left(KEY, gzip.decompress(found))
+
+
+def test_what_cannot_be_rewritten_is_refused() -> None:
+    archive = b"!<arch>\n" + b"a.txt/".ljust(48) + f"{len(KEY):<10}".encode() + b"`\n" + KEY.encode()
+    with pytest.raises(CannotExamineError, match="cannot be rewritten"):
+        redacted(archive, "a.deb")
+    clean = archive.replace(KEY.encode(), b"x" * len(KEY))
+    assert redacted(clean, "a.deb") == clean
