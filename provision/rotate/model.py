@@ -68,6 +68,15 @@ class RotationUser:
     idle: str = ""
     reason: str = ""
     dead_at: datetime | None = None
+    also: tuple[str, ...] = ()
+    """Further leaked keys to revoke, besides `other`."""
+    taken_from: str = ""
+    """The rotation from which a leak took the user over."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """All keys to revoke."""
+        return (self.other, *self.also)
 
     @property
     def over(self) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.rotate.model import Blocker, Grade, stamp
-from provision.rotate.probes import probe_all
+from provision.rotate.probes import KeyLiveness, probe_all
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import RotationEvent, State
-from provision.rotate.vault_steps import retire, shared_with
+from provision.rotate.vault_steps import is_retired, retire, shared_with
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
     from provision.rotate.model import RotationUser
-    from provision.rotate.probes import KeyLiveness, KeyProber
+    from provision.rotate.probes import GatewayRoute, KeyProber
     from provision.rotate.recorder import Recorder
 
 IDLE, UNKNOWN = "yes", "cannot tell"
@@ -41,6 +42,7 @@ class _OldKeyCheck:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._counts: dict[str, tuple[str, int]] = {}
+        self._dead: list[tuple[str, str]] = []
         self._listed: dict[str, list[RotationUser]] = {IDLE: [], UNKNOWN: []}
 
     async def ask(self, prober: KeyProber, person: RotationUser) -> Blocker | int | KeyLiveness:
@@ -59,8 +61,24 @@ class _OldKeyCheck:
                 return found
             if found.cause == "usage-unknown" and self._ripe(person):
                 self._listed[UNKNOWN].append(person)
-        beside = context.key(person.user, person.target) if person.state is not State.EXPOSED else None
-        return await prober.check_liveness(route, key, beside)
+        if person.state is State.EXPOSED:
+            return await self._leaked(prober, route, person)
+        return await prober.check_liveness(route, key, context.key(person.user, person.target))
+
+    async def _leaked(self, prober: KeyProber, route: GatewayRoute, person: RotationUser) -> KeyLiveness:
+        """Check all leaked keys of a user. Dead ones are retired at once, also while another one is alive."""
+        found = KeyLiveness(True, refused=True)
+        dead = []
+        for name in person.others:
+            key = self._recorder.context.key(person.user, name)
+            each = await prober.check_liveness(route, key, None) if key else KeyLiveness(True)
+            if each.dead:
+                dead.append((person.user, name))
+            else:
+                found = each
+        if not found.dead:
+            self._dead += dead
+        return found
 
     def settle(self, person: RotationUser, result: Blocker | int | KeyLiveness) -> None:
         """Process the result for one user."""
@@ -72,13 +90,20 @@ class _OldKeyCheck:
             self._listed[UNKNOWN] = [each for each in self._listed[UNKNOWN] if each is not person]
             self._recorder.event(RotationEvent.PROVED, person)
         elif result.trouble is not None:
-            self._recorder.trouble(result.trouble, person)
+            self._recorder.trouble(_with_cure(result.trouble, person), person)
         else:
             self._recorder.fine(person)
 
     def write(self) -> None:
         """Write the usage counts and the list. A key that another user still has is not listed."""
         recorder = self._recorder
+        alive = [(user, name) for user, name in self._dead if not is_retired(recorder.context.vault, user, name)]
+        if alive:
+            with (
+                recorder.act("retire", [recorder.rotation.people[user] for user, _ in alive]),
+                recorder.context.editing(f"rotate {recorder.rotation.id}: retire") as vault,
+            ):
+                retire(vault, alive)
         if self._counts:
             recorder.write([{"at": stamp(recorder.now()), "usage": self._counts}])
         for idle, people in self._listed.items():
@@ -116,11 +141,19 @@ class _OldKeyCheck:
         return person.since.date()
 
 
+def _with_cure(trouble: Blocker, person: RotationUser) -> Blocker:
+    """If the new key is refused too, it was probably revoked by accident: the command that replaces it."""
+    if trouble.cause != "both-refused":
+        return trouble
+    cure = f"check base_url; if the new key was revoked: provision rotate leaked {person.user} --key {person.target}"
+    return replace(trouble, cure=cure)
+
+
 def retire_dead_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:
     """Set dead keys to `retired` in the vault."""
     with recorder.act("retire", people), recorder.context.editing(f"rotate {recorder.rotation.id}: retire") as vault:
-        retire(vault, [(person.user, person.other) for person in people])
+        retire(vault, [(person.user, name) for person in people for name in person.others])
     recorder.write(event_entries(RotationEvent.FILED, [person.user for person in people], recorder.now()))
     recorder.context.record(
-        [("old key proved dead", p.user, p.other, {"rotation": recorder.rotation.id}) for p in people]
+        [("old key proved dead", p.user, name, {"rotation": recorder.rotation.id}) for p in people for name in p.others]
     )

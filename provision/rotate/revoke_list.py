@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.errors import Exit
+from provision.keys.vault.ledger import Stage
 from provision.keys.vault.vault import Vault
 from provision.rotate.model import Grade
 from provision.rotate.states import State
@@ -38,11 +39,14 @@ def to_revoke(rotation: Rotation, vault: Vault | SealedVault) -> Iterator[Revoca
     A sealed vault gives no last four characters.
     """
     for person in rotation.in_state(State.EXPOSED, State.LISTED):
-        known = vault.version_of(person.user, person.other)
-        four = vault.value(person.user, known.version).last_four if known and isinstance(vault, Vault) else ""
-        label = known.label if known else ""
-        leaked = person.state is State.EXPOSED
-        yield Revocation(person.user, label, four, person.other, person.since, person.idle, leaked)
+        for name in person.others:
+            known = vault.version_of(person.user, name)
+            if known is not None and known.stage is Stage.RETIRED:
+                continue
+            four = vault.value(person.user, known.version).last_four if known and isinstance(vault, Vault) else ""
+            label = known.label if known else ""
+            leaked = person.state is State.EXPOSED
+            yield Revocation(person.user, label, four, name, person.since, person.idle, leaked)
 
 
 def exit_of(rotations: Iterable[Rotation], doubts: Iterable[Blocker]) -> Exit:

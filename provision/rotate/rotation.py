@@ -137,8 +137,12 @@ class Rotation:
         course = Course(entry.get("course", Course.LEAK if self.terms.kind is RotationKind.LEAK else Course.SCHEDULED))
         state = State.PLANNED if course is Course.SCHEDULED else State.EXPOSED
         at = self.terms.at
-        self.people[entry["plan"]] = RotationUser(
-            entry["plan"], entry["profile"], int(entry["wave"]), course, entry["new"], entry["old"], state, at, at
+        if "state" in entry:
+            state = State(entry["state"])
+        also, taken_from = tuple(map(str, entry.get("also", ()))), str(entry.get("from", ""))
+        keys, name = (entry["new"], entry["old"]), entry["plan"]
+        self.people[name] = RotationUser(
+            name, entry["profile"], int(entry["wave"]), course, *keys, state, at, at, also=also, taken_from=taken_from
         )
 
     def _event(self, entry: JournalEntry, at: datetime) -> None:
@@ -206,7 +210,15 @@ def plan_entries(people: Iterable[RotationUser], terms: Terms) -> Iterator[Journ
     count = 0
     for count, p in enumerate(people, 1):  # noqa: B007  counted for the last line
         entry: JournalEntry = {"plan": p.user, "profile": p.profile, "wave": p.wave, "old": p.other, "new": p.target}
-        yield entry if p.course is usual else entry | {"course": p.course.value}
+        if p.course is not usual:
+            entry["course"] = p.course.value
+        if p.course is Course.SCHEDULED and p.state is not State.PLANNED:
+            entry["state"] = p.state.value
+        if p.also:
+            entry["also"] = list(p.also)
+        if p.taken_from:
+            entry["from"] = p.taken_from
+        yield entry
     yield {"begin": count, "at": stamp(terms.at)}
 
 

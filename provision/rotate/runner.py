@@ -79,7 +79,7 @@ def supply(recorder: Recorder) -> bool:
     ready = {
         p.user: p.target
         for p in recorder.rotation.in_state(State.BARE)
-        if p.target and vault_steps.has_targets(vault, [p])
+        if p.target and vault_steps.has_targets(vault, [p]) and not vault_steps.is_retired(vault, p.user, p.target)
     }
     recorder.write(event_entries(RotationEvent.SUPPLIED, ready, recorder.now()))
     return bool(ready)
@@ -112,7 +112,7 @@ def _step(
         if not person.back and (person.wave > wave or (blocked and not person.failed)):
             continue
         if person.user not in recorder.context.states:
-            cure = f"provision rotate finish --except '{person.user}=left the inventory'"
+            cure = f"if the user left: provision rotate leaked {person.user} --all"
             message = f"{person.user} is no longer in the inventory, or has errors there"
             recorder.trouble(Blocker("left-inventory", message, cure, Grade.FAILED), person)
         else:

@@ -6,23 +6,24 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from provision.detect.fingerprint import fingerprint
-from provision.errors import Place, Problem
+from provision.errors import Problem
 from provision.keys.vault.ledger import Stage
 from provision.rotate import vault_steps
 from provision.rotate.journal import Journal, StoppedError
-from provision.rotate.model import RotationKind, RotationUser, Terms, stamp
+from provision.rotate.model import RotationKind, Terms, stamp
 from provision.rotate.planning import raise_if_errors, reused_keys
 from provision.rotate.recorder import Recorder
 from provision.rotate.rotation import Rotation, plan_entries, replay
 from provision.rotate.states import Course, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from provision.keys.import_file import NewKey
-    from provision.keys.vault.ledger import KeyVersion
+    from provision.keys.vault.vault import Vault
     from provision.rotate.context import RotationContext
+    from provision.rotate.model import RotationUser
 
 
 @contextlib.contextmanager
@@ -73,54 +74,6 @@ def resume_unstarted(
     return None
 
 
-def leaked_users(
-    context: RotationContext, named: Sequence[str], busy: Mapping[str, str], now: datetime
-) -> tuple[list[RotationUser], list[tuple[KeyVersion, str]]]:
-    """Return the users affected by leaked keys, and the keys that cannot be handled here, with the reason.
-
-    `named` has users and fingerprints. A shared key affects all its users. Raises RefusedKeysError for an unknown name.
-    """
-    vault, problems = context.vault, []
-    found: dict[tuple[str, int], KeyVersion] = {}
-    for name in named:
-        if name.startswith("fp_"):
-            versions = vault.find(name)
-        else:
-            current = vault.current(name) or vault.in_stage(name, Stage.PREVIOUS)
-            versions = vault.find(current.fingerprint) if current else ()
-        if not versions:
-            hint = "list the keys: provision keys list --all"
-            problems.append(
-                Problem("unknown-key", f"unknown user or key '{name}': not in this vault", Place("leaked"), hint)
-            )
-        found |= {(known.user, known.version): known for known in versions}
-    raise_if_errors(problems)
-    people: dict[str, RotationUser] = {}
-    aside: list[tuple[KeyVersion, str]] = []
-    for known in found.values():
-        state = context.states.get(known.user)
-        if known.stage is Stage.RETIRED:
-            aside.append((known, "it is already proved dead"))
-        elif known.user in busy:
-            aside.append(
-                (
-                    known,
-                    f"rotation {busy[known.user]} handles this user: revoke the key now, then run `provision rotate resume`",
-                )
-            )
-        elif known.user in people:
-            aside.append(
-                (known, "another key of this user is in this rotation: run the command again for this one afterwards")
-            )
-        else:
-            course = Course.LEAK if known.stage is Stage.CURRENT and state is not None else Course.SPARE
-            profile = state.profile.name if state else ""
-            people[known.user] = RotationUser(
-                known.user, profile, 0, course, "", known.fingerprint, State.EXPOSED, now, now
-            )
-    return list(people.values()), aside
-
-
 def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
     """Add new keys for leaked ones to the vault. Raises RefusedKeysError for unusable keys, before any change."""
     context, rotation = recorder.context, recorder.rotation
@@ -137,10 +90,9 @@ def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
             problems.append(
                 Problem("not-wanted", f"{new.user} does not need a new key in this rotation", new.place, hint)
             )
-        elif person.target and person.target != name and vault_steps.has_targets(context.vault, [person]):
-            problems.append(
-                Problem("has-key", f"{new.user} has a new key already", new.place, "wait until it is installed")
-            )
+        elif person.target != name and _is_pending(context.vault, person):
+            hint = f"revoke the leaked key, then: provision rotate resume {rotation.id}"
+            problems.append(Problem("has-key", f"{new.user} has a new key already", new.place, hint))
         else:
             problems += reused_keys(new, name, context.vault)
             targets[new.user] = name
@@ -151,6 +103,12 @@ def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
     people = [rotation.people[user] for user in targets]
     with recorder.act("seal", people), context.editing(f"rotate {rotation.id}: new keys") as vault:
         vault_steps.add_pending_keys(vault, people, {new.user: new for new in keys}, recorder.now())
+
+
+def _is_pending(vault: Vault, person: RotationUser) -> bool:
+    """Whether the vault has a new key for this user. A fallback to an older key may be replaced by a new one."""
+    known = vault.version_of(person.user, person.target) if person.target else None
+    return known is not None and known.stage is Stage.PENDING
 
 
 def leak_terms(context: RotationContext, now: datetime, probes: tuple[str, ...], *, deploy: bool) -> Terms:

@@ -18,6 +18,7 @@ from provision.files import STAGED_SUFFIX, FileProblemError, locked, read_option
 from provision.rotate.journal import StoppedError, drop_torn_line, last_entry, read_entries
 from provision.rotate.model import moment, stamp
 from provision.rotate.rotation import Rotation, replay
+from provision.rotate.states import Course
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,9 +175,12 @@ def _me() -> str:
 
 
 def busy_with(rotations: Sequence[Rotation]) -> dict[str, str]:
-    """Users in progress, with the id of their rotation."""
+    """Users in progress, with the id of their rotation. A leaked key that is not in use (spare) keeps no user busy."""
     return {
-        person.user: rotation.id for rotation in rotations for person in rotation.people.values() if not person.over
+        person.user: rotation.id
+        for rotation in rotations
+        for person in rotation.people.values()
+        if not person.over and person.course is not Course.SPARE
     }
 
 

@@ -65,6 +65,12 @@ def retire(vault: Vault, keys: Iterable[tuple[str, str]]) -> None:
             vault.set_stage(user, known.version, Stage.RETIRED)
 
 
+def is_retired(vault: Vault, user: str, fingerprint: str) -> bool:
+    """Whether this key was proved dead."""
+    known = vault.version_of(user, fingerprint)
+    return known is not None and known.stage is Stage.RETIRED
+
+
 def shared_with(vault: Vault, person: RotationUser) -> list[str]:
     """Other users of the old key. Revoking it would leave them without a key."""
     living = {Stage.CURRENT, Stage.PENDING}

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from provision.errors import ProvisionError
+from provision.errors import ProvisionError, UsageError
+
+if TYPE_CHECKING:
+    from provision.detect.secret import Secret
+
+
+def read_pasted_keys() -> list[Secret]:
+    """The keys on standard input, one per line. Raises UsageError if there is none."""
+    from provision.detect.secret import Secret
+
+    if sys.stdin.isatty():
+        print("paste the key, then press Enter and Ctrl-D", file=sys.stderr)
+    lines = read_key_file("-").decode("utf-8", "replace").split()
+    if not lines:
+        raise UsageError("no key on standard input", hint="pipe the key in, or paste it and press Ctrl-D")
+    return [Secret(line) for line in lines]
 
 
 def read_key_file(file: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,13 +22,15 @@ from provision.cli.rotate.options import (
 )
 from provision.cli.rotate.read_keys import read_new_keys
 from provision.cli.rotate.session import locked_rotations, print_rotations, view_of
-from provision.errors import Exit
+from provision.errors import Exit, UsageError
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from provision.rotate.context import RotationContext
+    from provision.rotate.leak_plan import LeakChoice, LeakPlan
     from provision.rotate.recorder import Recorder
     from provision.rotate.rotation import Rotation
 
@@ -37,7 +40,17 @@ _POLL_EVERY_S = 5.0
 @rotate_app.command("leaked")
 def leaked(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="USER|FINGERPRINT...", help="Users, or fingerprints of keys.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="USER|FINGERPRINT|-...", help="Users, fingerprints of keys, or - for keys on standard input."
+        ),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="FINGERPRINT", help="The leaked key, if a user has several."),
+    ] = None,
+    all_keys: Annotated[bool, typer.Option("--all", help="All keys of these users leaked.")] = False,
     from_: NewKeysFile = None,
     probe: ProbesOption = "key,models",
     deploy: DeployOption = False,
@@ -52,27 +65,28 @@ def leaked(
 ) -> None:
     """Replace leaked keys, after their revocation.
 
-    Prints the keys to revoke before anything else, waits for proof that they are dead, then replaces them. Give new
-    keys now, or later with `rotate resume --from`. Exits with 10 until every leaked key is dead.
+    Prints the keys to revoke before anything else, waits for proof that they are dead, then replaces them. Takes users
+    over from other rotations. Give new keys now, or later with `rotate resume --from`. Exits with 10 until every
+    leaked key is dead.
     """
     from provision.rotate.delivery import import_receipts
+    from provision.rotate.leak_plan import LeakChoice
     from provision.rotate.runner import run_pass
-    from provision.rotate.start import add_new_keys, create_rotation, leak_terms, leaked_users, open_rotation
-    from provision.rotate.store import busy_with
+    from provision.rotate.start import add_new_keys, create_rotation, leak_terms, open_rotation
+    from provision.rotate.take_over import complete_take_overs
 
     run: Run = ctx.obj
     with locked_rotations(run, "rotate leaked", take_over=take_over, forks=forks) as context:
         now = context.clock()
-        people, others = leaked_users(context, names, busy_with(list(context.store.unfinished())), now)
-        _say_revoke(run, context, [(person.user, person.other) for person in people])
-        for known, why in others:
-            if "revoke" in why:
-                _say_revoke(run, context, [(known.user, known.fingerprint)])
-            run.say(f"{known.user} version {known.version} ({known.fingerprint}): {why}")
+        plan = _plan(context, LeakChoice(names or (), keys or (), all_keys), now)
+        people = plan.people
+        _say_plan(run, context, plan)
         if not people:
-            raise typer.Exit(Exit.FINDINGS if any("revoke" in why for _, why in others) else Exit.OK)
+            raise typer.Exit(Exit.FINDINGS if any(each.revoke for each in plan.aside) else Exit.OK)
         rotation = create_rotation(context, people, leak_terms(context, now, rotation_probes(probe), deploy=deploy))
-        context.record([("key leaked: to be revoked", p.user, p.other, {"rotation": rotation.id}) for p in people])
+        leaks = [(p.user, name) for p in people for name in p.others]
+        context.record([("key leaked: to be revoked", *leak, {"rotation": rotation.id}) for leak in leaks])
+        complete_take_overs(context)
         refused = import_receipts(context, receipts or ())
         with open_rotation(context, rotation) as recorder:
             if from_:
@@ -84,6 +98,34 @@ def leaked(
         _say_dead(run, rotation)
         print_rotations([view_of(context, rotation, doubts)], format_, output)
         raise typer.Exit(_exit_code(rotation, refused=bool(refused or doubts)))
+
+
+def _plan(context: RotationContext, choice: LeakChoice, now: datetime) -> LeakPlan:
+    """Find the leaked keys, also those on standard input, and plan their rotation. Raises UsageError."""
+    from provision.cli.keys.key_file import read_pasted_keys
+    from provision.rotate.leak_plan import leaked_keys, plan_leak
+
+    if not choice.names and not choice.keys:
+        raise UsageError("no user and no key given", hint="provision rotate leaked --help")
+    names = [name for name in choice.names if name != "-"]
+    if "-" in choice.names:
+        names += [context.vault.fingerprint(key) for key in read_pasted_keys()]
+    rotations = list(context.store.unfinished())
+    leaked = leaked_keys(replace(choice, names=names), context.vault, rotations)
+    return plan_leak(leaked, context.vault, context.states, rotations, now)
+
+
+def _say_plan(run: Run, context: RotationContext, plan: LeakPlan) -> None:
+    """Print the keys to revoke first, then what happens to whom."""
+    _say_revoke(run, context, [(person.user, name) for person in plan.people for name in person.others])
+    _say_revoke(run, context, [(each.user, each.fingerprint) for each in plan.aside if each.revoke])
+    for each in plan.aside:
+        run.say(f"{each.user} ({each.fingerprint}): {each.why}")
+    for person in plan.people:
+        if person.taken_from:
+            run.say(f"{person.user}: taken over from rotation {person.taken_from}")
+        if person.target:
+            run.say(f"{person.user}: the replacement is {person.target}, already in the vault")
 
 
 def _say_revoke(run: Run, context: RotationContext, keys: Sequence[tuple[str, str]]) -> None:

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def locked_rotations(run: Run, doing: str, *, take_over: bool = False, forks: int = 10) -> Iterator[RotationContext]:
-    """Hold the workspace's rotation lock; files that a crash left behind are removed first."""
+    """Hold the workspace's rotation lock; what a crash left behind is cleaned up or completed first."""
+    from provision.rotate.take_over import complete_take_overs
+
     context = open_context(run, forks)
     with context.store.locked(doing, context.clock(), take_over=take_over) as remark:
         if remark:
             run.say(remark)
         context.store.clean_up()
+        complete_take_overs(context)
         yield context
 
 
@@ -61,7 +64,11 @@ def open_context(run: Run, forks: int) -> RotationContext:
         states={state.user: state for state in fleet.states},
         identities=load_identities(workspace.identity),
         gateway=GatewayAccess(
-            settings.gateway_hosts, network_settings(workspace), open_catalogue(workspace), settings.concurrency, random.random
+            settings.gateway_hosts,
+            network_settings(workspace),
+            open_catalogue(workspace),
+            settings.concurrency,
+            random.random,
         ),
         clock=lambda: datetime.now(UTC),
         environ=os.environ,
