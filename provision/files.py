@@ -98,14 +98,17 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
 
 
 def sync_directory(path: Path) -> None:
-    """Flush a directory's entries to disk. A no-op on Windows."""
+    """Flush a directory's entries to disk. A no-op on Windows. Raises FileProblemError."""
     if os.name == "nt":
         return
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as e:
+        raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
 
 
 def _stage(path: Path, data: bytes, mode: int, *, durable: bool) -> Path:

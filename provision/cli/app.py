@@ -6,6 +6,9 @@ imported when it is called.
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,7 +87,7 @@ class Sections(TyperGroup):
         if cmd_name in COMMANDS and cmd_name not in self._complete:
             for module in COMMANDS[cmd_name][1:]:
                 import_module(f"provision.cli.{module}")
-            self.commands[cmd_name] = get_group(app).commands[cmd_name]
+            self.commands[cmd_name] = _with_global_options(get_group(app).commands[cmd_name], self.params)
             self._complete.add(cmd_name)
         return self.commands.get(cmd_name)
 
@@ -113,6 +116,30 @@ class Sections(TyperGroup):
                 formatter.write_dl([(name, entry[0]) for name, entry in commands.items()])
 
 
+def _with_global_options(command: Any, options: list[Any]) -> Any:
+    """The command, and those below it, with the options of `provision` itself: `check -q` means `-q check`."""
+    for below in getattr(command, "commands", {}).values():
+        _with_global_options(below, options)
+    taken = {name for param in command.params for name in param.opts}
+    for option in options:
+        if not taken & set(option.opts):
+            behind = copy(option)
+            behind.name, behind.hidden, behind.expose_value = f"global_{option.name}", True, False
+            if option.callback is None:
+                behind.callback = partial(_set_global_option, option.name)
+            command.params.append(behind)
+    return command
+
+
+def _set_global_option(name: str, ctx: Any, _param: Any, value: Any) -> None:
+    if value is None or value is False:
+        return
+    each = ctx
+    while each is not None:  # the commands above share the value
+        each.obj = replace(each.obj, **{name: value}) if each.obj else each.obj
+        each = each.parent
+
+
 # without rich: importing it for --help would triple the start-up time
 app = typer.Typer(
     name="provision",
@@ -139,9 +166,7 @@ def root(
         Path | None,
         typer.Option("--workspace", "-w", help="Folder with provision.toml. Default: this folder or one above."),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only results and errors.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more details on stderr.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
 import sys
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 from typer.main import get_command
@@ -17,6 +18,10 @@ from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
 from provision.report.operand_mask import masked_output
 from provision.report.terminal import printable
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+STANDARD_OUTPUT = "standard output"
 MAX_PROBLEMS = 100
 """How many problems are printed when a command stops at invalid files; `check --all` prints all of them."""
 
@@ -29,7 +34,12 @@ _WrongUsage = cast(
 def main() -> None:
     """Run the command line of this process and exit."""
     _settle_output()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as e:
+        code = _refused_output(e)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -54,10 +64,10 @@ def _run(arguments: list[str]) -> int:
         _explain(e)
         return e.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return Exit.ERROR
     except Exception as e:
-        _explain(_os_error(e) if isinstance(e, OSError) and e.filename else _crash(e))
+        _explain(refusal_of(e) or _crash(e))
         return Exit.ERROR
     return int(result or 0)
 
@@ -69,10 +79,35 @@ def _tree() -> Callable[..., int | None]:
 
 
 def _settle_output() -> None:
-    """Write UTF-8 to files and pipes in any locale (JSON requires it); escape what a terminal cannot show."""
+    """Write UTF-8 to files and pipes in any locale (JSON requires it); escape what a terminal cannot show.
+
+    A stream that was closed (`>&-`) gets a descriptor of its own, so that no file that is opened later takes its place.
+    Writing a result to it fails, as it does in other programs.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            while os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY) < number:
+                pass  # only a lower stream can be missing too
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        encoding = None if sys.stdout.isatty() else "utf-8"
-        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+        terminal, encoding = sys.stdout.isatty(), sys.stdout.encoding
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False)),
+            encoding=encoding if terminal else "utf-8",
+            errors="backslashreplace",
+            line_buffering=terminal,
+        )
+
+
+class _StandardOutput(io.FileIO):
+    """Standard output whose errors say that it was standard output."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as e:
+            e.filename = STANDARD_OUTPUT
+            raise
 
 
 def _explain(error: ProvisionError) -> None:
@@ -109,9 +144,52 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _os_error(error: OSError) -> ProvisionError:
-    """The file and the reason of an error of the operating system: no permission, no space, name too long."""
-    return ProvisionError(f"{error.filename}: {error.strerror}")
+def _drop_output() -> None:
+    """Send what is still buffered for standard output to nowhere; Python would fail on it once more at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused_output(error: OSError) -> Exit:
+    _drop_output()
+    if not isinstance(error, BrokenPipeError):
+        _explain(ProvisionError(f"cannot write standard output: {error.strerror}"))
+    return Exit.ERROR
+
+
+def refusal_of(error: BaseException) -> ProvisionError | None:
+    """What the system refused, with its reason: no permission, no space, a folder that is gone. None for a bug."""
+    if isinstance(error, MemoryError):
+        return ProvisionError("not enough memory", hint="close other programs, or work on fewer files at once")
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return ProvisionError(
+            "the system refused to start another thread", hint="raise the limit of processes: ulimit -u"
+        )
+    if not isinstance(error, OSError):
+        return None
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename == STANDARD_OUTPUT:
+        _drop_output()
+        return ProvisionError(f"cannot write {STANDARD_OUTPUT}: {reason}")
+    if error.filename is not None:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
+        return ProvisionError(f"{name}: {reason}")
+    try:
+        os.getcwd()  # noqa: PTH109  Path.cwd() does the same
+    except OSError:
+        return ProvisionError("the current folder no longer exists", hint="change to another folder: cd")
+    return ProvisionError(f"the system refused an operation: {reason}", hint=_SYSTEM_HINTS.get(error.errno or 0, ""))
+
+
+_SYSTEM_HINTS = {
+    errno.ENOSPC: "free disk space, then run the command again",
+    errno.EDQUOT: "free disk space, then run the command again",
+    errno.EIO: "check the disk: the system log names it",
+    errno.EPERM: "run the command as a user who may do this",
+    errno.EACCES: "run the command as a user who may do this",
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    errno.EROFS: "mount the disk writable",
+}
+"""By error number; files are named where the error has one."""
 
 
 class UnexpectedError(ProvisionError):

@@ -71,15 +71,24 @@ def _rights_of(owner: os.stat_result) -> Iterator[None]:
     except (ImportError, KeyError):
         pass
     before = os.getgroups()
-    os.setgroups(groups)
-    os.setegid(group)
-    os.seteuid(owner.st_uid)
     try:
+        try:
+            os.setgroups(groups)
+            os.setegid(group)
+            os.seteuid(owner.st_uid)
+        except PermissionError as e:
+            raise UnsafePathError(
+                f"this process is root, but may not take the rights of user {owner.st_uid}, who owns the home",
+                hint="run the command as that user, or with the capabilities SETUID and SETGID",
+            ) from e
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(before)
+        if os.geteuid() != 0:
+            os.seteuid(0)
+        if os.getegid() != 0:
+            os.setegid(0)
+        if os.getgroups() != before:
+            os.setgroups(before)
 
 
 class _PathWalk:

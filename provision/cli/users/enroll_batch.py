@@ -126,7 +126,8 @@ def _confirmation_problem(
             return f"{', '.join(candidate.fingerprints)} are not all in the file of fingerprints"
     if not sys.stdin.isatty():
         return "not confirmed: give --fingerprints FILE, or run this in a terminal"
-    run.say(f"\n{candidate.user} ({item.change}), from {candidate.source}:")
+    run.say("")
+    run.say(f"{candidate.user} ({item.change}), from {candidate.source}:")
     for key, mark in zip((*candidate.recipients, candidate.endpoint_key or ""), candidate.fingerprints, strict=False):
         run.say(f"  {mark}  {key.split()[0] if key.startswith('ssh-') else key}")
     if item.change is EnrolmentChange.DIFFERENT:

@@ -125,3 +125,41 @@ def test_a_crash_is_json_too(
     fields = json.loads(capsys.readouterr().err)
     assert (fields["schema"], fields["error"]) == ("provision/error/v1", name)
     assert "sk-secret" not in fields["message"]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        OSError(5, "Input/output error"),
+        OSError(28, "No space left on device"),
+        PermissionError(1, "Operation not permitted"),
+        FileNotFoundError(2, "No such file or directory"),
+        TimeoutError("timed out"),
+        OSError("something"),
+        OSError(13, "Permission denied", b"/x"),
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+    ],
+    ids=repr,
+)
+def test_what_the_system_refuses_is_no_bug(
+    ends_with: list[BaseException], capsys: pytest.CaptureFixture[str], refused: Exception
+) -> None:
+    ends_with.append(refused)
+    assert main.run([]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert "bug in provision" not in err
+    assert "None" not in err
+
+
+def test_a_removed_folder_is_named(
+    ends_with: list[BaseException], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ends_with.append(FileNotFoundError(2, "No such file or directory"))
+    assert main.run([]) == 1
+    assert capsys.readouterr().err.startswith("error: the current folder no longer exists\nhint: ")
