@@ -115,7 +115,7 @@ class Catalogue:
     def near_miss(self, model_id: str) -> str | None:
         """The current id of which `model_id` is probably a misspelling: other case, a vendor prefix, one or two letters.
 
-        Short names may differ in one letter only: `o3` is no misspelling of `o1`. None if nothing is that near.
+        Short names may differ in one letter only: `o3` does not count as a misspelling of `o1`. None if nothing is that near.
         """
         wanted = _folded(model_id[:200])
         allowed = 2 if len(wanted) > 5 else 1 if len(wanted) > 3 else 0

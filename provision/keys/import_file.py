@@ -6,8 +6,12 @@ one object `{user: key}`. All problems are reported together, with file, line an
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provision.detect.secret import Secret
@@ -18,6 +22,7 @@ from provision.formats.csv_reader import Cell, read_csv
 from provision.formats.json_reader import read_json
 from provision.formats.located import BrokenTextError, Map, Seq, place
 from provision.hermes.env.dotenv import check_value
+from provision.keys.copy_mistakes import copy_mistake
 from provision.keys.vault.text import LABEL_LIMIT, is_valid_label
 
 if TYPE_CHECKING:
@@ -72,6 +77,17 @@ def read_keys(data: bytes, name: str, *, allow_shared: bool = False) -> ImportFi
             Problem("no-keys", "no key in this file", Place(name), "write one line per key: user,key,label")
         )
     return ImportFile(tuple(keys), tuple(sorted(problems, key=lambda problem: problem.place or Place(name))))
+
+
+def check_file_mode(file: str) -> Iterator[Problem]:
+    """Yield a warning if other accounts of this machine may read a file of keys. Windows has no such modes."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        if Path(file).stat().st_mode & 0o044:
+            hint = f"chmod 600 {shlex.quote(file)}"
+            text = "other users of this machine can read these keys"
+            yield Problem("readable-keys", text, Place(file), hint, Severity.WARNING)
 
 
 def _from_csv(data: bytes, name: str, problems: list[Problem]) -> Iterator[_Entry]:
@@ -205,6 +221,8 @@ def _check_key(user: str, key: str, at: Place) -> Iterable[Problem]:
         yield Problem(
             "unusable-key", f"{whose} cannot be written to a .env: {reason}", at, "copy it again from the console"
         )
+    elif mistake := copy_mistake(key):
+        yield Problem("miscopied-key", f"{whose} {mistake}", at, "copy the key alone, and completely, from the console")
     elif not aisa_shaped(key):
         hint = "expected sk-aisa- and 43 characters: check that it was copied completely"
         yield Problem("odd-key", f"{whose} does not look like a current AIsa key", at, hint, Severity.WARNING)

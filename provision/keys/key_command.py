@@ -18,6 +18,7 @@ from provision.detect.secret import Secret
 from provision.detect.shapes import is_placeholder
 from provision.errors import ProvisionError
 from provision.hermes.env.dotenv import check_value
+from provision.keys.copy_mistakes import copy_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,6 +87,11 @@ def _key(out: bytes, user: str) -> Secret:
     if reason := check_value("AISA_API_KEY", value):
         raise KeyCommandError(
             f"key_command printed no usable key for {user}: {reason}", hint="it must print the key and nothing else"
+        )
+    if mistake := copy_mistake(value):
+        raise KeyCommandError(
+            f"key_command printed no usable key for {user}: it {mistake}",
+            hint="it must print the key and nothing else",
         )
     return Secret(value)
 

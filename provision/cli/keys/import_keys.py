@@ -48,7 +48,7 @@ def import_(
     from datetime import UTC, datetime
 
     from provision.keys.age import load_identities
-    from provision.keys.import_file import read_keys
+    from provision.keys.import_file import check_file_mode, read_keys
     from provision.keys.import_keys import import_keys
     from provision.keys.vault.file import editing, open_vault
 
@@ -58,7 +58,8 @@ def import_(
     until = parse_last_day(demo_until, "--demo-until", now.date()) if demo_until else None
     intake = read_keys(read_key_file(file), "standard input" if file == "-" else file, allow_shared=allow_shared)
     keys, unknown = _chosen_keys(run, workspace, intake.keys, limit, allow_unknown=allow_unknown)
-    problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys))
+    readable = () if file == "-" else tuple(check_file_mode(file))
+    problems = (*intake.problems, *unknown, *_in_rotation(workspace, keys), *readable)
     _say_remarks(run, [problem for problem in problems if problem.severity is not Severity.ERROR])
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InvalidFilesError(problem for problem in problems if problem.severity is Severity.ERROR)
@@ -108,14 +109,15 @@ def _chosen_keys(
 
 def _in_rotation(workspace: Workspace, keys: Sequence[NewKey]) -> list[Problem]:
     """A problem for each user whose key is being rotated: an import would interfere."""
-    from provision.rotate.store import RotationStore, busy_with
+    from provision.rotate.store import RotationStore, busy_entries
 
-    busy = busy_with(list(RotationStore(workspace.root).unfinished()))
-    hint = "finish the rotation first, or: provision rotate rollback"
+    busy = busy_entries(list(RotationStore(workspace.root).unfinished()))
     return [
-        Problem("in-rotation", f"{new.user} is in rotation {busy[new.user]}", new.place, hint)
+        Problem("in-rotation", f"{new.user} is in rotation {rotation.id} ({person.state})", new.place, hint)
         for new in keys
         if new.user in busy
+        for person, rotation in (busy[new.user],)
+        for hint in (f"provision rotate resume {rotation.id}" + (" --from FILE" if person.wants_key else ""),)
     ]
 
 

@@ -23,7 +23,7 @@ def read_new_keys(
     from provision.cli.keys.key_file import read_key_file
     from provision.errors import Severity
     from provision.fleet.limit import select_users
-    from provision.keys.import_file import read_keys
+    from provision.keys.import_file import check_file_mode, read_keys
     from provision.rotate.planning import raise_if_errors
 
     if (from_ is None) == (key_command is None):
@@ -36,7 +36,8 @@ def read_new_keys(
         return _keys_of_command(context, key_command, [state.user for state in states])
     intake = read_keys(read_key_file(str(from_)), "standard input" if from_ == "-" else str(from_))
     raise_if_errors(intake.problems)
-    for problem in intake.problems[:_MAX_REMARKS]:
+    readable = () if from_ == "-" else check_file_mode(str(from_))
+    for problem in (*intake.problems[:_MAX_REMARKS], *readable):
         if problem.severity is not Severity.ERROR:
             run.say(str(problem))
     if not limit:

@@ -1,6 +1,8 @@
 import base64
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import keysmith
 import pytest
@@ -8,7 +10,7 @@ import seeded
 
 from provision.detect.secret import Secret
 from provision.errors import InvalidFilesError, Severity
-from provision.keys.import_file import ImportFile, read_keys
+from provision.keys.import_file import ImportFile, check_file_mode, read_keys
 from provision.keys.import_keys import ImportOutcome, import_keys
 from provision.keys.vault.ledger import Stage
 from provision.keys.vault.vault import new_vault
@@ -96,6 +98,40 @@ def test_an_odd_shape_is_a_warning_only() -> None:
     intake = _read("ada,sk-0123456789abcdef0123456789\n")
     assert [(p.rule, p.severity) for p in intake.problems] == [("odd-key", Severity.WARNING)]
     assert len(intake.keys) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"AISA_API_KEY={K1}", f"export AISA_API_KEY={K1}", f"AISA_API_KEY: {K1}", f"AISA_API_KEY=sk-{'0123456789abcdef' * 2}",
+     f"Bearer {K1}", f"bearer:{K1}", f"key={K1}", K1 * 2, f"{K1},{K1}", f"{K1}{K2}", "sk-0123456789abcdef" * 2,
+     K1[:-1], K1[:30], K1[:12], f"{K1}.", f"{K1};", f"{K1}="],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_key_that_was_copied_wrongly_is_refused(text: str, form: str) -> None:
+    found = _read(f'user,key\nada,"{text}"\n' if form == "csv" else json.dumps({"ada": text}))
+    assert found.keys == ()
+    (problem,) = found.problems
+    assert (problem.rule, problem.severity) in {("miscopied-key", Severity.ERROR), ("unusable-key", Severity.ERROR)}
+    assert K1[10:] not in str(problem)
+    assert "sk-" not in str(problem)
+
+
+@pytest.mark.parametrize("text", [f"{K1}abc", "sk-short", "sk-aisa-TEST-ada", "plain-old-key-0123", "0" * 5 + "a1" * 4])
+def test_other_odd_shapes_stay_warnings(text: str) -> None:
+    found = _read(f"ada,{text}\n")
+    assert [(p.rule, p.severity) for p in found.problems] == [("odd-key", Severity.WARNING)]
+    assert len(found.keys) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file modes on Windows")
+@pytest.mark.parametrize(("mode", "count"), [(0o600, 0), (0o640, 1), (0o604, 1), (0o644, 1), (0o400, 0)])
+def test_a_file_that_others_can_read_is_a_warning(tmp_path: Path, mode: int, count: int) -> None:
+    file = tmp_path / "new keys.csv"
+    file.write_text("ada,x\n")
+    file.chmod(mode)
+    found = list(check_file_mode(str(file)))
+    assert [problem.severity for problem in found] == [Severity.WARNING] * count
+    assert all(problem.hint == f"chmod 600 '{file}'" for problem in found)
 
 
 def test_a_shared_key_can_be_meant() -> None:

@@ -46,6 +46,10 @@ def test_remarks_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_dry_run_changes_nothing(operator: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (operator / "keys.vault").read_bytes()
     (operator / "keys.csv").write_text(f"ada,{keysmith.key().reveal()}\n")
+    (operator / "keys.csv").chmod(0o644)
+    assert run(["keys", "import", "keys.csv", "--dry-run"]) == 0
+    assert "warning: other users of this machine can read these keys (chmod 600 keys.csv)" in capsys.readouterr().err
+    (operator / "keys.csv").chmod(0o600)
     assert run(["keys", "import", "keys.csv", "--dry-run"]) == 0
     assert capsys.readouterr().err == "would be: 1 new, 0 replaced, 0 unchanged\n"
     assert (operator / "keys.vault").read_bytes() == before
