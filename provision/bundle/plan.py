@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from provision.detect.secret import Secret
     from provision.fleet.desired import DesiredState, EffectiveProfile
     from provision.hermes.rendering.templates import Templates
+    from provision.signing.fields import LogHead
 
 _VERSION = b"provision/inputs/v1"
 _SAMPLE_KEY = "AAAAAAAAAAAAAAAAAAAAAAAA"  # replaces the key where only the other lines count
@@ -51,6 +52,8 @@ class RenderInputs:
     bundle_days: int
     now: datetime
     gateway_hosts: tuple[str, ...]
+    log_head: LogHead | None = None
+    """The end of the event log; new manifests record it. It is no input: an unchanged bundle keeps its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class PlannedBundle:
             "recipients": self.recipients,
             "policy": None,
             "trust": None,
-            "log_head": None,
+            "log_head": common.log_head,
             "inputs_digest": self.inputs.hex(),
         }
 

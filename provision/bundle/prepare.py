@@ -11,9 +11,11 @@ from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
 from provision.hermes.rendering.renderer import Renderer
 from provision.hermes.rendering.templates import Templates
+from provision.keys.events.log import log_end, log_path
 from provision.keys.identities import load_identities
 from provision.keys.key_source import KeySource
 from provision.keys.vault.file import open_vault
+from provision.signing.fields import LogHead
 from provision.signing.sshsig import load_signing_key
 
 if TYPE_CHECKING:
@@ -75,4 +77,11 @@ def render_inputs(
         bundle_days=settings.bundle_days,
         now=now,
         gateway_hosts=settings.gateway_hosts,
+        log_head=log_head(workspace.vault),
     )
+
+
+def log_head(vault: Path) -> LogHead | None:
+    """The end of the vault's event log, as signed documents record it; None without a log."""
+    found = log_end(log_path(vault))
+    return LogHead(count=found[0].lines, sha256=found[0].sha256) if found else None

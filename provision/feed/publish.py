@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from provision.signing.allowed_signers import AllowedSigner
+    from provision.signing.fields import LogHead
 
 
 class OtherTreeError(ProvisionError):
@@ -88,6 +89,8 @@ class PublishOptions:
     signers: Sequence[AllowedSigner]
     now: datetime
     life: timedelta
+    log_head: LogHead | None = None
+    """The end of the event log; parts that are written record it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ class FeedTree:
             created=moment(now),
             expires=moment(now + self._options.life),
             trust=None,
-            log_head=None,
+            log_head=self._options.log_head,
             endpoints=entries,
         )
         path = self.root / index_name(part)

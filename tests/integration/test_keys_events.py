@@ -334,3 +334,75 @@ def test_a_damaged_vault_is_a_finding_of_check(workspace: Path, capsys: pytest.C
     (workspace / "keys.vault").write_text("<<<<<<< HEAD\n")
     assert run(["check"]) == 10
     assert "[bad-vault]" in capsys.readouterr().out
+
+
+def test_events_cut_off_the_end_are_noticed(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also events that changed nothing in the vault, once a bundle or the vault has recorded a later end."""
+    _import(workspace, "ada")
+    log = workspace / "events.jsonl"
+    append(log, [_event("a remark that changes no key")])
+    _import(workspace, "bob")
+    whole = log.read_bytes().splitlines(keepends=True)
+    count, head = read_vault(workspace / "keys.vault").header.log_head or (0, "")
+    assert (count, head) == (len(whole), json.loads(whole[-1])["sha256"])
+    assert run(["keys", "log", "--verify"]) == 0
+    log.write_bytes(b"".join(whole[:-1]))
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify"]) == 10
+    assert "its end was cut off" in capsys.readouterr().out
+
+
+def test_a_log_rewritten_from_the_start_is_noticed(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _import(workspace, "ada")
+    log = workspace / "events.jsonl"
+    events = [each.event for each in read_events(log)]
+    log.unlink()
+    append(log, [Event(e.at, "mallory@ops", e.what, e.user, e.fingerprint, e.detail, e.generation) for e in events[1:]])
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify"]) == 10
+    assert "the log was rewritten" in capsys.readouterr().out
+
+
+def test_a_bundle_that_knows_a_later_end_shows_that_the_log_was_cut(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipient = generate_identity()[1]
+    users = f"  - {{id: ada, profile: engineering, recipients: [{recipient}]}}\n"
+    (workspace / "inventory.yaml").write_text(f"users:\n{users}")
+    _import(workspace, "ada")
+    log = workspace / "events.jsonl"
+    append(log, [_event("somebody looked at a key")])
+    assert run(["-q", "render"]) == 0
+    bundle = (workspace / "dist" / "ada" / "manifest.json").read_bytes()
+    assert json.loads(bundle)["log_head"]["count"] == len(log.read_bytes().splitlines()) - 1
+    append(log, [_event("another remark")])
+    assert run(["-q", "render"]) == 0
+    assert (workspace / "dist" / "ada" / "manifest.json").read_bytes() == bundle  # the head alone renews nothing
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:3]))
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify"]) == 10
+    assert "dist/ada/manifest.json knows" in capsys.readouterr().out
+
+
+def test_an_older_vault_put_back_is_noticed_by_every_command_that_reads_it(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vault = workspace / "keys.vault"
+    old = vault.read_bytes()
+    _import(workspace, "ada")
+    between = vault.read_bytes()
+    _import(workspace, "bob")
+    vault.write_bytes(between)  # one generation: perhaps only a crash
+    capsys.readouterr()
+    assert run(["keys", "list"]) == 0
+    assert "an older vault was put back, or a crash" in capsys.readouterr().err
+    assert run(["render"]) in (0, 4)
+    assert "an older vault was put back, or a crash" in capsys.readouterr().err
+    vault.write_bytes(old)
+    assert run(["keys", "list"]) == 0
+    assert "an older vault was put back" in capsys.readouterr().err
+    assert run(["check"]) != 0
+    shown = capsys.readouterr()
+    assert "an older vault was put back" in shown.out + shown.err
+    assert run(["render"]) not in (0, 4)
+    assert "an older vault was put back" in capsys.readouterr().err

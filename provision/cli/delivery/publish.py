@@ -130,6 +130,7 @@ def open_secret(workspace: Workspace, *, create: bool) -> bytes:
 
 
 def _options(workspace: Workspace, now: datetime, life: timedelta) -> PublishOptions:
+    from provision.bundle.prepare import log_head
     from provision.cli.delivery.receipts import fleet_states
     from provision.endpoint.identity import load_signers
     from provision.feed.publish import PublishOptions
@@ -143,6 +144,7 @@ def _options(workspace: Workspace, now: datetime, life: timedelta) -> PublishOpt
         signers=load_signers(workspace.allowed_signers),
         now=now,
         life=life,
+        log_head=log_head(workspace.vault),
     )
 
 

@@ -44,6 +44,8 @@ def render(
     from provision.bundle.render import opened_dist, render_bundles
     from provision.bundle.workers import SMALL, start_fork_server
     from provision.cli.workspace.checks import require_valid_profiles
+    from provision.keys.events.log import log_path, older_vault
+    from provision.keys.vault.file import OlderVaultError, read_vault
     from provision.report import render as report
     from provision.rotate.store import keys_ahead_of_vault
 
@@ -51,6 +53,10 @@ def render(
     workspace = run.open_workspace()
     if workspace.inventory.is_file() and workspace.inventory.stat().st_size > SMALL * _USER_BYTES:
         start_fork_server()
+    if older := older_vault(log_path(workspace.vault), read_vault(workspace.vault).generation):
+        if "crash" not in older:
+            raise OlderVaultError(older, hint="restore the newest one from git: git log -p keys.vault events.jsonl")
+        run.say(f"warning: {older}; check with `provision keys log --verify`")
     ahead = keys_ahead_of_vault(workspace.root)
     ready = prepare_render(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead)
     require_valid_profiles(workspace, ready.options.states)

@@ -13,9 +13,11 @@ from provision.errors import Exit
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from provision.keys.events.log import RecordedEvent, Verified
+    from provision.fleet.workspace import Workspace
+    from provision.keys.events.log import KnownEnd, RecordedEvent, Verified
+    from provision.keys.vault.text import SealedVault
 
 
 @keys_app.command("log")
@@ -39,14 +41,22 @@ def log(
     With --verify, exits with 10 when the log was changed by something other than provision.
     """
     from collections import deque
+    from dataclasses import replace
 
-    from provision.keys.events.log import log_path, read_events, verify_log
+    from provision.keys.events.log import LogFault, log_path, read_events, verify_log
     from provision.keys.vault.file import read_vault
+    from provision.rotate.against_vault import contradictions
+    from provision.rotate.store import RotationStore
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     path = log_path(workspace.vault)
-    verified = verify_log(path, read_vault(workspace.vault).generation) if verify else None
+    verified = None
+    if verify:
+        sealed = read_vault(workspace.vault)
+        verified = verify_log(path, sealed.generation, _known_ends(workspace, sealed))
+        found = contradictions(RotationStore(workspace.root).unfinished(), sealed)
+        verified = replace(verified, faults=(*verified.faults, *(LogFault(0, what) for what in found)))
     names = set(about or ())
     matching = (each for each in read_events(path) if not names or names & {each.event.user, each.event.fingerprint})
     shown = list(deque(matching, maxlen=last or None))
@@ -64,6 +74,24 @@ def log(
             raise typer.Exit(Exit.FINDINGS)
     if names and not shown:
         raise typer.Exit(Exit.NO_MATCH)
+
+
+def _known_ends(workspace: Workspace, sealed: SealedVault) -> Iterator[KnownEnd]:
+    """The log's ends that the vault and the bundles in dist/ recorded."""
+    from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
+    from provision.errors import ProvisionError
+    from provision.files import read_optional
+    from provision.keys.events.log import KnownEnd, LogEnd
+
+    if sealed.header.log_head is not None:
+        yield KnownEnd(workspace.name_of(workspace.vault), LogEnd(*sealed.header.log_head))
+    for path in sorted(workspace.dist.glob(f"*/{MANIFEST}")):
+        try:
+            head = parse_manifest(read_optional(path, MAX_MANIFEST_BYTES) or b"").log_head
+        except ProvisionError:
+            continue  # `status` and `diff` report damaged bundles
+        if head is not None:
+            yield KnownEnd(workspace.name_of(path), LogEnd(head.count, head.sha256))
 
 
 def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> None:

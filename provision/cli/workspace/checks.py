@@ -22,8 +22,11 @@ from provision.hermes.lint import lint_desired_state
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
+from provision.keys.events.log import log_path, older_vault
 from provision.keys.policy import check_key_ages
 from provision.keys.vault.file import read_vault
+from provision.rotate.against_vault import contradictions
+from provision.rotate.store import RotationStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -175,6 +178,16 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
     except ProvisionError as e:
         yield _named(_problem("bad-vault", e, Place(name)), workspace)
         return
+    if older := older_vault(log_path(workspace.vault), ledger.generation):
+        fix = "compare them in git: git log -p keys.vault events.jsonl; restore the newest vault"
+        severity = Severity.WARNING if "crash" in older else Severity.ERROR
+        yield Problem("older-vault", older, Place(name), fix, severity)
+    try:
+        for contradiction in contradictions(RotationStore(workspace.root).unfinished(), ledger):
+            fix = "compare vault and journal in git (git log -p keys.vault rotations), and merge them together"
+            yield Problem("rotation-and-vault", contradiction, Place(name), fix)
+    except ProvisionError as e:
+        yield _named(_problem("bad-journal", e, Place("rotations")), workspace)
     complete = not fleet.refused and not any(p.severity is Severity.ERROR for p in fleet.problems)
     for finding in check_key_ages(ledger, fleet.states, now, complete=complete):
         yield Problem(finding.rule, finding.message, Place(name), finding.cure, finding.severity)

@@ -86,11 +86,12 @@ def init(
     recipient = _identity(run, own / "identity.txt")
     public = _signing_key(run, own / "signing_key")
     vault = new_vault([recipient])
+    log, log_head = new_log(vault.workspace_id, datetime.now(UTC))
     files |= {
-        LOG_NAME: new_log(vault.workspace_id, datetime.now(UTC)),
+        LOG_NAME: log,
         "provision.toml": settings_text(recipient, own).encode(),
         "allowed_signers": signer_line("operator", public).encode(),
-        "keys.vault": vault.serialised(),
+        "keys.vault": vault.serialised(log_head),
     }
     for name, text in {".gitignore": _GITIGNORE, ".gitattributes": _GITATTRIBUTES}.items():
         if os.path.lexists(folder / name):  # an existing repository

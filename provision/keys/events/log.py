@@ -1,9 +1,10 @@
 """The event log `events.jsonl` beside the vault: who changed which key, and when. Append-only.
 
 Each line has the hash of the line before it and of its own content. So an edited, removed, moved or inserted line breaks the
-chain at that line. The chain cannot show that its *end* was cut off, or that the whole log was rewritten. For that, each line
-has the generation of its vault, which `verify_log` compares with the vault. It also returns the hash of the last line, for
-storing it elsewhere (in a commit or a ticket).
+chain at that line. The chain alone cannot show that its *end* was cut off, or that the whole log was rewritten. For that, each line
+has the generation of its vault, and the vault, every manifest and every part of the feed's index keep the log's head (how many
+events, and the hash of the last one) as of their making. `verify_log` compares with them. It also returns the hash of the last
+line, for storing it elsewhere (in a commit or a ticket).
 
 The events of a change are written before the vault is saved. A crash may leave an event without its change, which the next
 change then records, but never a change without its event. Fingerprints name the keys; there are no secrets in the log.
@@ -16,7 +17,7 @@ import os
 import socket
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from provision.errors import Place, ProvisionError
 from provision.files import FileProblemError, locked, sync_directory
@@ -42,6 +43,8 @@ __all__ = [
     "Appended",
     "Event",
     "EventLogError",
+    "KnownEnd",
+    "LogEnd",
     "LogFault",
     "RecordedEvent",
     "Verified",
@@ -62,11 +65,27 @@ class EventLogError(ProvisionError):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The result of an append. `cut_bytes` is the length of a torn last line (from a crash) that was removed and recorded."""
+    """The result of an append. `head` is the log's new end, `cut_bytes` the length of a torn last line (from a crash) that was
+    removed and recorded."""
 
     count: int
-    head: str
+    head: LogEnd | None
     cut_bytes: int = 0
+
+
+class LogEnd(NamedTuple):
+    """How many lines a log had at some time, and the hash of the last one."""
+
+    lines: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEnd:
+    """The end that a log once had, and `where` that is recorded (such as `keys.vault`)."""
+
+    where: str
+    end: LogEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +136,12 @@ def vault_created_event(workspace_id: str, at: datetime) -> Event:
     return Event(at, operator(), "vault made", detail={"workspace": workspace_id}, generation=1)
 
 
-def new_log(workspace_id: str, at: datetime) -> bytes:
-    """The log of a new vault, as bytes, for writing both in one transaction."""
+def new_log(workspace_id: str, at: datetime) -> tuple[bytes, LogEnd]:
+    """The log of a new vault, as bytes, for writing both in one transaction; and its end."""
     event = vault_created_event(workspace_id, at)
     first, sha256 = event_line(Event(at, event.who, _BEGINS, generation=1), 1, GENESIS)
-    return first + event_line(event, 2, sha256)[0]
+    second, sha256 = event_line(event, 2, sha256)
+    return first + second, LogEnd(2, sha256)
 
 
 def append(path: Path, events: Iterable[Event], *, generation: int | None = None, wait_s: float = 10.0) -> Appended:
@@ -133,7 +153,7 @@ def append(path: Path, events: Iterable[Event], *, generation: int | None = None
     """
     wanted = list(events)
     if not wanted:
-        return Appended(0, "")
+        return Appended(0, None)
     with locked(path.with_name(f".{path.name}.lock"), "recording events", wait_s=wait_s):
         try:
             return _append(path, wanted, generation)
@@ -161,7 +181,7 @@ def _append(path: Path, wanted: list[Event], generation: int | None) -> Appended
         os.fsync(file.fileno())
     if fresh:
         sync_directory(path.parent)
-    return Appended(len(wanted), sha256, end.cut_bytes)
+    return Appended(len(wanted), LogEnd(number, sha256), end.cut_bytes)
 
 
 def _with_generation(event: Event, generation: int | None) -> Event:
@@ -245,24 +265,56 @@ def newest_events(path: Path, count: int, users: Container[str] | None = None) -
     return list(deque((e for e in events if users is None or e.event.user in users), maxlen=count))
 
 
-def verify_log(path: Path, generation: int | None = None) -> Verified:
-    """Look through the whole log. `generation` is the vault's: the log's last one must be the same.
+def log_end(path: Path) -> tuple[LogEnd, int | None] | None:
+    """The log's present end and the vault's generation there, from its last lines only; None without a readable end."""
+    try:
+        with path.open("rb") as file:
+            end = _end(path, file.fileno())
+    except (OSError, EventLogError):
+        return None
+    return (LogEnd(end.number, end.sha256), end.generation) if end.number else None
+
+
+def older_vault(path: Path, generation: int) -> str:
+    """Why a vault in this generation looks older than its log; empty if it does not."""
+    found = log_end(path)
+    recorded = found[1] if found else None
+    if recorded is None or recorded <= generation:
+        return ""
+    what = "an older vault was put back" + (
+        ", or a crash kept a change from being saved" * (recorded == generation + 1)
+    )
+    return f"the vault is in generation {generation}, but its log records generation {recorded}: {what}"
+
+
+def verify_log(path: Path, generation: int | None = None, known: Iterable[KnownEnd] = ()) -> Verified:
+    """Look through the whole log. `generation` is the vault's: the log's last one must be the same. The log must contain every
+    `known` end.
 
     Raises FileProblemError when it cannot be read; a log that is not there has no events and, with a vault, a fault.
     """
     faults: list[LogFault] = []
     count, head, last, first, begins = 0, "", None, None, None
     torn: list[int] = []
+    wanted: dict[int, list[KnownEnd]] = {}
+    for each in known:
+        wanted.setdefault(each.end.lines, []).append(each)
     for item in check_chain(_lines(path, torn)):
         if isinstance(item, LogFault):
             faults.append(item)
             continue
         count += 1
         head, first = item.sha256, first or item.event.at
+        for each in wanted.pop(item.number, ()):
+            if each.end.sha256 != item.sha256:
+                faults.append(LogFault(item.number, f"{each.where} knows another event here: the log was rewritten"))
         last = item.event.generation if item.event.generation is not None else last
         begins = last if begins is None else begins
     if generation is not None and (fault := _against_vault(last, generation, count)):
         faults.append(LogFault(0, fault))
+    for missing in wanted.values():
+        what = f"{missing[0].where} knows {missing[0].end.lines} events, the log has {count}: its end was cut off"
+        faults.append(LogFault(0, what))
     return Verified(count, head, last, first, tuple(faults), sum(torn), begins)
 
 

@@ -36,6 +36,10 @@ class VaultChangedError(ProvisionError):
     """Another program changed the file during an edit. Nothing was overwritten."""
 
 
+class OlderVaultError(ProvisionError):
+    """The vault is older than its event log: an old copy was put back."""
+
+
 def create_vault(path: Path, operators: Sequence[str]) -> SealedVault:
     """Create an empty vault, durably. Raises NoVaultError if the file exists, BadRecipientError for an invalid operator."""
     with _locked(path, "creating the vault", 10.0):
@@ -44,8 +48,8 @@ def create_vault(path: Path, operators: Sequence[str]) -> SealedVault:
                 f"{path} already exists", hint="it was not changed: it may hold keys; move it away to create a new one"
             )
         vault = new_vault(operators)
-        append(log_path(path), [vault_created_event(vault.workspace_id, datetime.now(UTC))])
-        write_atomic(path, vault.serialised(), mode=_MODE)
+        recorded = append(log_path(path), [vault_created_event(vault.workspace_id, datetime.now(UTC))])
+        write_atomic(path, vault.serialised(recorded.head), mode=_MODE)
     return read_vault(path)
 
 
@@ -86,15 +90,14 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
         yield vault
         if not vault.changed:
             return
-        data = vault.serialised()
         if hashlib.sha256(_bytes(path)).digest() != digest:
             raise VaultChangedError(
                 f"another program, perhaps git, changed {path} in the meantime; it was not overwritten",
                 hint="run the same command again",
             )
         events = vault_changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
-        append(log_path(path), events, generation=vault.generation)
-        write_atomic(path, data, mode=_MODE)
+        recorded = append(log_path(path), events, generation=vault.generation)
+        write_atomic(path, vault.serialised(recorded.head), mode=_MODE)
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,7 +1,9 @@
 """Merge two branches of one vault. Git cannot: the seal covers all lines, so a text merge is always invalid.
 
-Both sides are opened and verified. Lines that only one side has are kept; if the stages differ, the later one wins. Conflicts
-that need a decision are refused by name, without changes.
+Both sides are opened and verified. Lines that only one side has are kept. Where both have a line, each field has a rule: the later
+stage, the earlier creation, a demo mark of either side with the earlier last day, and the label that one side has (of two, the
+last in the alphabet, so that the direction does not matter). Conflicts that need a decision are refused by name, without
+changes: among them every user who would lose the current key that a side has, unless the other side retired that key.
 """
 
 from __future__ import annotations
@@ -42,18 +44,44 @@ def merge_vaults(ours: Vault, theirs: Vault) -> tuple[str, ...]:
             secrets.append((their, theirs.value(their.user, their.version)))
         elif mine.fingerprint != their.fingerprint:
             clashes.append(f"{their.user} (two different keys as version {their.version})")
-        elif _LATER.index(their.stage) > _LATER.index(mine.stage):
-            rows[their.version] = dataclasses.replace(mine, stage=their.stage)
+        else:
+            rows[their.version] = _merged(mine, their)
+            if their.created < mine.created:  # the encrypted key is bound to its time
+                secrets.append((rows[their.version], theirs.value(their.user, their.version)))
     for user, rows in wanted.items():
         stages = [known.stage for known in rows.values()]
         clashes += [f"{user} (two {stage} keys)" for stage in STAGES_HELD_ONCE if stages.count(stage) > 1]
+        if Stage.CURRENT not in stages and (lost := _lost_current(user, rows, ours, theirs)):
+            clashes.append(lost)
     if clashes:
         raise VaultMergeError(
-            f"both sides changed: {', '.join(clashes)}",
-            hint="revert one of the changes on its branch, then merge again",
+            f"both sides changed: {'; '.join(clashes)}",
+            hint="keep one side (git checkout --ours keys.vault events.jsonl, or --theirs), and repeat there what the other"
+            " side did: provision rotate, or provision keys import",
         )
     notes += ours.absorb(wanted, secrets, generation=theirs.generation)
     return tuple(notes)
+
+
+def _merged(mine: KeyVersion, their: KeyVersion) -> KeyVersion:
+    """One line of both sides, field by field."""
+    last_days = [day for day in (mine.demo_until, their.demo_until) if day is not None]
+    return dataclasses.replace(
+        mine,
+        stage=max(mine.stage, their.stage, key=_LATER.index),
+        created=min(mine.created, their.created),
+        label=max(mine.label, their.label),
+        demo_until=min(last_days, default=None),
+    )
+
+
+def _lost_current(user: str, rows: dict[int, KeyVersion], ours: Vault, theirs: Vault) -> str:
+    """Why a user would have no current key after the merge, although a side has one; empty if that key was retired."""
+    here, there = ours.current(user), theirs.current(user)
+    if not any(known and rows[known.version].stage is not Stage.RETIRED for known in (here, there)):
+        return ""
+    named = [f"version {known.version} is current" if known else "no key is current" for known in (here, there)]
+    return f"{user} (on this side {named[0]}, on the other side {named[1]}, and merged none would be)"
 
 
 def _operators(ours: Vault, theirs: Vault) -> list[str]:

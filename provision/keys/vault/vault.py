@@ -209,17 +209,18 @@ class Vault(Ledger):
     def absorb(
         self, wanted: dict[str, dict[int, KeyVersion]], secrets: list[tuple[KeyVersion, Secret]], *, generation: int
     ) -> list[str]:
-        """Set these users to the versions `wanted`, with the keys of new versions. Only for `merge`."""
+        """Set these users to the versions `wanted`, with the keys of versions that are new or re-dated. Only for `merge`."""
         sealed = {(known.user, known.version): self._data_key.seal_line(known, key) for known, key in secrets}
         notes: list[str] = []
         for user, rows in wanted.items():
             lines: list[VaultLine] = []
             for version, known in sorted(rows.items()):
                 line = self._line(user, version)
-                if line is None or line.known.stage is not known.stage:
-                    was = f"{line.known.stage} -> " if line else "new: "
-                    notes.append(f"{user} version {version}: {was}{known.stage}")
-                lines.append(VaultLine(known, line.sealed if line else sealed[user, version]))
+                before = line.known if line else None
+                if known != before:
+                    notes.append(f"{user} version {version}: {_difference(before, known)}")
+                fresh = sealed.get((user, version))
+                lines.append(VaultLine(known, fresh or (line.sealed if line else "")))
             self._lines[user] = tuple(lines)
         self._by_fingerprint = None
         if generation > self.generation:
@@ -227,9 +228,10 @@ class Vault(Ledger):
         self.changed = True
         return notes
 
-    def serialised(self) -> bytes:
-        """Serialize this vault as the next generation."""
-        body = serialise(dataclasses.replace(self._header, generation=self.generation + 1), self._lines)
+    def serialised(self, log_head: tuple[int, str] | None = None) -> bytes:
+        """Serialize this vault as the next generation. `log_head` is the end of the event log that records this change."""
+        header = dataclasses.replace(self._header, generation=self.generation + 1)
+        body = serialise(dataclasses.replace(header, log_head=log_head or header.log_head), self._lines)
         return body + f"seal {self._data_key.seal_file(hashlib.sha256(body).digest())}\n".encode()
 
     def _seal_to(self, operators: tuple[str, ...]) -> None:
@@ -274,6 +276,18 @@ class Vault(Ledger):
                     f"this key of {user} is the key of {known.user} (version {known.version}, {known.stage})",
                     hint="use one key per user, or share it on purpose with --allow-shared",
                 )
+
+
+def _difference(before: KeyVersion | None, after: KeyVersion) -> str:
+    if before is None:
+        return f"new: {after.stage}"
+    pairs = (
+        ("", before.stage, after.stage),
+        ("created ", before.created.date(), after.created.date()),
+        ("demo until ", before.demo_until, after.demo_until),
+        ("label ", before.label or "-", after.label or "-"),
+    )
+    return ", ".join(f"{name}{old} -> {new}" for name, old, new in pairs if old != new) or "created earlier"
 
 
 def _check_label(label: str) -> None:

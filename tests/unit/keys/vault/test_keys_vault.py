@@ -244,6 +244,44 @@ def test_a_merge_that_needs_a_person_changes_nothing() -> None:
         merge_vaults(ours, vault(ada="one"))
 
 
+def test_marks_labels_and_times_survive_a_merge_in_both_directions() -> None:
+    base = vault(ada="one", bob="two", cat="three")
+    ours, theirs = reopened(base), reopened(base)
+    theirs.set_demo("ada", 1, date(2026, 3, 1))
+    ours.set_demo("bob", 1, date(2026, 5, 1))
+    theirs.set_demo("bob", 1, date(2026, 4, 1))
+    theirs.set_label("cat", 1, "laptop")
+    ours.add("dan", Secret("four"), now=NOW)
+    theirs.add("dan", Secret("four"), now=NOW - timedelta(days=3))
+    for one, other in ((ours, theirs), (theirs, ours)):
+        merged = reopened(one)
+        merge_vaults(merged, reopened(other))
+        found = {known.user: known for known in reopened(merged)}
+        assert (found["ada"].demo_until, found["bob"].demo_until) == (date(2026, 3, 1), date(2026, 4, 1))
+        assert found["cat"].label == "laptop"
+        assert found["dan"].created == NOW - timedelta(days=3)
+        assert reopened(merged).key("dan") == Secret("four")
+    kept = reopened(ours)
+    assert "ada version 1: demo until None -> 2026-03-01" in merge_vaults(kept, reopened(theirs))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_merge_that_would_leave_no_current_key_is_refused_with_both_sides_named(turned: bool) -> None:
+    """After a rollback on one branch every version would be previous somewhere, so none would be current."""
+    base = vault(ada="one")
+    base.add("ada", Secret("two"), now=NOW)
+    ours, theirs = reopened(base), reopened(base)
+    theirs.set_stage("ada", 1, Stage.CURRENT)
+    first, second = (theirs, ours) if turned else (ours, theirs)
+    before = first.serialised()
+    with pytest.raises(
+        VaultMergeError, match=r"ada .*this side version \d is current.*other side version \d"
+    ) as caught:
+        merge_vaults(first, reopened(second))
+    assert "git checkout" in caught.value.hint
+    assert first.serialised() == before
+
+
 def test_a_removed_operator_does_not_come_back_by_a_merge() -> None:
     base = vault(ada="one")
     base.add_operator(identity(1)[1])
