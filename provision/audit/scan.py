@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from provision.audit.sources import hermes_home
 from provision.audit.sources.filenames import NameScanner
 from provision.audit.sources.processes import list_processes
-from provision.audit.sources.walk import FoundFile, FoundHome, is_inside, walk
+from provision.audit.sources.walk import FoundEntry, FoundFile, FoundHome, is_inside, walk
 from provision.audit.tasks import Task, scan_blobs, scan_task
 from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
 from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
@@ -177,7 +177,7 @@ class _Run:
                     continue
             else:
                 batch.append(task)
-                held += task.size if isinstance(task, FoundFile) else _BATCH_BYTES
+                held += _size([task]) if isinstance(task, FoundFile | FoundEntry) else _BATCH_BYTES
             if held >= _BATCH_BYTES or len(batch) + len(self._pending) >= _BATCH_FILES:
                 yield self._with_names(batch)
                 batch, held = [], 0
@@ -193,7 +193,7 @@ class _Run:
         yield from pending
 
     def _count(self, batch: list[Task]) -> None:
-        self._progress.files += len(batch)
+        self._progress.files += sum(not isinstance(task, FoundEntry) for task in batch)
         self._progress.bytes += _size(batch)
         self._on_progress(self._progress)
 

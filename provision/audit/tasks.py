@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from provision.audit.match_blob import match_blob
+from provision.audit.sources.filenames import read_entry
 from provision.audit.sources.git import read_repository
 from provision.audit.sources.processes import FoundProcess, read_process
-from provision.audit.sources.walk import FoundFile, FoundRepository
+from provision.audit.sources.walk import FoundEntry, FoundFile, FoundRepository
 from provision.containers.blob import Blob, ReadLimits, Unreadable
 from provision.containers.file_reader import read_file
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from provision.audit.finding import RawFinding
     from provision.detect.detector import Detector
 
-Task = FoundFile | FoundRepository | FoundProcess
+Task = FoundFile | FoundRepository | FoundProcess | FoundEntry
 
 
 def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
@@ -30,6 +31,8 @@ def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
             return read_file(path, limits, follow=named)
         case FoundRepository(path):
             return read_repository(path, limits)
+        case FoundEntry():
+            return read_entry(task)
         case FoundProcess(pid):
             return read_process(pid)
         case _:

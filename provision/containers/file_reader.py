@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
+from provision.containers.batch import PartBatch
+from provision.containers.blob import Blob, ContentKind, MatchPosition, PartKind, ReadLimits, Unreadable
 from provision.containers.budget import Budget
 from provision.containers.container_format import HEAD_BYTES, UNSUPPORTED_FORMATS, container_format
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import CannotReadError, FileChunks, open_regular_file, read_at
 from provision.containers.sqlite_reader import open_immutable, open_in_memory
 from provision.containers.walk import PartWalker, walk
+from provision.formats.key_paths import printable_name
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _RANDOM_ACCESS = frozenset({"zip", "7z"})
 _PACKED_SUFFIXES = (".zip", ".pyz", ".exe", ".jar", ".whl", ".run", ".sh", ".com")
 _END_OF_ZIP = b"PK\5\6"
+_KERNEL_ATTRIBUTES = ("security.", "system.", "trusted.")
 
 
 def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
@@ -30,12 +33,34 @@ def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterato
         with open_regular_file(path, follow=follow) as (descriptor, status):
             cut: list[str] = []
             reading = FileChunks(descriptor, status, limits, cut.append)
+            yield from _attributes(path, descriptor)
             yield from _content(path, descriptor, reading, status.st_size, limits)
             yield from (Unreadable(path, reason) for reason in cut[:1])
     except CannotReadError as e:
         yield Unreadable(path, e.reason, failed=e.failed)
     except OSError as e:
         yield Unreadable(path, (e.strerror or "cannot be read").lower())
+
+
+def _attributes(path: str, descriptor: int) -> Iterator[Blob | Unreadable]:
+    """Yield the extended attributes of a file: browsers keep there where it was downloaded from, with tokens and all."""
+    if not hasattr(os, "listxattr"):
+        return
+    try:
+        names = os.listxattr(descriptor)
+    except OSError:  # the file system has none
+        return
+    batch = PartBatch()
+    for name in names:
+        if name.startswith(_KERNEL_ATTRIBUTES):
+            continue
+        try:
+            batch.add(f"extended attribute {printable_name(name)}", os.getxattr(descriptor, name), PartKind.EXTRA)
+        except OSError as e:
+            yield Unreadable(path, f"an extended attribute: {(e.strerror or 'cannot be read').lower()}")
+        batch.add("the name of an extended attribute", os.fsencode(name), PartKind.NAME)
+    if batch.size:
+        yield Blob(path, batch.data(), None, ContentKind.BINARY, batch.locate, batch.part)
 
 
 def _content(

@@ -7,10 +7,13 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from provision.audit.finding import Location, RawFinding
+from provision.containers.batch import PartBatch
+from provision.containers.blob import Blob, ContentKind, PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from provision.audit.sources.walk import FoundEntry
     from provision.detect.detector import Detector
 
 WHERE = "its own name"
@@ -41,3 +44,12 @@ class NameScanner:
         for match in self._detector.scan(bytes(text)):
             path = named[bisect_right(starts, match.start) - 1]
             yield RawFinding(Location(path, where=WHERE), match)
+
+
+def read_entry(entry: FoundEntry) -> Iterator[Blob]:
+    """Read the name and the target of something that has no content."""
+    batch = PartBatch()
+    batch.add(WHERE, os.fsencode(os.path.basename(entry.path)), PartKind.NAME)  # noqa: PTH119
+    if entry.target is not None:
+        batch.add("its target", os.fsencode(entry.target), PartKind.LINK)
+    yield Blob(entry.path, batch.data(), None, ContentKind.TEXT, batch.locate, batch.part)

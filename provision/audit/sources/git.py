@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,15 +24,22 @@ from provision.audit.sources.git_view import (
     repository_view,
 )
 from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
-from provision.containers.chunk_stream import CheckedChunks
+from provision.containers.budget import Budget
+from provision.containers.chunk_stream import CheckedChunks, ChunkStream
+from provision.containers.container_format import HEAD_BYTES, container_format
+from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import read_beginning
+from provision.containers.walk import PartWalker
 from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from provision.detect.match import Match
     from provision.detect.secret import Secret
+
+    _OwnLocate = Callable[[Match], MatchPosition | None]
+    _Locate = Callable[[bytes | Iterable[bytes], _OwnLocate | None, Match], MatchPosition | None]
 
 _AT_ONCE = 64
 _MOST_DAMAGED = 20
@@ -88,7 +96,7 @@ class _Repository:
         try:
             for held, data in self._contents(self._objects()):
                 if data is not None:
-                    yield Blob(self._path, data, None, ContentKind.GIT, partial(self._note, held))
+                    yield from self._parts(data, None, held, partial(self._note, held))
                 elif len(self._damaged) <= _MOST_DAMAGED:
                     yield Unreadable(self._path, "a damaged object", f"object {_short(held.id)}")
         except ListingError as e:
@@ -98,7 +106,31 @@ class _Repository:
         if self._holders:
             yield from self._placed()
 
-    def _note(self, held: _Object, match: Match) -> None:
+    def _parts(
+        self, data: bytes | CheckedChunks, where: str | None, held: _Object, locate: _Locate
+    ) -> Iterator[Blob | Unreadable]:
+        """Yield an object, or the parts of the container that it is; `locate` decides which matches count."""
+        stream = ChunkStream((data,) if isinstance(data, bytes) else data)
+        kind = container_format(stream.peek(HEAD_BYTES)) if held.kind == b"blob" else None
+        size = len(data) if isinstance(data, bytes) else self._limits.whole_bytes
+        walker = PartWalker(self._path, self._limits, Budget.of(self._limits, size), ContentKind.GIT)
+        name = where or f"object {_short(held.id)}"
+        if kind is None:
+            embedded = EmbeddedStreams()
+            whole = data if isinstance(data, bytes) else embedded.watching(stream.parts())
+            yield Blob(self._path, whole, where, ContentKind.GIT, partial(locate, data, None))
+            if isinstance(data, bytes):
+                embedded.search(data, final=True)
+            parts = walker.embedded(name, embedded, 0)
+        else:
+            parts = walker.container(name, kind, stream, 0)
+        for part in walker.guarded(parts):
+            if isinstance(part, Blob):
+                yield replace(part, locate=partial(locate, part.data, part.locate))
+            else:
+                yield part
+
+    def _note(self, held: _Object, _data: object, _own: object, match: Match) -> None:
         holders = self._holders.setdefault(match.secret, [])
         if holders[-1:] != [held]:
             holders.append(held)
@@ -196,7 +228,9 @@ class _Repository:
             if data is None:
                 yield Unreadable(self._path, "a damaged object", where)
             else:
-                yield Blob(self._path, data, where, ContentKind.GIT, partial(_once, chosen[held], data))
+                for part in self._parts(data, where, held, partial(_once, chosen[held])):
+                    if isinstance(part, Blob):  # what cannot be read was reported the first time
+                        yield part
 
     def _find_origins(self, wanted: set[_Object], found: dict[_Object, _Origin]) -> None:
         """Record in `found` the oldest commit of each wanted object and its path there, in one pass over all commits."""
@@ -266,11 +300,15 @@ def printable_path(path: bytes) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _once(secrets: set[Secret], data: bytes | CheckedChunks, match: Match) -> MatchPosition | None:
-    """Return the position of the first match of each of the secrets."""
+def _once(
+    secrets: set[Secret], data: bytes | Iterable[bytes], own: _OwnLocate | None, match: Match
+) -> MatchPosition | None:
+    """Return the position of the first match of each of the secrets; `own` is how its part locates it."""
     if match.secret not in secrets:
         return None
     secrets.discard(match.secret)
+    if own is not None:
+        return own(match)
     if not isinstance(data, bytes) or b"\0" in data[:8192]:
         return MatchPosition()
     return MatchPosition(None, data.count(b"\n", 0, match.start) + 1, match.start - data.rfind(b"\n", 0, match.start))

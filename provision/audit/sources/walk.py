@@ -61,7 +61,15 @@ class FoundHome:
     path: str
 
 
-WalkItem = FoundFile | FoundRepository | FoundHome | Unreadable
+@dataclass(frozen=True, slots=True)
+class FoundEntry:
+    """Something that has a name and no content: a symbolic link, with its `target`, or an empty folder."""
+
+    path: str
+    target: str | None = None
+
+
+WalkItem = FoundFile | FoundRepository | FoundHome | FoundEntry | Unreadable
 
 
 class _Role(StrEnum):
@@ -143,6 +151,8 @@ class _Walker:
         slices = _slices(folder.path)
         try:
             first = next(slices, [])
+            if not first:
+                yield FoundEntry(folder.path)
             yield from self._recognised(folder, {entry.name for entry in first})
             folder = self._with_role(folder, {entry.name for entry in first})
             for entries in chain([first], slices):
@@ -201,7 +211,9 @@ class _Walker:
         if target_text and not any(is_inside(target, root) for root in self._real):
             yield Unreadable(path, "its history is outside the audited paths: audit that repository too")
 
-    def _link(self, path: str) -> Iterator[Unreadable]:
+    def _link(self, path: str) -> Iterator[Unreadable | FoundEntry]:
+        with contextlib.suppress(OSError):
+            yield FoundEntry(path, os.readlink(path))  # noqa: PTH115  as below
         target = os.path.realpath(path)
         if not os.path.exists(path):  # noqa: PTH110  names may not be valid text
             yield Unreadable(path, "a broken symbolic link", failed=False)

@@ -10,7 +10,7 @@ from leakcraft import LiteralDetector, literal
 
 from provision.audit.finding import RawFinding
 from provision.audit.scan import STDIN, ScanProgress, list_tasks, read_stream, scan
-from provision.audit.sources.walk import FoundFile, FoundRepository
+from provision.audit.sources.walk import FoundEntry, FoundFile, FoundRepository
 from provision.containers.blob import Blob, ReadLimits, Unreadable
 from provision.containers.chunk_stream import ChunkStream
 
@@ -30,7 +30,7 @@ def test_tasks_below_a_folder_and_the_homes_in_it(tmp_path: Path) -> None:
     (repo / "HEAD").touch()
     tasks = list(list_tasks([tmp_path, tmp_path / "missing"], companions=False, on_home=homes.append))
     assert homes == [folder]
-    assert {type(task) for task in tasks} == {FoundFile, FoundRepository, Unreadable}
+    assert {type(task) for task in tasks} == {FoundFile, FoundEntry, FoundRepository, Unreadable}
     assert [task.path for task in tasks if isinstance(task, Unreadable)] == [str(tmp_path / "missing")]
 
 

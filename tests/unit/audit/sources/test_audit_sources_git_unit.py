@@ -42,10 +42,10 @@ def test_paths_show_nothing_invisible_and_no_secret() -> None:
 def test_each_secret_is_reported_once_with_its_line() -> None:
     data = b"one\n  abc abc def\n"
     wanted = {Secret("abc")}
-    assert _once(wanted, data, match("abc", start=6)) == MatchPosition(None, 2, 3)
-    assert _once(wanted, data, match("abc", start=10)) is None
-    assert _once({Secret("abc")}, b"\0" + data, match("abc", start=7)) == MatchPosition()
-    assert _once({Secret("abc")}, data, match("def", start=14)) is None
+    assert _once(wanted, data, None, match("abc", start=6)) == MatchPosition(None, 2, 3)
+    assert _once(wanted, data, None, match("abc", start=10)) is None
+    assert _once({Secret("abc")}, b"\0" + data, None, match("abc", start=7)) == MatchPosition()
+    assert _once({Secret("abc")}, data, None, match("def", start=14)) is None
 
 
 def test_tips_are_heads_branches_and_tags_but_not_the_stash(tmp_path: Path) -> None:
