@@ -18,7 +18,7 @@ import socket
 import stat
 import time
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from provision.errors import ProvisionError
 
@@ -42,6 +42,21 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
 
     Raises FileNotFoundError if it is missing, FileProblemError for everything else.
     """
+    with open_regular(path, follow=follow) as file:
+        try:
+            expected = min(os.fstat(file.fileno()).st_size, limit_bytes) + 1  # read() allocates what it is asked for
+            data = file.read(expected)
+            if len(data) == expected <= limit_bytes:  # the file grew, or has no known size (/proc)
+                data += file.read(limit_bytes + 1 - len(data))
+        except OSError as e:
+            raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
+    if len(data) > limit_bytes:
+        raise FileProblemError(f"{path} is larger than {limit_bytes} bytes", hint="check that it is the right file")
+    return data
+
+
+def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
+    """Open a regular file for reading; never waits for a FIFO. Raises as `read_bounded`."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     if not follow:
         flags |= getattr(os, "O_NOFOLLOW", 0)
@@ -51,21 +66,10 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
         raise FileNotFoundError(e.errno, e.strerror, str(path)) from e
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):  # before fdopen, which raises its own error for folders
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which raises its own error for folders
         os.close(descriptor)
         raise FileProblemError(f"{path} is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            expected = min(status.st_size, limit_bytes) + 1  # read() allocates all the memory it is asked for
-            data = file.read(expected)
-            if len(data) == expected <= limit_bytes:  # the file grew, or has no known size (/proc)
-                data += file.read(limit_bytes + 1 - len(data))
-        except OSError as e:
-            raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
-    if len(data) > limit_bytes:
-        raise FileProblemError(f"{path} is larger than {limit_bytes} bytes", hint="check that it is the right file")
-    return data
+    return os.fdopen(descriptor, "rb")
 
 
 def read_optional(path: Path, limit_bytes: int) -> bytes | None:

@@ -9,14 +9,17 @@ users with write access to the repository could change them.
 from __future__ import annotations
 
 import base64
+import io
+import itertools
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from provision.errors import ProvisionError
-from provision.files import read_bounded, read_optional, write_atomic
+from provision.files import FileProblemError, open_regular, read_bounded, read_optional, write_atomic
 from provision.receipts.receipt import (
     MAX_RECEIPT_BYTES,
     NAMESPACE,
@@ -27,7 +30,7 @@ from provision.receipts.receipt import (
     SignedReceipt,
     parse_receipt,
 )
-from provision.signing.signed_text import END, max_signed_bytes, split_stream, verify_text
+from provision.signing.signed_text import max_signed_bytes, read_stream, verify_text
 from provision.signing.sshsig import blob_fingerprint
 
 if TYPE_CHECKING:
@@ -41,7 +44,6 @@ RECEIPTS_FOLDER = "receipts"
 SUFFIX = ".receipt"
 CLOCK_SLACK = timedelta(days=1)
 """How far in the future a receipt's time may be; beyond that, its machine's clock is wrong."""
-MAX_STREAM_BYTES = 1 << 30
 
 
 class ReceiptRefusedError(ProvisionError):
@@ -156,9 +158,11 @@ class ReceiptStore:
 
 
 def import_receipt(
-    source: str, data: bytes, store: ReceiptStore, endpoints: KnownEndpoints, now: datetime
+    source: str, data: bytes | ProvisionError, store: ReceiptStore, endpoints: KnownEndpoints, now: datetime
 ) -> ImportedReceipt:
-    """Verify one receipt and store it if it is newer than the stored one."""
+    """Verify one receipt and store it if it is newer than the stored one. A source that cannot be read is refused."""
+    if isinstance(data, ProvisionError):
+        return ImportedReceipt(source, ImportResult.REFUSED, "", data.message, data.hint)
     user = ""
     try:
         signed = verified_receipt(data, endpoints, now)
@@ -194,13 +198,19 @@ def _claimed(data: bytes) -> str:
         return ""
 
 
-def receipts_in(source: str, stdin: bytes | None = None) -> Iterator[tuple[str, bytes]]:
+ReceiptSource = tuple[str, "bytes | ProvisionError"]
+"""The name of a source with one receipt, unverified, or why it cannot be read."""
+
+
+def receipts_in(source: str, stdin: BinaryIO | None = None) -> Iterator[ReceiptSource]:
     """Yield each receipt at a source, with its name: a file of one or many, a folder of files, or `-` for standard input.
 
-    In a folder: `*.receipt`, and each `receipt.json` with its `.sig` beside it, as in homes. Raises NoReceiptsError.
+    In a folder: `*.receipt`, and each `receipt.json` with its `.sig` beside it, as in homes. A file that cannot be read, or that
+    holds no receipt, is yielded with the error, and the rest follows; memory does not grow with a file. Raises
+    NoReceiptsError for a source that does not exist, and for a folder without such files.
     """
     if source == "-":
-        yield from _many("-", stdin or b"")
+        yield from _many("-", stdin or io.BytesIO())
         return
     path = Path(source)
     if path.is_dir():
@@ -211,26 +221,32 @@ def receipts_in(source: str, stdin: bytes | None = None) -> Iterator[tuple[str, 
         if not found:
             raise NoReceiptsError(f"no receipts in {source}: expected files that end in {SUFFIX}, or receipt.json")
         return
-    try:
-        yield from _file(path)
-    except FileNotFoundError as e:
-        raise NoReceiptsError(
-            f"no such file or folder: {source}", hint="name files, folders, or - for standard input"
-        ) from e
+    if not os.path.lexists(path):
+        raise NoReceiptsError(f"no such file or folder: {source}", hint="name files, folders, or - for standard input")
+    yield from _file(path)
 
 
-def _file(path: Path) -> Iterator[tuple[str, bytes]]:
+def _file(path: Path) -> Iterator[ReceiptSource]:
     signature = path.with_name(path.name + ".sig")
-    if path.name == Path(RECEIPT).name and signature.name == Path(RECEIPT_SIGNATURE).name:
-        text = read_bounded(path, MAX_RECEIPT_BYTES)
-        yield str(path), text + (read_optional(signature, 4096) or b"")
+    try:
+        if path.name == Path(RECEIPT).name and signature.name == Path(RECEIPT_SIGNATURE).name:
+            text = read_bounded(path, MAX_RECEIPT_BYTES)
+            yield str(path), text + (read_optional(signature, 4096) or b"")
+            return
+        with open_regular(path) as file:
+            yield from _many(str(path), file)
+    except ProvisionError as e:
+        yield str(path), e
+    except OSError as e:
+        yield str(path), FileProblemError(f"cannot read it: {e.strerror or e}")
+
+
+def _many(name: str, file: BinaryIO) -> Iterator[ReceiptSource]:
+    number, pieces = 0, read_stream(file, 2 * max_signed_bytes(MAX_RECEIPT_BYTES))
+    first = next(pieces, None)
+    second = next(pieces, None)
+    if first is None:
+        yield name, NoReceiptsError(f"no receipt in {name}", hint="`provision status --receipt` prints one")
         return
-    yield from _many(str(path), read_bounded(path, MAX_STREAM_BYTES))
-
-
-def _many(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    number, several = 0, data.count(END) > 1
-    for number, piece in enumerate(split_stream(data), 1):
-        yield (f"{name} ({number})" if several else name), piece
-    if not number:
-        raise NoReceiptsError(f"no receipt in {name}", hint="`provision status --receipt` prints one")
+    for number, piece in enumerate(itertools.chain((first,), () if second is None else (second,), pieces), 1):
+        yield (name if second is None else f"{name} ({number})"), piece

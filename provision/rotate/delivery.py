@@ -134,11 +134,11 @@ def import_receipts(context: RotationContext, sources: Sequence[str]) -> int:
     return sum(not keep(name, data) for source in sources for name, data in receipts_in(source))
 
 
-def receipt_importer(context: RotationContext) -> Callable[[str, bytes], bool]:
+def receipt_importer(context: RotationContext) -> Callable[[str, bytes | ProvisionError], bool]:
     """Return a function that imports one valid receipt, as `receipts import` does, and reports an invalid one."""
     endpoints, store = endpoints_of(context), store_of(context)
 
-    def keep(name: str, data: bytes) -> bool:
+    def keep(name: str, data: bytes | ProvisionError) -> bool:
         with stopping("receipts/"):
             done = import_receipt(name, data, store, endpoints, context.clock())
         if done.result is Imported.REFUSED:

@@ -6,7 +6,7 @@ the file too, after it is cut at the `-----BEGIN SSH SIGNATURE-----` line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from provision.signing.sshsig import MAX_SIGNATURE_BYTES, BadSignatureError, sign_bytes, verify_signature
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+_CHUNK_BYTES = 1 << 20
 BEGIN, END = b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n"
 
 
@@ -47,6 +48,25 @@ def split_stream(data: bytes) -> Iterator[bytes]:
         if piece:
             yield piece
         at = cut
+
+
+def read_stream(file: BinaryIO, limit_bytes: int) -> Iterator[bytes]:
+    """Split concatenated signed texts as they are read, in memory for one. As `split_stream`, but raises BadSignatureError when
+    one is larger than `limit_bytes`; the rest is not read then."""
+    held, more = b"", True
+    while more:
+        chunk = file.read(_CHUNK_BYTES)
+        more = bool(chunk)
+        held += chunk
+        at = held.rfind(END) if more else len(held) - len(END)
+        cut = at + len(END) if at >= 0 or not more else 0
+        if cut:
+            yield from split_stream(held[:cut])
+            held = held[cut:]
+        if len(held) > limit_bytes:
+            raise BadSignatureError(
+                f"{limit_bytes} bytes without the end of a signature", hint="check that it is the right file"
+            )
 
 
 def max_signed_bytes(text_bytes: int) -> int:

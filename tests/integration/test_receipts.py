@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ from provision.endpoint.install import InstallRequest, install_bundle
 from provision.endpoint.state import read_installed
 from provision.endpoint.status import home_status
 from provision.fleet.desired import Platform
-from provision.hermes.facts.installed_version import installed_version
+from provision.hermes.facts.installed_version import installed_versions
 from provision.keys.age import load_identities
 from provision.receipts.receipt import (
     NAMESPACE,
@@ -60,9 +61,7 @@ class Machine:
         found = home_status(self.home, signers=self.shop.signers, environ=self.environ, now=self.now)
         assert found.installed is not None
         assert found.check is not None
-        return issue_receipt(
-            found.home, found.installed, found.check, found.drift, self.config, hermes_version="0.19.0", now=self.now
-        )
+        return issue_receipt(found.home, found.installed, found.check, found.drift, self.config, now=self.now)
 
 
 @pytest.fixture
@@ -196,10 +195,10 @@ def test_without_an_endpoint_key_there_is_a_named_error(ada: Machine) -> None:
 
 def test_sources(ada: Machine, bob: Machine, store: ReceiptStore, tmp_path: Path) -> None:
     a, b = ada.receipt().data, bob.receipt().data
-    assert [data for _, data in receipts_in("-", a + b"\n" + b)] == [a, b]
+    assert [data for _, data in receipts_in("-", io.BytesIO(a + b"\n" + b))] == [a, b]
     assert [data for _, data in receipts_in(str(tmp_path))] == [a, b]
     known = endpoints(ada, bob)
-    for name, data in receipts_in("-", a + b):
+    for name, data in receipts_in("-", io.BytesIO(a + b)):
         import_receipt(name, data, store, known, NOW)
     assert sorted(p.name for p in store.root.iterdir()) == ["ada.receipt", "bob.receipt"]
     assert store.receipt_of("ada", known) == parse_receipt(a.partition(b"-----BEGIN")[0])
@@ -233,8 +232,8 @@ def test_hermes_version_is_told_without_running_it(tmp_path: Path) -> None:
     script.parent.mkdir()
     script.write_text(f"#!{tmp_path}/venv/bin/python3\nraise SystemExit('must not run')\n")
     script.chmod(0o755)
-    assert installed_version({"PATH": str(script.parent)}, own_prefix="/nonexistent") == "0.19.0"
-    assert installed_version({"PATH": "/nonexistent"}, own_prefix="/nonexistent") is None
+    assert installed_versions({"PATH": str(script.parent)}, own_prefix="/nonexistent") == ("0.19.0",)
+    assert installed_versions({"PATH": "/nonexistent"}, own_prefix="/nonexistent") == ()
 
 
 def test_a_receipt_of_another_generation_names_the_installed_one(ada: Machine) -> None:
@@ -247,3 +246,39 @@ def test_a_receipt_of_another_generation_names_the_installed_one(ada: Machine) -
     assert installed is not None
     assert json.loads(installed.kept.manifest or b"")["generation"] == after.generation
     assert replace(installed, kept=installed.kept) == installed
+
+
+def test_odd_files_in_a_drop_folder_cost_a_line_each_and_no_memory(tmp_path: Path, ada: Machine) -> None:
+    import resource
+
+    signed = ada.receipt().data
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    (folder / "a.receipt").write_bytes(b"")
+    (folder / "b.receipt").mkdir()
+    os.mkfifo(folder / "c.receipt")
+    (folder / "d.receipt").symlink_to(folder / "missing")
+    with (folder / "e.receipt").open("wb") as file:
+        file.truncate(2 << 30)  # sparse
+    (folder / "f.receipt").write_bytes(b"\xff" * 100)
+    (folder / "receipt.json").mkdir()
+    (folder / "z.receipt").write_bytes(signed)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = dict(receipts_in(str(folder)))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+    assert found[str(folder / "z.receipt")] == signed
+    bad = {Path(name).name for name, data in found.items() if not isinstance(data, bytes)}
+    assert bad == {"a.receipt", "b.receipt", "c.receipt", "d.receipt", "e.receipt", "receipt.json"}
+    store = ReceiptStore(tmp_path / "receipts")
+    results = [import_receipt(name, data, store, endpoints(ada), NOW).result for name, data in found.items()]
+    assert results.count(ImportResult.IMPORTED) == 1
+    assert results.count(ImportResult.REFUSED) == len(bad) + 1
+
+
+def test_one_file_with_many_receipts_is_read_piece_by_piece(tmp_path: Path, ada: Machine) -> None:
+    signed = ada.receipt().data
+    path = tmp_path / "all.txt"
+    path.write_bytes((signed + b"\n") * 3000)
+    found = list(receipts_in(str(path)))
+    assert len(found) == 3000
+    assert {data for _, data in found} == {signed}

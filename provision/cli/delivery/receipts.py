@@ -47,12 +47,11 @@ def receipts_import(
     workspace = run.open_workspace()
     endpoints = fleet_endpoints(fleet_states(workspace), read_workspace_id(workspace.vault))
     store = receipt_store(workspace)
-    piped = sys.stdin.buffer.read() if "-" in sources else None
     counts: Counter[str] = Counter()
     listed: list[ImportedReceipt] = []
     now = datetime.now(UTC)
     for source in sources:
-        for name, data in receipts_in(source, piped):
+        for name, data in receipts_in(source, sys.stdin.buffer):
             done = import_receipt(name, data, store, endpoints, now)
             counts[done.result] += 1
             if done.result is ImportResult.REFUSED:
