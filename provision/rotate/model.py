@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -79,6 +79,11 @@ class RotationUser:
         return (self.other, *self.also)
 
     @property
+    def wants_key(self) -> bool:
+        """Whether this rotation takes a new key for this user (`resume --from`)."""
+        return self.course is Course.LEAK and self.state in {State.EXPOSED, State.DEAD, State.BARE}
+
+    @property
     def over(self) -> bool:
         """Whether the user may enter another rotation."""
         return self.state in OVER
@@ -96,7 +101,7 @@ class RotationUser:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The parameters of a rotation, fixed at its start. Durations in seconds."""
+    """The parameters of a rotation. Durations in seconds. `resume` can change the last two and the probes."""
 
     id: str
     kind: RotationKind
@@ -127,6 +132,17 @@ class Terms:
             "confirm_within_s": self.confirm_within_s,
             "idle_for_s": self.idle_for_s,
         }
+
+    def changed(self, terms: dict[str, Any]) -> Terms:
+        """The terms after an entry of the journal that changes some. Raises KeyError, TypeError or ValueError."""
+        if not terms or terms.keys() - {"probes", "confirm_within_s", "idle_for_s"}:
+            raise ValueError("unknown terms")
+        return replace(
+            self,
+            probes=tuple(terms.get("probes", self.probes)),
+            confirm_within_s=int(terms.get("confirm_within_s", self.confirm_within_s)),
+            idle_for_s=int(terms.get("idle_for_s", self.idle_for_s)),
+        )
 
     @staticmethod
     def of(entry: dict[str, Any]) -> Terms:

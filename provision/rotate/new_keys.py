@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.aisa.answers import Probe
@@ -9,8 +10,8 @@ from provision.aisa.retry import MAX_ATTEMPTS, PAID_RETRIED_STATUSES
 from provision.aisa.verdicts import INCONCLUSIVE, Diagnosis, Verdict, combine_diagnoses
 from provision.rotate.model import Blocker, Grade, stamp
 from provision.rotate.probes import GatewayRoute, KeyLiveness, inconclusive, probe_all
-from provision.rotate.rotation import event_entries
-from provision.rotate.states import Course, RotationEvent
+from provision.rotate.rotation import SURVEY, event_entries
+from provision.rotate.states import Course, RotationEvent, State
 from provision.rotate.vault_steps import retire
 
 if TYPE_CHECKING:
@@ -24,8 +25,28 @@ if TYPE_CHECKING:
 _ANOTHER_KEY = "create another key in the console, then run `provision rotate start --from FILE`"
 
 
-def probe_new_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:
-    """Probe the target of each pending user at the gateway and record the result."""
+def survey_new_keys(recorder: Recorder) -> None:
+    """Probe the new keys of all waves free of charge, so that a dead key of the last wave is known before the first.
+
+    Once per rotation; later only the users of later waves with a blocker. Before a bundle is built, the key is probed again.
+    """
+    rotation = recorder.rotation
+    known = recorder.context.states
+    pending = [p for p in rotation.in_state(State.PENDING) if p.user not in recorder.held and p.user in known]
+    later = [person for person in pending if person.wave > rotation.open_wave()]
+    people = [person for person in later if person.trouble] if rotation.surveyed else pending if later else []
+    if not people:
+        return
+    answered = probe_new_keys(recorder, people, surveying=True)
+    if answered and not rotation.surveyed:
+        recorder.write([{"at": stamp(recorder.now()), "did": SURVEY, "users": len(people)}])
+
+
+def probe_new_keys(recorder: Recorder, people: Sequence[RotationUser], *, surveying: bool = False) -> bool:
+    """Probe the target of each pending user at the gateway and record the result. Returns whether all were reached.
+
+    A survey makes no paid call, and accepted users stay pending.
+    """
     refused: list[RotationUser] = []
 
     async def work(prober: KeyProber, person: RotationUser) -> Blocker | KeyLiveness | None:
@@ -38,14 +59,17 @@ def probe_new_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:
         found = await prober.run_free_probes(route, key, recorder.rotation.terms.probes)
         if found[Probe.KEY].verdict is Verdict.KEY_INVALID:
             return await _refusal(prober, recorder, person, route, key)
-        if Probe.CHAT in recorder.rotation.terms.probes and combine_diagnoses(found).verdict is Verdict.OK:
+        chat = Probe.CHAT in recorder.rotation.terms.probes and not surveying
+        if chat and combine_diagnoses(found).verdict is Verdict.OK:
             call = await _paid(prober, recorder, route, key, person.target)
             if call is not None:
                 found[Probe.CHAT] = call
-        return _trouble(combine_diagnoses(found))
+        return _trouble(found)
 
     def sink(person: RotationUser, result: Blocker | KeyLiveness | None) -> None:
-        if result is None:
+        if result is None and surveying:
+            recorder.fine(person)
+        elif result is None:
             recorder.event(RotationEvent.TAKEN, person)
         elif isinstance(result, KeyLiveness):
             refused.append(person)
@@ -61,6 +85,7 @@ def probe_new_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:
             left,
         )
     _reject(recorder, refused)
+    return not left
 
 
 async def _refusal(
@@ -107,13 +132,21 @@ async def _paid(
     return None if verdict.http_status is None else verdict
 
 
-def _trouble(found: Diagnosis) -> Blocker | None:
+def _trouble(probed: dict[Probe, Diagnosis]) -> Blocker | None:
+    found = combine_diagnoses(probed)
     if found.verdict is Verdict.OK:
         return None
     if found.verdict in INCONCLUSIVE:
-        return inconclusive(found, "whether the new key is valid")
+        doubt = inconclusive(found, "whether the new key is valid")
+        proved = probed[Probe.KEY].verdict is Verdict.OK
+        if Probe.CHAT in probed:  # its answer is recorded, and the call is not repeated
+            return replace(doubt, cure="to go on without the paid call: provision rotate resume --probe key,models")
+        return replace(doubt, cure=f"{doubt.cure}; or go by the key alone: {_KEY_ALONE}") if proved else doubt
     cure = "fix that, then run `provision rotate resume`; or roll back: provision rotate rollback"
     return Blocker(found.verdict.value.replace("_", "-"), found.advice, cure, Grade.FAILED)
+
+
+_KEY_ALONE = "provision rotate resume --probe key"
 
 
 def _reject(recorder: Recorder, refused: Sequence[RotationUser]) -> None:

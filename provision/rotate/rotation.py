@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SURVEY = "survey"
+"""The act of probing all new keys before the first wave."""
+
+
 @dataclass(slots=True)
 class Rotation:
     """The state after all entries so far. `generation` is the vault's, as last recorded."""
@@ -32,6 +36,8 @@ class Rotation:
     calls: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     """Paid calls and their answers. None if the call may have been made but no answer was recorded."""
     touched: datetime | None = None
+    surveyed: bool = False
+    """Whether all new keys were probed before the first wave."""
 
     @property
     def id(self) -> str:
@@ -88,6 +94,7 @@ class Rotation:
         at = moment(entry["at"])
         self.touched = at
         self.generation = entry.get("generation", self.generation)
+        self.surveyed = self.surveyed or entry.get("did") == SURVEY
         apply = next((apply for name, apply in _APPLY.items() if name in entry), None)
         if apply is not None:
             apply(self, entry, at)
@@ -121,6 +128,9 @@ class Rotation:
 
     def _budget(self, entry: JournalEntry, at: datetime) -> None:
         self.budget, self.halted, self.paused = int(entry["budget"]), "", ""
+
+    def _new_terms(self, entry: JournalEntry, at: datetime) -> None:
+        self.terms = self.terms.changed(entry["terms"])
 
     def _halt(self, entry: JournalEntry, at: datetime) -> None:
         self.halted = str(entry["halt"])
@@ -179,6 +189,7 @@ _APPLY: dict[str, Callable[[Rotation, JournalEntry, datetime], None]] = {
     "targets": Rotation._targets,  # noqa: SLF001
     "call": Rotation._call,  # noqa: SLF001
     "budget": Rotation._budget,  # noqa: SLF001
+    "terms": Rotation._new_terms,  # noqa: SLF001
     "halt": Rotation._halt,  # noqa: SLF001
     "pause": Rotation._pause,  # noqa: SLF001
     "end": Rotation._end,  # noqa: SLF001

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from provision.rotate import vault_steps
 from provision.rotate.delivery import confirm, deliver, release
+from provision.rotate.finish import drop_superseded
 from provision.rotate.journal import StoppedError
 from provision.rotate.model import Blocker, Grade, stamp
-from provision.rotate.new_keys import probe_new_keys
+from provision.rotate.new_keys import probe_new_keys, survey_new_keys
 from provision.rotate.revocation import check_old_keys, retire_dead_keys
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import RotationEvent, State
@@ -62,6 +63,8 @@ def seal_new_keys(recorder: Recorder, keys: Mapping[str, NewKey]) -> None:
 def run_pass(recorder: Recorder) -> None:
     """Take every user as far as possible now. Raises StoppedError if the disk, the vault or Ansible prevents it."""
     check_vault(recorder)
+    drop_superseded(recorder)
+    survey_new_keys(recorder)
     _waves(recorder)
     watched = [p for p in recorder.rotation.in_state(State.CURRENT, State.LISTED, State.EXPOSED) if _free(recorder, p)]
     if watched:
@@ -101,7 +104,7 @@ def _step(
     recorder: Recorder,
     wave: int,
     state: State,
-    act: Callable[[Recorder, Sequence[RotationUser]], None],
+    act: Callable[[Recorder, Sequence[RotationUser]], object],
     *,
     begins: bool = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provision.cli.options import format_option, parse_probes
+from provision.cli.options import format_option, parse_duration, parse_probes
 from provision.report.formats import Format
 
 RotationFormat = Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.HTML)]
@@ -25,6 +25,11 @@ ReceiptsOption = Annotated[
     typer.Option("--receipts", metavar="FILE|DIR", help="Import receipts from this file or folder first."),
 ]
 TakeOverOption = Annotated[bool, typer.Option("--take-over", help="Break a stale lock held on another machine.")]
+
+
+def parse_span_s(text: str, option: str) -> int:
+    """The seconds of a duration such as `1h`; `0` is allowed. Raises UsageError."""
+    return 0 if text == "0" else int(parse_duration(text, option).total_seconds())
 
 
 def rotation_probes(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Run
-from provision.cli.options import Forks, Limit, Output, parse_duration
+from provision.cli.options import Forks, Limit, Output
 from provision.cli.rotate.app import rotate_app
 from provision.cli.rotate.options import (
     DeployOption,
@@ -17,6 +17,7 @@ from provision.cli.rotate.options import (
     ReceiptsOption,
     RotationFormat,
     TakeOverOption,
+    parse_span_s,
     rotation_probes,
 )
 from provision.cli.rotate.read_keys import read_new_keys
@@ -112,8 +113,7 @@ def _terms(
     from provision.rotate.model import RotationKind, Terms
 
     within_s, idle_s = (
-        0 if text == "0" else int(parse_duration(text, option).total_seconds())
-        for text, option in zip(durations, ("--confirm-within", "--idle-for"), strict=True)
+        parse_span_s(text, option) for text, option in zip(durations, ("--confirm-within", "--idle-for"), strict=True)
     )
     now = context.clock()
     return Terms(

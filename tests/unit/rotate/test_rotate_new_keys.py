@@ -16,7 +16,7 @@ from provision.rotate.probes import KeyProber
 from provision.rotate.recorder import Recorder
 from provision.rotate.states import RotationEvent, State
 
-CHAT = GatewayAnswer(200, body=b'{"choices": [{"message": {}, "finish_reason": "stop"}]}')
+CHAT = GatewayAnswer(200, body=b'{"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]}')
 LIST = b'{"data": [{"id": "gpt-5.2"}]}'
 
 
