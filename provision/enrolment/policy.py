@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -179,15 +179,29 @@ def has_expected_fingerprints(candidate: Candidate, expected: Mapping[str, Colle
     return set(candidate.fingerprints) <= set(expected.get(candidate.user, ()))
 
 
+HOST_MARK = "host:"
+
+
+def with_confirmed_host(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> Candidate:
+    """The candidate, without its host unless the list of what is expected has it: `deploy` would log in there."""
+    named = candidate.host is None or f"{HOST_MARK}{candidate.host}" in expected.get(candidate.user, ())
+    return candidate if named else replace(candidate, host=None)
+
+
 def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
-    """Parse lines of `USER SHA256:…`, separated by blanks or a comma; `#` starts a comment. Raises BadEnrolmentError."""
+    """Parse lines of `USER SHA256:…` or `USER host:NAME`, separated by blanks or a comma; `#` starts a comment.
+
+    Raises BadEnrolmentError.
+    """
     found: dict[str, set[str]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.split("#", 1)[0].strip()
         if not bare:
             continue
         words = bare.replace(",", " ").split()
-        if len(words) != 2 or not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", words[1]):
+        host = words[-1].removeprefix(HOST_MARK) if words[-1].startswith(HOST_MARK) else None
+        is_known = re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", words[-1]) or (host and re.match(HOST, host))
+        if len(words) != 2 or not is_known:
             raise BadEnrolmentError(
                 "invalid line: expected a user and a fingerprint", hint="ada SHA256:…", place=Place(file, number)
             )

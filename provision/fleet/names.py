@@ -23,7 +23,8 @@ HERMES_PROFILE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 KEY_ENV = r"^[A-Z][A-Z0-9_]{0,63}$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-HOST = r"^([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_\[:][A-Za-z0-9._:%\]-]{0,252}$"
+HOST = r"^([A-Za-z0-9_][A-Za-z0-9_.-]*@)?\[?[A-Za-z0-9_:][A-Za-z0-9._:%\]-]{0,251}$"
+ALLOWED_HOST = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$"
 URL = r"^[!-~]{1,2000}$"
 ENDPOINT_KEY = r"^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}( .{0,200})?$"
 RECIPIENT = (
@@ -61,8 +62,14 @@ RULES: dict[str, FieldRule] = {
         "bad-env-name", "environment variable name", "use letters, digits and '_', not beginning with a digit"
     ),
     "base_url": FieldRule("bad-url", "URL", "use a URL without spaces, such as https://api.aisa.one/v1"),
+    "hermes_version": FieldRule(
+        "bad-version-range", "range of versions", 'use comparisons with commas between them, such as ">=0.19,<0.23"'
+    ),
     "tags": FieldRule("bad-tag", "tag", "use letters, digits, '.', '_' and '-', at most 64 characters"),
     "host": FieldRule("bad-host", "host", "use a host name or address, with user@ in front if needed"),
+    "allowed_hosts": FieldRule(
+        "bad-allowed-host", "host", "use the host alone, in lower case, such as mcp.example.com or localhost:8080"
+    ),
     "hermes_home": FieldRule(
         "bad-home", "absolute path", "such as /home/ada/.hermes, ~/.hermes or C:\\Users\\ada\\hermes"
     ),

@@ -105,6 +105,40 @@ FAILED = (
 _UNKNOWN = Cause(re.compile(""), "refused", "", "run the same command with --verbose and read Ansible's message")
 
 
+_CURES = {
+    "bundle-expired": "run `provision render`, then `provision deploy --resume`",
+    "clock": "set the machine's clock, then run `provision deploy --resume`",
+    "bundle-older": "run `provision render --force`, then `provision deploy --resume`",
+    "bundle-altered": "run `provision render --force`, then `provision deploy --resume`",
+    "untrusted-signer": "enrol the machine again: `provision enroll --signer KEY`",
+    "other-machine": "put the recipient that `provision enroll` prints there into the inventory, then `provision render`",
+    "not-enrolled": "run `provision enroll` on the machine, and add its keys to the inventory",
+    "other-workspace": "deploy from the workspace that this home was set up from",
+    "provision-missing": "install provision there: the role hermes.provision.hermes_endpoint",
+    "provision-too-old": "update provision there: the role hermes.provision.hermes_endpoint",
+    "provision-broken": "repair provision there: the role hermes.provision.hermes_endpoint",
+    "disk-full": "free disk space, then run `provision deploy --resume`",
+    "read-only": "mount the home writable, then run `provision deploy --resume`",
+    "permission": "give the home to its user, then run `provision deploy --resume`",
+    "linked-home": "replace the symbolic link in the home with the file or folder",
+    "busy": "wait until the other command there ends, then run `provision deploy --resume`",
+    "timeout": "check the machine's load, then run `provision deploy --resume`",
+}
+_CHECK_THERE = "run `provision status` on the machine, as its user"
+_CAUSE = re.compile(r"[a-z][a-z-]{1,30}")
+
+
+def reported_failure(cause: str, text: str, advice: str) -> tuple[str, str, str]:
+    """Return cause, message and fix for a failure in the machine's own words: they are shown as such, and the fix is ours."""
+    known = cause if _CAUSE.fullmatch(cause) else _UNKNOWN.id
+    said = f"the machine says: {_one_line(text)}" + (f" (it advises: {_one_line(advice)})" if advice.strip() else "")
+    return known, said, _CURES.get(known, _CHECK_THERE)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text[:400].split()) or "nothing"
+
+
 def explain_failure(text: str, *, unreachable: bool) -> tuple[str, str, str]:
     """Return cause, message and fix for Ansible's message; of an unknown message the first line is the message."""
     for cause in UNREACHABLE if unreachable else FAILED:

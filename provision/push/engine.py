@@ -21,11 +21,11 @@ from provision.push.ansible import (
     running_playbook,
 )
 from provision.push.events import MAX_LINE_BYTES, Skipped, Started, read_event
-from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable
+from provision.push.outcomes import Deployed, Failed, Installed, PushOutcome, Unchanged, Unreachable
 from provision.push.waves import split_into_waves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from provision.push.events import PushEvent
@@ -50,6 +50,9 @@ class PushOptions:
     variables: Mapping[str, object] = field(default_factory=dict)
     without_bundle: Mapping[str, str] = field(default_factory=dict)
     """What to do first for users whom `render` would refuse."""
+    unproved: Callable[[Deployed, str], str] | None = None
+    """Why a machine's word that it has the bundle with this digest is not proved; empty if its signed receipt says so. None
+    leaves that to the caller."""
 
 
 @dataclass(slots=True)
@@ -97,6 +100,9 @@ def deploy(
         stop = folder / "stop"
 
         def settle(outcome: PushOutcome) -> None:
+            if isinstance(outcome, Installed | Unchanged) and options.unproved is not None and not options.check:
+                why = options.unproved(outcome, digests.get(outcome.user, ""))
+                outcome = _unproved(outcome, why) if why else outcome
             result.outcomes[outcome.user] = outcome
             if journal is not None:
                 journal.note(outcome, digests.get(outcome.user, ""))
@@ -121,6 +127,13 @@ def deploy(
             _settle_silent(wave, silent, settle, folder)
     result.not_asked = tuple(t.user for t in with_bundle if t.user not in result.outcomes)
     return result
+
+
+def _unproved(outcome: Deployed, why: str) -> Failed:
+    """The outcome of a machine that says it has the bundle, without a proof."""
+    cure = "run `provision enroll` there, put its endpoint_key into the inventory, then run `provision deploy --resume`"
+    message = f"the machine says that the bundle is installed, but {why}"
+    return Failed(outcome.user, outcome.host, "unproved", message, cure)
 
 
 def _variables(options: PushOptions) -> dict[str, object]:
@@ -183,10 +196,3 @@ def _settle_silent(
     for target in (t for t in wave if t.user in silent):
         message = "ansible-playbook ended before this machine answered"
         settle(Unreachable(target.user, target.address, "no-answer", message, "run `provision deploy --resume`"))
-
-
-def receipts_of(result: PushResult) -> Iterator[tuple[str, str]]:
-    """Yield user and text of each receipt that a machine returned."""
-    for outcome in result.outcomes.values():
-        if isinstance(outcome, Installed | Unchanged) and outcome.receipt is not None:
-            yield outcome.user, outcome.receipt

