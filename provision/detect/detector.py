@@ -6,6 +6,7 @@ the same matches wherever the chunks are cut.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.confirm import Confirmer
@@ -82,6 +83,16 @@ class Detector:
     def known(self) -> KnownKeys | None:
         """The keys it recognises by fingerprint."""
         return self._arguments[1]
+
+    def digest(self) -> str:
+        """Return a digest that is equal for detectors with the same rules, known keys and options; it reveals no key."""
+        rules, known, _, policy, decode, entropy = self._arguments
+        seen = hashlib.sha256(repr((str(policy), decode, entropy)).encode())
+        for rule in policy.rules(BUILTIN if rules is None else rules):
+            seen.update(repr((rule.id, rule.keywords, rule.pattern, rule.entropy, rule.mark)).encode())
+        if known:
+            seen.update(repr((known.salt, sorted(known.shapes), sorted(known.by_fingerprint))).encode())
+        return seen.hexdigest()
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuilt, self._arguments

@@ -92,7 +92,7 @@ def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) 
         status = os.fstat(source.fileno())
         redact_open(source, file, str(path), session, kind)
         file.flush()
-        if _same(source, file):
+        if same_bytes(source, file):
             return False
         if status.st_nlink > 1:
             cure = f"find / -xdev -inum {status.st_ino}"
@@ -143,8 +143,9 @@ def _keep(path: Path, staged: Path, status: os.stat_result) -> None:
         shutil.copystat(path, staged)
 
 
-def _same(source: BinaryIO, result: BinaryIO) -> bool:
-    if os.fstat(source.fileno()).st_size != os.fstat(result.fileno()).st_size:
+def same_bytes(source: BinaryIO, result: BinaryIO) -> bool:
+    """Return whether two open files have the same content."""
+    if source.seek(0, os.SEEK_END) != result.seek(0, os.SEEK_END):
         return False
     source.seek(0)
     result.seek(0)

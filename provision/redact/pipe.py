@@ -5,48 +5,87 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
 from provision.redact.session import CannotExamineError
-from provision.redact.stream import CHUNK_BYTES, StreamRedactor
+from provision.redact.stream import CHUNK_BYTES
+from provision.redact.structured.text_form import BEGINNING_BYTES, may_have_form, text_form
+from provision.redact.text import redact_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from provision.redact.session import Session
+    from provision.redact.structured.text_form import TextForm
 
 NAME = "standard input"
 
 
-def redact_descriptor(source: int, target: int, session: Session, kind: FileKind | None = None) -> None:
+def redact_descriptor(
+    source: int,
+    target: int,
+    session: Session,
+    kind: FileKind | None = None,
+    on_form: Callable[[TextForm], None] = lambda _: None,
+) -> None:
     """Read `source` to its end and write the redacted bytes to `target`.
 
-    Text is passed on as it arrives. Other kinds (an archive, a picture, a recording) are first collected in an unnamed
-    temporary file. Raises CannotExamineError if the input proves not to be text after part of it was passed on.
+    Text is passed on as it arrives. Text that begins like JSON, YAML, a `.env` or settings is collected first, as a file is;
+    `on_form` is told so. Other kinds (an archive, a picture, a recording) are collected in an unnamed temporary file. Raises
+    CannotExamineError if the input proves not to be text after part of it was passed on.
     """
-    redactor = StreamRedactor(session, NAME)
-    head = b""
+    if kind is not None:
+        begun, form = b"", None
+    elif not session.options.structure:
+        begun, form = os.read(source, CHUNK_BYTES), None
+    else:
+        begun, form = _beginning(source)
+    found = kind or kind_of(begun)
+    if found is not FileKind.TEXT:
+        _whole(begun, source, target, session, found)
+        return
+    if form is not None:
+        on_form(form)
+    rest = _chunks(source) if kind else _text_chunks(begun, source)
+    for data in redact_text(chain([begun], rest), (form,) if form else (), NAME, session):
+        _write(target, data)
+
+
+def _beginning(source: int) -> tuple[bytes, TextForm | None]:
+    """Read until it is clear whether the input has a form, and which."""
+    begun = b""
     while chunk := os.read(source, CHUNK_BYTES):
-        if kind is None and len(head) < HEAD_BYTES:
-            begun = bool(head)
+        begun += chunk
+        if len(begun) >= BEGINNING_BYTES:
+            return begun, text_form(begun, whole=False)
+        if kind_of(begun) is not FileKind.TEXT or not may_have_form(begun):
+            return begun, None
+    return begun, text_form(begun, whole=True)
+
+
+def _chunks(source: int) -> Iterator[bytes]:
+    while chunk := os.read(source, CHUNK_BYTES):
+        yield chunk
+
+
+def _text_chunks(head: bytes, source: int) -> Iterator[bytes]:
+    """Yield the rest of a text. Raises CannotExamineError if its first bytes prove to be another kind."""
+    for chunk in _chunks(source):
+        if len(head) < HEAD_BYTES:
             head += chunk[: HEAD_BYTES - len(head)]
             found = kind_of(head)
             if found is not FileKind.TEXT:
-                if begun:
-                    raise CannotExamineError(
-                        f"standard input is a {found} file",
-                        hint="provision redact FILE -o SAFE",
-                    )
-                _whole(chunk, source, target, session, found)
-                return
-        _write(target, redactor.feed(chunk))
-    _write(target, redactor.finish())
+                raise CannotExamineError(f"standard input is a {found} file", hint="provision redact FILE -o SAFE")
+        yield chunk
 
 
 def _whole(begun: bytes, source: int, target: int, session: Session, kind: FileKind) -> None:
     redact = redactor_for(kind)
     with tempfile.TemporaryFile() as spooled, tempfile.TemporaryFile() as result:
         spooled.write(begun)
-        while chunk := os.read(source, CHUNK_BYTES):
+        for chunk in _chunks(source):
             spooled.write(chunk)
         spooled.seek(0)
         redact(cast("BinaryIO", spooled), cast("BinaryIO", result), NAME, session)

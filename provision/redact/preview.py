@@ -7,27 +7,30 @@ videos), and a file that cannot be read is never called clean.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from provision.containers.steps import spooled_file
 from provision.detect.entropy import HINT
 from provision.detect.known import KNOWN_RULE
+from provision.detect.match import Confidence, FindingSeverity, Match
+from provision.detect.secret import Secret
 from provision.errors import ProvisionError
 from provision.redact.checklist import ExposedSecret, NotExamined, ShownIn
-from provision.redact.files import kind_of_file, open_regular_file, redact_open
+from provision.redact.files import STREAMABLE, kind_of_file, open_regular_file, redact_open, same_bytes
 from provision.redact.masks import Masker, MaskStyle, masked_already
 from provision.redact.notes import Masked, Notes
 from provision.redact.session import Session
+from provision.redact.structured import forms_of_file, redact_forms
 from provision.redact.structured.dotenv import RULE as ENV_RULE
+from provision.redact.structured.text_form import BEGINNING_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.detect.detector import Detector
     from provision.detect.known_key import KnownKey
-    from provision.detect.match import Match
     from provision.redact.file_kinds import FileKind
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
@@ -71,6 +74,39 @@ class _Collecting(Session):
         return "*" * 8
 
 
+@dataclass(frozen=True, slots=True)
+class _Matching(Session):
+    """A session that collects what the structure of a text shows as matches in it. Its masks are discarded."""
+
+    data: bytes = b""
+    seen: list[Match] = field(default_factory=list)
+
+    def note(self, file: str, where: str, match: Match) -> None:
+        self.seen.append(replace(match, spans=(self._span(match.secret.reveal()),)))
+
+    def masked_value(self, file: str, where: str, rule: str, value: str) -> str:
+        if not masked_already(value):
+            name = re.split(r"[., ]", where)[-1]
+            known = self.detector.known.find(value.strip()) if self.detector.known else None
+            span = (self._span(value),)
+            self.seen.append(
+                Match(rule, FindingSeverity.MEDIUM, Confidence.MEDIUM, span, Secret(value), (), known, name)
+            )
+        return "*" * 8
+
+    def _span(self, value: str) -> tuple[int, int]:
+        """The place of a value; the beginning of the text if it is written with escapes."""
+        start = max(self.data.find(value.encode("utf-8", "surrogatepass")), 0)
+        return start, start + max(len(value), 1)
+
+
+def structured_matches(data: bytes, file: str, detector: Detector, run_key: bytes) -> list[Match]:
+    """Return the values that the form of a text shows to be secret, beside what the detector finds in its bytes."""
+    matching = _Matching(detector, Masker(MaskStyle.STARS, run_key), notes=Notes(), data=data)
+    redact_forms(forms_of_file(file, data[:BEGINNING_BYTES]), data, file, matching)
+    return matching.seen
+
+
 def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[ExposedSecret], list[NotExamined]]:
     """Return the secrets in a file, and what in it could not be examined well enough.
 
@@ -83,6 +119,7 @@ def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[E
         with open_regular_file(path) as source, spooled_file() as target:
             kind = kind_of_file(source)
             redact_open(source, target, name, collecting, kind)
+            changed = kind in STREAMABLE and not same_bytes(source, target)
     except ProvisionError as e:
         return collecting.seen, [NotExamined(name, "", e.message, e.hint)]
     except (
@@ -90,6 +127,8 @@ def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[E
     ) as e:  # a gate: a hostile file that crashes a reader is not clean, and the other files are still read
         return collecting.seen, [NotExamined(name, "", f"it cannot be read ({type(e).__name__})", "check it by eye")]
     notes = collecting.notes
+    if changed and not (collecting.seen or notes.places or notes.left_out):
+        collecting.seen.append(ExposedSecret(name, "", "changed-by-redact", name, _showing(name, "")))
     seen = [*collecting.seen, *(_pictured(each, tags, kind) for each in notes.places)]
     unseen = [NotExamined(each.file, each.where, each.message, each.cure) for each in (*notes.left_out, *notes.unsure)]
     return seen, unseen

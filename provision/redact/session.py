@@ -26,12 +26,14 @@ class RedactionOptions:
     """Options of a run.
 
     `allow`: names of .env variables whose values stay. `paths`: key paths (globs such as `providers.*.api_key`) whose
-    values are always masked. `preview`: draw boxes into pictures instead of filling them.
+    values are always masked. `preview`: draw boxes into pictures instead of filling them. `structure`: False reads all text line
+    by line, without its format.
     """
 
     allow: frozenset[str] = frozenset()
     paths: tuple[str, ...] = ()
     preview: bool = False
+    structure: bool = True
 
 
 def _silent(_doing: str, _done: int, _total: int) -> None:

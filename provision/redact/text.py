@@ -1,36 +1,52 @@
 """Redact text files and all other uncompressed files: first by their format, then by the detectors over the bytes.
 
 Values that a format marks as secret (`api_key` in a YAML file, each value of a `.env`) are masked whatever they look
-like. A file that does not have the format its name promises is redacted as plain bytes.
+like. The beginning of a text shows its format; a name such as `.env` only adds to that. A text that is too large for its
+format, or does not have it after all, is redacted as plain bytes.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
+from provision.redact.notes import Remark
 from provision.redact.stream import CHUNK_BYTES, redact_stream
-from provision.redact.structured import structured_redactor
+from provision.redact.structured import forms_of_file, redact_forms
+from provision.redact.structured.text_form import BEGINNING_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from provision.redact.session import Session
+    from provision.redact.structured.text_form import TextForm
 
 STRUCTURED_LIMIT_BYTES = 64 << 20
-"""Larger files are redacted as plain text, in constant memory."""
+"""Larger texts are redacted as plain text, in constant memory, with a remark."""
 
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact a text or unknown binary file; see `RedactFile`."""
-    redact = structured_redactor(file)
-    if redact is not None:
-        data = source.read(STRUCTURED_LIMIT_BYTES + 1)
-        if len(data) <= STRUCTURED_LIMIT_BYTES:
-            result = redact(data, file, session)
-            target.writelines(redact_stream((result,), session, file))
+    head = source.read(BEGINNING_BYTES)
+    forms = forms_of_file(file, head) if session.options.structure else ()
+    target.writelines(redact_text(chain([head], _chunks(source)), forms, file, session))
+
+
+def redact_text(chunks: Iterable[bytes], forms: Sequence[TextForm], file: str, session: Session) -> Iterator[bytes]:
+    """Yield the redacted form of a text. One that has a form is collected first, up to a limit."""
+    if not forms:
+        yield from redact_stream(chunks, session, file)
+        return
+    held = bytearray()
+    chunks = iter(chunks)
+    for chunk in chunks:
+        held += chunk
+        if len(held) > STRUCTURED_LIMIT_BYTES:
+            message = f"larger than {STRUCTURED_LIMIT_BYTES >> 20} MiB: searched as plain text, not as {forms[0]}"
+            session.notes.unsure.append(Remark(file, "", message, "split it into smaller files"))
+            yield from redact_stream(chain([bytes(held)], chunks), session, file)
             return
-        source.seek(0)
-    target.writelines(redact_stream(_chunks(source), session, file))
+    yield from redact_stream((redact_forms(forms, bytes(held), file, session),), session, file)
 
 
 def _chunks(source: BinaryIO) -> Iterator[bytes]:

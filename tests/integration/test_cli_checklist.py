@@ -122,7 +122,8 @@ def test_each_point_names_the_file_the_place_and_the_cure(
     (out / "config.yaml").write_text(f"providers:\n  aisa: {{api_key: {key}}}\n")
     items = _ask(capsys, "out", code=10)
     assert _verdicts(items) == ["fail"] * 5
-    (env,) = items[1]["evidence"]
+    team, env = items[1]["evidence"]
+    assert (team["where"], team["verdict"]) == ("line 1, TEAM", "fail")  # `redact` would still mask it
     assert (env["file"], env["where"]) == ("out/.env", "line 2, AISA_API_KEY")
     assert "git rm --cached out/.env" in env["cure"]
     (config,) = items[2]["evidence"]
@@ -186,6 +187,61 @@ def test_history_of_a_repository_counts(workspace: Path, key: str, capsys: pytes
     items = _ask(capsys, repo, code=10)
     assert "commit" in items[0]["evidence"][0]["where"]
     assert "history keeps it" in items[0]["evidence"][0]["cure"]
+
+
+def test_history_is_read_by_its_form_too(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repo = workspace.parent / "repo"
+    repo.mkdir()
+
+    def git(*args: str) -> None:
+        options = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(repo), *options, *args], check=True, capture_output=True)
+
+    git("init", "-q")
+    (repo / "settings.ini").write_text("[db]\npassword = hunter\nhost = db\n")
+    git("add", ".")
+    git("commit", "-qm", "a")
+    (repo / "settings.ini").write_text("gone\n")
+    git("commit", "-qam", "b")
+    items = _ask(capsys, repo, code=10)
+    assert [each["verdict"] for each in items[0]["evidence"]] == ["fail"]
+    assert "commit" in items[0]["evidence"][0]["where"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "point"),
+    [
+        ("notes.txt", "password: hunter\n", 3),
+        ("a.ini", "[db]\npassword = hunter\n", 3),
+        ("app.log", "10:00 login password=admin123 ok\n", 3),
+        ("x.txt", "so I set\nDB_PASSWORD=monkey\n", 2),
+        ("k.txt", "so I set\nAISA_API_KEY=VALUE\n", 2),
+        ("r.txt", "X-Api-Key: 550e8400-e29b-41d4-a716-446655440000 (test)\n", 3),
+    ],
+)
+def test_whatever_redact_masks_fails(
+    workspace: Path, key: str, capsys: pytest.CaptureFixture[str], name: str, text: str, point: int
+) -> None:
+    (workspace / name).write_text(text.replace("VALUE", key))
+    verdicts = _verdicts(_ask(capsys, name, code=10))
+    assert (verdicts[0], verdicts[point - 1]) == ("fail", "fail")
+    assert run(["-q", "redact", "--in-place", name]) == 0
+    assert _verdicts(_ask(capsys, name, code=0))[:3] == ["pass"] * 3
+
+
+def test_names_and_links_count(workspace: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = workspace / "out"
+    out.mkdir()
+    (out / f"key-{key}.txt").write_text("nothing\n")
+    assert _verdicts(_ask(capsys, "out", code=10))[0] == "fail"
+    (out / f"key-{key}.txt").unlink()
+    (out / "link").symlink_to(f"../{key}")
+    assert _verdicts(_ask(capsys, "out", code=10))[0] == "fail"
+    (out / "link").unlink()
+    (workspace / "outside.txt").write_text(key)
+    (out / "link").symlink_to("../outside.txt")
+    (out / "a.txt").write_text("nothing\n")
+    assert _verdicts(_ask(capsys, "out", code=4))[:3] == ["cannot tell"] * 3
 
 
 def test_what_cannot_be_read_is_never_a_pass(workspace: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:

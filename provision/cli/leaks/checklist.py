@@ -15,9 +15,12 @@ from provision.errors import Exit, NothingMatchedError, ProvisionError
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from provision.audit.finding import RawFinding
+    from provision.audit.tasks import Task
+    from provision.containers.blob import Unreadable
     from provision.detect.detector import Detector
     from provision.fleet.workspace import Workspace
     from provision.redact.checklist import ExposedSecret, NotExamined, Records
@@ -57,6 +60,7 @@ def checklist(
     from datetime import UTC, datetime
 
     from provision.detect.detector import Detector
+    from provision.detect.policy import Policy
     from provision.redact.checklist import ChecklistAnswer, answer_checklist
     from provision.redact.command_line_rules import COMMAND_LINE_RULES
     from provision.report.checklist import ChecklistResult
@@ -67,7 +71,7 @@ def checklist(
         raise ProvisionError(f"path not found: {missing[0]}", hint="name the files to be published")
     workspace = workspace_or_none(run)
     keys = load_known_fingerprints(run, workspace, known)
-    detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys)
+    detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, policy=Policy.PUBLISHING)
     exposed, not_examined, files = _examine(paths, detector, secrets.token_bytes(32))
     if not files and not not_examined:
         raise NothingMatchedError(f"no file found in {paths[0]}", hint="name the files to be published")
@@ -94,35 +98,67 @@ def _print(run: Run, result: ChecklistResult, format_: Format, output: Path | No
 def _examine(
     paths: Sequence[Path], detector: Detector, run_key: bytes
 ) -> tuple[list[ExposedSecret], list[NotExamined], int]:
-    """Examine every file as `redact` reads it, and every repository's history as `audit` does; returns also how many."""
+    """Examine every file as `redact` reads it, its name, and every repository's history; returns also how many.
+
+    What was not read is never passed over: a link that leads out of the folder may be followed when it is published.
+    """
+    from dataclasses import replace
+
     from provision.audit.scan import list_tasks
-    from provision.audit.sources.walk import FoundFile
-    from provision.audit.tasks import scan_task
-    from provision.containers.blob import ReadLimits, Unreadable
+    from provision.audit.sources.filenames import NameScanner
+    from provision.audit.sources.walk import FoundEntry, FoundFile
+    from provision.containers.blob import Unreadable
     from provision.redact.checklist import NotExamined
     from provision.redact.preview import exposed_secret, preview_file
 
     exposed: list[ExposedSecret] = []
     not_examined: list[NotExamined] = []
+    names = NameScanner(detector)
     files = 0
     for item in list_tasks(paths, companions=False):
         if isinstance(item, Unreadable):
-            not_examined += [NotExamined(item.path, item.where or "", item.reason)] if item.failed else []
+            not_examined.append(NotExamined(item.path, item.where or "", item.reason))
             continue
-        files += 1
+        files += not isinstance(item, FoundEntry)
+        found: Iterable[RawFinding | Unreadable]
         if isinstance(item, FoundFile):
-            found, unread = preview_file(Path(item.path), detector, run_key)
-            exposed += found
+            seen, unread = preview_file(Path(item.path), detector, run_key)
+            exposed += [replace(secret, path=item.path) for secret in seen]
             not_examined += unread
-            continue
-        for each in scan_task(item, detector, ReadLimits()):
+            found = names.scan([item.path])
+        else:
+            found = _found_in(item, detector, run_key)
+        for each in found:
             if isinstance(each, Unreadable):
-                not_examined += [NotExamined(each.path, each.where or "", each.reason)] if each.failed else []
+                not_examined.append(NotExamined(each.path, each.where or "", each.reason))
             else:
-                place = each.place
-                where = place.where or (f"line {place.line}" if place.line else "")
-                exposed.append(exposed_secret(place.path, where, each.match, detector, run_key))
+                where = each.place.where or (f"line {each.place.line}" if each.place.line else "")
+                exposed.append(exposed_secret(each.place.path, where, each.match, detector, run_key))
     return exposed, not_examined, files
+
+
+def _found_in(task: Task, detector: Detector, run_key: bytes) -> Iterator[RawFinding | Unreadable]:
+    """Yield what is found in a repository or in a name: as an audit finds it, and as `redact` reads a text by its form."""
+    from provision.audit.finding import Location, RawFinding
+    from provision.audit.match_blob import match_blob
+    from provision.audit.tasks import read_task, task_path
+    from provision.containers.blob import ReadLimits, Unreadable
+    from provision.redact.preview import structured_matches
+
+    try:
+        for blob in read_task(task, ReadLimits()):
+            if isinstance(blob, Unreadable):
+                yield blob
+                continue
+            yield from match_blob(blob, detector)
+            if not isinstance(blob.data, bytes) or blob.locate is None:
+                continue
+            for match in structured_matches(blob.data, blob.where or "", detector, run_key):
+                if (spot := blob.locate(match)) is not None:
+                    where = ": ".join(part for part in (blob.where, spot.where) if part)
+                    yield RawFinding(Location(blob.path, spot.line, spot.column, where or None), match, blob.kind)
+    except Exception as e:  # as in `scan_task`: hostile content stops neither the gate nor the other files
+        yield Unreadable(task_path(task), f"not read to its end ({type(e).__name__})")
 
 
 def _records(workspace: Workspace | None, users: Sequence[str]) -> Records | None:

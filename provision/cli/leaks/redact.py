@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from provision.redact.file_kinds import FileKind
     from provision.redact.masks import MaskStyle
     from provision.redact.session import RedactionOptions, Session
+    from provision.redact.structured.text_form import TextForm
+
+
+_PATIENCE_S = 3.0
+"""After this time a user is told why nothing is written yet."""
 
 
 class MaskOption(StrEnum):
@@ -68,7 +73,9 @@ def redact(
         list[str] | None,
         typer.Option("--path", help="Key path in YAML or JSON to mask, such as 'providers.*.note'. Repeatable."),
     ] = None,
-    as_: Annotated[ReadAs, typer.Option("--as", help="text: treat every file as plain text.")] = ReadAs.AUTO,
+    as_: Annotated[
+        ReadAs, typer.Option("--as", help="text: treat all input as plain text, line by line.")
+    ] = ReadAs.AUTO,
     preview: Annotated[
         bool, typer.Option("--preview", help="Pictures: outline the masks instead of filling them.")
     ] = False,
@@ -84,7 +91,8 @@ def redact(
     from provision.redact.session import RedactionOptions
 
     run: Run = ctx.obj
-    options = RedactionOptions(frozenset(allow or ()), tuple(path or ()), preview=preview)
+    structure = as_ is not ReadAs.TEXT
+    options = RedactionOptions(frozenset(allow or ()), tuple(path or ()), preview=preview, structure=structure)
     _require_consistent(files or [], execute=execute, in_place=in_place, output=output)
     session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
     code: int = Exit.OK
@@ -93,7 +101,7 @@ def redact(
     elif not files or files == ["-"]:
         if sys.stdin.isatty():
             run.say("reading from the terminal until Ctrl-D")
-        _redact_stdin(session, output, _kind(as_))
+        _redact_stdin(run, session, output, _kind(as_))
     else:
         code = _redact_files(run, files, session, output, in_place=in_place, kind=_kind(as_))
     _report(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
@@ -132,12 +140,15 @@ def _session(
 
     from provision.cli.leaks.detection import installed_manifest, load_all_rules, load_known_keys
     from provision.detect.detector import Detector
+    from provision.detect.policy import Policy
     from provision.redact.command_line_rules import COMMAND_LINE_RULES
     from provision.redact.masks import Masker
     from provision.redact.session import Session
 
     keys = load_known_keys(run, _workspace(run), known, installed_manifest() if known is None else None)
-    detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, entropy=entropy)
+    detector = Detector(
+        (*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, entropy=entropy, policy=Policy.PUBLISHING
+    )
     return Session(detector, Masker(style, secrets.token_bytes(32)), options, progress=_progress(run))
 
 
@@ -178,21 +189,32 @@ def _workspace(run: Run) -> Workspace | None:
         return None
 
 
-def _redact_stdin(session: Session, output: Path | None, kind: FileKind | None) -> None:
+def _redact_stdin(run: Run, session: Session, output: Path | None, kind: FileKind | None) -> None:
     """Redact standard input to standard output, without delay: each byte is written as soon as possible."""
     import os
+    import threading
 
     from provision.redact.pipe import redact_descriptor
 
-    if output is None:
-        sys.stdout.flush()
-        redact_descriptor(sys.stdin.fileno(), sys.stdout.fileno(), session, kind)
-        return
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    waiting = threading.Timer(_PATIENCE_S, lambda: None)
+
+    def announce(form: TextForm) -> None:
+        nonlocal waiting
+        message = f"standard input looks like {form}, so nothing is written before its end (--as text: line by line)"
+        waiting = threading.Timer(_PATIENCE_S, run.say, [message])
+        waiting.daemon = True
+        waiting.start()
+
+    sys.stdout.flush()
+    descriptor = sys.stdout.fileno()
+    if output is not None:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        redact_descriptor(sys.stdin.fileno(), descriptor, session, kind)
+        redact_descriptor(sys.stdin.fileno(), descriptor, session, kind, announce)
     finally:
-        os.close(descriptor)
+        waiting.cancel()
+        if output is not None:
+            os.close(descriptor)
 
 
 def _redact_files(

@@ -6,7 +6,8 @@ RE2 is linear for any pattern and text, and adjacent windows of one rule are mer
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from provision.detect.engines.re2 import compiled
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from provision.detect.rule import Rule
 
 _CONTEXT = 64
+_ASSIGNED_TO = re.compile(
+    rb"(?<![\w.-])([A-Za-z_][A-Za-z0-9_.-]{1,60})[\"'`\])]{0,2}[ \t]{0,4}(?::=|=>|=|:(?![/\w]))[ \t]{0,4}"
+    rb"(?:[brfu]{0,2}\\{0,2}[\"'`])?$"
+)
+"""The name before a value that its own form shows to be a key."""
 _MEMORY_BYTES = 32 << 20
 
 
@@ -66,7 +72,10 @@ class Confirmer:
         found: list[Match] = []
         covered = _Covered()
         if self._candidates:
-            found += self._candidates.matches(data, [start for word, start in hits.words if self._own[word]])
+            places = [start for word, start in hits.words if self._own[word]]
+            found = [
+                replace(each, key=_name_before(data, each.start)) for each in self._candidates.matches(data, places)
+            ]
             for match in found:
                 covered.add(match.start, match.end)
         windows = self._windows.around(data, hits)
@@ -98,11 +107,17 @@ class Confirmer:
         text = value.decode("utf-8", "surrogateescape")
         known = self._candidates.find(text) if self._candidates else None
         name = found.group(each.name) if each.name else None
-        key = name.decode("utf-8", "replace") if name else None
         before, after = data[max(0, start - _CONTEXT) : start], data[end : end + _CONTEXT]
+        key = name.decode("utf-8", "replace") if name else _name_before(data, start)
         if not known and self._policy.ignores(text, rule.id, key or "", before, after):
             return None
         return Match(rule.id, rule.severity, rule.confidence, ((start, end),), Secret(text), (), known, key)
+
+
+def _name_before(data: bytes, start: int) -> str | None:
+    """Return the name that the value at `start` is assigned to."""
+    found = _ASSIGNED_TO.search(data[max(0, start - _CONTEXT) : start])
+    return found[1].decode("ascii") if found else None
 
 
 class _Covered:

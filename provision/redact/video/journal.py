@@ -1,7 +1,8 @@
 """Keep the progress of a video's examination, so that an interrupted run continues where it stopped.
 
-A file of JSON lines beside the video: a header that identifies the video, then what was found from which frame on. It
-holds places and rule names, nothing that was read. If the header does not match, the examination starts again.
+A file of JSON lines beside the video: a header that identifies the video, the rules and the known keys, then what was
+found from which frame on. It holds places and rule names, nothing that was read. If the header does not match, the
+examination starts again.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from provision import __version__
 from provision.redact.notes import Masked, Remark
 from provision.redact.pictures.areas import FILL
 from provision.redact.pictures.examiner import SHORT, Examination, bounds_of, examiner_of
+from provision.redact.session import CannotExamineError
 from provision.redact.video.coverage import Box, Margins, VisibleSpan, boxes_at, join_spans
 from provision.redact.video.ffmpeg import Video, frames_of, probe_video, write_video
 from provision.redact.video.frame_watcher import FrameWatcher
@@ -36,10 +38,15 @@ def redact_video(source: BinaryIO, target: BinaryIO, file: str, session: Session
         path = own if own is not None and own.is_file() else _unpacked(source, Path(folder))
         video = probe_video(path)
         journal = VideoJournal(
-            own.with_name(own.name + SUFFIX) if own and path == own else None, _identity(path, video)
+            own.with_name(own.name + SUFFIX) if own and path == own else None, _identity(path, video, session)
         )
         with journal:
             count = _watch(video, journal, file, session)
+        if not count:
+            journal.remove()
+            raise CannotExamineError(
+                "no frame of this video can be read", hint="check that it plays, or export it again"
+            )
         margins = Margins(math.ceil(AROUND_S * video.rate), math.ceil(BRIDGED_S * video.rate))
         joined = join_spans(_seen(journal.states, count, 1), margins)
         result = Path(folder) / ("redacted" + _container(source))
@@ -59,10 +66,18 @@ def _unpacked(source: BinaryIO, folder: Path) -> Path:
     return path
 
 
-def _identity(path: Path, video: Video) -> dict[str, object]:
+def _identity(path: Path, video: Video, session: Session) -> dict[str, object]:
+    """What must be equal for findings of an earlier run to be used again: the video, and what it was searched for."""
     status = path.stat()
     size = [video.width, video.height]
-    return {"bytes": status.st_size, "changed_ns": status.st_mtime_ns, "size": size, "rate": str(video.rate)}
+    searched = f"{__version__} {session.detector.digest()}"
+    return {
+        "bytes": status.st_size,
+        "changed_ns": status.st_mtime_ns,
+        "size": size,
+        "rate": str(video.rate),
+        "searched": searched,
+    }
 
 
 def _container(source: BinaryIO) -> str:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from redactcraft import session
+from redactcraft import aisa_key, session
 
+from provision.detect.detector import Detector
+from provision.detect.policy import Policy
+from provision.detect.rules.builtin import BUILTIN
+from provision.redact.command_line_rules import COMMAND_LINE_RULES
 from provision.redact.pictures.examiner import SHORT
-from provision.redact.session import RedactionOptions, Session
+from provision.redact.session import CannotExamineError, RedactionOptions, Session
 from provision.redact.video import video_file
 from provision.redact.video.ffmpeg import Video
 from provision.redact.video.journal import VideoState
@@ -29,7 +33,9 @@ NOTHING: VideoState = (30, [], [])
 class Run:
     """A video of 100 frames at 10 a second, with given states."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, states: list[VideoState], *, sound: bool = False) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, states: list[VideoState], *, sound: bool = False, count: int = 100
+    ) -> None:
         self.written: list[np.ndarray] = []
         self.suffix = ""
         video = Video(Path("a"), 64, 48, Fraction(10), 100, sound, ("subtitle",) if sound else ())
@@ -39,7 +45,7 @@ class Run:
 
         def watch(_video: Video, journal: Any, _file: str, _session: Session) -> int:
             journal.states += states
-            return 100
+            return count
 
         monkeypatch.setattr(video_file, "_watch", watch)
 
@@ -122,3 +128,31 @@ def test_many_doubts_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     used = Run(monkeypatch, [(0, [], doubts)]).redact()
     assert len(used.notes.unsure) == 21
     assert used.notes.unsure[-1].message == "5 more places need a review"
+
+
+def test_a_video_without_frames_is_not_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CannotExamineError, match="no frame"):
+        Run(monkeypatch, [], count=0).redact()
+
+
+def test_findings_are_used_again_only_with_the_same_rules_and_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom")
+    states: list[list[VideoState]] = []
+
+    def watch(_video: Video, journal: Any, _file: str, _session: Session) -> int:
+        states.append(list(journal.states))
+        if not journal.states:
+            journal.add(KEY)
+        raise KeyboardInterrupt
+
+    Run(monkeypatch, [])
+    monkeypatch.setattr(video_file, "_watch", watch)
+    other_rules = Session(Detector(BUILTIN[:3]), session().masker)
+    other_policy = Session(Detector((*BUILTIN, *COMMAND_LINE_RULES), policy=Policy.PUBLISHING), session().masker)
+    for used in (session(), session(), session(aisa_key("a")), session(), other_rules, other_rules, other_policy):
+        with path.open("rb") as source, pytest.raises(KeyboardInterrupt):
+            redact_video(source, io.BytesIO(), "a.mp4", used)
+    assert [bool(found) for found in states] == [False, True, False, False, False, True, False]
