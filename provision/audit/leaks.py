@@ -109,7 +109,7 @@ def leak_findings(leaks: Iterable[Leak], context: LeakContext, verdicts: Mapping
                 fingerprint=leak.fingerprint,
                 excerpt=_excerpt(leak, context.clean),
                 message=_message(leak, exposed, verdict, context),
-                cure=remediation_for(leak, exposed, verdict),
+                cure=context.clean(remediation_for(leak, exposed, verdict, context.layout)),
                 verdict=verdict,
             )
         )

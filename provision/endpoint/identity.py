@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, locked, read_bounded, read_optional, write_atomic
 from provision.keys.age import check_private, generate_identity, identity_file, load_identities
+from provision.shell import shell_path
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers, signer_line
 from provision.signing.sshsig import blob_fingerprint, load_signing_key, new_signing_key, public_line
 
@@ -155,7 +156,9 @@ def load_signers(path: Path) -> tuple[AllowedSigner, ...]:
     if data is None:
         return ()
     if os.name != "nt" and path.stat().st_mode & 0o022:
-        raise NotEnrolledError(f"{path} is writable by other users, so it is not trusted", hint=f"chmod 644 {path}")
+        raise NotEnrolledError(
+            f"{path} is writable by other users, so it is not trusted", hint=f"chmod 644 {shell_path(path)}"
+        )
     try:
         return parse_allowed_signers(data.decode(), str(path))
     except UnicodeDecodeError as e:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +146,7 @@ class _PathWalk:
             if (other := os.fstat(self._folder).st_uid) != owner:
                 raise UnsafePathError(
                     f"{self._path} leads through a folder of user {other} inside a folder of user {owner}",
-                    hint=f"give the folder back to its user: chown -R {owner} {self._path}",
+                    hint=f"give the folder back to its user: chown -R {owner} {shell_path(self._path)}",
                 )
 
     def _refuse_shared(self, folder: os.stat_result, name: str) -> bool:
@@ -188,7 +189,7 @@ class _PathWalk:
     def _link_error(self, name: str) -> LinkedHomeError:
         return LinkedHomeError(
             f"{name!r} on the way to {self._path} is a symbolic link of another user, and root does not follow it",
-            hint=f"run the command as that user, or name the real folder: --home {os.path.realpath(self._path)}",
+            hint=f"run the command as that user, or name the real folder: --home {shell_path(os.path.realpath(self._path))}",
         )
 
 
@@ -197,7 +198,7 @@ def refuse_linked_folder(folder: Path) -> None:
     if folder.is_symlink():
         raise LinkedHomeError(
             f"{folder} is a symbolic link, and provision keeps its files in the home itself",
-            hint=f"remove the link: rm {folder}",
+            hint=f"remove the link: rm {shell_path(folder)}",
         )
 
 

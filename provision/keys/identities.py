@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from provision.detect.secret import Secret
 from provision.errors import Place, ProvisionError
 from provision.files import read_bounded
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +74,18 @@ def load_identities(path: Path) -> tuple[Identity, ...]:
     if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----")):
         raise IdentityFileError(
             f"{path} is encrypted with a passphrase",
-            hint=f"decrypt it first: age -d -o identity.txt {path.name}; then chmod 600 identity.txt",
+            hint=_decrypting(path),
         )
     return _lines(path, data)
+
+
+def _decrypting(path: Path) -> str:
+    """The commands that put a decrypted copy beside the file; the copy is private from its first byte."""
+    copy = path.with_name(f"{path.stem.removesuffix('.txt')}-decrypted.txt")
+    said = f"decrypt it to another file: (umask 077 && age -d -o {shell_path(copy)} {shell_path(path)})"
+    if os.name == "nt":
+        said = f"decrypt it to another file: age -d -o {shell_path(copy)} {shell_path(path)}"
+    return f"{said}, then name that file: PROVISION_IDENTITY, --identity, or `identity` in provision.toml"
 
 
 def check_private(path: Path) -> None:
@@ -86,7 +96,7 @@ def check_private(path: Path) -> None:
     if mode & 0o077:
         raise IdentityFileError(
             f"{path} is readable by other users (mode {mode:04o})",
-            hint=f"run `chmod 600 {path}`; replace the key if others may have read it",
+            hint=f"run `chmod 600 {shell_path(path)}`; replace the key if others may have read it",
         )
 
 
@@ -119,7 +129,7 @@ def _lines(path: Path, data: bytes) -> tuple[Identity, ...]:
 def _ssh(path: Path, data: bytes) -> Identity:
     encrypted = IdentityFileError(
         f"{path} is protected by a passphrase, and provision never prompts for one",
-        hint="use a separate key (from provision enroll or init), or remove it from a copy: ssh-keygen -p -N ''",
+        hint="use a separate key (from provision enroll or init), or remove it from a copy: ssh-keygen -p -N '' -f COPY",
     )
     if b"ENCRYPTED" in data or _openssh_cipher(data) not in (b"none", b""):
         raise encrypted

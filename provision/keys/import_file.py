@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from provision.formats.located import BrokenTextError, Map, Seq, place
 from provision.hermes.env.dotenv import check_value
 from provision.keys.copy_mistakes import copy_mistake
 from provision.keys.vault.text import LABEL_LIMIT, is_valid_label
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,7 +85,7 @@ def check_file_mode(file: str) -> Iterator[Problem]:
         return
     with contextlib.suppress(OSError):
         if Path(file).stat().st_mode & 0o044:
-            hint = f"chmod 600 {shlex.quote(file)}"
+            hint = f"chmod 600 {shell_path(file)}"
             text = "other users of this machine can read these keys"
             yield Problem("readable-keys", text, Place(file), hint, Severity.WARNING)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.shell import shell_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
@@ -46,6 +48,8 @@ class ExposedSecret:
     shown_in: ShownIn
     known: KnownKey | None = None
     sure: bool = True
+    path: str = ""
+    """The file to redact; empty for what is no file of its own. `file` may add the name of a member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +148,13 @@ def _exposed(secret: ExposedSecret) -> Evidence:
 
 
 def _hiding(secret: ExposedSecret) -> str:
-    file = secret.file.partition("!")[0]
+    file = secret.path or secret.file.partition("!")[0]
+    mask = f"provision redact --in-place {shell_path(file)}"
     if secret.where.startswith("commit "):
         return "history keeps it: publish a copy without history, and rotate the key"
     if secret.shown_in is ShownIn.ENV and file == secret.file and _is_env(file):
-        return f"do not publish it (git rm --cached {file}, and add it to .gitignore), or: provision redact --in-place {file}"
-    return f"provision redact --in-place {file}"
+        return f"do not publish it (`git rm --cached {shell_path(file)}`, and add it to .gitignore), or: {mask}"
+    return mask
 
 
 def _is_env(file: str) -> bool:

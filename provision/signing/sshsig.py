@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from provision.errors import ProvisionError
 from provision.files import read_bounded
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,10 +111,10 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     except FileNotFoundError as e:
         raise BadSigningKeyError(
             f"no signing key at {path}",
-            hint=f"ssh-keygen -t ed25519 -N '' -f {path}",
+            hint=f"ssh-keygen -t ed25519 -N '' -f {shell_path(path)}",
         ) from e
     if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise BadSigningKeyError(f"{path} is readable by other users", hint=f"chmod 600 {path}")
+        raise BadSigningKeyError(f"{path} is readable by other users", hint=f"chmod 600 {shell_path(path)}")
     try:
         key = serialization.load_ssh_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +18,10 @@ from provision.audit.fix.homes import fix_home
 from provision.audit.fix.mask import LARGEST_BYTES, mask_content
 from provision.audit.homes import SECRET_FILES
 from provision.audit.locations import COPIES, LocationKind
+from provision.audit.remediation import is_masked_by_fix
 from provision.errors import ProvisionError
 from provision.files import read_bounded
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from provision.audit.leak import Leak
     from provision.audit.run import RawAudit
 
-HERMES_BACKUP = re.compile(r"hermes-backup-[^/]*\.zip")
-"""The archives that `hermes backup` writes into the user's folder."""
 _SQLITE = b"SQLite format 3\0"
 _NOTES = (".md", ".txt", ".log", ".jsonl", ".csv", ".bak", ".old", "")
 """Files of a home that users and models read, but no program."""
@@ -91,8 +90,9 @@ def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFix
         return None  # fixed with its home
     if where not in COPIES and not (where is LocationKind.FILE and in_home and path.suffix in _NOTES):
         return NotFixed(str(path), _LEFT.get(where, "remove it by hand"))
-    if where in COPIES and not in_home and where is not LocationKind.HISTORY and not HERMES_BACKUP.fullmatch(path.name):
-        return NotFixed(str(path), "it does not belong to Hermes: mask it with `provision redact`, or delete it")
+    if where in COPIES and not is_masked_by_fix(where, str(path), seen.context.layout):
+        mask = f"`provision redact --in-place {shell_path(path)}`"
+        return NotFixed(str(path), f"it does not belong to Hermes: mask it with {mask}, or delete it")
     if path.is_symlink():
         return NotFixed(str(path), "it is a symbolic link: fix its target")
     count = sum(leak.times for leak in leaks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
 from provision.hermes.facts import v0_19 as facts
+from provision.shell import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,10 @@ def write_timer_files(run: Run, folder: Path, platform: str | None, every: str, 
     for path in write_files(folder, timer_files(chosen, _job(every, options))):
         run.result(f"{path}\n")
     for command in switch_on_commands(chosen, folder):
-        run.say("to switch the timer on: " + " ".join(command))
+        run.say(
+            "to switch the timer on: "
+            + " ".join(shell_word(word, windows=chosen is Platform.WINDOWS) for word in command)
+        )
 
 
 def remove_timer(run: Run) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from provision.cli.context import Run
 from provision.cli.keys.app import keys_app
+from provision.shell import shell_path
 
 
 @keys_app.command("merge")
@@ -39,4 +40,8 @@ def merge(
     if taken:
         run.say(f"appended {plural(taken, 'event')} of the other branch to {LOG_NAME}")
     changed = notes or taken
-    run.say(f"merged; next: git add {workspace.name_of(workspace.vault)} {LOG_NAME}" if changed else "nothing to merge")
+    run.say(
+        f"merged; next: git add {shell_path(workspace.name_of(workspace.vault))} {LOG_NAME}"
+        if changed
+        else "nothing to merge"
+    )

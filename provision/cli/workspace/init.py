@@ -11,6 +11,7 @@ import typer
 from provision.cli.app import app
 from provision.cli.context import Run
 from provision.errors import ProvisionError
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from provision.fleet.workspace import Workspace
@@ -191,7 +192,7 @@ def _next_steps(run: Run, workspace: Workspace) -> None:
     run.result(
         f"created the workspace {where}\n"
         "next:\n"
-        f"  1. cd {where} && git init\n"
+        f"  1. git init {shell_path(where)}; cd {shell_path(where)}\n"
         "  2. edit profiles/ (teams) and inventory.yaml (users), then: provision check\n"
         "  3. on each user's machine: provision enroll; copy its output into inventory.yaml\n"
         "  4. import the keys from the console (user,key,label): provision keys import FILE.csv\n"

@@ -58,7 +58,8 @@ def test_copies_in_a_home_and_notes_are_masked(tmp_path: Path) -> None:
     assert changes == {"a.log": b"x masked... y masked...", "notes.md": b"masked...", ".bash_history": b"run masked..."}
     assert left == {
         "tool.py": "a program may need it there: remove it by hand",
-        "app.log": "it does not belong to Hermes: mask it with `provision redact`, or delete it",
+        "app.log": "it does not belong to Hermes: mask it with "
+        f"`provision redact --in-place {tmp_path / 'app.log'}`, or delete it",
     }
     assert ("2 secrets masked",) in [change.lines for change in plan_fix(audit, lambda *_: {}).changes]
 
