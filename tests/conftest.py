@@ -18,6 +18,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hermes_venvs import choose_hermes
 
 _FOREIGN = ("HERMES_", "PROVISION_", "AISA_", "OPENAI_", "ANTHROPIC_", "CUSTOM_BASE_URL")
 _SEED = int(os.environ.get("PROVISION_TEST_SEED", "20260101"))
@@ -47,11 +48,18 @@ def pytest_report_header() -> str:
     return f"PROVISION_TEST_SEED={_SEED}"
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--hermes-version`: which release the acceptance tests run."""
+    parser.addoption("--hermes-version", metavar="0.18.2", help="Run the acceptance tests with this release of Hermes.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Find pre-commit in `.venv/tools`, and take Ctrl-C back: a run in the background of a script inherits that it is ignored."""
     os.environ["PATH"] += f"{os.pathsep}{Path(sys.prefix, 'tools', 'bin')}"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if release := config.getoption("--hermes-version"):
+        choose_hermes(release)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -67,6 +67,7 @@ class HomeReport:
 
 def audit_home(root: Path, context: HomeContext) -> HomeReport:
     """Check the home at `root` and every Hermes profile in it. Does not raise for any content of the home."""
+    from provision.endpoint.machine_hermes import hermes_on_machine  # noqa: PLC0415  as below
     from provision.endpoint.status import home_status  # noqa: PLC0415  a third of the start-up time, and most audits find no home
 
     homes, routes, unread = [], [], []
@@ -75,6 +76,7 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
         None,
         *sorted(p.name for p in _listed(root / facts.PROFILES_FOLDER) if facts.PROFILE_NAME.fullmatch(p.name)),
     ]
+    hermes = hermes_on_machine(root, context.environ_of(root, None))
     for name in names:
         try:
             seen = home_status(
@@ -83,6 +85,7 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
                 environ=context.environ_of(root, name),
                 now=context.now,
                 hermes_profile=name,
+                hermes=hermes,
             )
         except (ProvisionError, OSError) as e:
             unread.append(Unread(str(root if name is None else root / facts.PROFILES_FOLDER / name), str(e)))
@@ -116,7 +119,7 @@ def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
     if seen.check is None:
         verdict, why = "not installed", route.refusal or route.unknown or ""
     elif seen.check.as_expected:
-        verdict, why = "yes", ""
+        verdict, why = "yes", "" if seen.hermes.verified else f"as far as known: {seen.hermes.statement}"
     else:
         verdict = "cannot tell" if route.unknown else "no"
         wrong = [name.replace("_", " ") for name, check in seen.check.checks.items() if not check.ok]

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.endpoint.apply import USER_FILES, modes_of
+from provision.endpoint.machine_hermes import hermes_on_machine
+from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.plan import PRIVATE, HomeBefore, InstallPlan, env_values, plan_install
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.processes import RunningHermes, running_hermes
@@ -63,9 +65,17 @@ class InstallReport:
     managed_dir: Path | None = None
 
     @property
+    def state(self) -> OverallState:
+        """The overall state of the route: a problem if the next request goes elsewhere, or with a hazard that is an error."""
+        dangers = any(h.severity is Severity.ERROR for h in self.check.hazards)
+        known = self.check.route.unknown is None
+        problem = dangers or (known and not self.check.as_expected)
+        return overall_state(problem=problem, unknown=not known, verified=self.check.hermes.verified)
+
+    @property
     def ok(self) -> bool:
-        """Whether the next request goes where the bundle says, without a hazard that is an error."""
-        return self.check.as_expected and not any(h.severity is Severity.ERROR for h in self.check.hazards)
+        """Whether the next request goes where the bundle says, as far as known."""
+        return self.state.good
 
 
 def install_bundle(
@@ -107,7 +117,13 @@ def install_bundle(
         manifest=manifest,
         home=home,
         plan=plan,
-        check=check_route(after, manifest, environ=_seen_by_hermes(environ, opened, managed_dir), now=now.timestamp()),
+        check=check_route(
+            after,
+            manifest,
+            environ=_seen_by_hermes(environ, opened, managed_dir),
+            now=now.timestamp(),
+            hermes=hermes_on_machine(home, environ),
+        ),
         recovered=recovered,
         running=running_hermes(home),
         key_since=key_since,

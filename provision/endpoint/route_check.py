@@ -15,6 +15,7 @@ from provision.detect.fingerprint import fingerprint
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import ASSUMED, HermesInUse
 from provision.hermes.routing.hazards import Expected, Hazard
 from provision.hermes.routing.route import Route, resolve_route
 from provision.hermes.routing.wire import model_on_wire, request_url
@@ -40,10 +41,11 @@ class RouteExpectation:
 
 @dataclass(frozen=True, slots=True)
 class RouteCheck:
-    """A home's route compared with its manifest. `checks` are `model`, `base_url` and `provider`."""
+    """A home's route compared with its manifest, for one Hermes. `checks` are `model`, `base_url` and `provider`."""
 
     route: Route
     checks: Mapping[str, RouteExpectation]
+    hermes: HermesInUse = ASSUMED
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -56,7 +58,12 @@ class RouteCheck:
 
 
 def check_route(
-    files: HermesFiles, manifest: Manifest, *, environ: Mapping[str, str], now: float | None = None
+    files: HermesFiles,
+    manifest: Manifest,
+    *,
+    environ: Mapping[str, str],
+    now: float | None = None,
+    hermes: HermesInUse = ASSUMED,
 ) -> RouteCheck:
     """Resolve the route of a home and compare it with the manifest. Pure."""
     mode = ApiMode.CHAT_COMPLETIONS if manifest.api_mode is ApiMode.AUTO else manifest.api_mode
@@ -76,6 +83,7 @@ def check_route(
             managed=manifest.managed,
         ),
         now=now,
+        hermes=hermes.facts,
     )
     url = request_url(manifest.base_url, mode)[0]
     provider = f"custom:{manifest.provider}"
@@ -92,7 +100,7 @@ def check_route(
             actual + (f"; {', '.join(dict.fromkeys(errors))}" if errors else ""),
         ),
     }
-    return RouteCheck(route, checks)
+    return RouteCheck(route, checks, hermes)
 
 
 def _actual(route: Route, value: str | None) -> str:

@@ -12,6 +12,7 @@ from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.install import home_or_profile_files
+from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
 from provision.endpoint.state import InstalledBundle, read_installed
@@ -20,6 +21,7 @@ from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import ASSUMED, HermesInUse
 from provision.hermes.home import effective_home, read_home
 from provision.hermes.routing.route import Route, resolve_route
 
@@ -57,12 +59,22 @@ class HomeStatus:
     route: Route
     check: RouteCheck | None
     drift: tuple[Drift, ...]
+    hermes: HermesInUse = ASSUMED
+
+    @property
+    def state(self) -> OverallState:
+        """The overall state: a problem without an installation, or with drift, a failed check or a hazard that is an error."""
+        dangers = any(h.severity is Severity.ERROR for h in self.route.hazards)
+        known = self.route.unknown is None
+        failed = self.check is None or (known and not self.check.as_expected)
+        return overall_state(
+            problem=failed or bool(self.drift) or dangers, unknown=not known, verified=self.hermes.verified
+        )
 
     @property
     def ok(self) -> bool:
-        """Whether a bundle is installed, without drift, failed checks and hazards that are errors."""
-        dangers = any(h.severity is Severity.ERROR for h in self.route.hazards)
-        return self.check is not None and self.check.as_expected and not self.drift and not dangers
+        """Whether the home is in order, as far as known."""
+        return self.state.good
 
 
 def home_status(
@@ -72,8 +84,9 @@ def home_status(
     environ: Mapping[str, str],
     now: datetime,
     hermes_profile: str | None = None,
+    hermes: HermesInUse = ASSUMED,
 ) -> HomeStatus:
-    """The state of the home below `root` (the root home, or its Hermes profile), for a Hermes started in `environ`.
+    """The state of the home below `root` (the root home, or its Hermes profile), for this Hermes, started in `environ`.
 
     For a home with `secret_delivery: run`, `environ` is the environment that `run` would make.
     """
@@ -88,13 +101,14 @@ def home_status(
             fingerprint=lambda key: fingerprint(key, UNPROVISIONED_SALT),
             hermes_profile=hermes_profile,
             now=now.timestamp(),
+            hermes=hermes.facts,
         )
-        return HomeStatus(home, None, route, None, ())
+        return HomeStatus(home, None, route, None, (), hermes)
     manifest = installed.manifest
-    check = check_route(files, manifest, environ=environ, now=now.timestamp())
+    check = check_route(files, manifest, environ=environ, now=now.timestamp(), hermes=hermes)
     folder = home_or_profile_files(files, manifest.hermes_profile, home)
     drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed))
-    return HomeStatus(home, installed, check.route, check, drift)
+    return HomeStatus(home, installed, check.route, check, drift, hermes)
 
 
 def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:
@@ -155,6 +169,10 @@ def home_status_json(found: HomeStatus) -> dict[str, Any]:
     return {
         "home": str(found.home),
         "ok": found.ok,
+        "state": found.state.value,
+        "hermes_version": found.hermes.version,
+        "hermes_verified": found.hermes.verified,
+        "as_hermes": found.hermes.statement,
         "installed": manifest.model_dump(mode="json", include=_SHOWN) if manifest else None,
         "route": {
             "url": route.url,

@@ -59,6 +59,7 @@ class EffectiveProfile:
     capabilities: bool = False
     managed: bool = False
     key_max_age_days: int | None = None
+    hermes_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from provision.fleet import names
 from provision.fleet.desired import ApiMode, Platform, SecretDelivery
+from provision.fleet.version_range import RANGE
 
 
 def _good_id(name: str) -> str:
@@ -117,6 +118,8 @@ class Overrides(_File):
     """Whether to render for Hermes' managed scope instead of the user's home."""
     key_max_age_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
     """Days after which a key is overdue for rotation; if empty, a warning after 90 days (AIsa's advice)."""
+    hermes_version: Annotated[str, _text(RANGE)] | None = None
+    """Versions of Hermes that the team may use, such as ">=0.19,<0.23"; machines with others are listed."""
 
 
 class ProfileFile(Overrides):

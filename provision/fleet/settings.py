@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     vault: Path = Path("keys.vault")
     inventory: Path = Path("inventory.yaml")
     bundle_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    require_verified: bool = False
     catalogue: Path = Path("models.json")
 
     @classmethod

@@ -13,15 +13,20 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.fleet.version_range import is_in_range, parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Set
     from datetime import datetime, timedelta
 
     from provision.bundle.peek import Released
     from provision.fleet.desired import DesiredState
     from provision.receipts.receipt import Receipt
     from provision.receipts.store import KnownEndpoints, ReceiptStore
+
+
+UNKNOWN_VERSION = "unknown"
+"""For an endpoint whose receipt names no version of Hermes."""
 
 
 class Standing(StrEnum):
@@ -37,6 +42,8 @@ class Standing(StrEnum):
     EXPIRED = "expired"
     DRIFTED = "drifted"
     UNKNOWN_ROUTE = "unknown route"
+    OTHER_HERMES = "other Hermes version"
+    UNVERIFIED = "unverified Hermes"
     SILENT = "silent"
 
 
@@ -63,6 +70,11 @@ class EndpointStanding:
         """Whether a recent receipt certifies the bundle in dist/, without any problem."""
         return not self.standings
 
+    @property
+    def verified(self) -> bool:
+        """Whether the receipt's verdict is that of a verified version of Hermes. An older receipt does not say."""
+        return self.receipt is not None and self.receipt.hermes_verified is True
+
 
 def verified_receipts(
     store: ReceiptStore, endpoints: KnownEndpoints
@@ -85,8 +97,12 @@ def fleet_standings(
     *,
     now: datetime,
     silent_after: timedelta,
+    require_verified: bool = False,
 ) -> Iterator[EndpointStanding]:
-    """Yield the standing of each user in `states`; `released` and `receipts` are called once per user."""
+    """Yield the standing of each user in `states`; `released` and `receipts` are called once per user.
+
+    `require_verified`: a verdict for an unverified version of Hermes is not enough.
+    """
     for state in states:
         yield endpoint_standing(
             state.user,
@@ -95,6 +111,8 @@ def fleet_standings(
             receipts(state.user),
             now=now,
             silent_after=silent_after,
+            hermes_version=state.profile.hermes_version,
+            require_verified=require_verified,
         )
 
 
@@ -106,8 +124,10 @@ def endpoint_standing(
     *,
     now: datetime,
     silent_after: timedelta,
+    hermes_version: str | None = None,
+    require_verified: bool = False,
 ) -> EndpointStanding:
-    """The standing of one user. Pure."""
+    """The standing of one user. Pure. `hermes_version` is the range of the profile."""
     if receipt is None or isinstance(receipt, UnverifiedReceipt):
         first = Standing.NEVER if receipt is None else Standing.UNBELIEVED
         remark = receipt.why if receipt else ""
@@ -122,12 +142,16 @@ def endpoint_standing(
         found.add(Standing.HAZARDS)
     if receipt.drift:
         found.add(Standing.DRIFTED)
+    if hermes_version and receipt.hermes_version and is_in_range(receipt.hermes_version, hermes_version) is False:
+        found.add(Standing.OTHER_HERMES)
+    if require_verified and receipt.hermes_verified is not True:
+        found.add(Standing.UNVERIFIED)
     if now - receipt.made_at >= silent_after:
         found.add(Standing.SILENT)
     if receipt.expires <= f"{now:%Y-%m-%dT%H:%M:%SZ}":
         found.add(Standing.EXPIRED)
     ordered = tuple(each for each in Standing if each in found)
-    return EndpointStanding(user, profile, ordered, released, receipt, _remark(receipt, released))
+    return EndpointStanding(user, profile, ordered, released, receipt, _remark(receipt, released, found))
 
 
 def _against_release(released: Released | None, receipt: Receipt) -> Iterator[Standing]:
@@ -139,11 +163,13 @@ def _against_release(released: Released | None, receipt: Receipt) -> Iterator[St
         yield Standing.OTHER
 
 
-def _remark(receipt: Receipt, released: Released | None) -> str:
+def _remark(receipt: Receipt, released: Released | None, found: Set[Standing]) -> str:
     parts = []
     if receipt.route.as_expected == "no":
         parts.append(f"sends to {receipt.route.url or 'nowhere'}, model {receipt.route.model or 'none'}")
     parts += receipt.dangers
+    if {Standing.OTHER_HERMES, Standing.UNVERIFIED} & found:
+        parts.append(f"Hermes {receipt.hermes_version or 'of an unknown version'}")
     parts += [f"{d.file}: {d.what}" if d.file else d.what for d in receipt.drift[:2]]
     if released is not None and receipt.generation > released.generation:
         parts.append("installed from a newer dist/ than this one")
@@ -156,19 +182,35 @@ class StandingCounts:
     def __init__(self) -> None:
         self.users = 0
         self.current = 0
+        self.unverified = 0
+        """Current endpoints whose verdict is for an unverified version of Hermes: right as far as known."""
         self._counts: Counter[Standing] = Counter()
+        self._versions: Counter[str] = Counter()
 
     def add(self, endpoint: EndpointStanding) -> EndpointStanding:
         """Count one endpoint and return it."""
         self.users += 1
         self.current += endpoint.current
+        self.unverified += endpoint.current and not endpoint.verified
         self._counts.update(endpoint.standings)
+        if endpoint.receipt:
+            self._versions[endpoint.receipt.hermes_version or UNKNOWN_VERSION] += 1
         return endpoint
 
+    @property
+    def versions(self) -> Mapping[str, int]:
+        """How many endpoints have each version of Hermes, the newest first; those without a receipt are not counted."""
+        ordered = sorted(self._versions, key=lambda version: parse_version(version) or (), reverse=True)
+        return {version: self._versions[version] for version in ordered}
+
     def by_name(self) -> dict[str, int]:
-        """The number of users, of current ones, and of users with each standing; zero counts are left out."""
+        """The number of users, of current ones, of these with an unverified Hermes, and of users with each standing.
+
+        Zero counts of the last two are left out.
+        """
         return {
             "users": self.users,
             "current": self.current,
+            **({"unverified": self.unverified} if self.unverified else {}),
             **{s.value: self._counts[s] for s in Standing if self._counts[s]},
         }

@@ -70,6 +70,10 @@ class AttentionCause(StrEnum):
     """Settings were changed since the install."""
     UNKNOWN_ROUTE = "unknown route"
     """The route depends on something that cannot be read from outside."""
+    OTHER_HERMES = "other Hermes version"
+    """The machine's version of Hermes is not in `hermes_version` of the profile."""
+    UNVERIFIED = "unverified Hermes"
+    """The verdict is for a version that provision was not verified with, and the workspace requires that."""
     SILENT = "silent"
     """The last receipt is older than `--silent-after`."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from provision.endpoint.state import key_in_place_since
 from provision.endpoint.status import home_status_json as home_json
 from provision.report.document import document
-from provision.report.install import restart_lines
+from provision.report.install import restart_lines, state_line
 from provision.report.terminal import printable
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def as_table(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[Run
         lines.append(f"hermes     {_ANSWERS[answer.ok]}: {answer.said}")
     restart = restart_lines(stale or (), key_in_place_since(status.home), settings_changed=False)
     lines += [f"restart    {line.removeprefix('restart ')}" for line in restart]
+    lines.append(f"state      {state_line(status.state, status.hermes)}")
     return "".join(printable(line) + "\n" for line in lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.endpoint.overall import OverallState
 from provision.endpoint.status import hazard_json
 from provision.report.document import document
 from provision.report.terminal import plural, printable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from provision.endpoint.install import InstallReport
     from provision.endpoint.processes import RunningHermes
     from provision.feed.pull import PullResult
+    from provision.hermes.facts.selection import HermesInUse
     from provision.receipts.receipt import SignedReceipt
 
 
@@ -43,6 +45,10 @@ def as_json(report: InstallReport, signed: SignedReceipt | None) -> str:
     return document(
         "install/v1",
         ok=report.ok,
+        state=report.state.value,
+        hermes_version=report.check.hermes.version,
+        hermes_verified=report.check.hermes.verified,
+        as_hermes=report.check.hermes.statement,
         changed=not plan.empty,
         user=report.manifest.user,
         generation=report.manifest.generation,
@@ -62,6 +68,12 @@ def as_json(report: InstallReport, signed: SignedReceipt | None) -> str:
         restart=_running(report),
         receipt=signed.data.decode() if signed else None,
     )
+
+
+def state_line(state: OverallState, hermes: HermesInUse) -> str:
+    """The overall state, and for which Hermes it was found."""
+    word = "ok as far as known" if state is OverallState.OK_UNVERIFIED else state.value
+    return f"{word}: {hermes.statement}"
 
 
 def pull_as_table(pulled: PullResult) -> str:
@@ -118,6 +130,7 @@ def _route_lines(report: InstallReport) -> list[str]:
     lines += [f"{h.severity} [{h.id}] {h.where}: {h.why}; {h.cure}" for h in check.hazards]
     if not report.ok:
         lines.append("ATTENTION: Hermes would NOT use the route that this bundle sets up; see above")
+    lines.append(state_line(report.state, check.hermes))
     return lines
 
 

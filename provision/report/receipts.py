@@ -59,6 +59,7 @@ def stored_row(receipt: Receipt) -> dict[str, Any]:
         "host": receipt.host,
         "route": _ROUTES[receipt.route.as_expected],
         "hermes_version": receipt.hermes_version,
+        "hermes_verified": receipt.hermes_verified,
         "provision_version": receipt.provision_version,
     }
 
@@ -101,10 +102,14 @@ def fleet_as_table(
             more = f" and {len(who) - _NAMED:,} more" if len(who) > _NAMED else ""
             yield printable(f"{cause}: {', '.join(who[:_NAMED])}{more}") + "\n"
     counts = tally.by_name()
-    total, current = counts.pop("users"), counts.pop("current")
+    total, current, unverified = counts.pop("users"), counts.pop("current"), counts.pop("unverified", 0)
+    if tally.versions:
+        each = ", ".join(f"{version} on {count:,}" for version, count in tally.versions.items())
+        yield printable(f"Hermes: {each}") + "\n"
     rest = "".join(f", {count} {name}" for name, count in counts.items())
     beside = ", ".join(f"{count:,} {cause}" for cause, count in counted(others).items())
-    yield f"{current:,} of {plural(total, 'user')} current{rest}{'; also ' + beside if beside else ''}\n"
+    as_known = f" ({unverified:,} of them unverified: ok as far as known)" if unverified else ""
+    yield f"{current:,} of {plural(total, 'user')} current{as_known}{rest}{'; also ' + beside if beside else ''}\n"
 
 
 def fleet_as_json(
@@ -118,6 +123,7 @@ def fleet_as_json(
         separator = ",\n    "
     listed = [{"cause": a.cause.value, "user": a.user or None, "detail": a.detail} for a in others]
     yield '\n  ],\n  "others": ' + json.dumps(listed, ensure_ascii=False)
+    yield ',\n  "hermes_versions": ' + json.dumps(tally.versions)
     yield ',\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"
 
 
@@ -135,5 +141,6 @@ def _endpoint(endpoint: EndpointStanding) -> dict[str, Any]:
         "heard": receipt.made if receipt else None,
         "host": receipt.host if receipt else None,
         "hermes_version": receipt.hermes_version if receipt else None,
+        "hermes_verified": receipt.hermes_verified if receipt else None,
         "provision_version": receipt.provision_version if receipt else None,
     }

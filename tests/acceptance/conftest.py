@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from hermes_runner import HERMES, HermesRun, environment, run_hermes
 from recording_gateway import Gateway
+
+if TYPE_CHECKING:
+    from hermes_runner import HermesRun
 
 
 @pytest.fixture
@@ -28,6 +31,8 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 @pytest.fixture
 def hermes(tmp_path: Path, gateway: Gateway) -> Callable[..., HermesRun]:
     """`hermes(home, *args, env={…})` runs the real program behind the gateway; without args, one question."""
+    from hermes_runner import HERMES, environment, run_hermes
+
     if not HERMES.exists():
         pytest.fail(f"no hermes at {HERMES}: install the extra `acceptance`")
 

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hermes_venvs import hermes_program
 from recording_gateway import Gateway
 
-HERMES = Path(sys.executable).with_name("hermes")
+HERMES = hermes_program()
 ONE_SHOT = ("-z", "hi", "-t", "todo")
 """The lightest question there is: one request to the model, one toolset."""
 TIMEOUT_S = 90.0

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hermes_venvs import hermes_program
 from rotatecraft import Fleet, Machine
 
 from provision.aisa.simulator import Simulator
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(280)]
-HERMES = Path(sys.executable).with_name("hermes")
+HERMES = hermes_program()
 PROVISION = Path(sys.executable).with_name("provision")
 
 

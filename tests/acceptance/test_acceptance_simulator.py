@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from hermes_venvs import hermes_program
 
 from provision.aisa.answers import Probe
 from provision.aisa.probes import request_for
@@ -15,7 +15,7 @@ from provision.aisa.simulator import Simulator
 from provision.fleet.desired import ApiMode
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-HERMES = Path(sys.executable).with_name("hermes")
+HERMES = hermes_program()
 KEY = "sk-aisa-TEST-acceptance"
 
 

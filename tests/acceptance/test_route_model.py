@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 from hermes_runner import ONE_SHOT, environment, run_hermes
+from hermes_venvs import hermes_release
 from home_cases import K1, Case, Names, lay_out, load_cases
 from recording_gateway import Gateway, Seen
 
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.hermes.facts.selection import VERIFIED_VERSIONS, facts_for
 from provision.hermes.home import read_home
 from provision.hermes.routing.route import Route, resolve_route
 
 CASES = load_cases()
+RELEASE = hermes_release()
 PARAMETERS = [
     pytest.param(
         case,
@@ -34,6 +37,7 @@ mark = partial(fingerprint, salt=UNPROVISIONED_SALT)
 
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_the_route_is_what_hermes_does(case: Case, tmp_path: Path, gateway: Gateway) -> None:
+    case = case.on(RELEASE)
     names = Names(tmp_path / "home", gateway.open("expected"), gateway.open("hijack"))
     laid = lay_out(case, tmp_path, names)
     environ = environment(tmp_path, gateway, laid.environ)
@@ -43,6 +47,7 @@ def test_the_route_is_what_hermes_does(case: Case, tmp_path: Path, gateway: Gate
         fingerprint=mark,
         hermes_profile=case.profile,
         now=time.time(),
+        hermes=facts_for(RELEASE),
     )
     assert set(case.hazards) <= {h.id for h in route.hazards}, route
     assert K1 not in repr(route)
@@ -69,9 +74,11 @@ def test_the_route_is_what_hermes_does(case: Case, tmp_path: Path, gateway: Gate
     assert reached <= {str(seen[0]) if seen else "", *case.also}, reached
 
 
+@pytest.mark.parametrize("release", VERIFIED_VERSIONS)
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in CASES])
-def test_the_model_says_what_hermes_did_when_it_was_recorded(case: Case, tmp_path: Path) -> None:
+def test_the_model_says_what_hermes_did_when_it_was_recorded(case: Case, release: str, tmp_path: Path) -> None:
     """The same homes without Hermes, in milliseconds: for every run of the tests."""
+    case = case.on(release)
     names = Names(tmp_path / "home", "http://127.0.0.1:1111", "http://127.0.0.1:2222")
     laid = lay_out(case, tmp_path, names)
     route = resolve_route(
@@ -80,6 +87,7 @@ def test_the_model_says_what_hermes_did_when_it_was_recorded(case: Case, tmp_pat
         fingerprint=mark,
         hermes_profile=case.profile,
         now=time.time(),
+        hermes=facts_for(release),
     )
     assert set(case.hazards) <= {h.id for h in route.hazards}, route
     if case.listed:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from provision.report.attention import Attention
 
 
-def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: Format, output: Path | None) -> bool:
+def fleet_status(
+    run: Run, limit: list[str] | None, silent_after: str, format_: Format, output: Path | None, *, strict: bool = False
+) -> bool:
     """Print the state of each endpoint, and what else needs attention; returns whether nothing does."""
     from datetime import UTC, datetime
 
@@ -45,6 +47,7 @@ def fleet_status(run: Run, limit: list[str] | None, silent_after: str, format_: 
         verified_receipts(receipt_store(workspace), fleet_endpoints(states, read_workspace_id(workspace.vault))),
         now=now,
         silent_after=span,
+        require_verified=strict or workspace.settings.require_verified,
     )
     write = report.fleet_as_json if format_ is Format.JSON else report.fleet_as_table
     others = list(_beside_receipts(workspace, selected, now, complete=not limit))

@@ -215,6 +215,7 @@ def _receipt(
     """The receipt for what is installed now, whether this pull installed it or an earlier one."""
     from provision.cli.endpoint.receipt import sign_install_receipt, sign_receipt
     from provision.cli.endpoint.status import hermes_environment
+    from provision.endpoint.machine_hermes import hermes_on_machine
     from provision.endpoint.status import home_status
 
     if pulled.report is not None:
@@ -225,7 +226,14 @@ def _receipt(
     quiet = Run(quiet=True)
     try:
         environ = hermes_environment(quiet, root, profile, signers, identity, now)
-        found = home_status(root, signers=trusted_signers(signers), environ=environ, now=now, hermes_profile=profile)
+        found = home_status(
+            root,
+            signers=trusted_signers(signers),
+            environ=environ,
+            now=now,
+            hermes_profile=profile,
+            hermes=hermes_on_machine(root, environ),
+        )
     except ProvisionError as e:
         run.say(f"no receipt was written: {e}")
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
@@ -30,15 +29,12 @@ def sign_receipt(
     now: datetime,
 ) -> SignedReceipt | None:
     """Sign what was found and keep it in the home. A failure is only reported, and None returned."""
-    from provision.hermes.facts.installed_version import installed_version
     from provision.receipts.receipt import NoEndpointKeyError, issue_receipt
 
     if installed is None or check is None:
         return None
     try:
-        return issue_receipt(
-            home, installed, check, drift, endpoint_folder(), hermes_version=installed_version(os.environ), now=now
-        )
+        return issue_receipt(home, installed, check, drift, endpoint_folder(), now=now)
     except NoEndpointKeyError as e:
         run.detail(f"{e.message} ({e.hint})")
     except (ProvisionError, OSError) as e:

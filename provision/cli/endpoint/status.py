@@ -48,6 +48,9 @@ def status_command(
     fleet: Annotated[
         bool, typer.Option("--fleet", help="IT, in a workspace: show which machines are current, by their receipts.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 10 also if this version of Hermes is not verified.")
+    ] = False,
     silent_after: Annotated[
         str, typer.Option("--silent-after", metavar="7d", help="With --fleet: age at which a machine counts as silent.")
     ] = "7d",
@@ -61,13 +64,17 @@ def status_command(
     """
     run: Run = ctx.obj
     if fleet:
-        _fleet(run, limit, silent_after, format_, output, one_machine=home is not None or hermes or receipt)
+        _fleet(
+            run, limit, silent_after, format_, output, strict=strict, one_machine=home is not None or hermes or receipt
+        )
         return
     if limit:
         raise UsageError("--limit needs --fleet")
     from datetime import UTC, datetime
 
     from provision.cli.endpoint.receipt import sign_receipt
+    from provision.endpoint.machine_hermes import hermes_on_machine
+    from provision.endpoint.overall import OverallState
     from provision.endpoint.probe_hermes import ask_hermes
     from provision.endpoint.processes import holding_old_key
     from provision.endpoint.status import home_status
@@ -77,7 +84,12 @@ def status_command(
     now = datetime.now(UTC)
     environ = hermes_environment(run, root, profile, allowed_signers, identity, now)
     found = home_status(
-        root, signers=trusted_signers(allowed_signers), environ=environ, now=now, hermes_profile=profile
+        root,
+        signers=trusted_signers(allowed_signers),
+        environ=environ,
+        now=now,
+        hermes_profile=profile,
+        hermes=hermes_on_machine(root, environ),
     )
     signed = sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
     if receipt:
@@ -86,7 +98,8 @@ def status_command(
     answer = ask_hermes(root, profile, environ) if hermes else None
     write = report.as_json if format_ is Format.JSON else report.as_table
     run.result(write(found, answer, holding_old_key(found.home)), output)
-    if not found.ok or (answer is not None and not answer.ok):
+    unverified = strict and found.state is OverallState.OK_UNVERIFIED
+    if not found.ok or unverified or (answer is not None and not answer.ok):
         raise typer.Exit(Exit.FINDINGS)
 
 
@@ -99,13 +112,20 @@ def _print_receipt(run: Run, home: Path, signed: SignedReceipt | None, output: P
 
 
 def _fleet(
-    run: Run, limit: list[str] | None, silent_after: str, format_: Format, output: Path | None, *, one_machine: bool
+    run: Run,
+    limit: list[str] | None,
+    silent_after: str,
+    format_: Format,
+    output: Path | None,
+    *,
+    strict: bool,
+    one_machine: bool,
 ) -> None:
     from provision.cli.delivery.status_fleet import fleet_status
 
     if one_machine:
         raise UsageError("--fleet does not go with --home, --hermes or --receipt: those are about one machine")
-    if not fleet_status(run, limit, silent_after, format_, output):
+    if not fleet_status(run, limit, silent_after, format_, output, strict=strict):
         raise typer.Exit(Exit.FINDINGS)
 
 

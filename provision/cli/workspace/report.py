@@ -143,5 +143,6 @@ def _standings(workspace: Workspace, states: Sequence[DesiredState], now: dateti
         verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),
         now=now,
         silent_after=timedelta(days=7),
+        require_verified=workspace.settings.require_verified,
     )
     return {each.user: each.standings for each in found}

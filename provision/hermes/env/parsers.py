@@ -1,4 +1,4 @@
-"""Parse a `.env` as Hermes 0.19 does, with each of its two parsers. Pure functions of the file's bytes.
+"""Parse a `.env` as Hermes does, with each of its two parsers. Pure functions of the file's bytes.
 
 Hermes repairs the file when it starts, then loads it twice: python-dotenv (override, UTF-8, else Latin-1) fills the
 process environment; Hermes' own small parser serves screens and some credential pools. The two disagree on quotes,
@@ -7,6 +7,7 @@ escapes, `${…}` and comments.
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from typing import TYPE_CHECKING
@@ -17,9 +18,12 @@ from dotenv.variables import parse_variables
 from provision.errors import ProvisionError
 from provision.hermes.env.startup_repair import decode_env, repair_env, repair_lines
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from provision.hermes.facts.release import HermesFacts
 
 _TRUTHY = {"1", "true", "t", "yes", "y"}
 
@@ -28,17 +32,17 @@ class EnvFileError(ProvisionError):
     """A `.env` line or file cannot be written in a way that Hermes reads as intended."""
 
 
-def read_env(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what Hermes 0.19 loads from this `.env` into its process environment, given the environment it starts in.
+def read_env(data: bytes, environ: Mapping[str, str], hermes: HermesFacts = NEWEST_VERIFIED) -> dict[str, str]:
+    """Return what a release of Hermes loads from this `.env` into its process environment, given the environment it starts in.
 
     Steps as in Hermes: start-up repair (`hermes_cli/env_loader.py`), python-dotenv with override and interpolation,
     removal of non-ASCII characters from credentials. A name whose last line has no `=` is absent. If no repair removes a
-    BOM, it stays part of the first name, and Hermes does not find that variable. Raises EnvFileError where Hermes crashes.
+    BOM, it stays part of the first name on releases where it hides that variable. Raises EnvFileError where Hermes crashes.
     """
     if environ.get(facts.DOTENV_DISABLED_ENV, "").casefold() in _TRUTHY:
         return {}
     values: dict[str, str | None] = {}
-    for name, raw in _bindings(data):
+    for name, raw in _bindings(data, hermes):
         if raw is None:
             values[name] = None
             continue
@@ -58,7 +62,7 @@ def read_env(data: bytes, environ: Mapping[str, str]) -> dict[str, str]:
 
 def read_env_raw(data: bytes) -> dict[str, str | None]:
     """Like `read_env`, but with `${…}` not resolved and with None for names without `=`."""
-    return dict(_bindings(data))
+    return dict(_bindings(data, NEWEST_VERIFIED))
 
 
 def read_env_lines(data: bytes) -> dict[str, str]:
@@ -73,8 +77,11 @@ def read_env_lines(data: bytes) -> dict[str, str]:
     return found
 
 
-def _bindings(data: bytes) -> list[tuple[str, str | None]]:
-    opened = io.StringIO(decode_env(repair_env(data))[0], newline=None)
+def _bindings(data: bytes, hermes: HermesFacts) -> list[tuple[str, str | None]]:
+    text = repair_env(data, hermes.known_env)
+    if not hermes.env_bom_hides_first:
+        text = text.removeprefix(codecs.BOM_UTF8)
+    opened = io.StringIO(decode_env(text)[0], newline=None)
     return [(b.key, b.value) for b in parse_stream(opened) if b.key is not None]
 
 

@@ -11,6 +11,8 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from provision.hermes.facts.newer_env import CONFIG_BACKEND_ENV
+from provision.hermes.facts.release import HermesFacts
 from provision.hermes.facts.v0_19_env_names import KNOWN_ENV as KNOWN_ENV  # noqa: PLC0414  an explicit re-export
 
 if TYPE_CHECKING:
@@ -186,8 +188,15 @@ OLLAMA_KEY_ENV: Final = "OLLAMA_API_KEY"
 ONEPASSWORD_TOKEN_ENV: Final = "OP_SERVICE_ACCOUNT_TOKEN"  # noqa: S105  the name of a variable
 DOTENV_DISABLED_ENV: Final = "PYTHON_DOTENV_DISABLED"
 """python-dotenv loads no `.env` when this variable is true."""
-HIJACKING_ENV: Final = (CUSTOM_BASE_URL_ENV, INFERENCE_MODEL_ENV, MANAGED_DIR_ENV, IGNORE_CONFIG_ENV, HOME_ENV)
-"""Variables that change the route when a `.env` sets them. An install removes these lines."""
+HIJACKING_ENV: Final = (
+    CUSTOM_BASE_URL_ENV,
+    INFERENCE_MODEL_ENV,
+    MANAGED_DIR_ENV,
+    IGNORE_CONFIG_ENV,
+    HOME_ENV,
+    CONFIG_BACKEND_ENV,
+)
+"""Variables that change the route when a `.env` sets them, on this release or a newer one. An install removes these lines."""
 MODEL_ENV_ELSEWHERE: Final = ("HERMES_MODEL",)
 """Variables that change the model of cron jobs and the terminal interface, but not of `hermes -z`."""
 _DENIED = """LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT LD_DEBUG DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH DYLD_FRAMEWORK_PATH
@@ -248,3 +257,19 @@ _FAMILIES = """sonnet opus haiku claude gpt5 gpt codex o3 o4 gemini deepseek gro
 trinity"""
 MODEL_FAMILIES: Final = frozenset(_FAMILIES.split())
 """Short model names. In HERMES_INFERENCE_MODEL they make Hermes use the vendor's provider instead of the configured one."""
+
+_TASKS = """approval background_review compression curator goal_judge kanban_decomposer mcp memory_query_rewrite moa_aggregator
+moa_reference monitor profile_describer skills_hub title_generation triage_specifier tts_audio_tags vision web_extract"""
+RUN: Final = "the installed release and runs of it (tests/acceptance)"
+FACTS: Final = HermesFacts(
+    version=HERMES_VERSION,
+    verified=True,
+    config_version=CONFIG_VERSION,
+    built_in_providers=BUILT_IN_PROVIDERS,
+    provider_aliases=PROVIDER_ALIASES,
+    known_env=KNOWN_ENV,
+    auxiliary_tasks=tuple(_TASKS.split()),
+    secret_sources=SECRET_SOURCES,
+    sources=MappingProxyType({"*": RUN}),
+)
+"""The value of this release. Those of others are written as differences from it."""

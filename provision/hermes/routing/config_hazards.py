@@ -39,51 +39,66 @@ def _documents(s: RouteContext) -> Iterator[Hazard]:
         yield error("config-malformed", layers.user_path, why, "correct the file")
     if layers.user.beyond:
         yield error("config-beyond", layers.user_path, f"not read: {layers.user.beyond}", "inspect the file by hand")
-    managed = s.files.managed
-    if managed is not None:
-        path = managed.where(facts.CONFIG_NAME)
-        if s.managed is None:
-            why = "the managed scope of this machine does not apply to this home"
-            yield error("managed-not-applied", path, why, "check HERMES_MANAGED_DIR in .env")
-        if layers.managed.malformed or (
-            layers.managed.value is not None and not isinstance(layers.managed.value, dict)
-        ):
-            why = f"Hermes ignores the managed configuration: {layers.managed.malformed or 'not a mapping'}"
-            yield error("managed-malformed", path, why, "correct the file")
-        if layers.managed.beyond:
-            yield error("managed-beyond", path, f"not read: {layers.managed.beyond}", "inspect the file by hand")
-        if managed.config is None and managed.env is None:
-            yield warning(
-                "managed-empty",
-                managed.path,
-                "the managed scope contains neither config.yaml nor .env",
-                "install them, or remove the folder",
-            )
-        if isinstance(layers.managed.mapping.get("model"), str):
-            why = "a managed model that is not a mapping replaces the whole model section, provider included"
-            yield error("managed-model-text", f"{path} model", why, "write model: {default: …}")
-        if s.expected and not s.expected.managed and "x_provision" in layers.managed.mapping:
-            yield note("managed-left", path, _OUTRANKED, _LEAVE_SCOPE)
-        if "secrets" in layers.managed.mapping:
-            why = "Hermes reads secrets: only from the home"
-            yield note("managed-secrets", f"{path} secrets", why, "set it in the home's config.yaml")
+    yield from _managed(s)
+    current = s.environment.hermes.config_version
     version = s.layers.config.get(facts.VERSION_KEY)
-    if layers.user.mapping and version != facts.CONFIG_VERSION:
-        why = f"without _config_version: {facts.CONFIG_VERSION} Hermes migrates this file and removes its comments"
-        yield note("config-version", f"{layers.user_path} _config_version", why, f"set it to {facts.CONFIG_VERSION}")
+    if layers.user.mapping and not (isinstance(version, int) and version >= current):
+        why = f"with a lower _config_version than {current} Hermes migrates this file, and may remove its comments"
+        cure = (
+            f"set it to {current}"
+            if s.environment.hermes.verified
+            else "let Hermes migrate it, then install the bundle again"
+        )
+        yield note("config-version", f"{layers.user_path} _config_version", why, cure)
+
+
+def _managed(s: RouteContext) -> Iterator[Hazard]:
+    """Report a managed scope that is not applied, or not as intended."""
+    layers, managed = s.layers, s.files.managed
+    if managed is None:
+        return
+    path = managed.where(facts.CONFIG_NAME)
+    if not s.environment.hermes.managed_scope:
+        why = f"Hermes {s.environment.hermes.version} has no managed scope: it ignores these files"
+        yield error("managed-not-applied", path, why, "update Hermes on this machine")
+    elif s.managed is None:
+        why = "the managed scope of this machine does not apply to this home"
+        yield error("managed-not-applied", path, why, "check HERMES_MANAGED_DIR in .env")
+    if layers.managed.malformed or (layers.managed.value is not None and not isinstance(layers.managed.value, dict)):
+        why = f"Hermes ignores the managed configuration: {layers.managed.malformed or 'not a mapping'}"
+        yield error("managed-malformed", path, why, "correct the file")
+    if layers.managed.beyond:
+        yield error("managed-beyond", path, f"not read: {layers.managed.beyond}", "inspect the file by hand")
+    if managed.config is None and managed.env is None:
+        yield warning(
+            "managed-empty",
+            managed.path,
+            "the managed scope contains neither config.yaml nor .env",
+            "install them, or remove the folder",
+        )
+    if isinstance(layers.managed.mapping.get("model"), str) and not s.environment.hermes.managed_model_text:
+        why = "a managed model that is not a mapping replaces the whole model section, provider included"
+        yield error("managed-model-text", f"{path} model", why, "write model: {default: …}")
+    if s.expected and not s.expected.managed and "x_provision" in layers.managed.mapping:
+        yield note("managed-left", path, _OUTRANKED, _LEAVE_SCOPE)
+    if "secrets" in layers.managed.mapping:
+        why = "Hermes reads secrets: only from the home"
+        yield note("managed-secrets", f"{path} secrets", why, "set it in the home's config.yaml")
 
 
 def _provider(s: RouteContext) -> Iterator[Hazard]:
     bare = s.requested.removeprefix(facts.CUSTOM_PREFIX)
     where = s.layers.where("model", "provider")
     providers = s.layers.config.get(facts.PROVIDERS)
-    if resolve_alias(s.requested) not in {None, "custom", "auto"} and not (s.runtime and s.runtime.entry):
+    if resolve_alias(s.requested, s.environment.hermes) not in {None, "custom", "auto"} and not (
+        s.runtime and s.runtime.entry
+    ):
         shadowed = isinstance(providers, dict) and s.requested in {
             fold_name(k) for k in providers if isinstance(k, str)
         }
         why = "the name belongs to a built-in provider of Hermes" + (", which hides your entry" if shadowed else "")
         yield error("built-in-provider", where, why, "set model.provider: custom:NAME with another name")
-    elif resolve_alias(bare) not in {None, "custom", "auto"}:
+    elif resolve_alias(bare, s.environment.hermes) not in {None, "custom", "auto"}:
         why = f"{bare} is also the name of a built-in provider, which Hermes uses without the prefix custom:"
         yield warning("built-in-name", where, why, "choose another name")
     entry = providers.get(bare) if isinstance(providers, dict) else None

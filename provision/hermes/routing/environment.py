@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from provision.hermes.env.parsers import EnvFileError, read_env
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from provision.hermes.facts.release import HermesFacts
     from provision.hermes.home import HomeFiles
 
 PROCESS = "process environment"
@@ -23,11 +25,12 @@ PROCESS = "process environment"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Variables and the place of each. `crash` says why Hermes cannot start with these files."""
+    """Variables and the place of each, for a release of Hermes. `crash` says why it cannot start with these files."""
 
     values: Mapping[str, str] = field(repr=False)
     places: Mapping[str, str] = field(default_factory=dict)
     crash: str | None = None
+    hermes: HermesFacts = NEWEST_VERIFIED
 
     def get(self, name: str) -> str:
         """Return the value as Hermes compares it: stripped, empty if unset."""
@@ -56,12 +59,14 @@ def is_usable(value: object) -> bool:
     )
 
 
-def load_environment(home: HomeFiles, environ: Mapping[str, str], managed: HomeFiles | None) -> Environment:
+def load_environment(
+    home: HomeFiles, environ: Mapping[str, str], managed: HomeFiles | None, hermes: HermesFacts = NEWEST_VERIFIED
+) -> Environment:
     """Load the files over the process environment, as `load_hermes_dotenv` does. Never raises."""
     values, places = dict(environ), {}
     crash = None
     layers = [(home.env, home.where(facts.ENV_NAME), True)]
-    if not values.get(facts.ONEPASSWORD_TOKEN_ENV):
+    if hermes.onepassword_env and not values.get(facts.ONEPASSWORD_TOKEN_ENV):
         layers.append((home.onepassword_env, home.where(facts.ONEPASSWORD_ENV_NAME), False))
     if managed is not None:
         layers.append((managed.env, managed.where(facts.ENV_NAME), True))
@@ -69,7 +74,7 @@ def load_environment(home: HomeFiles, environ: Mapping[str, str], managed: HomeF
         if data is None:
             continue
         try:
-            loaded = read_env(data, values)
+            loaded = read_env(data, values, hermes)
         except EnvFileError as e:
             crash = crash or f"{path}: {e.message}"
             continue
@@ -77,7 +82,7 @@ def load_environment(home: HomeFiles, environ: Mapping[str, str], managed: HomeF
             if override or name not in values:
                 values[name] = value
                 places[name] = f"{path}{_line(data, name)} {name}"
-    return Environment(values, places, crash)
+    return Environment(values, places, crash, hermes)
 
 
 def _line(data: bytes, name: str) -> str:

@@ -6,11 +6,19 @@ import codecs
 from typing import TYPE_CHECKING
 
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.newer_env import (
+    CONFIG_BACKEND_ENV,
+    DATA_DIR_SUFFIX_ENV,
+    FILE_BACKEND,
+    NEWER_DECIDING_ENV,
+)
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
 from provision.hermes.routing.wire import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from provision.hermes.routing.environment import Environment
 
 _FALSE = {"false", "0", "no", "off"}
 _TRUE = {"true", "1", "yes", "on"}
@@ -18,11 +26,37 @@ _TRUE = {"true", "1", "yes", "on"}
 
 def environment_hazards(s: RouteContext) -> Iterator[Hazard]:
     """Yield all hazards of the environment, in the order of `docs/hermes.md`."""
+    yield from _newer(s)
     yield from _redirects(s)
     yield from _proxies_and_trust(s)
     yield from _elsewhere(s)
     yield from _env_file(s)
     yield from _secret_sources(s)
+
+
+def deciding_variables(environment: Environment) -> tuple[str, ...]:
+    """Return the variables that are set and make a newer release ignore this home's files; on which release is not considered."""
+    names = []
+    backend = environment.get(CONFIG_BACKEND_ENV).lower()
+    if backend not in {"", FILE_BACKEND}:
+        names.append(CONFIG_BACKEND_ENV)
+    if environment.get(DATA_DIR_SUFFIX_ENV) and not environment.get(facts.HOME_ENV):
+        names.append(DATA_DIR_SUFFIX_ENV)
+    return tuple(names)
+
+
+def _newer(s: RouteContext) -> Iterator[Hazard]:
+    """Report variables of newer releases, on every release: a machine may be updated at any time."""
+    hermes = s.environment.hermes
+    for name in deciding_variables(s.environment):
+        effect = NEWER_DECIDING_ENV[name]
+        if name in hermes.deciding_env:
+            make, why = error, f"{name}: {effect}"
+        else:
+            make, why = warning, f"not read by {hermes.version}, decides on newer ones: {effect}"
+        yield make(
+            "newer-setting-decides", s.environment.place(name), why, f"remove {name}, unless it is set on purpose"
+        )
 
 
 def _redirects(s: RouteContext) -> Iterator[Hazard]:
@@ -186,7 +220,7 @@ def secret_source_doubt(s: RouteContext) -> str | None:
 def _secret_sources(s: RouteContext) -> Iterator[Hazard]:
     path = s.home.where(facts.CONFIG_NAME)
     for source in enabled_secret_sources(s):
-        origin = "" if source in facts.SECRET_SOURCES else ", from a plugin"
+        origin = "" if source in s.environment.hermes.secret_sources else ", from a plugin"
         yield warning(
             "secret-source",
             f"{path} secrets.{source}",

@@ -15,6 +15,7 @@ from provision.hermes.config.read_yaml import Document, read_yaml
 from provision.hermes.facts import v0_19 as facts
 
 if TYPE_CHECKING:
+    from provision.hermes.facts.release import HermesFacts
     from provision.hermes.home import HomeFiles
     from provision.hermes.routing.environment import Environment
 
@@ -63,9 +64,9 @@ def load_layers(home: HomeFiles, environment: Environment, managed: HomeFiles | 
     if not (user.malformed or user.beyond):
         config = _merged(config, user.mapping)
     expand = _Expander(environment)
-    config = expand(_normalised(config))
+    config = expand(_normalised(config, environment.hermes))
     if not over.beyond and over.mapping:
-        config = _merged(config, expand(over.mapping))
+        config = _merged(config, _promoted(expand(over.mapping), environment.hermes))
     if expand.exhausted:
         user = Document(user.value, user.malformed, "its ${…} references expand to too much text")
     return Layers(
@@ -116,13 +117,20 @@ class _Expander:
         return self._left < 0
 
 
-def _normalised(config: dict[Any, Any]) -> dict[Any, Any]:
+def _promoted(managed: dict[Any, Any], hermes: HermesFacts) -> dict[Any, Any]:
+    """Make a managed `model` that is text a mapping, where Hermes does so (`managed_scope.apply_managed_overlay`)."""
+    model = managed.get("model")
+    if not hermes.managed_model_text or not isinstance(model, str):
+        return managed
+    return {**managed, "model": {"default": model}}
+
+
+def _normalised(config: dict[Any, Any], hermes: HermesFacts) -> dict[Any, Any]:
     """Fill in what `model` does not set from root-level and old spellings (`config._normalize_root_model_keys`)."""
     model = config.get("model")
-    aliased = isinstance(model, dict) and any(model.get(k) for k in (facts.API_BASE, "model", "name"))
-    if not aliased and not any(
-        config.get(k) for k in ("provider", facts.BASE_URL, facts.CONTEXT_LENGTH, facts.API_BASE)
-    ):
+    bases, names = ((facts.API_BASE,), ("model", "name")) if hermes.old_model_spellings else ((), ())
+    aliased = isinstance(model, dict) and any(model.get(k) for k in (*bases, *names))
+    if not aliased and not any(config.get(k) for k in ("provider", facts.BASE_URL, facts.CONTEXT_LENGTH, *bases)):
         return config
     config = dict(config)
     model = dict(model) if isinstance(model, dict) else ({"default": model} if model else {})
@@ -130,13 +138,13 @@ def _normalised(config: dict[Any, Any]) -> dict[Any, Any]:
         at_root = config.pop(key, None)
         if at_root and not model.get(key):
             model[key] = at_root
-    for alias in (config.pop(facts.API_BASE, None), model.pop(facts.API_BASE, None)):
+    for alias in (holder.pop(base, None) for base in bases for holder in (config, model)):
         if alias and not model.get(facts.BASE_URL):
             model[facts.BASE_URL] = alias
-    if not model.get("default") and (name := model.get("model") or model.get("name")):
+    if not model.get("default") and (name := next(filter(None, map(model.get, names)), None)):
         model["default"] = name
     if model.get("default"):
-        model.pop("model", None)
-        model.pop("name", None)
+        for name in names:
+            model.pop(name, None)
     config["model"] = model
     return config

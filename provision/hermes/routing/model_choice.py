@@ -23,8 +23,8 @@ def choose_model(asked: ResolverInput, requested: str) -> tuple[str, str | None,
     if alias := _alias(asked, wanted):
         return *alias, None
     name = wanted.lower()
-    target = resolve_alias(name)
-    leaves = target not in {None, "auto", "custom", "openrouter", resolve_alias(requested)}
+    target = resolve_alias(name, asked.environment.hermes)
+    leaves = target not in {None, "auto", "custom", "openrouter", resolve_alias(requested, asked.environment.hermes)}
     if name in facts.MODEL_FAMILIES or leaves:
         raise NotModelledError("Hermes uses the provider in HERMES_INFERENCE_MODEL")
     return (

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.wire import parse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from provision.hermes.facts.release import HermesFacts
     from provision.hermes.routing.environment import Environment
 
 _NOT_REGISTERED = frozenset({"moa", "vertex"})
@@ -50,16 +52,18 @@ def fold_name(name: str) -> str:
     return name.strip().lower().replace(" ", "-")
 
 
-def resolve_alias(name: str) -> str | None:
+def resolve_alias(name: str, hermes: HermesFacts = NEWEST_VERIFIED) -> str | None:
     """Resolve a name as `auth.resolve_provider` does: to a built-in provider, `custom` or `auto`, else None."""
     name = name.strip().lower()
-    name = facts.PROVIDER_ALIASES.get(name, name)
-    known = name in {"custom", "auto"} or (name in facts.BUILT_IN_PROVIDERS and name not in _NOT_REGISTERED)
+    name = hermes.provider_aliases.get(name, name)
+    known = name in {"custom", "auto"} or (name in hermes.built_in_providers and name not in _NOT_REGISTERED)
     return name if known else None
 
 
-def is_enabled(entry: object) -> bool:
-    """Return whether an entry is enabled: not switched off by `enabled: false` or the same as text."""
+def is_enabled(entry: object, hermes: HermesFacts = NEWEST_VERIFIED) -> bool:
+    """Return whether an entry is enabled: not switched off by `enabled: false` or the same as text, where that counts."""
+    if not hermes.disabled_is_refused:
+        return True
     flag = entry.get("enabled", True) if isinstance(entry, dict) else True
     if isinstance(flag, str):
         return flag.strip().lower() not in {"false", "0", "no", "off"}
@@ -74,7 +78,13 @@ def find_named_provider(config: dict[Any, Any], requested: str, environment: Env
     wanted = fold_name(requested)
     if not wanted or wanted == "auto":
         return None
-    if wanted != "custom" and not wanted.startswith(facts.CUSTOM_PREFIX) and resolve_alias(wanted) == wanted:
+    if wanted == "custom" and not environment.hermes.entry_named_custom:
+        return None
+    if (
+        wanted != "custom"
+        and not wanted.startswith(facts.CUSTOM_PREFIX)
+        and resolve_alias(wanted, environment.hermes) == wanted
+    ):
         return None  # a built-in provider wins over an entry with exactly its name
     found = _in_providers(config.get(facts.PROVIDERS), wanted, environment)
     if found or isinstance(config.get(facts.CUSTOM_PROVIDERS), dict):
@@ -95,7 +105,7 @@ def find_named_provider(config: dict[Any, Any], requested: str, environment: Env
 
 def _in_providers(providers: object, wanted: str, environment: Environment) -> NamedProvider | None:
     for key, entry in providers.items() if isinstance(providers, dict) else ():
-        if not isinstance(entry, dict) or not is_enabled(entry):
+        if not isinstance(entry, dict) or not is_enabled(entry, environment.hermes):
             continue
         names = {require_text(key, "a provider's name")}
         names.add(fold_name(key))

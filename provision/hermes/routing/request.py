@@ -51,7 +51,7 @@ def build_request(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -
     if unresolved(runtime.base_url):
         raise HermesStopsError("the base URL refers to a variable that is not set")
     try:
-        url, path = request_url(runtime.base_url, runtime.mode)
+        url, path = request_url(runtime.base_url, runtime.mode, asked.environment.hermes)
     except ValueError as e:
         raise HermesStopsError("invalid base URL: not an http:// or https:// URL") from e
     key, source = runtime.key.strip(), runtime.key_source
@@ -86,6 +86,8 @@ def _body_model(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -> 
 
 def _authorization(asked: ResolverInput, runtime: ResolvedEndpoint) -> str | None:
     """Return the Authorization header that settings send in place of the key, without `Bearer`, or None."""
+    if not asked.environment.hermes.headers_in_settings:
+        return None
     headers: dict[str, str] = {}
     for name in ("default_headers", facts.EXTRA_HEADERS):
         more = asked.model.get(name)

@@ -1,7 +1,8 @@
 """Resolve where a Hermes home sends its next request: URL, path, model, API mode and key, and report every hazard.
 
-`resolve_route` is a pure function of the files' bytes and the process environment. It models how Hermes 0.19 resolves
-`hermes -z`; `tests/acceptance` runs the real program on every kind of home and compares. It errs on the safe side: what
+`resolve_route` is a pure function of the files' bytes, the process environment and the facts of a release of Hermes. It
+models how that release resolves `hermes -z`; `tests/acceptance` runs the real program on every kind of home and compares. It
+errs on the safe side: what
 is not known offline is reported as unknown, and dangerous content (YAML bombs, huge files) is not read. No text that it
 returns contains a key.
 """
@@ -14,9 +15,15 @@ from typing import TYPE_CHECKING
 from provision.detect.secret import Secret
 from provision.detect.shapes import mask_secrets, masked
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.newer_env import NEWER_DECIDING_ENV
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
 from provision.hermes.routing.environment import load_environment
-from provision.hermes.routing.environment_hazards import environment_hazards, secret_source_doubt
+from provision.hermes.routing.environment_hazards import (
+    deciding_variables,
+    environment_hazards,
+    secret_source_doubt,
+)
 from provision.hermes.routing.hazards import Expected, Hazard, RouteContext
 from provision.hermes.routing.layers import load_layers
 from provision.hermes.routing.model_choice import choose_model
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from provision.hermes.facts.release import HermesFacts
     from provision.hermes.home import HermesFiles, HomeFiles
 
 NO_KEY_SOURCE = f"none: hermes sends {facts.NO_KEY}"
@@ -71,14 +79,15 @@ def resolve_route(
     hermes_profile: str | None = None,
     expected: Expected | None = None,
     now: float | None = None,
+    hermes: HermesFacts = NEWEST_VERIFIED,
 ) -> Route:
-    """Resolve the route of a home as `hermes -z` does. Never raises.
+    """Resolve the route of a home as `hermes -z` of a release does. Never raises.
 
     `environ` is the environment that Hermes runs in, `hermes_profile` the argument of `-p`. `fingerprint` names a key in
     the report. `expected` adds a hazard for each difference. `now` (Unix time) decides about pool entries on hold.
     """
     try:
-        return _resolve(files, environ, fingerprint, hermes_profile, expected, now)
+        return _resolve(files, environ, fingerprint, hermes_profile, expected, now, hermes)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as e:
         # a home that the model does not cover must not look correct, and must not stop a run over many homes
         return Route(unknown=f"the route model does not cover this home ({type(e).__name__})", home=files.root.path)
@@ -91,11 +100,12 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
     hermes_profile: str | None,
     expected: Expected | None,
     now: float | None,
+    hermes: HermesFacts,
 ) -> Route:
     selected = select_home(files, hermes_profile, environ)
     home = selected.home
-    managed, doubt = _managed(files, home, environ)
-    environment = load_environment(home, environ, managed)
+    managed, doubt = _managed(files, home, environ, hermes)
+    environment = load_environment(home, environ, managed, hermes)
     layers = load_layers(home, environment, managed)
     asked = ResolverInput(layers.config, environment, read_auth(home, selected.root), now)
     route = Route(home=home.path, hazards=selected.hazards, unknown=doubt)
@@ -103,6 +113,9 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
     try:
         if selected.refusal or environment.crash:
             raise HermesStopsError(selected.refusal or str(environment.crash))
+        for name in deciding_variables(environment):
+            if name in hermes.deciding_env:
+                raise NotModelledError(f"{name} decides: {NEWER_DECIDING_ENV[name]}")
         if environment.from_file(facts.HOME_ENV) and _other(environment.get(facts.HOME_ENV), home.path):
             raise NotModelledError("HERMES_HOME in .env names another folder")
         asked.check()
@@ -170,9 +183,13 @@ def _distinct(hazards: list[Hazard]) -> tuple[Hazard, ...]:
     return tuple(dict.fromkeys(hazards))
 
 
-def _managed(files: HermesFiles, home: HomeFiles, environ: Mapping[str, str]) -> tuple[HomeFiles | None, str | None]:
+def _managed(
+    files: HermesFiles, home: HomeFiles, environ: Mapping[str, str], hermes: HermesFacts
+) -> tuple[HomeFiles | None, str | None]:
     """Return the managed scope that applies, and a doubt: a `.env` that names another folder switches this scope off."""
-    early = load_environment(home, environ, None)
+    if not hermes.managed_scope:
+        return None, None
+    early = load_environment(home, environ, None, hermes)
     if not early.from_file(facts.MANAGED_DIR_ENV):
         return files.managed, None
     chosen = early.get(facts.MANAGED_DIR_ENV)

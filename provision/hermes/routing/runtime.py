@@ -94,17 +94,17 @@ def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_
     requested = requested_provider(asked, explicit)
     providers = asked.config.get(facts.PROVIDERS)
     block = providers.get(requested) if isinstance(providers, dict) else None
-    if isinstance(block, dict) and not is_enabled(block):
+    if isinstance(block, dict) and not is_enabled(block, asked.environment.hermes):
         raise HermesStopsError(f"the provider {requested} is disabled (providers.{requested}.enabled: false)")
     if requested in _ELSEWHERE:
         raise NotModelledError(f"Hermes uses its own provider {requested}")
     if found := _named(asked, requested, explicit_url):
         return found
-    if not explicit_url:
+    if not explicit_url and asked.environment.hermes.base_url_without_provider:
         url, provider = asked.setting(facts.BASE_URL), asked.setting("provider").lower()
         if url and provider in {"", "auto"} and not any(host_matches(url, cloud) for cloud in _CLOUDS):
             return _openrouter(asked, requested)
-    name = resolve_alias(requested)
+    name = resolve_alias(requested, asked.environment.hermes)
     if name is None:
         raise HermesStopsError(f"no provider has the name {requested}")
     if name == "auto":
@@ -120,7 +120,7 @@ def resolve_runtime(asked: ResolverInput, explicit: str | None = None, explicit_
 
 def _named(asked: ResolverInput, requested: str, explicit_url: str) -> ResolvedEndpoint | None:
     """Resolve a named provider (`_resolve_named_custom_runtime`)."""
-    if resolve_alias(requested) == "custom" and explicit_url:
+    if resolve_alias(requested, asked.environment.hermes) == "custom" and explicit_url:
         url = explicit_url.strip().rstrip("/")
         mode = mode_of_url(url) or "chat_completions"
         if picked := _pool_of(asked, url, None):
@@ -172,7 +172,8 @@ def _openrouter(asked: ResolverInput, requested: str, explicit_url: str = "") ->
             )
     key, source = _first(_keys(asked, url, wanted, router, from_config=from_config))
     if wanted == "custom":
-        if mode == "codex_responses" and mode_of_url(url) != "codex_responses":
+        responses = asked.environment.hermes.plain_custom_responses
+        if mode == "codex_responses" and not responses and mode_of_url(url) != "codex_responses":
             mode = None
         if not host_matches(url, "openrouter.ai"):
             key = key or facts.NO_KEY
@@ -190,6 +191,9 @@ def _keys(asked: ResolverInput, url: str, wanted: str, router: str, *, from_conf
     if from_config:
         inline = next(((v, f"model.{k}") for k in (facts.API_KEY, "api") if (v := asked.setting(k))), ("", ""))
         yield inline
+        env = asked.setting(facts.KEY_ENV) if environment.hermes.plain_custom_key_env else ""
+        if env:
+            yield environment.get(env), _source(environment, env)
     if host_matches(url, "ollama.com"):
         yield environment.get(facts.OLLAMA_KEY_ENV), _source(environment, facts.OLLAMA_KEY_ENV)
     yield from _host_keys(environment, url)

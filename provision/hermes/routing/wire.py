@@ -7,9 +7,14 @@ removes a trailing `/v1` first and spells Claude's names its own way (`agent/ant
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
+
+if TYPE_CHECKING:
+    from provision.hermes.facts.release import HermesFacts
 
 
 def parse_mode(value: object) -> str | None:
@@ -74,7 +79,7 @@ def host_derived_env(url: str) -> str:
     return f"{vendor}_API_KEY"
 
 
-def request_url(base_url: str, mode: str) -> tuple[str, str]:
+def request_url(base_url: str, mode: str, hermes: HermesFacts = NEWEST_VERIFIED) -> tuple[str, str]:
     """Return the full URL of the request and its path, without query, for a base URL that Hermes resolved.
 
     Raises ValueError if the base URL is not an HTTP URL.
@@ -85,7 +90,7 @@ def request_url(base_url: str, mode: str) -> tuple[str, str]:
     port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}[parts.scheme] else ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/")
-    if mode == "anthropic_messages":
+    if mode == "anthropic_messages" and hermes.messages_strip_v1:
         path = re.sub(r"/v1$", "", path)
     path += facts.MODE_PATHS.get(mode, facts.MODE_PATHS["chat_completions"])
     return f"{parts.scheme}://{host}{port}{path}", path

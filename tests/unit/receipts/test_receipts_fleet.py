@@ -81,8 +81,46 @@ def test_standing(got: Receipt | UnverifiedReceipt | None, release: Released | N
     assert found.current == (not expected)
 
 
+HERMES_CASES = [
+    ("0.19.0", True, ">=0.19,<0.23", True, []),
+    ("0.21.3", False, ">=0.19,<0.23", False, []),
+    ("0.21.3", False, ">=0.19,<0.23", True, ["unverified Hermes"]),
+    ("0.18.2", True, ">=0.19,<0.23", False, ["other Hermes version"]),
+    ("0.23.0", False, ">=0.19,<0.23", True, ["other Hermes version", "unverified Hermes"]),
+    (None, None, ">=0.19", False, []),
+    (None, None, None, True, ["unverified Hermes"]),
+]
+
+
+@pytest.mark.parametrize(("version", "verified", "versions", "required", "expected"), HERMES_CASES)
+def test_the_version_of_hermes(
+    version: str | None, verified: bool | None, versions: str | None, required: bool, expected: list[str]
+) -> None:
+    found = endpoint_standing(
+        "ada",
+        "engineering",
+        Released(7, DIGEST),
+        receipt(hermes_version=version, hermes_verified=verified),
+        now=NOW,
+        silent_after=timedelta(days=7),
+        hermes_version=versions,
+        require_verified=required,
+    )
+    assert [s.value for s in found.standings] == expected
+    assert (version or "unknown version") in found.remark or not expected
+
+
 def test_every_standing_has_a_case() -> None:
-    assert {word for _, _, words in CASES for word in words} == {s.value for s in Standing}
+    told = {word for _, _, words in CASES for word in words} | {word for *_, words in HERMES_CASES for word in words}
+    assert told == {s.value for s in Standing}
+
+
+def test_an_unverified_hermes_is_counted_apart() -> None:
+    tally = StandingCounts()
+    for version, verified in (("0.19.0", True), ("0.21.3", False), ("0.9.1", False), (None, None)):
+        tally.add(stand(receipt(hermes_version=version, hermes_verified=verified), Released(7, DIGEST)))
+    assert tally.by_name() == {"users": 4, "current": 4, "unverified": 3}
+    assert list(tally.versions.items()) == [("0.21.3", 1), ("0.19.0", 1), ("0.9.1", 1), ("unknown", 1)]
 
 
 def test_the_tally_counts_each_word() -> None:

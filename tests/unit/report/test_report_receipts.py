@@ -87,12 +87,18 @@ def test_only_endpoints_that_are_not_current_are_listed() -> None:
     text = "".join(report.fleet_as_table(iter(ENDPOINTS), counts))
     assert "ada" not in text
     assert "never heard: \\x1b[31mno receipt" in text
-    assert text.splitlines()[-1] == "1 of 2 users current, 1 never heard"
+    assert text.splitlines()[-2:] == [
+        "Hermes: 0.19.0 on 1",
+        "1 of 2 users current (1 of them unverified: ok as far as known), 1 never heard",
+    ]
     assert (counts.users, counts.current) == (2, 1)
 
 
-def test_a_current_fleet_is_one_line() -> None:
-    assert "".join(report.fleet_as_table(ENDPOINTS[:1], StandingCounts())) == "1 of 1 user current\n"
+def test_a_current_fleet_is_two_lines() -> None:
+    known = receipt().model_copy(update={"hermes_verified": True})
+    endpoint = EndpointStanding("ada", "engineering", (), Released(7, "a" * 64), known)
+    text = "".join(report.fleet_as_table([endpoint], StandingCounts()))
+    assert text == "Hermes: 0.19.0 on 1\n1 of 1 user current\n"
 
 
 def test_json_of_the_fleet_lists_every_endpoint() -> None:
@@ -101,3 +107,6 @@ def test_json_of_the_fleet_lists_every_endpoint() -> None:
     assert (ada["current"], ada["installed_generation"], ada["hermes_version"]) == (True, 7, "0.19.0")
     assert (eve["standings"], eve["released_generation"], eve["heard"]) == (["never heard"], 7, None)
     assert document["summary"]["current"] == 1
+    assert document["summary"]["unverified"] == 1
+    assert document["hermes_versions"] == {"0.19.0": 1}
+    assert ada["hermes_verified"] is None

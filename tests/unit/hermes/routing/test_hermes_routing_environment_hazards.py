@@ -104,3 +104,23 @@ def test_enabled_secret_sources(value: str, on: bool) -> None:
 def test_when_a_secret_source_makes_the_key_unknown(settings: str, env: str, doubt: bool) -> None:
     context = route_context(AISA + f"secrets: {{{settings}}}\n", LINE + env)
     assert (secret_source_doubt(context) is not None) is doubt
+
+
+@pytest.mark.parametrize("value", ["remote", " Remote ", "plane"])
+def test_a_config_backend_of_newer_releases_is_a_hazard_on_every_release(value: str) -> None:
+    found = [h for h in environment_hazards(route_context(env=f"HERMES_CONFIG_BACKEND={value}\n")) if "newer" in h.id]
+    assert [(h.id, h.severity, h.where) for h in found] == [
+        ("newer-setting-decides", Severity.WARNING, "/h/.env:1 HERMES_CONFIG_BACKEND")
+    ]
+    assert "not read by 0.19.0, decides on newer ones" in found[0].why
+
+
+@pytest.mark.parametrize("env", ["HERMES_CONFIG_BACKEND=file\n", "HERMES_CONFIG_BACKEND=\n", "X=1\n"])
+def test_the_file_backend_is_no_hazard(env: str) -> None:
+    assert not [h for h in environment_hazards(route_context(env=env)) if "newer" in h.id]
+
+
+def test_a_suffix_of_the_home_counts_only_without_hermes_home() -> None:
+    assert [h.id for h in environment_hazards(route_context(HERMES_DATA_DIR_SUFFIX="-x"))] == ["newer-setting-decides"]
+    named = route_context(HERMES_DATA_DIR_SUFFIX="-x", HERMES_HOME="/h")
+    assert not [h.id for h in environment_hazards(named) if "newer" in h.id]

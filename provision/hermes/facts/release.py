@@ -1,0 +1,69 @@
+"""What differs between releases of Hermes, as one frozen value per release.
+
+Names and numbers that all known releases share are constants in this room. What a release does in its own way is a field
+here, and the rest of the tree asks the value that it is given: no other module names a version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class HermesFacts:
+    """The facts of one release. `verified`: the acceptance tests ran against it and agreed with the route model."""
+
+    version: str
+    verified: bool
+    config_version: int
+    """`_config_version`: a file with this value is not migrated."""
+    built_in_providers: frozenset[str]
+    """Providers that Hermes defines itself."""
+    provider_aliases: Mapping[str, str]
+    """Other names of built-in providers and of plain `custom`."""
+    known_env: frozenset[str]
+    """Variables that the start-up repair of `.env` recognizes inside a line."""
+    auxiliary_tasks: tuple[str, ...]
+    """Tasks with a section of their own under `auxiliary`."""
+    secret_sources: tuple[str, ...]
+    """Secret sources that ship with Hermes; others come from plug-ins."""
+    managed_scope: bool = True
+    """Reads `/etc/hermes` or HERMES_MANAGED_DIR over the home's files."""
+    onepassword_env: bool = True
+    """Reads `.op.env` of the home."""
+    disabled_is_refused: bool = True
+    """`enabled: false` refuses a provider that is requested by its bare name."""
+    messages_strip_v1: bool = True
+    """Messages mode removes a final `/v1` of the base URL before it appends its own path."""
+    old_model_spellings: bool = True
+    """`model.name` fills in `model.default`, and `api_base` fills in `model.base_url`."""
+    entry_named_custom: bool = True
+    """`model.provider: custom` means an entry with the name `custom`, if there is one."""
+    base_url_without_provider: bool = True
+    """`model.base_url` without a provider is used. Otherwise Hermes first chooses a provider by the keys that it finds."""
+    headers_in_settings: bool = True
+    """`extra_headers` of an entry and `model.default_headers` are sent."""
+    plain_custom_responses: bool = False
+    """A plain custom provider with `codex_responses` really uses the Responses API."""
+    plain_custom_key_env: bool = False
+    """A plain custom provider reads `model.key_env`."""
+    env_bom_hides_first: bool = True
+    """A byte order mark hides the first variable of a `.env`, unless a repair removes it."""
+    managed_model_text: bool = False
+    """A managed `model` that is text becomes `model.default`. Otherwise it replaces the whole section."""
+    deciding_env: frozenset[str] = frozenset()
+    """Variables of `NEWER_DECIDING_ENV` that this release reads: with one of them our files do not decide."""
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where each fact was found, by the name of its field; `*` stands for the others."""
+
+    def source_of(self, name: str) -> str:
+        """Where a fact was found."""
+        return self.sources.get(name) or self.sources["*"]
+
+
+FACT_NAMES = tuple(f.name for f in fields(HermesFacts) if f.name not in {"version", "verified", "sources"})
+"""The facts themselves, in order."""
