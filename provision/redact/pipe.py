@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from provision.containers.embedded import EmbeddedStreams
+from provision.containers.steps import spooled_file
+from provision.redact import text
 from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
+from provision.redact.files import redact_open
+from provision.redact.notes import Remark
 from provision.redact.session import CannotExamineError
-from provision.redact.stream import CHUNK_BYTES
+from provision.redact.stream import CHUNK_BYTES, redact_stream
 from provision.redact.structured.text_form import BEGINNING_BYTES, may_have_form, text_form
-from provision.redact.text import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,9 +53,36 @@ def redact_descriptor(
         return
     if form is not None:
         on_form(form)
+        begun, ended = _collected(begun, source)
+        if ended:
+            _as_file(begun, target, session)
+            return
+        session.notes.unsure.append(text.too_large(NAME, form))
+    embedded = EmbeddedStreams()
     rest = _chunks(source) if kind else _text_chunks(begun, source)
-    for data in redact_text(chain([begun], rest), (form,) if form else (), NAME, session):
+    for data in redact_stream(embedded.watching(chain([begun], rest)), session, NAME):
         _write(target, data)
+    if embedded.streams() or embedded.problems:
+        message = "compressed data in base64 was not unpacked in a stream"
+        session.notes.unsure.append(Remark(NAME, "", message, "redact it as a file"))
+
+
+def _collected(begun: bytes, source: int) -> tuple[bytes, bool]:
+    """Read on, up to the limit for texts that are read by their form; return also whether this is all."""
+    held = bytearray(begun)
+    for chunk in _chunks(source):
+        held += chunk
+        if len(held) > text.STRUCTURED_LIMIT_BYTES:
+            return bytes(held), False
+    return bytes(held), True
+
+
+def _as_file(data: bytes, target: int, session: Session) -> None:
+    with spooled_file() as result:
+        redact_open(io.BytesIO(data), result, NAME, session)
+        result.seek(0)
+        while chunk := result.read(CHUNK_BYTES):
+            _write(target, chunk)
 
 
 def _beginning(source: int) -> tuple[bytes, TextForm | None]:

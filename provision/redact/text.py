@@ -42,11 +42,16 @@ def redact_text(chunks: Iterable[bytes], forms: Sequence[TextForm], file: str, s
     for chunk in chunks:
         held += chunk
         if len(held) > STRUCTURED_LIMIT_BYTES:
-            message = f"larger than {STRUCTURED_LIMIT_BYTES >> 20} MiB: searched as plain text, not as {forms[0]}"
-            session.notes.unsure.append(Remark(file, "", message, "split it into smaller files"))
+            session.notes.unsure.append(too_large(file, forms[0]))
             yield from redact_stream(chain([bytes(held)], chunks), session, file)
             return
     yield from redact_stream((redact_forms(forms, bytes(held), file, session),), session, file)
+
+
+def too_large(file: str, form: TextForm) -> Remark:
+    """The remark on a text that was not read by its form."""
+    message = f"larger than {STRUCTURED_LIMIT_BYTES >> 20} MiB: searched as plain text, not as {form}"
+    return Remark(file, "", message, "split it into smaller files")
 
 
 def _chunks(source: BinaryIO) -> Iterator[bytes]:
