@@ -16,7 +16,7 @@ from typing import Any
 from provision.aisa.error_codes import most_telling
 
 _WORD = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,128}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,64}")
 _STATUS = re.compile(r"[45][0-9]{2}", re.ASCII)
 _MODEL_ID = re.compile(r"[A-Za-z0-9_.:/@+-]{1,128}")
 _HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|!--|\?xml)", re.IGNORECASE)

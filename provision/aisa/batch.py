@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -333,11 +334,26 @@ class Batch:
 
 
 def _without(text: str, secret: str) -> str:
-    """Mask the key in `text`, ignoring case: a server may have echoed it."""
-    if not secret or secret.lower() not in text.lower():
-        return text
-    at = text.lower().index(secret.lower())
-    return _without(text[:at] + "****" + text[at + len(secret) :], secret)
+    """Mask the key, and every part of it of at least 8 characters, ignoring case: a server may have echoed it.
+
+    The public beginning of keys (`sk-aisa-`) is no part of it.
+    """
+    body = _PUBLIC_BEGINNING.sub("", secret).lower()
+    size = min(_ECHO_CHARS, len(body))
+    parts = {body[at : at + size] for at in range(len(body) - size + 1)} if size else set()
+    lower, out, at, end = text.lower(), [], 0, 0
+    if len(lower) != len(text):  # a character whose lower case is longer: no id or code has one
+        return "****"
+    for start in range(len(text) - size + 1):
+        if lower[start : start + size] in parts:
+            if start > end or not end:
+                out += [text[at:start], "****"]
+            at = end = start + size
+    return "".join([*out, text[at:]])
+
+
+_ECHO_CHARS = 8
+_PUBLIC_BEGINNING = re.compile(r"^[a-z]{2,4}-([a-z]{2,8}-)?")
 
 
 def _offline(subject: Subject) -> Diagnosis | None:

@@ -25,6 +25,7 @@ import httpx
 import provision
 from provision.aisa.answers import Failure, GatewayAnswer, clean_request_id
 from provision.aisa.base_url import is_allowed
+from provision.aisa.hosts import is_loopback
 from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ class Client:
         self._allowed.add(origin)
 
     def _new_transport(self, url: str) -> httpx.AsyncHTTPTransport:
-        """Use the proxy only for https, as a tunnel: a plain request to loopback would show the proxy the key."""
-        proxied = self._new_proxied is not None and url.startswith("https://")
+        """Use the proxy only for https, as a tunnel, and never for loopback: that is another machine's for the proxy."""
+        proxied = self._new_proxied is not None and url.startswith("https://") and not is_loopback(httpx.URL(url).host)
         return self._new_proxied() if proxied and self._new_proxied else self._new_direct()
 
     def _build(self, request: Request, key: Secret | None) -> httpx.Request:

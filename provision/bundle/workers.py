@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from provision.bundle.seal_and_sign import BundleJob, MadeBundle, write_bundle
 from provision.errors import ProvisionError
+from provision.keys.process_memory import protect_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +165,7 @@ def _work(connection: Connection, key_raw: bytes) -> None:
     )
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and closes the pipe
+    protect_process()
     key = Ed25519PrivateKey.from_private_bytes(key_raw)
     while True:
         try:

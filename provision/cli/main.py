@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
+from provision.keys.process_memory import protect_process
 from provision.report.operand_mask import masked_output
 from provision.report.terminal import printable
 
@@ -34,6 +35,8 @@ _WrongUsage = cast(
 def main() -> None:
     """Run the command line of this process and exit."""
     _settle_output()
+    for warning in protect_process():
+        _say(f"warning: {warning}")
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

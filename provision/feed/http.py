@@ -120,7 +120,10 @@ def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_
     async def bounded() -> _T:
         async with asyncio.timeout(deadline_s):
             async with httpx.AsyncClient(
-                verify=verify, timeout=deadline_s, headers={"Accept-Encoding": "identity"}
+                verify=verify,
+                timeout=deadline_s,
+                headers={"Accept-Encoding": "identity"},
+                trust_env=urlsplit(url).hostname not in _LOOPBACK,  # no proxy for this machine
             ) as client:
                 return await work(client)
 

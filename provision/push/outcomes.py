@@ -35,7 +35,8 @@ class Unchanged(Deployed):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The machine was reached, but the installation failed or is not proved. `cause` is a stable word; docs/deploy.md lists them."""
+    """The machine was reached, but the installation failed or is not proved. `cause` is a stable word of
+    docs/deploy.md."""
 
     user: str
     host: str

@@ -185,6 +185,8 @@ def test_a_table_with_new_users(call: Call, workspace: Path, tmp_path: Path) -> 
     table = tmp_path / "all.csv"
     table.write_text(f"id,recipients,platform,host\ncarol,{one};{two},windows,carol-pc\n")
     listed = vouching(tmp_path, carol=(one, two))
+    with listed.open("a") as file:
+        file.write("carol host:carol-pc\n")
     code, _, err = call("--batch", str(table), "--yes", "--fingerprints", str(listed), "--profile", "base")
     assert code == Exit.OK, err
     carol = yaml.safe_load((workspace / "inventory.yaml").read_text())["users"][2]

@@ -1,7 +1,7 @@
 """The event log `events.jsonl` beside the vault: who changed which key, and when. Append-only.
 
 Each line has the hash of the line before it and of its own content. So an edited, removed, moved or inserted line breaks the
-chain at that line. The chain alone cannot show that its *end* was cut off, or that the whole log was rewritten. For that, each line
+chain at that line. The chain alone cannot show that its *end* was cut off, or that the whole log was rewritten. So each line
 has the generation of its vault, and the vault, every manifest and every part of the feed's index keep the log's head (how many
 events, and the hash of the last one) as of their making. `verify_log` compares with them. It also returns the hash of the last
 line, for storing it elsewhere (in a commit or a ticket).

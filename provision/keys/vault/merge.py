@@ -1,6 +1,6 @@
 """Merge two branches of one vault. Git cannot: the seal covers all lines, so a text merge is always invalid.
 
-Both sides are opened and verified. Lines that only one side has are kept. Where both have a line, each field has a rule: the later
+Both sides are opened and verified. Lines that only one side has are kept. Where both have one, each field has a rule: the later
 stage, the earlier creation, a demo mark of either side with the earlier last day, and the label that one side has (of two, the
 last in the alphabet, so that the direction does not matter). Conflicts that need a decision are refused by name, without
 changes: among them every user who would lose the current key that a side has, unless the other side retired that key.
