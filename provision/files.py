@@ -25,6 +25,8 @@ from provision.errors import ProvisionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+NAMED_PIPE = "a named pipe"
+"""What the message of `read_bounded` calls a FIFO, such as the `.env` that a password manager provides."""
 STAGED_SUFFIX = ".provision-new"
 """The suffix of staged files, so that a cleanup after a crash removes only our own."""
 
@@ -66,9 +68,11 @@ def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
         raise FileNotFoundError(e.errno, e.strerror, str(path)) from e
     except OSError as e:
         raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which raises its own error for folders
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):  # before fdopen, which raises its own error for folders
         os.close(descriptor)
-        raise FileProblemError(f"{path} is not a regular file")
+        kind = f", but {NAMED_PIPE}" if stat.S_ISFIFO(mode) else ""
+        raise FileProblemError(f"{path} is not a regular file{kind}")
     return os.fdopen(descriptor, "rb")
 
 
@@ -175,6 +179,8 @@ class Transaction:
                     sync_directory(folder)
             write_atomic(self._journal, json.dumps({"steps": self._steps}).encode(), durable=self._durable)
         except BaseException:
+            with contextlib.suppress(OSError):
+                self._journal.unlink(missing_ok=True)  # it may be in place, with its folder not flushed
             self._sweep()
             raise
         _apply(self._root, self._journal, self._steps, durable=self._durable)
@@ -259,13 +265,19 @@ def _apply(root: Path, journal: Path, steps: list[dict[str, str | None]], *, dur
                 f"cannot write {target}: {e.strerror or e}",
                 hint="fix that and run the same command again; it continues from here",
             ) from e
-    if durable:
-        for folder in folders:
-            if folder.is_dir():
-                sync_directory(folder)
-    journal.unlink(missing_ok=True)
-    if durable:
-        sync_directory(journal.parent)
+    try:
+        if durable:
+            for folder in folders:
+                if folder.is_dir():
+                    sync_directory(folder)
+        journal.unlink(missing_ok=True)
+        if durable:
+            sync_directory(journal.parent)
+    except OSError as e:
+        raise FileProblemError(
+            f"the change is made, but cannot be flushed to the disk: {e.strerror or e}",
+            hint="check the disk, then run the same command again",
+        ) from e
 
 
 @contextlib.contextmanager
@@ -282,7 +294,9 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout as e:
-        raise LockedError(f"{path} is locked by {_holder(note)}", hint="wait until it ends; nothing was changed") from e
+        raise LockedError(
+            f"{path} is locked by {_holder(note)}", hint="wait until it ends, then run the same command again"
+        ) from e
     except OSError as e:
         raise FileProblemError(f"cannot lock {path}: {e.strerror or e}") from e
     try:
@@ -290,6 +304,8 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
             f".{note.name}.*{STAGED_SUFFIX}"
         ):  # left by a holder that was killed while writing it
             stray.unlink(missing_ok=True)
+        if note.is_symlink() or (note.exists() and not note.is_file()):  # writing into a pipe would wait for a reader
+            note.unlink()
         holder = {
             "who": _user(),
             "host": socket.gethostname(),

@@ -77,6 +77,7 @@ class DiskWriter:
     def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
         """Files behind the user's own links are written first, in order; the rest is one transaction."""
         linked = _linked(home, self._user_home)
+        written = []
         try:
             with Transaction(home, journal=JOURNAL) as transaction:
                 for change in changes:
@@ -89,8 +90,15 @@ class DiskWriter:
                 for change in changes:
                     if change.name in linked and change.data is not None:
                         _write_through(linked[change.name], change.data, change.mode)
-        except OSError as e:
-            raise FileProblemError(f"cannot write to {home}: {e.strerror or e}", hint="nothing was changed") from e
+                        written.append(change.name)
+        except (OSError, FileProblemError) as e:
+            problem = (
+                e if isinstance(e, FileProblemError) else FileProblemError(f"cannot write to {home}: {e.strerror or e}")
+            )
+            if written:
+                done = f"{', '.join(written)} (behind a link) is already changed"
+                raise FileProblemError(problem.message, hint=f"{done}; run the same command again") from e
+            raise problem from e
 
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Change the managed scope, which belongs to root and is readable by all users; it never holds a secret."""

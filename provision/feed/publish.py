@@ -35,7 +35,7 @@ from provision.feed.index import (
     part_of,
 )
 from provision.feed.trust import require_trust
-from provision.files import read_optional, write_atomic
+from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
 from provision.signing.fields import moment
 from provision.signing.signed_text import max_signed_bytes, sign_text, verify_text
 
@@ -169,13 +169,16 @@ class FeedTree:
                     "endpoints refuse older bundles: run `provision render`",
                 )
             path = self.root / bundle_name(address, entry.bundle)
-            if not path.is_file() or path.stat().st_size != entry.size:
-                path.parent.mkdir(parents=True, exist_ok=True)
+            if rewritten := not _is_intact(path, entry):
+                _make_room(path)
                 write_atomic(path, data, mode=0o644, durable=False)
-        except ProvisionError as e:
+        except (ProvisionError, OSError) as e:
+            error = (
+                e if isinstance(e, ProvisionError) else FileProblemError(f"cannot write its bundle: {e.strerror or e}")
+            )
             generation = last.generation if last else 0
-            return last, PublishedBundle(user, address, PublishStatus.FAILED, generation, e.message, e.hint)
-        status = PublishStatus.UNCHANGED if entry == last else PublishStatus.PUBLISHED
+            return last, PublishedBundle(user, address, PublishStatus.FAILED, generation, error.message, error.hint)
+        status = PublishStatus.UNCHANGED if entry == last and not rewritten else PublishStatus.PUBLISHED
         return entry, PublishedBundle(user, address, status, entry.generation)
 
     def _is_current(self, user: str, address: str, last: FeedEntry) -> bool:
@@ -186,7 +189,7 @@ class FeedTree:
                 return False
             if parse_manifest(data).expires_at <= self._options.now:
                 return False
-            return os.stat(self.root / bundle_name(address, last.bundle)).st_size == last.size  # noqa: PTH116  called 10,000 times
+            return _is_intact(self.root / bundle_name(address, last.bundle), last)
         except (ProvisionError, OSError):
             return False
 
@@ -237,6 +240,21 @@ class FeedTree:
                     os.unlink(entry.path)  # noqa: PTH108  scandir yields strings
                     removed += 1
         return removed
+
+
+def _is_intact(path: Path, entry: FeedEntry) -> bool:
+    """Whether the published file is the bundle: a size alone does not show a damaged or exchanged one."""
+    try:
+        return hashlib.sha256(read_bounded(path, entry.size, follow=False)).hexdigest() == entry.bundle
+    except (OSError, FileProblemError):
+        return False
+
+
+def _make_room(path: Path) -> None:
+    """Make the folder of a file, and remove what stands in the file's place and is no file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+        path.unlink()
 
 
 def _parts(root: Path, options: PublishOptions) -> Iterator[tuple[str, Index]]:

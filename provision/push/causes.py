@@ -79,13 +79,13 @@ FAILED = (
         r"no space left on device|disk quota exceeded",
         "disk-full",
         "the machine's disk is full",
-        "free disk space; nothing was changed",
+        "free disk space, then run `provision deploy --resume`",
     ),
     _cause(
         r"read-only file system",
         "read-only",
         "the machine's disk is mounted read-only",
-        "mount it writable; nothing was changed",
+        "mount it writable, then run `provision deploy --resume`",
     ),
     _cause(
         r"a password is required|missing sudo password|incorrect sudo password|not in the sudoers|not allowed to execute"

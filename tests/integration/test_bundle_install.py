@@ -353,6 +353,41 @@ def test_an_own_link_is_written_through(endpoint: Endpoint) -> None:
     assert "gpt-5.2" in (dotfiles / "hermes.yaml").read_text()
 
 
+def test_no_error_says_that_nothing_was_changed_when_something_was(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key behind the user's own link is in force before the transaction of the other files begins."""
+    from provision import files
+
+    endpoint.install(endpoint.shop.bundle("ada", generation=10))
+    dotfiles = endpoint.folder / "dotfiles"
+    dotfiles.mkdir()
+    (endpoint.home / ".env").rename(dotfiles / "env")
+    (endpoint.home / ".env").symlink_to(dotfiles / "env")
+    before = (dotfiles / "env").read_bytes()
+    endpoint.shop.keys["ada"] = fresh_key("second")
+    real = os.fsync
+    said = set()
+    for fail_at in range(30):
+        calls = iter(range(1000))
+
+        def fsync(fd: int, calls: Iterator[int] = calls, fail_at: int = fail_at) -> None:
+            if next(calls) == fail_at:
+                raise OSError(5, "Input/output error")
+            real(fd)
+
+        (dotfiles / "env").write_bytes(before)
+        monkeypatch.setattr(files.os, "fsync", fsync)
+        try:
+            endpoint.install(endpoint.shop.bundle("ada", generation=11 + fail_at))
+        except FileProblemError as e:
+            changed = (dotfiles / "env").read_bytes() != before
+            said.add(changed)
+            assert not (changed and "nothing was changed" in f"{e}{e.hint}"), (fail_at, str(e), e.hint)
+        monkeypatch.undo()
+    assert said == {True, False}
+
+
 def test_a_link_out_of_the_users_folder_is_refused(
     endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

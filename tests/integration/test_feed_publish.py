@@ -45,6 +45,29 @@ def test_again_changes_no_byte(publisher: Publisher) -> None:
     assert publisher.summary.parts_written == 0
 
 
+@pytest.mark.parametrize("damage", ["flipped", "cut", "link", "gone"])
+def test_a_damaged_tree_is_repaired(publisher: Publisher, tmp_path: Path, damage: str) -> None:
+    """Also one whose file has the right size."""
+    publisher.publish()
+    before = tree(publisher.tree)
+    path = publisher.bundle_path("ada")
+    data = path.read_bytes()
+    if damage == "flipped":
+        path.write_bytes(data[:600] + bytes([data[600] ^ 1]) + data[601:])
+    elif damage == "cut":
+        path.write_bytes(data[:-1])
+    else:
+        path.unlink()
+    if damage == "link":
+        (tmp_path / "elsewhere").write_bytes(data)
+        path.symlink_to(tmp_path / "elsewhere")
+    done = publisher.publish()
+    assert done["ada"].status is PublishStatus.PUBLISHED
+    assert done["bob"].status is PublishStatus.UNCHANGED
+    assert tree(publisher.tree) == before
+    assert not path.is_symlink()
+
+
 def test_the_tree_of_another_workspace_is_left_alone(publisher: Publisher) -> None:
     publisher.publish()
     before = tree(publisher.tree)

@@ -297,3 +297,15 @@ def test_a_file_that_does_not_know_its_size_is_read_whole() -> None:
     assert b"VmRSS" in read_bounded(Path("/proc/self/status"), 1 << 20)
     with pytest.raises(FileProblemError, match="larger than"):
         read_bounded(Path("/proc/self/status"), 100)
+
+
+def test_a_pipe_in_place_of_the_holders_note_hangs_no_lock(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock.holder")
+    with locked(tmp_path / "lock", "install"):
+        assert "install" in (tmp_path / "lock.holder").read_text()
+    assert not (tmp_path / "lock.holder").exists()
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "lock.holder").symlink_to(tmp_path / "elsewhere")
+    with locked(tmp_path / "lock", "install"):
+        pass
+    assert (tmp_path / "elsewhere").read_text() == "mine"

@@ -42,9 +42,9 @@ CAUSES = {
     "UntrustedSignerError": "untrusted-signer",
 }
 SYSTEM_FIXES = {
-    "disk-full": "free disk space for the home; nothing was changed",
-    "read-only": "mount the home writable; nothing was changed",
-    "permission": "become the user that owns the home; nothing was changed",
+    "disk-full": "free disk space for the home, then run it again",
+    "read-only": "mount the home writable, then run it again",
+    "permission": "become the user that owns the home, then run it again",
 }
 
 
