@@ -15,7 +15,7 @@ from provision.detect.fingerprint import fingerprint
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.facts.selection import ASSUMED, HermesInUse
+from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.routing.hazards import Expected, Hazard
 from provision.hermes.routing.route import Route, resolve_route
 from provision.hermes.routing.wire import model_on_wire, request_url
@@ -45,7 +45,7 @@ class RouteCheck:
 
     route: Route
     checks: Mapping[str, RouteExpectation]
-    hermes: HermesInUse = ASSUMED
+    hermes: HermesInUse = UNKNOWN_HERMES
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -63,7 +63,7 @@ def check_route(
     *,
     environ: Mapping[str, str],
     now: float | None = None,
-    hermes: HermesInUse = ASSUMED,
+    hermes: HermesInUse = UNKNOWN_HERMES,
 ) -> RouteCheck:
     """Resolve the route of a home and compare it with the manifest. Pure."""
     mode = ApiMode.CHAT_COMPLETIONS if manifest.api_mode is ApiMode.AUTO else manifest.api_mode

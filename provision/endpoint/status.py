@@ -21,7 +21,7 @@ from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import v0_19 as facts
-from provision.hermes.facts.selection import ASSUMED, HermesInUse
+from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.home import effective_home, read_home
 from provision.hermes.routing.route import Route, resolve_route
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from provision.hermes.facts.release import HermesFacts
     from provision.hermes.home import HomeFiles
     from provision.hermes.routing.hazards import Hazard
     from provision.signing.allowed_signers import AllowedSigner
@@ -59,7 +60,7 @@ class HomeStatus:
     route: Route
     check: RouteCheck | None
     drift: tuple[Drift, ...]
-    hermes: HermesInUse = ASSUMED
+    hermes: HermesInUse = UNKNOWN_HERMES
 
     @property
     def state(self) -> OverallState:
@@ -84,7 +85,7 @@ def home_status(
     environ: Mapping[str, str],
     now: datetime,
     hermes_profile: str | None = None,
-    hermes: HermesInUse = ASSUMED,
+    hermes: HermesInUse = UNKNOWN_HERMES,
 ) -> HomeStatus:
     """The state of the home below `root` (the root home, or its Hermes profile), for this Hermes, started in `environ`.
 
@@ -107,7 +108,7 @@ def home_status(
     manifest = installed.manifest
     check = check_route(files, manifest, environ=environ, now=now.timestamp(), hermes=hermes)
     folder = home_or_profile_files(files, manifest.hermes_profile, home)
-    drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed))
+    drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed, hermes.facts))
     return HomeStatus(home, installed, check.route, check, drift, hermes)
 
 
@@ -135,7 +136,9 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file_drift(installed: InstalledBundle, folder: HomeFiles, managed: HomeFiles | None) -> Iterator[Drift]:
+def _file_drift(
+    installed: InstalledBundle, folder: HomeFiles, managed: HomeFiles | None, hermes: HermesFacts
+) -> Iterator[Drift]:
     """Check the user's files: they must have the settings of the rendering and the lines that the install set."""
     manifest = installed.manifest
     holder = managed if manifest.managed else folder
@@ -145,7 +148,7 @@ def _file_drift(installed: InstalledBundle, folder: HomeFiles, managed: HomeFile
         if path != facts.VERSION_KEY and have.get(path) != installed_value:
             what = "was changed" if path in have else "is missing"
             yield Drift(name, f"{path} {what} (installed: {installed_value})")
-    lines = read_env_raw(folder.env or b"")
+    lines = read_env_raw(folder.env or b"", hermes)
     run = manifest.secret_delivery is SecretDelivery.RUN
     for key, mark in installed.marks.items():
         if run and key == manifest.key_env:

@@ -21,6 +21,7 @@ from provision.endpoint.state import read_installed
 from provision.endpoint.status import home_status
 from provision.fleet.desired import Platform
 from provision.hermes.facts.installed_version import installed_versions
+from provision.hermes.facts.selection import hermes_in_use
 from provision.keys.age import load_identities
 from provision.receipts.receipt import (
     NAMESPACE,
@@ -58,7 +59,8 @@ class Machine:
         install_bundle(bundle, request, DiskWriter(self.folder), environ=self.environ, now=self.now)
 
     def receipt(self) -> SignedReceipt:
-        found = home_status(self.home, signers=self.shop.signers, environ=self.environ, now=self.now)
+        hermes = hermes_in_use(["0.19.0"])
+        found = home_status(self.home, signers=self.shop.signers, environ=self.environ, now=self.now, hermes=hermes)
         assert found.installed is not None
         assert found.check is not None
         return issue_receipt(found.home, found.installed, found.check, found.drift, self.config, now=self.now)
@@ -99,7 +101,7 @@ def test_what_a_receipt_says(ada: Machine) -> None:
     assert receipt.route.as_expected == "yes"
     assert receipt.route.url == "https://api.aisa.one/v1/chat/completions"
     assert receipt.drift == ()
-    assert receipt.hermes_version == "0.19.0"
+    assert (receipt.hermes_version, receipt.hermes_verified) == ("0.19.0", True)
     assert receipt.route.key_fingerprint == receipt.key_fingerprint
     assert ada.shop.keys["ada"].reveal().encode() not in signed.data
     assert kept_receipt(ada.home) == signed

@@ -60,9 +60,9 @@ def read_env(data: bytes, environ: Mapping[str, str], hermes: HermesFacts = NEWE
     return loaded
 
 
-def read_env_raw(data: bytes) -> dict[str, str | None]:
+def read_env_raw(data: bytes, hermes: HermesFacts = NEWEST_VERIFIED) -> dict[str, str | None]:
     """Like `read_env`, but with `${…}` not resolved and with None for names without `=`."""
-    return dict(_bindings(data, NEWEST_VERIFIED))
+    return dict(_bindings(data, hermes))
 
 
 def read_env_lines(data: bytes) -> dict[str, str]:

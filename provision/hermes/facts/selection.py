@@ -64,5 +64,5 @@ def hermes_in_use(versions: Sequence[str]) -> HermesInUse:
     return HermesInUse(first, facts_for(first), tuple(other for other in others if other))
 
 
-ASSUMED: Final = HermesInUse(NEWEST_VERIFIED.version, NEWEST_VERIFIED)
-"""For files without a machine, such as a rendering: the newest verified release."""
+UNKNOWN_HERMES: Final = hermes_in_use(())
+"""For a home whose machine was not looked at: never verified."""
