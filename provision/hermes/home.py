@@ -32,9 +32,16 @@ def default_home(platform: Platform, environ: Mapping[str, str]) -> str:
     """Return Hermes' default home as a path of that platform.
 
     `HERMES_HOME`, else `%LOCALAPPDATA%\\hermes` on Windows, else `~/.hermes` (`hermes_constants.get_hermes_home`).
-    Raises NoHomeError if the environment names no home folder.
+    Raises NoHomeError if the environment names no home folder, or a `HERMES_HOME` that is not an absolute path of this system: a
+    shell did not expand it, or it comes from another system (`HERMES_HOME=D:\\hermes` passed into WSL).
     """
     if chosen := environ.get(facts.HOME_ENV, "").strip():
+        pure = PureWindowsPath(chosen) if platform is Platform.WINDOWS else PurePosixPath(chosen)
+        if not pure.is_absolute():
+            raise NoHomeError(
+                f"{facts.HOME_ENV} is not an absolute path on this system: {chosen!r}",
+                hint=f"set {facts.HOME_ENV} to the full path without quotes, or unset it; or name the home with --home",
+            )
         return chosen
     if platform is Platform.WINDOWS:
         if local := environ.get("LOCALAPPDATA", "").strip():

@@ -188,7 +188,7 @@ class _Walker:
         elif stat.S_ISLNK(status.st_mode):
             yield from self._link(entry.path)
         else:
-            yield Unreadable(entry.path, f"{special_file_kind(status.st_mode)}: no content", failed=False)
+            yield _special(entry, status.st_mode)
 
     def _below(self, entry: os.DirEntry[str], status: os.stat_result, folder: _Folder) -> _Folder | Unreadable:
         identity = (status.st_dev, status.st_ino)
@@ -226,6 +226,13 @@ class _Walker:
 def is_git_repository(names: set[str]) -> bool:
     """Whether git accepts a folder with these entries as a repository."""
     return {"HEAD", "objects"} <= names and bool({"refs", "packed-refs", "reftable"} & names)
+
+
+def _special(entry: os.DirEntry[str], mode: int) -> Unreadable:
+    """A socket, device or pipe. A pipe in the place of a `.env` is one that a password manager fills on each read."""
+    if stat.S_ISFIFO(mode) and (entry.name.startswith(".env") or entry.name.endswith(".env")):
+        return Unreadable(entry.path, f"{special_file_kind(mode)} that another program fills: not read")
+    return Unreadable(entry.path, f"{special_file_kind(mode)}: no content", failed=False)
 
 
 def _slices(path: str) -> Iterator[list[os.DirEntry[str]]]:

@@ -75,22 +75,26 @@ def edit_env(data: bytes | None, set_: Mapping[str, str], remove: Collection[str
 
     Several lines of a name to set become one, at the place of the first. New names are added at the end. A BOM is
     removed (with it, Hermes loses the first name), UTF-16 becomes UTF-8 as in Hermes' own repair, and a missing last
-    newline is added. A name in both `set_` and `remove` is set. Raises EnvFileError if a value must not be written, the
-    encoding cannot be repaired, or Hermes would not read the result as intended.
+    newline is added; Latin-1 stays Latin-1. A name in both `set_` and `remove` is set. Raises EnvFileError if a value
+    must not be written, the encoding cannot be repaired, or Hermes would not read the result as intended.
     """
     format_env(set_)
     dropped = frozenset(remove) - set_.keys()
     if not data:
         return EditedEnv(format_env(set_))
     text, encoding, notes = _decode_for_edit(data)
-    attempts = [text]
-    repaired = decode_env(repair_env(text.encode(encoding)))[0]
+    attempts, before = [text], data
+    if encoding == "latin-1":  # Hermes' repair would replace each such byte for good; the same repair here keeps it
+        repaired = "".join(repair_lines(list(io.StringIO(text, newline=None))))
+        before = repaired.encode(encoding)
+    else:
+        repaired = decode_env(repair_env(text.encode(encoding)))[0]
     if repaired != text:
         attempts.append(repaired)
     for attempt in attempts:
         changed, removed = _edited(attempt, set_, dropped)
-        result = changed.encode(encoding if attempt is text else "utf-8")
-        if _reads_as_meant(data, result, set_, dropped):
+        result = changed.encode(encoding if attempt is text or encoding == "latin-1" else "utf-8")
+        if _reads_as_meant(before, result, set_, dropped):
             more = ("the .env was repaired as Hermes itself does",) if attempt is not text else ()
             return EditedEnv(result, tuple(removed), notes + more)
     raise EnvFileError(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from provision.hermes.routing.environment import Environment
 
+UNREADABLE = "unreadable"
+"""The hazard of a file that exists and could not be read: nothing is known of what it sets."""
 _FALSE = {"false", "0", "no", "off"}
 _TRUE = {"true", "1", "yes", "on"}
 
@@ -175,7 +177,7 @@ def _env_file(s: RouteContext) -> Iterator[Hazard]:
     for files in filter(None, (s.home, s.managed)):
         for name, reason in files.unreadable.items():
             yield error(
-                "unreadable", files.where(name), f"not read: {reason}", "make the file readable and run this again"
+                UNREADABLE, files.where(name), f"not read: {reason}", "make the file readable and run this again"
             )
 
 

@@ -41,3 +41,32 @@ def test_paths() -> None:
     assert paths.env.name == ".env"
     assert paths.auth.name == "auth.json"
     assert {p.parent for p in (paths.rendering, paths.manifest, paths.sealed_env, paths.receipts)} == {paths.provision}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "~/.hermes",
+        '"/home/ada/.hermes"',
+        "%LOCALAPPDATA%\\hermes",
+        "hermes",
+        "./hermes",
+        r"D:\hermes-desktop\hermes",
+        "$HOME/h",
+    ],
+)
+@pytest.mark.parametrize("platform", [Platform.LINUX, Platform.MACOS])
+def test_a_home_that_is_no_path_of_this_system_is_refused(platform: Platform, value: str) -> None:
+    with pytest.raises(NoHomeError, match="HERMES_HOME is not an absolute path on this system") as caught:
+        default_home(platform, {"HOME": "/home/ada", "HERMES_HOME": value})
+    assert "HERMES_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "value", ["/mnt/d/hermes", "~\\hermes", "%LOCALAPPDATA%\\hermes", "hermes", '"D:\\hermes"', r"D:hermes"]
+)
+def test_the_same_on_windows(value: str) -> None:
+    with pytest.raises(NoHomeError, match="HERMES_HOME"):
+        default_home(Platform.WINDOWS, {"LOCALAPPDATA": r"C:\U", "HERMES_HOME": value})
+    assert default_home(Platform.WINDOWS, {"HERMES_HOME": r"D:\hermes"}) == r"D:\hermes"
+    assert default_home(Platform.WINDOWS, {"HERMES_HOME": r"\\srv\share\h"}) == r"\\srv\share\h"

@@ -6,7 +6,8 @@ import pytest
 
 from provision.hermes.env import dotenv
 from provision.hermes.env.dotenv import check_value, edit_env, format_env
-from provision.hermes.env.parsers import EnvFileError, read_env, read_env_lines
+from provision.hermes.env.parsers import EnvFileError, read_env, read_env_lines, read_env_raw
+from provision.hermes.env.startup_repair import repair_env
 
 KEY = "sk-aisa-TEST-0123"
 OURS = {"AISA_API_KEY": KEY}
@@ -146,3 +147,24 @@ def test_encodings() -> None:
 def test_set_wins_over_remove_and_an_empty_value_blanks() -> None:
     edited = dotenv.edit_env(b"CUSTOM_BASE_URL=http://evil\n", {"CUSTOM_BASE_URL": ""}, ["CUSTOM_BASE_URL"])
     assert edited.data == b"CUSTOM_BASE_URL=\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"NAME=caf\xe9",
+        b"NAME=caf\xe9\nB=1\n# \xfc",
+        b"A=1\nNAME='caf\xe9'",
+        b"NAME=\xff\xfe\x81\x85\xa0x",
+        b"A=\xe9\nAISA_API_KEY=old",
+        b"A=\xe9\r\nB=\xfc",
+    ],
+)
+def test_latin1_without_a_last_newline_keeps_its_bytes(data: bytes) -> None:
+    edited = edit_env(data, {"AISA_API_KEY": "sk-new"}).data
+    kept = [line for line in data.splitlines() if not line.startswith(b"AISA_API_KEY")]
+    assert edited.splitlines()[: len(kept)] == kept
+    assert b"\xef\xbf\xbd" not in edited
+    assert read_env_raw(edited)["AISA_API_KEY"] == "sk-new"
+    assert repair_env(edited) == edited, "Hermes has nothing to repair, so it replaces no byte either"
+    assert edit_env(edited, {"AISA_API_KEY": "sk-new"}).data == edited
