@@ -36,6 +36,7 @@ class Users:
     states: list[DesiredState] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _ids: dict[str, int] = field(default_factory=dict)
+    _endpoint_keys: dict[str, str] = field(default_factory=dict)
     _hosts: dict[tuple[str, str | None, str | None], str] = field(default_factory=dict)
     _paths: PathTuples = field(default_factory=PathTuples)
     _bases: dict[str, Mapping[str, Place]] = field(default_factory=dict)
@@ -85,6 +86,8 @@ class Users:
             self._recipients(entry)
         if "host" not in wrong:
             self._host(entry)
+        if "endpoint_key" not in wrong:
+            self._endpoint_key(entry)
         if "profile" not in wrong and "profile" in entry:
             self._known_profile(entry, entry["profile"])
 
@@ -115,6 +118,7 @@ class Users:
         before = len(self.problems)
         recipients = self._recipients(entry)
         self._host(entry)
+        self._endpoint_key(entry)
         profile = self._profile(entry)
         if profile is None or recipients is None or (len(self.problems) > before and self._errors_since(before)):
             return
@@ -179,6 +183,17 @@ class Users:
             hint = "run `provision enroll` on the user's machine: it prints the recipient"
             self._problem(entry, "recipients", "not-enrolled", message, hint=hint, severity=Severity.WARNING)
         return tuple(dict.fromkeys(listed)), EMPTY
+
+    def _endpoint_key(self, entry: Map) -> None:
+        """One endpoint key for two users could sign the receipts of both."""
+        key = entry.get("endpoint_key")
+        if key is None:
+            return
+        first = self._endpoint_keys.setdefault(key.split()[1], entry["id"])
+        if first != entry["id"]:
+            message = f"endpoint_key of {quoted(entry['id'])} is that of {quoted(first)}: each could sign for the other"
+            hint = "run `provision enroll` as each user, and write each output to its own entry"
+            self._problem(entry, "endpoint_key", "endpoint-key-twice", message, hint=hint)
 
     def _host(self, entry: Map) -> None:
         host = entry.get("host")

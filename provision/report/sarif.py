@@ -6,6 +6,8 @@ A place inside a container (a row, a commit, a member of an archive) is a logica
 from __future__ import annotations
 
 import json
+import os
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -104,8 +106,14 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
 
 def _uri(path: str) -> str:
     """A path as a URI reference. Relative paths stay relative: a code host resolves them in its checkout."""
-    path = path.replace("\\", "/").removeprefix("./")
+    windows = os.name == "nt"
+    if windows:  # elsewhere a backslash is part of a name
+        path = path.replace("\\", "/")
+    while path.startswith("./"):
+        path = path[2:].lstrip("/")
     quoted = quote(path.encode("utf-8", "surrogateescape"), safe="/!$&'()*+,;=@~-._")
+    if windows and re.match(r"[A-Za-z]:/", path):
+        return f"file:///{path[:2]}{quoted[4:]}"
     if path.startswith("/"):
-        return "file://" + quoted
+        return "file:///" + quoted.lstrip("/")
     return quoted or "."

@@ -1,8 +1,9 @@
 """OpenSSH's `allowed_signers` file, as ssh-keygen(1) describes it under ALLOWED SIGNERS.
 
 Only Ed25519 lines can match. Lines for other key types and certificate authorities are valid but match no signature here.
-An invalid line is an error with its number and is never skipped: a typo must not decide who is trusted. An empty list
-trusts no signer.
+Namespaces and times count as in OpenSSH. What counts there and is not supported here (negated principals, escaped quotes) is an
+error, and so is a line that OpenSSH would read in another way than a human. An invalid line is an error with its number and is
+never skipped: a typo must not decide who is trusted. An empty list trusts no signer.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MAX_ALLOWED_SIGNERS_BYTES = 1 << 20
 _KEY_TYPE_WORD = re.compile(r"^(?:sk-)?(?:ssh|ecdsa)-[A-Za-z0-9@.-]+$")
 _OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?')
 _OPTIONS = {"namespaces", "valid-after", "valid-before", "cert-authority"}
+_BLANKS = " \t\r"
 _STAMP = re.compile(r"^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?(Z?)$")
 
 
@@ -64,10 +66,11 @@ def parse_allowed_signers(text: str, name: str = "allowed_signers") -> tuple[All
         raise BadAllowedSignersError(f"{name} is larger than {MAX_ALLOWED_SIGNERS_BYTES} bytes")
     found = []
     for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
+        stripped = line.strip(_BLANKS)
         try:
+            _refuse_odd_characters(stripped)
+            if not stripped or stripped.startswith("#"):
+                continue
             found.append(_parse_line(stripped))
         except (ValueError, binascii.Error) as e:
             raise BadAllowedSignersError(
@@ -110,18 +113,31 @@ def _parse_line(line: str) -> AllowedSigner:
     length = int.from_bytes(blob[:4], "big")
     if blob[4 : 4 + length] != parts[0].encode():
         raise ValueError("the key is not of the type written before it")
-    if parts[0] == KEY_TYPE and len(blob) != 51:
+    if parts[0] == KEY_TYPE and (len(blob) != 51 or blob[15:19] != b"\0\0\0\x20"):
         raise ValueError("an Ed25519 key has 51 bytes")
+    after, before = _stamp(options.get("valid-after")), _stamp(options.get("valid-before"))
+    if after is not None and before is not None and before <= after:
+        raise ValueError("valid-before is not after valid-after")
     return AllowedSigner(
         principals=principals,
         key_type=parts[0],
         blob=blob,
         namespaces=options.get("namespaces"),
-        valid_after=_stamp(options.get("valid-after")),
-        valid_before=_stamp(options.get("valid-before")),
+        valid_after=after,
+        valid_before=before,
         authority="cert-authority" in options,
         comment=parts[2] if len(parts) > 2 else "",
     )
+
+
+def _refuse_odd_characters(line: str) -> None:
+    """OpenSSH reads a line as a C string, with blanks of ASCII: a NUL would end it, another blank would be part of a word."""
+    comment = line.startswith("#")
+    for character in line:
+        if character == "\0" or (not comment and character not in " \t" and not character.isprintable()):
+            raise ValueError(f"character U+{ord(character):04X} is not allowed here")
+        if not comment and character.isspace() and character not in " \t":
+            raise ValueError(f"blank U+{ord(character):04X} is not allowed here")
 
 
 def _principals(line: str) -> tuple[str, str]:
@@ -132,6 +148,10 @@ def _principals(line: str) -> tuple[str, str]:
         principals, rest = line[1:end], line[end + 1 :]
     else:
         principals, _, rest = line.replace("\t", " ").partition(" ")
+        if '"' in principals:
+            raise ValueError("a quote inside the principals is not supported: quote all of them")
+    if any(pattern.startswith("!") for pattern in principals.split(",")):
+        raise ValueError("negated principals (!) are not supported: a key is trusted whatever its principal")
     if not principals or not rest.strip():
         raise ValueError("a line needs principals and a key")
     return principals, rest.strip()
@@ -167,6 +187,8 @@ def _stamp(text: str | None) -> datetime | None:
         raise ValueError(f"invalid time {text!r}: expected YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC")
     numbers = [int(part or 0) for part in match.groups()[:6]]
     when = datetime(*numbers, tzinfo=UTC if match[7] else None)  # type: ignore[arg-type,misc]
+    if when.timestamp() <= 0:
+        raise ValueError(f"invalid time {text!r}: expected one after 1970")
     return when.astimezone(UTC)
 
 
@@ -174,7 +196,7 @@ def _matches(name: str, patterns: str) -> bool:
     """OpenSSH's match_pattern_list: `*` and `?`, comma-separated, a `!` that matches wins."""
     matched = False
     for pattern in patterns.split(","):
-        text, negated = pattern.strip().removeprefix("!"), pattern.strip().startswith("!")
+        text, negated = pattern.removeprefix("!"), pattern.startswith("!")
         if text and fnmatchcase(name, text.replace("[", "[[]")):
             if negated:
                 return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from provision.hermes.env.dotenv import format_env
 from provision.hermes.env.parsers import EnvFileError
 from provision.hermes.facts import v0_19 as facts
 from provision.hermes.rendering.config_check import check_config
+from provision.hermes.rendering.side_pins import rendered_settings
 from provision.hermes.rendering.templates import CONFIG, WELCOME, TemplateError, Templates
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ def _config_values(profile: EffectiveProfile) -> dict[str, Any]:
         "api_mode": None if profile.api_mode is ApiMode.AUTO else profile.api_mode.value,
         "context_length": profile.context_length,
         "fallback_models": list(profile.fallback_models),
-        "hermes": dict(profile.hermes),
+        "hermes": rendered_settings(profile),
+        "side_routes": profile.side_routes.value,
+        "allowed_hosts": list(profile.allowed_hosts),
         "managed": profile.managed,
         "model_pins": dict(facts.MANAGED_MODEL_PINS) if profile.managed else {},
         "provider_pins": dict(facts.MANAGED_PROVIDER_PINS) if profile.managed else {},
@@ -106,7 +110,7 @@ def render_welcome(state: DesiredState, templates: Templates) -> bytes:
         "hermes_home": state.hermes_home or _HOMES[state.platform],
         "hermes_profile": state.hermes_profile,
         "profile": profile.name,
-        "description": profile.description,
+        "description": _as_text(profile.description),
         "provider": profile.provider,
         "model": profile.model,
         "base_url": profile.base_url,
@@ -117,3 +121,9 @@ def render_welcome(state: DesiredState, templates: Templates) -> bytes:
         "managed": profile.managed,
     }
     return templates.render(WELCOME, values).encode()
+
+
+def _as_text(description: str) -> str:
+    """A description as Markdown text on one line: no link, no markup, no HTML, no cell of a table."""
+    line = re.sub(r"([\\`*_{}\[\]<>#|!&~@])", r"\\\1", " ".join(description.split()))
+    return re.sub(r"(?i)\bwww\.", r"www\\.", line.replace("://", "\\://"))

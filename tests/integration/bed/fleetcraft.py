@@ -171,7 +171,6 @@ class Fleet:
     def enrol(self, *more: str) -> None:
         """Enrol every machine with the playbook and take the public halves in, each confirmed at the machine's own console."""
         collected = self.folder / "enrolments"
-        collected.mkdir(exist_ok=True)
         self.playbook("enrol", "-e", f"hermes_enrolments={collected}", *more)
         vouched = self.folder / "fingerprints"
         lines = []

@@ -27,7 +27,6 @@ def test_the_role_brings_provision_as_a_single_file(make_fleet: Callable[[int], 
         (fleet.root / "host_vars" / f"{user}.yml").write_text(yaml.safe_dump({"hermes_command": ""}))
     bring = ("-e", "hermes_endpoint_method=zipapp", "-e", f"hermes_endpoint_zipapp={built[0]}")
     collected = fleet.folder / "enrolments"
-    collected.mkdir()
     fleet.playbook("enrol", "-e", f"hermes_enrolments={collected}", *bring)
     for user, host in fleet.users.items():
         found = yaml.safe_load((collected / f"{user}.json").read_text())

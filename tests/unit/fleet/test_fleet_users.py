@@ -181,6 +181,15 @@ def test_two_users_of_one_machine_need_homes_of_their_own() -> None:
     assert told(users("users:\n" + text).problems) == []
 
 
+def test_two_users_cannot_have_one_endpoint_key() -> None:
+    """Else each could sign the other's receipts. The comment of a key does not make it another one."""
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+    text = "".join(f"  - {{id: {i}, profile: base, endpoint_key: {key} {i}, {R}}}\n" for i in ("a", "b"))
+    found = users("users:\n" + text).problems
+    assert told(found) == [("endpoint-key-twice", "inventory.yaml:3:40")]
+    assert "'a'" in found[0].message
+
+
 def test_one_run_reports_all_problems_of_an_entry() -> None:
     found = users("users:\n  - {id: a, profile: nope, hostt: x, tags: [a b], recipients: [x]}\n")
     assert [rule for rule, _ in told(found.problems)] == ["bad-recipient", "bad-tag", "unknown-key", "unknown-profile"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -20,7 +21,7 @@ from provision.detect.known_key import KnownKey
 from provision.detect.match import Confidence, FindingSeverity
 from provision.report import audit as report
 from provision.report import audit_fleet
-from provision.report.sarif import as_sarif
+from provision.report.sarif import _uri, as_sarif
 
 SARIF_SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-2.1.0.json").read_text())
 
@@ -170,3 +171,21 @@ def test_a_route_with_somebody_elses_key_is_wrong() -> None:
     theirs = replace(AUDIT, user="bob")
     assert [m for m, _ in merge_audits([theirs]).wrong_routes] == ["bob@ada-mbp"]
     assert merge_audits([replace(AUDIT, user="ada")]).wrong_routes == ()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of POSIX systems")
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("a b#c?d%.py", "a%20b%23c%3Fd%25.py"),
+        ("back\\slash.py", "back%5Cslash.py"),
+        ("./x:y/z", "x%3Ay/z"),
+        (".//x", "x"),
+        ("/srv/ä", "file:///srv/%C3%A4"),
+        ("//srv/x", "file:///srv/x"),
+        ("./", "."),
+        ("\udcff", "%FF"),
+    ],
+)
+def test_uris_of_odd_names(path: str, uri: str) -> None:
+    assert _uri(path) == uri

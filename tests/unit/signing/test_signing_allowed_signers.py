@@ -88,6 +88,33 @@ def test_refuses_a_line_it_cannot_read(line: str) -> None:
     assert caught.value.place.line == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"!op,* {LINE}", "negated principals"),
+        (f'op"x {LINE}', "a quote inside the principals"),
+        (f"op\u00a0x {LINE}", "U+00A0"),
+        (f"op\x0c{LINE}", "U+000C"),
+        (f"op {LINE}\0 comment", "U+0000"),
+        (f'op valid-after="20270101",valid-before="20260101" {LINE}', "valid-before is not after"),
+        (f'op valid-before="19700101Z" {LINE}', "after 1970"),
+    ],
+)
+def test_refuses_by_name_what_openssh_would_read_in_another_way(line: str, said: str) -> None:
+    with pytest.raises(BadAllowedSignersError) as caught:
+        parse_allowed_signers(f"# first\n{line}\n")
+    assert said in caught.value.message
+
+
+def test_a_nul_is_refused_in_comments_too() -> None:
+    with pytest.raises(BadAllowedSignersError, match=r"U\+0000"):
+        parse_allowed_signers(f"# a\0b\nop {LINE}\n")
+
+
+def test_a_blank_in_a_list_of_namespaces_is_part_of_the_name() -> None:
+    assert isinstance(judge(f'op namespaces="git, hermes-provision" {LINE}'), str)
+
+
 def test_signing_is_deterministic_and_bound_to_namespace_and_bytes() -> None:
     signature = sign_bytes(b"data", KEY)
     assert signature == sign_bytes(b"data", KEY)

@@ -164,3 +164,16 @@ def test_welcome_says_what_to_do(platform: Platform, delivery: SecretDelivery) -
     assert ("provision run -- hermes chat" in text) == (delivery is SecretDelivery.RUN)
     assert ("powershell" in text) == (platform is Platform.WINDOWS)
     assert "{{" not in text
+
+
+def test_a_description_is_text_in_the_welcome_page() -> None:
+    """A profile's author must not be able to add a link or a table cell to the page that users trust."""
+    hostile = "Team | [click](https://evil.example) <b>now</b>\n| x | `y` www.evil.example a@b.c Eng & Co."
+    state = DesiredState(
+        "ada", dataclasses.replace(PROFILE, description=hostile), Place("inventory.yaml", 1, 1), platform=Platform.LINUX
+    )
+    (line,) = [x for x in render_welcome(state, TEMPLATES).decode().splitlines() if "| team profile |" in x]
+    text = line.split(": ", 1)[1]
+    assert text == (
+        r"Team \| \[click\](https\://evil.example) \<b\>now\</b\> \| x \| \`y\` www\.evil.example a\@b.c Eng \& Co. |"
+    )
