@@ -35,6 +35,10 @@ class RewriteError(ProvisionError):
     """A container cannot be rewritten; nothing of it may be used."""
 
 
+class HeldSecretError(RewriteError):
+    """A secret was found where it cannot be masked: what holds it may not be kept as it is."""
+
+
 class Mask(Protocol):
     """What is masked, and what happens to what cannot be examined."""
 
@@ -120,7 +124,9 @@ class Rewriter:
             files.close()
         changed = self._settle(unread, where, changed=changed)
         if changed and kind not in REWRITTEN:
-            raise RewriteError(f"a secret is in it, and a {kind} cannot be rewritten", hint="delete it, or rebuild it")
+            raise HeldSecretError(
+                f"a secret is in it, and a {kind} cannot be rewritten", hint="delete it, or rebuild it"
+            )
         if not changed:
             _copy_again(source, target, begun)
         if kind in RAW_TOO:
@@ -170,13 +176,15 @@ class Rewriter:
         step.result = plain
         if self._mask.leaves_out:
             step.dropped = step.changed = True
+        elif isinstance(error, HeldSecretError):
+            raise error
         else:
             self._require_clean(plain, f"{where}!{step.name}", error)
         self._mask.left_out(where, step.name or "", error)
 
     def _require_clean(self, result: IO[bytes], where: str, error: ProvisionError | None = None) -> None:
         if self._mask.is_certain(result, where):
-            raise error or RewriteError("a secret is in a place that cannot be masked", hint="remove it by hand")
+            raise error or HeldSecretError("a secret is in a place that cannot be masked", hint="remove it by hand")
         result.seek(0, 2)
 
     def _body(self, source: IO[bytes], target: IO[bytes], where: str, depth: int) -> bool:

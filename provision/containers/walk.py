@@ -103,6 +103,7 @@ class PartWalker:
             yield Blob(self._path, data, where, self._kind, None if kind in WITH_RAW_LINES else locate)
         else:
             yield from self._steps(where, kind, source, depth, seen)
+        stream.check()  # a format that holds its content does not notice that it is cut off
 
     def _steps(
         self, where: str, kind: str, source: FormatInput, depth: int, seen: set[Secret]

@@ -101,7 +101,7 @@ class _Pack:
                 raise ValueError("cut off")
             position += len(rest)
             inner.decompress(rest, 1 << 20)
-            while inner.unconsumed_tail:
+            while inner.unconsumed_tail and not inner.eof:
                 inner.decompress(inner.unconsumed_tail, 1 << 20)
             rest = memoryview(self._data)[position : position + (1 << 16)]
         return position - len(inner.unused_data)

@@ -12,8 +12,6 @@ from provision.containers.steps import FormatInput, Label, Member, NotRead
 if TYPE_CHECKING:
     from provision.containers.steps import Steps
 
-_LARGEST_MEMBER = 256 << 20
-
 
 def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield names and members."""
@@ -40,10 +38,10 @@ def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     for name, _ in infos:
         yield Label("the name of a member", name.encode("utf-8", "surrogateescape"), PartKind.NAME)
     total = sum(size for _, size in infos)
-    if total > _LARGEST_MEMBER:
-        yield NotRead(f"a 7z archive that unpacks to more than {_LARGEST_MEMBER >> 20} MiB: not read")
+    if total > source.memory_bytes:
+        yield NotRead(f"a 7z archive that unpacks to more than {source.memory_bytes >> 20} MiB: not read")
         return
-    kept = _Kept(_LARGEST_MEMBER)
+    kept = _Kept(source.memory_bytes)
     try:
         file.seek(0)
         with py7zr.SevenZipFile(file, "r") as archive:
@@ -83,6 +81,9 @@ class _File(io.BytesIO):
         if self._kept.left < 0:
             raise _TooLarge
         return super().write(data)
+
+    def close(self) -> None:
+        """Stay open: the library closes what it wrote, and it is read afterwards."""
 
     def size(self) -> int:
         return len(self.getbuffer())

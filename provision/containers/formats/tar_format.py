@@ -32,9 +32,10 @@ def tar_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield names, link targets, extended headers and files of a tar; what follows the end mark is a member of its own."""
     stream = source.stream
     extended: dict[str, bytes] = {}
-    raw = b""
+    raw, ended = b"", False
     while len(header := stream.take(_BLOCK)) == _BLOCK:
         if not any(header):
+            ended = True
             _write(out, header)
             continue
         if not checksum_is_valid(header):
@@ -63,7 +64,11 @@ def tar_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
         yield from _entry(stream, header, raw, extended, out)
         extended, raw = {}, b""
     if header:
-        raise DamagedError("it ends too early")
+        rest = Member(AFTER_END, iter((header,)))
+        yield rest
+        _write_member(out, rest)
+        if not ended:
+            raise DamagedError("it ends too early")
 
 
 def _entry(stream: ChunkStream, header: bytes, raw: bytes, extended: dict[str, bytes], out: IO[bytes] | None) -> Steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 import zlib
@@ -59,7 +60,8 @@ def _archive(archive: zipfile.ZipFile, file: IO[bytes], out: IO[bytes] | None) -
         if out is not None:
             copy_to(before.result, out)
     for start, end in gaps:  # not written again: nothing refers to them
-        yield Member(BETWEEN_MEMBERS, _part(file, start, end))
+        yield Member(BETWEEN_MEMBERS, _part(file, start, end), text=True)
+        yield from _lost_member(file, start, end)
     comment = Label("the comment of a zip", archive.comment, PartKind.COMMENT)
     yield comment
     new = zipfile.ZipFile(out, "w") if out is not None else None
@@ -71,6 +73,26 @@ def _archive(archive: zipfile.ZipFile, file: IO[bytes], out: IO[bytes] | None) -
     finally:
         if new is not None:
             new.close()
+
+
+def _lost_member(file: IO[bytes], start: int, end: int) -> Steps:
+    """Yield the content of a deflated member that the table of contents does not list."""
+    file.seek(start)
+    head = file.read(_LOCAL_HEADER)
+    if len(head) < _LOCAL_HEADER or not head.startswith(b"PK\3\4") or head[8:10] != b"\x08\0":
+        return
+    begun = start + _LOCAL_HEADER + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+    yield Member(f"{BETWEEN_MEMBERS}, unlisted", _inflated(file, begun, end))
+
+
+def _inflated(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
+    inner = zlib.decompressobj(wbits=-15)
+    with contextlib.suppress(zlib.error):  # what comes before the damage is used; the raw bytes are read as well
+        for part in _part(file, start, end):
+            rest = part
+            while rest and not inner.eof:
+                yield inner.decompress(rest, CHUNK_BYTES)
+                rest = inner.unconsumed_tail
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes], new: zipfile.ZipFile | None) -> Steps:
