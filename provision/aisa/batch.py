@@ -336,7 +336,7 @@ class Batch:
 def _without(text: str, secret: str) -> str:
     """Mask the key, and every part of it of at least 8 characters, ignoring case: a server may have echoed it.
 
-    The public beginning of keys (`sk-aisa-`) is no part of it.
+    The public beginning of keys (`sk-aisa-`) is not masked.
     """
     body = _PUBLIC_BEGINNING.sub("", secret).lower()
     size = min(_ECHO_CHARS, len(body))

@@ -1,4 +1,4 @@
-"""`python -m provision.aisa.simulator`: run the simulated gateway in the foreground, for manual tests.
+"""`python -m provision.aisa.simulator`: run the simulated gateway in the foreground, for tests and benchmarks.
 
 Prints one JSON line with its URL when it is ready. It accepts every key, or only the keys given with --key KEY=STATE.
 """

@@ -87,8 +87,8 @@ class Gateway:
     models: dict[str, frozenset[ApiMode] | None]
     """Served ids and the modes that reach them. None means all modes."""
     keys: dict[str, KeyRecord] = field(default_factory=dict)
-    accept: Callable[[str], bool] | None = None
-    """Accepts keys that were not added, for example all keys of a benchmark."""
+    accept: Callable[[str], bool | KeyState] | None = None
+    """Accepts keys that were not added, for example all keys of a benchmark, or gives their state."""
     faults: dict[str, list[tuple[ModelFault, int | None]]] = field(default_factory=dict)
     scripts: list[Script] = field(default_factory=list)
     window: Window | None = None
@@ -122,8 +122,8 @@ class Gateway:
     def _record(self, key: str | None) -> KeyRecord | None:
         if key is None:
             return None
-        if key not in self.keys and self.accept is not None and self.accept(key):
-            self.keys[key] = KeyRecord()
+        if key not in self.keys and self.accept is not None and (state := self.accept(key)):
+            self.keys[key] = KeyRecord(state if isinstance(state, KeyState) else KeyState.VALID)
         return self.keys.get(key)
 
     def _routed(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 
 from provision.aisa.catalogue import Catalogue, builtin
+from provision.aisa.simulator.control import PATH
 from provision.aisa.simulator.gateway import Gateway, Script, SimulatedRequest
 from provision.aisa.simulator.refusals import Shape
 from provision.aisa.simulator.state import KeyRecord, KeyState, ModelFault, RecordedRequest, Reply, Window
@@ -20,6 +21,8 @@ from provision.aisa.simulator.state import KeyRecord, KeyState, ModelFault, Reco
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
+
+    from provision.aisa.simulator.control import ControlDesk
 
 MAX_BODY_BYTES = 8 << 20
 
@@ -29,14 +32,14 @@ class Simulator:
 
     `keys` are the known keys with their states; `accept` decides about others. `models` are the served ids (default: the
     current ids of the catalogue). `latency_s` delays every answer. `shape` is the shape of error bodies. `retry_after` is
-    `seconds`, `date` or `none`. `record` limits how many requests are kept in `requests`.
+    `seconds`, `date` or `none`. `record` limits how many requests are kept in `requests`. `desk` takes orders of other processes.
     """
 
     def __init__(
         self,
         keys: Mapping[str, KeyState | str] | Iterable[str] = (),
         *,
-        accept: Callable[[str], bool] | None = None,
+        accept: Callable[[str], bool | KeyState] | None = None,
         models: Iterable[str] | None = None,
         catalogue: Catalogue | None = None,
         latency_s: float = 0.0,
@@ -47,6 +50,7 @@ class Simulator:
         tls: ssl.SSLContext | None = None,
         port: int = 0,
         record: int = 100_000,
+        desk: ControlDesk | None = None,
     ) -> None:
         table = catalogue or builtin()
         served = [m.id for m in table.models.values() if m.current] if models is None else list(models)
@@ -54,7 +58,7 @@ class Simulator:
         self._gateway = Gateway(
             table,
             modes,
-            accept=accept,
+            accept=desk.accept if desk else accept,
             shape=shape,
             retry_after=retry_after,
             models_need_key=models_need_key,
@@ -65,6 +69,7 @@ class Simulator:
         self._keep = record > 0
         self.latency_s = latency_s
         self._tls = tls
+        self._desk = desk
         self._port = port
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,6 +111,16 @@ class Simulator:
         """Change a key's state. Its limits and usage stay."""
         with self._lock:
             self._gateway.keys.setdefault(key, KeyRecord()).state = KeyState(state)
+
+    def known_keys(self) -> dict[str, KeyState]:
+        """The keys that were added or seen, with their states."""
+        with self._lock:
+            return {key: record.state for key, record in self._gateway.keys.items()}
+
+    def faults(self) -> list[tuple[str, ModelFault, int | None]]:
+        """The faults of models that are still to come: model, fault, how many times (None: always)."""
+        with self._lock:
+            return [(model, *fault) for model, queue in self._gateway.faults.items() for fault in queue]
 
     def revoke(self, key: str) -> None:
         """Revoke a key, as in the console: the next call with it is a 401."""
@@ -224,6 +239,8 @@ class Simulator:
 
     def handle(self, request: SimulatedRequest) -> tuple[Reply, KeyRecord | None, str]:
         """Answer and record one request. Called by the connections."""
+        if self._desk is not None and request.path == PATH:
+            return self._desk.answer(self, request), None, ""
         now = time.monotonic()
         model = request.fields().get("model") if request.method == "POST" else None
         today = dt.datetime.now(dt.UTC).date().isoformat()
@@ -308,7 +325,7 @@ class _Connection(asyncio.Protocol):
         request = SimulatedRequest(head.method.decode("latin-1"), path, query, headers, bytes(self._body))
         reply, record, request_id = self._simulator.handle(request)
         self._busy = True
-        delay_s = self._simulator.latency_s + reply.delay_s
+        delay_s = reply.delay_s + (0.0 if path == PATH else self._simulator.latency_s)
         if delay_s > 0:
             asyncio.get_running_loop().call_later(delay_s, self._send, reply, record, request_id)
         else:
