@@ -22,7 +22,6 @@ import provision
 SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Try it out": {
         "demo": ("Run the whole workflow against a gateway simulator.", "demo.command"),
-        "simulator": ("Rehearse with a simulated gateway: revoke keys, make models fail.", "demo.simulator"),
     },
     "Workspace (IT)": {
         "init": ("Create a workspace and your operator keys.", "workspace.init"),
@@ -37,12 +36,14 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "keys": (
             "Manage the vault of API keys.",
             *("keys.list", "keys.merge", "keys.import_keys", "keys.policy", "keys.demo", "keys.log", "keys.operators"),
+            "keys.whose",
         ),
     },
     "Key rotation (IT)": {
         "rotate": (
             "Replace API keys in bulk, without an outage.",
             *("rotate.start", "rotate.resume", "rotate.status", "rotate.leaked", "rotate.rollback", "rotate.finish"),
+            "rotate.retire",
         ),
     },
     "Delivery to machines (IT)": {

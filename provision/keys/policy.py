@@ -27,13 +27,13 @@ PENDING_DAYS = 14
 
 @dataclass(frozen=True, slots=True)
 class KeyFinding:
-    """A finding about a key. `rule` is a stable id, `cure` the command that fixes it."""
+    """A finding about a key. `rule` is a stable id, `cure` what to do, which `rotate.key_advice` adds."""
 
     rule: str
     severity: Severity
     key: KeyVersion
     message: str
-    cure: str
+    cure: str = ""
 
 
 def check_key_ages(
@@ -47,9 +47,10 @@ def check_key_ages(
             continue
         if key.user not in limits:
             if complete:
-                yield _finding("key-without-user", Severity.WARNING, key, *_unused(key))
+                message = f"{_named(key)} is not retired, but {key.user} is not in the inventory"
+                yield KeyFinding("key-without-user", Severity.WARNING, key, message)
         elif key.expired(today):
-            yield _finding("demo-key-over", Severity.ERROR, key, *_over(key, today))
+            yield KeyFinding("demo-key-over", Severity.ERROR, key, _over(key, today))
         else:
             yield from _aged(key, limits[key.user], now)
 
@@ -66,42 +67,21 @@ def _aged(key: KeyVersion, limit: int | None, now: datetime) -> Iterator[KeyFind
     if key.stage is Stage.PENDING:
         if age > PENDING_DAYS:
             message = f"{_named(key)} has been pending for {age} days"
-            yield _finding("key-pending", Severity.WARNING, key, message, "provision rotate status")
+            yield KeyFinding("key-pending", Severity.WARNING, key, message)
     elif age > most:
         severity = Severity.ERROR if limit else Severity.WARNING
         if key.stage is Stage.CURRENT:
-            message, cure = (
-                f"{_named(key)} is {age} days old; {rule}",
-                f"rotate it: provision rotate start --from KEYS.csv -l {key.user}",
-            )
-            yield _finding("key-overdue", severity, key, message, cure)
+            yield KeyFinding("key-overdue", severity, key, f"{_named(key)} is {age} days old; {rule}")
         else:
             message = f"{_named(key)} was replaced, is {age} days old and not yet proved dead"
-            yield _finding("key-not-retired", Severity.WARNING, key, message, _REVOKE)
+            yield KeyFinding("key-not-retired", Severity.WARNING, key, message)
 
 
-_REVOKE = "revoke it in the console, then: provision rotate finish"
-
-
-def _over(key: KeyVersion, today: date) -> tuple[str, str]:
+def _over(key: KeyVersion, today: date) -> str:
     days = (today - key.demo_until).days if key.demo_until else 0
-    message = f"{_named(key)} is a demo key that expired on {key.demo_until}, {days} day{'s' if days != 1 else ''} ago"
-    if key.stage is Stage.CURRENT:
-        return message, f"revoke it in the console and replace it: provision rotate leaked {key.user}"
-    return message, _REVOKE
-
-
-def _unused(key: KeyVersion) -> tuple[str, str]:
-    return (
-        f"{_named(key)} is not revoked, but {key.user} is not in the inventory",
-        "revoke it in the console if the user has left",
-    )
+    return f"{_named(key)} is a demo key that expired on {key.demo_until}, {days} day{'s' if days != 1 else ''} ago"
 
 
 def _named(key: KeyVersion) -> str:
     label = f", label {key.label}" if key.label else ""
     return f"the {key.stage} key of {key.user} (version {key.version}{label})"
-
-
-def _finding(rule: str, severity: Severity, key: KeyVersion, message: str, cure: str) -> KeyFinding:
-    return KeyFinding(rule, severity, key, message, cure)

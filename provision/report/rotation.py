@@ -166,7 +166,7 @@ def _next(status: RotationView) -> str:
     if rotation.over:
         left = counts[State.REJECTED]
         aside = f" --except 'USER=WHY' ({left} rejected)" if left else ""
-        return f"now: provision rotate finish{aside}"
+        return f"now: provision rotate finish {rotation.id}{aside}"
     if rotation.paused:
         return "now: provision rotate resume, until all users are rolled back; --go-on to continue forward"
     if rotation.failures > rotation.budget:
@@ -174,7 +174,7 @@ def _next(status: RotationView) -> str:
     if status.revocations:
         return "now: revoke these, then provision rotate resume"
     if counts[State.BARE]:
-        return "now: make new keys, then provision rotate resume --from FILE"
+        return f"now: make new keys, then provision rotate resume {rotation.id} --from FILE"
     if counts[State.DELIVERED]:
         return "now: deliver dist/ (deploy, publish), import receipts, then provision rotate resume"
     return "now: run provision rotate resume from time to time"

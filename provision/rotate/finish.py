@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from provision.rotate.probes import KeyProber
     from provision.rotate.recorder import Recorder
 
-_DONE = frozenset({State.RETIRED, State.EXCEPTED})
+DONE = frozenset({State.RETIRED, State.EXCEPTED})
+"""States in which nothing of a user is left to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def split_exceptions(
     reasons: dict[str, str] = {}
     blocking = []
     for person in people:
-        if person.state in _DONE:
+        if person.state in DONE:
             continue
         reason = next((why for pattern, why in exceptions if fnmatchcase(person.user, pattern)), None)
         if reason is None:
@@ -94,6 +95,16 @@ def split_exceptions(
         else:
             reasons[person.user] = reason
     return reasons, blocking
+
+
+def drop_superseded(recorder: Recorder) -> None:
+    """Exclude users who failed here, but whose old key was proved dead since: a later rotation replaced it."""
+    vault = recorder.context.vault
+    done = [
+        p.user for p in recorder.rotation.in_state(State.REJECTED) if vault_steps.is_retired(vault, p.user, p.other)
+    ]
+    reason = "finished in a later rotation"
+    recorder.write(event_entries(RotationEvent.EXCEPTED, done, recorder.now(), reason=reason))
 
 
 def finish(recorder: Recorder, reasons: dict[str, str]) -> None:

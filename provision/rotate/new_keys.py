@@ -159,13 +159,12 @@ def _reject(recorder: Recorder, refused: Sequence[RotationUser]) -> None:
     ):
         retire(vault, [(person.user, person.target) for person in refused])
     message = "the gateway refuses the new key: it was revoked, or not copied completely"
-    recorder.write(
-        event_entries(
-            RotationEvent.REFUSED,
-            [p.user for p in refused],
-            recorder.now(),
-            cause="new-key-dead",
-            message=message,
-            cure=_ANOTHER_KEY,
-        )
-    )
+    cures = {
+        Course.SCHEDULED: _ANOTHER_KEY,
+        Course.LEAK: f"create another key in the console, then run `provision rotate resume {recorder.rotation.id} --from FILE`",
+    }
+    for course, cure in cures.items():
+        users = [p.user for p in refused if p.course is course]
+        now = recorder.now()
+        entries = event_entries(RotationEvent.REFUSED, users, now, cause="new-key-dead", message=message, cure=cure)
+        recorder.write(entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from provision.rotate.accepted import REVOKED, target_trouble
 from provision.rotate.model import Blocker, Grade, stamp
 from provision.rotate.probes import KeyLiveness, probe_all
 from provision.rotate.rotation import event_entries
@@ -54,16 +55,21 @@ class _OldKeyCheck:
         if key is None:
             cure = "restore the last good vault from git, then run `provision rotate resume`"
             return Blocker("no-old-key", "the vault does not have the old key", cure, Grade.FAILED)
+        if person.state is State.EXPOSED:
+            return await self._leaked(prober, route, person)
+        beside = context.key(person.user, person.target)
+        trouble = await target_trouble(prober, context, person)
+        if trouble is not None and trouble.cause == REVOKED:
+            old = await prober.check_liveness(route, key, beside)
+            return old if old.refused else trouble
         if person.state is State.CURRENT:
             today = self._recorder.now().date()
             found = await prober.requests_since(route, key, self._first_day(person), today)
             if isinstance(found, int) or found.grade is Grade.UNSURE:
-                return found
+                return trouble or found
             if found.cause == "usage-unknown" and self._ripe(person):
                 self._listed[UNKNOWN].append(person)
-        if person.state is State.EXPOSED:
-            return await self._leaked(prober, route, person)
-        return await prober.check_liveness(route, key, context.key(person.user, person.target))
+        return await prober.check_liveness(route, key, beside)
 
     async def _leaked(self, prober: KeyProber, route: GatewayRoute, person: RotationUser) -> KeyLiveness:
         """Check all leaked keys of a user. Dead ones are retired at once, also while another one is alive."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.keys.vault.text import SealedVault
-    from provision.rotate.model import Blocker
+    from provision.rotate.model import Blocker, RotationUser
     from provision.rotate.rotation import Rotation
 
 
@@ -33,12 +33,18 @@ class Revocation:
     leaked: bool
 
 
+def revocable(person: RotationUser) -> bool:
+    """Whether the user's old keys are to be revoked now. Not if the successor died since: the user would have no key."""
+    failed = person.trouble is not None and person.trouble.grade is Grade.FAILED
+    return person.state is State.EXPOSED or (person.state is State.LISTED and not failed)
+
+
 def to_revoke(rotation: Rotation, vault: Vault | SealedVault) -> Iterator[Revocation]:
     """Yield the keys to revoke now: leaked keys immediately, others only if the new key is confirmed and current.
 
     A sealed vault gives no last four characters.
     """
-    for person in rotation.in_state(State.EXPOSED, State.LISTED):
+    for person in filter(revocable, rotation.people.values()):
         for name in person.others:
             known = vault.version_of(person.user, name)
             if known is not None and known.stage is Stage.RETIRED:

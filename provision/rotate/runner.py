@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.rotate import vault_steps
+from provision.rotate.accepted import without_revoked
 from provision.rotate.delivery import confirm, deliver, release
 from provision.rotate.finish import drop_superseded
 from provision.rotate.journal import StoppedError
@@ -140,6 +141,7 @@ def _promote(recorder: Recorder, people: Sequence[RotationUser]) -> None:
         else:
             ready.append(person)
     recorder.flush()
+    ready = without_revoked(recorder, ready)
     if not ready:
         return
     with recorder.act("promote", ready), recorder.context.editing(f"rotate {recorder.rotation.id}: promote") as vault:

@@ -14,7 +14,7 @@ from provision.rotate.model import RotationKind, Terms, stamp
 from provision.rotate.planning import raise_if_errors, reused_keys
 from provision.rotate.recorder import Recorder
 from provision.rotate.rotation import Rotation, plan_entries, replay
-from provision.rotate.states import Course, State
+from provision.rotate.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,11 +81,7 @@ def add_new_keys(recorder: Recorder, keys: Sequence[NewKey]) -> None:
     for new in keys:
         name = fingerprint(new.key.reveal(), context.vault.salt)
         person = rotation.people.get(new.user)
-        if (
-            person is None
-            or person.course is not Course.LEAK
-            or person.state not in {State.EXPOSED, State.DEAD, State.BARE}
-        ):
+        if person is None or not person.wants_key:
             hint = f"see: provision rotate status {rotation.id}"
             problems.append(
                 Problem("not-wanted", f"{new.user} does not need a new key in this rotation", new.place, hint)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from provision.rotate.model import RotationUser
+
 FOLDER = "rotations"
 _SUFFIX = ".jsonl"
 _OWN = ".provision"
@@ -174,14 +176,19 @@ def _me() -> str:
         return "an unknown user"
 
 
-def busy_with(rotations: Sequence[Rotation]) -> dict[str, str]:
-    """Users in progress, with the id of their rotation. A leaked key that is not in use (spare) keeps no user busy."""
+def busy_entries(rotations: Sequence[Rotation]) -> dict[str, tuple[RotationUser, Rotation]]:
+    """Users in progress, with their entry and rotation. A leaked key that is not in use (spare) keeps no user busy."""
     return {
-        person.user: rotation.id
+        person.user: (person, rotation)
         for rotation in rotations
         for person in rotation.people.values()
         if not person.over and person.course is not Course.SPARE
     }
+
+
+def busy_with(rotations: Sequence[Rotation]) -> dict[str, str]:
+    """Users in progress, with the id of their rotation."""
+    return {user: rotation.id for user, (_, rotation) in busy_entries(rotations).items()}
 
 
 def keys_ahead_of_vault(root: Path) -> dict[str, str]:

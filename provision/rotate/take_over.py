@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.rotate import vault_steps
+from provision.rotate.finish import DONE, finish
 from provision.rotate.rotation import event_entries
 from provision.rotate.start import open_rotation
 from provision.rotate.states import UNDER_WAY, RotationEvent
@@ -39,6 +40,8 @@ def _exclude(context: RotationContext, rotation: Rotation, later: str, pairs: _P
                 _settle(vault, left, taken)
         reason = f"key leaked: continued in rotation {later}"
         recorder.write(event_entries(RotationEvent.EXCEPTED, [p.user for p in people], recorder.now(), reason=reason))
+        if all(person.state in DONE for person in rotation.people.values()):
+            finish(recorder, {})
         context.record(
             [("taken over after a leak", p.user, p.other, {"rotation": rotation.id, "by": later}) for p in people]
         )

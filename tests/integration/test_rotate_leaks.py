@@ -157,7 +157,9 @@ def test_everybody_goes_back(fleet: Fleet, stage: str) -> None:
         fleet.poll()
         assert resume(fleet) == 0
     before = {user: machine.generation for user, machine in fleet.machines.items()}
-    assert fleet.provision("rotate", "rollback") == 0
+    assert fleet.provision("rotate", "rollback") == 2, "all users: not without a confirmation"
+    assert set(fleet.states().values()) == {stage}
+    assert fleet.provision("rotate", "rollback", "--yes") == 0
     for _ in range(4):
         fleet.poll()
         fleet.nobody_without_a_key()
@@ -188,7 +190,7 @@ def test_going_back_before_anything_was_released(tmp_path: Path, sim: Simulator)
     fleet = Fleet(tmp_path, sim, [f"user{n}" for n in range(5)])
     keys = fleet.new_keys()
     assert fleet.provision("rotate", "start", "--from", fleet.keys_file(keys), "--yes", "--idle-for", "0") == 0
-    assert fleet.provision("rotate", "rollback") == 0
+    assert fleet.provision("rotate", "rollback", "--yes") == 0
     assert fleet.stages("user4") == ["current", "previous"], "nothing stays pending"
     fleet.poll()
     resume(fleet)
@@ -205,7 +207,7 @@ def test_after_a_rollback_nobody_else_gets_a_new_key(tmp_path: Path, sim: Simula
     keys = fleet.new_keys()
     go = ("--yes", "--idle-for", "0", "--waves", "1")
     assert fleet.provision("rotate", "start", "--from", fleet.keys_file(keys), *go) == 0
-    assert fleet.provision("rotate", "rollback") == 0
+    assert fleet.provision("rotate", "rollback", "--yes") == 0
     for _ in range(4):
         fleet.poll()
         resume(fleet)
@@ -219,7 +221,7 @@ def test_nobody_goes_back_to_a_dead_key(fleet: Fleet, sim: Simulator, capsys: py
     sim.revoke(fleet.keys["ada"])
     from provision.cli.main import run
 
-    assert run(["-w", str(fleet.root), "rotate", "rollback"]) == 4
+    assert run(["-w", str(fleet.root), "rotate", "rollback", "--yes"]) == 4
     assert "ada cannot be rolled back: the old key is dead" in capsys.readouterr().err
     for _ in range(3):
         fleet.poll()
@@ -233,7 +235,7 @@ def test_nobody_goes_back_on_a_doubt(fleet: Fleet, sim: Simulator) -> None:
     fleet.poll()
     resume(fleet)
     sim.configure(auth_available=False)
-    assert fleet.provision("rotate", "rollback") == 4
+    assert fleet.provision("rotate", "rollback", "--yes") == 4
     assert set(fleet.states().values()) == {"current"}
 
 

@@ -59,13 +59,13 @@ def _beside_receipts(
     workspace: Workspace, states: Sequence[DesiredState], now: datetime, *, complete: bool
 ) -> Iterator[Attention]:
     """What the vault and the rotations say of these users."""
-    from provision.keys.policy import check_key_ages
     from provision.keys.vault.file import read_vault
     from provision.report.attention import in_keys, in_rotation
+    from provision.rotate.key_advice import key_findings
     from provision.rotate.store import RotationStore
 
     ledger = read_vault(workspace.vault)
-    findings = check_key_ages(ledger, states, now, complete=complete)
+    findings = key_findings(workspace.root, ledger, states, now, complete=complete)
     yield from in_keys(states, ledger, findings, vault_only=not workspace.settings.key_command)
     users = None if complete else {state.user for state in states}
     for rotation in RotationStore(workspace.root).unfinished():

@@ -32,17 +32,17 @@ def policy(ctx: typer.Context, limit: Limit = None, format_: TableOrJson = Forma
     from provision.errors import Severity
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.keys.policy import check_key_ages
     from provision.keys.vault.file import read_vault
     from provision.report.document import document
     from provision.report.terminal import printable
+    from provision.rotate.key_advice import key_findings
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     ledger, fleet, now = read_vault(workspace.vault), load_fleet(workspace), datetime.now(UTC)
     states = select_users(fleet.states, limit)
     complete = limit is None and not fleet.refused
-    found = list(check_key_ages(ledger, states, now, complete=complete))
+    found = list(key_findings(workspace.root, ledger, states, now, complete=complete))
     rows = ages_by_limit(ledger, states, now)
     if format_ is Format.JSON:
         findings = [

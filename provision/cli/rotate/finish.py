@@ -39,7 +39,7 @@ def finish_command(
     """
     from provision.report.rotation import waits_for_text
     from provision.report.terminal import table
-    from provision.rotate.finish import finish, split_exceptions
+    from provision.rotate.finish import drop_superseded, finish, split_exceptions
     from provision.rotate.runner import check_vault, seal_new_keys
     from provision.rotate.start import open_rotation
 
@@ -47,6 +47,9 @@ def finish_command(
     exceptions = [parse_exception(text) for text in except_ or ()]
     with locked_rotations(run, "rotate finish", take_over=take_over) as context:
         rotation = context.store.select(name)
+        with open_rotation(context, rotation) as recorder:
+            check_vault(recorder)
+            drop_superseded(recorder)
         reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
         if blocking:
             waits_for = waits_for_text(rotation)

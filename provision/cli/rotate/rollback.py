@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 import typer
 
 from provision.cli.context import Run
@@ -9,6 +12,7 @@ from provision.cli.options import Forks, Limit, Output
 from provision.cli.rotate.app import rotate_app
 from provision.cli.rotate.options import RotationFormat, RotationName, TakeOverOption
 from provision.cli.rotate.session import locked_rotations, print_and_exit
+from provision.errors import UsageError
 from provision.report.formats import Format
 
 
@@ -17,6 +21,7 @@ def rollback(
     ctx: typer.Context,
     name: RotationName = None,
     limit: Limit = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Roll back all users without asking.")] = False,
     forks: Forks = 10,
     take_over: TakeOverOption = False,
     format_: RotationFormat = Format.TABLE,
@@ -24,8 +29,9 @@ def rollback(
 ) -> None:
     """Return to the old keys while they are still valid.
 
-    Every old key is probed first; bundles get a new generation. Without --limit the rotation is paused: no other user
-    gets a new key until `rotate resume --go-on`. Exits with 4 when a user cannot be rolled back.
+    Every old key is probed first; bundles get a new generation. Without --limit all users are rolled back, after a
+    confirmation, and the rotation is paused: no other user gets a new key until `rotate resume --go-on`. Exits with 4
+    when a user cannot be rolled back.
     """
     from provision.fleet.limit import select_users
     from provision.rotate.finish import roll_back
@@ -41,6 +47,7 @@ def rollback(
         people = [person for person in rotation.people.values() if person.user in chosen]
         if not limit:
             people = [person for person in people if not person.over]
+            _confirm(len(people), rotation.id, yes=yes)
         with open_rotation(context, rotation) as recorder:
             check_vault(recorder)
             seal_new_keys(recorder, {})
@@ -54,3 +61,15 @@ def rollback(
             run_pass(recorder)
             doubts = tuple(recorder.unsure)
         print_and_exit(run, context, [(rotation, doubts)], format_, output, refused=len(refused))
+
+
+def _confirm(users: int, rotation: str, *, yes: bool) -> None:
+    """Ask once before all users of a rotation are rolled back."""
+    if yes or not users:
+        return
+    from provision.report.terminal import plural
+
+    what = f"roll back {plural(users, 'user')} of rotation {rotation} to their old keys"
+    if not sys.stdin.isatty():
+        raise UsageError(f"not confirmed: this would {what}", hint="add --yes to confirm, --dry-run, or --limit USER")
+    typer.confirm(f"{what}?", abort=True, err=True)

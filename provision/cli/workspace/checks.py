@@ -23,9 +23,9 @@ from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
 from provision.keys.events.log import log_path, older_vault
-from provision.keys.policy import check_key_ages
 from provision.keys.vault.file import read_vault
 from provision.rotate.against_vault import contradictions
+from provision.rotate.key_advice import key_findings
 from provision.rotate.store import RotationStore
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
     except ProvisionError as e:
         yield _named(_problem("bad-journal", e, Place("rotations")), workspace)
     complete = not fleet.refused and not any(p.severity is Severity.ERROR for p in fleet.problems)
-    for finding in check_key_ages(ledger, fleet.states, now, complete=complete):
+    for finding in key_findings(workspace.root, ledger, fleet.states, now, complete=complete):
         yield Problem(finding.rule, finding.message, Place(name), finding.cure, finding.severity)
 
 

@@ -58,12 +58,12 @@ def report(
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
     from provision.keys.events.log import log_path, newest_events, verify_log
-    from provision.keys.policy import check_key_ages
     from provision.keys.vault.file import read_vault
     from provision.report.fleet import as_html, as_json
     from provision.report.fleet_results import FleetReport
     from provision.report.output import write_output
     from provision.report.terminal import plural
+    from provision.rotate.key_advice import key_findings
 
     run: Run = ctx.obj
     workspace, now = run.open_workspace(), datetime.now(UTC)
@@ -79,7 +79,7 @@ def report(
         at=now,
         states=states,
         ledger=ledger,
-        findings=list(check_key_ages(ledger, states, now, complete=complete)),
+        findings=list(key_findings(workspace.root, ledger, states, now, complete=complete)),
         rotations=[r for r in _rotations(workspace) if not limit or r.people.keys() & users],
         events=newest_events(log, _EVENTS, users if limit else None),
         log=verify_log(log, ledger.generation),
