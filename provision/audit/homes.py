@@ -19,7 +19,7 @@ from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.shapes import mask_secrets
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ from provision.audit.access import Readers, readers
 from provision.containers.blob import ContentKind
 from provision.detect.shapes import aisa_shaped
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
 from provision.bundle.render import RENEW_BELOW, RenderOptions, examine_bundle
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

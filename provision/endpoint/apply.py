@@ -16,7 +16,7 @@ from provision.endpoint.privileges import as_owner, link_target, refuse_linked_f
 from provision.endpoint.state import FOLDER, JOURNAL, REMOVED
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, FileProblemError, Transaction, locked, recover, write_atomic
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.home import HomeFiles
 
 if TYPE_CHECKING:

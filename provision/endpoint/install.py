@@ -22,7 +22,7 @@ from provision.endpoint.state import FOLDER, InstalledBundle, kept_paths, key_in
 from provision.endpoint.verify import AcceptanceRules, OpenedBundle, OtherUserError, open_bundle, verify_bundle
 from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.home import HomeFiles, default_home, effective_home, read_home
 from provision.keys.age import NoIdentityError, unseal
 

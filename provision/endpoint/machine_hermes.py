@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.processes import running_hermes
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.installed_version import installed_versions
 from provision.hermes.facts.selection import HermesInUse, hermes_in_use
 

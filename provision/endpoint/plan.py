@@ -22,7 +22,7 @@ from provision.hermes.auth_file import clean_auth
 from provision.hermes.config.merge import Merged, clean_config, merge_config
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.detect.shapes import mask_secrets
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.endpoint.state import key_in_place_since
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 _NAMES = frozenset({"hermes", "hermes-agent", "hermes-gateway", "hermes.exe", "Hermes", "hermes-desktop"})
 _MODULES = ("hermes_cli", "gateway.run", "run_agent")

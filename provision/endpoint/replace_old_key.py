@@ -14,7 +14,7 @@ from provision.fleet.desired import SecretDelivery
 from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import edit_env
 from provision.hermes.env.parsers import EnvFileError, read_env_raw
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.old_key import (
     KeyReplacement,
     ReplacedFile,

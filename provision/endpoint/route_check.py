@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.detect.fingerprint import fingerprint
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.routing.hazards import Expected, Hazard
 from provision.hermes.routing.route import Route, resolve_route

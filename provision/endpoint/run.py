@@ -22,7 +22,7 @@ from provision.errors import ProvisionError
 from provision.files import read_optional
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.home import MAX_FILE_BYTES, HomePaths, effective_home
 from provision.keys.age import unseal
 

@@ -20,7 +20,7 @@ from provision.endpoint.verify import AcceptanceRules, verified_manifest
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.home import effective_home, read_home
 from provision.hermes.routing.route import Route, resolve_route

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from provision.hermes.config.naming import normalized_name
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 

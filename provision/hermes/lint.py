@@ -16,7 +16,8 @@ from provision.errors import Problem, Severity
 from provision.fleet.desired import DesiredState, EffectiveProfile, Platform, SecretDelivery
 from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import check_value
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.selection import RESERVED_PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def lint_desired_state(state: DesiredState) -> Iterator[Problem]:
 
 def _provider(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
     name, place = profile.provider, at("provider")
-    if normalized_name(name) in facts.RESERVED_PROVIDERS:
+    if normalized_name(name) in RESERVED_PROVIDERS:
         hint = "choose another name, such as aisa"
         yield Problem(
             "provider-built-in",

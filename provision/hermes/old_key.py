@@ -19,7 +19,7 @@ from provision.hermes.config.draft import dotted_path
 from provision.hermes.config.merge import MergeError, change_config
 from provision.hermes.config.naming import host_and_port, normalized_name
 from provision.hermes.env.parsers import read_env_raw
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.errors import ProvisionError, UsageError
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

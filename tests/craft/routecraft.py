@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.home import HermesFiles, HomeFiles
 from provision.hermes.routing.environment import Environment, load_environment
 from provision.hermes.routing.hazards import Expected, RouteContext

@@ -23,7 +23,7 @@ from provision.hermes.config.inline_keys import MovedKeys, move_inline_keys, nam
 from provision.hermes.config.merge import Merged, change_config, clean_config, merge_config
 from provision.hermes.env.dotenv import edit_env
 from provision.hermes.env.parsers import read_env_raw
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.home import HermesFiles, HomeFiles, read_home
 from provision.hermes.routing.route import Route, resolve_route
 

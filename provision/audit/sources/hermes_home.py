@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts import v0_19 as facts
-from provision.hermes.facts.v0_19 import AUTH_NAME, CONFIG_NAME, ENV_NAME, MANAGED_DIR
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.names import AUTH_NAME, CONFIG_NAME, ENV_NAME, MANAGED_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

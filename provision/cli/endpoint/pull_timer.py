@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.shell import shell_word
 
 if TYPE_CHECKING:

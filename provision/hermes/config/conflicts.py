@@ -11,7 +11,8 @@ from typing import Any
 
 from provision.hermes.config.draft import ABSENT, Draft, SettingPath
 from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 
 _LEFTOVER = "part of an earlier route; the named provider replaces it"
 _INLINE = "Hermes would use this inline key for the gateway instead of the provisioned one"
@@ -102,7 +103,7 @@ def keep_other_endpoint(draft: Draft, new: dict[str, Any]) -> str | None:
 
 def _is_custom(provider: object) -> bool:
     name = str(provider or "").strip().lower()
-    return name in ("", "custom", "auto") or facts.PROVIDER_ALIASES.get(name) == "custom"
+    return name in ("", "custom", "auto") or NEWEST_VERIFIED.provider_aliases.get(name) == "custom"
 
 
 def _remove_root(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from provision.detect.shapes import aisa_shaped, is_placeholder
 from provision.hermes.config.draft import ABSENT, Draft, SettingPath, dotted_path
 from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
 from provision.hermes.env.dotenv import check_value
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.selection import RESERVED_PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +96,7 @@ def name_endpoint(draft: Draft) -> str | None:
         aisa = place[0] == "aisa.one" or place[0].endswith(".aisa.one")
         name = "aisa" if aisa else re.sub(r"[^a-z0-9]+", "-", place[0]).strip("-")
         holder = draft.get(facts.PROVIDERS)
-        free = draft.get(facts.PROVIDERS, name) is ABSENT and name not in facts.RESERVED_PROVIDERS
+        free = draft.get(facts.PROVIDERS, name) is ABSENT and name not in RESERVED_PROVIDERS
         if not free or not (holder is ABSENT or holder is None or isinstance(holder, dict)):
             return None
         if not isinstance(holder, dict):

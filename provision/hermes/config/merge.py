@@ -20,7 +20,7 @@ from provision.hermes.config.roundtrip import replay_changes
 from provision.hermes.config.splice import UnusualError, splice_changes
 from provision.hermes.config.three_way import apply_rendering, retire_previous
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from provision.hermes.config.draft import ABSENT, Draft, SettingPath, same_value
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 _REPLACED = "replaced by the team's setting"
 

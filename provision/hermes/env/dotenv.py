@@ -16,7 +16,7 @@ from dotenv.parser import parse_stream
 
 from provision.hermes.env.parsers import EnvFileError, read_env_lines, read_env_raw
 from provision.hermes.env.startup_repair import decode_env, is_utf16, is_utf32, repair_env, repair_lines
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 if TYPE_CHECKING:

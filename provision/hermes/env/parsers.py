@@ -17,7 +17,7 @@ from dotenv.variables import parse_variables
 
 from provision.errors import ProvisionError
 from provision.hermes.env.startup_repair import decode_env, repair_env, repair_lines
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 
 if TYPE_CHECKING:

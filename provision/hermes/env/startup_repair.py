@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first one begins with the mark of UTF-16: check UTF-32 first
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -34,7 +34,7 @@ def decode_env(data: bytes) -> tuple[str, str]:
         return data.decode("latin-1"), "latin-1"
 
 
-def repair_env(data: bytes, known: frozenset[str] = facts.KNOWN_ENV) -> bytes:
+def repair_env(data: bytes, known: frozenset[str] = NEWEST_VERIFIED.known_env) -> bytes:
     """Return the file as Hermes leaves it before loading; the same bytes if no repair is needed.
 
     `known` are the names that the release recognizes inside a line.
@@ -56,7 +56,7 @@ def repair_env(data: bytes, known: frozenset[str] = facts.KNOWN_ENV) -> bytes:
     return "".join(repair).encode("utf-8", "replace") if utf16 or repair != original else data
 
 
-def repair_lines(lines: list[str], known: frozenset[str] = facts.KNOWN_ENV) -> list[str]:
+def repair_lines(lines: list[str], known: frozenset[str] = NEWEST_VERIFIED.known_env) -> list[str]:
     """Strip lines and split lines with several known variables (`hermes_cli/config.py`, `_sanitize_env_lines`)."""
     repair: list[str] = []
     for line in lines:

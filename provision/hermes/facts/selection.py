@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 RELEASES: Final[tuple[HermesFacts, ...]] = (v0_16.FACTS, v0_18.FACTS, v0_19.FACTS, v0_21.FACTS)
 """All releases whose facts are known, oldest first."""
 NEWEST_VERIFIED: Final = [release for release in RELEASES if release.verified][-1]
+RESERVED_PROVIDERS: Final = frozenset({"custom", "auto"}).union(
+    *(release.built_in_providers | release.provider_aliases.keys() for release in RELEASES)
+)
+"""Names that our provider must not have: some release would use its own provider, now or after an upgrade."""
 VERIFIED_VERSIONS: Final = tuple(release.version for release in RELEASES if release.verified)
 
 

@@ -11,7 +11,8 @@ from provision.detect.shapes import has_secret
 from provision.fleet.desired import ApiMode
 from provision.hermes.config.naming import effective_url, normalized_name
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.rendering.templates import CONFIG, TemplateError, Templates
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_config(text: str, profile: EffectiveProfile, templates: Templates, dig
     _check_route(check, data, profile)
     if profile.managed:
         _check_pins(check, data, profile)
-    check.same(data, facts.VERSION_KEY, facts.CONFIG_VERSION)
+    check.same(data, facts.VERSION_KEY, NEWEST_VERIFIED.config_version)
     check.same(data, "x_provision", {"profile": profile.name, "digest": digest})
     _check_settings(check, data, profile)
     _check_secrets(check, data, pinned=profile.managed)

@@ -17,7 +17,8 @@ from provision.detect.shapes import is_placeholder
 from provision.fleet.desired import ApiMode, Platform
 from provision.hermes.env.dotenv import format_env
 from provision.hermes.env.parsers import EnvFileError
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.rendering.config_check import check_config
 from provision.hermes.rendering.side_pins import rendered_settings
 from provision.hermes.rendering.templates import CONFIG, WELCOME, TemplateError, Templates
@@ -73,7 +74,7 @@ def _config_values(profile: EffectiveProfile) -> dict[str, Any]:
         "model_pins": dict(facts.MANAGED_MODEL_PINS) if profile.managed else {},
         "provider_pins": dict(facts.MANAGED_PROVIDER_PINS) if profile.managed else {},
         "root_pins": dict(facts.MANAGED_ROOT_PINS) if profile.managed else {},
-        "config_version": facts.CONFIG_VERSION,
+        "config_version": NEWEST_VERIFIED.config_version,
         "digest": _NO_DIGEST,
     }
 

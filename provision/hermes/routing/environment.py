@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provision.hermes.env.parsers import EnvFileError, read_env
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.newer_env import (
     CONFIG_BACKEND_ENV,
     DATA_DIR_SUFFIX_ENV,

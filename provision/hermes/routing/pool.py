@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.routing.providers import NotModelledError, compatible_entries, fold_name
 
 if TYPE_CHECKING:

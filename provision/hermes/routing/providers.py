@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.wire import parse_mode

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.routing.layers import unresolved
 from provision.hermes.routing.providers import HermesStopsError, NotModelledError, compatible_entries
 from provision.hermes.routing.wire import key_header, model_on_wire, request_url, same_url

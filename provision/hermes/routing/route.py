@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from provision.detect.secret import Secret
 from provision.detect.shapes import mask_secrets, masked
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.facts.newer_env import NEWER_DECIDING_ENV
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.config_hazards import config_hazards, mismatches

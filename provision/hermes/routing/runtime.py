@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.routing.environment import is_usable
 from provision.hermes.routing.pool import PooledKey, pick_pooled_key, pool_name
 from provision.hermes.routing.providers import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
 from provision.hermes.routing.providers import HermesStopsError, find_named_provider, fold_name, resolve_alias
 from provision.hermes.routing.wire import hostname, origin

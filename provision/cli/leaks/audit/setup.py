@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

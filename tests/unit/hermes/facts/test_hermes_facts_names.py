@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from provision.hermes.facts import v0_19 as facts
+from provision.hermes.facts import names as facts
+from provision.hermes.facts.selection import NEWEST_VERIFIED, RESERVED_PROVIDERS
 from provision.hermes.facts.v0_19_env_names import KNOWN_ENV
 from provision.hermes.routing.providers import resolve_alias
 
@@ -15,9 +16,11 @@ ROOT = Path(__file__).parents[4]
 
 
 def test_aliases_lead_to_built_in_providers_or_custom() -> None:
-    targets = {facts.PROVIDER_ALIASES.get(target, target) for target in facts.PROVIDER_ALIASES.values()}
-    assert targets - facts.BUILT_IN_PROVIDERS == {"custom"}
-    assert {"aisa", "custom:aisa"}.isdisjoint(facts.RESERVED_PROVIDERS)
+    targets = {
+        NEWEST_VERIFIED.provider_aliases.get(target, target) for target in NEWEST_VERIFIED.provider_aliases.values()
+    }
+    assert targets - NEWEST_VERIFIED.built_in_providers == {"custom"}
+    assert {"aisa", "custom:aisa"}.isdisjoint(RESERVED_PROVIDERS)
     assert resolve_alias("Moonshot") == "kimi-coding"
 
 
@@ -36,7 +39,6 @@ def test_the_variable_of_the_key_is_a_credential_that_the_repair_does_not_know()
     assert "AISA_API_KEY".endswith(facts.CREDENTIAL_SUFFIXES)
     assert "AISA_API_KEY" not in KNOWN_ENV
     assert {"OPENAI_API_KEY", "HF_TOKEN"} <= KNOWN_ENV
-    assert facts.KNOWN_ENV is KNOWN_ENV
 
 
 def test_hermes_names_of_settings_are_written_in_the_facts_only() -> None:
@@ -52,7 +54,7 @@ def test_hermes_names_of_settings_are_written_in_the_facts_only() -> None:
 
 def test_docs_name_the_same_version() -> None:
     text = (ROOT / "docs/hermes.md").read_text()
-    assert f"`hermes-agent` {facts.HERMES_VERSION}" in text
+    assert f"`hermes-agent` {NEWEST_VERIFIED.version}" in text
     example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert example is not None
-    assert yaml.safe_load(example[1])[facts.VERSION_KEY] == facts.CONFIG_VERSION
+    assert yaml.safe_load(example[1])[facts.VERSION_KEY] == NEWEST_VERIFIED.config_version
