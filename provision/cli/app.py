@@ -22,6 +22,7 @@ import provision
 SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Try it out": {
         "demo": ("Run the whole workflow against a gateway simulator.", "demo.command"),
+        "simulator": ("Rehearse with a simulated gateway: revoke keys, make models fail.", "demo.simulator"),
     },
     "Workspace (IT)": {
         "init": ("Create a workspace and your operator keys.", "workspace.init"),
