@@ -69,8 +69,9 @@ class InstallReport:
         """The overall state of the route: a problem if the next request goes elsewhere, or with a hazard that is an error."""
         dangers = any(h.severity is Severity.ERROR for h in self.check.hazards)
         known = self.check.route.unknown is None
-        problem = dangers or (known and not self.check.as_expected)
-        return overall_state(problem=problem, unknown=not known, verified=self.check.hermes.verified)
+        problem = dangers or (known and not self.check.as_expected) or bool(self.check.leaving)
+        doubt = not known or bool(self.check.doubtful)
+        return overall_state(problem=problem, unknown=doubt, verified=self.check.hermes.verified)
 
     @property
     def ok(self) -> bool:
@@ -123,6 +124,7 @@ def install_bundle(
             environ=_seen_by_hermes(environ, opened, managed_dir),
             now=now.timestamp(),
             hermes=hermes_on_machine(home, environ),
+            rendering=opened.verified.config,
         ),
         recovered=recovered,
         running=running_hermes(home),

@@ -17,12 +17,15 @@ from provision.detect.fingerprint import fingerprint
 from provision.endpoint.replace_old_key import plan_key_replacement, replace_in_profiles
 from provision.endpoint.state import REMOVED, KeptFiles, KeptPaths
 from provision.errors import ProvisionError
+from provision.files import NAMED_PIPE
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.auth_file import clean_auth
 from provision.hermes.config.merge import Merged, clean_config, merge_config
+from provision.hermes.config.side_leaks import ProvisionedKey
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
+from provision.hermes.facts import v0_19_side_routes as side
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 
 if TYPE_CHECKING:
@@ -111,9 +114,15 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
     """
     for folder in (before.files, before.managed):
         for name, reason in (folder.unreadable if folder else {}).items():
-            raise UnreadableHomeError(
-                f"{name} is unreadable: {reason}", hint="fix or remove that file, then install again"
-            )
+            if name != facts.ENV_NAME or NAMED_PIPE not in reason:
+                raise UnreadableHomeError(
+                    f"{name} is unreadable: {reason}", hint="fix or remove that file, then install again"
+                )
+            if opened.manifest.secret_delivery is not SecretDelivery.RUN:
+                raise UnreadableHomeError(
+                    f"another program, such as 1Password, provides this .env: {reason}",
+                    hint="ask IT for a profile with `secret_delivery: run`: its key is in memory only, and .env stays as it is",
+                )
     manifest, files = opened.manifest, before.files
     values = env_values(opened.env)
     if manifest.key_env not in values:
@@ -156,6 +165,7 @@ class _Steps:
         self.removed: list[RemovedSetting] = []
         self.notes: list[str] = []
         self.kept_settings = 0
+        self.key: ProvisionedKey | None = None
         self.env_after = before.files.env or b""
 
     def put(self, name: str, was: bytes | None, data: bytes | None, mode: int = PRIVATE) -> None:
@@ -165,6 +175,10 @@ class _Steps:
     def env(self, manifest: Manifest, values: Mapping[str, str]) -> None:
         """Plan the `.env`: set the bundle's lines, remove lines that redirect requests and those that no longer apply."""
         files = self.before.files
+        if facts.ENV_NAME in files.unreadable:  # a pipe of another program
+            self.notes.append(".env is a named pipe of another program: neither read nor changed")
+            self.key = ProvisionedKey(frozenset({manifest.key_env}), values[manifest.key_env])
+            return
         written = dict(values)
         gone = set(facts.HIJACKING_ENV) | self._former(manifest, values)
         if manifest.secret_delivery is SecretDelivery.RUN:
@@ -175,6 +189,11 @@ class _Steps:
             if self.replacement
             else files.env
         )
+        value = values[manifest.key_env]
+        key = ProvisionedKey(frozenset({manifest.key_env}), value)
+        holders = {name for name, held in read_env_raw(own or b"").items() if key.held_by(held)}
+        self.key = ProvisionedKey(key.names | holders, value)
+        gone |= (holders & side.CREDENTIAL_ENV) - written.keys()
         edited = edit_env(own, written, gone)
         self.env_after = edited.data
         self.removed += edited.removed
@@ -231,7 +250,7 @@ class _Steps:
         """Plan config.yaml: the user's settings with the rendering merged in."""
         files, installed = self.before.files, self.before.installed
         last = installed.kept.rendering if installed and not installed.manifest.managed else None
-        merged = merge_config(self._config(), last, opened.verified.config)
+        merged = merge_config(self._config(), last, opened.verified.config, self.key)
         self.removed += merged.removed
         self.notes += merged.notes
         self._describe(files.config, merged.data, opened.verified.config)
@@ -246,7 +265,7 @@ class _Steps:
         pins = dict(facts.MANAGED_ENV_PINS)
         edited = edit_env(was_env, pins, {*facts.HIJACKING_ENV, opened.manifest.key_env} - pins.keys())
         config = merge_config(was_config, last if before_managed else None, opened.verified.config)
-        cleaned = clean_config(self._config(), None if before_managed else last, opened.verified.config)
+        cleaned = clean_config(self._config(), None if before_managed else last, opened.verified.config, self.key)
         self.removed += (*edited.removed, *config.removed, *cleaned.removed)
         self.notes += (*config.notes, *cleaned.notes)
         self._describe(was_config, config.data, opened.verified.config)

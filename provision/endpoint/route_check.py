@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.detect.fingerprint import fingerprint
+from provision.endpoint.side_policy import STRICTEST, SidePolicy
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
+from provision.hermes.routing.destinations import is_of_destination
 from provision.hermes.routing.hazards import Expected, Hazard
 from provision.hermes.routing.route import Route, resolve_route
 from provision.hermes.routing.wire import model_on_wire, request_url
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from provision.bundle.manifest import Manifest
     from provision.hermes.home import HermesFiles
+    from provision.hermes.routing.destination import Destination
 
 STRIPPED = (*facts.HIJACKING_ENV, *facts.MODEL_ENV_ELSEWHERE)
 """Variables that `provision run` removes from a command's environment, because they would change its route."""
@@ -46,10 +49,21 @@ class RouteCheck:
     route: Route
     checks: Mapping[str, RouteExpectation]
     hermes: HermesInUse = UNKNOWN_HERMES
+    policy: SidePolicy = STRICTEST
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
         return self.route.hazards
+
+    @property
+    def leaving(self) -> tuple[Destination, ...]:
+        """Destinations that get the key, or content that the team's profile does not let go there."""
+        return self.policy.leaving(self.route.destinations)
+
+    @property
+    def doubtful(self) -> tuple[Destination, ...]:
+        """Destinations that are not known well enough to say so."""
+        return self.policy.doubtful(self.route.destinations)
 
     @property
     def as_expected(self) -> bool:
@@ -64,6 +78,7 @@ def check_route(
     environ: Mapping[str, str],
     now: float | None = None,
     hermes: HermesInUse = UNKNOWN_HERMES,
+    rendering: bytes | None = None,
 ) -> RouteCheck:
     """Resolve the route of a home and compare it with the manifest. Pure."""
     mode = ApiMode.CHAT_COMPLETIONS if manifest.api_mode is ApiMode.AUTO else manifest.api_mode
@@ -87,7 +102,9 @@ def check_route(
     )
     url = request_url(manifest.base_url, mode)[0]
     provider = f"custom:{manifest.provider}"
-    errors = [h.id for h in route.hazards if h.severity is Severity.ERROR]
+    named_elsewhere = {"wrong-model", "wrong-mode", "wrong-url"}  # the other two checks report these
+    dangers = [h.id for h in route.hazards if h.severity is Severity.ERROR]
+    errors = [d for d in dangers if d not in named_elsewhere and not is_of_destination(d)]
     keyed = route.key_fingerprint == manifest.key_fingerprint
     named = route.provider.removeprefix("custom:").lower() == manifest.provider.lower()
     actual = f"{route.provider or 'none'}, key {route.key_fingerprint or 'none'} from {route.key_source}"
@@ -100,7 +117,7 @@ def check_route(
             actual + (f"; {', '.join(dict.fromkeys(errors))}" if errors else ""),
         ),
     }
-    return RouteCheck(route, checks, hermes)
+    return RouteCheck(route, checks, hermes, SidePolicy.of(rendering))
 
 
 def _actual(route: Route, value: str | None) -> str:

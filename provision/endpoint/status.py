@@ -15,6 +15,7 @@ from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
+from provision.endpoint.side_policy import STRICTEST, SidePolicy
 from provision.endpoint.state import InstalledBundle, read_installed
 from provision.endpoint.verify import AcceptanceRules, verified_manifest
 from provision.errors import ProvisionError, Severity
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from provision.hermes.facts.release import HermesFacts
     from provision.hermes.home import HomeFiles
+    from provision.hermes.routing.destination import Destination
     from provision.hermes.routing.hazards import Hazard
     from provision.signing.allowed_signers import AllowedSigner
 
@@ -68,9 +70,10 @@ class HomeStatus:
         dangers = any(h.severity is Severity.ERROR for h in self.route.hazards)
         known = self.route.unknown is None
         failed = self.check is None or (known and not self.check.as_expected)
-        return overall_state(
-            problem=failed or bool(self.drift) or dangers, unknown=not known, verified=self.hermes.verified
-        )
+        leaving = bool(self.check and self.check.leaving)
+        doubt = not known or bool(self.check and self.check.doubtful)
+        problem = failed or bool(self.drift) or dangers or leaving
+        return overall_state(problem=problem, unknown=doubt, verified=self.hermes.verified)
 
     @property
     def ok(self) -> bool:
@@ -106,7 +109,14 @@ def home_status(
         )
         return HomeStatus(home, None, route, None, (), hermes)
     manifest = installed.manifest
-    check = check_route(files, manifest, environ=environ, now=now.timestamp(), hermes=hermes)
+    check = check_route(
+        files,
+        manifest,
+        environ=environ,
+        now=now.timestamp(),
+        hermes=hermes,
+        rendering=installed.kept.rendering,
+    )
     folder = home_or_profile_files(files, manifest.hermes_profile, home)
     drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed, hermes.facts))
     return HomeStatus(home, installed, check.route, check, drift, hermes)
@@ -165,10 +175,11 @@ def _file_drift(
 
 
 def home_status_json(found: HomeStatus) -> dict[str, Any]:
-    """The fields of `provision/status/v1`."""
+    """The fields of `provision/status/v2`: those of v1, and every destination in `routes`."""
     manifest = found.installed.manifest if found.installed else None
     route = found.route
     checks = found.check.checks if found.check else {}
+    policy = found.check.policy if found.check else STRICTEST
     return {
         "home": str(found.home),
         "ok": found.ok,
@@ -190,7 +201,26 @@ def home_status_json(found: HomeStatus) -> dict[str, Any]:
         },
         "checks": {n: {"ok": c.ok, "expected": c.expected, "actual": c.actual} for n, c in checks.items()},
         "hazards": [hazard_json(h) for h in route.hazards],
+        "routes": [destination_json(d, policy) for d in route.destinations],
         "drift": [{"file": d.file, "what": d.what} for d in found.drift],
+    }
+
+
+def destination_json(each: Destination, policy: SidePolicy) -> dict[str, Any]:
+    """A destination for a JSON document. `allowed`: the team's profile lets it be so."""
+    return {
+        "kind": each.kind,
+        "name": each.name,
+        "where": each.where,
+        "host": each.host or None,
+        "trigger": each.trigger,
+        "content": each.content,
+        "key_fingerprint": each.key_fingerprint,
+        "key_source": each.key_source,
+        "verdict": each.verdict.value,
+        "allowed": policy.allows(each),
+        "why": each.why,
+        "cure": each.cure,
     }
 
 

@@ -33,6 +33,13 @@ class ApiMode(StrEnum):
     ANTHROPIC_MESSAGES = "anthropic_messages"
 
 
+class SideRoutes(StrEnum):
+    """`team`: every request stays on the team's gateway. `own`: content of side requests may go where the user chooses."""
+
+    TEAM = "team"
+    OWN = "own"
+
+
 class SecretDelivery(StrEnum):
     """`file`: the key is stored in `.env`. `run`: `provision run` passes it in memory."""
 
@@ -59,6 +66,8 @@ class EffectiveProfile:
     capabilities: bool = False
     managed: bool = False
     key_max_age_days: int | None = None
+    side_routes: SideRoutes = SideRoutes.TEAM
+    allowed_hosts: tuple[str, ...] = ()
     hermes_version: str | None = None
 
 

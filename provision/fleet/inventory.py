@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from provision.fleet.users import Users
 
 LIST_SEPARATOR = ";"
-_LISTS = frozenset({"recipients", "tags", "overrides.fallback_models"})
+_LISTS = frozenset({"recipients", "tags", "overrides.fallback_models", "overrides.allowed_hosts"})
 _TYPED = frozenset(
     {"overrides.context_length", "overrides.capabilities", "overrides.managed", "overrides.key_max_age_days"}
 )

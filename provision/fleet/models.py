@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from provision.fleet import names
-from provision.fleet.desired import ApiMode, Platform, SecretDelivery
+from provision.fleet.desired import ApiMode, Platform, SecretDelivery, SideRoutes
 from provision.fleet.version_range import RANGE
 
 
@@ -116,6 +116,10 @@ class Overrides(_File):
     """Whether WELCOME.md contains AIsa's instructions for agents."""
     managed: StrictBool | None = None
     """Whether to render for Hermes' managed scope instead of the user's home."""
+    side_routes: SideRoutes | None = None
+    """team: auxiliary tasks, delegation and fallbacks stay on the team's gateway; own: the user's choice."""
+    allowed_hosts: Annotated[list[Annotated[str, _text(names.ALLOWED_HOST)]], Field(max_length=64)] | None = None
+    """Hosts that may receive content on purpose, such as an MCP server of the firm; never the key."""
     key_max_age_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
     """Days after which a key is overdue for rotation; if empty, a warning after 90 days (AIsa's advice)."""
     hermes_version: Annotated[str, _text(RANGE)] | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from provision.errors import Place, Problem
-from provision.fleet.desired import ApiMode, EffectiveProfile, SecretDelivery
+from provision.fleet.desired import ApiMode, EffectiveProfile, SecretDelivery, SideRoutes
 from provision.fleet.explain import describe_value, drop_consequences, validation_problems
 from provision.fleet.models import ProfileFile
 from provision.fleet.names import ID, id_refusal
@@ -206,9 +206,19 @@ class EffectiveProfiles:
         return self._by_content[content]
 
 
+_KINDS: tuple[tuple[str, type], ...] = (
+    ("api_mode", ApiMode),
+    ("secret_delivery", SecretDelivery),
+    ("side_routes", SideRoutes),
+    ("fallback_models", tuple),
+    ("allowed_hosts", tuple),
+)
+"""Settings whose value in the file becomes one of another type."""
+
+
 def _effective(name: str, values: dict[str, Any]) -> EffectiveProfile:
     typed = _sorted(values)
-    for key, kind in (("api_mode", ApiMode), ("secret_delivery", SecretDelivery), ("fallback_models", tuple)):
+    for key, kind in _KINDS:
         if key in typed:
             typed[key] = kind(typed[key])
     return EffectiveProfile(name=name, **typed)

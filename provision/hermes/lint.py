@@ -18,6 +18,8 @@ from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import RESERVED_PROVIDERS
+from provision.hermes.routing.lookalike import looks_like
+from provision.hermes.routing.wire import ascii_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,6 +117,9 @@ def _base_url(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         user = parts.username or parts.password
     except ValueError:
         return  # not a URL: the check against the gateway reports it
+    if target := looks_like(parts.hostname or ""):
+        message = f"the host of base_url, {ascii_host(parts.hostname or '')}, is not {target}, but looks like it"
+        yield Problem("lookalike-host", message, at("base_url"), "write the host in plain letters")
     if user:
         yield Problem(
             "secret", "base_url contains a user name or password", at("base_url"), "remove everything before the @"

@@ -36,12 +36,14 @@ class Standing(StrEnum):
     UNBELIEVED = "not believed"
     OTHER = "other bundle"
     MISROUTED = "misrouted"
+    LEAVES = "sends elsewhere"
     HAZARDS = "hazards"
     BEHIND = "behind"
     NOT_RENDERED = "not rendered"
     EXPIRED = "expired"
     DRIFTED = "drifted"
     UNKNOWN_ROUTE = "unknown route"
+    UNKNOWN_DESTINATION = "unknown destination"
     OTHER_HERMES = "other Hermes version"
     UNVERIFIED = "unverified Hermes"
     SILENT = "silent"
@@ -140,6 +142,10 @@ def endpoint_standing(
         found.add(Standing.UNKNOWN_ROUTE)
     if receipt.dangers:
         found.add(Standing.HAZARDS)
+    if receipt.destinations and receipt.destinations.problem:
+        found.add(Standing.LEAVES)
+    if receipt.destinations and receipt.destinations.unknown:
+        found.add(Standing.UNKNOWN_DESTINATION)
     if receipt.drift:
         found.add(Standing.DRIFTED)
     if hermes_version and receipt.hermes_version and is_in_range(receipt.hermes_version, hermes_version) is False:
@@ -167,6 +173,8 @@ def _remark(receipt: Receipt, released: Released | None, found: Set[Standing]) -
     parts = []
     if receipt.route.as_expected == "no":
         parts.append(f"sends to {receipt.route.url or 'nowhere'}, model {receipt.route.model or 'none'}")
+    if receipt.destinations and (worst := receipt.destinations.worst):
+        parts.append(f"{' and '.join(worst.sends) or 'something'} to {worst.host}")
     parts += receipt.dangers
     if {Standing.OTHER_HERMES, Standing.UNVERIFIED} & found:
         parts.append(f"Hermes {receipt.hermes_version or 'of an unknown version'}")

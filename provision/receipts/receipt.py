@@ -21,6 +21,7 @@ from provision.endpoint.privileges import as_owner, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL
 from provision.errors import ProvisionError
 from provision.files import Transaction, locked, read_optional, recover, write_atomic
+from provision.hermes.routing.destination import DestinationVerdict
 from provision.signing.fields import (
     Counter,
     MachineName,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from provision.endpoint.route_check import RouteCheck
     from provision.endpoint.state import InstalledBundle
     from provision.endpoint.status import Drift
+    from provision.hermes.routing.destination import Destination
 
 SCHEMA: Final = "provision/receipt/v1"
 NAMESPACE = "hermes-provision-receipt"
@@ -225,7 +227,7 @@ def compose_receipt(
         ),
         hazards=tuple(hazards.values())[:200],
         drift=tuple(changes),
-        destinations=None,
+        destinations=_destinations(check),
         policy=None,
         hermes_version=check.hermes.version,
         hermes_verified=check.hermes.verified if check.hermes.version else None,
@@ -234,6 +236,27 @@ def compose_receipt(
         made=moment(now),
         counter=counter,
     )
+
+
+def _destinations(check: RouteCheck) -> ReceiptDestinations:
+    """Count the destinations by state, and name the worst one that is not in order."""
+    found = check.route.destinations
+    leaving, doubtful = check.leaving, check.doubtful
+    known = len(found) - len(leaving) - len(doubtful)
+    worst = next(iter((*leaving, *doubtful)), None)
+    return ReceiptDestinations(
+        ok=known if check.hermes.verified else 0,
+        ok_unverified=0 if check.hermes.verified else known,
+        problem=len(leaving),
+        unknown=len(doubtful),
+        worst=_worst(worst, "problem" if leaving else "unknown") if worst else None,
+    )
+
+
+def _worst(found: Destination, state: Literal["problem", "unknown"]) -> ReceiptDestination:
+    key: tuple[Literal["key"], ...] = ("key",) if found.verdict is DestinationVerdict.KEY else ()
+    content: tuple[Literal["content"], ...] = ("content",) if found.content else ()
+    return ReceiptDestination(host=_sound(found.target)[:255], sends=(*key, *content), state=state)
 
 
 def _cut(text: str | None) -> str | None:

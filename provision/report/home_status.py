@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from provision.endpoint.side_policy import STRICTEST
 from provision.endpoint.state import key_in_place_since
 from provision.endpoint.status import home_status_json as home_json
+from provision.hermes.routing.destinations import is_of_destination
+from provision.report.destinations import destination_lines
 from provision.report.document import document
 from provision.report.install import restart_lines, state_line
 from provision.report.terminal import printable
@@ -20,14 +23,25 @@ if TYPE_CHECKING:
 _ANSWERS = {True: "answered", False: "failed", None: "cannot tell"}
 
 
-def as_table(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None) -> str:
-    """The home, its route and checks, drift, hazards, and the processes in `stale` that hold an older key."""
+def as_table(
+    status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None, *, every: bool = False
+) -> str:
+    """The home, its routes and checks, drift, hazards, and the processes in `stale` that hold an older key.
+
+    `every`: list all destinations, and the hazards that say the same.
+    """
     lines = [f"home       {status.home}", *_route_lines(status)]
     for name, check in (status.check.checks if status.check else {}).items():
         verdict = "ok" if check.ok else f"WRONG: expected {check.expected}; is {check.actual}"
         lines.append(f"check      {name}: {verdict}")
     lines += [f"drift      {d.file}: {d.what}" for d in status.drift]
-    lines += [f"{h.severity:<9}  [{h.id}] {h.where}: {h.why}; {h.cure}" for h in status.route.hazards]
+    policy = status.check.policy if status.check else STRICTEST
+    lines += destination_lines(status.route.destinations, policy, every=every)
+    lines += [
+        f"{h.severity:<9}  [{h.id}] {h.where}: {h.why}; {h.cure}"
+        for h in status.route.hazards
+        if every or not is_of_destination(h.id)
+    ]
     if answer is not None:
         lines.append(f"hermes     {_ANSWERS[answer.ok]}: {answer.said}")
     restart = restart_lines(stale or (), key_in_place_since(status.home), settings_changed=False)
@@ -37,10 +51,10 @@ def as_table(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[Run
 
 
 def as_json(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None) -> str:
-    """The document `provision/status/v1`; `hermes` is only in it when Hermes was asked."""
+    """The document `provision/status/v2`; `hermes` is only in it when Hermes was asked."""
     hermes = {"hermes": {"ok": answer.ok, "said": answer.said, "exit_code": answer.exit_code}} if answer else {}
     restart = None if stale is None else [{"pid": p.pid, "what": p.what} for p in stale]
-    return document("status/v1", **home_json(status), restart=restart, **hermes)
+    return document("status/v2", **home_json(status), restart=restart, **hermes)
 
 
 def _route_lines(status: HomeStatus) -> list[str]:

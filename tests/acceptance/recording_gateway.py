@@ -31,6 +31,12 @@ from cryptography.x509.oid import NameOID
 
 REPLY = "pong from the gateway"
 INFERENCE = ("/chat/completions", "/responses", "/messages")
+REFUSALS = {
+    401: "invalid api key",
+    402: "insufficient credits: payment required",
+    429: "rate limit exceeded",
+    503: "service unavailable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,8 @@ class Authority:
 class Gateway:
     """The doors and the record. A context manager; leaving it closes every port.
 
-    `refused` holds keys that are answered with 401; `models` is what `GET …/models` lists.
+    `refused` holds keys that are answered with 401; `models` is what `GET …/models` lists; `statuses` has the HTTP status
+    of every answer to an inference request, by host (as in `Seen.host`), where it is not 200.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -163,6 +170,7 @@ class Gateway:
         self._seen: list[Seen] = []
         self.refused: set[str] = set()
         self.models = ("model-one", "model-two")
+        self.statuses: dict[str, int] = {}
 
     def __enter__(self) -> Gateway:
         self._proxy = self._listen("proxy")
@@ -293,6 +301,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = seen.path.split("?")[0]
         if seen.key in self.gateway.refused:
             self._json(401, {"error": {"message": "invalid api key", "type": "authentication_error"}})
+        elif seen.is_inference and (status := self.gateway.statuses.get(seen.host)):
+            self._json(status, {"error": {"message": REFUSALS[status], "type": "test_error"}})
         elif not seen.is_inference or not isinstance(seen.body, dict):
             self._json(404, {"error": {"message": "not found"}})
         elif path.endswith("/chat/completions"):

@@ -81,7 +81,7 @@ def test_the_whole_way(machine: Machine) -> None:
     assert installed["ok"]
     assert installed["changed"]
     status = json.loads(machine.run("status", "--home", machine.home, "-f", "json", who="ada"))
-    assert status["schema"] == "provision/status/v1"
+    assert status["schema"] == "provision/status/v2"
     assert {"home", "installed", "route", "checks", "hazards", "drift"} <= status.keys()
     assert status["checks"]["base_url"]["actual"] == "https://api.aisa.one/v1/chat/completions"
     assert (machine.home / ".env").read_text() == f"AISA_API_KEY={KEY}\n"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def demo_summary(verdicts: Mapping[str, str], statuses: Mapping[str, Any], *proofs: str) -> str:
-    """The table and the closing lines; `statuses` are `status/v1` documents by user."""
+    """The table and the closing lines; `statuses` are `status/v2` documents by user."""
     rows, ok_count = [], 0
     for user in DEMO_USERS:
         status = statuses[user.id]

@@ -54,11 +54,12 @@ def status_command(
     silent_after: Annotated[
         str, typer.Option("--silent-after", metavar="7d", help="With --fleet: age at which a machine counts as silent.")
     ] = "7d",
+    every: Annotated[bool, typer.Option("--all", help="List every destination of this home.")] = False,
     limit: Limit = None,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Show where Hermes sends its requests.
+    """Show where Hermes sends its requests: the questions, and everything else that leaves this home.
 
     Also shows what is installed and what has drifted. Exits with 10 if there is a problem.
     """
@@ -96,8 +97,11 @@ def status_command(
         _print_receipt(run, found.home, signed, output)
         return
     answer = ask_hermes(root, profile, environ) if hermes else None
-    write = report.as_json if format_ is Format.JSON else report.as_table
-    run.result(write(found, answer, holding_old_key(found.home)), output)
+    stale = holding_old_key(found.home)
+    if format_ is Format.JSON:
+        run.result(report.as_json(found, answer, stale), output)
+    else:
+        run.result(report.as_table(found, answer, stale, every=every), output)
     unverified = strict and found.state is OverallState.OK_UNVERIFIED
     if not found.ok or unverified or (answer is not None and not answer.ok):
         raise typer.Exit(Exit.FINDINGS)

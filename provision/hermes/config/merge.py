@@ -17,6 +17,7 @@ from provision.errors import Place
 from provision.hermes.config.conflicts import ProvisionedProvider, keep_other_endpoint, remove_conflicts
 from provision.hermes.config.draft import Draft, same_value
 from provision.hermes.config.roundtrip import replay_changes
+from provision.hermes.config.side_leaks import ProvisionedKey, remove_leaks
 from provision.hermes.config.splice import UnusualError, splice_changes
 from provision.hermes.config.three_way import apply_rendering, retire_previous
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
@@ -46,8 +47,10 @@ class Merged:
     pools: tuple[str, ...] = ()
 
 
-def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merged:
-    """Merge `new` into `current`, where `last` is our previous rendering.
+def merge_config(
+    current: bytes | None, last: bytes | None, new: bytes, key: ProvisionedKey | None = None
+) -> Merged:
+    """Merge `new` into `current`, where `last` is our previous rendering. `key` is what must not leak.
 
     Without a current file, returns the bytes of the rendering. If nothing has to change, returns the current bytes. Raises
     MergeError, with the line, for a file that is not valid YAML for Hermes, contains a key twice, is too large, or has a
@@ -70,6 +73,7 @@ def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     wanted[facts.VERSION_KEY] = _newer(data.get(facts.VERSION_KEY), wanted[facts.VERSION_KEY])
     retire_previous(draft, before, wanted)
     apply_rendering(draft, wanted, before)
+    _remove_leaks(draft, wanted, key)
     pools = remove_conflicts(draft, wanted)
     if not draft.changes:
         return Merged(current, pools=pools)
@@ -77,7 +81,9 @@ def merge_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     return Merged(_styled(result, current), tuple(draft.removed), notes, pools)
 
 
-def clean_config(current: bytes | None, last: bytes | None, new: bytes) -> Merged:
+def clean_config(
+    current: bytes | None, last: bytes | None, new: bytes, key: ProvisionedKey | None = None
+) -> Merged:
     """Clean a user's `config.yaml` under a managed scope with `new`: remove our settings and all that override the scope.
 
     `last` is our previous rendering if it was merged into this file. Raises MergeError, like `merge_config`.
@@ -90,10 +96,16 @@ def clean_config(current: bytes | None, last: bytes | None, new: bytes) -> Merge
     notes = (note,) if note else ()
     draft = Draft(data, FILE)
     retire_previous(draft, before, {})
+    _remove_leaks(draft, wanted, key)
     pools = remove_conflicts(draft, wanted)
     if not draft.changes:
         return Merged(current, pools=pools)
     return Merged(_styled(_written(text, draft), current), tuple(draft.removed), notes, pools)
+
+
+def _remove_leaks(draft: Draft, wanted: dict[str, Any], key: ProvisionedKey | None) -> None:
+    ours = ProvisionedProvider.of(wanted)
+    remove_leaks(draft, ours, wanted, key or ProvisionedKey(frozenset({ours.key_env})))
 
 
 def change_config(current: bytes, change: Callable[[Draft], object]) -> Merged:

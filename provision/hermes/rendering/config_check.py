@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from provision.detect.shapes import has_secret
-from provision.fleet.desired import ApiMode
+from provision.fleet.desired import ApiMode, SideRoutes
 from provision.hermes.config.naming import effective_url, normalized_name
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import NEWEST_VERIFIED
+from provision.hermes.rendering.side_pins import rendered_settings
 from provision.hermes.rendering.templates import CONFIG, TemplateError, Templates
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def check_config(text: str, profile: EffectiveProfile, templates: Templates, dig
     if profile.managed:
         _check_pins(check, data, profile)
     check.same(data, facts.VERSION_KEY, NEWEST_VERIFIED.config_version)
-    check.same(data, "x_provision", {"profile": profile.name, "digest": digest})
+    check.same(data, "x_provision", {"profile": profile.name, "digest": digest, **_side_policy(profile)})
     _check_settings(check, data, profile)
     _check_secrets(check, data, pinned=profile.managed)
     return data
@@ -124,9 +125,19 @@ def _check_pins(check: _Checker, data: dict[str, Any], profile: EffectiveProfile
 
 
 def _check_settings(check: _Checker, data: dict[str, Any], profile: EffectiveProfile) -> None:
-    for key, value in profile.hermes.items():
+    for key, value in rendered_settings(profile).items():
         if not _holds(data.get(key), value):
             check.refuse(f"the result does not contain the profile's hermes.{key} unchanged", str(key))
+
+
+def _side_policy(profile: EffectiveProfile) -> dict[str, object]:
+    """Return what the marker says about side routes: only what differs from the default."""
+    policy: dict[str, object] = {}
+    if profile.side_routes is not SideRoutes.TEAM:
+        policy["side_routes"] = profile.side_routes.value
+    if profile.allowed_hosts:
+        policy["allowed_hosts"] = list(profile.allowed_hosts)
+    return policy
 
 
 def _holds(have: object, want: object) -> bool:

@@ -9,8 +9,9 @@ from provision.detect.shapes import is_placeholder
 from provision.hermes.facts import names as facts
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
 from provision.hermes.routing.layers import unresolved
+from provision.hermes.routing.lookalike import looks_like
 from provision.hermes.routing.providers import compatible_entries, fold_name, resolve_alias
-from provision.hermes.routing.wire import hostname, is_loopback, parse_mode, same_url
+from provision.hermes.routing.wire import hostname, is_loopback, parse_mode, same_url, sent_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,6 +213,9 @@ def _url(s: RouteContext) -> Iterator[Hazard]:
         userinfo = parts.username or parts.password
     except ValueError:
         return
+    if target := looks_like(hostname(runtime.base_url)):
+        why = f"the host {sent_host(runtime.base_url)} is not {target}, but looks like it"
+        yield error("lookalike-host", where, why, "write the host in plain letters, and replace the key")
     if userinfo:
         yield error(
             "url-userinfo", where, "Hermes sends the name and password in the URL in place of the key", "remove them"
@@ -307,8 +311,10 @@ def _entry_of(s: RouteContext) -> dict[Any, Any]:
     return node if isinstance(node, dict) and s.runtime and s.runtime.entry else {}
 
 
-def mismatches(s: RouteContext, *, model: str, mode: str, fingerprint: str | None) -> Iterator[Hazard]:
-    """Yield a hazard for each difference from the expected route."""
+def mismatches(
+    s: RouteContext, *, model: str, mode: str, fingerprint: str | None, source: str = ""
+) -> Iterator[Hazard]:
+    """Yield a hazard for each difference from the expected route. `source` is where the key that is sent comes from."""
     if s.expected is None or s.runtime is None:
         return
     want = s.expected
@@ -324,7 +330,9 @@ def mismatches(s: RouteContext, *, model: str, mode: str, fingerprint: str | Non
         yield _mismatch(s, "mode", f"the API mode is {mode}, not {want.api_mode}", *entry, facts.API_MODE)
     if want.key_fingerprint and fingerprint and fingerprint != want.key_fingerprint:
         why = "the key is not the provisioned one"
-        yield error("wrong-key", s.runtime.key_source, why, "install the bundle again")
+        where = source or s.runtime.key_source
+        header = "_headers." in where
+        yield error("wrong-key", where, why, "remove that header" if header else "install the bundle again")
 
 
 def _mismatch(s: RouteContext, what: str, why: str, *path: str) -> Hazard:

@@ -7,6 +7,7 @@ A Hermes profile without own entries reads those of the root home.
 
 from __future__ import annotations
 
+import codecs
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -210,7 +211,9 @@ def _number(value: object) -> float:
 
 
 def _json(data: bytes) -> dict[str, Any] | None:
-    if len(data) > MAX_AUTH_CHARS:
+    if len(data) > MAX_AUTH_CHARS or data.startswith(
+        codecs.BOM_UTF8
+    ):  # with a byte order mark, Hermes ignores the file
         return None
     try:
         value = json.loads(data)

@@ -54,13 +54,15 @@ def build_request(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -
         url, path = request_url(runtime.base_url, runtime.mode, asked.environment.hermes)
     except ValueError as e:
         raise HermesStopsError("invalid base URL: not an http:// or https:// URL") from e
+    if runtime.pool and runtime.pool.manual and any(c in runtime.key for c in "\r\n"):
+        raise HermesStopsError("the key in auth.json contains a line break, so that every request fails")
     key, source = runtime.key.strip(), runtime.key_source
     name = model_on_wire(model, runtime.mode)
     header = key_header(runtime.base_url, runtime.mode)
     if runtime.mode != "anthropic_messages":
         name = _body_model(asked, runtime, name)
         if (other := _authorization(asked, runtime)) is not None:
-            key, source = other, facts.EXTRA_HEADERS
+            key, source = other
         if basic := _basic(runtime.base_url):
             key, source = basic, "name and password in the URL"
     elif "?" in runtime.base_url:
@@ -84,20 +86,25 @@ def _body_model(asked: ResolverInput, runtime: ResolvedEndpoint, model: str) -> 
     return str(fallback.get("model", model)) if fallback else model
 
 
-def _authorization(asked: ResolverInput, runtime: ResolvedEndpoint) -> str | None:
-    """Return the Authorization header that settings send in place of the key, without `Bearer`, or None."""
+def _authorization(asked: ResolverInput, runtime: ResolvedEndpoint) -> tuple[str, str] | None:
+    """Return the Authorization header that settings send in place of the key, without `Bearer`, and its place, or None."""
     if not asked.environment.hermes.headers_in_settings:
         return None
-    headers: dict[str, str] = {}
+    headers: dict[str, tuple[str, str]] = {}
     for name in ("default_headers", facts.EXTRA_HEADERS):
         more = asked.model.get(name)
-        headers |= {str(k).lower(): str(v) for k, v in more.items() if v is not None} if isinstance(more, dict) else {}
-    for entry, _ in compatible_entries(asked.config):
+        headers |= _placed(more, f"model.{name}") if isinstance(more, dict) else {}
+    for entry, path in compatible_entries(asked.config):
         if same_url(entry[facts.BASE_URL], runtime.base_url):
-            headers |= {str(k).lower(): str(v) for k, v in entry.get(facts.EXTRA_HEADERS, {}).items() if v is not None}
+            headers |= _placed(entry.get(facts.EXTRA_HEADERS, {}), ".".join(map(str, (*path, facts.EXTRA_HEADERS))))
             break
-    value = headers.get("authorization")
-    return value.removeprefix("Bearer ").removeprefix("bearer ").strip() if value is not None else None
+    found = headers.get("authorization")
+    return (found[0].removeprefix("Bearer ").removeprefix("bearer ").strip(), found[1]) if found else None
+
+
+def _placed(headers: dict[Any, Any], where: str) -> dict[str, tuple[str, str]]:
+    """Return headers by their name in lower case, each with its value and its place."""
+    return {str(k).lower(): (str(v), f"{where}.{k}") for k, v in headers.items() if v is not None}
 
 
 def _basic(url: str) -> str:

@@ -18,12 +18,9 @@ from provision.hermes.facts import names as facts
 from provision.hermes.facts.newer_env import NEWER_DECIDING_ENV
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
+from provision.hermes.routing.destinations import destination_hazards, home_destinations
 from provision.hermes.routing.environment import load_environment
-from provision.hermes.routing.environment_hazards import (
-    deciding_variables,
-    environment_hazards,
-    secret_source_doubt,
-)
+from provision.hermes.routing.environment_hazards import deciding_variables, environment_hazards, secret_source_doubt
 from provision.hermes.routing.hazards import Expected, Hazard, RouteContext
 from provision.hermes.routing.layers import load_layers
 from provision.hermes.routing.model_choice import choose_model
@@ -32,7 +29,6 @@ from provision.hermes.routing.providers import HermesStopsError, NotModelledErro
 from provision.hermes.routing.request import RequestContents, build_request, with_fallback_credentials
 from provision.hermes.routing.runtime import ResolverInput, requested_provider, resolve_runtime
 from provision.hermes.routing.selection import select_home
-from provision.hermes.routing.side_hazards import side_hazards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +36,7 @@ if TYPE_CHECKING:
 
     from provision.hermes.facts.release import HermesFacts
     from provision.hermes.home import HermesFiles, HomeFiles
+    from provision.hermes.routing.destination import Destination
 
 NO_KEY_SOURCE = f"none: hermes sends {facts.NO_KEY}"
 _MIN_MASKED_CHARS = 8
@@ -69,6 +66,8 @@ class Route:
     key: Secret | None = None
     home: str = ""
     """The folder that Hermes reads: the root home, or that of a Hermes profile."""
+    destinations: tuple[Destination, ...] = ()
+    """Every host that the home sends something to, the main one among them; the worst verdict first."""
 
 
 def resolve_route(
@@ -141,8 +140,9 @@ def _finished(route: Route, s: RouteContext, sent: RequestContents | None, finge
     beyond = [f"{path}: {document.beyond}" for path, document in documents if document.beyond]
     unread = [f"{f.where(n)}: {r}" for f in (s.home, s.managed) if f for n, r in f.unreadable.items()]
     lost = next(iter(beyond + unread), None)
-    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *side_hazards(s)]
-    route = replace(route, provider=s.requested, unknown=lost or route.unknown)
+    found = home_destinations(s, fingerprint, lost or route.unknown or secret_source_doubt(s))
+    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *destination_hazards(s, found)]
+    route = replace(route, provider=s.requested, unknown=lost or route.unknown, destinations=found)
     if lost:
         return replace(route, hazards=_distinct(hazards), key_source=f"unknown: {lost}", refusal=None)
     if sent is None:
@@ -150,7 +150,7 @@ def _finished(route: Route, s: RouteContext, sent: RequestContents | None, finge
     doubt = secret_source_doubt(s)
     key = Secret(s.key) if s.key and not doubt else None
     mark = fingerprint(s.key) if key else None
-    hazards += mismatches(s, model=sent.model, mode=sent.mode, fingerprint=mark)
+    hazards += mismatches(s, model=sent.model, mode=sent.mode, fingerprint=mark, source=sent.key_source)
     return replace(
         route,
         url=sent.url,
@@ -176,7 +176,18 @@ def _without_secrets(route: Route, key: str) -> Route:
     texts = ("url", "path", "model", "provider", "key_source", "refusal", "unknown", "home")
     masked_texts: dict[str, Any] = {name: clean(text) for name in texts if (text := getattr(route, name))}
     hazards = tuple(replace(h, where=clean(h.where), why=clean(h.why)) for h in route.hazards)
-    return replace(route, hazards=hazards, **masked_texts)
+    destinations = tuple(
+        replace(
+            d,
+            name=clean(d.name),
+            where=clean(d.where),
+            host=clean(d.host),
+            key_source=clean(d.key_source),
+            why=clean(d.why),
+        )
+        for d in route.destinations
+    )
+    return replace(route, hazards=hazards, destinations=destinations, **masked_texts)
 
 
 def _distinct(hazards: list[Hazard]) -> tuple[Hazard, ...]:

@@ -33,6 +33,27 @@ def hostname(url: str) -> str:
     return host.lower().rstrip(".")
 
 
+def ascii_host(host: str) -> str:
+    """Return a host in punycode, as httpx sends it; unchanged if it is ASCII."""
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        labels = host.lower().split(".")
+        return ".".join(n if n.isascii() else f"xn--{n.encode('punycode').decode()}" for n in labels)
+
+
+def sent_host(url: str) -> str:
+    """Return the host as it is sent, with a port that is not the usual one."""
+    host = ascii_host(hostname(url))
+    try:
+        port = urlsplit(url.strip()).port
+    except ValueError:
+        port = None
+    return f"{host}:{port}" if port and port not in {80, 443} else host
+
+
 def host_matches(url: str, domain: str) -> bool:
     """Return whether the URL's host is `domain` or a subdomain."""
     host = hostname(url)
@@ -88,12 +109,28 @@ def request_url(base_url: str, mode: str, hermes: HermesFacts = NEWEST_VERIFIED)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("not an http:// or https:// URL")
     port = f":{parts.port}" if parts.port and parts.port != {"http": 80, "https": 443}[parts.scheme] else ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = parts.path.rstrip("/")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else ascii_host(parts.hostname)
+    path = _without_dots(parts.path).rstrip("/")
     if mode == "anthropic_messages" and hermes.messages_strip_v1:
         path = re.sub(r"/v1$", "", path)
     path += facts.MODE_PATHS.get(mode, facts.MODE_PATHS["chat_completions"])
     return f"{parts.scheme}://{host}{port}{path}", path
+
+
+def _without_dots(path: str) -> str:
+    """Resolve `.` and `..` in a path, as httpx does before it sends (RFC 3986, section 5.2.4)."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    steps = path.split("/")[1:]
+    for number, step in enumerate(steps):
+        if step == "..":
+            del kept[-1:]
+        elif step != ".":
+            kept.append(step)
+        if step in {".", ".."} and number == len(steps) - 1:
+            kept.append("")
+    return "/" + "/".join(kept)
 
 
 def key_header(base_url: str, mode: str) -> str:
@@ -128,4 +165,4 @@ def origin(url: str) -> str:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return url
-    return f"{parts.scheme}://{(parts.hostname or '').rstrip('.')}:{port}"
+    return f"{parts.scheme}://{ascii_host((parts.hostname or '').rstrip('.'))}:{port}"

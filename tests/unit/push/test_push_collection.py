@@ -84,8 +84,8 @@ def test_the_users_own_provision_comes_first(
 @pytest.mark.parametrize(
     ("script", "cause"),
     [
-        ('echo \'{"schema": "provision/status/v1", "ok": true}\'; exit 10', None),
-        ('echo \'{"schema": "provision/status/v1"}\'; exit 4', "provision-broken"),
+        ('echo \'{"schema": "provision/status/v2", "ok": true}\'; exit 10', None),
+        ('echo \'{"schema": "provision/status/v2"}\'; exit 4', "provision-broken"),
         ('echo \'{"schema": "other/v1"}\'', "provision-broken"),
         ("echo '[1]'", "provision-broken"),
         ("exec sleep 60", "timeout"),

@@ -53,7 +53,13 @@ def stand(got: Receipt | UnverifiedReceipt | None, release: Released | None) -> 
     return endpoint_standing("ada", "engineering", release, got, now=NOW, silent_after=timedelta(days=7))
 
 
+COUNTS = {"ok": 20, "ok_unverified": 0, "problem": 0, "unknown": 0, "worst": None}
+LEAVES = COUNTS | {"problem": 1, "worst": {"host": "openrouter.ai", "sends": ("content",), "state": "problem"}}
+DOUBTFUL = COUNTS | {"unknown": 1, "worst": {"host": "a program", "sends": ("content",), "state": "unknown"}}
 CASES = [
+    (receipt(destinations=COUNTS), Released(7, DIGEST), []),
+    (receipt(destinations=LEAVES), Released(7, DIGEST), ["sends elsewhere"]),
+    (receipt(destinations=DOUBTFUL), Released(7, DIGEST), ["unknown destination"]),
     (receipt(), Released(7, DIGEST), []),
     (None, Released(7, DIGEST), ["never heard"]),
     (None, None, ["never heard", "not rendered"]),

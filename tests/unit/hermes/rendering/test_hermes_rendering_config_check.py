@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from provision.fleet.desired import EffectiveProfile
+from provision.fleet.desired import EffectiveProfile, SideRoutes
 from provision.hermes.rendering.config_check import check_config
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import TemplateError, Templates
 
 TEMPLATES = Templates.load(Path(__file__).parents[4] / "templates")
 PROFILE = EffectiveProfile(
-    "eng", "gpt-5.2", "https://api.aisa.one/v1", fallback_models=("gpt-5.1",), hermes={"ui": {"theme": "dark"}}
+    "eng",
+    "gpt-5.2",
+    "https://api.aisa.one/v1",
+    fallback_models=("gpt-5.1",),
+    hermes={"ui": {"theme": "dark"}},
+    side_routes=SideRoutes.OWN,  # its rendering names every setting once
 )
 MANAGED = replace(PROFILE, managed=True)
 

@@ -1,0 +1,214 @@
+"""Remove settings from a user's `config.yaml` that send the team's key, or with `side_routes: team` a side request, elsewhere.
+
+The key never goes to another host: uses of it in fallbacks, delegation, other providers, MCP servers, headers and programs are
+removed. With `side_routes: team`, fallbacks and delegation to other hosts are removed as well, and every auxiliary task is the
+team's. The user's own servers, and the user's own keys for them, stay.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.config.naming import host_and_port
+from provision.hermes.facts import names as facts
+from provision.hermes.facts import v0_19_side_routes as side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.hermes.config.conflicts import ProvisionedProvider
+    from provision.hermes.config.draft import Draft, SettingPath
+
+_LEAKS = "it sends the provisioned key to another host"
+_ELSEWHERE = "the team's side requests stay on the team's gateway (side_routes: team)"
+_PROGRAM = "it hands the provisioned key to a program"
+_HEADER = "Hermes sends this header to every host in place of, or beside, the key"
+_REFERENCE = re.compile(r"\$\{\s*(?:env:)?\s*([^}]+?)\s*\}")
+_MIN_KEY_CHARS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedKey:
+    """The provisioned key and the variables that hold it in this home."""
+
+    names: frozenset[str]
+    value: str = field(default="", repr=False)
+
+    def held_by(self, value: object) -> bool:
+        """Return whether a value contains the key or refers to a variable that holds it."""
+        if isinstance(value, dict):
+            return any(map(self.held_by, value.values()))
+        if isinstance(value, list):
+            return any(map(self.held_by, value))
+        if not isinstance(value, str):
+            return False
+        literal = len(self.value) >= _MIN_KEY_CHARS and self.value in value
+        return literal or any(name in self.names for name in _REFERENCE.findall(value))
+
+    def used_by(self, entry: dict[Any, Any]) -> bool:
+        """Return whether an entry names the key, by variable or in clear."""
+        return any(entry.get(k) in self.names for k in facts.KEY_ENV_KEYS if isinstance(entry.get(k), str)) or any(
+            self.held_by(entry.get(k)) for k in facts.INLINE_KEYS
+        )
+
+
+def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], key: ProvisionedKey) -> None:
+    """Remove every leak of the key; with `side_routes: team` also what sends side requests elsewhere."""
+    marker = new.get("x_provision")
+    team = not (isinstance(marker, dict) and marker.get("side_routes") == "own")
+    _fallbacks(draft, ours, new, key, team=team)
+    _auxiliary(draft, ours, new, key, team=team)
+    _delegation(draft, ours, new, key, team=team)
+    _providers(draft, ours, key)
+    _servers(draft, ours, key)
+    _programs(draft, key)
+    _headers(draft, new)
+    for section in ("tts", "stt"):
+        for name, entry in list(draft.mapping(section).items()):
+            if isinstance(entry, dict) and key.used_by(entry):
+                _take_key(draft, (section, name), entry, key)
+    for name, entry in list(draft.mapping(facts.MODEL_ALIASES).items()):
+        if isinstance(entry, dict) and key.used_by(entry) and _away(ours, entry):
+            _take_key(draft, (facts.MODEL_ALIASES, name), entry, key)
+
+
+def _away(ours: ProvisionedProvider, entry: dict[Any, Any]) -> bool:
+    """Return whether an entry that chooses a provider leads to another host than ours."""
+    provider = str(entry.get("provider") or "").strip().lower()
+    if ours.named(provider) and provider:
+        return False  # beside the name of an entry, Hermes ignores a URL
+    return host_and_port(entry.get(facts.BASE_URL)) != host_and_port(ours.base_url)
+
+
+def _take_key(draft: Draft, path: SettingPath, entry: dict[Any, Any], key: ProvisionedKey) -> None:
+    for name in (*facts.KEY_ENV_KEYS, *sorted(facts.INLINE_KEYS)):
+        value = entry.get(name)
+        if isinstance(value, str) and (value in key.names or key.held_by(value)):
+            draft.take((*path, name), _LEAKS)
+
+
+def _fallbacks(
+    draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], key: ProvisionedKey, *, team: bool
+) -> None:
+    for section in (facts.FALLBACK_PROVIDERS, facts.FALLBACK_MODEL):
+        if section in new:
+            continue
+        holder = draft.get(section)
+        entries: Iterator[tuple[SettingPath, Any]] = (
+            (((section, n), holder[n]) for n in reversed(range(len(holder))))
+            if isinstance(holder, list)
+            else iter([((section,), holder)])
+        )
+        for path, entry in list(entries):
+            if isinstance(entry, dict) and _away(ours, entry) and (team or key.used_by(entry)):
+                draft.take(path, _LEAKS if key.used_by(entry) else _ELSEWHERE)
+
+
+def _auxiliary(
+    draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], key: ProvisionedKey, *, team: bool
+) -> None:
+    pinned = new.get(facts.AUXILIARY)
+    for task, entry in list(draft.mapping(facts.AUXILIARY).items()):
+        if not isinstance(entry, dict):
+            continue
+        path: SettingPath = (facts.AUXILIARY, task)
+        pins = pinned.get(task) if isinstance(pinned, dict) else None
+        ours_here: dict[Any, Any] = pins if isinstance(pins, dict) else {}
+        chain = entry.get("fallback_chain")
+        if chain and "fallback_chain" not in ours_here and (team or key.held_by(chain) or _names_in(chain, key)):
+            draft.take((*path, "fallback_chain"), _ELSEWHERE if team else _LEAKS)
+        if team and "provider" in ours_here:
+            for name in (facts.API_KEY, *facts.KEY_ENV_ALIASES):
+                if name not in ours_here:
+                    draft.take((*path, name), _ELSEWHERE)
+        elif team and task not in side.AUXILIARY_TASKS and _chooses(entry) and _away(ours, entry):
+            draft.take(path, _ELSEWHERE)
+        elif key.used_by(entry) and _away(ours, entry):
+            _take_key(draft, path, entry, key)
+
+
+def _names_in(chain: object, key: ProvisionedKey) -> bool:
+    return isinstance(chain, list) and any(isinstance(e, dict) and key.used_by(e) for e in chain)
+
+
+def _chooses(entry: dict[Any, Any]) -> bool:
+    return bool(entry.get(facts.BASE_URL)) or str(entry.get("provider") or "auto").lower() not in {"auto", "main"}
+
+
+def _delegation(
+    draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], key: ProvisionedKey, *, team: bool
+) -> None:
+    entry, pinned = draft.mapping(facts.DELEGATION), new.get(facts.DELEGATION)
+    pinned = pinned if isinstance(pinned, dict) else {}
+    url = entry.get(facts.BASE_URL)
+    elsewhere = bool(url) and host_and_port(url) != host_and_port(ours.base_url)
+    inherits = elsewhere and not entry.get(facts.API_KEY)
+    for name in (facts.BASE_URL, facts.API_KEY, facts.API_MODE):
+        if name in pinned or not entry.get(name):
+            continue
+        if inherits or key.used_by(entry):
+            draft.take((facts.DELEGATION, name), _LEAKS)
+        elif team and "provider" in pinned:
+            draft.take((facts.DELEGATION, name), _ELSEWHERE)
+
+
+def _providers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> None:
+    legacy = draft.get(facts.CUSTOM_PROVIDERS)
+    entries: list[tuple[SettingPath, Any]] = [
+        *(((facts.PROVIDERS, n), e) for n, e in draft.mapping(facts.PROVIDERS).items() if n != ours.name),
+        *(((facts.CUSTOM_PROVIDERS, n), e) for n, e in enumerate(legacy if isinstance(legacy, list) else ())),
+    ]
+    for path, entry in entries:
+        if not isinstance(entry, dict) or ours.serves(entry):
+            continue
+        _take_key(draft, path, entry, key)
+        headers = entry.get(facts.EXTRA_HEADERS)
+        for header, value in list(headers.items()) if isinstance(headers, dict) else ():
+            if key.held_by(value):
+                draft.take((*path, facts.EXTRA_HEADERS, header), _LEAKS)
+        for name in facts.ALL_URL_KEYS:
+            if key.held_by(entry.get(name)):
+                draft.take((*path, name), _LEAKS)
+
+
+def _servers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> None:
+    for name, entry in list(draft.mapping("mcp_servers").items()):
+        if not isinstance(entry, dict) or (
+            entry.get("url") and host_and_port(entry["url"]) == host_and_port(ours.base_url)
+        ):
+            continue
+        path: SettingPath = ("mcp_servers", name)
+        if any(key.held_by(entry.get(k)) for k in ("url", "args", "command")):
+            draft.take(path, _LEAKS)
+            continue
+        for section in ("headers", "env"):
+            holder = entry.get(section)
+            for item, value in list(holder.items()) if isinstance(holder, dict) else ():
+                if key.held_by(value):
+                    draft.take((*path, section, item), _LEAKS)
+
+
+def _programs(draft: Draft, key: ProvisionedKey) -> None:
+    for setting in ("env_passthrough", "docker_forward_env"):
+        names = draft.get("terminal", setting)
+        for n in reversed(range(len(names))) if isinstance(names, list) else ():
+            if isinstance(names[n], str) and names[n].strip() in key.names:
+                draft.take(("terminal", setting, n), _PROGRAM)
+    for name, value in list(draft.mapping("terminal", "docker_env").items()):
+        if key.held_by(value):
+            draft.take(("terminal", "docker_env", name), _PROGRAM)
+    for section in ("hooks", "quick_commands"):
+        for name, value in list(draft.mapping(section).items()):
+            if key.held_by(value):
+                draft.take((section, name), _PROGRAM)
+
+
+def _headers(draft: Draft, new: dict[str, Any]) -> None:
+    for setting in ("default_headers", facts.EXTRA_HEADERS):
+        if setting in new["model"]:
+            continue
+        for header in list(draft.mapping("model", setting)):
+            if str(header).lower() in facts.KEY_HEADERS:
+                draft.take(("model", setting, header), _HEADER)

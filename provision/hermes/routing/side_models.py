@@ -1,0 +1,303 @@
+"""Destinations of requests to a model beside the main one: auxiliary tasks, fallbacks, delegation, other providers, presets."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.facts import names as facts
+from provision.hermes.facts import v0_19_side_routes as side
+from provision.hermes.routing.providers import (
+    HermesStopsError,
+    NotModelledError,
+    compatible_entries,
+    find_named_provider,
+    fold_name,
+    resolve_alias,
+)
+from provision.hermes.routing.runtime import resolve_runtime
+from provision.hermes.routing.side_clients import SideClient, discovered, env_source, main_client, resolve_client
+from provision.hermes.routing.wire import host_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.hermes.routing.destination import Destination, TeamSide
+    from provision.hermes.routing.hazards import RouteContext
+
+_DISCOVERY_CURE = "install a bundle with side_routes: team, or remove that key"
+_USE_TEAM = "remove it, or set the team's provider"
+_FALLBACK = "if the gateway refuses or cannot be reached"
+
+
+def model_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    """Yield the destination of every request to a model except the main one."""
+    config = s.layers.config
+    yield from _auxiliary(s, team)
+    for entry, path in fallback_entries(config):
+        own_key, source = _own_key(s, entry, path)
+        client = resolve_client(s, _text(entry, "provider"), _text(entry, facts.BASE_URL), own_key, source)
+        yield from _found(s, team, "fallback", path, client, _FALLBACK)
+    yield from _delegation(s, team)
+    yield from _other_providers(s, team)
+    aliases = config.get(facts.MODEL_ALIASES)
+    for name, entry in aliases.items() if isinstance(aliases, dict) else ():
+        if isinstance(entry, dict) and entry.get("model"):
+            when = "if that model is requested"
+            yield from _runtime(
+                s, team, {"provider": "custom"} | entry, (facts.MODEL_ALIASES, str(name)), "model-alias", when
+            )
+    yield from _presets(s, team)
+    yield from _channels(s, team)
+    for number, job in enumerate(_jobs(s)):
+        if isinstance(job, dict) and (job.get(facts.BASE_URL) or job.get("provider")):
+            place = f"{s.home.where(facts.JOBS_NAME)} jobs[{number}]"
+            yield from _runtime(s, team, job, (f"jobs[{number}]",), "cron", "when the job runs", place)
+
+
+def fallback_entries(config: dict[Any, Any]) -> Iterator[tuple[dict[Any, Any], tuple[str | int, ...]]]:
+    """Yield the entries of the main fallback chain with their paths (`fallback_config.get_fallback_chain`)."""
+    for key in (facts.FALLBACK_PROVIDERS, facts.FALLBACK_MODEL):
+        value = config.get(key)
+        entries = [(e, (key, n)) for n, e in enumerate(value)] if isinstance(value, list) else [(value, (key,))]
+        for entry, path in entries:
+            if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
+                yield entry, path
+
+
+def _auxiliary(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    section = s.layers.config.get(facts.AUXILIARY)
+    section = section if isinstance(section, dict) else {}
+    own = [str(k) for k, v in section.items() if isinstance(v, dict) and k not in side.AUXILIARY_TASKS]
+    spread = discovered(s)
+    for task in (*side.AUXILIARY_TASKS, *own):
+        settings = section.get(task)
+        yield from _task(s, team, task, settings if isinstance(settings, dict) else {}, spread)
+
+
+def _task(
+    s: RouteContext, team: TeamSide, task: str, settings: dict[Any, Any], spread: SideClient | None
+) -> Iterator[Destination]:
+    path = (facts.AUXILIARY, task)
+    provider, url, key, source = _task_route(s, settings, path)
+    if task in side.AGENT_TASKS:
+        if provider in {"", "auto"} or not settings.get("model"):
+            yield from _found(s, team, "auxiliary", path, main_client(s), "when it runs")
+        else:
+            yield from _runtime(s, team, settings, path, "auxiliary", "when it runs")
+        return
+    automatic = provider in {"", "auto"}
+    if task == "vision" and url and (provider.startswith(facts.CUSTOM_PREFIX) or provider == "main"):
+        provider = "custom"  # unlike every other task, vision takes the URL beside a named provider
+    client = main_client(s) if automatic else resolve_client(s, provider, url, key, source, in_turn=True)
+    if client is None and (task == "vision" or provider in {"openrouter", "custom"}):
+        client = main_client(s)
+    if client is not None:
+        yield from _found(s, team, "auxiliary", path, client, "when it runs")
+    chain = settings.get("fallback_chain")
+    when = side.REFUSAL if automatic else side.CAPACITY
+    for number, entry in enumerate(chain if isinstance(chain, list) else ()):
+        if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
+            here = (*path, "fallback_chain", number)
+            own_key, own_source = _own_key(s, entry, here)
+            found = resolve_client(s, _text(entry, "provider"), _text(entry, facts.BASE_URL), own_key, own_source)
+            yield from _found(s, team, "auxiliary", here, found, when)
+    if task in side.PINNED_ELSEWHERE or task == "vision":
+        return
+    if automatic and spread is not None:
+        yield _spread(s, team, task, spread, when)
+    elif not automatic and _falls_to_plain(s, provider) and (plain := resolve_client(s, "custom")):
+        yield _spread(s, team, task, plain, when)
+
+
+def _falls_to_plain(s: RouteContext, provider: str) -> bool:
+    """Return whether a task with this provider goes on to plain `custom` when its endpoint has no capacity.
+
+    `_try_main_agent_model_fallback`: in a turn, the main provider of a custom endpoint is called `custom`, and is skipped only
+    if the task's provider has that name. Plain custom then means the first provider with a key in the environment.
+    """
+    return bool(s.runtime and s.runtime.provider == "custom" and provider != "custom")
+
+
+def _spread(s: RouteContext, team: TeamSide, task: str, client: SideClient, when: str) -> Destination:
+    place = client.key_source.partition("(")[2].rstrip(")") or s.layers.where(facts.AUXILIARY, task)
+    return team.destination(
+        "auxiliary", f"auxiliary.{task} (next provider)", place, client.url, when, key=client.key,
+        key_source=client.key_source, also=_headers(s) if client.headers else (), doubt=client.doubt, cure=_DISCOVERY_CURE,
+    )  # fmt: skip
+
+
+def _task_route(s: RouteContext, settings: dict[Any, Any], path: tuple[str | int, ...]) -> tuple[str, str, str, str]:
+    """Return provider, URL, key and its source of a task (`_resolve_task_provider_model`)."""
+    provider, url = _text(settings, "provider"), _text(settings, facts.BASE_URL)
+    key, source = _own_key(s, settings, path)
+    if provider.lower() in side.DIRECT_ALIASES:
+        provider, url = "custom", url or side.DIRECT_ALIASES[provider.lower()]
+    if url and key:
+        return "custom", url, key, source
+    if url and provider.lower() not in {"", "auto"}:
+        return provider.lower(), url, "", ""
+    return provider.lower(), "", key, source
+
+
+def _delegation(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    settings = s.layers.config.get(facts.DELEGATION)
+    settings = settings if isinstance(settings, dict) else {}
+    when, path = "when the agent delegates", (facts.DELEGATION,)
+    provider, url = _text(settings, "provider"), _text(settings, facts.BASE_URL)
+    if url and provider.lower() not in side.NATIVE_DELEGATION:
+        key, source = _text(settings, facts.API_KEY), "delegation.api_key"
+        if not key:
+            key, source = s.key, "inherited from the main route"
+        yield from _found(s, team, "delegation", path, SideClient(url, key, source), when)
+    elif provider:
+        yield from _runtime(s, team, settings, path, "delegation", when)
+    elif client := main_client(s):
+        yield from _found(s, team, "delegation", path, client, when)
+
+
+def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    """Yield every entry with a key of the team that is not the one in use: one keystroke sends the key there."""
+    used = s.runtime.entry if s.runtime else ()
+    for entry, path in compatible_entries(s.layers.config):
+        if path == used or (s.base_url and team.here(entry[facts.BASE_URL])):
+            continue
+        name = fold_name(entry["name"])
+        try:
+            found = find_named_provider(s.layers.config, f"{facts.CUSTOM_PREFIX}{name}", s.environment)
+        except HermesStopsError:
+            continue
+        key = found.key if found and found.path == path else str(entry.get(facts.API_KEY) or "")
+        env = str(entry.get(facts.KEY_ENV) or "")
+        key = key or (s.environment.get(env) if env else "")
+        headers = [str(v) for v in entry.get(facts.EXTRA_HEADERS, {}).values()]
+        if team.holds_key(key, entry[facts.BASE_URL], *headers):
+            yield team.destination(
+                "provider", ".".join(map(str, path)), s.layers.where(*path), entry[facts.BASE_URL],
+                f"one keystroke: --provider {facts.CUSTOM_PREFIX}{name}", key=key,
+                key_source=found.key_source if found else "", also=(*headers, entry[facts.BASE_URL]),
+                cure="remove this gateway's key from that entry",
+            )  # fmt: skip
+
+
+def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    moa = s.layers.config.get("moa")
+    moa = moa if isinstance(moa, dict) else {}
+    presets = moa.get("presets")
+    shown = presets if isinstance(presets, dict) and presets else {"default": moa}
+    for name, value in shown.items():
+        preset = value if isinstance(value, dict) else {}
+        slots = preset.get("reference_models")
+        slots = slots if isinstance(slots, list) else [slots]
+        known = [slot for slot in slots if _slot(slot)]
+        last = preset.get("aggregator")
+        for slot in [
+            *(known or [{"provider": p, "model": m} for p, m in side.MOA_REFERENCES]),
+            last if _slot(last) else dict(zip(("provider", "model"), side.MOA_AGGREGATOR, strict=True)),
+        ]:
+            for each in _runtime(s, team, slot, ("moa", "presets", str(name)), "moa", "on /moa"):
+                if resolve_alias(_text(slot, "provider")) == "openrouter" and not host_matches(
+                    each.host, "openrouter.ai"
+                ):
+                    continue  # a preset takes the key of that provider, but never another URL than its own
+                yield each
+
+
+def _slot(slot: object) -> bool:
+    return isinstance(slot, dict) and bool(_text(slot, "provider") and _text(slot, "model"))
+
+
+def _channels(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    platforms = s.layers.config.get("platforms")
+    holders = [(("platforms", str(n)), p) for n, p in platforms.items()] if isinstance(platforms, dict) else []
+    for path, platform in holders:
+        overrides = platform.get("channel_overrides") if isinstance(platform, dict) else None
+        for channel, entry in overrides.items() if isinstance(overrides, dict) else ():
+            if isinstance(entry, dict) and entry.get("provider"):
+                here = (*path, "channel_overrides", str(channel))
+                yield from _runtime(s, team, {"provider": entry["provider"]}, here, "channel", "in that channel")
+
+
+def _runtime(  # noqa: PLR0917  what every caller knows, in one order
+    s: RouteContext,
+    team: TeamSide,
+    entry: dict[Any, Any],
+    path: tuple[str | int, ...],
+    kind: str,
+    when: str,
+    place: str = "",
+) -> Iterator[Destination]:
+    """Yield where an entry leads that Hermes resolves as it resolves the main route (`resolve_runtime_provider`)."""
+    provider, url = _text(entry, "provider").lower(), _text(entry, facts.BASE_URL)
+    if provider in {"", "auto"} and not url:
+        if client := main_client(s):
+            yield from _found(s, team, kind, path, client, when, place)
+        return
+    key, source = _own_key(s, entry, path)
+    try:
+        found = resolve_runtime(s.asked, provider or "custom", url)
+        used = key or (found.key if found.key != facts.NO_KEY else "")
+        client = SideClient(found.base_url, used, source if key else found.key_source) if used or found.key else None
+    except HermesStopsError:
+        client = None
+    except NotModelledError:
+        client = resolve_client(s, provider, url, key, source)
+    if client is not None and client.url == facts.OPENROUTER_URL and not client.key:
+        client = None
+    yield from _found(s, team, kind, path, client, when, place)
+
+
+def _found(  # noqa: PLR0917  what every caller knows, in one order
+    s: RouteContext,
+    team: TeamSide,
+    kind: str,
+    path: tuple[str | int, ...],
+    client: SideClient | None,
+    when: str,
+    place: str = "",
+) -> Iterator[Destination]:
+    if client is None:
+        return
+    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+    yield team.destination(
+        kind, name, place or s.layers.where(*path), client.url, when, key=client.key, key_source=client.key_source,
+        also=_headers(s) if client.headers else (), doubt=client.doubt, cure=_USE_TEAM,
+    )  # fmt: skip
+
+
+def _headers(s: RouteContext) -> tuple[str, ...]:
+    headers = s.asked.model.get("default_headers")
+    return tuple(str(v) for v in headers.values()) if isinstance(headers, dict) else ()
+
+
+def _own_key(s: RouteContext, entry: dict[Any, Any], path: tuple[str | int, ...]) -> tuple[str, str]:
+    """Return the key that an entry itself names, with its source: inline first, then `key_env` or `api_key_env`."""
+    if key := _text(entry, facts.API_KEY):
+        return key, ".".join(map(str, (*path, facts.API_KEY)))
+    env = _text(entry, facts.KEY_ENV) or _text(entry, facts.KEY_ENV_ALIASES[0])
+    return (s.environment.get(env), env_source(s, env)) if env and s.environment.get(env) else ("", "")
+
+
+def _text(entry: dict[Any, Any], name: str) -> str:
+    value = entry.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _jobs(s: RouteContext) -> list[Any]:
+    try:
+        store = json.loads(s.home.jobs or b"null")
+    except (ValueError, RecursionError):
+        return []
+    jobs = store.get("jobs") if isinstance(store, dict) else None
+    return jobs if isinstance(jobs, list) else []
+
+
+def leads_nowhere(s: RouteContext, provider: str) -> bool:
+    """Return whether no provider has this name: Hermes stops there, or uses the main endpoint."""
+    bare = provider.removeprefix(facts.CUSTOM_PREFIX)
+    known = {"", "auto", "main", "custom", *side.DIRECT_ALIASES, *side.LOGIN_ENDPOINTS}
+    try:
+        entry = find_named_provider(s.layers.config, provider, s.environment)
+    except HermesStopsError:
+        return True
+    return not entry and provider not in known and resolve_alias(bare) is None

@@ -1,0 +1,205 @@
+"""Every host that a home sends something to: predicted, and seen with the real Hermes, for the homes in `homes/side_*.yaml`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from bundlecraft import Shop, write_bundle
+from commandcraft import inside
+from hermes_runner import HERMES, environment
+from home_cases import K1, K2
+from recording_gateway import Gateway, Seen
+from side_cases import TEAM, SideCase, load_side_cases
+
+from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.detect.secret import Secret
+from provision.hermes.home import read_home
+from provision.hermes.routing.destination import DestinationVerdict
+from provision.hermes.routing.route import Route, resolve_route
+
+CASES = load_side_cases()
+RUN = [
+    pytest.param(c, id=c.id, marks=pytest.mark.acceptance if c.fast else pytest.mark.deep_acceptance)
+    for c in CASES
+    if not c.read
+]
+WORDS = {
+    DestinationVerdict.KEY: "key",
+    DestinationVerdict.CONTENT: "content",
+    DestinationVerdict.UNKNOWN: "unknown",
+}
+OUTSIDE = ("models.dev",)
+"""Hosts that Hermes asks for public catalogues, without key and content."""
+mark = partial(fingerprint, salt=UNPROVISIONED_SALT)
+
+
+class SideDriver:
+    """The process that makes Hermes act."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [HERMES.with_name("python"), Path(__file__).with_name("side_driver.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"HOME": str(folder), "HERMES_HOME": str(folder / "none"), "PATH": "/usr/bin:/bin"},
+        )
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "ready\n"
+
+    def act(self, home: Path, environ: dict[str, str], act: list[str], log: Path) -> str:
+        """Make Hermes send it from `home`; what Hermes prints goes to `log`."""
+        assert self._process.stdin
+        assert self._process.stdout
+        request = {"home": str(home), "environ": environ, "act": act, "log": str(log)}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+    def stop(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideDriver]:
+    started = SideDriver(tmp_path_factory.mktemp("driver"))
+    yield started
+    started.stop()
+
+
+def predicted(home: Path) -> Route:
+    return resolve_route(
+        read_home(home, managed_dir=None), environ={"HOME": str(home)}, fingerprint=mark, now=time.time()
+    )
+
+
+def leaving(route: Route) -> set[str]:
+    return {f"{d.kind} {d.host or '-'} {WORDS[d.verdict]}" for d in route.destinations if d.verdict in WORDS}
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=c.id) for c in CASES])
+def test_the_model_reports_what_leaves(case: SideCase, tmp_path: Path) -> None:
+    """Without Hermes, in milliseconds."""
+    case.write(tmp_path / "home")
+    route = predicted(tmp_path / "home")
+    assert leaving(route) == set(case.leaves)
+    assert set(case.hazards) <= {h.id for h in route.hazards}
+    assert not any(s in repr(route) for s in (K1, K2))
+
+
+@pytest.mark.parametrize("case", RUN)
+def test_hermes_sends_what_the_model_reports(
+    case: SideCase, tmp_path: Path, gateway: Gateway, driver: SideDriver
+) -> None:
+    home = tmp_path / "home"
+    case.write(home)
+    route = predicted(home)
+    if case.status != 200:
+        gateway.statuses[TEAM] = case.status
+    ended = driver.act(home, environment(tmp_path, gateway), case.act, tmp_path / "log")
+    assert ended != "timeout"
+    assert ended != "failed 3", "unknown act"
+    away = [s for s in gateway.seen if s.host not in OUTSIDE and s.host != TEAM]
+    if case.seen is not None:
+        assert _as_data(away) == set(case.seen), (tmp_path / "log").read_text()[-2000:]
+    _compare(case, route, away)
+
+
+def _compare(case: SideCase, route: Route, away: list[Seen]) -> None:
+    """Compare host by host and key by key."""
+    by_host: dict[str, set[DestinationVerdict]] = {}
+    for each in route.destinations:
+        by_host.setdefault(each.host, set()).add(each.verdict)
+    marks = {(d.host, d.key_fingerprint) for d in route.destinations}
+    for seen in away:
+        verdicts = by_host.get(seen.host, set())
+        for key in (K1, K2):
+            if seen.carries(key) and not case.by_choice and not (key == K2 and DestinationVerdict.KEY in verdicts):
+                assert (seen.host, mark(key)) in marks, f"{seen.url} got a key that was not predicted"
+        if seen.carries(K1):
+            assert DestinationVerdict.KEY in verdicts, f"{seen.host} got the team's key"
+        if seen.carries("CONTENT-OF-THE-USER") and not case.by_choice:
+            assert verdicts & {DestinationVerdict.KEY, DestinationVerdict.CONTENT}, f"{seen.host} got content"
+
+
+def _as_data(away: list[Seen]) -> set[str]:
+    """One line for each host: the team's key if it ever got it, and whether it ever got content."""
+    found = set()
+    for host in {s.host for s in away}:
+        there = [s for s in away if s.host == host]
+        keys = [name for name, key in (("K1", K1), ("K2", K2)) if any(s.carries(key) for s in there)]
+        content = "content" if any(s.carries("CONTENT-OF-THE-USER") for s in there) else "-"
+        if keys or content != "-":
+            found.add(f"{host} {keys[0] if keys else '-'} {content}")
+    return found
+
+
+def test_there_are_enough_side_homes() -> None:
+    assert len(CASES) >= 80
+    assert len({c.id for c in CASES}) == len(CASES)
+    assert sum(not c.leaves for c in CASES) >= 20, "false alarms count as much as misses"
+    assert all(c.read or c.act for c in CASES)
+
+
+def installed(case: SideCase, folder: Path) -> Path:
+    """Write the home, install a bundle of a team with `side_routes: team` over it, and return it."""
+    home = folder / "home"
+    case.write(home)
+    shop = Shop(users=("ada",), now=datetime.now(UTC))
+    shop.keys["ada"] = Secret(K1)
+    config = folder / "config"
+    (folder / "signers").write_text(shop.allowed_signers)
+    shop.identity_file("ada", config / "identity.txt")
+    environ = {"HOME": str(folder), "PATH": os.environ["PATH"], "PROVISION_CONFIG_DIR": str(config)}
+    enrolled = inside("enroll", "--user", "ada", "--signer", folder / "signers", environ=environ, cwd=folder)
+    assert enrolled.returncode == 0, enrolled.stderr
+    bundle = write_bundle(shop.bundle("ada"), folder / "bundle")
+    done = inside("install", bundle, "--home", home, environ=environ, cwd=folder)
+    assert done.returncode in {0, 10}, done.stderr
+    assert K1 not in done.stdout + done.stderr
+    again = inside("install", bundle, "--home", home, environ=environ, cwd=folder)
+    assert "nothing to change" in again.stdout, again.stdout
+    return home
+
+
+_OWN = "mcp tts stt hook plugin observability gateway-proxy model-alias channel cron moa setting"
+OWN_SERVERS = frozenset(_OWN.split())
+"""Kinds that an install leaves to the user, without the team's key."""
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=c.id, marks=[] if c.fast else pytest.mark.deep_acceptance) for c in CASES]
+)
+def test_after_an_install_no_key_leaves(case: SideCase, tmp_path: Path) -> None:
+    """Without Hermes. What is left is the user's own: servers, programs and aliases, without the team's key."""
+    home = installed(case, tmp_path)
+    route = predicted(home)
+    assert route.url == f"https://{TEAM}/v1/chat/completions"
+    left = leaving(route)
+    assert not {line for line in left if line.endswith(" key")}, left
+    assert {line.split()[0] for line in left} <= OWN_SERVERS, left
+
+
+@pytest.mark.parametrize("case", RUN)
+def test_after_an_install_hermes_sends_the_key_to_the_team_only(
+    case: SideCase, tmp_path: Path, gateway: Gateway, driver: SideDriver
+) -> None:
+    home = installed(case, tmp_path)
+    if case.status != 200:
+        gateway.statuses[TEAM] = case.status
+    driver.act(home, environment(tmp_path, gateway), case.act, tmp_path / "log")
+    away = [s for s in gateway.seen if s.host not in OUTSIDE and s.host != TEAM]
+    assert not [s.url for s in away if s.carries(K1)]
+    if not (case.content_after or case.by_choice or case.act[0] in {"provider", "moa"}):
+        assert not [s.url for s in away if s.carries("CONTENT-OF-THE-USER")], (tmp_path / "log").read_text()[-1000:]
