@@ -1,6 +1,6 @@
 """Send one question through the real Hermes and classify its output, because its exit code is not reliable.
 
-`hermes -z` of 0.19 exits with 0 after an HTTP 401 (which it prints on stdout) and after a failed connection, and with 1 when
+`hermes -z` exits with 0 after an HTTP 401 (which it prints on stdout) and after a failed connection, and with 1 when
 it stops at the configuration before any request. So the output decides, and it is quoted with secrets masked.
 """
 

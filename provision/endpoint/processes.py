@@ -1,6 +1,6 @@
 """Find running Hermes processes, which must be restarted to use new settings.
 
-On Linux only, from /proc; elsewhere the result is unknown. Hermes 0.19 reads its key when it starts, so a process that
+On Linux only, from /proc; elsewhere the result is unknown. Hermes reads its key when it starts, so a process that
 started before the present key was installed holds the previous one. Its messaging gateway is the exception: it reads `.env`
 again before each turn, so its key is unknown.
 """

@@ -1,6 +1,6 @@
 """Remove credential-pool entries from `auth.json` that Hermes would use instead of the provisioned key.
 
-`hermes auth add custom:NAME` stores a key there in clear, and Hermes 0.19 uses it before `key_env`. Entries that only
+`hermes auth add custom:NAME` stores a key there in clear, and Hermes uses it before `key_env`. Entries that only
 refer to a key elsewhere (`config:…`, `env:…`) hold no key and stay. Entries of other providers stay too.
 """
 

@@ -1,4 +1,4 @@
-"""Check one user's desired state for what Hermes 0.19 refuses, misreads or is misled by: offline, before anything is built.
+"""Check one user's desired state for what Hermes refuses, misreads or is misled by: offline, before anything is built.
 
 `lint_desired_state` yields problems with the place that set the value. It also reports what a chosen way of working
 cannot prevent. `provision.aisa.lint` checks base URLs, models and API modes against the gateway's catalogue.

@@ -2,7 +2,7 @@
 
 `hermes config set` and `hermes auth` change one place only. Copies under `providers.*`, `fallback_*`, `delegation`,
 `mcp_servers`, under other names in `.env`, in manual pool entries and in Hermes profiles stay, and fail when the old key
-is revoked. In `config.yaml` a copy becomes `${NAME}` (Hermes 0.19 expands it in every setting, `docs/hermes.md`); in
+is revoked. In `config.yaml` a copy becomes `${NAME}` (Hermes expands it in every setting, `docs/hermes.md`); in
 `.env` and `auth.json` it becomes the new value. A copy that Hermes sends to a host other than the gateway stays and is
 reported, because the new key must not be sent there. Pure: bytes in, bytes out.
 """
@@ -142,7 +142,7 @@ def replace_in_auth(data: bytes | None, swap: KeyReplacement, file: str) -> Repl
         pools = store[facts.CREDENTIAL_POOL]
         entries = [(name, at, entry) for name, pool in pools.items() for at, entry in enumerate(pool)]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return ReplacedFile(data, (), (f"{file} holds the replaced key in a place that Hermes 0.19 does not use",))
+        return ReplacedFile(data, (), (f"{file} holds the replaced key in a place that Hermes does not use",))
     replaced: list[RemovedSetting] = []
     left: list[str] = []
     dropped: list[Any] = []

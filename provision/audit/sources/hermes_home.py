@@ -1,6 +1,6 @@
 """Recognise a Hermes home, and list what its owner has elsewhere that may hold a copy of a key.
 
-Hermes 0.19 is set up with commands that take the key as an argument (`hermes config set`, `hermes auth add --api-key`),
+Hermes is set up with commands that take the key as an argument (`hermes config set`, `hermes auth add --api-key`),
 so shell histories hold it; users also put `AISA_API_KEY=…` into cron jobs, service files and login scripts.
 """
 

@@ -1,6 +1,6 @@
 """Remove settings from a user's `config.yaml` that conflict with the provisioned route or key.
 
-Each rule covers a form that won over the named provider in runs of Hermes 0.19 (`docs/hermes.md`). A key or an entry for
+Each rule covers a form that won over the named provider in runs of Hermes (`docs/hermes.md`). A key or an entry for
 *another* endpoint is the user's and stays. The exception is a second entry that Hermes takes for our provider.
 """
 

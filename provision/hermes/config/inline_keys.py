@@ -1,6 +1,6 @@
 """Replace keys in clear in a `config.yaml` by the name of a variable, so that Hermes still sends the same key.
 
-Hermes 0.19 reads `key_env` in entries of `providers` and `custom_providers`. In all other places it expands `${NAME}`
+Hermes reads `key_env` in entries of `providers` and `custom_providers`. In all other places it expands `${NAME}`
 (`docs/hermes.md`). The caller must verify with `resolve_route` that the next request stays the same.
 """
 

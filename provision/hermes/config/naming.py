@@ -1,4 +1,4 @@
-"""Compare names and URLs of providers as Hermes 0.19 does.
+"""Compare names and URLs of providers as Hermes does.
 
 From `hermes_cli/runtime_provider.py` (`_normalize_custom_provider_name`, `_get_named_custom_provider`) and
 `hermes_cli/config.py` (`_normalize_custom_provider_entry`), seen in runs.

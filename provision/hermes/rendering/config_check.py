@@ -1,4 +1,4 @@
-"""Check that a rendered `config.yaml`, read as Hermes 0.19 reads it, does what the profile says.
+"""Check that a rendered `config.yaml`, read as Hermes reads it, does what the profile says.
 
 Every refusal is a `TemplateError` with the template's line, found by the key on that line.
 """

@@ -1,4 +1,4 @@
-"""How Hermes 0.19 resolves a route, step by step. `provision.hermes.routing.route` combines the steps.
+"""How Hermes resolves a route, step by step. `provision.hermes.routing.route` combines the steps.
 
     selection     which home: the root or a Hermes profile
     environment   the variables that Hermes ends up with     layers         the configuration that it ends up with
