@@ -9,7 +9,7 @@ import typer
 from provision.cli.context import Run
 from provision.cli.options import Output
 from provision.cli.rotate.app import rotate_app
-from provision.cli.rotate.options import RotationName, TakeOverOption
+from provision.cli.rotate.options import DryRunOption, RotationName, TakeOverOption
 from provision.cli.rotate.session import locked_rotations, print_rotations, view_of
 from provision.errors import Exit, UsageError
 from provision.report.formats import Format
@@ -29,6 +29,7 @@ def finish_command(
             help="Finish without proof for this user; the reason is recorded. Globs allowed.",
         ),
     ] = None,
+    dry_run: DryRunOption = False,
     take_over: TakeOverOption = False,
     output: Output = None,
 ) -> None:
@@ -45,7 +46,7 @@ def finish_command(
 
     run: Run = ctx.obj
     exceptions = [parse_exception(text) for text in except_ or ()]
-    with locked_rotations(run, "rotate finish", take_over=take_over) as context:
+    with locked_rotations(run, "rotate finish", take_over=take_over, dry_run=dry_run) as context:
         rotation = context.store.select(name)
         with open_rotation(context, rotation) as recorder:
             check_vault(recorder)

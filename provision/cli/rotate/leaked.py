@@ -13,6 +13,7 @@ from provision.cli.options import Forks, Output, parse_duration
 from provision.cli.rotate.app import rotate_app
 from provision.cli.rotate.options import (
     DeployOption,
+    DryRunOption,
     NewKeysFile,
     ProbesOption,
     ReceiptsOption,
@@ -59,6 +60,7 @@ def leaked(
     ] = None,
     receipts: ReceiptsOption = None,
     forks: Forks = 10,
+    dry_run: DryRunOption = False,
     take_over: TakeOverOption = False,
     format_: RotationFormat = Format.TABLE,
     output: Output = None,
@@ -71,19 +73,21 @@ def leaked(
     """
     from provision.rotate.delivery import import_receipts
     from provision.rotate.leak_plan import LeakChoice
+    from provision.rotate.rehearsal import without_effects
     from provision.rotate.runner import run_pass
     from provision.rotate.start import add_new_keys, create_rotation, leak_terms, open_rotation
     from provision.rotate.take_over import complete_take_overs
 
     run: Run = ctx.obj
-    with locked_rotations(run, "rotate leaked", take_over=take_over, forks=forks) as context:
+    with locked_rotations(run, "rotate leaked", take_over=take_over, dry_run=dry_run, forks=forks) as context:
         now = context.clock()
         plan = _plan(context, LeakChoice(names or (), keys or (), all_keys), now)
         people = plan.people
         _say_plan(run, context, plan)
         if not people:
             raise typer.Exit(Exit.FINDINGS if any(each.revoke for each in plan.aside) else Exit.OK)
-        rotation = create_rotation(context, people, leak_terms(context, now, rotation_probes(probe), deploy=deploy))
+        terms = leak_terms(context, now, rotation_probes(probe), deploy=deploy)
+        rotation = create_rotation(context, people, without_effects(terms) if dry_run else terms)
         leaks = [(p.user, name) for p in people for name in p.others]
         context.record([("key leaked: to be revoked", *leak, {"rotation": rotation.id}) for leak in leaks])
         complete_take_overs(context)
@@ -92,7 +96,7 @@ def leaked(
             if from_:
                 add_new_keys(recorder, read_new_keys(run, context, from_, None, None))
             run_pass(recorder)
-            if wait:
+            if wait and not dry_run:
                 _wait(recorder, wait)
             doubts = tuple(recorder.unsure)
         _say_dead(run, rotation)

@@ -32,6 +32,9 @@ def parse_span_s(text: str, option: str) -> int:
     return 0 if text == "0" else int(parse_duration(text, option).total_seconds())
 
 
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
+
+
 def rotation_probes(text: str) -> tuple[str, ...]:
     """The probes of `--probe`; `key` is always one of them. Raises UsageError."""
     return tuple(dict.fromkeys(("key", *parse_probes(text))))

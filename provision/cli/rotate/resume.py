@@ -10,6 +10,7 @@ from provision.cli.context import Run
 from provision.cli.options import Forks, Output
 from provision.cli.rotate.app import rotate_app
 from provision.cli.rotate.options import (
+    DryRunOption,
     NewKeysFile,
     ReceiptsOption,
     RotationFormat,
@@ -49,6 +50,7 @@ def resume(
     ] = None,
     go_on: Annotated[bool, typer.Option("--go-on", help="Continue after a rollback of all users.")] = False,
     forks: Forks = 10,
+    dry_run: DryRunOption = False,
     take_over: TakeOverOption = False,
     format_: RotationFormat = Format.TABLE,
     output: Output = None,
@@ -65,7 +67,7 @@ def resume(
 
     run: Run = ctx.obj
     terms = _changed_terms(confirm_within, idle_for, probe)
-    with locked_rotations(run, "rotate resume", take_over=take_over, forks=forks) as context:
+    with locked_rotations(run, "rotate resume", take_over=take_over, dry_run=dry_run, forks=forks) as context:
         single = name is not None or max_failures is not None or go_on or from_ is not None or bool(terms)
         rotations = ([] if single else list(context.store.unfinished())) or [context.store.select(name)]
         if "chat" in terms.get("probes", ()) and any("chat" not in each.terms.probes for each in rotations):

@@ -9,7 +9,7 @@ import typer
 from provision.cli.context import Run
 from provision.cli.options import Forks, Output, parse_duration
 from provision.cli.rotate.app import rotate_app
-from provision.cli.rotate.options import DeployOption, ReceiptsOption, RotationFormat, TakeOverOption
+from provision.cli.rotate.options import DeployOption, DryRunOption, ReceiptsOption, RotationFormat, TakeOverOption
 from provision.cli.rotate.session import locked_rotations, print_and_exit
 from provision.errors import NothingMatchedError
 from provision.report.formats import Format
@@ -28,6 +28,7 @@ def retire(
     deploy: DeployOption = False,
     receipts: ReceiptsOption = None,
     forks: Forks = 10,
+    dry_run: DryRunOption = False,
     take_over: TakeOverOption = False,
     format_: RotationFormat = Format.TABLE,
     output: Output = None,
@@ -45,7 +46,7 @@ def retire(
 
     run: Run = ctx.obj
     idle_s = 0 if idle_for == "0" else int(parse_duration(idle_for, "--idle-for").total_seconds())
-    with locked_rotations(run, "rotate retire", take_over=take_over, forks=forks) as context:
+    with locked_rotations(run, "rotate retire", take_over=take_over, dry_run=dry_run, forks=forks) as context:
         now, rotations = context.clock(), list(context.store.unfinished())
         people = plan_retirement(names or (), context.vault, context.states, rotations, now)
         if not people:
@@ -56,7 +57,7 @@ def retire(
             context.who,
             now,
             context.vault.workspace_id,
-            deploy=deploy,
+            deploy=deploy and not dry_run,
             max_failures=len(people),
             idle_for_s=idle_s,
         )

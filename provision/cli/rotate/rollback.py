@@ -10,7 +10,7 @@ import typer
 from provision.cli.context import Run
 from provision.cli.options import Forks, Limit, Output
 from provision.cli.rotate.app import rotate_app
-from provision.cli.rotate.options import RotationFormat, RotationName, TakeOverOption
+from provision.cli.rotate.options import DryRunOption, RotationFormat, RotationName, TakeOverOption
 from provision.cli.rotate.session import locked_rotations, print_and_exit
 from provision.errors import UsageError
 from provision.report.formats import Format
@@ -23,6 +23,7 @@ def rollback(
     limit: Limit = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Roll back all users without asking.")] = False,
     forks: Forks = 10,
+    dry_run: DryRunOption = False,
     take_over: TakeOverOption = False,
     format_: RotationFormat = Format.TABLE,
     output: Output = None,
@@ -40,14 +41,14 @@ def rollback(
     from provision.rotate.start import open_rotation
 
     run: Run = ctx.obj
-    with locked_rotations(run, "rotate rollback", take_over=take_over, forks=forks) as context:
+    with locked_rotations(run, "rotate rollback", take_over=take_over, dry_run=dry_run, forks=forks) as context:
         rotation = context.store.select(name)
         states = [context.states[user] for user in rotation.people if user in context.states]
         chosen = {state.user for state in select_users(states, limit)} if limit else set(rotation.people)
         people = [person for person in rotation.people.values() if person.user in chosen]
         if not limit:
             people = [person for person in people if not person.over]
-            _confirm(len(people), rotation.id, yes=yes)
+            _confirm(len(people), rotation.id, yes=yes or dry_run)
         with open_rotation(context, rotation) as recorder:
             check_vault(recorder)
             seal_new_keys(recorder, {})

@@ -26,11 +26,24 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def locked_rotations(run: Run, doing: str, *, take_over: bool = False, forks: int = 10) -> Iterator[RotationContext]:
-    """Hold the workspace's rotation lock; what a crash left behind is cleaned up or completed first."""
+def locked_rotations(
+    run: Run, doing: str, *, take_over: bool = False, forks: int = 10, dry_run: bool = False
+) -> Iterator[RotationContext]:
+    """Hold the workspace's rotation lock; what a crash left behind is cleaned up or completed first.
+
+    A dry run gets a copy, without a lock.
+    """
     from provision.rotate.take_over import complete_take_overs
 
     context = open_context(run, forks)
+    if dry_run:
+        from provision.rotate.rehearsal import rehearsed
+
+        with rehearsed(context) as copy:
+            run.say("dry run: nothing is changed; machines are not reached and paid calls are not made")
+            complete_take_overs(copy)
+            yield copy
+        return
     with context.store.locked(doing, context.clock(), take_over=take_over) as remark:
         if remark:
             run.say(remark)

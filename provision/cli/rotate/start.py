@@ -81,7 +81,7 @@ def start(
     from provision.rotate.start import create_rotation, open_rotation, resume_unstarted
 
     run: Run = ctx.obj
-    with locked_rotations(run, "rotate start", take_over=take_over, forks=forks) as context:
+    with locked_rotations(run, "rotate start", take_over=take_over, forks=forks, dry_run=dry_run) as context:
         keys = read_new_keys(run, context, from_, key_command, limit)
         rotation = resume_unstarted(context, list(context.store.unfinished()), keys)
         if rotation is None:

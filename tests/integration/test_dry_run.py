@@ -1,0 +1,70 @@
+"""A dry run shows what would change and writes nothing: the tree of the workspace is the same, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rotatecraft import Fleet
+
+from provision.aisa.simulator import Simulator
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file and folder with its mode and content."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with Simulator() as sim:
+        yield Fleet(tmp_path, sim, ["ada", "bob"])
+
+
+def start(fleet: Fleet) -> None:
+    keys = fleet.keys_file(fleet.new_keys())
+    assert fleet.provision("rotate", "start", "--from", keys, "--yes", "--idle-for", "0", "--waves", "100%") == 0
+
+
+def installed(fleet: Fleet) -> None:
+    start(fleet)
+    fleet.poll()
+
+
+def replaced(fleet: Fleet) -> None:
+    assert fleet.provision("keys", "import", fleet.keys_file(fleet.new_keys())) == 0
+
+
+def nothing(_: Fleet) -> None:
+    pass
+
+
+CASES: tuple[tuple[Callable[[Fleet], None], tuple[str, ...], int, str], ...] = (
+    (nothing, ("rotate", "start", "--from", "{new}"), 0, "ada"),
+    (installed, ("rotate", "resume", "--receipts", "{drop}"), 0, "CURRENT"),
+    (start, ("rotate", "rollback"), 0, "(back)"),
+    (start, ("rotate", "finish", "--except", "*=given up"), 0, "left out: given up"),
+    (start, ("rotate", "leaked", "ada", "--all"), 10, "REVOKE NOW"),
+    (nothing, ("rotate", "leaked", "ada"), 10, "REVOKE NOW"),
+    (replaced, ("rotate", "retire"), 0, "delivered"),
+)
+
+
+@pytest.mark.parametrize(("before", "words", "code", "shows"), CASES, ids=[" ".join(case[1][:2]) for case in CASES])
+def test_nothing_is_written(
+    fleet: Fleet, before: Callable[[Fleet], None], words: tuple[str, ...], code: int, shows: str
+) -> None:
+    before(fleet)
+    named = {"new": fleet.keys_file(fleet.new_keys()), "drop": str(fleet.drop)}
+    arguments = [word.format(**named) for word in words]
+    was = tree(fleet.folder)
+    assert fleet.provision(*arguments, "--dry-run") == code
+    assert shows in fleet.out
+    assert tree(fleet.folder) == was
+    more = () if words[1] == "finish" or words[1] in {"resume", "leaked", "retire"} else ("--yes",)
+    assert fleet.provision(*arguments, *more) == code, "the same without --dry-run"
+    assert tree(fleet.folder) != was
