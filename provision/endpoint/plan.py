@@ -25,7 +25,7 @@ from provision.hermes.config.side_leaks import ProvisionedKey
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
-from provision.hermes.facts import v0_19_side_routes as side
+from provision.hermes.facts import side_routes as side
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 
 if TYPE_CHECKING:

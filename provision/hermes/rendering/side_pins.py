@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.fleet.desired import ApiMode, SideRoutes
 from provision.hermes.facts import names as facts
-from provision.hermes.facts import v0_19_side_routes as side
+from provision.hermes.facts import side_routes as side
 
 if TYPE_CHECKING:
     from provision.fleet.desired import EffectiveProfile

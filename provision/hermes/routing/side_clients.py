@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
-from provision.hermes.facts import v0_19_side_routes as side
+from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.providers import (
     HermesStopsError,

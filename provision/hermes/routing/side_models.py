@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
-from provision.hermes.facts import v0_19_side_routes as side
+from provision.hermes.facts import side_routes as side
 from provision.hermes.routing.providers import (
     HermesStopsError,
     NotModelledError,

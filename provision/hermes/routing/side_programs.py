@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
-from provision.hermes.facts import v0_19_side_routes as side
+from provision.hermes.facts import side_routes as side
 from provision.hermes.routing.destination import Destination, DestinationVerdict
 from provision.hermes.routing.side_clients import env_source
 

@@ -9,6 +9,7 @@ import pytest
 
 from provision.hermes.facts.release import FACT_NAMES
 from provision.hermes.facts.selection import RELEASES, VERIFIED_VERSIONS, facts_for, hermes_in_use
+from provision.hermes.facts.side_routes import AUXILIARY_TASKS
 
 ROOT = Path(__file__).parents[4]
 
@@ -56,6 +57,12 @@ def test_every_fact_has_a_source() -> None:
         assert release.verified == (release.version in VERIFIED_VERSIONS)
 
 
+def test_a_rendering_pins_the_auxiliary_tasks_of_every_release() -> None:
+    """`side_routes: team` pins `AUXILIARY_TASKS`, so a task of any known release must be one of them."""
+    for release in RELEASES:
+        assert set(release.auxiliary_tasks) <= set(AUXILIARY_TASKS), release.version
+
+
 def test_docs_have_every_fact_of_every_version() -> None:
     """The table in docs/hermes.md: one row for each fact that differs, one column for each release."""
     text = (ROOT / "docs/hermes.md").read_text()
@@ -80,7 +87,7 @@ def _shown(value: object) -> str:
 
 def test_no_other_module_names_a_version() -> None:
     """A release of Hermes is named in the room of the facts only, in code and in prose."""
-    named = re.compile(r"Hermes v?0\.\d|\bv0_\d+\b")
+    named = re.compile(r"Hermes v?0\.\d|\bv0_\d")
     found = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "provision").rglob("*.py")
