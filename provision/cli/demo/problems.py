@@ -20,7 +20,7 @@ MEDIA_IN_DISGUISE = "studio-preview-1"
 
 @dataclass(frozen=True, slots=True)
 class DemoProblem:
-    """A user, the expected verdict, the key's state at the gateway, and overrides of the engineering profile."""
+    """A user, the expected verdict, the key (empty: none), its state at the gateway, and overrides of the team profile."""
 
     user: str
     verdict: str
@@ -33,6 +33,7 @@ class DemoProblem:
 def demo_problems(url: str) -> tuple[DemoProblem, ...]:
     """One user per verdict of `validate`, except `ok`."""
     return (
+        DemoProblem("new-colleague", "no_key", key=""),
         DemoProblem("revoked-in-june", "key_invalid", "revoked"),
         DemoProblem("no-money", "unfunded", "unfunded"),
         DemoProblem("cap-reached", "budget_exhausted", "key_budget"),
@@ -59,7 +60,7 @@ def validate_problems(stage: DemoStage, sim: Simulator) -> None:
     ]
     inventory.write_text(json.dumps({"users": entries}, indent=2))
     stage.act("a fleet in which every user has a different problem: verdicts and advice")
-    rows = "".join(f"{p.user},{p.key}\n" for p in users)
+    rows = "".join(f"{p.user},{p.key}\n" for p in users if p.key)
     swap = {"PROVISION_INVENTORY": str(inventory)}
     stage.run(OPERATOR, "keys", "import", "-", stdin="user,key\n" + rows, show=False, environ=swap)
     ask = ("validate", "--probe", "key,models,chat", "--yes")
@@ -75,7 +76,8 @@ def validate_problems(stage: DemoStage, sim: Simulator) -> None:
 
 def _set_up(sim: Simulator, users: tuple[DemoProblem, ...]) -> None:
     for user in users:
-        sim.add_key(user.key, user.state, **user.limits)
+        if user.key:
+            sim.add_key(user.key, user.state, **user.limits)
     sim.remove_model("gpt-5")
     sim.fault("kimi-k3", "bad_gateway")
     overloaded = Reply(503, b'{"error": {"code": "authentication_unavailable"}}')
