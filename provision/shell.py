@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 
+import provision
+
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _PLAIN_POWERSHELL = re.compile(r"[A-Za-z0-9_./\\:=+-]+")
 _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
@@ -43,3 +45,15 @@ def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+WHEEL_FROM_IT = "with the wheel that IT built (docs/releases.md)"
+
+
+def install_command(extra: str = "", *, windows: bool = os.name == "nt") -> str:
+    """The command that installs provision, or one of its extras, from the wheel that IT built: see docs/releases.md.
+
+    Never by its name alone: the name is not published, so whoever registered it could serve other code.
+    """
+    wheel = f"./hermes_provision-{provision.__version__}-py3-none-any.whl"
+    return f"pip install {shell_word(f'{wheel}[{extra}]' if extra else wheel, windows=windows)}"

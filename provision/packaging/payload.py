@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from provision.bundle.manifest import Manifest
 
-_ACCOUNT = re.compile(r"[A-Za-z0-9._-]{0,64}")
+_ACCOUNT = re.compile(r"(?!-)(?:(?:[A-Za-z0-9._-]{1,64}[+\\])?[A-Za-z0-9._-]{1,64}(?:@[A-Za-z0-9.-]{1,255})?)?")
+"""Also accounts of a directory: `ada@corp.example`, `CORP\\ada`, `CORP+ada` (SSSD, winbind)."""
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+~]{0,63}")
 _EVERY = re.compile(r"[0-9]{1,5}[mhdw]")
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
@@ -61,7 +62,8 @@ class Payload:
             raise RuntimeError("a package wraps either a bundle or an address")
         if not _ACCOUNT.fullmatch(self.account) or self.account == "root":
             raise UsageError(
-                f"invalid --account {self.account!r}", hint="use an account name such as ada; root is refused"
+                f"invalid --account {self.account!r}",
+                hint="use an account name such as ada, ada@corp.example or CORP\\ada; root is refused",
             )
         if not _EVERY.fullmatch(self.every):
             raise UsageError(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import provision
 from provision.errors import ProvisionError, UsageError
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ def build_zipapp(
         from shiv.builder import create_archive  # noqa: PLC0415
         from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT  # noqa: PLC0415, F401  a version that knows fixed times
     except ImportError as e:
-        raise ZipappError("shiv is not installed", hint="pip install 'hermes-provision[zipapp]'") from e
+        raise ZipappError("shiv is not installed", hint=install_command("zipapp")) from e
     versions = tuple(_version(text) for text in pythons) or ((sys.version_info[0], sys.version_info[1]),)
     found = sorted(_closure(), key=lambda d: _canonical(d.name))
     with tempfile.TemporaryDirectory(prefix="hermes-zipapp-") as name:

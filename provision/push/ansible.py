@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.push.inventory import as_inventory_file
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +62,7 @@ def find_playbook_command(environ: Mapping[str, str]) -> Path:
     if found is None:
         raise NoAnsibleError(
             "ansible-playbook is not installed",
-            hint="run `pip install 'hermes-provision[ansible]'`, or install your system's package",
+            hint=f"run `{install_command('ansible')}`, or install your system's package of ansible-core",
         )
     return Path(found)
 

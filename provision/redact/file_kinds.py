@@ -18,6 +18,7 @@ from provision.containers.container_format import (
 )
 from provision.containers.container_format import HEAD_BYTES as CONTAINER_HEAD_BYTES
 from provision.redact.session import CannotExamineError
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from provision.redact.session import RedactFile
@@ -129,5 +130,5 @@ def redactor_for(kind: FileKind) -> RedactFile:
         extra = {FileKind.PICTURE: "image", FileKind.PDF: "image", FileKind.VIDEO: "video"}.get(kind)
         if extra is None:
             raise
-        hint = f"pip install 'hermes-provision[{extra}]'"
+        hint = install_command(extra)
         raise CannotExamineError(f"a {kind} cannot be examined without the extra [{extra}]", hint=hint) from e

@@ -283,7 +283,7 @@ def test_a_picture_needs_the_extra_and_says_so(
         monkeypatch.setitem(sys.modules, module, None)
     items = _ask(capsys, "a.png", code=4)
     assert items[0]["verdict"] == "cannot tell"
-    assert "hermes-provision[image]" in items[0]["evidence"][0]["cure"]
+    assert "py3-none-any.whl[image]" in items[0]["evidence"][0]["cure"]
 
 
 def test_a_key_in_a_screenshot_fails(workspace: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:

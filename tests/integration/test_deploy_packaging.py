@@ -157,6 +157,9 @@ def test_scripts_say_what_is_missing(machine: Machine, carried: Payload) -> None
     nobody = machine.run(script, HERMES_PROVISION_ACCOUNT="no-such-account-here")
     assert nobody.returncode == 1
     assert "account no-such-account-here does not exist here" in nobody.stderr
+    for directory in ("ada@corp.example", "CORP\\ada", "CORP+ada"):
+        unknown = machine.run(script, HERMES_PROVISION_ACCOUNT=directory)
+        assert f"account {directory} does not exist here" in unknown.stderr, "a good name; `id` decides"
     odd = machine.run(script, HERMES_PROVISION_ACCOUNT="a;touch /tmp/x")
     assert "invalid account name" in odd.stderr
     missing = machine.run(script, HERMES_PROVISION="/nonexistent")

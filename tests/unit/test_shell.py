@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from provision.shell import shell_path, shell_word
+from provision.shell import install_command, shell_path, shell_word
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,17 @@ def test_a_path_is_no_option() -> None:
 
 def test_characters_that_cannot_be_printed_are_escaped() -> None:
     assert shell_word("a\nb\x1b'\\\udcff", windows=False) == "$'a\\012b\\033\\'\\\\\\377'"
+
+
+def test_nothing_is_installed_by_a_name_that_others_could_register() -> None:
+    assert install_command("image", windows=False).startswith("pip install './hermes_provision-")
+    assert install_command(windows=False).endswith(".whl")
+    root = Path(__file__).parents[2]
+    pages = [
+        root / "README.md",
+        *root.glob("docs/**/*.md"),
+        *root.glob("provision/**/*.py"),
+        *root.glob("provision/**/*.yml"),
+    ]
+    by_name = re.compile(r"(?:pipx?|uv) (?:tool )?install [^`\n]*(?<![./\w])hermes-provision")
+    assert [str(page) for page in pages if by_name.search(page.read_text("utf-8"))] == []

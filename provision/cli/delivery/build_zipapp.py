@@ -30,8 +30,11 @@ def build_zipapp_command(
     """Build provision as one file that any Python runs.
 
     The file unpacks itself into ~/.cache/hermes-provision on its first run. Without options it is built for this Python
-    and this kind of system, without network; otherwise pip downloads the same versions as wheels.
+    and this kind of system, without network; otherwise pip downloads the same versions as wheels. Prints the file's
+    SHA-256 as `sha256sum` does: give it to users over another channel than the file.
     """
+    import hashlib
+
     from provision.packaging.zipapp import build_zipapp
 
     run: Run = ctx.obj
@@ -39,3 +42,5 @@ def build_zipapp_command(
     for name in packages:
         run.detail(name)
     run.say(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB, {len(packages)} packages")
+    with output.open("rb") as file:
+        run.result(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {output}\n")

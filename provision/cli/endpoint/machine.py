@@ -106,5 +106,5 @@ def require_version(wanted: str | None) -> None:
     if have < least:
         raise TooOldError(
             f"this is provision {provision.__version__}, but at least {wanted} is required",
-            hint="update it: `pip install -U hermes-provision`, or the role hermes_endpoint",
+            hint="update it with the newer wheel or zipapp that IT built (docs/releases.md), or the role hermes_endpoint",
         )

@@ -15,6 +15,7 @@ from provision.containers.blob import PartKind
 from provision.containers.chunk_stream import CHUNK_BYTES, ChunkStream, DamagedError
 from provision.containers.formats.decompress import can_decompress, decompress, zstd_module
 from provision.containers.steps import FormatInput, Label, Member, NotRead
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ _COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
 def stream_steps(kind: str, source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield the content of a compressed stream."""
     if not can_decompress(kind):
-        yield NotRead(f"{kind} is not read: pip install 'hermes-provision[archives]'")
+        yield NotRead(f"{kind} is not read: {install_command('archives')}")
         return
     member = Member(None, decompress(kind, source.stream.parts()))
     yield member

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from provision.containers.blob import PartKind
 from provision.containers.steps import FormatInput, Label, Member, NotRead
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ def _pages(data: bytes) -> Steps:
     try:
         import pypdfium2  # noqa: PLC0415  an extra, and slow to load
     except ImportError:
-        yield NotRead("the text of a PDF is read only in part: pip install 'hermes-provision[image]'")
+        yield NotRead(f"the text of a PDF is read only in part: {install_command('image')}")
         return
     try:
         document = pypdfium2.PdfDocument(data)

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from provision.containers.blob import PartKind
 from provision.containers.steps import FormatInput, Label, Member, NotRead
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from provision.containers.steps import Steps
@@ -17,7 +18,7 @@ def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield names and members."""
     del out
     if find_spec("py7zr") is None:
-        yield NotRead("7z is not read: pip install 'hermes-provision[archives]'")
+        yield NotRead(f"7z is not read: {install_command('archives')}")
         return
     import py7zr  # noqa: PLC0415  an extra, and slow to load
 

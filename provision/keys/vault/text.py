@@ -183,7 +183,9 @@ def _text(data: bytes, name: str) -> str:
 def _refuse_first_line(row: str, name: str) -> None:
     if row.startswith("provision-vault/"):
         raise VaultFormatError(
-            "written by a newer provision", Place(name, 1), "update: pip install -U hermes-provision"
+            "written by a newer provision",
+            Place(name, 1),
+            "update provision with the newer wheel or zipapp that IT built (docs/releases.md)",
         )
     if _CONFLICT.match(row):
         _text(b"\n" + row.encode(), name)

@@ -17,13 +17,13 @@ if [ -z "$account" ]; then
   fi
 fi
 case $account in
-  '' | *[!A-Za-z0-9._-]*)
+  '' | -* | *[!A-Za-z0-9._@+\\-]*)
     echo "no account"
     exit 1
     ;;
   *) ;;
 esac
-if [ "$(id -un)" = "$account" ]; then
+if [ "$(id -u)" = "$(id -u "$account" 2>/dev/null)" ]; then
   home=$HOME
 elif command -v getent >/dev/null 2>&1; then
   home=$(getent passwd "$account" | cut -d: -f6)

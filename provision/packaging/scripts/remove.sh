@@ -15,11 +15,11 @@ if [ -z "$account" ]; then
   fi
 fi
 case $account in
-  '' | *[!A-Za-z0-9._-]*) exit 0 ;;
+  '' | -* | *[!A-Za-z0-9._@+\\-]*) exit 0 ;;
   *) ;;
 esac
 id -u "$account" >/dev/null 2>&1 || exit 0
-if [ "$(id -un)" = "$account" ]; then
+if [ "$(id -u)" = "$(id -u "$account" 2>/dev/null)" ]; then
   home=$HOME
 elif command -v getent >/dev/null 2>&1; then
   home=$(getent passwd "$account" | cut -d: -f6)
@@ -28,7 +28,7 @@ else
 fi
 
 as_account() {
-  if [ "$(id -un)" = "$account" ]; then
+  if [ "$(id -u)" = "$(id -u "$account" 2>/dev/null)" ]; then
     "$@"
   elif [ "$(uname -s)" = Darwin ]; then
     launchctl asuser "$(id -u "$account")" sudo -u "$account" -H "$@"

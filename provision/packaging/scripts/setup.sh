@@ -37,12 +37,12 @@ if [ -z "$account" ]; then
   esac
 fi
 case $account in
-  *[!A-Za-z0-9._-]*) fail "invalid account name" ;;
+  -* | *[!A-Za-z0-9._@+\\-]*) fail "invalid account name" ;;
   *) ;;
 esac
 id -u "$account" >/dev/null 2>&1 || fail "account $account does not exist here: set HERMES_PROVISION_ACCOUNT, or build the package with --account"
 
-if [ "$(id -un)" = "$account" ]; then
+if [ "$(id -u)" = "$(id -u "$account" 2>/dev/null)" ]; then
   home=$HOME
 elif command -v getent >/dev/null 2>&1; then
   home=$(getent passwd "$account" | cut -d: -f6)
@@ -52,7 +52,7 @@ fi
 [ -d "$home" ] || fail "the home folder of $account does not exist"
 
 as_account() {
-  if [ "$(id -un)" = "$account" ]; then
+  if [ "$(id -u)" = "$(id -u "$account" 2>/dev/null)" ]; then
     "$@"
   elif [ "$(uname -s)" = Darwin ]; then
     launchctl asuser "$(id -u "$account")" sudo -u "$account" -H "$@"

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provision.redact.session import CannotExamineError
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INSTALL = "pip install 'hermes-provision[image]'"
+INSTALL = install_command("image")
 _PACKAGE = "rapidocr_onnxruntime"
 _LOCATOR = "ch_PP-OCRv4_det_infer.onnx"
 _READER = "ch_PP-OCRv4_rec_infer.onnx"

@@ -37,6 +37,8 @@ def test_ids_that_do_not_match(name: str) -> None:
         (names.KEY_ENV, "AISA_API_KEY", "aisa_key"),
         (names.ENV_NAME, "_x1", "1x"),
         (names.HOST, "ada@host.corp", "-oProxyCommand=x"),
+        (names.HOST, "ada@corp.example@host", "$(id)@host"),
+        (names.HOST, "CORP\\ada@host", "+ada@host"),
         (names.HOST, "[fe80::1%eth0]:22", "a b"),
         (names.URL, "https://h/v1", "https://h/ v1"),
         (names.RECIPIENTS_FILE, "team/ada.txt", "/etc/passwd"),

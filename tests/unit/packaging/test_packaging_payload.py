@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -25,7 +26,15 @@ def pull(**changes: object) -> Payload:
     return Payload(**{"user": "ada", "signers": "operator ssh-ed25519 AAAA", "address": ADDRESS} | changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("account", ["root", "a b", "$(id)", "x" * 65, "ada\n"])
+@pytest.mark.parametrize("account", ["ada", "ada@corp.example", "CORP\\ada", "CORP+ada", "ada.l@x-y.example", ""])
+def test_accounts_of_directories(account: str) -> None:
+    script = pull(account=account).shell("setup.sh", payload="x").decode()
+    assert f"default_account={shlex.quote(account)} " in script
+
+
+@pytest.mark.parametrize(
+    "account", ["root", "a b", "$(id)", "x" * 65, "ada\n", "-ada", "a;b", "@corp", "a@b@c", "A\\B\\c"]
+)
 def test_accounts_that_are_refused(account: str) -> None:
     with pytest.raises(UsageError, match="invalid --account"):
         pull(account=account)

@@ -9,6 +9,7 @@ import pytest
 from provision.redact import file_kinds
 from provision.redact.file_kinds import FileKind, kind_of, redactor_for
 from provision.redact.session import CannotExamineError
+from provision.shell import install_command
 
 HEADS = {
     b"": FileKind.TEXT,
@@ -57,7 +58,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, f"provision.redact.{file_kinds._MODULES[FileKind.VIDEO]}", None)
     with pytest.raises(CannotExamineError) as caught:
         redactor_for(FileKind.VIDEO)
-    assert caught.value.hint == "pip install 'hermes-provision[video]'"
+    assert caught.value.hint == install_command("video")
     monkeypatch.setitem(sys.modules, "provision.redact.text", None)
     with pytest.raises(ModuleNotFoundError):
         redactor_for(FileKind.TEXT)

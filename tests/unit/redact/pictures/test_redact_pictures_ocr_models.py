@@ -15,4 +15,4 @@ def test_a_missing_package_is_named_with_its_cure(missing: str, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(CannotExamineError, match=missing) as caught:
         ocr_models.load_models.__wrapped__()
-    assert "hermes-provision[image]" in caught.value.hint
+    assert "py3-none-any.whl[image]" in caught.value.hint

@@ -21,8 +21,8 @@ PLACES = (
     "/usr/local/bin/provision",
     "/opt/homebrew/bin/provision",
 )
-FIX_MISSING = "use the role hermes.provision.hermes_endpoint, or `pip install hermes-provision` as this user"
-FIX_OLD = "update it: use the role hermes.provision.hermes_endpoint, or `pip install -U hermes-provision`"
+FIX_MISSING = "use the role hermes.provision.hermes_endpoint, or install the wheel or zipapp that IT built as this user (docs/releases.md)"
+FIX_OLD = "update it: use the role hermes.provision.hermes_endpoint, or the newer wheel or zipapp that IT built (docs/releases.md)"
 CAUSES = {
     "AlteredBundleError": "bundle-altered",
     "BadManifestError": "bundle-altered",
