@@ -5,12 +5,14 @@ Read-only. Without an installation, the route and its hazards are reported, with
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.endpoint.desktop import desktop_destinations
 from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.privileges import as_owner
@@ -24,6 +26,7 @@ from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.home import effective_home, read_home
+from provision.hermes.routing.destination import DestinationVerdict
 from provision.hermes.routing.route import Route, resolve_route
 
 if TYPE_CHECKING:
@@ -117,9 +120,22 @@ def home_status(
         hermes=hermes,
         rendering=installed.kept.rendering,
     )
+    with as_owner(home):
+        check = _with_desktop(check, environ)
     folder = home_or_profile_files(files, manifest.hermes_profile, home)
     drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed, hermes.facts))
     return HomeStatus(home, installed, check.route, check, drift, hermes)
+
+
+def _with_desktop(check: RouteCheck, environ: Mapping[str, str]) -> RouteCheck:
+    """Add the backends of the Desktop app to the destinations of the home."""
+    found, hazards = desktop_destinations(environ)
+    if not found:
+        return check
+    order = list(DestinationVerdict)
+    everything = sorted((*check.route.destinations, *found), key=lambda d: order.index(d.verdict))
+    route = dataclasses.replace(check.route, destinations=tuple(everything), hazards=(*check.route.hazards, *hazards))
+    return dataclasses.replace(check, route=route)
 
 
 def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:

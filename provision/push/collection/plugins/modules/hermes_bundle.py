@@ -192,7 +192,7 @@ def install(module):
     result["diff"] = difference(document)
     if not document.get("ok") and not module.check_mode:
         wrong = [h for h in document.get("hazards") or [] if h.get("severity") == "error"]
-        message = "the bundle is installed, but Hermes would not use its route"
+        message = "the bundle is installed, but Hermes would not use its route, or sends something elsewhere"
         if wrong:
             message += ": %s: %s" % (wrong[0].get("where"), wrong[0].get("why"))
         fix = wrong[0].get("cure") if wrong else "run `provision status` on the machine"

@@ -1,0 +1,56 @@
+"""Where the Desktop app works, by its connection.json and its variable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provision.endpoint.desktop import connection_file, desktop_destinations
+from provision.hermes.routing.destination import DestinationVerdict
+
+
+def destinations(tmp_path: Path, connection: object, **environ: str) -> list[tuple[str, str, str]]:
+    environ = {"HOME": str(tmp_path), **environ}
+    path = connection_file(environ, "linux")
+    assert path
+    path.parent.mkdir(parents=True)
+    path.write_text(connection if isinstance(connection, str) else json.dumps(connection))
+    found, hazards = desktop_destinations(environ)
+    assert "s3cret" not in repr((found, hazards))
+    return [(d.name, d.host, d.verdict) for d in found] + [("hazard", h.id, "") for h in hazards]
+
+
+REMOTE = {
+    "mode": "remote",
+    "remote": {"url": "https://box.example:9119", "token": {"encoding": "plain", "value": "s3cret"}},
+}
+PROFILE = {
+    "mode": "local",
+    "profiles": {"work": {"mode": "cloud", "url": "https://cloud.example"}, "home": {"mode": "local"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("connection", "expected"),
+    [
+        ({"mode": "local"}, []),
+        ({}, []),
+        (REMOTE, [("desktop", "box.example:9119", DestinationVerdict.CONTENT)]),
+        (PROFILE, [("desktop.work", "cloud.example", DestinationVerdict.CONTENT)]),
+        ({"profiles": {"s": {"mode": "ssh", "host": "ada@box"}}}, [("desktop.s", "box", DestinationVerdict.CONTENT)]),
+        ({"mode": "remote", "remote": {"url": "http://127.0.0.1:9119"}}, [("desktop", "127.0.0.1:9119", "stays")]),
+        ("{", [("desktop", "", DestinationVerdict.UNKNOWN)]),
+    ],
+)
+def test_the_backend_of_desktop(connection: object, expected: list[object], tmp_path: Path) -> None:
+    found = destinations(tmp_path, connection)
+    assert [f for f in found if f[0] != "hazard"] == expected
+    assert (("hazard", "desktop-token", "") in found) == (connection is REMOTE)
+
+
+def test_the_variable(tmp_path: Path) -> None:
+    found, hazards = desktop_destinations({"HOME": str(tmp_path), "HERMES_DESKTOP_REMOTE_URL": "https://box.example"})
+    assert [d.host for d in found] == ["box.example"]
+    assert [h.id for h in hazards] == ["desktop-elsewhere"]
