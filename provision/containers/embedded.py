@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from provision.containers.container_format import HEAD_BYTES, container_format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-_NEEDLES = (b"H4sI", b"SDRzSU", b"eJ", b"eN", b"eAE")
+_NEEDLES = (
+    b"H4sI",
+    b"SDRzSU",
+    *(b"eJ" + bytes([last]) for last in b"wxyz"),
+    *(b"eN" + bytes([last]) for last in b"opqr"),
+    *(b"eA" + bytes([last]) for last in b"EFGH"),
+)
 """How base64 of a gzip header begins, base64 of that, and base64 of the zlib headers 78 9c, 78 da and 78 01."""
+_LONGEST_NEEDLE = 8
 _RUN = re.compile(rb"[A-Za-z0-9+/_-]+(?:(?:\\n|\r?\n)[ \t]*[A-Za-z0-9+/_-]{16,})*={0,2}")
 _SPACE = re.compile(rb"\\n|\s+")
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
@@ -25,6 +36,29 @@ _SHORTEST = 40
 _LONGEST_BYTES = 16 << 20
 _MOST = 1000
 _NESTED = 3
+
+
+@functools.cache
+def _finder() -> Callable[[bytes], list[int]]:
+    """Return a function that lists where needles are; every text is searched for them, so this takes the fastest engine."""
+    try:
+        hyperscan = import_module("hyperscan")
+    except ImportError:
+        ahocorasick = BytesAhoCorasick(_NEEDLES, implementation=Implementation.DFA)
+        return lambda data: [start for _, start, _ in ahocorasick.find_matches_as_indexes(data)]
+    database = hyperscan.Database()
+    database.compile(expressions=list(_NEEDLES), ids=list(range(len(_NEEDLES))), flags=[0] * len(_NEEDLES))
+
+    def found(data: bytes) -> list[int]:
+        starts: list[int] = []
+
+        def on_match(number: int, _start: int, end: int, *_: object) -> None:
+            starts.append(end - len(_NEEDLES[number]))
+
+        database.scan(data, match_event_handler=on_match)
+        return sorted(starts)
+
+    return found
 
 
 class EmbeddedStream(NamedTuple):
@@ -63,31 +97,31 @@ class EmbeddedStreams:
         """Pass chunks on and search them."""
         for chunk in chunks:
             yield chunk
-            self._held = self.search(self._held + chunk, final=False)
+            self._held = self.search(self._held + chunk if self._held else chunk, final=False)
         self.search(self._held, final=True)
         self._held = b""
 
     def search(self, data: bytes, *, final: bool) -> bytes:
         """Search a piece of the text, and return its end that belongs to the next one."""
-        begun = len(data)
-        for needle in _NEEDLES:
-            at = data.find(needle)
-            while at >= 0:
-                end = at + len(needle)
-                if not at or data[at - 1] not in _WORD or data[at - 2 : at] == b"\\n":
-                    run = _RUN.match(data, at)
-                    assert run is not None  # noqa: S101  a needle is one
-                    end = run.end()
-                    if end + 2 >= len(data) and not final:
-                        if len(data) - at <= _LONGEST_BYTES:
-                            begun = min(begun, at)
-                            break
-                        self._problem("base64 of a compressed stream of more than 16 MiB was not unpacked")
-                    elif end - at >= _SHORTEST:
-                        self._add(data[at:end], self._before + at)
-                at = data.find(needle, end)
+        if len(data) < _SHORTEST:
+            return data
+        begun = len(data) if final else len(data) - _LONGEST_NEEDLE
+        end = 0
+        for at in _finder()(data):
+            if at < end or (at and data[at - 1] in _WORD and data[at - 2 : at] != b"\\n"):
+                continue
+            run = _RUN.match(data, at)
+            assert run is not None  # noqa: S101  a needle is one
+            end = run.end()
+            if end + 2 >= len(data) and not final:
+                if len(data) - at <= _LONGEST_BYTES:
+                    begun = min(begun, at)
+                    break
+                self._problem("base64 of a compressed stream of more than 16 MiB was not unpacked")
+            elif end - at >= _SHORTEST:
+                self._add(data[at:end], self._before + at)
         self._before += begun
-        return data[begun:] if begun < len(data) else data[:0]
+        return data[begun:]
 
     def _add(self, text: bytes, start: int) -> None:
         if any(each.start <= start < each.end for each in self._found[-_NESTED:]):
