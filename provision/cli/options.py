@@ -44,6 +44,7 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", readable=False, help="Write the result to this file instead of stdout."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
 TableOrJson = Annotated[Format, format_option(Format.TABLE, Format.JSON)]
 Forks = Annotated[int, typer.Option("--forks", min=1, max=500, help="Number of machines to work on in parallel.")]
 

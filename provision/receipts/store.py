@@ -157,6 +157,22 @@ class ReceiptStore:
         return receipt
 
 
+class DryReceiptStore(ReceiptStore):
+    """A store that keeps new receipts in memory: for a dry run."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._new: dict[str, bytes] = {}
+
+    def read(self, user: str) -> bytes | None:
+        """The receipt that this run would have stored, else the stored one."""
+        return self._new.get(user) or super().read(user)
+
+    def write(self, signed: SignedReceipt) -> None:
+        """Keep a receipt in memory."""
+        self._new[signed.receipt.user] = signed.data
+
+
 def import_receipt(
     source: str, data: bytes | ProvisionError, store: ReceiptStore, endpoints: KnownEndpoints, now: datetime
 ) -> ImportedReceipt:

@@ -68,3 +68,24 @@ def test_nothing_is_written(
     more = () if words[1] == "finish" or words[1] in {"resume", "leaked", "retire"} else ("--yes",)
     assert fleet.provision(*arguments, *more) == code, "the same without --dry-run"
     assert tree(fleet.folder) != was
+
+
+def test_delivery_writes_nothing(fleet: Fleet) -> None:
+    """`publish`, `receipts import` and `package`, before and after the first real run."""
+    feed, package = fleet.folder / "feed", fleet.folder / "package"
+    for machine in fleet.machines.values():
+        machine.certify(fleet.drop)
+    for words in (
+        ("publish", str(feed)),
+        ("package", "ada", "--for", "deb", "-o", str(package)),
+        ("receipts", "import", str(fleet.drop)),
+    ):
+        was = tree(fleet.folder)
+        expected = 1 if words[0] == "publish" else 0  # no feed secret yet: the addresses are not known
+        assert fleet.provision(*words, "--dry-run") == expected
+        assert tree(fleet.folder) == was
+        assert fleet.provision(*words) == 0
+        done = tree(fleet.folder)
+        assert done != was
+        assert fleet.provision(*words, "--dry-run") == 0
+        assert tree(fleet.folder) == done

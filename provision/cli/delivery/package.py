@@ -9,6 +9,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
+from provision.cli.options import DryRun
 from provision.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def package(
         Path | None,
         typer.Option("--zipapp", metavar="FILE", help="Include provision itself: a file from build-zipapp."),
     ] = None,
+    dry_run: DryRun = False,
     package_version: Annotated[
         str, typer.Option("--package-version", metavar="1.4", help="Version. Default: the bundle's generation.")
     ] = "",
@@ -75,10 +77,15 @@ def package(
     )
     for name, file in _files(kind, payload).items():
         path = output / name
+        if dry_run:
+            run.result(f"{path}  {len(file.data):,} bytes, {'replaced' if path.exists() else 'new'}\n")
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, file.data, mode=file.mode, durable=False)
         run.result(f"{path}\n")
-    if pull:
+    if dry_run:
+        run.say("dry run: nothing was written")
+    elif pull:
         run.say(f"the package holds the feed address of {user}: give it to {user}'s machine only")
 
 

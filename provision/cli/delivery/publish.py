@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +11,12 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
-from provision.cli.options import Limit, Output, TableOrJson, parse_duration
+from provision.cli.options import DryRun, Limit, Output, TableOrJson, parse_duration
 from provision.errors import Exit, UsageError
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
 
     from provision.feed.publish import PublishedBundle, PublishOptions, PublishSummary
@@ -43,10 +44,14 @@ def publish(
         typer.Option("--expires", metavar="7d", help="Time until the index expires; publish again before that."),
     ] = "7d",
     limit: Limit = None,
+    dry_run: DryRun = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Publish dist/ as a signed feed of static files."""
+    """Publish dist/ as a signed feed of static files.
+
+    A dry run publishes into a temporary copy of DIR, and uploads nothing.
+    """
     from datetime import UTC, datetime
 
     from provision.feed.publish import FeedTree, lock_path
@@ -65,26 +70,44 @@ def publish(
         return
     if limit:
         raise UsageError("--limit needs --addresses: a feed always holds all of dist/")
-    options = _options(workspace, datetime.now(UTC), life)
-    root = directory.absolute()
-    root.mkdir(parents=True, exist_ok=True)
+    options = _options(workspace, datetime.now(UTC), life, create=not dry_run)
     counts: Counter[str] = Counter()
     users: list[PublishedBundle] = []
-    with locked(lock_path(root), "publish"):
+    with _feed_folder(directory.absolute(), dry_run=dry_run) as root, locked(lock_path(root), "publish"):
         tree = FeedTree(root, options, load_signing_key(workspace.signing_key))
         for done in tree.users():
             counts[done.status] += 1
             if done.status != "unchanged" or format_ is Format.JSON:
                 users.append(done)
         summary = tree.finish()
-        uploaded, problems = _upload(root, summary, command)
+        uploaded, problems = _upload(root, summary, None if dry_run else command)
     problems += [f"{p.user}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in users if p.status == "failed"]
     for problem in problems:
         run.say(problem)
+    if dry_run:
+        run.say("dry run: nothing was written")
     write = report.as_json if format_ is Format.JSON else report.as_table
     run.result(write(users, counts, summary, uploaded), output)
     if problems:
         raise typer.Exit(Exit.PARTIAL)
+
+
+@contextlib.contextmanager
+def _feed_folder(root: Path, *, dry_run: bool) -> Iterator[Path]:
+    """The folder to publish into; for a dry run a copy that is removed."""
+    if not dry_run:
+        root.mkdir(parents=True, exist_ok=True)
+        yield root
+        return
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="provision-dry-run-") as folder:
+        copy = Path(folder) / "feed"
+        if root.is_dir():
+            shutil.copytree(root, copy)
+        copy.mkdir(exist_ok=True)
+        yield copy
 
 
 def _print_addresses(run: Run, addresses: list[tuple[str, str]], format_: Format, output: Path | None) -> None:
@@ -129,7 +152,7 @@ def open_secret(workspace: Workspace, *, create: bool) -> bytes:
     return feed_secret(workspace.root / FILE, operators, load_identities(workspace.identity), create=create)
 
 
-def _options(workspace: Workspace, now: datetime, life: timedelta) -> PublishOptions:
+def _options(workspace: Workspace, now: datetime, life: timedelta, *, create: bool) -> PublishOptions:
     from provision.bundle.prepare import log_head
     from provision.cli.delivery.receipts import fleet_states
     from provision.endpoint.identity import load_signers
@@ -140,7 +163,7 @@ def _options(workspace: Workspace, now: datetime, life: timedelta) -> PublishOpt
         workspace_id=read_workspace_id(workspace.vault),
         users=tuple(state.user for state in fleet_states(workspace)),
         dist=workspace.dist,
-        secret=open_secret(workspace, create=True),
+        secret=open_secret(workspace, create=create),
         signers=load_signers(workspace.allowed_signers),
         now=now,
         life=life,

@@ -11,7 +11,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
-from provision.cli.options import Limit, Output, TableOrJson
+from provision.cli.options import DryRun, Limit, Output, TableOrJson
 from provision.errors import Exit
 from provision.report.formats import Format
 
@@ -30,6 +30,7 @@ def receipts_import(
     sources: Annotated[
         list[str], typer.Argument(metavar="FILE|DIR|-", help="Receipts, folders of them, or - for standard input.")
     ],
+    dry_run: DryRun = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
@@ -40,13 +41,13 @@ def receipts_import(
     from datetime import UTC, datetime
 
     from provision.keys.vault.file import read_workspace_id
-    from provision.receipts.store import ImportResult, fleet_endpoints, import_receipt, receipts_in
+    from provision.receipts.store import DryReceiptStore, ImportResult, fleet_endpoints, import_receipt, receipts_in
     from provision.report import receipts as report
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
     endpoints = fleet_endpoints(fleet_states(workspace), read_workspace_id(workspace.vault))
-    store = receipt_store(workspace)
+    store = DryReceiptStore(receipt_store(workspace).root) if dry_run else receipt_store(workspace)
     counts: Counter[str] = Counter()
     listed: list[ImportedReceipt] = []
     now = datetime.now(UTC)
@@ -58,6 +59,8 @@ def receipts_import(
                 run.say(f"{done.source}: refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
             if format_ is Format.JSON or done.result is not ImportResult.UNCHANGED:
                 listed.append(done)
+    if dry_run:
+        run.say("dry run: nothing was written")
     write = report.import_as_json if format_ is Format.JSON else report.import_as_table
     run.result(write(listed, counts), output)
     if counts[ImportResult.REFUSED]:
