@@ -49,7 +49,7 @@ class ExposedSecret:
     known: KnownKey | None = None
     sure: bool = True
     path: str = ""
-    """The file to redact; empty for what is no file of its own. `file` may add the name of a member."""
+    """The file to redact; empty if it is not a file of its own. `file` may add the name of a member."""
 
 
 @dataclass(frozen=True, slots=True)

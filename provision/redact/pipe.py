@@ -33,27 +33,28 @@ def redact_descriptor(
     target: int,
     session: Session,
     kind: FileKind | None = None,
-    on_form: Callable[[TextForm], None] = lambda _: None,
+    on_hold: Callable[[bool], None] = lambda _: None,
 ) -> None:
     """Read `source` to its end and write the redacted bytes to `target`.
 
     Text is passed on as it arrives. Text that begins like JSON, YAML, a `.env` or settings is collected first, as a file is;
-    `on_form` is told so. Other kinds (an archive, a picture, a recording) are collected in an unnamed temporary file. Raises
-    CannotExamineError if the input proves not to be text after part of it was passed on.
+    `on_hold` is called with True when that begins and with False when it ends. Other kinds (an archive, a picture, a
+    recording) are collected in an unnamed temporary file. Raises CannotExamineError if the input proves not to be text after
+    part of it was passed on.
     """
     if kind is not None:
         begun, form = b"", None
     elif not session.options.structure:
         begun, form = os.read(source, CHUNK_BYTES), None
     else:
-        begun, form = _beginning(source)
+        begun, form = _beginning(source, on_hold)
     found = kind or kind_of(begun)
     if found is not FileKind.TEXT:
         _whole(begun, source, target, session, found)
         return
     if form is not None:
-        on_form(form)
         begun, ended = _collected(begun, source)
+        on_hold(False)
         if ended:
             _as_file(begun, target, session)
             return
@@ -85,7 +86,7 @@ def _as_file(data: bytes, target: int, session: Session) -> None:
             _write(target, chunk)
 
 
-def _beginning(source: int) -> tuple[bytes, TextForm | None]:
+def _beginning(source: int, on_hold: Callable[[bool], None]) -> tuple[bytes, TextForm | None]:
     """Read until it is clear whether the input has a form, and which."""
     begun = b""
     while chunk := os.read(source, CHUNK_BYTES):
@@ -93,7 +94,9 @@ def _beginning(source: int) -> tuple[bytes, TextForm | None]:
         if len(begun) >= BEGINNING_BYTES:
             return begun, text_form(begun, whole=False)
         if kind_of(begun) is not FileKind.TEXT or not may_have_form(begun):
+            on_hold(False)
             return begun, None
+        on_hold(True)
     return begun, text_form(begun, whole=True)
 
 

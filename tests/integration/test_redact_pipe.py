@@ -97,6 +97,20 @@ def test_a_line_that_ends_in_half_a_key_does_not_wait(pipe: Pipe) -> None:
     assert not pieces_left(KEY, pipe.take(b"\n"))
 
 
+def test_a_text_with_a_form_waits_for_its_end_and_says_so() -> None:
+    command = [PROVISION, "redact"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"[db]\npassword = hunter\n")
+        process.stdin.flush()
+        assert b"waiting for the end of the input" in process.stderr.readline()
+        out, _ = process.communicate(timeout=SOON_S)
+    assert out.startswith(b"[db]\npassword = [REDACTED:secret-field#")
+    done = subprocess.run([*command, "--as", "text"], input=b"[db]\nuser = ada\n", capture_output=True, check=True)
+    assert done.stdout == b"[db]\nuser = ada\n"
+
+
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     process = subprocess.Popen(
         f"yes | {PROVISION} redact | head -n 3",

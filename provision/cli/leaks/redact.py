@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from provision.redact.file_kinds import FileKind
     from provision.redact.masks import MaskStyle
     from provision.redact.session import RedactionOptions, Session
-    from provision.redact.structured.text_form import TextForm
 
 
 _PATIENCE_S = 3.0
@@ -196,21 +195,22 @@ def _redact_stdin(run: Run, session: Session, output: Path | None, kind: FileKin
 
     from provision.redact.pipe import redact_descriptor
 
-    waiting = threading.Timer(_PATIENCE_S, lambda: None)
+    message = "waiting for the end of the input: it looks like JSON, YAML, .env or settings (--as text: line by line)"
+    waiting = threading.Timer(_PATIENCE_S, run.say, [message])
+    waiting.daemon = True
 
-    def announce(form: TextForm) -> None:
-        nonlocal waiting
-        message = f"standard input looks like {form}, so nothing is written before its end (--as text: line by line)"
-        waiting = threading.Timer(_PATIENCE_S, run.say, [message])
-        waiting.daemon = True
-        waiting.start()
+    def on_hold(held: bool) -> None:
+        if held and waiting.ident is None:
+            waiting.start()
+        elif not held:
+            waiting.cancel()
 
     sys.stdout.flush()
     descriptor = sys.stdout.fileno()
     if output is not None:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        redact_descriptor(sys.stdin.fileno(), descriptor, session, kind, announce)
+        redact_descriptor(sys.stdin.fileno(), descriptor, session, kind, on_hold)
     finally:
         waiting.cancel()
         if output is not None:

@@ -44,7 +44,7 @@ def _named(
     `value` are the bytes that a value cannot have, `not_last` those that it cannot end in; `more` also belongs to a value.
     """
     one = f"(?:[^{value}]|{more})" if more else f"[^{value}]"
-    secret = f"{one}{{0,250}}[^{value}{not_last}]" if not_last else f"{one}{{1,250}}"
+    secret = f"{one}*[^{value}{not_last}]" if not_last else f"{one}+"
     outside = value.replace(r"\s", BLANK)
     return Rule(
         id=ID + name,
