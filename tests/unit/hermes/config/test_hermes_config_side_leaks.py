@@ -1,0 +1,85 @@
+"""What an install removes because it sends the key or side requests elsewhere, and what it leaves to the user."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from provision.fleet.desired import EffectiveProfile, SideRoutes
+from provision.hermes.config.merge import merge_config
+from provision.hermes.config.side_leaks import ProvisionedKey
+from provision.hermes.rendering.render import render_config
+from provision.hermes.rendering.templates import Templates
+
+TEMPLATES = Templates.load(Path(__file__).parents[4] / "templates")
+PROFILE = EffectiveProfile("eng", "gpt-5.2", "https://api.aisa.one/v1")
+KEY = ProvisionedKey(frozenset({"AISA_API_KEY", "MINE"}), "sk-aisa-TEST-0123456789")
+X = "https://x.example/v1"
+
+
+def removed(config: str, side_routes: SideRoutes = SideRoutes.TEAM) -> set[str]:
+    rendering = render_config(replace(PROFILE, side_routes=side_routes), TEMPLATES).text
+    merged = merge_config(config.encode(), None, rendering, KEY)
+    assert KEY.value not in repr(merged.removed)
+    again = merge_config(merged.data, rendering, rendering, KEY)
+    assert again.data == merged.data
+    assert yaml.safe_load(merged.data)["model"]["provider"] == "custom:aisa"
+    return {r.where for r in merged.removed}
+
+
+@pytest.mark.parametrize(
+    ("config", "where"),
+    [
+        ("model: {default_headers: {Authorization: Bearer other, X-Team: a}}", {"model.default_headers.Authorization"}),
+        ("model: {default_headers: {x-api-key: other}}", {"model.default_headers.x-api-key"}),
+        (f"providers: {{o: {{api: '{X}', key_env: MINE}}}}", {"providers.o.key_env"}),
+        (f"providers: {{o: {{api: '{X}', api_key: '${{AISA_API_KEY}}'}}}}", {"providers.o.api_key"}),
+        (f"providers: {{o: {{api: '{X}', api_key: {KEY.value}}}}}", {"providers.o.api_key"}),
+        (f"providers: {{o: {{api: '{X}', extra_headers: {{X: '${{MINE}}'}}}}}}", {"providers.o.extra_headers.X"}),
+        (f"delegation: {{base_url: '{X}'}}", {"delegation.base_url"}),
+        (f"fallback_model: {{provider: custom, base_url: '{X}', key_env: MINE, model: m}}", {"fallback_model"}),
+        ("mcp_servers: {a: {url: 'https://x/?k=${env:MINE}'}}", {"mcp_servers.a"}),
+        ("mcp_servers: {a: {url: 'https://x/', headers: {A: 'Bearer ${MINE}'}}}", {"mcp_servers.a.headers.A"}),
+        ("terminal: {env_passthrough: [LANG, AISA_API_KEY]}", {"terminal.env_passthrough[1]"}),
+        ("hooks: {pre_llm_call: [{command: 'curl ${AISA_API_KEY}'}]}", {"hooks.pre_llm_call"}),
+    ],
+)
+def test_the_key_never_leaves(config: str, where: set[str]) -> None:
+    assert removed(config) == where
+    assert removed(config, SideRoutes.OWN) == where
+
+
+@pytest.mark.parametrize(
+    ("config", "where"),
+    [
+        ("fallback_providers: [{provider: openrouter, model: m}]", {"fallback_providers[0]"}),
+        ("auxiliary: {vision: {provider: openrouter}}", {"auxiliary.vision.provider"}),
+        (
+            "auxiliary: {vision: {fallback_chain: [{provider: openrouter, model: m}]}}",
+            {"auxiliary.vision.fallback_chain"},
+        ),
+        ("delegation: {provider: openrouter}", {"delegation.provider"}),
+    ],
+)
+def test_side_requests_stay_with_the_team(config: str, where: set[str]) -> None:
+    assert removed(config) == where
+    assert removed(config, SideRoutes.OWN) == set()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        f"providers: {{o: {{api: '{X}', key_env: OTHER_KEY}}}}",
+        "mcp_servers: {a: {url: 'https://x/', headers: {A: 'Bearer ${OTHER}'}}}",
+        "mcp_servers: {a: {url: 'https://api.aisa.one/mcp', headers: {A: 'Bearer ${AISA_API_KEY}'}}}",
+        "fallback_model: {provider: 'custom:aisa', model: m}",
+        "auxiliary: {vision: {timeout: 9}}",
+        "model: {default_headers: {User-Agent: me}}",
+        "terminal: {env_passthrough: [LANG]}",
+    ],
+)
+def test_the_users_own_stays(config: str) -> None:
+    assert removed(config) == set()
