@@ -20,6 +20,8 @@ from provision.detect.shapes import mask_secrets
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import names as facts
+from provision.hermes.routing.environment_hazards import UNREADABLE
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -94,10 +96,11 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
         homes.append(AuditedHome(seen.home, seen.installed.manifest if seen.installed else None))
         if name is None or (seen.home / facts.CONFIG_NAME).exists():
             routes.append(_route(seen, context.known))
+            unread += [Unread(hazard.where, hazard.why) for hazard in seen.route.hazards if hazard.id == UNREADABLE]
             found += _hazards(seen, context)
         found += _drift(seen, context)
     found += [f for home in homes for f in mode_findings(home.path, context.name)]
-    return HomeReport(tuple(homes), tuple(routes), tuple(_distinct(found)), tuple(unread))
+    return HomeReport(tuple(homes), tuple(routes), tuple(_distinct(found)), tuple(dict.fromkeys(unread)))
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -118,6 +121,11 @@ def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
     verdict: Literal["yes", "no", "cannot tell", "not installed"]
     if seen.check is None:
         verdict, why = "not installed", route.refusal or route.unknown or ""
+    elif seen.check.as_expected and (away := (*seen.check.leaving, *seen.check.doubtful)):
+        verdict = "no" if seen.check.leaving else "cannot tell"
+        why = f"{away[0].name}: {away[0].verdict} to {away[0].target}" + (
+            f", and {len(away) - 1} more" if away[1:] else ""
+        )
     elif seen.check.as_expected:
         verdict, why = "yes", "" if seen.hermes.verified else f"as far as known: {seen.hermes.statement}"
     else:
@@ -141,7 +149,7 @@ def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
 
 def _hazards(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
     for hazard in seen.route.hazards:
-        if hazard.severity in _SEVERITY:
+        if hazard.severity in _SEVERITY and hazard.id != UNREADABLE:  # what was not read is no finding
             place = hazard_location(hazard.where, seen.home)
             yield home_finding(
                 f"route-{hazard.id}", _SEVERITY[hazard.severity], place, hazard.why, hazard.cure, context.name
@@ -189,9 +197,8 @@ def mode_findings(home: Path, name: Callable[[str], str]) -> Iterator[Finding]:
     mode = mode_for_others(home)
     if mode is not None and mode & 0o022:
         why = f"other users can write into this home (mode {mode:04o}) and redirect its requests"
-        yield home_finding(
-            "home-writable", FindingSeverity.HIGH, Location(str(home)), why, f"run chmod 700 on it, or {_FIX}", name
-        )
+        cure = f"run `chmod 700 {shell_path(home)}`, or {_FIX}"
+        yield home_finding("home-writable", FindingSeverity.HIGH, Location(str(home)), why, cure, name)
     try:
         owner = home.lstat().st_uid
     except OSError:
@@ -217,7 +224,7 @@ def _wide_file(path: Path, file: str, mode: int, name: Callable[[str], str]) -> 
         severity = FindingSeverity.HIGH if writable or file != facts.CONFIG_NAME else FindingSeverity.LOW
         how = "readable by everyone" if who is Readers.EVERYONE else "readable by its group"
         how = "other users can write it" if writable else how
-    cure = f"run chmod 600 on it, or {_FIX}"
+    cure = f"run `chmod 600 {shell_path(path)}`, or {_FIX}"
     yield home_finding("file-mode", severity, Location(str(path)), f"{file} has mode {mode:04o}: {how}", cure, name)
 
 

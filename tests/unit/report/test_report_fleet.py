@@ -22,6 +22,7 @@ from provision.receipts.fleet import Standing
 from provision.report.fleet import USER_COLUMNS, as_html, as_json
 from provision.report.fleet_results import FleetReport
 from provision.report.validation_reader import ValidationDocument
+from provision.rotate.key_advice import key_advice
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 LEDGER = Ledger(
@@ -168,7 +169,7 @@ def test_what_counts_as_a_finding(changes: dict[str, object], has_findings: bool
 
 
 def test_old_keys_are_listed_with_what_to_do() -> None:
-    findings = list(check_key_ages(LEDGER, STATES, NOW))
+    findings = [replace(f, cure=key_advice(f, ())) for f in check_key_ages(LEDGER, STATES, NOW)]
     assert [f.key.user for f in findings] == ["bob"]
     assert "provision rotate" in "".join(as_html(report(findings=findings)))
 

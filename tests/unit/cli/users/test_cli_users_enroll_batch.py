@@ -64,6 +64,7 @@ def test_the_operator_is_asked_in_a_terminal(
     err = capsys.readouterr().err
     assert ADA.fingerprints[0] in err
     assert "replaces SHA256:old" in err
+    assert "\\x0a" not in err, "a blank line stands before the question, not an escaped one"
 
 
 def test_yes_alone_confirms_nothing(workspace: Path) -> None:
