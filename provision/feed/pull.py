@@ -102,6 +102,25 @@ def pull_once(
     return PullResult(report, state, found.not_modified)
 
 
+def preview_pull(
+    subscription: Subscription,
+    folder: Path,
+    install: Install,
+    *,
+    signers: Sequence[AllowedSigner],
+    world: PullEnvironment,
+    now: datetime,
+) -> PullResult:
+    """Poll once and write nothing, not even the failure. `install` must be a dry run. Raises like `pull_once`."""
+    state = remembered_state(folder, subscription)
+    found = _Poll(subscription, signers, world, now).poll(state)
+    entry = require_listed(found.state.entry)
+    report = None
+    if not is_installed(entry, state.home):
+        report = install(_bundle(subscription, entry, found.state.workspace or "", world))
+    return PullResult(report, found.state, found.not_modified)
+
+
 def remembered_state(folder: Path, subscription: Subscription) -> PullState:
     """The state of this subscription. Another address starts with an empty state, but keeps the path of the home."""
     state = read_state(folder)

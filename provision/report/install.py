@@ -76,21 +76,22 @@ def state_line(state: OverallState, hermes: HermesInUse) -> str:
     return f"{word}: {hermes.statement}"
 
 
-def pull_as_table(pulled: PullResult) -> str:
+def pull_as_table(pulled: PullResult, *, dry_run: bool = False) -> str:
     """What a pull installed, or that the installed generation is the newest one."""
     if pulled.report is not None:
-        return as_table(pulled.report)
+        return as_table(pulled.report, dry_run=dry_run)
     entry = pulled.state.entry
     return f"nothing new: generation {entry.generation if entry else '?'} is installed in {pulled.state.home}\n"
 
 
-def pull_as_json(pulled: PullResult, signed: SignedReceipt | None) -> str:
+def pull_as_json(pulled: PullResult, signed: SignedReceipt | None, *, dry_run: bool = False) -> str:
     """The document `provision/pull/v1`."""
     report, entry = pulled.report, pulled.state.entry
     return document(
         "pull/v1",
         ok=report.ok if report else True,
-        installed=report is not None,
+        installed=report is not None and not dry_run,
+        dry_run=dry_run,
         not_modified=pulled.not_modified,
         user=report.manifest.user if report else signed.receipt.user if signed else None,
         generation=entry.generation if entry else None,

@@ -138,6 +138,27 @@ def test_the_whole_loop(place: Place, server: FeedServer) -> None:
     assert address not in "".join(told.out + told.err for told in place.commands if "feed-addresses" not in told.out)
 
 
+def test_a_dry_pull_shows_the_plan_and_writes_nothing(place: Place, server: FeedServer) -> None:
+    def tree() -> dict[Path, bytes]:
+        return {path: path.read_bytes() if path.is_file() else b"" for path in sorted(place.home.rglob("*"))}
+
+    place.it("publish", str(place.feed))
+    address = place.address(server.url)
+    before = tree()
+    planned = place.machine("pull", address, "--dry-run")
+    assert (planned.code, "would be" in planned.out) == (Exit.OK, True), planned.err
+    assert tree() == before
+    assert '"installed": false' in place.machine("pull", address, "--dry-run", "-f", "json").out
+    assert place.machine("pull", address, "--dry-run", "--remove-timer").code == Exit.USAGE
+    assert place.machine("pull", address + "0", "--dry-run").code != Exit.OK
+    assert tree() == before
+    assert place.machine("pull", address).code == Exit.OK
+    after = tree()
+    assert after != before
+    assert "nothing new" in place.machine("pull", "--dry-run").out
+    assert tree() == after
+
+
 def test_a_broken_feed_keeps_the_last_good_state_and_scheduled_pulls_wait(place: Place, server: FeedServer) -> None:
     place.it("publish", str(place.feed))
     address = place.address(server.url)

@@ -23,7 +23,7 @@ from provision.cli.endpoint.machine import (
     this_platform,
     trusted_signers,
 )
-from provision.cli.options import Output, TableOrJson
+from provision.cli.options import DryRun, Output, TableOrJson
 from provision.errors import Exit, ProvisionError, UsageError
 from provision.report.formats import Format
 
@@ -70,6 +70,7 @@ def pull_command(
     identity: IdentityOption = None,
     user: UserOption = None,
     managed_dir: ManagedDirOption = None,
+    dry_run: DryRun = False,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
@@ -87,6 +88,8 @@ def pull_command(
         check_target(upload_receipt)
     if platform is not None and timer_dir is None:
         raise UsageError("--platform needs --timer-dir: a timer can only be switched on on its own platform")
+    if dry_run and (install_timer or remove_timer or timer_dir is not None):
+        raise UsageError("--dry-run shows what would be installed; it does not go with options about the timer")
     options = pull_timer.pull_arguments(
         {
             "--home": home,
@@ -110,8 +113,11 @@ def pull_command(
     if scheduled and (left := _backoff_left(subscription, now)):
         run.detail(f"backing off for {left} after failures")
         return
-    installer = _Installer(home, allowed_signers, identity, user, managed_dir, now)
+    installer = _Installer((home, allowed_signers, identity, user, managed_dir), now, dry_run=dry_run)
     pulled = _pull(subscription, installer, allowed_signers, now)
+    if dry_run:
+        _print_result(run, pulled, None, format_, output, dry_run=True)
+        return
     signed = _receipt(run, pulled, allowed_signers, identity, now)
     if not (scheduled and pulled.report is None):
         _print_result(run, pulled, signed, format_, output)
@@ -126,11 +132,20 @@ def _exit_code(pulled: PullResult, *, sent: bool) -> Exit:
 
 
 def _print_result(
-    run: Run, pulled: PullResult, signed: SignedReceipt | None, format_: Format, output: Path | None
+    run: Run,
+    pulled: PullResult,
+    signed: SignedReceipt | None,
+    format_: Format,
+    output: Path | None,
+    *,
+    dry_run: bool = False,
 ) -> None:
     from provision.report import install as report
 
-    text = report.pull_as_json(pulled, signed) if format_ is Format.JSON else report.pull_as_table(pulled)
+    if format_ is Format.JSON:
+        text = report.pull_as_json(pulled, signed, dry_run=dry_run)
+    else:
+        text = report.pull_as_table(pulled, dry_run=dry_run)
     run.result(text, output)
 
 
@@ -139,18 +154,18 @@ class _Installer:
 
     def __init__(
         self,
-        home: Path | None,
-        signers: Path | None,
-        identity: Path | None,
-        user: str | None,
-        managed_dir: Path | None,
+        options: tuple[Path | None, Path | None, Path | None, str | None, Path | None],
         now: datetime,
+        *,
+        dry_run: bool,
     ) -> None:
-        self._options = (home, signers, identity, user, managed_dir)
+        """`options`: home, allowed signers, identity, user, folder of the managed scope."""
+        self._options = options
         self._now = now
+        self.dry_run = dry_run
 
     def __call__(self, files: Mapping[str, bytes]) -> InstallReport:
-        from provision.endpoint.apply import DiskWriter
+        from provision.endpoint.apply import DiskWriter, DryRunWriter
         from provision.endpoint.install import InstallRequest, install_bundle
 
         home, signers, identity, user, managed_dir = self._options
@@ -162,7 +177,8 @@ class _Installer:
             user=user,
             managed_dir=managed_dir,
         )
-        return install_bundle(files, request, DiskWriter(Path.home()), environ=os.environ, now=self._now)
+        writer = (DryRunWriter if self.dry_run else DiskWriter)(Path.home())
+        return install_bundle(files, request, writer, environ=os.environ, now=self._now)
 
 
 def _subscription(url: str | None) -> Subscription:
@@ -197,7 +213,7 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
     import time
 
     from provision.feed.http import http_get
-    from provision.feed.pull import PullEnvironment, pull_once
+    from provision.feed.pull import PullEnvironment, preview_pull, pull_once
 
     chance = random.SystemRandom()
     world = PullEnvironment(
@@ -206,7 +222,8 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
         time.sleep,
     )
     trusted = trusted_signers(signers)
-    return pull_once(subscription, endpoint_folder().root, installer, signers=trusted, world=world, now=now)
+    pull = preview_pull if installer.dry_run else pull_once
+    return pull(subscription, endpoint_folder().root, installer, signers=trusted, world=world, now=now)
 
 
 def _receipt(
