@@ -149,7 +149,7 @@ def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
 
 def _hazards(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
     for hazard in seen.route.hazards:
-        if hazard.severity in _SEVERITY and hazard.id != UNREADABLE:  # what was not read is no finding
+        if hazard.severity in _SEVERITY and hazard.id != UNREADABLE:  # listed as not read instead
             place = hazard_location(hazard.where, seen.home)
             yield home_finding(
                 f"route-{hazard.id}", _SEVERITY[hazard.severity], place, hazard.why, hazard.cure, context.name
