@@ -73,3 +73,16 @@ def test_the_process_ends_with_its_templates() -> None:
     assert render_config(PROFILE, templates).text
     del templates
     assert process.poll() is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_does_not_share_the_process(tmp_path: Path) -> None:
+    templates = _loaded(tmp_path, "{{ x }}")
+    assert templates.render(CONFIG, {"x": 1}) == "1"
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if templates.render(CONFIG, {"x": 2}) == "2" else 1)
+    for n in range(20):
+        assert templates.render(CONFIG, {"x": n}) == str(n)
+    assert os.waitpid(child, 0)[1] == 0
+    assert templates.render(CONFIG, {"x": 3}) == "3"

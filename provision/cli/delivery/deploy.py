@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from provision.push.inventory import Reachability, Target
     from provision.push.journal import PushJournal
     from provision.push.outcomes import Deployed
+    from provision.receipts.store import KnownEndpoints
 
 _NAMED_AT_MOST = 5
 
@@ -136,12 +138,12 @@ def _first_steps(workspace: Workspace, states: Iterable[DesiredState]) -> dict[s
     """What users lack whom `render` would refuse, with what to do first."""
     from provision.keys.vault.file import read_vault
 
-    found, ledger = {}, read_vault(workspace.vault)
+    found, ledger = {}, read_vault(workspace.vault) if workspace.vault.exists() else None
     for state in states:
         render = f"`provision render --limit {state.user}`"
         if not state.recipients:
             found[state.user] = f"run `provision enroll` on the user's machine, add its recipient, then {render}"
-        elif ledger.current(state.user) is None and not workspace.settings.key_command:
+        elif ledger is not None and ledger.current(state.user) is None and not workspace.settings.key_command:
             found[state.user] = f"import a key (`provision keys import FILE`), then {render}"
     return found
 
@@ -255,13 +257,17 @@ def _receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Call
     from provision.keys.vault.file import read_workspace_id
     from provision.receipts.store import ImportResult, fleet_endpoints, import_receipt
 
-    endpoints, store = fleet_endpoints(states, read_workspace_id(workspace.vault)), receipt_store(workspace)
+    store = receipt_store(workspace)
+
+    @functools.cache
+    def endpoints() -> KnownEndpoints:
+        return fleet_endpoints(states, read_workspace_id(workspace.vault))
 
     def unproved(outcome: Deployed, digest: str) -> str:
         if outcome.receipt is None:
             return "it sent no signed receipt"
         done = import_receipt(
-            f"{outcome.user}'s machine", outcome.receipt.encode(), store, endpoints, datetime.now(UTC)
+            f"{outcome.user}'s machine", outcome.receipt.encode(), store, endpoints(), datetime.now(UTC)
         )
         if done.result is ImportResult.REFUSED or done.receipt is None:
             return f"its receipt was refused: {done.message}"

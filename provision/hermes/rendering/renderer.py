@@ -30,12 +30,11 @@ class RendererDiedError(Exception):
 
 
 class Renderer:
-    """The process. It starts at once, and again after it died; `sources` are sent before the first request."""
+    """The process. It starts at once, and again after it died and after a fork: two processes cannot share its pipes."""
 
     def __init__(self) -> None:
-        self._process = _start()
-        self._end = weakref.finalize(self, _stop, self._process)
         self._sources: dict[str, str] | None = None
+        self._renew()
 
     def load(self, sources: dict[str, str]) -> dict[str, Any]:
         """Compile templates; the reply is as of `CompiledTemplates.compile`. Raises RendererDiedError."""
@@ -47,15 +46,23 @@ class Renderer:
         return self._ask((name, values))
 
     def _ask(self, request: object) -> dict[str, Any]:
+        if os.getpid() != self._owner:
+            self._renew()
+            if self._sources is not None and request is not self._sources:
+                _answer(self._process, self._sources)
         try:
             return _answer(self._process, request)
         except (OSError, EOFError, ValueError) as e:
             self._end()
-            self._process = _start()
-            self._end = weakref.finalize(self, _stop, self._process)
+            self._renew()
             if self._sources is not None and request is not self._sources:
                 _answer(self._process, self._sources)
             raise RendererDiedError from e
+
+    def _renew(self) -> None:
+        self._owner = os.getpid()
+        self._process = _start()
+        self._end = weakref.finalize(self, _stop, self._process, self._owner)
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -73,7 +80,9 @@ def _module_path() -> Iterator[str]:
     yield from (os.path.abspath(entry) for entry in sys.path if entry)  # noqa: PTH100  zip files count too
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a fork of the owner, which still uses it
     process.kill()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

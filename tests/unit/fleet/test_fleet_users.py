@@ -186,7 +186,7 @@ def test_two_users_cannot_have_one_endpoint_key() -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
     text = "".join(f"  - {{id: {i}, profile: base, endpoint_key: {key} {i}, {R}}}\n" for i in ("a", "b"))
     found = users("users:\n" + text).problems
-    assert told(found) == [("endpoint-key-twice", "inventory.yaml:3:40")]
+    assert told(found) == [("endpoint-key-twice", "inventory.yaml:3:42")]
     assert "'a'" in found[0].message
 
 
