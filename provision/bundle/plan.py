@@ -53,7 +53,7 @@ class RenderInputs:
     now: datetime
     gateway_hosts: tuple[str, ...]
     log_head: LogHead | None = None
-    """The end of the event log; new manifests record it. It is no input: an unchanged bundle keeps its bytes."""
+    """The end of the event log; new manifests record it. An unchanged bundle keeps its bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,7 @@ def _is_intact(path: Path, entry: FeedEntry) -> bool:
 
 
 def _make_room(path: Path) -> None:
-    """Make the folder of a file, and remove what stands in the file's place and is no file."""
+    """Make the folder of a file, and remove a link, pipe or device in the file's place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         path.unlink()
