@@ -98,13 +98,18 @@ def split_exceptions(
 
 
 def drop_superseded(recorder: Recorder) -> None:
-    """Exclude users who failed here, but whose old key was proved dead since: a later rotation replaced it."""
+    """Exclude users who failed here and have another key since: from a later rotation, or imported."""
     vault = recorder.context.vault
-    done = [
-        p.user for p in recorder.rotation.in_state(State.REJECTED) if vault_steps.is_retired(vault, p.user, p.other)
-    ]
-    reason = "finished in a later rotation"
+    done = [p.user for p in recorder.rotation.in_state(State.REJECTED) if _has_moved_on(vault, p)]
+    reason = "has another key since"
     recorder.write(event_entries(RotationEvent.EXCEPTED, done, recorder.now(), reason=reason))
+
+
+def _has_moved_on(vault: Vault, person: RotationUser) -> bool:
+    current = vault.current(person.user)
+    return vault_steps.is_retired(vault, person.user, person.other) or (
+        current is not None and current.fingerprint != person.other
+    )
 
 
 def finish(recorder: Recorder, reasons: dict[str, str]) -> None:
