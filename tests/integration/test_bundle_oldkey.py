@@ -239,7 +239,10 @@ def test_who_started_before_the_new_key_is_told_to_restart(endpoint: Endpoint) -
             said = restart_lines(report.running or (), report.key_since, settings_changed=False)
             assert sorted(said) == sorted(
                 [
-                    f"restart hermes chat (pid {before}): it started before the current key was installed and holds the previous one",
+                    (
+                        f"restart hermes chat (pid {before}): it started before the current key was installed "
+                        "and holds the previous one"
+                    ),
                     f"restart hermes gateway (pid {gateway}): it may still hold the previous key",
                 ]
             )

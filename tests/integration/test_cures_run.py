@@ -96,9 +96,7 @@ def test_the_checklists_cure_masks_the_file(desk: Desk, name: str) -> None:
     assert desk.pwned() == []
 
 
-@pytest.mark.parametrize(
-    "archive", ["tar czf support.tar.gz", "zip -q s.zip"]
-)
+@pytest.mark.parametrize("archive", ["tar czf support.tar.gz", "zip -q s.zip"])
 def test_the_checklists_cure_of_an_archive(desk: Desk, archive: str) -> None:
     (desk.root / "pub").mkdir()
     (desk.root / "notes.env").write_text(f"AISA_API_KEY={key()}\n")

@@ -55,9 +55,7 @@ PART = st.one_of(
     st.text(max_size=30).map(str.encode),
 )
 TEXT = st.lists(PART, min_size=1, max_size=12).map(b"".join)
-RELAXED = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+RELAXED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def shown(matches: list[Match]) -> list[tuple[object, ...]]:

@@ -47,9 +47,7 @@ class Merged:
     pools: tuple[str, ...] = ()
 
 
-def merge_config(
-    current: bytes | None, last: bytes | None, new: bytes, key: ProvisionedKey | None = None
-) -> Merged:
+def merge_config(current: bytes | None, last: bytes | None, new: bytes, key: ProvisionedKey | None = None) -> Merged:
     """Merge `new` into `current`, where `last` is our previous rendering. `key` is what must not leak.
 
     Without a current file, returns the bytes of the rendering. If nothing has to change, returns the current bytes. Raises
@@ -81,9 +79,7 @@ def merge_config(
     return Merged(_styled(result, current), tuple(draft.removed), notes, pools)
 
 
-def clean_config(
-    current: bytes | None, last: bytes | None, new: bytes, key: ProvisionedKey | None = None
-) -> Merged:
+def clean_config(current: bytes | None, last: bytes | None, new: bytes, key: ProvisionedKey | None = None) -> Merged:
     """Clean a user's `config.yaml` under a managed scope with `new`: remove our settings and all that override the scope.
 
     `last` is our previous rendering if it was merged into this file. Raises MergeError, like `merge_config`.

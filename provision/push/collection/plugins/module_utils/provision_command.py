@@ -21,8 +21,9 @@ PLACES = (
     "/usr/local/bin/provision",
     "/opt/homebrew/bin/provision",
 )
-FIX_MISSING = "use the role hermes.provision.hermes_endpoint, or install the wheel or zipapp that IT built as this user (docs/releases.md)"
-FIX_OLD = "update it: use the role hermes.provision.hermes_endpoint, or the newer wheel or zipapp that IT built (docs/releases.md)"
+_IT_BUILT = "wheel or zipapp that IT built (docs/releases.md)"
+FIX_MISSING = "use the role hermes.provision.hermes_endpoint, or install, as this user, the " + _IT_BUILT
+FIX_OLD = "update it: use the role hermes.provision.hermes_endpoint, or the newer " + _IT_BUILT
 CAUSES = {
     "AlteredBundleError": "bundle-altered",
     "BadManifestError": "bundle-altered",
