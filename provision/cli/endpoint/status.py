@@ -59,9 +59,9 @@ def status_command(
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Show where Hermes sends its requests: the questions, and everything else that leaves this home.
+    """Show where Hermes sends its requests.
 
-    Also shows what is installed and what has drifted. Exits with 10 if there is a problem.
+    The questions to the model, and everything else that leaves this home. Also shows what is installed and what has drifted. Exits with 10 if there is a problem.
     """
     run: Run = ctx.obj
     if fleet:

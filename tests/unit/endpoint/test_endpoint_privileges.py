@@ -19,10 +19,16 @@ Calls = list[tuple[str, object]]
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """What a root process would ask of the system; nothing of it is done."""
     made: Calls = []
+    now: dict[str, object] = {"getgroups": [0, 27], "getegid": 0, "geteuid": 0}
+
+    def change(name: str, value: object) -> None:
+        made.append((name, value))
+        now["get" + name.removeprefix("set")] = value
+
     monkeypatch.setattr(privileges, "is_root", lambda: True)
-    monkeypatch.setattr(os, "getgroups", lambda: [0, 27])
-    for name in ("setgroups", "setegid", "seteuid"):
-        monkeypatch.setattr(os, name, lambda value, name=name: made.append((name, value)))
+    for name in ("groups", "egid", "euid"):
+        monkeypatch.setattr(os, "set" + name, lambda value, name="set" + name: change(name, value))
+        monkeypatch.setattr(os, "get" + name, lambda name="get" + name: now[name])
     return made
 
 

@@ -44,6 +44,6 @@ def test_one_error_refuses_the_whole_file(context: Any, workspace: Path) -> None
 
 
 def test_a_command_prints_the_key_of_each_chosen_user(context: Any, workspace: Path) -> None:
-    (workspace / "console.py").write_text("import sys\nprint('sk-aisa-' + sys.argv[1] * 10)\n")
+    (workspace / "console.py").write_text("import sys\nprint('sk-aisa-TEST' + sys.argv[1] * 10)\n")
     found = read_new_keys(Run(), context, None, f"{sys.executable} console.py {{user}}", ["bob"])
-    assert [(new.user, new.key.reveal()) for new in found] == [("bob", "sk-aisa-" + "bob" * 10)]
+    assert [(new.user, new.key.reveal()) for new in found] == [("bob", "sk-aisa-TEST" + "bob" * 10)]
