@@ -37,6 +37,10 @@ def _wheels(folder: Path) -> Path:
     return wheels
 
 
+def _wheel(version: str) -> str:
+    return f"hermes_provision-{version}-py3-none-any.whl"
+
+
 def _serve(host: Host, wheels: Path) -> None:
     shutil.copytree(wheels, host.root / INDEX.lstrip("/"))
     (host.root / "etc" / "pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {INDEX}\n")
@@ -59,12 +63,12 @@ def test_the_role_brings_provision_with_pip_and_with_pipx_and_replaces_an_old_on
         _serve(fleet.users[user], wheels)
         variables = {"hermes_command": "", "hermes_endpoint_method": method}
         (fleet.root / "host_vars" / f"{user}.yml").write_text(yaml.safe_dump(variables))
-    old = ("-e", f"hermes_endpoint_package=hermes-provision=={OLD}")
+    old = ("-e", f"hermes_endpoint_package={INDEX}/{_wheel(OLD)}")
     fleet.playbook("enrol", *old)
     assert [_version(fleet, user, method) for user, method in methods.items()] == [OLD, OLD]
     assert fleet.playbook("enrol", *old).stdout.count("changed=0") == 2
-    assert fleet.playbook("enrol").stdout.count("changed=0") == 2, "any version will do when none is required"
-    new = ("-e", f"hermes_endpoint_requires={provision.__version__}")
+    package = f"hermes_endpoint_package={INDEX}/{_wheel(provision.__version__)}"
+    new = ("-e", package, "-e", f"hermes_endpoint_requires={provision.__version__}")
     fleet.playbook("enrol", *new)
     assert [_version(fleet, user, method) for user, method in methods.items()] == [provision.__version__] * 2
     assert fleet.playbook("enrol", *new).stdout.count("changed=0") == 2
