@@ -74,7 +74,7 @@ def test_deploy_installs_on_all_and_a_second_run_changes_nothing(fleet: Fleet) -
     fleet.import_keys()
     fleet.render()
     promised = fleet.deploy("--check")
-    assert promised["summary"] == {"installed": MACHINES}
+    assert promised["summary"] == {"would install": MACHINES}
     assert all(fleet.env_file(user) == "" for user in fleet.users)
     done = fleet.deploy()
     assert done["summary"] == {"installed": MACHINES}
