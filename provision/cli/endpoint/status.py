@@ -61,7 +61,8 @@ def status_command(
 ) -> None:
     """Show where Hermes sends its requests.
 
-    The questions to the model, and everything else that leaves this home. Also shows what is installed and what has drifted. Exits with 10 if there is a problem.
+    The questions to the model, and everything else that leaves this home. Also shows what is installed and what has
+    drifted. Exits with 10 if there is a problem.
     """
     run: Run = ctx.obj
     if fleet:
