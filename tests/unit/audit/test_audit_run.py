@@ -54,12 +54,12 @@ def test_the_baseline_is_applied_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/work/repo/a/b", "a/b"),
-        ("/work/repository/a", "/work/repository/a"),
+        ("/srv/repo/a/b", "a/b"),
+        ("/srv/repository/a", "/srv/repository/a"),
         ("/home/ada/.env", "~/.env"),
         ("/home/ada", "/home/ada"),
-        ("/work/repo/../x", "/work/x"),
+        ("/srv/repo/../x", "/srv/x"),
     ],
 )
 def test_names_in_ids(path: str, expected: str) -> None:
-    assert path_namer(Path("/work/repo"), Path("/home/ada"))(path) == expected
+    assert path_namer(Path("/srv/repo"), Path("/home/ada"))(path) == expected
