@@ -63,13 +63,13 @@ def build_zipapp(
     Without `pythons` and `platform` it is built for this Python and this kind of system. With them (such as `3.12`, and a wheel's
     platform tag such as `manylinux_2_28_aarch64`) pip downloads wheels. Raises ZipappError.
     """
+    versions = tuple(_version(text) for text in pythons) or ((sys.version_info[0], sys.version_info[1]),)
     try:
         from shiv.bootstrap.environment import Environment  # noqa: PLC0415  an extra
         from shiv.builder import create_archive  # noqa: PLC0415
         from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT  # noqa: PLC0415, F401  a version that knows fixed times
     except ImportError as e:
         raise ZipappError("shiv is not installed", hint=install_command("zipapp")) from e
-    versions = tuple(_version(text) for text in pythons) or ((sys.version_info[0], sys.version_info[1]),)
     found = sorted(_closure(), key=lambda d: _canonical(d.name))
     with tempfile.TemporaryDirectory(prefix="hermes-zipapp-") as name:
         site = Path(name, "site")
