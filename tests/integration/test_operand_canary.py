@@ -36,8 +36,9 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
 def lines(name: tuple[str, ...], command: Any, key: str) -> Iterator[list[str]]:
     """Command lines with the key as each operand, option, attached value, and where nothing is expected."""
     operands = [p for p in command.params if p.param_type_name == "argument"]
-    filled = [key for _ in operands] or []
-    yield [*name, *filled]
+    filled = [key for _ in operands]
+    if filled:
+        yield [*name, *filled]
     yield [*name, *filled, key]
     yield [*name, f"--{key}"]
     yield [*name[:-1], key]

@@ -103,7 +103,10 @@ class LineBatch:
                     if match.rule == KEY_BODY_RULE and not match.encodings:
                         self._key_bodies.setdefault(start, match)
                     self._masks.setdefault(start, []).extend((*span, match) for span in match.spans)
-            elif match.rule not in PRIVATE_KEY_RULES:
+            elif match.rule in PRIVATE_KEY_RULES:
+                if self._base <= start < match.start:  # a key right before BEGIN was cut there because of later lines
+                    self._special.add(start)
+            else:
                 while start < match.end:
                     if start >= self._base:
                         self._special.add(start)

@@ -147,6 +147,14 @@ def test_the_body_of_a_private_key_is_masked_line_by_line(size: int) -> None:
     assert masked.endswith(b"\nafter\n")
 
 
+def test_a_key_right_before_a_private_key_is_masked_the_same_whatever_the_chunks() -> None:
+    body = "\n".join(BODY)
+    data = f"say {aisa_key()}{PEM}\n{body}\n-----END {'OPENSSH PRIVATE'} KEY-----\n".encode()
+    masked = {starred(streamed(UNKNOWN, data, sizes)) for sizes in chunkings(3)}
+    assert len(masked) == 1
+    assert b"sk-" not in masked.pop()
+
+
 def test_ordinary_lines_come_out_as_they_went_in() -> None:
     data = b"the task-list of sk-learn\nkey:\n  value\n" * 50 + b"sk-aisa-your-key-here\ntoken = next_token()\n"
     assert starred(streamed(UNKNOWN, data, itertools.repeat(17))) == data
