@@ -2,8 +2,8 @@
 is not there yet.
 
 A part of the index keeps its bytes, and so its ETag, while its entries are the same and more than half of its lifetime is
-left. Bundles that no part lists any more stay for one lifetime of the index, for readers that still hold the previous part.
-A user whose bundle is invalid keeps the published entry.
+left. Bundles that no part lists any more stay for one lifetime of the index, for readers that still hold the previous part, but
+no more than `keep` generations of a user in all. A user whose bundle is invalid keeps the published entry.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from provision.feed.index import (
     MAX_PART_BYTES,
     NAMESPACE,
     PART,
+    BadFeedError,
     FeedEntry,
     Index,
     address_of,
@@ -35,7 +36,7 @@ from provision.feed.index import (
     part_of,
 )
 from provision.feed.trust import require_trust
-from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
+from provision.files import STAGED_SUFFIX, FileProblemError, read_bounded, read_optional, write_atomic
 from provision.signing.fields import moment
 from provision.signing.signed_text import max_signed_bytes, sign_text, verify_text
 
@@ -56,6 +57,7 @@ class OtherTreeError(ProvisionError):
 
 RENEW_BELOW = 1 / 2
 """An index part with less than this part of its lifetime left is signed again."""
+KEPT_GENERATIONS = 3
 _TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
 
 
@@ -91,6 +93,8 @@ class PublishOptions:
     life: timedelta
     log_head: LogHead | None = None
     """The end of the event log; parts that are written record it."""
+    keep: int = KEPT_GENERATIONS
+    """How many bundles stay in a user's folder: the listed one, and the newest before it. At least 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,11 @@ class FeedTree:
         self.root = root
         self._options = options
         self._key = key
-        self._before = dict(_parts(root, options))
+        self._before = {
+            path.stem: part
+            for path, part in published_parts(root, options.workspace_id, options.signers, options.now)
+            if isinstance(part, Index)
+        }
         self._entries: dict[str, dict[str, FeedEntry]] = {part: {} for part in self._before}
         self._names: dict[str, list[str]] = {}
 
@@ -231,14 +239,29 @@ class FeedTree:
         os.utime(path, (index.version, index.version))  # servers without ETags compare whole seconds
 
     def _sweep(self, needed: set[str]) -> int:
+        """Remove bundles that no part lists and that are too old or too many, and what a killed run left."""
         oldest = (self._options.now - self._options.life).timestamp()
         removed = 0
         for folder in (self.root / "e").glob("*"):
-            for entry in os.scandir(folder) if folder.is_dir() and not folder.is_symlink() else ():
-                listed = f"e/{folder.name}/{entry.name}" in needed
-                if not listed and _TAR.match(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            listed, others = 0, []
+            for entry in os.scandir(folder):
+                if f"e/{folder.name}/{entry.name}" in needed:
+                    listed += 1
+                elif _TAR.match(entry.name):
+                    others.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
+                elif entry.name.endswith(STAGED_SUFFIX):
                     os.unlink(entry.path)  # noqa: PTH108  scandir yields strings
+            others.sort(reverse=True)
+            for place, (changed, path) in enumerate(others, listed):
+                if changed < oldest or place >= self._options.keep:
+                    os.unlink(path)  # noqa: PTH108  scandir yields strings
                     removed += 1
+            if not listed and not any(folder.iterdir()):
+                folder.rmdir()
+        for stray in (self.root / "index").glob(f".*{STAGED_SUFFIX}"):
+            stray.unlink()
         return removed
 
 
@@ -257,25 +280,30 @@ def _make_room(path: Path) -> None:
         path.unlink()
 
 
-def _parts(root: Path, options: PublishOptions) -> Iterator[tuple[str, Index]]:
-    """The published parts with a valid signature of a trusted signer; others are written again. Raises OtherTreeError."""
+def published_parts(
+    root: Path, workspace_id: str, signers: Sequence[AllowedSigner], now: datetime
+) -> Iterator[tuple[Path, Index | ProvisionError]]:
+    """The published parts of the index, by file; an error for a part without a valid signature of a trusted signer.
+
+    Raises OtherTreeError for the feed of another workspace.
+    """
     folder = root / "index"
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         if not PART.match(path.stem):
             continue
         try:
             text, blob = verify_text(read_optional(path, max_signed_bytes(MAX_PART_BYTES)) or b"", NAMESPACE)
-            require_trust(blob, options.signers, options.now)
+            require_trust(blob, signers, now)
             index = parse_index(text)
-        except ProvisionError:
+        except ProvisionError as e:
+            yield path, e
             continue
-        if index.workspace != options.workspace_id:
+        if index.workspace != workspace_id:
             raise OtherTreeError(
-                f"{root} holds the feed of workspace {index.workspace}, this is workspace {options.workspace_id}",
+                f"{root} holds the feed of workspace {index.workspace}, this is workspace {workspace_id}",
                 hint="publish each workspace to a folder of its own",
             )
-        if index.part == path.stem:
-            yield path.stem, index
+        yield path, index if index.part == path.stem else BadFeedError(f"it is part {index.part} of the index")
 
 
 def lock_path(tree: Path) -> Path:

@@ -19,7 +19,7 @@ from provision.endpoint.apply import DiskWriter
 from provision.endpoint.install import InstallReport, InstallRequest, install_bundle
 from provision.feed.http import http_get
 from provision.feed.index import Subscription, address_of, index_name, part_of
-from provision.feed.publish import FeedTree, PublishedBundle, PublishOptions, PublishSummary
+from provision.feed.publish import KEPT_GENERATIONS, FeedTree, PublishedBundle, PublishOptions, PublishSummary
 from provision.feed.pull import PullEnvironment, PullResult, pull_once
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
@@ -89,6 +89,7 @@ class Publisher:
         self.shop, self.dist, self.tree = shop, folder / "dist", folder / "feed"
         self.key: Ed25519PrivateKey = shop.signer
         self.life = LIFE
+        self.keep = KEPT_GENERATIONS
         self.summary: PublishSummary | None = None
 
     def render(self, **how: object) -> None:
@@ -97,7 +98,14 @@ class Publisher:
     def publish(self, users: tuple[str, ...] | None = None, now: datetime | None = None) -> dict[str, PublishedBundle]:
         chosen = tuple(self.shop.users) if users is None else users
         order = PublishOptions(
-            self.shop.workspace_id, chosen, self.dist, SECRET, self.shop.signers, now or self.shop.now, self.life
+            workspace_id=self.shop.workspace_id,
+            users=chosen,
+            dist=self.dist,
+            secret=SECRET,
+            signers=self.shop.signers,
+            now=now or self.shop.now,
+            life=self.life,
+            keep=self.keep,
         )
         tree = FeedTree(self.tree, order, self.key)
         done = {p.user: p for p in tree.users()}

@@ -188,6 +188,44 @@ def test_a_part_that_somebody_else_signed_is_written_anew(publisher: Publisher) 
     assert index.read_bytes() == good
 
 
+def bundles_of(publisher: Publisher, user: str) -> list[str]:
+    folder = publisher.tree / "e" / address_of(SECRET, user)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_feed_keeps_three_generations_however_often_it_is_published(publisher: Publisher) -> None:
+    made: list[str] = []
+    for hour in range(8):
+        publisher.shop.now = NOW + timedelta(hours=hour)
+        publisher.render(force=True)
+        publisher.publish()
+        made += set(bundles_of(publisher, "ada")) - set(made)
+        os.utime(publisher.tree / "e" / address_of(SECRET, "ada") / made[-1], (NOW.timestamp() + hour,) * 2)
+    assert len(made) == 8
+    assert bundles_of(publisher, "ada") == sorted(made[-3:])
+    publisher.keep = 1
+    publisher.publish()
+    assert bundles_of(publisher, "ada") == made[-1:]
+
+
+def test_what_no_index_names_is_swept(publisher: Publisher) -> None:
+    """The bundles of a user who left stay for a life of the index, then their folder goes; a killed run's files go at once."""
+    publisher.publish()
+    folder = publisher.tree / "e" / address_of(SECRET, "ada")
+    (folder / f".{'0' * 64}.tar.0123456789ab.provision-new").write_bytes(b"half")
+    (publisher.tree / "index" / ".0a3.json.0123456789ab.provision-new").write_bytes(b"half")
+    (folder / "notes.txt").write_text("not of provision")
+    publisher.publish(("bob", "eve"))
+    assert len(bundles_of(publisher, "ada")) == 2
+    assert not list(publisher.tree.rglob("*.provision-new"))
+    later = NOW + timedelta(days=365 * 30)
+    publisher.publish(("bob", "eve"), now=later)
+    assert bundles_of(publisher, "ada") == ["notes.txt"]
+    (folder / "notes.txt").unlink()
+    publisher.publish(("bob", "eve"), now=later)
+    assert not folder.exists()
+
+
 def test_old_bundles_stay_for_a_life_of_the_index(publisher: Publisher) -> None:
     publisher.publish()
     old = publisher.bundle_path("ada")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -382,6 +383,37 @@ def test_a_bundle_that_knows_a_later_end_shows_that_the_log_was_cut(
     capsys.readouterr()
     assert run(["keys", "log", "--verify"]) == 10
     assert "dist/ada/manifest.json knows" in capsys.readouterr().out
+
+
+def test_a_published_feed_shows_that_vault_bundles_and_log_were_put_back_together(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also when nothing in the workspace knows the later end any more; and a part that is not signed proves nothing."""
+    recipient = generate_identity()[1]
+    (workspace / "inventory.yaml").write_text(
+        f"users:\n  - {{id: ada, profile: engineering, recipients: [{recipient}]}}\n"
+    )
+    _import(workspace, "ada")
+    before = {path: path.read_bytes() for path in (workspace / "keys.vault", workspace / "events.jsonl")}
+    _import(workspace, "ada")
+    feed = workspace.parent / "feed"
+    assert run(["-q", "render"]) == 0
+    assert run(["-q", "publish", str(feed)]) == 0
+    assert run(["keys", "log", "--verify", "--feed", str(feed)]) == 0
+    for path, data in before.items():
+        path.write_bytes(data)
+    shutil.rmtree(workspace / "dist")
+    assert run(["keys", "log", "--verify"]) == 0
+    capsys.readouterr()
+    assert run(["keys", "log", "--verify", "--feed", str(feed)]) == 10
+    assert f"{feed}/index/" in (said := capsys.readouterr().out)
+    assert "its end was cut off" in said
+    (part,) = (feed / "index").iterdir()
+    part.write_bytes(part.read_bytes().replace(b'"version"', b'"Version"'))
+    assert run(["keys", "log", "--verify", "--feed", str(feed)]) == 4
+    assert f"{part}: not read" in capsys.readouterr().err
+    assert run(["keys", "log", "--verify", "--feed", str(workspace)]) == 3
+    assert run(["keys", "log", "--feed", str(feed)]) == 2
 
 
 def test_an_older_vault_put_back_is_noticed_by_every_command_that_reads_it(

@@ -43,6 +43,12 @@ def publish(
         str,
         typer.Option("--expires", metavar="7d", help="Time until the index expires; publish again before that."),
     ] = "7d",
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep", metavar="N", min=1, help="Number of bundles to keep for each user, the current one included."
+        ),
+    ] = 3,
     limit: Limit = None,
     dry_run: DryRun = False,
     format_: TableOrJson = Format.TABLE,
@@ -70,7 +76,7 @@ def publish(
         return
     if limit:
         raise UsageError("--limit needs --addresses: a feed always holds all of dist/")
-    options = _options(workspace, datetime.now(UTC), life, create=not dry_run)
+    options = _options(workspace, datetime.now(UTC), life, keep, create=not dry_run)
     counts: Counter[str] = Counter()
     users: list[PublishedBundle] = []
     with _feed_folder(directory.absolute(), dry_run=dry_run) as root, locked(lock_path(root), "publish"):
@@ -152,7 +158,7 @@ def open_secret(workspace: Workspace, *, create: bool) -> bytes:
     return feed_secret(workspace.root / FILE, operators, load_identities(workspace.identity), create=create)
 
 
-def _options(workspace: Workspace, now: datetime, life: timedelta, *, create: bool) -> PublishOptions:
+def _options(workspace: Workspace, now: datetime, life: timedelta, keep: int, *, create: bool) -> PublishOptions:
     from provision.bundle.prepare import log_head
     from provision.cli.delivery.receipts import fleet_states
     from provision.endpoint.identity import load_signers
@@ -168,6 +174,7 @@ def _options(workspace: Workspace, now: datetime, life: timedelta, *, create: bo
         now=now,
         life=life,
         log_head=log_head(workspace.vault),
+        keep=keep,
     )
 
 

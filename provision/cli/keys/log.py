@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,12 @@ def log(
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the hash chain of the whole log, and its end against the vault.")
     ] = False,
+    feed: Annotated[
+        Path | None,
+        typer.Option(
+            "--feed", metavar="DIR", help="With --verify: compare with what this published feed recorded, too."
+        ),
+    ] = None,
     last: Annotated[
         int, typer.Option("--last", "-n", metavar="N", min=0, help="Number of newest events to show; 0 shows all.")
     ] = 50,
@@ -38,11 +45,13 @@ def log(
 ) -> None:
     """Show the event log of keys: who, what, when. Needs no identity.
 
-    With --verify, exits with 10 when the log was changed by something other than provision.
+    With --verify, exits with 10 when the log was changed by something other than provision, and with 4 when a part of the feed
+    could not be read.
     """
     from collections import deque
     from dataclasses import replace
 
+    from provision.errors import UsageError
     from provision.keys.events.log import LogFault, log_path, read_events, verify_log
     from provision.keys.vault.file import read_vault
     from provision.rotate.against_vault import contradictions
@@ -51,10 +60,13 @@ def log(
     run: Run = ctx.obj
     workspace = run.open_workspace()
     path = log_path(workspace.vault)
-    verified = None
+    verified, unread = None, list[str]()
+    if feed is not None and not verify:
+        raise UsageError("--feed needs --verify")
     if verify:
         sealed = read_vault(workspace.vault)
-        verified = verify_log(path, sealed.generation, _known_ends(workspace, sealed))
+        published, unread = _published_ends(workspace, feed) if feed else ([], [])
+        verified = verify_log(path, sealed.generation, [*_known_ends(workspace, sealed), *published])
         found = contradictions(RotationStore(workspace.root).unfinished(), sealed)
         verified = replace(verified, faults=(*verified.faults, *(LogFault(0, what) for what in found)))
     names = set(about or ())
@@ -70,8 +82,10 @@ def log(
         run.say("no event about these")
     if verified is not None:
         _say_verified(run, workspace.name_of(path), verified, as_result=format_ is Format.TABLE)
-        if verified.faults:
-            raise typer.Exit(Exit.FINDINGS)
+        for problem in unread:
+            run.say(problem)
+        if verified.faults or unread:
+            raise typer.Exit(Exit.FINDINGS if verified.faults else Exit.PARTIAL)
     if names and not shown:
         raise typer.Exit(Exit.NO_MATCH)
 
@@ -92,6 +106,28 @@ def _known_ends(workspace: Workspace, sealed: SealedVault) -> Iterator[KnownEnd]
             continue  # `status` and `diff` report damaged bundles
         if head is not None:
             yield KnownEnd(workspace.name_of(path), LogEnd(head.count, head.sha256))
+
+
+def _published_ends(workspace: Workspace, feed: Path) -> tuple[list[KnownEnd], list[str]]:
+    """The log's ends that the parts of a feed's index recorded, and a line for each part that cannot be trusted."""
+    from datetime import UTC, datetime
+
+    from provision.endpoint.identity import load_signers
+    from provision.errors import NothingMatchedError
+    from provision.feed.index import Index
+    from provision.feed.publish import published_parts
+    from provision.keys.events.log import KnownEnd, LogEnd
+    from provision.keys.vault.file import read_workspace_id
+
+    signers = load_signers(workspace.allowed_signers)
+    parts = list(published_parts(feed, read_workspace_id(workspace.vault), signers, datetime.now(UTC)))
+    if not parts:
+        raise NothingMatchedError(
+            f"{feed} has no published index", hint="name the folder that `provision publish` wrote"
+        )
+    heads = [(path, part.log_head) for path, part in parts if isinstance(part, Index)]
+    ends = [KnownEnd(str(path), LogEnd(head.count, head.sha256)) for path, head in heads if head is not None]
+    return ends, [f"{path}: not read: {part.message}" for path, part in parts if not isinstance(part, Index)]
 
 
 def _say_verified(run: Run, name: str, found: Verified, *, as_result: bool) -> None:
