@@ -46,9 +46,15 @@ class AllowedSigner:
     valid_before: datetime | None = None
     authority: bool = False
     comment: str = ""
+    listed: bool = False
+    """Whether the line comes from a trust list: then no namespace implies another."""
+    revoked: str | None = None
+    """Why the key was revoked; None if it was not."""
 
     def refusal(self, namespace: str, now: datetime) -> str | None:
         """Why this line does not allow signatures in `namespace` at `now`; None if it does."""
+        if self.revoked is not None:
+            return f"its key was revoked ({self.revoked})"
         if self.authority or self.key_type != KEY_TYPE:
             return "only plain Ed25519 keys are accepted"
         if self.namespaces is not None and not _matches(namespace, self.namespaces):
@@ -160,7 +166,10 @@ def _principals(line: str) -> tuple[str, str]:
 def _options(rest: str) -> tuple[dict[str, str], str]:
     found: dict[str, str] = {}
     position = 0
-    while match := _OPTION.match(rest, position):
+    while True:
+        match = _OPTION.match(rest, position)
+        if match is None:
+            raise ValueError("invalid options: put values in double quotes and commas between options")
         name, value = match[1].lower(), match[2]
         if name in found:
             raise ValueError(f"option {name} is given twice")
@@ -173,7 +182,7 @@ def _options(rest: str) -> tuple[dict[str, str], str]:
         if rest[position : position + 1] != ",":
             break
         position += 1
-    if not found or not rest[position : position + 1].isspace():
+    if not rest[position : position + 1].isspace():
         raise ValueError("invalid options: put values in double quotes and commas between options")
     return found, rest[position:].strip()
 
