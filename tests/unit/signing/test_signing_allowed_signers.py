@@ -75,6 +75,7 @@ def test_trusts_not(text: str, says: str) -> None:
         f'op valid-after="soon" {LINE}',
         f'op valid-after="20261340" {LINE}',
         f"op namespaces {LINE}",
+        f'op namespaces="hermes-provision", {LINE}',
         "op ssh-ed25519 !!!!",
         "op ssh-ed25519 AAAA",
         "op ssh-rsa " + LINE.split()[1],
