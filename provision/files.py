@@ -95,7 +95,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
         except OSError as e:
             raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
         return
-    staged = _stage(path, data, mode, durable=durable)
+    staged = staged_file(path, data, mode, durable=durable)
     try:
         staged.replace(path)
     except OSError as e:
@@ -119,7 +119,8 @@ def sync_directory(path: Path) -> None:
         raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
 
 
-def _stage(path: Path, data: bytes, mode: int, *, durable: bool) -> Path:
+def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True) -> Path:
+    """Write a new file beside `path`, for the caller to rename. Raises FileProblemError."""
     staged = path.with_name(f".{path.name}.{secrets.token_hex(6)}{STAGED_SUFFIX}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -159,7 +160,7 @@ class Transaction:
         """Stage new content for `name`, relative to the root, as a POSIX path."""
         target = self._root / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staged = _stage(target, data, mode, durable=self._durable)
+        staged = staged_file(target, data, mode, durable=self._durable)
         self._steps.append({"target": name, "staged": staged.name})
 
     def remove(self, name: str) -> None:

@@ -271,18 +271,23 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
     class KilledError(BaseException):
         pass
 
-    real, made = module.write_atomic, []
+    real, write, made = module.replace_unchanged, module.write_atomic, []
 
-    def killed(path: Path, data: bytes, **how: object) -> None:
-        real(path, data, **how)  # type: ignore[arg-type]
+    def noted(path: Path, data: bytes) -> None:
+        write(path, data)
+        made.append(path)
+
+    def killed(path: Path, was: bytes | None, data: bytes, mode: int) -> None:
+        real(path, was, data, mode)
         made.append(path)
         if path == files[1]:
             raise KilledError
 
-    monkeypatch.setattr(module, "write_atomic", killed)
+    monkeypatch.setattr(module, "write_atomic", noted)
+    monkeypatch.setattr(module, "replace_unchanged", killed)
     with pytest.raises(KilledError):
         apply_fix(changes, Detector(()), machine.folder / "fixes", [recipient], datetime.now(UTC), clean=str)
-    monkeypatch.setattr(module, "write_atomic", real)
+    monkeypatch.setattr(module, "replace_unchanged", real)
     assert [p.read_text() for p in files] == ["new", "new", "old 2"]
     assert made[0].suffix == ".age", "nothing is changed before the backup is there"
     done = undo_fix(last_record(machine.folder / "fixes"), lambda: load_identities(machine.folder / "id.txt"))

@@ -23,10 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.audit.fix.mask import LARGEST_BYTES, mask_database
+from provision.audit.fix.replace import replace_unchanged
 from provision.containers.sqlite_rewriter import BUSY_MS
 from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
-from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
+from provision.files import read_bounded, read_optional, write_atomic
 from provision.keys.age import seal, unseal
 from provision.signing.signed_json import DocumentForm
 
@@ -41,6 +42,7 @@ FIXES_FOLDER = "fixes"
 SCHEMA = "provision/fix/v1"
 _MAX_BACKUP_BYTES = 2 << 30
 _PATHS = "paths"
+_CHANGED_SINCE = "it was changed after the fix: restore it by hand from the backup (`age -d`)"
 _TOGETHER = "another file of this home cannot be fixed, and they change together (run the command again)"
 
 
@@ -56,7 +58,7 @@ class _File(BaseModel):
     mode: int = Field(ge=0, le=0o7777)
     """The mode before the fix."""
     after: str | None = None
-    """SHA-256 of the content after the fix; None until that is written."""
+    """SHA-256 of the content after the fix; empty for a file that was not changed; None as long as that is not known."""
 
 
 class FixRecord(BaseModel):
@@ -117,15 +119,20 @@ def apply_fix(
     failed: set[Path] = set()
     for change, file in zip(kept, record.files, strict=True):
         if change.home in failed:
+            file.after = ""
             left.append(NotFixed(file.name, _TOGETHER))
             continue
         try:
+            if change.data is not None:  # before the change: an undo after a crash must know what is from the fix
+                file.after = hashlib.sha256(change.data).hexdigest()
+                _write_record(beside, record)
             with as_owner(change.path):
                 _make_change(change, detector)
-            if file.kind != "mode":
+            if file.kind == "database":
                 file.after = _digest(change.path)
             done.append(file.name)
         except (ProvisionError, OSError) as e:
+            file.after = ""
             left.append(NotFixed(file.name, clean(_reason(e))))
             failed |= {change.home} if change.home else set()
         _write_record(beside, record)
@@ -142,7 +149,7 @@ def _make_change(change: FixChange, detector: Detector) -> None:
         if change.mode is not None:
             change.path.chmod(change.mode)
     elif change.data is not None:
-        write_atomic(change.path, change.data, mode=change.mode if change.mode is not None else 0o600)
+        replace_unchanged(change.path, change.was, change.data, change.mode if change.mode is not None else 0o600)
     elif change.mode is not None:
         change.path.chmod(change.mode)
 
@@ -286,26 +293,24 @@ def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
 
 def _restore(path: Path, file: _File, data: bytes) -> str:
     """Restore one file; returns why it was not restored, or an empty string."""
+    if file.after == "":
+        return ""
     if path.is_symlink():
         return "it is a symbolic link now"
     if file.kind == "mode":
         path.chmod(file.mode)
         return ""
-    try:
-        now = _digest(path)
-    except FileNotFoundError:
-        now = ""
-    except FileProblemError as e:
-        return e.message
-    if file.after is not None and now != file.after and now:
-        return "it was changed after the fix: restore it by hand from the backup (`age -d`)"
+    now = read_optional(path, _MAX_BACKUP_BYTES)
+    digest = None if now is None else hashlib.sha256(now).hexdigest()
     if file.kind == "new":
-        if file.after is not None:
-            path.unlink(missing_ok=True)
+        if digest == file.after:
+            path.unlink()
+        return _CHANGED_SINCE if digest not in {None, file.after} else ""
+    if digest == hashlib.sha256(data).hexdigest():
         return ""
-    if file.after is None and now == hashlib.sha256(data).hexdigest():
-        return ""
-    write_atomic(path, data, mode=file.mode)
+    if digest is not None and file.after is not None and digest != file.after:
+        return _CHANGED_SINCE
+    replace_unchanged(path, now, data, file.mode)
     for suffix in ("-wal", "-shm"):
         if file.kind == "database":
             path.with_name(path.name + suffix).unlink(missing_ok=True)
