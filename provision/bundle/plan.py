@@ -104,7 +104,7 @@ class PlannedBundle:
             "fingerprint_salt": common.salt.hex(),
             "secret_delivery": profile.secret_delivery,
             "managed": profile.managed,
-            "hermes_home": state.hermes_home,
+            "hermes_home": common_home(state),
             "hermes_profile": state.hermes_profile,
             "recipients": self.recipients,
             "policy": None,
@@ -169,7 +169,7 @@ def _share(profile: EffectiveProfile, common: RenderInputs, sources: bytes) -> _
 
 
 def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> PlannedBundle | ImpossibleBundle:
-    if not state.recipients:
+    if not state.all_recipients:
         return ImpossibleBundle(
             state.user,
             "has no recipients, so no machine could open the bundle",
@@ -192,6 +192,12 @@ def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> Planned
     )
 
 
+def common_home(state: DesiredState) -> str | None:
+    """The Hermes home of all machines of a user; None, each platform's default, if they differ: there is one bundle."""
+    homes = {machine.hermes_home for machine in state.machines}
+    return homes.pop() if len(homes) == 1 else None
+
+
 def _bare(recipient: str) -> str:
     """A recipient without an SSH key's comment. Sealing validates it."""
     return " ".join(recipient.split(None, 2)[:2]) if " " in recipient else recipient
@@ -200,7 +206,7 @@ def _bare(recipient: str) -> str:
 def _inputs(state: DesiredState, shared: _Shared, common: RenderInputs, own: tuple[str, ...]) -> bytes:
     """Everything that decides about a bundle. The welcome page is represented by a sample for a made-up user, one per
     platform and home: rendering each user's page just to compare it would cost more than all the rest."""
-    where = (state.platform.value, state.hermes_home or "", state.hermes_profile or "")
+    where = (state.platform.value, common_home(state) or "", state.hermes_profile or "")
     page = shared.pages.get(where)
     if page is None:
         sample = dataclasses.replace(state, user="sample")

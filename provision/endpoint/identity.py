@@ -178,13 +178,16 @@ def load_own_identities(path: Path) -> tuple[Identity, ...]:
     return load_identities(path)
 
 
-def inventory_snippet(user: str | None, platform: Platform, host: str, enrolled: Enrolled) -> str:
+def inventory_snippet(
+    user: str | None, platform: Platform, host: str, enrolled: Enrolled, machine: str | None = None
+) -> str:
     """YAML for the operator's inventory. Values are JSON strings, which are valid YAML and cannot break out."""
     return (
         "users:\n"
         f"  - id: {json.dumps(user) if user else 'YOUR-ID'}\n"
         "    profile: TEAM-PROFILE  # filled in by IT\n"
-        f"    platform: {platform.value}\n"
+        + (f"    machine: {machine}\n" if machine else "")
+        + f"    platform: {platform.value}\n"
         f"    recipients: [{json.dumps(enrolled.recipient)}]\n"
         f"    endpoint_key: {json.dumps(enrolled.endpoint_key)}\n"
         f"    # made on {json.dumps(host)}\n"

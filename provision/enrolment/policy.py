@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.errors import Place, ProvisionError
+from provision.fleet.desired import machine_label
 from provision.fleet.names import ENDPOINT_KEY, HOST, ID, id_refusal
 from provision.keys.recipients import BadRecipientError, parse_recipient
 
@@ -44,6 +45,13 @@ class Candidate:
     host: str | None = None
     skipped: tuple[str, ...] = ()
     """Keys of types that cannot be encrypted to, and why."""
+    machine: str | None = None
+    """The name of the machine, if its user has several."""
+
+    @property
+    def label(self) -> str:
+        """The user, and the machine if it has a name."""
+        return machine_label(self.user, self.machine)
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -56,6 +64,7 @@ class EnrolmentChange(StrEnum):
     """What accepting a candidate would change in the inventory."""
 
     NEW_USER = "new user"
+    NEW_MACHINE = "new machine"
     FIRST = "first keys"
     ENDPOINT_KEY = "endpoint key added"
     UNCHANGED = "unchanged"
@@ -75,12 +84,19 @@ class EnrolmentReview:
 
 @dataclass(frozen=True, slots=True)
 class InventoryKeys:
-    """The keys that the inventory has for a user."""
+    """The keys that the inventory has for a user's first machine, and those of the further ones by name."""
 
     recipients: frozenset[str]
     endpoint_key: str | None
     from_file: bool
     fingerprints: tuple[str, ...] = field(default=())
+    machine: str | None = None
+    more: Mapping[str, InventoryKeys] = field(default_factory=dict)
+
+    def is_first(self, machine: str | None) -> bool:
+        """Whether a machine of this name is, or becomes, the first one: it has that name, or has no keys and no name yet."""
+        unused = self.machine is None and not self.recipients and self.endpoint_key is None and machine not in self.more
+        return machine is None or machine == self.machine or unused
 
 
 def key_fingerprint(key: str) -> str:
@@ -99,6 +115,7 @@ def parse_candidate(
     place: Place | None = None,
     platform: str | None = None,
     host: str | None = None,
+    machine: str | None = None,
     lenient: bool = False,
 ) -> Candidate:
     """Validate a candidate given as text. Raises BadEnrolmentError.
@@ -110,6 +127,8 @@ def parse_candidate(
         raise BadEnrolmentError(
             f"invalid user id {user[:64]!r}", hint="use a-z, 0-9, '.', '_' and '-', at most 64 characters", place=place
         )
+    if machine is not None and (not re.match(ID, machine) or id_refusal(machine)):
+        raise BadEnrolmentError(f"{user}: invalid machine name {machine[:64]!r}", place=place)
     if host is not None and not re.match(HOST, host):
         raise BadEnrolmentError(f"{user}: invalid host name", place=place)
     accepted: dict[str, None] = {}
@@ -132,21 +151,32 @@ def parse_candidate(
     if not accepted:
         why = f" ({'; '.join(dict.fromkeys(skipped))})" if skipped else ""
         raise BadEnrolmentError(f"{user}: no key that a bundle can be encrypted to{why}", place=place)
-    return Candidate(user, tuple(accepted), endpoint_key, source, place, platform, host, tuple(skipped))
+    return Candidate(user, tuple(accepted), endpoint_key, source, place, platform, host, tuple(skipped), machine)
 
 
 def inventory_keys(states: Sequence[DesiredState]) -> dict[str, InventoryKeys]:
     """Return the inventory's keys by user."""
     found = {}
     for state in states:
-        keys = (*state.recipients, *((state.endpoint_key,) if state.endpoint_key else ()))
-        found[state.user] = InventoryKeys(
-            recipients=frozenset(_bare(text) for text in state.recipients),
-            endpoint_key=_bare(state.endpoint_key) if state.endpoint_key else None,
+        first = _keys_of(state.recipients, state.endpoint_key)
+        named = [*state.more_machines, *(each for each in state.lost_machines if each.name)]
+        found[state.user] = replace(
+            first,
             from_file=state.origin("recipients").file != state.place.file,
-            fingerprints=tuple(key_fingerprint(key) for key in keys),
+            machine=state.machine,
+            more={each.name: _keys_of(each.recipients, each.endpoint_key) for each in named if each.name},
         )
     return found
+
+
+def _keys_of(recipients: Sequence[str], endpoint_key: str | None) -> InventoryKeys:
+    keys = (*recipients, *((endpoint_key,) if endpoint_key else ()))
+    return InventoryKeys(
+        recipients=frozenset(_bare(text) for text in recipients),
+        endpoint_key=_bare(endpoint_key) if endpoint_key else None,
+        from_file=False,
+        fingerprints=tuple(key_fingerprint(key) for key in keys),
+    )
 
 
 def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -> EnrolmentReview:
@@ -154,6 +184,11 @@ def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -
     there = known.get(candidate.user)
     if there is None:
         return EnrolmentReview(candidate, EnrolmentChange.NEW_USER)
+    if not there.is_first(candidate.machine):
+        further = there.more.get(candidate.machine or "")
+        if further is None:
+            return EnrolmentReview(candidate, EnrolmentChange.NEW_MACHINE, there.fingerprints)
+        there = further
     wanted = frozenset(_bare(text) for text in candidate.recipients)
     key = _bare(candidate.endpoint_key) if candidate.endpoint_key else None
     same_key = key is None or key == there.endpoint_key

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 << 20
 MAX_KEYS_BYTES = 256 << 10
-_COLUMNS = ("id", "recipients", "endpoint_key", "platform", "host")
+_COLUMNS = ("id", "recipients", "endpoint_key", "platform", "host", "machine")
 _OTHER_NAMES = {"user": "id", "recipient": "recipients", "key": "recipients"}
 _PLATFORMS = {"linux", "macos", "windows"}
 
@@ -112,6 +112,7 @@ def _entry(entry: Any, file: str) -> Candidate:
         place=where,
         platform=_platform(_text(fields, "platform", where), where),
         host=_text(fields, "host", where),
+        machine=_text(fields, "machine", where),
     )
 
 
@@ -138,7 +139,7 @@ def _csv(data: bytes, file: str) -> Iterator[Candidate]:
         if not {"id", "recipients"} <= set(names) or len(set(names)) != len(names) or set(names) - set(_COLUMNS):
             raise BadEnrolmentError(
                 "invalid columns for an enrolment",
-                hint=f"use id and recipients (separated by {LIST_SEPARATOR!r}), and any of: endpoint_key, platform, host",
+                hint=f"use id and recipients (separated by {LIST_SEPARATOR!r}), and any of: {', '.join(_COLUMNS[2:])}",
                 place=Place(file, 1),
             )
         for row in rows:
@@ -152,6 +153,7 @@ def _csv(data: bytes, file: str) -> Iterator[Candidate]:
                 place=where,
                 platform=_platform(cells.get("platform") or None, where),
                 host=cells.get("host") or None,
+                machine=cells.get("machine") or None,
             )
     except BrokenTextError as e:
         raise BadEnrolmentError(e.problem.message, hint=e.problem.hint, place=e.problem.place) from e

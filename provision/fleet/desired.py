@@ -72,8 +72,32 @@ class EffectiveProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine of a user. `name` is None for a machine whose entry names none: the user's only or first one.
+
+    A lost machine keeps its name and the day; nothing is sealed to it.
+    """
+
+    name: str | None
+    platform: Platform = Platform.LINUX
+    recipients: tuple[str, ...] = ()
+    endpoint_key: str | None = None
+    host: str | None = None
+    hermes_home: str | None = None
+    lost: str | None = None
+
+
+def machine_label(user: str, machine: str | None) -> str:
+    """Return how messages and file names call a machine: `ada`, or `ada/laptop` for a named one."""
+    return f"{user}/{machine}" if machine else user
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredState:
-    """One user of the inventory, with the effective profile. `place` is the user's place in the inventory."""
+    """One user of the inventory, with the effective profile. `place` is the user's place in the inventory.
+
+    The fields from `platform` to `hermes_profile` are those of the first machine, `machine` is its name.
+    """
 
     user: str
     profile: EffectiveProfile
@@ -87,6 +111,24 @@ class DesiredState:
     tags: tuple[str, ...] = ()
     origins: Mapping[str, Place] = field(default_factory=dict)
     """Maps a dotted path (`model`, `hermes.security.redact_secrets`, `recipients`) to the place that set it."""
+    machine: str | None = None
+    more_machines: tuple[Machine, ...] = ()
+    lost_machines: tuple[Machine, ...] = ()
+    email: str | None = None
+    external_id: str | None = None
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All machines in use, the first one first."""
+        first = Machine(self.machine, self.platform, self.recipients, self.endpoint_key, self.host, self.hermes_home)
+        return (first, *self.more_machines)
+
+    @property
+    def all_recipients(self) -> tuple[str, ...]:
+        """The recipients of all machines in use: who may open the user's bundle."""
+        if not self.more_machines:
+            return self.recipients
+        return tuple(dict.fromkeys([*self.recipients, *(r for m in self.more_machines for r in m.recipients)]))
 
     def origin(self, path: str) -> Place:
         """Return the place that set a value, else that of the nearest parent path, else the user's place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Problem
-from provision.fleet.models import Overrides
+from provision.fleet.models import MachineEntry, Overrides
 from provision.fleet.names import RULES
 from provision.fleet.nearest import nearest_words, spelling_hint
 from provision.formats.located import locate, place, quoted
@@ -73,6 +73,8 @@ def _field(path: list[int | str]) -> str:
     names = [step for step in path if isinstance(step, str)]
     if names and names[0] == "overrides":
         names = names[1:]
+    if len(names) > 1 and names[0] == "machines":
+        return "machine" if names[1] == "name" else names[1]
     return names[0] if names else ""
 
 
@@ -84,7 +86,9 @@ def drop_consequences(problems: list[Problem]) -> list[Problem]:
 
 def allowed_fields(model: type[BaseModel], path: list[int | str]) -> list[str]:
     """Return the keys allowed at a path inside a file described by `model`."""
-    return list((Overrides if path and path[-1] == "overrides" else model).model_fields)
+    if path and path[-1] == "overrides":
+        return list(Overrides.model_fields)
+    return list((MachineEntry if path and path[0] == "machines" else model).model_fields)
 
 
 def _pattern(field: str, value: str, where: Any) -> Problem:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import Place, Problem
 from provision.fleet.explain import describe_value
+from provision.fleet.machine_rows import merge_machine_rows
 from provision.fleet.models import InventoryFile, Overrides, UserEntry
 from provision.fleet.nearest import spelling_hint
 from provision.formats.csv_reader import Cell, read_csv
@@ -134,12 +135,14 @@ def _from_ansible(root: Map, file: str, users: Users) -> None:
         message = "'_meta.hostvars' is missing: not the output of `ansible-inventory --list`"
         users.problems.append(Problem("missing-key", message, place(file, root.marks["_meta"])))
         return
-    taken = 0
+    entries: list[tuple[Map, int]] = []
     for host, variables in hosts.items():
         if isinstance(variables, Map) and any(name.startswith(ANSIBLE_PREFIX) for name in variables):
-            taken += 1
-            users.add(_ansible_entry(host, hosts.key_marks[host], variables, file, users), hosts.marks[host])
-    if not taken:
+            entry = _ansible_entry(host, hosts.key_marks[host], variables, file, users)
+            entries.append((entry, hosts.marks[host]))
+    for entry, at in merge_machine_rows(entries, file, users.problems):
+        users.add(entry, at)
+    if not entries:
         message = f"no host has a variable that begins with {ANSIBLE_PREFIX}"
         users.problems.append(
             Problem(
@@ -191,6 +194,7 @@ def _from_csv(data: bytes, file: str, users: Users) -> Users:
             )
             return users
         columns = _columns(header, file, users)
+        machines: list[tuple[Map, int]] | None = [] if "machine" in columns else None
         for row in rows:
             if len(row) != len(header):
                 at = place(file, row[min(len(row), len(header)) - 1].mark)
@@ -199,8 +203,12 @@ def _from_csv(data: bytes, file: str, users: Users) -> Users:
                     Problem("csv-cells", message, at, "put a cell that contains a comma in double quotes")
                 )
                 continue
-            if "id" in columns:
+            if machines is not None:
+                machines.append((_csv_entry(row, columns, file, users), row[0].mark))
+            elif "id" in columns:
                 users.add(_csv_entry(row, columns, file, users), row[0].mark)
+        for entry, first in merge_machine_rows(machines or (), file, users.problems):
+            users.add(entry, first)
     except BrokenTextError as e:
         users.problems.append(e.problem)
     return users
@@ -227,6 +235,12 @@ def _refused_column(name: str, before: list[str]) -> tuple[str, str, str] | None
     fields = list(UserEntry.model_fields)
     dotted = [f"overrides.{field}" for field in Overrides.model_fields]
     free = name.startswith(("overrides.hermes.", "overrides.env.")) and all(name.split("."))
+    if name == "machines":
+        return (
+            "unknown-key",
+            "column 'machines' is not a single value",
+            "write a row per machine, with a column `machine`",
+        )
     if name in {"overrides.hermes", "overrides.env"}:
         hint = f"name the setting, such as {name}.NAME, or use a column `overrides` with JSON"
         return "unknown-key", f"column {quoted(name)} is not a single value", hint

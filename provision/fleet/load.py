@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provision.fleet.desired import DesiredState, EffectiveProfile
+    from provision.fleet.users import FormerUser
     from provision.fleet.workspace import Workspace
 
 MAX_INVENTORY_BYTES = 256 << 20
@@ -41,6 +42,8 @@ class Fleet:
     """Names of profiles that other profiles extend."""
     refused: tuple[str, ...] = ()
     """Ids of users who are in the inventory but left out because of errors."""
+    left: Mapping[str, FormerUser] = field(default_factory=dict)
+    """Users who left, and whose entry is kept as history."""
 
     def require_valid(self) -> None:
         """Raise InvalidFilesError if any problem is an error."""
@@ -79,7 +82,7 @@ def load_fleet(workspace: Workspace) -> Fleet:
     every = dict.fromkeys([*problems, *profiles.problems, *drop_consequences(users.problems)])
     ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
     extended = frozenset(layer.parent for layer in profiles.layers.values() if layer.parent)
-    return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused)
+    return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused, users.left)
 
 
 def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:

@@ -83,6 +83,9 @@ HermesHomePath = Annotated[
 ]
 
 
+Day = Annotated[str, _text(names.DAY)]
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -144,6 +147,28 @@ class Defaults(_File):
     overrides: Overrides | None = None
 
 
+class _MachineFields(_File):
+    """What one machine has: keys, address and place of the Hermes home."""
+
+    platform: Platform | None = None
+    hermes_home: HermesHomePath | None = None
+    recipients: Annotated[list[RecipientText], Field(max_length=64)] | None = None
+    """Public age or SSH keys that can open the bundle. An empty list: not enrolled yet."""
+    endpoint_key: Annotated[str, _text(names.ENDPOINT_KEY)] | None = None
+    """The public key that verifies the endpoint's receipts; `provision enroll` prints it."""
+    host: Annotated[str, _text(names.HOST)] | None = None
+    """The machine's host name or address for `deploy`."""
+    lost: Day | None = None
+    """The day since when this machine is lost or stolen: nothing is sealed to it, and its receipts are refused."""
+
+
+class MachineEntry(_MachineFields):
+    """A further machine of a user."""
+
+    name: Id
+    """Unique among the user's machines."""
+
+
 class UserEntry(Defaults):
     """One user of the inventory."""
 
@@ -152,12 +177,33 @@ class UserEntry(Defaults):
             "oneOf": [
                 {"required": ["recipients"], "properties": {"recipients": {"type": "array"}}},
                 {"required": ["recipients_file"], "properties": {"recipients_file": {"type": "string"}}},
+                {
+                    "required": ["machines"],
+                    "properties": {"machines": {"type": "array", "minItems": 1}},
+                    "not": {"anyOf": [{"required": ["recipients"]}, {"required": ["recipients_file"]}]},
+                },
+                {
+                    "required": ["left"],
+                    "not": {"anyOf": [{"required": [n]} for n in ("recipients", "recipients_file", "machines")]},
+                },
             ]
         }
     )
 
     id: Id
     """Unique; also the name of the user's folder in dist/."""
+    email: Annotated[str, _text(names.EMAIL)] | None = None
+    """The mail address in the directory."""
+    external_id: Annotated[str, _text(names.EXTERNAL_ID)] | None = None
+    """The directory's unchanging id of this person; `provision users import` recognises renamed users by it."""
+    left: Day | None = None
+    """The day on which this user left: the entry is history, and nothing is built for it."""
+    machine: Id | None = None
+    """The name of the first machine, which the fields of this entry describe."""
+    machines: Annotated[list[MachineEntry], Field(max_length=64)] | None = None
+    """Further machines of this user."""
+    lost: Day | None = None
+    """The day since when the first machine is lost or stolen."""
     recipients: Annotated[list[RecipientText], Field(max_length=64)] | None = None
     """Public age or SSH keys that can open the bundle. An empty list: the user has not enrolled yet."""
     recipients_file: RecipientsPath | None = None

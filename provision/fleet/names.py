@@ -25,6 +25,9 @@ ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 HOST = r"^([A-Za-z0-9_][A-Za-z0-9_.@+\\-]*@)?\[?[A-Za-z0-9_:][A-Za-z0-9._:%\]-]{0,251}$"
 ALLOWED_HOST = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$"
+EMAIL = r"^[^\s@]{1,128}@[^\s@]{1,189}$"
+EXTERNAL_ID = r"^[!-~]([ -~]{0,198}[!-~])?$"
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 URL = r"^[!-~]{1,2000}$"
 ENDPOINT_KEY = r"^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}( .{0,200})?$"
 RECIPIENT = (
@@ -79,6 +82,11 @@ RULES: dict[str, FieldRule] = {
     "endpoint_key": FieldRule(
         "bad-endpoint-key", "ssh-ed25519 public key", "copy the line that `provision enroll` prints"
     ),
+    "email": FieldRule("bad-email", "mail address", "use one address, such as ada@example.com"),
+    "external_id": FieldRule("bad-external-id", "external id", "use the directory's id: printable ASCII, at most 200"),
+    "left": FieldRule("bad-day", "date", 'use year-month-day in quotes, such as "2026-03-31"'),
+    "lost": FieldRule("bad-day", "date", 'use year-month-day in quotes, such as "2026-03-31"'),
+    "machine": FieldRule("bad-id", "machine name", _ID_HINT),
     "recipients": FieldRule("bad-recipient", "recipient", _RECIPIENT_HINT),
     "recipients_file": FieldRule(
         "bad-recipients-file", "file in the workspace", "use a path relative to the workspace, with '/'"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from provision.errors import Place, Problem, Severity
-from provision.fleet.desired import DesiredState, Platform
+from provision.fleet.desired import DesiredState, Machine, Platform, machine_label
 from provision.fleet.explain import describe_value, validation_problems
 from provision.fleet.models import Defaults, UserEntry
 from provision.fleet.nearest import nearest_words, spelling_hint
@@ -17,11 +17,23 @@ from provision.fleet.origins import EMPTY, Origins, PathTuples
 from provision.formats.located import Map, leaves, locate, place, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from provision.fleet.desired import EffectiveProfile
     from provision.fleet.profiles import EffectiveProfiles, InheritedProfile, Profiles
     from provision.fleet.recipients import RecipientsFile
+
+
+@dataclass(frozen=True, slots=True)
+class FormerUser:
+    """A user who left: an entry that is kept as history."""
+
+    user: str
+    left: str
+    place: Place
+    profile: str | None = None
+    email: str | None = None
+    external_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -34,6 +46,8 @@ class Users:
     recipients_file: Callable[[str, Place], RecipientsFile | Problem]
     defaults: Map = field(default_factory=Map)
     states: list[DesiredState] = field(default_factory=list)
+    left: dict[str, FormerUser] = field(default_factory=dict)
+    """Users whose entry says when they left. They have no state."""
     problems: list[Problem] = field(default_factory=list)
     _ids: dict[str, int] = field(default_factory=dict)
     _endpoint_keys: dict[str, str] = field(default_factory=dict)
@@ -45,7 +59,7 @@ class Users:
     @property
     def refused(self) -> tuple[str, ...]:
         """Return the ids of users that were left out because of errors."""
-        good = {state.user for state in self.states}
+        good = {state.user for state in self.states} | self.left.keys()
         return tuple(user for user in self._ids if user not in good)
 
     def set_defaults(self, defaults: Any, at: int) -> None:
@@ -74,20 +88,32 @@ class Users:
             self.problems += validation_problems(e, UserEntry, entry, self.file, at)
             self._cross_check(entry, {str(error["loc"][0]) for error in e.errors(include_url=False) if error["loc"]})
             return
-        if known:
+        if known and entry.get("left") is not None:
+            self._former(entry)
+        elif known:
             self._build(entry)
+
+    def _former(self, entry: Map) -> None:
+        self.left[entry["id"]] = FormerUser(
+            entry["id"],
+            entry["left"],
+            place(self.file, entry.marks["id"]),
+            self._value(entry, "profile"),
+            entry.get("email"),
+            entry.get("external_id"),
+        )
 
     def _cross_check(self, entry: Map, wrong: set[str]) -> None:
         """Check the valid fields of an entry with errors, so that one run reports all problems."""
         if "id" in wrong or "id" not in entry:
             return
         misspelt = any(nearest_words(key, ("recipients", "recipients_file")) for key in wrong)
-        if not misspelt and not wrong & {"recipients", "recipients_file"}:
+        if not misspelt and not wrong & {"recipients", "recipients_file", "machines", "left"}:
             self._recipients(entry)
         if "host" not in wrong:
-            self._host(entry)
+            self._host(entry, entry["id"])
         if "endpoint_key" not in wrong:
-            self._endpoint_key(entry)
+            self._endpoint_key(entry, entry["id"])
         if "profile" not in wrong and "profile" in entry:
             self._known_profile(entry, entry["profile"])
 
@@ -117,8 +143,9 @@ class Users:
     def _build(self, entry: Map) -> None:
         before = len(self.problems)
         recipients = self._recipients(entry)
-        self._host(entry)
-        self._endpoint_key(entry)
+        for each, owner in self._named_machines(entry):
+            self._host(each, owner)
+            self._endpoint_key(each, owner)
         profile = self._profile(entry)
         if profile is None or recipients is None or (len(self.problems) > before and self._errors_since(before)):
             return
@@ -126,16 +153,17 @@ class Users:
         listed, file_origins = recipients
         own = [(_path(path), position) for path, position in leaves(entry)]
         base = self._base(inherited)
+        first, more, lost = self._machines(entry, listed)
         self.states.append(
             DesiredState(
                 user=entry["id"],
                 profile=effective,
                 place=place(self.file, entry.marks["id"]),
-                platform=Platform(self._value(entry, "platform") or Platform.LINUX),
-                recipients=listed,
-                endpoint_key=entry.get("endpoint_key"),
-                host=entry.get("host"),
-                hermes_home=self._value(entry, "hermes_home"),
+                platform=first.platform,
+                recipients=first.recipients,
+                endpoint_key=first.endpoint_key,
+                host=first.host,
+                hermes_home=first.hermes_home,
                 hermes_profile=self._value(entry, "hermes_profile"),
                 tags=tuple(self._value(entry, "tags") or ()),
                 origins=Origins(
@@ -144,8 +172,52 @@ class Users:
                     (position for _, position in own),
                     ChainMap(dict(file_origins), base) if file_origins else base,  # type: ignore[arg-type]
                 ),
+                machine=first.name,
+                more_machines=more,
+                lost_machines=lost,
+                email=entry.get("email"),
+                external_id=entry.get("external_id"),
             )
         )
+
+    def _machines(
+        self, entry: Map, listed: tuple[str, ...]
+    ) -> tuple[Machine, tuple[Machine, ...], tuple[Machine, ...]]:
+        """The first machine in use, the further ones, and the lost ones. An entry without own keys begins with its list."""
+        own = self._machine(entry, entry.get("machine"), listed)
+        every = [
+            self._machine(each, each["name"], each.get("recipients") or ()) for each in entry.get("machines") or ()
+        ]
+        used = [each for each in every if not each.lost]
+        lost = [each for each in (own, *every) if each.lost]
+        if own.lost or (used and not (own.name or own.recipients or own.endpoint_key or own.host)):
+            own = used.pop(0) if used else Machine(None, own.platform, hermes_home=own.hermes_home)
+        return own, tuple(used), tuple(lost)
+
+    def _machine(self, entry: Map, name: str | None, recipients: Iterable[str]) -> Machine:
+        return Machine(
+            name,
+            Platform(self._value(entry, "platform") or Platform.LINUX),
+            tuple(dict.fromkeys(recipients)),
+            entry.get("endpoint_key"),
+            entry.get("host"),
+            self._value(entry, "hermes_home"),
+            entry.get("lost"),
+        )
+
+    def _named_machines(self, entry: Map) -> Iterator[tuple[Map, str]]:
+        """The machines of an entry in use, and how messages call each. Two with one name are a problem."""
+        seen = {entry.get("machine")}
+        if not entry.get("lost"):
+            yield entry, machine_label(entry["id"], entry.get("machine"))
+        for each in entry.get("machines") or ():
+            if each["name"] in seen:
+                message = f"user {quoted(entry['id'])} has two machines with the name {quoted(each['name'])}"
+                at = place(self.file, each.marks["name"])
+                self.problems.append(Problem("machine-twice", message, at, "give each machine its own name"))
+            seen.add(each["name"])
+            if not each.get("lost"):
+                yield each, machine_label(entry["id"], each["name"])
 
     def _errors_since(self, before: int) -> bool:
         return any(p.severity is Severity.ERROR for p in self.problems[before:])
@@ -168,6 +240,8 @@ class Users:
                 self.problems.append(found)
                 return None
             return found
+        if listed is None and entry.get("machines"):
+            return (), EMPTY
         if listed is None:
             hint = "run `provision enroll` on the user's machine, or set `recipients: []` until the user enrolls"
             self._problem(
@@ -178,30 +252,30 @@ class Users:
                 hint=hint,
             )
             return None
-        if not listed:
+        if not listed and not entry.get("lost") and not any(m.get("recipients") for m in entry.get("machines") or ()):
             message = f"user {quoted(user)} has not enrolled yet: no bundle can be sealed"
             hint = "run `provision enroll` on the user's machine: it prints the recipient"
             self._problem(entry, "recipients", "not-enrolled", message, hint=hint, severity=Severity.WARNING)
         return tuple(dict.fromkeys(listed)), EMPTY
 
-    def _endpoint_key(self, entry: Map) -> None:
-        """One endpoint key for two users could sign the receipts of both."""
+    def _endpoint_key(self, entry: Map, owner: str) -> None:
+        """One endpoint key for two machines could sign the receipts of both."""
         key = entry.get("endpoint_key")
         if key is None:
             return
-        first = self._endpoint_keys.setdefault(key.split()[1], entry["id"])
-        if first != entry["id"]:
-            message = f"endpoint_key of {quoted(entry['id'])} is that of {quoted(first)}: each could sign for the other"
+        first = self._endpoint_keys.setdefault(key.split()[1], owner)
+        if first != owner:
+            message = f"endpoint_key of {quoted(owner)} is that of {quoted(first)}: each could sign for the other"
             hint = "run `provision enroll` as each user, and write each output to its own entry"
             self._problem(entry, "endpoint_key", "endpoint-key-twice", message, hint=hint)
 
-    def _host(self, entry: Map) -> None:
+    def _host(self, entry: Map, owner: str) -> None:
         host = entry.get("host")
         if host is None:
             return
         key = (host.casefold(), self._value(entry, "hermes_home"), self._value(entry, "hermes_profile"))
-        first = self._hosts.setdefault(key, entry["id"])
-        if first != entry["id"]:
+        first = self._hosts.setdefault(key, owner)
+        if first != owner:
             message = f"host {quoted(host)} is listed twice: also for {quoted(first)}"
             hint = "give each user of one machine its own hermes_home"
             self._problem(entry, "host", "host-twice", message, hint=hint)
@@ -282,7 +356,7 @@ def _merge_overrides(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dic
 def _explain_default(problem: Problem, defaults: Any) -> Problem:
     if problem.rule != "unknown-key" or not isinstance(defaults, Map):
         return problem
-    for key in ("id", "recipients", "recipients_file", "endpoint_key", "host"):
+    for key in UserEntry.model_fields.keys() - Defaults.model_fields.keys():
         if problem.message.endswith(f"'{key}'"):
             return Problem(
                 problem.rule,

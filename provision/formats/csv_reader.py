@@ -23,10 +23,12 @@ _BREAK = re.compile(r"\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The text of a cell and its mark (see `located.mark`)."""
+    """The text of a cell, its mark (see `located.mark`), and where it is in the file's text, with its quotes."""
 
     text: str
     mark: int
+    start: int = 0
+    end: int = 0
 
 
 def read_csv(data: bytes, file: str) -> Iterator[list[Cell]]:
@@ -38,7 +40,7 @@ def read_csv(data: bytes, file: str) -> Iterator[list[Cell]]:
         while True:
             at, column = offset, offset - start + 1
             cell, offset = _cell(text, offset, file)
-            row.append(Cell(cell, mark(line, column)))
+            row.append(Cell(cell, mark(line, column), at, offset))
             breaks = text.count("\n", at, offset)
             if breaks:
                 line, start = line + breaks, text.rfind("\n", at, offset) + 1

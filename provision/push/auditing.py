@@ -57,7 +57,7 @@ def audit_hosts(
 ) -> dict[str, AuditOutcome]:
     """Audit the targets and return an outcome for each. Raises NoAnsibleError."""
     program = find_playbook_command(environ)
-    by_user = {t.user: t for t in targets}
+    by_host = {t.host_name: t for t in targets}
     outcomes: dict[str, AuditOutcome] = {}
     with prepared_folder(options.workspace, ssh, options.forks) as folder:
         (folder / "known.json").write_bytes(options.known)
@@ -77,7 +77,7 @@ def audit_hosts(
         with running_playbook(line, folder, environ) as process:
             assert process.stdout is not None  # noqa: S101  asked for as a pipe
             while text := process.stdout.readline(MAX_LINE_BYTES):
-                event = _read(text, by_user)
+                event = _read(text, by_host)
                 if event is None:
                     continue
                 if not isinstance(event, Started):
@@ -85,10 +85,10 @@ def audit_hosts(
                 observe(event)
         errors = (folder / "errors").read_text("utf-8", "replace").strip().splitlines()
     for target in targets:
-        if target.user not in outcomes:
+        if target.label not in outcomes:
             why = errors[-1][:300] if errors and not outcomes else "ansible-playbook ended before this machine answered"
-            outcomes[target.user] = Unreachable(
-                target.user, target.address, "no-answer", why, "run the same command again"
+            outcomes[target.label] = Unreachable(
+                target.label, target.address, "no-answer", why, "run the same command again"
             )
     return outcomes
 
@@ -104,4 +104,4 @@ def _read(line: bytes, targets: Mapping[str, Target]) -> Started | AuditOutcome 
         return None
     if result.get("outcome") != "ok" or not result.get("ours") or not isinstance(report, str):
         return None
-    return Reported(target.user, target.address, report)
+    return Reported(target.label, target.address, report)

@@ -69,12 +69,13 @@ class PushResult:
         return sum(isinstance(o, Failed | Unreachable) for o in self.outcomes.values())
 
 
-def digests_of(dist: Path, users: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of each user's manifest; users without a bundle are skipped."""
+def digests_of(dist: Path, machines: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of the manifest for each machine (`ada`, `ada/laptop`); those without a bundle are skipped."""
     found = {}
-    for user in users:
+    for label in machines:
         try:
-            found[user] = hashlib.sha256((dist / user / "manifest.json").read_bytes()).hexdigest()
+            manifest = dist / label.partition("/")[0] / "manifest.json"
+            found[label] = hashlib.sha256(manifest.read_bytes()).hexdigest()
         except OSError:
             continue
     return found
@@ -93,9 +94,9 @@ def deploy(
     in the same wave; machines that are already running finish.
     """
     program = find_playbook_command(environ)
-    digests = digests_of(options.dist, (t.user for t in targets))
+    digests = digests_of(options.dist, (t.label for t in targets))
     result, limit = PushResult(), math.inf if options.max_failures is None else options.max_failures
-    with_bundle = [t for t in targets if t.user in digests]
+    with_bundle = [t for t in targets if t.label in digests]
     with prepared_folder(options.workspace, options.ssh, options.forks) as folder:
         stop = folder / "stop"
 
@@ -111,21 +112,21 @@ def deploy(
                 stop.touch()
 
         for target in targets:
-            if target.user not in digests:
+            if target.label not in digests:
                 fix = options.without_bundle.get(target.user, f"run `provision render --limit {target.user}`")
-                settle(Failed(target.user, target.address, "no-bundle", "no bundle for this user", fix))
+                settle(Failed(target.label, target.address, "no-bundle", "no bundle for this user", fix))
         more, defaults = {**_variables(options), "hermes_stop": str(stop)}, {"hermes_requires": OLDEST_ENDPOINT}
         for wave in split_into_waves(with_bundle, options.sizes):
             if result.failures > limit:
                 break
             result.waves += 1
             line = playbook_command(program, folder, wave, options.ssh, more, defaults=defaults, check=options.check)
-            with contextlib.closing(_events(line, folder, {t.user: t for t in wave}, environ)) as events:
+            with contextlib.closing(_events(line, folder, {t.host_name: t for t in wave}, environ)) as events:
                 silent = _follow(events, observe, settle)
             if result.failures <= limit:  # else machines that were not started are skipped
-                silent = {t.user for t in wave if t.user not in result.outcomes}
+                silent = {t.label for t in wave if t.label not in result.outcomes}
             _settle_silent(wave, silent, settle, folder)
-    result.not_asked = tuple(t.user for t in with_bundle if t.user not in result.outcomes)
+    result.not_asked = tuple(t.label for t in with_bundle if t.label not in result.outcomes)
     return result
 
 
@@ -193,6 +194,6 @@ def _settle_silent(
             f"ansible-playbook failed: {reason[:400]}",
             hint="check that `ansible-playbook --version` works on this machine",
         )
-    for target in (t for t in wave if t.user in silent):
+    for target in (t for t in wave if t.label in silent):
         message = "ansible-playbook ended before this machine answered"
-        settle(Unreachable(target.user, target.address, "no-answer", message, "run `provision deploy --resume`"))
+        settle(Unreachable(target.label, target.address, "no-answer", message, "run `provision deploy --resume`"))

@@ -21,7 +21,7 @@ _MAX_LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A machine has started."""
+    """A machine has started. Here and in outcomes, `user` is the machine's label: `ada`, or `ada/laptop`."""
 
     user: str
 
@@ -48,7 +48,7 @@ def read_event(line: bytes, targets: Mapping[str, Target]) -> PushEvent | None:
     if target is None:
         return None
     if event.get("event") == "start":
-        return Started(target.user)
+        return Started(target.label)
     if event.get("event") != "result":
         return None
     return _outcome(event, target)
@@ -57,7 +57,7 @@ def read_event(line: bytes, targets: Mapping[str, Target]) -> PushEvent | None:
 def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | None:
     outcome = event.get("outcome")
     if outcome == "skipped" and event.get("ours"):
-        return Skipped(target.user)
+        return Skipped(target.label)
     if outcome == "ok" and event.get("ours"):
         return _deployed(event, target)
     if outcome not in {"failed", "unreachable"}:
@@ -68,7 +68,7 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
     else:
         cause, message, cure = explain_failure(text, unreachable=outcome == "unreachable")
     kind = Unreachable if outcome == "unreachable" or cause in {"link-lost", "no-link", "no-sshd"} else Failed
-    return kind(target.user, target.address, cause, message, cure)
+    return kind(target.label, target.address, cause, message, cure)
 
 
 def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
@@ -78,7 +78,7 @@ def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
     kind = Installed if event.get("changed") else Unchanged
     receipt = event.get("receipt")
     return kind(
-        user=target.user,
+        user=target.label,
         host=target.address,
         generation=event["generation"],
         key_fingerprint=_text(route.get("key_fingerprint")),

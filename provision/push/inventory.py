@@ -1,4 +1,4 @@
-"""The fleet as an Ansible inventory: one host per user with a machine, groups by profile, tag and platform. No secrets."""
+"""The fleet as an Ansible inventory: one host per machine, groups by profile, tag and platform. No secrets."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.fleet.desired import Platform
+from provision.bundle.plan import common_home
+from provision.fleet.desired import Platform, machine_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from provision.fleet.desired import DesiredState
+    from provision.fleet.desired import DesiredState, Machine
 
 GROUP = "hermes"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A user's machine and its SSH address. `login` and `port` are None where SSH's own settings decide."""
+    """A user's machine and its SSH address. `login` and `port` are None where SSH's own settings decide.
+
+    `machine` is its name, for users with several; `home` is its Hermes home, if the bundle names another one.
+    """
 
     user: str
     address: str
@@ -27,6 +31,18 @@ class Target:
     profile: str
     platform: str
     tags: tuple[str, ...]
+    machine: str | None = None
+    home: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages and results call this machine."""
+        return machine_label(self.user, self.machine)
+
+    @property
+    def host_name(self) -> str:
+        """The name of this machine in Ansible's inventory, and so of its file in host_vars."""
+        return self.label.replace("/", "@")
 
     def variables(self) -> dict[str, Any]:
         """Return Ansible's host variables. For a host `ada@host` Ansible logs in as ada and does not use become."""
@@ -37,6 +53,10 @@ class Target:
             "hermes_platform": self.platform,
             "hermes_tags": list(self.tags),
         }
+        if self.machine is not None:
+            found["hermes_machine"] = self.machine
+        if self.home is not None:
+            found["hermes_home"] = self.home
         if self.port is not None:
             found["ansible_port"] = self.port
         if self.login is not None:
@@ -58,16 +78,18 @@ def split_by_reachability(states: Iterable[DesiredState]) -> Reachability:
     """Separate users whose machine has an SSH address from those who have to pull."""
     targets, others = [], []
     for state in states:
-        if state.host is None:
-            others.append((state.user, "has no host in the inventory"))
-        elif state.platform is Platform.WINDOWS:
-            others.append((state.user, "is on Windows"))
-        else:
-            targets.append(_target(state, state.host))
+        for machine in state.machines:
+            label = machine_label(state.user, machine.name)
+            if machine.host is None:
+                others.append((label, "has no host in the inventory"))
+            elif machine.platform is Platform.WINDOWS:
+                others.append((label, "is on Windows"))
+            else:
+                targets.append(_target(state, machine, machine.host))
     return Reachability(tuple(targets), tuple(others))
 
 
-def _target(state: DesiredState, host: str) -> Target:
+def _target(state: DesiredState, machine: Machine, host: str) -> Target:
     login, _, address = host.rpartition("@")
     port = None
     if found := re.fullmatch(r"(?:\[(?P<v6>[^]]+)\]|(?P<name>[^:]+)):(?P<port>[0-9]{1,5})", address):
@@ -78,8 +100,10 @@ def _target(state: DesiredState, host: str) -> Target:
         login=login or None,
         port=port,
         profile=state.profile.name,
-        platform=state.platform.value,
+        platform=machine.platform.value,
         tags=state.tags,
+        machine=machine.name,
+        home=machine.hermes_home if machine.hermes_home != common_home(state) else None,
     )
 
 
@@ -94,8 +118,8 @@ def inventory_listing(targets: Iterable[Target]) -> dict[str, Any]:
             group_name("platform", target.platform),
             *(group_name("tag", tag) for tag in target.tags),
         ):
-            groups.setdefault(name, []).append(target.user)
-    hosts = {target.user: target.variables() for target in targets}
+            groups.setdefault(name, []).append(target.host_name)
+    hosts = {target.host_name: target.variables() for target in targets}
     return {**{name: {"hosts": members} for name, members in groups.items()}, "_meta": {"hostvars": hosts}}
 
 

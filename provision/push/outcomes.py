@@ -71,7 +71,9 @@ def checked_name(outcome: PushOutcome) -> str:
 
 def as_json(outcome: PushOutcome, name: Callable[[PushOutcome], str] = outcome_name) -> dict[str, Any]:
     """Return the outcome as a member of `provision/deploy/v1`; `name` is that of the outcome."""
-    found: dict[str, Any] = {"user": outcome.user, "host": outcome.host, "outcome": name(outcome)}
+    user, _, machine = outcome.user.partition("/")
+    named = {"machine": machine} if machine else {}
+    found: dict[str, Any] = {"user": user, **named, "host": outcome.host, "outcome": name(outcome)}
     if isinstance(outcome, Deployed):
         return found | {
             "generation": outcome.generation,

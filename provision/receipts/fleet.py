@@ -8,11 +8,12 @@ memory does not grow with the fleet.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.fleet.desired import machine_label
 from provision.fleet.version_range import is_in_range, parse_version
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class UnverifiedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class EndpointStanding:
-    """The standing of one user's endpoint."""
+    """The standing of one endpoint: a user's only machine, or the one named `machine`."""
 
     user: str
     profile: str
@@ -66,6 +67,12 @@ class EndpointStanding:
     released: Released | None
     receipt: Receipt | None
     remark: str = ""
+    machine: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages call this endpoint."""
+        return machine_label(self.user, self.machine)
 
     @property
     def current(self) -> bool:
@@ -81,11 +88,11 @@ class EndpointStanding:
 def verified_receipts(
     store: ReceiptStore, endpoints: KnownEndpoints
 ) -> Callable[[str], Receipt | UnverifiedReceipt | None]:
-    """Look up a user's kept receipt; one that fails verification is returned as Unbelieved."""
+    """Look up an endpoint's kept receipt; one that fails verification is returned as Unbelieved."""
 
-    def receipt_of(user: str) -> Receipt | UnverifiedReceipt | None:
+    def receipt_of(endpoint: str) -> Receipt | UnverifiedReceipt | None:
         try:
-            return store.receipt_of(user, endpoints)
+            return store.receipt_of(endpoint, endpoints)
         except ProvisionError as e:
             return UnverifiedReceipt(e.message)
 
@@ -101,21 +108,24 @@ def fleet_standings(
     silent_after: timedelta,
     require_verified: bool = False,
 ) -> Iterator[EndpointStanding]:
-    """Yield the standing of each user in `states`; `released` and `receipts` are called once per user.
+    """Yield the standing of each machine of the users in `states`; `receipts` is called once per machine.
 
     `require_verified`: a verdict for an unverified version of Hermes is not enough.
     """
     for state in states:
-        yield endpoint_standing(
-            state.user,
-            state.profile.name,
-            released(state.user),
-            receipts(state.user),
-            now=now,
-            silent_after=silent_after,
-            hermes_version=state.profile.hermes_version,
-            require_verified=require_verified,
-        )
+        bundle = released(state.user)
+        for machine in state.machines:
+            found = endpoint_standing(
+                state.user,
+                state.profile.name,
+                bundle,
+                receipts(machine_label(state.user, machine.name)),
+                now=now,
+                silent_after=silent_after,
+                hermes_version=state.profile.hermes_version,
+                require_verified=require_verified,
+            )
+            yield replace(found, machine=machine.name) if machine.name else found
 
 
 def endpoint_standing(
@@ -192,12 +202,15 @@ class StandingCounts:
         self.current = 0
         self.unverified = 0
         """Current endpoints whose verdict is for an unverified version of Hermes: right as far as known."""
+        self.noun = "user"
+        """What is counted: users, or machines once a user has a named one."""
         self._counts: Counter[Standing] = Counter()
         self._versions: Counter[str] = Counter()
 
     def add(self, endpoint: EndpointStanding) -> EndpointStanding:
         """Count one endpoint and return it."""
         self.users += 1
+        self.noun = "machine" if endpoint.machine else self.noun
         self.current += endpoint.current
         self.unverified += endpoint.current and not endpoint.verified
         self._counts.update(endpoint.standings)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import Field
 
 import provision
+from provision.endpoint.machine_name import machine_name
 from provision.endpoint.privileges import as_owner, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL
 from provision.errors import ProvisionError
@@ -163,10 +164,11 @@ class Receipt(SignedPart):
 
 @dataclass(frozen=True, slots=True)
 class SignedReceipt:
-    """A receipt and its signed text (see `signing.signed_text`)."""
+    """A receipt and its signed text (see `signing.signed_text`). `endpoint` is whose key signed it, once that is verified."""
 
     receipt: Receipt
     data: bytes
+    endpoint: str = ""
 
 
 def receipt_bytes(receipt: Receipt) -> bytes:
@@ -197,6 +199,7 @@ def compose_receipt(
     drift: Iterable[Drift],
     *,
     host: str,
+    machine: str | None = None,
     counter: int,
     now: datetime,
 ) -> Receipt:
@@ -211,7 +214,7 @@ def compose_receipt(
     return Receipt(
         workspace=manifest.workspace,
         user=manifest.user,
-        machine=manifest.machine,
+        machine=machine,
         profile=manifest.profile,
         bundle=hashlib.sha256(installed.kept.manifest or b"").hexdigest(),
         generation=manifest.generation,
@@ -291,6 +294,7 @@ def issue_receipt(
         check,
         drift,
         host=platform.node() or "unknown",
+        machine=machine_name(folder),
         counter=next_counter(folder, now),
         now=now,
     )

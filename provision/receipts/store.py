@@ -1,8 +1,9 @@
 """Verify and store receipts in the workspace.
 
-A receipt is accepted if it names this workspace, if the `endpoint_key` in the inventory signed it, and if its counter is
-higher than that of the stored one. The store is the workspace's `receipts/` folder, with one file per user, so that git shows
-whose receipt changed and merge conflicts are rare. Stored receipts are verified again whenever they are read, because all
+A receipt is accepted if it names this workspace, if an `endpoint_key` of its user in the inventory signed it, and if its counter
+is higher than that of the stored one. The key says which machine it is of. The store is the workspace's `receipts/` folder,
+with one file per machine, so that git shows whose receipt changed and merge conflicts are rare. An *endpoint* is called as in
+messages: `ada`, or `ada/laptop` if the machine has a name. Stored receipts are verified again whenever they are read, because all
 users with write access to the repository could change them.
 """
 
@@ -12,7 +13,7 @@ import base64
 import io
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, open_regular, read_bounded, read_optional, write_atomic
+from provision.fleet.desired import machine_label
 from provision.receipts.receipt import (
     MAX_RECEIPT_BYTES,
     NAMESPACE,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.fleet.desired import DesiredState
+    from provision.fleet.users import FormerUser
 
 RECEIPTS_FOLDER = "receipts"
 """The store's folder in a workspace."""
@@ -50,6 +53,10 @@ class ReceiptRefusedError(ProvisionError):
     """A receipt is not accepted; the message gives the reason."""
 
 
+class LeftUserError(ReceiptRefusedError):
+    """The receipt is of a user who left."""
+
+
 class NoReceiptsError(ProvisionError):
     """The given source has no receipts."""
 
@@ -57,12 +64,16 @@ class NoReceiptsError(ProvisionError):
 class ImportResult(StrEnum):
     IMPORTED = "imported"
     UNCHANGED = "unchanged"
+    LEFT = "left"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedReceipt:
-    """The result for one receipt. `source` is where it came from; `user` is empty when unknown."""
+    """The result for one receipt. `source` is where it came from; `user` is empty when unknown.
+
+    LEFT: it is of a user who left, so it is not stored; that does not count as a failure.
+    """
 
     source: str
     result: ImportResult
@@ -70,19 +81,27 @@ class ImportedReceipt:
     message: str = ""
     hint: str = ""
     receipt: Receipt | None = None
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownEndpoints:
-    """What receipts are checked against: the workspace, and the public key blob of each user's endpoint, None for users who
-    have none yet."""
+    """What receipts are checked against: the workspace, and the public key blob of each endpoint, None for endpoints that
+    have none yet. `machines` are the endpoints of each user."""
 
     workspace_id: str
     keys: Mapping[str, bytes | None]
+    machines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left: Mapping[str, str] = field(default_factory=dict)
+    """Users who left, with the day."""
 
     def owner(self, blob: bytes) -> str | None:
-        """The user whose key this is, for messages."""
-        return next((user for user, known in self.keys.items() if known == blob), None)
+        """The endpoint whose key this is, for messages."""
+        return next((endpoint for endpoint, known in self.keys.items() if known == blob), None)
+
+    def endpoints_of(self, user: str) -> tuple[str, ...]:
+        """The endpoints of a user; none for an unknown one."""
+        return self.machines.get(user, (user,) if user in self.keys else ())
 
 
 def key_blob(endpoint_key: str | None) -> bytes | None:
@@ -90,9 +109,17 @@ def key_blob(endpoint_key: str | None) -> bytes | None:
     return base64.b64decode(endpoint_key.split()[1]) if endpoint_key else None
 
 
-def fleet_endpoints(states: Iterable[DesiredState], workspace_id: str) -> KnownEndpoints:
-    """The endpoint keys of the users in an inventory."""
-    return KnownEndpoints(workspace_id, {state.user: key_blob(state.endpoint_key) for state in states})
+def fleet_endpoints(
+    states: Iterable[DesiredState], workspace_id: str, left: Mapping[str, FormerUser] | None = None
+) -> KnownEndpoints:
+    """The endpoint keys of the users in an inventory, and who left it."""
+    keys: dict[str, bytes | None] = {}
+    machines = {}
+    for state in states:
+        known = {machine_label(state.user, each.name): key_blob(each.endpoint_key) for each in state.machines}
+        keys |= known
+        machines[state.user] = tuple(known)
+    return KnownEndpoints(workspace_id, keys, machines, {user: former.left for user, former in (left or {}).items()})
 
 
 def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | None = None) -> SignedReceipt:
@@ -106,55 +133,75 @@ def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | Non
             f"it belongs to workspace {receipt.workspace}, expected {endpoints.workspace_id}",
             hint="import it in the workspace that this machine was set up from",
         )
-    if receipt.user not in endpoints.keys:
+    if receipt.user in endpoints.left:
+        raise LeftUserError(f"{receipt.user!r} left on {endpoints.left[receipt.user]}")
+    if receipt.user not in endpoints.machines and receipt.user not in endpoints.keys:
         raise ReceiptRefusedError(
             f"{receipt.user!r} is not in the inventory", hint="add the user, or check where this receipt comes from"
         )
-    expected = endpoints.keys[receipt.user]
-    if expected is None:
-        raise ReceiptRefusedError(
-            f"the inventory has no endpoint_key for {receipt.user!r}, so the receipt cannot be verified",
-            hint=f"run `provision enroll` on the user's machine, compare {blob_fingerprint(blob)}, and add its endpoint_key",
-        )
-    if blob != expected:
-        owner = endpoints.owner(blob)
-        whose = f"the endpoint key of {owner!r}" if owner else "a key that is not in the inventory"
-        raise ReceiptRefusedError(
-            f"it is for {receipt.user!r}, but signed by {blob_fingerprint(blob)}, {whose}; "
-            f"expected {blob_fingerprint(expected)}",
-            hint="if that machine enrolled again, put its new endpoint_key into the inventory",
-        )
+    endpoint = _signing_endpoint(receipt, blob, endpoints)
     if now is not None and receipt.made_at > now + CLOCK_SLACK:
         raise ReceiptRefusedError(
             f"it was made on {receipt.made}, which is in the future", hint="set that machine's clock"
         )
-    return SignedReceipt(receipt, data)
+    return SignedReceipt(receipt, data, endpoint)
+
+
+def _signing_endpoint(receipt: Receipt, blob: bytes, endpoints: KnownEndpoints) -> str:
+    """The endpoint of the receipt's user whose key signed it. Raises ReceiptRefusedError."""
+    known = {endpoint: endpoints.keys[endpoint] for endpoint in endpoints.endpoints_of(receipt.user)}
+    found = next((endpoint for endpoint, key in known.items() if key == blob), None)
+    expected = [blob_fingerprint(key) for key in known.values() if key is not None]
+    if not expected:
+        raise ReceiptRefusedError(
+            f"the inventory has no endpoint_key for {receipt.user!r}, so the receipt cannot be verified",
+            hint=f"run `provision enroll` on the user's machine, compare {blob_fingerprint(blob)}, and add its endpoint_key",
+        )
+    if found is None:
+        owner = endpoints.owner(blob)
+        whose = f"the endpoint key of {owner!r}" if owner else "a key that is not in the inventory"
+        raise ReceiptRefusedError(
+            f"it is for {receipt.user!r}, but signed by {blob_fingerprint(blob)}, {whose}; "
+            f"expected {' or '.join(expected)}",
+            hint="if that machine enrolled again, put its new endpoint_key into the inventory",
+        )
+    name = found.partition("/")[2]
+    if receipt.machine is not None and name and receipt.machine != name:
+        raise ReceiptRefusedError(
+            f"it is for machine {receipt.machine!r}, but signed by the key of {found!r}",
+            hint="run `provision enroll --machine NAME` there with the name that the inventory has",
+        )
+    return found
 
 
 class ReceiptStore:
-    """The workspace's `receipts/`: one `USER.receipt` for each user with a receipt."""
+    """The workspace's `receipts/`: one file for each endpoint with a receipt, `USER.receipt` or `USER@MACHINE.receipt`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def read(self, user: str) -> bytes | None:
-        """The stored receipt of a user, unverified."""
-        return read_optional(self.root / f"{user}{SUFFIX}", max_signed_bytes(MAX_RECEIPT_BYTES))
+    def path(self, endpoint: str) -> Path:
+        """The file for the receipt of an endpoint."""
+        return self.root / f"{endpoint.replace('/', '@')}{SUFFIX}"
+
+    def read(self, endpoint: str) -> bytes | None:
+        """The stored receipt of an endpoint, unverified."""
+        return read_optional(self.path(endpoint), max_signed_bytes(MAX_RECEIPT_BYTES))
 
     def write(self, signed: SignedReceipt) -> None:
-        """Store a receipt in place of the user's last one."""
+        """Store a verified receipt in place of the endpoint's last one."""
         self.root.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.root / f"{signed.receipt.user}{SUFFIX}", signed.data, mode=0o644, durable=False)
+        write_atomic(self.path(signed.endpoint), signed.data, mode=0o644, durable=False)
 
-    def receipt_of(self, user: str, endpoints: KnownEndpoints) -> Receipt | None:
-        """The user's stored receipt, verified; None when there is none. Raises like `verified_receipt`."""
-        data = self.read(user)
+    def receipt_of(self, endpoint: str, endpoints: KnownEndpoints) -> Receipt | None:
+        """The endpoint's stored receipt, verified; None when there is none. Raises like `verified_receipt`."""
+        data = self.read(endpoint)
         if data is None:
             return None
-        receipt = verified_receipt(data, endpoints).receipt
-        if receipt.user != user:
-            raise ReceiptRefusedError(f"the file of {user!r} holds a receipt of {receipt.user!r}")
-        return receipt
+        signed = verified_receipt(data, endpoints)
+        if signed.endpoint != endpoint:
+            raise ReceiptRefusedError(f"the file of {endpoint!r} holds a receipt of {signed.endpoint!r}")
+        return signed.receipt
 
 
 class DryReceiptStore(ReceiptStore):
@@ -164,13 +211,13 @@ class DryReceiptStore(ReceiptStore):
         super().__init__(root)
         self._new: dict[str, bytes] = {}
 
-    def read(self, user: str) -> bytes | None:
+    def read(self, endpoint: str) -> bytes | None:
         """The receipt that this run would have stored, else the stored one."""
-        return self._new.get(user) or super().read(user)
+        return self._new.get(endpoint) or super().read(endpoint)
 
     def write(self, signed: SignedReceipt) -> None:
         """Keep a receipt in memory."""
-        self._new[signed.receipt.user] = signed.data
+        self._new[signed.endpoint] = signed.data
 
 
 def import_receipt(
@@ -179,29 +226,31 @@ def import_receipt(
     """Verify one receipt and store it if it is newer than the stored one. A source that cannot be read is refused."""
     if isinstance(data, ProvisionError):
         return ImportedReceipt(source, ImportResult.REFUSED, "", data.message, data.hint)
-    user = ""
+    user = endpoint = ""
     try:
         signed = verified_receipt(data, endpoints, now)
-        user = signed.receipt.user
-        last = _kept(store, user, endpoints)
+        user, endpoint = signed.receipt.user, signed.endpoint
+        last = _kept(store, endpoint, endpoints)
         if last is not None and last.counter >= signed.receipt.counter:
-            if store.read(user) == data:
-                return ImportedReceipt(source, ImportResult.UNCHANGED, user, receipt=signed.receipt)
+            if store.read(endpoint) == data:
+                return ImportedReceipt(source, ImportResult.UNCHANGED, user, receipt=signed.receipt, endpoint=endpoint)
             raise ReceiptRefusedError(
-                f"a newer receipt of {user!r} is stored already (counter {last.counter} of {last.made}, "
+                f"a newer receipt of {endpoint!r} is stored already (counter {last.counter} of {last.made}, "
                 f"this one has {signed.receipt.counter} of {signed.receipt.made}): this is a replay",
                 hint="run `provision status --receipt` on that machine for a new one",
             )
         store.write(signed)
+    except LeftUserError as e:
+        return ImportedReceipt(source, ImportResult.LEFT, _claimed(data), e.message)
     except ProvisionError as e:
         return ImportedReceipt(source, ImportResult.REFUSED, user or _claimed(data), e.message, e.hint)
-    return ImportedReceipt(source, ImportResult.IMPORTED, user, receipt=signed.receipt)
+    return ImportedReceipt(source, ImportResult.IMPORTED, user, receipt=signed.receipt, endpoint=endpoint)
 
 
-def _kept(store: ReceiptStore, user: str, endpoints: KnownEndpoints) -> Receipt | None:
+def _kept(store: ReceiptStore, endpoint: str, endpoints: KnownEndpoints) -> Receipt | None:
     """The stored receipt; None when it is no longer valid: the machine enrolled again, or the file was altered."""
     try:
-        return store.receipt_of(user, endpoints)
+        return store.receipt_of(endpoint, endpoints)
     except ProvisionError:
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from provision.fleet.desired import machine_label
 from provision.report.attention import AttentionCause, counted
 from provision.report.document import document
 from provision.report.terminal import plural, printable, table
@@ -24,7 +25,10 @@ _ROUTES = {"yes": "as expected", "no": "WRONG", "unknown": "unknown"}
 
 def import_as_table(imported: Sequence[ImportedReceipt], counts: Counter[str]) -> str:
     """The receipts given, then the counts of all receipts."""
-    rows = [(d.user or "?", d.result.value, d.receipt.generation if d.receipt else "", d.source) for d in imported]
+    rows = [
+        (d.endpoint or d.user or "?", d.result.value, d.receipt.generation if d.receipt else "", d.source)
+        for d in imported
+    ]
     summary = ", ".join(f"{counts[result]} {result}" for result in sorted(counts))
     return (table(("USER", "RESULT", "GENERATION", "FROM"), rows) if rows else "") + summary + "\n"
 
@@ -40,6 +44,7 @@ def _imported(done: ImportedReceipt) -> dict[str, Any]:
     return {
         "source": done.source,
         "user": done.user or None,
+        **_machine(done.endpoint.partition("/")[2]),
         "result": done.result.value,
         "generation": done.receipt.generation if done.receipt else None,
         "made": done.receipt.made if done.receipt else None,
@@ -47,10 +52,16 @@ def _imported(done: ImportedReceipt) -> dict[str, Any]:
     }
 
 
-def stored_row(receipt: Receipt) -> dict[str, Any]:
+def _machine(name: str | None) -> dict[str, Any]:
+    """The member `machine`, for a machine that has a name."""
+    return {"machine": name} if name else {}
+
+
+def stored_row(receipt: Receipt, machine: str | None = None) -> dict[str, Any]:
     """One verified receipt as a member of `provision/receipts/v1`."""
     return {
         "user": receipt.user,
+        **_machine(machine),
         "generation": receipt.generation,
         "bundle": receipt.bundle,
         "key_fingerprint": receipt.key_fingerprint,
@@ -64,15 +75,15 @@ def stored_row(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def refused_row(user: str, reason: str) -> dict[str, Any]:
+def refused_row(user: str, reason: str, machine: str | None = None) -> dict[str, Any]:
     """A stored receipt that fails verification, as a member of `provision/receipts/v1`."""
-    return {"user": user, "error": f"not believed: {reason}"}
+    return {"user": user, **_machine(machine), "error": f"not believed: {reason}"}
 
 
 def stored_as_table(rows: Iterable[dict[str, Any]]) -> str:
     """Stored receipts; those that fail verification have only a remark."""
-    columns = ("user", "generation", "made", "host", "route", "error")
-    cells = [[row.get(name, "") for name in columns] for row in rows]
+    columns = ("generation", "made", "host", "route", "error")
+    cells = [[machine_label(row["user"], row.get("machine")), *(row.get(name, "") for name in columns)] for row in rows]
     return table(("USER", "GENERATION", "MADE", "HOST", "ROUTE", "REMARK"), cells)
 
 
@@ -95,7 +106,7 @@ def fleet_as_table(
         since = endpoint.receipt.made if endpoint.receipt else "-"
         words = ", ".join(endpoint.standings)
         remark = f": {endpoint.remark}" if endpoint.remark else ""
-        yield printable(f"{endpoint.user:<20}  {since:<20}  {words}{remark}") + "\n"
+        yield printable(f"{endpoint.label:<20}  {since:<20}  {words}{remark}") + "\n"
     for cause in AttentionCause:
         who = list(dict.fromkeys(a.user or a.detail for a in others if a.cause is cause))
         if who:
@@ -109,7 +120,7 @@ def fleet_as_table(
     rest = "".join(f", {count} {name}" for name, count in counts.items())
     beside = ", ".join(f"{count:,} {cause}" for cause, count in counted(others).items())
     as_known = f" ({unverified:,} of them unverified: ok as far as known)" if unverified else ""
-    yield f"{current:,} of {plural(total, 'user')} current{as_known}{rest}{'; also ' + beside if beside else ''}\n"
+    yield f"{current:,} of {plural(total, tally.noun)} current{as_known}{rest}{'; also ' + beside if beside else ''}\n"
 
 
 def fleet_as_json(
@@ -131,6 +142,7 @@ def _endpoint(endpoint: EndpointStanding) -> dict[str, Any]:
     receipt, released = endpoint.receipt, endpoint.released
     return {
         "user": endpoint.user,
+        **_machine(endpoint.machine),
         "profile": endpoint.profile,
         "current": endpoint.current,
         "standings": list(endpoint.standings),

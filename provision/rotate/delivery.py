@@ -8,6 +8,7 @@ from provision.bundle.prepare import render_inputs
 from provision.bundle.render import RenderOptions as BuildOrder
 from provision.bundle.render import RenderStatus, opened_dist, render_bundles
 from provision.errors import ProvisionError
+from provision.fleet.desired import machine_label
 from provision.push.ansible import AnsibleError, NoAnsibleError
 from provision.push.engine import PushOptions, deploy
 from provision.push.inventory import split_by_reachability
@@ -20,11 +21,11 @@ from provision.rotate.model import Blocker, Grade
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import RotationEvent
 from provision.rotate.store import keys_ahead_of_vault
-from provision.signing.sshsig import load_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from provision.fleet.desired import DesiredState
     from provision.push.events import Started
     from provision.push.outcomes import PushOutcome
     from provision.receipts.receipt import Receipt
@@ -97,20 +98,25 @@ def deliver(recorder: Recorder, people: Sequence[RotationUser]) -> None:
         return
     context, by_user = recorder.context, {person.user: person for person in people if person.user in names}
     keep = receipt_importer(context)
+    waiting, failed = Counter(target.user for target in pushed), set[str]()
     most = _allowed(recorder.rotation, names)
     order = PushOptions(context.workspace.root, context.workspace.dist, forks=context.forks, max_failures=most)
 
     def settle(event: Started | PushOutcome) -> None:
         observe(event)
+        person = by_user[event.user.partition("/")[0]]
         match event:
             case Failed() | Unreachable():
                 grade = Grade.FAILED if isinstance(event, Failed) else Grade.UNREACHABLE
                 trouble = Blocker(f"deploy-{event.cause}", event.message, f"{event.cure}; then: {_RESUME}", grade)
-                recorder.trouble(trouble, by_user[event.user])
+                failed.add(person.user)
+                recorder.trouble(trouble, person)
             case Installed() | Unchanged():
                 if event.receipt is not None:
                     keep(f"{event.user}'s machine", event.receipt.encode())
-                recorder.event(RotationEvent.HANDED, by_user[event.user])
+                waiting[person.user] -= 1
+                if not waiting[person.user] and person.user not in failed:
+                    recorder.event(RotationEvent.HANDED, person)
 
     with recorder.act("deliver", by_user.values()), context.watching(len(pushed)) as observe:
         try:
@@ -149,24 +155,41 @@ def receipt_importer(context: RotationContext) -> Callable[[str, bytes | Provisi
 
 
 def confirm(recorder: Recorder, people: Sequence[RotationUser]) -> None:
-    """Check which endpoints confirmed the target: installed, and used by Hermes."""
+    """Check which users' machines all confirmed the target: installed, and used by Hermes."""
     endpoints, store = endpoints_of(recorder.context), store_of(recorder.context)
     for person in people:
-        try:
-            receipt = store.receipt_of(person.user, endpoints)
-        except ProvisionError as e:
-            cure = f"{e.hint or 'import a fresh receipt'}; then: {_RESUME}"
-            recorder.trouble(Blocker("receipt-not-believed", e.message, cure, Grade.WAITING), person)
-            continue
-        if receipt is None or receipt.generation < person.generation:
-            _overdue(recorder, person)
-            continue
-        trouble = check_receipt(receipt, person)
-        if trouble is None:
-            recorder.event(RotationEvent.CONFIRMED, person)
+        labels = _sealed_to(recorder.context.states.get(person.user)) or (person.user,)
+        answers = {label: _answer(label, person, store, endpoints) for label in labels}
+        troubles = [each for each in answers.values() if each is not None and each is not _SILENT]
+        if troubles:
+            recorder.trouble(troubles[0], person)
+        elif silent := [label for label, each in answers.items() if each is _SILENT]:
+            _overdue(recorder, person, silent)
         else:
-            recorder.trouble(trouble, person)
+            recorder.event(RotationEvent.CONFIRMED, person)
     recorder.flush()
+
+
+_SILENT = Blocker("unconfirmed", "", "", Grade.WAITING)
+
+
+def _sealed_to(state: DesiredState | None) -> tuple[str, ...]:
+    """The machines of a user that can open the bundle, and so have to confirm the new key."""
+    machines = state.machines if state is not None else ()
+    return tuple(machine_label(state.user, each.name) for each in machines if each.recipients and state is not None)
+
+
+def _answer(label: str, person: RotationUser, store: ReceiptStore, endpoints: KnownEndpoints) -> Blocker | None:
+    """What one machine's receipt says: None for confirmed, `_SILENT` for no receipt of this generation yet."""
+    try:
+        receipt = store.receipt_of(label, endpoints)
+    except ProvisionError as e:
+        cure = f"{e.hint or 'import a fresh receipt'}; then: {_RESUME}"
+        return Blocker("receipt-not-believed", e.message, cure, Grade.WAITING)
+    if receipt is None or receipt.generation < person.generation:
+        return _SILENT
+    trouble = check_receipt(receipt, person)
+    return replace(trouble, message=f"{label}: {trouble.message}") if trouble and label != person.user else trouble
 
 
 def check_receipt(receipt: Receipt, person: RotationUser) -> Blocker | None:
@@ -184,7 +207,7 @@ def check_receipt(receipt: Receipt, person: RotationUser) -> Blocker | None:
     return Blocker("route-unknown", "unknown whether Hermes uses the new key", cure, Grade.UNSURE)
 
 
-def _overdue(recorder: Recorder, person: RotationUser) -> None:
+def _overdue(recorder: Recorder, person: RotationUser, silent: Sequence[str]) -> None:
     """An endpoint without a receipt for too long counts as a failure. It may still confirm later."""
     days = recorder.rotation.terms.confirm_within_s / 86400
     if (recorder.now() - person.since).total_seconds() < recorder.rotation.terms.confirm_within_s:

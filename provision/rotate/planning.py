@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from provision.detect.fingerprint import fingerprint
 from provision.errors import Exit, InvalidFilesError, Place, Problem, Severity
+from provision.fleet.desired import machine_label
 from provision.fleet.nearest import nearest_words
 from provision.keys.vault.ledger import Stage
 from provision.push.waves import split_into_waves
@@ -124,13 +125,15 @@ def reused_keys(new: NewKey, name: str, vault: Vault) -> Iterator[Problem]:
 
 
 def _reachable(state: DesiredState, at: Place) -> Iterator[Problem]:
-    if not state.recipients:
+    if not state.all_recipients:
         hint = "run `provision enroll` on the machine, and add its output to the inventory"
         yield Problem("no-recipients", f"{state.user} has no recipients: a bundle cannot be built", at, hint)
-    elif state.endpoint_key is None:
-        hint = "add the endpoint_key from `provision enroll`; otherwise the rotation cannot end for this user"
-        what = f"{state.user} has no endpoint_key: the machine cannot confirm the new key"
-        yield Problem("no-endpoint-key", what, at, hint, Severity.WARNING)
+    for machine in state.machines:
+        if machine.recipients and machine.endpoint_key is None:
+            hint = "add the endpoint_key from `provision enroll`; otherwise the rotation cannot end for this user"
+            label = machine_label(state.user, machine.name)
+            what = f"{label} has no endpoint_key: the machine cannot confirm the new key"
+            yield Problem("no-endpoint-key", what, at, hint, Severity.WARNING)
 
 
 def swapped_labels(keys: Sequence[NewKey], states: Mapping[str, DesiredState]) -> Iterator[Problem]:

@@ -141,7 +141,7 @@ def _first_steps(workspace: Workspace, states: Iterable[DesiredState]) -> dict[s
     found, ledger = {}, read_vault(workspace.vault) if workspace.vault.exists() else None
     for state in states:
         render = f"`provision render --limit {state.user}`"
-        if not state.recipients:
+        if not state.all_recipients:
             found[state.user] = f"run `provision enroll` on the user's machine, add its recipient, then {render}"
         elif ledger is not None and ledger.current(state.user) is None and not workspace.settings.key_command:
             found[state.user] = f"import a key (`provision keys import FILE`), then {render}"
@@ -215,13 +215,13 @@ def _journal(
     if not resume:
         if check:
             return None, reachable.targets
-        users = [t.user for t in reachable.targets]
+        users = [t.label for t in reachable.targets]
         return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), reachable.targets
     journal = stack.enter_context(PushJournal.resume(path))
     digests = digests_of(workspace.dist, journal.started)
     left = set(journal.remaining(digests, _received(workspace, states)))
-    targets = [t for t in reachable.targets if t.user in left]
-    named = [t for t in reachable.targets if t.user in journal.started]
+    targets = [t for t in reachable.targets if t.label in left]
+    named = [t for t in reachable.targets if t.label in journal.started]
     run.say(f"{len(named) - len(targets)} already have it, contacting {len(targets)}")
     if other := len(reachable.targets) - len(named):
         run.say(f"{other} more were in no deployment so far: run without --resume to include them")
@@ -271,8 +271,8 @@ def _receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Call
         )
         if done.result is ImportResult.REFUSED or done.receipt is None:
             return f"its receipt was refused: {done.message}"
-        if done.user != outcome.user:
-            return f"its receipt is one of {done.user}"
+        if done.endpoint != outcome.user:
+            return f"its receipt is one of {done.endpoint}"
         if done.receipt.bundle != digest:
             return f"its receipt is for generation {done.receipt.generation} of another bundle than the one in dist/"
         return ""

@@ -17,6 +17,7 @@ from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState
+    from provision.fleet.load import Fleet
     from provision.fleet.workspace import Workspace
     from provision.receipts.store import ImportedReceipt, KnownEndpoints, ReceiptStore
 
@@ -46,7 +47,8 @@ def receipts_import(
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    endpoints = fleet_endpoints(fleet_states(workspace), read_workspace_id(workspace.vault))
+    fleet = valid_fleet(workspace)
+    endpoints = fleet_endpoints(fleet.states, read_workspace_id(workspace.vault), fleet.left)
     store = DryReceiptStore(receipt_store(workspace).root) if dry_run else receipt_store(workspace)
     counts: Counter[str] = Counter()
     listed: list[ImportedReceipt] = []
@@ -88,7 +90,11 @@ def receipts_list(
     workspace = run.open_workspace()
     states = fleet_states(workspace)
     endpoints, store = fleet_endpoints(states, read_workspace_id(workspace.vault)), receipt_store(workspace)
-    found = (_stored(run, state.user, store, endpoints) for state in select_users(states, limit))
+    found = (
+        _stored(run, state.user, machine.name, store, endpoints)
+        for state in select_users(states, limit)
+        for machine in state.machines
+    )
     rows = [row for row in found if row is not None]
     if format_ is Format.TABLE:
         run.say(f"{plural(len(rows), 'receipt')} of {plural(len(states), 'user')}")
@@ -97,25 +103,34 @@ def receipts_list(
         raise typer.Exit(Exit.PARTIAL)
 
 
-def _stored(run: Run, user: str, store: ReceiptStore, endpoints: KnownEndpoints) -> dict[str, Any] | None:
+def _stored(
+    run: Run, user: str, machine: str | None, store: ReceiptStore, endpoints: KnownEndpoints
+) -> dict[str, Any] | None:
     from provision.errors import ProvisionError
+    from provision.fleet.desired import machine_label
     from provision.report import receipts as report
 
+    label = machine_label(user, machine)
     try:
-        receipt = store.receipt_of(user, endpoints)
+        receipt = store.receipt_of(label, endpoints)
     except ProvisionError as e:
-        run.say(f"{user}: {e}" + (f" ({e.hint})" if e.hint else ""))
-        return report.refused_row(user, e.message)
-    return None if receipt is None else report.stored_row(receipt)
+        run.say(f"{label}: {e}" + (f" ({e.hint})" if e.hint else ""))
+        return report.refused_row(user, e.message, machine)
+    return None if receipt is None else report.stored_row(receipt, machine)
 
 
-def fleet_states(workspace: Workspace) -> tuple[DesiredState, ...]:
-    """Load the users of a valid inventory. Raises InvalidFilesError."""
+def valid_fleet(workspace: Workspace) -> Fleet:
+    """Load a valid inventory. Raises InvalidFilesError."""
     from provision.fleet.load import load_fleet
 
     fleet = load_fleet(workspace)
     fleet.require_valid()
-    return fleet.states
+    return fleet
+
+
+def fleet_states(workspace: Workspace) -> tuple[DesiredState, ...]:
+    """Load the users of a valid inventory. Raises InvalidFilesError."""
+    return valid_fleet(workspace).states
 
 
 def receipt_store(workspace: Workspace) -> ReceiptStore:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 def enroll_command(
     ctx: typer.Context,
     user: Annotated[str | None, typer.Option("--user", help="Your id in IT's inventory.")] = None,
+    machine: Annotated[
+        str | None,
+        typer.Option("--machine", metavar="NAME", help="Name of this machine, for users with several, such as laptop."),
+    ] = None,
     signer: Annotated[
         list[str] | None,
         typer.Option("--signer", metavar="KEY|FILE", help="Trust bundles signed by this SSH public key; repeatable."),
@@ -72,32 +76,37 @@ def enroll_command(
         return
     if yes or fingerprints or replace or profile or snippet:
         raise UsageError("--yes, --fingerprints, --replace, --profile and --snippet need --batch")
-    _require_valid_id(user)
-    run.result(_enroll(run, user, signer or [], format_), output)
+    _require_valid_id("--user", "user id", user)
+    _require_valid_id("--machine", "machine name", machine)
+    run.result(_enroll(run, user, machine, signer or [], format_), output)
 
 
-def _enroll(run: Run, user: str | None, signers: list[str], format_: Format) -> str:
+def _enroll(run: Run, user: str | None, machine: str | None, signers: list[str], format_: Format) -> str:
     import getpass
     import platform
     from datetime import UTC, datetime
 
     from provision.endpoint.identity import enroll, inventory_snippet, signer_text
+    from provision.endpoint.machine_name import machine_name, store_machine_name
 
     host = platform.node() or "this-machine"
     texts = [signer_text(argument, Path(argument)) for argument in signers]
-    comment = f"{user or getpass.getuser()}-{host}"
+    comment = f"{user or getpass.getuser()}-{machine or host}"
     done = enroll(endpoint_folder(), texts, comment=comment, now=datetime.now(UTC))
+    if machine is not None:
+        store_machine_name(endpoint_folder(), machine)
     _report(run, done)
+    machine = machine_name(endpoint_folder())
     if format_ is Format.JSON:
-        return _json(user, done)
-    return inventory_snippet(user, this_platform(), host, done)
+        return _json(user, machine, done)
+    return inventory_snippet(user, this_platform(), host, done, machine)
 
 
-def _require_valid_id(user: str | None) -> None:
+def _require_valid_id(option: str, noun: str, user: str | None) -> None:
     from provision.fleet.names import ID, RULES, id_refusal
 
     if user is not None and (why := id_refusal(user) if re.match(ID, user) else RULES["id"].hint):
-        raise UsageError(f"--user: invalid user id {user!r}", hint=why)
+        raise UsageError(f"{option}: invalid {noun} {user!r}", hint=why)
 
 
 def _report(run: Run, done: Enrolled) -> None:
@@ -112,12 +121,13 @@ def _report(run: Run, done: Enrolled) -> None:
         run.say("no signer is trusted yet: run `provision enroll --signer KEY` with IT's public key to install bundles")
 
 
-def _json(user: str | None, done: Enrolled) -> str:
+def _json(user: str | None, machine: str | None, done: Enrolled) -> str:
     from provision.report.document import document
 
     return document(
         "enroll/v1",
         id=user,
+        **({"machine": machine} if machine else {}),
         platform=this_platform().value,
         recipients=[done.recipient],
         endpoint_key=done.endpoint_key,

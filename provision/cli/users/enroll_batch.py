@@ -14,7 +14,7 @@ from provision.report.formats import Format
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provision.enrolment.policy import Candidate, EnrolmentReview
+    from provision.enrolment.policy import Candidate, EnrolmentReview, InventoryKeys
     from provision.fleet.workspace import Workspace
 
 _DEADLINE_S = 30.0
@@ -54,11 +54,11 @@ def enroll_batch(
             if why is None:
                 accepted.append(_with_confirmed_host(run, item.candidate, expected))
         if why is not None:
-            refused.append(f"{item.candidate.user}: refused: {why}")
+            refused.append(f"{item.candidate.label}: refused: {why}")
     for line in refused:
         run.say(line)
     if accepted:
-        _write(run, workspace, accepted, profile, snippet=snippet)
+        _write(run, workspace, accepted, known, profile, snippet=snippet)
     text = _json(reviews, accepted, refused) if format_ is Format.JSON else _table(reviews, accepted, refused)
     run.result(text, output)
     return not refused
@@ -74,13 +74,13 @@ def _collect(sources: list[str]) -> tuple[list[Candidate], list[str]]:
     for source in sources:
         try:
             for candidate in read_candidates(source, _fetch):
-                before = found.setdefault(candidate.user, candidate)
+                before = found.setdefault(candidate.label, candidate)
                 if set(before.fingerprints) != set(candidate.fingerprints):
-                    twice.add(candidate.user)
-                    failures.append(f"{candidate.user}: refused: {before.source} and {candidate.source} differ")
+                    twice.add(candidate.label)
+                    failures.append(f"{candidate.label}: refused: {before.source} and {candidate.source} differ")
         except ProvisionError as e:
             failures.append(f"{source}: {e}" + (f" ({e.hint})" if e.hint else ""))
-    return [candidate for user, candidate in found.items() if user not in twice], failures
+    return [candidate for label, candidate in found.items() if label not in twice], failures
 
 
 def _fetch(url: str, limit_bytes: int) -> bytes:
@@ -127,7 +127,7 @@ def _confirmation_problem(
     if not sys.stdin.isatty():
         return "not confirmed: give --fingerprints FILE, or run this in a terminal"
     run.say("")
-    run.say(f"{candidate.user} ({item.change}), from {candidate.source}:")
+    run.say(f"{candidate.label} ({item.change}), from {candidate.source}:")
     for key, mark in zip((*candidate.recipients, candidate.endpoint_key or ""), candidate.fingerprints, strict=False):
         run.say(f"  {mark}  {key.split()[0] if key.startswith('ssh-') else key}")
     if item.change is EnrolmentChange.DIFFERENT:
@@ -160,28 +160,34 @@ def _with_confirmed_host(run: Run, candidate: Candidate, expected: Mapping[str, 
     return confirmed
 
 
-def _write(run: Run, workspace: Workspace, accepted: list[Candidate], profile: str | None, *, snippet: bool) -> None:
+def _write(
+    run: Run,
+    workspace: Workspace,
+    accepted: list[Candidate],
+    known: Mapping[str, InventoryKeys],
+    profile: str | None,
+    *,
+    snippet: bool,
+) -> None:
     from provision.enrolment import inventory as enrolment_inventory
-    from provision.files import read_bounded, write_atomic
+    from provision.fleet.edit.inventory_file import change_inventory
 
-    if snippet or workspace.inventory.suffix not in {".yaml", ".yml"}:
+    if snippet:
         run.result(enrolment_inventory.inventory_snippet(accepted, profile))
         return
-    before = read_bounded(workspace.inventory, 256 << 20)
-    after = enrolment_inventory.add_keys(before, accepted, profile)
-    if read_bounded(workspace.inventory, 256 << 20) != before:
-        raise UsageError("the inventory was changed in the meantime; nothing was written", hint="run the command again")
-    write_atomic(workspace.inventory, after, mode=workspace.inventory.stat().st_mode & 0o777)
+    file = workspace.inventory.name
+    change_inventory(workspace, lambda data: enrolment_inventory.add_keys(data, file, accepted, known, profile))
     run.say(f"wrote {workspace.name_of(workspace.inventory)}; next: git diff, then provision check")
 
 
 def _rows(reviews: list[EnrolmentReview], accepted: list[Candidate]) -> list[dict[str, Any]]:
-    users = {candidate.user for candidate in accepted}
+    taken = {candidate.label for candidate in accepted}
     return [
         {
             "user": item.candidate.user,
             "change": item.change.value,
-            "taken": item.candidate.user in users,
+            **({"machine": item.candidate.machine} if item.candidate.machine else {}),
+            "taken": item.candidate.label in taken,
             "fingerprints": list(item.candidate.fingerprints),
             "source": item.candidate.source,
             "skipped": list(item.candidate.skipped),
@@ -197,10 +203,16 @@ def _json(reviews: list[EnrolmentReview], accepted: list[Candidate], refused: li
 
 
 def _table(reviews: list[EnrolmentReview], accepted: list[Candidate], refused: list[str]) -> str:
+    from provision.fleet.desired import machine_label
     from provision.report.terminal import table
 
     rows = [
-        (row["user"], row["change"], "yes" if row["taken"] else "no", " ".join(row["fingerprints"]))
+        (
+            machine_label(row["user"], row.get("machine")),
+            row["change"],
+            "yes" if row["taken"] else "no",
+            " ".join(row["fingerprints"]),
+        )
         for row in _rows(reviews, accepted)
         if row["change"] != "unchanged"
     ]

@@ -144,7 +144,7 @@ def _unused_profiles(fleet: Fleet) -> Iterator[Problem]:
 def _recipients(states: Iterable[DesiredState]) -> Iterator[Problem]:
     good: set[str] = set()
     for state in states:
-        for index, text in enumerate(state.recipients):
+        for index, text in enumerate(state.all_recipients):
             if text in good:
                 continue
             try:

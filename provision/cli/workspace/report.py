@@ -145,4 +145,4 @@ def _standings(workspace: Workspace, states: Sequence[DesiredState], now: dateti
         silent_after=timedelta(days=7),
         require_verified=workspace.settings.require_verified,
     )
-    return {each.user: each.standings for each in found}
+    return {each.label: each.standings for each in found}

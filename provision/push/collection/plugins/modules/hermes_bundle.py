@@ -44,6 +44,10 @@ options:
     description:
       - The Hermes home. By default the one in the bundle, else the platform's default.
     type: path
+  machine:
+    description:
+      - For O(state=enrolled), the name of this machine, for users with several.
+    type: str
   signers:
     description:
       - For O(state=enrolled), SSH public keys of the signers that this machine trusts.
@@ -214,6 +218,8 @@ def enroll(module):
     arguments = ["enroll", "--format", "json"]
     if module.params["user"]:
         arguments += ["--user", module.params["user"]]
+    if module.params["machine"]:
+        arguments += ["--machine", module.params["machine"]]
     for signer in module.params["signers"]:
         arguments += ["--signer", signer]
     document = run_provision(module.params, arguments)

@@ -1,0 +1,30 @@
+"""Change the inventory on disk: under a lock, atomically, and only if it was not changed meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.files import locked, read_bounded, write_atomic
+from provision.fleet.edit.entry_edit import InventoryEditError
+from provision.fleet.load import MAX_INVENTORY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provision.fleet.workspace import Workspace
+
+
+def change_inventory(workspace: Workspace, change: Callable[[bytes], bytes]) -> bool:
+    """Write what `change` makes of the inventory; returns whether that is something else. Raises what `change` raises."""
+    path = workspace.inventory
+    with locked(path.with_name(f".{path.name}.lock"), "changing the inventory"):
+        before = read_bounded(path, MAX_INVENTORY_BYTES)
+        after = change(before)
+        if after == before:
+            return False
+        if read_bounded(path, MAX_INVENTORY_BYTES) != before:
+            raise InventoryEditError(
+                "the inventory was changed in the meantime; nothing was written", hint="run the same command again"
+            )
+        write_atomic(path, after, mode=path.stat().st_mode & 0o777)
+    return True

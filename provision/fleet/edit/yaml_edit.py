@@ -1,0 +1,234 @@
+"""Edit an inventory in YAML: only the characters of changed values change.
+
+The positions come from PyYAML's nodes. A field is replaced, inserted below the last field of its entry, or removed with its
+line. Entries in flow style (`{id: ada, …}`) stay in flow style.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from provision.fleet.edit.entry_edit import EntryEdit, InventoryEditError, apply_to_entries, unknown_user
+from provision.formats.edits import Edit, apply_edits
+from provision.formats.scalars import AmbiguousError, resolve_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN = re.compile(r"[A-Za-z0-9/_][A-Za-z0-9._/@+-]*")
+
+
+def edit_yaml(data: bytes, edits: Sequence[EntryEdit]) -> bytes:
+    """Return the inventory with the edits. Raises InventoryEditError."""
+    bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+    text = data.decode("utf-8-sig")
+    expected = _parsed(text)
+    apply_to_entries(expected["users"], edits)
+    for edit in _merged(edits):
+        text = _YamlText(text).with_edits(edit)
+    if _parsed(text) != expected:
+        raise InventoryEditError(
+            "the inventory would change in more than the edited entries, so it was not written",
+            hint="write entries without anchors, or edit the file by hand; then: provision check",
+        )
+    return bom + text.encode()
+
+
+def _parsed(text: str) -> Any:
+    try:
+        root = yaml.load(text, Loader=_LOADER)  # noqa: S506  a safe loader, the C one if there is one
+        if not isinstance(root["users"], list):
+            raise TypeError("users")
+        if not all(isinstance(entry["id"], str) for entry in root["users"]):
+            raise TypeError("id")
+    except (yaml.YAMLError, KeyError, TypeError) as e:
+        raise InventoryEditError("the inventory cannot be edited as it is", hint="provision check") from e
+    return root
+
+
+def _merged(edits: Sequence[EntryEdit]) -> list[list[EntryEdit]]:
+    """Split the edits into rounds in which no user is edited twice: each round is spliced into the text at once."""
+    rounds: list[list[EntryEdit]] = []
+    seen: set[str] = set()
+    for edit in edits:
+        names = {edit.user, edit.fields.get("id", edit.user)}
+        if not rounds or seen & names:
+            rounds.append([])
+            seen = set()
+        rounds[-1].append(edit)
+        seen |= names
+    return rounds
+
+
+class _YamlText:
+    """One text with the nodes of its users."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._break = "\r\n" if "\r\n" in text else "\n"
+        root: Any = yaml.compose(text, Loader=_LOADER)
+        self._users = next(value for key, value in root.value if key.value == "users")
+        self._by_id = {_scalar(entry, "id"): entry for entry in self._users.value}
+        self._edits: list[Edit] = []
+
+    def with_edits(self, edits: Sequence[EntryEdit]) -> str:
+        new: list[dict[str, Any]] = []
+        for edit in edits:
+            if edit.new:
+                new.append(_new_entry(edit))
+                continue
+            entry = self._by_id.get(edit.user)
+            if entry is None:
+                raise unknown_user(edit.user)
+            if edit.machine is not None and edit.machine != _scalar(entry, "machine"):
+                self._machine(entry, edit)
+            else:
+                self._fields(entry, edit.fields, edit.absent)
+        if new:
+            self._append(self._users, new)
+        return apply_edits(self._text, self._edits)
+
+    def _machine(self, entry: Any, edit: EntryEdit) -> None:
+        machines = next((value for key, value in entry.value if key.value == "machines"), None)
+        for machine in machines.value if machines is not None else ():
+            if _scalar(machine, "name") == edit.machine:
+                self._fields(machine, edit.fields, edit.absent)
+                return
+        every = {**edit.fields, **edit.absent}
+        added = {"name": edit.machine, **{k: v for k, v in every.items() if v is not None}}
+        if machines is None:
+            self._fields(entry, {"machines": [added]})
+        else:
+            self._append(machines, [added])
+
+    def _fields(self, entry: Any, fields: Mapping[str, Any], absent: Mapping[str, Any] | None = None) -> None:
+        pairs = {key.value: (index, key, value) for index, (key, value) in enumerate(entry.value)}
+        new: dict[str, Any] = {}
+        missing = {n: v for n, v in (absent or {}).items() if n not in pairs or not _is_set(pairs[n][2])}
+        fields = {**fields, **missing}
+        for name, value in fields.items():
+            if name not in pairs:
+                if value is not None:
+                    new[name] = value
+            elif value is None:
+                self._remove(entry, pairs[name][0])
+            else:
+                _, key, node = pairs[name]
+                start = self._text.index(":", key.end_mark.index) + 1
+                self._edits.append(Edit(start, max(start, _end(node)), " " + _flow(value)))
+        if new:
+            kept = [pair for pair in entry.value if fields.get(pair[0].value, "kept") is not None]
+            self._insert(entry, kept[-1], new)
+
+    def _insert(self, entry: Any, last: tuple[Any, Any], new: dict[str, Any]) -> None:
+        end = max(_end(last[1]), last[0].end_mark.index)
+        if entry.flow_style:
+            text = "".join(f", {name}: {_flow(value)}" for name, value in new.items())
+            self._edits.append(Edit(end, end, text))
+            return
+        lines = _block(new, entry.start_mark.column)
+        end = self._line_end(end)
+        self._edits.append(Edit(end, end, "".join(self._break + line for line in lines)))
+
+    def _remove(self, entry: Any, index: int) -> None:
+        key, node = entry.value[index]
+        start, end = key.start_mark.index, max(_end(node), self._text.index(":", key.end_mark.index) + 1)
+        if index + 1 < len(entry.value) and (entry.flow_style or index == 0):
+            end = entry.value[index + 1][0].start_mark.index
+        elif entry.flow_style:
+            start = _end(entry.value[index - 1][1])
+        else:
+            start = self._text.rindex("\n", 0, start) + 1
+            end = min(self._text.find("\n", end) + 1 or len(self._text), len(self._text))
+        self._edits.append(Edit(start, end, ""))
+
+    def _append(self, sequence: Any, entries: list[dict[str, Any]]) -> None:
+        if not sequence.value:  # `users: []`
+            column = self._key_column(sequence)
+            lines = [line for entry in entries for line in _item(entry, column + 2)]
+            text = "".join(self._break + line for line in lines)
+            start = len(self._text[: sequence.start_mark.index].rstrip(" "))
+            self._edits.append(Edit(start, sequence.end_mark.index, text))
+            return
+        end = _end(sequence.value[-1])
+        if sequence.flow_style:
+            self._edits.append(Edit(end, end, "".join(", " + _flow(entry) for entry in entries)))
+            return
+        lines = [line for entry in entries for line in _item(entry, sequence.start_mark.column)]
+        end = self._line_end(end)
+        self._edits.append(Edit(end, end, "".join(self._break + line for line in lines)))
+
+    def _key_column(self, node: Any) -> int:
+        start = self._text.rfind("\n", 0, node.start_mark.index) + 1
+        line = self._text[start : node.start_mark.index]
+        return len(line) - len(line.lstrip(" -"))
+
+    def _line_end(self, at: int) -> int:
+        end = self._text.find("\n", at)
+        if end < 0:
+            return len(self._text)
+        return end - 1 if self._text[end - 1] == "\r" else end
+
+
+def _is_set(node: Any) -> bool:
+    return not str(node.tag).endswith(":null")
+
+
+def _scalar(entry: Any, name: str) -> Any:
+    return next((value.value for key, value in entry.value if key.value == name), None)
+
+
+def _end(node: Any) -> int:
+    """The end of a value: for block collections, whose own mark is that of the next token, the end of the last value."""
+    if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
+        return int(node.end_mark.index)
+    last = node.value[-1]
+    return _end(last[1]) if isinstance(last, tuple) else _end(last)
+
+
+def _new_entry(edit: EntryEdit) -> dict[str, Any]:
+    fields = {name: value for name, value in {**edit.fields, **edit.absent}.items() if value is not None}
+    if edit.machine is not None and edit.machine != fields.get("machine"):
+        return {"id": edit.user, "machines": [{"name": edit.machine, **fields}]}
+    return {"id": edit.user, **fields}
+
+
+def _item(entry: dict[str, Any], column: int) -> list[str]:
+    first, *rest = _block(entry, column + 2)
+    return [f"{' ' * column}- {first.lstrip()}", *rest]
+
+
+def _block(fields: dict[str, Any], column: int) -> list[str]:
+    lines = []
+    for name, value in fields.items():
+        if name == "machines":
+            lines.append(f"{' ' * column}machines:")
+            lines += [line for machine in value for line in _item(machine, column + 2)]
+        else:
+            lines.append(f"{' ' * column}{name}: {_flow(value)}")
+    return lines
+
+
+def _flow(value: Any) -> str:
+    """A value on one line. Text is quoted unless it is plain for every parser."""
+    match value:
+        case str():
+            return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
+        case list() | tuple():
+            return f"[{', '.join(map(_flow, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+        case _:
+            return json.dumps(value)
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return bool(_PLAIN.fullmatch(text)) and resolve_scalar(text) == text
+    except AmbiguousError:
+        return False
