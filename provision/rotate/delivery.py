@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.bundle.prepare import render_inputs
@@ -213,6 +215,7 @@ def _overdue(recorder: Recorder, person: RotationUser, silent: Sequence[str]) ->
     if (recorder.now() - person.since).total_seconds() < recorder.rotation.terms.confirm_within_s:
         recorder.fine(person)
         return
-    message = f"the endpoint has not confirmed the new key within {days:g} days"
+    who = "the endpoint has" if silent == [person.user] else f"{', '.join(silent)}: the endpoint has"
+    message = f"{who} not confirmed the new key within {days:g} days"
     cure = "check that the machine is in use and its timer runs; exclude it: provision rotate finish --except USER=WHY"
     recorder.trouble(Blocker("unconfirmed", message, cure, Grade.FAILED), person)

@@ -277,6 +277,7 @@ def main():
             "content": {"type": "str", "no_log": True},  # sealed, but the system log does not need it
             "user": {"type": "str"},
             "home": {"type": "path"},
+            "machine": {"type": "str"},
             "signers": {"type": "list", "elements": "str", "default": []},
             "known": {"type": "str", "no_log": True},  # fingerprints; the system log does not need them
             "rules": {"type": "str"},
