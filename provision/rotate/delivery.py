@@ -23,6 +23,7 @@ from provision.rotate.model import Blocker, Grade
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import RotationEvent
 from provision.rotate.store import keys_ahead_of_vault
+from provision.signing.sshsig import load_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
