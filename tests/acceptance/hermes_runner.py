@@ -10,11 +10,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hermes_forks import hermes_forks
 from hermes_venvs import hermes_program
 from recording_gateway import Gateway
 
@@ -86,13 +88,21 @@ def run_hermes(
     args: Sequence[str] = ONE_SHOT,
     *,
     timeout_s: float = TIMEOUT_S,
-    command: Sequence[str | Path] = (HERMES,),
+    command: Sequence[str | Path] = (),
 ) -> HermesRun:
-    """Run `command args` (by default `hermes -z hi -t todo`) with `HERMES_HOME=home` and exactly `environ` besides.
+    """Run `hermes args` (by default `hermes -z hi -t todo`) with `HERMES_HOME=home` and exactly `environ` besides.
 
+    With `command`, run that program with `args` in a process of its own; without, in a fork of a process with Hermes' libraries.
     The whole process group is killed when `timeout_s` is over, and also when the run has ended, so that nothing stays.
     """
     started = time.monotonic()
+    if not command:
+        with tempfile.TemporaryDirectory(prefix="hermes-run-") as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            ended = hermes_forks().run(home, environ, args, stdout=out, stderr=err, timeout_s=timeout_s)
+            code = int(ended.removeprefix("exit ")) if ended.startswith("exit ") else None
+            printed, complained = out.read_text(errors="replace"), err.read_text(errors="replace")
+            return HermesRun(code, printed, complained, time.monotonic() - started)
     process = subprocess.Popen(
         [*map(str, command), *args],
         env={"HERMES_HOME": str(home), **environ},

@@ -1,24 +1,21 @@
 """Make the real Hermes send one kind of side request, many times from one process: it imports Hermes once and forks.
 
-Run with the Python that has Hermes. Each line of stdin is a JSON request: `home`, `environ` (the whole environment), `act`
-(the kind, then its argument), `log` (a file for what Hermes prints). One line is printed per request: `done`, `failed TYPE` or
-`timeout`. What counts is what the gateway saw.
+Run with the Python that has Hermes; requests and answers as in `fork_server.py`. What counts is what the gateway saw.
 
 Acts: `aux TASK` (an auxiliary task in the middle of a turn), `auxbare TASK` (one outside of a turn), `chat` (one question),
 `provider NAME` (a question to another provider), `delegate` (a subagent), `mcp NAME` (connect to an MCP server), `tts`,
-`stt`, `moa` (one preset).
+`stt`, `moa` (one preset), `cron` (the first job of cron/jobs.json).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
-import time
 from pathlib import Path
 
-TIMEOUT_S = 60.0
+from fork_server import serve
+
+UNKNOWN_ACT = 77
 MESSAGES = [{"role": "user", "content": "CONTENT-OF-THE-USER"}]
 
 
@@ -99,55 +96,23 @@ def act(kind: str, name: str = "") -> None:
         parent_agent()
         for slot in resolve_moa_preset(load_config().get("moa") or {}, name or None)["reference_models"]:
             _run_reference(slot, MESSAGES)
+    elif kind == "cron":
+        from cron.scheduler import run_job
+
+        run_job(json.loads(Path(os.environ["HERMES_HOME"], "cron", "jobs.json").read_text())["jobs"][0])
     else:
-        raise SystemExit(f"unknown act {kind}")
+        raise SystemExit(UNKNOWN_ACT)
 
 
-def run_one(request: dict) -> str:
-    """Fork, act in the child, and wait for it."""
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for number in (1, 2):
-            os.dup2(log, number)
-        code = 1
-        try:
-            os.environ.clear()
-            os.environ.update(request["environ"] | {"HERMES_HOME": request["home"]})
-            os.chdir(request["environ"]["HOME"])
-            from hermes_cli.env_loader import load_hermes_dotenv
+def send(home: str, arguments: list[str]) -> int:
+    """Read the home's `.env` as Hermes does when it starts, and act."""
+    from hermes_cli.env_loader import load_hermes_dotenv
 
-            load_hermes_dotenv(hermes_home=request["home"])
-            act(*request["act"])
-            code = 0
-        except BaseException as e:
-            import traceback
-
-            traceback.print_exc()
-            code = 3 if isinstance(e, SystemExit) and str(e).startswith("unknown act") else 2
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    until = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < until:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            code = os.waitstatus_to_exitcode(status)
-            return "done" if code == 0 else f"failed {code}"
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "timeout"
+    load_hermes_dotenv(hermes_home=home)
+    act(*arguments)
+    return 0
 
 
 if __name__ == "__main__":
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
     load_hermes()
-    out.write("ready\n")
-    out.flush()
-    for line in sys.stdin:
-        out.write(run_one(json.loads(line)) + "\n")
-        out.flush()
+    serve(send)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hermes_runner import ONE_SHOT, environment, run_hermes
+from hermes_runner import HERMES, ONE_SHOT, environment, run_hermes
 from hermes_venvs import hermes_release
 from home_cases import K1, Case, Names, lay_out, load_cases
 from recording_gateway import Gateway, Seen
@@ -56,7 +56,8 @@ def test_the_route_is_what_hermes_does(case: Case, tmp_path: Path, gateway: Gate
         assert case.listed
         return
     gateway.refused = {names.fill(k) for k in case.refuse}
-    run = run_hermes(laid.home, environ, (*(("-p", case.profile) if case.profile else ()), *ONE_SHOT))
+    arguments = (*(("-p", case.profile) if case.profile else ()), *ONE_SHOT)
+    run = run_hermes(laid.home, environ, arguments, command=(HERMES,) if case.fast else ())
     sent = [s for s in gateway.inference if _judged(s)]
     seen = _as_data(sent[0], names) if sent else None
     _note(case, seen, route)

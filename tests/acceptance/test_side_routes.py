@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,10 +11,12 @@ from pathlib import Path
 import pytest
 from bundlecraft import Shop, write_bundle
 from commandcraft import inside
-from hermes_runner import HERMES, environment
+from hermes_forks import hermes_forks
+from hermes_runner import environment
 from home_cases import K1, K2
 from recording_gateway import Gateway, Seen
 from side_cases import TEAM, SideCase, load_side_cases
+from side_driver import UNKNOWN_ACT
 
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.detect.secret import Secret
@@ -41,41 +40,16 @@ OUTSIDE = ("models.dev",)
 mark = partial(fingerprint, salt=UNPROVISIONED_SALT)
 
 
-class SideDriver:
-    """The process that makes Hermes act."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._process = subprocess.Popen(
-            [HERMES.with_name("python"), Path(__file__).with_name("side_driver.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"HOME": str(folder), "HERMES_HOME": str(folder / "none"), "PATH": "/usr/bin:/bin"},
-        )
-        assert self._process.stdout
-        assert self._process.stdout.readline() == "ready\n"
-
-    def act(self, home: Path, environ: dict[str, str], act: list[str], log: Path) -> str:
-        """Make Hermes send it from `home`; what Hermes prints goes to `log`."""
-        assert self._process.stdin
-        assert self._process.stdout
-        request = {"home": str(home), "environ": environ, "act": act, "log": str(log)}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
-
-    def stop(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SideDriver]:
-    started = SideDriver(tmp_path_factory.mktemp("driver"))
-    yield started
-    started.stop()
+def act(case: SideCase, home: Path, scratch: Path, gateway: Gateway) -> str:
+    """Make the real Hermes send the case's request from `home`; return what Hermes printed."""
+    if case.status != 200:
+        gateway.statuses[TEAM] = case.status
+    log = scratch / "log"
+    ended = hermes_forks("side_driver.py").run(
+        home, environment(scratch, gateway), case.act, stdout=log, stderr=log, timeout_s=60
+    )
+    assert ended not in {"timeout", f"exit {UNKNOWN_ACT}"}, ended
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 def predicted(home: Path) -> Route:
@@ -99,20 +73,14 @@ def test_the_model_reports_what_leaves(case: SideCase, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", RUN)
-def test_hermes_sends_what_the_model_reports(
-    case: SideCase, tmp_path: Path, gateway: Gateway, driver: SideDriver
-) -> None:
+def test_hermes_sends_what_the_model_reports(case: SideCase, tmp_path: Path, gateway: Gateway) -> None:
     home = tmp_path / "home"
     case.write(home)
     route = predicted(home)
-    if case.status != 200:
-        gateway.statuses[TEAM] = case.status
-    ended = driver.act(home, environment(tmp_path, gateway), case.act, tmp_path / "log")
-    assert ended != "timeout"
-    assert ended != "failed 3", "unknown act"
+    printed = act(case, home, tmp_path, gateway)
     away = [s for s in gateway.seen if s.host not in OUTSIDE and s.host != TEAM]
     if case.seen is not None:
-        assert _as_data(away) == set(case.seen), (tmp_path / "log").read_text()[-2000:]
+        assert _as_data(away) == set(case.seen), printed
     _compare(case, route, away)
 
 
@@ -193,13 +161,11 @@ def test_after_an_install_no_key_leaves(case: SideCase, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", RUN)
 def test_after_an_install_hermes_sends_the_key_to_the_team_only(
-    case: SideCase, tmp_path: Path, gateway: Gateway, driver: SideDriver
+    case: SideCase, tmp_path: Path, gateway: Gateway
 ) -> None:
     home = installed(case, tmp_path)
-    if case.status != 200:
-        gateway.statuses[TEAM] = case.status
-    driver.act(home, environment(tmp_path, gateway), case.act, tmp_path / "log")
+    printed = act(case, home, tmp_path, gateway)
     away = [s for s in gateway.seen if s.host not in OUTSIDE and s.host != TEAM]
     assert not [s.url for s in away if s.carries(K1)]
     if not (case.content_after or case.by_choice or case.act[0] in {"provider", "moa"}):
-        assert not [s.url for s in away if s.carries("CONTENT-OF-THE-USER")], (tmp_path / "log").read_text()[-1000:]
+        assert not [s.url for s in away if s.carries("CONTENT-OF-THE-USER")], printed
