@@ -32,7 +32,7 @@ ODD_ERROR = (
     "the answer to the call is an error that does not name its cause: try again, then look into the gateway's log"
 )
 PARTIAL_LIST = (
-    "the model is not on the first page of the gateway's list, and there are more: check it with `--probe chat`"
+    "the model is not on the pages of the list that could be read, and there are more: check it with `--probe chat`"
 )
 NO_BALANCE_ROUTE = "the gateway has no balance route here: use `--probe chat` to check the key"
 KEY_BUDGET = "this key's own cap is used up: raise its cap in {console} (API Keys), or wait for the next period"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from provision.aisa.error_codes import most_telling
+from provision.aisa.error_codes import KNOWN, most_telling
 
 _WORD = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=-]{1,64}")
@@ -60,6 +60,10 @@ class GatewayAnswer:
     """The scheme of a `WWW-Authenticate` header. Proxies and web servers send it, the gateway does not."""
     location: str = ""
     """The target host of a redirect."""
+    link: str = ""
+    """The `Link` header (of the last page), which may name the next page of a list."""
+    pages: tuple[bytes, ...] = ()
+    """The bodies of further pages, if this is the first page of a list."""
     elapsed_ms: int = 0
 
     @property
@@ -72,8 +76,10 @@ class GatewayAnswer:
         return parse_json(self.body)
 
     def listing(self) -> Listing | None:
-        """The live list in the body, or None if the body is not one."""
-        return _listing_before(self.body) if len(self.body) < _REMEMBERED_BYTES else listing(self.data())
+        """The live list in the body and in further pages, or None if one of them is not a list."""
+        bodies = (self.body, *self.pages)
+        found = (_listing_before if sum(map(len, bodies)) < _REMEMBERED_BYTES else _joined)(bodies)
+        return replace(found, partial=True) if found and NEXT_LINK.search(self.link) else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,12 @@ def _no_constant(name: str) -> Any:
 
 def refusal(data: Any) -> Refusal:
     """Parse an error body in any of its shapes. If it has several codes, the most telling one counts."""
+    if isinstance(data, list) and len(data) == 1:  # Google writes a list of one error
+        data = data[0]
     if not isinstance(data, dict):
         return Refusal()
+    if isinstance(data.get("detail"), dict):  # FastAPI's envelope
+        data = {**data["detail"], **data}
     inner = data.get("error")
     nested = inner if isinstance(inner, dict) else {}
     if isinstance(nested.get("error"), dict):  # an upstream's error inside the gateway's
@@ -123,7 +133,9 @@ def refusal(data: Any) -> Refusal:
     if nested or isinstance(inner, str):
         candidates.append(data.get("type") if data.get("type") != "error" else None)
     words = [c.lower() for c in candidates if isinstance(c, str) and _WORD.fullmatch(c)]
-    numbers = (*candidates, nested.get("status_code"), data.get("status"), data.get("status_code"))
+    if isinstance(inner, str) and inner.lower() in KNOWN:  # {"error": "rate_limit_exceeded"}
+        words.append(inner.lower())
+    numbers = (*candidates, inner, *(place.get(name) for place in (nested, data) for name in _STATUS_NAMES))
     status = next((found for number in numbers if (found := _http_status(number))), None)
     ids = (data.get("request_id"), nested.get("request_id"))
     return Refusal(
@@ -137,8 +149,13 @@ def refusal(data: Any) -> Refusal:
     )
 
 
+_STATUS_NAMES = ("status", "status_code", "statusCode", "http_status", "http_code")
+
+
 def _http_status(value: Any) -> int | None:
     """The HTTP status of a failure, written as a number or in digits. None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
     return int(text) if _STATUS.fullmatch(text) else None
 
@@ -167,7 +184,17 @@ class Listing:
     partial: bool = False
 
 
-def listing(data: Any) -> Listing | None:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page of a list: its models, its number of entries, whether others follow, and the total that it names."""
+
+    models: dict[str, tuple[str, ...]]
+    entries: int
+    goes_on: bool
+    total: int
+
+
+def _page(data: Any) -> _Page | None:
     """Parse a `/v1/models` body. None if it is not a list of models; invalid entries are skipped."""
     entries = data.get("data") if isinstance(data, dict) else None
     if not isinstance(entries, list) or data.get("error"):
@@ -178,18 +205,37 @@ def listing(data: Any) -> Listing | None:
         if isinstance(model, str) and _MODEL_ID.fullmatch(model):
             types = entry.get("supported_endpoint_types")
             models[model] = tuple(t for t in types if isinstance(t, str))[:20] if isinstance(types, list) else ()
-    return Listing(models, _goes_on(data, len(entries))) if models or not entries else None
+    if entries and not models:
+        return None
+    places = (data, *inner_dicts(data, PAGING_PLACES))
+    totals = [place.get(name) for place in places for name in _TOTALS]
+    numbers = [total for total in totals if isinstance(total, int) and not isinstance(total, bool)]
+    return _Page(models, len(entries), any(map(_names_another, places)), max(numbers, default=0))
 
 
-def _goes_on(data: dict[str, Any], count: int) -> bool:
-    """Whether a list has further pages, in one of the usual notations, or more entries than are read."""
-    places = [data, *(inner for name in _PAGING_PLACES if isinstance(inner := data.get(name), dict))]
-    totals = (place.get(name) for place in places for name in ("total", "total_count", "totalCount"))
-    return (
-        count > _MOST_MODELS
-        or any(place.get(name) not in _NO_MORE for place in places for name in _PAGING)
-        or any(isinstance(total, int) and not isinstance(total, bool) and total > count for total in totals)
-    )
+def listing(*pages: Any) -> Listing | None:
+    """Join the pages of a `/v1/models` list. None if one of them is not a list of models."""
+    parsed = [_page(data) for data in pages]
+    read = [page for page in parsed if page is not None]
+    if not read or len(read) < len(parsed):
+        return None
+    models = {name: types for page in read for name, types in page.models.items()}
+    count = sum(page.entries for page in read)
+    return Listing(models, read[-1].goes_on or max(page.total for page in read) > count or count > _MOST_MODELS)
+
+
+def _names_another(place: dict[str, Any]) -> bool:
+    """Whether a page says that another one follows, in one of the usual notations."""
+    if any(place.get(name) not in _NO_MORE for name in _PAGING):
+        return True
+    number = next((n for name in ("page", "current_page") if isinstance(n := place.get(name), int)), None)
+    last = next((n for name in ("pages", "total_pages", "last_page") if isinstance(n := place.get(name), int)), None)
+    return number is not None and last is not None and number < last
+
+
+def inner_dicts(data: dict[str, Any], names: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    """The objects in these fields."""
+    return tuple(inner for name in names if isinstance(inner := data.get(name), dict))
 
 
 _MOST_MODELS = 20_000
@@ -197,20 +243,32 @@ _PAGING = (
     "has_more",
     "hasMore",
     "has_next",
+    "hasNext",
+    "has_next_page",
+    "hasNextPage",
     "next",
     "next_page",
+    "next_page_url",
     "next_url",
+    "nextLink",
     "next_cursor",
+    "nextCursor",
     "next_page_token",
     "nextPageToken",
 )
-_PAGING_PLACES = ("links", "_links", "meta", "paging", "pagination", "page_info")
+_TOTALS = ("total", "total_count", "totalCount", "total_items")
+PAGING_PLACES = ("links", "_links", "meta", "paging", "pagination", "page_info", "pageInfo")
+"""Objects in which gateways write about pages, besides the body itself."""
 _NO_MORE: tuple[Any, ...] = (None, False, 0, "", "false", "null", {}, [])
+NEXT_LINK = re.compile(r"<([^<>]*)>\s*;[^,]*\brel=\"?next\b", re.IGNORECASE)
+"""The next page in a `Link` header (RFC 8288)."""
 
 
-@functools.lru_cache(maxsize=16)
-def _listing_before(body: bytes) -> Listing | None:
-    return listing(parse_json(body))
+def _joined(bodies: tuple[bytes, ...]) -> Listing | None:
+    return listing(*map(parse_json, bodies))
+
+
+_listing_before = functools.lru_cache(maxsize=16)(_joined)
 
 
 @dataclass(frozen=True, slots=True)

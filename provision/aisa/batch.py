@@ -20,6 +20,7 @@ from provision.aisa.answers import Probe
 from provision.aisa.base_url import gateway_root
 from provision.aisa.catalogue import effective_mode
 from provision.aisa.failing_routes import RouteComparisons
+from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for
 from provision.aisa.rate_limit import TokenBucket
 from provision.aisa.results import FailingRoute, ProbeOutcome, ValidationResult, digest
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from provision.aisa.answers import GatewayAnswer, Listing
     from provision.aisa.catalogue import Catalogue
-    from provision.aisa.client import Client
+    from provision.aisa.client import Client, Request
     from provision.aisa.journal import ValidationJournal
     from provision.aisa.results import Subject
     from provision.detect.secret import Secret
@@ -195,7 +196,7 @@ class Batch:
         found_first: dict[Probe, tuple[Diagnosis, ProbeOutcome]] = {}
         for probe in (Probe.KEY, Probe.MODELS):
             if probe in self._plan.probes:
-                shared[probe] = await self._send(group, probe, *first)
+                shared[probe] = await self._free(group, probe, *first)
                 found_first[probe] = self._diagnosed(group, probe, *first, shared)
                 if found_first[probe][0].verdict in {Verdict.KEY_INVALID, Verdict.UNREACHABLE}:
                     break
@@ -248,7 +249,7 @@ class Batch:
         known = self._journal.paid(question)
         if known is not None:
             return known
-        answer, tries = await self._send(group, Probe.CHAT, model, mode, retried=retried)
+        answer, tries = await self._send(group, request_for(Probe.CHAT, group.root, model, mode), retried=retried)
         found, outcome = self._diagnosed(group, Probe.CHAT, model, mode, {Probe.CHAT: (answer, tries)})
         if tries > 1:
             found = replace(found, advice=f"{found.advice} (called {tries} times)")
@@ -278,10 +279,19 @@ class Batch:
         working = (route.working,) if route.working else ()
         return replace(found, advice=advice.failing_route(model, route.working), suggestions=working)
 
-    async def _send(
-        self, group: _Group, probe: Probe, model: str, mode: ApiMode, *, retried: bool = True
-    ) -> tuple[GatewayAnswer, int]:
+    async def _free(self, group: _Group, probe: Probe, model: str, mode: ApiMode) -> tuple[GatewayAnswer, int]:
+        """Run a free probe. A list of models is read on until it has the models of all users of the group."""
         request = request_for(probe, group.root, model, mode)
+        answer, tries = await self._send(group, request)
+
+        async def more(page: Request) -> GatewayAnswer:
+            return (await self._send(group, page))[0]
+
+        if probe is Probe.MODELS:
+            answer = await read_on(more, request, answer, {model for model, _ in group.users})
+        return answer, tries
+
+    async def _send(self, group: _Group, request: Request, *, retried: bool = True) -> tuple[GatewayAnswer, int]:
         tries = 0
         while True:
             await self._pace(group)

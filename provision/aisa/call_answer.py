@@ -32,6 +32,8 @@ _NOTHING = CallAnswer(answered=False)
 def read_call_answer(answer: GatewayAnswer, mode: ApiMode) -> CallAnswer:
     """Parse the body of a 200 on a call path."""
     data = answer.data()
+    if isinstance(data, list):  # Google writes a list of one error
+        data = next((each for each in data[:1] if isinstance(each, dict) and _error_in(each)), data)
     if isinstance(data, dict):
         return _whole(data, mode)
     if data is not None or not _streamed(answer):
@@ -67,16 +69,30 @@ def _error_in(data: dict[str, Any]) -> dict[str, Any] | None:
     """The error body in a body or event, in any of the places where gateways put one."""
     if data.get("error") or data.get("type") == "error":
         return data
+    inside = [_inner(data, "response"), _inner(data, "delta"), _inner(data, "message")]
     for choice in _choices(data):
-        if choice.get("error"):
-            return {"error": choice["error"]}
-        if choice.get("finish_reason") == "error":
-            return {"error": "finish_reason: error"}
+        inside += [choice, _inner(choice, "message"), _inner(choice, "delta")]
+    for place in inside:
+        if place.get("error"):
+            return {"error": place["error"]}
     if data.get("type") == "response.failed":
-        return {"error": _inner(data, "response").get("error") or {"code": "response_failed"}}
-    if data.get("stop_reason") == "error" or _inner(data, "delta").get("stop_reason") == "error":
-        return {"error": "stop_reason: error"}
+        return {"error": {"code": "response_failed"}}
+    for place in (data, *inside):
+        for name in ("finish_reason", "stop_reason"):
+            if _names_failure(place.get(name)):
+                return {"error": {"code": place[name]}}
     return None
+
+
+_FAILURE_REASONS = frozenset({"failed", "failure", "abort", "aborted", "timeout", "cancelled", "canceled"})
+
+
+def _names_failure(reason: Any) -> bool:
+    """Whether a model is said to have stopped because of a failure: `error`, `network_error`, `abort`."""
+    if not isinstance(reason, str):
+        return False
+    word = reason.lower()
+    return word in _FAILURE_REASONS or word.endswith("error") or word == "insufficient_system_resource"
 
 
 def _choices(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -121,17 +137,31 @@ def _substance(data: dict[str, Any], mode: ApiMode) -> bool:
         case _:
             choice = next(iter(_choices(data)), {})
             message = choice.get("message", choice.get("delta"))
-            if isinstance(message, dict) and any(
-                v for name, v in message.items() if name not in {"role", "name", "id"}
-            ):
+            if isinstance(message, dict) and any(_said(message.get(name)) for name in _MESSAGE_PARTS):
                 return True
             told = isinstance(message, dict) or isinstance(choice.get("text"), str)
             return bool(choice.get("text")) or (told and _at_limit(data, mode))
 
 
+_MESSAGE_PARTS = (
+    "content", "reasoning", "reasoning_content", "reasoning_details", "thinking", "thinking_blocks", "refusal",
+    "tool_calls", "function_call", "audio", "images",
+)  # fmt: skip
+"""The fields of a message that a model writes. Others are the gateway's: `role`, `provider_specific_fields`."""
+
+
+def _said(value: Any) -> bool:
+    """Whether a field of a message has something: a text, a call, or a content block that is not empty."""
+    if isinstance(value, list):
+        return any(_produced(each) if isinstance(each, dict) and "type" in each else bool(each) for each in value)
+    return bool(value)
+
+
 def _produced(item: dict[str, Any]) -> bool:
-    """Whether an output item or content block is more than an empty text."""
+    """Whether an output item or content block is more than an empty text, and not an error."""
     match item.get("type"):
+        case "error":
+            return False
         case "text" | "output_text":
             return bool(item.get("text"))
         case "message":

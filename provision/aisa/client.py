@@ -287,6 +287,7 @@ def _answer(
         retry_after=header("retry-after"),
         challenge=header("www-authenticate").split(" ")[0],
         location=_location(header("location")),
+        link=header("link"),
         elapsed_ms=elapsed_ms,
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from provision.aisa.answers import Listing, Probe
 from provision.aisa.catalogue import CURRENT, Catalogue, CatalogueModel
 from provision.aisa.model_kinds import ModelKind
+from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for
 from provision.fleet.desired import ApiMode
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from provision.aisa.answers import GatewayAnswer
-    from provision.aisa.client import Client
+    from provision.aisa.client import Client, Request
     from provision.detect.secret import Secret
 
 
@@ -25,16 +27,22 @@ async def fetch_live_list(
     """Fetch the union of the lists of these keys: a key's allow-list may hide models. None without any list."""
     models: dict[str, tuple[str, ...]] = {}
     answers = []
-    received = partial = False
+    received = cut = False
     for key in keys:
-        answer = await client.send(request_for(Probe.MODELS, root, "", ApiMode.AUTO), key)
+        send = partial(_send, client, key)
+        request = request_for(Probe.MODELS, root, "", ApiMode.AUTO)
+        answer = await read_on(send, request, await send(request), None)
         answers.append(answer)
         live = answer.listing() if answer.status == 200 else None
         if live is not None:
             received = True
             models.update(live.models)
-            partial = partial or live.partial
-    return (Listing(models, partial) if received else None), tuple(answers)
+            cut = cut or live.partial
+    return (Listing(models, cut) if received else None), tuple(answers)
+
+
+async def _send(client: Client, key: Secret | None, request: Request) -> GatewayAnswer:
+    return await client.send(request, key)
 
 
 def updated_catalogue(catalogue: Catalogue, live: Listing, today: str) -> Catalogue:

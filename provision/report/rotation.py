@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,8 @@ def _troubles(status: RotationView) -> Iterator[str]:
     for trouble, people in groups.items():
         names = ", ".join(p.user for p in people[:10]) + (f" and {len(people) - 10:,} more" if len(people) > 10 else "")
         yield printable(f"{names}: {trouble.message} [{trouble.grade}: {trouble.cause}]") + "\n"
-        yield printable(f"  -> {trouble.cure}") + "\n" if trouble.cure else ""
+        cure = cure_for(people[0]) if len(people) == 1 else trouble.cure
+        yield printable(f"  -> {cure}") + "\n" if cure else ""
     for person in status.rotation.in_state(State.EXCEPTED):
         yield printable(f"{person.user}: left out: {person.reason}") + "\n"
 
@@ -165,12 +167,15 @@ def _next(status: RotationView) -> str:
     counts = rotation.counts()
     if rotation.over:
         left = counts[State.REJECTED]
-        aside = f" --except 'USER=WHY' ({left} rejected)" if left else ""
-        return f"now: provision rotate finish {rotation.id}{aside}"
+        if left:
+            return f"now ({left} rejected): provision rotate finish {rotation.id} --except 'USER=WHY'"
+        return f"now: provision rotate finish {rotation.id}"
     if rotation.paused:
-        return "now: provision rotate resume, until all users are rolled back; --go-on to continue forward"
+        forward = f"provision rotate resume {rotation.id} --go-on"
+        return f"now: provision rotate resume, until all users are rolled back; or forward again: {forward}"
     if rotation.failures > rotation.budget:
-        return "now: fix what is listed above, then provision rotate resume; --max-failures N allows more"
+        more = f"provision rotate resume {rotation.id} --max-failures N"
+        return f"now: fix what is listed above, then provision rotate resume; or allow more: {more}"
     if status.revocations:
         return "now: revoke these, then provision rotate resume"
     if counts[State.BARE]:
@@ -204,6 +209,12 @@ def age_text(span: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def cure_for(person: RotationUser) -> str:
+    """How to fix what blocks a user, with the user's name: the journal has `USER`, so that equal blockers are one entry."""
+    cure = person.trouble.cure if person.trouble else ""
+    return re.sub(r"\bUSER\b", person.user, cure)
 
 
 def status_json(statuses: Sequence[RotationView]) -> str:
@@ -248,7 +259,7 @@ def _rotation(status: RotationView) -> dict[str, Any]:
 def _person(p: RotationUser, waits_for: Callable[[RotationUser], str]) -> dict[str, Any]:
     trouble = p.trouble
     problem = (
-        {"cause": trouble.cause, "grade": trouble.grade, "message": trouble.message, "cure": trouble.cure}
+        {"cause": trouble.cause, "grade": trouble.grade, "message": trouble.message, "cure": cure_for(p)}
         if trouble
         else None
     )
@@ -289,7 +300,9 @@ def _sections(statuses: Sequence[RotationView]) -> Iterator[Section]:
         yield Section("to revoke in the console", "", headers, revoke, "bad")
     people = [(s, p) for s in statuses for p in s.rotation.people.values()]
     waits = {s.rotation.id: waits_for_text(s.rotation) for s in statuses}
-    wrong = [(p.user, p.state.value, t.cause, t.message, t.cure) for _, p in people if (t := p.trouble) is not None]
+    wrong = [
+        (p.user, p.state.value, t.cause, t.message, cure_for(p)) for _, p in people if (t := p.trouble) is not None
+    ]
     if wrong:
         yield Section("problems", "", ("user", "state", "cause", "what", "what to do"), wrong, "unsure")
     columns = ("rotation", "wave", "user", "profile", "state", "since", "waits for")

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.bundle.prepare import render_inputs
+from provision.bundle.prepare import bundle_signer, place_chain, render_inputs
 from provision.bundle.render import RenderOptions as BuildOrder
 from provision.bundle.render import RenderStatus, opened_dist, render_bundles
 from provision.errors import ProvisionError
@@ -23,7 +23,6 @@ from provision.rotate.model import Blocker, Grade
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import RotationEvent
 from provision.rotate.store import keys_ahead_of_vault
-from provision.signing.sshsig import load_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -57,12 +56,14 @@ def release(recorder: Recorder, people: Sequence[RotationUser]) -> None:
     all_users = frozenset(context.states)
     by_user = {person.user: person for person in people}
     targets = {person.user: person.target for person in people}
-    common = render_inputs(context.workspace, context.vault, now, keys_ahead_of_vault(context.workspace.root) | targets)
+    key, trusted = bundle_signer(context.workspace, now)
+    ahead = keys_ahead_of_vault(context.workspace.root) | targets
+    common = render_inputs(context.workspace, context.vault, now, ahead, trusted=trusted)
     states = [context.states[user] for user in by_user]
     built: dict[str, int] = {}
     changed: list[tuple[str, str, str, dict[str, str | int | None]]] = []
     with recorder.act("release", people), stopping("dist/"), opened_dist(context.workspace.dist) as dist:
-        key = load_signing_key(context.workspace.signing_key)
+        place_chain(context.workspace.dist, trusted)
         for outcome in render_bundles(BuildOrder(states, all_users, common), dist, key, lambda *_: None):
             person = by_user.get(outcome.user)
             if person is None:
@@ -71,7 +72,8 @@ def release(recorder: Recorder, people: Sequence[RotationUser]) -> None:
                 cure = f"{outcome.hint}; then: {_RESUME}" if outcome.hint else _RESUME
                 recorder.trouble(Blocker("no-bundle", outcome.message, cure, Grade.FAILED), person)
             elif outcome.key_fingerprint != person.target:
-                cure = f"run `provision rotate finish --except '{person.user}=WHY'`, then rotate again with another key"
+                exclude = f"provision rotate finish {recorder.rotation.id} --except 'USER=WHY'"
+                cure = f"run `{exclude}`, then rotate again with another key"
                 recorder.trouble(
                     Blocker("no-new-key", "the new key is retired in the vault", cure, Grade.FAILED), person
                 )
@@ -199,7 +201,7 @@ def check_receipt(receipt: Receipt, person: RotationUser) -> Blocker | None:
     """Check a receipt of the released or a later generation. None if it confirms the target. Pure."""
     if receipt.key_fingerprint != person.target:
         message = f"the endpoint has another key ({receipt.key_fingerprint}) in generation {receipt.generation}"
-        cure = f"check for a second workspace; run `provision render -l {person.user}`, deliver, then: {_RESUME}"
+        cure = f"check for a second workspace; run `provision render -l USER`, deliver, then: {_RESUME}"
         return Blocker("other-bundle", message, cure, Grade.FAILED)
     if receipt.route.as_expected == "yes":
         return None
@@ -218,5 +220,6 @@ def _overdue(recorder: Recorder, person: RotationUser, silent: Sequence[str]) ->
         return
     who = "the endpoint has" if silent == [person.user] else f"{', '.join(silent)}: the endpoint has"
     message = f"{who} not confirmed the new key within {days:g} days"
-    cure = "check that the machine is in use and its timer runs; exclude it: provision rotate finish --except USER=WHY"
+    exclude = f"provision rotate finish {recorder.rotation.id} --except 'USER=WHY'"
+    cure = f"check that the machine is in use and its timer runs; exclude it: {exclude}"
     recorder.trouble(Blocker("unconfirmed", message, cure, Grade.FAILED), person)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from provision.errors import NothingMatchedError
 from provision.keys.vault.ledger import Stage
 from provision.rotate import vault_steps
 from provision.rotate.model import Blocker, stamp
@@ -83,7 +84,13 @@ def _why_not(person: RotationUser) -> str:
 def split_exceptions(
     people: Sequence[RotationUser], exceptions: Sequence[tuple[str, str]]
 ) -> tuple[dict[str, str], list[RotationUser]]:
-    """Return the exceptions with their reasons, and the unfinished users. Patterns are ids or globs; the first match counts."""
+    """Return the exceptions with their reasons, and the unfinished users. Patterns are ids or globs; the first match counts.
+
+    Raises NothingMatchedError for a pattern that no user of the rotation has.
+    """
+    for pattern, _ in exceptions:
+        if not any(fnmatchcase(person.user, pattern) for person in people):
+            raise NothingMatchedError(f"no user of this rotation matches '{pattern}'", hint="provision rotate status")
     reasons: dict[str, str] = {}
     blocking = []
     for person in people:
@@ -112,19 +119,24 @@ def _has_moved_on(vault: Vault, person: RotationUser) -> bool:
     )
 
 
-def finish(recorder: Recorder, reasons: dict[str, str]) -> None:
-    """End the rotation. Users with a reason are excluded; the reason is kept in the journal and in the event log."""
+def exclude(recorder: Recorder, reasons: dict[str, str]) -> None:
+    """Exclude users from the rotation; the reasons are kept in the journal and in the event log."""
     rotation, context = recorder.rotation, recorder.context
     people = [rotation.people[user] for user in reasons]
-    if people:
-        with recorder.act("leave out", people), context.editing(f"rotate {rotation.id}: leave out") as vault:
-            for person in people:
-                _settle(vault, person)
-        for reason in dict.fromkeys(reasons.values()):
-            named = [user for user, why in reasons.items() if why == reason]
-            recorder.write(event_entries(RotationEvent.EXCEPTED, named, recorder.now(), reason=reason))
-        details = [("left out of a rotation", p.user, p.other, _detail(rotation.id, reasons[p.user])) for p in people]
-        context.record(details)
+    if not people:
+        return
+    with recorder.act("leave out", people), context.editing(f"rotate {rotation.id}: leave out") as vault:
+        for person in people:
+            _settle(vault, person)
+    for reason in dict.fromkeys(reasons.values()):
+        named = [user for user, why in reasons.items() if why == reason]
+        recorder.write(event_entries(RotationEvent.EXCEPTED, named, recorder.now(), reason=reason))
+    context.record([("left out of a rotation", p.user, p.other, _detail(rotation.id, reasons[p.user])) for p in people])
+
+
+def finish(recorder: Recorder) -> None:
+    """End the rotation."""
+    rotation, context = recorder.rotation, recorder.context
     counts = {state.value: count for state, count in rotation.counts().items()}
     context.record([("rotation finished", "", "", {"rotation": rotation.id, **counts})])
     recorder.write([{"at": stamp(recorder.now()), "end": "finished"}])

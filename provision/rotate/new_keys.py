@@ -64,7 +64,7 @@ def probe_new_keys(recorder: Recorder, people: Sequence[RotationUser], *, survey
             call = await _paid(prober, recorder, route, key, person.target)
             if call is not None:
                 found[Probe.CHAT] = call
-        return _trouble(found)
+        return _trouble(found, recorder.rotation.id)
 
     def sink(person: RotationUser, result: Blocker | KeyLiveness | None) -> None:
         if result is None and surveying:
@@ -98,7 +98,9 @@ async def _refusal(
         return life
     if life.trouble is not None and life.trouble.cause == "both-refused":
         message = "the gateway refuses both the new and the old key: base_url may be wrong"
-        cure = "check with `provision validate`; if the old key was revoked, run `provision rotate leaked` with another new key"
+        cure = (
+            "check base_url: provision validate -l USER; if both keys were revoked: provision rotate leaked USER --all"
+        )
         return Blocker("both-refused", message, cure, Grade.FAILED)
     fallback = Blocker(
         "gateway-wavers", "the gateway refused the new key, then accepted it", "provision rotate resume", Grade.UNSURE
@@ -109,13 +111,16 @@ async def _refusal(
 async def _paid(
     prober: KeyProber, recorder: Recorder, route: GatewayRoute, key: Secret, fingerprint: str
 ) -> Diagnosis | None:
-    """Make the paid call, or return its recorded verdict. None if its answer was lost: the call is not repeated."""
+    """Make the paid call, or return its recorded verdict; a call without an answer is not repeated.
+
+    None if a crash lost the answer.
+    """
     question = route.question(fingerprint)
     calls = recorder.rotation.calls
     tries = 0
     if question in calls:
         answer = calls[question]
-        if answer is None or answer["http"] is None:
+        if answer is None:
             return None
         tries = int(answer["tries"])
         if answer["http"] not in PAID_RETRIED_STATUSES or tries >= MAX_ATTEMPTS:
@@ -129,24 +134,22 @@ async def _paid(
         "advice": verdict.advice[:300],
     }
     recorder.write([{"at": stamp(recorder.now()), "call": question, "answer": {**answered, "tries": tries + 1}}])
-    return None if verdict.http_status is None else verdict
+    return verdict
 
 
-def _trouble(probed: dict[Probe, Diagnosis]) -> Blocker | None:
+def _trouble(probed: dict[Probe, Diagnosis], rotation: str) -> Blocker | None:
     found = combine_diagnoses(probed)
     if found.verdict is Verdict.OK:
         return None
+    resume = f"provision rotate resume {rotation}"
     if found.verdict in INCONCLUSIVE:
         doubt = inconclusive(found, "whether the new key is valid")
         proved = probed[Probe.KEY].verdict is Verdict.OK
         if Probe.CHAT in probed:  # its answer is recorded, and the call is not repeated
-            return replace(doubt, cure="to go on without the paid call: provision rotate resume --probe key,models")
-        return replace(doubt, cure=f"{doubt.cure}; or go by the key alone: {_KEY_ALONE}") if proved else doubt
-    cure = "fix that, then run `provision rotate resume`; or roll back: provision rotate rollback"
+            return replace(doubt, cure=f"to go on without the paid call: {resume} --probe key,models")
+        return replace(doubt, cure=f"{doubt.cure}; or go by the key alone: {resume} --probe key") if proved else doubt
+    cure = f"fix that, then run `{resume}`; or roll back: provision rotate rollback {rotation}"
     return Blocker(found.verdict.value.replace("_", "-"), found.advice, cure, Grade.FAILED)
-
-
-_KEY_ALONE = "provision rotate resume --probe key"
 
 
 def _reject(recorder: Recorder, refused: Sequence[RotationUser]) -> None:

@@ -15,6 +15,7 @@ from provision.aisa.answers import GatewayAnswer, Probe
 from provision.aisa.base_url import check_base_url, gateway_root, is_allowed
 from provision.aisa.catalogue import effective_mode
 from provision.aisa.client import Client
+from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for, usage_request
 from provision.aisa.results import digest
 from provision.aisa.retry import wait_before_retry
@@ -96,7 +97,10 @@ class KeyProber:
     async def run_probe(self, probe: Probe, route: GatewayRoute, key: Secret) -> Diagnosis:
         """Run a free probe."""
         request = request_for(probe, route.root, route.asked.model, route.asked.mode)
-        return diagnose_answer(probe, await self.send_free(request, key), route.asked)
+        answer = await self.send_free(request, key)
+        if probe is Probe.MODELS:
+            answer = await read_on(lambda page: self.send_free(page, key), request, answer, {route.asked.model})
+        return diagnose_answer(probe, answer, route.asked)
 
     async def run_free_probes(self, route: GatewayRoute, key: Secret, probes: Sequence[str]) -> dict[Probe, Diagnosis]:
         """Run the free probes in `probes`: does the gateway accept this key and list the model?"""
@@ -132,7 +136,7 @@ class KeyProber:
             return KeyLiveness(True, refused=True)
         other = await self.run_probe(Probe.KEY, route, beside)
         if other.verdict is Verdict.KEY_INVALID and other.http_status == 401:
-            cure = "check that the gateway accepts other keys; if it does, the new key was revoked: provision rotate leaked USER"
+            cure = "check base_url; if both keys were revoked: provision rotate leaked USER --all"
             message = "the gateway refuses both the new and the old key"
             return KeyLiveness(False, True, Blocker("both-refused", message, cure, Grade.FAILED))
         if other.verdict in INCONCLUSIVE or other.verdict is Verdict.KEY_INVALID:

@@ -65,6 +65,9 @@ def run_pass(recorder: Recorder) -> None:
     """Take every user as far as possible now. Raises StoppedError if the disk, the vault or Ansible prevents it."""
     check_vault(recorder)
     drop_superseded(recorder)
+    for person in recorder.rotation.in_state(State.REJECTED):
+        _stays(recorder, person)
+    recorder.flush()
     survey_new_keys(recorder)
     _waves(recorder)
     watched = [p for p in recorder.rotation.in_state(State.CURRENT, State.LISTED, State.EXPOSED) if _free(recorder, p)]
@@ -115,15 +118,21 @@ def _step(
             continue
         if not person.back and (person.wave > wave or (blocked and not person.failed)):
             continue
-        if person.user not in recorder.context.states:
-            cure = f"if the user left: provision rotate leaked {person.user} --all"
-            message = f"{person.user} is no longer in the inventory, or has errors there"
-            recorder.trouble(Blocker("left-inventory", message, cure, Grade.FAILED), person)
-        else:
+        if _stays(recorder, person):
             people.append(person)
     recorder.flush()
     if people:
         act(recorder, people)
+
+
+def _stays(recorder: Recorder, person: RotationUser) -> bool:
+    """Whether the user is still in the inventory. If not, no step and no other key helps; the keys must die."""
+    if person.user in recorder.context.states:
+        return True
+    cure = "if the user left: provision rotate leaked USER --all"
+    message = "the user is no longer in the inventory, or has errors there"
+    recorder.trouble(Blocker("left-inventory", message, cure, Grade.FAILED), person)
+    return False
 
 
 def _free(recorder: Recorder, person: RotationUser) -> bool:
@@ -136,7 +145,7 @@ def _promote(recorder: Recorder, people: Sequence[RotationUser]) -> None:
     for person in people:
         if vault_steps.is_overtaken(recorder.context.vault, person):
             message = "another key became current in the meantime"
-            cure = f"run `provision rotate finish --except '{person.user}=WHY'`, then rotate again"
+            cure = f"run `provision rotate finish {recorder.rotation.id} --except 'USER=WHY'`, then rotate again"
             recorder.trouble(Blocker("overtaken", message, cure, Grade.FAILED), person)
         else:
             ready.append(person)

@@ -135,7 +135,7 @@ INSTALLED = frozenset({State.CURRENT, State.LISTED, State.DEAD, State.RETIRED, S
 """States that let the next wave start."""
 
 WAITS_FOR: dict[State, str] = {
-    State.PLANNED: "provision rotate start, with the same keys",
+    State.PLANNED: "provision rotate start --from FILE, with the same keys",
     State.PENDING: "provision rotate resume",
     State.PROBED: "provision rotate resume",
     State.RELEASED: "provision rotate resume",

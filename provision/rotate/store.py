@@ -63,7 +63,9 @@ class RotationStore:
         path = self.path(name)
         if not path.exists():
             hint = (
-                f"rotations: {', '.join(self.names()[-10:])}" if self.names() else "start one: provision rotate start"
+                f"rotations: {', '.join(self.names()[-10:])}"
+                if self.names()
+                else "start one: provision rotate start --from FILE"
             )
             raise NothingMatchedError(f"no rotation '{name}'", hint=hint)
         return replay(read_entries(path), path)
@@ -82,11 +84,15 @@ class RotationStore:
         if name is not None:
             rotation = self.read(name)
             if rotation is None or not rotation.begun:
-                raise NothingMatchedError(f"rotation {name} never started", hint="start one: provision rotate start")
+                raise NothingMatchedError(
+                    f"rotation {name} never started", hint="start one: provision rotate start --from FILE"
+                )
             return rotation
         found = list(self.unfinished())
         if not found:
-            raise NothingMatchedError("no rotation is in progress", hint="start one: provision rotate start")
+            raise NothingMatchedError(
+                "no rotation is in progress", hint="start one: provision rotate start --from FILE"
+            )
         if len(found) > 1:
             raise UsageError(
                 f"{len(found)} rotations are in progress: name one", hint=", ".join(rotation.id for rotation in found)

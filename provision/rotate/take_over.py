@@ -41,7 +41,7 @@ def _exclude(context: RotationContext, rotation: Rotation, later: str, pairs: _P
         reason = f"key leaked: continued in rotation {later}"
         recorder.write(event_entries(RotationEvent.EXCEPTED, [p.user for p in people], recorder.now(), reason=reason))
         if all(person.state in DONE for person in rotation.people.values()):
-            finish(recorder, {})
+            finish(recorder)
         context.record(
             [("taken over after a leak", p.user, p.other, {"rotation": rotation.id, "by": later}) for p in people]
         )

@@ -10,6 +10,8 @@ import contextlib
 import io
 import json
 import os
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +37,18 @@ from provision.signing.sshsig import public_line
 def new_key() -> str:
     """A key of the real shape, made up at this moment."""
     return "sk-aisa-" + seeded.token_urlsafe(32)
+
+
+_OPERATORS = ("rotate", "validate", "render", "keys", "check", "receipts", "report")
+"""Commands that this fleet can run: the others are for its machines."""
+
+
+def printed_commands(text: str) -> list[str]:
+    """The commands of provision in a text, as a reader would copy them: from backticks, or up to the next clause."""
+    found = re.findall(r"`(provision [^`]+)`", text)
+    rest = re.sub(r"`[^`]*`", "", text)
+    clauses = re.findall(r"provision [a-z][^;\n\u2026]*", rest)
+    return found + [re.split(r", | when | with | until | from time|; | \(|\)", each)[0].strip(" .") for each in clauses]
 
 
 @dataclass
@@ -184,9 +198,33 @@ class Fleet:
         return {user["user"]: user["state"] for user in self.status()["users"]}  # type: ignore[attr-defined,index]
 
     def trouble(self, user: str) -> dict[str, str]:
-        """What is in a user's way, with its cure."""
+        """What is in a user's way, with its cure, which is tried."""
         found = {each["user"]: each["trouble"] for each in self.status()["users"]}  # type: ignore[attr-defined,index]
-        return found[user] or {}
+        trouble: dict[str, str] = found[user] or {}
+        self.try_cures(trouble.get("cure", ""), user)
+        return trouble
+
+    def try_cures(self, text: str, user: str) -> list[str]:
+        """Run every command that `text` prints, as a dry run: none is refused. Returns the commands."""
+        commands = printed_commands(text)
+        for command in commands:
+            words = self._filled(shlex.split(command), user)
+            if words[1] not in _OPERATORS:
+                continue
+            dry = ["--dry-run"] if words[1] == "rotate" and words[2] != "status" else []
+            with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
+                code = run(["--workspace", str(self.root), *words[1:], *dry])
+            said = err.getvalue()
+            assert code in {0, 4, 10}, (command, code, said)
+            assert "error:" not in said, (command, code, said)
+        return commands
+
+    def _filled(self, words: list[str], user: str) -> list[str]:
+        """A command with something for its placeholders. A new key for the user is made where a file of keys is asked for."""
+        if "FILE" in words:
+            words[words.index("FILE")] = self.keys_file(self.new_keys(user), "another.csv")
+        given = {"N": "9", "USER": user, "USER=WHY": f"{user}=tried in a test"}
+        return [given.get(word, word) for word in words]
 
     def listed(self) -> set[str]:
         """Keys that the tool wants to be revoked now, by value."""

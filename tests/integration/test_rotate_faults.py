@@ -417,12 +417,15 @@ def test_a_paid_call_is_tried_again_only_after_502(fleet: Fleet, sim: Simulator)
 
 def test_a_paid_call_without_an_answer_is_not_made_again(fleet: Fleet, sim: Simulator) -> None:
     sim.script(Reply(reset=True), path="/v1/chat/completions")
-    assert start(fleet, fleet.new_keys("ada"), "--probe", "chat") == 0
-    assert fleet.states() == {"ada": "delivered"}, "the free probes went well"
+    assert start(fleet, fleet.new_keys("ada"), "--probe", "chat") == 4
+    assert fleet.states() == {"ada": "pending"}, "without an answer the route is unproved: no key is delivered"
     (journal,) = fleet.journals()
     lines = journal.read_text().splitlines(keepends=True)
-    (answered,) = (n for n, line in enumerate(lines) if '"answer"' in line)
-    journal.write_text("".join(lines[: answered + 1]))  # as a crash leaves it
+    (called,) = (n for n, line in enumerate(lines) if '"call"' in line and '"answer"' not in line)
+    assert resume(fleet) == 4
+    assert fleet.provision("rotate", "resume", "--probe", "key,models") == 0
+    assert fleet.states() == {"ada": "delivered"}
+    journal.write_text("".join(lines[: called + 1]))  # as a crash after the call leaves it
     assert fleet.states() == {"ada": "pending"}
     assert resume(fleet) == 0
     assert fleet.states() == {"ada": "delivered"}

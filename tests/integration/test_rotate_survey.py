@@ -102,3 +102,36 @@ def test_a_paid_call_without_a_result_can_be_dropped(fleet: Fleet, sim: Simulato
     assert fleet.provision("rotate", "start", "--from", fleet.keys_file(other), "--yes", "--probe", "key") == 0
     assert fleet.provision("rotate", "resume", str(fleet.status()["id"]), "--probe", "key,chat") == 2
     assert sum(request.method == "POST" for request in sim.requests) == 1, "and none is added without a question"
+
+
+def test_the_requests_for_one_user_are_those_of_the_page(tmp_path: Path, sim: Simulator) -> None:
+    fleet = Fleet(tmp_path, sim, ["ada"])
+
+    def asked(*command: str) -> list[str]:
+        before = len(sim.requests)
+        assert fleet.provision("rotate", *command) == 0
+        return [request.path.rpartition("/")[2] for request in sim.requests[before:]]
+
+    start = asked("start", "--from", fleet.keys_file(fleet.new_keys()), "--yes", "--idle-for", "0")
+    assert start == ["balance", "models"]
+    fleet.poll()
+    assert asked("resume", "--receipts", str(fleet.drop)) == ["balance", "balance", "usage"]
+    assert asked("resume") == ["balance", "usage"]
+    assert asked("resume") == ["balance"] * 2
+    fleet.revoke_listed()
+    assert asked("resume") == ["balance"] * 3
+    assert asked("finish") == []
+
+
+def test_an_exception_counts_while_others_are_unfinished(fleet: Fleet) -> None:
+    start = ("rotate", "start", "--from", fleet.keys_file(fleet.new_keys()), "--yes", "--idle-for", "0")
+    assert fleet.provision(*start, "--waves", "1,100%") == 0
+    assert fleet.provision("rotate", "finish", "--except", "adda=lost") == 3
+    assert fleet.provision("rotate", "finish", "--dry-run", "--except", "ada=lost") == 10
+    assert fleet.states()["ada"] == "delivered"
+    assert fleet.provision("rotate", "finish", "--except", "ada=laptop lost") == 10
+    assert fleet.states() == {"ada": "excepted", "bob": "pending", "cyd": "pending"}
+    assert fleet.provision("rotate", "resume") == 0
+    assert fleet.states() == {"ada": "excepted", "bob": "delivered", "cyd": "delivered"}, "the next wave is free"
+    assert fleet.provision("rotate", "finish", "--except", "bob=x", "--except", "c*=y") == 0
+    assert fleet.status()["ended_as"] == "finished"

@@ -35,13 +35,13 @@ def finish_command(
 ) -> None:
     """End a rotation when every old key is proved dead.
 
-    A user whose old key is not proved dead needs an exception, with a reason that is recorded. Otherwise the command
-    lists these users and exits with 10.
+    A user whose old key is not proved dead needs an exception, with a reason that is recorded. The command excludes these
+    users; while others are left, it lists them, does not end the rotation, and exits with 10.
     """
     from provision.report.rotation import waits_for_text
-    from provision.report.terminal import table
-    from provision.rotate.finish import drop_superseded, finish, split_exceptions
-    from provision.rotate.runner import check_vault, seal_new_keys
+    from provision.report.terminal import plural, table
+    from provision.rotate.finish import drop_superseded, exclude, finish, split_exceptions
+    from provision.rotate.runner import check_vault
     from provision.rotate.start import open_rotation
 
     run: Run = ctx.obj
@@ -51,18 +51,20 @@ def finish_command(
         with open_rotation(context, rotation) as recorder:
             check_vault(recorder)
             drop_superseded(recorder)
-        reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
+            reasons, blocking = split_exceptions(list(rotation.people.values()), exceptions)
+            exclude(recorder, reasons)
+            if not blocking:
+                finish(recorder)
         if blocking:
             waits_for = waits_for_text(rotation)
             rows = [(p.user, p.state.value, waits_for(p)) for p in blocking[:_MAX_ROWS]]
             run.result(table(("USER", "STATE", "WAITS FOR"), rows), output)
+            if reasons:
+                run.say(f"excluded: {plural(len(reasons), 'user')}")
             run.say(f"not finished: {len(blocking):,} of {len(rotation.people):,} old keys are not proved dead")
-            run.say("next: provision rotate resume, or name each exception: --except 'USER=WHY'")
+            exception = f"provision rotate finish {rotation.id} --except 'USER=WHY'"
+            run.say(f"next: provision rotate resume, or exclude these users: {exception}")
             raise typer.Exit(Exit.FINDINGS)
-        with open_rotation(context, rotation) as recorder:
-            check_vault(recorder)
-            seal_new_keys(recorder, {})
-            finish(recorder, reasons)
         print_rotations([view_of(context, rotation, ())], Format.TABLE, output)
 
 

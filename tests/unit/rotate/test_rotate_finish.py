@@ -7,9 +7,10 @@ from rotate_memory import ACCEPTED, NOW, REFUSED, advance, context, entries, pro
 
 from provision.aisa.answers import GatewayAnswer
 from provision.detect.secret import Secret
+from provision.errors import NothingMatchedError
 from provision.keys.vault.ledger import Stage
 from provision.rotate import finish as module
-from provision.rotate.finish import finish, roll_back, split_exceptions
+from provision.rotate.finish import exclude, finish, roll_back, split_exceptions
 from provision.rotate.recorder import Recorder
 from provision.rotate.states import RotationEvent, State
 
@@ -62,12 +63,22 @@ def test_the_first_matching_pattern_gives_the_reason_and_the_rest_blocks() -> No
     assert (reasons, [person.user for person in blocking]) == ({"ada": "lost"}, ["bob"])
 
 
+def test_a_pattern_without_a_user_is_an_error() -> None:
+    people = list(recorder_at(*DELIVERED, users=("ada", "bob")).rotation.people.values())
+    people[0].state = State.RETIRED
+    assert split_exceptions(people, [("ada", "was retired in time")])[1] == [people[1]]
+    with pytest.raises(NothingMatchedError, match="adda"):
+        split_exceptions(people, [("bob", "left"), ("adda", "left")])
+
+
 def test_excluded_users_keep_the_key_of_their_bundle_and_no_pending_key() -> None:
     released = recorder_at(*DELIVERED)
-    finish(released, {"ada": "laptop lost"})
+    exclude(released, {"ada": "laptop lost"})
     assert [known.stage for known in context(released).vault.versions("ada")] == [Stage.PREVIOUS, Stage.CURRENT]
     early = recorder_at(RotationEvent.SEALED)
-    finish(early, {"ada": "left"})
+    exclude(early, {"ada": "left"})
+    assert early.rotation.ended is None
+    finish(early)
     assert [known.stage for known in context(early).vault.versions("ada")] == [Stage.CURRENT, Stage.PREVIOUS]
     assert early.rotation.people["ada"].reason == "left"
     assert early.rotation.ended_as == "finished"
@@ -78,5 +89,5 @@ def test_an_excluded_user_keeps_a_key_that_became_current_in_the_meantime() -> N
     recorder = recorder_at(*DELIVERED)
     vault = context(recorder).vault
     vault.add("ada", Secret("third"), now=NOW)
-    finish(recorder, {"ada": "overtaken"})
+    exclude(recorder, {"ada": "overtaken"})
     assert [known.stage for known in vault.versions("ada")] == [Stage.PREVIOUS, Stage.PREVIOUS, Stage.CURRENT]
