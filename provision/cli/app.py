@@ -33,6 +33,9 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),
         "report": ("Write a report on the whole fleet.", "workspace.report"),
     },
+    "People and machines (IT)": {
+        "users": ("Users who join, move and leave.", "users.import_users"),
+    },
     "API keys (IT)": {
         "keys": (
             "Manage the vault of API keys.",

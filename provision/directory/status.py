@@ -1,0 +1,146 @@
+"""Whether an export says that an account is active or gone. Polarity differs: `Block credential=True` means blocked.
+
+Only known values count. A blank or unexpected value is unknown: `Get-MgUser | Export-Csv` writes a column AccountEnabled that is
+blank for everyone. A termination date in the future does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from provision.directory.person import PersonStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from provision.directory.export_rows import ExportRow
+
+_TRUE = {"true", "1", "yes", "wahr", "vrai"}
+_FALSE = {"false", "0", "no", "falsch", "faux"}
+ENABLED = ("accountenabled", "enabled", "active", "isactive")
+"""Columns in which true means active."""
+BLOCKED = ("blockcredential", "suspended", "archived", "disabled", "isdisabled", "accountdisabled")
+"""Columns in which true means gone."""
+_WORDS = {
+    **dict.fromkeys(
+        (
+            "active",
+            "enabled",
+            "locked_out",
+            "password_expired",
+            "recovery",
+            "staged",
+            "provisioned",
+            "onleave",
+            "on leave",
+        ),
+        PersonStatus.ACTIVE,
+    ),
+    **dict.fromkeys(
+        ("suspended", "archived", "inactive", "terminated", "deprovisioned", "disabled", "deleted", "blocked"),
+        PersonStatus.GONE,
+    ),
+}
+_STATUS = ("status", "employmentstatus", "workerstatus", "employeestatus", "accountstatus")
+_ENDS = ("terminationdate", "softdeletiontimestamp", "deletiontimestamp", "enddate", "lastday")
+_ACCOUNT_DISABLED = 2
+
+Verdict = tuple[PersonStatus, str]
+
+
+def status_of(row: ExportRow, today: date) -> Verdict:
+    """The status that a row gives, and why. Several columns must agree; if they do not, the status is unknown."""
+    found = [*_flags(row), *_words(row), *_control(row)]
+    end = _end(row, today)
+    gone = [why for status, why in found if status is PersonStatus.GONE]
+    active = [why for status, why in found if status is PersonStatus.ACTIVE]
+    if end is not None:
+        status, why = end
+        if status is PersonStatus.GONE and not active:
+            return end
+        if status is PersonStatus.GONE and active:
+            deleted = "softdeletion" in why.replace(" ", "").casefold()
+            return (PersonStatus.GONE, why) if deleted else (PersonStatus.UNKNOWN, f"{why}, but {active[0]}")
+        if status is PersonStatus.ACTIVE and gone and not active:
+            return PersonStatus.ACTIVE, why
+    if gone and active and not set(gone) <= set(_blocking(gone)):
+        return PersonStatus.UNKNOWN, f"{gone[0]}, but {active[0]}"
+    if gone:
+        return PersonStatus.GONE, gone[0]
+    if row.cells.get("activated", "").casefold() in _FALSE:
+        return PersonStatus.UNKNOWN, "not activated yet"
+    if active:
+        return PersonStatus.ACTIVE, active[0]
+    if unclear := [why for status, why in found if status is PersonStatus.UNKNOWN]:
+        return PersonStatus.UNKNOWN, unclear[0]
+    return PersonStatus.UNKNOWN, "no status"
+
+
+def _blocking(reasons: Iterable[str]) -> list[str]:
+    """Of reasons for gone, those by flags that stand beside others: suspended counts although archived is false."""
+    return [why for why in reasons if why.partition("=")[0] in {"suspended", "archived", "isdisabled", "disabled"}]
+
+
+def _flags(row: ExportRow) -> Iterable[Verdict]:
+    for names, when_true in ((ENABLED, PersonStatus.ACTIVE), (BLOCKED, PersonStatus.GONE)):
+        for name in names:
+            value = row.cells.get(name, "").strip().casefold()
+            if not value:
+                continue
+            other = PersonStatus.GONE if when_true is PersonStatus.ACTIVE else PersonStatus.ACTIVE
+            status = when_true if value in _TRUE else other if value in _FALSE else PersonStatus.UNKNOWN
+            yield (
+                status,
+                f"{name}={value}" if status is not PersonStatus.UNKNOWN else f"unknown value {name}={value[:24]}",
+            )
+
+
+def _words(row: ExportRow) -> Iterable[Verdict]:
+    """Columns of words count only if they hold a known word: `Employment Status` may say Full-Time."""
+    for name in _STATUS:
+        value = row.cells.get(name, "").strip()
+        known = _WORDS.get(value.casefold())
+        if known is not None:
+            yield known, f"{name}={value}"
+        elif value and name in {"status", "workerstatus", "accountstatus"}:
+            yield PersonStatus.UNKNOWN, f"unknown value {name}={value[:24]}"
+
+
+def _control(row: ExportRow) -> Iterable[Verdict]:
+    value = row.cells.get("useraccountcontrol", "").strip()
+    if re.fullmatch(r"[0-9]{1,10}", value):
+        disabled = int(value) & _ACCOUNT_DISABLED
+        yield (PersonStatus.GONE if disabled else PersonStatus.ACTIVE), f"userAccountControl={value}"
+
+
+def _end(row: ExportRow, today: date) -> Verdict | None:
+    for name in _ENDS:
+        value = row.cells.get(name, "").strip()
+        if not value:
+            continue
+        day = _date(value)
+        if day is None:
+            return PersonStatus.UNKNOWN, f"unknown date {name}={value[:24]}"
+        if day < today:
+            return PersonStatus.GONE, f"{name} {day}"
+        return PersonStatus.ACTIVE, f"{name} {day} is not over"
+    return None
+
+
+def _date(text: str) -> date | None:
+    """A date as exports write it. `03/04/2026` is read only if it can mean one day."""
+    head = text.split("T", maxsplit=1)[0].split(" ", maxsplit=1)[0].strip()
+    for form in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d", "%d-%b-%Y"):
+        try:
+            return datetime.strptime(head, form).date()  # noqa: DTZ007  a day without a time
+        except ValueError:
+            continue
+    found = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", head)
+    if not found:
+        return None
+    first, second, year = (int(part) for part in found.groups())
+    choices = {(first, second), (second, first)}
+    days = {date(year, month, day) for month, day in choices if 1 <= month <= 12 and 1 <= day <= 28 + 3 * (month != 2)}
+    return days.pop() if len(days) == 1 else None
