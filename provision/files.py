@@ -10,9 +10,12 @@ root.
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
+import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 import stat
@@ -29,6 +32,7 @@ NAMED_PIPE = "a named pipe"
 """What the message of `read_bounded` calls a FIFO, such as the `.env` that a password manager provides."""
 STAGED_SUFFIX = ".provision-new"
 """The suffix of staged files, so that a cleanup after a crash removes only our own."""
+_STAGED = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{1,8})-[0-9a-f]{12}\.provision-new$")
 
 
 class FileProblemError(ProvisionError):
@@ -119,9 +123,52 @@ def sync_directory(path: Path) -> None:
         raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
 
 
+def staged_path(target: Path) -> Path:
+    """A name for the next content of `target`, in the same folder.
+
+    A run that is killed leaves such a file. The next process that writes into the folder removes it: the name says which process
+    of which system made it, and that it is not running any more.
+    """
+    sweep_once(target.parent)
+    return target.with_name(f".{target.name}.{_system()}-{os.getpid():x}-{secrets.token_hex(6)}{STAGED_SUFFIX}")
+
+
+@functools.cache
+def _system() -> str:
+    """A short name of what process ids are unique in: this host, and on Linux the namespace."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+
+
+@functools.cache
+def sweep_once(folder: Path) -> None:
+    """Remove what killed runs of this system left in a folder; looks once per process, since a folder can be large."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            made = _STAGED.search(entry.name) if entry.name.endswith(STAGED_SUFFIX) else None
+            if made and made[1] == _system() and not _is_running(int(made[2], 16)):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)  # noqa: PTH108  scandir yields strings
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # asking with a signal would end it there: such files stay
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True) -> Path:
     """Write a new file beside `path`, for the caller to rename. Raises FileProblemError."""
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(6)}{STAGED_SUFFIX}")
+    staged = staged_path(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(staged, flags, mode & 0o600 or 0o600)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from provision.containers.steps import copy_to
 from provision.errors import ProvisionError
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,8 +65,8 @@ def rewrite_database_file(source: IO[bytes], target: IO[bytes], mask_row: MaskRo
                 image = db.serialize()
                 target.write(image[:18] + (_NO_LOG if _on_disk(source) else marks) + image[20:])
         else:
-            with tempfile.TemporaryDirectory(prefix="provision-") as folder:  # mode 0700
-                copy = Path(folder, "copy.db")
+            with scratch_folder(Scratch.DATABASE) as folder:
+                copy = folder / "copy.db"
                 with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as db:
                     changed = _copy_changed(db, source, mask_row, copy)
                 with copy.open("rb") as result:

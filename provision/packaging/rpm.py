@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.packaging.deb import INSTALL_FOLDER, installed_files
 from provision.packaging.payload import Files, PackageError, PackageFile, description
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from provision.packaging.payload import Payload
@@ -33,8 +32,7 @@ def rpm(payload: Payload) -> Files:
     program = shutil.which("rpmbuild")
     if program is None:
         raise PackageError("rpmbuild is not installed", hint="dnf install rpm-build, or apt install rpm")
-    with tempfile.TemporaryDirectory(prefix="hermes-provision-rpm-") as name:
-        top = Path(name)
+    with scratch_folder(Scratch.RPM) as top:
         root = top / "content"
         for path, file in installed_files(payload).items():
             target = root / path
@@ -59,7 +57,7 @@ def rpm(payload: Payload) -> Files:
         ]
         environ = {
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": name,
+            "HOME": str(top),
             "SOURCE_DATE_EPOCH": str(_MOMENT),
             "LC_ALL": "C",
         }

@@ -13,12 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import provision
 from provision.errors import ProvisionError, UsageError
+from provision.scratch import Scratch, scratch_folder
 from provision.shell import install_command
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def build_zipapp(
     except ImportError as e:
         raise ZipappError("shiv is not installed", hint=install_command("zipapp")) from e
     found = sorted(_closure(), key=lambda d: _canonical(d.name))
-    with tempfile.TemporaryDirectory(prefix="hermes-zipapp-") as name:
-        site = Path(name, "site")
+    with scratch_folder(Scratch.ZIPAPP) as top:
+        site = top / "site"
         site.mkdir()
         if pythons or platform:
             _fetch(found, versions, platform, site)
@@ -93,7 +93,7 @@ def build_zipapp(
             reproducible=True,
             root=CACHE,
         )
-        made = Path(name, "made.pyz")
+        made = top / "made.pyz"
         create_archive([site], made, interpreter, "_bootstrap:bootstrap", settings, compressed=True)
         _put(made, target)
     return (*(f"{d.name}=={d.version}" for d in found), f"{OWN_NAME}=={provision.__version__}")
@@ -183,8 +183,18 @@ def _fetch(
     for major, minor in versions:
         options = ["--python-version", f"{major}.{minor}", "--implementation", "cp", "--only-binary=:all:", "--no-deps"]
         options += ["--platform", platform] if platform else []
-        with tempfile.TemporaryDirectory(prefix="hermes-wheels-") as folder:
-            line = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", folder, *options]
+        with scratch_folder(Scratch.ZIPAPP) as folder:
+            line = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-compile",
+                "--target",
+                str(folder),
+                *options,
+            ]
             done = subprocess.run([*line, *wanted], capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode:
                 lines = [x for x in done.stderr.splitlines() if x.startswith("ERROR")] or ["pip failed"]
@@ -192,8 +202,8 @@ def _fetch(
                     f"pip has no wheels for Python {major}.{minor}{f' on {platform}' if platform else ''}: {lines[-1][:300]}",
                     hint="name a platform as wheels do, such as manylinux_2_28_x86_64 or macosx_11_0_arm64",
                 )
-            for record in Path(folder).rglob("*.dist-info/*"):
+            for record in folder.rglob("*.dist-info/*"):
                 if record.name in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}:
                     record.unlink()
-            shutil.rmtree(Path(folder, "bin"), ignore_errors=True)
+            shutil.rmtree(folder / "bin", ignore_errors=True)
             shutil.copytree(folder, site, dirs_exist_ok=True)

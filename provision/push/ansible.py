@@ -13,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.push.inventory import as_inventory_file
+from provision.scratch import Scratch, scratch_folder
 from provision.shell import install_command
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def find_playbook_command(environ: Mapping[str, str]) -> Path:
 @contextmanager
 def prepared_folder(workspace: Path, ssh: Ssh, forks: int) -> Iterator[Path]:
     """Yield a private folder with the settings and the collection, and delete it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="hermes-deploy-") as name:
-        folder = Path(name)
+    with scratch_folder(Scratch.DEPLOY) as folder:
         (folder / "ansible_collections" / "hermes").mkdir(parents=True)
         (folder / "ansible_collections" / "hermes" / "provision").symlink_to(COLLECTION)
         for variables in ("group_vars", "host_vars"):

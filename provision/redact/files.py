@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from provision.containers.steps import spooled_file
-from provision.files import STAGED_SUFFIX, FileProblemError, sync_directory
+from provision.files import FileProblemError, staged_path, sync_directory
 from provision.redact.archives.containers import holds_containers
 from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
 from provision.redact.notes import Remark
@@ -107,7 +106,7 @@ def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) 
 
 @contextlib.contextmanager
 def _staged(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    staged = target.with_name(f".{target.name}.{secrets.token_hex(6)}{STAGED_SUFFIX}")
+    staged = staged_path(target)
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(staged, flags, 0o600)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sys
 from typing import TYPE_CHECKING
 
-from provision.files import STAGED_SUFFIX, FileProblemError
+from provision.files import FileProblemError, staged_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +33,7 @@ def write_output(pieces: Iterable[str], output: Path | None) -> None:
 
 
 def _replace(pieces: Iterable[str], output: Path) -> None:
-    staged = output.with_name(f".{output.name}.{secrets.token_hex(6)}{STAGED_SUFFIX}")
+    staged = staged_path(output)
     try:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:

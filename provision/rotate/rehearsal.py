@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.keys.events.log import log_path
 from provision.rotate.delivery import RECEIPTS
 from provision.rotate.store import FOLDER, RotationStore
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from provision.fleet.workspace import Workspace
     from provision.rotate.context import RotationContext
@@ -46,8 +46,8 @@ def without_effects(terms: Terms) -> Terms:
 @contextlib.contextmanager
 def rehearsed(context: RotationContext) -> Iterator[RotationContext]:
     """The same context on a copy: what a command does there has no effect."""
-    with tempfile.TemporaryDirectory(prefix="provision-dry-run-") as folder:
-        workspace = _copied(context.workspace, Path(folder))
+    with scratch_folder(Scratch.DRY_RUN) as folder:
+        workspace = _copied(context.workspace, folder)
         yield replace(context, workspace=workspace, store=_RehearsedStore(workspace.root))
 
 

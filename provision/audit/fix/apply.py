@@ -27,7 +27,7 @@ from provision.audit.fix.replace import replace_unchanged
 from provision.containers.sqlite_rewriter import BUSY_MS
 from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
-from provision.files import read_bounded, read_optional, write_atomic
+from provision.files import read_bounded, read_optional, sweep_once, write_atomic
 from provision.keys.age import seal, unseal
 from provision.signing.signed_json import DocumentForm
 
@@ -295,6 +295,7 @@ def _restore(path: Path, file: _File, data: bytes) -> str:
     """Restore one file; returns why it was not restored, or an empty string."""
     if file.after == "":
         return ""
+    sweep_once(path.parent)  # a kill between the exchange and the end leaves the other content
     if path.is_symlink():
         return "it is a symbolic link now"
     if file.kind == "mode":

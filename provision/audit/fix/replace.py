@@ -32,7 +32,7 @@ class FileInUseError(ProvisionError):
 
 
 def replace_unchanged(path: Path, was: bytes | None, data: bytes, mode: int) -> None:
-    """Replace the content of `path`, if that is still `was` (None: there is no file yet) and no program is writing to it.
+    """Replace the content of `path` if it still equals `was` (None: the file must not exist) and no other program writes to it.
 
     Raises FileInUseError and FileProblemError; the file is then as the other program left it.
     """

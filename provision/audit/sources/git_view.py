@@ -13,12 +13,12 @@ import os
 import re
 import select
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from provision.containers.blob import ReadLimits, Unreadable
 from provision.containers.open_file import read_beginning
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +46,7 @@ def repository_view(repository: str, problems: list[Unreadable]) -> Iterator[Pat
     real = Path(repository)
     sha256 = b"sha256" in read_beginning(str(real / "config"))
     config = _CONFIG.format(version=int(sha256), more="[extensions]\n\tobjectformat = sha256\n" if sha256 else "")
-    with tempfile.TemporaryDirectory(prefix="provision-git-") as name:
-        ours = Path(name)
+    with scratch_folder(Scratch.GIT) as ours:
         (ours / "refs").mkdir()
         (ours / "objects").mkdir()
         (ours / "HEAD").write_text("ref: refs/heads/none\n")

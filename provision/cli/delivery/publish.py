@@ -106,10 +106,11 @@ def _feed_folder(root: Path, *, dry_run: bool) -> Iterator[Path]:
         yield root
         return
     import shutil
-    import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="provision-dry-run-") as folder:
-        copy = Path(folder) / "feed"
+    from provision.scratch import Scratch, scratch_folder
+
+    with scratch_folder(Scratch.DRY_RUN) as folder:
+        copy = folder / "feed"
         if root.is_dir():
             shutil.copytree(root, copy)
         copy.mkdir(exist_ok=True)

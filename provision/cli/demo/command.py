@@ -21,19 +21,26 @@ def demo(
 
     Commands, files, cryptography and HTTP are real. Runs in a temporary folder; needs no account and no network.
     """
-    import shutil
     import tempfile
+    from contextlib import ExitStack
 
     from provision.aisa.simulator import Simulator
     from provision.cli.demo import acts, problems
     from provision.cli.demo.stage import DemoStage
     from provision.cli.demo.summary import demo_summary
     from provision.cli.demo.users import DEMO_USERS
+    from provision.scratch import Scratch, scratch_folder
 
     run: Run = ctx.obj
-    folder = Path(tempfile.mkdtemp(prefix="provision-demo-"))
-    stage = DemoStage(folder, _say, brief=run.quiet)
-    try:
+    with ExitStack() as stack:
+        folder = (
+            Path(tempfile.mkdtemp(prefix="provision-kept-"))
+            if keep
+            else stack.enter_context(scratch_folder(Scratch.DEMO))
+        )
+        if keep:
+            stack.callback(run.say, f"all files are in {folder}")
+        stage = DemoStage(folder, _say, brief=run.quiet)
         with Simulator(keys={user.key: "valid" for user in DEMO_USERS}) as sim:
             acts.set_up(stage, sim)
             acts.enrol(stage)
@@ -48,11 +55,6 @@ def demo(
             leaks = acts.search_for_keys(stage)
             hermes = acts.ask_hermes(stage, sim)
         run.result(demo_summary(verdicts, statuses, leaks, hermes))
-    finally:
-        if keep:
-            run.say(f"all files are in {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _say(line: str) -> None:

@@ -6,18 +6,18 @@ import hashlib
 import importlib.metadata
 import os
 import sys
-import tempfile
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hyperscan
 import platformdirs
 
 from provision.detect.engines.hits import Hits
+from provision.files import FileProblemError, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from provision.detect.engines.hits import Gate
     from provision.detect.engines.needles import Needle, NeedleKind
@@ -148,8 +148,6 @@ def _write_cache(path: Path, body: bytes) -> None:
     """Write the cache file if possible; otherwise the next process compiles again."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as temporary:
-            temporary.write(hashlib.sha256(body).digest() + body)
-        Path(temporary.name).replace(path)
-    except OSError:
+        write_atomic(path, hashlib.sha256(body).digest() + body, durable=False)
+    except (OSError, FileProblemError):
         return

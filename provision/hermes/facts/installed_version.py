@@ -13,12 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import read_bounded, read_optional
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -106,11 +106,11 @@ def _asked(script: Path, environ: Mapping[str, str]) -> str | None:
     """Return what `hermes --version` says, in an empty home; None as root, on Windows, or without an answer in time."""
     if os.name == "nt" or _has_rights_of_root():
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder(Scratch.HERMES) as folder:
         try:
             ran = subprocess.run(  # noqa: S603  the user's own program, as that user
                 [script, "--version"],
-                env={**environ, "HERMES_HOME": folder},
+                env={**environ, "HERMES_HOME": str(folder)},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,6 +16,7 @@ from provision.redact.video.coverage import Box, Margins, VisibleSpan, boxes_at,
 from provision.redact.video.ffmpeg import Video, frames_of, probe_video, write_video
 from provision.redact.video.frame_watcher import FrameWatcher
 from provision.redact.video.journal import SUFFIX, VideoJournal, VideoState
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +33,9 @@ _PREVIEW = (255, 45, 85)
 
 def redact_video(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Cover the keys in a video. Raises CannotExamineError, VideoUnavailableError, PicturesUnavailableError."""
-    with tempfile.TemporaryDirectory(prefix="provision-video-") as folder:
+    with scratch_folder(Scratch.VIDEO) as folder:
         own = Path(source.name) if isinstance(getattr(source, "name", None), str) else None
-        path = own if own is not None and own.is_file() else _unpacked(source, Path(folder))
+        path = own if own is not None and own.is_file() else _unpacked(source, folder)
         video = probe_video(path)
         journal = VideoJournal(
             own.with_name(own.name + SUFFIX) if own and path == own else None, _identity(path, video, session)
