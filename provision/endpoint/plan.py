@@ -25,7 +25,7 @@ from provision.hermes.config.side_leaks import ProvisionedKey
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
-from provision.hermes.facts import side_routes as side
+from provision.hermes.facts.selection import SERVICE_KEY_ENV
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class _Steps:
         key = ProvisionedKey(frozenset({manifest.key_env}), value)
         holders = {name for name, held in read_env_raw(own or b"").items() if key.held_by(held)}
         self.key = ProvisionedKey(key.names | holders, value)
-        gone |= (holders & side.CREDENTIAL_ENV) - written.keys()
+        gone |= (holders & SERVICE_KEY_ENV) - written.keys()
         edited = edit_env(own, written, gone)
         self.env_after = edited.data
         self.removed += edited.removed

@@ -55,6 +55,10 @@ class HermesFacts:
     """A byte order mark hides the first variable of a `.env`, unless a repair removes it."""
     managed_model_text: bool = False
     """A managed `model` that is text becomes `model.default`. Otherwise it replaces the whole section."""
+    cron_url_is_checked: bool = True
+    """A scheduled job with a URL of another host than its provider's is refused."""
+    cron_model: bool = False
+    """Reads `cron.model` and `cron.model_provider`, for jobs that name no provider."""
     deciding_env: frozenset[str] = frozenset()
     """Variables of `NEWER_DECIDING_ENV` that this release reads: with one of them our files do not decide."""
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)

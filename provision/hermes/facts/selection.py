@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from provision.fleet.version_range import parse_version
 from provision.hermes.facts import v0_16, v0_18, v0_19, v0_21
+from provision.hermes.facts.side_routes import CREDENTIAL_ENV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,11 @@ RESERVED_PROVIDERS: Final = frozenset({"custom", "auto"}).union(
     *(release.built_in_providers | release.provider_aliases.keys() for release in RELEASES)
 )
 """Names that our provider must not have: some release would use its own provider, now or after an upgrade."""
+_CREDENTIAL = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET)$")
+SERVICE_KEY_ENV: Final = CREDENTIAL_ENV.union(
+    *({name for name in release.known_env if _CREDENTIAL.search(name)} for release in RELEASES)
+)
+"""Variables with the key of a service: some release sends their value there, without a line in config.yaml that says so."""
 VERIFIED_VERSIONS: Final = tuple(release.version for release in RELEASES if release.verified)
 
 

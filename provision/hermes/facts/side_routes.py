@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 _TASKS = """approval call compression curator background_review goal_judge kanban_decomposer mcp memory_query_rewrite monitor
-profile_describer session_search skills_hub title_generation triage_specifier tts_audio_tags vision web_extract moa_reference
-moa_aggregator"""
+profile_describer review session_search skills_hub title_generation triage_specifier tts_audio_tags vision web_extract
+moa_reference moa_aggregator"""
 AUXILIARY_TASKS: Final = tuple(sorted(_TASKS.split()))
-"""Tasks that ask a model beside the conversation (`auxiliary.TASK`). `session_search` is one of releases before 0.19."""
+"""Tasks that ask a model beside the conversation (`auxiliary.TASK`). Earlier releases have `session_search`, later `review`."""
 AGENT_TASKS: Final = frozenset({"background_review", "curator"})
 """Auxiliary tasks that run as an agent: their provider counts only with a model, and they have no further providers to try."""
 PINNED_ELSEWHERE: Final = frozenset({"moa_aggregator", "moa_reference"})
@@ -23,6 +23,23 @@ REFUSAL: Final = "on 402, 429, 401 or a failed connection"
 """When an auxiliary task goes on to another provider: an explicit provider is left in the first case, `auto` also on 401."""
 DIRECT_ALIASES: Final = MappingProxyType({"openai": "https://api.openai.com/v1"})
 """Names in `auxiliary.TASK.provider` that stand for plain custom with a URL (`_AUX_DIRECT_API_BASE_URLS`)."""
+_ALIASES = """google=gemini google-gemini=gemini google-ai-studio=gemini x-ai=xai x.ai=xai grok=xai glm=zai z-ai=zai z.ai=zai
+zhipu=zai kimi=kimi-coding moonshot=kimi-coding kimi-cn=kimi-coding-cn moonshot-cn=kimi-coding-cn gmi-cloud=gmi gmicloud=gmi
+minimax-china=minimax-cn minimax_cn=minimax-cn claude=anthropic claude-code=anthropic github=copilot github-copilot=copilot
+github-model=copilot github-models=copilot github-copilot-acp=copilot-acp copilot-acp-agent=copilot-acp tencent=tencent-tokenhub
+tokenhub=tencent-tokenhub tencent-cloud=tencent-tokenhub tencentmaas=tencent-tokenhub codex=openai-codex"""
+TASK_ALIASES: Final = MappingProxyType(dict(pair.split("=") for pair in _ALIASES.split()))
+"""Other names of providers in auxiliary tasks and fallbacks (`_PROVIDER_ALIASES`): fewer than those of the main route."""
+FIXED_ENDPOINTS: Final = frozenset({"anthropic"})
+"""Built-in providers for which a task's or a fallback's `base_url` is ignored (`_try_anthropic`)."""
+KEY_ALSO_TO: Final = MappingProxyType({"copilot": "https://api.github.com", "zai": "https://open.bigmodel.cn"})
+"""Where a built-in provider's key goes before the request: Copilot exchanges its token, Z.AI tries its other endpoint."""
+KIMI_CODE: Final = ("sk-kimi-", "https://api.kimi.com/coding/v1")
+"""How the keys begin with which `kimi-coding` and `kimi-coding-cn` use another URL (`_resolve_kimi_base_url`)."""
+CRON_PROVIDER: Final = "model_provider"
+"""`cron.model_provider`: the provider of all scheduled jobs that name none, where a release reads it."""
+PORTAL_URL: Final = "https://portal.nousresearch.com"
+"""Where a scheduler outside of the machine is reached (`cron.chronos.portal_url`)."""
 NATIVE_DELEGATION: Final = frozenset({"bedrock", "vertex", "google", "google-genai"})
 """Providers for which delegation ignores `delegation.base_url`."""
 

@@ -44,12 +44,14 @@ FACTS = replace(
     base_url_without_provider=False,
     headers_in_settings=False,
     plain_custom_responses=True,
+    cron_url_is_checked=False,
     sources=MappingProxyType(
         {
             "*": RUN,
             "config_version": "hermes_cli/config.py, DEFAULT_CONFIG of the installed release",
             "known_env": "hermes_cli/config.py, OPTIONAL_ENV_VARS and _EXTRA_ENV_KEYS of the installed release",
             "auxiliary_tasks": "hermes_cli/config.py, DEFAULT_CONFIG of the installed release",
+            "cron_url_is_checked": "cron/scheduler.py of the installed release has no such check",
             "secret_sources": "agent/secret_sources of the installed release",
         }
     ),

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+SERVICE_KEY = "service-key"
+"""The kind of a destination that is a service which Hermes uses with the key in a variable."""
+
+
 class DestinationVerdict(StrEnum):
     """What leaves, worst first."""
 
@@ -50,7 +54,7 @@ class Destination:
     @property
     def target(self) -> str:
         """The host, or what it is instead."""
-        return self.host or "a program on this machine"
+        return self.host or ("that service" if self.kind == SERVICE_KEY else "a program on this machine")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import Severity
 from provision.hermes.facts import names as facts
-from provision.hermes.routing.destination import Destination, DestinationVerdict, TeamSide
+from provision.hermes.facts.selection import SERVICE_KEY_ENV
+from provision.hermes.routing.destination import SERVICE_KEY, Destination, DestinationVerdict, TeamSide
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
+from provision.hermes.routing.side_clients import env_source
+from provision.hermes.routing.side_jobs import job_destinations
 from provision.hermes.routing.side_models import fallback_entries, leads_nowhere, model_destinations
 from provision.hermes.routing.side_programs import program_destinations
 
@@ -15,14 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _ORDER = {verdict: n for n, verdict in enumerate(DestinationVerdict)}
-_ONE_STEP_AWAY = frozenset({"provider", "environment"})
+_ONE_STEP_AWAY = frozenset({"provider", "environment", SERVICE_KEY})
 """Kinds that leak the key only after one more step of the user or the agent."""
 
 
 def home_destinations(s: RouteContext, mark: Callable[[str], str], doubt: str | None) -> tuple[Destination, ...]:
     """Return every destination of a home, the worst verdict first. `doubt` says why the main route is unknown."""
     team = TeamSide(s.expected.base_url if s.expected else s.base_url, _team_keys(s, mark), mark)
-    found = [*_main(s, team, doubt), *model_destinations(s, team), *program_destinations(s, team)]
+    found = [
+        *_main(s, team, doubt),
+        *model_destinations(s, team),
+        *job_destinations(s, team),
+        *program_destinations(s, team),
+    ]
+    found += _service_keys(s, team, frozenset(d.key_source.partition(" ")[0] for d in found))
     return tuple(sorted(dict.fromkeys(found), key=lambda d: _ORDER[d.verdict]))
 
 
@@ -48,6 +57,22 @@ def _main(s: RouteContext, team: TeamSide, doubt: str | None) -> Iterator[Destin
             "main", "model", s.layers.where("model"), s.base_url, "every question", key=s.key, key_source=source,
             doubt=doubt or "", cure="install the bundle again",
         )  # fmt: skip
+
+
+def _service_keys(s: RouteContext, team: TeamSide, reported: frozenset[str]) -> Iterator[Destination]:
+    """Yield the variables of other services that hold a key of the team, unless a destination reports them already."""
+    ours = (
+        s.expected.key_env
+        if s.expected
+        else (s.runtime.key_source.removeprefix("env:").partition(" ")[0] if s.runtime else "")
+    )
+    for name in sorted(SERVICE_KEY_ENV & s.environment.values.keys() - {ours}):
+        if f"env:{name}" not in reported and team.holds_key(s.environment.get(name)):
+            yield Destination(
+                SERVICE_KEY, name, s.environment.place(name), "", "when the agent uses that service", DestinationVerdict.KEY,
+                content=False, key_fingerprint=team.mark(s.environment.get(name)), key_source=env_source(s, name),
+                why="this gateway's key is in the variable of another service", cure="remove that line",
+            )  # fmt: skip
 
 
 def destination_hazards(s: RouteContext, found: Iterable[Destination]) -> Iterator[Hazard]:
@@ -82,7 +107,8 @@ def _inline_and_nowhere(s: RouteContext) -> Iterator[Hazard]:
             yield warning(
                 f"{kind}-inline-key", f"{where}.api_key", "a key in clear in the configuration", "move it to .env"
             )
-        if leads_nowhere(s, str(entry.get("provider") or "").strip().lower()):
+        named = str(entry.get("provider") or "").strip().lower()
+        if leads_nowhere(s, named, of_task=kind in {"auxiliary", "fallback"}):
             cure = "remove it, or set the team's provider"
             yield Hazard(f"{kind}-nowhere", where, "its provider does not exist", cure, Severity.NOTE)
 

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
-from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.providers import (
     HermesStopsError,
     NotModelledError,
     find_named_provider,
-    resolve_alias,
 )
 from provision.hermes.routing.runtime import resolve_runtime
 from provision.hermes.routing.wire import host_matches, hostname
@@ -39,6 +37,8 @@ class SideClient:
     key: str = field(default="", repr=False)
     key_source: str = ""
     doubt: str = ""
+    key_also_to: str = ""
+    """A further URL that gets the key, but no content."""
     headers: bool = True
     """Whether `model.default_headers` are sent, too."""
 
@@ -71,8 +71,11 @@ def resolve_client(
     if name not in side.ENDPOINTS:
         return None
     built_in = side.ENDPOINTS[name]
+    url = "" if name in side.FIXED_ENDPOINTS else url
     own, own_source = (key, source) if key else _built_in_key(s, name)
-    return SideClient(url or _built_in_url(s, name), own, own_source) if own and (url or built_in.url) else None
+    if not own or not (url or built_in.url):
+        return None
+    return SideClient(url or _built_in_url(s, name, own), own, own_source, key_also_to=_key_also_to(s, name))
 
 
 def main_client(s: RouteContext) -> SideClient | None:
@@ -100,7 +103,7 @@ def _key_chain(s: RouteContext) -> Iterator[SideClient]:
     for name, endpoint in side.ENDPOINTS.items():
         key, source = _built_in_key(s, name) if endpoint.discovered else ("", "")
         if key and not any(source.startswith(f"env:{env} ") for env in side.IMPLICIT_KEY_ENV):
-            yield SideClient(_built_in_url(s, name), key, source)
+            yield SideClient(_built_in_url(s, name, key), key, source, key_also_to=_key_also_to(s, name))
 
 
 def logins(s: RouteContext) -> frozenset[str]:
@@ -126,7 +129,7 @@ def _aux_name(s: RouteContext, name: str) -> str:
         name = s.runtime.provider if s.runtime else "custom"
     if name == "codex":
         return "openai-codex"
-    return NEWEST_VERIFIED.provider_aliases.get(name, name)
+    return side.TASK_ALIASES.get(name, name)
 
 
 def _openrouter(s: RouteContext, key: str, source: str) -> SideClient | None:
@@ -170,9 +173,19 @@ def _built_in_key(s: RouteContext, name: str) -> tuple[str, str]:
     return "", ""
 
 
-def _built_in_url(s: RouteContext, name: str) -> str:
-    endpoint = side.ENDPOINTS[name]
-    return (s.environment.get(endpoint.url_env) if endpoint.url_env else "").rstrip("/") or endpoint.url
+def _built_in_url(s: RouteContext, name: str, key: str) -> str:
+    begins, url = side.KIMI_CODE
+    default = url if name.startswith("kimi-coding") and key.startswith(begins) else side.ENDPOINTS[name].url
+    return _moved_url(s, name) or default
+
+
+def _moved_url(s: RouteContext, name: str) -> str:
+    url_env = side.ENDPOINTS[name].url_env
+    return s.environment.get(url_env).rstrip("/") if url_env and name not in side.FIXED_ENDPOINTS else ""
+
+
+def _key_also_to(s: RouteContext, name: str) -> str:
+    return "" if name == "zai" and _moved_url(s, name) else side.KEY_ALSO_TO.get(name, "")
 
 
 def _pool_key(s: RouteContext, name: str) -> dict[str, Any] | None:
@@ -186,13 +199,3 @@ def _token(raw: dict[str, Any]) -> str:
 def env_source(s: RouteContext, name: str) -> str:
     """Return how a key from a variable is named in a report."""
     return f"env:{name} ({s.environment.place(name)})"
-
-
-def is_known(s: RouteContext, provider: str) -> bool:
-    """Return whether a provider's name means anything to Hermes: a built-in provider, an alias or an entry."""
-    name = _aux_name(s, provider.strip().lower())
-    try:
-        entry = find_named_provider(s.layers.config, name, s.environment)
-    except HermesStopsError:
-        return False
-    return bool(entry) or name in {"auto", "custom", "main"} or resolve_alias(name) is not None

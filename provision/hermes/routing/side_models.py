@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
@@ -36,7 +35,7 @@ def model_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]
     yield from _auxiliary(s, team)
     for entry, path in fallback_entries(config):
         own_key, source = _own_key(s, entry, path)
-        client = resolve_client(s, _text(entry, "provider"), _text(entry, facts.BASE_URL), own_key, source)
+        client = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, source)
         yield from _found(s, team, "fallback", path, client, _FALLBACK)
     yield from _delegation(s, team)
     yield from _other_providers(s, team)
@@ -44,15 +43,11 @@ def model_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]
     for name, entry in aliases.items() if isinstance(aliases, dict) else ():
         if isinstance(entry, dict) and entry.get("model"):
             when = "if that model is requested"
-            yield from _runtime(
+            yield from runtime_destinations(
                 s, team, {"provider": "custom"} | entry, (facts.MODEL_ALIASES, str(name)), "model-alias", when
             )
     yield from _presets(s, team)
     yield from _channels(s, team)
-    for number, job in enumerate(_jobs(s)):
-        if isinstance(job, dict) and (job.get(facts.BASE_URL) or job.get("provider")):
-            place = f"{s.home.where(facts.JOBS_NAME)} jobs[{number}]"
-            yield from _runtime(s, team, job, (f"jobs[{number}]",), "cron", "when the job runs", place)
 
 
 def fallback_entries(config: dict[Any, Any]) -> Iterator[tuple[dict[Any, Any], tuple[str | int, ...]]]:
@@ -84,7 +79,7 @@ def _task(
         if provider in {"", "auto"} or not settings.get("model"):
             yield from _found(s, team, "auxiliary", path, main_client(s), "when it runs")
         else:
-            yield from _runtime(s, team, settings, path, "auxiliary", "when it runs")
+            yield from runtime_destinations(s, team, settings, path, "auxiliary", "when it runs")
         return
     automatic = provider in {"", "auto"}
     if task == "vision" and url and (provider.startswith(facts.CUSTOM_PREFIX) or provider == "main"):
@@ -100,14 +95,14 @@ def _task(
         if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
             here = (*path, "fallback_chain", number)
             own_key, own_source = _own_key(s, entry, here)
-            found = resolve_client(s, _text(entry, "provider"), _text(entry, facts.BASE_URL), own_key, own_source)
+            found = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, own_source)
             yield from _found(s, team, "auxiliary", here, found, when)
     if task in side.PINNED_ELSEWHERE or task == "vision":
         return
     if automatic and spread is not None:
-        yield _spread(s, team, task, spread, when)
+        yield from _spread(s, team, task, spread, when)
     elif not automatic and _falls_to_plain(s, provider) and (plain := resolve_client(s, "custom")):
-        yield _spread(s, team, task, plain, when)
+        yield from _spread(s, team, task, plain, when)
 
 
 def _falls_to_plain(s: RouteContext, provider: str) -> bool:
@@ -119,17 +114,19 @@ def _falls_to_plain(s: RouteContext, provider: str) -> bool:
     return bool(s.runtime and s.runtime.provider == "custom" and provider != "custom")
 
 
-def _spread(s: RouteContext, team: TeamSide, task: str, client: SideClient, when: str) -> Destination:
+def _spread(s: RouteContext, team: TeamSide, task: str, client: SideClient, when: str) -> Iterator[Destination]:
     place = client.key_source.partition("(")[2].rstrip(")") or s.layers.where(facts.AUXILIARY, task)
-    return team.destination(
-        "auxiliary", f"auxiliary.{task} (next provider)", place, client.url, when, key=client.key,
+    name = f"auxiliary.{task} (next provider)"
+    yield team.destination(
+        "auxiliary", name, place, client.url, when, key=client.key,
         key_source=client.key_source, also=_headers(s) if client.headers else (), doubt=client.doubt, cure=_DISCOVERY_CURE,
     )  # fmt: skip
+    yield from _key_alone(team, "auxiliary", name, place, client, when)
 
 
 def _task_route(s: RouteContext, settings: dict[Any, Any], path: tuple[str | int, ...]) -> tuple[str, str, str, str]:
     """Return provider, URL, key and its source of a task (`_resolve_task_provider_model`)."""
-    provider, url = _text(settings, "provider"), _text(settings, facts.BASE_URL)
+    provider, url = text_at(settings, "provider"), text_at(settings, facts.BASE_URL)
     key, source = _own_key(s, settings, path)
     if provider.lower() in side.DIRECT_ALIASES:
         provider, url = "custom", url or side.DIRECT_ALIASES[provider.lower()]
@@ -144,14 +141,14 @@ def _delegation(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     settings = s.layers.config.get(facts.DELEGATION)
     settings = settings if isinstance(settings, dict) else {}
     when, path = "when the agent delegates", (facts.DELEGATION,)
-    provider, url = _text(settings, "provider"), _text(settings, facts.BASE_URL)
+    provider, url = text_at(settings, "provider"), text_at(settings, facts.BASE_URL)
     if url and provider.lower() not in side.NATIVE_DELEGATION:
-        key, source = _text(settings, facts.API_KEY), "delegation.api_key"
+        key, source = text_at(settings, facts.API_KEY), "delegation.api_key"
         if not key:
             key, source = s.key, "inherited from the main route"
         yield from _found(s, team, "delegation", path, SideClient(url, key, source), when)
     elif provider:
-        yield from _runtime(s, team, settings, path, "delegation", when)
+        yield from runtime_destinations(s, team, settings, path, "delegation", when)
     elif client := main_client(s):
         yield from _found(s, team, "delegation", path, client, when)
 
@@ -195,8 +192,8 @@ def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
             *(known or [{"provider": p, "model": m} for p, m in side.MOA_REFERENCES]),
             last if _slot(last) else dict(zip(("provider", "model"), side.MOA_AGGREGATOR, strict=True)),
         ]:
-            for each in _runtime(s, team, slot, ("moa", "presets", str(name)), "moa", "on /moa"):
-                if resolve_alias(_text(slot, "provider")) == "openrouter" and not host_matches(
+            for each in runtime_destinations(s, team, slot, ("moa", "presets", str(name)), "moa", "on /moa"):
+                if resolve_alias(text_at(slot, "provider")) == "openrouter" and not host_matches(
                     each.host, "openrouter.ai"
                 ):
                     continue  # a preset takes the key of that provider, but never another URL than its own
@@ -204,7 +201,7 @@ def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
 
 
 def _slot(slot: object) -> bool:
-    return isinstance(slot, dict) and bool(_text(slot, "provider") and _text(slot, "model"))
+    return isinstance(slot, dict) and bool(text_at(slot, "provider") and text_at(slot, "model"))
 
 
 def _channels(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
@@ -215,10 +212,12 @@ def _channels(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         for channel, entry in overrides.items() if isinstance(overrides, dict) else ():
             if isinstance(entry, dict) and entry.get("provider"):
                 here = (*path, "channel_overrides", str(channel))
-                yield from _runtime(s, team, {"provider": entry["provider"]}, here, "channel", "in that channel")
+                yield from runtime_destinations(
+                    s, team, {"provider": entry["provider"]}, here, "channel", "in that channel"
+                )
 
 
-def _runtime(  # noqa: PLR0917  what every caller knows, in one order
+def runtime_destinations(  # noqa: PLR0917  what every caller knows, in one order
     s: RouteContext,
     team: TeamSide,
     entry: dict[Any, Any],
@@ -228,7 +227,7 @@ def _runtime(  # noqa: PLR0917  what every caller knows, in one order
     place: str = "",
 ) -> Iterator[Destination]:
     """Yield where an entry leads that Hermes resolves as it resolves the main route (`resolve_runtime_provider`)."""
-    provider, url = _text(entry, "provider").lower(), _text(entry, facts.BASE_URL)
+    provider, url = text_at(entry, "provider").lower(), text_at(entry, facts.BASE_URL)
     if provider in {"", "auto"} and not url:
         if client := main_client(s):
             yield from _found(s, team, kind, path, client, when, place)
@@ -259,10 +258,22 @@ def _found(  # noqa: PLR0917  what every caller knows, in one order
     if client is None:
         return
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+    where = place or s.layers.where(*path)
     yield team.destination(
-        kind, name, place or s.layers.where(*path), client.url, when, key=client.key, key_source=client.key_source,
+        kind, name, where, client.url, when, key=client.key, key_source=client.key_source,
         also=_headers(s) if client.headers else (), doubt=client.doubt, cure=_USE_TEAM,
     )  # fmt: skip
+    yield from _key_alone(team, kind, name, where, client, when)
+
+
+def _key_alone(  # noqa: PLR0917  a destination's own fields, in its order
+    team: TeamSide, kind: str, name: str, where: str, client: SideClient, when: str
+) -> Iterator[Destination]:
+    if client.key_also_to:
+        yield team.destination(
+            kind, f"{name} (key)", where, client.key_also_to, when, key=client.key, key_source=client.key_source,
+            content=False, cure=_USE_TEAM,
+        )  # fmt: skip
 
 
 def _headers(s: RouteContext) -> tuple[str, ...]:
@@ -272,32 +283,30 @@ def _headers(s: RouteContext) -> tuple[str, ...]:
 
 def _own_key(s: RouteContext, entry: dict[Any, Any], path: tuple[str | int, ...]) -> tuple[str, str]:
     """Return the key that an entry itself names, with its source: inline first, then `key_env` or `api_key_env`."""
-    if key := _text(entry, facts.API_KEY):
+    if key := text_at(entry, facts.API_KEY):
         return key, ".".join(map(str, (*path, facts.API_KEY)))
-    env = _text(entry, facts.KEY_ENV) or _text(entry, facts.KEY_ENV_ALIASES[0])
+    env = text_at(entry, facts.KEY_ENV) or text_at(entry, facts.KEY_ENV_ALIASES[0])
     return (s.environment.get(env), env_source(s, env)) if env and s.environment.get(env) else ("", "")
 
 
-def _text(entry: dict[Any, Any], name: str) -> str:
+def text_at(entry: dict[Any, Any], name: str) -> str:
+    """Return a text of an entry without white space around it; an empty one for any other value."""
     value = entry.get(name)
     return value.strip() if isinstance(value, str) else ""
 
 
-def _jobs(s: RouteContext) -> list[Any]:
-    try:
-        store = json.loads(s.home.jobs or b"null")
-    except (ValueError, RecursionError):
-        return []
-    jobs = store.get("jobs") if isinstance(store, dict) else None
-    return jobs if isinstance(jobs, list) else []
+def leads_nowhere(s: RouteContext, provider: str, *, of_task: bool) -> bool:
+    """Return whether no provider has this name: Hermes stops there, or uses the main endpoint.
 
-
-def leads_nowhere(s: RouteContext, provider: str) -> bool:
-    """Return whether no provider has this name: Hermes stops there, or uses the main endpoint."""
+    `of_task`: an auxiliary task or a fallback names it, where fewer aliases count.
+    """
     bare = provider.removeprefix(facts.CUSTOM_PREFIX)
     known = {"", "auto", "main", "custom", *side.DIRECT_ALIASES, *side.LOGIN_ENDPOINTS}
+    alias_only = resolve_alias(bare) not in {bare, None}
     try:
         entry = find_named_provider(s.layers.config, provider, s.environment)
     except HermesStopsError:
         return True
-    return not entry and provider not in known and resolve_alias(bare) is None
+    if entry or provider in known:
+        return False
+    return resolve_alias(bare) is None or (of_task and alias_only and bare not in side.TASK_ALIASES)

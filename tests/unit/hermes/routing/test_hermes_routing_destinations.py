@@ -64,7 +64,7 @@ def test_a_named_provider_with_our_key_for_another_host() -> None:
 
 
 def test_cron_jobs() -> None:
-    jobs = json.dumps({"jobs": [{"prompt": "x"}, {"base_url": OTHER}, "x"]}).encode()
+    jobs = json.dumps({"jobs": [{"prompt": "x"}, {"provider": "custom", "base_url": OTHER}, "x"]}).encode()
     (hazard,) = side_hazards(route_context(jobs=jobs))
     assert (hazard.id, hazard.where) == ("cron-elsewhere", "/h/cron/jobs.json jobs[1]")
     assert list(side_hazards(route_context(jobs=b"[" * 100_000))) == []
