@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
-from provision.feed.timer_files import LABEL, NAME
+from provision.feed.timer_definition import LABEL, NAME
 from provision.files import write_atomic
 from provision.fleet.desired import Platform
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provision.feed.index import Subscription
-    from provision.feed.timer_files import TimerJob
+    from provision.feed.timer_definition import TimerJob
 
 # variables that the timer's process would lack; a proxy with a password in it (an `@`) is skipped: others can read units
 _CARRIED = ("PROVISION_CONFIG_DIR", facts.HOME_ENV, "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
@@ -34,7 +34,7 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
     """Remember the address unless another one works, write the timer's files and switch the timer on."""
     from provision.feed.pull import is_on_trial, remembered_state
     from provision.feed.state import write_state
-    from provision.feed.timer_files import timer_files
+    from provision.feed.timer_definition import timer_files
     from provision.feed.timer_install import (
         TimerError,
         link_at_login,
@@ -71,7 +71,7 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
 
 def write_timer_files(run: Run, folder: Path, platform: str | None, every: str, options: tuple[str, ...]) -> None:
     """Write a timer's files for any platform, and print the commands that switch it on."""
-    from provision.feed.timer_files import timer_files
+    from provision.feed.timer_definition import timer_files
     from provision.feed.timer_install import switch_on_commands, write_files
     from provision.fleet.desired import Platform
 
@@ -114,7 +114,7 @@ def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:
 
 def _job(every: str, options: tuple[str, ...]) -> TimerJob:
     from provision.cli.options import parse_duration
-    from provision.feed.timer_files import TimerJob
+    from provision.feed.timer_definition import TimerJob
     from provision.feed.timer_install import own_command
 
     environ = {name: os.environ[name] for name in _CARRIED if "@" not in os.environ.get(name, "@")}

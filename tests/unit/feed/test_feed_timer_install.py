@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.feed.timer_files import LABEL, NAME
+from provision.feed.timer_definition import LABEL, NAME
 from provision.feed.timer_install import (
     TimerError,
     link_at_login,

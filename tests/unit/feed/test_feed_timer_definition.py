@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from provision.errors import UsageError
-from provision.feed.timer_files import LABEL, NAME, TimerJob, timer_files
+from provision.feed.timer_definition import LABEL, NAME, TimerJob, timer_files
 from provision.fleet.desired import Platform
 
 PLAIN = TimerJob(("/opt/p/bin/provision", "pull", "--scheduled"), timedelta(hours=1))
