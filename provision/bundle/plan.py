@@ -53,6 +53,8 @@ class RenderInputs:
     now: datetime
     gateway_hosts: tuple[str, ...]
     log_head: LogHead | None = None
+    trust: str | None = None
+    """The number of the workspace's trust list."""
     """The end of the event log; new manifests record it. An unchanged bundle keeps its bytes."""
 
 
@@ -108,7 +110,7 @@ class PlannedBundle:
             "hermes_profile": state.hermes_profile,
             "recipients": self.recipients,
             "policy": None,
-            "trust": None,
+            "trust": common.trust,
             "log_head": common.log_head,
             "inputs_digest": self.inputs.hex(),
         }
@@ -180,7 +182,7 @@ def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> Planned
         return ImpossibleBundle(
             state.user, "has no current key", "provision keys import, or set key_command in provision.toml"
         )
-    recipients = tuple(dict.fromkeys(_bare(text) for text in (*state.recipients, *common.operators)))
+    recipients = tuple(dict.fromkeys(_bare(text) for text in (*state.all_recipients, *common.operators)))
     value = key.reveal()
     return PlannedBundle(
         state=state,

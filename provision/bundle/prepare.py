@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from provision.bundle.manifest import SIGNATURE
 from provision.bundle.plan import RenderInputs as Common
 from provision.bundle.render import RenderOptions, user_ids
+from provision.files import read_optional, write_atomic
 from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
 from provision.hermes.rendering.renderer import Renderer
@@ -14,12 +16,16 @@ from provision.hermes.rendering.templates import Templates
 from provision.keys.events.log import log_end, log_path
 from provision.keys.identities import load_identities
 from provision.keys.key_source import KeySource
-from provision.keys.vault.file import open_vault
+from provision.keys.vault.file import open_vault, read_workspace_id
+from provision.signing.allowed_signers import find_trusted_signer
 from provision.signing.fields import LogHead
-from provision.signing.sshsig import load_signing_key
+from provision.signing.sshsig import MAX_SIGNATURE_BYTES, load_signing_key, signature_key
+from provision.trust.files import MAX_TAR_BYTES, TAR_NAME, chain_tar
+from provision.trust.trust_list import Role
+from provision.trust.workspace import MayNotSignError, WorkspaceTrust, workspace_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -36,6 +42,7 @@ class PreparedRender:
     options: RenderOptions
     signing_key: Ed25519PrivateKey
     dist: Path
+    trusted: WorkspaceTrust
 
 
 def prepare_render(
@@ -48,25 +55,63 @@ def prepare_render(
     ahead: Mapping[str, str] | None = None,
 ) -> PreparedRender:
     """Load everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError if any file of the fleet
-    has errors."""
+    has errors, and MayNotSignError if no machine would accept the operator's signature."""
     renderer = Renderer()  # starts while the rest is being loaded
     fleet = load_fleet(workspace)
     fleet.require_valid()
     states = select_users(fleet.states, limit)
-    key = load_signing_key(workspace.signing_key)
+    key, trusted = bundle_signer(workspace, now)
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
-    common = render_inputs(workspace, vault, now, ahead or {}, renderer)
+    common = render_inputs(workspace, vault, now, ahead or {}, renderer=renderer, trusted=trusted)
     return PreparedRender(
-        RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune), key, workspace.dist
+        RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune), key, workspace.dist, trusted
     )
 
 
+def bundle_signer(workspace: Workspace, now: datetime) -> tuple[Ed25519PrivateKey, WorkspaceTrust]:
+    """The operator's signing key, and the trust by which it may sign bundles. Raises MayNotSignError if it may not."""
+    key = load_signing_key(workspace.signing_key)
+    trusted = workspace_trust(workspace, read_workspace_id(workspace.vault), now)
+    trusted.require_may_sign(key, Role.BUNDLE, now, workspace.signing_key)
+    return key, trusted
+
+
+def require_accepted(dist: Path, users: Iterable[str], trusted: WorkspaceTrust, now: datetime) -> None:
+    """Raise MayNotSignError if a bundle is signed by a key that no machine accepts. Users without a bundle are skipped."""
+    if not trusted.signers:
+        return  # the workspace says nothing about signers: machines decide
+    for user in users:
+        data = read_optional(dist / user / SIGNATURE, MAX_SIGNATURE_BYTES)
+        found = find_trusted_signer(trusted.signers, signature_key(data), now) if data is not None else None
+        if isinstance(found, str):
+            raise MayNotSignError(
+                f"the bundle of {user} in {dist} is signed by a key that machines do not accept: {found}",
+                hint="sign the bundles with your own key: provision render --force",
+            )
+
+
+def place_chain(dist: Path, trusted: WorkspaceTrust) -> None:
+    """Write the trust lists beside the bundles, where `install` looks for them."""
+    path = dist / TAR_NAME
+    if trusted.chain:
+        data = chain_tar(trusted.chain)
+        if read_optional(path, MAX_TAR_BYTES) != data:
+            write_atomic(path, data, mode=0o644)
+
+
 def render_inputs(
-    workspace: Workspace, vault: Vault, now: datetime, ahead: Mapping[str, str], renderer: Renderer | None = None
+    workspace: Workspace,
+    vault: Vault,
+    now: datetime,
+    ahead: Mapping[str, str],
+    *,
+    renderer: Renderer | None = None,
+    trusted: WorkspaceTrust | None = None,
 ) -> Common:
     """The inputs that all bundles of one run share."""
     settings = workspace.settings
-    operators = (settings.operators or vault.operators) if settings.seal_to_operators else ()
+    operators = vault.operators if settings.seal_to_operators else ()
+    trusted = trusted or workspace_trust(workspace, vault.workspace_id, now)
     return Common(
         workspace_id=vault.workspace_id,
         templates=Templates.load(workspace.templates_dir, renderer),
@@ -78,6 +123,7 @@ def render_inputs(
         now=now,
         gateway_hosts=settings.gateway_hosts,
         log_head=log_head(workspace.vault),
+        trust=trusted.number,
     )
 
 

@@ -16,7 +16,8 @@ from provision.files import FileProblemError, locked, read_bounded, read_optiona
 from provision.keys.age import check_private, generate_identity, identity_file, load_identities
 from provision.shell import shell_path
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers, signer_line
-from provision.signing.sshsig import blob_fingerprint, load_signing_key, new_signing_key, public_line
+from provision.signing.sshsig import NAMESPACE, blob_fingerprint, load_signing_key, new_signing_key, public_line
+from provision.trust.trust_list import DERIVED, MAX_LIST_BYTES, TRUST_NAMESPACE, BadTrustListError, parse_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from provision.keys.age import Identity
 
 _MAX_LIST_BYTES = 1 << 20
+FOUNDER_NAMESPACES = f"{NAMESPACE},{TRUST_NAMESPACE}"
 
 
 class NotEnrolledError(ProvisionError):
@@ -54,6 +56,10 @@ class EndpointFolder:
     @property
     def allowed_signers(self) -> Path:
         return self.root / "allowed_signers"
+
+    @property
+    def trust_list(self) -> Path:
+        return self.root / "trust_list.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def enroll(folder: EndpointFolder, signers: Iterable[str], *, comment: str, now:
         if _absent(folder.endpoint_key):
             write_atomic(folder.endpoint_key, new_signing_key()[1])
             made.append(folder.endpoint_key.name)
-        added = _add_signers(folder.allowed_signers, wanted, now)
+        added = _trust(folder, wanted, now)
     recipients = [identity.recipient for identity in load_identities(folder.identity) if identity.recipient]
     if not recipients:
         raise NotEnrolledError(
@@ -95,8 +101,38 @@ def enroll(folder: EndpointFolder, signers: Iterable[str], *, comment: str, now:
         endpoint_key=public_line(key, comment),
         made=tuple(made),
         signers_added=added,
-        trusts=tuple(f"{s.principals} {blob_fingerprint(s.blob)}" for s in load_signers(folder.allowed_signers)),
+        trusts=_trusted(folder),
     )
+
+
+def _trust(folder: EndpointFolder, wanted: tuple[tuple[str, AllowedSigner], ...], now: datetime) -> tuple[str, ...]:
+    """Add signers on a machine without a trust list. A list that is in order decides alone; one that is missing or damaged is
+    given up for the signers: this is the way back."""
+    data = read_optional(folder.trust_list, MAX_LIST_BYTES)
+    derived = (read_optional(folder.allowed_signers, _MAX_LIST_BYTES) or b"").startswith(DERIVED.encode())
+    if _is_sound(data):
+        return ()
+    if wanted and (data is not None or derived):
+        folder.trust_list.unlink(missing_ok=True)
+        write_atomic(folder.allowed_signers, "".join(line for line, _ in wanted).encode(), mode=0o644)
+        return tuple(blob_fingerprint(signer.blob) for _, signer in wanted)
+    return () if derived else _add_signers(folder.allowed_signers, wanted, now)
+
+
+def _trusted(folder: EndpointFolder) -> tuple[str, ...]:
+    """The signers in force, as text; none while a trust list is missing or damaged."""
+    data = read_optional(folder.trust_list, MAX_LIST_BYTES)
+    derived = (read_optional(folder.allowed_signers, _MAX_LIST_BYTES) or b"").startswith(DERIVED.encode())
+    if (data is not None or derived) and not _is_sound(data):
+        return ()
+    return tuple(f"{s.principals} {blob_fingerprint(s.blob)}" for s in load_signers(folder.allowed_signers))
+
+
+def _is_sound(data: bytes | None) -> bool:
+    try:
+        return data is not None and bool(parse_list(data))
+    except BadTrustListError:
+        return False
 
 
 def _absent(path: Path) -> bool:
@@ -119,14 +155,21 @@ def signer_text(argument: str, path: Path) -> str:
 
 
 def parse_signers(texts: Iterable[str]) -> tuple[tuple[str, AllowedSigner], ...]:
-    """Parse signers to allowed_signers lines. A bare public key is allowed only bundles. Raises BadSignerError."""
+    """Parse signers to allowed_signers lines. A bare public key is allowed bundles, and may prove a chain of trust lists.
+
+    Raises BadSignerError.
+    """
     found = []
     for text in texts:
         for line in text.splitlines():
             stripped = line.strip()
             if not stripped or stripped.startswith("#"):
                 continue
-            full = signer_line("operator", stripped) if stripped.startswith("ssh-") else stripped + "\n"
+            full = (
+                signer_line("operator", stripped, FOUNDER_NAMESPACES)
+                if stripped.startswith("ssh-")
+                else stripped + "\n"
+            )
             try:
                 (signer,) = parse_allowed_signers(full, "--signer")
             except (ProvisionError, ValueError) as e:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from provision.bundle.manifest import Manifest
     from provision.endpoint.apply import HomeWriter
+    from provision.endpoint.trust_store import TrustInForce
     from provision.fleet.desired import Platform
     from provision.hermes.home import HermesFiles
     from provision.keys.age import Identity
@@ -48,6 +49,8 @@ class InstallRequest:
     home: Path | None = None
     user: str | None = None
     managed_dir: Path | None = None
+    force: TrustInForce | None = None
+    """The machine's trust list, whose signers `signers` are; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ def install_bundle(
     After an error the home is unchanged, or the next run completes the change.
     """
     own = [identity.recipient for identity in request.identities]
-    policy = AcceptanceRules(request.signers, now, request.user, None, own if all(own) else ())
+    force = request.force
+    only = force.workspace_id if force else None
+    policy = AcceptanceRules(request.signers, now, request.user, None, own if all(own) else (), only)
     manifest = verify_bundle(files, policy).manifest
     root = home_root(request.home, manifest, request.platform, environ)
     home = effective_home(root, manifest.hermes_profile)
@@ -101,7 +106,14 @@ def install_bundle(
     with writer.opened(home) as recovered:
         installed = read_installed(home)
         verified = verify_bundle(
-            files, dataclasses.replace(policy, installed=installed.manifest if installed else None)
+            files,
+            dataclasses.replace(
+                policy,
+                installed=installed.manifest if installed else None,
+                forget_generation=force is not None
+                and installed is not None
+                and force.forgets(installed.kept.signature, now),
+            ),
         )
         opened = open_bundle(verified, lambda sealed: _unseal(sealed, request.identities, verified.manifest))
         before = read_home(root, managed_dir=scope)

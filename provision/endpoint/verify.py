@@ -57,6 +57,7 @@ class AcceptanceRules:
     """The conditions for a bundle. Empty `signers` trust no signer.
 
     `user` and `workspace_id`, when given, are the only ones accepted; `installed` is the manifest this home was last set up from;
+    with `forget_generation` its generation does not count (see `TrustInForce.forgets`).
     `own_recipients` are the public keys of this machine's identities, empty when they are unknown.
     """
 
@@ -66,6 +67,7 @@ class AcceptanceRules:
     installed: Manifest | None = None
     own_recipients: Collection[str] = ()
     workspace_id: str | None = None
+    forget_generation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def verify_bundle(
     _check_workspace(manifest, policy)
     _check_user(manifest, policy)
     _check_time(manifest, policy.now)
-    _check_generation(manifest, policy.installed)
+    _check_generation(manifest, None if policy.forget_generation else policy.installed)
     return VerifiedBundle(
         manifest=manifest, files={name: files[name] for name in (MANIFEST, SIGNATURE, *content)}, signer=signer
     )

@@ -46,6 +46,10 @@ class EndlessFeedError(ProvisionError):
     """The server sends more bytes than expected (endless data)."""
 
 
+class AbsentFileError(DownloadError):
+    """The server has no such file (404 or 410)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Validators:
     """The server's ETag and Last-Modified, which make the next GET conditional."""
@@ -148,7 +152,7 @@ def _require_ok(response: httpx.Response) -> None:
             f"{shown} answered {status}, a redirect, which is not followed",
             hint="log in to the network if it has a login page; otherwise ask IT for the final address",
         )
-    raise DownloadError(
+    raise (AbsentFileError if status in {404, 410} else DownloadError)(
         f"{shown} answered {status}",
         hint="ask IT for your feed address; it may have changed, or you are no longer in the inventory",
     )

@@ -1,9 +1,12 @@
 """`publish`: write dist/ as a feed (see `index`), bundles first and the index last, so that an index never lists a bundle that
 is not there yet.
 
-A part of the index keeps its bytes, and so its ETag, while its entries are the same and more than half of its lifetime is
-left. Bundles that no part lists any more stay for one lifetime of the index, for readers that still hold the previous part, but
-no more than `keep` generations of a user in all. A user whose bundle is invalid keeps the published entry.
+The trust lists are in the tree too (`trust/`), for ever. They go last, so that machines still accept the feed while a signer is
+being removed; only when the list before does not know this signer they go first.
+
+A part of the index keeps its bytes, and so its ETag, while its entries and the trust list are the same and more than half of
+its lifetime is left. Bundles that no part lists any more stay for one lifetime of the index, for readers that still hold the
+previous part, but no more than `keep` generations of a user in all. A user whose bundle is invalid keeps the published entry.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.bundle.dist import Dist
-from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, parse_manifest
+from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.errors import ProvisionError
@@ -37,8 +40,12 @@ from provision.feed.index import (
 )
 from provision.feed.trust import require_trust
 from provision.files import STAGED_SUFFIX, FileProblemError, read_bounded, read_optional, write_atomic
+from provision.signing.allowed_signers import find_trusted_signer
 from provision.signing.fields import moment
 from provision.signing.signed_text import max_signed_bytes, sign_text, verify_text
+from provision.signing.sshsig import MAX_SIGNATURE_BYTES, public_blob, signature_key
+from provision.trust.files import read_chain
+from provision.trust.trust_list import MAX_LIST_BYTES, Role, key_text, parse_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
 
     from provision.signing.allowed_signers import AllowedSigner
     from provision.signing.fields import LogHead
+    from provision.trust.trust_list import TrustList
 
 
 class OtherTreeError(ProvisionError):
@@ -58,6 +66,7 @@ class OtherTreeError(ProvisionError):
 RENEW_BELOW = 1 / 2
 """An index part with less than this part of its lifetime left is signed again."""
 KEPT_GENERATIONS = 3
+_DAY_S = 86_400
 _TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
 
 
@@ -95,6 +104,10 @@ class PublishOptions:
     """The end of the event log; parts that are written record it."""
     keep: int = KEPT_GENERATIONS
     """How many bundles stay in a user's folder: the listed one, and the newest before it. At least 1."""
+    trust: TrustList | None = None
+    """The trust list that index parts name; None without one."""
+    chain: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """All trust lists and their signatures, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,9 @@ class PublishSummary:
     bundles: tuple[str, ...]
     parts: Mapping[str, tuple[str, ...]]
     """The name of each part, and the names of the bundles that it lists."""
+    lists: tuple[str, ...] = ()
+    """Trust lists, each after its signatures, oldest first."""
+    lists_first: bool = False
 
 
 def state_folder(tree: Path) -> Path:
@@ -121,11 +137,13 @@ class FeedTree:
         self.root = root
         self._options = options
         self._key = key
-        self._before = {
-            path.stem: part
-            for path, part in published_parts(root, options.workspace_id, options.signers, options.now)
-            if isinstance(part, Index)
-        }
+        self._before: dict[str, Index] = {}
+        self._least: dict[str, int] = {}
+        for path, part in published_parts(root, options.workspace_id, options.signers, options.now):
+            if isinstance(part, Index):
+                self._before[path.stem] = part
+            elif options.trust is not None:
+                self._least[path.stem] = _honest_version(path, options)
         self._entries: dict[str, dict[str, FeedEntry]] = {part: {} for part in self._before}
         self._names: dict[str, list[str]] = {}
 
@@ -197,26 +215,56 @@ class FeedTree:
                 return False
             if parse_manifest(data).expires_at <= self._options.now:
                 return False
-            return _is_intact(self.root / bundle_name(address, last.bundle), last)
+            signature = read_bounded(self._options.dist / user / SIGNATURE, MAX_SIGNATURE_BYTES)
+            if isinstance(find_trusted_signer(self._options.signers, signature_key(signature), self._options.now), str):
+                return False
+            packed = read_bounded(self.root / bundle_name(address, last.bundle), last.size, follow=False)
+            return hashlib.sha256(packed).hexdigest() == last.bundle and signature in packed
         except (ProvisionError, OSError):
-            return False
+            return False  # also for a bundle that another operator signed again
 
     def finish(self) -> PublishSummary:
-        """Write the parts that changed or are due for renewal, and remove bundles that are no longer needed."""
+        """Write the parts that changed or are due for renewal, and the trust lists; remove bundles that are not needed."""
         written = kept = 0
+        lists = sorted(self._options.chain, key=_in_chain)
+        lists_first = bool(lists) and not self._known_before()
+        if lists_first:
+            self._write_lists(lists)
         for part, entries in sorted(self._entries.items()):
             if self._keep(part, entries):
                 kept += 1
                 continue
             self._write(part, entries)
             written += 1
+        self._write_lists(lists)
         names = {index_name(part): tuple(self._names.get(part, ())) for part in self._entries}
         bundles = {name for listed in names.values() for name in listed}
-        return PublishSummary(written, kept, self._sweep(bundles), tuple(sorted(bundles)), names)
+        swept = self._sweep(bundles)
+        return PublishSummary(written, kept, swept, tuple(sorted(bundles)), names, tuple(lists), lists_first)
+
+    def _known_before(self) -> bool:
+        """Whether this signer may sign the feed by the newest list that is published already."""
+        published = [name for name in read_chain(self.root) if name.endswith(".json")]
+        if not published:
+            return not self._before
+        newest = max(published, key=_in_chain)
+        try:
+            trust = parse_list(read_bounded(self.root / newest, MAX_LIST_BYTES))
+        except (ProvisionError, OSError):
+            return False
+        return key_text(public_blob(self._key.public_key())) in trust.keys_with(Role.FEED)
+
+    def _write_lists(self, names: Sequence[str]) -> None:
+        for name in names:
+            path, data = self.root / name, self._options.chain[name]
+            if read_optional(path, MAX_LIST_BYTES) != data:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(path, data, mode=0o644)
 
     def _keep(self, part: str, entries: dict[str, FeedEntry]) -> bool:
         before = self._before.get(part)
-        if before is None or before.endpoints != entries:
+        number = self._options.trust.number if self._options.trust else None
+        if before is None or before.endpoints != entries or before.trust != number:
             return False
         return before.expires_at - self._options.now > self._options.life * RENEW_BELOW
 
@@ -226,10 +274,10 @@ class FeedTree:
         index = Index(
             workspace=self._options.workspace_id,
             part=part,
-            version=max(before.version + 1 if before else 1, int(now.timestamp())),
+            version=max(before.version + 1 if before else self._least.get(part, 1), int(now.timestamp())),
             created=moment(now),
             expires=moment(now + self._options.life),
-            trust=None,
+            trust=self._options.trust.number if self._options.trust else None,
             log_head=self._options.log_head,
             endpoints=entries,
         )
@@ -263,6 +311,26 @@ class FeedTree:
         for stray in (self.root / "index").glob(f".*{STAGED_SUFFIX}"):
             stray.unlink()
         return removed
+
+
+def _in_chain(name: str) -> tuple[int, int, bool]:
+    """The order in which lists are written: a walker must not see a list before its signatures."""
+    epoch, _, version = name.rpartition("/")[2].partition(".")[0].partition("-")
+    return int(epoch), int(version), name.endswith(".json")
+
+
+def _honest_version(path: Path, options: PublishOptions) -> int:
+    """One more than the version of a part whose signer was removed, so that machines see the next part as newer; else 1.
+
+    A version that no clock gives was signed by a thief: machines forget it together with the revoked key.
+    """
+    try:
+        text, blob = verify_text(read_optional(path, max_signed_bytes(MAX_PART_BYTES)) or b"", NAMESPACE)
+        version = parse_index(text).version
+    except ProvisionError:
+        return 1
+    revoked = options.trust is not None and key_text(blob) in options.trust.revoked_keys
+    return 1 if revoked or version > options.now.timestamp() + _DAY_S else version + 1
 
 
 def _is_intact(path: Path, entry: FeedEntry) -> bool:

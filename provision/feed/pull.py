@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING
 from provision.bundle.manifest import MAX_MANIFEST_BYTES
 from provision.endpoint.fetch import DownloadError
 from provision.endpoint.state import kept_paths
+from provision.endpoint.trust_store import TrustInForce
 from provision.errors import ProvisionError
 from provision.feed.backoff import pause_before_retry
-from provision.feed.http import FeedResponse, FeedUnreachableError, Validators
+from provision.feed.http import AbsentFileError, FeedResponse, FeedUnreachableError, Validators
 from provision.feed.index import MAX_PART_BYTES, FeedEntry, Subscription
 from provision.feed.state import PullState, read_state, write_state
 from provision.feed.trust import RememberedIndex, accept_bundle, accept_index, require_fresh, require_listed
 from provision.files import locked, read_optional
 from provision.signing.signed_text import max_signed_bytes
+from provision.signing.sshsig import MAX_SIGNATURE_BYTES
+from provision.trust.walk import Fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +43,8 @@ INDEX_DEADLINE_S, BUNDLE_DEADLINE_S = 30.0, 120.0
 Get = Callable[[str, int, float, Validators], FeedResponse]
 """url, most bytes, deadline in seconds, validators."""
 Install = Callable[[Mapping[str, bytes]], "InstallReport"]
+WalkTrust = Callable[[Fetch], TrustInForce]
+"""Walks over the trust lists of a source and returns whose signatures count then."""
 
 
 class NoSubscriptionError(ProvisionError):
@@ -69,25 +74,28 @@ def pull_once(
     folder: Path,
     install: Install,
     *,
-    signers: Sequence[AllowedSigner],
+    signers: Sequence[AllowedSigner] = (),
+    walk_trust: WalkTrust | None = None,
     world: PullEnvironment,
     now: datetime,
 ) -> PullResult:
     """Poll once. `folder` is the endpoint's configuration folder, which holds the pull state.
 
-    Raises the errors of `http`, `trust` and `install`; after each of them the home is unchanged.
+    `walk_trust` reads the feed's newer trust lists first and returns whose signatures count; without it `signers` do. Raises the
+    errors of `http`, `trust`, `install` and the walk; after each of them the home is unchanged.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder / ".pull.lock", "pull"):
         state, on_trial = remembered_state(folder, subscription), is_on_trial(folder, subscription)
         try:
-            found = _Poll(subscription, signers, world, now).poll(state)
+            force = _current_trust(subscription, signers, walk_trust, world, now)
+            found = _Poll(subscription, force, world, now).poll(state)
             state = found.state
             if not on_trial:
                 write_state(folder, state)
             entry = require_listed(state.entry)
             report = None
-            if not is_installed(entry, state.home):
+            if not is_installed(entry, state.home, force, now):
                 report = install(_bundle(subscription, entry, state.workspace or "", world))
                 state = state.model_copy(update={"home": str(report.home)})
             state = state.succeeded(now)
@@ -107,16 +115,18 @@ def preview_pull(
     folder: Path,
     install: Install,
     *,
-    signers: Sequence[AllowedSigner],
+    signers: Sequence[AllowedSigner] = (),
+    walk_trust: WalkTrust | None = None,
     world: PullEnvironment,
     now: datetime,
 ) -> PullResult:
     """Poll once and write nothing, not even the failure. `install` must be a dry run. Raises like `pull_once`."""
     state = remembered_state(folder, subscription)
-    found = _Poll(subscription, signers, world, now).poll(state)
+    force = _current_trust(subscription, signers, walk_trust, world, now)
+    found = _Poll(subscription, force, world, now).poll(state)
     entry = require_listed(found.state.entry)
     report = None
-    if not is_installed(entry, state.home):
+    if not is_installed(entry, state.home, force, now):
         report = install(_bundle(subscription, entry, found.state.workspace or "", world))
     return PullResult(report, found.state, found.not_modified)
 
@@ -135,12 +145,45 @@ def is_on_trial(folder: Path, subscription: Subscription) -> bool:
     return state is not None and state.last_good is not None and state.url != str(subscription)
 
 
-def is_installed(entry: FeedEntry, home: str | None) -> bool:
-    """Whether the bundle that the index lists is installed in the home."""
+def is_installed(entry: FeedEntry, home: str | None, force: TrustInForce, now: datetime) -> bool:
+    """Whether the bundle that the index lists is installed in the home, under a signature that counts by the trust list."""
     if home is None:
         return False
-    data = read_optional(Path(home) / kept_paths(Path(home)).manifest, MAX_MANIFEST_BYTES)
-    return data is not None and hashlib.sha256(data).hexdigest() == entry.manifest
+    names = kept_paths(Path(home))
+    data = read_optional(Path(home) / names.manifest, MAX_MANIFEST_BYTES)
+    if data is None or hashlib.sha256(data).hexdigest() != entry.manifest:
+        return False
+    if force.trust is None:
+        return True
+    return force.trusts(read_optional(Path(home) / names.signature, MAX_SIGNATURE_BYTES) or b"", now)
+
+
+def _current_trust(
+    subscription: Subscription,
+    signers: Sequence[AllowedSigner],
+    walk_trust: WalkTrust | None,
+    world: PullEnvironment,
+    now: datetime,
+) -> TrustInForce:
+    """Whose signatures count, after the walk over the feed's trust lists. Raises ExpiredListError for an expired list."""
+    if walk_trust is None:
+        return TrustInForce(signers)
+    force = walk_trust(_trust_source(subscription, world))
+    force.require_current(now)
+    return force
+
+
+def _trust_source(subscription: Subscription, world: PullEnvironment) -> Fetch:
+    """The trust lists in the feed; a 404 means that there is none of that name."""
+
+    def fetch(name: str, limit_bytes: int) -> bytes | None:
+        url = f"{subscription.base}/{name}"
+        try:
+            return _get_with_retries(world, url, limit_bytes, INDEX_DEADLINE_S, Validators()).body
+        except AbsentFileError:
+            return None
+
+    return fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +195,13 @@ class _Polled:
 @dataclass(frozen=True, slots=True)
 class _Poll:
     subscription: Subscription
-    signers: Sequence[AllowedSigner]
+    force: TrustInForce
     world: PullEnvironment
     now: datetime
 
     def poll(self, state: PullState) -> _Polled:
         """Poll the index; returns the state after an accepted response."""
+        state = state.under(self.force.trust)
         conditional = state.digest is not None and state.expires_at > self.now
         validators = Validators(state.etag, state.last_modified) if conditional else Validators()
         answer = self._index(validators)
@@ -171,7 +215,8 @@ class _Poll:
             if state.workspace and state.digest
             else None
         )
-        offer = accept_index(answer.body, self.subscription.address, self.signers, self.now, seen)
+        trust = self.force.trust
+        offer = accept_index(answer.body, self.subscription.address, self.force.signers, self.now, seen, trust=trust)
         return _Polled(
             state.model_copy(
                 update={
@@ -182,6 +227,8 @@ class _Poll:
                     "etag": answer.validators.etag,
                     "last_modified": answer.validators.last_modified,
                     "entry": offer.entry,
+                    "trust": trust.number if trust else None,
+                    "signer": offer.seen.signer,
                 }
             ),
             not_modified=False,

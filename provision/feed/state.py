@@ -15,11 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provision.feed.backoff import LONGEST_DELAY_S, delay_after_failures
 from provision.feed.index import FeedEntry
 from provision.files import read_optional, write_atomic
-from provision.signing.fields import Sha256, WorkspaceId
+from provision.signing.fields import Sha256, TrustNumber, WorkspaceId
+from provision.trust.trust_list import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from provision.trust.trust_list import TrustList
 
 FILE = "pull.json"
 SCHEMA: Final = "provision/pull-state/v1"
@@ -28,7 +31,7 @@ _MAX_BYTES = 64 << 10
 
 class PullState(BaseModel):
     """The memory of one endpoint; times are Unix seconds. `version` 0 means that no index was accepted yet; `workspace` is
-    that of the first accepted index."""
+    that of the first accepted index, `trust` and `signer` are the trust list in force then and the key that signed it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -41,6 +44,8 @@ class PullState(BaseModel):
     etag: str | None = None
     last_modified: str | None = None
     entry: FeedEntry | None = None
+    trust: TrustNumber | None = None
+    signer: Annotated[str, Field(max_length=128)] | None = None
     home: Annotated[str, Field(max_length=4096)] | None = None
     failures: int = 0
     not_before: float = 0
@@ -56,6 +61,20 @@ class PullState(BaseModel):
         """
         left = self.not_before - now.timestamp()
         return timedelta(seconds=left) if 0 < left <= LONGEST_DELAY_S * 5 else None
+
+    def under(self, trust: TrustList | None) -> PullState:
+        """This state as it counts under a trust list. What a revoked key signed is forgotten, and all of it in a new epoch: a
+        thief may have signed the highest possible version. An index by a key that may not sign the feed any more is fetched again.
+        """
+        if trust is None or self.digest is None:
+            return self
+        epoch = int(self.trust.partition("-")[0]) if self.trust else 1
+        if epoch != trust.epoch or self.signer in trust.revoked_keys:
+            gone = {"version": 0, "digest": None, "expires": 0.0, "entry": None, "signer": None, "trust": None}
+            return self.model_copy(update={**gone, "etag": None, "last_modified": None})
+        if self.signer not in trust.keys_with(Role.FEED):
+            return self.model_copy(update={"etag": None, "last_modified": None, "expires": 0.0})
+        return self
 
     def failed(
         self, message: str, now: datetime, uniform: Callable[[float, float], float], after_s: float | None

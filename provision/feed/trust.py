@@ -19,10 +19,13 @@ from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer
 from provision.signing.signed_text import verify_text
 from provision.signing.sshsig import NAMESPACE as BUNDLE_NAMESPACE
 from provision.signing.sshsig import BadSignatureError, blob_fingerprint
+from provision.trust.trust_list import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from provision.trust.trust_list import TrustList
 
 CLOCK_SLACK = timedelta(days=1)
 
@@ -41,6 +44,10 @@ class FeedRollbackError(ProvisionError):
 
 class OtherFeedError(ProvisionError):
     """The index, or the bundle that it lists, belongs to another workspace."""
+
+
+class WithheldListError(ProvisionError):
+    """The index names a newer trust list than the feed has: a server or proxy withholds it."""
 
 
 class MixedFeedError(ProvisionError):
@@ -63,6 +70,8 @@ class RememberedIndex:
     version: int
     digest: str
     expires: datetime
+    signer: str | None = None
+    """The key that signed it, `ssh-ed25519 …`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +83,15 @@ class AcceptedIndex:
 
 
 def accept_index(
-    data: bytes, address: str, signers: Sequence[AllowedSigner], now: datetime, seen: RememberedIndex | None
+    data: bytes,
+    address: str,
+    signers: Sequence[AllowedSigner],
+    now: datetime,
+    seen: RememberedIndex | None,
+    *,
+    trust: TrustList | None = None,
 ) -> AcceptedIndex:
-    """Accept a fetched index part. Raises one of this module's errors, or BadFeedError."""
+    """Accept a fetched index part. `trust` is the machine's trust list. Raises one of this module's errors, or BadFeedError."""
     try:
         text, blob = verify_text(data, NAMESPACE)
     except BadSignatureError as e:
@@ -91,6 +106,8 @@ def accept_index(
             hint="report this to IT",
         )
     digest = hashlib.sha256(data).hexdigest()
+    if trust is not None:
+        _require_same_trust(index, trust)
     if seen is not None and index.workspace != seen.workspace_id:
         raise OtherFeedError(
             f"the feed's index belongs to workspace {index.workspace}, expected {seen.workspace_id}",
@@ -105,7 +122,7 @@ def accept_index(
         )
     return AcceptedIndex(
         index.endpoints.get(endpoint_id(address)),
-        RememberedIndex(index.workspace, index.version, digest, index.expires_at),
+        RememberedIndex(index.workspace, index.version, digest, index.expires_at, key_text(blob)),
     )
 
 
@@ -113,7 +130,8 @@ def require_trust(blob: bytes, signers: Sequence[AllowedSigner], now: datetime) 
     """Raise UntrustedFeedError unless the key may sign bundles or the feed. A key for the feed alone is for a nightly job that
     must not be able to sign bundles."""
     own = find_trusted_signer(signers, blob, now, NAMESPACE)
-    if isinstance(own, str) and isinstance(find_trusted_signer(signers, blob, now, BUNDLE_NAMESPACE), str):
+    unlisted = [each for each in signers if not each.listed]  # in a trust list no role implies another
+    if isinstance(own, str) and isinstance(find_trusted_signer(unlisted, blob, now, BUNDLE_NAMESPACE), str):
         raise UntrustedFeedError(
             f"the feed is signed by {blob_fingerprint(blob)}, which this machine does not trust: {own}",
             hint="ask IT for the signer's public key over another channel, compare, then run `provision enroll --signer KEY`",
@@ -160,6 +178,19 @@ def accept_bundle(data: bytes, entry: FeedEntry, workspace_id: str) -> Mapping[s
             hint="report this to IT",
         )
     return files
+
+
+def _require_same_trust(index: Index, trust: TrustList) -> None:
+    if index.workspace != trust.workspace:
+        raise OtherFeedError(
+            f"the feed's index belongs to workspace {index.workspace}, this machine's trust list to {trust.workspace}",
+            hint="ask IT; if the machine really changes its workspace, run `provision enroll` again there",
+        )
+    if index.trust is not None and tuple(map(int, index.trust.split("-"))) > trust.order:
+        raise WithheldListError(
+            f"the feed's index names trust list {index.trust}, and the feed has none after {trust.number}",
+            hint="a cache may be behind: try again later; if it happens again, report it to IT",
+        )
 
 
 def _require_no_rollback(index: Index, digest: str, seen: RememberedIndex | None) -> None:

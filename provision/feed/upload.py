@@ -1,8 +1,8 @@
 """Upload a published tree with a command of the operator's, which runs once per changed file.
 
-Bundles go first; a part of the index goes only when all bundles that it lists are uploaded. Each uploaded file is recorded
-beside the tree, so that an interrupted or failed run continues where it stopped. The command runs without a shell: it is
-split into words first, and paths are filled in afterwards.
+Bundles go first (trust lists before them or last, as the tree was written); a part of the index goes only when all bundles
+that it lists are uploaded. Each uploaded file is recorded beside the tree, so that an interrupted or failed run continues where
+it stopped. The command runs without a shell: it is split into words first, and paths are filled in afterwards.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from provision.errors import UsageError
 from provision.files import read_optional, write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from provision.feed.publish import PublishSummary
@@ -71,14 +71,26 @@ def upload_tree(tree: Path, summary: PublishSummary, command: Sequence[str], sta
                         file.write(f"{digest}  {name}\n")
                 yield done
 
+        if summary.lists_first:
+            yield from _in_order(run, summary.lists)
         yield from run(summary.bundles)
         ready = [part for part, bundles in summary.parts.items() if all(name in there for name in bundles)]
         yield from run(ready)
+        yield from _in_order(run, summary.lists)
     for part in sorted(set(summary.parts) - set(ready)):
         yield UploadedFile(part, ok=False, message="not uploaded, because a bundle that it lists could not be uploaded")
-    known = set(summary.bundles) | set(summary.parts)
+    known = {*summary.bundles, *summary.parts, *summary.lists}
     lines = (f"{digest}  {name}\n" for name, digest in sorted(there.items()) if name in known)
     write_atomic(log, "".join(lines).encode(), durable=False)
+
+
+def _in_order(run: Callable[[Iterable[str]], Iterator[UploadedFile]], names: Iterable[str]) -> Iterator[UploadedFile]:
+    """One after the other, up to the first failure: a walker must not see a list before its signatures."""
+    for name in names:
+        for done in run((name,)):
+            yield done
+            if not done.ok:
+                return
 
 
 def _digest(tree: Path, name: str) -> str:
@@ -89,7 +101,7 @@ def _digest(tree: Path, name: str) -> str:
 
 
 def _one(tree: Path, name: str, command: Sequence[str]) -> UploadedFile:
-    cache = IMMUTABLE if name.endswith(".tar") else REVALIDATE
+    cache = IMMUTABLE if name.endswith(".tar") or name.startswith("trust/") else REVALIDATE
     values = {"{path}": str(tree / name), "{name}": name, "{cache}": cache}
     words = [_filled(word, values) for word in command]
     try:

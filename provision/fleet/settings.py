@@ -21,7 +21,6 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from provision.errors import Place, Problem
-from provision.fleet.names import RECIPIENT, RULES
 from provision.fleet.nearest import spelling_hint
 from provision.formats.located import BrokenTextError, decode_utf8, place, position_of, quoted
 
@@ -57,13 +56,6 @@ def _words(value: Any) -> Any:
     return json.loads(value) if value.lstrip().startswith("[") else shlex.split(value)
 
 
-def _recipient(value: str) -> str:
-    if not re.match(RECIPIENT, value):
-        hint = "this is a private key; " if value.upper().startswith("AGE-SECRET-KEY-") else ""
-        raise PydanticCustomError("rule", "{text}", {"text": f"invalid recipient: {hint}{RULES['recipients'].hint}"})
-    return value
-
-
 def _gateway(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
@@ -80,7 +72,6 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-Recipients = Annotated[tuple[Annotated[str, AfterValidator(_recipient)], ...], NoDecode, BeforeValidator(_listed)]
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -91,7 +82,6 @@ class Settings(BaseSettings):
 
     gateway: Annotated[str, AfterValidator(_gateway)] = "https://api.aisa.one/v1"
     gateway_hosts: Annotated[Words, BeforeValidator(_listed)] = ("api.aisa.one",)
-    operators: Recipients = ()
     seal_to_operators: bool = False
     allowed_signers: Path = Path("allowed_signers")
     signer: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")] = "operator"
@@ -182,11 +172,15 @@ def _offset(text: str, key: str) -> int:
     return found.start(1) if found else 0
 
 
+_GONE = {"operators": "remove this line: the recipients of the vault are the operators (provision operators list)"}
+"""Hints for settings of earlier versions."""
+
+
 def _problem(error: ErrorDetails, text: str, file: str) -> Problem:
     key = str(error["loc"][0]) if error["loc"] else ""
     variable = PREFIX + key.upper()
     if error["type"] == "extra_forbidden":
-        hint = spelling_hint(key, list(Settings.model_fields))
+        hint = _GONE.get(key) or spelling_hint(key, list(Settings.model_fields))
         return Problem(
             "unknown-key", f"unknown key {quoted(key)}", place(file, position_of(text, _offset(text, key))), hint
         )

@@ -12,6 +12,7 @@ from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.errors import ProvisionError, UsageError
 from provision.hermes.facts import names as facts
+from provision.trust.files import TAR_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,12 +45,14 @@ Files = dict[str, PackageFile]
 class Payload:
     """What a package installs, for which user, and which signers the machine trusts afterwards.
 
-    Exactly one of `bundle` (its files) and `address` (of a feed) is given. `account` is the account on the machine; empty means
-    the logged-in user. `zipapp` is provision itself, if the package includes it.
+    `chain` are the workspace's trust lists as a tar, which `install` reads beside the bundle. Exactly one of `bundle` (its
+    files) and `address` (of a feed) is given. `account` is the account on the machine; empty means the logged-in user. `zipapp`
+    is provision itself, if the package includes it.
     """
 
     user: str
     signers: str
+    chain: bytes | None = field(default=None, repr=False)
     bundle: Mapping[str, bytes] | None = None
     address: str | None = field(default=None, repr=False)
     account: str = ""
@@ -100,6 +103,8 @@ class Payload:
         found = {"allowed_signers": PackageFile(self.signers.encode())}
         if self.bundle is not None:
             found["bundle.tar"] = PackageFile(bundle_tar(self.bundle))
+            if self.chain is not None:
+                found[TAR_NAME] = PackageFile(self.chain)
         if self.address is not None:
             found["address"] = PackageFile(f"{self.address}\n".encode(), 0o600)
         if self.zipapp is not None:

@@ -96,15 +96,13 @@ def _walk(current: SignedList, fetch: Fetch, keep: Keep, now: datetime, *, epoch
 
 
 def first_walk(pins: Pins, fetch: Fetch, now: datetime) -> Walked | None:
-    """Walk from list 1-1 on a machine that has no list, without storing any; None when there is no chain.
+    """Walk from list 1-1 on a machine that has no list, without storing any; None without a chain.
 
     Raises ForeignChainError unless a list on the way has a pinned digest, or was signed by a pinned key with the role trust.
     """
-    data = fetch(list_name(1, 1), MAX_LIST_BYTES)
-    if data is None:
+    step = first_list(fetch)
+    if step is None:
         return None
-    first = parse_list(data)
-    step = found_chain(data, _signatures(fetch, first, first.keys_with(Role.TRUST)))
     proved = pins.accept(step)
     passed = [step]
 
@@ -120,6 +118,15 @@ def first_walk(pins: Pins, fetch: Fetch, now: datetime) -> Walked | None:
             hint="ask IT for the signer's public key over another channel, compare, then run `provision enroll --signer KEY`",
         )
     return Walked(done.current, passed)
+
+
+def first_list(fetch: Fetch) -> SignedList | None:
+    """List 1-1 of a chain, signed by its own keys. Whose chain that is, is not checked."""
+    data = fetch(list_name(1, 1), MAX_LIST_BYTES)
+    if data is None:
+        return None
+    first = parse_list(data)
+    return found_chain(data, _signatures(fetch, first, first.keys_with(Role.TRUST)))
 
 
 def _next(current: SignedList, fetch: Fetch, *, epoch_first: bool) -> SignedList | None:

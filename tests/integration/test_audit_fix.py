@@ -28,6 +28,7 @@ from provision.audit.fix.mask import LARGEST_BYTES, MaskError, mask_content
 from provision.detect.detector import Detector
 from provision.fleet.desired import SecretDelivery
 from provision.keys.age import generate_identity, identity_file, load_identities
+from provision.keys.vault.vault import new_vault
 
 
 @pytest.fixture
@@ -232,7 +233,7 @@ def test_the_backup_opens_for_operators_only(machine: Machine, tmp_path: Path, m
     machine.write(".hermes/logs/agent.log", machine.key)
     secret, recipient = generate_identity()
     machine.provision("init", tmp_path / "ws", code=0)
-    monkeypatch.setenv("PROVISION_OPERATORS", recipient)
+    (tmp_path / "ws" / "keys.vault").write_bytes(new_vault([recipient]).serialised())
     machine.provision("--workspace", tmp_path / "ws", "audit", machine.home, "--fix", "--yes", code=0)
     assert "encrypted to the operators" in machine.err
     (backup,) = (machine.config / "fixes").glob("*.age")

@@ -112,7 +112,7 @@ def test_the_whole_loop(place: Place, server: FeedServer) -> None:
     asked = len(server.requests)
     again = place.machine("pull")
     assert "nothing new" in again.out
-    assert (len(server.requests), server.statuses[-1]) == (asked + 1, 304)
+    assert (len(server.requests), server.statuses[-1]) == (asked + 2, 304), "the first trust list is asked for, and the index"
     assert place.machine("pull", "--scheduled").out == ""
 
     assert place.it("status", "--fleet").code == Exit.FINDINGS
@@ -306,7 +306,7 @@ def test_the_timers_unit_is_valid_and_runs(place: Place, server: FeedServer) -> 
         check=False,
     )
     assert (done.returncode, done.stdout) == (Exit.OK, ""), done.stderr
-    assert (len(server.requests), server.statuses[-1]) == (asked + 1, 304)
+    assert (len(server.requests), server.statuses[-1]) == (asked + 2, 304)
     assert place.machine("pull", "--remove-timer").code == Exit.OK
     assert not service.exists()
     assert place.machine("pull", "--remove-timer").code == Exit.NO_MATCH

@@ -88,6 +88,7 @@ def deploy_command(
     if list_:
         _print_inventory(run, reachable.targets, output)
         return
+    _require_accepted(workspace, reachable.targets, check=check)
     options = PushOptions(
         workspace=workspace.root,
         dist=workspace.dist,
@@ -132,6 +133,23 @@ def _print_result(
     else:
         text = deployment.as_table(result, check=check)
     run.result(text, output)
+
+
+def _require_accepted(workspace: Workspace, targets: Sequence[Target], *, check: bool) -> None:
+    """Refuse bundles that machines would refuse, and put the trust lists beside the others."""
+    from datetime import UTC, datetime
+
+    from provision.bundle.prepare import place_chain, require_accepted
+    from provision.keys.vault.file import read_workspace_id
+    from provision.trust.workspace import workspace_trust
+
+    if not workspace.vault.exists():
+        return
+    now = datetime.now(UTC)
+    trusted = workspace_trust(workspace, read_workspace_id(workspace.vault), now)
+    require_accepted(workspace.dist, dict.fromkeys(t.user for t in targets), trusted, now)
+    if workspace.dist.is_dir() and not check:
+        place_chain(workspace.dist, trusted)
 
 
 def _first_steps(workspace: Workspace, states: Iterable[DesiredState]) -> dict[str, str]:

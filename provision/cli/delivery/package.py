@@ -69,6 +69,7 @@ def package(
         user=user,
         signers=_signers(workspace),
         bundle=None if pull else _bundle(workspace, user),
+        chain=None if pull else _chain(workspace),
         address=_address(workspace, user, pull) if pull else None,
         account=account if account is not None else user if kind in ("deb", "rpm") else "",
         every=every,
@@ -110,18 +111,31 @@ def _bundle(workspace: Workspace, user: str) -> Mapping[str, bytes]:
     from datetime import UTC, datetime
 
     from provision.bundle.dist import Dist
-    from provision.endpoint.identity import load_signers
     from provision.endpoint.verify import AcceptanceRules, verify_bundle
     from provision.errors import NothingMatchedError
     from provision.keys.vault.file import read_workspace_id
+    from provision.trust.workspace import workspace_trust
 
     files = Dist(workspace.dist, None).read(user)
     if not files:
         raise NothingMatchedError(
             f"{user} has no bundle in {workspace.name_of(workspace.dist)}", hint="provision render"
         )
-    signers, workspace_id = load_signers(workspace.allowed_signers), read_workspace_id(workspace.vault)
-    return verify_bundle(files, AcceptanceRules(signers, datetime.now(UTC), user, workspace_id=workspace_id)).files
+    workspace_id, now = read_workspace_id(workspace.vault), datetime.now(UTC)
+    signers = workspace_trust(workspace, workspace_id, now).signers
+    return verify_bundle(files, AcceptanceRules(signers, now, user, workspace_id=workspace_id)).files
+
+
+def _chain(workspace: Workspace) -> bytes | None:
+    """The workspace's trust lists as a tar; None without any."""
+    from datetime import UTC, datetime
+
+    from provision.keys.vault.file import read_workspace_id
+    from provision.trust.files import chain_tar
+    from provision.trust.workspace import workspace_trust
+
+    chain = workspace_trust(workspace, read_workspace_id(workspace.vault), datetime.now(UTC)).chain
+    return chain_tar(chain) if chain else None
 
 
 def _signers(workspace: Workspace) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from provision.feed.publish import PublishedBundle, PublishOptions, PublishSummary
     from provision.fleet.workspace import Workspace
 
@@ -76,11 +78,12 @@ def publish(
         return
     if limit:
         raise UsageError("--limit needs --addresses: a feed always holds all of dist/")
-    options = _options(workspace, datetime.now(UTC), life, keep, create=not dry_run)
+    key = load_signing_key(workspace.signing_key)
+    options = feed_options(workspace, key, datetime.now(UTC), life, keep, create=not dry_run)
     counts: Counter[str] = Counter()
     users: list[PublishedBundle] = []
     with _feed_folder(directory.absolute(), dry_run=dry_run) as root, locked(lock_path(root), "publish"):
-        tree = FeedTree(root, options, load_signing_key(workspace.signing_key))
+        tree = FeedTree(root, options, key)
         for done in tree.users():
             counts[done.status] += 1
             if done.status != "unchanged" or format_ is Format.JSON:
@@ -154,24 +157,34 @@ def open_secret(workspace: Workspace, *, create: bool) -> bytes:
     from provision.feed.secret import FILE, feed_secret
     from provision.keys.age import load_identities
     from provision.keys.vault.file import read_vault
+    from provision.keys.vault.text import sealed_to
 
-    operators = workspace.settings.operators or read_vault(workspace.vault).operators
+    operators = sealed_to(read_vault(workspace.vault))
     return feed_secret(workspace.root / FILE, operators, load_identities(workspace.identity), create=create)
 
 
-def _options(workspace: Workspace, now: datetime, life: timedelta, keep: int, *, create: bool) -> PublishOptions:
+def feed_options(
+    workspace: Workspace, key: Ed25519PrivateKey, now: datetime, life: timedelta, keep: int, *, create: bool
+) -> PublishOptions:
+    """Raises MayNotSignError before anything is written if no machine would accept this operator's feed."""
     from provision.bundle.prepare import log_head
     from provision.cli.delivery.receipts import fleet_states
-    from provision.endpoint.identity import load_signers
     from provision.feed.publish import PublishOptions
     from provision.keys.vault.file import read_workspace_id
+    from provision.trust.trust_list import Role
+    from provision.trust.workspace import workspace_trust
 
+    workspace_id = read_workspace_id(workspace.vault)
+    trusted = workspace_trust(workspace, workspace_id, now)
+    trusted.require_may_sign(key, Role.FEED, now, workspace.signing_key)
     return PublishOptions(
-        workspace_id=read_workspace_id(workspace.vault),
+        workspace_id=workspace_id,
         users=tuple(state.user for state in fleet_states(workspace)),
         dist=workspace.dist,
         secret=open_secret(workspace, create=create),
-        signers=load_signers(workspace.allowed_signers),
+        signers=trusted.signers,
+        trust=trusted.trust,
+        chain=trusted.chain,
         now=now,
         life=life,
         log_head=log_head(workspace.vault),

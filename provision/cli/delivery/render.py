@@ -40,7 +40,7 @@ def render(
     """
     from datetime import UTC, datetime
 
-    from provision.bundle.prepare import prepare_render
+    from provision.bundle.prepare import place_chain, prepare_render
     from provision.bundle.render import opened_dist, render_bundles
     from provision.bundle.workers import SMALL, start_fork_server
     from provision.cli.workspace.checks import require_valid_profiles
@@ -64,6 +64,7 @@ def render(
     new_keys: list[RenderOutcome] = []
     counts: Counter[str] = Counter()
     with opened_dist(ready.dist) as dist, ExitStack() as stack:
+        place_chain(ready.dist, ready.trusted)
         for outcome in render_bundles(ready.options, dist, ready.signing_key, _progress(run, stack)):
             counts[outcome.status] += 1
             if outcome.key_fingerprint != outcome.key_before and outcome.status in _BUILT:

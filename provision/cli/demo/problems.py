@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from provision.aisa.catalogue import builtin
 from provision.aisa.simulator import Reply
 from provision.cli.demo.stage import OPERATOR, DemoFailedError, DemoStage
+from provision.keys.vault.file import read_vault
 
 if TYPE_CHECKING:
     from provision.aisa.simulator import Simulator
@@ -53,7 +54,7 @@ def validate_problems(stage: DemoStage, sim: Simulator) -> None:
     """Set up the problems in the gateway and an inventory, validate, and compare every verdict with the expected one."""
     users = demo_problems(sim.url)
     _set_up(sim, users)
-    recipient = (stage.workspace / "provision.toml").read_text().split('operators = ["')[1].split('"')[0]
+    recipient = read_vault(stage.workspace / "keys.vault").operators[0]
     inventory = stage.workspace / "problems.yaml"
     entries = [
         {"id": p.user, "profile": "engineering", "recipients": [recipient], "overrides": p.overrides} for p in users

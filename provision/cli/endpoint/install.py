@@ -19,7 +19,7 @@ from provision.cli.endpoint.machine import (
     own_identities,
     require_version,
     this_platform,
-    trusted_signers,
+    trust_beside,
 )
 from provision.cli.options import Output, TableOrJson
 from provision.errors import Exit
@@ -46,7 +46,8 @@ def install_command(
 ) -> None:
     """Install a bundle and keep the user's own settings.
 
-    Verifies the bundle, decrypts it, merges it into this machine's Hermes home, and checks where requests go now.
+    Reads newer trust lists from `.trust.tar` beside the bundle, verifies the bundle, decrypts it, merges it into this
+    machine's Hermes home, and checks where requests go now.
     Exits with 10 if Hermes would not use the route that the bundle sets up.
     """
     from datetime import UTC, datetime
@@ -59,8 +60,11 @@ def install_command(
 
     run: Run = ctx.obj
     require_version(requires)
+    now = datetime.now(UTC)
+    force = trust_beside(bundle, allowed_signers, now, keep=not dry_run)
     request = InstallRequest(
-        signers=trusted_signers(allowed_signers),
+        signers=force.signers,
+        force=force,
         identities=own_identities(identity),
         platform=this_platform(),
         home=home,
@@ -68,7 +72,6 @@ def install_command(
         managed_dir=managed_dir,
     )
     writer: HomeWriter = (DryRunWriter if dry_run else DiskWriter)(Path.home())
-    now = datetime.now(UTC)
     result = install_bundle(fetch_bundle(bundle), request, writer, environ=os.environ, now=now)
     signed = None if dry_run else sign_install_receipt(run, result, now)
     text = report.as_json(result, signed) if format_ is Format.JSON else report.as_table(result, dry_run=dry_run)

@@ -13,8 +13,10 @@ from provision.errors import ProvisionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from provision.endpoint.identity import EndpointFolder
+    from provision.endpoint.trust_store import TrustInForce
     from provision.fleet.desired import Platform
     from provision.keys.age import Identity
     from provision.signing.allowed_signers import AllowedSigner
@@ -61,13 +63,46 @@ def endpoint_folder() -> EndpointFolder:
 
 
 def trusted_signers(chosen: Path | None) -> Sequence[AllowedSigner]:
-    """Load the signers in the file `chosen`, else those this machine trusts. Raises UsageError if `chosen` is missing."""
-    from provision.endpoint.identity import load_signers
+    """The signers that this machine trusts, or those in the file `chosen`. Raises as `machine_trust`."""
+    return machine_trust(chosen).signers
+
+
+def machine_trust(chosen: Path | None) -> TrustInForce:
+    """Whose signatures count here: by the machine's trust list, else by the file `chosen` or the enrolled signers.
+
+    Raises UsageError if `chosen` is missing, TrustOverrideError if it is given on a machine that has a trust list.
+    """
+    from provision.endpoint.trust_store import trust_in_force
+
+    require_signers_file(chosen)
+    return trust_in_force(endpoint_folder(), chosen)
+
+
+def trust_beside(bundle: str, chosen: Path | None, now: datetime, *, keep: bool) -> TrustInForce:
+    """Whose signatures count for a bundle, after the walk over the trust lists beside it. Raises ExpiredListError too.
+
+    `keep` False writes nothing.
+    """
+    from provision.endpoint.trust_store import update_trust
+    from provision.trust.files import TAR_NAME, tar_source
+
+    require_signers_file(chosen)
+    source = None if "://" in bundle else tar_source(Path(bundle).absolute().parent / TAR_NAME)
+    force = (
+        machine_trust(chosen)
+        if source is None
+        else update_trust(endpoint_folder(), source, now, chosen=chosen, keep=keep)
+    )
+    force.require_current(now)
+    return force
+
+
+def require_signers_file(chosen: Path | None) -> None:
+    """Raise UsageError if the file of `--allowed-signers` is missing."""
     from provision.errors import UsageError
 
     if chosen is not None and not chosen.is_file():
         raise UsageError(f"file not found: {chosen}", hint="--allowed-signers takes a file in ssh-keygen's format")
-    return load_signers(chosen or endpoint_folder().allowed_signers)
 
 
 def own_identities(chosen: Path | None) -> Sequence[Identity]:

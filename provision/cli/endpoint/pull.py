@@ -19,7 +19,9 @@ from provision.cli.endpoint.machine import (
     SignersOption,
     UserOption,
     endpoint_folder,
+    machine_trust,
     own_identities,
+    require_signers_file,
     this_platform,
     trusted_signers,
 )
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.endpoint.install import InstallReport
+    from provision.endpoint.trust_store import TrustInForce
     from provision.feed.index import Subscription
     from provision.feed.pull import PullResult
     from provision.feed.state import PullState
     from provision.receipts.receipt import SignedReceipt
+    from provision.trust.walk import Fetch
 
 
 @app.command("pull")
@@ -163,14 +167,18 @@ class _Installer:
         self._options = options
         self._now = now
         self.dry_run = dry_run
+        self.force: TrustInForce | None = None
+        """Whose signatures count, once the walk over the feed's trust lists is done."""
 
     def __call__(self, files: Mapping[str, bytes]) -> InstallReport:
         from provision.endpoint.apply import DiskWriter, DryRunWriter
         from provision.endpoint.install import InstallRequest, install_bundle
 
         home, signers, identity, user, managed_dir = self._options
+        force = self.force or machine_trust(signers)
         request = InstallRequest(
-            signers=trusted_signers(signers),
+            signers=force.signers,
+            force=force,
             identities=own_identities(identity),
             platform=this_platform(),
             home=home,
@@ -212,6 +220,7 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
     import random
     import time
 
+    from provision.endpoint.trust_store import update_trust
     from provision.feed.http import http_get
     from provision.feed.pull import PullEnvironment, preview_pull, pull_once
 
@@ -221,9 +230,14 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
         chance.uniform,
         time.sleep,
     )
-    trusted = trusted_signers(signers)
+    require_signers_file(signers)
+
+    def walk_trust(source: Fetch) -> TrustInForce:
+        installer.force = update_trust(endpoint_folder(), source, now, chosen=signers, keep=not installer.dry_run)
+        return installer.force
+
     pull = preview_pull if installer.dry_run else pull_once
-    return pull(subscription, endpoint_folder().root, installer, signers=trusted, world=world, now=now)
+    return pull(subscription, endpoint_folder().root, installer, walk_trust=walk_trust, world=world, now=now)
 
 
 def _receipt(

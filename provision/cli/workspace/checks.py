@@ -14,6 +14,7 @@ from provision.aisa.base_url import with_normalised_base_url
 from provision.aisa.catalogue import builtin
 from provision.aisa.lint import check_gateway_settings
 from provision.cli.workspace.gateway import open_catalogue
+from provision.cli.workspace.operator_checks import operator_problems
 from provision.detect.shapes import mask_secrets
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.fleet.desired import DesiredState
@@ -24,6 +25,7 @@ from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
 from provision.keys.events.log import log_path, older_vault
 from provision.keys.vault.file import read_vault
+from provision.keys.vault.text import VaultFormatError
 from provision.rotate.against_vault import contradictions
 from provision.rotate.key_advice import key_findings
 from provision.rotate.store import RotationStore
@@ -53,7 +55,7 @@ def check_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now:
     fleet = load_fleet(workspace)
     problems = [*found, *fleet.problems, *check_profiles(workspace, [*fleet.states, *_states_without_user(fleet)])]
     problems += _recipients(fleet.states)
-    problems += _operators(workspace)
+    problems += _operators(workspace, now)
     problems += _keys(workspace, fleet, now)
     problems += _unused_profiles(fleet)
     once = dict.fromkeys(_without_secrets(p) for p in problems)
@@ -155,17 +157,17 @@ def _recipients(states: Iterable[DesiredState]) -> Iterator[Problem]:
                 good.add(text)
 
 
-def _operators(workspace: Workspace) -> Iterator[Problem]:
-    place = workspace.places.get("operators", Place("provision.toml"))
-    for text in workspace.settings.operators:
-        try:
-            parse_recipient(text)
-        except ProvisionError as e:
-            yield _problem("bad-recipient", e, place)
-    if workspace.settings.seal_to_operators and not workspace.settings.operators:
-        place = workspace.places.get("seal_to_operators", place)
-        message = "seal_to_operators is true, but operators is empty"
-        yield Problem("no-operators", message, place, "add the operators' recipients to `operators`", Severity.WARNING)
+def _operators(workspace: Workspace, now: datetime) -> Iterator[Problem]:
+    """What keeps this operator from working here: a trust list that is not accepted, or a key that may not sign."""
+    if not workspace.vault.exists():
+        return
+    place = Place("trust")
+    try:
+        yield from operator_problems(workspace, now)
+    except VaultFormatError:
+        return  # reported with the keys
+    except ProvisionError as e:
+        yield _problem("bad-trust", e, place)
 
 
 def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem]:

@@ -63,6 +63,7 @@ def init(
     """
     from datetime import UTC, datetime
 
+    from provision.endpoint.identity import FOUNDER_NAMESPACES
     from provision.files import recover
     from provision.fleet.settings import config_dir
     from provision.fleet.workspace import load_workspace
@@ -90,8 +91,8 @@ def init(
     log, log_head = new_log(vault.workspace_id, datetime.now(UTC))
     files |= {
         LOG_NAME: log,
-        "provision.toml": settings_text(recipient, own).encode(),
-        "allowed_signers": signer_line("operator", public).encode(),
+        "provision.toml": settings_text(own).encode(),
+        "allowed_signers": signer_line("operator", public, FOUNDER_NAMESPACES).encode(),
         "keys.vault": vault.serialised(log_head),
     }
     for name, text in {".gitignore": _GITIGNORE, ".gitattributes": _GITATTRIBUTES}.items():
@@ -105,7 +106,7 @@ def init(
     _next_steps(run, load_workspace(folder))
 
 
-def settings_text(recipient: str, own_keys: Path) -> str:
+def settings_text(own_keys: Path) -> str:
     """The `provision.toml` of a new workspace, which shows the defaults of the most important settings."""
     import json
 
@@ -117,7 +118,6 @@ def settings_text(recipient: str, own_keys: Path) -> str:
     lines = (
         (default("gateway"), "gateway that keys are probed at"),
         (default("gateway_hosts"), "hosts allowed in base URLs"),
-        (f'operators = ["{recipient}"]', ""),
         (default("seal_to_operators"), "true: operators can open every bundle, too"),
         (default("signer"), "name under which you sign, as in allowed_signers"),
         (default("bundle_days"), "days until a bundle expires"),

@@ -97,6 +97,11 @@ class SealedVault(Ledger):
         return self.header.operators
 
 
+def sealed_to(vault: SealedVault) -> tuple[str, ...]:
+    """All who open the vault: the operators and the recovery keys. Other secrets of operators are sealed to the same."""
+    return (*vault.header.operators, *vault.header.recovery)
+
+
 def serialise(header: Header, lines: dict[str, tuple[VaultLine, ...]]) -> bytes:
     """Serialize everything except the seal line. The seal covers exactly these bytes."""
     log = "{} {}".format(*header.log_head) if header.log_head else "-"

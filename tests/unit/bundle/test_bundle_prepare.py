@@ -6,7 +6,6 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from bundlecraft import TEMPLATES
 from keysmith import identity, vault
 
@@ -36,10 +35,5 @@ def test_the_vault_names_the_workspace_and_gives_the_keys(tmp_path: Path) -> Non
     assert found.keys.key_for("bob") is None
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_bundles_are_sealed_to_operators_only_on_request(tmp_path: Path, named: bool) -> None:
-    """To those in provision.toml, else to those of the vault."""
-    other = identity(1)[1]
-    operators = f'operators = ["{other}"]\n' if named else ""
-    found = inputs(tmp_path, f"seal_to_operators = true\n{operators}")
-    assert found.operators == ((other,) if named else (identity(0)[1],))
+def test_bundles_are_sealed_to_the_operators_of_the_vault_on_request(tmp_path: Path) -> None:
+    assert inputs(tmp_path, "seal_to_operators = true\n").operators == (identity(0)[1],)

@@ -24,7 +24,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "templates", folder / "templates")
     users = "".join(f"  - {{id: {user}, profile: team, recipients: []}}\n" for user in ("ada", "bob"))
     (folder / "inventory.yaml").write_text(f"users:\n{users}")
-    (folder / "provision.toml").write_text(f'operators = ["{keysmith.identity()[1]}"]\n')
+    (folder / "provision.toml").write_text("bundle_days = 90\n")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
     return folder

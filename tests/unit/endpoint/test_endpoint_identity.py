@@ -49,9 +49,9 @@ def test_a_bad_signer_writes_nothing(tmp_path: Path) -> None:
     assert not folder.root.exists()
 
 
-def test_a_bare_key_is_trusted_for_bundles_only() -> None:
+def test_a_bare_key_is_trusted_for_bundles_and_may_prove_a_trust_list() -> None:
     ((line, signer),) = parse_signers([f"# comment\n\n{KEY}\n"])
-    assert line == f'operator namespaces="hermes-provision" {KEY}\n'
+    assert line == f'operator namespaces="hermes-provision,hermes-provision-trust" {KEY}\n'
     assert signer.refusal("hermes-provision", NOW) is None
     assert signer.refusal("git", NOW) is not None
 

@@ -118,9 +118,7 @@ def _recipients(workspace: Workspace | None, raw: RawAudit) -> tuple[Sequence[st
     from provision.keys.vault.file import read_vault
 
     if workspace is not None:
-        operators = workspace.settings.operators
-        if not operators and workspace.vault.exists():
-            operators = read_vault(workspace.vault).operators
+        operators = read_vault(workspace.vault).operators if workspace.vault.exists() else ()
         if operators:
             return operators, "the operators"
     own = endpoint_folder().identity

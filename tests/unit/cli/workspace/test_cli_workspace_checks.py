@@ -50,16 +50,6 @@ def test_an_unused_profile_is_a_note_unless_another_extends_it(workspace: Path) 
     assert not [p for p in check().problems if p.rule == "unused-profile"]
 
 
-def test_operators(workspace: Path) -> None:
-    recipient = keysmith.identity()[1]
-    other = "q" if recipient[-1] != "q" else "p"
-    (workspace / "provision.toml").write_text(f'operators = ["{recipient[:-1]}{other}"]\n')
-    assert "bad-recipient" in rules(check()), "a checksum that does not match"
-    (workspace / "provision.toml").write_text("seal_to_operators = true\n")
-    (found,) = [problem for problem in check().problems if problem.rule == "no-operators"]
-    assert (str(found.place), found.severity) == ("provision.toml:1:1", Severity.WARNING)
-
-
 def test_a_broken_template_catalogue_or_vault_is_a_problem_of_that_file(workspace: Path) -> None:
     (workspace / "templates" / "config.yaml.j2").write_text("{% if %}")
     (workspace / "models.json").write_text("{")

@@ -13,13 +13,12 @@ from provision.cli.workspace.init import settings_text
 from provision.fleet.settings import Settings
 
 DOCS = Path(__file__).parents[4] / "docs" / "file-formats.md"
-EXAMPLES = {"key_command", "tls_bundle", "operators"}
+EXAMPLES = {"key_command", "tls_bundle"}
 
 
 def test_the_settings_show_the_defaults(tmp_path: Path) -> None:
-    uncommented = re.sub(r"^# (?=\w+ = )", "", settings_text("age1x", tmp_path), flags=re.MULTILINE)
+    uncommented = re.sub(r"^# (?=\w+ = )", "", settings_text(tmp_path), flags=re.MULTILINE)
     shown = tomllib.loads(uncommented)
-    assert shown["operators"] == ["age1x"]
     assert "bundle_days" in shown
     for name in shown.keys() - EXAMPLES:
         default = Settings.model_fields[name].default
@@ -27,7 +26,7 @@ def test_the_settings_show_the_defaults(tmp_path: Path) -> None:
 
 
 def test_what_is_not_commented_out_is_valid(tmp_path: Path) -> None:
-    assert set(tomllib.loads(settings_text("age1x", tmp_path))) == {"operators"}
+    assert set(tomllib.loads(settings_text(tmp_path))) == set()
 
 
 @pytest.mark.parametrize("name", ["bundle_days", "gateway", "signer"])

@@ -22,6 +22,7 @@ from ansible.plugins.action import ActionBase
 FILES = (".env.age", "WELCOME.md", "config.yaml", "manifest.json", "manifest.json.sig")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*$")
 MAX_BYTES = 4 << 20
+MAX_CHAIN_BYTES = 16 << 20
 
 
 class ActionModule(ActionBase):
@@ -39,7 +40,9 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         if arguments.get("src"):
             try:
-                arguments["content"] = pack(Path(self._find_needle("files", arguments["src"])))
+                folder = Path(self._find_needle("files", arguments["src"]))
+                arguments["content"] = pack(folder)
+                arguments["trust"] = chain_beside(folder)
             except (OSError, ValueError) as e:
                 raise AnsibleActionFail(
                     "no bundle in %s (%s)" % (arguments["src"], e),
@@ -48,7 +51,19 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         invocation = result.get("invocation", {}).get("module_args", {})
         invocation.pop("content", None)
+        invocation.pop("trust", None)
         return result
+
+
+def chain_beside(folder):
+    """Return the trust lists beside a bundle's folder in base64; None without any. The endpoint verifies every one."""
+    path = folder.parent / ".trust.tar"
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    if len(data) > MAX_CHAIN_BYTES:
+        raise ValueError("%s is too large" % path.name)
+    return base64.b64encode(data).decode("ascii")
 
 
 def listed_files(manifest):

@@ -36,6 +36,10 @@ options:
     description:
       - The five files of a sealed bundle as a tar archive in base64; made from O(src).
     type: str
+  trust:
+    description:
+      - The workspace's trust lists as a tar archive in base64; made from the folder of O(src).
+    type: str
   user:
     description:
       - The user's id in the inventory. A bundle for another user is refused.
@@ -181,6 +185,9 @@ def install(module):
         path = os.path.join(folder, "bundle.tar")
         with open(path, "wb") as file:
             file.write(base64.b64decode(module.params["content"], validate=True))
+        if module.params["trust"]:
+            with open(os.path.join(folder, ".trust.tar"), "wb") as file:
+                file.write(base64.b64decode(module.params["trust"], validate=True))
         arguments = ["install", path, "--format", "json"]
         for option in ("user", "home", "requires"):
             if module.params[option]:
@@ -275,6 +282,7 @@ def main():
             },
             "src": {"type": "path"},
             "content": {"type": "str", "no_log": True},  # sealed, but the system log does not need it
+            "trust": {"type": "str", "no_log": True},  # public, but the system log does not need it
             "user": {"type": "str"},
             "home": {"type": "path"},
             "machine": {"type": "str"},

@@ -1,0 +1,66 @@
+"""Checks of the operator who works here: what their key may sign, and whether the trust list lasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provision.errors import Place, Problem, ProvisionError, Severity
+from provision.keys.vault.file import read_workspace_id
+from provision.signing.sshsig import load_signing_key
+from provision.trust.trust_list import WARN_DAYS, Role
+from provision.trust.workspace import MayNotSignError, WorkspaceTrust, workspace_trust
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from provision.fleet.workspace import Workspace
+
+
+def operator_problems(workspace: Workspace, now: datetime) -> Iterator[Problem]:
+    """Yield what keeps this operator from rendering, and what will soon. Raises the errors of `workspace_trust`."""
+    trusted = workspace_trust(workspace, read_workspace_id(workspace.vault), now)
+    if not trusted.chain and not trusted.signers:
+        return  # nothing is said about who may sign yet
+    yield from _own_key(workspace, trusted, now)
+    trust = trusted.trust
+    if trust is None:
+        return
+    place = Place(f"trust/{trust.number}.json")
+    if not trusted.expired and (trust.expires_at - now).days < WARN_DAYS:
+        yield Problem(
+            "trust-expiry",
+            f"trust list {trust.number} expires on {trust.expires}; after that no machine accepts anything new",
+            place,
+            "renew it: provision operators check --renew",
+            Severity.WARNING,
+        )
+    if not trust.recovery:
+        yield Problem(
+            "no-recovery",
+            "the workspace has no recovery key: a lost laptop of the last operator means starting over",
+            place,
+            "make one: provision operators upgrade",
+            Severity.WARNING,
+        )
+    if trusted.pending is not None:
+        yield Problem(
+            "trust-pending",
+            f"trust list {trusted.pending.number} lacks signatures of other operators",
+            Place(f"trust/{trusted.pending.number}.json"),
+            "another operator signs it: provision operators sign",
+            Severity.WARNING,
+        )
+
+
+def _own_key(workspace: Workspace, trusted: WorkspaceTrust, now: datetime) -> Iterator[Problem]:
+    """Whether this operator's key may sign bundles. A machine without the key, such as CI, is not an operator's."""
+    try:
+        if not workspace.signing_key.exists():
+            return
+        key = load_signing_key(workspace.signing_key)
+        trusted.require_may_sign(key, Role.BUNDLE, now, workspace.signing_key)
+    except MayNotSignError as e:
+        yield Problem("may-not-sign", e.message, Place("trust" if trusted.chain else "allowed_signers"), e.hint)
+    except ProvisionError as e:
+        yield Problem("bad-signing-key", e.message, e.place or Place("provision.toml"), e.hint, Severity.WARNING)
