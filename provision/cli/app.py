@@ -34,7 +34,11 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "report": ("Write a report on the whole fleet.", "workspace.report"),
     },
     "People and machines (IT)": {
-        "users": ("Users who join, move and leave.", "users.import_users"),
+        "machines": ("Machines of users.", "machines.lost"),
+        "users": (
+            "Users who join, move and leave.",
+            *("users.list", "users.change", "users.import_users", "users.leave"),
+        ),
     },
     "API keys (IT)": {
         "keys": (

@@ -51,8 +51,11 @@ class Fleet:
             raise InvalidFilesError(self.problems)
 
 
-def load_fleet(workspace: Workspace) -> Fleet:
-    """Read all files. Does not raise for invalid files: their problems are in `problems`."""
+def load_fleet(workspace: Workspace, *, inventory: bytes | None = None) -> Fleet:
+    """Read all files. Does not raise for invalid files: their problems are in `problems`.
+
+    `inventory` takes the place of the file: what an edit would write.
+    """
     gateway = workspace.settings.gateway
     profiles = Profiles({}, base_url=(gateway, workspace.places.get("gateway", Place("provision.toml"))))
     _read_profiles(workspace, profiles)
@@ -69,7 +72,7 @@ def load_fleet(workspace: Workspace) -> Fleet:
     files = _RecipientFiles(workspace)
     file = workspace.name_of(workspace.inventory)
     try:
-        data = read_bounded(workspace.inventory, MAX_INVENTORY_BYTES)
+        data = read_bounded(workspace.inventory, MAX_INVENTORY_BYTES) if inventory is None else inventory
     except FileNotFoundError:
         hint = "copy inventory.example.yaml, or set `inventory` in provision.toml"
         problems.append(Problem("no-inventory", "the inventory is missing", Place(file), hint))

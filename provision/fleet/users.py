@@ -34,6 +34,8 @@ class FormerUser:
     profile: str | None = None
     email: str | None = None
     external_id: str | None = None
+    machines: tuple[Machine, ...] = ()
+    """The machines that they had, with the keys that the entry still names."""
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class Users:
             self._build(entry)
 
     def _former(self, entry: Map) -> None:
+        own, more, _ = self._machines(entry, tuple(entry.get("recipients") or ()))
         self.left[entry["id"]] = FormerUser(
             entry["id"],
             entry["left"],
@@ -101,6 +104,7 @@ class Users:
             self._value(entry, "profile"),
             entry.get("email"),
             entry.get("external_id"),
+            tuple(machine for machine in (own, *more) if not machine.lost),
         )
 
     def _cross_check(self, entry: Map, wrong: set[str]) -> None:

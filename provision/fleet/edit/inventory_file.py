@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from provision.files import locked, read_bounded, write_atomic
 from provision.fleet.edit.entry_edit import InventoryEditError
-from provision.fleet.load import MAX_INVENTORY_BYTES
+from provision.fleet.load import MAX_INVENTORY_BYTES, load_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,3 +28,9 @@ def change_inventory(workspace: Workspace, change: Callable[[bytes], bytes]) -> 
             )
         write_atomic(path, after, mode=path.stat().st_mode & 0o777)
     return True
+
+
+def require_valid_inventory(workspace: Workspace, data: bytes) -> None:
+    """Raise InvalidFilesError if the inventory would have errors with this content."""
+    found = load_fleet(workspace, inventory=data)
+    found.require_valid()

@@ -111,12 +111,22 @@ class _YamlText:
         new: dict[str, Any] = {}
         missing = {n: v for n, v in (absent or {}).items() if n not in pairs or not _is_set(pairs[n][2])}
         fields = {**fields, **missing}
+        gone = [fields.get(key.value, "kept") is None for key, _ in entry.value]
+        if entry.flow_style and sum(gone) > 1:
+            start, end = entry.start_mark.index, entry.end_mark.index
+            kept = {**yaml.load(self._text[start:end], Loader=_LOADER), **fields}  # noqa: S506  a safe loader
+            self._edits.append(Edit(start, end, _flow({k: v for k, v in kept.items() if v is not None})))
+            return
+        leading = gone.index(False)
+        if leading and not entry.flow_style:  # the first key stands behind the dash of its entry
+            self._edits.append(Edit(entry.value[0][0].start_mark.index, entry.value[leading][0].start_mark.index, ""))
         for name, value in fields.items():
             if name not in pairs:
                 if value is not None:
                     new[name] = value
             elif value is None:
-                self._remove(entry, pairs[name][0])
+                if entry.flow_style or pairs[name][0] >= leading:
+                    self._remove(entry, pairs[name][0])
             else:
                 _, key, node = pairs[name]
                 start = self._text.index(":", key.end_mark.index) + 1
@@ -138,7 +148,7 @@ class _YamlText:
     def _remove(self, entry: Any, index: int) -> None:
         key, node = entry.value[index]
         start, end = key.start_mark.index, max(_end(node), self._text.index(":", key.end_mark.index) + 1)
-        if index + 1 < len(entry.value) and (entry.flow_style or index == 0):
+        if index + 1 < len(entry.value) and entry.flow_style:
             end = entry.value[index + 1][0].start_mark.index
         elif entry.flow_style:
             start = _end(entry.value[index - 1][1])

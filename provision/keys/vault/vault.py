@@ -206,6 +206,18 @@ class Vault(Ledger):
         self._data_key = fresh
         self._seal_to(self.operators)
 
+    def rename_user(self, user: str, new: str) -> None:
+        """Give all versions of a user to a new id. Raises KnownKeyError if that id has keys already."""
+        if new in self._lines:
+            raise KnownKeyError(f"{new} has keys already", hint="choose another id")
+        lines = []
+        for line in self._lines.pop(user, ()):
+            known = dataclasses.replace(line.known, user=new)
+            lines.append(VaultLine(known, self._data_key.seal_line(known, self._opened(line))))
+        if lines:
+            self._put(new, tuple(lines))
+        self._by_fingerprint = None
+
     def absorb(
         self, wanted: dict[str, dict[int, KeyVersion]], secrets: list[tuple[KeyVersion, Secret]], *, generation: int
     ) -> list[str]:

@@ -76,6 +76,21 @@ def test_machines_are_added_and_changed_in_yaml() -> None:
     assert three == two.replace('02"\n', '02"\n      - name: mini\n        host: x\n')
 
 
+def test_first_keys_of_an_entry_can_go() -> None:
+    text = "users:\n- endpoint_key: x\n  host: y\n  id: ada\n  tags: [a]\n  recipients:\n  - age1\n- id: bob\n"
+    gone = {"endpoint_key": None, "host": None, "recipients": []}
+    assert edited(text, EntryEdit("ada", gone)) == "users:\n- id: ada\n  tags: [a]\n  recipients: []\n- id: bob\n"
+    gone = {"endpoint_key": None, "host": None, "tags": None, "left": "2026-01-02"}
+    found = edited(text, EntryEdit("ada", gone))
+    assert found == 'users:\n- id: ada\n  recipients:\n  - age1\n  left: "2026-01-02"\n- id: bob\n'
+
+
+def test_several_keys_of_an_entry_in_one_line_can_go() -> None:
+    text = "users:\n  - {id: ada, endpoint_key: x, host: y}  # short\n"
+    found = edited(text, EntryEdit("ada", {"endpoint_key": None, "host": None, "tags": ["a"]}))
+    assert found == "users:\n  - {id: ada, tags: [a]}  # short\n"
+
+
 def test_an_empty_list_of_users_gets_its_first() -> None:
     assert edited("users: []\n", EntryEdit("ada", {"recipients": []}, new=True)) == (
         "users:\n  - id: ada\n    recipients: []\n"

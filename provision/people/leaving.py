@@ -1,0 +1,237 @@
+"""A user leaves: one idempotent act, with a proof for each of its steps.
+
+A step looks for its proof first, acts if there is none, and looks again. So the act can be killed at any time and repeated, and
+what it says is what was seen: no bundle in dist/, no entry in the feed's index, a 401 for each key while the gateway accepts
+another one, the answer of the machine. A step that cannot be proved (a machine that is out of reach) is accepted by the operator
+in words, which go into the event log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provision.bundle.dist import Dist
+from provision.bundle.render import opened_dist
+from provision.errors import ProvisionError
+from provision.fleet.desired import machine_label
+from provision.keys.events.log import log_path, read_events
+from provision.keys.vault.ledger import Stage
+from provision.receipts.store import RECEIPTS_FOLDER, SUFFIX
+from provision.rotate.model import Blocker
+from provision.rotate.probes import KeyLiveness, probe_all
+from provision.rotate.store import busy_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from provision.detect.secret import Secret
+    from provision.fleet.users import FormerUser
+    from provision.keys.vault.ledger import KeyVersion
+    from provision.rotate.context import RotationContext
+    from provision.rotate.probes import KeyProber
+
+LEFT, UNINSTALLED, ACCEPTED = "user left", "machine uninstalled", "leaving accepted"
+PUT_AWAY = "left"
+"""The folder in receipts/ for receipts of users who left."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingStep:
+    """One step: whether it is proved, by what, and else what to do."""
+
+    name: str
+    proved: bool
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """How to take everything from a user. `acting` False only looks.
+
+    `feed` withdraws a user from the published feed and says whether nothing of them is in it; None: no feed was named.
+    `has_feed` says whether this workspace ever published. `uninstall` asks a machine and returns what came of it.
+    """
+
+    context: RotationContext
+    acting: bool
+    reason: str
+    has_feed: bool
+    feed: Callable[[str], str] | None
+    uninstall: Callable[[str, str], tuple[bool, str]] | None
+    accepted: Mapping[str, str]
+
+    def steps(self, former: FormerUser) -> Iterator[LeavingStep]:
+        """Take the steps for one user; yields each when it was looked at."""
+        user = former.user
+        yield LeavingStep("inventory", True, f"left on {former.left}")
+        yield self._recorded(user)
+        yield self._rotation(user)
+        yield self._bundle(user)
+        yield self._feed(user)
+        yield from self._keys(user)
+        yield from self._machines(former)
+        yield self._receipts(user)
+
+    def _events(self, user: str) -> list[tuple[str, Mapping[str, object]]]:
+        path = log_path(self.context.workspace.vault)
+        if not path.exists():
+            return []
+        return [(e.event.what, e.event.detail) for e in read_events(path) if e.event.user == user]
+
+    def _accept(self, user: str, step: str) -> str:
+        """Why the operator accepts a step without a proof: given now, or before; empty if not."""
+        for what, detail in self._events(user):
+            if what == ACCEPTED and detail.get("step") == step:
+                return str(detail.get("why"))
+        why = self.accepted.get(step, "")
+        if why and self.acting:
+            self.context.record([(ACCEPTED, user, "", {"step": step, "why": why})])
+        return why
+
+    def _recorded(self, user: str) -> LeavingStep:
+        if not any(what == LEFT for what, _ in self._events(user)):
+            if not self.acting:
+                return LeavingStep("record", False, "not in the event log yet")
+            self.context.record([(LEFT, user, "", {"reason": self.reason} if self.reason else {})])
+        return LeavingStep("record", True, "in the event log: provision keys log")
+
+    def _rotation(self, user: str) -> LeavingStep:
+        busy = busy_with(list(self.context.store.unfinished())).get(user)
+        if busy is None:
+            return LeavingStep("rotation", True, "in no rotation")
+        hint = f"provision rotate finish {busy} --except '{user}=left'"
+        return LeavingStep("rotation", False, f"in rotation {busy}", hint)
+
+    def _bundle(self, user: str) -> LeavingStep:
+        root = self.context.workspace.dist
+        if not (root / user).exists():
+            return LeavingStep("bundle", True, "no bundle in dist/")
+        if self.acting:
+            try:
+                with opened_dist(root) as dist:
+                    dist.prune(user)
+            except (ProvisionError, OSError) as e:
+                return LeavingStep("bundle", False, f"cannot remove the bundle: {e}", f"remove dist/{user} by hand")
+        gone = not Dist(root, None).read(user)
+        return LeavingStep("bundle", gone, "no bundle in dist/" if gone else "a bundle is in dist/")
+
+    def _feed(self, user: str) -> LeavingStep:
+        if not self.has_feed:
+            return LeavingStep("feed", True, "this workspace has no feed")
+        if self.feed is None:
+            why = self._accept(user, "feed")
+            hint = f"name the published folder: provision users leave {user} --feed DIR"
+            return LeavingStep("feed", bool(why), f"accepted: {why}" if why else "not looked at", "" if why else hint)
+        left = self.feed(user)
+        return LeavingStep("feed", not left, left or "no entry in the index, no bundle in the tree")
+
+    def _keys(self, user: str) -> Iterator[LeavingStep]:
+        context = self.context
+        alive = [known for known in context.vault.versions(user) if known.stage is not Stage.RETIRED]
+        if not alive:
+            yield self._no_keys(user)
+            return
+        found: dict[int, KeyLiveness | Blocker] = {}
+
+        async def ask(prober: KeyProber, known: KeyVersion) -> KeyLiveness | Blocker:
+            route, beside = context.route(user), self._other_key(user)
+            if isinstance(route, Blocker):
+                return route
+            return await prober.check_liveness(route, context.vault.value(user, known.version), beside)
+
+        probe_all(alive, ask, lambda known, result: found.__setitem__(known.version, result), context.gateway)
+        for known in alive:
+            yield self._key(user, known, found.get(known.version))
+
+    def _no_keys(self, user: str) -> LeavingStep:
+        if self.context.vault.versions(user):
+            return LeavingStep("key", True, "all keys are retired: the gateway refused them")
+        if not self.context.workspace.settings.key_command:
+            return LeavingStep("key", True, "never had a key in the vault")
+        why = self._accept(user, "key")
+        hint = f"revoke the key where key_command takes it from, then: provision users leave {user} --accept 'key=WHY'"
+        return LeavingStep(
+            "key", bool(why), f"accepted: {why}" if why else "the key is not in the vault", "" if why else hint
+        )
+
+    def _other_key(self, user: str) -> Secret | None:
+        """The key of another user: while the gateway accepts it, a 401 means the key, not the gateway."""
+        vault = self.context.vault
+        for other in self.context.states:
+            if other != user and (known := vault.current(other)) is not None:
+                return vault.value(other, known.version)
+        return None
+
+    def _key(self, user: str, known: KeyVersion, found: KeyLiveness | Blocker | None) -> LeavingStep:
+        vault = self.context.vault
+        name = f"key {known.label or known.fingerprint} (…{vault.value(user, known.version).last_four})"
+        others = sorted({each.user for each in vault.find(known.fingerprint)} - {user})
+        if others:
+            hint = f"rotate the keys of {', '.join(others)}, then run this again"
+            return LeavingStep("key", False, f"{name} is also the key of {', '.join(others)}", hint)
+        if isinstance(found, KeyLiveness) and found.dead:
+            if self.acting:
+                with self.context.editing("users leave") as changed:
+                    changed.set_stage(user, known.version, Stage.RETIRED)
+                self.context.record([("old key proved dead", user, known.fingerprint, {"by": "users leave"})])
+            return LeavingStep("key", True, f"{name}: the gateway answers 401")
+        doubt = found if isinstance(found, Blocker) else found.trouble if found is not None else None
+        if doubt is not None or found is None:
+            text = doubt.message if doubt is not None else "the gateway does not answer"
+            return LeavingStep("key", False, f"{name}: unknown ({text})", f"provision users leave {user}")
+        return LeavingStep(
+            "key", False, f"{name} still works", f"revoke it in the console, then: provision users leave {user}"
+        )
+
+    def _machines(self, former: FormerUser) -> Iterator[LeavingStep]:
+        enrolled = [machine for machine in former.machines if machine.recipients or machine.endpoint_key]
+        if not enrolled:
+            yield LeavingStep("machine", True, "no machine was enrolled")
+        for machine in enrolled:
+            label = machine_label(former.user, machine.name)
+            done = [detail for what, detail in self._events(former.user) if what == UNINSTALLED]
+            if any(detail.get("machine") == label for detail in done):
+                yield LeavingStep("machine", True, f"{label}: uninstalled")
+                continue
+            why = self._accept(former.user, label)
+            if why:
+                yield LeavingStep("machine", True, f"{label}: accepted: {why}")
+                continue
+            yield self._ask(former, label, machine.host)
+
+    def _ask(self, former: FormerUser, label: str, host: str | None) -> LeavingStep:
+        accept = f"provision users leave {former.user} --accept '{label}=WHY'"
+        said = f"not heard of since {former.left}"
+        if self.uninstall is not None and host is not None and self.acting:
+            done, said = self.uninstall(label, host)
+            if done:
+                self.context.record([(UNINSTALLED, former.user, "", {"machine": label})])
+                return LeavingStep("machine", True, f"{label}: {said}")
+        reach = "run `provision uninstall` there"
+        return LeavingStep("machine", False, f"{label}: {said}", f"{reach}; or, if it is out of reach: {accept}")
+
+    def _receipts(self, user: str) -> LeavingStep:
+        folder = self.context.workspace.root / RECEIPTS_FOLDER
+        files = list(_receipts_of(folder, user))
+        if self.acting:
+            for path in files:
+                (folder / PUT_AWAY).mkdir(exist_ok=True)
+                path.replace(folder / PUT_AWAY / path.name)
+            files = list(_receipts_of(folder, user))
+        what = f"{len(files)} in receipts/" if files else f"put away in receipts/{PUT_AWAY}/"
+        return LeavingStep("receipts", not files, what)
+
+
+def _receipts_of(folder: Path, user: str) -> Iterable[Path]:
+    yield from (path for path in (folder / f"{user}{SUFFIX}",) if path.exists())
+    yield from (path for path in folder.glob(f"*@*{SUFFIX}") if path.name.partition("@")[0] == user)
+
+
+REMAINS = (
+    "old versions of dist/ and keys.vault in git still hold what they could open; their keys are dead, but read texts stay known",
+    "copies of the key outside of Hermes (other machines, notes) are useless once the gateway refuses it",
+)
+"""What leaving cannot take back."""

@@ -1,0 +1,111 @@
+"""`users add|move|rename|list|show` and `machines lost`, over a real workspace with a gateway and machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rotatecraft import Fleet, Machine
+
+from provision.aisa.simulator import Simulator
+from provision.signing.sshsig import public_line
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with Simulator() as running:
+        yield Fleet(tmp_path, running, ("ada", "bob"))
+
+
+def listed(fleet: Fleet, *arguments: str) -> dict[str, dict[str, Any]]:
+    assert fleet.provision("users", "list", "--format", "json", *arguments) == 0
+    return {row["id"]: row for row in json.loads(fleet.out)["users"]}
+
+
+def entries(fleet: Fleet) -> dict[str, dict[str, Any]]:
+    return {entry["id"]: entry for entry in yaml.safe_load((fleet.root / "inventory.yaml").read_text())["users"]}
+
+
+def test_a_user_is_added_moved_and_listed(fleet: Fleet) -> None:
+    (fleet.root / "profiles" / "sales.yaml").write_text("extends: team\nmodel: gpt-5.4-mini\n")
+    assert fleet.provision("users", "add", "eve", "--profile", "team", "--email", "eve@example.com", "--dry-run") == 0
+    assert "eve" not in entries(fleet)
+    assert fleet.provision("users", "add", "eve", "--profile", "team", "--email", "eve@example.com") == 0
+    assert fleet.provision("users", "add", "eve", "--profile", "team") == 2
+    assert fleet.provision("users", "add", "Eve", "--profile", "team") == 2
+    assert fleet.provision("users", "add", "eva", "--profile", "tema") == 1
+    assert fleet.provision("users", "move", "eve", "--profile", "sales") == 0
+    assert fleet.provision("users", "move", "evi", "--profile", "sales") == 3
+    assert fleet.provision("users", "move", "eve", "--profile", "nobodys") == 1
+    assert entries(fleet)["eve"] == {"id": "eve", "profile": "sales", "email": "eve@example.com", "recipients": []}
+    found = listed(fleet)
+    assert (found["eve"]["state"], found["ada"]["state"]) == ("not enrolled", "enrolled")
+    assert found["ada"]["key"].startswith("fp_")
+    assert fleet.provision("users", "show", "eve") == 0
+    assert "eve@example.com" in fleet.out
+    assert fleet.provision("users", "show", "evi") == 3
+
+
+def test_a_renamed_user_keeps_key_and_machine(fleet: Fleet) -> None:
+    key = listed(fleet)["ada"]["key"]
+    assert fleet.provision("users", "rename", "ada", "ada.king", "--email", "ada.king@example.com") == 0
+    assert fleet.provision("check") == 0
+    found = listed(fleet)
+    assert "ada" not in found
+    assert (found["ada.king"]["key"], found["ada.king"]["state"]) == (key, "enrolled")
+    assert fleet.vault().key("ada.king").reveal() == fleet.keys["ada"]  # type: ignore[union-attr]
+    assert fleet.provision("render") == 0
+    machine = fleet.machines["ada"]
+    machine.user, machine.generation = "ada.king", 0
+    assert machine.poll(fleet.root / "dist", fleet.drop), "the machine opens the bundle under the new name"
+    assert machine.key == fleet.keys["ada"]
+    assert fleet.provision("receipts", "import", str(fleet.drop / "ada.king.receipt")) == 0
+    assert fleet.provision("users", "rename", "ada", "ada.king") == 0, "a repeated run has nothing to do"
+    assert fleet.provision("users", "rename", "ada.king", "bob") == 2
+    assert fleet.provision("keys", "log", "--verify") == 0
+
+
+def test_a_lost_machine_gets_no_bundle_and_is_not_believed(fleet: Fleet, tmp_path: Path) -> None:
+    laptop = Machine("ada")
+    fleet.write_inventory(
+        ada={
+            "machines": [
+                {
+                    "name": "laptop",
+                    "recipients": [str(laptop.identity.to_public())],
+                    "endpoint_key": public_line(laptop.signer.public_key()),
+                    "host": "ada-mbp",
+                }
+            ]
+        }
+    )
+    assert fleet.provision("render") == 0
+    assert laptop.poll(fleet.root / "dist", tmp_path / "drop2")
+    assert fleet.provision("receipts", "import", str(tmp_path / "drop2")) == 0
+    assert fleet.provision("machines", "lost", "ada", "--yes") == 3, "which of two?"
+    assert fleet.provision("machines", "lost", "ada/laptop", "--yes", "--dry-run") == 0
+    assert fleet.provision("machines", "lost", "ada/laptop", "--yes", "--reason", "train") == 4
+    text = (fleet.root / "inventory.yaml").read_text()
+    assert str(laptop.identity.to_public()) not in text
+    assert public_line(laptop.signer.public_key()).split()[1] not in text
+    assert [m["state"][:4] for m in listed(fleet)["ada"]["machines"]] == ["enro", "lost"]
+    assert not (fleet.root / "receipts" / "ada@laptop.receipt").exists()
+
+    laptop.certify(tmp_path / "drop2")
+    assert fleet.provision("receipts", "import", str(tmp_path / "drop2")) == 4
+    assert fleet.provision("render") == 0
+    with pytest.raises(Exception, match=r"No matching keys|decrypt"):
+        laptop.poll(fleet.root / "dist", tmp_path / "drop2")
+
+    (new,) = fleet.new_keys("ada").values()
+    fleet.sim.revoke(fleet.keys["ada"])
+    key = listed(fleet)["ada"]["key"]
+    fleet.provision("rotate", "leaked", key, "--from", fleet.keys_file({"ada": new}))
+    fleet.poll()
+    fleet.provision("rotate", "resume", "--receipts", str(fleet.drop))
+    assert listed(fleet)["ada"]["key"] != key
+    assert fleet.provision("machines", "lost", "ada/laptop", "--yes") == 0
