@@ -154,7 +154,7 @@ def parse_base_url(url: str) -> str:
 
 def open_secret(workspace: Workspace, *, create: bool) -> bytes:
     """Decrypt the secret that addresses are derived from, with the operator's identity."""
-    from provision.keys.feed_secret import FILE, feed_secret
+    from provision.feed.secret import FILE, feed_secret
     from provision.keys.age import load_identities
     from provision.keys.vault.file import read_vault
     from provision.keys.vault.text import sealed_to
