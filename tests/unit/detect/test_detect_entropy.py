@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from provision.detect.entropy import HINT, case_changes, character_kinds, word_share
+from provision.detect.entropy import HINT, case_changes, character_kinds, looks_random, word_share
 
 CHANCE = random.Random(20)
 
@@ -64,3 +64,13 @@ def test_case_changes_ignore_everything_but_letters() -> None:
 
 def test_kinds_of_characters() -> None:
     assert [character_kinds(value) for value in ("", "abc", "aB", "aB3", "aB3-")] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("value", ["5cb67121098433cc95c83c087dde11fe", "0cac7d17bf6deebe2ded0a152b8effea"])
+def test_hexadecimal_text_with_chance_runs_and_words_looks_random(value: str) -> None:
+    assert looks_random(value)
+
+
+@pytest.mark.parametrize("value", ["0123456789abcdef0123456789abcdef", "0" * 32, "1111222233334444aaaabbbbccccdddd"])
+def test_rows_of_digits_do_not_look_random(value: str) -> None:
+    assert not looks_random(value)
