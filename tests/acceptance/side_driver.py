@@ -4,13 +4,15 @@ Run with the Python that has Hermes; requests and answers as in `fork_server.py`
 
 Acts: `aux TASK` (an auxiliary task in the middle of a turn), `auxbare TASK` (one outside of a turn), `chat` (one question),
 `provider NAME` (a question to another provider), `delegate` (a subagent), `mcp NAME` (connect to an MCP server), `tts`,
-`stt`, `moa` (one preset), `cron` (the first job of cron/jobs.json).
+`stt`, `moa` (one preset), `cron` (the first job of cron/jobs.json), `desktop
+METHOD PATH BODY` (what the Desktop app asks of its backend; the answer is printed).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from fork_server import serve
@@ -55,8 +57,9 @@ def parent_agent() -> object:
     return agent
 
 
-def act(kind: str, name: str = "") -> None:
+def act(kind: str, *arguments: str) -> None:
     """Make Hermes send it."""
+    name = arguments[0] if arguments else ""
     if kind in {"aux", "auxbare"}:
         if kind == "aux":
             parent_agent()
@@ -100,6 +103,15 @@ def act(kind: str, name: str = "") -> None:
         from cron.scheduler import run_job
 
         run_job(json.loads(Path(os.environ["HERMES_HOME"], "cron", "jobs.json").read_text())["jobs"][0])
+    elif kind == "desktop":
+        from fastapi.testclient import TestClient
+        from hermes_cli import web_server
+
+        method, path, body = arguments
+        asks = TestClient(web_server.app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
+        token = {web_server._SESSION_HEADER_NAME: web_server._SESSION_TOKEN}
+        answer = asks.request(method, path, content=body, headers={**token, "Content-Type": "application/json"})
+        sys.stdout.write(f"{answer.status_code} {answer.text}\n")
     else:
         raise SystemExit(UNKNOWN_ACT)
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
-from bundlecraft import Shop, write_bundle
-from commandcraft import inside
 from hermes_forks import hermes_forks
 from hermes_runner import environment
 from home_cases import K1, K2
+from installed_home import EnrolledHome
 from recording_gateway import Gateway, Seen
 from side_cases import TEAM, SideCase, load_side_cases
 from side_driver import UNKNOWN_ACT
 
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
-from provision.detect.secret import Secret
 from provision.hermes.home import read_home
 from provision.hermes.routing.destination import DestinationVerdict
 from provision.hermes.routing.route import Route, resolve_route
@@ -122,23 +118,12 @@ def test_there_are_enough_side_homes() -> None:
 
 def installed(case: SideCase, folder: Path) -> Path:
     """Write the home, install a bundle of a team with `side_routes: team` over it, and return it."""
-    home = folder / "home"
-    case.write(home)
-    shop = Shop(users=("ada",), now=datetime.now(UTC))
-    shop.keys["ada"] = Secret(K1)
-    config = folder / "config"
-    (folder / "signers").write_text(shop.allowed_signers)
-    shop.identity_file("ada", config / "identity.txt")
-    environ = {"HOME": str(folder), "PATH": os.environ["PATH"], "PROVISION_CONFIG_DIR": str(config)}
-    enrolled = inside("enroll", "--user", "ada", "--signer", folder / "signers", environ=environ, cwd=folder)
-    assert enrolled.returncode == 0, enrolled.stderr
-    bundle = write_bundle(shop.bundle("ada"), folder / "bundle")
-    done = inside("install", bundle, "--home", home, environ=environ, cwd=folder)
-    assert done.returncode in {0, 10}, done.stderr
-    assert K1 not in done.stdout + done.stderr
-    again = inside("install", bundle, "--home", home, environ=environ, cwd=folder)
+    case.write(folder / "home")
+    home = EnrolledHome(folder)
+    home.install()
+    again = home.install()
     assert "nothing to change" in again.stdout, again.stdout
-    return home
+    return home.path
 
 
 _OWN = "mcp tts stt hook plugin observability gateway-proxy model-alias channel cron moa setting"
