@@ -1,4 +1,4 @@
-"""Writing commands whose writes fail or kill them; see driver.py for what is checked, docs/security.md for the long run."""
+"""Writing commands whose writes fail or kill them; see fault_driver.py for what is checked, docs/security.md for the long run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def faults(shim: Path, folder: Path, count: str, *scenarios: str, timeout_s: int
     seed = random.randrange(2**32)
     environ = os.environ | {"LD_PRELOAD": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, FOLDER / "driver.py", folder, count, str(seed), *scenarios],
+        [sys.executable, FOLDER / "fault_driver.py", folder, count, str(seed), *scenarios],
         env=environ,
         capture_output=True,
         text=True,

@@ -115,7 +115,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes], ne
     made.comment = comment.now
     if not extra.changed:
         made.extra = _without_zip64(info.extra)
-    if info.is_dir() or not (info.file_size or info.compress_size):
+    if info.filename.endswith("/") or not (info.file_size or info.compress_size):
         if new is not None:
             new.writestr(made, b"")
         return

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,17 @@ MOST_PIXELS = 80_000_000
 """Limit for all frames together; a screenshot of a large screen has 15 million."""
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _NEARLY_INVISIBLE = 8
-_BAD = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, ZeroDivisionError)
+_BAD = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+)
 """What Pillow raises for damaged files."""
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 
-from scenarios import SCENARIOS, Scenario, World
+from fault_scenarios import SCENARIOS, Scenario, World
 
 from provision.aisa.simulator import Simulator
 from provision.files import sweep_once
