@@ -60,7 +60,10 @@ from provision.signing.sshsig import public_line, sign_bytes, verify_signature
 FORMATS = Path(__file__).resolve().parents[1] / "data" / "formats" / "v1"
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 LIMITS = ReadLimits(whole_bytes=1 << 20, memory_bytes=4 << 20, expanded_bytes=8 << 20, members=1000, nesting=4)
-RENDERING = b"_config_version: 33\nmodel: {provider: 'custom:aisa'}\nproviders: {aisa: {key_env: AISA_API_KEY}}\n"
+RENDERING = b"""_config_version: 33
+model: {provider: 'custom:aisa', default: gpt-5.2}
+providers: {aisa: {key_env: AISA_API_KEY, api: "https://api.aisa.one/v1"}}
+"""
 KNOWN = {"schema": "provision/known-keys/v1", "salt": "ab" * 16, "shapes": [["sk-aisa-", 43]]}
 KNOWN["keys"] = [
     {"user": "ada", "fingerprint": "fp_aaaabbbbccccdddd", "stage": "current", "created": "2026-01-01", "label": "x"}
