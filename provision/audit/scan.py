@@ -20,7 +20,7 @@ from provision.containers.chunk_stream import CHUNK_BYTES, CheckedChunks, ChunkS
 from provision.containers.container_format import HEAD_BYTES, container_format
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import os_error_text
-from provision.containers.walk import PartWalker
+from provision.containers.walk import PartWalker, kind_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +101,7 @@ def _is_own_pipe(path: str | Path) -> bool:
 
 def read_stream(name: str, stream: ChunkStream, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
     """Read standard input: text, or an archive that can be read as it arrives."""
-    kind = container_format(stream.peek(HEAD_BYTES))
+    kind = container_format(stream.peek(HEAD_BYTES)) or kind_elsewhere(stream, limits)
     walker = PartWalker(name, limits, Budget.of(limits, 0), ContentKind.STREAM)
     if kind is None:
         embedded = EmbeddedStreams()

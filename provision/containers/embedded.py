@@ -1,7 +1,7 @@
-"""Find compressed streams that a text holds in base64: Helm releases, cloud-init's `gz+b64`, cookies, kubectl dumps.
+"""Find containers that a text holds in base64: Helm releases, cloud-init's `gz+b64`, cookies, kubectl dumps, mail attachments.
 
-Only runs are looked at that begin as base64 of a gzip or zlib header does. Base64 of base64 (a Helm release in a Secret's YAML)
-is decoded as well.
+Only runs are looked at that begin as base64 of a compressed stream, a zip, a 7z or a database does. Base64 of base64 (a Helm
+release in a Secret's YAML) is decoded as well.
 """
 
 from __future__ import annotations
@@ -15,27 +15,46 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-from provision.containers.container_format import HEAD_BYTES, container_format
+from provision.containers.chunk_stream import DamagedError
+from provision.containers.container_format import COMPRESSED_FORMATS, HEAD_BYTES, container_elsewhere, container_format
+from provision.containers.formats.decompress import can_decompress, decompress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+_BEGINNINGS = (
+    b"H4sI",  # gzip
+    *(b"Qlpo" + pair + b"FBWSZTW" for pair in (b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT")),  # bzip2
+    b"/Td6WFoA", b"_Td6WFoA",  # xz
+    b"KLUv/", b"KLUv_",  # zstd
+    b"UEsDB",  # zip
+    b"N3q8rycc",  # 7z
+    b"U1FMaXRlIGZvcm1hdCAz",  # SQLite
+)  # fmt: skip
 _NEEDLES = (
-    b"H4sI",
-    b"SDRzSU",
+    *_BEGINNINGS,
+    *(base64.b64encode(each)[: len(each) * 4 // 3] for each in _BEGINNINGS),
     *(b"eJ" + bytes([last]) for last in b"wxyz"),
     *(b"eN" + bytes([last]) for last in b"opqr"),
     *(b"eA" + bytes([last]) for last in b"EFGH"),
 )
-"""How base64 of a gzip header begins, base64 of that, and base64 of the zlib headers 78 9c, 78 da and 78 01."""
-_LONGEST_NEEDLE = 8
+"""How base64 of these begins, base64 of that, and base64 of the zlib headers 78 9c, 78 da and 78 01."""
+_BEGUN = frozenset(needle[:length] for needle in _NEEDLES for length in range(1, len(needle)))
+_LONGEST_NEEDLE = max(map(len, _NEEDLES))
+_OPENED = COMPRESSED_FORMATS | {"zip", "7z", "sqlite"}
 _RUN = re.compile(rb"[A-Za-z0-9+/_-]+(?:(?:\\n|\r?\n)[ \t]*[A-Za-z0-9+/_-]{16,})*={0,2}")
+_LAST_LINE = re.compile(rb"(?:\\n|\r?\n)[ \t]*[A-Za-z0-9+/_-]{1,15}={0,2}(?![A-Za-z0-9+/_=-])")
+_MAY_GO_ON = re.compile(rb"=*\r?(?:\\|(?:\\n|\n)[ \t]*[A-Za-z0-9+/_-]*=*)?\Z")
 _SPACE = re.compile(rb"\\n|\s+")
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
 _SHORTEST = 40
 _LONGEST_BYTES = 16 << 20
 _MOST = 1000
+_ENOUGH_BYTES = 64 << 20
 _NESTED = 3
+_CONTEXT = 2
+_END_BYTES = 1 << 17
+_AT_THE_END = ("zip", "leveldb table")
 
 
 @functools.cache
@@ -62,29 +81,36 @@ def _finder() -> Callable[[bytes], list[int]]:
 
 
 class EmbeddedStream(NamedTuple):
-    """A compressed stream in a text: where, of which format, its bytes, and the range of the text that encodes it."""
+    """A container in a text: where, of which format, its bytes, and the range of the text that encodes it."""
 
     label: str
     kind: str
     data: bytes
     start: int
-    end: int
+    text: bytes
     times: int
     """How many times it is encoded."""
 
+    @property
+    def end(self) -> int:
+        """The offset after the text."""
+        return self.start + len(self.text)
+
 
 class EmbeddedStreams:
-    """Collects the streams of one text. `problems` says what was not read."""
+    """Collects the containers of one text. `problems` says what was not read."""
 
     def __init__(self) -> None:
         self._found: list[EmbeddedStream] = []
+        self._count = 0
         self.problems: list[str] = []
-        self._held = b""
+        self._context = b""
+        """The bytes before those that are searched: a run does not begin inside a word."""
         self._before = 0
 
     @classmethod
     def of(cls, data: bytes) -> EmbeddedStreams:
-        """Find the streams in a text in memory."""
+        """Find the containers in a text in memory."""
         found = cls()
         found.search(data, final=True)
         return found
@@ -95,56 +121,134 @@ class EmbeddedStreams:
 
     def watching(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass chunks on and search them."""
+        held = b""
+        for chunk in self._ended(chunks):
+            yield chunk
+            held = self.search(held + chunk if held else chunk, final=False)
+        self.search(held, final=True)
+
+    def _ended(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass chunks on, and look at the end for an archive that begins somewhere in them."""
+        end = b""
         for chunk in chunks:
             yield chunk
-            self._held = self.search(self._held + chunk if self._held else chunk, final=False)
-        self.search(self._held, final=True)
-        self._held = b""
+            end = (chunk if len(chunk) >= _END_BYTES else end + chunk)[-_END_BYTES:]
+        if container_elsewhere(lambda length, at: end[at : at + length], len(end)) in _AT_THE_END:
+            self._problem("not read: an archive at the end of a text")
+
+    def split(self, chunks: Iterable[bytes]) -> Iterator[bytes | EmbeddedStream]:
+        """Yield the text in pieces, and each container in its place; only what may belong to one is held back."""
+        held = b""
+        for chunk in self._ended(chunks):
+            data = held + chunk if held else chunk
+            held = self.search(data, final=False)
+            yield from self._pieces(data[: len(data) - len(held)])
+        self.search(held, final=True)
+        yield from self._pieces(held)
+
+    def _pieces(self, data: bytes) -> Iterator[bytes | EmbeddedStream]:
+        """Yield what was searched last: text, and the containers that were found in it."""
+        begun = self._before - len(data)
+        at = 0
+        for stream in self._found:
+            if stream.start - begun > at:
+                yield data[at : stream.start - begun]
+            yield stream
+            at = stream.end - begun
+        self._found.clear()
+        if at < len(data):
+            yield data[at:]
 
     def search(self, data: bytes, *, final: bool) -> bytes:
         """Search a piece of the text, and return its end that belongs to the next one."""
-        if len(data) < _SHORTEST:
-            return data
-        begun = len(data) if final else len(data) - _LONGEST_NEEDLE
-        end = 0
-        for at in _finder()(data):
-            if at < end or (at and data[at - 1] in _WORD and data[at - 2 : at] != b"\\n"):
+        length = len(self._context)
+        text = self._context + data if length else data
+        begun = len(text) if final else len(text) - _held_back(text, length)
+        end = length
+        for at in _finder()(text):
+            if at < end or _inside_word(text, at):
                 continue
-            run = _RUN.match(data, at)
+            run = _RUN.match(text, at)
             assert run is not None  # noqa: S101  a needle is one
             end = run.end()
-            if end + 2 >= len(data) and not final:
-                if len(data) - at <= _LONGEST_BYTES:
+            if not final and _MAY_GO_ON.match(text, end):
+                if len(text) - at <= _LONGEST_BYTES:
                     begun = min(begun, at)
                     break
-                self._problem("base64 of a compressed stream of more than 16 MiB was not unpacked")
+                self._problem("base64 of a container of more than 16 MiB was not unpacked")
             elif end - at >= _SHORTEST:
-                self._add(data[at:end], self._before + at)
-        self._before += begun
-        return data[begun:]
+                end = self._add(text, at, end, self._before - length)
+        begun = max(begun, length)
+        self._context = text[max(0, begun - _CONTEXT) : begun]
+        self._before += begun - length
+        return text[begun:]
 
-    def _add(self, text: bytes, start: int) -> None:
-        if any(each.start <= start < each.end for each in self._found[-_NESTED:]):
-            return
-        if len(self._found) >= _MOST:
-            self._problem(f"only the first {_MOST} compressed streams in base64 were unpacked")
-            return
-        data = text
-        for times in range(1, _NESTED + 1):
-            decoded = decode_base64(data)
-            if decoded is None:
-                return
-            data = decoded
-            kind = container_format(data[:HEAD_BYTES])
-            if kind in ("gzip", "zlib"):
-                self._found.append(
-                    EmbeddedStream(f"base64 at byte {start}", kind, data, start, start + len(text), times)
-                )
-                return
+    def _add(self, text: bytes, start: int, end: int, before: int) -> int:
+        """Note the container that a run encodes; return where the run ends. A shorter last line may belong to it."""
+        found = _decoded(text[start:end])
+        last = _LAST_LINE.match(text, end)
+        if found is not None and last is not None and not _is_whole(*found[:2]):
+            longer = _decoded(text[start : last.end()])
+            if longer is not None and _is_whole(*longer[:2]):
+                found, end = longer, last.end()
+        if found is None:
+            return end
+        if self._count >= _MOST:
+            self._problem(f"only the first {_MOST} containers in base64 were unpacked")
+            return end
+        self._count += 1
+        kind, data, times = found
+        label = f"base64 at byte {before + start}"
+        self._found.append(EmbeddedStream(label, kind, data, before + start, text[start:end], times))
+        return end
 
     def _problem(self, reason: str) -> None:
         if reason not in self.problems:
             self.problems.append(reason)
+
+
+def _held_back(text: bytes, least: int) -> int:
+    """Return how many bytes at the end may be the beginning of a needle, at the beginning of a word."""
+    for length in range(min(_LONGEST_NEEDLE - 1, len(text) - least), 0, -1):
+        at = len(text) - length
+        if text[at:] in _BEGUN and not _inside_word(text, at):
+            return length
+    return 0
+
+
+def _inside_word(text: bytes, at: int) -> bool:
+    return at > 0 and text[at - 1] in _WORD and text[at - 2 : at] != b"\\n"
+
+
+def _decoded(text: bytes) -> tuple[str, bytes, int] | None:
+    """Return the container that a text encodes: format, bytes, how many times it is encoded."""
+    data = text
+    for times in range(1, _NESTED + 1):
+        decoded = decode_base64(data)
+        if decoded is None:
+            return None
+        data = decoded
+        kind = container_format(data[:HEAD_BYTES])
+        if kind in _OPENED:
+            return kind, data, times
+    return None
+
+
+def _is_whole(kind: str, data: bytes) -> bool:
+    """Whether a compressed stream is complete and nothing follows it; other containers are compared by their end."""
+    if kind == "zip":
+        return data[-22:-18] == b"PK\5\6"
+    if kind not in COMPRESSED_FORMATS or not can_decompress(kind):
+        return False
+    size = 0
+    try:
+        for chunk in decompress(kind, (data,)):
+            size += len(chunk)
+            if size > _ENOUGH_BYTES:
+                break
+    except DamagedError:
+        return False
+    return True
 
 
 def decode_base64(text: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provision.containers.batch import PartBatch
 from provision.containers.blob import Blob, ContentKind, MatchPosition, PartKind, ReadLimits, Unreadable
 from provision.containers.budget import Budget
-from provision.containers.container_format import HEAD_BYTES, UNSUPPORTED_FORMATS, container_format
+from provision.containers.container_format import HEAD_BYTES, UNSUPPORTED_FORMATS, container_elsewhere, container_format
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import CannotReadError, FileChunks, open_regular_file, read_at
 from provision.containers.sqlite_reader import open_immutable, open_in_memory
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
 
 _RANDOM_ACCESS = frozenset({"zip", "7z"})
-_PACKED_SUFFIXES = (".zip", ".pyz", ".exe", ".jar", ".whl", ".run", ".sh", ".com")
-_END_OF_ZIP = b"PK\5\6"
-_KERNEL_ATTRIBUTES = ("security.", "system.", "trusted.")
+KERNEL_ATTRIBUTES = ("security.", "system.", "trusted.")
 
 
 def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
@@ -33,7 +31,7 @@ def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterato
         with open_regular_file(path, follow=follow) as (descriptor, status):
             cut: list[str] = []
             reading = FileChunks(descriptor, status, limits, cut.append)
-            yield from _attributes(path, descriptor)
+            yield from read_attributes(path, descriptor)
             yield from _content(path, descriptor, reading, status.st_size, limits)
             yield from (Unreadable(path, reason) for reason in cut[:1])
     except CannotReadError as e:
@@ -42,7 +40,7 @@ def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterato
         yield Unreadable(path, (e.strerror or "cannot be read").lower())
 
 
-def _attributes(path: str, descriptor: int) -> Iterator[Blob | Unreadable]:
+def read_attributes(path: str, descriptor: int) -> Iterator[Blob | Unreadable]:
     """Yield the extended attributes of a file: browsers keep there where it was downloaded from, with tokens and all."""
     if not hasattr(os, "listxattr"):
         return
@@ -52,7 +50,7 @@ def _attributes(path: str, descriptor: int) -> Iterator[Blob | Unreadable]:
         return
     batch = PartBatch()
     for name in names:
-        if name.startswith(_KERNEL_ATTRIBUTES):
+        if name.startswith(KERNEL_ATTRIBUTES):
             continue
         try:
             batch.add(f"extended attribute {printable_name(name)}", os.getxattr(descriptor, name), PartKind.EXTRA)
@@ -69,12 +67,14 @@ def _content(
     data = _at_once(descriptor, reading, size, limits)
     head = data or (read_at(descriptor, HEAD_BYTES, 0) if size else b"")
     kind = container_format(head[:HEAD_BYTES], path)
+    if kind is None and data is not None:
+        kind = container_elsewhere(lambda length, offset: data[offset : offset + length], size)
+    elif kind is None:
+        kind = container_elsewhere(lambda length, offset: read_at(descriptor, length, offset), size)
     if kind == "sqlite":
         yield from _database(path, descriptor, reading, size, limits)
     elif kind is None:
         yield from _plain(path, data, reading, size, limits)
-        if path.lower().endswith(_PACKED_SUFFIXES) and _END_OF_ZIP in _tail(descriptor, size):
-            yield from _walked(path, "zip", descriptor, reading, size, limits)
     elif kind in UNSUPPORTED_FORMATS:
         yield from _plain(path, data, reading, size, limits)
         yield Unreadable(path, f"not read: {kind}")
@@ -151,10 +151,6 @@ def _small_file(path: str, limits: ReadLimits) -> bytes:
             return read_at(descriptor, status.st_size, 0) if status.st_size <= limits.memory_bytes else b""
     except (CannotReadError, OSError):
         return b""
-
-
-def _tail(descriptor: int, size: int) -> bytes:
-    return read_at(descriptor, 1 << 16, max(0, size - (1 << 16)))
 
 
 def _name(path: str) -> str:

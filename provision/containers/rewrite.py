@@ -16,19 +16,27 @@ from provision.containers.container_format import (
     COMPRESSED_FORMATS,
     HEAD_BYTES,
     UNSUPPORTED_FORMATS,
+    container_elsewhere,
     container_format,
+    container_of,
 )
-from provision.containers.embedded import EmbeddedStreams, encode_like
+from provision.containers.embedded import EmbeddedStream, EmbeddedStreams, encode_like
 from provision.containers.formats.registry import FORMATS, RAW_TOO, REWRITTEN
+from provision.containers.sqlite_pages import SqlitePages
 from provision.containers.sqlite_rewriter import rewrite_database_file
 from provision.containers.steps import FormatInput, Member, NotRead, copy_to, spooled_file
 from provision.containers.walk import inner_name
 from provision.errors import ProvisionError
+from provision.formats.key_paths import printable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from provision.containers.blob import ReadLimits
+
+
+LEFT_OUT = b"[REDACTED:not-read]"
+"""What a container in base64 becomes that cannot be read."""
 
 
 class RewriteError(ProvisionError):
@@ -61,6 +69,9 @@ class Mask(Protocol):
     def is_certain(self, source: IO[bytes], where: str) -> bool:
         """Whether raw bytes hold a secret for certain: no cells or lines of a binary file that happen to look like one."""
 
+    def lost(self, source: IO[bytes], where: str, place_of: Callable[[int], str | None]) -> None:
+        """Note what is in bytes that the result no longer has; `place_of` names those, None for all others."""
+
     def left_out(self, where: str, name: str, error: ProvisionError) -> None:
         """Note that a member is left out (or, without `leaves_out`, kept unread)."""
 
@@ -88,11 +99,11 @@ class Rewriter:
 
     def content(self, source: IO[bytes], target: IO[bytes], where: str, depth: int) -> bool:
         """Rewrite a container, or plain content; return whether it changed."""
-        source.seek(0)
-        kind = container_format(source.read(HEAD_BYTES), where)
-        source.seek(0)
-        if kind is None or not self._mask.opens(kind):
+        kind = format_of(source, where)
+        if kind is None:
             return self._body(source, target, where, depth)
+        if not self._mask.opens(kind):
+            return self._masked(source, source, target, where)
         if depth >= self._limits.nesting:
             raise RewriteError(f"archives are nested more than {self._limits.nesting} deep")
         if kind in UNSUPPORTED_FORMATS:
@@ -103,6 +114,9 @@ class Rewriter:
 
     def _format(self, kind: str, source: IO[bytes], target: IO[bytes], where: str, depth: int) -> bool:
         held = FormatInput(ChunkStream(_chunks(source)), source, self._limits.memory_bytes)
+        if kind in RAW_TOO and kind != "png" and held.held() is None:
+            raise RewriteError(f"a {kind} file too large to open", hint="unpack it, then mask its files")
+        source.seek(0)
         changed = False
         unread: list[NotRead] = []
         begun = target.tell()
@@ -135,11 +149,15 @@ class Rewriter:
 
     def _database(self, source: IO[bytes], target: IO[bytes], where: str, depth: int) -> bool:
         begun = target.tell()
-        changed = rewrite_database_file(source, target, lambda place, row: self.row(where, place, row, depth))
+        changed, emptied = rewrite_database_file(source, target, lambda place, row: self.row(where, place, row, depth))
         if not (changed or self._mask.leaves_out or self._mask.is_certain(source, where)):
             _copy_again(source, target, begun)
             return False
         self._require_clean(target, where)
+        self._mask.lost(source, where, freed_pages(source))
+        for name in emptied:
+            error = RewriteError("it keeps single words without their text: emptied")
+            self._mask.left_out(where, f"the full-text table {printable_name(name)}", error)
         return True
 
     def _settle(self, unread: list[NotRead], where: str, *, changed: bool) -> bool:
@@ -188,46 +206,48 @@ class Rewriter:
         result.seek(0, 2)
 
     def _body(self, source: IO[bytes], target: IO[bytes], where: str, depth: int) -> bool:
+        """Mask a text: first inside the containers that it holds in base64, so that they stay whole, then in the rest."""
         source.seek(0)
+        with spooled_file() as opened:
+            opened.writelines(self.text(_chunks(source), where, depth))
+            opened.seek(0)
+            return self._masked(opened, source, target, where)
+
+    def _masked(self, opened: IO[bytes], source: IO[bytes], target: IO[bytes], where: str) -> bool:
         begun = target.tell()
-        self._mask.body(source, target, where)
-        embedded = EmbeddedStreams()
-        target.seek(begun)
-        for _ in embedded.watching(_chunks(target)):
-            pass
-        self._embedded(target, begun, embedded, where, depth)
+        self._mask.body(opened, target, where)
         target.seek(begun)
         source.seek(0)
         changed = not _same(source, target)
         target.seek(0, 2)
         return changed
 
-    def _embedded(self, target: IO[bytes], begun: int, found: EmbeddedStreams, where: str, depth: int) -> None:
-        """Rewrite the compressed streams that a text holds in base64."""
-        new: list[tuple[int, int, bytes]] = []
-        for stream in found.streams():
-            with spooled_file() as plain, spooled_file() as result:
-                plain.write(stream.data)
-                if self.content(plain, result, f"{where}!{stream.label}", depth + 1):
-                    target.seek(begun + stream.start)
-                    text = target.read(stream.end - stream.start)
-                    result.seek(0)
-                    new.append((stream.start, stream.end, encode_like(result.read(), text, stream.times)))
-        if not new:
-            return
-        with spooled_file() as old:
-            target.seek(begun)
-            copy_to(target, old)
-            target.seek(begun)
-            target.truncate()
-            at = 0
-            for start, end, data in sorted(new):
-                old.seek(at)
-                target.write(old.read(start - at))
-                target.write(data)
-                at = end
-            old.seek(at)
-            copy_to(old, target)
+    def text(self, chunks: Iterable[bytes], where: str, depth: int) -> Iterator[bytes]:
+        """Yield a text with the containers that it holds in base64 rewritten, each piece as soon as it is certain."""
+        found = EmbeddedStreams()
+        for piece in found.split(chunks):
+            yield piece if isinstance(piece, bytes) else self.encoded(piece, where, depth)
+        for problem in found.problems:
+            raise RewriteError(problem, hint="decode and unpack it, then mask the result")
+
+    def encoded(self, stream: EmbeddedStream, where: str, depth: int) -> bytes:
+        """Return the new text of a container in base64; what cannot be read is left out, as a member is."""
+        with spooled_file() as plain, spooled_file() as result:
+            plain.write(stream.data)
+            try:
+                changed = self.content(plain, result, f"{where}!{stream.label}", depth + 1)
+            except (ProvisionError, BudgetError) as e:
+                error = e if isinstance(e, ProvisionError) else RewriteError(str(e))
+                if self._mask.leaves_out:
+                    self._mask.left_out(where, stream.label, error)
+                    return LEFT_OUT
+                if isinstance(error, HeldSecretError):
+                    raise error from None
+                self._require_clean(plain, f"{where}!{stream.label}", error)
+                self._mask.left_out(where, stream.label, error)
+                return stream.text
+            result.seek(0)
+            return encode_like(result.read(), stream.text, stream.times) if changed else stream.text
 
     def row(self, where: str, place: str, row: Mapping[str, object], depth: int) -> list[object]:
         """Return the new values of a database row."""
@@ -241,7 +261,7 @@ class Rewriter:
         if not isinstance(value, str | bytes) or not value:
             return value
         data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-        if container_format(data[:HEAD_BYTES]) or EmbeddedStreams.of(data).streams():
+        if container_of(data) or EmbeddedStreams.of(data).streams():
             with spooled_file() as plain, spooled_file() as result:
                 plain.write(data)
                 self.content(plain, result, f"{where}!{place}", depth + 1)
@@ -252,6 +272,41 @@ class Rewriter:
         if masked == data:
             return value
         return masked.decode("utf-8", "surrogateescape") if isinstance(value, str) else masked
+
+
+def freed_pages(source: IO[bytes]) -> Callable[[int], str | None]:
+    """Return a function that names the place of a byte of a database that is in no row."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        source.seek(offset)
+        return source.read(length)
+
+    try:
+        pages = SqlitePages(read_at, source.seek(0, 2))
+    except ValueError:
+        return lambda _: None
+
+    def place_of(offset: int) -> str | None:
+        page, unused = pages.state(offset)
+        return f"page {page}, {unused}" if unused else None
+
+    return place_of
+
+
+def format_of(source: IO[bytes], name: str) -> str | None:
+    """Return the format of an open file, which is at its beginning afterwards."""
+    source.seek(0)
+    kind = container_format(source.read(HEAD_BYTES), name)
+    if kind is None:
+        size = source.seek(0, 2)
+
+        def read_at(length: int, offset: int) -> bytes:
+            source.seek(offset)
+            return source.read(length)
+
+        kind = container_elsewhere(read_at, size)
+    source.seek(0)
+    return kind
 
 
 def _chunks(source: IO[bytes]) -> Iterator[bytes]:

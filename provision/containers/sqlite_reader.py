@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from provision.containers.batch import BATCH_BYTES, PartBatch
 from provision.containers.blob import Blob, ContentKind, MatchPosition, PartKind, ReadLimits, Unreadable
-from provision.containers.container_format import HEAD_BYTES, container_format
+from provision.containers.container_format import container_of
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.sqlite_pages import FREED, SqlitePages, apply_wal
 from provision.formats.key_paths import printable_name
@@ -151,7 +151,7 @@ class SqliteDatabase:
     def _opened(self, where: str, data: bytes) -> Iterator[Blob | Unreadable]:
         """Yield what a cell holds when it is a container, or base64 of one."""
         place = f"{self._where}!{where}" if self._where else where
-        kind = container_format(data[:HEAD_BYTES])
+        kind = container_of(data)
         if kind is not None:
             yield from self._open_cell(place, kind, data)
             return

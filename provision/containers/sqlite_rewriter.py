@@ -11,7 +11,7 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from provision.containers.steps import copy_to
@@ -29,6 +29,9 @@ _SHADOWS = ("_data", "_idx", "_content", "_docsize", "_config", "_segments", "_s
 _INDEXES = ("using fts5", "using fts4", "using fts3")
 _MOST_EQUAL = 1_000_000
 _IN_MEMORY_BYTES = 128 << 20
+_COUNTER = (1).to_bytes(4, "big")
+_VERSION = int("{}{:03}{:03}".format(*sqlite3.sqlite_version_info)).to_bytes(4, "big")
+"""In the header, how often file and schema were changed, and by which release last: they differ with how it was opened."""
 _NO_LOG = b"\1\1"
 """In the header, the mark of a database without a write-ahead log."""
 
@@ -37,19 +40,26 @@ class DatabaseError(ProvisionError):
     """A database cannot be masked; nothing in it was changed."""
 
 
+class RewrittenDatabase(NamedTuple):
+    """How many rows were changed, and which full-text tables have no text of their own and became empty."""
+
+    rows: int
+    emptied: tuple[str, ...]
+
+
 def rewrite_database(path: Path, mask_row: MaskRow) -> int:
     """Mask the rows of a database in place, under its own lock; returns how many changed. Raises DatabaseError."""
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
-            return _rewrite(db, mask_row)
+            return _rewrite(db, mask_row).rows
     except sqlite3.Error as e:
         if isinstance(e, sqlite3.OperationalError) and ("locked" in str(e) or "busy" in str(e)):
             raise DatabaseError(f"{path.name} is in use", hint="stop Hermes, then run the command again") from e
         raise DatabaseError(f"{path.name} cannot be masked: {type(e).__name__}", hint="check it by hand") from e
 
 
-def rewrite_database_file(source: IO[bytes], target: IO[bytes], mask_row: MaskRow) -> bool:
-    """Write a copy of a database with masked rows and without free pages; returns whether a row changed.
+def rewrite_database_file(source: IO[bytes], target: IO[bytes], mask_row: MaskRow) -> RewrittenDatabase:
+    """Write a copy of a database with masked rows and without free pages. Equal contents become equal bytes.
 
     A source that is a file on disk is read with its write-ahead log, and is not changed. Raises DatabaseError.
     """
@@ -63,7 +73,8 @@ def rewrite_database_file(source: IO[bytes], target: IO[bytes], mask_row: MaskRo
                 source.seek(0)
                 changed = _copy_changed(db, source, mask_row, Path())
                 image = db.serialize()
-                target.write(image[:18] + (_NO_LOG if _on_disk(source) else marks) + image[20:])
+                target.write(image[:18] + (_NO_LOG if _on_disk(source) else marks) + image[20:24])
+                target.write(_COUNTER + image[28:40] + _COUNTER + image[44:92] + _COUNTER + _VERSION + image[100:])
         else:
             with scratch_folder(Scratch.DATABASE) as folder:
                 copy = folder / "copy.db"
@@ -76,7 +87,7 @@ def rewrite_database_file(source: IO[bytes], target: IO[bytes], mask_row: MaskRo
     return changed
 
 
-def _copy_changed(db: sqlite3.Connection, source: IO[bytes], mask_row: MaskRow, copy: Path) -> bool:
+def _copy_changed(db: sqlite3.Connection, source: IO[bytes], mask_row: MaskRow, copy: Path) -> RewrittenDatabase:
     """Copy the source into `db` and change it there; with its write-ahead log if it is a file on disk."""
     db.execute("PRAGMA trusted_schema = OFF")
     if _on_disk(source):
@@ -91,7 +102,7 @@ def _copy_changed(db: sqlite3.Connection, source: IO[bytes], mask_row: MaskRow, 
     else:
         data = source.read()
         db.deserialize(data[:18] + _NO_LOG + data[20:])
-    return bool(_rewrite(db, mask_row))
+    return _rewrite(db, mask_row)
 
 
 def _on_disk(source: IO[bytes]) -> bool:
@@ -104,7 +115,7 @@ def _copy_from(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA journal_mode = DELETE")
 
 
-def _rewrite(db: sqlite3.Connection, mask_row: MaskRow) -> int:
+def _rewrite(db: sqlite3.Connection, mask_row: MaskRow) -> RewrittenDatabase:
     db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     for pragma in ("trusted_schema = OFF", "secure_delete = ON", "foreign_keys = OFF"):
         db.execute(f"PRAGMA {pragma}")
@@ -122,7 +133,7 @@ def _rewrite(db: sqlite3.Connection, mask_row: MaskRow) -> int:
     return changed
 
 
-def _change_rows(db: sqlite3.Connection, mask_row: MaskRow) -> int:
+def _change_rows(db: sqlite3.Connection, mask_row: MaskRow) -> RewrittenDatabase:
     schema = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     tables = [(name, " ".join(sql.lower().split())) for kind, name, sql in schema if kind == "table"]
     virtual = {name for name, sql in tables if sql.startswith("create virtual")}
@@ -136,11 +147,14 @@ def _change_rows(db: sqlite3.Connection, mask_row: MaskRow) -> int:
         for name, _ in tables
         if name not in virtual | shadows and not name.startswith("sqlite_")
     )
+    emptied = []
     for name in full_text:
-        changed += _full_text_table(db, name, mask_row)
+        rows, has_text = _full_text_table(db, name, mask_row)
+        changed += rows
+        emptied += [] if has_text else [name]
     for _, sql in triggers:
         db.execute(sql)
-    return changed
+    return RewrittenDatabase(changed, tuple(emptied))
 
 
 def _table(db: sqlite3.Connection, table: str, mask_row: MaskRow) -> int:
@@ -205,8 +219,11 @@ def _key(db: sqlite3.Connection, table: str, primary: list[tuple[str, int]]) -> 
     return ["rowid"]
 
 
-def _full_text_table(db: sqlite3.Connection, table: str, mask_row: MaskRow) -> int:
-    """Change a full-text table's own content, then rebuild its index; a table without content is emptied."""
+def _full_text_table(db: sqlite3.Connection, table: str, mask_row: MaskRow) -> tuple[int, bool]:
+    """Change a full-text table's own content, then rebuild its index; a table without content is emptied.
+
+    Returns how many rows changed, and whether it has content.
+    """
     content = f"{table}_content"
     changed = 0
     if db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (content,)).fetchone():
@@ -216,7 +233,7 @@ def _full_text_table(db: sqlite3.Connection, table: str, mask_row: MaskRow) -> i
     for command in ("rebuild", "delete-all"):
         with contextlib.suppress(sqlite3.Error):
             db.execute(f"INSERT INTO {_quoted(table)}({_quoted(table)}) VALUES (?)", (command,))  # noqa: S608
-            return changed
+            return changed, command == "rebuild"
     raise DatabaseError(f"the index of the full-text table {table} cannot be rebuilt")
 
 

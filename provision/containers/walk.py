@@ -19,6 +19,7 @@ from provision.containers.container_format import (
     COMPRESSED_FORMATS,
     HEAD_BYTES,
     UNSUPPORTED_FORMATS,
+    container_elsewhere,
     container_format,
 )
 from provision.containers.embedded import EmbeddedStreams
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from provision.detect.secret import Secret
 
 _LAST = re.compile(r"[!/\\]")
-_SUFFIX = re.compile(r"\.(?:gz|bz2|xz|lzma|zst|zz|tgz|tbz2?|txz)$", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.(?:gz|bz2|xz|lzma|zst|zz|br|brotli|tgz|tbz2?|txz)$", re.IGNORECASE)
 
 
 def walk(
@@ -74,7 +75,7 @@ class PartWalker:
     ) -> Iterator[Blob | Unreadable]:
         """Yield the parts of `stream`: of a container, or plain content."""
         self.at = where
-        if kind is None:
+        if kind is None and (kind := kind_elsewhere(stream, self._limits)) is None:
             yield from self._plain(where, stream, depth)
         elif depth >= self._limits.nesting:
             yield Unreadable(self._path, f"archives nested more than {self._limits.nesting} deep: not opened", where)
@@ -138,7 +139,10 @@ class PartWalker:
         content = ChunkStream(self._budget.spend(member.chunks))
         inner = None if member.text else container_format(content.peek(HEAD_BYTES), member.name or "")
         self.at = name = inner_name(where, member, inner)
-        yield from self.container(name, inner, content, depth + 1)
+        if member.text:
+            yield from self._plain(name, content, depth + 1)
+        else:
+            yield from self.container(name, inner, content, depth + 1)
 
     def _plain(self, where: str, stream: ChunkStream, depth: int) -> Iterator[Blob | Unreadable]:
         whole = stream.peek(self._limits.whole_bytes + 1)
@@ -158,7 +162,7 @@ class PartWalker:
             if depth >= self._limits.nesting:
                 yield Unreadable(self._path, f"archives nested more than {self._limits.nesting} deep: not opened", name)
             else:
-                yield from self._format(name, stream.kind, inside, depth + 1, None)
+                yield from self.container(name, stream.kind, inside, depth + 1)
         yield from (Unreadable(self._path, reason, where) for reason in found.problems)
 
     def _raw(self, where: str, stream: ChunkStream, depth: int | None = None) -> Iterator[Blob | Unreadable]:
@@ -195,6 +199,13 @@ class PartWalker:
             return
         self._budget.member()
         yield from self.container(where, kind, ChunkStream((data,)), depth)
+
+
+def kind_elsewhere(stream: ChunkStream, limits: ReadLimits) -> str | None:
+    """Return the format of content whose signature is not at its beginning; of a long stream, only an image of a disk."""
+    data = stream.peek(limits.whole_bytes + 1)
+    kind = container_elsewhere(lambda length, offset: data[offset : offset + length], len(data))
+    return kind if len(data) <= limits.whole_bytes or kind in UNSUPPORTED_FORMATS else None
 
 
 def inner_name(where: str, member: Member, kind: str | None) -> str:

@@ -104,10 +104,8 @@ def kind_of(head: bytes, name: str = "") -> FileKind:
         if head.startswith(magic, offset):
             return kind
     found = container_format(head[:CONTAINER_HEAD_BYTES], name)
-    if found in UNSUPPORTED_FORMATS:
-        return FileKind.OPAQUE
     if found is not None and found not in _TEXTS and found != "pdf":
-        return _CONTAINERS.get(found, FileKind.CONTAINER)
+        return kind_of_container(found)
     if head.startswith(b"BM") and head[6:10] == bytes(4):
         return FileKind.PICTURE
     if b"%PDF-" in head[:1024]:
@@ -115,6 +113,11 @@ def kind_of(head: bytes, name: str = "") -> FileKind:
     if _CAST.match(head) and _CAST_SIZE.search(head):
         return FileKind.CAST
     return FileKind.TEXT
+
+
+def kind_of_container(found: str) -> FileKind:
+    """Return the kind of a container of this format."""
+    return FileKind.OPAQUE if found in UNSUPPORTED_FORMATS else _CONTAINERS.get(found, FileKind.CONTAINER)
 
 
 def redactor_for(kind: FileKind) -> RedactFile:

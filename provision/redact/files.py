@@ -8,11 +8,15 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from provision.containers.container_format import container_format
+from provision.containers.rewrite import format_of
 from provision.containers.steps import spooled_file
 from provision.files import FileProblemError, staged_path, sync_directory
 from provision.redact.archives.containers import holds_containers
-from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
+from provision.redact.attributes import mask_attributes, note_attributes
+from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, kind_of_container, redactor_for
 from provision.redact.notes import Remark
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +48,12 @@ def open_regular_file(path: Path) -> Iterator[BinaryIO]:
 def kind_of_file(source: BinaryIO) -> FileKind:
     """Return the kind of an open file. The file is at its beginning before and after."""
     head = source.read(HEAD_BYTES)
+    name = str(getattr(source, "name", ""))
+    kind = kind_of(head, name)
+    if kind is FileKind.TEXT and (found := format_of(source, name)) and container_format(head, name) is None:
+        kind = kind_of_container(found)  # its signature is not at its beginning
     source.seek(0)
-    return kind_of(head, str(getattr(source, "name", "")))
+    return kind
 
 
 def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session, kind: FileKind | None = None) -> None:
@@ -66,6 +74,7 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
         return
     with open_regular_file(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
+        note_attributes(source.fileno(), str(path), session)
         _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
 
 
@@ -73,6 +82,7 @@ def _write_into(path: Path, target: Path, session: Session, kind: FileKind | Non
     """Write the result only once it is complete."""
     with open_regular_file(path) as source, spooled_file() as result:
         redact_open(source, result, str(path), session, kind)
+        note_attributes(source.fileno(), str(path), session)
         result.seek(0)
         try:
             with target.open("wb") as out:
@@ -92,16 +102,25 @@ def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) 
         redact_open(source, file, str(path), session, kind)
         file.flush()
         if same_bytes(source, file):
-            return False
+            return _attributes(path, path, session)
         if status.st_nlink > 1:
             cure = f"find / -xdev -inum {status.st_ino}"
             session.notes.unsure.append(
                 Remark(str(path), "", "other hard links to this file still hold the original", cure)
             )
         _keep(path, staged, status)
+        _attributes(staged, path, session)
         _finish(file, staged, path, stat.S_IMODE(status.st_mode))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     return True
+
+
+def _attributes(path: Path, file: Path, session: Session) -> bool:
+    try:
+        return mask_attributes(path, str(file), session)
+    except OSError as e:
+        hint = f"getfattr -d {shell_path(file)}"
+        raise FileProblemError(f"cannot mask the extended attributes of {file}: {e.strerror or e}", hint=hint) from e
 
 
 @contextlib.contextmanager

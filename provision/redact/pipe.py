@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import tempfile
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
-from provision.containers.embedded import EmbeddedStreams
+from provision.containers.container_format import HEAD_BYTES as CONTAINER_HEAD_BYTES
+from provision.containers.container_format import container_format, may_be_container
 from provision.containers.steps import spooled_file
 from provision.redact import text
-from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, redactor_for
+from provision.redact.archives.containers import redact_embedded
+from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of
 from provision.redact.files import redact_open
-from provision.redact.notes import Remark
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import CHUNK_BYTES, redact_stream
 from provision.redact.structured.text_form import BEGINNING_BYTES, may_have_form, text_form
@@ -37,10 +37,10 @@ def redact_descriptor(
 ) -> None:
     """Read `source` to its end and write the redacted bytes to `target`.
 
-    Text is passed on as it arrives. Text that begins like JSON, YAML, a `.env` or settings is collected first, as a file is;
-    `on_hold` is called with True when that begins and with False when it ends. Other kinds (an archive, a picture, a
-    recording) are collected in an unnamed temporary file. Raises CannotExamineError if the input proves not to be text after
-    part of it was passed on.
+    Text is passed on as it arrives, except base64 of a container, which is held back to its end. Text that begins like JSON,
+    YAML, a `.env`, settings or a registry export is collected first, as a file is; `on_hold` is called with True when that
+    begins and with False when it ends. Other kinds (an archive, a picture, a recording, unknown binary data) are collected in
+    an unnamed temporary file. Raises CannotExamineError if the input proves not to be text after part of it was passed on.
     """
     if kind is not None:
         begun, form = b"", None
@@ -49,23 +49,20 @@ def redact_descriptor(
     else:
         begun, form = _beginning(source, on_hold)
     found = kind or kind_of(begun)
-    if found is not FileKind.TEXT:
-        _whole(begun, source, target, session, found)
+    if found is not FileKind.TEXT or (kind is None and _is_binary(begun)):
+        _whole(begun, source, target, session, kind)
         return
-    if form is not None:
+    if form is not None or (kind is None and container_format(begun[:CONTAINER_HEAD_BYTES]) is not None):
         begun, ended = _collected(begun, source)
         on_hold(False)
         if ended:
             _as_file(begun, target, session)
             return
-        session.notes.unsure.append(text.too_large(NAME, form))
-    embedded = EmbeddedStreams()
+        session.notes.unsure.append(text.too_large(NAME, form or "a document"))
     rest = _chunks(source) if kind else _text_chunks(begun, source)
-    for data in redact_stream(embedded.watching(chain([begun], rest)), session, NAME):
+    chunks = chain([begun], rest)
+    for data in redact_stream(chunks if kind else redact_embedded(chunks, session, NAME), session, NAME):
         _write(target, data)
-    if embedded.streams() or embedded.problems:
-        message = "compressed data in base64 was not unpacked in a stream"
-        session.notes.unsure.append(Remark(NAME, "", message, "redact it as a file"))
 
 
 def _collected(begun: bytes, source: int) -> tuple[bytes, bool]:
@@ -93,7 +90,7 @@ def _beginning(source: int, on_hold: Callable[[bool], None]) -> tuple[bytes, Tex
         begun += chunk
         if len(begun) >= BEGINNING_BYTES:
             return begun, text_form(begun, whole=False)
-        if kind_of(begun) is not FileKind.TEXT or not may_have_form(begun):
+        if kind_of(begun) is not FileKind.TEXT or not (may_have_form(begun) or may_be_container(begun)):
             on_hold(False)
             return begun, None
         on_hold(True)
@@ -116,17 +113,21 @@ def _text_chunks(head: bytes, source: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _whole(begun: bytes, source: int, target: int, session: Session, kind: FileKind) -> None:
-    redact = redactor_for(kind)
-    with tempfile.TemporaryFile() as spooled, tempfile.TemporaryFile() as result:
+def _whole(begun: bytes, source: int, target: int, session: Session, kind: FileKind | None) -> None:
+    with spooled_file() as spooled, spooled_file() as result:
         spooled.write(begun)
         for chunk in _chunks(source):
             spooled.write(chunk)
         spooled.seek(0)
-        redact(cast("BinaryIO", spooled), cast("BinaryIO", result), NAME, session)
+        redact_open(spooled, result, NAME, session, kind)
         result.seek(0)
         with os.fdopen(os.dup(target), "wb") as out:
             shutil.copyfileobj(result, out, CHUNK_BYTES)
+
+
+def _is_binary(begun: bytes) -> bool:
+    """Whether the input is binary: it may be a container that only its end shows."""
+    return b"\0" in begun[:HEAD_BYTES] and not begun.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _write(target: int, data: bytes) -> None:

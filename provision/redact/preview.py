@@ -17,6 +17,7 @@ from provision.detect.known import KNOWN_RULE
 from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.secret import Secret
 from provision.errors import ProvisionError
+from provision.redact.attributes import note_attributes
 from provision.redact.checklist import ExposedSecret, NotExamined, ShownIn
 from provision.redact.files import STREAMABLE, kind_of_file, open_regular_file, redact_open, same_bytes
 from provision.redact.masks import Masker, MaskStyle, masked_already
@@ -119,6 +120,7 @@ def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[E
         with open_regular_file(path) as source, spooled_file() as target:
             kind = kind_of_file(source)
             redact_open(source, target, name, collecting, kind)
+            note_attributes(source.fileno(), name, collecting)
             changed = kind in STREAMABLE and not same_bytes(source, target)
     except ProvisionError as e:
         return collecting.seen, [NotExamined(name, "", e.message, e.hint)]

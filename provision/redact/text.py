@@ -48,7 +48,7 @@ def redact_text(chunks: Iterable[bytes], forms: Sequence[TextForm], file: str, s
     yield from redact_stream((redact_forms(forms, bytes(held), file, session),), session, file)
 
 
-def too_large(file: str, form: TextForm) -> Remark:
+def too_large(file: str, form: str) -> Remark:
     """The remark on a text that was not read by its form."""
     message = f"larger than {STRUCTURED_LIMIT_BYTES >> 20} MiB: searched as plain text, not as {form}"
     return Remark(file, "", message, "split it into smaller files")

@@ -113,7 +113,7 @@ def plant_decoys(w: Writer) -> None:
         "picture.svg",
         f'<image href="data:image/png;base64,{base64.b64encode(w.rng.randbytes(6000)).decode()}"/>',
     )
-    w.write("noise.bin", w.rng.randbytes(200_000))
+    w.write("noise.wav", b"RIFF\0\0\0\0WAVEfmt " + w.rng.randbytes(200_000))
     w.write(
         "table.sql",
         "".join(

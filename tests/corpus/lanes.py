@@ -356,9 +356,8 @@ def long_line(w: Writer) -> None:
 def binary(w: Writer) -> None:
     a, b = w.known(), w.token()
     noise = w.rng.randbytes(3000)
-    w.write(
-        "core.bin", noise + b"\0" + a.value.encode() + b"\0" + noise + b"\x01" + b.value.encode() + b"\0" + noise, a, b
-    )
+    first, second = (b"\0" + each.value.encode() + b"\0" + noise for each in (a, b))
+    w.write("core.bin", b"\x7fELF\2\1\1\0" + noise + first + second, a, b)
 
 
 def glued(w: Writer) -> None:

@@ -105,14 +105,14 @@ def png(*chunks: bytes, after: bytes = b"") -> bytes:
     return start + b"".join(chunks) + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"") + after
 
 
-def pdf(content: bytes, *, deflate: bool = True, more: bytes = b"") -> bytes:
-    """A page that draws `content`."""
+def pdf(content: bytes, *, deflate: bool = True, more: bytes = b"", filters: bytes = b"") -> bytes:
+    """A small page that draws `content`, which is in the form that the filters undo."""
     stream = zlib.compress(content) if deflate else content
-    filtered = b"/Filter /FlateDecode " if deflate else b""
+    filtered = b"/Filter /FlateDecode " if deflate else b"/Filter [%s] " % filters
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 600] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 20] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>",
         b"<< " + filtered + b"/Length %d >>\nstream\n" % len(stream) + stream + b"\nendstream",
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]

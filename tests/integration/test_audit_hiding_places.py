@@ -68,7 +68,7 @@ def test_a_key(name: str, tmp_path: Path, known_key: tuple[str, Detector], plain
             continue
         assert matches, [each.reason for each in unread]
         if owner:
-            assert {each.match.known.user for each in matches if each.match.known} == {owner}
+            assert {each.match.known and each.match.known.user for each in matches} == {owner}
         assert not [each.reason for each in unread if each.failed]
 
 

@@ -111,6 +111,9 @@ class FixMask:
             match.known or match.confidence is Confidence.HIGH for match in self._detector.scan_chunks(_chunks(source))
         )
 
+    def lost(self, source: IO[bytes], where: str, place_of: Callable[[int], str | None]) -> None:
+        """Nothing to note: what is gone is fixed."""
+
     def left_out(self, where: str, name: str, error: ProvisionError) -> None:
         """Nothing to note: the audit itself reports what it could not read."""
 

@@ -29,7 +29,7 @@ from provision.containers.chunk_stream import CheckedChunks, ChunkStream
 from provision.containers.container_format import HEAD_BYTES, container_format
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import read_beginning
-from provision.containers.walk import PartWalker
+from provision.containers.walk import PartWalker, kind_elsewhere
 from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class _Repository:
     ) -> Iterator[Blob | Unreadable]:
         """Yield an object, or the parts of the container that it is; `locate` decides which matches count."""
         stream = ChunkStream((data,) if isinstance(data, bytes) else data)
-        kind = container_format(stream.peek(HEAD_BYTES)) if held.kind == b"blob" else None
+        kind = None
+        if held.kind == b"blob":
+            kind = container_format(stream.peek(HEAD_BYTES)) or kind_elsewhere(stream, self._limits)
         size = len(data) if isinstance(data, bytes) else self._limits.whole_bytes
         walker = PartWalker(self._path, self._limits, Budget.of(self._limits, size), ContentKind.GIT)
         name = where or f"object {_short(held.id)}"

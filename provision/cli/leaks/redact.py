@@ -101,6 +101,7 @@ def redact(
         if sys.stdin.isatty():
             run.say("reading from the terminal until Ctrl-D")
         _redact_stdin(run, session, output, _kind(as_))
+        code = Exit.PARTIAL if session.notes.left_out else Exit.OK
     else:
         code = _redact_files(run, files, session, output, in_place=in_place, kind=_kind(as_))
     _report(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
@@ -291,7 +292,7 @@ def _report(run: Run, session: Session, *, to_file: bool, all_done: bool) -> Non
     for remark in notes.unsure:
         _complain(f"needs review: {remark}")
     counts = ", ".join(f"{count} {rule}" for rule, count in sorted(notes.counts.items()))
-    if notes.total or all_done:
+    if notes.total or (all_done and not notes.unsure):
         line = f"{notes.total} masked: {counts}" if notes.total else "nothing to mask"
         (run.say if to_file else run.detail)(line)
 

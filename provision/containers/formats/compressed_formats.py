@@ -1,4 +1,4 @@
-"""Read and rewrite compressed streams: gzip with its header (RFC 1952), bzip2, xz, lzma, zlib (RFC 1950) and zstd.
+"""Read and rewrite compressed streams: gzip with its header (RFC 1952), bzip2, xz, lzma, zlib (RFC 1950), zstd and brotli.
 
 Everything is unpacked in bounded memory and compressed again by the same method.
 """
@@ -9,6 +9,7 @@ import bz2
 import lzma
 import zlib
 from functools import partial
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from provision.containers.blob import PartKind
@@ -31,11 +32,25 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
+class _BrotliCompressor:
+    """brotli's compressor with the interface of the others."""
+
+    def __init__(self) -> None:
+        self._inner = import_module("brotli").Compressor(quality=5)
+
+    def compress(self, data: bytes, /) -> bytes:
+        return bytes(self._inner.process(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._inner.finish())
+
+
 _COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
     "bzip2": bz2.BZ2Compressor,
     "xz": lzma.LZMACompressor,
     "lzma": partial(lzma.LZMACompressor, lzma.FORMAT_ALONE),
     "zlib": zlib.compressobj,
+    "brotli": _BrotliCompressor,
     "zstd": lambda: cast("_Compressor", zstd_module().ZstdCompressor()),
 }
 

@@ -1,6 +1,6 @@
-"""Decompress bzip2, xz, lzma, zlib (RFC 1950) and zstd streams in bounded memory.
+"""Decompress gzip, bzip2, xz, lzma, zlib (RFC 1950), zstd and brotli streams in bounded memory.
 
-gzip is in `compressed_formats`: its streams have headers with texts.
+The texts in the headers of gzip are read in `compressed_formats`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class _Decompressor(Protocol):
 class _Zlib:
     """zlib's decompressor with the interface of the bz2 and lzma ones."""
 
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj()
+    def __init__(self, wbits: int = zlib.MAX_WBITS) -> None:
+        self._inner = zlib.decompressobj(wbits)
 
     @property
     def eof(self) -> bool:
@@ -52,8 +52,32 @@ class _Zlib:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
+class _Brotli:
+    """brotli's decompressor with the interface of the others. Nothing can follow its end."""
+
+    def __init__(self) -> None:
+        self._inner = import_module("brotli").Decompressor()
+        self._has_more = False
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.is_finished())
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._has_more and bool(self._inner.can_accept_more_data())
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        out = bytes(self._inner.process(data, output_buffer_limit=max_length))
+        self._has_more = len(out) >= max_length
+        return out
+
+
 _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "zlib": _Zlib,
+    "gzip": partial(_Zlib, 16 + zlib.MAX_WBITS),
+    "brotli": _Brotli,
     "bzip2": bz2.BZ2Decompressor,
     "xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY_BYTES),
     "zstd": lambda: zstd_module().ZstdDecompressor(options={zstd_module().DecompressionParameter.window_log_max: 27}),
@@ -72,9 +96,13 @@ def zstd_module() -> Any:
 def can_decompress(kind: str) -> bool:
     """Whether the library for a kind of stream is installed."""
     try:
-        return kind != "zstd" or bool(zstd_module())
+        if kind == "zstd":
+            zstd_module()
+        elif kind == "brotli":
+            return hasattr(import_module("brotli").Decompressor, "can_accept_more_data")
     except ImportError:
         return False
+    return True
 
 
 def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from provision.containers.blob import PartKind
 from provision.containers.chunk_stream import DamagedError
+from provision.containers.container_format import LEVELDB_TABLE_END
 from provision.containers.formats.snappy import read_varint, snappy_decompress
 from provision.containers.steps import FormatInput, Label, NotRead
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from provision.containers.steps import Steps
 
-_MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48
 _TRAILER = 5
 _BLOCK_BYTES = 32 << 10
@@ -29,7 +29,7 @@ def table_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield keys and values of a table."""
     del out
     data = source.held() or b""
-    if data[-8:] != _MAGIC:
+    if data[-8:] != LEVELDB_TABLE_END:
         yield NotRead("not read: a LevelDB table without its end mark")
         return
     left = [max(256 << 20, 20 * len(data))]

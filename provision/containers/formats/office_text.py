@@ -1,4 +1,4 @@
-"""Join text that office documents (docx, xlsx, pptx) divide into runs: a key in two formats is in pieces.
+"""Join text that office documents (docx, xlsx, pptx, odt, ods, odp) divide into runs: a key in two formats is in pieces.
 
 A paragraph that changes is written into its first run; its other runs become empty.
 """
@@ -15,8 +15,10 @@ from provision.containers.steps import FormatInput, Label
 if TYPE_CHECKING:
     from provision.containers.steps import Steps
 
-_PARAGRAPH = re.compile(rb"<((?:[wa]:)?(?:p|si|comment|text))\b[^>]*>.*?</\1>", re.DOTALL)
-_RUN = re.compile(rb"(<((?:[wa]:)?(?:t|instrText|delText))(?:\s[^>]*)?>)([^<]*)(</\2>)")
+_PARAGRAPH = re.compile(rb"<((?:[wa]:)?(?:p|si|is|comment|text)|text:(?:p|h))(?=[\s>])[^>]*>.*?</\1>", re.DOTALL)
+_RUN = re.compile(rb"<((?:[wa]:)?(?:t|instrText|delText))(?:\s[^>]*)?>(?P<text>[^<]*)</\1>")
+_OPEN_RUN = re.compile(rb">(?P<text>[^<]+)(?=<)")
+"""In OpenDocument all text of a paragraph belongs to it, between whatever tags."""
 
 
 def office_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
@@ -25,17 +27,18 @@ def office_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     pieces: list[bytes] = []
     at = 0
     for number, paragraph in enumerate(_PARAGRAPH.finditer(data), 1):
-        runs = list(_RUN.finditer(data, paragraph.start(), paragraph.end()))
+        run_form = _OPEN_RUN if paragraph[1].startswith(b"text:") else _RUN
+        runs = list(run_form.finditer(data, paragraph.start(), paragraph.end()))
         if len(runs) < 2:
             continue
-        joined = html.unescape(b"".join(run[3] for run in runs).decode("utf-8", "replace"))
+        joined = html.unescape(b"".join(run["text"] for run in runs).decode("utf-8", "replace"))
         label = Label(f"paragraph {number}", joined.encode(), PartKind.BODY)
         yield label
         if label.changed:
             new = html.escape(label.now.decode("utf-8", "replace"), quote=False).encode()
             for run in runs:
-                pieces += [data[at : run.start(3)], new]
-                at, new = run.end(3), b""
+                pieces += [data[at : run.start("text")], new]
+                at, new = run.end("text"), b""
     pieces.append(data[at:])
     if out is not None:
         rest = Label("its text", b"".join(pieces), PartKind.BODY)

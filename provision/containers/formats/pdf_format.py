@@ -6,12 +6,14 @@ here, and pypdfium2 (extra `image`) reads the rest; without it, that is reported
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 import zlib
 from typing import IO, TYPE_CHECKING
 
 from provision.containers.blob import PartKind
+from provision.containers.container_format import HEAD_BYTES, container_format
 from provision.containers.steps import FormatInput, Label, Member, NotRead
 from provision.shell import install_command
 
@@ -26,7 +28,9 @@ _IMAGE = re.compile(rb"/Subtype\s*/Image\b")
 _STRING = re.compile(rb"\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]*)>|(\bT[dDm*]\b|\bET\b|')", re.DOTALL)
 _ESCAPE = re.compile(rb"\\([()\\])")
 _LONGEST_TEXT = 4 << 20
-_OTHER_FILTERS = re.compile(rb"/(?:LZWDecode|ASCII85Decode|ASCIIHexDecode|RunLengthDecode|Crypt)\b")
+_OTHER_FILTERS = re.compile(rb"/(?:LZWDecode|LZW|RunLengthDecode|RL|Crypt|JBIG2Decode)\b")
+_IN_LETTERS = re.compile(rb"/(?:(?P<base85>ASCII85Decode|A85)|ASCIIHexDecode|AHx)\b")
+_WHITE = re.compile(rb"\s+")
 _MOST_PAGES = 5000
 
 
@@ -43,24 +47,54 @@ def pdf_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
         described = described[described.rfind(b" obj") :] if b" obj" in described else described
         if _IMAGE.search(described):
             continue
-        if not _DEFLATED.search(described):
-            other = other or bool(_OTHER_FILTERS.search(described))
+        if _OTHER_FILTERS.search(described):
+            other = True
             continue
-        other = other or bool(_OTHER_FILTERS.search(described))
-        text: list[bytes] = []
-        yield Member(f"stream {number + 1}", _inflated(data, start, text), text=True)
-        if joined := joined_strings(b"".join(text)):
-            yield Label(f"the text of stream {number + 1}", joined, PartKind.BODY)
+        content = _in_bytes(_encoded(data, start), described)
+        deflated = _DEFLATED.search(described)
+        if content is None:
+            other = True
+        elif deflated or _IN_LETTERS.search(described) or container_format(content[:HEAD_BYTES]):
+            text: list[bytes] = []
+            chunks = _inflated(content, text) if deflated else _kept(content, text)
+            yield Member(f"stream {number + 1}", chunks)
+            if joined := joined_strings(b"".join(text)):
+                yield Label(f"the text of stream {number + 1}", joined, PartKind.BODY)
     if other:
-        yield NotRead("a stream of a PDF with a filter other than deflate is not read")
+        yield NotRead("a stream of a PDF with a filter other than deflate, hex and base 85 is not read")
     yield from _pages(data)
 
 
-def _inflated(data: bytes, start: int, text: list[bytes]) -> Iterator[bytes]:
+def _encoded(data: bytes, start: int) -> bytes:
+    """Return the bytes of the stream that begins at an offset."""
+    end = data.find(b"endstream", start)
+    return data[start : end if end >= 0 else len(data)]
+
+
+def _in_bytes(encoded: bytes, described: bytes) -> bytes | None:
+    """Undo hex and base 85; None when the stream is neither, although it says so."""
+    found = _IN_LETTERS.search(described)
+    if found is None:
+        return encoded
+    text = _WHITE.sub(b"", encoded)
+    try:
+        if found["base85"]:
+            return base64.a85decode(text.removeprefix(b"<~").partition(b"~>")[0])
+        digits = text.partition(b">")[0]
+        return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _kept(content: bytes, text: list[bytes]) -> Iterator[bytes]:
+    text.append(content[:_LONGEST_TEXT])
+    yield content
+
+
+def _inflated(content: bytes, text: list[bytes]) -> Iterator[bytes]:
     """Unpack one stream; its beginning is kept in `text`. What follows damage is missing, as in every reader of PDF."""
     inner = zlib.decompressobj()
-    end = data.find(b"endstream", start)
-    rest = data[start : end if end >= 0 else len(data)]
+    rest = content
     kept = 0
     with contextlib.suppress(zlib.error):
         while rest and not inner.eof:

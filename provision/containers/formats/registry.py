@@ -44,5 +44,5 @@ RAW_TOO = frozenset(
 """Formats whose raw bytes are searched too: they hold text that their steps do not yield."""
 WITH_RAW_LINES = frozenset({"registry export"})
 """Of those, the texts: nothing in their raw bytes is in a step as well, and matches have lines."""
-REWRITTEN = frozenset({"zip", "tar", "png", "office text", "registry export"}) | COMPRESSED_FORMATS
+REWRITTEN = frozenset({"zip", "tar", "7z", "ar", "png", "office text", "registry export"}) | COMPRESSED_FORMATS
 """Formats that are written again without their secrets; others are refused when they hold one."""

@@ -1,8 +1,12 @@
-"""Read 7z archives with py7zr (extra `archives`), in memory."""
+"""Read and rewrite 7z archives with py7zr (extra `archives`), in memory.
+
+A new archive has the files of the old one, not its empty folders.
+"""
 
 from __future__ import annotations
 
 import io
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,11 +20,11 @@ if TYPE_CHECKING:
 
 def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield names and members."""
-    del out
     if find_spec("py7zr") is None:
         yield NotRead(f"7z is not read: {install_command('archives')}")
         return
     import py7zr  # noqa: PLC0415  an extra, and slow to load
+    from py7zr.helpers import ArchiveTimestamp  # noqa: PLC0415
 
     file = source.seekable()
     if file is None:
@@ -32,13 +36,15 @@ def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
             if archive.needs_password():
                 yield NotRead("an encrypted 7z archive")
                 return
-            infos = [(info.filename, info.uncompressed) for info in archive.list() if not info.is_directory]
+            infos = archive.list()
     except Exception as e:  # the library raises many kinds for damaged and hostile archives
         yield NotRead(f"damaged 7z: {type(e).__name__}")
         return
-    for name, _ in infos:
-        yield Label("the name of a member", name.encode("utf-8", "surrogateescape"), PartKind.NAME)
-    total = sum(size for _, size in infos)
+    names = [
+        Label("the name of a member", info.filename.encode("utf-8", "surrogateescape"), PartKind.NAME) for info in infos
+    ]
+    yield from names
+    total = sum(info.uncompressed for info in infos if not info.is_directory)
     if total > source.memory_bytes:
         yield NotRead(f"a 7z archive that unpacks to more than {source.memory_bytes >> 20} MiB: not read")
         return
@@ -49,9 +55,21 @@ def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
             archive.extractall(factory=kept)
     except Exception as e:
         yield NotRead(f"damaged 7z: {type(e).__name__}; not read to its end")
-    for name, content in kept.files.items():
-        content.seek(0)
-        yield Member(name, iter(lambda c=content: c.read(1 << 20), b""))  # type: ignore[misc]
+    files = [(info, label) for info, label in zip(infos, names, strict=True) if not info.is_directory]
+    if len(files) != len(kept.files):
+        yield NotRead("damaged 7z: not all of its files were unpacked")
+    with ExitStack() as stack:
+        new = stack.enter_context(py7zr.SevenZipFile(out, "w")) if out is not None else None
+        for (info, label), content in zip(files, kept.files, strict=False):
+            content.seek(0)
+            member = Member(info.filename, iter(lambda c=content: c.read(1 << 20), b""))  # type: ignore[misc]
+            yield member
+            if new is not None and not member.dropped:
+                member.result.seek(0)
+                new.writestr(member.result.read(), label.now.decode("utf-8", "surrogateescape"))
+                written = new.header.files_info.files[-1]
+                if info.creationtime is not None:
+                    written["lastwritetime"] = ArchiveTimestamp.from_datetime(info.creationtime.timestamp())
 
 
 class _TooLarge(Exception):  # noqa: N818  ends the library's work
@@ -62,14 +80,15 @@ class _Kept:
     """Receives what the library unpacks, up to a size."""
 
     def __init__(self, most_bytes: int) -> None:
-        self.files: dict[str, _File] = {}
+        self.files: list[_File] = []
+        """In the order of the archive. The library gives files of one name other names."""
         self.left = most_bytes
 
     def create(self, filename: str, mode: str = "wb") -> Any:
         """Return the file that a member is written to."""
-        del mode
-        self.files[filename] = _File(self)
-        return self.files[filename]
+        del filename, mode
+        self.files.append(_File(self))
+        return self.files[-1]
 
 
 class _File(io.BytesIO):

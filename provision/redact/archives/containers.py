@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from provision.containers.blob import ReadLimits
+from provision.containers.budget import Budget
 from provision.containers.chunk_stream import CHUNK_BYTES
-from provision.containers.container_format import HEAD_BYTES, container_format
 from provision.containers.embedded import EmbeddedStreams
-from provision.containers.rewrite import RewriteError, rewrite
+from provision.containers.rewrite import RewriteError, Rewriter, format_of, rewrite
 from provision.containers.sqlite_rewriter import DatabaseError
 from provision.containers.steps import copy_to, spooled_file
 from provision.detect.match import Confidence
@@ -25,7 +25,7 @@ from provision.redact.stream import redact_bytes
 from provision.redact.structured.json_text import RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from provision.errors import ProvisionError
     from provision.redact.session import Session
@@ -52,16 +52,27 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
 
 
 def holds_containers(source: BinaryIO, file: str) -> bool:
-    """Whether a text holds compressed streams, or values in a form of their own, that only `redact_file` here can redact."""
-    found = EmbeddedStreams()
-    head = source.read(HEAD_BYTES)
-    source.seek(0)
-    if container_format(head, file) is not None:
+    """Whether a text holds containers, or values in a form of their own, that only `redact_file` here can redact."""
+    if format_of(source, file) is not None:
         return True
+    found = EmbeddedStreams()
     for _ in found.watching(_chunks(source)):
         pass
     source.seek(0)
-    return bool(found.streams())
+    return bool(found.streams() or found.problems)
+
+
+def redact_embedded(chunks: Iterable[bytes], session: Session, file: str) -> Iterator[bytes]:
+    """Yield a redacted text with the containers that it holds in base64 redacted too. Raises CannotExamineError."""
+    found = EmbeddedStreams()
+    for piece in found.split(chunks):
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            rewriter = Rewriter(PublishingMask(session), LIMITS, Budget.of(LIMITS, len(piece.data)))
+            yield rewriter.encoded(piece, file, 0)
+    for problem in found.problems:
+        raise CannotExamineError(problem, hint=_HINT)
 
 
 class PublishingMask:
@@ -111,10 +122,19 @@ class PublishingMask:
             if masked_already(match.secret.reveal()):
                 continue
             if match.known or match.confidence is Confidence.HIGH:
+                self._session.note(where, f"byte {match.start}", match)
                 return True
             place = f"byte {match.start}"
             self._session.notes.unsure.append(Remark(where, place, f"possible secret (rule {match.rule})"))
         return False
+
+    def lost(self, source: IO[bytes], where: str, place_of: Callable[[int], str | None]) -> None:
+        """Note the secrets that are gone with the bytes that held them."""
+        source.seek(0)
+        for match in self._session.detector.scan_chunks(_chunks(source)):
+            place = place_of(match.start)
+            if place is not None and not masked_already(match.secret.reveal()):
+                self._session.note(where, place, match)
 
     def left_out(self, where: str, name: str, error: ProvisionError) -> None:
         """Add a remark that a member is left out of the result."""

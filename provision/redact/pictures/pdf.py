@@ -7,7 +7,10 @@ find keys: the text and its places are known there without OCR.
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import io
 import math
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from provision.redact.pictures.glyphs import Glyph
@@ -28,6 +31,8 @@ MOST_PAGES = 2000
 _MOST_CHARACTERS = 100_000
 _LONGEST_LINE = 2000
 """A page's text layer beyond this is ignored; visible text is still read from the picture."""
+_DATE = re.compile(rb"/CreationDate\(D:[0-9+Z']{1,30}\)")
+_NUMBER = re.compile(rb"/ID\[<[0-9A-F]{32}><[0-9A-F]{32}>\](?=>>\s+startxref\s+\d+\s+%%EOF\s*$)")
 _PASSWORD = 4
 """PDFium's error code for a missing or wrong password."""
 
@@ -77,8 +82,12 @@ class PdfPages:
         page.gen_content()
 
     def save(self, target: BinaryIO) -> None:
-        """Write the added pages."""
-        self._target.save(target)
+        """Write the added pages, without the time and the random number that PDFium adds: equal pages become equal bytes."""
+        with io.BytesIO() as out:
+            self._target.save(out)
+            data = _DATE.sub(lambda found: b" " * len(found[0]), out.getvalue(), count=1)
+        same = hashlib.sha256(_NUMBER.sub(b"", data)).hexdigest()[:32].encode()
+        target.write(_NUMBER.sub(b"/ID[<" + same + b"><" + same + b">]", data))
 
 
 def _text_layer(raw: Any, page: Any, bitmap: Any) -> list[TextLine]:

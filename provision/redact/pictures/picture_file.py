@@ -9,6 +9,7 @@ from provision.redact.pictures.areas import Area, cover_areas, outline_areas
 from provision.redact.pictures.examiner import Examination, examiner_of
 from provision.redact.pictures.formats import Frame, decode_picture, encode_picture
 from provision.redact.pictures.pdf import PdfPages
+from provision.redact.pictures.texts import note_texts
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _FRAMES_AROUND = 2
 
 def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Cover the keys in a PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF. Raises CannotExamineError."""
-    coded = decode_picture(_bounded(source))
+    data = _bounded(source)
+    coded = decode_picture(data)
     examiner = examiner_of(session.detector)
     if coded.extra_pictures:
         session.notes.left_out.append(Remark(file, "", "another picture in the file (a preview)"))
@@ -43,11 +45,13 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
         )
         _paint(frame, around, preview=session.options.preview)
     target.write(encode_picture(coded))
+    note_texts(data, file, session)
 
 
 def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Cover the keys in a PDF, whose pages become pictures. Raises CannotExamineError."""
-    pages = PdfPages(_bounded(source))
+    data = _bounded(source)
+    pages = PdfPages(data)
     examiner = examiner_of(session.detector)
     for number, (pixels, lines, size) in enumerate(pages, 1):
         shown = pixels.copy()
@@ -60,6 +64,7 @@ def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) 
         session.progress(f"examine {file}", number - 1, pages.count)
     session.progress(f"examine {file}", pages.count, pages.count)
     pages.save(target)
+    note_texts(data, file, session)
 
 
 def _bounded(source: BinaryIO) -> bytes:

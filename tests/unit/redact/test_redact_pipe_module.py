@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import os
 import tempfile
 
 import pytest
+from hidingforms import table as level_table
 from redactcraft import aisa_key, pieces_left, session
 
 from provision.redact.file_kinds import FileKind
@@ -50,8 +52,33 @@ def test_a_compressed_stream_is_unpacked_and_packed_again(monkeypatch: pytest.Mo
 
 
 def test_another_kind_after_text_was_passed_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CannotExamineError, match="compressed"):
-        redacted(monkeypatch, b"\x1f", b"\x8b\x08rest")
+    with pytest.raises(CannotExamineError, match="tar"):
+        redacted(monkeypatch, b"abc", b"\0" * 254 + b"ustar\0")
+
+
+def test_a_signature_may_arrive_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = gzip.compress(f"see {KEY}\n".encode())
+    result = gzip.decompress(redacted(monkeypatch, data[:1], data[1:2], data[2:]))
+    assert result.startswith(b"see [REDACTED:aisa-key#")
+
+
+def test_base64_of_a_container_is_rewritten_and_nothing_else_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = base64.b64encode(gzip.compress(f"see {KEY}\n".encode()))
+    writes: list[bytes] = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda target, data: writes.append(bytes(data)) or write(target, data))
+    result = redacted(monkeypatch, b"10:00 start\n", b"x H4s", inside[3:30], inside[30:], b" end\nmore, eJ", b"\n")
+    assert b"".join(writes) == result
+    assert writes[0] == b"10:00 start\n"
+    _, line, more = result.split(b"\n", 2)
+    assert gzip.decompress(base64.b64decode(line.split()[1])).startswith(b"see [REDACTED:aisa-key#")
+    assert (line.split()[2:], more) == ([b"end"], b"more, eJ\n")
+
+
+def test_binary_input_is_read_to_its_end_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = level_table(b"k", f"see {KEY} ".encode())
+    with pytest.raises(CannotExamineError, match="leveldb table"):
+        redacted(monkeypatch, table[:9], table[9:])
 
 
 def test_as_text_the_kind_is_not_recognised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING
 
+import py7zr
 import pytest
 from redactcraft import aisa_key, pieces_left, session
 
@@ -78,9 +79,31 @@ def test_compressed_base64_in_a_text() -> None:
         assert not pieces_left(KEY, gzip.decompress(found))
 
 
-def test_what_cannot_be_rewritten_is_refused() -> None:
-    archive = b"!<arch>\n" + b"a.txt/".ljust(48) + f"{len(KEY):<10}".encode() + b"`\n" + KEY.encode()
+def library(name: str, *, symbols: bool = False) -> bytes:
+    """An `ar` archive with one member that holds the key."""
+    table = b"/".ljust(48) + b"%-10d`\n" % 4 + bytes(4) if symbols else b""
+    return b"!<arch>\n" + table + name.encode().ljust(48) + f"{len(KEY):<10}".encode() + b"`\n" + KEY.encode()
+
+
+def test_an_ar_archive_is_rewritten_unless_it_has_a_table_of_symbols() -> None:
+    result = redacted(library("a.txt/"), "a.deb")
+    assert not pieces_left(KEY, result)
+    assert result.startswith(b"!<arch>\na.txt/ ")
+    size = int(result[56:66])
+    assert result[66:68] == b"`\n"
+    assert len(result) == 68 + size + size % 2
     with pytest.raises(CannotExamineError, match="cannot be rewritten"):
-        redacted(archive, "a.deb")
-    clean = archive.replace(KEY.encode(), b"x" * len(KEY))
-    assert redacted(clean, "a.deb") == clean
+        redacted(library("a.o/", symbols=True), "a.a")
+    clean = library("a.o/", symbols=True).replace(KEY.encode(), b"x" * len(KEY))
+    assert redacted(clean, "a.a") == clean
+
+
+def test_a_7z_is_rewritten() -> None:
+    out = io.BytesIO()
+    with py7zr.SevenZipFile(out, "w") as archive:
+        for name, text in (("a", "first"), ("a", KEY), (f"{KEY}.log", "x")):
+            archive.writestr(text, name)
+    with py7zr.SevenZipFile(io.BytesIO(redacted(out.getvalue(), "a.7z"))) as archive:
+        assert [info.filename == "a" for info in archive.list()] == [True, True, False]
+        assert KEY not in archive.list()[2].filename
+        assert [info.uncompressed == len(KEY) for info in archive.list()] == [False, False, False]
