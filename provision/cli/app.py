@@ -69,6 +69,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "pull": ("Install the newest bundle from IT's feed.", "endpoint.pull"),
         "status": ("Show where Hermes sends its requests.", "endpoint.status"),
         "run": ("Run a command with the API key in memory only.", "endpoint.run"),
+        "uninstall": ("Take out of this machine's Hermes what provision set.", "endpoint.uninstall"),
     },
     "Leak protection": {
         "audit": ("Find leaked keys and hijacked routes.", "leaks.audit.command"),

@@ -300,6 +300,10 @@ class _Steps:
 
 def _removed_note(manifest: Manifest, removed: list[RemovedSetting]) -> bytes:
     """The note that lists removed settings, with every secret masked."""
-    items = [{"file": r.file, "where": r.where, "why": r.why, "was": r.masked} for r in removed]
+    items = [
+        {"file": r.file, "where": r.where, "why": r.why, "was": r.masked}
+        | ({"path": list(r.path), "value": r.value} if r.path else {})
+        for r in removed
+    ]
     note = {"schema": "provision/removed/v1", "generation": manifest.generation, "removed": items}
     return (json.dumps(note, ensure_ascii=False, indent=2) + "\n").encode()

@@ -7,7 +7,7 @@ masked, so that the list can be shown and stored.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from provision.detect.shapes import SECRET_LIKE, masked
@@ -18,12 +18,26 @@ _SHOWN_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class RemovedSetting:
-    """A setting removed from a user's file. `where` is a dotted path or a line; `masked` is the old value, masked."""
+    """A setting removed from a user's file. `where` is a dotted path or a line; `masked` is the old value, masked.
+
+    `path` and `value` are set only for a setting of `config.yaml` that holds nothing secret: `uninstall` puts it back.
+    """
 
     file: str
     where: str
     why: str
     masked: str
+    path: tuple[str | int, ...] = ()
+    value: Any = field(default=None, repr=False)
+
+
+def is_shown(name: str, value: Any) -> bool:
+    """Whether a removed value is displayed as it is, so that it may also be stored: nothing in it could be a secret."""
+    if isinstance(value, dict):
+        return all(is_shown(str(key), item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(is_shown(name, item) for item in value)
+    return masked_value(name, value) == str(value) and isinstance(value, str | int | float | bool)
 
 
 def masked_value(name: str, value: Any) -> str:

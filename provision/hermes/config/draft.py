@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from provision.hermes.removed_setting import RemovedSetting, masked_value
+from provision.hermes.removed_setting import RemovedSetting, is_shown, masked_value
 
 SettingPath = tuple[str | int, ...]
 ABSENT: Any = object()
@@ -69,7 +69,11 @@ class Draft:
 
     def record_removal(self, path: SettingPath, value: Any, why: str) -> None:
         """Add a user's setting to `removed`."""
-        self.removed.append(RemovedSetting(self._file, dotted_path(path), why, masked_value(str(path[-1]), value)))
+        name = next((step for step in reversed(path) if isinstance(step, str)), "")
+        kept = (path, copy_unshared(value)) if is_shown(name, value) else ((), None)
+        self.removed.append(
+            RemovedSetting(self._file, dotted_path(path), why, masked_value(str(path[-1]), value), *kept)
+        )
 
 
 def dotted_path(path: SettingPath) -> str:
