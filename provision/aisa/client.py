@@ -27,6 +27,7 @@ from provision.aisa.answers import Failure, GatewayAnswer, clean_request_id
 from provision.aisa.base_url import is_allowed
 from provision.aisa.hosts import is_loopback
 from provision.errors import ProvisionError
+from provision.tls import trust_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,27 +224,10 @@ def _origin(url: str) -> str:
 _Factory = Callable[[], httpx.AsyncHTTPTransport]
 
 
-def _trusting(bundle: str) -> ssl.SSLContext:
-    """Trust the system's certificate authorities and those in `bundle`."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(cafile=bundle)
-    return context
-
-
-@functools.cache
-def _system_trust() -> ssl.SSLContext:
-    return ssl.create_default_context()  # loading the authorities takes 0.1 s
-
-
 def _factories(network: Network) -> tuple[_Factory, _Factory | None]:
     """Return factories for a direct and, if set, a proxied transport. Raises ClientSetupError for bad settings."""
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30)
-    try:
-        context = _trusting(str(network.tls_bundle)) if network.tls_bundle else _system_trust()
-    except (OSError, ssl.SSLError) as e:
-        raise ClientSetupError(
-            f"cannot use the TLS bundle {network.tls_bundle}", hint="tls_bundle must be a PEM file"
-        ) from e
+    context = trust_context(network.tls_bundle)
     direct = functools.partial(httpx.AsyncHTTPTransport, verify=context, limits=one, trust_env=False)
     proxied = functools.partial(direct, proxy=network.proxy) if network.proxy else None
     try:

@@ -28,9 +28,9 @@ from provision.bundle.manifest import (
 )
 from provision.errors import ProvisionError
 from provision.files import read_bounded
+from provision.tls import trust_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable
 
     import httpx
@@ -58,16 +58,14 @@ class DownloadError(ProvisionError):
     """A bundle could not be downloaded."""
 
 
-def fetch_bundle(
-    source: str, *, verify: ssl.SSLContext | bool = True, timeout_s: float = TIMEOUT_S
-) -> dict[str, bytes]:
+def fetch_bundle(source: str, *, timeout_s: float = TIMEOUT_S) -> dict[str, bytes]:
     """Read the files of a bundle from a folder, a `.tar`/`.tar.gz`, or an `https://` address of either.
 
     Plain `http://` is for loopback only. Other files are ignored in a folder and refused in an archive. The result is not
     verified: that is up to `endpoint.verify`.
     """
     if "://" in source:
-        return _download(source, verify, timeout_s)
+        return _download(source, timeout_s)
     path = Path(source)
     if path.is_dir():
         return _read_folder(path)
@@ -174,14 +172,16 @@ def _gunzip(data: bytes) -> bytes:
     return plain
 
 
-def _download(url: str, verify: ssl.SSLContext | bool, timeout_s: float) -> dict[str, bytes]:
+def _download(url: str, timeout_s: float) -> dict[str, bytes]:
     import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
 
     deadline = time.monotonic() + timeout_s
     parts = urlsplit(url)
     if parts.username or parts.password:
         raise DownloadError("the address contains a user name or password", hint="use an address without credentials")
-    with httpx.Client(verify=verify, timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS) as client:
+    with httpx.Client(
+        verify=trust_context(), timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS
+    ) as client:
         if parts.path.endswith((".tar", ".tar.gz", ".tgz")):
             return read_archive(_get(client, url, MAX_ARCHIVE_BYTES, deadline))
         folder = parts.path.rstrip("/")

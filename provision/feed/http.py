@@ -15,14 +15,12 @@ from urllib.parse import urlsplit
 from provision.aisa.retry import RETRIED_STATUSES, parse_retry_after
 from provision.endpoint.fetch import DownloadError
 from provision.errors import ProvisionError
+from provision.tls import trust_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable
 
     import httpx
-
-    Verify = ssl.SSLContext | bool
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _RETRIED_STATUSES = RETRIED_STATUSES | {425}
@@ -71,7 +69,7 @@ class FeedResponse:
     validators: Validators
 
 
-def http_get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators, verify: Verify) -> FeedResponse:
+def http_get(url: str, limit_bytes: int, deadline_s: float, *, validators: Validators) -> FeedResponse:
     """One GET of at most `limit_bytes`. Raises FeedUnreachableError, SlowFeedError, EndlessFeedError, and DownloadError if a
     retry cannot help."""
     require_safe(url)
@@ -91,10 +89,10 @@ def http_get(url: str, limit_bytes: int, deadline_s: float, *, validators: Valid
             etag, modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
             return FeedResponse(bytes(body), Validators(_sane(etag), _sane(modified)))
 
-    return _run(fetch, url, deadline_s, verify)
+    return _run(fetch, url, deadline_s)
 
 
-def http_put(url: str, body: bytes, deadline_s: float, *, verify: Verify) -> None:
+def http_put(url: str, body: bytes, deadline_s: float) -> None:
     """Send a receipt. Raises as `http_get`."""
     require_safe(url)
 
@@ -106,7 +104,7 @@ def http_put(url: str, body: bytes, deadline_s: float, *, verify: Verify) -> Non
                     f"{_shown(url)} answered {response.status_code} to a receipt", hint="report this to IT"
                 )
 
-    _run(send, url, deadline_s, verify)
+    _run(send, url, deadline_s)
 
 
 def require_safe(url: str) -> None:
@@ -118,13 +116,13 @@ def require_safe(url: str) -> None:
         raise DownloadError(f"{_shown(url)} is not an https:// address", hint="plain http is allowed only for loopback")
 
 
-def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_s: float, verify: Verify) -> _T:
+def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_s: float) -> _T:
     import httpx  # noqa: PLC0415  takes a third of a second, only for network commands
 
     async def bounded() -> _T:
         async with asyncio.timeout(deadline_s):
             async with httpx.AsyncClient(
-                verify=verify,
+                verify=trust_context(),
                 timeout=deadline_s,
                 headers={"Accept-Encoding": "identity"},
                 trust_env=urlsplit(url).hostname not in _LOOPBACK,  # no proxy for this machine

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from provision.feed.http import Verify
     from provision.feed.state import PullState
     from provision.receipts.receipt import SignedReceipt
 
@@ -56,11 +55,11 @@ def receipt_digest(signed: SignedReceipt) -> str:
     return hashlib.sha256(json.dumps(signed.receipt.says(), sort_keys=True).encode()).hexdigest()
 
 
-def send_receipt(target: str, signed: SignedReceipt, path: Path, verify: Verify) -> None:
+def send_receipt(target: str, signed: SignedReceipt, path: Path) -> None:
     """Deliver the receipt; `path` is its file, for a command. Raises ReceiptNotSentError and DownloadError."""
     if "://" in target:
         url = target.replace("{user}", signed.receipt.user)
-        http_put(url, signed.data, DEADLINE_S, verify=verify)
+        http_put(url, signed.data, DEADLINE_S)
         return
     words = [word.replace("{path}", str(path)).replace("{user}", signed.receipt.user) for word in shlex.split(target)]
     try:

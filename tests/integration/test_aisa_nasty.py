@@ -18,6 +18,8 @@ from provision.aisa.answers import Probe
 from provision.aisa.client import Client, ForbiddenHostError, Network, Request, RequestLimits
 from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 from provision.detect.secret import Secret
+from provision.endpoint.fetch import DownloadError, fetch_bundle
+from provision.feed.http import FeedUnreachableError, Validators, http_get
 
 KEY = "sk-aisa-TEST-nasty-canary-1234"
 V = Verdict
@@ -243,6 +245,24 @@ def test_tls_that_can_be_trusted(tmp_path: Path) -> None:
             tmp_path, [subject("u", KEY, nasty.base_url)], (Probe.KEY,), limits=FAST, network=network
         )
         assert results["u"].verdict is V.OK
+
+
+def test_feeds_and_bundles_trust_the_organisations_authority_like_validate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, pem = certificate(tmp_path, days_left=30)
+    with NastyServer(reply("200 OK", b"{}", JSON), tls=context) as nasty:
+        url = nasty.base_url + "/index.json"
+        with pytest.raises(FeedUnreachableError, match="certificate"):
+            http_get(url, 100, 10.0, validators=Validators())
+        with pytest.raises(DownloadError, match="certificate"):
+            fetch_bundle(nasty.base_url)
+        assert not nasty.heads
+        monkeypatch.setenv("PROVISION_TLS_BUNDLE", str(pem))
+        assert http_get(url, 100, 10.0, validators=Validators()).body == b"{}"
+        assert nasty.heads.pop().startswith(b"GET ")
+        fetch_bundle(nasty.base_url)
+        assert nasty.heads
 
 
 def test_a_proxy_that_refuses_the_tunnel_is_the_network(tmp_path: Path) -> None:

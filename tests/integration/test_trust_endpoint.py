@@ -112,7 +112,7 @@ class Laptop:
             return install_bundle(files, request, DiskWriter(self.folder), environ=environ, now=self.now)
 
         def get(url: str, limit: int, deadline_s: float, validators: Any) -> Any:
-            return http_get(url, limit, deadline_s, validators=validators, verify=True)
+            return http_get(url, limit, deadline_s, validators=validators)
 
         world = PullEnvironment(get, lambda low, _: low, lambda _: None)
         place = Subscription(self.base, address_of(SECRET, "ada"))

@@ -226,7 +226,7 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
 
     chance = random.SystemRandom()
     world = PullEnvironment(
-        lambda url, limit, deadline, validators: http_get(url, limit, deadline, validators=validators, verify=True),
+        lambda url, limit, deadline, validators: http_get(url, limit, deadline, validators=validators),
         chance.uniform,
         time.sleep,
     )
@@ -290,7 +290,7 @@ def _send_receipt(
     path = folder / f"{signed.receipt.user}.receipt"
     try:
         write_atomic(path, signed.data, durable=False)
-        send_receipt(target, signed, path, verify=True)
+        send_receipt(target, signed, path)
     except ProvisionError as e:
         run.say(f"{e}" + (f" ({e.hint})" if e.hint else ""))
         return False

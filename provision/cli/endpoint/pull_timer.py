@@ -10,6 +10,7 @@ from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
 from provision.hermes.facts import names as facts
 from provision.shell import shell_word
+from provision.tls import BUNDLE_ENV
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from provision.feed.timer_definition import TimerJob
 
 # variables that the timer's process would lack; a proxy with a password in it (an `@`) is skipped: others can read units
-_CARRIED = ("PROVISION_CONFIG_DIR", facts.HOME_ENV, "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+_CARRIED = ("PROVISION_CONFIG_DIR", facts.HOME_ENV, "SSL_CERT_FILE", BUNDLE_ENV, "HTTPS_PROXY", "NO_PROXY")
 
 
 def pull_arguments(options: Mapping[str, Path | str | None]) -> tuple[str, ...]:

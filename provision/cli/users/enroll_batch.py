@@ -86,7 +86,7 @@ def _collect(sources: list[str]) -> tuple[list[Candidate], list[str]]:
 def _fetch(url: str, limit_bytes: int) -> bytes:
     from provision.feed.http import Validators, http_get
 
-    return http_get(url, limit_bytes, _DEADLINE_S, validators=Validators(), verify=True).body or b""
+    return http_get(url, limit_bytes, _DEADLINE_S, validators=Validators()).body or b""
 
 
 def _expected(path: Path | None) -> Mapping[str, set[str]] | None:

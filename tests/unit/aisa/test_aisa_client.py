@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from provision.aisa.client import Client, ClientSetupError, Network
-
-
-def test_bad_bundle(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("no PEM")
-    for name in ("ca.pem", "absent.pem"):
-        with pytest.raises(ClientSetupError, match=name):
-            Client((), network=Network(tls_bundle=tmp_path / name))
 
 
 @pytest.mark.parametrize("proxy", ["user:hunter2@proxy:3128", "ftp://u:hunter2@proxy", "http://[u:hunter2"])

@@ -48,7 +48,7 @@ def test_a_command_gets_path_and_user_without_a_shell(tmp_path: Path) -> None:
     out = tmp_path / "out; echo"
     program = "import sys, json, pathlib; pathlib.Path(sys.argv[1]).write_text(json.dumps(sys.argv[2:]))"
     command = f"python3 -c '{program}' '{out}' {{path}} {{user}} '$(id)'"
-    send_receipt(command, signed(), tmp_path / "a b.receipt", True)
+    send_receipt(command, signed(), tmp_path / "a b.receipt")
     assert json.loads(out.read_text()) == [str(tmp_path / "a b.receipt"), "ada", "$(id)"]
 
 
@@ -57,4 +57,4 @@ def test_a_command_gets_path_and_user_without_a_shell(tmp_path: Path) -> None:
 )
 def test_a_failed_command_is_named(tmp_path: Path, command: str) -> None:
     with pytest.raises(ReceiptNotSentError, match=command.split(maxsplit=1)[0]):
-        send_receipt(command, signed(), tmp_path / "r", True)
+        send_receipt(command, signed(), tmp_path / "r")
