@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provision.endpoint.overall import OverallState
 from provision.push.causes import explain_failure, reported_failure
 from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable
 
@@ -86,6 +87,7 @@ def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
         hazards=tuple(_text(h.get("id")) for h in _dicts(event.get("hazards"))),
         restart=tuple(f"{_text(p.get('what'))} (pid {_number(p.get('pid'))})" for p in _dicts(event.get("restart"))),
         receipt=receipt if isinstance(receipt, str) and 0 < len(receipt) <= _MAX_RECEIPT_CHARS else None,
+        unverified=event.get("state") == OverallState.OK_UNVERIFIED,
     )
 
 

@@ -21,6 +21,8 @@ class Deployed:
     hazards: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
     receipt: str | None = None
+    unverified: bool = False
+    """Whether the machine's Hermes was not verified: the route is right as far as known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +84,6 @@ def as_json(outcome: PushOutcome, name: Callable[[PushOutcome], str] = outcome_n
             "hazards": list(outcome.hazards),
             "restart": list(outcome.restart),
             "receipt": outcome.receipt is not None,
+            "unverified": outcome.unverified,
         }
     return found | {"cause": outcome.cause, "message": outcome.message, "cure": outcome.cure}

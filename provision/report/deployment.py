@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from provision.push.outcomes import Failed, Unreachable, checked_name, outcome_name
+from provision.push.outcomes import Deployed, Failed, Unreachable, checked_name, outcome_name
 from provision.push.outcomes import as_json as outcome_json
 from provision.report.document import document
 from provision.report.terminal import table
@@ -24,6 +24,8 @@ def as_table(result: PushResult | None, *, check: bool = False) -> str:
     outcomes, name = _by_user(result), _names(check=check)
     counts = Counter(name(o) for o in outcomes)
     parts = [f"{counts[name]} {name}" for name in sorted(counts)]
+    if unverified := _unverified(outcomes):
+        parts.append(f"{unverified} of them with an unverified Hermes: ok as far as known")
     if result and result.not_asked:
         parts.append(f"{len(result.not_asked)} not contacted after too many failures")
     rows = [_row(outcome, name(outcome)) for outcome in outcomes]
@@ -36,11 +38,16 @@ def as_json(result: PushResult | None, not_pushed: Sequence[tuple[str, str]], *,
     return document(
         "deploy/v1",
         summary=dict(sorted(Counter(name(o) for o in outcomes).items())),
+        unverified=_unverified(outcomes),
         waves=result.waves if result else 0,
         users=[outcome_json(o, name) for o in outcomes],
         not_asked=list(result.not_asked) if result else [],
         not_pushed=[{"user": user, "why": why} for user, why in not_pushed],
     )
+
+
+def _unverified(outcomes: Sequence[PushOutcome]) -> int:
+    return sum(isinstance(o, Deployed) and o.unverified for o in outcomes)
 
 
 def _names(*, check: bool) -> Callable[[PushOutcome], str]:

@@ -74,6 +74,7 @@ def as_html(report: FleetReport) -> Iterator[str]:
         ("users", f"{summary['users']:,}, {summary['without_key']:,} of them without a current key in the vault"),
         ("gateway", _gateway(report)),
         ("audit", _audited(report)),
+        ("machines", _machines(report)),
         ("event log", _logged(report)),
     ]
     return page(Page("The fleet", _subtitle(report), facts, "current keys by age", _bars(report), _sections(report)))
@@ -106,6 +107,7 @@ def _summary(report: FleetReport) -> dict[str, Any]:
         "outdated_verdicts": _outdated(report) if report.validated else None,
         "audit": dict(sorted(severities.items())) if severities is not None else None,
         "endpoints": dict(sorted(standings.items())) if standings is not None else None,
+        "unverified": report.unverified if standings is not None else None,
         "rotations": len(report.rotations),
     }
 
@@ -198,6 +200,16 @@ def _audited(report: FleetReport) -> str:
     unread = sum(machine.unread for machine in machines)
     rest = f"; {plural(unread, 'file')} not read" if unread else ""
     return f"{plural(len(report.leaks()), 'finding')} on {where} ({first}){rest}"
+
+
+def _machines(report: FleetReport) -> str:
+    if not report.standings:
+        return "not looked at: no receipts"
+    current = sum(not standings for standings in report.standings.values())
+    known = (
+        f", {report.unverified:,} of them with an unverified Hermes: ok as far as known" if report.unverified else ""
+    )
+    return f"{current:,} of {len(report.standings):,} current{known}"
 
 
 def _logged(report: FleetReport) -> str:

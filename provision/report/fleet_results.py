@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class FleetReport:
     """Everything that is shown. `validated`, `audited` and `standings` are None when they were not given.
 
-    `complete`: `states` is the whole inventory; otherwise results about others are left out. `vault_only`: no key_command.
+    `unverified`: how many current machines have a Hermes that was not verified. `complete`: `states` is the whole inventory;
+    otherwise results about others are left out. `vault_only`: no key_command.
     """
 
     workspace: str
@@ -42,6 +43,7 @@ class FleetReport:
     validated: ValidationDocument | None = None
     audited: Sequence[AuditedMachine] | None = None
     standings: Mapping[str, tuple[Standing, ...]] | None = None
+    unverified: int = 0
     complete: bool = True
     vault_only: bool = True
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from provision.endpoint.overall import OverallState
-from provision.endpoint.status import hazard_json
+from provision.endpoint.status import destination_json, hazard_json
 from provision.report.document import document
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from provision.endpoint.install import InstallReport
     from provision.endpoint.processes import RunningHermes
     from provision.feed.pull import PullResult
     from provision.hermes.facts.selection import HermesInUse
     from provision.receipts.receipt import SignedReceipt
+
+
+_TASK = re.compile(r"config\.yaml: auxiliary\.([^.]+)\.provider = (.*)")
+_TASK_SETTING = re.compile(
+    r"config\.yaml: auxiliary\.([^.]+)\.(?:provider|base_url|key_env|api_mode|api_key|fallback_chain)\b"
+)
+_FEW = 2
 
 
 def as_table(report: InstallReport, *, dry_run: bool = False) -> str:
@@ -26,7 +34,7 @@ def as_table(report: InstallReport, *, dry_run: bool = False) -> str:
     lines = [f"{manifest.user} ({manifest.profile}), generation {manifest.generation}, in {report.home}"]
     if report.recovered:
         lines.append("an earlier install was interrupted: it was completed first")
-    lines += [f"  {verb}set      {item}" for item in plan.set_]
+    lines += [f"  {verb}set      {item}" for item in _grouped(plan.set_, manifest.provider)]
     lines += [f"  {verb}removed  {r.file}: {r.where} ({r.masked}): {r.why}" for r in plan.removed]
     lines += [f"  note     {note}" for note in plan.notes]
     lines.append(
@@ -37,6 +45,20 @@ def as_table(report: InstallReport, *, dry_run: bool = False) -> str:
     lines += _route_lines(report)
     lines += _restart_lines(report)
     return "".join(printable(line) + "\n" for line in lines)
+
+
+def _grouped(changes: Sequence[str], provider: str) -> Iterator[str]:
+    """Yield what was set, with one line for all auxiliary tasks that now use the team's provider. JSON lists each setting."""
+    tasks = {m[1]: m[2] for item in changes if (m := _TASK.fullmatch(item))}
+    ours = {task for task, value in tasks.items() if value.strip("'\"") == f"custom:{provider}"}
+    if len(ours) < _FEW:
+        yield from changes
+        return
+    yield f"config.yaml: {len(ours)} auxiliary tasks now use the team's provider (custom:{provider})"
+    for item in changes:
+        setting = _TASK_SETTING.match(item)
+        if not (setting and setting[1] in ours):
+            yield item
 
 
 def as_json(report: InstallReport, signed: SignedReceipt | None) -> str:
@@ -65,6 +87,7 @@ def as_json(report: InstallReport, signed: SignedReceipt | None) -> str:
         },
         checks={n: {"ok": c.ok, "expected": c.expected, "actual": c.actual} for n, c in report.check.checks.items()},
         hazards=[hazard_json(h) for h in report.check.hazards],
+        routes=[destination_json(d, report.check.policy) for d in route.destinations],
         restart=_running(report),
         receipt=signed.data.decode() if signed else None,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.audit.machines import AuditedMachine
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.receipts.fleet import Standing
+    from provision.receipts.fleet import EndpointStanding
     from provision.report.validation_reader import ValidationDocument
     from provision.rotate.rotation import Rotation
 
@@ -74,6 +74,7 @@ def report(
     users = {state.user for state in states}
     complete = not limit and not fleet.refused
     log = log_path(workspace.vault)
+    machines = _machines(workspace, states, now)
     found = FleetReport(
         workspace=workspace.root.name,
         at=now,
@@ -85,7 +86,8 @@ def report(
         log=verify_log(log, ledger.generation),
         validated=_validated(validated),
         audited=_audit(audited),
-        standings=_standings(workspace, states, now),
+        standings={each.label: each.standings for each in machines},
+        unverified=sum(each.current and not each.verified for each in machines),
         complete=not limit,
         vault_only=not workspace.settings.key_command,
     )
@@ -126,7 +128,7 @@ def _rotations(workspace: Workspace) -> list[Rotation]:
     return list(RotationStore(workspace.root).unfinished())
 
 
-def _standings(workspace: Workspace, states: Sequence[DesiredState], now: datetime) -> dict[str, tuple[Standing, ...]]:
+def _machines(workspace: Workspace, states: Sequence[DesiredState], now: datetime) -> list[EndpointStanding]:
     """The state of each machine by its receipts; a workspace without receipts never heard from any."""
     from datetime import timedelta
 
@@ -137,12 +139,13 @@ def _standings(workspace: Workspace, states: Sequence[DesiredState], now: dateti
     from provision.receipts.store import fleet_endpoints
 
     store = receipt_store(workspace)
-    found = fleet_standings(
-        states,
-        lambda user: released_bundle(workspace.dist, user),
-        verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),
-        now=now,
-        silent_after=timedelta(days=7),
-        require_verified=workspace.settings.require_verified,
+    return list(
+        fleet_standings(
+            states,
+            lambda user: released_bundle(workspace.dist, user),
+            verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),
+            now=now,
+            silent_after=timedelta(days=7),
+            require_verified=workspace.settings.require_verified,
+        )
     )
-    return {each.label: each.standings for each in found}

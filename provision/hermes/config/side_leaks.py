@@ -25,6 +25,9 @@ _LEAKS = "it sends the provisioned key to another host"
 _ELSEWHERE = "the team's side requests stay on the team's gateway (side_routes: team)"
 _PROGRAM = "it hands the provisioned key to a program"
 _HEADER = "Hermes sends this header to every host in place of, or beside, the key"
+_SERVER = "it sends the provisioned key to another host or program, and does not work without it"
+_OPTION_NAME = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
+_OPTION = re.compile(_OPTION_NAME.pattern + "=")
 _REFERENCE = re.compile(r"\$\{\s*(?:env:)?\s*([^}]+?)\s*\}")
 _MIN_KEY_CHARS = 8
 
@@ -180,14 +183,50 @@ def _servers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> No
         ):
             continue
         path: SettingPath = ("mcp_servers", name)
-        if any(key.held_by(entry.get(k)) for k in ("url", "args", "command")):
-            draft.take(path, _LEAKS)
+        url, args = entry.get("url"), entry.get("args")
+        in_url = key.held_by(url)
+        bare, spare = _url_without_key(url, key), _arguments_of_key(args, key)
+        if (in_url and bare is None) or spare is None or key.held_by(entry.get("command")):
+            draft.take(path, _SERVER)
             continue
+        if in_url:
+            draft.record_removal((*path, "url"), url, _LEAKS)
+            draft.set((*path, "url"), bare)
+        for n in spare:
+            draft.take((*path, "args", n), _LEAKS)
         for section in ("headers", "env"):
             holder = entry.get(section)
             for item, value in list(holder.items()) if isinstance(holder, dict) else ():
                 if key.held_by(value):
                     draft.take((*path, section, item), _LEAKS)
+
+
+def _url_without_key(url: object, key: ProvisionedKey) -> str | None:
+    """Return a URL without the parameters of its query, and the user name and password, that hold the key; None if more does."""
+    scheme, _, rest = str(url).partition("://")
+    before, mark, query = rest.partition("?")
+    authority, slash, path = before.partition("/")
+    login, at, host = authority.rpartition("@")
+    kept = "&".join(part for part in query.split("&") if not key.held_by(part))
+    bare = f"{scheme}://{'' if key.held_by(login) else login + at}{host}{slash}{path}{mark if kept else ''}{kept}"
+    return None if key.held_by(bare) else bare
+
+
+def _arguments_of_key(args: object, key: ProvisionedKey) -> list[int] | None:
+    """Return the arguments of a program that hold the key, the last first: options with their value; None if others do."""
+    if not isinstance(args, list):
+        return None if key.held_by(args) else []
+    found: set[int] = set()
+    for n, arg in enumerate(args):
+        if not key.held_by(arg):
+            continue
+        if _OPTION.match(str(arg)):
+            found.add(n)
+        elif n and _OPTION_NAME.fullmatch(str(args[n - 1])):
+            found |= {n - 1, n}
+        else:
+            return None
+    return sorted(found, reverse=True)
 
 
 def _programs(draft: Draft, key: ProvisionedKey) -> None:

@@ -92,6 +92,10 @@ def test_events_become_outcomes() -> None:
     same = read_event(event(**done, restart=[{"pid": 7, "what": "hermes gateway"}]), TARGETS)
     assert isinstance(same, Unchanged)
     assert same.restart == ("hermes gateway (pid 7)",)
+    assert not same.unverified
+    unsure = read_event(event(**done, state="ok-unverified"), TARGETS)
+    assert isinstance(unsure, Unchanged)
+    assert unsure.unverified
     failed = read_event(event(outcome="failed", cause="clock", message="slow\nmore", cure="set it"), TARGETS)
     assert failed == Failed(
         "ada",

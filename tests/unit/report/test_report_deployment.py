@@ -52,3 +52,15 @@ def test_json_counts_and_orders() -> None:
     assert [user["user"] for user in document["users"]] == ["ada", "bob", "dan", "eve"]
     assert document["not_asked"] == ["zoe"]
     assert document["users"][0]["receipt"] is True  # that there is one; its text is stored, not printed
+
+
+def test_unverified_machines_are_counted_apart() -> None:
+    url = "https://api.aisa.one/v1"
+    outcomes: list[PushOutcome] = [
+        Unchanged("ada", "a", 6, "fp", url, unverified=True),
+        Unchanged("bob", "b", 6, "fp", url),
+    ]
+    found = PushResult({o.user: o for o in outcomes}, waves=1)
+    assert as_table(found).splitlines()[-1] == "2 unchanged, 1 of them with an unverified Hermes: ok as far as known"
+    document = json.loads(as_json(found, []))
+    assert (document["unverified"], [u["unverified"] for u in document["users"]]) == (1, [True, False])

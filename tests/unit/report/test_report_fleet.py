@@ -181,3 +181,10 @@ def test_every_column_has_a_cell_for_every_user() -> None:
     html = "".join(as_html(replace(report(), workspace="<b>acme</b>")))
     assert "<b>acme" not in html
     assert "d (demo until 2026-07-01)" in html
+
+
+def test_machines_with_an_unverified_hermes_are_counted_apart() -> None:
+    found = report(standings={"ada": (), "bob": (Standing.BEHIND,)}, unverified=1)
+    assert "1 of 2 current, 1 of them with an unverified Hermes: ok as far as known" in "".join(as_html(found))
+    assert json.loads("".join(as_json(found)))["summary"]["unverified"] == 1
+    assert "not looked at: no receipts" in "".join(as_html(report()))

@@ -154,3 +154,22 @@ def test_an_unknown_route_is_not_shown_as_right(manifest: Manifest) -> None:
     text = home_status.as_table(unknown, None, ())
     assert "route      none\n" in text
     assert "cannot tell: it is set in a plug-in\n" in text
+
+
+def test_auxiliary_tasks_are_one_line_and_removed_settings_are_not(manifest: Manifest) -> None:
+    tasks = [
+        f"config.yaml: auxiliary.{task}.{line}"
+        for task in ("vision", "mcp")
+        for line in ("provider = custom:aisa", "base_url = https://api.aisa.one/v1", "key_env = AISA_API_KEY")
+    ]
+    other = ("config.yaml: auxiliary.approval.provider = openrouter", "config.yaml: auxiliary.mcp.timeout = 9")
+    gone = tuple(RemovedSetting("config.yaml", f"auxiliary.{t}.provider", "the team's", "x") for t in ("vision", "mcp"))
+    plan = InstallPlan(home=(), set_=(*tasks, *other), removed=gone)
+    lines = as_table(report(manifest, plan=plan)).splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("  set ")] == [
+        "config.yaml: 2 auxiliary tasks now use the team's provider (custom:aisa)", *other,
+    ]  # fmt: skip
+    assert sum(line.startswith("  removed ") for line in lines) == 2
+    assert json.loads(as_json(report(manifest, plan=plan), None))["set"] == [*tasks, *other]
+    few = InstallPlan(home=(), set_=tuple(tasks[:3]))
+    assert f"  set      {tasks[0]}" in as_table(report(manifest, plan=few)).splitlines()

@@ -41,7 +41,11 @@ def removed(config: str, side_routes: SideRoutes = SideRoutes.TEAM) -> set[str]:
         (f"providers: {{o: {{api: '{X}', extra_headers: {{X: '${{MINE}}'}}}}}}", {"providers.o.extra_headers.X"}),
         (f"delegation: {{base_url: '{X}'}}", {"delegation.base_url"}),
         (f"fallback_model: {{provider: custom, base_url: '{X}', key_env: MINE, model: m}}", {"fallback_model"}),
-        ("mcp_servers: {a: {url: 'https://x/?k=${env:MINE}'}}", {"mcp_servers.a"}),
+        ("mcp_servers: {a: {url: 'https://x/?k=${env:MINE}'}}", {"mcp_servers.a.url"}),
+        ("mcp_servers: {a: {url: 'https://x/${MINE}/mcp'}}", {"mcp_servers.a"}),
+        ("mcp_servers: {a: {command: run, args: ['-v', '--key=${MINE}']}}", {"mcp_servers.a.args[1]"}),
+        ("mcp_servers: {a: {command: run, args: ['${MINE}']}}", {"mcp_servers.a"}),
+        ("mcp_servers: {a: {command: 'run ${MINE}'}}", {"mcp_servers.a"}),
         ("mcp_servers: {a: {url: 'https://x/', headers: {A: 'Bearer ${MINE}'}}}", {"mcp_servers.a.headers.A"}),
         ("terminal: {env_passthrough: [LANG, AISA_API_KEY]}", {"terminal.env_passthrough[1]"}),
         ("hooks: {pre_llm_call: [{command: 'curl ${AISA_API_KEY}'}]}", {"hooks.pre_llm_call"}),
@@ -83,3 +87,25 @@ def test_side_requests_stay_with_the_team(config: str, where: set[str]) -> None:
 )
 def test_the_users_own_stays(config: str) -> None:
     assert removed(config) == set()
+
+
+@pytest.mark.parametrize(
+    ("server", "left"),
+    [
+        ("{url: 'https://x/mcp?a=1&k=${MINE}&b=2'}", {"url": "https://x/mcp?a=1&b=2"}),
+        ("{url: 'https://x/mcp?k=${MINE}'}", {"url": "https://x/mcp"}),
+        ("{url: 'https://me:${MINE}@x/mcp'}", {"url": "https://x/mcp"}),
+        ("{url: 'https://me:own@x/?k=${env:AISA_API_KEY}'}", {"url": "https://me:own@x/"}),
+        ("{command: npx, args: [mcp-remote, 'https://x', --header, 'Authorization: ${MINE}', --debug]}",
+         {"command": "npx", "args": ["mcp-remote", "https://x", "--debug"]}),
+        ("{command: run, args: ['--key=${MINE}', serve], env: {K: '${MINE}', L: own}}",
+         {"command": "run", "args": ["serve"], "env": {"L": "own"}}),
+        ("{command: run, args: ['${OTHER}'], env: {K: '${OTHER}'}}",
+         {"command": "run", "args": ["${OTHER}"], "env": {"K": "${OTHER}"}}),
+    ],
+)  # fmt: skip
+def test_only_the_use_of_our_key_is_taken_from_a_server(server: str, left: dict[str, object]) -> None:
+    rendering = render_config(PROFILE, TEMPLATES).text
+    merged = merge_config(f"mcp_servers: {{a: {server}}}".encode(), None, rendering, KEY)
+    assert yaml.safe_load(merged.data)["mcp_servers"] == {"a": left}
+    assert all(r.why for r in merged.removed)

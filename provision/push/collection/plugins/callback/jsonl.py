@@ -25,7 +25,8 @@ import sys
 from ansible.plugins.callback import CallbackBase
 
 FIELDS = (
-    "changed", "user", "generation", "cause", "cure", "route", "hazards", "restart", "receipt", "enrolled", "status", "audit",
+    "changed", "user", "generation", "cause", "cure", "route", "hazards", "state", "restart", "receipt", "enrolled", "status",
+    "audit",
 )  # fmt: skip
 MAX_TEXT = 2000
 

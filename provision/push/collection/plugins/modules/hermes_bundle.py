@@ -133,6 +133,23 @@ route:
   description: Where Hermes sends its next request, with the fingerprint of its key.
   returned: when state is installed or checked
   type: dict
+routes:
+  description:
+    - Every destination of the home, the worst first.
+    - C(verdict) is what leaves, C(allowed) whether the profile of the team lets it be so.
+  returned: when state is installed or checked
+  type: list
+  elements: dict
+state:
+  description:
+    - The overall state, one of C(ok), C(ok-unverified), C(problem), C(unknown).
+    - C(ok-unverified) is ok as far as known, for a version of Hermes that was not verified.
+  returned: when state is installed or checked
+  type: str
+as_hermes:
+  description: The version of Hermes that the verdict is about.
+  returned: when state is installed or checked
+  type: str
 hazards:
   description: Settings that could send requests to other hosts.
   returned: when state is installed or checked
@@ -197,7 +214,7 @@ def install(module):
         raise StepFailure("bundle-altered", "content is not valid base64", "give src instead of content") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    names = ("user", "generation", "route", "hazards", "restart", "receipt", "notes")
+    names = ("user", "generation", "route", "routes", "hazards", "state", "as_hermes", "restart", "receipt", "notes")
     result = dict((name, document.get(name)) for name in names)
     result["changed"] = bool(document.get("changed"))
     result["diff"] = difference(document)
@@ -241,7 +258,9 @@ def check(module):
     if module.params["home"]:
         arguments += ["--home", module.params["home"]]
     document = run_provision(module.params, arguments)
-    return {"changed": False, "status": document, "route": document.get("route"), "hazards": document.get("hazards")}
+    result = dict((name, document.get(name)) for name in ("route", "routes", "hazards", "state", "as_hermes"))
+    result.update(changed=False, status=document)
+    return result
 
 
 def audit(module):
