@@ -46,7 +46,7 @@ Make = Callable[[Path, str], None]
 PLACES: dict[str, Make] = {}
 UNREAD = frozenset({
     "rar", "squashfs", "lz4", "cabinet", "encrypted zip", "damaged gzip", "cut zip", "wim", "qcow2", "parquet",
-    "contentless fts5", "OLE document", "encrypted PDF",
+    "contentless fts5", "OLE document", "encrypted PDF", "iso", "ext4", "no signature at all", "openssl",
 })  # fmt: skip
 """Places that are only reported as not read."""
 
@@ -332,6 +332,14 @@ for _name, _magic in {
     "OLE document": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
 }.items():  # fmt: skip
     _file(_name, lambda key, magic=_magic: magic + bytes(100) + zlib.compress(line(key))[2:], "a.bin")  # type: ignore[misc]
+_file("iso", lambda key: bytes(32768) + b"\1CD001\1" + bytes(2000) + zlib.compress(line(key))[2:], "a.iso")
+_file("ext4", lambda key: bytes(1080) + b"\x53\xef\1\0\1\0" + bytes(2000) + zlib.compress(line(key))[2:], "a.img")
+_file(
+    "no signature at all",
+    lambda key: bytes(n * 167 % 256 for n in range(1, 513)) + zlib.compress(line(key))[2:],
+    "a.dat",
+)
+_file("openssl", lambda key: b"Salted__" + zlib.compress(line(key))[2:], "a.enc")
 _file("damaged gzip", lambda key: gzip.compress(os.urandom(3000) + line(key))[:1500], "a.gz")
 _file("cut zip", lambda key: zipped({"a": os.urandom(3000) + line(key)})[:1500], "a.zip")
 _file("encrypted PDF", lambda key: pdf(zlib.compress(key), more=b"/Encrypt 5 0 R "), "a.pdf")

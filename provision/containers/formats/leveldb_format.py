@@ -6,6 +6,7 @@ that a compaction has not removed yet are read as well. They cannot be rewritten
 
 from __future__ import annotations
 
+import contextlib
 from typing import IO, TYPE_CHECKING
 
 from provision.containers.blob import PartKind
@@ -46,7 +47,7 @@ def table_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
                 continue
             for key, value in entries:
                 yield Label(f"block {number}, key", key, PartKind.NAME)
-                yield Label(f"block {number}, value", value, PartKind.CELL)
+                yield Label(f"block {number}, value", _value_text(value), PartKind.CELL)
     except ValueError as e:
         raise DamagedError("not a valid LevelDB table to its end") from e
 
@@ -69,6 +70,14 @@ def log_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
             if kind in (1, 4):
                 yield Label(f"record at byte {start + at}", record, PartKind.CELL)
             at += 7 + length
+
+
+def _value_text(value: bytes) -> bytes:
+    """Return a text of Local Storage as UTF-8 (it has a mark of its encoding before it), and other values as they are."""
+    if value[:1] == b"\0" and len(value) % 2:
+        with contextlib.suppress(UnicodeDecodeError):
+            return value[1:].decode("utf-16-le").encode()
+    return value
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:

@@ -28,14 +28,24 @@ def registry_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
         if len(found) < _SHORTEST:
             continue
         line = text.count(b"\n", 0, value.start()) + 1
-        label = Label(f"the value in line {line}", found, PartKind.CELL)
+        wide_text = found[1::2].count(0) > len(found) // 4  # as most texts of the registry
+        label = Label(f"the value in line {line}", _narrow(found) if wide_text else found, PartKind.CELL)
         yield label
         if label.changed:
-            pieces += [text[at : value.start("bytes")], label.now.hex(",").encode()]
+            new = _widened(label.now) if wide_text else label.now
+            pieces += [text[at : value.start("bytes")], new.hex(",").encode()]
             at = value.end("bytes") - (value["bytes"][-1:] == b"\n")
     pieces.append(text[at:])
     rest = Label("its text", b"".join(pieces), PartKind.BODY)
     if out is not None:  # a reader sees the text itself, with its lines
         yield rest
-        new = rest.now
-        out.write(b"\xff\xfe" + new.decode().encode("utf-16-le") if wide else new)
+        whole = rest.now
+        out.write(b"\xff\xfe" + whole.decode().encode("utf-16-le") if wide else whole)
+
+
+def _narrow(data: bytes) -> bytes:
+    return data[: len(data) // 2 * 2].decode("utf-16-le", "surrogatepass").encode("utf-8", "surrogatepass")
+
+
+def _widened(data: bytes) -> bytes:
+    return data.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
