@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from routecraft import AISA, KEY, route_context
 
+from provision.hermes.facts import v0_21
 from provision.hermes.routing.destination import DestinationVerdict
 from provision.hermes.routing.destinations import destination_hazards, home_destinations
 from provision.hermes.routing.hazards import Hazard, RouteContext
@@ -68,6 +70,64 @@ def test_cron_jobs() -> None:
     (hazard,) = side_hazards(route_context(jobs=jobs))
     assert (hazard.id, hazard.where) == ("cron-elsewhere", "/h/cron/jobs.json jobs[1]")
     assert list(side_hazards(route_context(jobs=b"[" * 100_000))) == []
+
+
+@pytest.mark.parametrize(
+    ("job", "ids"),
+    [
+        ({"base_url": OTHER}, []),  # Hermes refuses these four
+        ({"provider": "custom:aisa", "base_url": OTHER}, []),
+        ({"provider": "aisa", "base_url": OTHER}, []),
+        ({"provider": "deepseek", "base_url": OTHER}, []),
+        ({"provider": "custom", "base_url": OTHER}, ["cron-elsewhere"]),
+        ({"provider": "custom:aisa", "base_url": "https://sub.api.aisa.one/v1"}, ["cron-leaks-key"]),
+        ({"provider": "custom:aisa"}, []),
+    ],
+)
+def test_a_job_with_a_url_of_another_host_is_refused(job: dict[str, str], ids: list[str]) -> None:
+    found = side_hazards(route_context(jobs=json.dumps({"jobs": [job]}).encode()))
+    assert [hazard.id for hazard in found] == ids
+
+
+def test_the_provider_of_all_jobs_counts_where_it_is_read() -> None:
+    config = AISA + "cron: {model: m, model_provider: openrouter}\n"
+    s = route_context(config, f"AISA_API_KEY={KEY}\nOPENROUTER_API_KEY=own-key\n")
+    assert "cron" not in {d.kind for d in home_destinations(s, str, None)}
+    newer = replace(s, environment=replace(s.environment, hermes=v0_21.FACTS))
+    (job,) = [d for d in home_destinations(newer, str, None) if d.kind == "cron"]
+    assert (job.host, job.verdict) == ("openrouter.ai", DestinationVerdict.CONTENT)
+
+
+def test_a_scheduler_outside_of_the_machine_is_unknown() -> None:
+    (found,) = side_hazards(route_context(AISA + "cron: {provider: chronos}\n"))
+    assert (found.id, found.where) == ("cron-unknown", "/h/config.yaml cron.provider")
+
+
+def test_a_task_knows_fewer_aliases_than_the_main_route() -> None:
+    (found,) = side_hazards(route_context(AISA + f"auxiliary: {{vision: {{provider: ollama, base_url: {OTHER}}}}}\n"))
+    assert found.id == "auxiliary-nowhere"
+    assert side_hazards(route_context(AISA + "auxiliary: {vision: {provider: kimi}}\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hosts"),
+    [
+        ("glm", {"api.z.ai", "open.bigmodel.cn"}),
+        ("copilot", {"api.githubcopilot.com", "api.github.com"}),
+        ("kimi", {"api.kimi.com"}),
+        ("anthropic", {"api.anthropic.com"}),
+    ],
+)
+def test_every_host_that_gets_the_key_of_a_built_in_provider(name: str, hosts: set[str]) -> None:
+    key = "sk-kimi-TEST-key"
+    names = ("AISA_API_KEY", "GLM_API_KEY", "GITHUB_TOKEN", "KIMI_API_KEY", "ANTHROPIC_API_KEY")
+    url = f", base_url: {OTHER}" if name == "anthropic" else ""
+    s = route_context(
+        AISA + f"auxiliary: {{mcp: {{provider: {name}, model: m{url}}}}}\n", "".join(f"{n}={key}\n" for n in names)
+    )
+    found = [d for d in home_destinations(s, str, None) if d.name in {"auxiliary.mcp", "auxiliary.mcp (key)"}]
+    assert {d.host for d in found} == hosts
+    assert {d.verdict for d in found} == {DestinationVerdict.KEY}
 
 
 def test_the_worst_verdict_comes_first() -> None:

@@ -141,3 +141,45 @@ def test_hostile_pools_are_survived() -> None:
         b"[" * 99999,
     ):
         assert route(home(auth=auth)).key_fingerprint == mark(KEY)
+
+
+def pool(token: str) -> bytes:
+    return json.dumps({"credential_pool": {"custom:aisa": [{"source": "manual", "access_token": token}]}}).encode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_pool_token_with_a_line_break_sends_nothing(end: str) -> None:
+    found = route(home(auth=pool("other-key" + end)))
+    assert found.refusal
+    assert found.path is None or found.key is None
+    assert "other-key" not in repr(found)
+
+
+def test_auth_json_with_a_byte_order_mark_is_ignored() -> None:
+    assert route(home(auth=pool("other-key"))).key_fingerprint == mark("other-key")
+    assert route(home(auth=b"\xef\xbb\xbf" + pool("other-key"))).key_fingerprint == mark(KEY)
+
+
+def test_a_header_that_replaces_the_key_is_the_place_of_the_hazard() -> None:
+    found = route(home(CONFIG.replace("gpt-5.2}", "gpt-5.2, default_headers: {Authorization: Bearer other}}")))
+    (hazard,) = [h for h in found.hazards if h.id == "wrong-key"]
+    assert "model.default_headers.Authorization" in hazard.where
+    assert hazard.cure == "remove that header"
+
+
+def test_a_host_of_another_alphabet_is_an_error_and_shown_as_sent() -> None:
+    found = route(home(CONFIG.replace("api.aisa.one", "\u0430pi.aisa.one")))
+    assert found.url
+    assert found.url.startswith("https://xn--")
+    assert [h.severity for h in found.hazards if h.id == "lookalike-host"] == [Severity.ERROR]
+
+
+def test_dots_in_the_path_are_shown_as_sent() -> None:
+    found = route(home(CONFIG.replace("one/v1", "one/x/../v1")), expected=None)
+    assert found.path == "/v1/chat/completions"
+
+
+def test_a_key_in_the_variable_of_another_service_is_reported() -> None:
+    env = f"AISA_API_KEY={KEY}\nTAVILY_API_KEY={KEY}\nMY_NOTE={KEY}\nFAL_KEY=own-key-of-the-user\n"
+    found = [d for d in route(home(env=env)).destinations if d.verdict != "stays"]
+    assert [(d.kind, d.name, d.key_fingerprint) for d in found] == [("service-key", "TAVILY_API_KEY", mark(KEY))]
