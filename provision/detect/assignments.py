@@ -13,6 +13,7 @@ from provision.detect.entropy import looks_random, run_share, shannon, word_shar
 
 _IDENTIFIER = re.compile(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
 _CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
+_REFERENCE = re.compile(rb"^\$[A-Za-z_({]|\$\{|\{\{|<%|^%[A-Za-z_]+%$|^[<\[{(].*[>\]})]$|^[A-Z_]+$|\w\(")
 _DIGIT = re.compile(rb"[0-9\x80-\xff]")
 
 
@@ -47,6 +48,15 @@ def plausible_bare(value: bytes) -> bool:
     if _IDENTIFIER.fullmatch(value) and word_share(text) > 0.25:
         return False
     return looks_random(text) and any(map(str.isdigit, text))
+
+
+def plausible_password(value: bytes) -> bool:
+    """Return whether a value in a place that only passwords have can be one that a user chose: letters with digits or signs."""
+    text = _text(value)
+    if text is None or not 6 <= len(text) <= 128 or _REFERENCE.search(value):
+        return False
+    letters = any(map(str.isalpha, text))
+    return (letters and any(not each.isalpha() for each in text)) or looks_random(text)
 
 
 def _text(value: bytes) -> str | None:

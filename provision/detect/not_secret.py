@@ -84,10 +84,20 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
         return False
     if rule_id.startswith("dsn-"):
         return is_reference_or_mask(value) or _is_manuals_password(value)
+    if rule_id == "basic-login" and _is_manuals_password(_password_of(value)):
+        return True
     guessed = rule_id.startswith("assigned-") or rule_id in GUESSES
     if is_reference_or_mask(value) or _is_example(value, guessed=guessed):
         return True
     return guessed and (_is_other_data(value) or _has_other_name(value, context) or _is_next_assignment(value, context))
+
+
+def _password_of(login: str) -> str:
+    """Return the password of a login in base64."""
+    try:
+        return base64.b64decode(login + "=" * (-len(login) % 4)).decode("latin-1").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def is_reference_or_mask(value: str) -> bool:

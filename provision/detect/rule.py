@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provision.detect.match import Confidence, FindingSeverity
 
 Example = str | Callable[[], str]
 """A text with exactly one secret of the rule. Text that looks like a real key is built when the example is called."""
+
+
+class NamedValue(NamedTuple):
+    """A value that a rule's function found: its half-open range and its name."""
+
+    start: int
+    end: int
+    name: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,9 @@ class Rule:
     Where keywords also occur in much other text, a `gate` saves time without changing the result: an expression, preferably
     short, that matches inside every accepted match of `pattern`. RE2 and Hyperscan both read it: use no anchors except
     `\\b`, and no `\\s` inside a class, because their blanks differ by one byte.
+
+    For text with several values for one name (a column, cookies) a rule has a function `find`. It gets the data and
+    the range to search and yields the values in linear time; `pattern` then only describes a value.
     """
 
     id: str
@@ -49,3 +62,4 @@ class Rule:
     reach: int = 512
     mark: tuple[str, int] | None = None
     gate: str | None = None
+    find: Callable[[bytes, int, int], Iterator[NamedValue]] | None = None

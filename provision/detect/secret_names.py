@@ -13,6 +13,11 @@ _ALONE = frozenset(
      "secretkey", "privatekey", "clientsecret", "accesskey", "passwort", "kennwort", "contrasena", "contraseña", "senha",
      "wachtwoord", "motdepasse", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호"}
 )  # fmt: skip
+_ENDINGS = (
+    "password", "passwd", "passphrase", "passwort", "apikey", "secretkey", "accesskey", "privatekey", "authtoken", "accesstoken",
+    "apitoken", "clientsecret",
+)  # fmt: skip
+"""How one word ends that names a secret: `PGPASSWORD`."""
 _KEYS_OF = frozenset(
     {"api", "secret", "private", "access", "auth", "account", "encryption", "signing", "master", "license", "storage",
      "service", "session", "webhook", "x", "shared", "deploy", "ssh", "subscription", "client", "app"}
@@ -41,7 +46,12 @@ def names_secret(name: str) -> bool:
         words.pop()
     if not words or words[-1] in _NAMES_A_SECRET:
         return False
-    if words[-1] in _ALONE or "".join(words[-2:]) in _ALONE or "".join(words[-3:]) in _ALONE:
+    if (
+        words[-1].endswith(_ENDINGS)
+        or words[-1] in _ALONE
+        or "".join(words[-2:]) in _ALONE
+        or "".join(words[-3:]) in _ALONE
+    ):
         return True
     return words[-1] in {"key", "keys"} and len(words) > 1 and words[-2] in _KEYS_OF
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 
-_WORD = r"""(?:"[^"\r\n]{4,512}"|'[^'\r\n]{4,512}'|[^\s"'$<>|;&(){}]{4,512})"""
+_WORD = r"""(?:"[^"\r\n]{4,512}"|'[^'\r\n]{4,512}'|[^\s"'$<>|;&(){}][^\s"'<>|;&(){}]{3,511})"""
 
 
 def _example(before: str) -> str:

@@ -89,7 +89,18 @@ class Confirmer:
         """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
         return self._candidates.beginning(data, longer_than) if self._candidates else None
 
+    @property
+    def candidates(self) -> Candidates | None:
+        """What finds the known keys."""
+        return self._candidates
+
     def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
+        if each.rule.find:
+            for place in each.rule.find(data, left, min(right, len(data))):
+                if not covered.holds(place.start, place.end) and (match := self._named(each.rule, data, *place)):
+                    covered.add(place.start, place.end)
+                    yield match
+            return
         search = each.pattern.search
         while found := search(data, left, right):
             start, end = found.span(each.secret)
@@ -101,12 +112,14 @@ class Confirmer:
                 yield match
 
     def _confirmed(self, each: _Compiled, data: bytes, start: int, end: int, found: Any) -> Match | None:
-        rule, value = each.rule, data[start:end]
+        return self._named(each.rule, data, start, end, (found.group(each.name) if each.name else None) or b"")
+
+    def _named(self, rule: Rule, data: bytes, start: int, end: int, name: bytes) -> Match | None:
+        value = data[start:end]
         if (rule.entropy and shannon(value) < rule.entropy) or (rule.accept and not rule.accept(value)):
             return None
         text = value.decode("utf-8", "surrogateescape")
         known = self._candidates.find(text) if self._candidates else None
-        name = found.group(each.name) if each.name else None
         before, after = data[max(0, start - _CONTEXT) : start], data[end : end + _CONTEXT]
         key = name.decode("utf-8", "replace") if name else _name_before(data, start)
         if not known and self._policy.ignores(text, rule.id, key or "", before, after):

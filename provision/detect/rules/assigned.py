@@ -128,7 +128,7 @@ RULES: tuple[Rule, ...] = (
         "bare",
         "Random value of a name that suggests a secret",
         rf"(?i){NAME}{AFTER_NAME}{SEPARATOR}\s{{0,4}}(?:bearer |basic "
-        rf"|token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#]|$)",
+        rf"|token )?(?P<secret>[0-9A-Za-z_.~+/=:@%!*^-]{{8,250}}?[0-9A-Za-z_~+/=@%!*^-])(?:[\s&;,\"'`<>)}}\]|\\#\x07\x1b]|$)",
         accept=plausible_bare,
         examples=(
             example("https://h/v1?api_key=", ALNUM, 32, "&x=1"),
@@ -190,7 +190,7 @@ RULES: tuple[Rule, ...] = (
         "flag",
         "Secret on a command line",
         r"(?i)(?:^|\s|[\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass"
-        r"|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>]{8,250})",
+        r"|auth))(?:[= ]|[\"'],\s?[\"'])[\"']?(?P<secret>[^\s\"'`\\<>\x07\x1b]{8,250})",
         gate=r"(?i)-[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase|pass|auth)(?:[= ]|[\"'],"
         rf"\s?[\"'])[\"']?[^{BLANK}\"'`\\<>]{{8}}",
         keywords=tuple(

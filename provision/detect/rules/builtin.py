@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.rules import assigned, keys, models, services, tools, web
+from provision.detect.rules import assigned, commands, headers, keys, models, services, tables, tags, tools, web, words
 
 if TYPE_CHECKING:
     from provision.detect.rule import Rule
 
-BUILTIN: tuple[Rule, ...] = (*models.RULES, *tools.RULES, *services.RULES, *keys.RULES, *web.RULES, *assigned.RULES)
+BUILTIN: tuple[Rule, ...] = (
+    *models.RULES,
+    *tools.RULES,
+    *services.RULES,
+    *keys.RULES,
+    *web.RULES,
+    *assigned.RULES,
+    *words.RULES,
+    *commands.RULES,
+    *tags.RULES,
+    *headers.RULES,
+    *tables.RULES,
+)

@@ -20,9 +20,10 @@ _NAME = (
     r"|pwd|credentials?|authorization|cookie|bearer)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
 )
+_ARGUMENTS = ("key", "token", "secret", "password", "passwd", "passphrase", "pwd", "credentials")
 _SEPARATOR = r"(?:=>|:=|=|:|%3[Dd])"
 _SCHEME = r"(?:bearer |basic |token |digest |negotiate |apikey )?"
-_ENDED = r"(?:[\s&;,\"'`<>)}\]|\\#]|$)"
+_ENDED = r"(?:[\s&;,\"'`<>)}\]|\\#\x07\x1b]|$)"
 
 
 def _named(
@@ -104,7 +105,7 @@ RULES: tuple[Rule, ...] = (
         "value",
         "Value of the name of a secret",
         rf"{_NAME}{AFTER_NAME}{_SEPARATOR}[ \t]{{0,8}}{_SCHEME}",
-        r"\s&;,\"'`<>(){}|\\#\[\]",
+        r"\s&;,\"'`<>(){}|\\#\[\]\x07\x1b",
         _ENDED,
         examples=(
             "GET /login?password=hunter&x=1",
@@ -140,8 +141,8 @@ RULES: tuple[Rule, ...] = (
         "Value of an option with the name of a secret",
         r"(?:^|[\s\"'`,])--?(?P<name>[a-z-]{0,20}(?:api-?key|token|secret|password|passwd|passphrase))"
         r"(?:[= ]|[\"'],\s?[\"'])[\"']?",
-        r"\s\"'`\\<>|;&",
-        r"(?:[\s\"'`\\<>|;&]|$)",
+        r"\s\"'`\\<>|;&\x07\x1b",
+        r"(?:[\s\"'`\\<>|;&\x07\x1b]|$)",
         keywords=tuple(
             f"{end}{follows}"
             for end in ("api-key", "apikey", "token", "secret", "password", "passwd", "passphrase")
@@ -151,14 +152,14 @@ RULES: tuple[Rule, ...] = (
         counter_examples=("--token $TOKEN", "--password PASSWORD", "--api-key <key>"),
     ),
     _named(
-        "cookie",
-        "Cookies of a header",
-        r"\b(?P<name>(?:set-)?cookie2?):[ \t]{1,4}",
-        r"\r\n\"'`",
-        r"(?:[\r\n\"'`]|$)",
-        keywords=("cookie:", "cookie2:"),
-        examples=("Cookie: a=1; session=hunter2; b=2\n",),
-        counter_examples=("Cookie: none",),
+        "argument",
+        "Argument after the name of a secret",
+        rf"[\"']{_NAME}[\"'],[ \t]{{0,4}}[\"']",
+        r"\s\"'`\\",
+        r"[\"']",
+        keywords=tuple(word + quote for word in _ARGUMENTS for quote in ('",', "',")),
+        examples=('os.environ.get("DB_PASSWORD", "hunter22")',),
+        counter_examples=('("token", "string")', 'get("api_key", "none")'),
     ),
     _named(
         "netrc",

@@ -1,0 +1,177 @@
+"""Find the values in columns whose header is the name of a secret: CSV, TSV, tables with bars, INSERT, COPY, dumps of MySQL.
+
+A table ends at the first row whose number of cells differs from the header.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import re2
+
+from provision.detect.rule import NamedValue
+from provision.detect.secret_names import names_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from provision.detect.match import Span
+
+_NAMED = (
+    r"(?:api[ _-]?keys?|secret|token|passw(?:or)?d|passphrase|passwort|pwd|credential|(?:access|private|auth|signing"
+    r"|encryption)[ _-]?key)"
+)
+_CELLS = r"(?:[\w .#/\t,;|\"'`*-]|\xe2[\x94\x95][\x80-\xbf])*"
+_SQL = (
+    r"\binsert[ ](?:ignore[ ])?into[ ]([\w.`\"\[\]]{1,80})[ ]?(\([^()]{1,900}\))?\s{0,4}values?\s{0,4}\("
+    r"|\bcopy[ ]([\w.\"]{1,80})[ ]?\(([^()]{1,900})\)[ ]from[ ]stdin[^\r\n]{0,80}\r?\n"
+    r"|\bcreate[ ]table[ ](?:if[ ]not[ ]exists[ ])?([\w.`\"\[\]]{1,80})[ ]?\(([^;]+?)\)[^;()]{0,200};"
+)
+
+
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = 32 << 20
+    return re2.compile(pattern.encode("latin-1"), options)
+
+
+_LINE = _compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$")
+_STATEMENT = _compiled(rf"(?i){_SQL}")
+_DEFINED = re.compile(rb"^\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)[a-z]", re.MULTILINE | re.IGNORECASE)
+_CONSTRAINT = re.compile(rb"(?i)primary|key|unique|constraint|index|foreign|check")
+_SQL_VALUE = re.compile(
+    rb"[ \t\r\n]*(?:N?'(?P<text>(?:[^'\\]|\\.|'')*)'|(?P<other>[^,()']*))[ \t\r\n]*(?P<end>[,)])", re.DOTALL
+)
+_TUPLE = re.compile(rb"\s{0,4},?\s{0,4}\(")
+_NAME_CELL = re.compile(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#][\w .#/-]{0,40}[\"'`*]{0,3}[ \t]*")
+_RULE = re.compile(rb"[ \t]*(?:[|+:=-]|\xe2[\x94\x95][\x80-\xbf]|[ \t])+\r?")
+_CSV_CELL = {
+    each: re.compile(rb"(?:\"(?:[^\"\r\n]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each, each, each))
+    for each in (b",", b";", b"\t")
+}
+_BARS = re.compile(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
+_MOST_CELLS = 60
+_EDGES = b" \t\"'`*"
+
+
+def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValue]:
+    """Yield the cells of each column in this range that has the name of a secret."""
+    at = left
+    while at < right and (head := _LINE.search(data, at, right)):
+        start, end = head.span()
+        at = max(end, at + 1)
+        if found := _header(data[start:end].rstrip(b"\r")):
+            delimiter, names = found
+            at = yield from _rows(data, data.find(b"\n", end - 1) + 1 or right, right, delimiter, names, _wanted(names))
+    tables: dict[bytes, list[bytes]] = {}
+    at = left
+    while at < right and (found := _STATEMENT.search(data, at, right)):
+        at = max(found.end() - 1, at + 1)
+        if found[5]:
+            names = _DEFINED.findall(found[6])
+            tables[_bare(found[5])] = [name for name in names if not _CONSTRAINT.fullmatch(name)]
+        elif found[1]:
+            names = _columns(found[2][1:-1]) if found[2] else tables.get(_bare(found[1]), [])
+            if wanted := _wanted(names):
+                at = yield from _tuples(data, at, right, names, wanted)
+        else:
+            names = _columns(found[4])
+            at = yield from _rows(data, found.end(), right, b"\t", names, _wanted(names))
+
+
+def _bare(name: bytes) -> bytes:
+    return name.lower().translate(None, b'`"[]')
+
+
+def _columns(text: bytes) -> list[bytes]:
+    return [cell.strip(_EDGES + b"[]\r\n") for cell in text.split(b",")]
+
+
+def _wanted(names: list[bytes]) -> dict[int, bytes]:
+    return {n: name for n, name in enumerate(names) if names_secret(name.decode("utf-8", "replace"))}
+
+
+def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:
+    """Return the delimiter and the names of a line that heads a table."""
+    for delimiter in (b"|", b"\t", b",", b";"):
+        spans = _cells(line, 0, delimiter)
+        if not 2 <= len(spans) <= _MOST_CELLS:
+            continue
+        cells = [line[start:end] for start, end in spans]
+        if delimiter in b",;" and any(cell != cell.strip() for cell in cells):
+            continue  # arguments of a call
+        if all(_NAME_CELL.fullmatch(cell) for cell in cells):
+            names = [cell.strip(_EDGES) for cell in cells]
+            return (delimiter, names) if _wanted(names) else None
+    return None
+
+
+def _cells(line: bytes, base: int, delimiter: bytes) -> list[Span]:
+    """Return the ranges of a line's cells, without an outer frame; one range for a line without delimiter or with an open quote."""
+    if delimiter == b"|":
+        cuts = [(0, 0), *(found.span() for found in _BARS.finditer(line)), (len(line), len(line))]
+        spans = [(end, start) for (_, end), (start, _) in pairwise(cuts)]
+        if len(spans) > 2:
+            spans = spans[not line[: spans[0][1]].strip() :]
+            spans = spans[: len(spans) - (not line[spans[-1][0] :].strip())]
+        return [(base + start, base + end) for start, end in spans]
+    if delimiter not in line:
+        return [(base, base + len(line))]
+    spans, at = [], 0
+    while cell := _CSV_CELL[delimiter].match(line, at):
+        spans.append((base + cell.start(), base + cell.end()))
+        at = cell.end() + 1
+        if cell.end() >= len(line):
+            return spans
+        if line[cell.end() : at] != delimiter or len(spans) > _MOST_CELLS:
+            break
+    return [(base, base + len(line))]
+
+
+def _rows(  # noqa: PLR0917  a table's place and form
+    data: bytes, at: int, right: int, delimiter: bytes, names: list[bytes], wanted: dict[int, bytes]
+) -> Generator[NamedValue, None, int]:
+    """Yield the values of a table's rows from `at` on; returns where it ends."""
+    while at < right:
+        end = data.find(b"\n", at, right)
+        end = right if end < 0 else end
+        line = data[at:end].rstrip(b"\r")
+        if not _RULE.fullmatch(line) or not line.strip():
+            spans = _cells(line, at, delimiter)
+            if len(spans) != len(names):
+                return at
+            for n, name in wanted.items():
+                yield from _cell(data, *spans[n], name)
+        at = end + 1
+    return right
+
+
+def _cell(data: bytes, start: int, end: int, name: bytes) -> Iterator[NamedValue]:
+    raw = data[start:end]
+    inner = raw.strip(_EDGES)
+    if inner:
+        first = start + raw.find(inner)
+        yield NamedValue(first, first + len(inner), name)
+
+
+def _tuples(
+    data: bytes, at: int, right: int, names: list[bytes], wanted: dict[int, bytes]
+) -> Generator[NamedValue, None, int]:
+    """Yield the values of the tuples from `at` on; returns where they end."""
+    while opened := _TUPLE.match(data, at, right):
+        at, n = opened.end(), 0
+        while value := _SQL_VALUE.match(data, at, right):
+            at = value.end()
+            if n in wanted and value["text"]:
+                yield NamedValue(*value.span("text"), wanted[n])
+            n += 1
+            if value["end"] == b")":
+                break
+        else:
+            return at
+        if n != len(names):
+            return at
+    return at
