@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from provision.detect.shapes import mask_secrets
 from provision.hermes.facts import names as facts
+from provision.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def ask_hermes(
     root: Path, hermes_profile: str | None, environ: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
 ) -> ProbeAnswer:
     """Run `hermes -z` once on a home. The question goes to the real gateway with the real key, and costs a few tokens."""
-    program = shutil.which("hermes", path=environ.get("PATH"))
+    program = find_program("hermes", environ)
     if program is None:
         return ProbeAnswer(None, "`hermes` is not on the PATH")
     profile = ["-p", hermes_profile] if hermes_profile else []

@@ -7,7 +7,7 @@ written. On POSIX systems the command replaces this process, so signals, termina
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.home import MAX_FILE_BYTES, HomePaths, effective_home
 from provision.keys.age import unseal
+from provision.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,18 +97,26 @@ def prepare_run(
 
 def execute_command(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by the command (POSIX), or run it and exit with its code (Windows). Raises CommandNotFoundError."""
-    program = shutil.which(command[0], path=environ.get("PATH"))
+    program = find_program(command[0], environ)
     if program is None:
         hint = "put the command after `--`: provision run -- hermes"
         raise CommandNotFoundError(f"command not found: {command[0]!r}", hint=hint)
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "nt":
-        done = subprocess.run([program, *command[1:]], env=dict(environ), check=False)  # noqa: S603  the user's own command
-        raise SystemExit(done.returncode)
+        raise SystemExit(run_and_wait([program, *command[1:]], environ))
     try:
         os.execve(program, list(command), dict(environ))  # noqa: S606  the user's own command
     except OSError as e:
         raise CommandNotFoundError(
             f"cannot run {program}: {e.strerror}", hint="check that it is an executable program"
         ) from e
+
+
+def run_and_wait(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a command and return its exit code. Ctrl-C is for the command: this process goes on waiting for it."""
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)  # SIG_IGN would be inherited
+    try:
+        return subprocess.run(command, env=dict(environ), check=False).returncode  # noqa: S603  the user's own command
+    finally:
+        signal.signal(signal.SIGINT, before)

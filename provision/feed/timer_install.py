@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from provision.errors import ProvisionError
 from provision.feed.timer_definition import LABEL, NAME
 from provision.files import write_atomic
 from provision.fleet.desired import Platform
+from provision.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def own_command(argv0: str = sys.argv[0]) -> tuple[str, ...]:
     path = Path(argv0)
     if path.suffix == ".pyz":
         return (sys.executable, str(path.absolute()))
-    found = shutil.which(argv0) if path.parent == Path() else argv0
+    found = find_program(argv0) if path.parent == Path() else argv0
     if found and Path(found).stem == "provision" and os.access(found, os.X_OK) and Path(found).is_file():
         return (str(Path(found).absolute()),)
     return (sys.executable, "-m", "provision")

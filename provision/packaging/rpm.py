@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 from provision.packaging.deb import INSTALL_FOLDER, installed_files
 from provision.packaging.payload import Files, PackageError, PackageFile, description
+from provision.programs import find_program
 from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MACROS = {
 
 def rpm(payload: Payload) -> Files:
     """Build one `.noarch.rpm`. Raises PackageError if rpmbuild is missing or fails."""
-    program = shutil.which("rpmbuild")
+    program = find_program("rpmbuild")
     if program is None:
         raise PackageError("rpmbuild is not installed", hint="dnf install rpm-build, or apt install rpm")
     with scratch_folder(Scratch.RPM) as top:

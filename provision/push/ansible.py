@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.programs import find_program
 from provision.push.inventory import as_inventory_file
 from provision.scratch import Scratch, scratch_folder
 from provision.shell import install_command
@@ -58,7 +58,7 @@ def find_playbook_command(environ: Mapping[str, str]) -> Path:
     beside = Path(sys.executable).with_name("ansible-playbook")
     if os.access(beside, os.X_OK):
         return beside
-    found = shutil.which("ansible-playbook", path=environ.get("PATH"))
+    found = find_program("ansible-playbook", environ)
     if found is None:
         raise NoAnsibleError(
             "ansible-playbook is not installed",

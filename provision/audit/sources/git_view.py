@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from provision.containers.blob import ReadLimits, Unreadable
 from provision.containers.open_file import read_beginning
+from provision.programs import find_program
 from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
@@ -123,13 +124,16 @@ class GitProcess:
         }
         if "SYSTEMROOT" in os.environ:  # Windows programs do not start without it
             environ["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
-        command = ["git", "--no-pager", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", *arguments]
+        git = find_program("git")
+        if git is None:
+            raise GitError("git is not installed")
+        command = [git, "--no-pager", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", *arguments]
         try:
             self._process = subprocess.Popen(  # noqa: S603  fixed arguments
                 command, env=environ, cwd=git_dir, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError as e:
-            raise GitError("git is not installed" if isinstance(e, FileNotFoundError) else "git cannot be run") from e
+            raise GitError("git cannot be run") from e
 
     def __enter__(self) -> GitProcess:
         return self

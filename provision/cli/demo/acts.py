@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.cli.demo.stage import OPERATOR, DemoFailedError, DemoStage
 from provision.cli.demo.users import DEMO_USERS, HIJACKED_ENV, OWN_CONFIG, wizard_config
+from provision.programs import find_program
 
 if TYPE_CHECKING:
     from provision.aisa.simulator import Simulator
@@ -134,7 +135,7 @@ def validate(stage: DemoStage) -> dict[str, str]:
 def ask_hermes(stage: DemoStage, sim: Simulator) -> str:
     """Let the real Hermes ask one question, if it is installed; returns a sentence for the summary."""
     stage.act("the real Hermes, if installed, sends one request to the gateway")
-    hermes = shutil.which("hermes", path=str(Path(sys.executable).parent)) or shutil.which("hermes")
+    hermes = find_program("hermes", {"PATH": str(Path(sys.executable).parent)}) or find_program("hermes")
     if hermes is None:
         stage.say("    not installed in this environment: the routes above are computed, not run")
         return "hermes is not installed here: routes are computed by provision, not run"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import read_bounded, read_optional
+from provision.programs import find_program
 from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def installed_versions(
 
 def _scripts(environ: Mapping[str, str], home: Path | None) -> Iterator[Path]:
     """Yield the `hermes` commands of a user: on the PATH, and where Hermes' installer puts one."""
-    if found := shutil.which("hermes", path=environ.get("PATH")):
+    if found := find_program("hermes", environ):
         yield Path(found)
     for folder in {Path(environ["HOME"])} if environ.get("HOME") else set():
         if (script := folder / ".local/bin/hermes").is_file():

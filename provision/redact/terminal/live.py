@@ -12,12 +12,12 @@ import contextlib
 import errno
 import os
 import select
-import shutil
 import signal
 import termios
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.programs import find_program
 from provision.redact.terminal import outer_terminal
 from provision.redact.terminal.output_scanner import OutputScanner, lay_covers
 
@@ -96,7 +96,7 @@ def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, s
 
     Standard input and output are this process's own. Raises NoSuchCommandError.
     """
-    program = shutil.which(command[0], path=environ.get("PATH"))
+    program = find_program(command[0], environ)
     if program is None:
         hint = "provision redact --exec -- COMMAND [ARGUMENTS]"
         raise NoSuchCommandError(f"command not found: {command[0]}", hint=hint)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from provision.programs import find_program
 from provision.redact.session import CannotExamineError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Video:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
+    found = find_program(name)
     if found is None:
         raise VideoUnavailableError(f"videos need the program {name}", hint="apt install ffmpeg (or brew, winget)")
     return found

@@ -1,0 +1,47 @@
+"""Find programs in the absolute folders of PATH, and nowhere else.
+
+The search of Windows, and Python's with it, begins in the current folder, and an empty or relative entry of PATH means the
+same elsewhere: a folder that is audited could bring its own `git`, and a download folder a `hermes.cmd` that receives the key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_WINDOWS_ENDINGS = ".COM;.EXE;.BAT;.CMD"
+
+
+def find_program(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the path of a program, or None. A name with a folder in it is a path: it is only checked."""
+    environ = os.environ if environ is None else environ
+    if Path(name).name != name:
+        places = [Path()]
+    else:
+        places = [
+            path for entry in environ.get("PATH", os.defpath).split(os.pathsep) if (path := Path(entry)).is_absolute()
+        ]
+    for folder in places:
+        for spelling in _spellings(name, environ):
+            path = folder / spelling
+            if path.is_file() and os.access(path, os.X_OK):
+                return spelling if folder == Path() else str(path)
+    return None
+
+
+def _spellings(name: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the file names that a program's name stands for: on Windows with the endings of PATHEXT."""
+    platform: str = sys.platform  # or mypy checks the branch of this system only
+    if platform != "win32":
+        yield name
+        return
+    endings = [each for each in environ.get("PATHEXT", _WINDOWS_ENDINGS).split(";") if each]
+    if name.lower().endswith(tuple(map(str.lower, endings))):
+        yield name
+    for ending in endings:
+        yield name + ending

@@ -1,0 +1,63 @@
+"""A program is found in the folders of PATH, never in the folder that the command happens to run in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from provision.programs import find_program
+
+
+def program(folder: Path, name: str) -> str:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("entry", ["", ".", "bin", "~/bin"])
+def test_entries_that_depend_on_the_current_folder_do_not_count(
+    entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / "bin"):
+        program(folder, "git")
+    right = program(tmp_path / "usr", "git")
+    monkeypatch.chdir(tmp_path)
+    assert find_program("git", {"PATH": entry}) is None
+    assert find_program("git", {"PATH": os.pathsep.join([entry, str(tmp_path / "usr")])}) == right
+
+
+def test_a_path_is_only_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = program(tmp_path, "tool")
+    monkeypatch.chdir(tmp_path)
+    assert find_program(path, {}) == path
+    assert find_program("./tool", {}) == "./tool"
+    assert find_program("./other", {}) is None
+
+
+def test_what_cannot_be_run_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a" / "git").mkdir(parents=True)
+    Path(program(tmp_path / "b", "git")).chmod(0o644)
+    right = program(tmp_path / "c", "git")
+    environ = {"PATH": os.pathsep.join(str(tmp_path / each) for each in "abc")}
+    assert find_program("git", environ) == right
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "found"),
+    [("hermes", "hermes.CMD", True), ("git.exe", "git.exe", True), ("git", "git", False), ("git", "git.txt", False)],
+)
+def test_windows_adds_the_endings_of_programs(
+    asked: str, there: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.chdir(tmp_path)
+    program(tmp_path, there)
+    path = program(tmp_path / "bin", there)
+    environ = {"PATH": str(tmp_path / "bin")}
+    assert find_program(asked, environ) == (path if found else None)
+    assert find_program(asked, {"PATH": "."}) is None
