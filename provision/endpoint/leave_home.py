@@ -13,7 +13,7 @@ from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.state import FOLDER, JOURNAL, REMOVED, read_installed, require_installed
 from provision.endpoint.uninstall import UninstallPlan, plan_uninstall
-from provision.files import STAGED_SUFFIX, read_optional
+from provision.files import STAGED_SUFFIX, FileProblemError, read_optional
 from provision.hermes.facts import names as facts
 from provision.hermes.home import effective_home, read_home
 
@@ -61,8 +61,15 @@ def leave_home(
 
 
 def _remove_folder(home: Path, *, dry_run: bool) -> None:
-    if not dry_run:
-        shutil.rmtree(home / FOLDER, ignore_errors=True)
+    if dry_run:
+        return
+    try:
+        shutil.rmtree(home / FOLDER)
+    except OSError as e:
+        raise FileProblemError(
+            f"the settings are taken out, but {home / FOLDER} cannot be removed: {e.strerror or e}",
+            hint="run the same command again",
+        ) from e
 
 
 def _own_files(home: Path) -> list[str]:

@@ -170,16 +170,18 @@ def _check_workspace(manifest: Manifest, policy: AcceptanceRules) -> None:
 
 
 def _check_user(manifest: Manifest, policy: AcceptanceRules) -> None:
+    """A home keeps its user. A user with another id (`users rename`) is known by the machine that the bundle is sealed to."""
     if policy.user is not None and manifest.user != policy.user:
         raise OtherUserError(
             f"the bundle is for {manifest.user!r}, expected {policy.user!r}", hint="ask IT for your own bundle"
         )
-    if policy.installed is not None and manifest.user != policy.installed.user:
+    sealed_to_us = bool(set(policy.own_recipients) & {_bare(text) for text in manifest.recipients})
+    if policy.installed is not None and manifest.user != policy.installed.user and not sealed_to_us:
         raise OtherUserError(
             f"the bundle is for {manifest.user!r}, but this home belongs to {policy.installed.user!r}",
             hint="use --home for another home, or remove .provision/ in this one if it now belongs to the other user",
         )
-    if policy.own_recipients and not set(policy.own_recipients) & {_bare(text) for text in manifest.recipients}:
+    if policy.own_recipients and not sealed_to_us:
         raise OtherUserError(
             f"the bundle is sealed for another machine of {manifest.user!r}: no identity here opens it",
             hint="send IT the output of `provision enroll` on this machine, or use --identity FILE",

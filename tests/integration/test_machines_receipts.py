@@ -11,6 +11,7 @@ from fleet_texts import users
 from test_receipts import Machine
 
 from provision.endpoint.machine_name import store_machine_name
+from provision.endpoint.verify import OtherUserError
 from provision.fleet.desired import DesiredState
 from provision.fleet.users import FormerUser
 from provision.receipts.fleet import Standing, fleet_standings, verified_receipts
@@ -93,3 +94,17 @@ def test_receipts_of_users_who_left_are_no_failure(tmp_path: Path, shop: Shop) -
     done = import_receipt("a", desk.receipt().data, store, fleet_endpoints([], WORKSPACE_ID, former), NOW)
     assert done.result is ImportResult.LEFT
     assert not store.root.exists()
+
+
+def test_a_home_follows_its_user_to_another_id(tmp_path: Path, shop: Shop) -> None:
+    """After `users rename` the bundle has another user, and is sealed to the same machine."""
+    ada, bob = Machine(tmp_path / "ada", shop, "ada"), Machine(tmp_path / "bob", shop, "bob")
+    ada.install()
+    shop.identities["ada.king"], shop.keys["ada.king"] = shop.identities["ada"], shop.keys["ada"]
+    ada.user, shop.now = "ada.king", NOW + timedelta(hours=1)
+    ada.install()
+    assert ada.receipt().receipt.user == "ada.king"
+    bob.install()
+    bob.user, shop.now = "ada.king", NOW + timedelta(hours=2)
+    with pytest.raises(OtherUserError, match="another machine"):
+        bob.install()
