@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+from provision.endpoint.machine_hermes import hermes_on_machine
 from provision.endpoint.route_check import check_route, managed_dir_in_force
 from provision.endpoint.state import InstalledBundle, read_installed
 from provision.errors import ProvisionError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from provision.audit.fix.change import EnvironmentOf
     from provision.hermes.config.draft import Draft
+    from provision.hermes.facts.selection import HermesInUse
 
 _PRIVATE = 0o600
 
@@ -68,7 +70,7 @@ def fix_home(home: Path, environ_of: EnvironmentOf, now: datetime) -> tuple[list
         old = files.profiles.get(profile, HomeFiles(str(home))) if profile else files.root
         if old.unreadable:
             return [], [NotFixed(str(home), next(iter(old.unreadable.values())))]
-        draft = _checked_draft(files, old, profile, installed, environ, now)
+        draft = _checked_draft(files, old, profile, installed, environ, now, hermes_on_machine(home, environ))
     except ProvisionError as e:
         return [], [NotFixed(str(home), e.message + (f" ({e.hint})" if e.hint else ""))]
     changes = list(_changes(home, old, draft))
@@ -93,24 +95,26 @@ def _checked_draft(  # noqa: PLR0917  the values of one home
     installed: InstalledBundle | None,
     environ: Mapping[str, str],
     now: datetime,
+    hermes: HermesInUse,
 ) -> _Draft:
     """Return a draft that keeps the route as promised above. Raises CannotFixError and what the parsers raise."""
     if installed is not None:
         draft = _as_installed(old, installed)
         after = _with(files, old, profile, draft)
-        check = check_route(after, installed.manifest, environ=_as_run(environ, old, installed), now=now.timestamp())
-        was = check_route(files, installed.manifest, environ=environ, now=now.timestamp())
+        as_run, at = _as_run(environ, old, installed), now.timestamp()
+        check = check_route(after, installed.manifest, environ=as_run, now=at, hermes=hermes)
+        was = check_route(files, installed.manifest, environ=environ, now=at, hermes=hermes)
         if was.as_expected and not check.as_expected:
             raise CannotFixError("a fix would change the route, which is correct now", hint="install the bundle again")
         return draft
-    before = _route(files, profile, environ, now)
+    before = _route(files, profile, environ, now, hermes)
     for named, by_name in ((True, True), (False, True), (False, False)):
         draft = _own(old, named=named, by_name=by_name)
         if draft.redirected:
-            route = _route(_with(files, old, profile, draft), profile, environ, now)
+            route = _route(_with(files, old, profile, draft), profile, environ, now, hermes)
             if route.key is not None and not (route.refusal or route.unknown):
                 return draft
-        elif _same(before, _route(_with(files, old, profile, draft), profile, environ, now)):
+        elif _same(before, _route(_with(files, old, profile, draft), profile, environ, now, hermes)):
             return draft
     raise CannotFixError(
         "its keys cannot be moved to .env without changing its next request",
@@ -127,13 +131,16 @@ def _as_run(environ: Mapping[str, str], old: HomeFiles, installed: InstalledBund
     return {**environ, manifest.key_env: value}
 
 
-def _route(files: HermesFiles, profile: str | None, environ: Mapping[str, str], now: datetime) -> Route:
+def _route(
+    files: HermesFiles, profile: str | None, environ: Mapping[str, str], now: datetime, hermes: HermesInUse
+) -> Route:
     return resolve_route(
         files,
         environ=environ,
         fingerprint=lambda key: fingerprint(key, UNPROVISIONED_SALT),
         hermes_profile=profile,
         now=now.timestamp(),
+        hermes=hermes.facts,
     )
 
 

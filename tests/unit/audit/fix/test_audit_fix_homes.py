@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from leakcraft import NOW
 from sourcescraft import a_key
 
@@ -70,3 +71,23 @@ def test_pool_entries_are_removed_only_when_env_has_their_key() -> None:
     assert len(lines) == 1
     assert lines[0].endswith(": .env has it")
     assert _without_copies(b"not json", b"A=one\n") == (b"not json", ())
+
+
+@pytest.mark.parametrize(("version", "sent_elsewhere"), [("0.16.0", False), ("0.19.0", True)])
+def test_a_fix_is_checked_as_the_hermes_of_the_machine_works(
+    tmp_path: Path, version: str, sent_elsewhere: bool
+) -> None:
+    """0.16 sends plain custom with `codex_responses` to the Responses API, later releases do not; to a named entry all do."""
+    config = (
+        "model: {provider: custom, base_url: 'https://x.example/v1', api_key: KEY, api_mode: codex_responses, default: m}\n"
+        "_config_version: 27\n"
+    )
+    home = home_with(tmp_path, config.replace("KEY", a_key()))
+    venv = home / "hermes-agent" / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "hermes").touch(mode=0o755)
+    (venv / "lib" / "python3.11" / "site-packages" / f"hermes_agent-{version}.dist-info").mkdir(parents=True)
+    changes, left = fixed(home)
+    assert left == []
+    config_after = (changes["config.yaml"].data or b"").decode()
+    assert ("providers:" not in config_after) is sent_elsewhere, config_after
