@@ -22,9 +22,12 @@ FIRST_CHARACTERS = (
     r"|MII[A-Za-z0-9+/]{3}IB(?:ADANBgkqhkiG9w0B|AAK[BC])"  # PKCS #8 of an RSA key, PKCS #1, DSA
     r"|MI[GH][A-Za-z0-9+/]AgEAMB[AM]GByqGSM49|M[A-Z][A-Za-z0-9+/]CAQAwEwYHKoZIzj0"  # PKCS #8 of an EC key
     r"|M[CEF][A-Za-z0-9+/]CAQ[AE]wBQYDK2V"  # Ed25519, X25519, Ed448, X448
-    r"|MHcCAQEEI|MIGkAgEBBD|MIHcAgEBBEI)"  # SEC 1, three curves
+    r"|MHcCAQEEI|MIGkAgEBBD|MIHcAgEBBEI"  # SEC 1, three curves
+    r"|MII[A-Za-z0-9+/]{5}(?:BgkqhkiG9w0BBQ0w|BgoqhkiG9w0BDAE)"  # PKCS #8, encrypted, by the length of the key: PBES2, PBES1
+    r"|MI[GH][A-Za-z0-9+/]M[A-Za-z0-9+/]{2}G(?:CSqGSIb3DQEFDT|CiqGSIb3DQEMAQ)"
+    r"|M[A-Z][A-Za-z0-9+/]{2}M?[A-Za-z0-9+/]{0,2}Y(?:JKoZIhvcNAQUNM|KKoZIhvcNAQwB))"
 )
-"""How the base64 of an unencrypted private key begins, so that it is recognised without its BEGIN line."""
+"""How the base64 of a private key begins, encrypted or not, so that it is recognised without its BEGIN line."""
 _LEAST = 24
 """Shortest first line."""
 _SURE = re.compile(FIRST_CHARACTERS.encode())

@@ -131,7 +131,7 @@ def apply_fix(
             if file.kind == "database":
                 file.after = _digest(change.path)
             done.append(file.name)
-        except (ProvisionError, OSError) as e:
+        except Exception as e:  # one file must not stop the rest of a plan
             file.after = ""
             left.append(NotFixed(file.name, clean(_reason(e))))
             failed |= {change.home} if change.home else set()
@@ -173,7 +173,7 @@ def _packed(
                 continue
             try:
                 kind, data, mode = _before(change)
-            except (ProvisionError, OSError) as e:
+            except Exception as e:  # as above
                 left.append(NotFixed(name, clean(_reason(e))))
                 continue
             record.files.append(_File(name=name, kind=kind, mode=mode))
@@ -192,14 +192,16 @@ def _unfit_homes(changes: Sequence[FixChange]) -> dict[Path | None, Path]:
         if change.home is not None:
             try:
                 _before(change)
-            except (ProvisionError, OSError):
+            except Exception:  # as above; it is reported where it is packed
                 unfit.setdefault(change.home, change.path)
     return unfit
 
 
-def _reason(error: ProvisionError | OSError) -> str:
-    hint = error.hint if isinstance(error, ProvisionError) else ""
-    return f"{error} ({hint})" if hint else str(error)
+def _reason(error: Exception) -> str:
+    """Return why a file is not fixed; texts of other libraries may repeat its content."""
+    if isinstance(error, ProvisionError):
+        return f"{error} ({error.hint})" if error.hint else str(error)
+    return str(error) if isinstance(error, OSError) else f"it cannot be fixed ({type(error).__name__})"
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

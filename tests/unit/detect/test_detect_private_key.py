@@ -23,6 +23,7 @@ BEGINNINGS = {
     "OPENSSH ": "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUA",
     "EC ": "MHcCAQEEI",
     "ED25519 ": "MC4CAQAwBQYDK2VwBCIEI",
+    "ENCRYPTED ": "MIIFLTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQI",
 }
 BEFORE: dict[str, Callable[[int], str]] = {
     "nothing": lambda _: "",

@@ -116,3 +116,15 @@ def test_without_a_fix_or_its_backup_there_is_no_undo(tmp_path: Path, desk: Desk
     backup.unlink()
     with pytest.raises(BackupError, match="not found"):
         desk.undo()
+
+
+def test_one_bad_file_stops_no_other(tmp_path: Path, desk: Desk) -> None:
+    loop, broken, good = (tmp_path / name for name in ("loop.db", "broken.db", "good"))
+    loop.symlink_to(loop)
+    broken.write_bytes(b"SQLite format 3\0" + bytes(100))
+    good.write_bytes(literal(1))
+    changes = (FixChange(loop, (), database=True), FixChange(broken, (), database=True))
+    done = desk.fix(*changes, FixChange(good, (), b"new", 0o600, was=good.read_bytes()))
+    assert done.changed == (str(good),)
+    assert {Path(left.path) for left in done.left} == {loop, broken}
+    assert good.read_bytes() == b"new"
