@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.detect.secret import Secret
+    from provision.fleet.desired import Machine
     from provision.fleet.users import FormerUser
     from provision.keys.vault.ledger import KeyVersion
     from provision.rotate.context import RotationContext
@@ -60,7 +61,7 @@ class Leaving:
     reason: str
     has_feed: bool
     feed: Callable[[str], str] | None
-    uninstall: Callable[[str, str], tuple[bool, str]] | None
+    uninstall: Callable[[FormerUser, Machine], tuple[bool, str]] | None
     accepted: Mapping[str, str]
 
     def steps(self, former: FormerUser) -> Iterator[LeavingStep]:
@@ -200,17 +201,17 @@ class Leaving:
             if why:
                 yield LeavingStep("machine", True, f"{label}: accepted: {why}")
                 continue
-            yield self._ask(former, label, machine.host)
+            yield self._ask(former, machine, label)
 
-    def _ask(self, former: FormerUser, label: str, host: str | None) -> LeavingStep:
+    def _ask(self, former: FormerUser, machine: Machine, label: str) -> LeavingStep:
         accept = f"provision users leave {former.user} --accept '{label}=WHY'"
         said = f"not heard of since {former.left}"
-        if self.uninstall is not None and host is not None and self.acting:
-            done, said = self.uninstall(label, host)
+        if self.uninstall is not None and machine.host is not None and self.acting:
+            done, said = self.uninstall(former, machine)
             if done:
                 self.context.record([(UNINSTALLED, former.user, "", {"machine": label})])
                 return LeavingStep("machine", True, f"{label}: {said}")
-        reach = "run `provision uninstall` there"
+        reach = f"provision users leave {former.user} --deploy" if machine.host else "run `provision uninstall` there"
         return LeavingStep("machine", False, f"{label}: {said}", f"{reach}; or, if it is out of reach: {accept}")
 
     def _receipts(self, user: str) -> LeavingStep:

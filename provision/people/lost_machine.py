@@ -38,6 +38,8 @@ def edit_for_lost(state: DesiredState, machine: Machine, day: str) -> EntryEdit:
 def lost_at(vault: Path, label: str) -> datetime | None:
     """When the loss of a machine was recorded last."""
     path = log_path(vault)
+    if not path.exists():
+        return None
     found = [e.event.at for e in read_events(path) if e.event.what == LOST and e.event.detail.get("machine") == label]
     return found[-1] if found else None
 

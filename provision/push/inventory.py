@@ -85,25 +85,31 @@ def split_by_reachability(states: Iterable[DesiredState]) -> Reachability:
             elif machine.platform is Platform.WINDOWS:
                 others.append((label, "is on Windows"))
             else:
-                targets.append(_target(state, machine, machine.host))
+                home = machine.hermes_home if machine.hermes_home != common_home(state) else None
+                targets.append(
+                    target_of(state.user, state.profile.name, machine, machine.host, tags=state.tags, home=home)
+                )
     return Reachability(tuple(targets), tuple(others))
 
 
-def _target(state: DesiredState, machine: Machine, host: str) -> Target:
+def target_of(
+    user: str, profile: str, machine: Machine, host: str, *, tags: tuple[str, ...] = (), home: str | None = None
+) -> Target:
+    """A machine of a user, with the SSH address that its host means."""
     login, _, address = host.rpartition("@")
     port = None
     if found := re.fullmatch(r"(?:\[(?P<v6>[^]]+)\]|(?P<name>[^:]+)):(?P<port>[0-9]{1,5})", address):
         address, port = found["v6"] or found["name"], int(found["port"])
     return Target(
-        user=state.user,
+        user=user,
         address=address.removeprefix("[").removesuffix("]"),
         login=login or None,
         port=port,
-        profile=state.profile.name,
+        profile=profile,
         platform=machine.platform.value,
-        tags=state.tags,
+        tags=tags,
         machine=machine.name,
-        home=machine.hermes_home if machine.hermes_home != common_home(state) else None,
+        home=home,
     )
 
 

@@ -45,6 +45,7 @@ def machines_lost(
     from datetime import UTC, datetime
 
     from provision.cli.delivery.receipts import receipt_store, valid_fleet
+    from provision.fleet.desired import machine_label
     from provision.keys.events.log import operator
     from provision.people import lost_machine
 
@@ -57,12 +58,14 @@ def machines_lost(
         raise NothingMatchedError(f"no user {user!r} in the inventory", hint="provision users list")
     machine = _machine(state, machine_name or None)
     day = datetime.now(UTC).astimezone().date().isoformat()
+    label = machine_label(user, machine.name)
     if machine.lost is None:
         _write(run, workspace, state, machine, day, yes=yes, dry_run=dry_run)
         if dry_run:
             return
-        lost_machine.record_lost(workspace.vault, state, machine, who=operator(), now=datetime.now(UTC), reason=reason)
-    label = f"{user}/{machine.name}" if machine.name else user
+    if machine.lost is None or lost_machine.lost_at(workspace.vault, label) is None:  # the latter after a kill
+        now = datetime.now(UTC)
+        lost_machine.record_lost(workspace.vault, state, machine, who=operator(), now=now, reason=reason)
     lost_machine.put_receipt_away(receipt_store(workspace), label)
     open_key = _key_of(workspace, user, lost_machine.lost_at(workspace.vault, label))
     if not open_key:

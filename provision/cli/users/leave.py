@@ -16,10 +16,12 @@ from provision.report.formats import Format
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from provision.fleet.desired import Machine
     from provision.fleet.load import Fleet
     from provision.fleet.users import FormerUser
     from provision.fleet.workspace import Workspace
     from provision.people.leaving import LeavingStep
+    from provision.push.ansible import Ssh
     from provision.rotate.context import RotationContext
 
 
@@ -38,6 +40,19 @@ def users_leave(
             "--accept", metavar="STEP=WHY", help="Accept a machine, the feed or a key without proof; repeatable."
         ),
     ] = None,
+    deploy: Annotated[bool, typer.Option("--deploy", help="Uninstall on their machines through Ansible.")] = False,
+    login: Annotated[str | None, typer.Option("--remote-user", "-u", help="Log in to machines as this user.")] = None,
+    private_key: Annotated[
+        Path | None, typer.Option("--private-key", exists=True, dir_okay=False, help="SSH private key to log in with.")
+    ] = None,
+    known_hosts: Annotated[
+        Path | None,
+        typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", help="Account that owns Hermes on every machine. Default: the user's id.")
+    ] = None,
+    command: Annotated[str | None, typer.Option("--command", help="Path of provision on the machines.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before marking users as left.")] = False,
     dry_run: DryRun = False,
     format_: TableOrJson = Format.TABLE,
@@ -57,16 +72,21 @@ def users_leave(
     fleet = valid_fleet(workspace)
     chosen = _chosen(fleet, users or [], resume=resume)
     accepted = _accepted(accept)
+    uninstall = None
+    if deploy:
+        from provision.push.ansible import Ssh
+
+        uninstall = _uninstall(workspace, Ssh(login, private_key, known_hosts, account), command)
     if dry_run:
         former = {user: _as_former(fleet, user) for user in chosen}
         context = open_context(run, 10)
-        done = _take(context, former, feed, reason, accepted, acting=False)
+        done = _take(context, former, feed, reason, accepted, uninstall, acting=False)
         run.say("dry run: nothing was changed")
     else:
         _mark(run, workspace, fleet, chosen, yes=yes)
         left = valid_fleet(workspace).left
         with locked_rotations(run, "users leave") as context:
-            done = _take(context, {user: left[user] for user in chosen}, feed, reason, accepted, acting=True)
+            done = _take(context, {user: left[user] for user in chosen}, feed, reason, accepted, uninstall, acting=True)
     write = leave_output.as_json if format_ is Format.JSON else leave_output.as_table
     run.result(write(done), output)
     if not all(step.proved for steps in done.values() for step in steps):
@@ -140,6 +160,7 @@ def _take(
     feed: Path | None,
     reason: str,
     accepted: dict[str, str],
+    uninstall: Callable[[FormerUser, Machine], tuple[bool, str]] | None,
     *,
     acting: bool,
 ) -> dict[str, list[LeavingStep]]:
@@ -153,10 +174,26 @@ def _take(
         reason=reason,
         has_feed=(workspace.root / FILE).exists(),
         feed=_withdrawal(workspace, feed.absolute(), acting=acting) if feed is not None else None,
-        uninstall=None,
+        uninstall=uninstall,
         accepted=accepted,
     )
     return {user: list(leaving.steps(each)) for user, each in former.items()}
+
+
+def _uninstall(
+    workspace: Workspace, ssh: Ssh, command: str | None
+) -> Callable[[FormerUser, Machine], tuple[bool, str]]:
+    """Ask one machine at a time: each line of proof is about one."""
+    import os
+
+    from provision.push.inventory import target_of
+    from provision.push.uninstalling import uninstall_hosts
+
+    def ask(former: FormerUser, machine: Machine) -> tuple[bool, str]:
+        target = target_of(former.user, former.profile or "-", machine, machine.host or "", home=machine.hermes_home)
+        return uninstall_hosts(workspace.root, [target], ssh, command, os.environ)[target.label]
+
+    return ask
 
 
 def _withdrawal(workspace: Workspace, root: Path, *, acting: bool) -> Callable[[str], str]:

@@ -36,6 +36,7 @@ CAUSES = {
     "LockedError": "busy",
     "ManagedScopeError": "managed-scope",
     "NotEnrolledError": "not-enrolled",
+    "NotInstalledError": "not-installed",
     "OlderBundleError": "bundle-older",
     "OtherUserError": "other-machine",
     "OtherWorkspaceError": "other-workspace",

@@ -24,8 +24,9 @@ options:
       - V(enrolled) creates the machine's keys if it has none, trusts O(signers), and returns the public keys.
       - V(checked) checks where Hermes would send its next request, and changes nothing.
       - V(audited) audits the machine for leaked keys and hijacked routes, and changes nothing.
+      - V(uninstalled) takes out what provision set, with the machine's keys; a no-op when nothing is installed.
     type: str
-    choices: [installed, enrolled, checked, audited]
+    choices: [installed, enrolled, checked, audited, uninstalled]
     default: installed
   src:
     description:
@@ -176,6 +177,10 @@ audit:
   description: The output of C(provision audit --format json); findings contain no secret.
   returned: when state is audited
   type: str
+uninstalled:
+  description: What was taken out and put back, by name, and what could not be put back; secrets are masked.
+  returned: when state is uninstalled
+  type: dict
 """
 
 import base64
@@ -287,7 +292,22 @@ def audit(module):
     return {"changed": False, "audit": json.dumps(document)}
 
 
-STEPS = {"installed": install, "enrolled": enroll, "checked": check, "audited": audit}
+def uninstall(module):
+    """Take out what provision set, and this machine's keys. A home where nothing is installed is done already."""
+    arguments = ["uninstall", "--format", "json"] + (["--dry-run"] if module.check_mode else ["--keys"])
+    if module.params["home"]:
+        arguments += ["--home", module.params["home"]]
+    try:
+        document = run_provision(module.params, arguments)
+    except StepFailure as e:
+        if e.cause != "not-installed":
+            raise
+        return {"changed": False, "uninstalled": {"removed": [], "restored": [], "not_restored": []}}
+    names = ("user", "removed", "restored", "not_restored")
+    return {"changed": True, "uninstalled": dict((name, document.get(name)) for name in names)}
+
+
+STEPS = {"installed": install, "enrolled": enroll, "checked": check, "audited": audit, "uninstalled": uninstall}
 
 
 def main():
@@ -296,7 +316,7 @@ def main():
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["installed", "enrolled", "checked", "audited"],
+                "choices": ["installed", "enrolled", "checked", "audited", "uninstalled"],
                 "default": "installed",
             },
             "src": {"type": "path"},
