@@ -34,7 +34,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "report": ("Write a report on the whole fleet.", "workspace.report"),
     },
     "People and machines (IT)": {
-        "machines": ("Machines of users.", "machines.lost"),
+        "machines": ("Machines of users.", "machines.enroll", "machines.lost"),
         "users": (
             "Users who join, move and leave.",
             *("users.list", "users.change", "users.import_users", "users.leave"),

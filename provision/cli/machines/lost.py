@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provision.cli.app import app
 from provision.cli.context import Run
+from provision.cli.machines.app import machines_app
 from provision.cli.options import DryRun
 from provision.cli.users.app import require_confirmation
 from provision.errors import Exit, NothingMatchedError
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
     from provision.fleet.desired import DesiredState, Machine
     from provision.fleet.workspace import Workspace
-
-machines_app = typer.Typer(help="Machines of users.", no_args_is_help=True)
-app.add_typer(machines_app, name="machines")
-
-
-@machines_app.callback()
-def _machines() -> None:
-    """Machines of users."""
 
 
 @machines_app.command("lost")
@@ -61,13 +53,16 @@ def machines_lost(
     label = machine_label(user, machine.name)
     if machine.lost is None:
         _write(run, workspace, state, machine, day, yes=yes, dry_run=dry_run)
-        if dry_run:
-            return
+    if dry_run:
+        return
     if machine.lost is None or lost_machine.lost_at(workspace.vault, label) is None:  # the latter after a kill
         now = datetime.now(UTC)
         lost_machine.record_lost(workspace.vault, state, machine, who=operator(), now=now, reason=reason)
     lost_machine.put_receipt_away(receipt_store(workspace), label)
     open_key = _key_of(workspace, user, lost_machine.lost_at(workspace.vault, label))
+    if open_key is None:
+        run.say(f"{label} is cut off; the key of {user} is in no vault: replace it where key_command takes it from")
+        raise typer.Exit(Exit.PARTIAL)
     if not open_key:
         run.say(f"{label} is cut off, and the key of {user} was replaced since")
         return
@@ -105,10 +100,11 @@ def _write(
     run.say(f"wrote {workspace.name_of(workspace.inventory)}")
 
 
-def _key_of(workspace: Workspace, user: str, lost_at: datetime | None) -> str:
-    """The user's current key, unless it was made after the loss; empty too if it is in no vault."""
+def _key_of(workspace: Workspace, user: str, lost_at: datetime | None) -> str | None:
+    """The user's current key; empty if it was made after the loss, None if the vault has none."""
     from provision.keys.vault.file import read_vault
 
     known = read_vault(workspace.vault).current(user) if workspace.vault.exists() else None
-    replaced = known is not None and lost_at is not None and known.created > lost_at
-    return known.fingerprint if known is not None and not replaced else ""
+    if known is None:
+        return None
+    return "" if lost_at is not None and known.created > lost_at else known.fingerprint

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.cli.context import Run
+from provision.cli.machines.app import AccountOption, CommandOption, KnownHostsOption, LoginOption, PrivateKeyOption
 from provision.cli.options import DryRun, Output, TableOrJson
 from provision.cli.users.app import require_confirmation, users_app
 from provision.errors import Exit, NothingMatchedError, UsageError
@@ -41,18 +42,11 @@ def users_leave(
         ),
     ] = None,
     deploy: Annotated[bool, typer.Option("--deploy", help="Uninstall on their machines through Ansible.")] = False,
-    login: Annotated[str | None, typer.Option("--remote-user", "-u", help="Log in to machines as this user.")] = None,
-    private_key: Annotated[
-        Path | None, typer.Option("--private-key", exists=True, dir_okay=False, help="SSH private key to log in with.")
-    ] = None,
-    known_hosts: Annotated[
-        Path | None,
-        typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
-    ] = None,
-    account: Annotated[
-        str | None, typer.Option("--account", help="Account that owns Hermes on every machine. Default: the user's id.")
-    ] = None,
-    command: Annotated[str | None, typer.Option("--command", help="Path of provision on the machines.")] = None,
+    login: LoginOption = None,
+    private_key: PrivateKeyOption = None,
+    known_hosts: KnownHostsOption = None,
+    account: AccountOption = None,
+    command: CommandOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before marking users as left.")] = False,
     dry_run: DryRun = False,
     format_: TableOrJson = Format.TABLE,

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import yaml
 from bedcraft import ACCOUNT
 from fleetcraft import PROVISION, Fleet
 
 pytestmark = [pytest.mark.bed, pytest.mark.timeout(600)]
 
 
+def ssh(fleet: Fleet) -> tuple[str, ...]:
+    return ("-u", "fleetadmin", "--private-key", str(fleet.bed.key), "--known-hosts", str(fleet.bed.known_hosts))
+
+
+def listed(fleet: Fleet) -> list[dict[str, Any]]:
+    users: list[dict[str, Any]] = yaml.safe_load((fleet.root / "inventory.yaml").read_text())["users"]
+    return users
+
+
 @pytest.fixture(scope="module")
 def fleet(make_fleet: Callable[[int], Fleet]) -> Fleet:
     """Two users; the third machine is the first user's second one."""
     fleet = make_fleet(3)
-    fleet.enrol_quickly()
     third = fleet.entries.pop("u003")
     del fleet.keys["u003"]
-    fields = {name: third[name] for name in ("recipients", "endpoint_key", "host")}
-    fleet.entries["u001"] |= {"machine": "desk", "machines": [{"name": "laptop", **fields}]}
-    fleet.users["u003"].run(PROVISION, "enroll", "--user", "u001", "--machine", "laptop", account=ACCOUNT)
+    fleet.entries["u001"] |= {"machine": "desk", "machines": [{"name": "laptop", "host": third["host"]}]}
     fleet.write_inventory()
+    where = ("--account", ACCOUNT, "--command", str(PROVISION), *ssh(fleet))
+    fleet.users["u002"].cut()
+    try:
+        fleet.provision("machines", "enroll", "--yes", *where, code=4)
+    finally:
+        fleet.users["u002"].replug()
+    assert {user["id"]: bool(user["recipients"]) for user in listed(fleet)} == {"u001": True, "u002": False}
+    fleet.provision("machines", "enroll", "--yes", *where)
+    assert all(user["recipients"] and user["endpoint_key"] for user in listed(fleet))
+    assert listed(fleet)[0]["machines"][0]["endpoint_key"] != listed(fleet)[0]["endpoint_key"]
     fleet.import_keys()
     fleet.render()
     return fleet
 
 
 def test_two_machines_of_a_user_until_the_user_leaves(fleet: Fleet) -> None:
-    ssh = ("-u", "fleetadmin", "--private-key", str(fleet.bed.key), "--known-hosts", str(fleet.bed.known_hosts))
-    done = json.loads(
-        fleet.provision("deploy", "--format", "json", "--account", ACCOUNT, "--command", str(PROVISION), *ssh).stdout
-    )
+    where = ("--account", ACCOUNT, "--command", str(PROVISION), *ssh(fleet))
+    done = json.loads(fleet.provision("deploy", "--format", "json", *where).stdout)
     found = {(each["user"], each.get("machine")): each["outcome"] for each in done["users"]}
     assert found == {("u001", "desk"): "installed", ("u001", "laptop"): "installed", ("u002", None): "installed"}
     receipts = sorted(path.name for path in (fleet.root / "receipts").glob("*.receipt"))
@@ -42,7 +58,7 @@ def test_two_machines_of_a_user_until_the_user_leaves(fleet: Fleet) -> None:
         assert fleet.keys["u001"].encode() in fleet.users[user].run("cat", env, account=ACCOUNT).stdout
 
     fleet.users["u003"].cut()
-    leave = ("users", "leave", "u001", "--yes", "--deploy", "--account", ACCOUNT, "--command", str(PROVISION), *ssh)
+    leave = ("users", "leave", "u001", "--yes", "--deploy", *where)
     try:
         said = json.loads(fleet.provision(*leave, "--format", "json", code=4).stdout)
     finally:
