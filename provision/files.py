@@ -19,6 +19,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 import time
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -32,6 +33,8 @@ NAMED_PIPE = "a named pipe"
 """What the message of `read_bounded` calls a FIFO, such as the `.env` that a password manager provides."""
 STAGED_SUFFIX = ".provision-new"
 """The suffix of staged files, so that a cleanup after a crash removes only our own."""
+_REFUSING = {"win32", "cygwin"}
+"""Systems that rename no file onto one that another process has open."""
 _STAGED = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{1,8})-[0-9a-f]{12}\.provision-new$")
 
 
@@ -101,12 +104,23 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = 
         return
     staged = staged_file(path, data, mode, durable=durable)
     try:
-        staged.replace(path)
+        replace_file(staged, path)
     except OSError as e:
         staged.unlink(missing_ok=True)
         raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
     if durable:
         sync_directory(path.parent)
+
+
+def replace_file(staged: Path, target: Path) -> None:
+    """Rename onto a file, as `Path.replace`. On Windows a scanner or a reader that has it open is waited for, up to 2.5 s."""
+    waits = (0.05, 0.1, 0.2, 0.4, 0.75, 1.0) if sys.platform in _REFUSING else ()
+    for wait in waits:
+        with contextlib.suppress(PermissionError):
+            staged.replace(target)
+            return
+        time.sleep(wait)
+    staged.replace(target)
 
 
 def sync_directory(path: Path) -> None:
@@ -307,7 +321,7 @@ def _apply(root: Path, journal: Path, steps: list[dict[str, str | None]], *, dur
             else:
                 staged = target.with_name(step["staged"])
                 if staged.exists():  # missing if a crash happened after this rename
-                    staged.replace(target)
+                    replace_file(staged, target)
         except OSError as e:
             raise FileProblemError(
                 f"cannot write {target}: {e.strerror or e}",

@@ -19,6 +19,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hermes_venvs import choose_hermes
+from share_modes import refuse_open_files
 
 _FOREIGN = ("HERMES_", "PROVISION_", "AISA_", "OPENAI_", "ANTHROPIC_", "CUSTOM_BASE_URL")
 _SEED = int(os.environ.get("PROVISION_TEST_SEED", "20260101"))
@@ -49,8 +50,15 @@ def pytest_report_header() -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--hermes-version`: which release the acceptance tests run."""
+    """`--hermes-version`: which release the acceptance tests run; `--share-modes`: no open file is renamed or removed."""
+    parser.addoption("--share-modes", action="store_true", help="Refuse to rename or remove open files, as Windows does.")
     parser.addoption("--hermes-version", metavar="0.18.2", help="Run the acceptance tests with this release of Hermes.")
+
+
+@pytest.fixture(autouse=True)
+def _share_modes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.config.getoption("--share-modes"):
+        refuse_open_files(monkeypatch)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from provision.containers.container_format import container_format
 from provision.containers.rewrite import format_of
 from provision.containers.steps import spooled_file
-from provision.files import FileProblemError, staged_path, sync_directory
+from provision.files import FileProblemError, replace_file, staged_path, sync_directory
 from provision.redact.archives.containers import holds_containers
 from provision.redact.attributes import mask_attributes, note_attributes
 from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, kind_of_container, redactor_for
@@ -75,7 +75,9 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
     with open_regular_file(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
         note_attributes(source.fileno(), str(path), session)
-        _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
+        mode = stat.S_IMODE(os.fstat(source.fileno()).st_mode)
+        source.close()  # it may be the target
+        _finish(file, staged, target, mode)
 
 
 def _write_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:
@@ -110,6 +112,7 @@ def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) 
             )
         _keep(path, staged, status)
         _attributes(staged, path, session)
+        source.close()
         _finish(file, staged, path, stat.S_IMODE(status.st_mode))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     return True
@@ -145,7 +148,8 @@ def _finish(file: BinaryIO, staged: Path, target: Path, mode: int) -> None:
         if os.name != "nt":
             os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
-        staged.replace(target)
+        file.close()  # Windows renames no open file
+        replace_file(staged, target)
     except OSError as e:
         raise FileProblemError(f"cannot write {target}: {e.strerror or e}") from e
     sync_directory(target.parent)

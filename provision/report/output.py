@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from provision.files import FileProblemError, staged_path
+from provision.files import FileProblemError, replace_file, staged_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def _replace(pieces: Iterable[str], output: Path) -> None:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
-        staged.replace(output)
+        replace_file(staged, output)
     except OSError as e:
         raise FileProblemError(f"cannot write {output}: {e.strerror or e}") from e
     finally:

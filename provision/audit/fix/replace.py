@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from provision.bundle.dist import system_exchange
 from provision.errors import ProvisionError
-from provision.files import FileProblemError, open_regular, staged_file, sync_directory
+from provision.files import FileProblemError, open_regular, replace_file, staged_file, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,13 +73,14 @@ def _create(path: Path, staged: Path) -> None:
     except OSError:  # a file system without hard links
         if os.path.lexists(path):
             raise _changed(path) from None
-        staged.replace(path)
+        replace_file(staged, path)
 
 
 def _exchange(path: Path, staged: Path, file: BinaryIO, was: bytes, lease: _Lease) -> None:
     exchange = system_exchange()
     if exchange is None:
-        staged.replace(path)
+        file.close()  # Windows replaces no open file
+        replace_file(staged, path)
         return
     exchange(str(staged), str(path))
     if _same_file(staged, file) and _content(file) == was and lease.is_held():

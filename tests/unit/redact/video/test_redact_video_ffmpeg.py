@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ def answers(
     monkeypatch: pytest.MonkeyPatch, streams: list[dict[str, Any]], size: bytes = b"P6\n640 480\n255\n"
 ) -> None:
     document = {"streams": streams, "format": {"duration": "10.0"}}
-    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(ffmpeg, "find_program", lambda name: name)
     monkeypatch.setattr(
         ffmpeg, "_run", lambda command: json.dumps(document).encode() if command[0] == "ffprobe" else size
     )
@@ -81,7 +80,7 @@ def test_frames_that_are_too_large_or_missing_are_refused(
 
 
 def test_a_missing_program_is_named_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(ffmpeg, "find_program", lambda _: None)
     with pytest.raises(VideoUnavailableError, match="ffprobe") as caught:
         probe_video(Path("a.mp4"))
     assert "install ffmpeg" in caught.value.hint
