@@ -12,7 +12,7 @@ import re
 import provision
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-_PLAIN_POWERSHELL = re.compile(r"[A-Za-z0-9_./\\:=+-]+")
+_PLAIN_POWERSHELL = re.compile(r"[A-Za-z0-9_./\\:=-]+")
 _POWERSHELL_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 """All of them end a single-quoted string of PowerShell; doubled they stand for themselves."""
 

@@ -87,7 +87,7 @@ FAILURES = {
 }
 NETWORK = "nearly all requests failed to connect: check the network, not the keys"
 NOT_ASKED = "not checked: the run ended first"
-NO_KEY = "no key for this user: run `provision keys import`, or set key_command"
+NO_KEY = "no key for this user: run `provision keys import FILE`, or set key_command"
 
 
 def key_invalid(code: str) -> str:

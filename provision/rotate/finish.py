@@ -13,6 +13,7 @@ from provision.rotate.model import Blocker, stamp
 from provision.rotate.probes import KeyLiveness, probe_all
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import UNDER_WAY, RotationEvent, State, allowed
+from provision.rotate.store import busy_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,11 +106,20 @@ def split_exceptions(
 
 
 def drop_superseded(recorder: Recorder) -> None:
-    """Exclude users who failed here and have another key since: from a later rotation, or imported."""
-    vault = recorder.context.vault
-    done = [p.user for p in recorder.rotation.in_state(State.REJECTED) if _has_moved_on(vault, p)]
-    reason = "has another key since"
-    recorder.write(event_entries(RotationEvent.EXCEPTED, done, recorder.now(), reason=reason))
+    """Exclude users who failed here and have another key since (from a later rotation, or imported), or soon will have."""
+    vault, rejected = recorder.context.vault, recorder.rotation.in_state(State.REJECTED)
+    if not rejected:
+        return
+    later = busy_entries([each for each in recorder.context.store.unfinished() if each.id != recorder.rotation.id])
+    reasons: dict[str, list[str]] = {}
+    for person in rejected:
+        entry, rotation = later.get(person.user, (None, None))
+        if _has_moved_on(vault, person):
+            reasons.setdefault("has another key since", []).append(person.user)
+        elif entry is not None and rotation is not None and person.other in entry.others:
+            reasons.setdefault(f"continued in rotation {rotation.id}", []).append(person.user)
+    for reason, users in reasons.items():
+        recorder.write(event_entries(RotationEvent.EXCEPTED, users, recorder.now(), reason=reason))
 
 
 def _has_moved_on(vault: Vault, person: RotationUser) -> bool:

@@ -190,7 +190,8 @@ def _in_use(user: str, person: RotationUser | None, ledger: Ledger) -> set[str]:
     in_vault = {current.fingerprint} if current else set()
     if person is None:
         return in_vault
-    if person.state in UNDER_WAY or person.back:
+    # probed: a crash after the bundle was built may have left it in dist/, unknown to the journal
+    if person.state in UNDER_WAY | {State.PROBED} or person.back:
         return {person.target, *person.others} | in_vault
     if person.state in {State.CURRENT, State.LISTED, State.DEAD}:
         return {person.target}

@@ -100,8 +100,8 @@ def _key_problems(new: NewKey, name: str, current: KeyVersion | None, known: Pla
     if user in known.busy:
         hint = f"see: provision rotate status {known.busy[user]}"
         yield Problem("in-rotation", f"{user} is already in rotation {known.busy[user]}", at, hint)
-    if current is None:
-        hint = "import the first key: provision keys import"
+    elif current is None:
+        hint = "import the first key: provision keys import FILE"
         yield Problem("no-current-key", f"{user} has no current key to rotate", at, hint)
     yield from reused_keys(new, name, known.vault)
     yield from _reachable(states[user], at)

@@ -17,7 +17,7 @@ from provision.rotate.model import Blocker, Grade, stamp
 from provision.rotate.new_keys import probe_new_keys, survey_new_keys
 from provision.rotate.revocation import check_old_keys, retire_dead_keys
 from provision.rotate.rotation import event_entries
-from provision.rotate.states import RotationEvent, State
+from provision.rotate.states import Course, RotationEvent, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ def seal_new_keys(recorder: Recorder, keys: Mapping[str, NewKey]) -> None:
     if any(person.user not in keys for person in absent):
         raise StoppedError(
             f"the new keys of rotation {recorder.rotation.id} never reached the vault; nothing was changed",
-            hint="run `provision rotate start --from FILE` with the same file",
+            hint=_start_again(recorder, absent),
         )
     if absent:
         with (
@@ -59,6 +59,13 @@ def seal_new_keys(recorder: Recorder, keys: Mapping[str, NewKey]) -> None:
         ):
             vault_steps.add_pending_keys(vault, absent, keys, recorder.now())
     recorder.write(event_entries(RotationEvent.SEALED, [person.user for person in people], recorder.now()))
+
+
+def _start_again(recorder: Recorder, absent: Sequence[RotationUser]) -> str:
+    """How to go on without the new keys: give them again, if all users are still there, or end the rotation."""
+    end = f"give it up: provision rotate finish {recorder.rotation.id} --except '*=never started'"
+    again = "run `provision rotate start --from FILE` with the same file"
+    return f"{again}; or {end}" if all(p.user in recorder.context.states for p in absent) else end
 
 
 def run_pass(recorder: Recorder) -> None:
@@ -70,10 +77,12 @@ def run_pass(recorder: Recorder) -> None:
     recorder.flush()
     survey_new_keys(recorder)
     _waves(recorder)
+    # proved dead in an earlier pass that did not end: the successor may have been revoked since
+    without_revoked(recorder, [p for p in recorder.rotation.in_state(State.DEAD) if p.course is Course.SCHEDULED])
     watched = [p for p in recorder.rotation.in_state(State.CURRENT, State.LISTED, State.EXPOSED) if _free(recorder, p)]
     if watched:
         check_old_keys(recorder, watched)
-    if dead := recorder.rotation.in_state(State.DEAD):
+    if dead := [p for p in recorder.rotation.in_state(State.DEAD) if _free(recorder, p)]:
         retire_dead_keys(recorder, dead)
     if supply(recorder):
         _waves(recorder)

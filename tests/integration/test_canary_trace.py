@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -192,4 +191,3 @@ def _write_inventory(workspace: Path, recipients: dict[str, list[str]]) -> None:
         for user, keys in recipients.items()
     ]
     (workspace / "inventory.yaml").write_text(json.dumps({"users": users}))
-    os.sync()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import warm
 
 from provision.aisa.simulator import Reply, Simulator
 from provision.aisa.simulator.control import ControlClient, ControlDesk, SimulatorControlError, key_name
@@ -35,11 +36,8 @@ def commands() -> list[tuple[str, int]]:
 class Shell:
     """One bash that runs command after command."""
 
-    def __init__(self, folder: Path) -> None:
-        (folder / "bin").mkdir()
-        (folder / "bin" / "provision").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m provision "$@"\n')
-        (folder / "bin" / "provision").chmod(0o755)
-        path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    def __init__(self, folder: Path, programs: Path) -> None:
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
         self.environ = {**os.environ, "PATH": path, "PROVISION_CONFIG_DIR": str(folder / "config"), "HOME": str(folder)}
         self.process = subprocess.Popen(
             ["bash"], cwd=folder, env=self.environ, text=True,
@@ -66,9 +64,15 @@ class Shell:
         self.process.stdout.close()
 
 
-def test_the_page_works_when_it_is_pasted(tmp_path: Path) -> None:
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with warm.warm_program(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
+def test_the_page_works_when_it_is_pasted(tmp_path: Path, programs: Path) -> None:
     port = free_port()
-    shell, simulator = Shell(tmp_path), None
+    shell, simulator = Shell(tmp_path, programs), None
     try:
         for command, expected in commands():
             if command == "provision validate" and simulator is None:

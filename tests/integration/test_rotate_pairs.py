@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rotatecraft import Fleet
+from rotatecraft import Fleet, printed_commands
 
 from provision.aisa import retry
 from provision.aisa.simulator import KeyState, Simulator
@@ -34,6 +35,7 @@ class Desk:
         self.new = ""
         self.said = ""
         self.ran: list[object] = []
+        self.tried: set[str] = set()
 
     def run(self, *words: str) -> int:
         self.capsys.readouterr()
@@ -50,6 +52,19 @@ class Desk:
 
     def resume(self, *more: str) -> int:
         return self.run("rotate", "resume", "--receipts", str(self.fleet.drop), *more)
+
+    def try_printed(self) -> None:
+        """Run every command that was printed, as a dry run: none is refused."""
+        new = [line for line in self.said.splitlines() if line not in self.tried]
+        self.tried.update(new)
+        self.fleet.try_cures("\n".join(new), "ada")
+
+    def cut(self, event: str) -> None:
+        """The journal as a crash leaves it right before the last entry of this event."""
+        journal = self.fleet.journals()[-1]
+        lines = journal.read_text().splitlines(keepends=True)
+        last = max(n for n, line in enumerate(lines) if f'"event":"{event}"' in line)
+        journal.write_text("".join(lines[:last]))
 
     def poll(self) -> None:
         self.fleet.poll()
@@ -91,10 +106,7 @@ def pending(desk: Desk) -> None:
 def released(desk: Desk) -> None:
     """Built, but the push failed: the machine is unreachable."""
     desk.start()
-    journal = desk.fleet.journals()[-1]
-    lines = journal.read_text().splitlines(keepends=True)
-    last = max(n for n, line in enumerate(lines) if '"event":"handed over"' in line)
-    journal.write_text("".join(lines[:last]))  # as after a kill at this point
+    desk.cut("handed over")
     assert [*desk.states().values()] == [["released"]]
 
 
@@ -159,9 +171,62 @@ def leak_delivered(desk: Desk) -> None:
     assert [*desk.states().values()] == [["delivered"]]
 
 
+def planned(desk: Desk) -> None:
+    """The process died between the plan and the vault: nothing but the journal was written."""
+    before = desk.fleet.folder / "before"
+    shutil.copytree(desk.fleet.root, before)
+    desk.start()
+    (journal,) = desk.fleet.journals()
+    lines = journal.read_text().splitlines(keepends=True)
+    begin = next(n for n, line in enumerate(lines) if '"begin"' in line)
+    shutil.rmtree(desk.fleet.root)
+    shutil.copytree(before, desk.fleet.root)
+    journal.parent.mkdir(exist_ok=True)
+    journal.write_text("".join(lines[: begin + 1]))
+    assert [*desk.states().values()] == [["planned"]]
+
+
+def probed(desk: Desk) -> None:
+    """The process died after the bundle was built, before the journal said so."""
+    desk.start()
+    desk.cut("built")
+    assert [*desk.states().values()] == [["probed"]]
+
+
+def confirmed(desk: Desk) -> None:
+    """The process died after the vault made the new key current, before the journal said so."""
+    current(desk)
+    desk.cut("promoted")
+    assert [*desk.states().values()] == [["confirmed"]]
+
+
+def dead(desk: Desk) -> None:
+    """The process died after the vault retired the old key, before the journal said so."""
+    listed(desk)
+    desk.sim.revoke(desk.old)
+    desk.resume()
+    desk.cut("filed")
+    assert [*desk.states().values()] == [["dead"]]
+
+
+def unconfirmed(desk: Desk) -> None:
+    """The machine did not answer in time."""
+    desk.start()
+    desk.resume("--confirm-within", "0")
+    assert "unconfirmed" in desk.said
+
+
+def paused(desk: Desk) -> None:
+    """All users were rolled back."""
+    current(desk)
+    assert desk.run("rotate", "rollback", "--yes") == 0
+    assert "PAUSED" in desk.said
+
+
 STATES: tuple[Callable[[Desk], None], ...] = (
     pending, released, delivered, installed, current, listed, rejected, rolled_back,
     exposed, exposed_with_key, without_key, leak_delivered,
+    planned, probed, confirmed, dead, unconfirmed, paused,
 )  # fmt: skip
 
 
@@ -185,6 +250,18 @@ def old_revoked(desk: Desk) -> None:
 def new_revoked(desk: Desk) -> None:
     if desk.new:
         desk.sim.revoke(desk.new)
+
+
+def all_revoked(desk: Desk) -> None:
+    old_revoked(desk)
+    new_revoked(desk)
+
+
+def second_start(desk: Desk) -> None:
+    """Another rotation is started for the same user: it starts, or is refused with a command that shows the first."""
+    rows = desk.fleet.keys_file(desk.fleet.new_keys("ada"), "second.csv")
+    if desk.run("rotate", "start", "--from", rows, *GO) not in {0, 4}:
+        desk.try_printed()
 
 
 def machine_lost(desk: Desk) -> None:
@@ -219,6 +296,7 @@ def second_import(desk: Desk) -> None:
 
 EVENTS: tuple[Callable[[Desk], None], ...] = (
     old_leaked, new_leaked, both_leaked, old_revoked, new_revoked, machine_lost, user_leaves, profile_changes, second_import,
+    all_revoked, second_start,
 )  # fmt: skip
 
 NAMED = {"retired", "excepted"}
@@ -269,16 +347,13 @@ def test_each_pair_ends_by_the_printed_steps(
 def step(desk: Desk) -> None:
     """Run what is printed: the cures of problems first, then the next step."""
     desk.resume()
-    said = desk.said
-    cures = re.findall(
-        r"provision (rotate (?:leaked|finish|start|resume)[^\n;]*?)(?=$|;|\n|, then)", said, re.MULTILINE
-    )
-    for cure in cures:
-        words = shlex.split(cure.strip(" ."))
-        if words[1] == "leaked":
+    desk.try_printed()
+    for cure in printed_commands(desk.said):
+        words = shlex.split(cure)[1:]
+        if words[:2] == ["rotate", "leaked"] or ("--except" in words and not words[-1].endswith("=WHY")):
             desk.run(*words)
             return
-        if "--from" in words:
+        if words[0] == "rotate" and "--from" in words:
             keys = desk.fleet.new_keys("ada")
             desk.new = keys["ada"]
             words[words.index("--from") + 1] = desk.fleet.keys_file(keys)

@@ -48,7 +48,7 @@ def status(
     else:
         rotations = list(store.unfinished())
     if not rotations:
-        raise NothingMatchedError("no rotation is in progress", hint="start one: provision rotate start --from FILE")
+        raise NothingMatchedError("no rotation is in progress", hint="provision rotate start --from FILE")
     vault, now = open_or_read_vault(run, workspace), datetime.now(UTC)
     views = [RotationView(each, now, tuple(to_revoke(each, vault))) for each in rotations]
     print_rotations(views, format_, output, all_users=all_)

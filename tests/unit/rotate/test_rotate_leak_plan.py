@@ -98,7 +98,7 @@ OLD, NEW, BOTH = "old", "new", "old new"
         (State.PENDING, NEW, Course.SPARE, ""),
         (State.PENDING, BOTH, Course.LEAK, ""),
         (State.PROBED, OLD, Course.LEAK, NEW),
-        (State.PROBED, NEW, Course.SPARE, ""),
+        (State.PROBED, NEW, Course.LEAK, OLD),
         (State.RELEASED, OLD, Course.LEAK, NEW),
         (State.RELEASED, NEW, Course.LEAK, OLD),
         (State.DELIVERED, OLD, Course.LEAK, NEW),

@@ -28,7 +28,7 @@ def test_status_needs_a_rotation_and_no_identity(workspace: Path, capsys: pytest
     assert run(["rotate", "status"]) == 3
     assert (
         capsys.readouterr().err
-        == "error: no rotation is in progress\nhint: start one: provision rotate start --from FILE\n"
+        == "error: no rotation is in progress\nhint: provision rotate start --from FILE\n"
     )
     assert run(["rotate", "status", "--all"]) == 3
 
