@@ -59,6 +59,11 @@ class Candidate:
         keys = (*self.recipients, *((self.endpoint_key,) if self.endpoint_key else ()))
         return tuple(key_fingerprint(key) for key in keys)
 
+    @property
+    def words(self) -> str:
+        """The words that stand for all its keys together."""
+        return key_words((*self.recipients, *((self.endpoint_key,) if self.endpoint_key else ())))
+
 
 class EnrolmentChange(StrEnum):
     """What accepting a candidate would change in the inventory."""
@@ -104,6 +109,22 @@ def key_fingerprint(key: str) -> str:
     words = key.split()
     data = base64.b64decode(words[1]) if words[0].startswith("ssh-") else words[0].encode()
     return "SHA256:" + base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+
+
+def key_words(keys: Sequence[str]) -> str:
+    """All keys of an enrolment as five short words to read aloud, such as `lusab-babad-gutih-tugad-bahin`.
+
+    80 bits of the SHA-256 of the sorted keys, as proquints (https://arxiv.org/html/0901.4016): each word is 16 bits,
+    consonants and vowels in turn, so that a misheard word shows.
+    """
+    digest = hashlib.sha256("\n".join(sorted(_bare(key) for key in keys)).encode()).digest()
+    return "-".join(_proquint(int.from_bytes(digest[at : at + 2], "big")) for at in range(0, 10, 2))
+
+
+def _proquint(number: int) -> str:
+    consonants, vowels = "bdfghjklmnprstvz", "aiou"
+    steps = ((12, consonants), (10, vowels), (6, consonants), (4, vowels), (0, consonants))
+    return "".join(letters[number >> shift & len(letters) - 1] for shift, letters in steps)
 
 
 def parse_candidate(
@@ -210,8 +231,9 @@ def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -
 
 
 def has_expected_fingerprints(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> bool:
-    """Whether the list of expected fingerprints has every key of a candidate for its user."""
-    return set(candidate.fingerprints) <= set(expected.get(candidate.user, ()))
+    """Whether the list of what is expected has every key of a candidate for its user, or the words for all of them."""
+    listed = set(expected.get(candidate.user, ()))
+    return set(candidate.fingerprints) <= listed or candidate.words in listed
 
 
 HOST_MARK = "host:"
@@ -224,7 +246,9 @@ def with_confirmed_host(candidate: Candidate, expected: Mapping[str, Collection[
 
 
 def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
-    """Parse lines of `USER SHA256:…` or `USER host:NAME`, separated by blanks or a comma; `#` starts a comment.
+    """Parse lines of `USER SHA256:…`, `USER lusab-babad-…` or `USER host:NAME`, separated by blanks or a comma.
+
+    `#` starts a comment.
 
     Raises BadEnrolmentError.
     """
@@ -235,7 +259,9 @@ def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
             continue
         words = bare.replace(",", " ").split()
         host = words[-1].removeprefix(HOST_MARK) if words[-1].startswith(HOST_MARK) else None
-        is_known = re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", words[-1]) or (host and re.match(HOST, host))
+        is_known = re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}|[a-z]{5}(-[a-z]{5}){4}", words[-1]) or (
+            host and re.match(HOST, host)
+        )
         if len(words) != 2 or not is_known:
             raise BadEnrolmentError(
                 "invalid line: expected a user and a fingerprint", hint="ada SHA256:…", place=Place(file, number)

@@ -110,11 +110,12 @@ def _require_valid_id(option: str, noun: str, user: str | None) -> None:
 
 
 def _report(run: Run, done: Enrolled) -> None:
-    from provision.enrolment.policy import key_fingerprint
+    from provision.enrolment.policy import key_fingerprint, key_words
 
     for name in done.made:
         run.say(f"created {endpoint_folder().root / name}")
     run.say(f"to compare with IT: {key_fingerprint(done.recipient)} {key_fingerprint(done.endpoint_key)}")
+    run.say(f"or in words: {key_words((done.recipient, done.endpoint_key))}")
     for name in done.signers_added:
         run.say(f"now trusts {name}")
     if not done.trusts:

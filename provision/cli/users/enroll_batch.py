@@ -130,6 +130,7 @@ def _confirmation_problem(
     run.say(f"{candidate.label} ({item.change}), from {candidate.source}:")
     for key, mark in zip((*candidate.recipients, candidate.endpoint_key or ""), candidate.fingerprints, strict=False):
         run.say(f"  {mark}  {key.split()[0] if key.startswith('ssh-') else key}")
+    run.say(f"  in words: {candidate.words}")
     if item.change is EnrolmentChange.DIFFERENT:
         run.say(f"  replaces {', '.join(item.before)}")
     if candidate.host is not None:

@@ -111,3 +111,25 @@ def test_lenient_lists_skip_what_cannot_be_encrypted_to() -> None:
     assert found.fingerprints == (key_fingerprint(AGE),)
     with pytest.raises(BadEnrolmentError, match=r"no key .* \("):
         parse_candidate("ada", ["ecdsa-sha2-nistp256 AAAA"], None, "s", lenient=True)
+
+
+def test_words_stand_for_all_keys_together() -> None:
+    from provision.enrolment.policy import has_expected_fingerprints, key_words, parse_fingerprints
+
+    one, two = "age1" + "q" * 58, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKhL5cUERm2OM0IyoVYWNb/u654hguiIfvPlFJSqOXFN"
+    words = key_words((one, two))
+    assert words == key_words((two + " a comment", one))
+    assert words != key_words((one,))
+    assert [len(word) for word in words.split("-")] == [5] * 5
+    candidate = Candidate("ada", (one,), two, "s")
+    assert has_expected_fingerprints(candidate, parse_fingerprints(f"ada {words}\n", "f"))
+    assert not has_expected_fingerprints(candidate, parse_fingerprints(f"bob {words}\n", "f"))
+    assert not has_expected_fingerprints(candidate, parse_fingerprints(f"ada {key_words((one,))}\n", "f"))
+    with pytest.raises(BadEnrolmentError):
+        parse_fingerprints("ada lusab-babad\n", "f")
+
+
+def test_a_word_is_a_proquint() -> None:
+    from provision.enrolment.policy import _proquint
+
+    assert "-".join((_proquint(0x7F00), _proquint(0x0001))) == "lusab-babad", "the example of the proposal: 127.0.0.1"
