@@ -43,9 +43,13 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "API keys (IT)": {
         "keys": (
             "Manage the vault of API keys.",
-            *("keys.list", "keys.merge", "keys.import_keys", "keys.policy", "keys.demo", "keys.log", "keys.operators"),
+            *("keys.list", "keys.merge", "keys.import_keys", "keys.policy", "keys.demo", "keys.log"),
             "keys.whose",
         ),
+    },
+    "Operators (IT)": {
+        "operators": ("Manage operators and the trust list.", "operators.members", "operators.changes"),
+        "recovery": ("Test or use the recovery key.", "operators.recovery"),
     },
     "Key rotation (IT)": {
         "rotate": (

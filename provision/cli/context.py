@@ -26,7 +26,13 @@ class Run:
         """The workspace of --workspace, or of the current folder or one above it. Raises InvalidFilesError."""
         from provision.fleet.workspace import find_workspace, load_workspace
 
-        return load_workspace(self.workspace or find_workspace(Path.cwd()))
+        workspace = load_workspace(self.workspace or find_workspace(Path.cwd()))
+        if (workspace.root / ".provision" / "change.json").exists():
+            from provision.keys.vault.together import finish_locked
+
+            finish_locked(workspace.vault, workspace.root)
+            self.say("finished an interrupted change of the operators")
+        return workspace
 
     def read_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
         """Like `open_workspace`, but errors in provision.toml are returned as problems."""

@@ -19,7 +19,7 @@ from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
 from provision.endpoint.side_policy import STRICTEST, SidePolicy
 from provision.endpoint.state import InstalledBundle, read_installed
-from provision.endpoint.verify import AcceptanceRules, verified_manifest
+from provision.endpoint.verify import AcceptanceRules, UntrustedSignerError, verified_manifest
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.env.parsers import read_env_raw
@@ -28,6 +28,8 @@ from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.home import effective_home, read_home
 from provision.hermes.routing.destination import DestinationVerdict
 from provision.hermes.routing.route import Route, resolve_route
+from provision.signing.sshsig import signature_key
+from provision.trust.trust_list import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,6 +146,10 @@ def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], 
     folder = ".provision"
     try:
         verified_manifest(kept.manifest or b"", kept.signature or b"", AcceptanceRules(signers, now))
+    except UntrustedSignerError as e:
+        signer = key_text(signature_key(kept.signature or b""))
+        revoked = any(each.revoked is not None and key_text(each.blob) == signer for each in signers)
+        yield Drift(f"{folder}/manifest.json", f"installed by a revoked signer: {e.message}" if revoked else e.message)
     except ProvisionError as e:
         yield Drift(f"{folder}/manifest.json", e.message)
     if now >= manifest.expires_at:

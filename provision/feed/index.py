@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "provision/feed/v1"
 NAMESPACE = "hermes-provision-feed"
-SECRET_BYTES = 32
 MAX_PART_BYTES = 256 << 10
 """About 1,000 endpoints in one part: a fleet of four million."""
 PART = re.compile(r"^[0-9a-f]{3}$")

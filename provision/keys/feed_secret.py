@@ -12,9 +12,8 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import ProvisionError
-from provision.feed.index import SECRET_BYTES
 from provision.files import read_optional, write_atomic
-from provision.keys.age import seal, unseal
+from provision.keys.age import NoIdentityError, seal, unseal
 from provision.keys.recipients import parse_recipient
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from provision.keys.age import Identity
 
 FILE = "feed.secret"
+SECRET_BYTES = 32
 _SCHEMA = "provision/feed-secret/v1"
 _MAX_BYTES = 1 << 20
 
@@ -49,7 +49,13 @@ def feed_secret(path: Path, operators: Sequence[str], identities: Sequence[Ident
         _write(path, secret, wanted)
         return secret
     fields = _read(path, data)
-    secret = unseal(fields["sealed"].encode(), identities)
+    try:
+        secret = unseal(fields["sealed"].encode(), identities)
+    except NoIdentityError as e:
+        raise NoIdentityError(
+            f"none of your identities opens {path} (recipients: {len(fields['recipients'])})",
+            hint="ask another operator to run what this prints: provision operators join",
+        ) from e
     if len(secret) != SECRET_BYTES:
         raise BadFeedSecretError(f"{path} is damaged: its secret has the wrong size", hint="restore it from git")
     if create and sorted(fields["recipients"]) != wanted:
@@ -72,5 +78,11 @@ def _read(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _write(path: Path, secret: bytes, recipients: Sequence[str]) -> None:
-    fields = {"schema": _SCHEMA, "recipients": list(recipients), "sealed": seal(secret, recipients).decode()}
-    write_atomic(path, (json.dumps(fields, indent=2) + "\n").encode(), mode=0o644)
+    write_atomic(path, secret_file(secret, recipients), mode=0o644)
+
+
+def secret_file(secret: bytes, recipients: Sequence[str]) -> bytes:
+    """The content of the file: the secret, sealed to these recipients."""
+    wanted = sorted({parse_recipient(text).text for text in recipients})
+    fields = {"schema": _SCHEMA, "recipients": wanted, "sealed": seal(secret, wanted).decode()}
+    return (json.dumps(fields, indent=2) + "\n").encode()

@@ -139,6 +139,13 @@ def remember_list(path: Path, current: SignedList) -> None:
     write_atomic(path, current.data)
 
 
+def note_recovery_test(workspace_id: str, now: datetime) -> None:
+    """Remember that the recovery key was proved to work."""
+    path = remembered_path(workspace_id).with_name("recovery_tested")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomic(path, f"{now:%Y-%m-%d}\n".encode())
+
+
 def _walked(root: Path, known: bytes | None, now: datetime) -> tuple[SignedList, TrustList | None, bool]:
     """The newest accepted list, one that lacks signatures, and whether the accepted one expired."""
     fetch = folder_source(root)

@@ -221,12 +221,12 @@ FIX, UNDO = ("audit", "{home}", "--fix", "--yes"), ("audit", "--undo", "--yes")
 SCENARIOS = (
     Scenario("init", ("init", "{folder}/another"), made_workspace, config="fresh"),
     Scenario("import", ("keys", "import", "{folder}/new.csv"), workspace),
-    Scenario("operators-add", ("keys", "operators", "add", NEW_OPERATOR), workspace),
+    Scenario("operators-add", ("operators", "add", "zoe", NEW_OPERATOR), workspace),
     Scenario(
         "operators-remove",
-        ("keys", "operators", "remove", NEW_OPERATOR),
+        ("operators", "remove", "zoe"),
         workspace,
-        before=(("keys", "operators", "add", NEW_OPERATOR),),
+        before=(("operators", "add", "zoe", NEW_OPERATOR),),
     ),
     Scenario("demo-keys", ("keys", "demo", "ada", "--until", "2099-01-01"), workspace),
     Scenario("render", ("render", "--force"), workspace, before=(("keys", "import", "{folder}/new.csv"),)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,12 +75,12 @@ def publish(
     life = parse_duration(expires, "--expires")
     workspace = run.open_workspace()
     if addresses:
-        _print_addresses(run, _addresses(workspace, limit, base, directory), format_, output)
+        _print_addresses(run, _addresses(workspace, limit, base, directory, create=not dry_run), format_, output)
         return
     if limit:
         raise UsageError("--limit needs --addresses: a feed always holds all of dist/")
     key = load_signing_key(workspace.signing_key)
-    options = feed_options(workspace, key, datetime.now(UTC), life, keep, create=not dry_run)
+    options = feed_options(workspace, key, datetime.now(UTC), life, keep, create=True, dry_run=dry_run)
     counts: Counter[str] = Counter()
     users: list[PublishedBundle] = []
     with _feed_folder(directory.absolute(), dry_run=dry_run) as root, locked(lock_path(root), "publish"):
@@ -152,19 +153,33 @@ def parse_base_url(url: str) -> str:
     return base
 
 
-def open_secret(workspace: Workspace, *, create: bool) -> bytes:
-    """Decrypt the secret that addresses are derived from, with the operator's identity."""
-    from provision.feed.secret import FILE, feed_secret
+def open_secret(workspace: Workspace, *, create: bool, dry_run: bool = False) -> bytes:
+    """Decrypt the secret that addresses are derived from, with the operator's identity.
+
+    A dry run writes no secret: before the first publish it uses one that is drawn at random and not kept.
+    """
     from provision.keys.age import load_identities
+    from provision.keys.feed_secret import FILE, SECRET_BYTES, feed_secret
     from provision.keys.vault.file import read_vault
     from provision.keys.vault.text import sealed_to
 
+    if dry_run and not (workspace.root / FILE).exists():
+        return secrets.token_bytes(SECRET_BYTES)
     operators = sealed_to(read_vault(workspace.vault))
-    return feed_secret(workspace.root / FILE, operators, load_identities(workspace.identity), create=create)
+    return feed_secret(
+        workspace.root / FILE, operators, load_identities(workspace.identity), create=create and not dry_run
+    )
 
 
 def feed_options(
-    workspace: Workspace, key: Ed25519PrivateKey, now: datetime, life: timedelta, keep: int, *, create: bool
+    workspace: Workspace,
+    key: Ed25519PrivateKey,
+    now: datetime,
+    life: timedelta,
+    keep: int,
+    *,
+    create: bool,
+    dry_run: bool = False,
 ) -> PublishOptions:
     """Raises MayNotSignError before anything is written if no machine would accept this operator's feed."""
     from provision.bundle.prepare import log_head
@@ -181,7 +196,7 @@ def feed_options(
         workspace_id=workspace_id,
         users=tuple(state.user for state in fleet_states(workspace)),
         dist=workspace.dist,
-        secret=open_secret(workspace, create=create),
+        secret=open_secret(workspace, create=create, dry_run=dry_run),
         signers=trusted.signers,
         trust=trusted.trust,
         chain=trusted.chain,
@@ -193,7 +208,7 @@ def feed_options(
 
 
 def _addresses(
-    workspace: Workspace, limit: list[str] | None, base: str | None, directory: Path
+    workspace: Workspace, limit: list[str] | None, base: str | None, directory: Path, *, create: bool
 ) -> list[tuple[str, str]]:
     from provision.cli.delivery.receipts import fleet_states
     from provision.feed.index import address_of
@@ -201,5 +216,5 @@ def _addresses(
 
     if base is None:
         raise UsageError("--addresses needs --url", hint=f"--url https://…: the address at which {directory} is served")
-    secret = open_secret(workspace, create=True)
+    secret = open_secret(workspace, create=create)
     return [(s.user, f"{base}/e/{address_of(secret, s.user)}") for s in select_users(fleet_states(workspace), limit)]

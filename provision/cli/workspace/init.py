@@ -10,6 +10,16 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
+from provision.cli.operators.recovery_output import (
+    NoRecovery,
+    RecoveryAge,
+    RecoveryChoice,
+    RecoveryKeyOption,
+    RecoveryTo,
+    new_recovery,
+    terminal,
+)
+from provision.cli.workspace.own_keys import make_identity, make_signing_key
 from provision.errors import ProvisionError
 from provision.shell import shell_path
 
@@ -55,11 +65,16 @@ def init(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Folder of the workspace, created if missing. Default: this folder.")
     ] = Path(),
+    recovery_to: RecoveryTo = None,
+    recovery_age: RecoveryAge = None,
+    recovery_key: RecoveryKeyOption = None,
+    no_recovery: NoRecovery = False,
 ) -> None:
     """Create a workspace and your operator keys.
 
     The workspace gets examples, settings and an empty vault. Your identity and signing key are created outside of it,
-    unless they exist already.
+    unless they exist already. On a terminal, or with an option about recovery, it also gets a recovery key and its first
+    trust list.
     """
     from datetime import UTC, datetime
 
@@ -72,6 +87,7 @@ def init(
     from provision.signing.allowed_signers import signer_line
 
     run: Run = ctx.obj
+    choice = RecoveryChoice(recovery_to, recovery_age, recovery_key, no_recovery)
     if folder.is_dir() and recover(folder, journal=_JOURNAL, folders=("profiles", "templates")):
         run.say("finished an interrupted init")
         _next_steps(run, load_workspace(folder))
@@ -85,8 +101,8 @@ def init(
         )
     own = config_dir(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
-    recipient = _identity(run, own / "identity.txt")
-    public = _signing_key(run, own / "signing_key")
+    recipient = make_identity(run, own / "identity.txt")
+    public = make_signing_key(run, own / "signing_key")
     vault = new_vault([recipient])
     log, log_head = new_log(vault.workspace_id, datetime.now(UTC))
     files |= {
@@ -103,7 +119,21 @@ def init(
         else:
             files[name] = text.encode()
     _write(folder, files)
+    if choice.made or terminal():
+        _first_list(run, load_workspace(folder), choice)
+    else:
+        run.say("no recovery key and no trust list yet: provision operators upgrade --recovery-to FILE")
     _next_steps(run, load_workspace(folder))
+
+
+def _first_list(run: Run, workspace: Workspace, choice: RecoveryChoice) -> None:
+    """The first trust list and the recovery key of a new workspace."""
+    from provision.cli.operators.session import act_of_operator, own_name
+    from provision.operators.acts import upgrade
+
+    with act_of_operator(run, "init", dry_run=False, workspace=workspace) as act:
+        _, public = new_recovery(run, choice, act.vault_act.vault.workspace_id, workspace.root, dry_run=False)
+        upgrade(act, own_name(workspace), public)
 
 
 def settings_text(own_keys: Path) -> str:
@@ -144,37 +174,6 @@ def _examples() -> dict[str, bytes]:
         if path.is_file() and not path.name.startswith(".")
     }
     return files | {"inventory.yaml": read_bounded(source / "inventory.example.yaml", 1 << 20)}
-
-
-def _identity(run: Run, path: Path) -> str:
-    """The recipient of the operator's identity, which is created if missing."""
-    from datetime import UTC, datetime
-
-    from provision.files import write_atomic
-    from provision.keys.age import generate_identity, identity_file, load_identities
-
-    if path.exists():
-        run.say(f"your identity exists: {path}")
-        return load_identities(path)[0].recipient
-    secret, recipient = generate_identity()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(path, identity_file(secret, recipient, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
-    run.say(f"created your identity: {path} (keep a backup: without it you cannot open the vault)")
-    return recipient
-
-
-def _signing_key(run: Run, path: Path) -> str:
-    """The public key of the operator's signing key, which is created if missing."""
-    from provision.files import write_atomic
-    from provision.signing.sshsig import load_signing_key, new_signing_key, public_line
-
-    if path.exists():
-        run.say(f"your signing key exists: {path}")
-        return public_line(load_signing_key(path).public_key())
-    key, text = new_signing_key()
-    write_atomic(path, text)
-    run.say(f"created your signing key: {path}")
-    return public_line(key.public_key())
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

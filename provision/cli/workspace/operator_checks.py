@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.errors import Place, Problem, ProvisionError, Severity
-from provision.keys.vault.file import read_workspace_id
+from provision.keys.feed_secret import FILE, feed_secret
+from provision.keys.identities import load_identities
+from provision.keys.vault.file import open_vault, read_workspace_id
 from provision.signing.sshsig import load_signing_key
 from provision.trust.trust_list import WARN_DAYS, Role
 from provision.trust.workspace import MayNotSignError, WorkspaceTrust, workspace_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from provision.fleet.workspace import Workspace
+    from provision.keys.identities import Identity
 
 
 def operator_problems(workspace: Workspace, now: datetime) -> Iterator[Problem]:
@@ -51,6 +54,28 @@ def operator_problems(workspace: Workspace, now: datetime) -> Iterator[Problem]:
             "another operator signs it: provision operators sign",
             Severity.WARNING,
         )
+
+
+def identity_problems(workspace: Workspace) -> Iterator[Problem]:
+    """Yield which of the vault and the feed secret this operator's identity does not open."""
+    try:
+        identities = load_identities(workspace.identity)
+    except ProvisionError as e:
+        yield Problem("no-identity", e.message, e.place, e.hint)
+        return
+    for rule, open_it in (
+        ("vault-closed", lambda: open_vault(workspace.vault, identities)),
+        ("feed-secret-closed", lambda: _open_feed_secret(workspace, identities)),
+    ):
+        try:
+            open_it()
+        except ProvisionError as e:
+            yield Problem(rule, e.message, e.place, e.hint)
+
+
+def _open_feed_secret(workspace: Workspace, identities: Sequence[Identity]) -> None:
+    if (workspace.root / FILE).exists():
+        feed_secret(workspace.root / FILE, (), identities, create=False)
 
 
 def _own_key(workspace: Workspace, trusted: WorkspaceTrust, now: datetime) -> Iterator[Problem]:

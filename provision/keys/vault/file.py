@@ -16,6 +16,7 @@ from provision.files import STAGED_SUFFIX, locked, read_bounded, write_atomic
 from provision.keys.events.changes import vault_changes
 from provision.keys.events.log import append, log_path, operator, vault_created_event
 from provision.keys.vault.text import WORKSPACE_LINES_BYTES, SealedVault, parse_vault, parse_workspace_id
+from provision.keys.vault.together import finish_above
 from provision.keys.vault.vault import Vault, new_vault, open_sealed
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
     """
     path = path.resolve()  # a link to the vault stays a link
     with _locked(path, doing, wait_s):
+        finish_above(path)
         _sweep(path)
         before = _bytes(path)
         digest = hashlib.sha256(before).digest()

@@ -99,6 +99,11 @@ class Vault(Ledger):
         """The recipients of the operators, with their comments."""
         return self._header.operators
 
+    @property
+    def recovery(self) -> tuple[str, ...]:
+        """The recipients of the recovery keys."""
+        return self._header.recovery
+
     def digest_key(self) -> bytes:
         """32 bytes for keyed digests of plaintext. They change only with the data key."""
         return self._data_key.digest_key
@@ -178,9 +183,7 @@ class Vault(Ledger):
         """Add an operator: the same data key is sealed again to all operators."""
         new = parse_recipient(recipient)
         if any(parse_recipient(known).text == new.text for known in self.operators):
-            raise OperatorError(
-                "this recipient is already an operator", hint="list them: provision keys operators list"
-            )
+            raise OperatorError("this recipient is already an operator", hint="list them: provision operators list")
         self._seal_to((*self.operators, _spelled(recipient)))
 
     def remove_operator(self, recipient: str) -> None:
@@ -191,11 +194,31 @@ class Vault(Ledger):
         gone = parse_recipient(recipient).text
         rest = tuple(known for known in self.operators if parse_recipient(known).text != gone)
         if rest == self.operators:
-            raise OperatorError("this recipient is not an operator", hint="list them: provision keys operators list")
+            raise OperatorError("this recipient is not an operator", hint="list them: provision operators list")
         if not rest:
             raise OperatorError("the last operator cannot be removed", hint="add another operator first")
         self.rekey()
         self._seal_to(rest)
+
+    def name_operator(self, recipient: str, name: str) -> None:
+        """Change the comment of an operator's recipient; nothing is sealed again."""
+        text = parse_recipient(recipient).text
+        named = tuple(f"{text} {name}" if parse_recipient(o).text == text else o for o in self.operators)
+        if named != self.operators:
+            self._header = dataclasses.replace(self._header, operators=named)
+            self.changed = True
+
+    def set_recovery(self, recipients: Sequence[str]) -> None:
+        """Replace the recovery recipients, which open the vault as operators do."""
+        self._header = dataclasses.replace(self._header, recovery=tuple(_spelled(text) for text in recipients))
+        self._seal_to(self.operators)
+
+    def replace_operators(self, recipients: Sequence[str]) -> None:
+        """Replace all operators and encrypt everything with a new data key. Raises OperatorError for an empty list."""
+        if not recipients:
+            raise OperatorError("the last operator cannot be removed", hint="add another operator first")
+        self.rekey()
+        self._seal_to(tuple({parse_recipient(text).text: _spelled(text) for text in recipients}.values()))
 
     def rekey(self) -> None:
         """Encrypt every line with a new data key. Raises VaultAlteredError if a line cannot be decrypted."""
@@ -350,7 +373,7 @@ def open_sealed(sealed: SealedVault, identities: Sequence[Identity]) -> Vault:
     except NoIdentityError as e:
         raise NoIdentityError(
             f"none of your identities can open the vault (operators: {len(header.operators)})",
-            hint="ask an operator to run: provision keys operators add YOUR-RECIPIENT",
+            hint="ask another operator to run what this prints: provision operators join",
         ) from e
     if len(value) != DATA_KEY_BYTES:
         raise _altered("its data key has the wrong size")

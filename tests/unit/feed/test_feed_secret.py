@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from keysmith import identity
 
-from provision.feed.index import SECRET_BYTES
-from provision.feed.secret import BadFeedSecretError, feed_secret
 from provision.keys.age import NoIdentityError
+from provision.keys.feed_secret import SECRET_BYTES, BadFeedSecretError, feed_secret
 
 
 def test_it_stays_the_same_when_an_operator_joins(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Commands about operators, the trust list and the recovery key."""

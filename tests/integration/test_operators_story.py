@@ -1,0 +1,383 @@
+"""The story of a workspace's operators, by the commands that people type, with a machine that really pulls.
+
+A second operator joins and publishes, the first one is removed or stolen, and recovery begins again: the machine follows, and
+what the removed person still holds is tried.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandcraft import Done, inside
+from feedcraft import FeedServer, served
+
+from provision.endpoint.identity import EndpointFolder
+from provision.endpoint.trust_store import stored_list
+from provision.errors import Exit
+from provision.keys.age import load_identities
+from provision.keys.events.log import verify_log
+from provision.keys.feed_secret import feed_secret
+from provision.keys.vault.file import open_vault, read_vault
+
+KEY = "sk-aisa-TEST-of-ada-0001"
+
+
+class Company:
+    """A workspace that operators share through one folder, and the machine of user `u1`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.ws, self.feed, self.paper = root, root / "ws", root / "feed", root / "paper"
+        for name in ("ada", "bob", "cleo", "machine", "home"):
+            (root / name).mkdir(mode=0o700, parents=True)
+        self.ok("ada", "init", str(self.ws), "--recovery-to", str(self.paper), at=False)
+        signer = (root / "ada" / "signing_key").with_suffix(".pub")
+        signer.write_text((self.ws / "allowed_signers").read_text().split('" ', 1)[1])
+        enrolled = json.loads(self.machine("enroll", "--user", "u1", "--signer", str(signer), "-f", "json").stdout)
+        keys = {name: enrolled[name] for name in ("recipients", "endpoint_key")}
+        (self.ws / "inventory.yaml").write_text(json.dumps({"users": [{"id": "u1", "profile": "engineering", **keys}]}))
+        (root / "keys.csv").write_text(f"user,key\nu1,{KEY}\n")
+        self.ok("ada", "keys", "import", str(root / "keys.csv"))
+        self.ok("ada", "render")
+        self.ok("ada", "publish", str(self.feed))
+
+    def _run(self, config: str, arguments: tuple[str, ...], stdin: str = "") -> Done:
+        environ = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.root / "home"),
+            "PROVISION_CONFIG_DIR": str(self.root / config),
+            "LOGNAME": config,
+        }
+        return inside(*arguments, environ=environ, cwd=self.root, stdin=stdin)
+
+    def it(self, who: str, *arguments: str, at: bool = True, stdin: str = "") -> Done:
+        return self._run(who, (*(("-w", str(self.ws)) if at else ()), *arguments), stdin)
+
+    def ok(self, who: str, *arguments: str, at: bool = True, stdin: str = "") -> Done:
+        done = self.it(who, *arguments, at=at, stdin=stdin)
+        assert done.returncode == Exit.OK, done.stderr
+        return done
+
+    def machine(self, *arguments: str) -> Done:
+        return self._run("machine", arguments)
+
+    def join(self, who: str, by: str) -> None:
+        line = self.ok(who, "operators", "join", "--name", who).stdout
+        self.ok(by, *shlex.split(line)[1:])
+
+    def lists(self) -> list[str]:
+        return sorted(path.stem for path in (self.ws / "trust").glob("*.json"))
+
+    @property
+    def number(self) -> str | None:
+        stored = stored_list(EndpointFolder(self.root / "machine"))
+        return stored.trust.number if stored else None
+
+    def generation(self) -> int:
+        return int(json.loads((self.root / "home/.hermes/.provision/manifest.json").read_text())["generation"])
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    return Company(tmp_path)
+
+
+@pytest.fixture
+def server(company: Company) -> Iterator[FeedServer]:
+    with served(company.feed) as running:
+        yield running
+
+
+def _pull(company: Company, server: FeedServer) -> Done:
+    told = company.ok("ada", "publish", str(company.feed), "--addresses", "--url", server.url, "-f", "json")
+    done = company.machine("pull", json.loads(told.stdout)["users"][0]["address"], "-f", "json")
+    assert done.returncode == Exit.OK, done.stderr
+    return done
+
+
+@pytest.mark.programs("ssh-keygen")
+def test_a_second_operator_joins_and_the_machine_follows_without_being_touched(
+    company: Company, server: FeedServer
+) -> None:
+    _pull(company, server)
+    assert company.number == "1-1"
+    refused = company.it("bob", "render")
+    assert (refused.returncode, "signing key" in refused.stderr) == (Exit.ERROR, True)
+    company.join("bob", by="ada")
+    assert company.ok("bob", "operators", "check").stdout == "your keys open the vault and may sign\n"
+    company.ok("bob", "render", "--force")
+    company.ok("bob", "publish", str(company.feed))
+    pulled = company.machine("pull", "-f", "json")
+    assert json.loads(pulled.stdout)["installed"] is True
+    assert company.number == "1-2"
+    # stock ssh-keygen verifies a list with the derived file
+    (signature,) = (company.feed / "trust").glob("1-2.json.*.sig")
+    line = ["ssh-keygen", "-Y", "verify", "-f", str(company.ws / "allowed_signers"), "-I", "ada"]
+    name = next(row.split()[0] for row in (company.ws / "allowed_signers").read_text().splitlines()[1:])
+    line[-1] = name
+    data = (company.feed / "trust/1-2.json").read_bytes()
+    done = subprocess.run(
+        [*line, "-n", "hermes-provision-trust", "-s", str(signature)], input=data, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_after_remove_everything_that_the_person_holds_is_tried(company: Company, server: FeedServer) -> None:
+    company.join("bob", by="ada")
+    company.ok("bob", "render", "--force")
+    company.ok("bob", "publish", str(company.feed))
+    _pull(company, server)
+    old = company.root / "old"
+    shutil.copytree(company.ws, old)
+    bob = load_identities(company.root / "bob" / "identity.txt")
+    said = company.ok("ada", "operators", "remove", "bob").stderr
+    assert "1 bundles signed again" in said
+    for remains in ("could read all 1 key versions", "knows the feed's addresses", "rotate start"):
+        assert remains in said
+    with pytest.raises(Exception, match="none of your identities"):
+        open_vault(company.ws / "keys.vault", bob)
+    with pytest.raises(Exception, match="none of your identities"):
+        feed_secret(company.ws / "feed.secret", (), bob, create=False)
+    before = {p: p.read_bytes() for p in company.ws.rglob("*") if p.is_file() and ".lock" not in p.name}
+    for words in (("render", "--force"), ("publish", str(company.feed)), ("operators", "add", "eve", bob[0].recipient)):
+        assert company.it("bob", *words).returncode == Exit.ERROR, words
+    assert {p: p.read_bytes() for p in company.ws.rglob("*") if p.is_file() and ".lock" not in p.name} == before
+    # the feed and the machine go on with the bundle that was signed again
+    company.ok("ada", "publish", str(company.feed))
+    assert company.machine("pull").returncode == Exit.OK
+    assert company.number == "1-3"
+    # a new bundle does not open for bob, and with an old copy of the workspace he publishes for nobody
+    company.ok("ada", "render", "--force")
+    assert bob[0].recipient not in (company.ws / "dist/u1/manifest.json").read_text()
+    evil = company.root / "evil"
+    done = company._run("bob", ("-w", str(old), "render", "--force"))
+    if done.returncode == Exit.OK:
+        company._run("bob", ("-w", str(old), "publish", str(evil)))
+        with served(evil) as stolen:
+            place = json.loads((company.root / "machine/pull.json").read_text())["url"].partition("/e/")[2]
+            refused = company.machine("pull", f"{stolen.url}/e/{place}")
+        assert refused.returncode == Exit.ERROR
+    assert open_vault(old / "keys.vault", bob).key("u1") is not None, "old copies stay readable: the command says so"
+
+
+def test_the_only_laptop_is_lost_and_its_key_stolen(company: Company, server: FeedServer) -> None:
+    _pull(company, server)
+    ada = company.root / "ada"
+    stolen = company.root / "stolen"
+    shutil.move(ada, stolen)
+    said = company.ok(
+        "cleo", "recovery", "use", str(company.paper), "--name", "cleo", "--revoke", _name(company),
+        "--reason", "laptop stolen", "--recovery-to", str(company.root / "paper2"),
+    ).stderr  # fmt: skip
+    assert "replace the keys of 1 users" in said
+    company.ok("cleo", "render", "--force")
+    company.ok("cleo", "publish", str(company.feed))
+    assert company.machine("pull").returncode == Exit.OK
+    assert company.number == "2-1"
+    # the thief: nothing opens, nothing is signed
+    thief = load_identities(stolen / "identity.txt")
+    with pytest.raises(Exception, match="none of your identities"):
+        open_vault(company.ws / "keys.vault", thief)
+    refused = company.it("stolen", "render", "--force")
+    assert "revoked (laptop stolen)" in refused.stderr
+    assert company.it("cleo", "recovery", "test", str(company.paper)).returncode == Exit.ERROR
+    company.ok("cleo", "recovery", "test", str(company.root / "paper2"))
+
+
+def test_what_a_revoked_key_installed_is_named_until_the_next_bundle(company: Company, server: FeedServer) -> None:
+    _pull(company, server)
+    company.ok("cleo", "recovery", "use", str(company.paper), "--name", "cleo", "--revoke", _name(company),
+               "--recovery-to", str(company.root / "paper2"))  # fmt: skip
+    company.ok("cleo", "render", "--force")
+    chain = (company.ws / "dist/.trust.tar").read_bytes()
+    bundle = company.root / "by-hand" / "u1"
+    shutil.copytree(company.ws / "dist/u1", bundle)
+    (bundle.parent / ".trust.tar").write_bytes(chain)
+    before = company.machine("status", "-f", "json")
+    assert "revoked signer" not in before.stdout
+    dry = company.machine("install", str(bundle), "--dry-run")
+    assert (dry.returncode, company.number) == (Exit.OK, "1-1")
+    from provision.endpoint.trust_store import update_trust
+    from provision.trust.files import tar_source
+
+    source = tar_source(bundle.parent / ".trust.tar")
+    assert source is not None
+    from datetime import UTC, datetime
+
+    update_trust(EndpointFolder(company.root / "machine"), source, datetime.now(UTC))
+    assert "installed by a revoked signer" in company.machine("status", "-f", "json").stdout
+    assert company.machine("install", str(bundle)).returncode == Exit.OK
+    assert "revoked signer" not in company.machine("status", "-f", "json").stdout
+
+
+def test_a_threshold_of_two_needs_two_operators(company: Company) -> None:
+    company.join("bob", by="ada")
+    assert "waits for signatures" in company.ok("ada", "operators", "threshold", "2").stderr
+    assert "1-3" in company.ok("bob", "operators", "sign").stderr
+    company.ok("ada", "operators", "check", "--renew")
+    assert "waits for signatures" in company.ok("ada", "operators", "list").stderr
+    assert "operators sign" in company.it("ada", "operators", "check", "--renew").stderr
+    assert "1-4" in company.ok("bob", "operators", "sign").stderr
+    assert "trust list 1-4" in company.ok("bob", "operators", "list").stderr
+    assert company.it("ada", "operators", "remove", "bob").returncode == Exit.ERROR, "one key would be left of two"
+
+
+def test_two_operators_make_the_next_list_in_two_clones(company: Company) -> None:
+    company.join("bob", by="ada")
+    clone = company.root / "clone"
+    shutil.copytree(company.ws, clone)
+    company.ok("bob", "operators", "check", "--renew")
+    company._run("ada", ("-w", str(clone), "operators", "check", "--renew"))
+    # git gives one of them the other's file: the list that this operator accepted is gone
+    shutil.rmtree(clone / "trust")
+    shutil.copytree(company.ws / "trust", clone / "trust")
+    said = company._run("ada", ("-w", str(clone), "operators", "list"))
+    assert said.returncode == Exit.ERROR or "1-3" in said.stderr
+    if said.returncode == Exit.ERROR:
+        assert "1-3" in said.stderr
+        assert "git pull" in said.stderr
+
+
+def test_refusals(company: Company) -> None:
+    name = _name(company)
+    for words, why in (
+        (("operators", "remove", name, "--yes"), "required keys"),
+        (("operators", "remove", "nina"), "no operator is named"),
+        (("operators", "revoke", name, "--yes"), "recovery use"),
+        (("operators", "threshold", "2"), "only 1"),
+        (("operators", "upgrade", "--no-recovery"), "trust list 1-1 already"),
+        (("operators", "sign"), "no trust list waits"),
+    ):
+        done = company.it("ada", *words)
+        assert done.returncode in (Exit.ERROR, Exit.NO_MATCH), words
+        assert why in done.stderr
+    assert company.lists() == ["1-1"]
+
+
+def test_a_dry_run_writes_nothing(company: Company) -> None:
+    before = {p: p.read_bytes() for p in company.root.rglob("*") if p.is_file() and "lock" not in p.name}
+    _, recipient = _stranger()
+    for words in (
+        ("operators", "add", "zoe", recipient, "--dry-run"),
+        ("operators", "check", "--renew", "--dry-run"),
+        ("recovery", "use", str(company.paper), "--name", "x", "--recovery-to", str(company.root / "p"), "--dry-run"),
+    ):
+        assert "nothing was written" in company.ok("ada", *words).stderr
+    after = {p: p.read_bytes() for p in company.root.rglob("*") if p.is_file() and "lock" not in p.name}
+    assert after == before
+
+
+ACTS = {
+    "add": ("ada", ("operators", "add", "zoe", "{recipient}", "{key}")),
+    "remove": ("ada", ("operators", "remove", "bob")),
+    "revoke": ("ada", ("operators", "revoke", "job")),
+    "renew": ("ada", ("operators", "check", "--renew")),
+    "recover": (
+        "bob",
+        ("recovery", "use", "{paper}", "--name", "bob", "--revoke", "{ada}", "--recovery-to", "{paper2}"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def before_acts(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """Operators ada and bob, and a job that may only sign the feed; only copied."""
+    company = Company(tmp_path_factory.mktemp("acts"))
+    company.join("bob", by="ada")
+    job = company.ok("cleo", "operators", "join", "--name", "job").stdout
+    company.ok("ada", *shlex.split(job)[1:], "--roles", "feed")
+    shutil.rmtree(company.root / "home")
+    return company
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize(
+    "act", [pytest.param(act, marks=[pytest.mark.slow] if act in {"renew", "revoke"} else []) for act in ACTS]
+)
+def test_a_kill_at_each_write_of_an_act_leaves_all_or_nothing(
+    act: str, before_acts: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = before_acts
+    recipient = _stranger()[1]
+    who, words = ACTS[act]
+    values = {
+        "recipient": recipient,
+        "key": "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIEgHWll+choVbi4Hmd5cwMUyTcbn6vHN1GJQho7FMhXd",
+        "paper": str(company.paper),
+        "ada": _name(company),
+    }
+    real = Path.replace
+    done = False
+    for kill_at in range(1, 40):
+        trial = tmp_path / f"trial{kill_at}"
+        shutil.copytree(company.root, trial)
+        (trial / "home").mkdir()
+        at = _moved(company, trial)
+        left = [kill_at]
+
+        def dying(self: Path, target: Any, left: list[int] = left) -> Path:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return real(self, target)
+
+        filled = [word.format(**values, paper2=str(trial / "paper2")) for word in words]
+        before = _state(at)
+        monkeypatch.setattr(Path, "replace", dying)
+        try:
+            ended = at.it(who, *filled)
+            done = True
+            assert ended.returncode == Exit.OK, ended.stderr
+        except Killed:
+            pass
+        finally:
+            monkeypatch.setattr(Path, "replace", real)
+        if done:
+            break
+        at.it(who, "operators", "list")  # any command finishes what was committed
+        after = _state(at)
+        assert after == before or (after["lists"] != before["lists"] and after["vault"] != before["vault"]), kill_at
+        assert verify_log(at.ws / "events.jsonl", read_vault(at.ws / "keys.vault").generation).faults == ()
+        (trial / "paper2").unlink(missing_ok=True)
+        again = at.it(who, *filled)
+        if after == before:
+            assert again.returncode == Exit.OK, again.stderr
+            assert not [path for path in at.ws.rglob("*.provision-new") if "holder" not in path.name]
+        shutil.rmtree(trial)
+    assert done
+    assert kill_at > 5
+
+
+def _state(company: Company) -> dict[str, object]:
+    vault = read_vault(company.ws / "keys.vault")
+    return {
+        "lists": company.lists(),
+        "vault": vault.generation,
+        "signers": (company.ws / "allowed_signers").read_text(),
+        "secret": sorted(json.loads((company.ws / "feed.secret").read_text())["recipients"]),
+    }
+
+
+def _moved(company: Company, folder: Path) -> Company:
+    moved = object.__new__(Company)
+    moved.root, moved.ws, moved.feed, moved.paper = folder, folder / "ws", folder / "feed", folder / "paper"
+    return moved
+
+
+def _name(company: Company) -> str:
+    return str(json.loads((company.ws / "trust/1-1.json").read_text())["signers"][0]["name"])
+
+
+def _stranger() -> tuple[Any, str]:
+    from provision.keys.age import generate_identity
+
+    return generate_identity()
