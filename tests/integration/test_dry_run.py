@@ -73,16 +73,20 @@ def test_nothing_is_written(
 def test_delivery_writes_nothing(fleet: Fleet) -> None:
     """`publish`, `receipts import` and `package`, before and after the first real run."""
     feed, package = fleet.folder / "feed", fleet.folder / "package"
+    was = tree(fleet.folder)
+    addresses = ("publish", str(feed), "--addresses", "--url", "https://feed.example.com")
+    assert fleet.provision(*addresses, "--dry-run") == 1, "no address is known before the first publish"
+    assert tree(fleet.folder) == was
     for machine in fleet.machines.values():
         machine.certify(fleet.drop)
     for words in (
+        ("package", "ada", "--for", "deb", "-o", str(package), "--pull", "https://feed.example.com"),
         ("publish", str(feed)),
-        ("package", "ada", "--for", "deb", "-o", str(package)),
+        ("package", "bob", "--for", "deb", "-o", str(package)),
         ("receipts", "import", str(fleet.drop)),
     ):
         was = tree(fleet.folder)
-        expected = 1 if words[0] == "publish" else 0  # no feed secret yet: the addresses are not known
-        assert fleet.provision(*words, "--dry-run") == expected
+        assert fleet.provision(*words, "--dry-run") == 0
         assert tree(fleet.folder) == was
         assert fleet.provision(*words) == 0
         done = tree(fleet.folder)

@@ -70,7 +70,7 @@ def package(
         signers=_signers(workspace),
         bundle=None if pull else _bundle(workspace, user),
         chain=None if pull else _chain(workspace),
-        address=_address(workspace, user, pull) if pull else None,
+        address=_address(workspace, user, pull, dry_run=dry_run) if pull else None,
         account=account if account is not None else user if kind in ("deb", "rpm") else "",
         every=every,
         version=package_version,
@@ -144,13 +144,13 @@ def _signers(workspace: Workspace) -> str:
     return (read_optional(workspace.allowed_signers, _MAX_SIGNERS_BYTES) or b"").decode()
 
 
-def _address(workspace: Workspace, user: str, url: str) -> str:
+def _address(workspace: Workspace, user: str, url: str, *, dry_run: bool) -> str:
     """The user's address in the feed at `url`; `url` may also be that complete address."""
     from provision.cli.delivery.publish import open_secret, parse_base_url
     from provision.feed.http import require_safe
     from provision.feed.index import Subscription, address_of
 
-    address = address_of(open_secret(workspace, create=True), user)
+    address = address_of(open_secret(workspace, create=True, dry_run=dry_run), user)
     base = parse_base_url(url.removesuffix(f"/e/{address}"))
     require_safe(base)
     return str(Subscription(base, address))
