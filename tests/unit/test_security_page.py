@@ -1,0 +1,52 @@
+"""docs/security.md: every answer to a threat names tests, and they exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "security.md").read_text("utf-8")
+TEST = re.compile(r"`([a-z_/]+\.py)::(test_\w+)`")
+
+
+def rows(page: str) -> list[tuple[str, str]]:
+    """Each threat of the table, with its cell of tests."""
+    table = page.partition("## Threats and answers")[2].partition("\n## ")[0]
+    cells = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in table.splitlines() if line.startswith("| ")]
+    return [(row[0], row[2] if len(row) == 3 else "") for row in cells[1:]]
+
+
+def unproved(page: str) -> list[str]:
+    """Threats whose answer names no test, or one that is not there."""
+    found = []
+    for threat, cell in rows(page):
+        tests = TEST.findall(cell)
+        missing = [name for file, name in tests if not _has(ROOT / "tests" / file, name)]
+        if not tests or missing:
+            found.append(f"{threat}: {', '.join(missing) or 'no test'}")
+    return found
+
+
+def _has(path: Path, name: str) -> bool:
+    return path.is_file() and re.search(rf"^(?:async )?def {name}\(", path.read_text("utf-8"), re.MULTILINE) is not None
+
+
+def test_every_answer_is_proved() -> None:
+    assert len(rows(PAGE)) > 25
+    assert unproved(PAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("| a threat | an answer |", "a threat: no test"),
+        ("| a threat | an answer | `unit/test_house.py::test_that_is_missing` |", "a threat: test_that_is_missing"),
+        ("| a threat | an answer | soon |", "a threat: no test"),
+    ],
+)
+def test_an_answer_without_a_test_is_noticed(row: str, said: str) -> None:
+    page = f"## Threats and answers\n\n| threat | answer | tests |\n|---|---|---|\n{row}\n\n## More\n"
+    assert unproved(page) == [said]
