@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from provision.endpoint.processes import RunningHermes
     from provision.endpoint.status import HomeStatus
 
-_ANSWERS = {True: "answered", False: "failed", None: "cannot tell"}
+_ANSWERS = {True: "answered", False: "failed", None: "unknown"}
 
 
 def as_table(
@@ -70,5 +70,5 @@ def _route_lines(status: HomeStatus) -> list[str]:
     if route.refusal:
         lines.append(f"hermes stops: {route.refusal}")
     if route.unknown:
-        lines.append(f"cannot tell: {route.unknown}")
+        lines.append(f"unknown: {route.unknown}")
     return lines

@@ -17,8 +17,8 @@ from provision.detect.shapes import SECRET_LIKE, masked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_ATTACHED = re.compile(r"-[A-Za-z](?!-)")
-"""A short option, whose value may follow without a space: `-lVALUE`."""
+_ATTACHED = re.compile(r"-[A-Za-z]{1,3}")
+"""Short options, of which the last may have its value without a space: `-lVALUE`, `-qlVALUE`."""
 _ANYWHERE = re.compile(r"sk-aisa-[A-Za-z0-9_-]{16,}")
 
 
@@ -26,7 +26,9 @@ def keys_among(arguments: Sequence[str]) -> tuple[str, ...]:
     """Everything in the arguments that looks like a key, longest first."""
     found: set[str] = set()
     for argument in arguments:
-        for text in (argument, argument[2:] if _ATTACHED.match(argument) else ""):
+        options = _ATTACHED.match(argument)
+        attached = (argument[at:] for at in range(2, options.end() + 1)) if options else ()
+        for text in (argument, *attached):
             found.update(match.group() for match in SECRET_LIKE.finditer(text))
             found.update(match.group() for match in _ANYWHERE.finditer(text))
     return tuple(sorted(found, key=len, reverse=True))

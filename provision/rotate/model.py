@@ -22,7 +22,7 @@ class Grade(StrEnum):
 
     FAILED = "failed"
     UNREACHABLE = "unreachable"
-    UNSURE = "cannot tell"
+    UNSURE = "unknown"
     WAITING = "waiting"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from provision.rotate.probes import GatewayRoute, KeyProber
     from provision.rotate.recorder import Recorder
 
-IDLE, UNKNOWN = "yes", "cannot tell"
+IDLE, UNKNOWN = "yes", "unknown"
 
 
 def check_old_keys(recorder: Recorder, people: Sequence[RotationUser]) -> None:

@@ -107,7 +107,10 @@ class Rotation:
         self.begun = True
 
     def _trouble(self, entry: JournalEntry, at: datetime) -> None:
-        blocker = Blocker(entry["trouble"], entry["message"], entry["cure"], Grade(entry["grade"]))
+        grade = (
+            Grade.UNSURE if entry["grade"] == "cannot tell" else Grade(entry["grade"])
+        )  # as journals before 0.2.0 wrote it
+        blocker = Blocker(entry["trouble"], entry["message"], entry["cure"], grade)
         for user in entry["users"]:
             self.people[user].trouble = blocker
 

@@ -90,7 +90,7 @@ def test_what_says_nothing_about_a_key_is_no_verdict(fleet: Fleet, sim: Simulato
         sim.configure(auth_available=False)
     assert start(fleet, fleet.new_keys()) == 4
     assert set(fleet.states().values()) == {"pending"}
-    assert fleet.trouble("bob")["grade"] == "cannot tell"
+    assert fleet.trouble("bob")["grade"] == "unknown"
     assert all(fleet.stages(user) == ["current", "pending"] for user in fleet.users)
     sim.clear_faults()
     to_the_end(fleet)
@@ -366,7 +366,7 @@ def test_whether_a_key_is_idle_may_not_be_told(fleet: Fleet, sim: Simulator) -> 
     assert start(fleet, fleet.new_keys()) == 0
     fleet.poll()
     assert resume(fleet) == 0
-    assert {row["idle"] for row in fleet.status()["revoke"]} == {"cannot tell"}  # type: ignore[attr-defined]
+    assert {row["idle"] for row in fleet.status()["revoke"]} == {"unknown"}  # type: ignore[attr-defined]
     fleet.revoke_listed()
     to_the_end(fleet)
 

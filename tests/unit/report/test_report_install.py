@@ -137,7 +137,7 @@ def test_status_shows_checks_drift_and_the_answer_of_hermes(manifest: Manifest) 
     assert f"generation {manifest.generation}" in text
     assert "check      model: WRONG: expected gpt-5.2" in text
     assert "drift      config.yaml: model was changed\n" in text
-    assert "hermes     cannot tell: no \\x1b[2Janswer\n" in text
+    assert "hermes     unknown: no \\x1b[2Janswer\n" in text
     assert "restart    hermes gateway (pid 4): it may still hold the previous key\n" in text
 
 
@@ -153,7 +153,7 @@ def test_an_unknown_route_is_not_shown_as_right(manifest: Manifest) -> None:
     unknown = replace(status(manifest), route=Route(unknown="it is set in a plug-in"))
     text = home_status.as_table(unknown, None, ())
     assert "route      none\n" in text
-    assert "cannot tell: it is set in a plug-in\n" in text
+    assert "unknown: it is set in a plug-in\n" in text
 
 
 def test_auxiliary_tasks_are_one_line_and_removed_settings_are_not(manifest: Manifest) -> None:

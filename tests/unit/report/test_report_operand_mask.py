@@ -23,6 +23,7 @@ KEY = "sk-aisa-" + "Ab3_" * 10 + "xyz"
         (f"--{KEY}", (KEY,)),
         (f"/home/{KEY}/.env", (KEY,)),
         ("-lsk-proj-abcdefgh12345678", ("sk-proj-abcdefgh12345678",)),
+        ("-qlsk-proj-abcdefgh12345678", ("sk-proj-abcdefgh12345678",)),
         ("task-force-of-many-people", ()),
         ("ada", ()),
         ("--limit", ()),

@@ -59,7 +59,7 @@ def test_a_key_without_usage_is_listed_as_unknown_after_the_idle_time(monkeypatc
     assert ada.state is State.CURRENT
     context(recorder).time = NOW + timedelta(hours=1)
     check(monkeypatch, recorder, GatewayAnswer(404))
-    assert (ada.state, ada.idle) == (State.LISTED, "cannot tell")
+    assert (ada.state, ada.idle) == (State.LISTED, "unknown")
 
 
 def test_a_shared_key_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:

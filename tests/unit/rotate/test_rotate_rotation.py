@@ -80,6 +80,9 @@ def test_doubts_are_no_failures() -> None:
     found.apply(blocker_entry(Blocker("gateway-x", "cannot tell", "later", Grade.UNSURE), ["user0"], NOW))
     assert found.failures == 0
     assert exit_of([found], ()) == 4
+    entry = blocker_entry(Blocker("gateway-x", "m", "later", Grade.UNSURE), ["user0"], NOW)
+    found.apply({**entry, "grade": "cannot tell"})  # as journals before 0.2.0 wrote it
+    assert found.people["user0"].trouble == Blocker("gateway-x", "m", "later", Grade.UNSURE)
 
 
 def test_ahead_is_who_has_another_key_in_the_bundle_than_in_the_vault() -> None:
