@@ -17,6 +17,20 @@ _REFERENCE = re.compile(rb"^\$[A-Za-z_({]|\$\{|\{\{|<%|^%[A-Za-z_]+%$|^[<\[{(].*
 _DIGIT = re.compile(rb"[0-9\x80-\xff]")
 
 
+_ORDINARY = re.compile(
+    r"[A-Z]?[a-z]{3,16}[A-Za-z]{0,10}(?:[0-9]{1,6}[!@#$%&*?.]{0,3}|[!@#$%&*?]{1,3}[0-9]{0,6}|[$@!][A-Za-z0-9]{2,10})"
+)
+_IS_NO_PASSWORD = re.compile(
+    r"(?i)^(?:pass(?:word|wd|phrase)?|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my|some|new|old|fake|dummy|invalid|wrong"
+    r"|bytes|int|uint|float|str|string|utf|sha|md|base|arg|param|var|value|val|key|token|group|field|column|line|item|str)"
+)
+_EXAMPLE_UUIDS = frozenset(
+    {b"550e8400-e29b-41d4-a716-446655440000", b"123e4567-e89b-12d3-a456-426614174000", b"123e4567-e89b-12d3-a456-426655440000",
+     b"6ba7b810-9dad-11d1-80b4-00c04fd430c8", b"f47ac10b-58cc-4372-a567-0e02b2c3d479"}
+)  # fmt: skip
+_FEW_DIGITS = 8
+
+
 def prefix_pattern(outside: str = "") -> str:
     """A regular expression for the beginning of a value, up to a digit or to the fourth change of case.
 
@@ -57,6 +71,22 @@ def plausible_password(value: bytes) -> bool:
         return False
     letters = any(map(str.isalpha, text))
     return (letters and any(not each.isalpha() for each in text)) or looks_random(text)
+
+
+def weak_password(value: bytes) -> bool:
+    """Return whether a setting's value is an ordinary password: one word with digits or a sign, and no code, path or number."""
+    text = _text(value)
+    if text is None or _CODE.search(value) or _REFERENCE.search(value) or not _ORDINARY.fullmatch(text):
+        return False
+    return not _IS_NO_PASSWORD.search(text) and not plausible_quoted(value)
+
+
+def real_uuid(value: bytes) -> bool:
+    """Return whether a UUID is not one of those that standards and manuals use as examples."""
+    text = value.lower()
+    return (
+        text not in _EXAMPLE_UUIDS and len(set(text)) > _FEW_DIGITS and b"1234567" not in text and b"abcdef" not in text
+    )
 
 
 def _text(value: bytes) -> str | None:

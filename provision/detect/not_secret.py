@@ -30,6 +30,8 @@ _EXAMPLE = re.compile(
       | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
       | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
+_FEW_CHARACTERS = 8
+"""Long hex has sixteen different characters."""
 _ADVICE = re.compile(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
 _PAIR = re.compile(r"(?<!\.)\.\.(?!\.)|(?<!\*)\*\*(?!\*)")
 _BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
@@ -82,10 +84,12 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
         return is_placeholder(value)
     if rule_id.startswith(("private-key", "putty")):
         return False
-    if rule_id.startswith("dsn-"):
+    if rule_id.startswith("dsn-") or rule_id == "assigned-password":
         return is_reference_or_mask(value) or _is_manuals_password(value)
     if rule_id == "basic-login" and _is_manuals_password(_password_of(value)):
         return True
+    if rule_id == "assigned-uuid":
+        return _has_other_name(value, context)
     guessed = rule_id.startswith("assigned-") or rule_id in GUESSES
     if is_reference_or_mask(value) or _is_example(value, guessed=guessed):
         return True
@@ -118,7 +122,7 @@ def _is_example(value: str, *, guessed: bool) -> bool:
         "",
         value,
     )
-    if len(body) >= 12 and len(set(body)) <= max(3, len(body) // 8):
+    if len(body) >= 12 and len(set(body)) <= max(3, min(len(body) // 8, _FEW_CHARACTERS)):
         return True
     if run_share(body) >= 0.5:
         return True

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.assignments import plausible_bare, plausible_quoted, prefix_pattern
+from provision.detect.assignments import plausible_bare, plausible_quoted, prefix_pattern, real_uuid, weak_password
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, example
+from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, example, uuid_filler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ _ENDS = (
     "signingkey", "signing-key", "masterkey", "master-key", "accountkey", "sharedkey", "servicekey",
     "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token", "secret",
     "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials",
-    "authorization", "auth", "jwt", "cookie",
+    "authorization", "auth", "jwt", "cookie", "key_base", "keybase",
 )  # fmt: skip
 _FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
@@ -29,7 +29,8 @@ _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 _NAME_ENDING = (
     r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
     r"|master|account|shared|service|app|client|license|deploy)[_-]?key"
-    r"|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth|jwt|cookie)"
+    r"|secret_?key_?base|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth"
+    r"|jwt|cookie)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
     r"|backup|main|default))?)"
 )
@@ -43,6 +44,14 @@ _BEARER = "(?:bearer |basic |token )?"
 KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
 PAIR_KEYWORDS = (*KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n"))
 
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID_NAMES = (
+    r"(?:api[_.-]?(?:key|token|secret)|(?:access|secret|private|auth|client|account|subscription|license|consumer)[_.-]?(?:key"
+    r"|secret|token)"
+    r"|passw(?:or)?d|secret|[_-]token|\btoken|credentials?|authorization)"
+)
+_PASSWORD_ENDS = ("password", "passwd", "passwort", "passphrase", "_pwd", "_pass", ".pass")
+_SAYS_PASSWORD = r"(?:passw(?:or)?d|passwort|passphrase|[_.-]pwd|[_.-]pass)"  # noqa: S105  a pattern
 _PLACEHOLDERS = (
     'api_key: "your-api-key-here"',
     "AISA_API_KEY=${AISA_API_KEY}",
@@ -157,6 +166,47 @@ RULES: tuple[Rule, ...] = (
         counter_examples=("'AES_KEY', 'PKCS7_ISSUER_AND_SERIAL',", '("token", "application/x-www-form-urlencoded2")'),
         gate=_gate(rf"{_NAME_ENDING}[\"'],\s{{0,4}}[\"']{_BEARER}", r"\"'`\\"),
     ),
+    Rule(
+        id="assigned-uuid",
+        description="UUID of a name that suggests a secret",
+        severity=FindingSeverity.MEDIUM,
+        confidence=Confidence.MEDIUM,
+        keywords=KEYWORDS,
+        pattern=rf"(?i)(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_UUID_NAMES}){AFTER_NAME}{SEPARATOR}\s{{0,4}}(?:{_QUOTE})?{_BEARER}"
+        rf"(?P<secret>{_UUID})"
+        r"(?:[^0-9A-Za-z-]|$)",
+        gate=rf"(?i)[\s\"'`:=]{_UUID}",
+        examples=(lambda: "api_key: " + uuid_filler("key"), lambda: 'CLIENT_SECRET="' + uuid_filler("secret") + '"'),
+        counter_examples=(
+            'token: "550e8400-e29b-41d4-a716-446655440000"',
+            "client_id: " + "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+            "password: 00000000-0000-0000-0000-000000000000",
+        ),
+        accept=real_uuid,
+        reach=300,
+    ),
+    _assigned(
+        "password",
+        "Weak password of a name that says password, in settings",
+        rf"(?im){LINE_BEGIN}[\"']?(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SAYS_PASSWORD})[\"']?[ \t]{{0,8}}[=:][ \t]{{0,8}}"
+        r"[\"']?(?P<secret>[^\s\"'`]{6,40})[\"']?[ \t]{0,8},?(?:[ \t]#.{0,80})?\r?$",
+        keywords=tuple(end + sign for end in _PASSWORD_ENDS for sign in "=:\"' "),
+        examples=(
+            "DB_PASSWORD=monkey123",
+            "  password: RedisPass1!",
+            'smtp.password = "hunter22"',
+            '"db_password": "Mailpass1234!",',
+        ),
+        counter_examples=(
+            "password = password1",
+            "PASSWORD=$PASSWORD1",
+            "password: get_password(1)",
+            "password=test1234",
+            "password: str2",
+        ),
+        gate=rf"(?i){_SAYS_PASSWORD}[\"']?[ \t]{{0,8}}[=:][ \t]{{0,8}}[\"']?[^\"'`]{{6}}",
+        accept=weak_password,
+    ),
     _assigned(
         "element",
         "Secret in an XML element or attribute",
@@ -228,7 +278,8 @@ RULES: tuple[Rule, ...] = (
         r"|token|secret|password|passwd|_key))[\"']?\s{1,20}[\"']?"
         r"(?P<secret>[^\s\"'`\\<>]{8,250})",
         gate=rf"(?i)(?:config set|setx|set-item|secret set|login|login [^{BLANK}]{{1,100}})\s{{1,20}}"
-        rf"[\"']?[0-9A-Za-z_.-]{{0,60}}(?:api[_.-]?key|token|secret|password|passwd|_key)[\"']?\s{{1,20}}[\"']?[^{BLANK}\"'`\\<>]{{8}}",
+        rf"[\"']?[0-9A-Za-z_.-]{{0,60}}(?:api[_.-]?key|token|secret|password|passwd|_k"
+        rf"ey)[\"']?\s{{1,20}}[\"']?[^{BLANK}\"'`\\<>]{{8}}",
         keywords=("config set", "setx", "set-item", "secret set", "login"),
         examples=(
             example("hermes config set AISA_API_KEY ", ALNUM, 40),

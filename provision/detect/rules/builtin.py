@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.rules import assigned, commands, headers, keys, models, services, tables, tags, tools, web, words
+from provision.detect.rules import (
+    assigned,
+    commands,
+    headers,
+    keys,
+    models,
+    services,
+    tables,
+    tags,
+    tools,
+    vendors,
+    web,
+    words,
+)
 
 if TYPE_CHECKING:
     from provision.detect.rule import Rule
@@ -16,6 +29,7 @@ BUILTIN: tuple[Rule, ...] = (
     *models.RULES,
     *tools.RULES,
     *services.RULES,
+    *vendors.RULES,
     *keys.RULES,
     *web.RULES,
     *assigned.RULES,

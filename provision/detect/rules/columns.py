@@ -110,7 +110,7 @@ def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:
 
 
 def _cells(line: bytes, base: int, delimiter: bytes) -> list[Span]:
-    """Return the ranges of a line's cells, without an outer frame; one range for a line without delimiter or with an open quote."""
+    """Return the ranges of a line's cells, without an outer frame; one range if it has no delimiter or an open quote."""
     if delimiter == b"|":
         cuts = [(0, 0), *(found.span() for found in _BARS.finditer(line)), (len(line), len(line))]
         spans = [(end, start) for (_, end), (start, _) in pairwise(cuts)]

@@ -17,7 +17,7 @@ ID = "named-"
 _NAME = (
     r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:(?:api|secret|private|access|auth|account|encryption|signing|master|license|storage|service"
     r"|session|webhook|shared|deploy|ssh|subscription|client|app)[_.-]?keys?|token|secrets?|passw(?:or)?d|passwort|passwd|passphrase"
-    r"|pwd|credentials?|authorization|cookie|bearer)"
+    r"|pwd|credentials?|authorization|cookie|bearer|secret_?key_?base)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
 )
 _ARGUMENTS = ("key", "token", "secret", "password", "passwd", "passphrase", "pwd", "credentials")

@@ -37,6 +37,12 @@ def filler(label: str, alphabet: str, length: int) -> str:
     return "".join(alphabet[byte % len(alphabet)] for byte in stream[:length])
 
 
+def uuid_filler(label: str) -> str:
+    """Return a UUID of version 4 that depends only on the label."""
+    digits_ = filler(label, HEX, 32)
+    return f"{digits_[:8]}-{digits_[8:12]}-4{digits_[13:16]}-a{digits_[17:20]}-{digits_[20:]}"
+
+
 def example(before: str, alphabet: str, length: int, after: str = "") -> Callable[[], str]:
     """An example: a filler between two texts, built when it is called."""
     return partial(_made, before, alphabet, length, after)

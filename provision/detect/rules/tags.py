@@ -114,7 +114,8 @@ RULES = (
     beside(
         "list",
         "First value of a list with the name of a secret, as recordings of requests keep headers",
-        rf"\b{NAME}[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}(?:\r?\n[ \t]{{0,40}}-[ \t]{{1,4}}|\[\s{{0,20}})[\"']?(?:bearer[ ]|basic[ ]"
+        rf"\b{NAME}[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}"
+        rf"(?:\r?\n[ \t]{{0,40}}-[ \t]{{1,4}}[\"']?|\[\s{{0,20}}[\"'])(?:bearer[ ]|basic[ ]"
         rf"|token[ ])?",
         example("    Authorization:\n    - Bearer ", ALNUM, 32, "\n"),
         example('"X-Api-Key": [\n  "', HEX, 32, '"\n]'),

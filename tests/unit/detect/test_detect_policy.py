@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import random
+from uuid import UUID
 
 import pytest
 
@@ -80,3 +82,28 @@ def test_what_an_audit_finds_is_found_before_publishing() -> None:
         data = form.format(key).encode() + b"\n"
         if AUDIT.scan(data):
             assert PUBLISHING.scan(data), form
+
+
+@pytest.mark.parametrize(
+    "form", ["redis://:{}@h:6379/0", "DB_PASSWORD={}", "  password: {}", "smtp.password = '{}'", '"db_password": "{}",']
+)
+@pytest.mark.parametrize("value", ["admin123", "hunter22", "RedisPass1!", "Mailpass1234!", "Summer$lRVn", "monkey123"])
+def test_an_audit_reports_an_ordinary_password_of_a_setting(form: str, value: str) -> None:
+    assert [match.secret.reveal() for match in AUDIT.scan(f"{form.format(value)}\n".encode())] == [value]
+
+
+@pytest.mark.parametrize(
+    "value", ["password1", "test1234", "str2", "changeme1", "example9", "$PASSWORD1", "get_it(1)", "utf8", "3600"]
+)
+def test_an_audit_reports_no_example_of_a_password(value: str) -> None:
+    assert AUDIT.scan(f"DB_PASSWORD={value}\n".encode()) == []
+
+
+def test_long_hex_and_uuids_of_a_clear_name_are_findings() -> None:
+    value, uuid = random.Random(5).randbytes(64).hex(), str(UUID(bytes=random.Random(6).randbytes(16), version=4))
+    assert [match.secret.reveal() for match in AUDIT.scan(f"secret_key_base: {value}\n".encode())] == [value]
+    for text in ("api_key: {}", 'CLIENT_SECRET="{}"', "X-Api-Key: {}", "Authorization: Bearer {}"):
+        found = AUDIT.scan((text.format(uuid) + "\n").encode())
+        assert [match.secret.reveal() for match in found] == [uuid], text
+    for name in ("client_id", "request_id", "csrf_token"):
+        assert AUDIT.scan(f"{name}: {uuid}\n".encode()) == []

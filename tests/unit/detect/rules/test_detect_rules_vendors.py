@@ -1,0 +1,43 @@
+"""Tokens whose prefix is all that is known of them: found after a blank or a sign, not inside words."""
+
+from __future__ import annotations
+
+import random
+from string import ascii_letters, digits
+
+import pytest
+
+from provision.detect.detector import Detector
+
+AUDIT = Detector()
+PREFIXES = ("fal_", "exa_", "syt_", "retaindb_", "hsk-", "mem0_", "brv_", "am_", "fpk_", "fw-")
+
+
+def token(prefix: str, length: int = 32) -> str:
+    rng = random.Random(prefix)
+    return prefix + "".join(rng.choice(ascii_letters + digits) for _ in range(length - 2)) + "Q7"
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("form", ["see {} ok", "key={}", '"{}"', "x:{}\n", "line\n{}\n"])
+def test_a_key_of_an_agents_tool_is_found(prefix: str, form: str) -> None:
+    text = form.format(token(prefix))
+    assert [match.secret.reveal() for match in AUDIT.scan(text.encode())] == [token(prefix)]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_words_and_names_with_the_same_beginning_stay(prefix: str) -> None:
+    for text in (
+        f"see {prefix}the_next_element_of_the_list",
+        f"par{token(prefix).lower()}",
+        f"{prefix}short1",
+        f"{prefix}{'x' * 30}",
+    ):
+        assert AUDIT.scan(f"{text}\n".encode()) == []
+
+
+def test_a_hash_before_a_dot_is_a_key_only_with_a_key_behind_it() -> None:
+    rng = random.Random(8)
+    hexadecimal, rest = f"{rng.getrandbits(128):032x}", "".join(rng.choice(ascii_letters + digits) for _ in range(24))
+    assert [match.rule for match in AUDIT.scan(f"see {hexadecimal}.{rest} ok".encode())] == ["ollama-cloud-key"]
+    assert AUDIT.scan(f"/assets/{hexadecimal}.chunk-vendors-application.js".encode()) == []
