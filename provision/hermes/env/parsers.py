@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from provision.hermes.facts.release import HermesFacts
 
+_BOM_STAND_IN = "\ue000"
+"""Stands for a BOM while python-dotenv parses: from 1.2.4 on it removes one, but the version that Hermes 0.19 has does not."""
 _TRUTHY = {"1", "true", "t", "yes", "y"}
 
 
@@ -81,8 +83,11 @@ def _bindings(data: bytes, hermes: HermesFacts) -> list[tuple[str, str | None]]:
     text = repair_env(data, hermes.known_env)
     if not hermes.env_bom_hides_first:
         text = text.removeprefix(codecs.BOM_UTF8)
-    opened = io.StringIO(decode_env(text)[0], newline=None)
-    return [(b.key, b.value) for b in parse_stream(opened) if b.key is not None]
+    decoded = decode_env(text)[0]
+    if decoded.startswith("\ufeff"):
+        decoded = _BOM_STAND_IN + decoded[1:]
+    bindings = parse_stream(io.StringIO(decoded, newline=None))
+    return [(b.key.replace(_BOM_STAND_IN, "\ufeff"), b.value) for b in bindings if b.key is not None]
 
 
 def _unquoted(value: str) -> str:
