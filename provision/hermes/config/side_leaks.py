@@ -68,6 +68,9 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
     _servers(draft, ours, key)
     _programs(draft, key)
     _headers(draft, new)
+    jobs = str(draft.mapping("cron").get(side.CRON_PROVIDER) or "").strip().lower()
+    if team and jobs and not ours.named(jobs):
+        draft.take(("cron", side.CRON_PROVIDER), _ELSEWHERE)
     for section in ("tts", "stt"):
         for name, entry in list(draft.mapping(section).items()):
             if isinstance(entry, dict) and key.used_by(entry):

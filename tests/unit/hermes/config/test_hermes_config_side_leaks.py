@@ -60,6 +60,7 @@ def test_the_key_never_leaves(config: str, where: set[str]) -> None:
     ("config", "where"),
     [
         ("fallback_providers: [{provider: openrouter, model: m}]", {"fallback_providers[0]"}),
+        ("cron: {model: m, model_provider: openrouter}", {"cron.model_provider"}),
         ("auxiliary: {vision: {provider: openrouter}}", {"auxiliary.vision.provider"}),
         (
             "auxiliary: {vision: {fallback_chain: [{provider: openrouter, model: m}]}}",
