@@ -7,36 +7,51 @@ the same matches wherever the chunks are cut.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.confirm import Confirmer
-from provision.detect.engines.needles import Needle, make_needles, mark_needles
+from provision.detect.engines.hits import Hits
+from provision.detect.engines.needles import Needle, NeedleKind, make_needles, mark_needles
 from provision.detect.engines.prefilter import make_engine
+from provision.detect.engines.view_needles import view_needles
 from provision.detect.entropy import HINT
 from provision.detect.policy import Policy
 from provision.detect.resolve import resolve_overlaps
 from provision.detect.rules.builtin import BUILTIN
 from provision.detect.stream.sliding import Sliding, slide
+from provision.detect.views.continued import bare_chains, chains, known_in, whole_keys
 from provision.detect.views.encodings import base64_blocks, decoded_views
+from provision.detect.views.lists import listed_views
+from provision.detect.views.packed import packed_views
+from provision.detect.views.rows import row_views, rows_of
+from provision.detect.views.signs import shown_views, unusual_starts
+from provision.detect.views.spelling import spelled_views
 from provision.detect.views.split_keys import colour_views, wrapped_keys
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from provision.detect.engines.hits import Hits
     from provision.detect.engines.prefilter import EngineName
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
     from provision.detect.rule import Rule
+    from provision.detect.views.continued import Chain
+    from provision.detect.views.view import View
 
 WINDOW_BYTES = 1 << 20
 """Size of one window: large enough that the overlaps cost little, small enough for a CPU cache."""
 OVERLAP_BYTES = 64 << 10
 """How far a window reaches beyond its own bytes: a secret and the context that identifies it may be this long."""
-_NESTING = 2
+_NESTING = 3
 _SHORTEST_NEEDLE = 3
 _USUAL = "sk-"
+_NESTED = (
+    "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "akia", "asia", "aiza", "xoxb-", "xoxp-", "eyj", "hf_", "npm_", "gsk_",
+    "pypi-",
+)  # fmt: skip
+"""Prefixes of other services that are searched for in base64 of base64."""
 _GUESSED = ("assigned-", "high-entropy", "dsn-", "named-")
 
 
@@ -45,6 +60,14 @@ class WindowScan(NamedTuple):
 
     matches: list[Match]
     hits: Hits
+
+
+class BlockScan(NamedTuple):
+    """The result for complete lines of a stream: matches over lines, which lines are settled, whether a dump continues."""
+
+    matches: list[Match]
+    settled: int
+    inside: bool
 
 
 class Detector:
@@ -70,6 +93,11 @@ class Detector:
         self._prefixes = {index: word for index, word in enumerate(words) if word in prefixes}
         own = {prefix.lower().encode() for prefix, _ in known.shapes if len(prefix) > len(_USUAL)} if known else set()
         self._sure = frozenset({b"sk-aisa-", *own})
+        spelled = {b"sk-aisa-": b"sk-aisa-"}
+        for prefix, _ in known.shapes if known else ():
+            if len(prefix) > len(_USUAL):
+                spelled[prefix.lower().encode()] = prefix.encode()
+        self._spellings = {index: spelled[word] for index, word in enumerate(words) if word in spelled}
         marks = mark_needles((rule.mark for rule in rules if rule.mark), decode=decode)
         needles = (*marks, *(_needles(words, prefixes, known) if decode else ()))
         self._engine = make_engine(engine, words, needles, self._confirmer.gates)
@@ -108,10 +136,38 @@ class Detector:
             yield from sliding.feed(chunk)
         yield from sliding.finish()
 
-    def scan_window(self, data: bytes) -> WindowScan:
-        """Scan `data` without joining keys that continue in the next line: `stream` does that itself."""
-        hits = self._engine.hits(data)
+    def scan_window(self, data: bytes, hits: Hits | None = None) -> WindowScan:
+        """Scan `data` (with the `hits` in it) without joining keys that continue in the next line: `stream` does that itself."""
+        hits = self.hits(data) if hits is None else hits
         return WindowScan(resolve_overlaps(self._found(data, hits, _NESTING if self._decode else 0)), hits)
+
+    def blocks(self, data: bytes, start: int, hits: Hits, *, inside: bool, last: bool) -> BlockScan:
+        """Scan the complete lines from `start` on for what spans lines. `hits` are those in `data`.
+
+        `inside`: the first line continues a dump; `last`: no more lines follow.
+        """
+        if not self._decode:
+            return BlockScan([], len(data), inside=False)
+        hits = hits.since(max(start - 1, 0))
+        rows = rows_of(data, hits, start if inside else None, last=last)
+        settled, matches = rows.settled, list(self._through(rows.views, _NESTING))
+        for chain in self._chains(data, hits, start):
+            at = chain.ranges[0][0]
+            if any(first <= at < end for first, end, _ in rows.dumps) or (chain.way == "wrapped" and not chain.bare):
+                continue  # `batch` follows a key with a prefix through lines
+            if not chain.open or last:
+                matches += self._in_chain(data, chain)
+            else:
+                settled = min(settled, data.rfind(b"\n", 0, at) + 1)
+        return BlockScan(resolve_overlaps(matches), settled, inside=settled == rows.settled and rows.inside)
+
+    def _in_chain(self, data: bytes, chain: Chain) -> Iterator[Match]:
+        if chain.bare:
+            candidates = self._confirmer.candidates
+            if candidates and (match := known_in(data, chain, candidates.whole)):
+                yield match
+        else:
+            yield from whole_keys(data, chain, self._plain)
 
     def known_at(self, data: bytes, longer_than: int) -> Match | None:
         """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
@@ -119,7 +175,11 @@ class Detector:
 
     def hits(self, data: bytes) -> Hits:
         """Return the keywords, needles and gates in `data`."""
-        return self._engine.hits(data)
+        hits = self._engine.hits(data)
+        if self._decode and not data.isascii() and (unusual := unusual_starts(data)):
+            signs = sorted({*hits.needles.get(NeedleKind.SIGN, ()), *unusual})
+            return Hits(hits.words, {**hits.needles, NeedleKind.SIGN: signs}, hits.gates)
+        return hits
 
     @property
     def sure(self) -> frozenset[bytes]:
@@ -137,7 +197,7 @@ class Detector:
         return self._confirmer.words
 
     def _whole_window(self, data: bytes) -> list[Match]:
-        hits = self._engine.hits(data)
+        hits = self.hits(data)
         if not hits and not self._confirmer.scans_everything and not (self._decode and base64_blocks(data)):
             return []  # most files
         return resolve_overlaps(self._matches(data, hits, _NESTING if self._decode else 0))
@@ -146,16 +206,44 @@ class Detector:
         """Yield all matches, unsorted and with overlaps."""
         yield from self._found(data, hits, nesting)
         if nesting:
-            yield from wrapped_keys(data, hits, self._prefixes, lambda text: resolve_overlaps(self._inside(text, 0)))
+            yield from wrapped_keys(data, hits, self._prefixes, self._plain)
+            for chain in self._chains(data, hits):
+                yield from self._in_chain(data, chain)
+            yield from self._through(row_views(data, hits), nesting)
+
+    def _chains(self, data: bytes, hits: Hits, start: int = 0) -> Iterator[Chain]:
+        """Yield what may be keys in several pieces, from `start` on."""
+        yield from chains(data, hits, self._prefixes)
+        candidates = self._confirmer.candidates
+        if candidates and candidates.stand_alone:
+            yield from bare_chains(data, start, candidates.longest_bare)
 
     def _inside(self, text: bytes, nesting: int) -> Iterator[Match]:
-        return self._matches(text, self._engine.hits(text), nesting)
+        return self._matches(text, self.hits(text), nesting)
 
     def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         yield from self._confirmer.matches(data, hits)
         if not nesting:
             return
-        for view in (*decoded_views(data, hits), *colour_views(data, hits)):
+        yield from self._through(
+            itertools.chain(
+                decoded_views(data, hits),
+                colour_views(data, hits),
+                shown_views(data, hits, self._prefixes),
+                listed_views(data, hits),
+                packed_views(data, hits),
+                spelled_views(data, hits, self._spellings),
+            ),
+            nesting,
+        )
+
+    def _plain(self, text: bytes) -> list[Match]:
+        """Return the matches in a joined text, without decoding it."""
+        return resolve_overlaps(self._inside(text, 0))
+
+    def _through(self, views: Iterable[View], nesting: int) -> Iterator[Match]:
+        """Yield the matches in views, mapped back."""
+        for view in views:
             for match in self._inside(view.text, nesting - 1):
                 if original := view.to_original(match):
                     yield original
@@ -170,12 +258,15 @@ def _prefixes(rules: Sequence[Rule], known: KnownKeys | None) -> frozenset[bytes
 
 def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKeys | None) -> tuple[Needle, ...]:
     stems = {_stem(word.decode()) for word in words}
-    nested = {_USUAL, *(prefix for prefix, _ in known.shapes if prefix)} if known else {_USUAL}
-    return make_needles(
+    own = tuple(sorted({_USUAL, *(prefix for prefix, _ in known.shapes if prefix)} if known else {_USUAL}))
+    bare = known is not None and any(not prefix for prefix, _ in known.shapes)
+    needles = make_needles(
         tuple(sorted(stem for stem in stems if len(stem) >= _SHORTEST_NEEDLE)),
         tuple(sorted(word.decode() for word in prefixes)),
-        tuple(sorted(nested)),
+        (*own, *_NESTED),
+        own,
     )
+    return (*needles, *view_needles(own, bare=bare))
 
 
 def _stem(word: str) -> str:

@@ -115,6 +115,15 @@ class Candidates:
         """Return the key with this value; values of other shapes are not hashed."""
         return self.known.find(value) if shape_of(value) in self.known.shapes else None
 
+    @property
+    def longest_bare(self) -> int:
+        """Length of the longest key without a prefix; 0 without any."""
+        return max(self._bare, default=0)
+
+    def whole(self, text: bytes) -> Match | None:
+        """Return the known key without a prefix that is exactly `text`."""
+        return next(self._at(text, 0, (len(text),)), None) if len(text) in self._bare else None
+
     def beginning(self, data: bytes, longer_than: int) -> Match | None:
         """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
         lengths = sorted(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,6 +25,16 @@ class Hits:
 
     def __bool__(self) -> bool:
         return bool(self.words or self.needles or self.gates)
+
+    def since(self, start: int) -> Hits:
+        """Return the hits at `start` or later."""
+        at = bisect.bisect_left(self.words, start, key=itemgetter(1))
+        needles = {
+            kind: found[first:]
+            for kind, found in self.needles.items()
+            if (first := bisect.bisect_left(found, start)) < len(found)
+        }
+        return Hits(self.words[at:], needles, self.gates)
 
 
 class Gate(NamedTuple):

@@ -43,6 +43,11 @@ class NeedleKind(StrEnum):
     JSON = "backslash u, backslash x"
     BROKEN = "a keyword with a line break inside"
     MARK = "the beginning of a key that has no keyword"
+    SIGN = "a sign inside a word that a reader does not see, or a look-alike"
+    LIST = "bytes or characters one by one"
+    ROW = "the beginning of a row of a dump"
+    PACKED = "compressed data in base64, base32, ascii85, uuencode"
+    WIDE = "four bytes a character"
     COLOUR = "the beginning of a colour code, or of the next event of a terminal recording"
 
 
@@ -59,11 +64,12 @@ class Needle:
 
 
 def make_needles(
-    keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = ()
+    keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = (), thrice: tuple[str, ...] = ()
 ) -> tuple[Needle, ...]:
     """Return the needles for these keywords.
 
-    `prefixes` begin a key, so a line break may split them; `nested` are searched for in two encodings on top of each other.
+    `prefixes` begin a key, so a line break may split them; `nested` are searched for in two encodings on top of each other,
+    `thrice` in three.
     Of keywords that contain each other only the shortest is used.
     """
     every = itertools.chain(
@@ -73,6 +79,7 @@ def make_needles(
             for each in _with_punctuation(keywords)
         ),
         *(_encoded_twice(_either_cases(keyword)) for keyword in minimal_words(nested)),
+        *(_encoded_thrice(_either_cases(keyword)) for keyword in minimal_words(thrice)),
         *(_broken(_either_cases(keyword)) for keyword in minimal_words(prefixes)),
         (_needle(NeedleKind.COLOUR, [*_exactly(mark), _CODE]) for mark in _COLOUR_MARKS),
         (_needle(NeedleKind.COLOUR, _exactly(mark)) for mark in _EVENT_MARKS),
@@ -118,8 +125,16 @@ def _encoded(word: list[ByteClass]) -> Iterator[Needle]:
 
 def _encoded_twice(word: list[ByteClass]) -> Iterator[Needle]:
     yield from _in_base64(_wide(word))
+    yield from _in_base64(_hex(word))
+    for shift in range(3):
+        yield _needle(NeedleKind.HEX, _hex(base64_classes(word, shift)))
     for shift in range(3):
         yield from _in_base64(base64_classes(word, shift))
+
+
+def _encoded_thrice(word: list[ByteClass]) -> Iterator[Needle]:
+    for one, two in itertools.product(range(3), repeat=2):
+        yield from _in_base64(base64_classes(base64_classes(word, one), two))
 
 
 def _broken(word: list[ByteClass]) -> Iterator[Needle]:
@@ -134,6 +149,10 @@ def _escaped_letters(kind: NeedleKind, mark: bytes) -> Iterator[Needle]:
     escape = re.escape(mark) + _OF_KEYS_IN_HEX
     for pattern in (_OF_KEYS + escape, escape + _OF_KEYS):
         yield Needle(kind, pattern, len(mark) + 3)
+    if kind is NeedleKind.URL:  # percent signs that are escaped themselves
+        yield Needle(kind, b"%25" + _OF_KEYS_IN_HEX + b"%25", 8)
+        yield Needle(kind, _OF_KEYS + b"%252[dD]" + _OF_KEYS, 7)
+        yield Needle(kind, b"%2525" + _OF_KEYS_IN_HEX, 7)
 
 
 def _with_punctuation(keywords: tuple[str, ...]) -> list[str]:

@@ -17,7 +17,7 @@ from provision.detect.not_secret import is_not_secret
 from provision.detect.private_key import BEGIN, END, KeyLine, PrivateKeyLines
 from provision.detect.rules.keys import KEY_BODY_RULE, PRIVATE_KEY_RULES
 from provision.detect.secret import Secret
-from provision.detect.shapes import aisa_shaped, is_placeholder
+from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped, is_placeholder
 from provision.detect.stream.carry_over import (
     CUT_RULE,
     CarryOver,
@@ -26,6 +26,7 @@ from provision.detect.stream.carry_over import (
     continues_key,
     partial_match,
 )
+from provision.detect.views.continued import same_beginning
 from provision.detect.views.encodings import decoded_views
 from provision.detect.views.split_keys import (
     KEY_RUN,
@@ -47,6 +48,7 @@ _CONTEXT_BYTES = 768
 _INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
 _LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
 _KEY_BYTES = 4096
+_AISA = b"sk-aisa-"
 _BODY = 6
 _FILE_NAME = re.compile(rb"[\w.+-]{1,80}\.(?:[a-z]{1,5}|[a-z]{1,4}[0-9])")
 """The end of a line with a dot is a file's name (`fc-cache.1.gz`), not a key's beginning."""
@@ -165,19 +167,25 @@ class LineBatch:
         """Return the open key of a keyword that a line end splits; nothing is masked yet."""
         end = row_end(self._text, place, _KEY_BYTES)
         text = self._text[key_start(self._text, place) : end]
-        return OpenKey(text, end - self._line_start(place), 1, None, whole=False)
+        before = self._text[self._line_start(place) : place]
+        return OpenKey(text, end - self._line_start(place), 1, None, whole=False, before=before)
 
     def _continue(self, opened: OpenKey, start: int, end: int, others: Container[int]) -> None:
         """Continue an open key in the next line, unless one of the `others` begins there."""
         indent = _INDENT.match(self._text, start, end)
-        head = KEY_RUN.match(self._text, indent.end() if indent else start, end)
+        at = indent.end() if indent else start
+        same = same_beginning(opened.before, self._text[start:end]) if opened.before.strip() else None
+        if same is not None:
+            at = start + same
+        head = KEY_RUN.match(self._text, at, end)
         if not head or not head[0] or len(opened.text) + len(head[0]) > _KEY_BYTES or head.start() in others:
             return
         if begins_other_text(self._text, head.start()):
             return
         content = len(self._text[start:end].rstrip(b"\r\n"))
-        fills = bool(_LINE_END.match(self._text, head.end())) and head.end() - start == opened.width
         joined = opened.text + head[0]
+        incomplete = len(joined) < AISA_KEY_LENGTH and joined.startswith(_AISA) and (same is not None or not at > start)
+        fills = bool(_LINE_END.match(self._text, head.end())) and (head.end() - start == opened.width or incomplete)
         border = len(opened.text)
         if opened.whole and not continues_key(opened, head[0], content, b""):
             match = self._state.detector.known_at(joined, border)
@@ -193,12 +201,16 @@ class LineBatch:
             length = len(head[0])
         else:
             if fills and self._tail_word(joined):
-                self._state.open = OpenKey(joined, opened.width, opened.rows + 1, None, whole=False)
+                self._state.open = OpenKey(
+                    joined, opened.width, opened.rows + 1, None, whole=False, before=opened.before
+                )
             return
         shared = opened.match or match or partial_match(joined)
         self._mask(start, head.start(), head.start() + length, shared)
         if fills and length == len(head[0]):
-            self._state.open = OpenKey(joined, opened.width, opened.rows + 1, shared, whole=bool(match))
+            self._state.open = OpenKey(
+                joined, opened.width, opened.rows + 1, shared, whole=bool(match), before=opened.before
+            )
 
     def _across(self, joined: bytes, border: int) -> Match | None:
         for match in self._state.detector.scan_window(joined).matches:
@@ -221,7 +233,9 @@ class LineBatch:
         for low, high, match in self._masks.get(start, ()):
             if high > place and low <= stop:
                 if high >= stop and not match.known and not aisa_shaped(self._text[low:high].decode("latin-1")):
-                    self._state.open = OpenKey(self._text[max(low, place) : stop], width, 1, match, whole=True)
+                    begun = max(low, place)
+                    before = self._text[start:begun]
+                    self._state.open = OpenKey(self._text[begun:stop], width, 1, match, whole=True, before=before)
                 return
         text = self._text[place:stop]
         partial = None
@@ -229,7 +243,7 @@ class LineBatch:
         if beginning is not None:
             partial = partial_match(text[beginning:])
             self._mask(start, place + beginning, stop, partial)
-        self._state.open = OpenKey(text, width, 1, partial, whole=False)
+        self._state.open = OpenKey(text, width, 1, partial, whole=False, before=self._text[start:place])
 
     def _beginning(self, text: bytes) -> int | None:
         """Return the offset in `text` of an unfinished key that extends to the end; None when there is none."""

@@ -19,13 +19,17 @@ CUT_RULE = "key-cut-by-line-end"
 
 @dataclass(frozen=True, slots=True)
 class OpenKey:
-    """A key that may continue in the next line: its characters so far, the width of its rows, and whether it is complete."""
+    """A key that may continue in the next line: its characters so far, the width of its rows, and whether it is complete.
+
+    `before` is what stands before it in its first line.
+    """
 
     text: bytes
     width: int
     rows: int
     match: Match | None
     whole: bool
+    before: bytes = b""
 
 
 @dataclass(slots=True)
@@ -42,10 +46,14 @@ class OpenPrivateKey:
 
 @dataclass(slots=True)
 class CarryOver:
-    """What lines carry over; `sure` are the indices of keywords that occur only in keys."""
+    """What lines carry over.
+
+    `sure`: the indices of keywords that occur only in keys; `bare`: whether there are known keys without a prefix.
+    """
 
     detector: Detector
     sure: frozenset[int]
+    bare: bool = False
     open: OpenKey | None = None
     pem: OpenPrivateKey | None = None
 

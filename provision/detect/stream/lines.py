@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import NeedleKind
 from provision.detect.stream.batch import LineBatch
 from provision.detect.stream.carry_over import CarryOver
+from provision.detect.views.dumps import is_row
 from provision.detect.views.encodings import base64_blocks
+from provision.detect.views.split_keys import has_mixed_characters
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
+    from provision.detect.engines.hits import Hits
     from provision.detect.stream.batch import MaskedRange
 
 CONTEXT_BYTES = 4 << 10
 _REACH_BYTES = 1024
 _LONGEST_KEYWORD = 64
+_ITEM = (
+    rb"(?:[\[{(<]*(?:\(byte\)|(?:\(byte\))?(?:0[xX]|U\+)?[0-9A-Fa-f]{1,4}(?:u8)?|[01]{8}|[\"']?[!-~][\"']?|[Cc][Hh][Aa]?[Rr]\([0-9]{2,3}\)"
+    rb"|[&+.,|-]{1,2})[\])},;:]*[ \t\r]+)"
+)
+_LIST_END = re.compile(rb"(?<![^ \t=:\[{(])" + _ITEM + rb"+\Z")
+_LIST_ENDS = re.compile(
+    rb"(?<![^ \t=:\[{(])(?:"
+    + _ITEM
+    + rb"|[^ \t]*[\"'`][A-Za-z0-9_-]+[\"'`)][^ \t]*[ \t]+|[^ \t]*[A-Za-z0-9_-][\\`^][^ \t]*[ \t\r]+)+\Z"
+)
+_FRAGMENT = re.compile(rb"[A-Za-z0-9_-]{6,}")
 
 
 class Lines:
@@ -26,7 +41,8 @@ class Lines:
         self._context = b""
         self._before: bytes | None = None
         sure = frozenset(index for index, word in detector.prefixes.items() if word in detector.sure)
-        self._state = CarryOver(detector, sure)
+        bare = detector.known is not None and any(not prefix for prefix, _ in detector.known.shapes)
+        self._state = CarryOver(detector, sure, bare)
 
     def forget(self) -> None:
         """Forget the lines so far, because bytes followed that were not passed to `masks`."""
@@ -50,6 +66,11 @@ class Lines:
         end = max(line.rfind(each) for each in (b" ", b"\t", b"\r")) + 1
         if end <= given:
             return given, False
+        if is_row(line, 0):
+            return given, True
+        end = min(end, self._list_start(line, given, end))
+        if end <= given:
+            return given, False
         if self._continues_keyword(line):
             return given, True
         first = max(given - _REACH_BYTES, 0)
@@ -71,6 +92,16 @@ class Lines:
                 break  # the next ones begin later
         return max(stop, given), stop < end
 
+    def _list_start(self, line: bytes, given: int, end: int) -> int:
+        """Return where the bytes, characters or literals at the end of the settled words begin: more of them may follow."""
+        first = max(given, end - _REACH_BYTES)
+        found = (_LIST_ENDS if self._state.bare else _LIST_END).search(line, first, end)
+        stop = found.start() if found else end
+        if self._state.bare:
+            fragments = (each.start() for each in _FRAGMENT.finditer(line, first, end) if has_mixed_characters(each[0]))
+            stop = min(stop, next(fragments, stop))
+        return stop
+
     def _lines_before(self) -> bytes:
         """Return the last lines if a match may begin in them and extend into this one; else nothing."""
         if self._before is None:
@@ -84,11 +115,19 @@ class Lines:
         places = self._state.detector.hits(before + line[:_LONGEST_KEYWORD]).needles.get(NeedleKind.BROKEN, ())
         return any(before.find(b"\n", place) == len(before) - 1 for place in places)
 
-    def masks(self, lines: bytes) -> list[MaskedRange]:
-        """Return the ranges of `lines` to mask, in order. Only the very last line may be without a line end."""
+    @property
+    def context(self) -> bytes:
+        """The last lines so far, with which the next ones are scanned."""
+        return self._context
+
+    def masks(self, lines: bytes, hits: Hits | None = None) -> list[MaskedRange]:
+        """Return the ranges of `lines` to mask, in order; `hits` are those in the context and the lines.
+
+        Only the very last line may be without a line end.
+        """
         text = self._context + lines
         base = len(self._context)
-        work = LineBatch(self._state, text, base, self._state.detector.scan_window(text))
+        work = LineBatch(self._state, text, base, self._state.detector.scan_window(text, hits))
         work.run()
         keep = text.find(b"\n", max(len(text) - CONTEXT_BYTES, 0) - 1) + 1 if len(text) > CONTEXT_BYTES else 0
         self._context, self._before = text[keep:] if keep < len(text) else b"", None

@@ -1,9 +1,10 @@
 """Find secrets in a stream and pass everything else on without delay.
 
-What is masked in a line depends on that line and those before it, never on the chunks and never on a later line: a finished
-line does not wait. A line that ends in the beginning of a key is masked there, and so is the rest of the key in the next lines
-(`batch`). Of an unfinished line only the bytes that can still become part of a secret are held back: its last word, and
-everything from a keyword on. A line of more than `LONG_LINE_BYTES` is scanned in windows.
+What is masked in a line depends on that line and those before it, never on the chunks. Only lines that may be part of a dump,
+of a table or of a text in several literals wait for the next ones (`blocks`). A line that ends in the beginning of a key is
+masked there, and so is the rest of the key in the next lines (`batch`). Of an unfinished line only the bytes that can still
+become part of a secret are held back: its last word, a list of bytes, and everything from a keyword on. A line of more than
+`LONG_LINE_BYTES` is scanned in windows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from provision.detect.stream.blocks import HeldLines, merged
 from provision.detect.stream.lines import Lines
 from provision.detect.stream.sliding import Sliding
 
@@ -47,8 +49,9 @@ class StreamScanner:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._lines = Lines(detector)
+        self._held = HeldLines(detector)
         self._line = bytearray()  # the unfinished line
-        self._given = 0  # how much of it was passed on
+        self._given = 0  # how much of it, or of the first line that is held, was passed on
         self._stuck = False  # whether the rest of it waits for its end
         self._long: _LongLine | None = None
 
@@ -66,6 +69,7 @@ class StreamScanner:
         """Return the rest at the end of the stream."""
         pieces: list[Piece] = []
         self._end_line(b"", pieces)
+        self._settle(b"", pieces, last=True)
         return pieces
 
     def flush(self) -> list[Piece]:
@@ -77,6 +81,8 @@ class StreamScanner:
         if self._long:
             return []
         pieces: list[Piece] = []
+        if self._held:
+            self._settle(b"", pieces, last=True)
         if len(self._line) > self._given:
             masks = self._lines.preview(bytes(self._line))
             self._give(bytes(self._line), masks, pieces)
@@ -111,10 +117,12 @@ class StreamScanner:
         if data:
             self._settle(data, pieces)
 
-    def _settle(self, lines: bytes, pieces: list[Piece]) -> None:
-        self._give(lines, self._lines.masks(lines), pieces)
-        self._given = 0
+    def _settle(self, lines: bytes, pieces: list[Piece], *, last: bool = False) -> None:
         self._stuck = False
+        settled, masks, hits = self._held.take(lines, self._lines.context, last=last)
+        if settled:
+            self._give(settled, merged(self._lines.masks(settled, hits), masks), pieces)
+            self._given = 0
 
     def _end_line(self, end: bytes, pieces: list[Piece]) -> None:
         if end:
@@ -130,7 +138,7 @@ class StreamScanner:
 
     def _extend_line(self, data: bytes, pieces: list[Piece]) -> None:
         self._grow(data, pieces)
-        if self._long or self._stuck:
+        if self._long or self._stuck or self._held:
             return
         line = bytes(self._line)
         settled, self._stuck = self._lines.settled(line, self._given)
@@ -144,6 +152,8 @@ class StreamScanner:
             if len(self._line) <= LONG_LINE_BYTES:
                 return
             data = bytes(self._line)
+            if self._held:
+                self._settle(b"", pieces, last=True)
             self._long = _LongLine(self._detector, self._given)
             self._line.clear()
             self._given = 0

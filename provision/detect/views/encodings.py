@@ -126,7 +126,7 @@ def _decoded(data: bytes, hits: Iterable[tuple[int, int]], encoding: str, group:
         phase = (at - before) % group
         if at < seen.get(phase, -1):
             continue
-        ranges, offset = _run(data, at, encoding)
+        ranges, offset = encoded_run(data, at, encoding)
         pieces = Pieces(ranges)
         text = pieces.joined(data)
         missing = (before - offset) % group  # of the first group: filled with zeros
@@ -155,7 +155,7 @@ def _hex_segment(text: bytes, pieces: Pieces, missing: int) -> Segment:
 _SEGMENTS = {"base64": _base64_segment, "hex": _hex_segment}
 
 
-def _run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:
+def encoded_run(data: bytes, at: int, encoding: str) -> tuple[list[Span], int]:
     """Find the run of an encoding's characters around `at`, across line ends where whole lines are such characters.
 
     Returns its ranges, and the number of its characters before `at`.

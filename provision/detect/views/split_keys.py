@@ -151,16 +151,16 @@ def _across(data: bytes, ranges: list[Span], find: Callable[[bytes], list[Match]
     pieces = Pieces(ranges)
     text = pieces.joined(data)
     for found in find(text):
-        match = _whole_rows(found, pieces)
+        match = whole_rows(found, pieces)
         spans = tuple(span for first, last in match.spans for span in pieces.place(first, last))
         if len(spans) < 2:
             continue
         certain = match.known or aisa_shaped(match.secret.reveal())
-        if certain or last_row_belongs(data, spans) or not _complete_before(match, spans[-1], text, find):
+        if certain or last_row_belongs(data, spans) or not complete_before(match, spans[-1], text, find):
             yield match.at(spans, ("wrapped", *match.encodings))
 
 
-def _whole_rows(match: Match, pieces: Pieces) -> Match:
+def whole_rows(match: Match, pieces: Pieces) -> Match:
     """Cut a match at a row that ends with the last character of a complete AIsa key: the next row is not part of it."""
     end = match.start + AISA_KEY_LENGTH
     value = match.secret.reveal()[:AISA_KEY_LENGTH]
@@ -169,7 +169,7 @@ def _whole_rows(match: Match, pieces: Pieces) -> Match:
     return replace(match, spans=((match.start, end),), secret=Secret(value))
 
 
-def _complete_before(match: Match, last: Span, text: bytes, find: Callable[[bytes], list[Match]]) -> bool:
+def complete_before(match: Match, last: Span, text: bytes, find: Callable[[bytes], list[Match]]) -> bool:
     """Return whether the match is also found without the last row: then the last row need not belong to it."""
     shorter = text[: match.end - (last[1] - last[0])]
     return any(other.rule == match.rule and other.start == match.start for other in find(shorter))
