@@ -42,6 +42,8 @@ def zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     try:
         _check_directory(file)
         archive = zipfile.ZipFile(file)
+        if any(info.header_offset < 0 for info in archive.infolist()):
+            raise zipfile.BadZipFile("a member before the beginning of the file")
     except _BROKEN as e:
         yield NotRead(f"damaged zip: {_reason(e)}; read as raw bytes")
         file.seek(0)

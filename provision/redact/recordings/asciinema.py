@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from provision.redact.session import Session
 
 LIMIT_BYTES = 512 << 20
-_EVENT = re.compile(r'\s*\[\s*(?P<time>[0-9.eE+-]+)\s*,\s*"(?P<kind>[a-z])"\s*,\s*"(?P<data>(?:[^"\\]|\\.)*)"\s*\]\s*')
-_FRAME = re.compile(r'[\s,]*\[\s*(?P<time>[0-9.eE+-]+)\s*,\s*"(?P<data>(?:[^"\\]|\\.)*)"\s*\]')
+_EVENT = re.compile(
+    r'\s*\[\s*(?P<time>-?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?)\s*,\s*"(?P<kind>[a-z])"\s*,\s*"(?P<data>(?:[^"\\]|\\.)*)"\s*\]\s*'
+)
+_FRAME = re.compile(r'[\s,]*\[\s*(?P<time>-?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?)\s*,\s*"(?P<data>(?:[^"\\]|\\.)*)"\s*\]')
 _CHARACTER = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.DOTALL
 )
