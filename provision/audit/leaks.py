@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,11 @@ OLD_DAYS = 90
 """Older keys are due for rotation; a finding's message then states the age."""
 _GUESSABLE = re.compile(r"assigned|passw|dsn|userinfo|basic|entropy|url-")
 _SHORTEST_STRONG = 20
+_COMMON_WORDS = frozenset(
+    {"A", "An", "Argument", "Bearer", "Cookies", "Encrypted", "First", "Password", "Private", "Quoted", "Random", "Secret",
+     "Signature", "Token", "User", "Value", "Weak", "Text"}
+)  # fmt: skip
+"""First words of descriptions that are no names of vendors."""
 _NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,60}")
 
 
@@ -85,6 +91,8 @@ def collect_leaks(raws: Iterable[RawFinding], context: LeakContext) -> SortedLea
 
 def leak_findings(leaks: Iterable[Leak], context: LeakContext, verdicts: Mapping[str, str]) -> list[Finding]:
     """Make one finding per leak. `verdicts` holds `live`, `dead` or `cannot tell` by fingerprint."""
+    leaks = tuple(leaks)
+    marks = _shared_marks(leaks)
     seen: dict[tuple[str, str, str, str | None], int] = {}
     made = []
     for leak in leaks:
@@ -107,13 +115,20 @@ def leak_findings(leaks: Iterable[Leak], context: LeakContext, verdicts: Mapping
                 owner=match.known.user if match.known else None,
                 stage=match.known.stage if match.known else None,
                 fingerprint=leak.fingerprint,
-                excerpt=_excerpt(leak, context.clean),
+                excerpt=_excerpt(leak, context.clean, marks),
                 message=_message(leak, exposed, verdict, context),
                 cure=context.clean(remediation_for(leak, exposed, verdict, context.layout)),
                 verdict=verdict,
             )
         )
     return made
+
+
+def _shared_marks(leaks: Iterable[Leak]) -> dict[str, str]:
+    """Return a mark for each value without a fingerprint that is in several places: `****1`, the same within one run only."""
+    times = Counter(leak.raw.match.secret.reveal() for leak in leaks if leak.fingerprint is None)
+    shared = [value for value, number in times.items() if number > 1]
+    return {value: f"****{number}" for number, value in enumerate(shared, 1)}
 
 
 def _by_place(raw: RawFinding) -> tuple[str, str, int, int]:
@@ -145,7 +160,10 @@ def _severity(leak: Leak, exposed: Readers, verdict: str | None) -> FindingSever
     if verdict == "live" and (open_ or (match.known and match.known.stage == "retired")):
         return FindingSeverity.CRITICAL
     if match.known is None:
-        return FindingSeverity.HIGH if leak.in_use and not open_ else match.severity
+        if leak.in_use and not open_:
+            return FindingSeverity.HIGH
+        gateways = aisa_shaped(match.secret.reveal())
+        return FindingSeverity.HIGH if match.severity is FindingSeverity.CRITICAL and not gateways else match.severity
     if match.known.stage in ("current", "pending"):
         return FindingSeverity.CRITICAL if open_ else FindingSeverity.HIGH
     return FindingSeverity.HIGH if match.known.stage == "previous" or verdict == "live" else FindingSeverity.LOW
@@ -177,14 +195,19 @@ def key_description(leak: Leak, describe: Mapping[str, str]) -> str:
     if aisa_shaped(match.secret.reveal()):
         return "an AIsa key"
     text = describe.get(match.rule, match.rule)
-    return text[:1].lower() + text[1:] if text[:2] != text[:2].upper() else text
+    first = text.split(maxsplit=1)[0]
+    return text[:1].lower() + text[1:] if first in _COMMON_WORDS else text
 
 
-def _excerpt(leak: Leak, clean: Callable[[str], str]) -> str:
-    """`AISA_API_KEY=sk-a…WXYZ`, the encodings it was found in, and the number of occurrences."""
+def _excerpt(leak: Leak, clean: Callable[[str], str], marks: Mapping[str, str]) -> str:
+    """`AISA_API_KEY=sk-a…WXYZ`, the encodings it was found in, how many times. `marks` shows equal values."""
     match = leak.raw.match
     value = match.secret.reveal()
-    shown = masked(value) if leak.fingerprint is not None and value.isprintable() and " " not in value else "****"
+    shown = (
+        masked(value)
+        if leak.fingerprint is not None and value.isprintable() and " " not in value
+        else marks.get(value, "****")
+    )
     name = match.key if match.key and _NAME.fullmatch(match.key) and clean(match.key) == match.key else None
     text = f"{name}={shown}" if name else shown
     if match.encodings:

@@ -89,7 +89,7 @@ def _assigned(
     return Rule(
         id=f"assigned-{name}",
         description=description,
-        severity=FindingSeverity.HIGH,
+        severity=FindingSeverity.MEDIUM,
         confidence=Confidence.MEDIUM,
         keywords=keywords,
         pattern=pattern,

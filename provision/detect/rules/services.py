@@ -138,10 +138,11 @@ RULES: tuple[Rule, ...] = (
     ),
     token_rule(
         "aws-access-key",
-        "AWS access key id",
+        "AWS access key id (no secret by itself)",
         "akia asia abia acca",
         r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}\b",
         example("aws_access_key_id = AKIA", BASE32, 16),
+        severity=FindingSeverity.LOW,
     ),
     AWS_SECRET,
     token_rule(

@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="dsn-password",
         description="Password in a database or service address",
-        severity=FindingSeverity.HIGH,
+        severity=FindingSeverity.MEDIUM,
         confidence=Confidence.HIGH,
         keywords=(
             *(f"{scheme}://" for scheme in _DATABASES),
@@ -151,7 +151,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="dsn-url-password",
         description="Password in a web address",
-        severity=FindingSeverity.HIGH,
+        severity=FindingSeverity.MEDIUM,
         confidence=Confidence.MEDIUM,
         keywords=tuple(f"{scheme}://" for scheme in _WEB),
         pattern=r"(?i)\b(?:"
@@ -208,7 +208,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="basic-login",
         description="User and password in a header",
-        severity=FindingSeverity.HIGH,
+        severity=FindingSeverity.MEDIUM,
         confidence=Confidence.MEDIUM,
         keywords=("basic ",),
         pattern=r"(?i)\bbasic[ ]{1,2}(?P<secret>[0-9A-Za-z+/]{8,300}={0,2})",

@@ -96,3 +96,35 @@ def test_equal_findings_get_different_ids_and_secrets_in_names_are_masked() -> N
 )
 def test_only_secrets_that_cannot_be_guessed_get_a_fingerprint(value: str, rule: str, has_one: bool) -> None:
     assert (fingerprint_of(match(value, rule), SALT) is not None) is has_one
+
+
+def test_equal_weak_values_share_a_mark_within_a_run() -> None:
+    raws = [
+        raw(path, match(value, rule="assigned-password"))
+        for path, value in (("a", "hunter22"), ("b", "hunter22"), ("c", "other33"), ("d", "third44"), ("e", "third44"))
+    ]
+    here = context()
+    excerpts = [finding.excerpt for finding in leak_findings(collect_leaks(raws, here).leaks, here, {})]
+    assert excerpts == ["****1", "****1", "****", "****2", "****2"]
+
+
+def test_only_keys_of_the_gateway_are_critical_without_a_verdict() -> None:
+    here = context()
+    for value, severity in (
+        ("z9" * 12, FindingSeverity.HIGH),
+        ("sk-" + "aisa-" + "q7Vh2LmZp0XcT9bRk4wYs8NdJf3GuEa6hB5tQ1zKvC0"[:43], "critical"),
+    ):
+        found = collect_leaks([raw("a", replace(match(value), severity=FindingSeverity.CRITICAL))], here)
+        (finding,) = leak_findings(found.leaks, here, {})
+        assert finding.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("description", "begins"),
+    [("OpenAI API key", "OpenAI API key"), ("npm access token", "npm access token"), ("Quoted value of a name", "quoted value of a name"),
+     ("Discord bot token", "Discord bot token"), ("AWS access key id", "AWS access key id")],
+)  # fmt: skip
+def test_a_message_begins_with_the_vendors_own_capitals(description: str, begins: str) -> None:
+    here = replace(context(), describe={"a-rule": description})
+    found = collect_leaks([raw("a", match(VALUE, rule="a-rule"))], here)
+    assert leak_findings(found.leaks, here, {})[0].message.startswith(begins)
