@@ -10,7 +10,7 @@ import pytest
 
 from provision.cli.context import Run
 from provision.cli.main import run
-from provision.cli.workspace.report import _standings
+from provision.cli.workspace.report import _machines
 from provision.fleet.load import load_fleet
 from provision.keys.vault.vault import Vault
 from provision.receipts.fleet import Standing
@@ -25,9 +25,13 @@ def test_without_receipts_no_machine_was_ever_heard(workspace: Path, capsys: pyt
     opened = Run().open_workspace()
     states = load_fleet(opened).states
     silent = (Standing.NEVER, Standing.NOT_RENDERED)
-    assert _standings(opened, states, keysmith.NOW) == {"ada": silent, "bob": silent}
+
+    def standings() -> dict[str, tuple[Standing, ...]]:
+        return {each.user: each.standings for each in _machines(opened, states, keysmith.NOW)}
+
+    assert standings() == {"ada": silent, "bob": silent}
     (workspace / "receipts").mkdir()
-    assert _standings(opened, states, keysmith.NOW) == {"ada": silent, "bob": silent}
+    assert standings() == {"ada": silent, "bob": silent}
     assert run(["report", "-f", "json"]) == 10
     assert json.loads(capsys.readouterr().out)["attention"]["never heard"] == 2
 
