@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from provision.directory.plan import ImportPlan, PlanEntry
 from provision.directory.user_ids import machine_id, propose_id
+from provision.fleet.desired import Machine
 from provision.fleet.edit.entry_edit import EntryEdit
 
 if TYPE_CHECKING:
     from provision.directory.people import Export
     from provision.directory.person import Device, Person
     from provision.directory.plan import Known
-    from provision.fleet.desired import DesiredState, Machine
+    from provision.fleet.desired import DesiredState
 
 
 def plan_machines(export: Export, known: Known) -> ImportPlan:
@@ -57,7 +58,8 @@ def _of_user(plan: ImportPlan, state: DesiredState, named: dict[str, Device]) ->
     if not new:
         plan.unchanged += 1
         return
-    first, rest = state.machines[0], dict(new)
+    first = state.machines[0] if state.machines else Machine("-")
+    rest = dict(new)
     edits: list[EntryEdit] = []
     if first.name is None and _is_unused(first):
         name = next(iter(rest))

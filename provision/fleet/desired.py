@@ -119,8 +119,10 @@ class DesiredState:
 
     @property
     def machines(self) -> tuple[Machine, ...]:
-        """All machines in use, the first one first."""
+        """All machines in use, the first one first. None for a user whose only machine is lost."""
         first = Machine(self.machine, self.platform, self.recipients, self.endpoint_key, self.host, self.hermes_home)
+        if self.lost_machines and not (self.machine or self.recipients or self.endpoint_key or self.host):
+            return self.more_machines
         return (first, *self.more_machines)
 
     @property

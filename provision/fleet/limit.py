@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, Callable[[DesiredState], Iterable[str]]] = {
     "profile": lambda state: (state.profile.name,),
     "tag": lambda state: state.tags,
-    "platform": lambda state: {str(machine.platform) for machine in state.machines},
+    "platform": lambda state: {str(machine.platform) for machine in state.machines} or {str(state.platform)},
 }
 
 

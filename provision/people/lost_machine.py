@@ -35,13 +35,19 @@ def edit_for_lost(state: DesiredState, machine: Machine, day: str) -> EntryEdit:
     return EntryEdit(state.user, fields, machine=machine.name)
 
 
-def lost_at(vault: Path, label: str) -> datetime | None:
-    """When the loss of a machine was recorded last."""
-    path = log_path(vault)
-    if not path.exists():
-        return None
-    found = [e.event.at for e in read_events(path) if e.event.what == LOST and e.event.detail.get("machine") == label]
-    return found[-1] if found else None
+def keys_since_loss(vault: Path, label: str) -> frozenset[str] | None:
+    """Fingerprints of the keys that were added after the loss of a machine was recorded; None if it was not recorded.
+
+    The order of the event log decides: times are too coarse.
+    """
+    path, found = log_path(vault), None
+    for recorded in read_events(path) if path.exists() else ():
+        event = recorded.event
+        if event.what == LOST and event.detail.get("machine") == label:
+            found = set[str]()
+        elif found is not None and event.what == "key added":
+            found.add(event.fingerprint)
+    return frozenset(found) if found is not None else None
 
 
 def record_lost(vault: Path, state: DesiredState, machine: Machine, *, who: str, now: datetime, reason: str) -> None:

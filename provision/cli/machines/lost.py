@@ -13,8 +13,6 @@ from provision.cli.users.app import require_confirmation
 from provision.errors import Exit, NothingMatchedError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from provision.fleet.desired import DesiredState, Machine
     from provision.fleet.workspace import Workspace
 
@@ -55,16 +53,16 @@ def machines_lost(
         _write(run, workspace, state, machine, day, yes=yes, dry_run=dry_run)
     if dry_run:
         return
-    if machine.lost is None or lost_machine.lost_at(workspace.vault, label) is None:  # the latter after a kill
+    if machine.lost is None or lost_machine.keys_since_loss(workspace.vault, label) is None:  # the latter after a kill
         now = datetime.now(UTC)
         lost_machine.record_lost(workspace.vault, state, machine, who=operator(), now=now, reason=reason)
     lost_machine.put_receipt_away(receipt_store(workspace), label)
-    open_key = _key_of(workspace, user, lost_machine.lost_at(workspace.vault, label))
+    open_key = _key_of(workspace, user, lost_machine.keys_since_loss(workspace.vault, label) or frozenset())
     if open_key is None:
         run.say(f"{label} is cut off; the key of {user} is in no vault: replace it where key_command takes it from")
         raise typer.Exit(Exit.PARTIAL)
     if not open_key:
-        run.say(f"{label} is cut off, and the key of {user} was replaced since")
+        run.say(f"{label} is cut off, and every key that it could hold is dead")
         return
     run.say(f"{label} is cut off; it still holds the key {open_key} of {user}")
     run.say(f"next: provision rotate leaked {open_key} --from FILE, with a new key for {user}; then run this again")
@@ -100,11 +98,15 @@ def _write(
     run.say(f"wrote {workspace.name_of(workspace.inventory)}")
 
 
-def _key_of(workspace: Workspace, user: str, lost_at: datetime | None) -> str | None:
-    """The user's current key; empty if it was made after the loss, None if the vault has none."""
+def _key_of(workspace: Workspace, user: str, since: frozenset[str]) -> str | None:
+    """A key that the machine may hold: made before the loss, and not retired. Empty if there is none, None without a vault."""
     from provision.keys.vault.file import read_vault
+    from provision.keys.vault.ledger import Stage
 
-    known = read_vault(workspace.vault).current(user) if workspace.vault.exists() else None
-    if known is None:
+    versions = read_vault(workspace.vault).versions(user) if workspace.vault.exists() else ()
+    if not versions:
         return None
-    return "" if lost_at is not None and known.created > lost_at else known.fingerprint
+    open_keys = [
+        known.fingerprint for known in versions if known.stage is not Stage.RETIRED and known.fingerprint not in since
+    ]
+    return open_keys[-1] if open_keys else ""

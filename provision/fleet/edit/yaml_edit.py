@@ -114,8 +114,8 @@ class _YamlText:
         gone = [fields.get(key.value, "kept") is None for key, _ in entry.value]
         if entry.flow_style and sum(gone) > 1:
             start, end = entry.start_mark.index, entry.end_mark.index
-            kept = {**yaml.load(self._text[start:end], Loader=_LOADER), **fields}  # noqa: S506  a safe loader
-            self._edits.append(Edit(start, end, _flow({k: v for k, v in kept.items() if v is not None})))
+            whole = {**yaml.load(self._text[start:end], Loader=_LOADER), **fields}  # noqa: S506  a safe loader
+            self._edits.append(Edit(start, end, _flow({k: v for k, v in whole.items() if v is not None})))
             return
         leading = gone.index(False)
         if leading and not entry.flow_style:  # the first key stands behind the dash of its entry
