@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from provision.hermes.facts.release import HermesFacts
 
 _BOM_STAND_IN = "\ue000"
-"""Stands for a BOM while python-dotenv parses: from 1.2.4 on it removes one, but the version that verified releases need does not."""
+"""Stands for a BOM while python-dotenv parses: from 1.2.4 on it removes one, but the version that Hermes needs does not."""
 _TRUTHY = {"1", "true", "t", "yes", "y"}
 
 
