@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from provision.containers.batch import PartBatch
 from provision.containers.blob import Blob, ContentKind, MatchPosition, PartKind, ReadLimits, Unreadable
 from provision.containers.budget import Budget
-from provision.containers.container_format import HEAD_BYTES, UNSUPPORTED_FORMATS, container_elsewhere, container_format
+from provision.containers.container_format import (
+    HEAD_BYTES,
+    UNSUPPORTED_FORMATS,
+    container_elsewhere,
+    container_format,
+    elsewhere_in,
+)
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import CannotReadError, FileChunks, open_regular_file, read_at
 from provision.containers.sqlite_reader import open_immutable, open_in_memory
@@ -68,7 +74,7 @@ def _content(
     head = data or (read_at(descriptor, HEAD_BYTES, 0) if size else b"")
     kind = container_format(head[:HEAD_BYTES], path)
     if kind is None and data is not None:
-        kind = container_elsewhere(lambda length, offset: data[offset : offset + length], size)
+        kind = elsewhere_in(data)
     elif kind is None:
         kind = container_elsewhere(lambda length, offset: read_at(descriptor, length, offset), size)
     if kind == "sqlite":

@@ -34,10 +34,8 @@ NOT_READ_ELSEWHERE = (
     (20, b"\xdc\xa7\xc4\xfd", "zoo"), (54, b"FAT1", "fat image"), (82, b"FAT32   ", "fat image"),
     (64, b"\x7f\x10\xda\xbe", "vdi image"), (512, b"EFI PART", "disk image"), (512, b"LABELONE", "lvm image"),
     (1024, b"H+\0\4", "hfs image"), (1024, b"HX\0\5", "hfs image"), (1080, b"\x53\xef", "ext image"),
-    (32769, b"CD001", "iso image"), (65600, b"_BHRfS_M", "btrfs image"), (-512, b"koly", "dmg image"),
-    (-512, b"conectix", "vhd image"),
-)  # fmt: skip
-"""Offset (from the end when negative), signature, format. Where a signature is short, `container_format` looks at more."""
+    (32769, b"CD001", "iso image"), (65600, b"_BHRfS_M", "btrfs image"), )  # fmt: skip
+"""Offset, signature, format; their beginning has a NUL. Where a signature is short, `container_format` looks at more."""
 MEDIA = (
     b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"8BPS", b"\0\0\1\0", b"icns", b"\x1aE\xdf\xa3", b"OggS",
     b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9", b"FLV\1", b"wOFF", b"wOF2", b"\0\1\0\0",

@@ -19,8 +19,8 @@ from provision.containers.container_format import (
     COMPRESSED_FORMATS,
     HEAD_BYTES,
     UNSUPPORTED_FORMATS,
-    container_elsewhere,
     container_format,
+    elsewhere_in,
 )
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.formats.registry import FORMATS, RAW_TOO, WITH_RAW_LINES
@@ -204,7 +204,7 @@ class PartWalker:
 def kind_elsewhere(stream: ChunkStream, limits: ReadLimits) -> str | None:
     """Return the format of content whose signature is not at its beginning; of a long stream, only an image of a disk."""
     data = stream.peek(limits.whole_bytes + 1)
-    kind = container_elsewhere(lambda length, offset: data[offset : offset + length], len(data))
+    kind = elsewhere_in(data)
     return kind if len(data) <= limits.whole_bytes or kind in UNSUPPORTED_FORMATS else None
 
 
