@@ -93,9 +93,9 @@ def stored_list(folder: EndpointFolder) -> SignedList | None:
     """The accepted list; None if this machine never had one. Raises LostTrustListError."""
     data = read_optional(folder.trust_list, MAX_LIST_BYTES)
     if data is not None and os.name != "nt" and folder.trust_list.stat().st_mode & 0o022:
-        path = shell_path(folder.trust_list)
         raise LostTrustListError(
-            f"{folder.trust_list} is writable by other users, so it is not trusted", hint=f"chmod 644 {path}"
+            f"{folder.trust_list} is writable by other users, so it is not trusted",
+            hint=f"chmod 644 {shell_path(folder.trust_list)}",
         )
     if data is None:
         derived = read_optional(folder.allowed_signers, _MAX_SIGNERS_BYTES) or b""

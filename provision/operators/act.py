@@ -88,7 +88,7 @@ class OperatorAct:
             number = self.trusted.pending.number
             raise PendingListError(
                 f"trust list {number} waits for signatures of other operators",
-                hint=f"sign it: provision operators sign; or drop it: rm trust/{number}.json*",
+                hint="sign it: provision operators sign; or remove its files from trust/",
             )
         self._require_trust_key(trust)
         fields = trust.model_dump(mode="json", by_alias=True) | {
