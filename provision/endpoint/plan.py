@@ -196,7 +196,8 @@ class _Steps:
         gone |= (holders & SERVICE_KEY_ENV) - written.keys()
         edited = edit_env(own, written, gone)
         self.env_after = edited.data
-        self.removed += edited.removed
+        ours = self._unchanged_lines()
+        self.removed += [each for each in edited.removed if each.where.partition(": ")[2] not in ours]
         self.notes += edited.notes
         was = read_env_raw(files.env or b"")
         self.set_ += [f".env: {name}" for name, value in written.items() if was.get(name) != value]
@@ -205,6 +206,10 @@ class _Steps:
 
     def _former(self, manifest: Manifest, values: Mapping[str, str]) -> set[str]:
         """Lines that the last install set and this one does not, unless the user changed them since."""
+        return self._unchanged_lines() - values.keys()
+
+    def _unchanged_lines(self) -> set[str]:
+        """Lines that the last install set and that still have its value: provision's own, not the user's."""
         installed = self.before.installed
         if installed is None:
             return set()
@@ -213,7 +218,7 @@ class _Steps:
         return {
             name
             for name, mark in installed.marks.items()
-            if name not in values and (value := was.get(name)) is not None and fingerprint(value, salt) == mark
+            if (value := was.get(name)) is not None and fingerprint(value, salt) == mark
         }
 
     def auth(self, pools: tuple[str, ...]) -> None:

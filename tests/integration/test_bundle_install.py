@@ -521,3 +521,16 @@ def test_what_is_installed_can_be_read_back(endpoint: Endpoint) -> None:
     assert installed.manifest.user == "ada"
     assert set(installed.marks) == {"AISA_API_KEY", "TEAM"}
     assert read_installed(endpoint.folder) is None
+
+
+def test_the_list_of_removed_settings_has_only_what_was_the_users(endpoint: Endpoint) -> None:
+    """Ten new keys, and a setting of the profile that goes: nothing of that was the user's, so no note piles up."""
+    notes = endpoint.home / ".provision" / "removed"
+    for generation in range(10, 20):
+        endpoint.shop.keys["ada"] = fresh_key("ada")
+        team = {"TEAM": "a"} if generation % 2 else {}
+        endpoint.install(with_profile(endpoint, replace(PROFILE, env=team), generation=generation))
+    assert not notes.exists() or not list(notes.iterdir())
+    endpoint.write(".env", endpoint.env() + "CUSTOM_BASE_URL=https://evil.example\n")
+    endpoint.install(with_profile(endpoint, PROFILE, generation=30))
+    assert len(list(notes.iterdir())) == 1
