@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers, readers
 from provision.audit.allow_comment import is_allowed
+from provision.audit.confidence import confidence_of
 from provision.audit.finding import Finding, Location, finding_id
 from provision.audit.leak import Leak
 from provision.audit.locations import LocationKind, MachineLayout, is_in_place, location_kind
@@ -110,7 +111,7 @@ def leak_findings(leaks: Iterable[Leak], context: LeakContext, verdicts: Mapping
                 id=finding_id(match.rule, anchor, leak.fingerprint, nth),
                 rule=match.rule,
                 severity=_severity(leak, exposed, verdict),
-                confidence=match.confidence,
+                confidence=confidence_of(match.rule, match.confidence) if match.known is None else match.confidence,
                 place=shown,
                 owner=match.known.user if match.known else None,
                 stage=match.known.stage if match.known else None,

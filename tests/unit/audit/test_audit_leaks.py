@@ -121,9 +121,14 @@ def test_only_keys_of_the_gateway_are_critical_without_a_verdict() -> None:
 
 @pytest.mark.parametrize(
     ("description", "begins"),
-    [("OpenAI API key", "OpenAI API key"), ("npm access token", "npm access token"), ("Quoted value of a name", "quoted value of a name"),
-     ("Discord bot token", "Discord bot token"), ("AWS access key id", "AWS access key id")],
-)  # fmt: skip
+    [
+        ("OpenAI API key", "OpenAI API key"),
+        ("npm access token", "npm access token"),
+        ("Quoted value of a name", "quoted value of a name"),
+        ("Discord bot token", "Discord bot token"),
+        ("AWS access key id", "AWS access key id"),
+    ],
+)
 def test_a_message_begins_with_the_vendors_own_capitals(description: str, begins: str) -> None:
     here = replace(context(), describe={"a-rule": description})
     found = collect_leaks([raw("a", match(VALUE, rule="a-rule"))], here)

@@ -12,6 +12,7 @@ from provision.audit.locations import LocationKind
 from provision.audit.remediation import remediation_for
 
 FIX = "`provision audit --fix` masks it"
+LEAKED = f"run `provision rotate leaked {known_key().fingerprint}`"
 
 
 def leak(
@@ -25,14 +26,9 @@ def leak(
     ("found", "exposed", "verdict", "expected"),
     [
         (leak(LocationKind.LOG, "current"), Readers.OWNER, None, FIX),
-        (leak(LocationKind.LOG, "current"), Readers.EVERYONE, None, f"run `provision rotate leaked ada`; then {FIX}"),
+        (leak(LocationKind.LOG, "current"), Readers.EVERYONE, None, f"{LEAKED}; then {FIX}"),
         (leak(LocationKind.LOG, "current"), Readers.EVERYONE, "dead", FIX),
-        (
-            leak(LocationKind.LOG, "previous"),
-            Readers.OWNER,
-            None,
-            f"revoke it in the console (API Keys) unless its rotation is still under way; then {FIX}",
-        ),
+        (leak(LocationKind.LOG, "previous"), Readers.OWNER, None, f"{LEAKED}; then {FIX}"),
         (leak(LocationKind.LOG, "retired"), Readers.EVERYONE, None, FIX),
         (leak(LocationKind.LOG), Readers.GROUP, None, f"revoke it where it was issued and make a new one; then {FIX}"),
         (leak(LocationKind.LOG, in_use=True), Readers.OWNER, None, FIX),
@@ -51,7 +47,7 @@ def test_steps(found: Leak, exposed: Readers, verdict: str | None, expected: str
 
 def test_git_history_counts_as_read_by_others() -> None:
     steps = remediation_for(leak(LocationKind.GIT, "current"), Readers.OWNER, None)
-    assert steps.startswith("run `provision rotate leaked ada`; then history is never rewritten here")
+    assert steps.startswith(f"{LEAKED}; then history is never rewritten here")
 
 
 def test_an_old_key_in_env_is_replaced_by_the_newest_bundle() -> None:
