@@ -181,7 +181,7 @@ def _built_in_url(s: RouteContext, name: str, key: str) -> str:
 
 def _moved_url(s: RouteContext, name: str) -> str:
     url_env = side.ENDPOINTS[name].url_env
-    return s.environment.get(url_env).rstrip("/") if url_env and name not in side.FIXED_ENDPOINTS else ""
+    return s.environment.get(url_env).rstrip("/") if url_env else ""
 
 
 def _key_also_to(s: RouteContext, name: str) -> str:
