@@ -26,6 +26,13 @@ def pull(**changes: object) -> Payload:
     return Payload(**{"user": "ada", "signers": "operator ssh-ed25519 AAAA", "address": ADDRESS} | changes)  # type: ignore[arg-type]
 
 
+def test_trust_lists_are_beside_the_bundle_where_install_looks() -> None:
+    bundle = {"manifest.json": b"{}"}
+    assert pull(bundle=bundle, address=None, chain=b"tar").content()[".trust.tar"].data == b"tar"
+    assert ".trust.tar" not in pull(bundle=bundle, address=None).content()
+    assert ".trust.tar" not in pull(chain=b"tar").content(), "a machine that pulls gets them from the feed"
+
+
 @pytest.mark.parametrize("account", ["ada", "ada@corp.example", "CORP\\ada", "CORP+ada", "ada.l@x-y.example", ""])
 def test_accounts_of_directories(account: str) -> None:
     script = pull(account=account).shell("setup.sh", payload="x").decode()
