@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from provision.push.inventory import Target
     from provision.push.journal import PushJournal
 
-OLDEST_ENDPOINT = "0.1.0"
+OLDEST_ENDPOINT = "0.2.0"
 """The oldest provision that can install this version's bundles; `hermes_requires` in group_vars may require a newer one."""
 
 
