@@ -9,8 +9,17 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from hidingforms import table, zipped
 
-from provision.containers.container_format import COMPRESSED_FORMATS, UNSUPPORTED_FORMATS, container_format
+from provision.containers.container_format import (
+    COMPRESSED_FORMATS,
+    UNKNOWN,
+    UNSUPPORTED_FORMATS,
+    container_elsewhere,
+    container_format,
+    container_of,
+    elsewhere_in,
+)
 from provision.containers.formats.registry import FORMATS, RAW_TOO, REWRITTEN
 
 
@@ -48,3 +57,28 @@ def test_every_format_is_either_readable_or_reported() -> None:
     assert kinds - UNSUPPORTED_FORMATS <= {"sqlite", *FORMATS}
     assert not UNSUPPORTED_FORMATS & FORMATS.keys()
     assert FORMATS.keys() >= COMPRESSED_FORMATS | RAW_TOO | REWRITTEN
+
+
+RANDOM = bytes(n * 167 % 256 for n in range(1, 1025))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"#!/bin/sh\n" + zipped({"a": b"x"}), "zip"),
+        (b"x PK\5\6 is not the end of a zip" * 3, None),
+        (bytes(32769) + b"CD001\1", "iso image"),
+        (bytes(1080) + b"\x53\xef\1\0\1\0" + bytes(1000), "ext image"),
+        (RANDOM + b"koly" + bytes(508), "dmg image"),
+        (b"text\n" * 200 + table(b"k", b"v"), "leveldb table"),
+        (RANDOM, UNKNOWN),
+        (b"RIFF" + RANDOM, None),
+        (RANDOM[:400], None),
+        ("über alles, schöne Grüße\n".encode() * 50, None),
+        (b"", None),
+    ],
+)
+def test_a_signature_elsewhere(data: bytes, expected: str | None) -> None:
+    assert elsewhere_in(data) == expected
+    assert container_elsewhere(lambda length, offset: data[offset : offset + length], len(data)) == expected
+    assert container_of(data) == (None if expected == UNKNOWN else expected)
