@@ -21,6 +21,7 @@ from provision.receipts.store import RECEIPTS_FOLDER, SUFFIX
 from provision.rotate.model import Blocker
 from provision.rotate.probes import KeyLiveness, probe_all
 from provision.rotate.store import busy_with
+from provision.shell import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -100,11 +101,11 @@ class Leaving:
         return LeavingStep("record", True, "in the event log: provision keys log")
 
     def _rotation(self, user: str) -> LeavingStep:
-        busy = busy_with(list(self.context.store.unfinished())).get(user)
-        if busy is None:
+        name = busy_with(list(self.context.store.unfinished())).get(user)
+        if name is None:
             return LeavingStep("rotation", True, "in no rotation")
-        hint = f"provision rotate finish {busy} --except '{user}=left'"
-        return LeavingStep("rotation", False, f"in rotation {busy}", hint)
+        hint = f"provision rotate finish {name} --except '{user}=left'"
+        return LeavingStep("rotation", False, f"in rotation {name}", hint)
 
     def _bundle(self, user: str) -> LeavingStep:
         root = self.context.workspace.dist
@@ -204,7 +205,8 @@ class Leaving:
             yield self._ask(former, machine, label)
 
     def _ask(self, former: FormerUser, machine: Machine, label: str) -> LeavingStep:
-        accept = f"provision users leave {former.user} --accept '{label}=WHY'"
+        wanted = shell_word(f"{label}=WHY")
+        accept = f"provision users leave {former.user} --accept {wanted}"
         said = f"not heard of since {former.left}"
         if self.uninstall is not None and machine.host is not None and self.acting:
             done, said = self.uninstall(former, machine)

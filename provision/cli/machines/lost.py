@@ -57,15 +57,15 @@ def machines_lost(
         now = datetime.now(UTC)
         lost_machine.record_lost(workspace.vault, state, machine, who=operator(), now=now, reason=reason)
     lost_machine.put_receipt_away(receipt_store(workspace), label)
-    open_key = _key_of(workspace, user, lost_machine.keys_since_loss(workspace.vault, label) or frozenset())
-    if open_key is None:
+    fingerprint = _key_of(workspace, user, lost_machine.keys_since_loss(workspace.vault, label) or frozenset())
+    if fingerprint is None:
         run.say(f"{label} is cut off; the key of {user} is in no vault: replace it where key_command takes it from")
         raise typer.Exit(Exit.PARTIAL)
-    if not open_key:
+    if not fingerprint:
         run.say(f"{label} is cut off, and every key that it could hold is dead")
         return
-    run.say(f"{label} is cut off; it still holds the key {open_key} of {user}")
-    run.say(f"next: provision rotate leaked {open_key} --from FILE, with a new key for {user}; then run this again")
+    run.say(f"{label} is cut off; it still holds the key {fingerprint} of {user}")
+    run.say(f"next: provision rotate leaked {fingerprint} --from FILE, with a new key for {user}; then run this again")
     raise typer.Exit(Exit.PARTIAL)
 
 

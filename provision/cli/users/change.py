@@ -83,8 +83,9 @@ def users_rename(
         return
     for line in rename_user(workspace, user, new, email=email, in_inventory=not there):
         run.say(line)
+    user = new
     run.say(
-        f"next: provision render --limit {new}, then deliver; machines that pull need their new address from `publish`"
+        f"next: provision render --limit {user}, then deliver; machines that pull need their new address from `publish`"
     )
 
 
