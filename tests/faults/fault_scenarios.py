@@ -123,6 +123,11 @@ class World:
 
 def workspace(world: World) -> State:
     """Keys by user and stage, valid bundles, what the log says about itself, rotations, receipts, inventory."""
+    return {**workspace_but_bundles(world), "bundles": bundles(world)}
+
+
+def workspace_but_bundles(world: World) -> State:
+    """A workspace without what is in dist/."""
     identities = load_identities(world.operator / "identity.txt")
     vault = open_vault(world.root / "keys.vault", identities)
     users = {line.user for line in vault.lines}
@@ -138,7 +143,6 @@ def workspace(world: World) -> State:
         "keys": keys,
         "operators": sorted(vault.operators),
         "log": [fault.what for fault in found.faults],
-        "bundles": bundles(world),
         "rotations": rotations,
         "receipts": sorted(path.name for path in (world.root / "receipts").glob("*.receipt")),
         "inventory": (world.root / "inventory.yaml").read_bytes(),
@@ -173,6 +177,19 @@ def home(world: World) -> State:
     found = home_status(world.home, signers=signers, environ={"HOME": str(world.home.parent)}, now=datetime.now(UTC))
     files = {name: (world.home / name).read_bytes() for name in (".env", "config.yaml")}
     return {**files, "ok": found.ok, "drift": list(found.drift), "mode": (world.home / ".env").stat().st_mode}
+
+
+def left_home(world: World) -> State:
+    """The home after `uninstall`: the user's files, and nothing of provision."""
+    files = {name: (world.home / name).read_bytes() for name in (".env", "config.yaml") if (world.home / name).exists()}
+    return {**files, "own": (world.home / ".provision").exists()}
+
+
+def people(world: World) -> State:
+    """The workspace without a bundle of ada's: receipts that were put away, and the folders in dist/."""
+    state = {name: value for name, value in workspace_but_bundles(world).items() if name != "bundles"}
+    away = sorted(path.name for path in (world.root / "receipts" / "left").glob("*.receipt"))
+    return {**state, "away": away, "dist": sorted(p.name for p in (world.root / "dist").iterdir() if p.name[0] != ".")}
 
 
 def masked(world: World) -> State:
@@ -247,6 +264,10 @@ SCENARIOS = (
         ("enroll", "--batch", "{folder}/snippets", "--yes", "--fingerprints", "{folder}/prints", "--profile", "team"),
         workspace,
     ),
+    Scenario("leave", ("users", "leave", "ada", "--feed", "{feed}", "--yes"), people, before=(("publish", "{feed}"),)),
+    Scenario("rename", ("users", "rename", "ada", "ada.king"), people),
+    Scenario("add", ("users", "add", "zoe", "--profile", "team"), people),
+    Scenario("lost", ("machines", "lost", "ada", "--yes"), people),
     Scenario("package", ("package", "ada", "--for", "deb", "-o", "{folder}/package"), written("package")),
     Scenario("report", ("report", "-o", "{folder}/report.html"), written("report.html")),
     Scenario("validate", ("validate", "-f", "json", "-o", "{folder}/validate.json"), written("validate.json")),
@@ -254,6 +275,7 @@ SCENARIOS = (
         "enroll", ("enroll", "--user", "eve", "-o", "{folder}/eve.yaml"), machine_keys, config="fresh", machine=True
     ),
     Scenario("install", INSTALL, home, machine=True),
+    Scenario("uninstall", ("uninstall", "--home", "{home}"), left_home, before=(INSTALL,), machine=True),
     Scenario("status", ("status", "--home", "{home}", "--receipt"), home, before=(INSTALL,), machine=True),
     Scenario("fix", FIX, masked, machine=True),
     Scenario("undo", UNDO, masked, before=(FIX,), machine=True),
