@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from provision.containers.container_format import HEAD_BYTES as CONTAINER_HEAD_BYTES
-from provision.containers.container_format import container_format, may_be_container
+from provision.containers.container_format import UNKNOWN, container_format, elsewhere_in, may_be_container
 from provision.containers.steps import spooled_file
 from provision.redact import text
 from provision.redact.archives.containers import redact_embedded
@@ -127,7 +127,8 @@ def _whole(begun: bytes, source: int, target: int, session: Session, kind: FileK
 
 def _is_binary(begun: bytes) -> bool:
     """Whether the input is binary: it may be a container that only its end shows."""
-    return b"\0" in begun[:HEAD_BYTES] and not begun.startswith((b"\xff\xfe", b"\xfe\xff"))
+    wide = begun.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return not wide and (b"\0" in begun[:HEAD_BYTES] or elsewhere_in(begun) == UNKNOWN)
 
 
 def _write(target: int, data: bytes) -> None:

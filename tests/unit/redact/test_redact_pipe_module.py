@@ -84,3 +84,9 @@ def test_binary_input_is_read_to_its_end_first(monkeypatch: pytest.MonkeyPatch) 
 def test_as_text_the_kind_is_not_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     data = b"PK\x03\x04 " + KEY.encode()
     assert redacted(monkeypatch, data, kind=FileKind.TEXT).startswith(b"PK\x03\x04 [REDACTED:aisa-key#")
+
+
+def test_compressed_input_without_a_signature_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(n * 167 % 256 or 1 for n in range(1, 1025))
+    with pytest.raises(CannotExamineError, match="not supported"):
+        redacted(monkeypatch, data)
