@@ -82,8 +82,7 @@ def _first(leak: Leak, exposed: Readers, verdict: str | None) -> str:
         if aisa_shaped(leak.raw.match.secret.reveal()):
             return "find out whose it is; revoke it in the console (API Keys) unless it is needed"
         return "revoke it where it was issued and make a new one" if others else ""
+    leaked = f"run `provision rotate leaked {known.fingerprint}`"
     if known.stage in ("current", "pending"):
-        return f"run `provision rotate leaked {known.user}`" if others else ""
-    if verdict == "live" or known.stage == "previous":
-        return "revoke it in the console (API Keys) unless its rotation is still under way"
-    return ""
+        return leaked if others else ""
+    return leaked if verdict == "live" or known.stage == "previous" else ""

@@ -13,6 +13,7 @@ _PREFIX = "sk-aisa-"
 _TEST_KEY = _PREFIX + "TEST"
 _TWICE = 24
 _NAMED = re.compile(r"(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*[=:]|bearer\b", re.IGNORECASE)
+_BEHEADED = re.compile(r"(?:k-|-)?aisa-[A-Za-z0-9_-]{20,}")
 _BODY = re.compile(re.escape(_PREFIX) + r"[A-Za-z0-9_-]*")
 
 
@@ -23,6 +24,10 @@ def copy_mistake(key: str) -> str:
         return "was pasted more than once"
     if _NAMED.match(key) or (_PREFIX in key and not key.startswith(_PREFIX)):
         return "has other text in front of it"
+    if _BEHEADED.match(key):
+        return "is cut short at its beginning"
+    if key.startswith(_PREFIX.upper()):
+        return "was changed to capital letters"
     if not key.startswith(_PREFIX):
         return ""
     if not _BODY.fullmatch(key):

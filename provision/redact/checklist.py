@@ -180,11 +180,11 @@ def _rotated(exposed: Sequence[ExposedSecret], records: Records | None) -> Itera
                 ChecklistAnswer.CANNOT_TELL,
             )
         else:
-            message, cure, verdict = _history(history, records.doubt if records else "")
+            message, cure, verdict = _history(history, secret.known.fingerprint, records.doubt if records else "")
             yield Evidence(*at, message, cure, verdict)
 
 
-def _history(key: KeyHistory, doubt: str) -> tuple[str, str, ChecklistAnswer]:
+def _history(key: KeyHistory, fingerprint: str, doubt: str) -> tuple[str, str, ChecklistAnswer]:
     whose = f"the key of {key.user}"
     if key.stage == "retired":
         if doubt:
@@ -194,8 +194,8 @@ def _history(key: KeyHistory, doubt: str) -> tuple[str, str, ChecklistAnswer]:
     if key.stage == "previous":
         when = f" on {key.replaced}" if key.replaced else ""
         message = f"{whose} was replaced{when}, but it is not proven to be revoked"
-        return message, "revoke it in the console, then: provision rotate finish", ChecklistAnswer.FAIL
-    return f"{whose} is in use ({key.stage})", f"provision rotate leaked {key.user}", ChecklistAnswer.FAIL
+        return message, f"provision rotate leaked {fingerprint}", ChecklistAnswer.FAIL
+    return f"{whose} is in use ({key.stage})", f"provision rotate leaked {fingerprint}", ChecklistAnswer.FAIL
 
 
 def _fresh(exposed: Sequence[ExposedSecret], records: Records | None, today: date) -> Iterator[Evidence]:

@@ -72,7 +72,7 @@ def test_a_key_that_everyone_can_read_is_rotated_first(
         (leak,) = leaks(machine.audit("--known", workspace.known(), code=10))
     assert leak["message"] == "ada's current key, in .env, readable by everyone"
     assert leak["severity"] == "critical"
-    assert leak["cure"].startswith("run `provision rotate leaked ada`")
+    assert leak["cure"].startswith("run `provision rotate leaked fp_")
 
 
 def test_standard_input(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

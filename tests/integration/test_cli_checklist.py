@@ -109,7 +109,7 @@ def test_a_key_in_any_kind_of_file_fails(
     items = _ask(capsys, workspace.parent / name, code=10)
     assert _verdicts(items)[0] == "fail"
     assert _verdicts(items)[3:] == ["fail", "fail"], "the key is known to be ada's"
-    assert "provision rotate leaked ada" in items[3]["evidence"][0]["cure"]
+    assert "provision rotate leaked fp_" in items[3]["evidence"][0]["cure"]
     assert key not in json.dumps(items)
 
 
@@ -305,7 +305,7 @@ def test_without_identity_and_workspace_it_still_judges(
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(workspace.parent / "nobody"))
     assert len(key) == KNOWN_SHAPE
     items = _ask(capsys, "a.log", code=10)
-    assert "rotate leaked ada" in items[3]["evidence"][0]["cure"], "the sealed vault names fingerprints"
+    assert "rotate leaked fp_" in items[3]["evidence"][0]["cure"], "the sealed vault names fingerprints"
     elsewhere = workspace.parent / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "a.log").write_text(f"Bearer {key}\n")
