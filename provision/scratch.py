@@ -34,6 +34,8 @@ class Scratch(StrEnum):
     """Pieces of the video that is being covered."""
     DRY_RUN = "dry-run"
     """A copy of the workspace or of a feed, as sealed as the original."""
+    LOG = "log"
+    """A copy of the event log, which holds no keys, while an act of operators is prepared."""
     DEMO = "demo"
     """The workspace of `demo`, with made-up keys."""
     GIT = "git"

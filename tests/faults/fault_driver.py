@@ -199,6 +199,7 @@ def main(folder: Path, count: int | None, seed: int, names: Sequence[str]) -> di
             for at, kind, error, for_ever in chosen(proof.calls, count, chance):
                 tried[kind] += proof.try_case(at, kind, error, for_ever=for_ever)
             problems += proof.problems
+            print(scenario.name, proof.calls, dict(tried), *proof.problems, sep="\n", file=sys.stderr, flush=True)
     return {"tried": dict(tried), "calls": calls, "problems": problems}
 
 

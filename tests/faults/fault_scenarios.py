@@ -55,7 +55,7 @@ class World:
         folder.mkdir(parents=True)
         (folder / "tmp").mkdir()
         os.environ |= {"TMPDIR": str(folder / "tmp"), "XDG_CACHE_HOME": str(above / "cache")}
-        tempfile.tempdir = None
+        tempfile.tempdir = str(folder / "tmp")  # Python's own search writes a file
         fleet = Fleet(folder, sim)
         self.root, self.operator, self.config = fleet.root, fleet.config, folder / "machine"
         self.home, self.feed = folder / "user" / ".hermes", folder / "feed"

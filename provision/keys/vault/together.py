@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from provision.keys.events.changes import vault_changes
 from provision.keys.events.log import append, log_path, operator
 from provision.keys.vault.text import parse_vault
 from provision.keys.vault.vault import Vault, open_sealed
+from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,8 +95,8 @@ def _commit(act: VaultAct, path: Path, root: Path, events: list[Event], before: 
 
 def _extended(log: Path, events: list[Event], generation: int) -> tuple[bytes, tuple[int, str] | None]:
     """The log with these events at its end, and its new head; the log itself stays. It holds no secrets."""
-    with tempfile.TemporaryDirectory(prefix="provision-log-") as folder:
-        copy = Path(folder) / log.name
+    with scratch_folder(Scratch.LOG) as folder:
+        copy = folder / log.name
         if log.exists():
             shutil.copyfile(log, copy)
         done = append(copy, events, generation=generation)
