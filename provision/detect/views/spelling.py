@@ -21,12 +21,14 @@ _DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){1,4}(?![A-Z
 def spelled_views(data: bytes, hits: Hits, spellings: Mapping[int, bytes]) -> Iterator[View]:
     """Yield a view of the keys that are spelled otherwise; `spellings` are the prefixes by the index of their keyword."""
     segments: list[Segment] = []
+    done = -1
     for word, at in hits.words:
         prefix = spellings.get(word)
-        if prefix is None:
+        if prefix is None or at < done:
             continue
         begin = at + len(prefix)
         if not data.startswith(prefix, at) and (run := _RUN.match(data, begin)):
+            done = run.end()
             segments.append(Segment(prefix + run[0], lambda first, last, at=at: ((at + first, at + last),)))  # type: ignore[misc]
         elif (dotted := _DOTTED.match(data, begin)) and len(prefix) + len(dotted[0]) - dotted[0].count(
             b"."
