@@ -1,6 +1,7 @@
 """SARIF 2.1.0 as an output format, which code hosts and editors show beside the code.
 
-A place inside a container (a row, a commit, a member of an archive) is a logical location: SARIF has lines only for files.
+A place inside a container (a row, a member of an archive) is a logical location: SARIF has lines only for files. A finding in
+git history is at the file's own path, with the commit as a property.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from provision.audit.result import Audit
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+RULES_PAGE = "https://github.com/hermes-provision/hermes-provision/blob/main/docs/audit-rules.md"
+"""A section for each rule, with the rule's id as its anchor."""
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+_COMMIT = re.compile(r"commit (?P<commit>[0-9a-f]{7,64}):(?P<path>.+?)(?: \(in no branch or tag\))?(?:: .*)?$")
+"""How an audit names a file in history: `commit abc1234:path`, followed by a place inside that file."""
 _SECURITY = {"critical": "9.5", "high": "8.0", "medium": "5.0", "low": "2.0"}
 """The `security-severity` by which GitHub sorts alerts."""
 
@@ -64,14 +69,27 @@ def _rule(rule: str, description: str, findings: Iterable[Finding]) -> dict[str,
     return {
         "id": rule,
         "shortDescription": {"text": description},
+        "help": {"text": _help(rule, description)},
+        "helpUri": f"{RULES_PAGE}#{rule}",
         "defaultConfiguration": {"level": _LEVELS[worst.severity]},
         "properties": {"security-severity": _SECURITY[worst.severity], "tags": ["security", "secrets"]},
     }
 
 
+def _help(rule: str, description: str) -> str:
+    """What to do about findings of a rule."""
+    return (
+        f"{description}. Revoke or rotate the secret where it was issued if others could have read it, then remove the copy. "
+        f"If it is not a secret, say so in its line: provision:allow={rule} and the reason, or accept it in the baseline."
+    )
+
+
 def _result(finding: Finding, index: int) -> dict[str, Any]:
     place = finding.place
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(place.path)}}
+    history = _COMMIT.match(place.where or "")
+    in_file = history is not None and not history["path"].startswith("(message)")
+    path = _historic_path(place.path, history["path"]) if history and in_file else place.path
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(path)}}
     if place.line is not None:
         region = {"startLine": place.line}
         if place.column is not None:
@@ -92,6 +110,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         "stage": finding.stage,
         "fingerprint": finding.fingerprint,
         "verdict": finding.verdict,
+        "commit": history["commit"] if history else None,
     }
     return {
         "ruleId": finding.rule,
@@ -102,6 +121,12 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         "partialFingerprints": {"provisionFinding/v1": finding.id},
         "properties": {k: v for k, v in properties.items() if v is not None},
     }
+
+
+def _historic_path(repository: str, path: str) -> str:
+    """The path of a file in history: in the repository's own folder, of which `.git` is a part."""
+    folder = re.sub(r"(?:^|[/\\])\.git$", "", repository)
+    return f"{folder}/{path}" if folder not in {"", "."} else path
 
 
 def _uri(path: str) -> str:

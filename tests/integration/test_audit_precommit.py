@@ -88,3 +88,23 @@ def test_the_hook_runs_under_pre_commit(tmp_path: Path) -> None:
 def test_the_declaration_is_one_that_pre_commit_accepts() -> None:
     assert {"id", "name", "entry", "language"} <= HOOK.keys()
     assert shlex.split(HOOK["entry"])[0] == "provision"
+
+
+def test_what_cannot_be_read_is_a_warning_and_a_baseline_is_obeyed(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repo")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*shlex.split(HOOK["entry"]), *arguments],
+            cwd=repository.folder, env=repository.environ, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    (repository.folder / "broken.zip").write_bytes(b"PK\x03\x04" + b"\xff" * 60)
+    unread = run("broken.zip")
+    assert "NOT READ" in unread.stdout
+    assert unread.returncode == 0, unread.stdout
+    (repository.folder / "app.py").write_text(f"key = '{aisa_key()}'\n")
+    assert run("app.py").returncode == 10
+    update = ["provision", "audit", "app.py", "--baseline", "b.json", "--update-baseline", "--reason", "test data"]
+    subprocess.run(update, cwd=repository.folder, env=repository.environ, check=True, capture_output=True, timeout=120)
+    assert run("--baseline", "b.json", "app.py").returncode == 0

@@ -52,6 +52,7 @@ def audit_command(
     become: o.Become = True,
     command: o.RemoteCommand = None,
     exit_zero: o.ExitZero = False,
+    allow_unread: o.AllowUnread = False,
     everything: o.ListAll = False,
     workers: o.Workers = None,
     format_: o.AuditFormat = Format.TABLE,
@@ -68,7 +69,7 @@ def audit_command(
     modes = {"--fix": fix, "--undo": undo, "--hosts": hosts, "--merge": merge, "--write-known": write_known}
     _require_consistent([name for name, on in modes.items() if on], paths, limit)
     workspace = workspace_or_none(run)
-    printing = OutputOptions(format_, output, everything=everything, exit_zero=exit_zero)
+    printing = OutputOptions(format_, output, everything=everything, exit_zero=exit_zero, allow_unread=allow_unread)
     if merge:
         from provision.cli.leaks.audit.merge import merge_reports
 

@@ -81,5 +81,9 @@ RemoteCommand = Annotated[
     str | None, typer.Option("--command", help="With --hosts: path of provision on the machines.")
 ]
 
+AllowUnread = Annotated[
+    bool,
+    typer.Option("--allow-unread", help="Exit with 0 if there are no findings, although something could not be read."),
+]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even if there are findings.")]
 ListAll = Annotated[bool, typer.Option("--all", help="List every place, not only the first twenty.")]

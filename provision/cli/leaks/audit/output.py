@@ -25,19 +25,20 @@ class OutputOptions:
     path: Path | None
     everything: bool
     exit_zero: bool
+    allow_unread: bool = False
 
 
 def write_audit(audit: Audit, descriptions: Mapping[str, str], options: OutputOptions) -> Exit:
     """Print an audit; returns the exit code. `descriptions` says what each rule finds."""
     write_output(audit_text(audit, descriptions, options.format_, everything=options.everything), options.path)
-    return _exit_code(findings=bool(audit.findings) and not options.exit_zero, unread=bool(audit.unread))
+    return _exit_code(findings=bool(audit.findings) and not options.exit_zero, unread=_counts_unread(audit, options))
 
 
 def write_fleet_audit(fleet: FleetAudit, options: OutputOptions) -> Exit:
     """Print the merged audits of many machines; returns the exit code."""
     write_output(_fleet_text(fleet, options.format_, everything=options.everything), options.path)
     findings = bool(fleet.keys or fleet.others) and not options.exit_zero
-    return _exit_code(findings=findings, unread=any(a.unread for a in fleet.audits))
+    return _exit_code(findings=findings, unread=any(_counts_unread(a, options) for a in fleet.audits))
 
 
 def audit_text(audit: Audit, descriptions: Mapping[str, str], format_: Format, *, everything: bool) -> Iterator[str]:
@@ -78,6 +79,11 @@ def _fleet_text(fleet: FleetAudit, format_: Format, *, everything: bool) -> Iter
             yield from report.as_html(fleet)
         case _:
             yield from report.as_table(fleet, everything=everything)
+
+
+def _counts_unread(audit: Audit, options: OutputOptions) -> bool:
+    """Whether what could not be read changes the exit code; it is listed in any case."""
+    return bool(audit.unread) and not options.allow_unread
 
 
 def _exit_code(*, findings: bool, unread: bool) -> Exit:
