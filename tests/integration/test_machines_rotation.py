@@ -29,7 +29,17 @@ def test_every_machine_confirms_before_the_old_key_is_listed(tmp_path: Path, sim
     assert fleet.provision("render") == 0
 
     new = fleet.new_keys()
-    start = ("rotate", "start", "--from", fleet.keys_file(new), "--yes", "--idle-for", "0", "--receipts", str(fleet.drop))
+    start = (
+        "rotate",
+        "start",
+        "--from",
+        fleet.keys_file(new),
+        "--yes",
+        "--idle-for",
+        "0",
+        "--receipts",
+        str(fleet.drop),
+    )
     assert fleet.provision(*start) == 0
     assert fleet.poll() == 1
     assert fleet.provision("rotate", "resume", "--receipts", str(fleet.drop)) == 0
