@@ -22,7 +22,7 @@ KNOWN = known(*KEYS[:2])
 FAST, PLAIN = Detector(known=KNOWN, engine="hyperscan"), Detector(known=KNOWN, engine="re2")
 FORMS = [data for key in KEYS for _, data in (*encoded(key), *wrapped(key))]
 EXAMPLES = [
-    text.encode("latin-1")
+    text.encode("utf-8")
     for rule in BUILTIN
     for each in (*rule.examples, *rule.counter_examples)
     if (text := each() if callable(each) else each)
@@ -113,7 +113,7 @@ def test_gates_change_nothing(text: str) -> None:
 def test_every_gate_opens_for_its_rule(rule: Rule) -> None:
     for detector in (Detector([rule], engine=name, decode=False) for name in ("re2", "hyperscan")):
         for example in rule.examples:
-            data = (example() if callable(example) else example).encode("latin-1")
+            data = (example() if callable(example) else example).encode("utf-8")
             assert [match.rule for match in detector.scan(data)] == [rule.id]
 
 
