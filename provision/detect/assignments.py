@@ -21,7 +21,7 @@ _ORDINARY = re.compile(
     r"[A-Z]?[a-z]{3,16}[A-Za-z]{0,10}(?:[0-9]{1,6}[!@#$%&*?.]{0,3}|[!@#$%&*?]{1,3}[0-9]{0,6}|[$@!][A-Za-z0-9]{2,10})"
 )
 _IS_NO_PASSWORD = re.compile(
-    r"(?i)^(?:pass(?:word|wd|phrase)?|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my|some|new|old|fake|dummy|invalid|wrong"
+    r"(?i)^(?:pass(?:word|wd|phrase)|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my|some|new|old|fake|dummy|invalid|wrong"
     r"|bytes|int|uint|float|str|string|utf|sha|md|base|arg|param|var|value|val|key|token|group|field|column|line|item|str)"
 )
 _EXAMPLE_UUIDS = frozenset(

@@ -36,6 +36,9 @@ _ADVICE = re.compile(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
 _PAIR = re.compile(r"(?<!\.)\.\.(?!\.)|(?<!\*)\*\*(?!\*)")
 _BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
 _UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
+_TYPE = re.compile(r"[A-Z][A-Za-z0-9]*(?:Key|Token|Secret|Password|Credentials?|Cookie|Auth)")
+"""A class of a program: `signing_key: Ed25519PrivateKey`."""
+_SOME_WORDS = 0.3
 _FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # fingerprints of keys and findings
 _HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}")
 _CRYPT = re.compile(
@@ -135,7 +138,8 @@ def _is_example(value: str, *, guessed: bool) -> bool:
 
 def _is_other_data(value: str) -> bool:
     return bool(
-        _UUID.fullmatch(value)
+        (_TYPE.fullmatch(value) and word_share(value) > _SOME_WORDS)
+        or _UUID.fullmatch(value)
         or _FINGERPRINT.fullmatch(value)
         or _HASH.fullmatch(value)
         or _CRYPT.match(value)

@@ -188,11 +188,11 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "password",
         "Weak password of a name that says password, in settings",
-        rf"(?im){LINE_BEGIN}[\"']?(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SAYS_PASSWORD})[\"']?[ \t]{{0,8}}[=:][ \t]{{0,8}}"
-        r"[\"']?(?P<secret>[^\s\"'`]{6,40})[\"']?[ \t]{0,8},?(?:[ \t]#.{0,80})?\r?$",
+        rf"(?im){LINE_BEGIN}[\"'$]?(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SAYS_PASSWORD})[\"']?[ \t]{{0,8}}[=:][ \t]{{0,8}}"
+        r"[\"']?(?P<secret>[^\s\"'`;]{6,40})[\"']?[ \t]{0,8}[,;]?(?:[ \t]#.{0,80})?\r?$",
         keywords=tuple(end + sign for end in _PASSWORD_ENDS for sign in "=:\"' "),
         examples=(
-            "DB_PASSWORD=monkey123",
+            "DB_PASSWORD=monkey123",  # provision:allow an example
             "  password: RedisPass1!",
             'smtp.password = "hunter22"',
             '"db_password": "Mailpass1234!",',

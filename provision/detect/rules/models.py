@@ -106,7 +106,7 @@ RULES: tuple[Rule, ...] = (
         "Anthropic API key or token",
         "sk-ant-",
         r"sk-ant-[a-z]{2,8}\d\d-[A-Za-z0-9_-]{20,180}",
-        example("x-api-key: sk-ant-api03-", URLSAFE, 93, "AA"),
+        example("x-api-key: sk-ant-api03-", URLSAFE, 93, "AA"),  # provision:allow an example
         example("sk-ant-oat01-", URLSAFE, 95),
         counter_examples=("sk-ant-api03-your-anthropic-key-here",),
     ),

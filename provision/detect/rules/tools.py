@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
         "PyPI upload token",
         "pypi-",
         r"pypi-[A-Za-z0-9_-]{50,300}",
-        example("password = pypi-AgEIcHlwaS5vcmc", URLSAFE, 150),
+        example("password = pypi-AgEIcHlwaS5vcmc", URLSAFE, 150),  # provision:allow an example
         severity=FindingSeverity.CRITICAL,
     ),
     token_rule(
