@@ -58,6 +58,7 @@ class HermesForks:
         if not self._process.stdin.closed:
             self._process.stdin.close()
             self._process.stdout.close()
+            self._process.kill()
             self._process.wait(10)
 
 
