@@ -51,7 +51,9 @@ def pytest_report_header() -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--hermes-version`: which release the acceptance tests run; `--share-modes`: no open file is renamed or removed."""
-    parser.addoption("--share-modes", action="store_true", help="Refuse to rename or remove open files, as Windows does.")
+    parser.addoption(
+        "--share-modes", action="store_true", help="Refuse to rename or remove open files, as Windows does."
+    )
     parser.addoption("--hermes-version", metavar="0.18.2", help="Run the acceptance tests with this release of Hermes.")
 
 

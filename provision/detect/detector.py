@@ -46,6 +46,8 @@ OVERLAP_BYTES = 64 << 10
 """How far a window reaches beyond its own bytes: a secret and the context that identifies it may be this long."""
 _NESTING = 3
 _SHORTEST_NEEDLE = 3
+_BESIDE = "assigned-by-"
+"""How the ids of the rules begin that find a value by the name beside it, in words, commands, tags and tables."""
 _USUAL = "sk-"
 _NESTED = (
     "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "akia", "asia", "aiza", "xoxb-", "xoxp-", "eyj", "hf_", "npm_", "gsk_",
@@ -99,7 +101,7 @@ class Detector:
                 spelled[prefix.lower().encode()] = prefix.encode()
         self._spellings = {index: spelled[word] for index, word in enumerate(words) if word in spelled}
         marks = mark_needles((rule.mark for rule in rules if rule.mark), decode=decode)
-        needles = (*marks, *(_needles(words, prefixes, known) if decode else ()))
+        needles = (*marks, *(_needles(_encoded_words(rules, words), prefixes, known) if decode else ()))
         self._engine = make_engine(engine, words, needles, self._confirmer.gates)
 
     @property
@@ -254,6 +256,16 @@ def _prefixes(rules: Sequence[Rule], known: KnownKeys | None) -> frozenset[bytes
     words = {word for rule in rules if not rule.id.startswith(_GUESSED) for word in rule.keywords}
     words |= {prefix.lower() for prefix, _ in known.shapes if prefix} if known else set()
     return frozenset(word.encode() for word in words)
+
+
+def _encoded_words(rules: Iterable[Rule], words: Sequence[bytes]) -> list[bytes]:
+    """Return the keywords that are searched for in other encodings too.
+
+    The many names in words, other languages, commands and tables are not: they made the pass over clean source four times as
+    long, and text that holds another keyword is decoded and searched for all of them.
+    """
+    chosen = {word.lower().encode() for rule in rules if not rule.id.startswith(_BESIDE) for word in rule.keywords}
+    return [word for word in words if word in chosen]
 
 
 def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKeys | None) -> tuple[Needle, ...]:

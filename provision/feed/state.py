@@ -64,7 +64,8 @@ class PullState(BaseModel):
 
     def under(self, trust: TrustList | None) -> PullState:
         """This state as it counts under a trust list. What a revoked key signed is forgotten, and all of it in a new epoch: a
-        thief may have signed the highest possible version. An index by a key that may not sign the feed any more is fetched again.
+        thief may have signed the highest possible version. An index by a key that may not sign the feed any more is fetched
+        again.
         """
         if trust is None or self.digest is None:
             return self

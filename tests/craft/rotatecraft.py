@@ -48,7 +48,9 @@ def printed_commands(text: str) -> list[str]:
     found = re.findall(r"`(provision [^`]+)`", text)
     rest = re.sub(r"`[^`]*`", "", text)
     clauses = re.findall(r"provision [a-z][^;\n\u2026]*", rest)
-    return found + [re.split(r",| {2,}| when | with | until | from time|; | \(|\)", each)[0].strip(" .") for each in clauses]
+    return found + [
+        re.split(r",| {2,}| when | with | until | from time|; | \(|\)", each)[0].strip(" .") for each in clauses
+    ]
 
 
 @dataclass

@@ -89,7 +89,9 @@ def test_every_copy_that_hermes_would_send_to_the_gateway_is_replaced(endpoint: 
     assert config["fallback_model"]["api_key"] == reference
     assert config["delegation"].get("api_key", reference) == reference
     assert config["auxiliary"]["vision"]["api_key"] == reference
-    assert "own" not in config["mcp_servers"], "a server that is started with the team's key is a leak, and listed"
+    assert config["mcp_servers"]["own"] == {"command": "npx", "env": {}, "args": []}, (
+        "the server stays, without our key"
+    )
     assert any(each.where.startswith("mcp_servers.own") for each in report.plan.removed)
     env = endpoint.env()
     assert f"AISA_API_KEY={endpoint.key}\n" in env

@@ -112,7 +112,9 @@ def test_the_whole_loop(place: Place, server: FeedServer) -> None:
     asked = len(server.requests)
     again = place.machine("pull")
     assert "nothing new" in again.out
-    assert (len(server.requests), server.statuses[-1]) == (asked + 2, 304), "the first trust list is asked for, and the index"
+    assert (len(server.requests), server.statuses[-1]) == (asked + 2, 304), (
+        "the first trust list is asked for, and the index"
+    )
     assert place.machine("pull", "--scheduled").out == ""
 
     assert place.it("status", "--fleet").code == Exit.FINDINGS

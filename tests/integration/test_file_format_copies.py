@@ -13,10 +13,10 @@ from provision.bundle.manifest import CONFIG, Manifest, manifest_bytes
 from provision.endpoint.fetch import fetch_bundle
 from provision.endpoint.verify import AcceptanceRules, open_bundle, verify_bundle
 from provision.feed.index import address_of, endpoint_id, index_bytes
-from provision.keys.feed_secret import feed_secret
 from provision.feed.state import read_state
 from provision.feed.trust import AcceptedIndex, accept_index
 from provision.keys.age import Identity, load_identities, unseal
+from provision.keys.feed_secret import feed_secret
 from provision.keys.vault.file import open_vault, read_vault, read_workspace_id
 from provision.receipts.receipt import Receipt, receipt_bytes
 from provision.receipts.store import KnownEndpoints, verified_receipt

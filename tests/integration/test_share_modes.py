@@ -10,6 +10,7 @@ import pytest
 from share_modes import refuse_open_files
 
 from provision import files
+from provision.audit.fix import replace
 from provision.audit.fix.replace import replace_unchanged
 from provision.files import replace_file, write_atomic
 
@@ -98,6 +99,7 @@ def test_audits_fix_replaces_a_file_that_it_has_closed(tmp_path: Path, monkeypat
     path.write_bytes(b"old")
     refuse_open_files(monkeypatch)
     monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(replace, "system_exchange", lambda: None)
     replace_unchanged(path, b"old", b"new", 0o600)
     assert path.read_bytes() == b"new"
     assert [each.name for each in tmp_path.iterdir()] == ["notes"]

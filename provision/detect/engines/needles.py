@@ -28,6 +28,8 @@ _COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", 
 _CODE: ByteClass = frozenset(b"[](")
 _OF_KEYS = b"[A-Za-z0-9_-]"
 _OF_KEYS_IN_HEX = b"(?:2[dD]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])"
+_LONGEST_ENCODED_MARK = 32
+"""Bytes. A longer mark is searched for as it is only: rows of classes in base64 made the pass over logs twice as long."""
 _EVENT_MARKS = (b'"]\n[', b'"]\r\n[')
 
 
@@ -103,7 +105,7 @@ def mark_needles(marks: Iterable[tuple[str, int]], *, decode: bool) -> Iterator[
         ]
         if len(classes) != length:
             raise ValueError("a mark must be one class for each of its bytes")
-        if decode:
+        if decode and length <= _LONGEST_ENCODED_MARK:
             yield from _encoded(classes)
             yield from _broken(classes)
 

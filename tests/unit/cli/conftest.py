@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import keysmith
 import pytest
 from bundlecraft import fresh_key
 

@@ -100,8 +100,10 @@ def test_a_user_who_left_has_no_state() -> None:
             "machine-twice",
         ),
         (
-            (f'users: [{{id: ada, profile: base, recipients: [{ALICE}], endpoint_key: "{KEY}",'
-            f' machines: [{{name: a, endpoint_key: "{KEY}"}}]}}]'),
+            (
+                f'users: [{{id: ada, profile: base, recipients: [{ALICE}], endpoint_key: "{KEY}",'
+                f' machines: [{{name: a, endpoint_key: "{KEY}"}}]}}]'
+            ),
             "endpoint-key-twice",
         ),
         (f"users: [{{id: ada, profile: base, recipients: [{ALICE}], machines: [{{name: A}}]}}]", "bad-id"),

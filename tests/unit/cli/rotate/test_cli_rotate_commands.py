@@ -26,10 +26,7 @@ def test_the_group_has_one_module_per_command() -> None:
 def test_status_needs_a_rotation_and_no_identity(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workspace / "keys.vault").write_bytes(keysmith.vault().serialised())
     assert run(["rotate", "status"]) == 3
-    assert (
-        capsys.readouterr().err
-        == "error: no rotation is in progress\nhint: provision rotate start --from FILE\n"
-    )
+    assert capsys.readouterr().err == "error: no rotation is in progress\nhint: provision rotate start --from FILE\n"
     assert run(["rotate", "status", "--all"]) == 3
 
 

@@ -35,7 +35,9 @@ def test_bombs_are_not_read() -> None:
     ):
         document = read_yaml(text.encode())
         assert document.value is None
-        assert document.beyond or document.malformed == "not YAML at line 1", text[:40]  # libyaml may have its own bound
+        assert document.beyond or document.malformed == "not YAML at line 1", text[
+            :40
+        ]  # libyaml may have its own bound
     assert read_yaml(b"a: &a [*a]").beyond
     assert time.monotonic() - started < 2
 
