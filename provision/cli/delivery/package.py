@@ -13,11 +13,12 @@ from provision.cli.options import DryRun
 from provision.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from provision.fleet.workspace import Workspace
     from provision.packaging.payload import Files, Payload
 
+Target = Literal["intune", "jamf", "munki", "deb", "rpm"]
 _MAX_ZIPAPP_BYTES = 256 << 20
 _MAX_SIGNERS_BYTES = 1 << 20
 
@@ -26,9 +27,7 @@ _MAX_SIGNERS_BYTES = 1 << 20
 def package(
     ctx: typer.Context,
     user: Annotated[str, typer.Argument(help="User whose settings the package installs.")],
-    kind: Annotated[
-        Literal["intune", "jamf", "munki", "deb", "rpm"], typer.Option("--for", help="Tool that installs the package.")
-    ],
+    kind: Annotated[Target, typer.Option("--for", help="Tool that installs the package.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the package to.")],
     pull: Annotated[
         str | None,
@@ -76,7 +75,7 @@ def package(
         version=package_version,
         zipapp=read_bounded(zipapp, _MAX_ZIPAPP_BYTES) if zipapp else None,
     )
-    for name, file in _files(kind, payload).items():
+    for name, file in makers()[kind](payload).items():
         path = output / name
         if dry_run:
             run.result(f"{path}  {len(file.data):,} bytes, {'replaced' if path.exists() else 'new'}\n")
@@ -90,11 +89,11 @@ def package(
         run.say(f"the package holds the feed address of {user}: give it to {user}'s machine only")
 
 
-def _files(kind: str, payload: Payload) -> Files:
+def makers() -> dict[str, Callable[[Payload], Files]]:
+    """Return the function that makes the files for each target."""
     from provision.packaging import deb, intune, mac, rpm
 
-    makers = {"intune": intune.intune, "jamf": mac.jamf, "munki": mac.munki, "deb": deb.deb, "rpm": rpm.rpm}
-    return makers[kind](payload)
+    return {"intune": intune.intune, "jamf": mac.jamf, "munki": mac.munki, "deb": deb.deb, "rpm": rpm.rpm}
 
 
 def _require_in_inventory(workspace: Workspace, user: str) -> None:

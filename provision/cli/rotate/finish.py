@@ -63,7 +63,7 @@ def finish_command(
                 run.say(f"excluded: {plural(len(reasons), 'user')}")
             run.say(f"not finished: {len(blocking):,} of {len(rotation.people):,} old keys are not proved dead")
             exception = f"provision rotate finish {rotation.id} --except 'USER=WHY'"
-            run.say(f"next: provision rotate resume, or exclude these users: {exception}")
+            run.say(f"next: `provision rotate resume`; or exclude these users: {exception}")
             raise typer.Exit(Exit.FINDINGS)
         print_rotations([view_of(context, rotation, ())], Format.TABLE, output)
 

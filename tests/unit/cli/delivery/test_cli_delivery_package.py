@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from provision.cli.delivery.package import Target, makers
 from provision.cli.main import run
 
 FEED = "https://feed.example.com/hermes"
@@ -47,3 +49,7 @@ def test_the_whole_address_is_accepted_as_well(fleet: Path, capsys: pytest.Captu
     for number, url in enumerate((FEED, address)):
         assert run(["--quiet", "package", "ada", "--for", "intune", "-o", f"out{number}", "--pull", url]) == 0
         assert (fleet / f"out{number}/source/address").read_text() == f"{address}\n"
+
+
+def test_every_target_has_its_maker() -> None:
+    assert set(makers()) == set(get_args(Target))
