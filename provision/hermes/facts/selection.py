@@ -24,7 +24,8 @@ RESERVED_PROVIDERS: Final = frozenset({"custom", "auto"}).union(
 """Names that our provider must not have: some release would use its own provider, now or after an upgrade."""
 _CREDENTIAL = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET)$")
 SERVICE_KEY_ENV: Final = CREDENTIAL_ENV.union(
-    *({name for name in release.known_env if _CREDENTIAL.search(name)} for release in RELEASES)
+    v0_21.KEY_ENV,
+    *({name for name in release.known_env if _CREDENTIAL.search(name)} for release in RELEASES),
 )
 """Variables with the key of a service: some release sends their value there, without a line in config.yaml that says so."""
 VERIFIED_VERSIONS: Final = tuple(release.version for release in RELEASES if release.verified)

@@ -17,6 +17,7 @@ from provision.hermes.routing.providers import (
     HermesStopsError,
     NotModelledError,
     find_named_provider,
+    resolve_alias,
 )
 from provision.hermes.routing.runtime import resolve_runtime
 from provision.hermes.routing.wire import host_matches, hostname
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from provision.hermes.routing.hazards import RouteContext
 
 _LOGIN = "whether this login answers is not known from the files"
+_NEWER = "a built-in provider of newer releases; its URL and key are not modelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def resolve_client(
     if name in side.LOGIN_ENDPOINTS:
         return SideClient(side.LOGIN_ENDPOINTS[name], doubt=_LOGIN) if name in logins(s) or not _logged(name) else None
     if name not in side.ENDPOINTS:
-        return None
+        newer = resolve_alias(name) is None and resolve_alias(name, s.environment.hermes) is not None
+        return SideClient(url, key, source, doubt=_NEWER) if newer else None
     built_in = side.ENDPOINTS[name]
     url = "" if name in side.FIXED_ENDPOINTS else url
     own, own_source = (key, source) if key else _built_in_key(s, name)

@@ -309,4 +309,5 @@ def leads_nowhere(s: RouteContext, provider: str, *, of_task: bool) -> bool:
         return True
     if entry or provider in known:
         return False
-    return resolve_alias(bare) is None or (of_task and alias_only and bare not in side.TASK_ALIASES)
+    unknown = resolve_alias(bare) is None and resolve_alias(bare, s.environment.hermes) is None
+    return unknown or (of_task and alias_only and bare not in side.TASK_ALIASES)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from provision.hermes.facts.release import FACT_NAMES
-from provision.hermes.facts.selection import RELEASES, VERIFIED_VERSIONS, facts_for, hermes_in_use
+from provision.hermes.facts.selection import (
+    RELEASES,
+    RESERVED_PROVIDERS,
+    SERVICE_KEY_ENV,
+    VERIFIED_VERSIONS,
+    facts_for,
+    hermes_in_use,
+)
 from provision.hermes.facts.side_routes import AUXILIARY_TASKS
 
 ROOT = Path(__file__).parents[4]
@@ -55,6 +62,17 @@ def test_every_fact_has_a_source() -> None:
         assert release.sources.keys() <= {*FACT_NAMES, "*"}
         assert all(release.source_of(name) for name in FACT_NAMES)
         assert release.verified == (release.version in VERIFIED_VERSIONS)
+
+
+def test_every_alias_stands_for_a_provider_of_its_release() -> None:
+    for release in RELEASES:
+        assert set(release.provider_aliases.values()) <= {*release.built_in_providers, "custom"}, release.version
+
+
+def test_names_of_newer_releases_count_on_every_machine() -> None:
+    """It may be updated: a provider's name is not free, and a key in a service's variable goes to that service then."""
+    assert {"router", "meta-ai", "vercel"} <= RESERVED_PROVIDERS
+    assert {"RAMP_ROUTER_API_KEY", "ACTUAL_API_KEY", "PERPLEXITY_API_KEY"} <= SERVICE_KEY_ENV
 
 
 def test_a_rendering_pins_the_auxiliary_tasks_of_every_release() -> None:

@@ -55,6 +55,13 @@ def test_the_hazards_of_a_setting(more: str, ids: list[str]) -> None:
     assert KEY not in repr(found)
 
 
+def test_a_provider_of_a_newer_release_is_unknown_there_and_nowhere_before() -> None:
+    s = route_context(AISA + "auxiliary: {vision: {provider: router}}\nfallback_model: {provider: meta-ai, model: m}\n")
+    newer = replace(s, environment=replace(s.environment, hermes=v0_21.FACTS))
+    assert sorted(h.id for h in side_hazards(s)) == ["auxiliary-nowhere", "fallback-nowhere"]
+    assert sorted(h.id for h in side_hazards(newer)) == ["auxiliary-unknown", "fallback-unknown"]
+
+
 def test_a_named_provider_with_our_key_for_another_host() -> None:
     config = AISA.replace(
         "_config", f"  other: {{api: {OTHER}, key_env: AISA_API_KEY}}\ndelegation: {{provider: other}}\n_config"
