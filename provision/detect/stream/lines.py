@@ -77,7 +77,8 @@ class Lines:
         before = self._lines_before() if not first else b""
         offset = first - len(before)
         matches, hits = self._state.detector.scan_window(before + line[first:end])
-        stop = min([end, *(offset + match.start for match in matches if match.end > len(before))])
+        starts_of_words = (_word_start(line, offset + match.start) for match in matches if match.end > len(before))
+        stop = min([end, *starts_of_words])  # with the rest of the line a match may begin earlier in its word
         for starts in hits.needles.values():
             if starts[-1] >= len(before):
                 start = next(each for each in starts if each >= len(before))
@@ -98,7 +99,11 @@ class Lines:
         found = (_LIST_ENDS if self._state.bare else _LIST_END).search(line, first, end)
         stop = found.start() if found else end
         if self._state.bare:
-            fragments = (each.start() for each in _FRAGMENT.finditer(line, first, end) if has_mixed_characters(each[0]))
+            fragments = (
+                _word_start(line, each.start())
+                for each in _FRAGMENT.finditer(line, first, end)
+                if has_mixed_characters(each[0])
+            )
             stop = min(stop, next(fragments, stop))
         return stop
 

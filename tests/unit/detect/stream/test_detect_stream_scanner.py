@@ -155,6 +155,12 @@ def test_a_key_right_before_a_private_key_is_masked_the_same_whatever_the_chunks
     assert b"sk-" not in masked.pop()
 
 
+def test_a_key_with_percent_signs_waits_for_its_end_where_keys_without_prefix_are_known() -> None:
+    detector = Detector(known=known("q7Vh2LmZp0XcT9bRk4wYs8NdJf3GuEa6hB5tQ1zKvC0x"))
+    data = aisa_key().replace("-", "%2D").encode() + b"\r\nplain words\n"
+    assert {starred(streamed(detector, data, sizes)).lstrip(b"*") for sizes in chunkings(5)} == {b"\r\nplain words\n"}
+
+
 def test_ordinary_lines_come_out_as_they_went_in() -> None:
     data = b"the task-list of sk-learn\nkey:\n  value\n" * 50 + b"sk-aisa-your-key-here\ntoken = next_token()\n"
     assert starred(streamed(UNKNOWN, data, itertools.repeat(17))) == data
