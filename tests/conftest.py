@@ -19,7 +19,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hermes_venvs import choose_hermes
-from share_modes import refuse_open_files
+from share_modes import ShareModes
 
 _FOREIGN = ("HERMES_", "PROVISION_", "AISA_", "OPENAI_", "ANTHROPIC_", "CUSTOM_BASE_URL")
 _SEED = int(os.environ.get("PROVISION_TEST_SEED", "20260101"))
@@ -31,13 +31,13 @@ hypothesis.settings.load_profile("provision")
 random.seed(_SEED)  # for what modules draw when they are imported
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path_factory.getbasetemp() / "no-config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))  # rules are compiled once a run
+            del os.environ[name]
+    os.environ["PROVISION_CONFIG_DIR"] = str(tmp_path_factory.getbasetemp() / "no-config")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp() / "cache")  # rules are compiled once a run
 
 
 @pytest.fixture(autouse=True)
@@ -58,17 +58,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hermes-version", metavar="0.18.2", help="Run the acceptance tests with this release of Hermes.")
 
 
-@pytest.fixture(autouse=True)
-def _share_modes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.config.getoption("--share-modes"):
-        refuse_open_files(monkeypatch)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Find pre-commit in `.venv/tools`, and take Ctrl-C back: a run in the background of a script inherits that it is ignored."""
     os.environ["PATH"] += f"{os.pathsep}{Path(sys.prefix, 'tools', 'bin')}"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("--share-modes"):
+        config.pluginmanager.register(ShareModes())
     if release := config.getoption("--hermes-version"):
         choose_hermes(release)
 

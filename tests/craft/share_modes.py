@@ -49,3 +49,11 @@ def _identity(path: Any) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+class ShareModes:
+    """The plug-in of `pytest --share-modes`."""
+
+    @pytest.fixture(autouse=True)
+    def _share_modes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refuse_open_files(monkeypatch)
