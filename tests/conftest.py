@@ -37,7 +37,8 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
         if name.startswith(_FOREIGN):
             del os.environ[name]
     os.environ["PROVISION_CONFIG_DIR"] = str(tmp_path_factory.getbasetemp() / "no-config")
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp() / "cache")  # rules are compiled once a run
+    shared = tmp_path_factory.getbasetemp().parent / "provision-cache"  # of all workers: rules are compiled once
+    os.environ["XDG_CACHE_HOME"] = str(shared)
 
 
 @pytest.fixture(autouse=True)

@@ -375,28 +375,14 @@ def escapes(key: str) -> Iterator[tuple[str, str, list[str], int]]:
         yield f"entities: {name}", _spaced(key.encode(), form, ""), [_spaced(_body(key).encode(), form, "")], 40
     full = "".join(chr(ord(each) + 0xFEE0) for each in key)
     yield "fullwidth", full, [full[8:]], 8
-    bold = "".join(
-        chr(0x1D41A + ord(each) - 97)
-        if each.islower()
-        else chr(0x1D400 + ord(each) - 65)
-        if each.isupper()
-        else chr(0x1D7CE + ord(each) - 48)
-        if each.isdigit()
-        else each
-        for each in key
-    )
-    yield "mathematical bold", bold, [part for part in bold[8:].replace("_", "-").split("-") if len(part) >= 8], 8
-    mono = "".join(
-        chr(0x1D68A + ord(each) - 97)
-        if each.islower()
-        else chr(0x1D670 + ord(each) - 65)
-        if each.isupper()
-        else chr(0x1D7F6 + ord(each) - 48)
-        if each.isdigit()
-        else each
-        for each in key
-    )
-    yield "mathematical monospace", mono, [part for part in mono[8:].replace("_", "-").split("-") if len(part) >= 8], 8
+    for name, upper, lower, digit in (("bold", 0x1D400, 0x1D41A, 0x1D7CE), ("monospace", 0x1D670, 0x1D68A, 0x1D7F6)):
+        shown = "".join(_in_alphabet(each, upper, lower, digit) for each in key)
+        yield (
+            f"mathematical {name}",
+            shown,
+            [part for part in shown[8:].replace("_", "-").split("-") if len(part) >= 8],
+            8,
+        )
     for name, swap in (
         ("s and a", {"s": "\u0455", "a": "\u0430"}),
         ("i", {"i": "\u0456"}),
@@ -497,3 +483,11 @@ def text_forms(key: str) -> Iterator[TextForm]:
             yield TextForm(name, text.encode(), tuple(piece.encode() for piece in pieces), least)
     for name, data, pieces, least in encodings(key):
         yield TextForm(name, data, tuple(piece.encode("latin-1") for piece in pieces), least)
+
+
+def _in_alphabet(letter: str, upper: int, lower: int, digit: int) -> str:
+    """The letter or digit in an alphabet of Unicode that begins at these code points; another sign as it is."""
+    for first, start in (("A", upper), ("a", lower), ("0", digit)):
+        if ord(first) <= ord(letter) < ord(first) + (10 if first == "0" else 26):
+            return chr(start + ord(letter) - ord(first))
+    return letter

@@ -45,7 +45,9 @@ def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(20_000)
 def test_fuzzing_ten_minutes_each(tmp_path: Path) -> None:
-    print({name: found["tried"] for name, found in fuzz(tmp_path, "0", SECONDS, 20_000).items()})
+    tried = {name: found["tried"] for name, found in fuzz(tmp_path, "0", SECONDS, 20_000).items()}
+    assert min(tried.values()) > int(RUNS)
+    print(tried)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

@@ -119,4 +119,6 @@ def _job(every: str, options: tuple[str, ...]) -> TimerJob:
     from provision.feed.timer_install import own_command
 
     environ = {name: os.environ[name] for name in _CARRIED if "@" not in os.environ.get(name, "@")}
+    if BUNDLE_ENV in environ:  # the timer runs in another folder
+        environ[BUNDLE_ENV] = str(Path(environ[BUNDLE_ENV]).absolute())
     return TimerJob((*own_command(), "pull", "--scheduled", *options), parse_duration(every, "--every"), environ)

@@ -28,6 +28,8 @@ _CACHE_FROM = 200
 _MANY_WORDS = 20
 """A rule with this many keywords is one for names. Its gate begins with common words, such as `token` in a log that counts
 tokens. Searched everywhere, such gates made the pass take four times as long; they have a second pass near their keywords."""
+_MOST_CACHED = 24
+"""Databases in the cache folder, of 1 to 4 MB each: a process uses two, and rules, options and versions make others."""
 _SMALLEST_GAP = 2048
 """Bytes between two ranges; ranges with a smaller gap are merged."""
 
@@ -145,9 +147,12 @@ def _cache_path(patterns: list[bytes], flags: list[int]) -> Path:
 
 
 def _write_cache(path: Path, body: bytes) -> None:
-    """Write the cache file if possible; otherwise the next process compiles again."""
+    """Write the cache file if possible, and remove the oldest ones; otherwise the next process compiles again."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(path, hashlib.sha256(body).digest() + body, durable=False)
+        kept = sorted(path.parent.glob("detect-*.hsdb"), key=lambda each: each.stat().st_mtime_ns)
+        for old in kept[:-_MOST_CACHED]:
+            old.unlink(missing_ok=True)
     except (OSError, FileProblemError):
         return

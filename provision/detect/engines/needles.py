@@ -65,6 +65,7 @@ class Needle:
     length: int
 
 
+@functools.cache  # a process makes several detectors from the same words
 def make_needles(
     keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = (), thrice: tuple[str, ...] = ()
 ) -> tuple[Needle, ...]:

@@ -49,13 +49,15 @@ def strings() -> Iterator[tuple[str, list[tuple[str, str]]]]:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}", []
 
 
-STRINGS = list(strings())
+@pytest.fixture(scope="module")
+def printed() -> list[tuple[str, list[tuple[str, str]]]]:
+    return list(strings())
 
 
-def test_values_in_commands_are_quoted() -> None:
+def test_values_in_commands_are_quoted(printed: list[tuple[str, list[tuple[str, str]]]]) -> None:
     wrong = [
         f"{text!r}: {{{value}}}"
-        for text, values in STRINGS
+        for text, values in printed
         for before, value in values
         if BEFORE.search(before) and not NO_SHELL_CHARACTER.fullmatch(value)
     ]
@@ -84,9 +86,9 @@ def _wrong(words: list[str], quoted: bool) -> str:
     return ""
 
 
-def test_printed_commands_exist_with_their_options() -> None:
+def test_printed_commands_exist_with_their_options(printed: list[tuple[str, list[tuple[str, str]]]]) -> None:
     wrong, count = [], 0
-    for text, _ in STRINGS:
+    for text, _ in printed:
         for opened, line, closed in PRINTED.findall(text):
             count += 1
             fault = _wrong(line.split(), bool(opened and closed))

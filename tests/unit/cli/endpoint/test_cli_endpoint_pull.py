@@ -48,10 +48,12 @@ def test_timer_files_are_written_for_any_platform(tmp_path: Path, capsys: pytest
 def test_the_environment_of_the_timer_holds_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://ada:hunter2@proxy:3128")
     monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/firm.pem")
+    monkeypatch.setenv("PROVISION_TLS_BUNDLE", "own-ca.pem")
     assert run(["--quiet", "pull", "--timer-dir", "timer", "--platform", "linux"]) == 0
     text = "".join(path.read_text() for path in (tmp_path / "timer").iterdir())
     assert "hunter2" not in text
     assert "/etc/ssl/firm.pem" in text
+    assert f"PROVISION_TLS_BUNDLE={Path.cwd() / 'own-ca.pem'}" in text, "the timer runs in another folder"
 
 
 @pytest.mark.parametrize(
