@@ -75,9 +75,7 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
     with open_regular_file(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
         note_attributes(source.fileno(), str(path), session)
-        mode = stat.S_IMODE(os.fstat(source.fileno()).st_mode)
-        source.close()  # it may be the target
-        _finish(file, staged, target, mode)
+        _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
 
 
 def _write_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:

@@ -29,7 +29,7 @@ _CODE: ByteClass = frozenset(b"[](")
 _OF_KEYS = b"[A-Za-z0-9_-]"
 _OF_KEYS_IN_HEX = b"(?:2[dD]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])"
 _LONGEST_ENCODED_MARK = 32
-"""Bytes. A longer mark is searched for as it is only: rows of classes in base64 made the pass over logs twice as long."""
+"""Bytes. A longer mark is searched for as it is only, on one line: rows of classes in base64 doubled the pass over logs."""
 _EVENT_MARKS = (b'"]\n[', b'"]\r\n[')
 
 

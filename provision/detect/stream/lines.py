@@ -77,8 +77,7 @@ class Lines:
         before = self._lines_before() if not first else b""
         offset = first - len(before)
         matches, hits = self._state.detector.scan_window(before + line[first:end])
-        starts_of_words = (_word_start(line, offset + match.start) for match in matches if match.end > len(before))
-        stop = min([end, *starts_of_words])  # with the rest of the line a match may begin earlier in its word
+        stop = min([end, *(offset + match.start for match in matches if match.end > len(before))])
         for starts in hits.needles.values():
             if starts[-1] >= len(before):
                 start = next(each for each in starts if each >= len(before))

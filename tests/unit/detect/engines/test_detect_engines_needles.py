@@ -72,3 +72,8 @@ def test_base64_classes_leave_out_characters_that_say_nothing() -> None:
     classes = base64_classes([frozenset(b"a")], 0)
     assert [chr(min(each)) for each in classes[:1]] == ["Y"]
     assert len(classes) == 2  # 8 bits: one full character and a part of the second
+
+
+def test_a_long_mark_is_searched_for_as_it_is_only() -> None:
+    (plain,) = mark_needles([("[0-9a-f]" * 41, 41)], decode=True)
+    assert plain.length == 41
