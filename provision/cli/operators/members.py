@@ -41,7 +41,7 @@ def list_(ctx: typer.Context, format_: TableOrJson = Format.TABLE, output: Outpu
     from provision.keys.age import parse_recipient
     from provision.keys.vault.file import read_vault
     from provision.report.document import document
-    from provision.report.terminal import table
+    from provision.report.terminal import plural, table
     from provision.signing.sshsig import blob_fingerprint
     from provision.trust.workspace import workspace_trust
 
@@ -93,7 +93,8 @@ def list_(ctx: typer.Context, format_: TableOrJson = Format.TABLE, output: Outpu
     if trust is None:
         run.say("the workspace has no trust list: machines use allowed_signers; make one: provision operators upgrade")
         return
-    run.say(f"trust list {trust.number}, valid until {trust.expires[:10]}, {trust.threshold.trust} signature(s) needed")
+    needed = f"needs {plural(trust.threshold.trust, 'signature')}"
+    run.say(f"trust list {trust.number}, valid until {trust.expires[:10]}, {needed}")
     for gone in trust.revoked:
         run.say(f"revoked: {blob_fingerprint(base64.b64decode(gone.key.split()[1]))} ({gone.reason})")
     if trusted.pending is not None:
