@@ -224,8 +224,10 @@ class Leaving:
                 (folder / PUT_AWAY).mkdir(exist_ok=True)
                 path.replace(folder / PUT_AWAY / path.name)
             files = list(_receipts_of(folder, user))
-        what = f"{len(files)} in receipts/" if files else f"put away in receipts/{PUT_AWAY}/"
-        return LeavingStep("receipts", not files, what)
+        if files:
+            return LeavingStep("receipts", False, f"{len(files)} in receipts/")
+        kept = any(_receipts_of(folder / PUT_AWAY, user))
+        return LeavingStep("receipts", True, f"put away in receipts/{PUT_AWAY}/" if kept else "none in receipts/")
 
 
 def _receipts_of(folder: Path, user: str) -> Iterable[Path]:

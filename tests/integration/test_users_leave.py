@@ -61,6 +61,11 @@ def test_a_leaver_until_everything_is_proved(fleet: Fleet, sim: Simulator) -> No
     assert not (fleet.root / "dist" / "ada").exists()
     assert len(folders - set((fleet.folder / "feed" / "e").iterdir())) == 1
     assert [path.name for path in (fleet.root / "receipts" / "left").iterdir()] == ["ada.receipt"]
+    assert steps["receipts"]["what"] == "put away in receipts/left/"
+    (fleet.root / "receipts" / "left" / "ada.receipt").rename(fleet.root / "kept.receipt")
+    _, steps = leave(fleet, "ada", "--feed", str(fleet.folder / "feed"))
+    assert steps["receipts"]["what"] == "none in receipts/", "nothing is put away"
+    (fleet.root / "kept.receipt").rename(fleet.root / "receipts" / "left" / "ada.receipt")
 
     sim.script(Reply(reset=True))
     code, steps = leave(fleet, "ada", "--feed", str(fleet.folder / "feed"))

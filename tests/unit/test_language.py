@@ -29,7 +29,9 @@ def test_plain_words(path: Path) -> None:
     assert [f"{number}: {line.strip()}" for number, line in enumerate(lines, 1) if WORDS.search(line)] == []
 
 
-@pytest.mark.parametrize("text", ["Nobody is asked", "'x' is no size", "judged offline", "what was mended", "2 file(s) read"])
+@pytest.mark.parametrize(
+    "text", ["Nobody is asked", "'x' is no size", "judged offline", "what was mended", "2 file(s) read"]
+)
 def test_the_words_are_found(text: str) -> None:
     assert WORDS.search(text)
 
