@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from provision.audit.document import audit_document
 from provision.audit.result import SEVERITIES
 from provision.report.document import document
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
 from provision.report.terminal import plural, printable, table
 

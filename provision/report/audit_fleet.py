@@ -9,7 +9,7 @@ from provision.audit.merge import fleet_document, machine_name
 from provision.audit.result import SEVERITIES
 from provision.report.audit import key_text
 from provision.report.document import document
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:

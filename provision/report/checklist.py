@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.redact.checklist import ChecklistAnswer
 from provision.report.document import document
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.report.document import document
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.terminal import plural, printable, table
 from provision.rotate.model import stamp
 from provision.rotate.states import OVER, WAITS_FOR, State

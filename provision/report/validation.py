@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.aisa.advice import NETWORK, NOT_ASKED
 from provision.aisa.verdicts import INCONCLUSIVE, Verdict
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
 from provision.report.terminal import plural, printable, table
 

@@ -59,8 +59,8 @@ def report(
     from provision.fleet.load import load_fleet
     from provision.keys.events.log import log_path, newest_events, verify_log
     from provision.keys.vault.file import read_vault
-    from provision.report.fleet import as_html, as_json
-    from provision.report.fleet_results import FleetReport
+    from provision.report.fleet.document import as_html, as_json
+    from provision.report.fleet.results import FleetReport
     from provision.report.output import write_output
     from provision.report.terminal import plural
     from provision.rotate.key_advice import key_findings

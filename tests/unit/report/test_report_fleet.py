@@ -19,8 +19,8 @@ from provision.keys.events.text import LogFault
 from provision.keys.policy import check_key_ages
 from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
 from provision.receipts.fleet import Standing
-from provision.report.fleet import USER_COLUMNS, as_html, as_json
-from provision.report.fleet_results import FleetReport
+from provision.report.fleet.document import USER_COLUMNS, as_html, as_json
+from provision.report.fleet.results import FleetReport
 from provision.report.validation_reader import ValidationDocument
 from provision.rotate.key_advice import key_advice
 

@@ -18,7 +18,7 @@ from provision.aisa.results import FailingRoute, ValidationResult
 from provision.aisa.verdicts import Verdict
 from provision.fleet.desired import ApiMode
 from provision.report import validation
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
 from provision.report.output import write_output
 from provision.report.progress import Progress

@@ -16,7 +16,7 @@ from provision.report.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_FOLDER = resources.files("provision.report") / "templates"
+_FOLDER = resources.files("provision.report.html") / "templates"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from provision.audit.document import finding_json
 from provision.errors import Severity
 from provision.keys.policy import ADVISED_DAYS
 from provision.report import attention
-from provision.report.html import Bar, Page, Section, page
+from provision.report.html.page import Bar, Page, Section, page
 from provision.report.terminal import plural
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from provision.audit.finding import Finding
     from provision.audit.machines import AuditedMachine
     from provision.keys.policy import KeyFinding
-    from provision.report.fleet_results import FleetReport
+    from provision.report.fleet.results import FleetReport
     from provision.rotate.rotation import Rotation
     from provision.rotate.states import State
 
