@@ -12,16 +12,17 @@ import io
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from provision.directory.export_text import BadExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _PROPERTY = re.compile(r"\[([a-z][A-Za-z0-9]*)\]")
 _NOTE = re.compile(r"\[[^\]]*\]")
+_LDIF = re.compile(r"(?i)(?:#(?!TYPE\b)[^\n]*\n(?: [^\n]*\n)*|\s*\n)*(?:version:\s*1\b|dn::?\s)")
 _DROPPED = re.compile(r"[\s_\-#.:/]+")
 _SEPARATORS = ",;\t|"
 MAX_ROWS = 1_000_000
@@ -34,6 +35,8 @@ class ExportRow:
 
     line: int
     cells: dict[str, str]
+    broken: str = ""
+    """Why the cells may be in wrong columns; empty if nothing says so."""
 
     def get(self, *columns: str) -> str:
         """The first cell of these columns that is not blank; empty if there is none."""
@@ -65,7 +68,9 @@ def read_rows(text: str) -> ExportRows:
     start = text.lstrip("\ufeff \t\r\n")[:200]
     if start[:1] in {"[", "{"}:
         return _json_rows(text.lstrip("\ufeff"))
-    if re.match(r"(?i)(version:\s*1|dn::?\s)", start) and not start.lower().startswith("version:v"):
+    if start[:1] == "<":
+        raise BadExportError("this is a page of HTML or XML, not an export", hint="sign in and download it again")
+    if _LDIF.match(text.lstrip("\ufeff \t\r\n")):
         return _ldif_rows(text)
     return _csv_rows(text)
 
@@ -79,12 +84,21 @@ def _csv_rows(text: str) -> ExportRows:
     if not lines:
         raise BadExportError("the export is empty", hint="export it again")
     separator = _separator(lines[0])
-    reader = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=separator)
+    reader = csv.reader(
+        io.StringIO("".join(lines), newline=""), delimiter=separator, strict=True, skipinitialspace=True
+    )
     try:
         header = [cell.strip() for cell in next(reader)]
-        rows = tuple(_csv_body(reader, [normalized(cell) for cell in header], skipped))
+        rows, is_short = _csv_body(reader, [normalized(cell) for cell in header], skipped)
     except csv.Error as e:
-        raise BadExportError(f"line {reader.line_num + skipped} is not CSV: {e}") from e
+        if "unexpected end" in str(e):
+            raise BadExportError(
+                "the export ends inside of a quoted cell: it was cut off, or a quote is missing", hint="export it again"
+            ) from e
+        raise BadExportError(f"line {reader.line_num + skipped} is not CSV: {e}", hint="export it again") from e
+    cut = bool(rows) and is_short and not lines[-1].endswith(("\n", "\r"))
+    if cut:
+        rows[-1] = replace(rows[-1], broken="the export was cut off in this row; export it again")
     names = [normalized(cell) for cell in header]
     twice = sorted({header[i] for i, name in enumerate(names) if name and names.count(name) > 1})
     notes = (f"columns with one name, of which the first counts: {', '.join(twice)}",) if twice else ()
@@ -92,7 +106,7 @@ def _csv_rows(text: str) -> ExportRows:
     for name, cell in zip(names, header, strict=True):
         if name:
             columns.setdefault(name, cell)
-    return ExportRows(columns, rows, "CSV", "", notes)
+    return ExportRows(columns, tuple(rows), "CSV", "it ends in the middle of a row" if cut else "", notes)
 
 
 def _separator(header: str) -> str:
@@ -101,17 +115,29 @@ def _separator(header: str) -> str:
     return max(_SEPARATORS, key=lambda each: counts[each])
 
 
-def _csv_body(reader: Any, names: Sequence[str], skipped: int) -> Iterator[ExportRow]:
-    for count, row in enumerate(reader):
+def _csv_body(reader: Any, names: Sequence[str], skipped: int) -> tuple[list[ExportRow], bool]:
+    """The rows, and whether the last one is too short: spreadsheets leave out empty cells at the end, so others may be too.
+
+    A row with more cells than headings has cells in wrong columns, unless every row ends in a separator.
+    """
+    rows: list[ExportRow] = []
+    longer: list[int] = []
+    row: list[str] = []
+    for count, row in enumerate(each for each in reader if any(cell.strip() for cell in each)):
         if count >= MAX_ROWS:
             raise BadExportError(f"the export has more than {MAX_ROWS:,} rows")
-        if not any(cell.strip() for cell in row):
-            continue
         cells: dict[str, str] = {}
         for name, cell in zip(names, row, strict=False):
             if name:
                 cells.setdefault(name, _from_hex(cell.strip()))
-        yield ExportRow(reader.line_num + skipped, cells)
+        if len(row) > len(names):
+            longer += [] if len(row) == len(names) + 1 and not row[-1].strip() else [-1]
+            longer.append(count)
+        rows.append(ExportRow(reader.line_num + skipped, cells))
+    if -1 in longer or len(longer) < len(rows):
+        for count in (each for each in longer if each >= 0):
+            rows[count] = replace(rows[count], broken="more cells than headings: a separator is not quoted")
+    return rows, len(row) < len(names)
 
 
 def _from_hex(cell: str) -> str:
@@ -125,10 +151,7 @@ def _from_hex(cell: str) -> str:
 
 
 def _json_rows(text: str) -> ExportRows:
-    try:
-        root = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        raise BadExportError("the export looks like JSON, but is not valid", hint="export it again") from e
+    root = _json(text)
     partial, marks = "", set[str]()
     items: Any = root
     if isinstance(root, dict):
@@ -146,6 +169,20 @@ def _json_rows(text: str) -> ExportRows:
         raise BadExportError(f"the export has more than {MAX_ROWS:,} users")
     rows = tuple(ExportRow(number, _flat(item)) for number, item in enumerate(items, 1))
     return ExportRows({name: name for row in rows for name in row.cells}, rows, "JSON", partial, (), frozenset(marks))
+
+
+def _json(text: str) -> Any:
+    """A JSON text, or one object a line."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as e:
+        lines = [line for line in text.splitlines() if line.strip()]
+        try:
+            if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
+                return [json.loads(line) for line in lines]
+        except (ValueError, RecursionError):
+            pass
+        raise BadExportError("the export looks like JSON, but is not valid", hint="export it again") from e
 
 
 def _partial(root: dict[str, Any], count: int) -> str:

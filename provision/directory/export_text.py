@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from provision.errors import ProvisionError
 
 MAX_BYTES = 256 << 20
+_SAVE_AS = "save it as CSV UTF-8, and import that file"
 
 
 class BadExportError(ProvisionError):
@@ -30,6 +31,8 @@ class ExportText:
 
 def decode_export(data: bytes) -> ExportText:
     """Decode an export. Raises BadExportError."""
+    if data[:4] == b"\xd0\xcf\x11\xe0":
+        raise BadExportError("this is a workbook of Excel", hint=_SAVE_AS)
     if data[:4] == b"PK\x03\x04":
         return decode_export(_unzipped(data))
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
@@ -57,6 +60,8 @@ def _decoded(data: bytes, encoding: str) -> str:
 def _unzipped(data: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if "xl/workbook.xml" in archive.namelist():
+                raise BadExportError("this is a workbook of Excel", hint=_SAVE_AS)
             names = [each for each in archive.infolist() if each.filename.lower().endswith((".csv", ".json"))]
             if len(names) != 1:
                 raise BadExportError(

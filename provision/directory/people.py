@@ -31,7 +31,16 @@ MAPPABLE = {
 }
 """Names for `--map`, with the column that each one stands for."""
 _FORMULA = ("=", "+", "-", "@")
+_BLANK_MARKS = {"-", "--", "---", "+", "@"}
 _GARBAGE = "Microsoft.ActiveDirectory.Management.ADPropertyValueCollection"
+_STATUS_CURES = {
+    "entra": "export with -Property AccountEnabled,Department,Id,Mail,UserPrincipalName, ",
+    "gam": "print it (gam print users fields suspended,archived,orgUnitPath), ",
+    "ad": "keep the column Enabled, ",
+    "csvde": "export userAccountControl, ",
+    "ldif": "export userAccountControl, ",
+}
+"""How to get the status, by source."""
 _SYSTEMS = {
     "windows": "windows",
     "macos": "macos",
@@ -91,7 +100,7 @@ def _mapped(rows: ExportRows, mapping: Mapping[str, str]) -> ExportRows:
     if not columns:
         return rows
     changed = tuple(
-        ExportRow(row.line, {**row.cells, **{name: row.cells.get(column, "") for name, column in columns.items()}})
+        replace(row, cells={**row.cells, **{name: row.cells.get(column, "") for name, column in columns.items()}})
         for row in rows.rows
     )
     return replace(rows, rows=changed)
@@ -103,7 +112,7 @@ def _person(row: ExportRow, source: Source, mapping: Mapping[str, str], today: d
 
     if "proxyaddresses" in row.cells:
         primary = re.search(r"(?:^|[+;])SMTP:([^+;]+)", row.cells["proxyaddresses"])
-        row = ExportRow(row.line, {**row.cells, "primarysmtp": primary[1] if primary else ""})
+        row = replace(row, cells={**row.cells, "primarysmtp": primary[1] if primary else ""})
     status, why = status_of(row, today)
     login, email, external = cell("login"), cell("email"), cell("external_id")
     email = email or (login if "@" in login else "")
@@ -145,23 +154,31 @@ def _device(get: Callable[[str], str], row: ExportRow) -> Device | None:
 
 
 def _is_person(row: ExportRow) -> bool:
-    classes = set(re.split(r"[;,\s]+", row.cells.get("objectclass", "").casefold())) - {""}
+    classes = set(re.split(r"[;,\s]+", row.get("objectclass", "objecttype").casefold())) - {""}
     return not classes or (
         bool(classes & {"user", "person", "inetorgperson", "posixaccount"}) and "computer" not in classes
     )
 
 
 def _broken(person: Person, row: ExportRow, external: str) -> str:
-    for text in (person.login, person.email, external, person.wanted_id):
-        if text.startswith(_FORMULA):
+    if row.broken:
+        return row.broken
+    device = person.device.name if person.device else ""
+    for text in (person.login, person.email, external, person.wanted_id, device, *person.teams):
+        if _is_formula(text):
             return f"a formula instead of a value: {text[:24]!r}"
     if row.get("usertype").casefold() == "guest" or "#ext#" in person.login.casefold():
         return "a guest account of another organization"
     if "?" in person.login.partition("@")[0]:
         return "the encoding of the export lost letters of the login; export it again as UTF-8"
     if not (person.login or person.email or person.wanted_id):
-        return "neither a login nor a mail address"
+        return "it has no user" if device else "neither a login nor a mail address"
     return ""
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run this text. A lone dash stands for nothing in many exports."""
+    return text.startswith(_FORMULA) and text not in _BLANK_MARKS
 
 
 def _notes(rows: ExportRows, people: list[Person], source: Source) -> Iterator[str]:
@@ -170,11 +187,11 @@ def _notes(rows: ExportRows, people: list[Person], source: Source) -> Iterator[s
         yield f"names in {lost} rows lost letters: exported as ASCII; add -Encoding UTF8 to Export-Csv"
     if any(_GARBAGE in value for row in rows.rows for value in row.cells.values()):
         yield "cells of several values have only the name of a PowerShell type: groups in them are not known"
+    if formulas := sum(any(value.startswith(("=", "@")) for value in row.cells.values()) for row in rows.rows):
+        yield f"{formulas} row{'s' * (formulas > 1)} with cells that a spreadsheet would run as formulas: they are never used"
     if not source.devices and people and all(person.status is PersonStatus.UNKNOWN for person in people):
-        yield (
-            "no row says whether the account is active"
-            " (Get-MgUser needs -Property AccountEnabled,Department,…; else name a column: --map active=COLUMN)"
-        )
+        cure = _STATUS_CURES.get(source.name, "")
+        yield f"no row says whether the account is active: {cure}name a column with --map active=COLUMN, or use --assume-active"
 
 
 def _deduplicated(people: list[Person], source: Source) -> Iterator[Person]:
@@ -182,7 +199,7 @@ def _deduplicated(people: list[Person], source: Source) -> Iterator[Person]:
     if source.devices:
         yield from people
         return
-    whole = {replace(person, line=0): person for person in reversed(people)}
+    whole = {replace(person, line=0, login=person.login.casefold()): person for person in reversed(people)}
     distinct = sorted(whole.values(), key=lambda person: person.line)
     ids = Counter(person.external_id for person in distinct if person.external_id)
     logins = Counter(person.login.casefold() for person in distinct if person.login)

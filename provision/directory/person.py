@@ -45,4 +45,5 @@ class Person:
     @property
     def label(self) -> str:
         """How messages call the row."""
-        return self.login or self.email or self.external_id or f"row {self.line}"
+        device = self.device.name if self.device else ""
+        return self.login or self.email or device or self.external_id or f"row {self.line}"

@@ -7,6 +7,7 @@ that the export is complete. The plan's edits write exactly what it lists; a sec
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,12 @@ class ImportPlan:
     unknown: list[PlanEntry] = field(default_factory=list)
     unmapped: list[PlanEntry] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
-    """Users with an id of the directory who are not in the export; this proves nothing unless it is complete."""
+    """Users of the directory who are not in the export; this proves nothing unless it is complete."""
     unchanged: int = 0
+    gone: Counter[str] = field(default_factory=Counter)
+    """Accounts that are gone and were no users, by what says so."""
+    unlisted: int = 0
+    """Users without a mail address and id of a directory: no export can say that they left."""
     edits: list[EntryEdit] = field(default_factory=list)
 
     @property
@@ -80,6 +85,11 @@ def plan_people(
     return _PeoplePlan(known, profiles, today, assume_active=assume_active).made(export, complete=complete)
 
 
+def _is_of(state: DesiredState, realm: str) -> bool:
+    """Whether a complete export of a directory must have this user: by the id in it, else by a mail address."""
+    return state.external_id.startswith(realm) if state.external_id else state.email is not None
+
+
 class _PeoplePlan:
     def __init__(self, known: Known, profiles: ProfileChoice, today: date, *, assume_active: bool) -> None:
         self._known = known
@@ -92,6 +102,8 @@ class _PeoplePlan:
         self._former = {f.external_id: f.user for f in known.left.values() if f.external_id}
         self._taken = {*self._states, *known.left, *known.refused}
         self._seen: dict[str, Person] = {}
+        self._mentioned: set[str | None] = set()
+        """Users of rows that cannot be used: they are in the export."""
         self.plan = ImportPlan(len(known.states))
 
     def made(self, export: Export, *, complete: bool) -> ImportPlan:
@@ -100,6 +112,7 @@ class _PeoplePlan:
         for person in export.people:
             if person.broken:
                 self._unmapped(person, person.broken)
+                self._mention(person)
                 continue
             user = self._user_of(person)
             if user is None:
@@ -110,9 +123,10 @@ class _PeoplePlan:
                 joining.setdefault(user, []).append(person)
         for user, people in joining.items():
             self._join(user, people)
-        missing = [user for user, state in self._states.items() if user not in self._seen and state.external_id]
         realm = f"{export.source.realm or export.source.name}:"
-        missing = [user for user in missing if (self._states[user].external_id or "").startswith(realm)]
+        unseen = [state for user, state in self._states.items() if user not in self._seen.keys() | self._mentioned]
+        missing = [state.user for state in unseen if _is_of(state, realm)]
+        plan.unlisted = sum(not (state.external_id or state.email) for state in unseen)
         if complete:
             for user in missing:
                 self._leave(user, "not in the complete export")
@@ -123,6 +137,10 @@ class _PeoplePlan:
     def _unmapped(self, person: Person, why: str, user: str = "") -> None:
         details = {"row": person.line, "email": person.email or None}
         self.plan.unmapped.append(PlanEntry(user or person.label, why, details))
+
+    def _mention(self, person: Person) -> None:
+        known = (self._by_external.get(person.external_id), self._by_email.get(person.email))
+        self._mentioned |= {*known, propose_id(person.wanted_id, person.email, person.login)}
 
     def _user_of(self, person: Person) -> str | None:
         """The user id of a person, new or not; None if that cannot be said, which is reported."""
@@ -137,6 +155,7 @@ class _PeoplePlan:
             user = proposed
         if user is not None:
             if self._of_another(self._states[user], person):
+                self._mention(person)
                 self._unmapped(
                     person, f"{user!r} has another id in the inventory ({self._states[user].external_id})", user
                 )
@@ -210,7 +229,7 @@ class _PeoplePlan:
             return
         (person,) = people
         if person.status is PersonStatus.GONE:
-            self.plan.unchanged += 1  # gone, and never was a user
+            self.plan.gone[person.why] += 1
             return
         if person.status is PersonStatus.UNKNOWN and not self._assume_active:
             self.plan.unknown.append(

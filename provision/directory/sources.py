@@ -124,7 +124,7 @@ SOURCES: tuple[Source, ...] = (
             "external_id": ("objectguid", "entryuuid"),
             "login": ("userprincipalname", "samaccountname", "uid"),
             "unit": ("dn",),
-            "department": ("department", "departmentnumber"),
+            "department": ("department", "departmentnumber", "ou"),
         },
         mark="ldif",
     ),
@@ -195,6 +195,8 @@ def find_source(rows: ExportRows, wanted: str, mapped: bool) -> Source:
     if wanted != "auto":
         return BY_NAME[wanted]
     there = rows.columns.keys()
+    if not rows.rows and (marked := [source for source in SOURCES if source.mark in rows.marks]):
+        return marked[0]
     best: list[tuple[int, Source]] = []
     for source in SOURCES:
         if source.mark and source.mark not in rows.marks:
@@ -206,6 +208,8 @@ def find_source(rows: ExportRows, wanted: str, mapped: bool) -> Source:
         if mapped:
             return GENERIC
         names = ", ".join(list(rows.columns.values())[:12])
+        if not names:
+            raise BadExportError("the export has no users", hint="export it again, or name the source with --from")
         raise BadExportError(
             f"unknown kind of export: its columns are {names}",
             hint="name the source with --from, or the columns with --map login=COLUMN",

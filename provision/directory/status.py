@@ -17,11 +17,22 @@ if TYPE_CHECKING:
 
     from provision.directory.export_rows import ExportRow
 
-_TRUE = {"true", "1", "yes", "wahr", "vrai"}
-_FALSE = {"false", "0", "no", "falsch", "faux"}
+_TRUE = {"true", "1", "yes", "y", "t", "on", "wahr", "ja", "vrai", "oui", "sí", "si", "verdadero", "sim", "vero"}
+_FALSE = {"false", "0", "no", "n", "f", "off", "falsch", "nein", "faux", "non", "falso", "não"}
 ENABLED = ("accountenabled", "enabled", "active", "isactive")
 """Columns in which true means active."""
-BLOCKED = ("blockcredential", "suspended", "archived", "disabled", "isdisabled", "accountdisabled")
+BLOCKED = (
+    "blockcredential",
+    "signinblocked",
+    "blocked",
+    "isblocked",
+    "suspended",
+    "archived",
+    "disabled",
+    "isdisabled",
+    "accountdisabled",
+    "nsaccountlock",
+)
 """Columns in which true means gone."""
 _WORDS = {
     **dict.fromkeys(
@@ -39,7 +50,17 @@ _WORDS = {
         PersonStatus.ACTIVE,
     ),
     **dict.fromkeys(
-        ("suspended", "archived", "inactive", "terminated", "deprovisioned", "disabled", "deleted", "blocked"),
+        (
+            "suspended",
+            "transfer_suspended",
+            "archived",
+            "inactive",
+            "terminated",
+            "deprovisioned",
+            "disabled",
+            "deleted",
+            "blocked",
+        ),
         PersonStatus.GONE,
     ),
 }
@@ -90,11 +111,13 @@ def _flags(row: ExportRow) -> Iterable[Verdict]:
             if not value:
                 continue
             other = PersonStatus.GONE if when_true is PersonStatus.ACTIVE else PersonStatus.ACTIVE
-            status = when_true if value in _TRUE else other if value in _FALSE else PersonStatus.UNKNOWN
-            yield (
-                status,
-                f"{name}={value}" if status is not PersonStatus.UNKNOWN else f"unknown value {name}={value[:24]}",
-            )
+            status = when_true if value in _TRUE else other if value in _FALSE else None
+            if status is None and names is ENABLED:
+                status = _WORDS.get(value)  # `Active: Inactive` can mean only one thing
+            if status is None:
+                yield PersonStatus.UNKNOWN, f"unknown value {name}={value[:24]}"
+            else:
+                yield status, f"{name}={value}"
 
 
 def _words(row: ExportRow) -> Iterable[Verdict]:
@@ -120,27 +143,44 @@ def _end(row: ExportRow, today: date) -> Verdict | None:
         value = row.cells.get(name, "").strip()
         if not value:
             continue
-        day = _date(value)
-        if day is None:
+        days = _dates(value)
+        past = {day < today for day in days}
+        if len(past) != 1:
             return PersonStatus.UNKNOWN, f"unknown date {name}={value[:24]}"
-        if day < today:
-            return PersonStatus.GONE, f"{name} {day}"
-        return PersonStatus.ACTIVE, f"{name} {day} is not over"
+        text = str(days[0]) if len(days) == 1 else value[:24]
+        if past.pop():
+            return PersonStatus.GONE, f"{name} {text}"
+        return PersonStatus.ACTIVE, f"{name} {text} is not over"
     return None
 
 
-def _date(text: str) -> date | None:
-    """A date as exports write it. `03/04/2026` is read only if it can mean one day."""
-    head = text.split("T", maxsplit=1)[0].split(" ", maxsplit=1)[0].strip()
-    for form in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d", "%d-%b-%Y"):
+def _dates(text: str) -> list[date]:
+    """The days that a date of an export can mean: two for `03/04/2026`, none for what is no date."""
+    head = re.sub(r"T[0-9:].*|(?<=[0-9]{4})(?:[ +-][0-9]{1,2}:.*)$", "", text.strip())
+    head = re.sub(r"(?<=-[0-9]{2})[+-][0-9]{2}:[0-9]{2}$|(?<=[0-9]) [0-9]{1,2}:.*$", "", head).strip()
+    for form in (
+        "%Y-%m-%d",
+        "%Y/%m/%d",
+        "%d.%m.%Y",
+        "%Y%m%d",
+        "%d-%b-%Y",
+        "%d %b %Y",
+        "%b %d, %Y",
+        "%d %B %Y",
+        "%B %d, %Y",
+    ):
         try:
-            return datetime.strptime(head, form).date()  # noqa: DTZ007  a day without a time
+            return [datetime.strptime(head, form).date()]  # noqa: DTZ007  a day without a time
         except ValueError:
             continue
-    found = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", head)
+    found = re.fullmatch(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})", head)
     if not found:
-        return None
+        return []
     first, second, year = (int(part) for part in found.groups())
-    choices = {(first, second), (second, first)}
-    days = {date(year, month, day) for month, day in choices if 1 <= month <= 12 and 1 <= day <= 28 + 3 * (month != 2)}
-    return days.pop() if len(days) == 1 else None
+    days = set()
+    for month, day in {(first, second), (second, first)}:
+        try:
+            days.add(date(year, month, day))
+        except ValueError:
+            continue
+    return sorted(days)

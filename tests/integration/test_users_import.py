@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +151,7 @@ def test_what_ansible_prints_is_never_written(imported: Call, root: Path) -> Non
 
 def test_a_renamed_person_is_a_mover(imported: Call, root: Path) -> None:
     imported(exports.entra((ANN,)))
-    married = exports.entra((replace(ANN, login="ann.king@contoso.com"),)).replace(
+    married = exports.entra((replace(ANN, login="ann.king@contoso.com"), replace(GONE, active=None))).replace(
         replace(ANN, login="ann.king@contoso.com").guid, ANN.guid
     )
     code, plan, _ = imported(married, "--complete")
@@ -174,6 +176,26 @@ def test_a_mail_address_given_to_another_person_is_not_taken_over(imported: Call
     other = exports.entra((ANN,)).replace(ANN.guid, LUCAS.guid)
     code, plan, _ = imported(other)
     assert (code, ids(plan, "unmapped"), ids(plan, "movers")) == (4, ["ann.lee"], [])
+
+
+def test_who_is_in_a_row_that_cannot_be_used_has_not_left(imported: Call, root: Path) -> None:
+    """A complete export has everyone, also those whose rows are doubled, moved or not theirs."""
+    imported(exports.entra(PEOPLE))
+    doubled = exports.entra((ANN, LUCAS)) + exports.entra((ANN,)).splitlines()[1].replace("Ann Lee", "Ann") + "\r\n"
+    doubled = doubled.replace(",Sales,True", ",Other,True", 1)
+    formula = exports.entra((ANN, LUCAS)).replace(",Sales,True", ",=1+1,True")
+    for text in (doubled, formula, exports.entra((LUCAS,)) + "ann.lee@contoso.com,Lee, Ann" + "," * 22 + "True,\r\n"):
+        plan = imported(text, "--complete", "--dry-run")[1]
+        assert ids(plan, "leavers") == ["obrien"], text
+        assert "ann.lee@contoso.com" in ids(plan, "unmapped")
+
+
+def test_a_complete_export_finds_who_was_never_given_an_id(imported: Call, root: Path) -> None:
+    text = (root / "inventory.yaml").read_text()
+    (root / "inventory.yaml").write_text(text + "  - {id: dora, email: dora@contoso.com, recipients: []}\n")
+    plan = imported(exports.entra(PEOPLE), "--complete", "--dry-run", "--max-leavers", "90")[1]
+    assert ids(plan, "leavers") == ["bob", "dora"]
+    assert plan["without_identity"] == 10
 
 
 def test_absence_proves_nothing_unless_the_export_is_complete(imported: Call, root: Path) -> None:
@@ -204,6 +226,72 @@ def test_many_leavers_stop_the_import(imported: Call, root: Path) -> None:
     assert (root / "inventory.yaml").read_bytes() == before
     assert ids(plan, "leavers") == ["old0", "old1"]
     assert imported(exports.entra(gone), "--max-leavers", "50")[0] == 0
+
+
+def test_a_download_that_was_cut_is_not_complete(imported: Call) -> None:
+    text = exports.entra((ANN, LUCAS, OBRIEN))
+    code, plan, _ = imported(text[:-60], "--dry-run")
+    assert (ids(plan, "unmapped"), plan["partial"]) == (["o'brien@contoso.com"], "it ends in the middle of a row")
+    code, _, err = imported(text[:-60], "--complete")
+    assert (code, "absence from it proves nothing" in err) == (1, True)
+    quoted = exports.entra((ANN, LUCAS), quote=True)
+    code, _, err = imported(quoted[:-30])
+    assert (code, "cut off" in err) == (1, True)
+
+
+def test_a_comma_without_quotes_moves_columns_of_one_row_only(imported: Call) -> None:
+    text = exports.entra((ANN, LUCAS)).replace("Ann Lee", "Lee, Ann")
+    code, plan, _ = imported(text)
+    assert (code, ids(plan, "joiners"), ids(plan, "unmapped")) == (4, ["edouard.lucas"], ["ann.lee@contoso.com"])
+    trailing = exports.entra((ANN, LUCAS), end=",\n")
+    header, _, rest = trailing.partition(",\n")
+    assert imported(header + "\n" + rest, "--dry-run")[0] == 0, "every row ends in a separator"
+
+
+def test_what_is_no_export_is_named(imported: Call) -> None:
+    book = io.BytesIO()
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<x/>")
+    for data, said in (
+        (book.getvalue(), "a workbook of Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "a workbook of Excel"),
+        (b"<!DOCTYPE html><html>Sign in</html>", "a page of HTML"),
+        (b"[]", "the export has no users"),
+    ):
+        code, _, err = imported(data)
+        assert (code, said in err) == (1, True), err
+
+
+def test_forms_of_json_and_ldif(imported: Call) -> None:
+    lines = "".join(json.dumps(each) + "\n" for each in json.loads(exports.okta(PEOPLE)))
+    assert ids(imported(lines, "--dry-run")[1], "joiners") == ["ann.lee", "edouard.lucas", "obrien"]
+    ldap = (
+        "# extended LDIF\n#\n# LDAPv3\n\n" + exports.ldif(PEOPLE) + "\n# search result\nsearch: 2\nresult: 0 Success\n"
+    )
+    assert ids(imported(ldap, "--dry-run")[1], "joiners") == ["ann.lee", "edouard.lucas", "obrien"]
+    nobody = json.dumps({"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": 0})
+    code, plan, _ = imported(nobody)
+    assert (code, plan["source"]) == (0, "scim")
+
+
+def test_groups_in_a_list_of_members_are_no_people(imported: Call) -> None:
+    text = f"id,userPrincipalName,displayName,objectType\n{ANN.guid},ann.lee@contoso.com,Ann,User\n{GONE.guid},,VPN,Group\n"
+    code, plan, _ = imported(text, "--team", "Sales", "--assume-active", "--dry-run")
+    assert (code, ids(plan, "joiners"), plan["skipped"]) == (0, ["ann.lee"], 1)
+    assert plan["joiners"][0]["profile"] == "sales"
+
+
+def test_a_person_twice_in_other_letters_is_one(imported: Call) -> None:
+    text = exports.entra((ANN,))
+    code, plan, _ = imported(text + text.splitlines()[1].replace("ann.lee@", "ANN.LEE@") + "\r\n")
+    assert (code, ids(plan, "joiners")) == (0, ["ann.lee"])
+
+
+@pytest.mark.parametrize("cell", ["=HYPERLINK(1)", "@Sales", "+Sales", "-Sales"])
+def test_a_formula_chooses_no_profile(cell: str, imported: Call) -> None:
+    code, plan, _ = imported(exports.entra((replace(ANN, department=cell),)), "--profile", "base")
+    assert (code, ids(plan, "unmapped")) == (4, ["ann.lee@contoso.com"])
+    assert ids(imported(exports.entra((replace(ANN, department="-"),)))[1], "joiners") == ["ann.lee"]
 
 
 def test_a_leaver_column_of_wrong_polarity_is_caught(imported: Call, root: Path) -> None:

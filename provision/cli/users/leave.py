@@ -198,7 +198,8 @@ def _withdrawal(workspace: Workspace, root: Path, *, acting: bool) -> Callable[[
 
     from provision.cli.delivery.publish import feed_options
     from provision.feed.index import Index, address_of, endpoint_id
-    from provision.feed.publish import FeedTree, lock_path, published_parts
+    from provision.feed.publish import FeedTree, lock_path
+    from provision.feed.published_parts import published_parts
     from provision.files import locked
     from provision.signing.sshsig import load_signing_key
 

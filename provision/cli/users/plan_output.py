@@ -36,6 +36,8 @@ def plan_as_json(export: Export, plan: ImportPlan, file: str, stopped: str) -> s
         unmapped=[_member(entry) for entry in plan.unmapped],
         absent=[{"id": user} for user in plan.absent],
         unchanged=plan.unchanged,
+        gone=plan.gone.total(),
+        without_identity=plan.unlisted,
         skipped=export.skipped,
         partial=export.partial or None,
         stopped=stopped or None,
@@ -57,6 +59,13 @@ def plan_as_text(export: Export, plan: ImportPlan, file: str, stopped: str) -> s
     lines += _group("not usable", plan.unmapped, "!")
     if plan.absent:
         lines.append(f"not in the export: {plural(len(plan.absent), 'user')}; this proves nothing without --complete")
+    if plan.gone:
+        why = ", ".join(why for why, _ in plan.gone.most_common(2))
+        lines.append(f"gone, and no users here: {plural(plan.gone.total(), 'account')} ({why})")
+    if plan.unlisted:
+        lines.append(
+            f"not in the export and without a mail address: {plural(plan.unlisted, 'user')}; no export can say that they left"
+        )
     counts = (
         f"{len(plan.joiners):,} join, {len(plan.movers):,} changed, {len(plan.leavers):,} leave"
         f", {len(plan.unknown):,} unknown, {len(plan.unmapped):,} not usable ({plan.unchanged:,} unchanged)"
