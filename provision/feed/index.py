@@ -2,6 +2,7 @@
 
     index/0a3.json              which bundle each endpoint of this part should have; signed, versioned, expiring
     e/ADDRESS/SHA256.tar        a bundle, named by its digest: immutable, may be cached forever
+    o/ADDRESS/SHA256.order      a signed order to the endpoint, also immutable
 
 An endpoint's ADDRESS is a keyed hash of its user, with a secret that only operators hold, so a user cannot guess another
 user's folder. The index holds only digests of addresses, so endpoints in the same part learn nothing about each other. There
@@ -56,6 +57,9 @@ class BadAddressError(ProvisionError):
     """The given address is not a feed address."""
 
 
+EndpointId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
 class FeedEntry(SignedPart):
     """The bundle for one endpoint: the tar's digest and size, the manifest's digest, the generation."""
 
@@ -66,9 +70,9 @@ class FeedEntry(SignedPart):
 
 
 class Index(SignedPart):
-    """One part of the index, version 1. `endpoints` maps `endpoint_id` to an entry.
+    """One part of the index, version 1. `endpoints` maps `endpoint_id` to an entry, `orders` to the digest of an order.
 
-    `trust` and `log_head` say which trust list and event log there were when this was made.
+    `orders` is absent without any. `trust` and `log_head` say which trust list and event log there were when this was made.
     """
 
     schema_: Literal["provision/feed/v1"] = Field(default=SCHEMA, alias="schema")
@@ -79,7 +83,8 @@ class Index(SignedPart):
     expires: Moment
     trust: TrustNumber | None
     log_head: LogHead | None
-    endpoints: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")], FeedEntry]
+    endpoints: dict[EndpointId, FeedEntry]
+    orders: dict[EndpointId, Sha256] = Field(default_factory=dict)
 
     @property
     def created_at(self) -> datetime:
@@ -93,7 +98,9 @@ class Index(SignedPart):
 def index_bytes(index: Index) -> bytes:
     """The part as it is signed: JSON, one endpoint per line, sorted."""
     fields = index.model_dump(mode="json", by_alias=True)
-    endpoints = fields.pop("endpoints")
+    endpoints, orders = fields.pop("endpoints"), fields.pop("orders")
+    if orders:
+        fields["orders"] = dict(sorted(orders.items()))
     head = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in fields.items())
     lines = ",\n".join(f'    "{name}": {json.dumps(endpoints[name])}' for name in sorted(endpoints))
     return ("{\n" + head + ',\n  "endpoints": {' + (f"\n{lines}\n  " if lines else "") + "}\n}\n").encode()
@@ -144,6 +151,11 @@ def index_name(part: str) -> str:
 def bundle_name(address: str, digest: str) -> str:
     """A bundle's path in the feed."""
     return f"e/{address}/{digest}.tar"
+
+
+def order_name(address: str, digest: str) -> str:
+    """An order's path in the feed."""
+    return f"o/{address}/{digest}.order"
 
 
 @dataclass(frozen=True, slots=True)

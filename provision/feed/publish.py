@@ -23,11 +23,9 @@ from provision.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE, p
 from provision.bundle.tar import bundle_tar
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.errors import ProvisionError
+from provision.feed.give_orders import CarriedOrder, carried_orders
 from provision.feed.index import (
-    MAX_PART_BYTES,
     NAMESPACE,
-    PART,
-    BadFeedError,
     FeedEntry,
     Index,
     address_of,
@@ -35,14 +33,14 @@ from provision.feed.index import (
     endpoint_id,
     index_bytes,
     index_name,
-    parse_index,
+    order_name,
     part_of,
 )
-from provision.feed.trust import require_trust
+from provision.feed.published_parts import honest_version, published_parts
 from provision.files import STAGED_SUFFIX, FileProblemError, read_bounded, read_optional, write_atomic
 from provision.signing.allowed_signers import find_trusted_signer
 from provision.signing.fields import moment
-from provision.signing.signed_text import max_signed_bytes, sign_text, verify_text
+from provision.signing.signed_text import sign_text
 from provision.signing.sshsig import MAX_SIGNATURE_BYTES, public_blob, signature_key
 from provision.trust.files import read_chain
 from provision.trust.trust_list import MAX_LIST_BYTES, Role, key_text, parse_list
@@ -59,14 +57,9 @@ if TYPE_CHECKING:
     from provision.trust.trust_list import TrustList
 
 
-class OtherTreeError(ProvisionError):
-    """The folder holds the feed of another workspace."""
-
-
 RENEW_BELOW = 1 / 2
 """An index part with less than this part of its lifetime left is signed again."""
 KEPT_GENERATIONS = 3
-_DAY_S = 86_400
 _TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
 
 
@@ -108,6 +101,8 @@ class PublishOptions:
     """The trust list that index parts name; None without one."""
     chain: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """All trust lists and their signatures, by path."""
+    orders: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Signed orders, by user, also of users who left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +118,10 @@ class PublishSummary:
     lists: tuple[str, ...] = ()
     """Trust lists, each after its signatures, oldest first."""
     lists_first: bool = False
+    orders: int = 0
+    """How many orders the index lists."""
+    problems: tuple[str, ...] = ()
+    """Orders that no machine would obey, and that are not published."""
 
 
 def state_folder(tree: Path) -> Path:
@@ -143,9 +142,10 @@ class FeedTree:
             if isinstance(part, Index):
                 self._before[path.stem] = part
             elif options.trust is not None:
-                self._least[path.stem] = _honest_version(path, options)
+                self._least[path.stem] = honest_version(path, options.trust, options.now)
         self._entries: dict[str, dict[str, FeedEntry]] = {part: {} for part in self._before}
         self._names: dict[str, list[str]] = {}
+        self._orders: dict[str, dict[str, str]] = {}
 
     def users(self) -> Iterator[PublishedBundle]:
         """Write each user's bundle; yields the results."""
@@ -230,6 +230,7 @@ class FeedTree:
         lists_first = bool(lists) and not self._known_before()
         if lists_first:
             self._write_lists(lists)
+        problems = self._write_orders()
         for part, entries in sorted(self._entries.items()):
             if self._keep(part, entries):
                 kept += 1
@@ -240,7 +241,30 @@ class FeedTree:
         names = {index_name(part): tuple(self._names.get(part, ())) for part in self._entries}
         bundles = {name for listed in names.values() for name in listed}
         swept = self._sweep(bundles)
-        return PublishSummary(written, kept, swept, tuple(sorted(bundles)), names, tuple(lists), lists_first)
+        orders = sum(map(len, self._orders.values()))
+        return PublishSummary(
+            written, kept, swept, tuple(sorted(bundles)), names, tuple(lists), lists_first, orders, problems
+        )
+
+    def _write_orders(self) -> tuple[str, ...]:
+        """Write the orders that machines would obey, before the index lists them; returns a line for each other one."""
+        options, problems = self._options, []
+        for carried in carried_orders(
+            options.orders, options.secret, options.workspace_id, options.signers, options.now
+        ):
+            if not isinstance(carried, CarriedOrder):
+                user, error = carried
+                problems.append(f"{user}: the order in orders/{user}.order is not published: {error.message}")
+                continue
+            name, part = order_name(carried.address, carried.digest), part_of(carried.address)
+            path = self.root / name
+            if read_optional(path, len(carried.data)) != carried.data:
+                _make_room(path)
+                write_atomic(path, carried.data, mode=0o644, durable=False)
+            self._entries.setdefault(part, {})
+            self._orders.setdefault(part, {})[endpoint_id(carried.address)] = carried.digest
+            self._names.setdefault(part, []).append(name)
+        return tuple(problems)
 
     def _known_before(self) -> bool:
         """Whether this signer may sign the feed by the newest list that is published already."""
@@ -266,6 +290,8 @@ class FeedTree:
         number = self._options.trust.number if self._options.trust else None
         if before is None or before.endpoints != entries or before.trust != number:
             return False
+        if before.orders != self._orders.get(part, {}):
+            return False
         return before.expires_at - self._options.now > self._options.life * RENEW_BELOW
 
     def _write(self, part: str, entries: dict[str, FeedEntry]) -> None:
@@ -280,6 +306,7 @@ class FeedTree:
             trust=self._options.trust.number if self._options.trust else None,
             log_head=self._options.log_head,
             endpoints=entries,
+            orders=self._orders.get(part, {}),
         )
         path = self.root / index_name(part)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -308,29 +335,21 @@ class FeedTree:
                     removed += 1
             if not listed and not any(folder.iterdir()):
                 folder.rmdir()
+        self._sweep_orders(needed, oldest)
         for stray in (self.root / "index").glob(f".*{STAGED_SUFFIX}"):
             stray.unlink()
         return removed
+
+    def _sweep_orders(self, needed: set[str], oldest: float) -> None:
+        for path in (self.root / "o").glob("*/*"):
+            if path.relative_to(self.root).as_posix() not in needed and path.lstat().st_mtime < oldest:
+                path.unlink()
 
 
 def _in_chain(name: str) -> tuple[int, int, bool]:
     """The order in which lists are written: a walker must not see a list before its signatures."""
     epoch, _, version = name.rpartition("/")[2].partition(".")[0].partition("-")
     return int(epoch), int(version), name.endswith(".json")
-
-
-def _honest_version(path: Path, options: PublishOptions) -> int:
-    """One more than the version of a part whose signer was removed, so that machines see the next part as newer; else 1.
-
-    A version that no clock gives was signed by a thief: machines forget it together with the revoked key.
-    """
-    try:
-        text, blob = verify_text(read_optional(path, max_signed_bytes(MAX_PART_BYTES)) or b"", NAMESPACE)
-        version = parse_index(text).version
-    except ProvisionError:
-        return 1
-    revoked = options.trust is not None and key_text(blob) in options.trust.revoked_keys
-    return 1 if revoked or version > options.now.timestamp() + _DAY_S else version + 1
 
 
 def _is_intact(path: Path, entry: FeedEntry) -> bool:
@@ -346,32 +365,6 @@ def _make_room(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         path.unlink()
-
-
-def published_parts(
-    root: Path, workspace_id: str, signers: Sequence[AllowedSigner], now: datetime
-) -> Iterator[tuple[Path, Index | ProvisionError]]:
-    """The published parts of the index, by file; an error for a part without a valid signature of a trusted signer.
-
-    Raises OtherTreeError for the feed of another workspace.
-    """
-    folder = root / "index"
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-        if not PART.match(path.stem):
-            continue
-        try:
-            text, blob = verify_text(read_optional(path, max_signed_bytes(MAX_PART_BYTES)) or b"", NAMESPACE)
-            require_trust(blob, signers, now)
-            index = parse_index(text)
-        except ProvisionError as e:
-            yield path, e
-            continue
-        if index.workspace != workspace_id:
-            raise OtherTreeError(
-                f"{root} holds the feed of workspace {index.workspace}, this is workspace {workspace_id}",
-                hint="publish each workspace to a folder of its own",
-            )
-        yield path, index if index.part == path.stem else BadFeedError(f"it is part {index.part} of the index")
 
 
 def lock_path(tree: Path) -> Path:

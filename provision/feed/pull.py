@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,14 @@ from provision.endpoint.trust_store import TrustInForce
 from provision.errors import ProvisionError
 from provision.feed.backoff import pause_before_retry
 from provision.feed.http import AbsentFileError, FeedResponse, FeedUnreachableError, Validators
-from provision.feed.index import MAX_PART_BYTES, FeedEntry, Subscription
+from provision.feed.index import MAX_PART_BYTES, FeedEntry, Subscription, endpoint_id, order_name
+from provision.feed.obey import Followed, OrderFollower, OrderHandlers
 from provision.feed.state import PullState, read_state, write_state
 from provision.feed.trust import RememberedIndex, accept_bundle, accept_index, require_fresh, require_listed
 from provision.files import locked, read_optional
 from provision.signing.signed_text import max_signed_bytes
 from provision.signing.sshsig import MAX_SIGNATURE_BYTES
+from provision.trust.orders import MAX_ORDER_BYTES
 from provision.trust.walk import Fetch
 
 if TYPE_CHECKING:
@@ -62,11 +64,12 @@ class PullEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """The result of a pull. `report` is None when there was nothing new."""
+    """The result of a pull. `report` is None when there was nothing new, and while an order keeps bundles away."""
 
     report: InstallReport | None
     state: PullState
     not_modified: bool
+    order: Followed = field(default_factory=Followed)
 
 
 def pull_once(
@@ -76,10 +79,12 @@ def pull_once(
     *,
     signers: Sequence[AllowedSigner] = (),
     walk_trust: WalkTrust | None = None,
+    orders: OrderHandlers | None = None,
     world: PullEnvironment,
     now: datetime,
 ) -> PullResult:
-    """Poll once. `folder` is the endpoint's configuration folder, which holds the pull state.
+    """Poll once. `folder` is the endpoint's configuration folder, which holds the pull state. `orders` is what this machine does
+    for an order of each kind: that comes before a bundle.
 
     `walk_trust` reads the feed's newer trust lists first and returns whose signatures count; without it `signers` do. Raises the
     errors of `http`, `trust`, `install` and the walk; after each of them the home is unchanged.
@@ -89,15 +94,18 @@ def pull_once(
         state, on_trial = remembered_state(folder, subscription), is_on_trial(folder, subscription)
         try:
             force = _current_trust(subscription, signers, walk_trust, world, now)
-            found = _Poll(subscription, force, world, now).poll(state)
+            poll = _Poll(subscription, force, world, now)
+            found = poll.poll(state)
             state = found.state
             if not on_trial:
                 write_state(folder, state)
-            entry = require_listed(state.entry)
+            order = poll.follow(state, folder, orders or {}, dry_run=False)
             report = None
-            if not is_installed(entry, state.home, force, now):
-                report = install(_bundle(subscription, entry, state.workspace or "", world))
-                state = state.model_copy(update={"home": str(report.home)})
+            if not order.keeps_bundles_away(now):
+                entry = require_listed(state.entry)
+                if not is_installed(entry, state.home, force, now):
+                    report = install(_bundle(subscription, entry, state.workspace or "", world))
+                    state = state.model_copy(update={"home": str(report.home)})
             state = state.succeeded(now)
         except ProvisionError as e:
             if on_trial:
@@ -107,7 +115,7 @@ def pull_once(
             write_state(folder, state.failed(e.message, now, world.uniform, after_s))
             raise
         write_state(folder, state)
-    return PullResult(report, state, found.not_modified)
+    return PullResult(report, state, found.not_modified, order)
 
 
 def preview_pull(
@@ -117,18 +125,22 @@ def preview_pull(
     *,
     signers: Sequence[AllowedSigner] = (),
     walk_trust: WalkTrust | None = None,
+    orders: OrderHandlers | None = None,
     world: PullEnvironment,
     now: datetime,
 ) -> PullResult:
     """Poll once and write nothing, not even the failure. `install` must be a dry run. Raises like `pull_once`."""
     state = remembered_state(folder, subscription)
     force = _current_trust(subscription, signers, walk_trust, world, now)
-    found = _Poll(subscription, force, world, now).poll(state)
-    entry = require_listed(found.state.entry)
+    poll = _Poll(subscription, force, world, now)
+    found = poll.poll(state)
+    order = poll.follow(found.state, folder, orders or {}, dry_run=True)
     report = None
-    if not is_installed(entry, state.home, force, now):
-        report = install(_bundle(subscription, entry, found.state.workspace or "", world))
-    return PullResult(report, found.state, found.not_modified)
+    if not order.keeps_bundles_away(now):
+        entry = require_listed(found.state.entry)
+        if not is_installed(entry, state.home, force, now):
+            report = install(_bundle(subscription, entry, found.state.workspace or "", world))
+    return PullResult(report, found.state, found.not_modified, order)
 
 
 def remembered_state(folder: Path, subscription: Subscription) -> PullState:
@@ -227,12 +239,25 @@ class _Poll:
                     "etag": answer.validators.etag,
                     "last_modified": answer.validators.last_modified,
                     "entry": offer.entry,
+                    "order": offer.order,
                     "trust": trust.number if trust else None,
                     "signer": offer.seen.signer,
                 }
             ),
             not_modified=False,
         )
+
+    def follow(self, state: PullState, folder: Path, handlers: OrderHandlers, *, dry_run: bool) -> Followed:
+        """Obey the order that the accepted index lists, if it is new."""
+
+        def fetch(digest: str) -> bytes:
+            url = f"{self.subscription.base}/{order_name(self.subscription.address, digest)}"
+            limit = max_signed_bytes(MAX_ORDER_BYTES)
+            return _get_with_retries(self.world, url, limit, INDEX_DEADLINE_S, Validators()).body or b""
+
+        endpoint = endpoint_id(self.subscription.address)
+        follower = OrderFollower(state.workspace or "", endpoint, folder, self.force, handlers, self.now)
+        return follower.follow(state.order, fetch, dry_run=dry_run)
 
     def _index(self, validators: Validators) -> FeedResponse:
         return _get_with_retries(

@@ -31,7 +31,8 @@ _MAX_BYTES = 64 << 10
 
 class PullState(BaseModel):
     """The memory of one endpoint; times are Unix seconds. `version` 0 means that no index was accepted yet; `workspace` is
-    that of the first accepted index, `trust` and `signer` are the trust list in force then and the key that signed it."""
+    that of the first accepted index, `order` the digest of the order that it lists, `trust` and `signer` are the trust list in
+    force then and the key that signed it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -44,6 +45,7 @@ class PullState(BaseModel):
     etag: str | None = None
     last_modified: str | None = None
     entry: FeedEntry | None = None
+    order: Sha256 | None = None
     trust: TrustNumber | None = None
     signer: Annotated[str, Field(max_length=128)] | None = None
     home: Annotated[str, Field(max_length=4096)] | None = None
@@ -71,7 +73,15 @@ class PullState(BaseModel):
             return self
         epoch = int(self.trust.partition("-")[0]) if self.trust else 1
         if epoch != trust.epoch or self.signer in trust.revoked_keys:
-            gone = {"version": 0, "digest": None, "expires": 0.0, "entry": None, "signer": None, "trust": None}
+            gone = {
+                "version": 0,
+                "digest": None,
+                "expires": 0.0,
+                "entry": None,
+                "order": None,
+                "signer": None,
+                "trust": None,
+            }
             return self.model_copy(update={**gone, "etag": None, "last_modified": None})
         if self.signer not in trust.keys_with(Role.FEED):
             return self.model_copy(update={"etag": None, "last_modified": None, "expires": 0.0})

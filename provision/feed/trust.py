@@ -76,10 +76,14 @@ class RememberedIndex:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedIndex:
-    """The bundle that an accepted index lists for this endpoint, None if there is none, and what to keep of the index."""
+    """The bundle that an accepted index lists for this endpoint, None if there is none, and what to keep of the index.
+
+    `order` is the digest of the order that it lists.
+    """
 
     entry: FeedEntry | None
     seen: RememberedIndex
+    order: str | None = None
 
 
 def accept_index(
@@ -123,6 +127,7 @@ def accept_index(
     return AcceptedIndex(
         index.endpoints.get(endpoint_id(address)),
         RememberedIndex(index.workspace, index.version, digest, index.expires_at, key_text(blob)),
+        index.orders.get(endpoint_id(address)),
     )
 
 

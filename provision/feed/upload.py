@@ -101,7 +101,7 @@ def _digest(tree: Path, name: str) -> str:
 
 
 def _one(tree: Path, name: str, command: Sequence[str]) -> UploadedFile:
-    cache = IMMUTABLE if name.endswith(".tar") or name.startswith("trust/") else REVALIDATE
+    cache = IMMUTABLE if name.endswith((".tar", ".order")) or name.startswith("trust/") else REVALIDATE
     values = {"{path}": str(tree / name), "{name}": name, "{cache}": cache}
     words = [_filled(word, values) for word in command]
     try:

@@ -12,9 +12,11 @@ from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from provision.endpoint.install import InstallReport
     from provision.endpoint.processes import RunningHermes
+    from provision.feed.obey import Followed
     from provision.feed.pull import PullResult
     from provision.hermes.facts.selection import HermesInUse
     from provision.receipts.receipt import SignedReceipt
@@ -99,12 +101,18 @@ def state_line(state: OverallState, hermes: HermesInUse) -> str:
     return f"{word}: {hermes.statement}"
 
 
-def pull_as_table(pulled: PullResult, *, dry_run: bool = False) -> str:
-    """What a pull installed, or that the installed generation is the newest one."""
+def pull_as_table(pulled: PullResult, now: datetime, *, dry_run: bool = False) -> str:
+    """What was done for an order; what a pull installed, or why not, or that the installed generation is the newest one."""
+    order, last = pulled.order, pulled.order.last
+    text = "".join(printable(line) + "\n" for line in (order.done, order.note) if line)
     if pulled.report is not None:
-        return as_table(pulled.report, dry_run=dry_run)
+        return text + as_table(pulled.report, dry_run=dry_run)
+    if last is not None and order.keeps_bundles_away(now):
+        until = f" until {last.expires}" if last.kind == "halt" else ""
+        return text + printable(f"nothing is installed{until}: IT gave the order to {last.kind}: {last.reason}") + "\n"
     entry = pulled.state.entry
-    return f"nothing new: generation {entry.generation if entry else '?'} is installed in {pulled.state.home}\n"
+    generation = entry.generation if entry else "?"
+    return text + f"nothing new: generation {generation} is installed in {pulled.state.home}\n"
 
 
 def pull_as_json(pulled: PullResult, signed: SignedReceipt | None, *, dry_run: bool = False) -> str:
@@ -121,8 +129,18 @@ def pull_as_json(pulled: PullResult, signed: SignedReceipt | None, *, dry_run: b
         home=pulled.state.home,
         feed_version=pulled.state.version,
         feed_expires=pulled.state.expires_at.isoformat(),
+        order=_order_json(pulled.order),
         receipt=signed.data.decode() if signed else None,
     )
+
+
+def _order_json(order: Followed) -> dict[str, Any] | None:
+    """The last order that this machine obeyed, and what happened now; None without any."""
+    last = order.last
+    known = {"kind": last.kind, "count": last.count, "reason": last.reason, "expires": last.expires} if last else {}
+    if not known and not order.note:
+        return None
+    return {**known, "done": order.done or None, "not_obeyed": order.note or None}
 
 
 def restart_lines(running: Sequence[RunningHermes], since: float | None, *, settings_changed: bool) -> list[str]:

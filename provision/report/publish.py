@@ -22,6 +22,7 @@ def as_table(users: Sequence[PublishedBundle], counts: Counter[str], summary: Pu
     text = table(_HEADERS, rows) if rows else ""
     text += ", ".join(f"{counts[status]} {status}" for status in sorted(counts)) or "no users"
     text += f"; index: {plural(summary.parts_written, 'part')} signed, {summary.parts_kept} kept"
+    text += f"; {plural(summary.orders, 'order')}" if summary.orders else ""
     return text + (f"; {plural(uploaded, 'file')} uploaded\n" if uploaded else "\n")
 
 
@@ -31,6 +32,7 @@ def as_json(users: Sequence[PublishedBundle], counts: Counter[str], summary: Pub
         "publish/v1",
         summary=dict(sorted(counts.items())),
         index={"signed": summary.parts_written, "kept": summary.parts_kept},
+        orders=summary.orders,
         removed=summary.removed,
         uploaded=uploaded,
         users=[_user(p) for p in users],

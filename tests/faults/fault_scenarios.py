@@ -23,7 +23,7 @@ from provision.endpoint.status import home_status
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.enrolment.policy import key_fingerprint
 from provision.feed.index import Index
-from provision.feed.publish import published_parts
+from provision.feed.published_parts import published_parts
 from provision.keys.age import load_identities
 from provision.keys.events.log import verify_log
 from provision.keys.vault.file import open_vault, read_workspace_id

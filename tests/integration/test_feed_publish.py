@@ -16,7 +16,8 @@ from feedcraft import SECRET, Publisher
 
 from provision.errors import ProvisionError, UsageError
 from provision.feed.index import NAMESPACE, address_of, parse_index
-from provision.feed.publish import OtherTreeError, PublishStatus, state_folder
+from provision.feed.publish import PublishStatus, state_folder
+from provision.feed.published_parts import OtherTreeError
 from provision.feed.upload import UploadedFile, parse_command, upload_tree
 from provision.keys.age import generate_identity, load_identities
 from provision.keys.feed_secret import BadFeedSecretError, feed_secret

@@ -92,6 +92,7 @@ def publish(
         summary = tree.finish()
         uploaded, problems = _upload(root, summary, None if dry_run else command)
     problems += [f"{p.user}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in users if p.status == "failed"]
+    problems += summary.problems
     for problem in problems:
         run.say(problem)
     if dry_run:
@@ -184,6 +185,7 @@ def feed_options(
     """Raises MayNotSignError before anything is written if no machine would accept this operator's feed."""
     from provision.bundle.prepare import log_head
     from provision.cli.delivery.receipts import fleet_states
+    from provision.feed.give_orders import given_orders
     from provision.feed.publish import PublishOptions
     from provision.keys.vault.file import read_workspace_id
     from provision.trust.trust_list import Role
@@ -203,6 +205,7 @@ def feed_options(
         now=now,
         life=life,
         log_head=log_head(workspace.vault),
+        orders=given_orders(workspace.root),
         keep=keep,
     )
 

@@ -70,6 +70,9 @@ def pull_command(
     timer_dir: Annotated[
         Path | None, typer.Option("--timer-dir", help="Only write the timer's files to this folder; pull nothing.")
     ] = None,
+    environ: Annotated[
+        list[str] | None, typer.Option("--environ", metavar="NAME=VALUE", hidden=True, help="Written by the timer.")
+    ] = None,
     allowed_signers: SignersOption = None,
     identity: IdentityOption = None,
     user: UserOption = None,
@@ -88,6 +91,7 @@ def pull_command(
     from provision.feed.receipt import check_target
 
     run: Run = ctx.obj
+    pull_timer.apply_environ(environ or ())
     if upload_receipt is not None:
         check_target(upload_receipt)
     if platform is not None and timer_dir is None:
@@ -120,11 +124,11 @@ def pull_command(
     installer = _Installer((home, allowed_signers, identity, user, managed_dir), now, dry_run=dry_run)
     pulled = _pull(subscription, installer, allowed_signers, now)
     if dry_run:
-        _print_result(run, pulled, None, format_, output, dry_run=True)
+        _print_result(run, pulled, None, format_, output, now, dry_run=True)
         return
     signed = _receipt(run, pulled, allowed_signers, identity, now)
-    if not (scheduled and pulled.report is None):
-        _print_result(run, pulled, signed, format_, output)
+    if not scheduled or pulled.report is not None or pulled.order.done or pulled.order.note:
+        _print_result(run, pulled, signed, format_, output, now)
     raise typer.Exit(_exit_code(pulled, sent=_send_receipt(run, upload_receipt, pulled, signed, now)))
 
 
@@ -141,6 +145,7 @@ def _print_result(
     signed: SignedReceipt | None,
     format_: Format,
     output: Path | None,
+    now: datetime,
     *,
     dry_run: bool = False,
 ) -> None:
@@ -149,7 +154,7 @@ def _print_result(
     if format_ is Format.JSON:
         text = report.pull_as_json(pulled, signed, dry_run=dry_run)
     else:
-        text = report.pull_as_table(pulled, dry_run=dry_run)
+        text = report.pull_as_table(pulled, now, dry_run=dry_run)
     run.result(text, output)
 
 
@@ -220,6 +225,7 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
     import random
     import time
 
+    from provision.cli.endpoint.obey import order_handlers
     from provision.endpoint.trust_store import update_trust
     from provision.feed.http import http_get
     from provision.feed.pull import PullEnvironment, preview_pull, pull_once
@@ -237,7 +243,9 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
         return installer.force
 
     pull = preview_pull if installer.dry_run else pull_once
-    return pull(subscription, endpoint_folder().root, installer, walk_trust=walk_trust, world=world, now=now)
+    folder = endpoint_folder().root
+    orders = order_handlers()
+    return pull(subscription, folder, installer, walk_trust=walk_trust, orders=orders, world=world, now=now)
 
 
 def _receipt(

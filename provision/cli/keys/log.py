@@ -115,7 +115,7 @@ def _published_ends(workspace: Workspace, feed: Path) -> tuple[list[KnownEnd], l
     from provision.endpoint.identity import load_signers
     from provision.errors import NothingMatchedError
     from provision.feed.index import Index
-    from provision.feed.publish import published_parts
+    from provision.feed.published_parts import published_parts
     from provision.keys.events.log import KnownEnd, LogEnd
     from provision.keys.vault.file import read_workspace_id
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,8 @@ def test_an_install_that_changed_nothing_restarts_only_for_the_key(manifest: Man
 def test_a_pull_without_news(manifest: Manifest) -> None:
     state = PullState.model_validate({"url": "https://feed.example.com/e/" + "a" * 32, "home": str(HOME), "version": 4})
     idle = PullResult(None, state, not_modified=True)
-    assert pull_as_table(idle) == f"nothing new: generation ? is installed in {HOME}\n"
-    assert pull_as_table(replace(idle, report=report(manifest))) == as_table(report(manifest))
+    assert pull_as_table(idle, datetime.now(UTC)) == f"nothing new: generation ? is installed in {HOME}\n"
+    assert pull_as_table(replace(idle, report=report(manifest)), datetime.now(UTC)) == as_table(report(manifest))
     document = json.loads(pull_as_json(idle, None))
     assert (document["ok"], document["installed"], document["not_modified"]) == (True, False, True)
     assert json.loads(pull_as_json(replace(idle, report=report(manifest, check=BAD)), None))["ok"] is False
