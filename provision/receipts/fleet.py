@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_VERSION = "unknown"
 """For an endpoint whose receipt names no version of Hermes."""
+NO_LIST = "none"
+"""For an endpoint whose receipt names no trust list."""
 
 
 class Standing(StrEnum):
@@ -194,10 +196,16 @@ def _remark(receipt: Receipt, released: Released | None, found: Set[Standing]) -
     return "; ".join(parts)
 
 
+def _list_order(number: str) -> tuple[int, ...]:
+    return tuple(map(int, number.split("-"))) if number != NO_LIST else ()
+
+
 class StandingCounts:
     """Counts standings, one endpoint at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, newest_list: str | None = None) -> None:
+        self.newest_list = newest_list
+        """The number of the workspace's trust list; None without one."""
         self.users = 0
         self.current = 0
         self.unverified = 0
@@ -206,6 +214,7 @@ class StandingCounts:
         """What is counted: users, or machines once a user has a named one."""
         self._counts: Counter[Standing] = Counter()
         self._versions: Counter[str] = Counter()
+        self._lists: Counter[str] = Counter()
 
     def add(self, endpoint: EndpointStanding) -> EndpointStanding:
         """Count one endpoint and return it."""
@@ -216,6 +225,7 @@ class StandingCounts:
         self._counts.update(endpoint.standings)
         if endpoint.receipt:
             self._versions[endpoint.receipt.hermes_version or UNKNOWN_VERSION] += 1
+            self._lists[endpoint.receipt.trust or NO_LIST] += 1
         return endpoint
 
     @property
@@ -223,6 +233,13 @@ class StandingCounts:
         """How many endpoints have each version of Hermes, the newest first; those without a receipt are not counted."""
         ordered = sorted(self._versions, key=lambda version: parse_version(version) or (), reverse=True)
         return {version: self._versions[version] for version in ordered}
+
+    @property
+    def lists(self) -> Mapping[str, int]:
+        """How many endpoints reported each trust list, the newest first; empty in a workspace without one."""
+        if self.newest_list is None:
+            return {}
+        return {number: self._lists[number] for number in sorted(self._lists, key=_list_order, reverse=True)}
 
     def by_name(self) -> dict[str, int]:
         """The number of users, of current ones, of these with an unverified Hermes, and of users with each standing.

@@ -20,6 +20,7 @@ import provision
 from provision.endpoint.machine_name import machine_name
 from provision.endpoint.privileges import as_owner, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL
+from provision.endpoint.trust_store import LostTrustListError, stored_list
 from provision.errors import ProvisionError
 from provision.files import Transaction, locked, read_optional, recover, write_atomic
 from provision.hermes.routing.destination import DestinationVerdict
@@ -29,6 +30,7 @@ from provision.signing.fields import (
     Moment,
     Sha256,
     SignedPart,
+    TrustNumber,
     UserId,
     WorkspaceId,
     moment,
@@ -124,7 +126,8 @@ class ReceiptPolicy(SignedPart):
 class Receipt(SignedPart):
     """A receipt, version 1. `bundle` is the SHA-256 of the installed manifest.json; `counter` only grows.
 
-    `machine`, `hermes_verified`, `destinations` and `policy` are null when they are not known.
+    `machine`, `hermes_verified`, `destinations` and `policy` are null when they are not known. `trust` is the number of the
+    machine's trust list; without one the field is absent.
     """
 
     schema_: Literal["provision/receipt/v1"] = Field(default=SCHEMA, alias="schema")
@@ -143,6 +146,7 @@ class Receipt(SignedPart):
     policy: ReceiptPolicy | None
     hermes_version: Annotated[str, Field(max_length=64)] | None
     hermes_verified: bool | None
+    trust: TrustNumber | None = None
     provision_version: Annotated[str, Field(max_length=64)]
     host: Annotated[str, Field(max_length=255)]
     made: Moment
@@ -174,6 +178,8 @@ class SignedReceipt:
 def receipt_bytes(receipt: Receipt) -> bytes:
     """The receipt as it is signed: JSON, one field per line in the order of the class."""
     fields = receipt.model_dump(mode="json", by_alias=True)
+    if fields["trust"] is None:
+        del fields["trust"]
     return ("{\n" + ",\n".join([f'  "{name}": {_encoded(value)}' for name, value in fields.items()]) + "\n}\n").encode()
 
 
@@ -200,6 +206,7 @@ def compose_receipt(
     *,
     host: str,
     machine: str | None = None,
+    trust: str | None = None,
     counter: int,
     now: datetime,
 ) -> Receipt:
@@ -234,6 +241,7 @@ def compose_receipt(
         policy=None,
         hermes_version=check.hermes.version,
         hermes_verified=check.hermes.verified if check.hermes.version else None,
+        trust=trust,
         provision_version=provision.__version__,
         host=host[:255],
         made=moment(now),
@@ -295,6 +303,7 @@ def issue_receipt(
         drift,
         host=platform.node() or "unknown",
         machine=machine_name(folder),
+        trust=_list_number(folder),
         counter=next_counter(folder, now),
         now=now,
     )
@@ -308,6 +317,14 @@ def issue_receipt(
                 change.write(RECEIPT, text)
                 change.write(RECEIPT_SIGNATURE, signature)
     return SignedReceipt(receipt, data)
+
+
+def _list_number(folder: EndpointFolder) -> str | None:
+    try:
+        stored = stored_list(folder)
+    except LostTrustListError:
+        return None
+    return stored.trust.number if stored else None
 
 
 def kept_receipt(home: Path) -> SignedReceipt | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from provision.endpoint.side_policy import STRICTEST
 from provision.endpoint.state import key_in_place_since
@@ -15,22 +16,62 @@ from provision.report.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
+    from provision.endpoint.obeyed_order import ObeyedOrder
     from provision.endpoint.probe_hermes import ProbeAnswer
     from provision.endpoint.processes import RunningHermes
     from provision.endpoint.status import HomeStatus
+    from provision.trust.trust_list import TrustList
 
 _ANSWERS = {True: "answered", False: "failed", None: "unknown"}
 
 
+@dataclass(frozen=True, slots=True)
+class ItsWord:
+    """What this machine follows now: the trust list, and the last order that it obeyed."""
+
+    trust: TrustList | None
+    order: ObeyedOrder | None
+    now: datetime
+
+    def lines(self) -> list[str]:
+        """The lines of the table."""
+        trust, order = self.trust, self.order
+        lines = ["trust      no trust list"]
+        if trust is not None:
+            end = f"expired on {trust.expires}: nothing new is accepted"
+            end = f"valid until {trust.expires}" if self.now < trust.expires_at else end
+            lines = [f"trust      list {trust.number}, {end}"]
+        if order is not None and order.in_force(self.now):
+            until = f" until {order.expires}" if order.kind == "halt" else ""
+            lines.append(f"order      {order.kind}{until}: {order.reason}")
+        return lines
+
+    def fields(self) -> dict[str, Any]:
+        """The members of the document."""
+        trust, order = self.trust, self.order
+        expired = trust is not None and self.now >= trust.expires_at
+        told = order.model_dump(mode="json", include={"kind", "reason", "expires", "obeyed"}) if order else None
+        return {
+            "trust": {"list": trust.number, "expires": trust.expires, "expired": expired} if trust else None,
+            "order": {**told, "in_force": order.in_force(self.now)} if order and told else None,
+        }
+
+
 def as_table(
-    status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None, *, every: bool = False
+    status: HomeStatus,
+    answer: ProbeAnswer | None,
+    stale: Sequence[RunningHermes] | None,
+    it: ItsWord | None = None,
+    *,
+    every: bool = False,
 ) -> str:
     """The home, its routes and checks, drift, hazards, and the processes in `stale` that hold an older key.
 
-    `every`: list all destinations, and the hazards that say the same.
+    `it`: whose signatures count here, and the last order. `every`: list all destinations, and the hazards that say the same.
     """
-    lines = [f"home       {status.home}", *_route_lines(status)]
+    lines = [f"home       {status.home}", *(it.lines() if it else ()), *_route_lines(status)]
     for name, check in (status.check.checks if status.check else {}).items():
         verdict = "ok" if check.ok else f"WRONG: expected {check.expected}; is {check.actual}"
         lines.append(f"check      {name}: {verdict}")
@@ -50,11 +91,16 @@ def as_table(
     return "".join(printable(line) + "\n" for line in lines)
 
 
-def as_json(status: HomeStatus, answer: ProbeAnswer | None, stale: Sequence[RunningHermes] | None) -> str:
+def as_json(
+    status: HomeStatus,
+    answer: ProbeAnswer | None,
+    stale: Sequence[RunningHermes] | None,
+    it: ItsWord | None = None,
+) -> str:
     """The document `provision/status/v2`; `hermes` is only in it when Hermes was asked."""
     hermes = {"hermes": {"ok": answer.ok, "said": answer.said, "exit_code": answer.exit_code}} if answer else {}
     restart = None if stale is None else [{"pid": p.pid, "what": p.what} for p in stale]
-    return document("status/v2", **home_json(status), restart=restart, **hermes)
+    return document("status/v2", **home_json(status), restart=restart, **(it.fields() if it else {}), **hermes)
 
 
 def _route_lines(status: HomeStatus) -> list[str]:

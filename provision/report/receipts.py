@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from provision.fleet.desired import machine_label
+from provision.receipts.fleet import NO_LIST
 from provision.report.attention import AttentionCause, counted
 from provision.report.document import document
 from provision.report.terminal import plural, printable, table
@@ -71,6 +72,7 @@ def stored_row(receipt: Receipt, machine: str | None = None) -> dict[str, Any]:
         "route": _ROUTES[receipt.route.as_expected],
         "hermes_version": receipt.hermes_version,
         "hermes_verified": receipt.hermes_verified,
+        "trust": receipt.trust,
         "provision_version": receipt.provision_version,
     }
 
@@ -117,10 +119,23 @@ def fleet_as_table(
     if tally.versions:
         each = ", ".join(f"{version} on {count:,}" for version, count in tally.versions.items())
         yield printable(f"Hermes: {each}") + "\n"
+    if tally.lists:
+        yield _lists(tally) + "\n"
     rest = "".join(f", {count} {name}" for name, count in counts.items())
     beside = ", ".join(f"{count:,} {cause}" for cause, count in counted(others).items())
     as_known = f" ({unverified:,} of them unverified: ok as far as known)" if unverified else ""
     yield f"{current:,} of {plural(total, tally.noun)} current{as_known}{rest}{'; also ' + beside if beside else ''}\n"
+
+
+def _lists(tally: StandingCounts) -> str:
+    """Which machines have the newest trust list, and how many are still on which older one."""
+    have = dict(tally.lists)
+    parts = [f"{plural(have.pop(tally.newest_list or '', 0), 'machine')} on list {tally.newest_list}"]
+    parts += [
+        f"{plural(count, 'machine')} {'without a list' if number == NO_LIST else f'still on list {number}'}"
+        for number, count in have.items()
+    ]
+    return f"trust: {', '.join(parts)}"
 
 
 def fleet_as_json(
@@ -135,6 +150,8 @@ def fleet_as_json(
     listed = [{"cause": a.cause.value, "user": a.user or None, "detail": a.detail} for a in others]
     yield '\n  ],\n  "others": ' + json.dumps(listed, ensure_ascii=False)
     yield ',\n  "hermes_versions": ' + json.dumps(tally.versions)
+    yield ',\n  "trust_list": ' + json.dumps(tally.newest_list)
+    yield ',\n  "trust_lists": ' + json.dumps(tally.lists)
     yield ',\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"
 
 
@@ -154,5 +171,6 @@ def _endpoint(endpoint: EndpointStanding) -> dict[str, Any]:
         "host": receipt.host if receipt else None,
         "hermes_version": receipt.hermes_version if receipt else None,
         "hermes_verified": receipt.hermes_verified if receipt else None,
+        "trust": receipt.trust if receipt else None,
         "provision_version": receipt.provision_version if receipt else None,
     }

@@ -60,6 +60,15 @@ def test_a_second_operator_joins_and_the_machine_follows_without_being_touched(
     pulled = company.machine("pull", "-f", "json")
     assert json.loads(pulled.stdout)["installed"] is True
     assert company.number == "1-2"
+    # the receipt says so, the fleet too, and a list later that the machine is behind
+    assert "trust      list 1-2, valid until" in company.machine("status").stdout
+    (company.root / "u1.receipt").write_text(json.loads(pulled.stdout)["receipt"])
+    company.ok("bob", "receipts", "import", str(company.root / "u1.receipt"))
+    assert "trust: 1 machine on list 1-2\n" in company.it("bob", "status", "--fleet").stdout
+    company.ok("ada", "operators", "check", "--renew")
+    assert (
+        "trust: 0 machines on list 1-3, 1 machine still on list 1-2\n" in company.it("bob", "status", "--fleet").stdout
+    )
     # stock ssh-keygen verifies a list with the derived file
     (signature,) = (company.feed / "trust").glob("1-2.json.*.sig")
     line = ["ssh-keygen", "-Y", "verify", "-f", str(company.ws / "allowed_signers"), "-I", "ada"]

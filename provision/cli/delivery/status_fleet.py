@@ -40,7 +40,7 @@ def fleet_status(
     workspace = run.open_workspace()
     states, now = fleet_states(workspace), datetime.now(UTC)
     selected = select_users(states, limit)
-    tally = StandingCounts()
+    tally = StandingCounts(_newest_list(run, workspace, now))
     found = fleet_standings(
         selected,
         lambda user: released_bundle(workspace.dist, user),
@@ -53,6 +53,18 @@ def fleet_status(
     others = list(_beside_receipts(workspace, selected, now, complete=not limit))
     write_output(write(found, tally, others), output)
     return tally.current == tally.users and not others
+
+
+def _newest_list(run: Run, workspace: Workspace, now: datetime) -> str | None:
+    from provision.errors import ProvisionError
+    from provision.keys.vault.file import read_workspace_id
+    from provision.trust.workspace import workspace_trust
+
+    try:
+        return workspace_trust(workspace, read_workspace_id(workspace.vault), now).number
+    except ProvisionError as e:
+        run.say(f"the trust list is unknown: {e.message}")
+        return None
 
 
 def _beside_receipts(

@@ -15,6 +15,8 @@ from provision.cli.endpoint.machine import (
     IdentityOption,
     SignersOption,
     chosen_home,
+    endpoint_folder,
+    machine_trust,
     own_identities,
     trusted_signers,
 )
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provision.receipts.receipt import SignedReceipt
+    from provision.report.home_status import ItsWord
 
 
 class NoReceiptError(ProvisionError):
@@ -100,12 +103,22 @@ def status_command(
     answer = ask_hermes(root, profile, environ) if hermes else None
     stale = holding_old_key(found.home)
     if format_ is Format.JSON:
-        run.result(report.as_json(found, answer, stale), output)
+        run.result(report.as_json(found, answer, stale, its_word(allowed_signers, now)), output)
     else:
-        run.result(report.as_table(found, answer, stale, every=every), output)
+        run.result(report.as_table(found, answer, stale, its_word(allowed_signers, now), every=every), output)
     unverified = strict and found.state is OverallState.OK_UNVERIFIED
     if not found.ok or unverified or (answer is not None and not answer.ok):
         raise typer.Exit(Exit.FINDINGS)
+
+
+def its_word(signers: Path | None, now: datetime) -> ItsWord:
+    """What this machine follows: its trust list, and the last order that still counts by it."""
+    from provision.endpoint.obeyed_order import read_obeyed
+    from provision.report.home_status import ItsWord
+
+    trust = machine_trust(signers).trust
+    order = read_obeyed(endpoint_folder().root)
+    return ItsWord(trust, order.under(trust) if order else None, now)
 
 
 def _print_receipt(run: Run, home: Path, signed: SignedReceipt | None, output: Path | None) -> None:

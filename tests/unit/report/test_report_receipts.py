@@ -101,6 +101,22 @@ def test_a_current_fleet_is_two_lines() -> None:
     assert text == "Hermes: 0.19.0 on 1\n1 of 1 user current\n"
 
 
+def test_machines_on_older_trust_lists_are_counted() -> None:
+    numbers = ["1-3", "1-10", "1-10", "1-2", "1-2", "1-2", None]
+    machines = [
+        EndpointStanding("ada", "engineering", (), None, receipt().model_copy(update={"trust": number}))
+        for number in numbers
+    ]
+    lines = "".join(report.fleet_as_table(machines, StandingCounts("1-10"))).splitlines()
+    assert lines[-2] == (
+        "trust: 2 machines on list 1-10, 1 machine still on list 1-3, 3 machines still on list 1-2, 1 machine without a list"
+    )
+    document = json.loads("".join(report.fleet_as_json(machines, StandingCounts("1-10"))))
+    assert document["trust_list"] == "1-10"
+    assert document["trust_lists"] == {"1-10": 2, "1-3": 1, "1-2": 3, "none": 1}
+    assert [user["trust"] for user in document["users"]] == numbers
+
+
 def test_json_of_the_fleet_lists_every_endpoint() -> None:
     document = json.loads("".join(report.fleet_as_json(iter(ENDPOINTS), StandingCounts())))
     ada, eve = document["users"]
