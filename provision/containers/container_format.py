@@ -10,6 +10,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING
 
+from provision.containers.formats.decompress import decompressed_beginning
 from provision.containers.signatures import MEDIA, MEDIA_ELSEWHERE, NOT_READ, NOT_READ_ELSEWHERE, READ
 
 if TYPE_CHECKING:
@@ -22,15 +23,19 @@ _LETTERS = frozenset(
     kind for magic, kind in NOT_READ if len(magic) < 8 and magic.isascii() and magic.decode().isprintable()
 ) - {"cpio", "orc", "parquet"}
 """Formats whose signature could begin a text."""
-COMPRESSED_FORMATS = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib", "zstd", "brotli"})
+WITHOUT_SIGNATURE = ("brotli", "deflate")
+"""Compressed streams without a header: one is recognised by what it unpacks to, a text."""
+COMPRESSED_FORMATS = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib", "zstd", *WITHOUT_SIGNATURE})
 UNKNOWN = "unknown compressed or encrypted data"
 UNSUPPORTED_FORMATS = frozenset(
     {UNKNOWN, *(kind for _, kind in NOT_READ), *(kind for _, _, kind in NOT_READ_ELSEWHERE)}
 )
 """Formats without a reader: they are reported as not read."""
+_LEAST_UNPACKED = 32
 _DISTINCT, _DISTINCT_QUARTER = 200, 90
 """Of 512 random bytes about 221 are different, of the first 128 about 101."""
 _PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\n\r")
+_CONTROLS = frozenset(range(32)) - _PRINTABLE - {0x1B}
 LEVELDB_TABLE_END = bytes.fromhex("57fb808b247547db")
 _END_OF_ZIP_BYTES = 22
 _LOG_NAME = re.compile(r"(?:^|[/!\\])(?:\d{6,}\.log|MANIFEST-\d{6,})$")
@@ -114,6 +119,17 @@ def _by_offsets(head: bytes, read_at: Callable[[int, int], bytes], size: int) ->
         for start, magic, kind in NOT_READ_ELSEWHERE:
             if start <= size - len(magic) and read_at(len(magic), start) == magic and _is_disk(kind, read_at, size):
                 return kind
+    return _without_signature(head)
+
+
+def _without_signature(head: bytes) -> str | None:
+    """Return the format of binary content without a header: a stream that unpacks to text, or what looks random."""
+    if head.isascii() or _is_media(head) or is_text(head):
+        return None
+    for kind in WITHOUT_SIGNATURE:
+        begun = decompressed_beginning(kind, head)
+        if len(begun) >= _LEAST_UNPACKED and is_text(begun) and not any(byte in _CONTROLS for byte in begun):
+            return kind
     return UNKNOWN if _is_random(head) else None
 
 
@@ -124,15 +140,23 @@ def container_of(data: bytes) -> str | None:
 
 
 def _is_random(head: bytes) -> bool:
-    """Whether content has no header and no structure, as brotli and everything encrypted; media and programs have a header."""
+    """Whether content has no structure, as everything encrypted."""
     return (
-        not head.isascii()
-        and len(head) == HEAD_BYTES
-        and not head.startswith(MEDIA)
-        and not any(head.startswith(magic, offset) for offset, magic in MEDIA_ELSEWHERE)
-        and len(set(head)) > _DISTINCT
-        and len(set(head[: HEAD_BYTES // 4])) > _DISTINCT_QUARTER
+        len(head) == HEAD_BYTES and len(set(head)) > _DISTINCT and len(set(head[: HEAD_BYTES // 4])) > _DISTINCT_QUARTER
     )
+
+
+def _is_media(head: bytes) -> bool:
+    return head.startswith(MEDIA) or any(head.startswith(magic, offset) for offset, magic in MEDIA_ELSEWHERE)
+
+
+def is_text(head: bytes) -> bool:
+    """Return whether this is the beginning of a text in UTF-8, or in an encoding of one byte a letter."""
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as e:
+        return e.start >= len(head) - 3 or not _is_binary(head)
+    return True
 
 
 def _is_disk(kind: str, read_at: Callable[[int, int], bytes], size: int) -> bool:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from provision.containers.container_format import HEAD_BYTES as CONTAINER_HEAD_BYTES
-from provision.containers.container_format import UNKNOWN, container_format, elsewhere_in, may_be_container
+from provision.containers.container_format import container_format, elsewhere_in, is_text, may_be_container
 from provision.containers.steps import spooled_file
 from provision.redact import text
 from provision.redact.archives.containers import redact_embedded
@@ -90,7 +90,8 @@ def _beginning(source: int, on_hold: Callable[[bool], None]) -> tuple[bytes, Tex
         begun += chunk
         if len(begun) >= BEGINNING_BYTES:
             return begun, text_form(begun, whole=False)
-        if kind_of(begun) is not FileKind.TEXT or not (may_have_form(begun) or may_be_container(begun)):
+        may_be_more = may_have_form(begun) or may_be_container(begun) or not is_text(begun)
+        if kind_of(begun) is not FileKind.TEXT or not may_be_more:
             on_hold(False)
             return begun, None
         on_hold(True)
@@ -107,8 +108,10 @@ def _text_chunks(head: bytes, source: int) -> Iterator[bytes]:
     for chunk in _chunks(source):
         if len(head) < HEAD_BYTES:
             head += chunk[: HEAD_BYTES - len(head)]
-            found = kind_of(head)
-            if found is not FileKind.TEXT:
+            found: str = kind_of(head)
+            if found == FileKind.TEXT:
+                found = elsewhere_in(head) or found
+            if found != FileKind.TEXT:
                 raise CannotExamineError(f"standard input is a {found} file", hint="provision redact FILE -o SAFE")
         yield chunk
 
@@ -128,7 +131,7 @@ def _whole(begun: bytes, source: int, target: int, session: Session, kind: FileK
 def _is_binary(begun: bytes) -> bool:
     """Whether the input is binary: it may be a container that only its end shows."""
     wide = begun.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return not wide and (b"\0" in begun[:HEAD_BYTES] or elsewhere_in(begun) == UNKNOWN)
+    return not wide and (b"\0" in begun[:HEAD_BYTES] or elsewhere_in(begun) is not None)
 
 
 def _write(target: int, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,10 +101,11 @@ def redact(
     elif not files or files == ["-"]:
         if sys.stdin.isatty():
             run.say("reading from the terminal until Ctrl-D")
-        _redact_stdin(run, session, output, _kind(as_))
-        code = Exit.PARTIAL if session.notes.left_out else Exit.OK
+        code = _attempt("standard input", lambda: _redact_stdin(run, session, output, _kind(as_)))
     else:
         code = _redact_files(run, files, session, output, in_place=in_place, kind=_kind(as_))
+    if not execute and (session.notes.left_out or session.notes.unsure):
+        code = Exit.PARTIAL
     _report(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
     if report is not None:
         from provision.files import write_atomic
@@ -228,18 +230,25 @@ def _redact_files(
         if len({path.name for path in paths}) < len(paths):
             raise UsageError("two of the files have the same name", hint="redact them one by one")
         output.mkdir(parents=True, exist_ok=True)
-    failed = 0
+    code: int = Exit.OK
     for path in paths:
         target = output / path.name if into_folder and output is not None else output
-        try:
-            _redact_file(run, path, target, session, in_place=in_place, kind=kind)
-        except BrokenPipeError:
-            raise
-        except ProvisionError as e:
-            failed += 1
-            place = "" if str(path) in str(e) else f"{path}: "
-            _complain(f"error: {place}{e}" + (f"\nhint: {e.hint}" if e.hint else ""))
-    return Exit.PARTIAL if failed or session.notes.left_out else Exit.OK
+        redact_one = partial(_redact_file, run, path, target, session, in_place=in_place, kind=kind)
+        code = max(code, _attempt(str(path), redact_one))
+    return code
+
+
+def _attempt(name: str, redact_one: Callable[[], None]) -> int:
+    """Redact one input, and report why it was refused; returns the exit code."""
+    try:
+        redact_one()
+    except BrokenPipeError:
+        raise
+    except ProvisionError as e:
+        place = "" if name in str(e) else f"{name}: "
+        _complain(f"error: {place}{e}" + (f"\nhint: {e.hint}" if e.hint else ""))
+        return Exit.PARTIAL
+    return Exit.OK
 
 
 def _redact_file(

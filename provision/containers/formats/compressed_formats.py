@@ -1,4 +1,5 @@
-"""Read and rewrite compressed streams: gzip with its header (RFC 1952), bzip2, xz, lzma, zlib (RFC 1950), zstd and brotli.
+"""Read and rewrite compressed streams: gzip with its header (RFC 1952), bzip2, xz, lzma, zlib
+(RFC 1950), raw deflate (RFC 1951), zstd and brotli.
 
 Everything is unpacked in bounded memory and compressed again by the same method.
 """
@@ -50,6 +51,7 @@ _COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
     "xz": lzma.LZMACompressor,
     "lzma": partial(lzma.LZMACompressor, lzma.FORMAT_ALONE),
     "zlib": zlib.compressobj,
+    "deflate": partial(zlib.compressobj, wbits=-zlib.MAX_WBITS),
     "brotli": _BrotliCompressor,
     "zstd": lambda: cast("_Compressor", zstd_module().ZstdCompressor()),
 }

@@ -1,4 +1,4 @@
-"""Decompress gzip, bzip2, xz, lzma, zlib (RFC 1950), zstd and brotli streams in bounded memory.
+"""Decompress gzip, bzip2, xz, lzma, zlib (RFC 1950), raw deflate (RFC 1951), zstd and brotli streams in bounded memory.
 
 The texts in the headers of gzip are read in `compressed_formats`.
 """
@@ -77,6 +77,7 @@ class _Brotli:
 _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "zlib": _Zlib,
     "gzip": partial(_Zlib, 16 + zlib.MAX_WBITS),
+    "deflate": partial(_Zlib, -zlib.MAX_WBITS),
     "brotli": _Brotli,
     "bzip2": bz2.BZ2Decompressor,
     "xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY_BYTES),
@@ -103,6 +104,14 @@ def can_decompress(kind: str) -> bool:
     except ImportError:
         return False
     return True
+
+
+def decompressed_beginning(kind: str, head: bytes) -> bytes:
+    """Return the beginning of what a stream that begins with `head` unpacks to; empty if it is none."""
+    try:
+        return _DECOMPRESSORS[kind]().decompress(head, len(head))
+    except Exception:
+        return b""
 
 
 def decompress(kind: str, chunks: Iterable[bytes]) -> Iterator[bytes]:

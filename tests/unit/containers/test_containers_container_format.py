@@ -6,8 +6,10 @@ import bz2
 import gzip
 import lzma
 import sqlite3
+import zlib
 from contextlib import closing
 
+import brotli
 import pytest
 from hidingforms import table, zipped
 
@@ -59,6 +61,12 @@ def test_every_format_is_either_readable_or_reported() -> None:
     assert FORMATS.keys() >= COMPRESSED_FORMATS | RAW_TOO | REWRITTEN
 
 
+def deflated(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+LINES = b"".join(b"%d: a line of a log\n" % number for number in range(9))
 RANDOM = bytes(n * 167 % 256 for n in range(1, 1025))
 
 
@@ -75,6 +83,10 @@ RANDOM = bytes(n * 167 % 256 for n in range(1, 1025))
         (b"RIFF" + RANDOM, None),
         (RANDOM[:400], None),
         ("über alles, schöne Grüße\n".encode() * 50, None),
+        ("über alles, schöne Grüße\n".encode("latin-1") * 50, None),
+        (brotli.compress(LINES), "brotli"),
+        (deflated(LINES), "deflate"),
+        (deflated(LINES * 99), "deflate"),
         (b"", None),
     ],
 )

@@ -6,7 +6,9 @@ import base64
 import gzip
 import os
 import tempfile
+import zlib
 
+import brotli
 import pytest
 from hidingforms import table as level_table
 from redactcraft import aisa_key, pieces_left, session
@@ -90,3 +92,24 @@ def test_compressed_input_without_a_signature_is_refused(monkeypatch: pytest.Mon
     data = bytes(n * 167 % 256 or 1 for n in range(1, 1025))
     with pytest.raises(CannotExamineError, match="not supported"):
         redacted(monkeypatch, data)
+
+
+@pytest.mark.parametrize("kind", ["brotli", "deflate"])
+@pytest.mark.parametrize("cut", [20, 200])
+def test_a_compressed_stream_without_a_signature_is_rewritten(
+    monkeypatch: pytest.MonkeyPatch, kind: str, cut: int
+) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(99)) + KEY.encode()
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = brotli.compress(text) if kind == "brotli" else deflate.compress(text) + deflate.flush()
+    result = redacted(monkeypatch, data[:cut], data[cut:])
+    unpacked = brotli.decompress(result) if kind == "brotli" else zlib.decompress(result, -zlib.MAX_WBITS)
+    assert unpacked.startswith(b"line 0\n")
+    assert b"\n[REDACTED:aisa-key#" in unpacked
+
+
+def test_a_compressed_stream_whose_first_byte_was_passed_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = brotli.compress(b"".join(b"line %d\n" % number for number in range(99)) + KEY.encode())
+    assert data[:1].isascii()
+    with pytest.raises(CannotExamineError, match="brotli"):
+        redacted(monkeypatch, data[:1], data[1:])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from provision.cli.main import run
+from provision.redact import text
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +65,44 @@ def test_a_file_is_not_overwritten_by_its_redacted_form(capsys: pytest.CaptureFi
     assert run(["redact", "a.env", "-o", "a.env"]) == 4
     assert "hint: use --in-place" in capsys.readouterr().err
     assert key in Path("a.env").read_text()
+
+
+@pytest.fixture
+def through_pipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], int]:
+    """Runs `redact < DATA` and returns the exit code."""
+
+    def redact(data: bytes) -> int:
+        Path("input").write_bytes(data)
+        with Path("input").open("rb") as source, Path("output").open("wb") as target:
+            monkeypatch.setattr(sys, "stdin", source)
+            monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(target))
+            return run(["redact"])
+
+    return redact
+
+
+NOT_READABLE = b"Rar!\x1a\x07\x01\x00" + bytes(range(256))
+NEEDS_REVIEW = b"a: " + b"x" * 200 + b"\n"
+
+
+def test_what_is_refused_has_one_exit_code(through_pipe: Callable[[bytes], int]) -> None:
+    Path("a.rar").write_bytes(NOT_READABLE)
+    assert run(["redact", "a.rar", "-o", "b.rar"]) == 4
+    assert through_pipe(NOT_READABLE) == 4
+    assert Path("output").read_bytes() == b""
+
+
+def test_what_needs_a_review_has_one_exit_code(
+    through_pipe: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(text, "STRUCTURED_LIMIT_BYTES", 100)
+    for name in ("a.yaml", "b.yaml"):
+        Path(name).write_bytes(NEEDS_REVIEW)
+    assert through_pipe(NEEDS_REVIEW) == 4
+    assert run(["redact", "a.yaml", "-o", "safe.yaml"]) == 4
+    assert run(["redact", "a.yaml", "b.yaml", "-o", "safe"]) == 4
+    assert run(["redact", "-i", "a.yaml"]) == 4
+    assert "needs review" in capsys.readouterr().err
 
 
 def test_a_key_of_the_vault_is_masked_by_its_value(
