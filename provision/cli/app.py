@@ -27,7 +27,9 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Workspace (IT)": {
         "init": ("Create a workspace and your operator keys.", "workspace.init"),
         "check": ("Check all workspace files (offline).", "workspace.check"),
+        "doctor": ("Find what is wrong with this workspace or machine.", "workspace.doctor"),
         "show": ("Show the desired state of one user.", "workspace.show"),
+        "profiles": ("Make a team profile out of a Hermes home.", "workspace.profiles_new"),
         "schema": ("Print the JSON Schema of a profile or inventory.", "workspace.schema"),
         "models": ("List models with their kind, API modes and users.", "workspace.models"),
         "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),

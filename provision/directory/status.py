@@ -155,7 +155,7 @@ def _end(row: ExportRow, today: date) -> Verdict | None:
 
 
 def _dates(text: str) -> list[date]:
-    """The days that a date of an export can mean: two for `03/04/2026`, none for what is no date."""
+    """The days that a date of an export can mean: two for `03/04/2026`, none if it is not a date."""
     head = re.sub(r"T[0-9:].*|(?<=[0-9]{4})(?:[ +-][0-9]{1,2}:.*)$", "", text.strip())
     head = re.sub(r"(?<=-[0-9]{2})[+-][0-9]{2}:[0-9]{2}$|(?<=[0-9]) [0-9]{1,2}:.*$", "", head).strip()
     for form in (
