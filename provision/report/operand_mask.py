@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from provision.detect.shapes import SECRET_LIKE, masked
+from provision.report.opaque_operand import opaque_operands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,14 +24,15 @@ _ANYWHERE = re.compile(r"sk-aisa-[A-Za-z0-9_-]{16,}")
 
 
 def keys_among(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Everything in the arguments that looks like a key, longest first."""
-    found: set[str] = set()
+    """Everything in the arguments that looks like a key, with a known prefix or without, longest first."""
+    texts = [*arguments]
     for argument in arguments:
         options = _ATTACHED.match(argument)
-        attached = (argument[at:] for at in range(2, options.end() + 1)) if options else ()
-        for text in (argument, *attached):
-            found.update(match.group() for match in SECRET_LIKE.finditer(text))
-            found.update(match.group() for match in _ANYWHERE.finditer(text))
+        texts += [argument[at:] for at in range(2, options.end() + 1)] if options else ()
+    found = set(opaque_operands(texts))
+    for text in texts:
+        found.update(match.group() for match in SECRET_LIKE.finditer(text))
+        found.update(match.group() for match in _ANYWHERE.finditer(text))
     return tuple(sorted(found, key=len, reverse=True))
 
 

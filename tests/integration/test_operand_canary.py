@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import seeded
 from commandcraft import apart, inside
 from rotatecraft import Fleet, new_key
 from typer.main import get_command
@@ -56,6 +59,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield Fleet(tmp_path_factory.mktemp("canary"), sim)
 
 
+def environment(fleet: Fleet) -> dict[str, str]:
+    """One home for all commands: the rules of `audit` and `redact` are compiled once."""
+    return {"PATH": os.environ["PATH"], "HOME": str(fleet.config), "PROVISION_CONFIG_DIR": str(fleet.config)}
+
+
 def tried() -> list[tuple[tuple[str, ...], Any]]:
     return [(name, command) for name, command in commands() if name not in LONG and name[0] not in FREE]
 
@@ -67,7 +75,7 @@ def test_a_key_in_any_place_of_a_command_is_masked(
     fleet: Fleet, name: tuple[str, ...], command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = fleet.keys["ada"]
-    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PROVISION_CONFIG_DIR": str(fleet.config)}
+    environ = environment(fleet)
     shown = []
     slow = name == ("redact",)  # its output is a descriptor: only a process has one
     for words in [*lines(name, command, key)][: 4 if slow else None]:
@@ -79,6 +87,52 @@ def test_a_key_in_any_place_of_a_command_is_masked(
     assert not shown, "a whole key was printed"
     for path in fleet.root.rglob("*"):
         assert not path.is_file() or key.encode() not in path.read_bytes(), path
+
+
+def opaque_keys() -> dict[str, str]:
+    """Keys without a prefix of their own."""
+    return {
+        "hex": seeded.token_hex(16),
+        "long hex": seeded.token_hex(32),
+        "base64": base64.b64encode(seeded.token_bytes(32)).decode(),
+        "base64url": f"{seeded.token_urlsafe(15)}A1b2{seeded.token_urlsafe(15)}",
+        "UUID": str(uuid.UUID(int=seeded.randbelow(1 << 128))),
+    }
+
+
+def shown_keys(fleet: Fleet, folder: Path, words: list[str], keys: list[str]) -> list[str]:
+    """Which of the keys a command prints or keeps."""
+    environ = environment(fleet)
+    runs = apart if words[0] == "redact" else inside
+    done = runs("-v", "-w", fleet.root, *words, environ=environ, cwd=folder)
+    kept = [path.read_bytes() for path in fleet.root.rglob("*") if path.is_file()]
+    return [key for key in keys if key in done.stdout + done.stderr or any(key.encode() in data for data in kept)]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), tried(), ids=lambda each: " ".join(each) if isinstance(each, tuple) else ""
+)
+def test_keys_without_a_prefix_are_masked(fleet: Fleet, name: tuple[str, ...], command: Any, tmp_path: Path) -> None:
+    """Every command with as many operands as it takes, and with too many."""
+    keys = list(opaque_keys().values())
+    taken = sum(p.param_type_name == "argument" for p in command.params)
+    assert shown_keys(fleet, tmp_path, [*name, *keys[: taken or 1]], keys) == []
+    assert shown_keys(fleet, tmp_path, [*name, *keys], keys) == []
+
+
+@pytest.mark.bench
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", opaque_keys())
+def test_keys_without_a_prefix_are_masked_in_any_place(fleet: Fleet, kind: str, tmp_path: Path) -> None:
+    key = opaque_keys()[kind]
+    failed = [
+        words
+        for name, command in tried()
+        if name != ("redact",)
+        for words in lines(name, command, key)
+        if shown_keys(fleet, tmp_path, words, [key])
+    ]
+    assert failed == []
 
 
 @pytest.mark.parametrize("before", [("-w",), ("--workspace",), ("--workspace-of",), ()])
