@@ -18,12 +18,18 @@ _DIGIT = re.compile(rb"[0-9\x80-\xff]")
 
 
 _ORDINARY = re.compile(
-    r"[A-Z]?[a-z]{3,16}[A-Za-z]{0,10}(?:[0-9]{1,6}[!@#$%&*?.]{0,3}|[!@#$%&*?]{1,3}[0-9]{0,6}|[$@!][A-Za-z0-9]{2,10})"
+    r"[A-Z]?[a-z]{3,16}[A-Za-z]{0,10}"
+    r"(?:[0-9]{1,6}[!@#$%&*?.]{0,3}|[!@#$%&*?]{1,3}[0-9]{0,6}|[$@!][A-Za-z0-9]{2,10}|[_@-][0-9]{2,8}[a-z]?)"
 )
 _IS_NO_PASSWORD = re.compile(
     r"(?i)^(?:pass(?:word|wd|phrase)|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my|some|new|old|fake|dummy|invalid|wrong"
     r"|bytes|int|uint|float|str|string|utf|sha|md|base|arg|param|var|value|val|key|token|group|field|column|line|item|str)"
 )
+_MIXED = re.compile(r"[0-9!@#$%&*?+~^]")
+_IS_NAME = re.compile(r"(?i)passw(?:or)?d|passphrase|(?:^|[_.-])(?:pwd|pass|token|secret|key|user|name)(?:$|[_.-])")
+"""A value that says what it is, as a variable or an identifier does: `login_password_2`."""
+_PLACED = re.compile(r"^[/.~<\[{(:#%]|[/\\]\w+[/\\]|\.\w{2,4}$|^[\w.+-]+@[\w-]+\.\w|%[sdr]")
+"""A path, a file, an address, a format, a symbol, a mark."""
 _EXAMPLE_UUIDS = frozenset(
     {b"550e8400-e29b-41d4-a716-446655440000", b"123e4567-e89b-12d3-a456-426614174000", b"123e4567-e89b-12d3-a456-426655440000",
      b"6ba7b810-9dad-11d1-80b4-00c04fd430c8", b"f47ac10b-58cc-4372-a567-0e02b2c3d479"}
@@ -79,6 +85,15 @@ def weak_password(value: bytes) -> bool:
     if text is None or _CODE.search(value) or _REFERENCE.search(value) or not _ORDINARY.fullmatch(text):
         return False
     return not _IS_NO_PASSWORD.search(text) and not plausible_quoted(value)
+
+
+def ordinary_password(value: bytes) -> bool:
+    """Return whether a quoted value is an ordinary password: letters with digits or signs, and no code, name or placeholder."""
+    text = _text(value)
+    if text is None or not text.isascii() or _CODE.search(value) or _REFERENCE.search(value):
+        return False
+    mixed = any(map(str.isalpha, text)) and _MIXED.search(text)
+    return bool(mixed) and not (_IS_NO_PASSWORD.search(text) or _IS_NAME.search(text) or _PLACED.search(text))
 
 
 def real_uuid(value: bytes) -> bool:

@@ -74,7 +74,7 @@ _HARMLESS_NAME = re.compile(
 )
 _MANUALS_PASSWORD = re.compile(
     r"(?i)(?:(?:my|your|a|the|some)[-_ ]?)?(?:super[-_ ]?)?(?:pass(?:word|wd|phrase)?|secret)\d*"
-    r"|pwd|user(?:name)?|root|admin|test|token|postgres|guest|mysql|x+|\*+|[a-z]"
+    r"|pwd\d*|user(?:name)?\d*|root|admin|test|token|postgres|guest|mysql|foo|bar|baz|x+|\*+|[a-z]"
 )
 _DEMO_KEY = re.compile(
     r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$"
@@ -87,7 +87,7 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
         return is_placeholder(value)
     if rule_id.startswith(("private-key", "putty")):
         return False
-    if rule_id.startswith("dsn-") or rule_id == "assigned-password":
+    if rule_id.startswith(("dsn-", "assigned-password")):
         return is_reference_or_mask(value) or _is_manuals_password(value)
     if rule_id == "basic-login" and _is_manuals_password(_password_of(value)):
         return True

@@ -55,6 +55,7 @@ def test_both_engines_find_the_same(form: str) -> None:
         "user,password\nada,\n", "def f(\n    user, password,\n    host, port,\n)", "Cookie: theme=dark; lang=en",
         "Set-Cookie: fig=newton", "kind: Secret\nstringData:\n  a: ${A}\n", 'if [ "x$password" = "x!" ]; then',
         "mot de passe : obligatoire", "password, token and cookie", "INSERT INTO t (id, password) VALUES (?, ?)",
+        "| Name | Description |\n|---|---|\n| `DNS_PASSWORD` | The API password |\n| `DNS_REGION` | eu-west-1 |",
         "${API_TOKEN:-none}", "curl -u $NAME:$PASSWORD https://h", '<input type="password" name="password" value=""/>',
     ],
 )  # fmt: skip

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.assignments import plausible_bare, plausible_quoted, prefix_pattern, real_uuid, weak_password
+from provision.detect.assignments import (
+    ordinary_password,
+    plausible_bare,
+    plausible_quoted,
+    prefix_pattern,
+    real_uuid,
+    weak_password,
+)
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
 from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, example, uuid_filler
@@ -194,8 +201,8 @@ RULES: tuple[Rule, ...] = (
         examples=(
             "DB_PASSWORD=monkey123",  # provision:allow an example
             "  password: RedisPass1!",
-            'smtp.password = "hunter22"',
-            '"db_password": "Mailpass1234!",',
+            'smtp.password = "hunter22"',  # provision:allow an example
+            '"db_password": "Mailpass1234!",',  # provision:allow an example
         ),
         counter_examples=(
             "password = password1",
@@ -206,6 +213,35 @@ RULES: tuple[Rule, ...] = (
         ),
         gate=rf"(?i){_SAYS_PASSWORD}[\"']?[ \t]{{0,8}}[=:][ \t]{{0,8}}[\"']?[^\"'`]{{6}}",
         accept=weak_password,
+    ),
+    _assigned(
+        "password-quoted",
+        "Weak password of a name that says password, in quotes",
+        rf"(?i)(?P<name>[0-9A-Za-z_.-]{{0,60}}?(?:{_SAYS_PASSWORD}|\bpass))\d?{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}"
+        r"(?P<secret>[^\s\"'`\\]{5,80})\\{0,3}[\"'`]",
+        keywords=(
+            *(end + sign for end in _PASSWORD_ENDS for sign in ("=", ":", '"', "'", " ", '\\"')),
+            *("pass" + sign for sign in ("=", ":", '"', "'", '\\"')),
+        ),
+        examples=(
+            "login({ email: 'ada@corp.example', password: 'ncc-1701' })",  # provision:allow examples
+            '{user: "svc", pass: "s3cr3t!"}',  # provision:allow an example
+            'os.environ["DB_PASSWORD"] = "Oracle_19c"',  # provision:allow an example
+            '"{\\"password\\": \\"ncc-1701\\"}"',  # provision:allow an example
+        ),
+        counter_examples=(
+            'password: "johndoe"',
+            "password = 'password1'",
+            'passwd="test1234"',
+            'password: "sha256"',
+            "password='{}'",
+            'pass: "$PASS_1"',
+            'password: "get_it(1)"',
+            "passphrase: 'login_password_2'",
+        ),
+        gate=rf"(?i)(?:{_SAYS_PASSWORD}|pass)\d?{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}"
+        rf"[^{BLANK}\"'`\\0-9!@#$%&*?+~^]{{0,79}}[0-9!@#$%&*?+~^]",
+        accept=ordinary_password,
     ),
     _assigned(
         "element",

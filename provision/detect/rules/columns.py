@@ -63,7 +63,8 @@ def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValu
     while at < right and (head := _LINE.search(data, at, right)):
         start, end = head.span()
         at = max(end, at + 1)
-        if found := _header(data[start:end].rstrip(b"\r")):
+        found = _header(data[start:end].rstrip(b"\r"))
+        if found and not (found[0] == b"|" and _is_in_table(data, left, start, len(found[1]))):
             delimiter, names = found
             at = yield from _rows(data, data.find(b"\n", end - 1) + 1 or right, right, delimiter, names, _wanted(names))
     tables: dict[bytes, list[bytes]] = {}
@@ -80,6 +81,12 @@ def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValu
         else:
             names = _columns(found[4])
             at = yield from _rows(data, found.end(), right, b"\t", names, _wanted(names))
+
+
+def _is_in_table(data: bytes, left: int, start: int, count: int) -> bool:
+    """Return whether the line before `start` is a row of the same table: then this row is no header."""
+    before = data[max(left, data.rfind(b"\n", left, max(start - 1, left)) + 1) : max(start - 1, left)].rstrip(b"\r")
+    return not _RULE.fullmatch(before) and len(_cells(before, 0, b"|")) == count
 
 
 def _bare(name: bytes) -> bytes:

@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
         more=r"\\[^\"'`\r\n]",
         reach=640,
         examples=(
-            'password: "hunter2"',
+            'password: "hunter2"',  # provision:allow an example
             "API_KEY='550e8400-e29b-41d4-a716-446655440000'",
             '{"db_password": "correct horse battery"}',
             '{\\"token\\": \\"hunter\\"}',

@@ -114,13 +114,19 @@ RULES = (
     beside(
         "list",
         "First value of a list with the name of a secret, as recordings of requests keep headers",
-        rf"\b{NAME}[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}"
+        rf"\b{NAME}s?[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}"
         rf"(?:\r?\n[ \t]{{0,40}}-[ \t]{{1,4}}[\"']?|\[\s{{0,20}}[\"'])(?:bearer[ ]|basic[ ]"
         rf"|token[ ])?",
         example("    Authorization:\n    - Bearer ", ALNUM, 32, "\n"),
         example('"X-Api-Key": [\n  "', HEX, 32, '"\n]'),
-        keywords=each(ENDS, (":\n", ":\r\n", ": [", ":[", '": [', '":[', "': [", "': ['")),
-        not_found=("Authorization:\n- DUMMY", '"secrets": ["DB_PASSWORD"]', "tokens:\n  - name: a"),
+        example('{"tokens":["', HEX, 16, '"]}'),
+        keywords=each((*ENDS, "tokens"), (":\n", ":\r\n", ": [", ":[", '": [', '":[', "': [", "': ['")),
+        not_found=(
+            "Authorization:\n- DUMMY",
+            '"secrets": ["DB_PASSWORD"]',
+            "tokens:\n  - name: a",
+            '"tokens": ["hello2", "##ing"]',
+        ),
         value=r"[^\s\"'`<>|,;(){}\[\]]",
     ),
 )

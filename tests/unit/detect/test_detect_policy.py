@@ -93,6 +93,49 @@ def test_an_audit_reports_an_ordinary_password_of_a_setting(form: str, value: st
 
 
 @pytest.mark.parametrize(
+    "form",
+    [
+        "login({{ password: '{}' }})",
+        '{{user: "svc", pass: "{}"}}',
+        'options.Password = "{}"',
+        "f(user='a', password='{}')",
+        "password => '{}',",
+        '"{{\\"user\\": \\"a\\", \\"password\\": \\"{}\\"}}"',
+        '{{ $SYS {{ users = [ {{ user: "admin", pass: "{}" }} ] }} }}',
+    ],
+)
+@pytest.mark.parametrize("value", ["ncc-1701", "P4ssw0rd", "s3cr3t!", "Oracle_19c", "welcome1", "Mailpass1234!"])
+def test_an_audit_reports_an_ordinary_password_in_quotes(form: str, value: str) -> None:
+    assert [match.secret.reveal() for match in AUDIT.scan(f"{form.format(value)}\n".encode())] == [value]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "johndoe",
+        "password2",
+        "field_2",
+        "sha256",
+        "v1.2",
+        "/etc/a1/b2",
+        "ada1@corp.net",
+        ":unset1",
+        "%s1",
+        "${A1}",
+        "a1()",
+    ],
+)
+def test_an_audit_reports_no_word_or_reference_in_quotes(value: str) -> None:
+    assert AUDIT.scan(f"login({{ password: '{value}' }})\n".encode()) == []
+
+
+@pytest.mark.parametrize("scheme", ["vertica", "odbc+db2", "mymysql", "nats-route", "hdb", "trino"])
+def test_an_audit_reports_a_password_in_an_address(scheme: str) -> None:
+    (found,) = AUDIT.scan(f"DB={scheme}://admin:P4ssw0rd@localhost/x\n".encode())
+    assert found.secret.reveal() == "P4ssw0rd"
+
+
+@pytest.mark.parametrize(
     "value", ["password1", "test1234", "str2", "changeme1", "example9", "$PASSWORD1", "get_it(1)", "utf8", "3600"]
 )
 def test_an_audit_reports_no_example_of_a_password(value: str) -> None:
