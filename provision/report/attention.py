@@ -89,10 +89,10 @@ class Attention:
     detail: str = ""
 
 
-def in_standings(user: str, standings: Iterable[Standing]) -> Iterator[Attention]:
-    """What a machine's receipt and the bundle in dist/ say."""
-    for standing in standings:
-        yield Attention(AttentionCause(standing.value), user)
+def in_standings(user: str, standings: Iterable[Standing], remark: str = "") -> Iterator[Attention]:
+    """What a machine's receipt and the bundle in dist/ say. The remark is about the worst standing, which is the first."""
+    for number, standing in enumerate(standings):
+        yield Attention(AttentionCause(standing.value), user, "" if number else remark)
 
 
 def in_keys(

@@ -12,5 +12,7 @@ class Format(StrEnum):
     JSON = "json"
     YAML = "yaml"
     HTML = "html"
+    CSV = "csv"
     SARIF = "sarif"
     JUNIT = "junit"
+    PROMETHEUS = "prometheus"

@@ -11,7 +11,7 @@ from provision.report.document import document
 from provision.report.html.page import Bar, Page, Section, page
 from provision.report.terminal import plural, printable, table
 from provision.rotate.model import stamp
-from provision.rotate.states import OVER, WAITS_FOR, State
+from provision.rotate.states import INSTALLED, OVER, WAITS_FOR, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from provision.rotate.rotation import Rotation
 
 USER_ROWS = 50
-_GOOD = frozenset({State.RETIRED, State.CURRENT, State.LISTED, State.DEAD})
 _TO_BEGIN = frozenset({State.PENDING, State.PROBED, State.RELEASED})
 _BAD = frozenset({State.REJECTED, State.EXPOSED, State.BARE})
 
@@ -282,12 +281,16 @@ def _person(p: RotationUser, waits_for: Callable[[RotationUser], str]) -> dict[s
     }
 
 
+def state_tone(state: State) -> str:
+    """The tone of a state in HTML: good once the new key is installed."""
+    return "good" if state in INSTALLED else "bad" if state in _BAD else "unsure"
+
+
 def status_html(statuses: Sequence[RotationView]) -> Iterator[str]:
     """An HTML page: users by state, keys to revoke, what blocks progress, all users."""
     rotations = [status.rotation for status in statuses]
     counts = sum((rotation.counts() for rotation in rotations), Counter[State]())
-    tones = {**dict.fromkeys(_GOOD, "good"), **dict.fromkeys(_BAD, "bad")}
-    bars = [Bar(state.value, counts[state], tones.get(state, "unsure")) for state in State if counts[state]]
+    bars = [Bar(state.value, counts[state], state_tone(state)) for state in State if counts[state]]
     facts = [(f"rotation {s.rotation.id}", _head(s)) for s in statuses]
     subtitle = f"{plural(counts.total(), 'user')} in {plural(len(rotations), 'rotation')}"
     return page(Page("Key rotation", subtitle, facts, "users by state", bars, _sections(statuses)))

@@ -17,7 +17,8 @@ from provision.fleet.desired import DesiredState, EffectiveProfile
 from provision.keys.events.log import Verified
 from provision.keys.policy import check_key_ages
 from provision.keys.vault.vault import new_vault
-from provision.report.fleet.document import as_html, as_json
+from provision.report.fleet.document import as_json
+from provision.report.fleet.page import as_html
 from provision.report.fleet.results import FleetReport
 from provision.report.html.page import Page, Section, page
 

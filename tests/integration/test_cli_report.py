@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -227,15 +228,16 @@ def test_overdue_demo_keys_are_findings(workspace: Path, capsys: pytest.CaptureF
 
 def test_hostile_names_stay_text_and_nothing_is_loaded(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _users(workspace, {"ada": 100}, label="</td><script>alert(1)</script>")
-    audited = _audited(workspace / "a.json", "<img src=x onerror=y>\x1b]0;x\x07\u202e{{ 7*7 }}", "<b>ada")
+    audited = _audited(workspace / "a.json", "<img src=x onerror=y>\x1b]0;x\x07\u202e{{ 7*7 }}", "<u>ada")
     assert run(["report", "--audited", str(audited)]) == 10
     text = capsys.readouterr().out
     page = Page(text)
     assert "</td><script>alert(1)</script>" in page.text
     assert "<img src=x onerror=y>" in page.text
     assert "{{ 7*7 }}" in page.text
-    assert not {"script", "img", "b", "iframe", "link"} & page.tags
-    assert page.loads == []
+    assert not {"img", "u", "iframe"} & page.tags
+    assert {load for load in page.loads if not load.startswith("a href")} == set()
+    assert re.findall("<script[^>]*>", text) == ['<script id="rows" type="application/gzip">', "<script>"]
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
     assert "default-src 'none'" in text
 

@@ -13,6 +13,7 @@ from provision.cli.context import Run
 from provision.cli.options import Limit, Output, format_option
 from provision.errors import Exit, ProvisionError
 from provision.report.formats import Format
+from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,18 +22,22 @@ if TYPE_CHECKING:
     from provision.audit.machines import AuditedMachine
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
-    from provision.receipts.fleet import EndpointStanding
+    from provision.report.fleet.results import FleetMachine, FleetReport
     from provision.report.validation_reader import ValidationDocument
     from provision.rotate.rotation import Rotation
 
 _EVENTS = 50
 _PAGE = Path("report.html")
+_RELOAD_S = 10
 
 
 @app.command("report")
 def report(
     ctx: typer.Context,
     limit: Limit = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Write the page of one user, for a help desk.")
+    ] = None,
     validated: Annotated[
         Path | None,
         typer.Option("--validated", metavar="FILE", help="Include results of: provision validate -f json -o FILE."),
@@ -45,28 +50,68 @@ def report(
             help="Include findings of: provision audit [--hosts|--merge] -f json -o FILE.",
         ),
     ] = None,
-    format_: Annotated[Format, format_option(Format.HTML, Format.JSON)] = Format.HTML,
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve", help="Serve the page on this machine only, at a secret address; made again at each load."
+        ),
+    ] = False,
+    format_: Annotated[Format, format_option(Format.HTML, Format.JSON, Format.PROMETHEUS)] = Format.HTML,
     output: Output = None,
 ) -> None:
     """Write a report on the whole fleet.
 
-    One HTML page (or JSON): users, ages of keys, verdicts, machines, rotations, findings. Needs no identity and no
-    network. On a terminal the page is written to report.html. Exits with 10 when something needs attention.
+    One HTML page (or JSON, or metrics): what needs attention and what to do, all users, keys, verdicts, machines, rotations,
+    findings. Needs no identity and no network. On a terminal the page is written to report.html. Each report on the whole fleet
+    leaves its numbers in .provision/reports.jsonl, for the trend. Exits with 10 when something needs attention.
     """
+    from provision.errors import UsageError
+    from provision.report.fleet import document, metrics, page, user_page
+    from provision.report.fleet.trend import keep_summary, read_trend
+    from provision.report.output import write_output
+
+    run: Run = ctx.obj
+    if user and (limit or format_ is not Format.HTML):
+        raise UsageError("--user is one page in HTML: use it without --limit and --format")
+    workspace = run.open_workspace()
+    limit = [user] if user else limit
+    if serve:
+        _serve(run, workspace, limit, (validated, audited))
+        return
+    found = fleet_report(run, workspace, limit, (validated, audited))
+    earlier = read_trend(workspace.root)
+    if format_ is Format.JSON:
+        written = document.as_json(found)
+    elif format_ is Format.PROMETHEUS:
+        written = metrics.as_prometheus(found)
+    else:
+        written = user_page.user_html(found) if user else page.as_html(found, earlier)
+    if format_ is Format.HTML and output is None and sys.stdout.isatty():
+        output = Path(f"{user}.html") if user else _PAGE
+    write_output(written, output)
+    if found.complete:
+        keep_summary(workspace.root, earlier, found.day_summary())
+    if output is not None:
+        run.say(f"wrote {shell_path(output)}")
+    if found.has_findings:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def fleet_report(
+    run: Run, workspace: Workspace, limit: list[str] | None, given: tuple[Path | None, Path | None]
+) -> FleetReport:
+    """The state of the workspace now. `given`: the files of `--validated` and `--audited`."""
     from datetime import UTC, datetime
 
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
     from provision.keys.events.log import log_path, newest_events, verify_log
     from provision.keys.vault.file import read_vault
-    from provision.report.fleet.document import as_html, as_json
     from provision.report.fleet.results import FleetReport
-    from provision.report.output import write_output
     from provision.report.terminal import plural
     from provision.rotate.key_advice import key_findings
 
-    run: Run = ctx.obj
-    workspace, now = run.open_workspace(), datetime.now(UTC)
+    now, validated, audited = datetime.now(UTC), *given
     fleet, ledger = load_fleet(workspace), read_vault(workspace.vault)
     if fleet.refused:
         run.say(f"{plural(len(fleet.refused), 'user')} with errors in the inventory not included; see: provision check")
@@ -74,8 +119,7 @@ def report(
     users = {state.user for state in states}
     complete = not limit and not fleet.refused
     log = log_path(workspace.vault)
-    machines = _machines(workspace, states, now)
-    found = FleetReport(
+    return FleetReport(
         workspace=workspace.root.name,
         at=now,
         states=states,
@@ -86,18 +130,25 @@ def report(
         log=verify_log(log, ledger.generation),
         validated=_validated(validated),
         audited=_audit(audited),
-        standings={each.label: each.standings for each in machines},
-        unverified=sum(each.current and not each.verified for each in machines),
+        endpoints=_machines(workspace, states, now),
         complete=not limit,
         vault_only=not workspace.settings.key_command,
     )
-    if format_ is Format.HTML and output is None and sys.stdout.isatty():
-        output = _PAGE
-    write_output(as_html(found) if format_ is Format.HTML else as_json(found), output)
-    if output is not None:
-        run.say(f"wrote {output}")
-    if found.has_findings:
-        raise typer.Exit(Exit.FINDINGS)
+
+
+def _serve(run: Run, workspace: Workspace, limit: list[str] | None, given: tuple[Path | None, Path | None]) -> None:
+    from provision.report.fleet.page import as_html
+    from provision.report.fleet.trend import read_trend
+    from provision.report.html.serve import served_page
+
+    def make() -> str:
+        found = fleet_report(run, workspace, limit, given)
+        return "".join(as_html(found, read_trend(workspace.root), reload_s=_RELOAD_S if found.rotations else 0))
+
+    make()  # an error is said here, not in the browser
+    with served_page(make) as server:
+        run.say(f"serving {server.url} until Ctrl-C")
+        server.serve_forever()
 
 
 def _bytes(path: Path, limit_bytes: int) -> bytes:
@@ -128,7 +179,7 @@ def _rotations(workspace: Workspace) -> list[Rotation]:
     return list(RotationStore(workspace.root).unfinished())
 
 
-def _machines(workspace: Workspace, states: Sequence[DesiredState], now: datetime) -> list[EndpointStanding]:
+def _machines(workspace: Workspace, states: Sequence[DesiredState], now: datetime) -> list[FleetMachine]:
     """The state of each machine by its receipts; a workspace without receipts never heard from any."""
     from datetime import timedelta
 
@@ -137,15 +188,25 @@ def _machines(workspace: Workspace, states: Sequence[DesiredState], now: datetim
     from provision.keys.vault.file import read_workspace_id
     from provision.receipts.fleet import fleet_standings, verified_receipts
     from provision.receipts.store import fleet_endpoints
+    from provision.report.fleet.results import FleetMachine
 
-    store = receipt_store(workspace)
-    return list(
-        fleet_standings(
-            states,
-            lambda user: released_bundle(workspace.dist, user),
-            verified_receipts(store, fleet_endpoints(states, read_workspace_id(workspace.vault))),
-            now=now,
-            silent_after=timedelta(days=7),
-            require_verified=workspace.settings.require_verified,
-        )
+    found = fleet_standings(
+        states,
+        lambda user: released_bundle(workspace.dist, user),
+        verified_receipts(receipt_store(workspace), fleet_endpoints(states, read_workspace_id(workspace.vault))),
+        now=now,
+        silent_after=timedelta(days=7),
+        require_verified=workspace.settings.require_verified,
     )
+    return [
+        FleetMachine(
+            each.label,
+            each.user,
+            each.standings,
+            each.remark,
+            each.receipt.made_at if each.receipt else None,
+            each.receipt.hermes_version if each.receipt else None,
+            each.verified,
+        )
+        for each in found
+    ]

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.report import attention
+from provision.report.fleet.trend import DaySummary
 from provision.report.terminal import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set
+    from collections.abc import Iterator, Sequence, Set
     from datetime import datetime
 
     from provision.audit.finding import Finding
@@ -25,11 +26,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetReport:
-    """Everything that is shown. `validated`, `audited` and `standings` are None when they were not given.
+class FleetMachine:
+    """What the report says of one machine, by its last receipt; `standings` is empty for a current one."""
 
-    `unverified`: how many current machines have a Hermes that was not verified. `complete`: `states` is the whole inventory;
-    otherwise results about others are left out. `vault_only`: no key_command.
+    label: str
+    user: str
+    standings: tuple[Standing, ...]
+    remark: str = ""
+    heard: datetime | None = None
+    hermes_version: str | None = None
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """Everything that is shown. `validated`, `audited` and `endpoints` are None when they were not given.
+
+    `complete`: `states` is the whole inventory; otherwise results about others are left out. `vault_only`: no key_command.
     """
 
     workspace: str
@@ -42,8 +55,7 @@ class FleetReport:
     log: Verified
     validated: ValidationDocument | None = None
     audited: Sequence[AuditedMachine] | None = None
-    standings: Mapping[str, tuple[Standing, ...]] | None = None
-    unverified: int = 0
+    endpoints: Sequence[FleetMachine] | None = None
     complete: bool = True
     vault_only: bool = True
 
@@ -61,6 +73,13 @@ class FleetReport:
         """How many users or things need attention, by cause."""
         return attention.counted(self.attention())
 
+    def day_summary(self) -> DaySummary:
+        """The numbers that the trend keeps."""
+        found = list(self.attention())
+        concerned = {each.user.partition("/")[0] for each in found} - {""}
+        users = len(self.states)
+        return DaySummary(self.at.date(), users, users - len(concerned & self.users), attention.counted(found))
+
     def attention(self) -> Iterator[Attention]:
         """What needs attention, as `attention.py` defines it."""
         yield from attention.in_log(self.log)
@@ -70,8 +89,8 @@ class FleetReport:
         users = None if self.complete else self.users
         for rotation in self.rotations:
             yield from attention.in_rotation(rotation, users)
-        for user, standings in (self.standings or {}).items():
-            yield from attention.in_standings(user, standings)
+        for machine in self.endpoints or ():
+            yield from attention.in_standings(machine.label, machine.standings, machine.remark)
 
     def answers(self) -> Sequence[ValidatedUser]:
         """The gateway's answers about current keys of these users."""
@@ -121,5 +140,5 @@ class FleetReport:
                 yield f"leaks on the machines of {plural(unaudited, 'user')}"
             if unread := sum(m.unread for m in self.machines()):
                 yield f"{plural(unread, 'file')} that audits could not read"
-        if self.standings is None:
+        if self.endpoints is None:
             yield "machines"

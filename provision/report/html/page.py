@@ -1,6 +1,7 @@
-"""HTML as an output format: one page with facts, a chart and tables, in a single file that loads nothing.
+"""HTML as an output format: a verdict, tiles, what needs attention, charts and tables, in a single file that loads nothing.
 
-All text is escaped. The content security policy forbids scripts and loading; it allows the one style sheet by its hash.
+All text is escaped. The content security policy forbids loading; it allows the style sheet and the script by their hashes.
+Without JavaScript everything is readable but the grid's further rows. All pages share the template `page.html.j2`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,37 @@ from provision.report.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from provision.report.html.charts import StackedBar, TrendLine
+    from provision.report.html.grid import Grid
 
 _FOLDER = resources.files("provision.report.html") / "templates"
+_DAY_S = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A time: shown in words such as "3 days ago", with the exact time as a title."""
+
+    at: datetime
+    now: datetime
+
+    @property
+    def words(self) -> str:
+        """The distance to now in the largest fitting unit."""
+        seconds = int((self.now - self.at).total_seconds())
+        for size, unit in ((_DAY_S, "day"), (3600, "hour"), (60, "minute")):
+            if abs(seconds) >= size:
+                count = abs(seconds) // size
+                span = f"{count} {unit}{'' if count == 1 else 's'}"
+                return f"{span} ago" if seconds > 0 else f"in {span}"
+        return "just now"
+
+    @property
+    def iso(self) -> str:
+        """The time in ISO 8601."""
+        return self.at.isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +56,32 @@ class Bar:
     label: str
     count: int
     tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number with its name, which leads to the part of the page with the id `target` and filters the grid by `state`."""
+
+    value: str
+    label: str
+    note: str
+    tone: str
+    target: str
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Equal things that need attention, in one line that opens. `lines` are the first, `more` the number of the others."""
+
+    id: str
+    count: int
+    title: str
+    pill: str
+    tone: str
+    command: str
+    lines: Sequence[str]
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +97,59 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The content of a page. All text in it is untrusted and is escaped."""
+    """The content of a page. All text in it is untrusted and is escaped.
+
+    `verdict_tone`: the tone of the subtitle, which is the page's first sentence. `reload_s`: a browser loads the page again
+    after so many seconds, or never if 0.
+    """
 
     title: str
     subtitle: str
-    facts: Sequence[tuple[str, str]]
+    facts: Sequence[tuple[str, str | When]]
     chart_title: str
     bars: Sequence[Bar]
     sections: Iterable[Section]
+    verdict_tone: str = "neutral"
+    tiles: Sequence[Tile] = ()
+    groups: Sequence[Group] = ()
+    progress: Sequence[StackedBar] = ()
+    trend: TrendLine | None = None
+    grid: Grid | None = None
+    footer: str = ""
+    reload_s: int = 0
 
 
 def page(content: Page) -> Iterator[str]:
     """Write the page, in pieces."""
     import jinja2  # noqa: PLC0415  only the HTML report needs it
 
-    style = (_FOLDER / "page.css").read_text("utf-8")
+    style, script = (_Markup((_FOLDER / name).read_text("utf-8")) for name in ("page.css", "grid.js"))
     environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (_FOLDER / name).read_text("utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_finalized,
     )
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    template = environment.from_string((_FOLDER / "page.html.j2").read_text("utf-8"))
-    most = max((bar.count for bar in content.bars), default=0) or 1
-    yield from template.generate(page=content, style=_Markup(style), digest=digest, most=most)
+    script_hash = f"'sha256-{_digest(script)}'" if content.grid else "'none'"
+    yield from environment.get_template("page.html.j2").generate(
+        page=content,
+        style=style,
+        style_hash=f"'sha256-{_digest(style)}'",
+        script=script,
+        script_hash=script_hash,
+        island=_Markup(content.grid.island()) if content.grid else "",
+        most=max((bar.count for bar in content.bars), default=0) or 1,
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 class _Markup(str):
-    """The style sheet, which must not be escaped: its hash is in the policy."""
+    """The style sheet, the script and the grid's data, which must not be escaped: no text of a user is in them as it is."""
 
     __slots__ = ()
 

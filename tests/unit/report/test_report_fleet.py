@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from bundlecraft import PROFILE
@@ -19,8 +22,16 @@ from provision.keys.events.text import LogFault
 from provision.keys.policy import check_key_ages
 from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
 from provision.receipts.fleet import Standing
-from provision.report.fleet.document import USER_COLUMNS, as_html, as_json
-from provision.report.fleet.results import FleetReport
+from provision.report.attention import Attention, AttentionCause
+from provision.report.fleet.document import as_json
+from provision.report.fleet.groups import groups, headline
+from provision.report.fleet.metrics import as_prometheus
+from provision.report.fleet.page import as_html
+from provision.report.fleet.results import FleetMachine, FleetReport
+from provision.report.fleet.rows import grid, worst_causes
+from provision.report.fleet.trend import NAME, DaySummary, keep_summary, read_trend
+from provision.report.fleet.user_page import user_html
+from provision.report.prometheus import Metric, metrics_text
 from provision.report.validation_reader import ValidationDocument
 from provision.rotate.key_advice import key_advice
 
@@ -67,6 +78,10 @@ def validated(verdict: str, fingerprint: str = "fp_ada") -> ValidationDocument:
     return ValidationDocument.model_validate({"users": [user], "summary": {"started": "now"}})
 
 
+def machines(**standings: tuple[Standing, ...]) -> list[FleetMachine]:
+    return [FleetMachine(user, user, each) for user, each in standings.items()]
+
+
 def rows(found: FleetReport) -> dict[str, dict[str, object]]:
     return {row["user"]: row for row in json.loads("".join(as_json(found)))["users"]}
 
@@ -79,7 +94,7 @@ def test_what_was_not_given_is_null_and_not_zero() -> None:
     assert document["not_looked_at"] == ["the gateway", "leaks", "machines"]
     html = "".join(as_html(report(states=KEYED)))
     assert html.count("not looked at: run provision") == 2
-    assert "nothing needs attention in what was looked at; not looked at: the gateway, leaks, machines" in html
+    assert "Nothing needs attention: 3 users in order. Not looked at: the gateway, leaks, machines." in html
 
 
 def test_users_without_a_key_are_counted() -> None:
@@ -98,7 +113,8 @@ def test_zero_leaks_are_only_said_of_an_audited_machine() -> None:
     audited = (AuditedMachine("shop", None, "now", (LEAK,)), AuditedMachine("bob@pc", "bob", "now", (), unread=2))
     found = report(audited=audited)
     assert [rows(found)[user]["leaks"] for user in ("ada", "bob", "dan")] == [1, 0, None]
-    assert USER_COLUMNS["leaks"](rows(found)["dan"]) == "not looked at"
+    leaks = next(column for column in grid(found, {}).columns if column.name == "leaks")
+    assert [leaks.text(cell) for cell in leaks.cells] == ["1", "0", "not looked at", "not looked at"]
     missing = list(found.not_looked_at())
     assert missing == [
         "the gateway",
@@ -139,7 +155,7 @@ def test_an_answer_about_a_retired_key_does_not_count() -> None:
 
 
 def test_a_current_endpoint_is_named_so_and_an_unknown_one_is_null() -> None:
-    found = rows(report(standings={"ada": (), "bob": (Standing.BEHIND, Standing.SILENT)}))
+    found = rows(report(endpoints=machines(ada=(), bob=(Standing.BEHIND, Standing.SILENT))))
     assert found["ada"]["endpoint"] == ["current"]
     assert found["bob"]["endpoint"] == ["behind", "silent"]
     assert found["eve"]["endpoint"] is None
@@ -154,8 +170,8 @@ def test_a_current_endpoint_is_named_so_and_an_unknown_one_is_null() -> None:
         ({"validated": validated("key_invalid")}, True),
         ({"audited": (AuditedMachine("host", None, "now", (LEAK,)),)}, True),
         ({"log": Verified(3, "ab", 3, NOW, (LogFault(2, "a line was changed"),))}, True),
-        ({"standings": {"ada": ()}}, False),
-        ({"standings": {"ada": (Standing.BEHIND,)}}, True),
+        ({"endpoints": machines(ada=())}, False),
+        ({"endpoints": machines(ada=(Standing.BEHIND,))}, True),
         ({"states": STATES}, True),  # eve has no key
         ({"states": STATES, "vault_only": False}, False),  # eve's key may come from a key_command
         ({"findings": list(check_key_ages(LEDGER, STATES, NOW))}, True),  # bob's key is overdue
@@ -165,7 +181,7 @@ def test_what_counts_as_a_finding(changes: dict[str, object], has_findings: bool
     found = report(**{"states": KEYED} | changes)
     assert found.has_findings is has_findings
     assert json.loads("".join(as_json(found)))["ok"] is not has_findings
-    assert ("something needs attention" in "".join(as_html(found))) is has_findings
+    assert ("Nothing needs attention" not in "".join(as_html(found))) is has_findings
 
 
 def test_old_keys_are_listed_with_what_to_do() -> None:
@@ -175,16 +191,91 @@ def test_old_keys_are_listed_with_what_to_do() -> None:
 
 
 def test_every_column_has_a_cell_for_every_user() -> None:
-    for row in rows(report(validated=validated("ok"), standings={"ada": ()})).values():
-        cells = {name: str(cell(row)) for name, cell in USER_COLUMNS.items()}
-        assert all(cells[name] for name in USER_COLUMNS if name != "label")
+    found = report(validated=validated("ok"), endpoints=machines(ada=()))
+    columns = grid(found, worst_causes(found.attention())).columns
+    assert {len(column.cells) for column in columns} == {4}
+    assert all(column.text(cell) for column in columns if column.shown for cell in column.cells)
     html = "".join(as_html(replace(report(), workspace="<b>acme</b>")))
     assert "<b>acme" not in html
-    assert "d (demo until 2026-07-01)" in html
+    label = next(column for column in columns if column.name == "label")
+    assert "d (demo until 2026-07-01)" in label.cells
+
+
+def test_users_are_sorted_worst_first_and_several_machines_are_one_row() -> None:
+    laptop = FleetMachine("ada/laptop", "ada", (Standing.SILENT,))
+    found = report(
+        endpoints=[laptop, FleetMachine("ada/desktop", "ada", (Standing.MISROUTED,)), *machines(bob=(), dan=())]
+    )
+    made = grid(found, worst_causes(found.attention()))
+    by_name = {column.name: list(column.cells) for column in made.columns}
+    assert (by_name["user"], by_name["state"]) == (
+        ["ada", "eve", "bob", "dan"],
+        ["misrouted", "no key", "in order", "in order"],
+    )
+    assert by_name["machine"] == ["misrouted, silent", None, "current", "current"]
+    assert rows(found)["ada"]["endpoint"] == ["silent", "misrouted"]
+    data = json.loads(gzip.decompress(base64.b64decode(made.island())))
+    state = data["columns"][1]
+    assert [state["words"][cell] for cell in state["cells"]] == [
+        ["misrouted", "bad"],
+        ["no key", "unsure"],
+        ["in order", "good"],
+        ["in order", "good"],
+    ]
+
+
+def test_the_headline_and_the_groups_say_who_and_what_to_do() -> None:
+    found = report(states=STATES, endpoints=machines(ada=(Standing.BEHIND,), bob=(Standing.MISROUTED,)))
+    html = "".join(as_html(found))
+    assert "3 of 4 users need attention, 1 of them now: 1 misrouted, 1 no key, 1 behind." in html
+    assert "<code>provision deploy -l bob</code>" in html
+    many = [Attention(AttentionCause.OVERDUE, f"u{number:03}", f"{number} days") for number in range(150)]
+    (group,) = groups(many)
+    assert (group.count, len(group.lines), group.more, group.command) == (
+        150,
+        100,
+        50,
+        "provision rotate start --from FILE",
+    )
+    assert group.lines[7] == "u007: 7 days"
+    assert headline([], 4) == ("Nothing needs attention: 4 users in order.", "good")
+
+
+def test_the_page_compares_with_an_earlier_day(tmp_path: Path) -> None:
+    found = report(endpoints=machines(bob=(Standing.BEHIND,)))
+    for day, in_order in (NOW.date() - timedelta(days=2), 4), (NOW.date(), 1):
+        keep_summary(tmp_path, read_trend(tmp_path), DaySummary(day, 4, in_order, {"behind": 3}))
+    with (tmp_path / NAME).open("a") as file:
+        file.write('{"day": "yesterday"}\n[]\nnull\n')
+    earlier = read_trend(tmp_path)
+    assert [(day.day.day, day.in_order) for day in earlier] == [(30, 4), (1, 1)]
+    html = "".join(as_html(found, earlier))
+    assert "50 % · ▼ 2" in html
+    assert "soon · ▼ 2" in html
+    assert "Users in order, by day: from 4 on 30 May 2026 to 2 on 01 Jun 2026" in html
+    assert found.day_summary() == DaySummary(NOW.date(), 4, 2, {"no key": 1, "behind": 1})
+
+
+def test_the_page_of_a_user_has_all_that_is_known() -> None:
+    audited = (AuditedMachine("ada@mbp", "ada", "now", (LEAK,)),)
+    found = report(states=STATES[:1], audited=audited, endpoints=machines(ada=(Standing.BEHIND,)), complete=False)
+    html = "".join(user_html(found))
+    for text in ("/home/ada/notes.txt:3:1", "fp_ada, 10 days old", "behind", "provision rotate leaked ada", "never"):
+        assert text in html
+    assert "fp_bob" not in html
+
+
+def test_metrics_are_numbers_about_what_was_looked_at() -> None:
+    text = "".join(as_prometheus(report(endpoints=machines(ada=(Standing.BEHIND,)))))
+    assert 'provision_attention{cause="behind"} 1\n' in text
+    assert 'provision_endpoints{standing="behind"} 1\n' in text
+    assert "provision_users_in_order 2\n" in text
+    assert "provision_verdicts" not in text
+    assert metrics_text([Metric("a", "b", [({"c": 'd"\\\n'}, 1)])]).splitlines()[2] == 'a{c="d\\"\\\\\\n"} 1'
 
 
 def test_machines_with_an_unverified_hermes_are_counted_apart() -> None:
-    found = report(standings={"ada": (), "bob": (Standing.BEHIND,)}, unverified=1)
+    found = report(endpoints=machines(ada=(), bob=(Standing.BEHIND,)))
     assert "1 of 2 current, 1 of them with an unverified Hermes: ok as far as known" in "".join(as_html(found))
     assert json.loads("".join(as_json(found)))["summary"]["unverified"] == 1
     assert "not looked at: no receipts" in "".join(as_html(report()))

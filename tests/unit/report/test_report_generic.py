@@ -138,7 +138,7 @@ def test_json_and_junit_and_html() -> None:
     assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) == ("84", "81", "1", "1")
     page_text = "".join(validation.as_html(report()))
     assert "<script" not in page_text
-    assert page_text.count("<tr><td>") == 84
+    assert page_text.count("<tr><td ") == 84
 
 
 def test_empty_report() -> None:
