@@ -84,9 +84,15 @@ def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValu
 
 
 def _is_in_table(data: bytes, left: int, start: int, count: int) -> bool:
-    """Return whether the line before `start` is a row of the same table: then this row is no header."""
-    before = data[max(left, data.rfind(b"\n", left, max(start - 1, left)) + 1) : max(start - 1, left)].rstrip(b"\r")
-    return not _RULE.fullmatch(before) and len(_cells(before, 0, b"|")) == count
+    """Return whether a row of the same table is before `start`, with up to two rules between: this row is no header."""
+    for _ in range(3):
+        if start <= left:
+            return False
+        end, start = start - 1, data.rfind(b"\n", left, start - 1) + 1 or left
+        before = data[start:end].rstrip(b"\r")
+        if not before.strip() or not _RULE.fullmatch(before):
+            return len(_cells(before, 0, b"|")) == count
+    return False
 
 
 def _bare(name: bytes) -> bytes:
