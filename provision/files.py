@@ -162,13 +162,19 @@ def sweep_once(folder: Path) -> None:
     """Remove what killed runs of this system left in a folder; looks once per process, since a folder can be large."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            made = _STAGED.search(entry.name) if entry.name.endswith(STAGED_SUFFIX) else None
-            if made and made[1] == _system() and not _is_running(int(made[2], 16)):
+            if is_abandoned(entry.name):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)  # noqa: PTH108  scandir yields strings
 
 
-def _is_running(process: int) -> bool:
+def is_abandoned(name: str) -> bool:
+    """Whether a process of this system staged the file, and does not run any more."""
+    made = _STAGED.search(name) if name.endswith(STAGED_SUFFIX) else None
+    return bool(made and made[1] == _system() and not is_running(int(made[2], 16)))
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this system runs; on Windows always true."""
     if os.name == "nt":
         return True  # asking with a signal would end it there: such files stay
     try:
@@ -201,12 +207,7 @@ def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True) -> 
 
 
 class Transaction:
-    """Change several files below `root` together. A context manager; leaving it without an exception commits.
-
-    >>> with Transaction(root, journal=".provision/transaction.json") as change:
-    ...     change.write(".env", data, mode=0o600)
-    ...     change.write("config.yaml", config, mode=0o600)   # renamed in this order
-    """
+    """Change several files below `root` together. A context manager; leaving it without an exception commits."""
 
     def __init__(self, root: Path, *, journal: str, durable: bool = True) -> None:
         self._root = root

@@ -87,6 +87,18 @@ def _sweep(kind: Scratch) -> None:
             os.close(lock)
 
 
+def left_folders() -> list[Path]:
+    """The folders of killed runs that are still there, of all kinds; none on Windows. Nothing is removed."""
+    found = []
+    for kind in Scratch if os.name != "nt" else ():
+        for folder in Path(tempfile.gettempdir()).glob(f"provision-{kind}-*"):
+            own = not folder.is_symlink() and folder.is_dir() and folder.lstat().st_uid == os.geteuid()
+            if own and (lock := _locked(folder)) is not None:
+                found.append(folder)
+                os.close(lock)
+    return found
+
+
 def _locked(folder: Path) -> int | None:
     """Lock a folder; None if another process holds it, or on Windows. The lock ends with the descriptor."""
     if os.name == "nt":

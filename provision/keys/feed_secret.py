@@ -63,6 +63,12 @@ def feed_secret(path: Path, operators: Sequence[str], identities: Sequence[Ident
     return secret
 
 
+def secret_recipients(path: Path) -> set[str] | None:
+    """To whom the file says that it is sealed; None without a file. Raises BadFeedSecretError."""
+    data = read_optional(path, _MAX_BYTES)
+    return None if data is None else set(_read(path, data)["recipients"])
+
+
 def _read(path: Path, data: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(data)

@@ -87,8 +87,9 @@ def revoke(act: OperatorAct, named: str, reason: str) -> str:
 
 
 def renew(act: OperatorAct) -> None:
-    """Make the same list again with a later expiry."""
+    """Make the same list again with a later expiry, and seal the feed secret again to all who open the vault."""
     act.follow()
+    act.seal()
 
 
 def set_threshold(act: OperatorAct, count: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
@@ -35,7 +36,6 @@ from provision.trust.walk import first_list, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -144,6 +144,15 @@ def note_recovery_test(workspace_id: str, now: datetime) -> None:
     path = remembered_path(workspace_id).with_name("recovery_tested")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomic(path, f"{now:%Y-%m-%d}\n".encode())
+
+
+def recovery_tested(workspace_id: str) -> datetime | None:
+    """When the recovery key was last proved to work on this machine; None if it never was."""
+    data = read_optional(remembered_path(workspace_id).with_name("recovery_tested"), 64)
+    try:
+        return datetime.strptime((data or b"").decode().strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _walked(root: Path, known: bytes | None, now: datetime) -> tuple[SignedList, TrustList | None, bool]:

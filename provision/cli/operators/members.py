@@ -110,7 +110,7 @@ def check(
 ) -> None:
     """Check your keys and the trust list. Exits with 10 if something keeps you from working."""
     from provision.cli.operators.session import act_of_operator
-    from provision.cli.workspace.operator_checks import identity_problems, operator_problems
+    from provision.doctor.operator_keys import identity_problems, operator_problems
     from provision.operators.acts import renew as renew_list
 
     run: Run = ctx.obj

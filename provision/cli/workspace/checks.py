@@ -14,7 +14,7 @@ from provision.aisa.base_url import with_normalised_base_url
 from provision.aisa.catalogue import builtin
 from provision.aisa.lint import check_gateway_settings
 from provision.cli.workspace.gateway import open_catalogue
-from provision.cli.workspace.operator_checks import operator_problems
+from provision.doctor.operator_keys import operator_problems
 from provision.detect.shapes import mask_secrets
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.fleet.desired import DesiredState

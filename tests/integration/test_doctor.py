@@ -1,0 +1,257 @@
+"""`doctor` on a real workspace and a real machine: each defect is found by its id, and a sound one is in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from companycraft import Company
+from feedcraft import served
+
+from provision.doctor.health import HealthFinding, Tier, examine
+from provision.doctor.machine import MachineHealth
+from provision.doctor.operator import OperatorHealth
+from provision.endpoint.identity import EndpointFolder
+from provision.errors import Exit
+from provision.fleet.workspace import read_workspace
+from provision.keys.age import generate_identity, identity_file
+from provision.signing.sshsig import new_signing_key
+
+GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """A company in order: committed, published, recovery tested, and its machine has pulled. Only copied."""
+    company = Company(tmp_path_factory.mktemp("sound"))
+    company.ok("ada", "recovery", "test", str(company.paper))
+    with served(company.feed) as running:
+        told = company.ok("ada", "publish", str(company.feed), "--addresses", "--url", running.url, "-f", "json")
+        assert company.machine("pull", json.loads(told.stdout)["users"][0]["address"]).returncode == Exit.OK
+    for words in (
+        ("init", "-q"),
+        ("add", "-A"),
+        ("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "all"),
+    ):
+        subprocess.run(["git", "-C", str(company.ws), *words], env=GIT, check=True)
+    return company
+
+
+@pytest.fixture
+def company(sound: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Company:
+    root = tmp_path / "company"
+    shutil.copytree(sound.root, root)
+    copy = object.__new__(Company)
+    copy.root, copy.ws, copy.feed, copy.paper = root, root / "ws", root / "feed", root / "paper"
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(root / "ada"))
+    return copy
+
+
+def operator(company: Company, days: float = 0, *, programs: bool = False, **how: bool) -> dict[str, HealthFinding]:
+    """The worst finding of each id, `days` from now."""
+    workspace, problems = read_workspace(company.ws)
+    environ = {**GIT, "PROVISION_CONFIG_DIR": str(company.root / "ada")}
+    now = datetime.now(UTC) + timedelta(days=days)
+    health = OperatorHealth(workspace, problems, environ=environ, now=now, feed=company.feed, **how)
+    return _worst(examine(check for check in health.checks() if programs or check[0] != "programs"))
+
+
+def machine(company: Company, days: float = 0) -> dict[str, HealthFinding]:
+    folder = EndpointFolder(company.root / "machine")
+    now = datetime.now(UTC) + timedelta(days=days)
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(company.root / "home")}
+    return _worst(
+        examine(MachineHealth(folder, company.root / "home/.hermes", None, environ=environ, now=now).checks())
+    )
+
+
+def _worst(found: Iterator[HealthFinding]) -> dict[str, HealthFinding]:
+    order = list(Tier)
+    by_id: dict[str, HealthFinding] = {}
+    for each in found:
+        if each.id not in by_id or order.index(each.tier) < order.index(by_id[each.id].tier):
+            by_id[each.id] = each
+    return by_id
+
+
+def test_a_sound_workspace_and_machine_are_in_order(company: Company) -> None:
+    found = operator(company, programs=True)
+    unsound = {id_: each for id_, each in found.items() if each.tier is not Tier.OK}
+    assert {id_ for id_ in unsound if not id_.startswith("programs.")} == {"gateway.reachable"}
+    assert unsound["gateway.reachable"].tier is Tier.SKIPPED
+    unsound = {id_: each for id_, each in machine(company).items() if each.tier is not Tier.OK}
+    assert set(unsound) <= {"machine.hermes", "machine.route", "feed.reachable"}, unsound
+    assert all(each.tier is not Tier.FAILED for each in unsound.values())
+
+
+def _replace_identity(c: Company) -> None:
+    secret, recipient = generate_identity()
+    (c.root / "ada/identity.txt").write_bytes(identity_file(secret, recipient, "now"))
+
+
+def _older_vault(c: Company) -> None:
+    before = (c.ws / "keys.vault").read_bytes()
+    c.ok("ada", "operators", "check", "--renew")
+    (c.ws / "keys.vault").write_bytes(before)
+
+
+def _hold(c: Company) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    import socket
+
+    note = {"who": "ada", "host": socket.gethostname(), "pid": gone.pid, "doing": "publish", "since": 0}
+    (c.ws / ".keys.vault.lock.holder").write_text(json.dumps(note))
+
+
+def _leave(c: Company) -> None:
+    code = (
+        "import sys, pathlib; from provision.files import staged_path; staged_path(pathlib.Path(sys.argv[1])).touch()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(c.ws / "keys.vault")], check=True)
+
+
+def _append(name: str, text: str) -> Callable[[Company], None]:
+    def act(c: Company) -> None:
+        with (c.ws / name).open("a") as file:
+            file.write(text)
+
+    return act
+
+
+DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
+    "a wrong setting": ("workspace.settings", Tier.FAILED, _append("provision.toml", "\nunknown = 1\n"), 0),
+    "a key that others can read": (
+        "keys.private", Tier.FAILED, lambda c: (c.root / "ada/signing_key").chmod(0o644), 0,
+    ),
+    "a folder that others can write": ("keys.private", Tier.FAILED, lambda c: (c.root / "ada").chmod(0o777), 0),
+    "another identity": ("keys.identity", Tier.FAILED, _replace_identity, 0),
+    "no identity": ("keys.identity", Tier.FAILED, lambda c: (c.root / "ada/identity.txt").unlink(), 0),
+    "another signing key": (
+        "signer.trusted", Tier.FAILED, lambda c: (c.root / "ada/signing_key").write_bytes(new_signing_key()[1]), 0,
+    ),
+    "no trust lists": ("trust.list", Tier.FAILED, lambda c: shutil.rmtree(c.ws / "trust"), 0),
+    "a list that expires soon": ("trust.expiry", Tier.WARNING, lambda _: None, 150),
+    "a list that expired": ("trust.expiry", Tier.FAILED, lambda _: None, 181),
+    "signers edited by hand": ("trust.derived", Tier.FAILED, _append("allowed_signers", "eve ssh-ed25519 AAAA\n"), 0),
+    "recovery never tested": (
+        "recovery.tested", Tier.WARNING,
+        lambda c: [p.unlink() for p in (c.root / "ada").rglob("recovery_tested")], 0,
+    ),
+    "recovery tested long ago": ("recovery.tested", Tier.WARNING, lambda _: None, 366),
+    "an older vault": ("vault.log", Tier.WARNING, _older_vault, 0),
+    "a feed that expires soon": ("feed.expiry", Tier.WARNING, lambda _: None, 5.5),
+    "a feed that expired": ("feed.expiry", Tier.FAILED, lambda _: None, 8),
+    "a feed without an index": ("feed.expiry", Tier.FAILED, lambda c: shutil.rmtree(c.feed / "index"), 0),
+    "a clock that is behind": ("clock.behind", Tier.FAILED, lambda _: None, -1),
+    "an interrupted change": (
+        "files.unfinished", Tier.WARNING, lambda c: (c.ws / ".provision/change.json").write_text("{}"), 0,
+    ),
+    "a lock of a dead process": ("locks.stale", Tier.WARNING, _hold, 0),
+    "a file of a killed run": ("files.left", Tier.WARNING, _leave, 0),
+    "an uncommitted vault": ("git.committed", Tier.WARNING, _append("keys.vault", "\n"), 0),
+    "a workspace without git": ("git.committed", Tier.WARNING, lambda c: shutil.rmtree(c.ws / ".git"), 0),
+    "an unfinished merge": (
+        "git.merge-marks", Tier.FAILED, _append("inventory.yaml", "<<<<<<< ours\n=======\n>>>>>>> theirs\n"), 0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DEFECTS)
+def test_a_defect_of_the_workspace_is_found(what: str, company: Company) -> None:
+    id_, tier, act, days = DEFECTS[what]
+    act(company)
+    found = operator(company, days)[id_]
+    assert (found.tier, bool(found.fix)) == (tier, True), found
+
+
+MACHINE_DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
+    "not enrolled": ("machine.enrolled", Tier.FAILED, lambda c: (c.root / "machine/endpoint_key").unlink(), 0),
+    "a key that others can read": (
+        "machine.private", Tier.FAILED, lambda c: (c.root / "machine/identity.txt").chmod(0o644), 0,
+    ),
+    "a lost list": ("machine.signers", Tier.FAILED, lambda c: (c.root / "machine/trust_list.json").unlink(), 0),
+    "a list that expires soon": ("machine.signers", Tier.WARNING, lambda _: None, 150),
+    "a list that expired": ("machine.signers", Tier.FAILED, lambda _: None, 181),
+    "nothing installed": ("machine.bundle", Tier.FAILED, lambda c: shutil.rmtree(c.root / "home/.hermes"), 0),
+    "a bundle that expires soon": ("machine.bundle", Tier.WARNING, lambda _: None, 80),
+    "a bundle that expired": ("machine.bundle", Tier.FAILED, lambda _: None, 91),
+    "a changed model": (
+        "machine.route", Tier.FAILED, lambda c: (c.root / "home/.hermes/config.yaml").write_text("{}\n"), 0,
+    ),
+    "a feed that expired": ("machine.feed", Tier.FAILED, lambda _: None, 8),
+    "a clock that is behind": ("clock.behind", Tier.FAILED, lambda _: None, -1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MACHINE_DEFECTS)
+def test_a_defect_of_the_machine_is_found(what: str, company: Company) -> None:
+    id_, tier, act, days = MACHINE_DEFECTS[what]
+    act(company)
+    found = machine(company, days)[id_]
+    assert (found.tier, bool(found.fix)) == (tier, True), found
+
+
+def test_every_check_has_a_defect(company: Company) -> None:
+    """Those without one here need other tests: they are asked for below, or say what is on PATH."""
+    elsewhere = {"gateway.reachable", "clock.server", "signer.trusted", "recovery.exists", "trust.pending"}
+    ids = {id_ for id_ in operator(company) if not id_.startswith("programs.")}
+    assert ids - elsewhere <= {id_ for id_, *_ in DEFECTS.values()}
+
+
+def test_programs_that_are_missing_are_warnings(company: Company, tmp_path: Path) -> None:
+    workspace, problems = read_workspace(company.ws)
+    (tmp_path / "bin").mkdir()
+    broken = tmp_path / "bin" / "age"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    environ = {"PATH": str(tmp_path / "bin"), "PROVISION_CONFIG_DIR": str(company.root / "ada")}
+    health = OperatorHealth(workspace, problems, environ=environ, now=datetime.now(UTC))
+    found = _worst(examine(health.checks()))
+    assert "not on PATH" in found["programs.git"].text
+    assert "does not say its version" in found["programs.age"].text
+    assert found["git.committed"].tier is Tier.SKIPPED
+    assert all(found[f"programs.{name}"].tier is Tier.WARNING for name in ("git", "age", "ssh", "ssh-keygen"))
+
+
+def test_online_asks_the_gateway(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(company.root / "gateway") as running:
+        monkeypatch.setenv("PROVISION_GATEWAY", running.url)
+        found = operator(company, online=True)
+        assert found["gateway.reachable"].tier is Tier.OK, "without a key any answer shows that it is there"
+        assert found["clock.server"].tier is Tier.OK
+    found = operator(company, online=True)
+    assert (found["gateway.reachable"].tier, "does not answer" in found["gateway.reachable"].text) == (
+        Tier.FAILED,
+        True,
+    )
+
+
+def test_by_command(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 0 with warnings only, 10 with a failure; JSON has the same; the home folder is masked; nothing is written."""
+    for path in (company.root / "ada").rglob("recovery_tested"):
+        path.unlink()
+    before = {p: p.read_bytes() for p in company.root.rglob("*") if p.is_file()}
+    monkeypatch.setenv("HOME", str(company.root))
+    done = company.it("ada", "doctor", "-f", "json")
+    assert done.returncode == Exit.OK, done.stdout
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["tier"]) == ("provision/doctor/v1", "warning")
+    assert {p: p.read_bytes() for p in company.root.rglob("*") if p.is_file()} == before
+    (company.root / "ada/signing_key").chmod(0o640)
+    done = company.it("ada", "doctor", "-f", "json")
+    assert done.returncode == Exit.FINDINGS
+    (bad,) = [each for each in json.loads(done.stdout)["findings"] if each["id"] == "keys.private"]
+    assert bad["tier"] == "failed"
+    assert str(company.root / "home") not in done.stdout
+    assert bad["remediation"]["commands"][0].startswith("chmod 600 ")
+    assert bad["affects"]
+    assert company.machine("doctor", "--home", str(company.root / "home/.hermes")).stdout.count("machine.bundle") == 1
+    assert company.it("ada", "doctor", "--machine", "--feed", str(company.feed)).returncode == Exit.USAGE
