@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "report": ("Write a report on the whole fleet.", "workspace.report"),
     },
     "People and machines (IT)": {
+        "adopt": ("Take keys that users pasted into homes into the vault.", "users.adopt"),
         "machines": ("Machines of users.", "machines.enroll", "machines.lost"),
         "users": (
             "Users who join, move and leave.",
@@ -48,6 +49,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
             *("keys.list", "keys.merge", "keys.import_keys", "keys.policy", "keys.demo", "keys.log"),
             "keys.whose",
         ),
+        "usage": ("Show who spends what, against budgets and caps.", "keys.usage"),
     },
     "Operators (IT)": {
         "operators": ("Manage operators and the trust list.", "operators.members", "operators.changes"),

@@ -7,7 +7,6 @@ one object `{user: key}`. All problems are reported together, with file, line an
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from provision.hermes.env.dotenv import check_value
 from provision.keys.copy_mistakes import copy_mistake
 from provision.keys.vault.text import LABEL_LIMIT, is_valid_label
 from provision.shell import shell_path
+from provision.windows_acl import on_windows, other_accounts, private_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,9 +79,20 @@ def read_keys(data: bytes, name: str, *, allow_shared: bool = False) -> ImportFi
     return ImportFile(tuple(keys), tuple(sorted(problems, key=lambda problem: problem.place or Place(name))))
 
 
+def check_keys(entries: Iterable[tuple[str, Secret, Place]]) -> Iterator[tuple[NewKey | None, list[Problem]]]:
+    """Check keys that do not come from a file of keys, each by itself: user, key and place. None for a key with an error."""
+    for user, key, at in entries:
+        problems: list[Problem] = []
+        yield _checked(_Entry({"user": user, "key": key.reveal()}, {}, at), problems), problems
+
+
 def check_file_mode(file: str) -> Iterator[Problem]:
-    """Yield a warning if other accounts of this machine may read a file of keys. Windows has no such modes."""
-    if os.name == "nt":
+    """Yield a warning if other accounts of this machine may read a file of keys."""
+    if on_windows():
+        others = other_accounts(Path(file))
+        if others is not None and others.readers:
+            text = f"other accounts of this machine can read these keys: {', '.join(others.readers)}"
+            yield Problem("readable-keys", text, Place(file), private_command(Path(file)), Severity.WARNING)
         return
     with contextlib.suppress(OSError):
         if Path(file).stat().st_mode & 0o044:

@@ -1,4 +1,4 @@
-"""A user with two machines on simulated machines with the real Ansible: deploy, receipts, and leaving with an uninstall."""
+"""A user with two machines on simulated machines with the real Ansible: adoption, deploy, receipts, leaving with an uninstall."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from bedcraft import ACCOUNT
-from fleetcraft import PROVISION, Fleet
+from fleetcraft import BASE_URL, PROVISION, Fleet
 
 pytestmark = [pytest.mark.bed, pytest.mark.timeout(600)]
 
@@ -41,9 +41,33 @@ def fleet(make_fleet: Callable[[int], Fleet]) -> Fleet:
     fleet.provision("machines", "enroll", "--yes", *where)
     assert all(user["recipients"] and user["endpoint_key"] for user in listed(fleet))
     assert listed(fleet)[0]["machines"][0]["endpoint_key"] != listed(fleet)[0]["endpoint_key"]
-    fleet.import_keys()
+    _adopt(fleet, where)
     fleet.render()
     return fleet
+
+
+def _adopt(fleet: Fleet, where: tuple[str, ...]) -> None:
+    """All three machines are set up by hand: their keys come into the vault, sealed on the machines."""
+    for user, host in fleet.users.items():
+        key = fleet.keys.get(user, fleet.keys["u001"])
+        text = f"model: {{default: gpt-5.2, provider: custom, base_url: {BASE_URL}, api_key: {key}}}"
+        script = f"umask 077; mkdir -p ~/.hermes; echo '{text}' > ~/.hermes/config.yaml"
+        host.run("sh", "-c", script, account=ACCOUNT)
+    fleet.users["u002"].cut()
+    try:
+        done = fleet.provision("-v", "adopt", "--hosts", "--format", "json", *where, code=4)
+    finally:
+        fleet.users["u002"].replug()
+    found = {row["where"]: row["result"] for row in json.loads(done.stdout)["keys"]}
+    assert found == {"u001/desk": "new", "u001/laptop": "unchanged", "u002": "refused"}
+    again = fleet.provision("-v", "adopt", "--hosts", *where)
+    told = done.stdout + done.stderr + again.stdout + again.stderr
+    for key in fleet.keys.values():
+        assert key not in told
+        for path in fleet.folder.rglob("*"):
+            assert not path.is_file() or key.encode() not in path.read_bytes(), path
+    listed = json.loads(fleet.provision("keys", "list", "--format", "json").stdout)["keys"]
+    assert {row["user"]: row["stage"] for row in listed} == {"u001": "current", "u002": "current"}
 
 
 def test_two_machines_of_a_user_until_the_user_leaves(fleet: Fleet) -> None:

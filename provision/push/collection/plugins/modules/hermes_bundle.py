@@ -25,8 +25,9 @@ options:
       - V(checked) checks where Hermes would send its next request, and changes nothing.
       - V(audited) audits the machine for leaked keys and hijacked routes, and changes nothing.
       - V(uninstalled) takes out what provision set, with the machine's keys; a no-op when nothing is installed.
+      - V(adopted) returns the key that the user pasted into the home, sealed to O(recipients), and changes nothing.
     type: str
-    choices: [installed, enrolled, checked, audited, uninstalled]
+    choices: [installed, enrolled, checked, audited, uninstalled, adopted]
     default: installed
   src:
     description:
@@ -56,6 +57,18 @@ options:
   signers:
     description:
       - For O(state=enrolled), SSH public keys of the signers that this machine trusts.
+    type: list
+    elements: str
+    default: []
+  recipients:
+    description:
+      - For O(state=adopted), the operators' public age keys. Only they can open the result.
+    type: list
+    elements: str
+    default: []
+  gateway_hosts:
+    description:
+      - For O(state=adopted), the hosts of the gateway. A key that Hermes sends elsewhere stays on the machine.
     type: list
     elements: str
     default: []
@@ -177,6 +190,10 @@ audit:
   description: The output of C(provision audit --format json); findings contain no secret.
   returned: when state is audited
   type: str
+adopted:
+  description: The key of the home, sealed to the operators, and where it was.
+  returned: when state is adopted
+  type: dict
 uninstalled:
   description: What was taken out and put back, by name, and what could not be put back; secrets are masked.
   returned: when state is uninstalled
@@ -307,7 +324,27 @@ def uninstall(module):
     return {"changed": True, "uninstalled": dict((name, document.get(name)) for name in names)}
 
 
-STEPS = {"installed": install, "enrolled": enroll, "checked": check, "audited": audit, "uninstalled": uninstall}
+def adopt(module):
+    """Return the key of the home, sealed to the operators."""
+    arguments = ["adopt", "--format", "json"]
+    for option, name in (("--seal-to", "recipients"), ("--gateway-host", "gateway_hosts")):
+        for value in module.params[name]:
+            arguments += [option, value]
+    if module.params["user"]:
+        arguments += ["--user", module.params["user"]]
+    if module.params["home"]:
+        arguments.append(module.params["home"])
+    return {"changed": False, "adopted": run_provision(module.params, arguments)}
+
+
+STEPS = {
+    "installed": install,
+    "enrolled": enroll,
+    "checked": check,
+    "audited": audit,
+    "uninstalled": uninstall,
+    "adopted": adopt,
+}
 
 
 def main():
@@ -316,7 +353,7 @@ def main():
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["installed", "enrolled", "checked", "audited", "uninstalled"],
+                "choices": ["installed", "enrolled", "checked", "audited", "uninstalled", "adopted"],
                 "default": "installed",
             },
             "src": {"type": "path"},
@@ -326,6 +363,8 @@ def main():
             "home": {"type": "path"},
             "machine": {"type": "str"},
             "signers": {"type": "list", "elements": "str", "default": []},
+            "recipients": {"type": "list", "elements": "str", "default": []},
+            "gateway_hosts": {"type": "list", "elements": "str", "default": []},
             "known": {"type": "str", "no_log": True},  # fingerprints; the system log does not need them
             "rules": {"type": "str"},
             "entropy": {"type": "bool", "default": False},
