@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.endpoint.apply import USER_FILES, modes_of
+from provision.endpoint.desktop import with_desktop
 from provision.endpoint.machine_hermes import hermes_on_machine
 from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.plan import PRIVATE, HomeBefore, InstallPlan, env_values, plan_install
@@ -23,7 +24,7 @@ from provision.endpoint.verify import AcceptanceRules, OpenedBundle, OtherUserEr
 from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import names as facts
-from provision.hermes.home import HomeFiles, default_home, effective_home, read_home
+from provision.hermes.home import HomeFiles, default_home, effective_home, expand_home, given_home, read_home
 from provision.keys.age import NoIdentityError, unseal
 
 if TYPE_CHECKING:
@@ -126,18 +127,22 @@ def install_bundle(
     with as_owner(home):
         after = writer.after(before, plan, manifest.hermes_profile) or read_home(root, managed_dir=scope)
         key_since = key_in_place_since(home)
+    seen = _seen_by_hermes(environ, opened, managed_dir)
+    check = check_route(
+        after,
+        manifest,
+        environ=seen,
+        now=now.timestamp(),
+        hermes=hermes_on_machine(home, environ),
+        rendering=opened.verified.config,
+    )
+    with as_owner(home):
+        check = dataclasses.replace(check, route=with_desktop(check.route, seen))
     return InstallReport(
         manifest=manifest,
         home=home,
         plan=plan,
-        check=check_route(
-            after,
-            manifest,
-            environ=_seen_by_hermes(environ, opened, managed_dir),
-            now=now.timestamp(),
-            hermes=hermes_on_machine(home, environ),
-            rendering=opened.verified.config,
-        ),
+        check=check,
         recovered=recovered,
         running=running_hermes(home),
         key_since=key_since,
@@ -148,14 +153,10 @@ def install_bundle(
 def home_root(chosen: Path | None, manifest: Manifest, platform: Platform, environ: Mapping[str, str]) -> Path:
     """The root of the Hermes home: as chosen, else as the bundle says, else the platform's default."""
     if chosen is not None:
-        return chosen.absolute()
+        return given_home(chosen, platform, environ)
     if manifest.hermes_home is None:
         return Path(default_home(platform, environ)).absolute()
-    user_home = environ.get("HOME") or environ.get("USERPROFILE")
-    named = manifest.hermes_home
-    if named.startswith("~/") and user_home:
-        return Path(user_home, named[2:]).absolute()
-    return Path(named).absolute()
+    return expand_home(manifest.hermes_home, platform, environ).absolute()
 
 
 def home_or_profile_files(files: HermesFiles, hermes_profile: str | None, home: Path) -> HomeFiles:

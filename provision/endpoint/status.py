@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
-from provision.endpoint.desktop import desktop_destinations
+from provision.endpoint.desktop import with_desktop
 from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.privileges import as_owner
@@ -26,7 +26,6 @@ from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
 from provision.hermes.home import effective_home, read_home
-from provision.hermes.routing.destination import DestinationVerdict
 from provision.hermes.routing.route import Route, resolve_route
 from provision.signing.sshsig import signature_key
 from provision.trust.trust_list import key_text
@@ -112,7 +111,8 @@ def home_status(
             now=now.timestamp(),
             hermes=hermes.facts,
         )
-        return HomeStatus(home, None, route, None, (), hermes)
+        with as_owner(home):
+            return HomeStatus(home, None, with_desktop(route, environ), None, (), hermes)
     manifest = installed.manifest
     check = check_route(
         files,
@@ -123,21 +123,10 @@ def home_status(
         rendering=installed.kept.rendering,
     )
     with as_owner(home):
-        check = _with_desktop(check, environ)
+        check = dataclasses.replace(check, route=with_desktop(check.route, environ))
     folder = home_or_profile_files(files, manifest.hermes_profile, home)
     drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed, hermes.facts))
     return HomeStatus(home, installed, check.route, check, drift, hermes)
-
-
-def _with_desktop(check: RouteCheck, environ: Mapping[str, str]) -> RouteCheck:
-    """Add the backends of the Desktop app to the destinations of the home."""
-    found, hazards = desktop_destinations(environ)
-    if not found:
-        return check
-    order = list(DestinationVerdict)
-    everything = sorted((*check.route.destinations, *found), key=lambda d: order.index(d.verdict))
-    route = dataclasses.replace(check.route, destinations=tuple(everything), hazards=(*check.route.hazards, *hazards))
-    return dataclasses.replace(check, route=route)
 
 
 def _bundle_drift(installed: InstalledBundle, signers: Sequence[AllowedSigner], now: datetime) -> Iterator[Drift]:

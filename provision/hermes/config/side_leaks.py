@@ -71,7 +71,7 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
     jobs = str(draft.mapping("cron").get(side.CRON_PROVIDER) or "").strip().lower()
     if team and jobs and not ours.named(jobs):
         draft.take(("cron", side.CRON_PROVIDER), _ELSEWHERE)
-    for section in ("tts", "stt"):
+    for section in ("tts", "stt", "voice"):
         for name, entry in list(draft.mapping(section).items()):
             if isinstance(entry, dict) and key.used_by(entry):
                 _take_key(draft, (section, name), entry, key)
@@ -245,6 +245,10 @@ def _programs(draft: Draft, key: ProvisionedKey) -> None:
         for name, value in list(draft.mapping(section).items()):
             if key.held_by(value):
                 draft.take((section, name), _PROGRAM)
+    exported: SettingPath = ("monitoring", "export", "otlp", "headers_env")
+    for header, variable in list(draft.mapping(*exported).items()):
+        if variable in key.names:
+            draft.take((*exported, header), _LEAKS)
 
 
 def _headers(draft: Draft, new: dict[str, Any]) -> None:

@@ -59,6 +59,16 @@ class HermesFacts:
     """A scheduled job with a URL of another host than its provider's is refused."""
     cron_model: bool = False
     """Reads `cron.model` and `cron.model_provider`, for jobs that name no provider."""
+    live_voice: bool = False
+    """Reads `voice.voice_chat_mode`: a voice model hears and speaks in the Desktop app."""
+    health_export: bool = False
+    """Reads `monitoring.export.otlp`: the messaging gateway exports health data, with variables as headers."""
+    task_key_env: bool = True
+    """An auxiliary task reads `key_env`. Otherwise a URL beside a named provider does not count, and the pins do not hold."""
+    chain_key_env: bool = True
+    """An entry of an auxiliary task's `fallback_chain` reads `key_env`."""
+    moa_presets: bool = True
+    """`/moa` asks the models of a preset. Otherwise a tool of the agent asks OpenRouter, with OPENROUTER_API_KEY only."""
     deciding_env: frozenset[str] = frozenset()
     """Variables of `NEWER_DECIDING_ENV` that this release reads: with one of them our files do not decide."""
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)

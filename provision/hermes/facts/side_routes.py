@@ -151,6 +151,10 @@ HEARING: Final = MappingProxyType(
     }
 )
 """`stt.provider` and its section. OpenAI's `base_url` counts only beside an `api_key` (`_resolve_openai_audio_client_config`)."""
+GPT_LIVE_MODES: Final = frozenset({"gpt-live", "gptlive", "live"})
+GROK_LIVE_MODES: Final = frozenset({"grok-live", "groklive"})
+"""`voice.voice_chat_mode` of newer releases (`HermesFacts.live_voice`), with hyphens."""
+GPT_LIVE_URL: Final = "https://api.openai.com/v1"
 STT_OPENAI_URL_ENV: Final = "STT_OPENAI_BASE_URL"
 GROQ_URL_ENV: Final = "GROQ_BASE_URL"
 LOCAL_SPEECH: Final = frozenset({"local", "local_command", "neutts", "piper", "kittentts"})

@@ -45,6 +45,8 @@ FACTS = replace(
     headers_in_settings=False,
     plain_custom_responses=True,
     cron_url_is_checked=False,
+    chain_key_env=False,
+    moa_presets=False,
     sources=MappingProxyType(
         {
             "*": RUN,
@@ -52,6 +54,7 @@ FACTS = replace(
             "known_env": "hermes_cli/config.py, OPTIONAL_ENV_VARS and _EXTRA_ENV_KEYS of the installed release",
             "auxiliary_tasks": "hermes_cli/config.py, DEFAULT_CONFIG of the installed release",
             "cron_url_is_checked": "cron/scheduler.py of the installed release has no such check",
+            "moa_presets": "tools/mixture_of_agents_tool.py and tools/openrouter_client.py of the installed release, not run",
             "secret_sources": "agent/secret_sources of the installed release",
         }
     ),

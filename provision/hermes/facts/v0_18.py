@@ -24,4 +24,5 @@ FACTS = replace(
     known_env=LATER.known_env - frozenset(_LATER_ENV.split()),
     auxiliary_tasks=tuple(task for task in LATER.auxiliary_tasks if task not in {"goal_judge", "memory_query_rewrite"}),
     disabled_is_refused=False,
+    task_key_env=False,
 )

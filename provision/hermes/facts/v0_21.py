@@ -58,6 +58,8 @@ FACTS = replace(
     managed_model_text=True,
     plain_custom_key_env=True,
     cron_model=True,
+    live_voice=True,
+    health_export=True,
     deciding_env=frozenset(NEWER_DECIDING_ENV),
     sources=MappingProxyType(
         {
@@ -81,6 +83,9 @@ FACTS = replace(
             "releases after that of 2026-09-14, which itself still sends no key then (issues 43586 and 74561)",
             "cron_model": f"hermes_cli/config_defaults.py, DEFAULT_CONFIG, hermes_cli/config.py, cron_model_drift_axes, and the "
             f"documentation page Scheduled Tasks: {_COMMIT}",
+            "live_voice": "tools/voice_live.py at upstream commit 163da7b5, not run; in releases since 0.21.3 (awizemann/scarf)",
+            "health_export": "agent/monitoring/otlp_exporter.py and gateway_health_export.py at upstream commits 2acda4cf and "
+            "70bd10ac, not run; which release has it first is not known",
             "deciding_env": "documentation page Remote Config and hermes_cli/config_backend.py (an early build stops with "
             f"`remote`); hermes_constants.py, _get_platform_default_hermes_home and get_process_hermes_home: {_COMMIT}",
         }

@@ -12,6 +12,7 @@ from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, 
 from provision.hermes.routing.side_clients import env_source
 from provision.hermes.routing.side_jobs import job_destinations
 from provision.hermes.routing.side_models import fallback_entries, leads_nowhere, model_destinations
+from provision.hermes.routing.side_newer import newer_destinations, newer_hazards
 from provision.hermes.routing.side_programs import program_destinations
 
 if TYPE_CHECKING:
@@ -24,15 +25,20 @@ _ONE_STEP_AWAY = frozenset({"provider", "environment", SERVICE_KEY})
 
 def home_destinations(s: RouteContext, mark: Callable[[str], str], doubt: str | None) -> tuple[Destination, ...]:
     """Return every destination of a home, the worst verdict first. `doubt` says why the main route is unknown."""
-    team = TeamSide(s.expected.base_url if s.expected else s.base_url, _team_keys(s, mark), mark)
+    team = _team(s, mark)
     found = [
         *_main(s, team, doubt),
         *model_destinations(s, team),
         *job_destinations(s, team),
         *program_destinations(s, team),
+        *newer_destinations(s, team),
     ]
     found += _service_keys(s, team, frozenset(d.key_source.partition(" ")[0] for d in found))
     return tuple(sorted(dict.fromkeys(found), key=lambda d: _ORDER[d.verdict]))
+
+
+def _team(s: RouteContext, mark: Callable[[str], str]) -> TeamSide:
+    return TeamSide(s.expected.base_url if s.expected else s.base_url, _team_keys(s, mark), mark)
 
 
 def _team_keys(s: RouteContext, mark: Callable[[str], str]) -> tuple[str, ...]:
@@ -75,8 +81,9 @@ def _service_keys(s: RouteContext, team: TeamSide, reported: frozenset[str]) -> 
             )  # fmt: skip
 
 
-def destination_hazards(s: RouteContext, found: Iterable[Destination]) -> Iterator[Hazard]:
+def destination_hazards(s: RouteContext, found: Iterable[Destination], mark: Callable[[str], str]) -> Iterator[Hazard]:
     """Yield a hazard for each destination that does not stay with the team, except the main one, which has its own."""
+    yield from newer_hazards(s, _team(s, mark))
     for each in found:
         if each.kind == "main" or each.verdict is DestinationVerdict.STAYS:
             continue

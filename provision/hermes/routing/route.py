@@ -141,7 +141,7 @@ def _finished(route: Route, s: RouteContext, sent: RequestContents | None, finge
     unread = [f"{f.where(n)}: {r}" for f in (s.home, s.managed) if f for n, r in f.unreadable.items()]
     lost = next(iter(beyond + unread), None)
     found = home_destinations(s, fingerprint, lost or route.unknown or secret_source_doubt(s))
-    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *destination_hazards(s, found)]
+    hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *destination_hazards(s, found, fingerprint)]
     route = replace(route, provider=s.requested, unknown=lost or route.unknown, destinations=found)
     if lost:
         return replace(route, hazards=_distinct(hazards), key_source=f"unknown: {lost}", refusal=None)

@@ -94,7 +94,7 @@ def _task(
     for number, entry in enumerate(chain if isinstance(chain, list) else ()):
         if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
             here = (*path, "fallback_chain", number)
-            own_key, own_source = _own_key(s, entry, here)
+            own_key, own_source = _own_key(s, entry, here, by_variable=s.environment.hermes.chain_key_env)
             found = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, own_source)
             yield from _found(s, team, "auxiliary", here, found, when)
     if task in side.PINNED_ELSEWHERE or task == "vision":
@@ -127,7 +127,7 @@ def _spread(s: RouteContext, team: TeamSide, task: str, client: SideClient, when
 def _task_route(s: RouteContext, settings: dict[Any, Any], path: tuple[str | int, ...]) -> tuple[str, str, str, str]:
     """Return provider, URL, key and its source of a task (`_resolve_task_provider_model`)."""
     provider, url = text_at(settings, "provider"), text_at(settings, facts.BASE_URL)
-    key, source = _own_key(s, settings, path)
+    key, source = _own_key(s, settings, path, by_variable=s.environment.hermes.task_key_env)
     if provider.lower() in side.DIRECT_ALIASES:
         provider, url = "custom", url or side.DIRECT_ALIASES[provider.lower()]
     if url and key:
@@ -167,7 +167,8 @@ def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         key = found.key if found and found.path == path else str(entry.get(facts.API_KEY) or "")
         env = str(entry.get(facts.KEY_ENV) or "")
         key = key or (s.environment.get(env) if env else "")
-        headers = [str(v) for v in entry.get(facts.EXTRA_HEADERS, {}).values()]
+        sent = entry.get(facts.EXTRA_HEADERS, {}) if s.environment.hermes.headers_in_settings else {}
+        headers = [str(v) for v in sent.values()]
         if team.holds_key(key, entry[facts.BASE_URL], *headers):
             yield team.destination(
                 "provider", ".".join(map(str, path)), s.layers.where(*path), entry[facts.BASE_URL],
@@ -178,6 +179,10 @@ def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
 
 
 def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    if not s.environment.hermes.moa_presets:
+        router = resolve_client(s, "openrouter")
+        yield from _found(s, team, "moa", ("moa",), router, "when the agent uses the tool mixture_of_agents")
+        return
     moa = s.layers.config.get("moa")
     moa = moa if isinstance(moa, dict) else {}
     presets = moa.get("presets")
@@ -277,14 +282,18 @@ def _key_alone(  # noqa: PLR0917  a destination's own fields, in its order
 
 
 def _headers(s: RouteContext) -> tuple[str, ...]:
-    headers = s.asked.model.get("default_headers")
+    headers = s.asked.model.get("default_headers") if s.environment.hermes.headers_in_settings else None
     return tuple(str(v) for v in headers.values()) if isinstance(headers, dict) else ()
 
 
-def _own_key(s: RouteContext, entry: dict[Any, Any], path: tuple[str | int, ...]) -> tuple[str, str]:
+def _own_key(
+    s: RouteContext, entry: dict[Any, Any], path: tuple[str | int, ...], *, by_variable: bool = True
+) -> tuple[str, str]:
     """Return the key that an entry itself names, with its source: inline first, then `key_env` or `api_key_env`."""
     if key := text_at(entry, facts.API_KEY):
         return key, ".".join(map(str, (*path, facts.API_KEY)))
+    if not by_variable:
+        return "", ""
     env = text_at(entry, facts.KEY_ENV) or text_at(entry, facts.KEY_ENV_ALIASES[0])
     return (s.environment.get(env), env_source(s, env)) if env and s.environment.get(env) else ("", "")
 

@@ -40,8 +40,19 @@ PROFILE = {
         (REMOTE, [("desktop", "box.example:9119", DestinationVerdict.CONTENT)]),
         (PROFILE, [("desktop.work", "cloud.example", DestinationVerdict.CONTENT)]),
         ({"profiles": {"s": {"mode": "ssh", "host": "ada@box"}}}, [("desktop.s", "box", DestinationVerdict.CONTENT)]),
-        ({"mode": "remote", "remote": {"url": "http://127.0.0.1:9119"}}, [("desktop", "127.0.0.1:9119", "stays")]),
+        (
+            {"mode": "remote", "remote": {"url": "http://127.0.0.1:9119"}},
+            [("desktop", "127.0.0.1:9119", DestinationVerdict.UNKNOWN)],
+        ),
+        (
+            {"profiles": {"s": {"mode": "ssh", "host": "localhost"}}},
+            [("desktop.s", "localhost", DestinationVerdict.UNKNOWN)],
+        ),
+        ({"mode": "cloud"}, [("desktop", "unknown", DestinationVerdict.CONTENT)]),
+        ({"mode": "relay", "url": "https://box.example"}, [("desktop", "", DestinationVerdict.UNKNOWN)]),
+        ({"mode": 7}, [("desktop", "", DestinationVerdict.UNKNOWN)]),
         ("{", [("desktop", "", DestinationVerdict.UNKNOWN)]),
+        ("[]", [("desktop", "", DestinationVerdict.UNKNOWN)]),
     ],
 )
 def test_the_backend_of_desktop(connection: object, expected: list[object], tmp_path: Path) -> None:
@@ -54,3 +65,15 @@ def test_the_variable(tmp_path: Path) -> None:
     found, hazards = desktop_destinations({"HOME": str(tmp_path), "HERMES_DESKTOP_REMOTE_URL": "https://box.example"})
     assert [d.host for d in found] == ["box.example"]
     assert [h.id for h in hazards] == ["desktop-elsewhere"]
+
+
+@pytest.mark.parametrize("mode", ["remote", "cloud", "ssh", "relay", 7])
+@pytest.mark.parametrize("address", ["https://box.example", "http://127.0.0.1:9119", "http://localhost:1", "", None])
+@pytest.mark.parametrize("profile", [False, True])
+def test_no_other_mode_than_local_is_in_order(mode: object, address: str | None, profile: bool, tmp_path: Path) -> None:
+    entry = {"mode": mode, "url": address, "host": address}
+    found = destinations(tmp_path, {"mode": "local", "profiles": {"work": entry}} if profile else entry)
+    verdicts = [verdict for name, _, verdict in found if name != "hazard"]
+    assert verdicts
+    assert not {*verdicts} - {DestinationVerdict.CONTENT, DestinationVerdict.UNKNOWN}
+    assert [f for f in found if f[0] == "hazard"]

@@ -36,6 +36,11 @@ def removed(config: str, side_routes: SideRoutes = SideRoutes.TEAM) -> set[str]:
         ("model: {default_headers: {Authorization: Bearer other, X-Team: a}}", {"model.default_headers.Authorization"}),
         ("model: {default_headers: {x-api-key: other}}", {"model.default_headers.x-api-key"}),
         (f"providers: {{o: {{api: '{X}', key_env: MINE}}}}", {"providers.o.key_env"}),
+        ("voice: {gpt_live: {api_key: '${MINE}'}}", {"voice.gpt_live.api_key"}),
+        (
+            f"monitoring: {{export: {{otlp: {{endpoint: '{X}', headers_env: {{a: AISA_API_KEY, b: OWN}}}}}}}}",
+            {"monitoring.export.otlp.headers_env.a"},
+        ),
         (f"providers: {{o: {{api: '{X}', api_key: '${{AISA_API_KEY}}'}}}}", {"providers.o.api_key"}),
         (f"providers: {{o: {{api: '{X}', api_key: {KEY.value}}}}}", {"providers.o.api_key"}),
         (f"providers: {{o: {{api: '{X}', extra_headers: {{X: '${{MINE}}'}}}}}}", {"providers.o.extra_headers.X"}),

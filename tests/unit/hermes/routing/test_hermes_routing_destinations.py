@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from routecraft import AISA, KEY, route_context
 
-from provision.hermes.facts import v0_21
+from provision.hermes.facts import v0_18, v0_21
 from provision.hermes.routing.destination import DestinationVerdict
 from provision.hermes.routing.destinations import destination_hazards, home_destinations
 from provision.hermes.routing.hazards import Hazard, RouteContext
@@ -16,8 +16,12 @@ from provision.hermes.routing.hazards import Hazard, RouteContext
 OTHER = "https://other.example/v1"
 
 
+def mark(key: str) -> str:
+    return f"fp_{len(key)}"
+
+
 def side_hazards(s: RouteContext) -> list[Hazard]:
-    return list(dict.fromkeys(destination_hazards(s, home_destinations(s, lambda key: f"fp_{len(key)}", None))))
+    return list(dict.fromkeys(destination_hazards(s, home_destinations(s, mark, None), mark)))
 
 
 @pytest.mark.parametrize(
@@ -143,3 +147,71 @@ def test_the_worst_verdict_comes_first() -> None:
     order = list(DestinationVerdict)
     assert verdicts == sorted(verdicts, key=order.index)
     assert {verdicts[0], verdicts[-1]} == {DestinationVerdict.KEY, DestinationVerdict.STAYS}
+
+
+OTLP = (
+    "monitoring: {export: {otlp: {enabled: true, endpoint: 'https://otlp.example:4318', headers_env: {X-Key: NAME}}}}"
+)
+LIVE = "voice: {voice_chat_mode: gpt_live, gpt_live: {base_url: 'https://live.example/v1', api_key: OWN}}"
+
+
+@pytest.mark.parametrize(
+    ("more", "env", "host", "verdict", "after"),
+    [
+        (
+            OTLP.replace("NAME", "AISA_API_KEY"),
+            {},
+            "otlp.example:4318",
+            DestinationVerdict.KEY,
+            "observability-leaks-key",
+        ),
+        (OTLP.replace("NAME", "MINE"), {"MINE": "another-key"}, "otlp.example:4318", DestinationVerdict.STAYS, ""),
+        (OTLP.replace("enabled: true", "enabled: false"), {}, None, None, ""),
+        (LIVE, {}, "live.example", DestinationVerdict.CONTENT, "voice-elsewhere"),
+        (LIVE.replace("OWN", "'${AISA_API_KEY}'"), {}, "live.example", DestinationVerdict.KEY, "voice-leaks-key"),
+        (LIVE.replace("OWN", "''"), {}, None, None, ""),
+        (
+            "voice: {voice_chat_mode: live}",
+            {"OPENAI_API_KEY": "k"},
+            "api.openai.com",
+            DestinationVerdict.CONTENT,
+            "voice-elsewhere",
+        ),
+        (
+            "voice: {voice_chat_mode: live}",
+            {"VOICE_TOOLS_OPENAI_KEY": KEY},
+            "api.openai.com",
+            DestinationVerdict.KEY,
+            "voice-leaks-key",
+        ),
+        ("voice: {voice_chat_mode: grok-live}", {}, "", DestinationVerdict.UNKNOWN, "voice-unknown"),
+        ("voice: {voice_chat_mode: chained}", {"OPENAI_API_KEY": "k"}, None, None, ""),
+    ],
+)
+def test_settings_of_newer_releases_send_there_and_are_hazards_before(
+    more: str, env: dict[str, str], host: str | None, verdict: DestinationVerdict | None, after: str
+) -> None:
+    s = route_context(AISA + more + "\n", **env)
+    assert not [d for d in home_destinations(s, mark, None) if d.kind in {"voice", "observability"}]
+    warned = [h for h in side_hazards(s) if h.id == "newer-setting-sends"]
+    assert bool(warned) == bool(after)
+    newer = replace(s, environment=replace(s.environment, hermes=v0_21.FACTS))
+    found = [d for d in home_destinations(newer, mark, None) if d.kind in {"voice", "observability"}]
+    assert [(d.host, d.verdict) for d in found] == ([] if host is None else [(host, verdict)])
+    assert {h.id for h in side_hazards(newer) if h.id.startswith(("voice", "observability"))} == (
+        {after} if after else set()
+    )
+    assert KEY not in repr((warned, found))
+
+
+def test_the_pins_do_not_hold_where_a_task_reads_no_variable() -> None:
+    """Seen with 0.16.0 and 0.18.2: the URL beside the named provider does not count, and the task goes on elsewhere."""
+    pin = "auxiliary: {compression: {provider: 'custom:aisa', base_url: 'https://api.aisa.one/v1', key_env: AISA_API_KEY}}\n"
+    s = route_context(AISA + pin, DEEPSEEK_API_KEY="another-key")
+    older = replace(s, environment=replace(s.environment, hermes=v0_18.FACTS))
+
+    def tasks(at: RouteContext) -> set[str]:
+        return {d.host for d in home_destinations(at, mark, None) if d.name.startswith("auxiliary.compression")}
+
+    assert tasks(s) == {"api.aisa.one"}
+    assert tasks(older) == {"api.aisa.one", "api.deepseek.com"}
