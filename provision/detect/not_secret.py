@@ -28,7 +28,7 @@ _EXAMPLE = re.compile(
       | your[-_]?(?:own|api|key|token|secret|password) | (?:insert|enter|paste|put)[-_ ]?(?:your|here|the)
       | (?:api|the|some)[-_]?key[-_]?here | \bfake
       | (?:^|[-_])(?:fake|test|mock|demo|foo|foobar|bogus|invalid|redacted|notreal|not-a-real)(?:[-_]|$)
-      | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
+      | ^test | deadbeef | c0ffee | 0123456789 | 1234567 | 00010203 | abcdefgh | qwerty | lorem | (?:foo|bar){2,} """,
 )
 _FEW_CHARACTERS = 8
 """Long hex has sixteen different characters."""

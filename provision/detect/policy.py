@@ -25,31 +25,46 @@ if TYPE_CHECKING:
 _WORDS_OF_PLACEHOLDERS = re.compile(
     r"(?i)example|sample|dummy|placeholder|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this|with|it)|redacted|removed|hidden"
     r"|(?:insert|enter|paste|put|goes)[-_ ]?(?:your|here|the)|^(?:your|my|the|an?|some|new|old)[-_ ].*|\.\.\.|…"
-    r"|^<.*>$|^\[.*\]$|^[xX*.•#_?-]+$|^(?:pass|passwd|pwd|pw|user|username|foo|bar|baz|foobar|blah|string|value|text|todo|foo=bar)$"
+    r"|^<.*>$|^\[.*\]$|^[xX*.•#_?-]+$|^(?:pass|passwd|pwd|pw|user|username|name|foo|bar|baz|foobar|blah|string|value|text|todo)$"
+    r"|^foo=bar$|^xx=yy$|\bx{3,}\b|^(?:user(?:name)?|login):pass(?:word|wd)?$"
     r"|^(?:my|your|other|some|the)[-_]?(?:secret|password|passwd|token|(?:api)?[-_]?key)\d*(?::\w+)?$"
 )
 _KINDS = re.compile(
     r"(?i)(?:str|string|text|bytes?|int|integer|number|float|bool|boolean|any|object|dict|list|map|array|optional|required|none"
     r"|void|char|type|typing|default|self|cls|this|auto|inherit|disabled|enabled|unset|unknown|missing|invalid|empty|given"
-    r"|bearer|basic|digest|negotiate|eof|eol|oauth2?|ntlm|kerberos|plain|md5|file|env|prompt|stdin|keyring|undef(?:ined)?)[?!]?"
+    r"|bearer|basic|digest|negotiate|eof|eol|oauth2?|ntlm|kerberos|plain|md5|file|env|prompt|stdin|keyring|undef(?:ined)?|unset"
+    r"|include|omit|same-origin|use-credentials|added|removed|changed|fixed|deprecated|updated|renamed)[?!.]?"
 )
 _IDENTIFIER = re.compile(r"\$?[A-Za-z_]\w*(?:(?:\.|->|::|\?\.)[A-Za-z_]\w*)*[?!:]?")
 _CODE = re.compile(
-    r"\w[(\[]|[)\]}][:,;]*$|^[\[({&*|>!]|=>|\?\?|\|\||&&|[$#]\{|\{\{|<%|%>|^[$%@][A-Za-z_({]|%[sdr]\b|^=|%\(|^f?\{|^[=!<>~]=|^[;,.:]+$"
+    r"\w[(\[{]|[)\]}][:,;]*$|^[\[({&*|>!]|=>|\?\?|\|\||&&|[$#]\{|\{\{|<%|%>|^[$%@][A-Za-z_({]|%[sdr]\b|^=|%\(|^f?\{|^[=!<>~]=|^[;,.:=]+$"
+    r"|^:[a-z_]+$|^\w{1,3}={2,3}$|^\w+={2,3}\w*\?$|^\w\w?\?$"
 )
 _SENTENCE = re.compile(
     r"(?:[A-Z]\w*|an?|the)\s\S+\s\S.*|.*\s.*[.:?!]|.*%[sdr(].*|.*\{[A-Za-z_]?[^{}]*\}.*|.*<[a-z_-]+>.*", re.DOTALL
 )
+_FORMATTED = re.compile(r"\{[A-Za-z_][\w.]*[(.\[{}]")
 _PATH = re.compile(
     r"(?:\.{0,2}|~|[A-Za-z]:)[/\\][\w.\\/ -]*[a-z]{3}[\w.\\/ -]*|[\w./-]+\.(?:key|pem|txt|json|ya?ml|env|toml|py|conf)"
 )
+_CONSTANT = re.compile(r"[A-Z]{2,}(?:_[A-Z]+)+|#(?:[0-9a-fA-F]{3}){1,2}|-\d{1,3}|xox[a-z]-|xapp-|gh[a-z]_|sk-")
+"""The name of a constant, a colour, a number below zero, the prefix of a token."""
+_NAMES = re.compile(r"[a-z_]+(?::[a-z_]+){2,}|[A-Z_]+=[\w-]+:(?:latest|\d{1,4})")
+"""Names of fields (`pw_uid:pw_gid:pw_dir`); a variable and the version of a stored secret."""
+_TRANSLATED = re.compile(
+    r"(?i)secret|secrèt|segret|geheim|gizli|s\u0131r|hemlig|titk|tajn|rún|rúin|секрет|cekpe|тайн|秘密|密|シークレット|パス|시크릿|비밀|암호"
+    r"|пароль|contrase|contrasenya|heslo|kodeord|salasana|passord|parol|lösenord|wachtwoord|passwort|kennwort|senha|hasł|jelszó|şifre"
+)
+"""A label: the word for a secret in another language, or a part of it."""
 _ADDRESS = re.compile(r"(?i)https?://[^\s@?]*")
+_ELSEWHERE = (_KINDS, _PATH, _ADDRESS, _CONSTANT, _NAMES)
 _PROSE_WORD = re.compile(
     r"(?i)in|if|is|to|and|or|for|from|with|as|of|on|the|an?|when|that|which|will|can|must|may|options?|flags?|args?|instead|parameter"
-    r"|argument|value|are|was|not|be|by|it|this|at|has|have|should|etc|description|called|used|given"
+    r"|argument|value|commands?|switch(?:es)?|are|was|not|be|by|it|this|at|has|have|should|etc|description|called|used|given"
 )
-_IN_PROSE = re.compile(rb"[.,]?[ \t]+[A-Za-z0-9(\x80-\xff]|'[a-z]\b|[ \t]+=")
+_IN_PROSE = re.compile(rb"[.,]?[ \t]+[A-Za-z0-9(`\x80-\xff]|'[a-z]\b|[ \t]+=")
 _NEXT_PAIR = re.compile(r"[;&][A-Za-z_][\w.-]*=")
+_OPERATORS = frozenset({"not", "await", "new", "yield", "lambda", "return"})
 _STRING_PREFIXES = frozenset({"f", "b", "r", "u", "rb", "br", "fr", "rf"})
 _QUOTES = frozenset({b'"', b"'"})
 _SHORTEST = 2
@@ -71,6 +86,8 @@ _LOGIN = re.compile(r"(?i)sess|auth|token|login|user|remember|jwt|secret|key|pas
 """Names of cookies that log a user in."""
 _OFTEN_WORDS = frozenset({"assigned-by-cell", "assigned-by-tab", "named-argument"})
 """Rules for places in which words of a text are as likely as a secret."""
+_OPTION = re.compile(rb"-[\w\\-]{1,60}=$")
+_TOKEN_LABEL = re.compile(rb"pkcs11:(?:[\w-]+=[^;]*;)*token=$")
 _COMPARED = re.compile(rb"[$]\{?[\w.-]+\}?[\"']?\s*[!=]=?\s*[\"']$")
 """A shell compares a variable, `[ "x$password" = "x` ; it sets none."""
 _EXPANSION = re.compile(rb"\$\{[\w.-]+:$")
@@ -140,26 +157,46 @@ def _may_be_seen(value: str, rule_id: str, before: bytes, after: bytes) -> bool:
     value = value.strip()
     if len(value) < _SHORTEST or _is_reference(value) or _COMPARED.search(before):
         return True
-    if value[0] in "-=" and _EXPANSION.search(before):
-        return True
-    if _KINDS.fullmatch(value) or _PATH.fullmatch(value) or _ADDRESS.fullmatch(value) or _is_name(value):
+    if (value[0] in "-=" and _EXPANSION.search(before)) or _says_what_it_is(value, before) or _is_name(value):
         return True
     match rule_id.removeprefix(named.ID):
         case "quoted" | "element":
-            return _SENTENCE.fullmatch(value) is not None or value[0] in ",)]};"
+            return bool(_SENTENCE.fullmatch(value) or _FORMATTED.search(value)) or value[0] in ",)]};"
         case "netrc" if _EXAMPLE_HOST.search(before):
             return True
         case "flag":
-            return value.startswith("-") or bool(_CODE.search(value) or _PROSE_WORD.fullmatch(value.rstrip(".,:;)")))
+            word = value.rstrip(".,:;)")
+            return value.startswith("-") or bool(_CODE.search(value) or _PROSE_WORD.fullmatch(word)) or _is_last(value)
         case "line" if _NEXT_PAIR.search(value):
             return True  # `named-value` finds it without what follows
+    return _is_text_or_code(value, before, after)
+
+
+def _is_text_or_code(value: str, before: bytes, after: bytes) -> bool:
+    """Return whether a value without quotes is a word of a text or a piece of a program, by what is around it."""
     if after[:2] == b"\\-" and not any(map(str.isdigit, value)):
         return True  # a manual page: `--password=my\-password`
+    if value.endswith(".") and value[:-1].isidentifier() and after[:1] == b"<":
+        return True  # code with its colours in HTML: `= alice.<span`
     if _CODE.search(value) or (value.lower() in _STRING_PREFIXES and after[:1] in _QUOTES):
+        return True
+    if value in _OPERATORS and after[:1].isspace():
         return True
     if value.isalpha() and before[-1:].isspace() and (_IN_PROSE.match(after) or _PROSE_WORD.fullmatch(value)):
         return True
     return _IDENTIFIER.fullmatch(value) is not None and _is_variable(value, before, after)
+
+
+def _says_what_it_is(value: str, before: bytes) -> bool:
+    """Return whether a value is a kind, a path, an address, a constant, names, a label, or what an option takes (`-x=FILE`)."""
+    if any(kind.fullmatch(value) for kind in _ELSEWHERE) or _TOKEN_LABEL.search(before):
+        return True
+    return value.isalpha() and bool(_TRANSLATED.match(value) or (value.isupper() and _OPTION.search(before)))
+
+
+def _is_last(value: str) -> bool:
+    """Return whether this is the last word of a sentence."""
+    return value[-1] in ".,:;" and value[:-1].isalpha()
 
 
 def _is_reference(value: str) -> bool:

@@ -44,7 +44,7 @@ def names_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1] in _WHICH or words[-1].isdigit()):
         words.pop()
-    if not words or words[-1] in _NAMES_A_SECRET:
+    if not words or words[-1] in _NAMES_A_SECRET or (words[-1] in {"key", "token"} and "public" in words):
         return False
     if (
         words[-1].endswith(_ENDINGS)
