@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from provision.errors import ProvisionError
+from provision.windows_acl import keep_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -199,6 +200,7 @@ def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True) -> 
                 os.fchmod(file.fileno(), mode)
             if durable:
                 os.fsync(file.fileno())
+        keep_private(staged, mode)
     except OSError as e:
         with contextlib.suppress(OSError):
             staged.unlink(missing_ok=True)
@@ -363,9 +365,7 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
     except OSError as e:
         raise FileProblemError(f"cannot lock {path}: {e.strerror or e}") from e
     try:
-        for stray in path.parent.glob(
-            f".{note.name}.*{STAGED_SUFFIX}"
-        ):  # left by a holder that was killed while writing it
+        for stray in path.parent.glob(f".{note.name}.*{STAGED_SUFFIX}"):  # of a holder that was killed
             stray.unlink(missing_ok=True)
         if note.is_symlink() or (note.exists() and not note.is_file()):  # writing into a pipe would wait for a reader
             note.unlink()

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _WINDOWS_ENDINGS = ".COM;.EXE;.BAT;.CMD"
 
 
+def is_store_python(executable: str, prefix: str) -> bool:
+    """Whether a Python is the Microsoft Store's. What it writes to %LOCALAPPDATA% and %APPDATA% goes into a folder of its
+    package, where Hermes does not look, and which its removal deletes."""
+    marks = ("\\windowsapps\\", "pythonsoftwarefoundation.python")
+    return any(mark in path.lower().replace("/", "\\") for path in (executable, prefix) for mark in marks)
+
+
 def find_program(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     """Return the path of a program, or None. A name with a folder in it is a path: it is only checked."""
     environ = os.environ if environ is None else environ

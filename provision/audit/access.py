@@ -1,4 +1,4 @@
-"""Which users can read a file, by its mode and the modes of all folders above it. On Windows: always only the owner."""
+"""Which users can read a file: by its mode and the modes of all folders above it, on Windows by its access control list."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import stat
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from provision.windows_acl import on_windows, other_accounts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +19,14 @@ class Readers(IntEnum):
     OWNER = 0
     GROUP = 1
     EVERYONE = 2
+    UNKNOWN = 3
+    """The access control list cannot be read: never taken for OWNER."""
 
 
 def readers(path: Path) -> Readers:
-    """Return which users can read the file, by modes alone; OWNER when it does not exist."""
-    if os.name == "nt":
-        return Readers.OWNER
+    """Return which users can read the file; OWNER when it does not exist."""
+    if on_windows():
+        return _by_list(path) if os.path.lexists(path) else Readers.OWNER
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -32,6 +36,16 @@ def readers(path: Path) -> Readers:
     if mode & stat.S_IRGRP and _searchable(path.parent, stat.S_IXGRP):
         return Readers.GROUP
     return Readers.OWNER
+
+
+def _by_list(path: Path) -> Readers:
+    """By the list of the file alone: on Windows the lists of the folders above it keep no user out."""
+    others = other_accounts(path)
+    if others is None:
+        return Readers.UNKNOWN
+    if not others.readers:
+        return Readers.OWNER
+    return Readers.EVERYONE if others.everyone_reads else Readers.GROUP
 
 
 def _searchable(folder: Path, bit: int) -> bool:
@@ -48,8 +62,9 @@ def _searchable(folder: Path, bit: int) -> bool:
 
 
 def mode_for_others(path: Path) -> int | None:
-    """Return the mode of a file or folder that grants access to other users; None when it grants none or does not exist."""
-    if os.name == "nt":
+    """Return the mode of a file or folder that grants access to other users; None when it grants none or does not exist, and on
+    Windows, which has no modes."""
+    if on_windows():
         return None
     try:
         status = path.lstat()

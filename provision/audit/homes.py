@@ -22,6 +22,7 @@ from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import names as facts
 from provision.hermes.routing.environment_hazards import UNREADABLE
 from provision.shell import shell_path
+from provision.windows_acl import on_windows, other_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -194,6 +195,9 @@ def _drift(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
 
 def mode_findings(home: Path, name: Callable[[str], str]) -> Iterator[Finding]:
     """Report a home's folder and files that other users can access, or that belong to a different user than the home."""
+    if on_windows():
+        yield from _list_findings(home, name)
+        return
     mode = mode_for_others(home)
     if mode is not None and mode & 0o022:
         why = f"other users can write into this home (mode {mode:04o}) and redirect its requests"
@@ -213,6 +217,27 @@ def mode_findings(home: Path, name: Callable[[str], str]) -> Iterator[Finding]:
             yield home_finding(
                 "foreign-owner", FindingSeverity.HIGH, Location(str(path)), why, "chown it to the home's owner", name
             )
+
+
+def _list_findings(home: Path, name: Callable[[str], str]) -> Iterator[Finding]:
+    """The same by the access control lists of Windows; what cannot be read is reported as unknown."""
+    for path in (home, *(home / file for file in SECRET_FILES)):
+        if not os.path.lexists(path):
+            continue
+        others = other_accounts(path)
+        cure = f"look at `icacls {shell_path(path)}`; {_FIX} leaves it to its user, the system and administrators"
+        folder = path == home
+        if others is None:
+            why = f"who can access {path.name} is unknown: its access control list cannot be read"
+            yield home_finding("file-mode", FindingSeverity.LOW, Location(str(path)), why, cure, name)
+        elif others.writers:
+            why = f"other accounts can write {'into this home' if folder else path.name}: {', '.join(others.writers)}"
+            rule = "home-writable" if folder else "file-mode"
+            yield home_finding(rule, FindingSeverity.HIGH, Location(str(path)), why, cure, name)
+        elif others.readers and not folder:
+            severity = FindingSeverity.LOW if path.name == facts.CONFIG_NAME else FindingSeverity.HIGH
+            why = f"other accounts can read {path.name}: {', '.join(others.readers)}"
+            yield home_finding("file-mode", severity, Location(str(path)), why, cure, name)
 
 
 def _wide_file(path: Path, file: str, mode: int, name: Callable[[str], str]) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from provision.audit.remediation import remediation_for
 from provision.detect.fingerprint import fingerprint
 from provision.detect.match import FindingSeverity
 from provision.detect.shapes import aisa_shaped, masked
+from provision.windows_acl import on_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -182,8 +183,15 @@ def _message(leak: Leak, exposed: Readers, verdict: str | None, context: LeakCon
         words.append(verdict)
     words.append(leak.location_kind.value)
     if exposed is not Readers.OWNER:
-        words.append("readable by everyone" if exposed is Readers.EVERYONE else "readable by its group")
+        words.append(READABLE[exposed])
     return ", ".join(words)
+
+
+READABLE = {
+    Readers.GROUP: "readable by other accounts" if on_windows() else "readable by its group",
+    Readers.EVERYONE: "readable by everyone",
+    Readers.UNKNOWN: "readable by whom is unknown",
+}
 
 
 def key_description(leak: Leak, describe: Mapping[str, str]) -> str:

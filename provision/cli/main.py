@@ -16,12 +16,16 @@ from typer.main import get_command
 from provision.cli.app import app
 from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
 from provision.keys.process_memory import protect_process
+from provision.programs import is_store_python
 from provision.report.operand_mask import masked_output
-from provision.report.terminal import printable
+from provision.report.terminal import painted, printable, register_fallbacks
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_OTHER_PYTHON = (
+    "use Hermes' own Python (%LOCALAPPDATA%\\hermes\\hermes-agent\\venv\\Scripts\\python.exe), or one from python.org"
+)
 STANDARD_OUTPUT = "standard output"
 MAX_PROBLEMS = 100
 """How many problems are printed when a command stops at invalid files; `check --all` prints all of them."""
@@ -35,6 +39,14 @@ _WrongUsage = cast(
 def main() -> None:
     """Run the command line of this process and exit."""
     _settle_output()
+    platform: str = sys.platform  # or mypy checks the branch of this system only
+    if platform == "win32" and is_store_python(sys.executable, sys.base_prefix):
+        _explain(
+            ProvisionError(
+                "this Python is from the Microsoft Store, which redirects %LOCALAPPDATA%", hint=_OTHER_PYTHON
+            )
+        )
+        sys.exit(Exit.ERROR)
     for warning in protect_process():
         _say(f"warning: {warning}")
     code = run(sys.argv[1:])
@@ -85,11 +97,14 @@ def _settle_output() -> None:
     """Write UTF-8 to files and pipes in any locale (JSON requires it); escape what a terminal cannot show.
 
     A stream that was closed (`>&-`) gets a descriptor of its own, so that no file that is opened later takes its place.
-    Writing a result to it fails, as it does in other programs.
+    Writing a result to it fails, as it does in other programs. Without a console (`pythonw`, a scheduled task of Windows)
+    all three are missing: nothing reads the output then, and it is dropped.
     """
+    platform: str = sys.platform  # or mypy checks the branch of this system only
+    no_console = platform == "win32" and sys.stdin is sys.stdout is sys.stderr is None
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            while os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY) < number:
+            while os.open(os.devnull, os.O_WRONLY if number == 2 or (number and no_console) else os.O_RDONLY) < number:
                 pass  # only a lower stream can be missing too
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -97,9 +112,11 @@ def _settle_output() -> None:
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False)),
             encoding=encoding if terminal else "utf-8",
-            errors="backslashreplace",
+            errors=register_fallbacks(),
             line_buffering=terminal,
         )
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors=register_fallbacks())
 
 
 class _StandardOutput(io.FileIO):
@@ -109,6 +126,9 @@ class _StandardOutput(io.FileIO):
         try:
             return super().write(data)
         except OSError as e:
+            platform: str = sys.platform  # or mypy checks the branch of this system only
+            if platform == "win32" and e.errno == errno.EINVAL:  # what Windows says of a pipe whose reader has gone
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from e
             e.filename = STANDARD_OUTPUT
             raise
 
@@ -144,7 +164,7 @@ def _explain_usage(error: typer.BadParameter) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(painted(line, sys.stderr), file=sys.stderr)
 
 
 def _drop_output() -> None:

@@ -18,6 +18,7 @@ from provision.shell import shell_path
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers, signer_line
 from provision.signing.sshsig import NAMESPACE, blob_fingerprint, load_signing_key, new_signing_key, public_line
 from provision.trust.trust_list import DERIVED, MAX_LIST_BYTES, TRUST_NAMESPACE, BadTrustListError, parse_list
+from provision.windows_acl import on_windows, other_accounts, private_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -198,7 +199,13 @@ def load_signers(path: Path) -> tuple[AllowedSigner, ...]:
     data = read_optional(path, _MAX_LIST_BYTES)
     if data is None:
         return ()
-    if os.name != "nt" and path.stat().st_mode & 0o022:
+    others = other_accounts(path) if on_windows() else None
+    if others is not None and others.writers:
+        raise NotEnrolledError(
+            f"{path} is writable by other accounts ({', '.join(others.writers)}), so it is not trusted",
+            hint=private_command(path),
+        )
+    if not on_windows() and path.stat().st_mode & 0o022:
         raise NotEnrolledError(
             f"{path} is writable by other users, so it is not trusted", hint=f"chmod 644 {shell_path(path)}"
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN_FOLDER |= getattr(os, "O_PATH", 0)  # needs no right to read the folder
 _MAX_LINKS = 40
+_MOST_GROUPS = 16
+"""As many as `setgroups` of macOS takes (NGROUPS_MAX); a user there is in more, by the directory service."""
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -74,7 +77,7 @@ def _rights_of(owner: os.stat_result) -> Iterator[None]:
     before = os.getgroups()
     try:
         try:
-            os.setgroups(groups)
+            _set_groups(groups)
             os.setegid(group)
             os.seteuid(owner.st_uid)
         except PermissionError as e:
@@ -89,7 +92,12 @@ def _rights_of(owner: os.stat_result) -> Iterator[None]:
         if os.getegid() != 0:
             os.setegid(0)
         if os.getgroups() != before:
-            os.setgroups(before)
+            _set_groups(before)
+
+
+def _set_groups(groups: list[int]) -> None:
+    platform: str = sys.platform  # or mypy checks the branch of this system only
+    os.setgroups(groups[:_MOST_GROUPS] if platform == "darwin" else groups)
 
 
 class _PathWalk:

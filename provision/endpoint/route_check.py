@@ -6,7 +6,6 @@ unknown value fails its check.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,9 +128,11 @@ def _actual(route: Route, value: str | None) -> str:
 
 
 def managed_dir_in_force(environ: Mapping[str, str]) -> Path | None:
-    """The managed scope that Hermes reads: `HERMES_MANAGED_DIR` if it is a folder, /etc/hermes if it is unset."""
-    if os.name == "nt":
-        return None
+    """The managed scope that Hermes reads: `HERMES_MANAGED_DIR` if it is a folder, /etc/hermes if it is unset.
+
+    Hermes has no check of the platform here (`managed_scope.get_managed_dir` of 0.19): on Windows /etc/hermes is a folder of
+    the current drive.
+    """
     named = environ.get(facts.MANAGED_DIR_ENV, "").strip()
     path = Path(named or facts.MANAGED_DIR)
     return path if path.is_dir() else None

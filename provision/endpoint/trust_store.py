@@ -6,7 +6,6 @@ a list, no other file or option decides whom it trusts: a missing or damaged lis
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from provision.trust.trust_list import (
     parse_list,
 )
 from provision.trust.walk import Fetch, Pins, first_walk, walk
+from provision.windows_acl import on_windows, other_accounts, private_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,13 @@ class TrustInForce:
 def stored_list(folder: EndpointFolder) -> SignedList | None:
     """The accepted list; None if this machine never had one. Raises LostTrustListError."""
     data = read_optional(folder.trust_list, MAX_LIST_BYTES)
-    if data is not None and os.name != "nt" and folder.trust_list.stat().st_mode & 0o022:
+    others = other_accounts(folder.trust_list) if data is not None and on_windows() else None
+    if others is not None and others.writers:
+        raise LostTrustListError(
+            f"{folder.trust_list} is writable by other accounts ({', '.join(others.writers)}), so it is not trusted",
+            hint=private_command(folder.trust_list),
+        )
+    if data is not None and not on_windows() and folder.trust_list.stat().st_mode & 0o022:
         raise LostTrustListError(
             f"{folder.trust_list} is writable by other users, so it is not trusted",
             hint=f"chmod 644 {shell_path(folder.trust_list)}",

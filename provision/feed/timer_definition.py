@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "hermes-provision-pull"
 LABEL = "one.aisa.hermes-provision.pull"
+ENVIRON_OPTION = "--environ"
+"""The option of `provision pull` that sets a variable of its own process."""
 SHORTEST_S, LONGEST_S = 300, 7 * 86400
 
 
@@ -54,11 +56,12 @@ def timer_files(platform: Platform, job: TimerJob) -> dict[str, bytes]:
 
 
 def systemd_service(job: TimerJob) -> bytes:
-    """The oneshot unit. Exit code 10 means findings, not a failure to run."""
+    """The oneshot unit. Exit code 10 means findings, not a failure to run. The comments are for the packages' `check.sh`."""
     environ = "".join(f'Environment="{name}={_systemd_escaped(value)}"\n' for name, value in job.environ.items())
     command = " ".join(_systemd_word(word) for word in job.command)
+    needs = "".join(f"# needs {word}\n" for word in job.command if word.startswith("/"))
     return (
-        "[Unit]\n"
+        f"{needs}[Unit]\n"
         "Description=Pull this machine's Hermes settings from IT's feed\n"
         "After=network-online.target\n\n"
         "[Service]\n"
@@ -107,18 +110,16 @@ def windows_task(job: TimerJob) -> bytes:
     """A task for `schtasks /Create /XML`: UTF-16 with a byte order mark, the elements in the schema's order.
 
     It runs as the user who registers it, while that user is logged on; a missed run is made up for. It has no logon trigger,
-    because only administrators may register one.
+    because only administrators may register one. It opens no window: the command is a program without a console, and gets
+    its variables as options, since a task has none and `cmd /c set` would show a console every hour.
     """
     interval = f"PT{job.seconds // 60}M"
     spread = f"PT{max(job.seconds // 4 // 60, 1)}M"
-    setting = "".join(f'set "{name}={value}" && ' for name, value in job.environ.items())
-    words = list(job.command)
-    if setting:
-        inner = setting + " ".join(_windows_word(word) for word in words)
-        words = ["cmd.exe", "/d", "/s", "/c", f'"{inner}"']
-        arguments = " ".join(words[1:])
-    else:
-        arguments = " ".join(_windows_word(word) for word in words[1:])
+    words = [
+        *job.command,
+        *(word for name, value in job.environ.items() for word in (ENVIRON_OPTION, f"{name}={value}")),
+    ]
+    arguments = " ".join(_windows_word(word) for word in words[1:])
     text = f"""<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.3" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 class TimerError(ProvisionError):
     """The timer's files are written, but the platform failed to switch it on or off."""
+
+
+class TemporaryPathError(ProvisionError):
+    """The timer would need something that is soon deleted."""
 
 
 def timer_folder(platform: Platform, environ: Mapping[str, str], config: Path) -> Path:
@@ -106,14 +111,63 @@ def remove_files(platform: Platform, folder: Path) -> tuple[Path, ...]:
 
 
 def own_command(argv0: str = sys.argv[0]) -> tuple[str, ...]:
-    """The command that runs this program, with absolute paths: the installed script, a zipapp, or the module."""
+    """The command that runs this program, with absolute paths: the installed script, a zipapp, or the module.
+
+    On Windows it is run by the Python without a console (`pythonw.exe`), so that no window appears; `-P`: not from the
+    folder that the timer starts in.
+    """
     path = Path(argv0)
+    python = sys.executable
+    platform: str = sys.platform  # or mypy checks the branch of this system only
+    if platform == "win32":
+        windowless = Path(python).with_name("pythonw.exe")
+        python = str(windowless) if windowless.is_file() else python
+        module = (python, "-P", "-m", "provision")
+        return (python, str(path.absolute())) if path.suffix == ".pyz" else module
     if path.suffix == ".pyz":
-        return (sys.executable, str(path.absolute()))
+        return (python, str(path.absolute()))
     found = find_program(argv0) if path.parent == Path() else argv0
     if found and Path(found).stem == "provision" and os.access(found, os.X_OK) and Path(found).is_file():
         return (str(Path(found).absolute()),)
-    return (sys.executable, "-m", "provision")
+    return (python, "-P", "-m", "provision")
+
+
+def require_lasting(words: Sequence[str], home: Path, temporary: Sequence[Path]) -> None:
+    """Refuse a timer that runs or reads something in a folder for temporary files: an installer's is deleted when it ends.
+
+    A whole home in such a folder (a test machine's) is as lasting as the home. Raises TemporaryPathError.
+    """
+    real_home = _comparable(home)
+    for word in words:
+        if not Path(word).is_absolute():
+            continue
+        path = _comparable(Path(word))
+        for folder in map(_comparable, temporary):
+            if path.is_relative_to(folder) and not (
+                real_home.is_relative_to(folder) and path.is_relative_to(real_home)
+            ):
+                raise TemporaryPathError(
+                    f"{word} is in a folder for temporary files: the timer would stop to work when it is deleted",
+                    hint="move it to a place that stays, such as ~/.local/share/hermes-provision, and run it from there",
+                )
+
+
+def temporary_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders for temporary files of this system, and those in which device managers unpack packages."""
+    platform: str = sys.platform
+    found = {tempfile.gettempdir(), *(environ[name] for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name))}
+    if platform == "win32":
+        windows, programs = environ.get("SYSTEMROOT", r"C:\Windows"), environ.get("PROGRAMFILES(X86)")
+        found |= {rf"{windows}\Temp", rf"{windows}\IMECache"}
+        found |= {rf"{programs}\Microsoft Intune Management Extension\Content"} if programs else set()
+    else:
+        found |= {"/tmp", "/var/tmp", "/private/tmp", "/private/var/tmp", "/private/var/folders"}  # noqa: S108
+    return tuple(Path(folder) for folder in sorted(found) if Path(folder).is_absolute())
+
+
+def _comparable(path: Path) -> Path:
+    """The path behind links (/tmp is one on macOS), in one case where the system has one."""
+    return Path(os.path.normcase(os.path.realpath(path)))
 
 
 def _domain() -> str:

@@ -7,6 +7,7 @@ The patterns use only what JSON Schema, Python and Rust regular expressions have
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 WINDOWS_RESERVED = frozenset(
@@ -36,7 +37,11 @@ RECIPIENT = (
 RECIPIENTS_FILE = r"^[^/\\~:]([^\\:]*[^/\\:])?$"
 HERMES_PROFILE_REFUSED = r"^(default|hermes|test|tmp|root|sudo)$"
 """Names that Hermes reserves; `default` is the root home."""
-HERMES_HOME = r"^(/|~/|[A-Za-z]:[\\/]|\\\\|%[A-Za-z]+%[\\/])[^\n\t]*$"
+HOME_VARIABLES = ("%LOCALAPPDATA%", "%APPDATA%", "%USERPROFILE%", "%PROGRAMDATA%")
+"""Variables of Windows that `hermes_home` may begin with; a machine expands these and no others."""
+HOME_VARIABLE = re.compile(rf"%({'|'.join(name.strip('%') for name in HOME_VARIABLES)})%(?=[\\/])", re.IGNORECASE)
+_HOME_OF_WINDOWS = r"([A-Za-z]:[\\/]|\\\\|%(LOCALAPPDATA|APPDATA|USERPROFILE|PROGRAMDATA|ProgramData)%[\\/])[^\n\t%]*"
+HERMES_HOME = rf"^((/|~/)[^\n\t]*|{_HOME_OF_WINDOWS})$"
 
 
 @dataclass(frozen=True, slots=True)

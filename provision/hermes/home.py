@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, read_optional
 from provision.fleet.desired import Platform
+from provision.fleet.names import HOME_VARIABLE, HOME_VARIABLES
 from provision.hermes.facts import names as facts
+from provision.windows_acl import on_windows, other_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MAX_FILE_BYTES = 8 << 20
 """Larger files are not read; no real config.yaml, .env or auth.json is this large."""
@@ -52,6 +54,35 @@ def default_home(platform: Platform, environ: Mapping[str, str]) -> str:
     if home := environ.get("HOME", "").strip():
         return str(PurePosixPath(home) / ".hermes")
     raise NoHomeError("HOME is not set", hint="name the Hermes home with --home")
+
+
+def expand_home(named: str, platform: Platform, environ: Mapping[str, str]) -> Path:
+    """Return the absolute path of a home that the inventory names: `~/…`, a variable of Windows in front, or an absolute path.
+
+    Raises NoHomeError for anything else: it would be a folder below the one in which the command happens to run.
+    """
+    pure = PureWindowsPath if platform is Platform.WINDOWS else PurePosixPath
+    text = named
+    if named.startswith("~/") or (platform is Platform.WINDOWS and named.startswith("~\\")):
+        user = environ.get("USERPROFILE" if platform is Platform.WINDOWS else "HOME", "").strip() or environ.get(
+            "HOME", ""
+        )
+        text = str(pure(user) / named[2:])
+    elif found := HOME_VARIABLE.match(named):
+        value = environ.get(found[1].upper(), "").strip() if platform is Platform.WINDOWS else ""
+        text = value + named[found.end() :] if value else ""
+    if not pure(text).is_absolute() or (platform is Platform.WINDOWS and "%" in text):
+        raise NoHomeError(
+            f"the Hermes home {named!r} is not an absolute path on this system",
+            hint=f"IT sets hermes_home to a full path, ~/…, on Windows {', '.join(HOME_VARIABLES)}; or name the home with --home",
+        )
+    return Path(text)
+
+
+def given_home(chosen: Path, platform: Platform, environ: Mapping[str, str]) -> Path:
+    """The folder that `--home` names; `~` and `%…%` in front, which the shell did not expand, are expanded or refused."""
+    text = str(chosen)
+    return expand_home(text, platform, environ) if text.startswith(("~", "%")) else chosen.absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +169,8 @@ class HermesFiles:
     profiles: Mapping[str, HomeFiles] = field(default_factory=lambda: MappingProxyType({}))
     active_profile: bytes | None = field(default=None, repr=False)
     managed: HomeFiles | None = None
+    managed_writers: tuple[str, ...] | None = ()
+    """Who beside administrators may change the managed scope; None when unknown."""
 
 
 def read_home(root: Path, *, managed_dir: Path | None) -> HermesFiles:
@@ -159,7 +192,27 @@ def read_home(root: Path, *, managed_dir: Path | None) -> HermesFiles:
     except FileProblemError:
         active = None
     managed = _read_folder(managed_dir) if managed_dir is not None and managed_dir.is_dir() else None
-    return HermesFiles(_read_folder(root), MappingProxyType(profiles), active, managed)
+    writers = () if managed_dir is None or managed is None else _writers_beside_administrators(managed_dir)
+    return HermesFiles(_read_folder(root), MappingProxyType(profiles), active, managed, writers)
+
+
+def _writers_beside_administrators(folder: Path) -> tuple[str, ...] | None:
+    """On Windows `/etc/hermes` is a folder of the current drive, which any user may make there."""
+    paths = [path for path in (folder, folder / facts.CONFIG_NAME, folder / facts.ENV_NAME) if path.exists()]
+    if on_windows():
+        lists = [other_accounts(path, owner_counts=False) for path in paths]
+        return None if None in lists else _distinct(name for each in lists if each for name in each.writers)
+    found = []
+    for path in paths:
+        status = path.stat()
+        found += [f"user {status.st_uid}"] if status.st_uid else []
+        found += [f"group {status.st_gid}"] if status.st_mode & 0o020 and status.st_gid else []
+        found += ["everyone"] if status.st_mode & 0o002 else []
+    return _distinct(found)
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def _read_folder(folder: Path) -> HomeFiles:

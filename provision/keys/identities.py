@@ -25,6 +25,7 @@ from provision.detect.secret import Secret
 from provision.errors import Place, ProvisionError
 from provision.files import read_bounded
 from provision.shell import shell_path
+from provision.windows_acl import on_windows, other_accounts, private_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +90,13 @@ def _decrypting(path: Path) -> str:
 
 
 def check_private(path: Path) -> None:
-    """Raise IdentityFileError if group or others can access a private file (POSIX only)."""
-    if os.name == "nt":
+    """Raise IdentityFileError if group or others can access a private file. A Windows list that cannot be read proves nothing."""
+    if on_windows():
+        others = other_accounts(path)
+        if others is not None and others.readers:
+            raise IdentityFileError(
+                f"{path} is readable by other accounts: {', '.join(others.readers)}", hint=private_command(path)
+            )
         return
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:

@@ -59,15 +59,17 @@ def munki(payload: Payload) -> Files:
 
 
 def script_with_payload(payload: Payload) -> bytes:
-    """The set-up script with its payload inside; it unpacks into a temporary folder of the account."""
+    """The set-up script with its payload inside. The account itself unpacks it, in its home: what root makes with `mktemp` on
+    macOS is in a folder that no other user may enter, and root must not write where a user may have put a link."""
     script = payload.shell("setup.sh", payload="''").decode()
-    head, line, rest = script.partition("as_account() {\n")
-    blocks = ["payload=$(mktemp -d)\ntrap 'rm -rf \"$payload\"' EXIT INT TERM\n"]
+    head, line, rest = script.partition("# the program: ")
+    blocks = ['payload=$(as_account mktemp -d "$home/.hermes-provision.XXXXXX")\n']
+    blocks.append("trap 'as_account rm -rf \"$payload\"' EXIT INT TERM\n")
     for name, file in payload.content().items():
         text = base64.encodebytes(file.data).decode()
-        blocks.append(f"base64 --decode >\"$payload/{name}\" <<'END_OF_{_word(name)}'\n{text}END_OF_{_word(name)}\n")
-    blocks.append('[ "$(id -u)" -ne 0 ] || chown -R "$account" "$payload"\n\n')
-    return (head + "".join(blocks) + line + rest).encode()
+        word = f"END_OF_{_word(name)}"
+        blocks.append(f"base64 --decode <<'{word}' | as_account tee \"$payload/{name}\" >/dev/null\n{text}{word}\n")
+    return (head + "".join(blocks) + "\n" + line + rest).encode()
 
 
 def _word(name: str) -> str:

@@ -6,12 +6,14 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.errors import ProvisionError, UsageError
 from provision.hermes.facts import names as facts
+from provision.packaging.zipapp import SUPPORTED_MINORS, zipapp_pythons
 from provision.trust.files import TAR_NAME
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ _ACCOUNT = re.compile(r"(?!-)(?:(?:[A-Za-z0-9._-]{1,64}[+\\])?[A-Za-z0-9._-]{1,6
 """Also accounts of a directory: `ada@corp.example`, `CORP\\ada`, `CORP+ada` (SSSD, winbind)."""
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+~]{0,63}")
 _EVERY = re.compile(r"[0-9]{1,5}[mhdw]")
+_UNIT_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_STALE_PULLS, _LEAST_STALE_S = 3, 2 * 86400
+"""A check says `pulling` for this many intervals after a good pull, and at least for two days: machines are off at times."""
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
@@ -113,28 +118,42 @@ class Payload:
 
     def shell(self, name: str, *, payload: str = "") -> bytes:
         """Fill in one of the shell scripts; `payload` is shell text for the payload's folder."""
-        values = {
+        values = self._values() | {
             "USER": shlex.quote(self.user),
             "ACCOUNT": shlex.quote(self.account) if self.account else "''",
             "KIND": self.kind,
             "EVERY": self.every,
-            "GENERATION": str(self.manifest.generation if self.manifest else 0),
+            "PYTHONS": f"'{' '.join(self._pythons())}'",
+            "BROUGHT": "yes" if self.zipapp is not None else "no",
             facts.HOME_ENV: self._posix_home(),
             "PAYLOAD": payload or "''",
         }
         return _filled(_script(name), values)
 
     def powershell(self, name: str) -> bytes:
-        """Fill in one of the PowerShell scripts; with CRLF and the BOM that Windows PowerShell 5 needs to read UTF-8."""
-        home = self.manifest.hermes_home if self.manifest else None
-        values = {
+        """Fill in one of the PowerShell scripts: ASCII, which Windows PowerShell 5 reads right without a byte order mark.
+
+        Intune refuses a mark in scripts whose signature it checks.
+        """
+        values = self._values() | {
             "USER": _ps_quoted(self.user),
             "KIND": _ps_quoted(self.kind),
             "EVERY": _ps_quoted(self.every),
-            "GENERATION": str(self.manifest.generation if self.manifest else 0),
-            facts.HOME_ENV: _ps_quoted(_under(home, self.manifest, "\\")) if home else self._windows_profile(),
+            "PYTHONS": ", ".join(map(_ps_quoted, self._pythons())),
+            "BROUGHT": _ps_quoted("yes" if self.zipapp is not None else "no"),
+            "FUNCTIONS": _script("Functions.ps1"),
+            facts.HOME_ENV: self._windows_home(),
         }
-        return b"\xef\xbb\xbf" + _filled(_script(name), values).replace(b"\n", b"\r\n")
+        return _filled(_script(name), values).replace(b"\n", b"\r\n")
+
+    def _values(self) -> dict[str, str]:
+        stale_s = max(_STALE_PULLS * int(self.every[:-1]) * _UNIT_S[self.every[-1]], _LEAST_STALE_S)
+        return {"GENERATION": str(self.manifest.generation if self.manifest else 0), "STALE": str(stale_s)}
+
+    def _pythons(self) -> tuple[str, ...]:
+        """The versions that run the program in the package, newest first."""
+        known = zipapp_pythons(self.zipapp) if self.zipapp is not None else ()
+        return tuple(f"3.{minor}" for minor in known or SUPPORTED_MINORS)
 
     def _posix_home(self) -> str:
         """Shell text for the Hermes home and Hermes profile, `''` for the default one; `~` is the account's home."""
@@ -145,11 +164,16 @@ class Payload:
         full = _under(named, manifest, "/")
         return '"$home"/' + shlex.quote(full[2:]) if full.startswith("~/") else shlex.quote(full)
 
-    def _windows_profile(self) -> str:
+    def _windows_home(self) -> str:
+        """A PowerShell expression for the Hermes home and Hermes profile, `''` for the default one."""
         manifest = self.manifest
-        if manifest is None or manifest.hermes_profile is None:
+        if manifest is None or (manifest.hermes_home is None and manifest.hermes_profile is None):
             return "''"
-        return f"(Join-Path $env:LOCALAPPDATA {_ps_quoted(_under('hermes', manifest, chr(92)))})"
+        full = _under(manifest.hermes_home or r"%LOCALAPPDATA%\hermes", manifest, "\\")
+        if full.startswith("~"):
+            full = "%USERPROFILE%" + full[1:].replace("/", "\\")
+        quoted = _ps_quoted(full)
+        return f"[Environment]::ExpandEnvironmentVariables({quoted})" if full.startswith("%") else quoted
 
 
 def _under(home: str, manifest: Manifest | None, separator: str) -> str:
@@ -169,10 +193,17 @@ def _filled(text: str, values: Mapping[str, str]) -> bytes:
 
 
 def _ps_quoted(text: str) -> str:
-    """A single-quoted PowerShell string. PowerShell also takes typographic quotes as its end, so they are refused."""
-    if re.search("[\u2018\u2019\u201a\u201b\r\n\0]", text):
-        raise PackageError("a value for the PowerShell script contains typographic quotes or line breaks")
-    return "'" + text.replace("'", "''") + "'"
+    """A PowerShell string in ASCII: single-quoted, every other character by its code."""
+    if re.search("[\r\n\0]", text):
+        raise PackageError("a value for the PowerShell script contains line breaks")
+    utf16 = text.encode("utf-16-le")
+    units = [int.from_bytes(utf16[at : at + 2], "little") for at in range(0, len(utf16), 2)]
+    parts = (
+        "'" + "".join(map(chr, run)).replace("'", "''") + "'" if plain else "+".join(f"[char]{unit}" for unit in run)
+        for plain, run in groupby(units, lambda unit: unit < 0x7F)
+    )
+    joined = " + ".join(parts) or "''"
+    return joined if joined.startswith("'") and " + " not in joined else f"('' + {joined})"
 
 
 def description(payload: Payload) -> str:

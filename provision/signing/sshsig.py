@@ -11,7 +11,6 @@ import base64
 import binascii
 import functools
 import hashlib
-import os
 import stat
 import struct
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.shell import shell_path
+from provision.windows_acl import on_windows, other_accounts, private_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +113,12 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
             f"no signing key at {path}",
             hint=f"ssh-keygen -t ed25519 -N '' -f {shell_path(path)}",
         ) from e
-    if os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    others = other_accounts(path) if on_windows() else None
+    if others is not None and others.readers:
+        raise BadSigningKeyError(
+            f"{path} is readable by other accounts: {', '.join(others.readers)}", hint=private_command(path)
+        )
+    if not on_windows() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise BadSigningKeyError(f"{path} is readable by other users", hint=f"chmod 600 {shell_path(path)}")
     try:
         key = serialization.load_ssh_private_key(data, password=None)

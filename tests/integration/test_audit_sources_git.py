@@ -49,8 +49,22 @@ def commit(git: Git, path: Path, text: str, message: str = "m", when: int = 0) -
     return git("rev-parse", "HEAD")[:10]
 
 
+def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows does for a user without the right to make symbolic links."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+
+
+@pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("packed", [False, True])
-def test_each_secret_once_with_the_commit_it_came_in(git: Git, tmp_path: Path, packed: bool) -> None:
+def test_each_secret_once_with_the_commit_it_came_in(
+    git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, links: bool
+) -> None:
+    if not links:
+        refuse_links(monkeypatch)
     repo = tmp_path / "repo"
     removed, message, tagged, stashed, reset, dangling, branch = (a_key() for _ in range(7))
     commit(git, repo / "other", "nothing")
@@ -89,6 +103,34 @@ def test_each_secret_once_with_the_commit_it_came_in(git: Git, tmp_path: Path, p
     assert len(history) == 7
     assert {f.match.secret.reveal(): (f.place.line, f.place.column) for f in history}[removed] == (2, 3)
     assert not result.reasons(failed=True)
+
+
+@pytest.mark.parametrize("odd", ["alternates", "pipe", "link"])
+def test_without_links_git_is_not_led_elsewhere(
+    git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    repo = tmp_path / "repo"
+    commit(git, repo / "a", f"k={a_key()}\n")
+    objects = repo / ".git" / "objects"
+    folder = next(entry for entry in objects.iterdir() if len(entry.name) == 2)
+    if odd == "alternates":
+        (objects / "info").mkdir(exist_ok=True)
+        (objects / "info" / "alternates").write_text("/elsewhere\n")
+    elif odd == "pipe":
+        os.mkfifo(folder / ("0" * 38))
+    else:
+        (folder / ("0" * 38)).symlink_to("/etc/passwd")
+    refuse_links(monkeypatch)
+    result = look_through(repo / ".git")
+    assert any("none of its objects was read" in reason for reason in result.reasons(failed=True))
+
+
+def test_without_links_odd_names_of_folders_are_read(git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(git, tmp_path / "repo" / "a", f"k={(key := a_key())}\n")
+    repo = (tmp_path / "repo").rename(tmp_path / 'my "odd" \\repo #1\n')
+    (repo / "a").unlink()
+    refuse_links(monkeypatch)
+    assert [f.match.secret.reveal() for f in look_through(repo / ".git").found] == [key]
 
 
 def test_two_secrets_in_one_blob_and_one_in_two(git: Git, tmp_path: Path) -> None:

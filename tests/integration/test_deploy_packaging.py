@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import plistlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -246,6 +248,133 @@ def test_a_package_that_pulls(machine: Machine, shop: Shop, tmp_path: Path) -> N
     assert machine.run(payload.shell("check.sh")).returncode == 1
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("zipapp") / "provision.pyz"
+    subprocess.run([PROVISION, "build-zipapp", "-o", path], capture_output=True, check=True, timeout=120)
+    return path.read_bytes()
+
+
+def pull_again(machine: Machine) -> subprocess.CompletedProcess[str]:
+    """What the timer runs, as its unit says it, in an environment as empty as systemd's."""
+    unit = (machine.home / ".config/systemd/user/hermes-provision-pull.service").read_text()
+    (line,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    environ = {"HOME": str(machine.home), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        shlex.split(line), env=environ, cwd="/", capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def install(kind: str, payload: Payload, machine: Machine, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Install as the tool does, with a Python that fits first on the PATH; then take away all that the package brought."""
+    python = folder / "bin" / "python3.11"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    environ = {"HERMES_PROVISION": "", "PATH": f"{python.parent}:{machine.environ['PATH']}"}
+    if kind == "jamf":
+        return machine.run(mac.jamf(payload)["setup.sh"].data, "/", "a-mac", ME, **environ)
+    if kind == "munki":
+        (file,) = mac.munki(payload).values()
+        return machine.run(plistlib.loads(file.data)["postinstall_script"].encode(), **environ)
+    ((name, file),) = (deb.deb(payload) if kind == "deb" else rpm.rpm(payload)).items()
+    package = write({name: file}, folder) / name
+    root = folder / "root"
+    root.mkdir()
+    if kind == "deb":
+        subprocess.run([need("dpkg-deb"), "-x", str(package), str(root)], check=True)
+    else:
+        cpio = subprocess.run([need("rpm2cpio"), str(package)], capture_output=True, check=True).stdout
+        subprocess.run([need("cpio"), "-id", "--quiet"], input=cpio, cwd=root, check=True)
+    done = machine.run(root / "usr/share/hermes-provision/ada/setup.sh", DPKG_ROOT=str(root), **environ)
+    shutil.rmtree(root)
+    return done
+
+
+@pytest.mark.bench
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jamf", "munki", "deb", "rpm"])
+def test_the_timers_program_runs_after_the_installer_has_gone(
+    kind: str, program: bytes, machine: Machine, shop: Shop, tmp_path: Path
+) -> None:
+    publisher = Publisher(tmp_path / "operator", shop)
+    publisher.render()
+    publisher.publish()
+    with served(publisher.tree) as server:
+        address = str(Subscription(server.url, address_of(bytes(range(32)), "ada")))
+        payload = Payload("ada", shop.allowed_signers, address=address, zipapp=program)
+        check, remove = payload.shell("check.sh"), payload.shell("remove.sh")
+        assert machine.run(check).stdout == "not pulling yet\n"
+        done = install(kind, payload, machine, tmp_path)
+        assert done.returncode == 0, done.stderr
+        kept = machine.home / ".local/share/hermes-provision/provision.pyz"
+        assert kept.read_bytes() == program
+        assert [path.name for path in machine.home.glob(".hermes-provision*")] == []
+        assert machine.run(check).stdout == "pulling\n"
+
+        first = machine.generation
+        publisher.render(force=True)
+        publisher.publish()
+        pulled = pull_again(machine)
+        assert pulled.returncode == 0, pulled.stderr
+        assert machine.generation > first
+
+        state = machine.config / "pull.json"
+        state.write_text(re.sub(r'"last_good": [0-9.]+', '"last_good": 1700000000.5', state.read_text()))
+        said = machine.run(check)
+        assert said.returncode == 1
+        assert said.stdout.startswith("not pulling: the last good pull was ")
+        assert pull_again(machine).returncode == 0
+        assert machine.run(check).returncode == 0
+
+        kept.rename(kept.with_suffix(".away"))
+        said = machine.run(check)
+        assert (said.returncode, said.stdout) == (1, f"not pulling: the timer needs {kept}, which is missing\n")
+        kept.with_suffix(".away").rename(kept)
+        assert machine.run(remove).returncode == 0
+        assert not kept.exists()
+        assert not (machine.home / ".cache/hermes-provision").exists()
+        assert machine.run(check).returncode == 1
+
+
+def test_a_python_is_found_for_the_single_file(machine: Machine, shop: Shop, tmp_path: Path) -> None:
+    """Not one that it does not support, though it is the first: Apple's is 3.9."""
+    folder, said = tmp_path / "bin", tmp_path / "said"
+    folder.mkdir()
+    for name, version in (("python3", "3.9"), ("python3.13", "3.13"), ("python3.14", "3.14")):
+        answer = f'[ "$1" = -c ] && {{ echo {version}; exit 0; }}'
+        (folder / name).write_text(f'#!/bin/sh\n{answer}\necho "{name} $1" >>{said}\n')
+        (folder / name).chmod(0o755)
+    payload = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada"), zipapp=b"says nothing of versions")
+    environ = {"HERMES_PROVISION": "", "PATH": f"{folder}:/usr/bin:/bin"}
+    assert machine.run(mac.script_with_payload(payload), **environ).returncode == 0
+    kept = machine.home / ".local/share/hermes-provision/provision.pyz"
+    assert set(said.read_text().splitlines()) == {f"python3.14 {kept}"}
+    own = machine.home / ".hermes/hermes-agent/venv/bin/python"
+    own.parent.mkdir(parents=True)
+    shutil.copy(folder / "python3.13", own)
+    said.unlink()
+    assert machine.run(mac.script_with_payload(payload), **environ).returncode == 0
+    assert set(said.read_text().splitlines()) == {f"python3.13 {kept}"}
+    old = payload.shell("setup.sh").replace(b"pythons='3.14 3.13 3.12 3.11'", b"pythons='3.10'")
+    failed = machine.run(old, **environ)
+    assert failed.returncode == 1
+    assert "no Python found that runs" in failed.stderr
+
+
+def test_a_timer_on_an_installers_folder_is_refused(machine: Machine, tmp_path: Path) -> None:
+    unpacked = tmp_path / "unpacked" / "provision"
+    unpacked.parent.mkdir()
+    shutil.copy(PROVISION, unpacked)
+    environ = {"HOME": str(machine.home), "PATH": "/usr/bin:/bin"}
+    address = str(Subscription("https://feed.example.com/hermes", address_of(bytes(32), "ada")))
+    command = [unpacked, "pull", "-", "--install-timer"]
+    done = subprocess.run(command, input=address, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "is in a folder for temporary files" in done.stderr
+    assert not (machine.home / ".config/systemd").exists()
+    assert not (machine.config / "pull.json").exists()
+
+
 def test_intune_holds_what_its_tool_wraps(carried: Payload) -> None:
     files = intune.intune(carried)
     assert set(files) == {
@@ -258,8 +387,8 @@ def test_intune_holds_what_its_tool_wraps(carried: Payload) -> None:
     }
     for name, file in files.items():
         if name.endswith(".ps1"):
-            assert file.data.startswith(b"\xef\xbb\xbf")
-            assert b"@" not in file.data.replace(b"@arguments", b"").replace(b"@(", b"")
+            assert file.data.isascii()
+            assert not re.search(rb"@[A-Z_]+@", file.data)
             assert file.data.count(b"\r\n") == file.data.count(b"\n")
 
 
@@ -273,7 +402,7 @@ def test_powershell_parses(how: str, request: pytest.FixtureRequest) -> None:
     payload: Payload = request.getfixturevalue(how)
     for name, file in intune.intune(payload).items():
         if name.endswith(".ps1"):
-            tree = parser.parse(file.data.removeprefix(b"\xef\xbb\xbf"))
+            tree = parser.parse(file.data)
             assert not tree.root_node.has_error, name
 
 

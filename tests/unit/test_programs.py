@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.programs import find_program
+from provision.programs import find_program, is_store_python
 
 
 def program(folder: Path, name: str) -> str:
@@ -61,3 +61,24 @@ def test_windows_adds_the_endings_of_programs(
     environ = {"PATH": str(tmp_path / "bin")}
     assert find_program(asked, environ) == (path if found else None)
     assert find_program(asked, {"PATH": "."}) is None
+
+
+@pytest.mark.parametrize(
+    ("executable", "prefix", "store"),
+    [
+        (r"C:\Users\ada\AppData\Local\Microsoft\WindowsApps\python.exe", r"C:\Program Files\WindowsApps\X", True),
+        (
+            r"C:\Users\ada\venv\Scripts\python.exe",
+            r"C:\Program Files\WindowsApps\PythonSoftwareFoundation.Python.3.12_x",
+            True,
+        ),
+        (
+            r"C:\Users\ada\AppData\Local\Programs\Python\Python312\python.exe",
+            r"C:\Users\ada\AppData\Local\Programs",
+            False,
+        ),
+        ("/usr/bin/python3", "/usr", False),
+    ],
+)
+def test_the_stores_python_is_known_by_its_folder(executable: str, prefix: str, store: bool) -> None:
+    assert is_store_python(executable, prefix) is store

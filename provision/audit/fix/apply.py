@@ -30,6 +30,7 @@ from provision.errors import NothingMatchedError, ProvisionError
 from provision.files import read_bounded, read_optional, sweep_once, write_atomic
 from provision.keys.age import seal, unseal
 from provision.signing.signed_json import DocumentForm
+from provision.windows_acl import set_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,11 +148,11 @@ def _make_change(change: FixChange, detector: Detector) -> None:
     if change.database:
         mask_database(change.path, detector)
         if change.mode is not None:
-            change.path.chmod(change.mode)
+            set_mode(change.path, change.mode)
     elif change.data is not None:
         replace_unchanged(change.path, change.was, change.data, change.mode if change.mode is not None else 0o600)
     elif change.mode is not None:
-        change.path.chmod(change.mode)
+        set_mode(change.path, change.mode)
 
 
 def _packed(

@@ -22,6 +22,7 @@ from provision.audit.remediation import is_masked_by_fix
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.shell import shell_path
+from provision.windows_acl import on_windows, other_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,8 +120,18 @@ def _mode_of(path: Path, seen: RawAudit) -> int:
     return 0o600 if at_home and at_home[1] in SECRET_FILES else stat.S_IMODE(path.stat().st_mode)
 
 
+def _lists(home: Path) -> Iterator[tuple[Path, int]]:
+    for path, mode in ((home, 0o700), *((home / name, 0o600) for name in SECRET_FILES)):
+        others = other_accounts(path) if path.exists() else None
+        if others is not None and (others.writers or (others.readers and path != home)):
+            yield path, mode
+
+
 def _modes(seen: RawAudit) -> Iterator[tuple[Path, int]]:
     for home in seen.home.homes:
+        if on_windows():
+            yield from _lists(home.path)
+            continue
         mode = mode_for_others(home.path)
         if mode is not None and mode & 0o022:
             yield home.path, 0o700

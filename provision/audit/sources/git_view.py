@@ -3,7 +3,8 @@
 A repository can make git run programs (hooks, `core.fsmonitor`, external diffs, filters, helpers, remotes of partial clones)
 and read other places (alternates, includes, replacements). So git never sees the audited repository: it
 gets an empty one in a temporary folder, with a fixed configuration, whose object folders are links to the real ones. Only
-objects are visible.
+objects are visible. Where links cannot be made (Windows gives that right to administrators), it borrows the real objects as an
+alternate instead, unless those borrow from further places themselves.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ def _link_objects(real: Path, ours: Path) -> Iterator[str]:
         return
     if (real / "info" / "alternates").exists():
         yield "it borrows objects from another repository, which was not read: audit that one too"
+    if not _can_link(ours):
+        yield from _borrow_objects(real, ours)
+        return
     try:
         with os.scandir(real) as listing:
             folders = sorted(entry.name for entry in listing if _OBJECT_FOLDER.fullmatch(entry.name))
@@ -74,6 +78,44 @@ def _link_objects(real: Path, ours: Path) -> Iterator[str]:
         return
     for folder in folders:
         yield from _link_folder(real / folder, ours / folder)
+
+
+def _can_link(ours: Path) -> bool:
+    """Whether this user may make symbolic links here."""
+    link = ours / "link"
+    try:
+        link.symlink_to(ours)
+        link.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _borrow_objects(real: Path, ours: Path) -> Iterator[str]:
+    """Let git find the real objects as an alternate (gitrepository-layout(5)). It would follow alternates of those."""
+    if (real / "info" / "alternates").exists():
+        yield "none of its objects was read: it borrows some, and symbolic links cannot be made here (run it as administrator)"
+        return
+    folders = [entry for entry in os.scandir(real) if _OBJECT_FOLDER.fullmatch(entry.name)]
+    odd = [entry.name for entry in folders if not entry.is_dir(follow_symlinks=False)]
+    odd += [
+        f"{folder.name}/{entry.name}"
+        for folder in folders
+        if folder.name not in odd
+        for entry in os.scandir(folder)
+        if not entry.is_file(follow_symlinks=False)
+    ]
+    if odd:  # a named pipe or a link to elsewhere: git must not open it
+        yield f"none of its objects was read: objects/{odd[0]} is not a file, and symbolic links cannot be made here"
+        return
+    packs = {entry.name for entry in os.scandir(real / "pack")} if (real / "pack").is_dir() else set()
+    if any(name.endswith(".pack") and f"{name[:-5]}.idx" not in packs for name in packs):
+        yield "a pack without its index: git cannot read it; run git index-pack on it"
+    (ours / "info").mkdir()
+    escaped = (
+        str(real.absolute()).replace("\\", "/" if os.sep == "\\" else "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    )
+    (ours / "info" / "alternates").write_bytes(os.fsencode(f'"{escaped}"\n'))
 
 
 def _link_folder(real: Path, ours: Path) -> Iterator[str]:

@@ -118,9 +118,9 @@ def chosen_home(home: Path | None, hermes_profile: str | None) -> tuple[Path, st
     Without a named profile it is the home itself, unless provision set up exactly one profile inside it and not the home.
     """
     from provision.endpoint.state import kept_paths
-    from provision.hermes.home import default_home
+    from provision.hermes.home import default_home, given_home
 
-    root = (home or Path(default_home(this_platform(), os.environ))).absolute()
+    root = given_home(home or Path(default_home(this_platform(), os.environ)), this_platform(), os.environ)
     if hermes_profile is not None or (root / kept_paths(root).manifest).is_file():
         return root, hermes_profile
     found = [path for path in root.glob("profiles/*") if (path / kept_paths(path).manifest).is_file()]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from provision.cli.context import Run
 from provision.cli.endpoint.machine import endpoint_folder, this_platform
+from provision.errors import UsageError
 from provision.hermes.facts import names as facts
 from provision.shell import shell_word
 from provision.tls import BUNDLE_ENV
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from provision.feed.index import Subscription
     from provision.feed.timer_definition import TimerJob
@@ -53,10 +54,9 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
     if not is_on_trial(config, subscription):
         write_state(config, remembered_state(config, subscription))
     folder = timer_folder(platform, os.environ, config)
-    existed = any((folder / name).exists() for name in files)
     for path in write_files(folder, files):
         run.say(f"wrote {path}")
-    if existed and platform == "macos":  # launchd reads a changed agent only when it is loaded again
+    if platform == "macos":  # launchd reads an agent only when it is loaded again, also one whose file was deleted
         _without_failure(switch_off_commands(platform))
     if platform == "linux":
         link_at_login(folder)
@@ -68,6 +68,15 @@ def install_timer(run: Run, subscription: Subscription, every: str, options: tup
         run.say(f"pulls every {every} from the next login on: the timer could not be started now: {e.message}")
         return
     run.say(f"pulls every {every} from now on")
+
+
+def apply_environ(settings: Sequence[str]) -> None:
+    """Set the variables that a timer carries in its command line. Raises UsageError for any other."""
+    for setting in settings:
+        name, found, value = setting.partition("=")
+        if not found or name not in _CARRIED:
+            raise UsageError(f"invalid --environ {name!r}", hint=f"use NAME=VALUE with one of {', '.join(_CARRIED)}")
+        os.environ[name] = value
 
 
 def write_timer_files(run: Run, folder: Path, platform: str | None, every: str, options: tuple[str, ...]) -> None:
@@ -116,9 +125,11 @@ def _without_failure(commands: tuple[tuple[str, ...], ...]) -> None:
 def _job(every: str, options: tuple[str, ...]) -> TimerJob:
     from provision.cli.options import parse_duration
     from provision.feed.timer_definition import TimerJob
-    from provision.feed.timer_install import own_command
+    from provision.feed.timer_install import own_command, require_lasting, temporary_folders
 
     environ = {name: os.environ[name] for name in _CARRIED if "@" not in os.environ.get(name, "@")}
     if BUNDLE_ENV in environ:  # the timer runs in another folder
         environ[BUNDLE_ENV] = str(Path(environ[BUNDLE_ENV]).absolute())
-    return TimerJob((*own_command(), "pull", "--scheduled", *options), parse_duration(every, "--every"), environ)
+    command = (*own_command(), "pull", "--scheduled", *options)
+    require_lasting(command, Path.home(), temporary_folders(os.environ))
+    return TimerJob(command, parse_duration(every, "--every"), environ)

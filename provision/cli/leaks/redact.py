@@ -211,7 +211,7 @@ def _redact_stdin(run: Run, session: Session, output: Path | None, kind: FileKin
     sys.stdout.flush()
     descriptor = sys.stdout.fileno()
     if output is not None:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
         redact_descriptor(sys.stdin.fileno(), descriptor, session, kind, on_hold)
     finally:

@@ -80,6 +80,12 @@ def _managed(s: RouteContext) -> Iterator[Hazard]:
     if isinstance(layers.managed.mapping.get("model"), str) and not s.environment.hermes.managed_model_text:
         why = "a managed model that is not a mapping replaces the whole model section, provider included"
         yield error("managed-model-text", f"{path} model", why, "write model: {default: …}")
+    if s.files.managed_writers is None:
+        why = "who may change the managed scope is unknown: its access control list cannot be read"
+        yield warning("managed-writable", managed.path, why, "let an administrator check the folder")
+    elif s.files.managed_writers:
+        why = f"others than administrators may change the managed scope: {', '.join(s.files.managed_writers)}"
+        yield warning("managed-writable", managed.path, why, "give the folder and its files to administrators alone")
     if s.expected and not s.expected.managed and "x_provision" in layers.managed.mapping:
         yield note("managed-left", path, _OUTRANKED, _LEAVE_SCOPE)
     if "secrets" in layers.managed.mapping:

@@ -1,4 +1,4 @@
-# Detection rule for Intune: prints a line and exits 0 if this user's Hermes is set up, else exits 1 without output.
+# Detection for Intune: exits 0 with a line if this user's Hermes is set up, else exits 1 and says why.
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
@@ -6,20 +6,48 @@ $InventoryId = @USER@
 $Kind = @KIND@
 $Generation = @GENERATION@
 $HermesHome = @HERMES_HOME@
+$StaleSeconds = @STALE@ # a last good pull that is older counts as none
+
+function Stop-Detection {
+    param([string]$Reason)
+
+    Write-Output $Reason
+    exit 1
+}
 
 try {
     if ($Kind -eq 'pull') {
+        $last = $null
         foreach ($folder in 'provision\provision', 'provision') {
             $path = Join-Path $env:LOCALAPPDATA (Join-Path $folder 'pull.json')
             if (Test-Path -LiteralPath $path -PathType Leaf) {
-                $state = Get-Content -LiteralPath $path -Raw | ConvertFrom-Json
-                if ($null -ne $state.last_good) {
-                    Write-Output 'pulling'
-                    exit 0
-                }
+                $last = (Get-Content -LiteralPath $path -Raw | ConvertFrom-Json).last_good
+                break
             }
         }
-        exit 1
+        if ($null -eq $last) {
+            Stop-Detection -Reason 'not pulling yet'
+        }
+        $task = Get-ScheduledTask -TaskName 'hermes-provision-pull' -ErrorAction SilentlyContinue
+        if ($null -eq $task) {
+            Stop-Detection -Reason 'not pulling: the scheduled task is missing'
+        }
+        $action = @($task.Actions)[0]
+        $words = @($action.Execute.Trim('"'))
+        foreach ($match in [regex]::Matches([string]$action.Arguments, '"([^"]+)"|(\S+)')) {
+            $words += $match.Value.Trim('"')
+        }
+        foreach ($word in $words) {
+            if ($word -match '^[A-Za-z]:[\\/]' -and -not (Test-Path -LiteralPath $word)) {
+                Stop-Detection -Reason "not pulling: the task needs $word, which is missing"
+            }
+        }
+        $age = [DateTimeOffset]::UtcNow.ToUnixTimeSeconds() - [long]$last
+        if ($age -gt $StaleSeconds) {
+            Stop-Detection -Reason "not pulling: the last good pull was $([math]::Floor($age / 3600)) hours ago"
+        }
+        Write-Output 'pulling'
+        exit 0
     }
     if (-not $HermesHome) {
         $HermesHome = Join-Path $env:LOCALAPPDATA 'hermes'
@@ -29,8 +57,8 @@ try {
         Write-Output "generation $($manifest.generation)"
         exit 0
     }
-    exit 1
+    Stop-Detection -Reason 'not installed'
 }
 catch {
-    exit 1
+    Stop-Detection -Reason 'not installed'
 }

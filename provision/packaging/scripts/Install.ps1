@@ -11,52 +11,20 @@ $ErrorActionPreference = 'Stop'
 $InventoryId = @USER@
 $Kind = @KIND@
 $Every = @EVERY@
+$Pythons = @(@PYTHONS@)
 $Payload = Split-Path -Parent $MyInvocation.MyCommand.Path
 
-function Find-Provision {
-    [OutputType([string])]
-    param([string]$Named)
-
-    $candidates = @(
-        $Named,
-        (Join-Path $Payload 'provision.pyz'),
-        (Join-Path $env:USERPROFILE '.local\bin\provision.exe'),
-        (Join-Path $env:LOCALAPPDATA 'hermes\hermes-agent\venv\Scripts\provision.exe')
-    )
-    foreach ($candidate in $candidates) {
-        if ($candidate -and (Test-Path -LiteralPath $candidate -PathType Leaf)) {
-            return $candidate
-        }
-    }
-    $found = Get-Command -Name 'provision' -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
-    if ($found) {
-        return $found.Source
-    }
-    return ''
+@FUNCTIONS@
+# Intune deletes the folder of this script: the program goes to a place that stays.
+$shipped = Join-Path $Payload 'provision.pyz'
+if (Test-Path -LiteralPath $shipped -PathType Leaf) {
+    $null = New-Item -ItemType Directory -Force -Path (Split-Path -Parent $Kept)
+    Copy-Item -LiteralPath $shipped -Destination "$Kept.new" -Force
+    Move-Item -LiteralPath "$Kept.new" -Destination $Kept -Force
 }
-
-function Invoke-Provision {
-    [OutputType([int])]
-    param([string]$Path, [string[]]$ArgumentList, [string]$InputFile)
-
-    $command = $Path
-    $arguments = $ArgumentList
-    if ($Path.EndsWith('.pyz')) {
-        $command = 'py.exe'
-        $arguments = @('-3', $Path) + $ArgumentList
-    }
-    if ($InputFile) {
-        Get-Content -LiteralPath $InputFile -Raw | & $command @arguments | Out-Host
-    }
-    else {
-        & $command @arguments | Out-Host
-    }
-    return $LASTEXITCODE
-}
-
 $provision = Find-Provision -Named $Program
 if (-not $provision) {
-    [Console]::Error.WriteLine('hermes-provision: provision is not installed here: build the package with --zipapp FILE, or run pipx install hermes-provision')
+    [Console]::Error.WriteLine('hermes-provision: provision is not installed here: build the package with --zipapp FILE, or install provision for this user')
     exit 1
 }
 

@@ -3,6 +3,7 @@ Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 
 $Kind = @KIND@
+$Brought = @BROUGHT@ # 'yes': this package brought the program
 $HermesHome = @HERMES_HOME@
 
 if ($Kind -eq 'pull') {
@@ -17,5 +18,10 @@ if (-not $HermesHome) {
 }
 foreach ($name in 'manifest.json', 'manifest.json.sig', 'receipt.json', 'receipt.json.sig') {
     Remove-Item -LiteralPath (Join-Path $HermesHome ".provision\$name") -ErrorAction SilentlyContinue
+}
+if ($Brought -eq 'yes') {
+    foreach ($folder in (Join-Path $env:LOCALAPPDATA 'hermes-provision'), (Join-Path $env:USERPROFILE '.cache\hermes-provision')) {
+        Remove-Item -LiteralPath $folder -Recurse -Force -ErrorAction SilentlyContinue
+    }
 }
 exit 0

@@ -6,6 +6,7 @@ inventory_id=@USER@
 default_account=@ACCOUNT@
 kind=@KIND@
 generation=@GENERATION@ # the bundle's; a newer one is accepted
+stale_s=@STALE@ # a last good pull that is older, in seconds, counts as none
 
 PATH="${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin"
 account=${HERMES_PROVISION_ACCOUNT:-$default_account}
@@ -32,14 +33,40 @@ else
 fi
 
 if [ "$kind" = pull ]; then
+  last=
   for folder in "$home/.config/provision" "$home/Library/Application Support/provision"; do
-    if grep -q '"last_good": [0-9]' "$folder/pull.json" 2>/dev/null; then
-      echo "pulling"
-      exit 0
-    fi
+    found=$(sed -n 's/^ *"last_good": \([0-9][0-9]*\).*/\1/p' "$folder/pull.json" 2>/dev/null || true)
+    last=${found:-$last}
   done
-  echo "not pulling yet"
-  exit 1
+  if [ -z "$last" ]; then
+    echo "not pulling yet"
+    exit 1
+  fi
+  service="$home/.config/systemd/user/hermes-provision-pull.service"
+  agent="$home/Library/LaunchAgents/one.aisa.hermes-provision.pull.plist"
+  targets=$(
+    sed -n 's/^# needs //p' "$service" 2>/dev/null || true
+    sed -n '/<key>ProgramArguments</,/<\/array>/s/^[[:space:]]*<string>\(\/.*\)<\/string>$/\1/p' "$agent" 2>/dev/null |
+      sed 's/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
+  )
+  if [ -z "$targets" ]; then
+    echo "not pulling: the timer is missing"
+    exit 1
+  fi
+  missing=$(printf '%s\n' "$targets" | while IFS= read -r target; do
+    [ -e "$target" ] || printf '%s\n' "$target"
+  done)
+  if [ -n "$missing" ]; then
+    echo "not pulling: the timer needs $(printf '%s' "$missing" | head -n 1), which is missing"
+    exit 1
+  fi
+  now=$(date +%s)
+  if [ "$((now - last))" -gt "$stale_s" ]; then
+    echo "not pulling: the last good pull was $(((now - last) / 3600)) hours ago"
+    exit 1
+  fi
+  echo "pulling"
+  exit 0
 fi
 
 hermes_home=@HERMES_HOME@ # empty: the platform's default

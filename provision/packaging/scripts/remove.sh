@@ -4,6 +4,7 @@ set -eu
 
 default_account=@ACCOUNT@
 kind=@KIND@
+brought=@BROUGHT@ # yes: this package brought the program
 
 PATH="${PATH:-/usr/bin:/bin}:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
 account=${HERMES_PROVISION_ACCOUNT:-$default_account}
@@ -54,3 +55,7 @@ fi
 hermes_home=@HERMES_HOME@ # empty: the platform's default
 kept=${hermes_home:-$home/.hermes}/.provision
 as_account rm -f "$kept/manifest.json" "$kept/manifest.json.sig" "$kept/receipt.json" "$kept/receipt.json.sig"
+if [ "$brought" = yes ]; then
+  as_account rm -f "$home/.local/share/hermes-provision/provision.pyz"
+  as_account rm -rf "$home/.cache/hermes-provision"
+fi

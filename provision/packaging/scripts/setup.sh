@@ -9,6 +9,7 @@ default_account=@ACCOUNT@ # the account on this machine; empty: the logged-in us
 kind=@KIND@             # bundle or pull
 every=@EVERY@           # how often a pull happens
 payload=@PAYLOAD@       # folder with bundle.tar and allowed_signers
+pythons=@PYTHONS@       # versions that the program runs on
 
 PATH="${PATH:-/usr/bin:/bin}:/usr/local/bin:/opt/homebrew/bin:/usr/sbin:/sbin"
 export PATH
@@ -61,11 +62,17 @@ as_account() {
   fi
 }
 
-# the program: named, shipped with this script, in the user's folders, in Hermes' venv, or on the PATH
+# the program: shipped with this script (and kept in the user's folder), named, in the user's folders, in Hermes' venv, or on the PATH
+kept="$home/.local/share/hermes-provision"
+if [ -f "$payload/provision.pyz" ] && ! as_account cmp -s - "$kept/provision.pyz" <"$payload/provision.pyz"; then
+  as_account mkdir -p "$kept"
+  as_account tee "$kept/.new" <"$payload/provision.pyz" >/dev/null
+  as_account mv -f "$kept/.new" "$kept/provision.pyz"
+fi
 find_provision() {
   for candidate in \
     "${HERMES_PROVISION:-}" \
-    "$payload/provision.pyz" \
+    "$kept/provision.pyz" \
     "$home/.local/bin/provision" \
     "$home/.hermes/hermes-agent/venv/bin/provision" \
     /opt/hermes-provision/bin/provision \
@@ -78,13 +85,43 @@ find_provision() {
   return 1
 }
 
-program=$(find_provision) || fail "provision is not installed here: build the package with --zipapp FILE, or run pipx install hermes-provision"
+# a Python for the single file: Hermes' own, else the newest. Apple's is too old, and asks for developer tools when it is run
+fits() {
+  [ -x "$1" ] || return 1
+  if [ "$1" = /usr/bin/python3 ] && [ "$(uname -s)" = Darwin ]; then return 1; fi
+  found=$(as_account "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || return 1
+  case " $pythons " in *" $found "*) return 0 ;; *) return 1 ;; esac
+}
+find_python() {
+  if fits "$home/.hermes/hermes-agent/venv/bin/python"; then
+    printf '%s\n' "$home/.hermes/hermes-agent/venv/bin/python"
+    return 0
+  fi
+  for version in $pythons ''; do
+    for candidate in "$(command -v "python${version:-3}" || true)" \
+      "/Library/Frameworks/Python.framework/Versions/$version/bin/python$version"; do
+      if fits "$candidate"; then
+        printf '%s\n' "$candidate"
+        return 0
+      fi
+    done
+  done
+  return 1
+}
+
+program=$(find_provision) || fail "provision is not installed here: build the package with --zipapp FILE, or install provision for $account"
+python=
+case $program in
+  *.pyz) python=$(find_python) || fail "no Python found that runs $program: install one of $pythons" ;;
+  *) ;;
+esac
 
 run() {
-  case $program in
-    *.pyz) as_account python3 "$program" "$@" ;;
-    *) as_account "$program" "$@" ;;
-  esac
+  if [ -n "$python" ]; then
+    as_account "$python" "$program" "$@"
+  else
+    as_account "$program" "$@"
+  fi
 }
 
 cd /

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_groups_go_first_and_everything_comes_back(calls: Calls, home: Path) -> 
         assert for_another
         assert calls == entered
     assert calls == [*entered, ("seteuid", 0), ("setegid", 0), ("setgroups", [0, 27])]
+
+
+@pytest.mark.parametrize(("platform", "kept"), [("darwin", 16), ("linux", 40)])
+def test_macos_takes_sixteen_groups(calls: Calls, monkeypatch: pytest.MonkeyPatch, platform: str, kept: int) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    privileges._set_groups(list(range(40)))
+    assert calls == [("setgroups", list(range(kept)))]
 
 
 def test_rights_come_back_after_an_error(calls: Calls, home: Path) -> None:

@@ -88,6 +88,22 @@ def test_windows_quotes_blanks() -> None:
     assert root.findtext(".//t:Arguments", namespaces=NS) == 'pull --home "C:\\My Hermes\\\\"'
 
 
+def test_a_windows_task_opens_no_window() -> None:
+    """No `cmd /c set …`: its console would appear every hour. The variables are options, for `CommandLineToArgvW`."""
+    variables = {"PROVISION_CONFIG_DIR": "C:\\my config", "NO_PROXY": "*"}
+    root = task(TimerJob(("C:\\py\\pythonw.exe", "-m", "p"), timedelta(hours=1), variables))
+    assert root.findtext(".//t:Command", namespaces=NS) == "C:\\py\\pythonw.exe"
+    assert root.findtext(".//t:Arguments", namespaces=NS) == (
+        '-m p --environ "PROVISION_CONFIG_DIR=C:\\my config" --environ NO_PROXY=*'
+    )
+
+
+def test_the_unit_names_the_files_that_it_needs() -> None:
+    """`check.sh` of the packages reads these comments; systemd ignores them."""
+    lines = timer_files(Platform.LINUX, ODD)[f"{NAME}.service"].decode().splitlines()
+    assert lines[:2] == ["# needs /opt/my tools/provision", f"# needs {ODD.command[4]}"]
+
+
 @pytest.mark.parametrize("every", [timedelta(minutes=4), timedelta(days=8)])
 def test_intervals_that_make_no_sense(every: timedelta) -> None:
     with pytest.raises(UsageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import pytest
 
 from provision.feed.timer_definition import LABEL, NAME
 from provision.feed.timer_install import (
+    TemporaryPathError,
     TimerError,
     link_at_login,
     own_command,
     remove_files,
+    require_lasting,
     run_all,
     switch_off_commands,
     switch_on_commands,
+    temporary_folders,
     timer_folder,
     write_files,
 )
@@ -69,8 +73,42 @@ def test_a_failed_command_is_shown_with_its_last_line() -> None:
 def test_the_own_command_is_absolute(tmp_path: Path) -> None:
     script = tmp_path / "provision"
     script.write_text("#!/bin/sh\n")
-    assert own_command(str(script)) == (sys.executable, "-m", "provision")
+    assert own_command(str(script)) == (sys.executable, "-P", "-m", "provision")
     script.chmod(0o755)
     assert own_command(str(script)) == (str(script),)
     assert own_command(str(tmp_path / "p.pyz")) == (sys.executable, str(tmp_path / "p.pyz"))
-    assert own_command("/usr/bin/pytest") == (sys.executable, "-m", "provision")
+    assert own_command("/usr/bin/pytest") == (sys.executable, "-P", "-m", "provision")
+
+
+def test_on_windows_a_python_without_a_console_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "provision.exe"
+    script.touch(0o755)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python.exe"))
+    assert own_command(str(script)) == (str(tmp_path / "python.exe"), "-P", "-m", "provision")
+    (tmp_path / "pythonw.exe").touch()
+    assert own_command(str(script)) == (str(tmp_path / "pythonw.exe"), "-P", "-m", "provision")
+    assert own_command(str(tmp_path / "p.pyz")) == (str(tmp_path / "pythonw.exe"), str(tmp_path / "p.pyz"))
+
+
+@pytest.mark.parametrize(
+    ("word", "home", "refused"),
+    [
+        ("/tmp/x/provision.pyz", "/home/ada", True),
+        ("/var/folders/a/T/x/provision.pyz", "/home/ada", True),
+        ("/home/ada/tmp/x.pyz", "/home/ada", True),
+        ("/tmpfiles/provision.pyz", "/home/ada", False),
+        ("/home/ada/.local/share/hermes-provision/provision.pyz", "/home/ada", False),
+        ("/tmp/home/ada/provision.pyz", "/tmp/home/ada", False),
+        ("/tmp/home/other/provision.pyz", "/tmp/home/ada", True),
+        ("pull", "/home/ada", False),
+    ],
+)
+def test_a_timer_needs_nothing_that_is_soon_deleted(word: str, home: str, refused: bool) -> None:
+    folders = [Path("/tmp"), Path("/var/folders"), Path("/home/ada/tmp")]
+    with pytest.raises(TemporaryPathError, match="temporary files") if refused else contextlib.nullcontext():
+        require_lasting(("/usr/bin/python3", word), Path(home), folders)
+
+
+def test_the_folders_for_temporary_files() -> None:
+    assert {Path("/tmp"), Path("/var/tmp"), Path("/scratch")} <= set(temporary_folders({"TMPDIR": "/scratch"}))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.fleet.desired import Platform
-from provision.hermes.home import HomePaths, NoHomeError, default_home, effective_home
+from provision.hermes.home import HomePaths, NoHomeError, default_home, effective_home, expand_home, given_home
 
 
 def test_default_homes() -> None:
@@ -70,3 +70,45 @@ def test_the_same_on_windows(value: str) -> None:
         default_home(Platform.WINDOWS, {"LOCALAPPDATA": r"C:\U", "HERMES_HOME": value})
     assert default_home(Platform.WINDOWS, {"HERMES_HOME": r"D:\hermes"}) == r"D:\hermes"
     assert default_home(Platform.WINDOWS, {"HERMES_HOME": r"\\srv\share\h"}) == r"\\srv\share\h"
+
+
+WINDOWS_ENVIRON = {"LOCALAPPDATA": "C:\\Users\\ada\\AppData\\Local", "USERPROFILE": "C:\\Users\\ada", "SECRET": "C:\\x"}
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("%LOCALAPPDATA%\\hermes", "C:\\Users\\ada\\AppData\\Local\\hermes"),
+        ("%LocalAppData%/hermes", "C:\\Users\\ada\\AppData\\Local/hermes"),
+        ("~/hermes", "C:\\Users\\ada\\hermes"),
+        ("D:\\hermes", "D:\\hermes"),
+        ("\\\\server\\share\\hermes", "\\\\server\\share\\hermes"),
+        ("%APPDATA%\\hermes", None),
+        ("%SECRET%\\hermes", None),
+        ("%LOCALAPPDATA%hermes", None),
+        ("%LOCALAPPDATA%\\%SECRET%", None),
+        ("C:\\a\\%SECRET%", None),
+        ("C:hermes", None),
+        ("\\hermes", None),
+        ("hermes", None),
+        ("/home/ada/.hermes", None),
+    ],
+)
+def test_homes_of_windows_users(named: str, expected: str | None) -> None:
+    if expected is None:
+        with pytest.raises(NoHomeError, match="is not an absolute path on this system"):
+            expand_home(named, Platform.WINDOWS, WINDOWS_ENVIRON)
+    else:
+        assert str(expand_home(named, Platform.WINDOWS, WINDOWS_ENVIRON)) == expected
+
+
+@pytest.mark.parametrize("named", ["%LOCALAPPDATA%\\hermes", "C:\\hermes", "hermes", "~ada/hermes"])
+def test_no_home_is_made_below_the_current_folder(named: str) -> None:
+    with pytest.raises(NoHomeError):
+        expand_home(named, Platform.LINUX, {"HOME": "/home/ada", "LOCALAPPDATA": "/x"})
+    if named[0] in "~%":
+        with pytest.raises(NoHomeError):
+            given_home(Path(named), Platform.LINUX, {"HOME": "/home/ada"})
+    assert expand_home("~/h", Platform.MACOS, {"HOME": "/Users/ada"}) == Path("/Users/ada/h")
+    assert given_home(Path("~/h"), Platform.LINUX, {"HOME": "/home/ada"}) == Path("/home/ada/h")
+    assert given_home(Path("h"), Platform.LINUX, {}) == Path("h").absolute()

@@ -26,12 +26,14 @@ def syntax_ok(script: str) -> bool:
 
 def test_the_payload_is_inside_the_script(payload: Payload) -> None:
     script = script_with_payload(payload).decode()
-    blocks = re.findall(r"base64 --decode >\"\$payload/(\S+)\" <<'(\w+)'\n(.*?)\n\2\n", script, re.DOTALL)
-    assert {name: base64.b64decode(text) for name, _, text in blocks} == {
+    form = r"base64 --decode <<'(\w+)' \| as_account tee \"\$payload/(\S+)\" >/dev/null\n(.*?)\n\1\n"
+    blocks = re.findall(form, script, re.DOTALL)
+    assert {name: base64.b64decode(text) for _, name, text in blocks} == {
         name: file.data for name, file in payload.content().items()
     }
-    assert script.index("base64 --decode") < script.index("as_account() {")
-    assert "trap 'rm -rf \"$payload\"'" in script
+    assert script.index("as_account() {") < script.index("base64 --decode"), "the user writes there, not root"
+    assert 'payload=$(as_account mktemp -d "$home/' in script
+    assert "trap 'as_account rm -rf \"$payload\"'" in script
     assert syntax_ok(script)
 
 

@@ -12,7 +12,7 @@ import pytest
 from bundlecraft import Shop
 
 from provision.errors import UsageError
-from provision.packaging.payload import PackageError, Payload, description
+from provision.packaging.payload import PackageError, Payload, _ps_quoted, description
 
 ADDRESS = "https://feed.example.com/hermes/e/" + "a" * 32
 
@@ -114,18 +114,38 @@ def test_a_home_with_spaces_is_one_word(shop: Shop) -> None:
     assert "hermes_home=\"$home\"/'my hermes/profiles/work'" in script
 
 
-def test_powershell_scripts_have_the_mark_that_old_versions_need(shop: Shop) -> None:
-    script = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada", generation=9)).powershell("Detect.ps1")
-    assert script.startswith(b"\xef\xbb\xbf")
+def test_powershell_scripts_are_ascii_without_a_mark(shop: Shop) -> None:
+    """PowerShell 5 reads a file without a mark in the system's code page; Intune wants none where it checks signatures."""
+    bundle = shop.bundle("ada", generation=9, hermes_home="C:\\Jos\u00e9's \u2019; calc \U0001f642")
+    script = Payload("ada", shop.allowed_signers, bundle=bundle).powershell("Detect.ps1")
+    assert script.isascii()
     assert script.count(b"\n") == script.count(b"\r\n")
     assert b"$InventoryId = 'ada'\r\n" in script
     assert b"$Generation = 9\r\n" in script
-    assert b"$HermesHome = ''\r\n" in script
+    expected = "('' + 'C:\\Jos' + [char]233 + '''s ' + [char]8217 + '; calc ' + [char]55357+[char]56898)"
+    assert f"$HermesHome = {expected}" in script.decode().splitlines()
 
 
-def test_quotes_cannot_end_a_powershell_string(shop: Shop) -> None:
-    bundle = shop.bundle("ada", hermes_home="C:\\it's here")
-    assert b"'C:\\it''s here'" in Payload("ada", shop.allowed_signers, bundle=bundle).powershell("Detect.ps1")
-    bundle = shop.bundle("ada", hermes_home="C:\\it\u2019; calc; \u2019")
-    with pytest.raises(PackageError, match="typographic quotes"):
-        Payload("ada", shop.allowed_signers, bundle=bundle).powershell("Detect.ps1")
+@pytest.mark.parametrize(
+    ("home", "expected"),
+    [
+        (None, "''"),
+        ("C:\\it's here", "'C:\\it''s here'"),
+        ("%LOCALAPPDATA%\\hermes", "[Environment]::ExpandEnvironmentVariables('%LOCALAPPDATA%\\hermes')"),
+        ("~/my hermes", "[Environment]::ExpandEnvironmentVariables('%USERPROFILE%\\my hermes')"),
+    ],
+)
+def test_the_home_in_powershell_is_where_hermes_looks(shop: Shop, home: str | None, expected: str) -> None:
+    script = Payload("ada", shop.allowed_signers, bundle=shop.bundle("ada", hermes_home=home)).powershell("Detect.ps1")
+    assert f"$HermesHome = {expected}" in script.decode().splitlines()
+
+
+def test_a_line_break_cannot_end_a_powershell_string() -> None:
+    with pytest.raises(PackageError, match="line breaks"):
+        _ps_quoted("a'\ncalc")
+
+
+@pytest.mark.parametrize(("every", "stale_s"), [("30m", 172800), ("1d", 259200), ("1w", 1814400)])
+def test_how_long_a_good_pull_counts(every: str, stale_s: int) -> None:
+    assert f"stale_s={stale_s} " in pull(every=every).shell("check.sh").decode()
+    assert f"$StaleSeconds = {stale_s} " in pull(every=every).powershell("Detect.ps1").decode()
