@@ -15,10 +15,15 @@ from provision.detect.match import Confidence, FindingSeverity
 TODAY = date(2026, 6, 1)
 
 
-def finding(path: str, severity: FindingSeverity = FindingSeverity.HIGH) -> Finding:
+def finding(
+    path: str,
+    severity: FindingSeverity = FindingSeverity.HIGH,
+    key: str | None = None,
+    owner: str | None = None,
+) -> Finding:
     place = Location(path, 1, 1)
     return Finding(
-        finding_id("r", place, None), "r", severity, Confidence.HIGH, place, None, None, None, "****", "m", "c"
+        finding_id("r", place, key), "r", severity, Confidence.HIGH, place, owner, None, key, "****", "m", "c"
     )
 
 
@@ -56,6 +61,41 @@ def test_an_update_keeps_reasons_drops_what_is_gone_and_renews_what_has_expired(
     done = update_baseline([old, expired, gone], [a, b], TODAY, "new", None)
     assert {e.path: (e.reason, e.added) for e in done.entries} == {"a": ("old", date(2026, 1, 1)), "b": ("new", TODAY)}
     assert (done.added, done.dropped) == (1, 1)
+
+
+def test_an_entry_follows_its_secret_into_a_renamed_file() -> None:
+    entries = update_baseline((), [finding("old/a", key="fp_1")], date(2026, 1, 1), "ours", None).entries
+    moved = finding("new/b", key="fp_1")
+    assert [e.finding for e in apply_baseline(entries, [moved], TODAY).ignored] == [moved]
+    done = update_baseline(entries, [moved], TODAY, "again", None)
+    assert [(e.id, e.path, e.reason, e.added) for e in done.entries] == [(moved.id, "new/b", "ours", date(2026, 1, 1))]
+    assert (done.added, done.dropped) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [finding("a", key="fp_1"), finding("b", key="fp_1")],  # a copy; the old place still has it
+        [finding("b", key="fp_2")],
+        [finding("b")],  # a password has no fingerprint
+        [finding("b", key="fp_1", owner="ada")],
+    ],
+)
+def test_an_entry_covers_no_other_finding(found: list[Finding]) -> None:
+    entries = update_baseline((), [finding("a", key="fp_1"), finding("c")], TODAY, "ours", None).entries
+    assert apply_baseline(entries, found, TODAY).new == tuple(found[-1:])
+
+
+def test_one_entry_covers_one_copy() -> None:
+    entries = update_baseline((), [finding("a", key="fp_1")], TODAY, "ours", None).entries
+    copies = [finding("b", key="fp_1"), finding("c", key="fp_1")]
+    assert apply_baseline(entries, copies, TODAY).new == (copies[1],)
+
+
+def test_an_expired_entry_follows_nothing() -> None:
+    entries = update_baseline((), [finding("a", key="fp_1")], TODAY, "ours", date(2026, 6, 2)).entries
+    moved = finding("b", key="fp_1")
+    assert apply_baseline(entries, [moved], date(2026, 6, 3)).new == (moved,)
 
 
 @pytest.mark.parametrize(
