@@ -13,17 +13,22 @@ Every home has the team's provider `custom:aisa` at https://api.aisa.one and AIS
     hazards                 ids that the route must report
     read                    not run, only read in the source: `leaves` has no ok that was not seen
     fast                    part of the usual acceptance run; the others are deep
+
+`other_side_releases.yaml` has what releases other than WRITTEN_FOR were seen to send, where that differs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from home_cases import FOLDER, K1, K2
+from home_cases import FOLDER, K1, K2, WRITTEN_FOR
 
+OTHERS: dict[str, dict[str, list[str]]] = yaml.safe_load(
+    FOLDER.with_name("other_side_releases.yaml").read_text(encoding="utf-8")
+)
 TEAM = "api.aisa.one"
 MODEL = "model: {provider: custom:aisa, default: gpt-5.2, context_length: 131072}\n"
 PROVIDER = "providers:\n  aisa: {api: 'https://api.aisa.one/v1', key_env: AISA_API_KEY, api_mode: chat_completions}\n"
@@ -47,6 +52,10 @@ class SideCase:
     hazards: list[str] = field(default_factory=list)
     read: bool = False
     fast: bool = False
+
+    def on(self, release: str) -> SideCase:
+        """The case as another release was seen to behave."""
+        return replace(self, seen=OTHERS.get(release, {}).get(self.id, self.seen)) if release != WRITTEN_FOR else self
 
     def write(self, home: Path) -> None:
         """Write the home."""

@@ -22,15 +22,19 @@ MESSAGES = [{"role": "user", "content": "CONTENT-OF-THE-USER"}]
 
 
 def load_hermes() -> None:
-    """Import what the acts need, once."""
+    """Import what the acts need, once, as far as this release has it."""
+    import contextlib
+    import importlib
+
     import agent.auxiliary_client
-    import agent.moa_loop
     import openai
     import run_agent
 
     assert agent.auxiliary_client
     assert openai.OpenAI
     assert run_agent.AIAgent
+    with contextlib.suppress(ImportError):
+        importlib.import_module("agent.moa_loop")
 
 
 def parent_agent() -> object:
@@ -72,9 +76,12 @@ def act(kind: str, *arguments: str) -> None:
         more = {"provider": f"custom:{name}", "model": "m"} if name else {}
         run_oneshot("CONTENT-OF-THE-USER", toolsets="todo", **more)
     elif kind == "delegate":
+        from inspect import signature
+
         from tools.delegate_tool import delegate_task
 
-        delegate_task(goal="CONTENT-OF-THE-USER", background=False, parent_agent=parent_agent())
+        wait = {"background": False} if "background" in signature(delegate_task).parameters else {}
+        delegate_task(goal="CONTENT-OF-THE-USER", parent_agent=parent_agent(), **wait)
     elif kind == "mcp":
         from argparse import Namespace
 

@@ -65,8 +65,8 @@ class HermesFacts:
     """Reads `monitoring.export.otlp`: the messaging gateway exports health data, with variables as headers."""
     task_key_env: bool = True
     """An auxiliary task reads `key_env`. Otherwise a URL beside a named provider does not count, and the pins do not hold."""
-    chain_key_env: bool = True
-    """An entry of an auxiliary task's `fallback_chain` reads `key_env`."""
+    task_chains: bool = True
+    """The `fallback_chain` of an auxiliary task works."""
     moa_presets: bool = True
     """`/moa` asks the models of a preset. Otherwise a tool of the agent asks OpenRouter, with OPENROUTER_API_KEY only."""
     deciding_env: frozenset[str] = frozenset()

@@ -45,7 +45,7 @@ FACTS = replace(
     headers_in_settings=False,
     plain_custom_responses=True,
     cron_url_is_checked=False,
-    chain_key_env=False,
+    task_chains=False,
     moa_presets=False,
     sources=MappingProxyType(
         {
@@ -54,6 +54,7 @@ FACTS = replace(
             "known_env": "hermes_cli/config.py, OPTIONAL_ENV_VARS and _EXTRA_ENV_KEYS of the installed release",
             "auxiliary_tasks": "hermes_cli/config.py, DEFAULT_CONFIG of the installed release",
             "cron_url_is_checked": "cron/scheduler.py of the installed release has no such check",
+            "task_chains": "in runs; agent/auxiliary_client.py, _resolve_single_provider, passes arguments that do not exist",
             "moa_presets": "tools/mixture_of_agents_tool.py and tools/openrouter_client.py of the installed release, not run",
             "secret_sources": "agent/secret_sources of the installed release",
         }

@@ -32,7 +32,8 @@ def job_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         provider, url = text_at(job, "provider"), text_at(job, facts.BASE_URL)
         if (url or provider) and not (url and _refused(s, provider, url)):
             place = f"{s.home.where(facts.JOBS_NAME)} jobs[{number}]"
-            yield from runtime_destinations(s, team, job, (f"jobs[{number}]",), "cron", _WHEN, place)
+            full = job | {"provider": provider or s.requested}
+            yield from runtime_destinations(s, team, full, (f"jobs[{number}]",), "cron", _WHEN, place)
     if s.environment.hermes.cron_model and (provider := text_at(cron, side.CRON_PROVIDER)):
         path = ("cron", side.CRON_PROVIDER)
         yield from runtime_destinations(s, team, {"provider": provider}, path, "cron", "when a job runs")

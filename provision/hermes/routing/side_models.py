@@ -89,12 +89,12 @@ def _task(
         client = main_client(s)
     if client is not None:
         yield from _found(s, team, "auxiliary", path, client, "when it runs")
-    chain = settings.get("fallback_chain")
+    chain = settings.get("fallback_chain") if s.environment.hermes.task_chains else None
     when = side.REFUSAL if automatic else side.CAPACITY
     for number, entry in enumerate(chain if isinstance(chain, list) else ()):
         if isinstance(entry, dict) and entry.get("provider") and entry.get("model"):
             here = (*path, "fallback_chain", number)
-            own_key, own_source = _own_key(s, entry, here, by_variable=s.environment.hermes.chain_key_env)
+            own_key, own_source = _own_key(s, entry, here)
             found = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, own_source)
             yield from _found(s, team, "auxiliary", here, found, when)
     if task in side.PINNED_ELSEWHERE or task == "vision":
