@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.report.terminal import printable
+from provision.report.terminal import painted, printable
 
 if TYPE_CHECKING:
     from provision.errors import Problem
@@ -23,7 +23,10 @@ class Run:
     verbose: bool = False
 
     def open_workspace(self) -> Workspace:
-        """The workspace of --workspace, or of the current folder or one above it. Raises InvalidFilesError."""
+        """The workspace of --workspace, or of the current folder or one above it, with settings that this operator approved.
+
+        Raises InvalidFilesError and BadApprovalsError.
+        """
         from provision.fleet.workspace import find_workspace, load_workspace
 
         workspace = load_workspace(self.workspace or find_workspace(Path.cwd()))
@@ -32,7 +35,9 @@ class Run:
 
             finish_locked(workspace.vault, workspace.root)
             self.say("finished an interrupted change of the operators")
-        return workspace
+        from provision.cli.approvals import approved_workspace
+
+        return approved_workspace(self, workspace)
 
     def read_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
         """Like `open_workspace`, but errors in provision.toml are returned as problems."""
@@ -58,9 +63,9 @@ class Run:
     def say(self, line: str) -> None:
         """Print a remark on stderr, unless --quiet."""
         if not self.quiet:
-            print(printable(line), file=sys.stderr)
+            print(painted(printable(line), sys.stderr), file=sys.stderr)
 
     def detail(self, line: str) -> None:
         """Print a remark on stderr, only with --verbose."""
         if self.verbose and not self.quiet:
-            print(printable(line), file=sys.stderr)
+            print(painted(printable(line), sys.stderr), file=sys.stderr)

@@ -10,6 +10,7 @@ import typer
 
 from provision.errors import UsageError
 from provision.report.formats import Format
+from provision.report.terminal import results_go_to_file
 
 if TYPE_CHECKING:
     from datetime import date, timedelta
@@ -31,6 +32,11 @@ def format_option(*allowed: Format) -> Any:
     return typer.Option("--format", "-f", parser=parse, metavar=f"[{'|'.join(names)}]", help="Output format.")
 
 
+def _to_file(path: Path | None) -> Path | None:
+    results_go_to_file(is_file=path is not None)
+    return path
+
+
 Limit = Annotated[
     list[str] | None,
     typer.Option(
@@ -42,7 +48,13 @@ Limit = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", readable=False, help="Write the result to this file instead of stdout."),
+    typer.Option(
+        "--output",
+        "-o",
+        readable=False,
+        callback=_to_file,
+        help="Write the result to this file instead of stdout.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")]
 TableOrJson = Annotated[Format, format_option(Format.TABLE, Format.JSON)]

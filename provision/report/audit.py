@@ -43,9 +43,8 @@ def as_table(audit: Audit, *, everything: bool = False, home: str | None = None)
         first = group[0]
         yield f"{first.severity.upper()}  {printable(first.message)}\n"
         shown = group if everything else group[:ROWS_PER_GROUP]
-        rows = [(f"  {short(str(f.place))}", f.excerpt, f.verdict or "", f.id) for f in shown]
-        lines = table(("", "", "", ""), rows).split("\n")[1:]
-        yield "\n".join(lines)
+        rows = [(short(str(f.place)), f.excerpt, f.verdict or "", f.id) for f in shown]
+        yield table(("",) * 4, rows, indent=2)
         if len(shown) < len(group):
             yield f"  … and {len(group) - len(shown):,} more: --all shows them\n"
         yield textwrap.fill(

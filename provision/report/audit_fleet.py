@@ -13,7 +13,7 @@ from provision.report.html.page import Bar, Page, Section, page
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from provision.audit.merge import FleetAudit, KeyLeak
 
@@ -31,8 +31,8 @@ def as_table(fleet: FleetAudit, *, everything: bool = False) -> Iterator[str]:
     for key in fleet.keys:
         yield f"{key.severity.upper()}  {printable(key.what)} ({key.fingerprint}) on {_machines(key)}\n"
         shown = key.spots if everything else key.spots[:PLACES_PER_KEY]
-        rows = [(f"  {s.machine}", s.finding.place, s.finding.excerpt, s.finding.verdict or "") for s in shown]
-        yield _rows(rows)
+        rows = [(s.machine, s.finding.place, s.finding.excerpt, s.finding.verdict or "") for s in shown]
+        yield table(("",) * 4, rows, indent=2)
         if len(shown) < len(key.spots):
             yield f"  … and {len(key.spots) - len(shown):,} more: --all shows them\n"
         yield f"  -> {printable(key.spots[0].finding.cure)}\n\n"
@@ -45,10 +45,6 @@ def as_table(fleet: FleetAudit, *, everything: bool = False) -> Iterator[str]:
         yield table(("MACHINE", "HERMES HOME", "REQUESTS GO TO", "KEY", "AS INSTALLED", ""), routes) + "\n"
     yield table(("MACHINE", *(s.upper() for s in SEVERITIES), "NOT READ", "STARTED"), _machine_rows(fleet)) + "\n"
     yield summary_line(fleet) + "\n"
-
-
-def _rows(rows: Sequence[tuple[object, ...]]) -> str:
-    return "\n".join(table(("", "", "", ""), rows).split("\n")[1:])
 
 
 def _machines(key: KeyLeak) -> str:

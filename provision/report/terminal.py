@@ -1,17 +1,121 @@
-"""Plain text and tables as an output format. Untrusted text may hold terminal escapes or a key: `printable` makes it safe."""
+"""Plain text and tables as an output format. Untrusted text may hold terminal escapes or a key: `printable` makes it safe.
+
+On a terminal a table fits its width: cells are wrapped between words, and a table that is still too wide has one block per row.
+Nothing is ever cut, and elsewhere (a pipe, a file) every row is one line. Colour marks words that are states, nothing else.
+"""
 
 from __future__ import annotations
 
+import codecs
+import os
+import shutil
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
 from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TextIO
 
 _SHORTEST_SECRET = 14
+_GAP = 2
+_GOOD, _UNSURE, _BAD, _MUTED = "32", "33", "31", "2"
+_STATES: Mapping[str, str] = {
+    **dict.fromkeys(("ok", "current", "verified", "trusted", "valid"), _GOOD),
+    **dict.fromkeys(
+        ("warning", "behind", "silent", "drifted", "expired", "overdue", "hazards", "medium", "high"), _UNSURE
+    ),
+    **dict.fromkeys(
+        (
+            "problem",
+            "error",
+            "failed",
+            "misrouted",
+            "leaked",
+            "key_invalid",
+            "unfunded",
+            "rejected",
+            "critical",
+            "not believed",
+        ),
+        _BAD,
+    ),
+    **dict.fromkeys(("unknown", "not looked at", "never heard", "skipped", "unverified", "-"), _MUTED),
+}
+"""State words by the SGR code of their colour; a cell is coloured if it is exactly such a word."""
+_PREFIXES = {"error:": _BAD, "warning:": _UNSURE, "hint:": _MUTED, "CRITICAL": _BAD, "HIGH": _UNSURE}
+
+
+_FALLBACKS = {
+    "…": "...",
+    "·": "-",
+    "—": "-",
+    "–": "-",  # noqa: RUF001
+    "→": "->",
+    "×": "x",  # noqa: RUF001
+    "≤": "<=",
+    "≥": ">=",
+    "█": "#",
+    "░": ".",
+    "▲": "^",
+    "▼": "v",
+    "’": "'",  # noqa: RUF001
+    "“": '"',
+    "”": '"',
+}
+"""Symbols of ours that an old console cannot show."""
+
+
+def register_fallbacks() -> str:
+    """Register how a character is written that a terminal's encoding does not have; returns the name of the error handler."""
+
+    def fallback(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        return "".join(
+            _FALLBACKS.get(c) or c.encode("ascii", "backslashreplace").decode()
+            for c in error.object[error.start : error.end]
+        ), error.end
+
+    codecs.register_error("provision-fallback", fallback)
+    return "provision-fallback"
+
+
+class _Destination:
+    """Where the result of the running command goes."""
+
+    is_file = False
+
+
+def results_go_to_file(*, is_file: bool) -> None:
+    """Say whether the result is written to a file (`--output`): then no table depends on the terminal."""
+    _Destination.is_file = is_file
+
+
+def terminal_width() -> int | None:
+    """The columns that a table may use; None if it does not go to a terminal."""
+    if _Destination.is_file or not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, 20)
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether colour may be written: to a terminal that knows it, unless NO_COLOR is set (no-color.org)."""
+    known = os.environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in os.environ)
+    return known and not os.environ.get("NO_COLOR") and stream.isatty()
+
+
+def painted(line: str, stream: TextIO) -> str:
+    """A line whose first word, or `FILE:LINE:COLUMN: error:`, is coloured if it is a severity."""
+    if has_colour(stream):
+        for prefix, code in _PREFIXES.items():
+            if line.startswith(prefix):
+                return f"\x1b[{code}m{prefix}\x1b[0m{line[len(prefix) :]}"
+            if f": {prefix} " in line[:300] and prefix.endswith(":"):
+                return line.replace(f": {prefix} ", f": \x1b[{code}m{prefix}\x1b[0m ", 1)
+    return line
 
 
 def printable(text: str) -> str:
@@ -30,17 +134,86 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _width(text: str) -> int:
+def display_width(text: str) -> int:
+    """The columns that a terminal needs for printable text."""
     if text.isascii():
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns separated by two spaces, without trailing blanks. Every line ends with a newline."""
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, indent: int = 0) -> str:
+    """Columns separated by two spaces, without trailing blanks. Every line ends with a newline. Empty headers are no line."""
     lines = [tuple(headers), *(tuple(printable(str(cell)) for cell in row) for row in rows)]
-    widths = [max(_width(line[i]) for line in lines) for i in range(len(headers))]
+    widths = [max(display_width(line[i]) for line in lines) for i in range(len(headers))]
+    shown = lines if any(headers) else lines[1:]
+    room = terminal_width()
+    colour = room is not None and has_colour(sys.stdout)
+    margin = " " * indent
+    if room is None or sum(widths) + _GAP * (len(widths) - 1) + indent <= room:
+        return "".join(margin + _row(line, widths, colour=colour) for line in shown)
+    fitting = _fitted(lines, widths, room - indent)
+    if fitting is None:
+        return "".join(_block(lines[0], line, indent, room, colour=colour) for line in lines[1:])
     return "".join(
-        "  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(line)).rstrip() + "\n"
-        for line in lines
+        margin + _row(part, fitting, colour=colour) for line in shown for part in _wrapped_row(line, fitting)
     )
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], *, colour: bool) -> str:
+    padded = (
+        _paint(cell, colour=colour) + " " * (width - display_width(cell))
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(padded).rstrip() + "\n"
+
+
+def _paint(cell: str, *, colour: bool) -> str:
+    return f"\x1b[{_STATES[cell]}m{cell}\x1b[0m" if colour and cell in _STATES else cell
+
+
+def _fitted(lines: Sequence[Sequence[str]], widths: Sequence[int], room: int) -> list[int] | None:
+    """Widths of columns that fit, the widest ones narrowed; None if some column's longest word is too wide for that."""
+    least = [
+        max(display_width(word) for line in lines for word in (line[i].split(" ") or [""])) for i in range(len(widths))
+    ]
+    fitted = list(widths)
+    excess = sum(fitted) + _GAP * (len(fitted) - 1) - room
+    while excess > 0:
+        wide = [i for i in range(len(fitted)) if fitted[i] > least[i]]
+        if not wide:
+            return None
+        widest = max(wide, key=lambda i: fitted[i])
+        fitted[widest] -= 1
+        excess -= 1
+    return fitted
+
+
+def _wrapped_row(cells: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
+    wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    height = max(len(parts) for parts in wrapped)
+    return [[parts[at] if at < len(parts) else "" for parts in wrapped] for at in range(height)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, cut between words; a longer word is a line of its own."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if display_width(joined) <= width or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return lines
+
+
+def _block(headers: Sequence[str], cells: Sequence[str], indent: int, room: int, *, colour: bool) -> str:
+    """A row as lines: its first cell, then each other one that is not empty behind its header."""
+    margin, label = " " * indent, max(display_width(header) for header in headers[1:]) if len(headers) > 1 else 0
+    lines = [margin + _paint(cells[0], colour=colour)]
+    for header, cell in zip(headers[1:], cells[1:], strict=True):
+        if cell:
+            first, *rest = _wrapped(cell, max(room - indent - label - 2 * _GAP, 1))
+            head = header + " " * (label - display_width(header))
+            lines.append(f"{margin}  {head}  {_paint(first, colour=colour)}")
+            lines += [f"{margin}  {' ' * label}  {part}" for part in rest]
+    return "".join(line.rstrip() + "\n" for line in lines)

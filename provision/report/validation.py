@@ -148,7 +148,7 @@ def _by_advice(results: list[ValidationResult]) -> Iterator[str]:
             )
             for r in group
         ]
-        yield "".join(f"  {line}\n" for line in table(headers, rows).splitlines())
+        yield table(headers, rows, indent=2)
         yield f"  -> {printable(text)}\n"
         named = dict.fromkeys(s for r in group for s in r.suggestions)
         if named and not all(s in text for s in named):
