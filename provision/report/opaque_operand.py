@@ -12,11 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.detect.entropy import HINT, case_changes, looks_random, shannon, word_share
-from provision.detect.not_secret import is_not_secret
 from provision.errors import ProvisionError
-from provision.files import read_optional
-from provision.fleet.workspace import find_workspace, read_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,12 +53,18 @@ def _opaque_parts(argument: str) -> Iterator[str]:
     for found in _BODY.finditer(_UUID.sub(" ", text)):
         if _is_random(part := found.group().lstrip("-")):
             yield part
-    if _PASSWORD.fullmatch(value) and "://" not in value and looks_random(value):
-        yield value
+    if _PASSWORD.fullmatch(value) and "://" not in value:
+        from provision.detect.entropy import looks_random  # noqa: PLC0415  few commands have such an operand
+
+        if looks_random(value):
+            yield value
 
 
 def _is_random(part: str) -> bool:
     """Return whether a text looks generated. An operand is one text among few, so this finds more than `audit --entropy`."""
+    from provision.detect.entropy import HINT, case_changes, looks_random, shannon, word_share  # noqa: PLC0415  as above
+    from provision.detect.not_secret import is_not_secret  # noqa: PLC0415  as above
+
     body = part.strip("=/")
     if len(set(body)) < _FEW_CHARACTERS or is_not_secret(body, HINT.id) or _is_new_file(part):
         return False
@@ -90,6 +92,9 @@ def _is_new_file(path: str) -> bool:
 
 def _names(arguments: Sequence[str]) -> Callable[[str], bool]:
     """Return a function that says whether a text is in the inventory of the workspace: as the name of a user or machine."""
+    from provision.files import read_optional  # noqa: PLC0415  as above
+    from provision.fleet.workspace import find_workspace, read_workspace  # noqa: PLC0415  as above
+
     follows = dict(pairwise(arguments))
     given = follows.get("-w") or follows.get("--workspace")
     given = given or next((a.partition("=")[2] for a in arguments if a.startswith("--workspace=")), None)
