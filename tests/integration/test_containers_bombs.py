@@ -93,6 +93,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zlib": ("zlib", lambda: zlib.compress(ZEROS)),
     "zstd": ("zstd", lambda: zstd(ZEROS)),
     "brotli": ("brotli", lambda: brotli.compress(ZEROS, quality=5)),
+    "deflate": ("deflate", lambda: zlib.compress(b" " * len(ZEROS), wbits=-15)),
     "zip": ("zip", lambda: zipped({"a": ZEROS})),
     "zip behind a program": ("zip", lambda: b"MZ" + bytes(100) + zipped({"a": ZEROS})),
     "zip of many": ("zip", lambda: zipped({f"{number}": b"x" for number in range(3000)})),

@@ -1,11 +1,12 @@
 """Read and rewrite 7z archives with py7zr (extra `archives`), in memory.
 
-A new archive has the files of the old one, not its empty folders.
+A new archive has the files and folders of the old one, with their times and attributes (on Unix: modes and links).
 """
 
 from __future__ import annotations
 
 import io
+import stat
 from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
                 yield NotRead("an encrypted 7z archive")
                 return
             infos = archive.list()
+            attributes = [each._get_property("attributes") for each in archive.files]  # noqa: SLF001  no public name
     except Exception as e:  # the library raises many kinds for damaged and hostile archives
         yield NotRead(f"damaged 7z: {type(e).__name__}")
         return
@@ -55,21 +57,48 @@ def seven_zip_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
             archive.extractall(factory=kept)
     except Exception as e:
         yield NotRead(f"damaged 7z: {type(e).__name__}; not read to its end")
-    files = [(info, label) for info, label in zip(infos, names, strict=True) if not info.is_directory]
-    if len(files) != len(kept.files):
+    if sum(not info.is_directory for info in infos) != len(kept.files):
         yield NotRead("damaged 7z: not all of its files were unpacked")
+    contents = iter(kept.files)
     with ExitStack() as stack:
         new = stack.enter_context(py7zr.SevenZipFile(out, "w")) if out is not None else None
-        for (info, label), content in zip(files, kept.files, strict=False):
-            content.seek(0)
-            member = Member(info.filename, iter(lambda c=content: c.read(1 << 20), b""))  # type: ignore[misc]
-            yield member
-            if new is not None and not member.dropped:
-                member.result.seek(0)
-                new.writestr(member.result.read(), label.now.decode("utf-8", "surrogateescape"))
-                written = new.header.files_info.files[-1]
-                if info.creationtime is not None:
-                    written["lastwritetime"] = ArchiveTimestamp.from_datetime(info.creationtime.timestamp())
+        for info, label, attribute in zip(infos, names, attributes, strict=True):
+            content = None if info.is_directory else next(contents, None)
+            member = None if content is None else _member(info.filename, content)
+            if member:
+                yield member
+            if new is None or (member.dropped if member else not info.is_directory):
+                continue
+            written = _written(new, label.now.decode("utf-8", "surrogateescape"), member)
+            time = info.creationtime and ArchiveTimestamp.from_datetime(info.creationtime.timestamp())
+            kept_of_it = {"attributes": attribute, "lastwritetime": time}
+            written.update({key: value for key, value in kept_of_it.items() if value is not None})
+
+
+def _member(name: str, content: _File) -> Member:
+    content.seek(0)
+    return Member(name, iter(lambda: content.read(1 << 20), b""))
+
+
+def _written(archive: Any, name: str, member: Member | None) -> dict[str, Any]:
+    """Add a file, or without a member a folder, to an archive; returns what is written about it."""
+    if member is None:
+        return _folder(archive, name)
+    member.result.seek(0)
+    archive.writestr(member.result.read(), name)
+    found: dict[str, Any] = archive.header.files_info.files[-1]
+    return found
+
+
+def _folder(archive: Any, name: str) -> dict[str, Any]:
+    """Add a folder to an archive; returns what is written about it. The library adds only folders of a disk."""
+    packed = archive.header.initialize()
+    written = {"filename": name, "emptystream": True, "uncompressed": 0, "attributes": stat.FILE_ATTRIBUTE_DIRECTORY}
+    archive.header.files_info.files.append(written)
+    archive.header.files_info.emptyfiles.append(True)
+    archive.files.append(written)
+    archive.worker.archive(archive.fp, archive.files, packed)
+    return written
 
 
 class _TooLarge(Exception):  # noqa: N818  ends the library's work

@@ -6,7 +6,10 @@ import base64
 import gzip
 import io
 import lzma
+import os
+import stat
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import py7zr
@@ -107,3 +110,25 @@ def test_a_7z_is_rewritten() -> None:
         assert [info.filename == "a" for info in archive.list()] == [True, True, False]
         assert KEY not in archive.list()[2].filename
         assert [info.uncompressed == len(KEY) for info in archive.list()] == [False, False, False]
+
+
+def test_a_rewritten_7z_keeps_folders_modes_links_and_times(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "empty").mkdir(parents=True)
+    (tree / "run.sh").write_text(f"#!/bin/sh\nexport AISA_API_KEY={KEY}\n")
+    (tree / "run.sh").chmod(0o750)
+    (tree / "private").write_text("x\n")
+    (tree / "private").chmod(0o600)
+    (tree / "link").symlink_to("run.sh")
+    os.utime(tree / "private", (1_600_000_000, 1_600_000_000))
+    out = io.BytesIO()
+    with py7zr.SevenZipFile(out, "w") as archive:
+        archive.writeall(tree, "tree")
+    with py7zr.SevenZipFile(io.BytesIO(redacted(out.getvalue(), "a.7z"))) as archive:
+        archive.extractall(tmp_path / "again")
+    again = tmp_path / "again" / "tree"
+    assert (again / "empty").is_dir()
+    assert KEY not in (again / "run.sh").read_text()
+    assert [stat.S_IMODE((again / name).lstat().st_mode) for name in ("run.sh", "private")] == [0o750, 0o600]
+    assert (again / "link").readlink() == Path("run.sh")
+    assert (again / "private").stat().st_mtime == 1_600_000_000
