@@ -8,20 +8,23 @@ in words, which go into the event log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.bundle.dist import Dist
 from provision.bundle.render import opened_dist
 from provision.errors import ProvisionError
+from provision.files import read_optional
 from provision.fleet.desired import machine_label
 from provision.keys.events.log import log_path, read_events
 from provision.keys.vault.ledger import Stage
-from provision.receipts.store import RECEIPTS_FOLDER, SUFFIX
+from provision.receipts.receipt import MAX_RECEIPT_BYTES, NAMESPACE, parse_receipt, says_uninstalled
+from provision.receipts.store import LEFT_FOLDER, RECEIPTS_FOLDER, SUFFIX, ReceiptStore, key_blob
 from provision.rotate.model import Blocker
 from provision.rotate.probes import KeyLiveness, probe_all
 from provision.rotate.store import busy_with
 from provision.shell import shell_word
+from provision.signing.signed_text import max_signed_bytes, verify_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,8 +38,6 @@ if TYPE_CHECKING:
     from provision.rotate.probes import KeyProber
 
 LEFT, UNINSTALLED, ACCEPTED = "user left", "machine uninstalled", "leaving accepted"
-PUT_AWAY = "left"
-"""The folder in receipts/ for receipts of users who left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Leaving:
     """How to take everything from a user. `acting` False only looks.
 
     `feed` withdraws a user from the published feed and says whether nothing of them is in it; None: no feed was named.
-    `has_feed` says whether this workspace ever published. `uninstall` asks a machine and returns what came of it.
+    `has_feed` says whether this workspace ever published. `uninstall` asks a machine and returns what came of it. `order` gives
+    the order to uninstall that the feed carries to a user's machines, once, and says so; empty if it is none.
     """
 
     context: RotationContext
@@ -64,6 +66,7 @@ class Leaving:
     feed: Callable[[str], str] | None
     uninstall: Callable[[FormerUser, Machine], tuple[bool, str]] | None
     accepted: Mapping[str, str]
+    order: Callable[[str], str] | None = None
 
     def steps(self, former: FormerUser) -> Iterator[LeavingStep]:
         """Take the steps for one user; yields each when it was looked at."""
@@ -72,9 +75,12 @@ class Leaving:
         yield self._recorded(user)
         yield self._rotation(user)
         yield self._bundle(user)
-        yield self._feed(user)
+        machines = list(self._machines(former))
+        ordered = self.order(user) if self.order is not None and not all(m.proved for m in machines) else ""
+        yield self._feed(user)  # carries the order
         yield from self._keys(user)
-        yield from self._machines(former)
+        for step in machines:
+            yield step if step.proved or not ordered else replace(step, what=f"{step.what}; {ordered}")
         yield self._receipts(user)
 
     def _events(self, user: str) -> list[tuple[str, Mapping[str, object]]]:
@@ -198,11 +204,29 @@ class Leaving:
             if any(detail.get("machine") == label for detail in done):
                 yield LeavingStep("machine", True, f"{label}: uninstalled")
                 continue
+            if made := self._signed(former, machine, label):
+                yield LeavingStep("machine", True, f"{label}: uninstalled, its signed receipt of {made} says so")
+                continue
             why = self._accept(former.user, label)
             if why:
                 yield LeavingStep("machine", True, f"{label}: accepted: {why}")
                 continue
             yield self._ask(former, machine, label)
+
+    def _signed(self, former: FormerUser, machine: Machine, label: str) -> str:
+        """When the machine signed, after its user left, that it uninstalled; empty if not. It is verified again."""
+        store = ReceiptStore(self.context.workspace.root / RECEIPTS_FOLDER)
+        data = read_optional(store.left_path(label), max_signed_bytes(MAX_RECEIPT_BYTES))
+        if data is None:
+            return ""
+        try:
+            text, blob = verify_text(data, NAMESPACE)
+            receipt = parse_receipt(text)
+        except ProvisionError:
+            return ""
+        is_theirs = blob == key_blob(machine.endpoint_key) and receipt.user == former.user
+        late = receipt.made[:10] >= former.left  # a receipt of an earlier time here proves nothing now
+        return receipt.made if is_theirs and late and says_uninstalled(receipt) else ""
 
     def _ask(self, former: FormerUser, machine: Machine, label: str) -> LeavingStep:
         wanted = shell_word(f"{label}=WHY")
@@ -221,13 +245,13 @@ class Leaving:
         files = list(_receipts_of(folder, user))
         if self.acting:
             for path in files:
-                (folder / PUT_AWAY).mkdir(exist_ok=True)
-                path.replace(folder / PUT_AWAY / path.name)
+                (folder / LEFT_FOLDER).mkdir(exist_ok=True)
+                path.replace(folder / LEFT_FOLDER / path.name)
             files = list(_receipts_of(folder, user))
         if files:
             return LeavingStep("receipts", False, f"{len(files)} in receipts/")
-        kept = any(_receipts_of(folder / PUT_AWAY, user))
-        return LeavingStep("receipts", True, f"put away in receipts/{PUT_AWAY}/" if kept else "none in receipts/")
+        kept = any(_receipts_of(folder / LEFT_FOLDER, user))
+        return LeavingStep("receipts", True, f"put away in receipts/{LEFT_FOLDER}/" if kept else "none in receipts/")
 
 
 def _receipts_of(folder: Path, user: str) -> Iterable[Path]:

@@ -98,6 +98,10 @@ class ReceiptDrift(SignedPart):
     what: ReceiptText
 
 
+UNINSTALLED: Final = ReceiptDrift(file=FOLDER, what="uninstalled")
+"""The one difference that the last receipt of a machine has: its bundle was taken out."""
+
+
 class ReceiptDestination(SignedPart):
     """A host that the home sends something to, and what: the key, content, or both."""
 
@@ -173,6 +177,11 @@ class SignedReceipt:
     receipt: Receipt
     data: bytes
     endpoint: str = ""
+
+
+def says_uninstalled(receipt: Receipt) -> bool:
+    """Whether a receipt says that its bundle was taken out."""
+    return receipt.drift == (UNINSTALLED,)
 
 
 def receipt_bytes(receipt: Receipt) -> bytes:

@@ -31,6 +31,7 @@ from provision.receipts.receipt import (
     Receipt,
     SignedReceipt,
     parse_receipt,
+    says_uninstalled,
 )
 from provision.signing.signed_text import max_signed_bytes, read_stream, verify_text
 from provision.signing.sshsig import blob_fingerprint
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 RECEIPTS_FOLDER = "receipts"
 """The store's folder in a workspace."""
 SUFFIX = ".receipt"
+LEFT_FOLDER = "left"
+"""The folder in receipts/ for receipts of users who left."""
+UNINSTALLED_SUFFIX = ".uninstalled"
 CLOCK_SLACK = timedelta(days=1)
 """How far in the future a receipt's time may be; beyond that, its machine's clock is wrong."""
 
@@ -94,6 +98,8 @@ class KnownEndpoints:
     machines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     left: Mapping[str, str] = field(default_factory=dict)
     """Users who left, with the day."""
+    left_keys: Mapping[str, bytes | None] = field(default_factory=dict)
+    """The keys of their endpoints."""
 
     def owner(self, blob: bytes) -> str | None:
         """The endpoint whose key this is, for messages."""
@@ -119,7 +125,9 @@ def fleet_endpoints(
         known = {machine_label(state.user, each.name): key_blob(each.endpoint_key) for each in state.machines}
         keys |= known
         machines[state.user] = tuple(known)
-    return KnownEndpoints(workspace_id, keys, machines, {user: former.left for user, former in (left or {}).items()})
+    gone = (left or {}).values()
+    gone_keys = {machine_label(f.user, each.name): key_blob(each.endpoint_key) for f in gone for each in f.machines}
+    return KnownEndpoints(workspace_id, keys, machines, {f.user: f.left for f in gone}, gone_keys)
 
 
 def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | None = None) -> SignedReceipt:
@@ -193,6 +201,15 @@ class ReceiptStore:
         self.root.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path(signed.endpoint), signed.data, mode=0o644, durable=False)
 
+    def left_path(self, endpoint: str) -> Path:
+        """The file for the last receipt of an endpoint of a user who left."""
+        return self.root / LEFT_FOLDER / f"{endpoint.replace('/', '@')}{UNINSTALLED_SUFFIX}"
+
+    def write_left(self, endpoint: str, data: bytes) -> None:
+        """Store the receipt of a machine that uninstalled."""
+        self.left_path(endpoint).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.left_path(endpoint), data, mode=0o644, durable=False)
+
     def receipt_of(self, endpoint: str, endpoints: KnownEndpoints) -> Receipt | None:
         """The endpoint's stored receipt, verified; None when there is none. Raises like `verified_receipt`."""
         data = self.read(endpoint)
@@ -219,6 +236,9 @@ class DryReceiptStore(ReceiptStore):
         """Keep a receipt in memory."""
         self._new[signed.endpoint] = signed.data
 
+    def write_left(self, endpoint: str, data: bytes) -> None:
+        """Keep nothing: a dry run only says what the receipt is."""
+
 
 def import_receipt(
     source: str, data: bytes | ProvisionError, store: ReceiptStore, endpoints: KnownEndpoints, now: datetime
@@ -241,10 +261,28 @@ def import_receipt(
             )
         store.write(signed)
     except LeftUserError as e:
-        return ImportedReceipt(source, ImportResult.LEFT, _claimed(data), e.message)
+        user = _claimed(data)
+        endpoint = keep_uninstalled(store, data, user, endpoints)
+        message = f"{e.message}; {endpoint} says that it uninstalled" if endpoint else e.message
+        return ImportedReceipt(source, ImportResult.LEFT, user, message, endpoint=endpoint)
     except ProvisionError as e:
         return ImportedReceipt(source, ImportResult.REFUSED, user or _claimed(data), e.message, e.hint)
     return ImportedReceipt(source, ImportResult.IMPORTED, user, receipt=signed.receipt, endpoint=endpoint)
+
+
+def keep_uninstalled(store: ReceiptStore, data: bytes, user: str, endpoints: KnownEndpoints) -> str:
+    """Keep the last receipt of a machine of a user who left, which says that it uninstalled; its endpoint, empty for others."""
+    try:
+        text, blob = verify_text(data, NAMESPACE)
+        receipt = parse_receipt(text)
+    except ProvisionError:
+        return ""
+    known = (name for name, key in endpoints.left_keys.items() if key == blob and name.partition("/")[0] == user)
+    endpoint = next(known, "")
+    if endpoint and says_uninstalled(receipt):
+        store.write_left(endpoint, data)
+        return endpoint
+    return ""
 
 
 def _kept(store: ReceiptStore, endpoint: str, endpoints: KnownEndpoints) -> Receipt | None:

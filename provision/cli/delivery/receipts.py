@@ -59,6 +59,8 @@ def receipts_import(
             counts[done.result] += 1
             if done.result is ImportResult.REFUSED:
                 run.say(f"{done.source}: refused: {done.message}" + (f" ({done.hint})" if done.hint else ""))
+            if done.result is ImportResult.LEFT and done.endpoint:
+                run.say(f"{done.source}: {done.message}; next: provision users leave {done.user}")
             if format_ is Format.JSON or done.result is not ImportResult.UNCHANGED:
                 listed.append(done)
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Mapping
@@ -88,6 +89,7 @@ def pull_command(
     from datetime import UTC, datetime
 
     from provision.cli.endpoint import pull_timer
+    from provision.cli.endpoint.obey import end_service, is_uninstalled, uninstalled_receipt
     from provision.feed.receipt import check_target
 
     run: Run = ctx.obj
@@ -126,10 +128,14 @@ def pull_command(
     if dry_run:
         _print_result(run, pulled, None, format_, output, now, dry_run=True)
         return
-    signed = _receipt(run, pulled, allowed_signers, identity, now)
+    ended = is_uninstalled(pulled, now)
+    signed = uninstalled_receipt() if ended else _receipt(run, pulled, allowed_signers, identity, now)
     if not scheduled or pulled.report is not None or pulled.order.done or pulled.order.note:
         _print_result(run, pulled, signed, format_, output, now)
-    raise typer.Exit(_exit_code(pulled, sent=_send_receipt(run, upload_receipt, pulled, signed, now)))
+    sent = (ended and signed is None) or _send_receipt(run, upload_receipt, pulled, signed, now)
+    if sent and ended:
+        end_service(run)
+    raise typer.Exit(_exit_code(pulled, sent=sent))
 
 
 def _exit_code(pulled: PullResult, *, sent: bool) -> Exit:
@@ -170,6 +176,7 @@ class _Installer:
     ) -> None:
         """`options`: home, allowed signers, identity, user, folder of the managed scope."""
         self._options = options
+        self.home = options[0]
         self._now = now
         self.dry_run = dry_run
         self.force: TrustInForce | None = None
@@ -199,9 +206,12 @@ def _subscription(url: str | None) -> Subscription:
     from provision.feed.index import parse_subscription
     from provision.feed.pull import NoSubscriptionError
     from provision.feed.state import read_state
+    from provision.formats.shell_output import shell_bytes
 
     if url == "-":  # from a script: then the address is in no process list
-        url = sys.stdin.readline(4096)
+        line = sys.stdin.buffer.readline(4096)
+        odd = len(line) % 2 and line.startswith(codecs.BOM_UTF16_LE)  # the line was read up to the first half of its end
+        url = shell_bytes(line + b"\0" if odd else line).decode("utf-8", "replace")
     if url is None:
         state = read_state(endpoint_folder().root)
         if state is None:
@@ -244,7 +254,7 @@ def _pull(subscription: Subscription, installer: _Installer, signers: Path | Non
 
     pull = preview_pull if installer.dry_run else pull_once
     folder = endpoint_folder().root
-    orders = order_handlers()
+    orders = order_handlers(installer.home, now)
     return pull(subscription, folder, installer, walk_trust=walk_trust, orders=orders, world=world, now=now)
 
 

@@ -45,8 +45,8 @@ def uninstall_command(
     if dry_run:
         run.say("dry run: nothing was changed")
     else:
-        _remove_timer(run)
-        _forget(run, keys=keys)
+        remove_timer_quietly(run)
+        forget(run, keys=keys)
     if manifest is not None and manifest.managed:
         run.say(
             "the managed scope of Hermes was not changed: its settings and those of others are in one file; edit it as root"
@@ -56,7 +56,8 @@ def uninstall_command(
     )
 
 
-def _remove_timer(run: Run) -> None:
+def remove_timer_quietly(run: Run) -> None:
+    """Remove the timer of `pull`, if there is one."""
     from provision.cli.endpoint.pull_timer import remove_timer
     from provision.errors import NothingMatchedError
 
@@ -66,7 +67,7 @@ def _remove_timer(run: Run) -> None:
         run.detail(e.message)
 
 
-def _forget(run: Run, *, keys: bool) -> None:
+def forget(run: Run, *, keys: bool) -> None:
     """Remove the feed's address, which is secret, and with `keys` what `enroll` made."""
     folder = endpoint_folder()
     names = ["pull.json"]

@@ -170,6 +170,7 @@ def _take(
         feed=_withdrawal(workspace, feed.absolute(), acting=acting) if feed is not None else None,
         uninstall=uninstall,
         accepted=accepted,
+        order=_order(context, former, reason, acting=acting) if feed is not None else None,
     )
     return {user: list(leaving.steps(each)) for user, each in former.items()}
 
@@ -188,6 +189,43 @@ def _uninstall(
         return uninstall_hosts(workspace.root, [target], ssh, command, os.environ)[target.label]
 
     return ask
+
+
+def _order(
+    context: RotationContext, former: dict[str, FormerUser], reason: str, *, acting: bool
+) -> Callable[[str], str]:
+    """Give the order to uninstall, once for each user; the next publish carries it."""
+    from datetime import UTC, datetime, timedelta
+
+    from provision.errors import ProvisionError
+    from provision.feed.give_orders import give_orders, given_orders
+    from provision.keys.vault.file import read_workspace_id
+    from provision.signing.fields import moment, parse_moment
+    from provision.trust.orders import read_order
+    from provision.trust.workspace import workspace_trust
+
+    workspace, now = context.workspace, datetime.now(UTC)
+
+    def given(user: str) -> str:
+        """When the order was given, if it is the user's last one and still counts."""
+        data = given_orders(workspace.root).get(user)
+        if data is None:
+            return ""
+        order = read_order(data, workspace_trust(workspace, read_workspace_id(workspace.vault), now).signers, now)
+        since = order.created[:10] >= former[user].left
+        return order.created if order.kind == "uninstall" and since and parse_moment(order.expires) > now else ""
+
+    def order(user: str) -> str:
+        try:
+            if not (when := given(user)) and acting:
+                why = f"left on {former[user].left}" + (f": {reason}" if reason else "")
+                give_orders(workspace, "uninstall", [user], reason=why[:500], life=timedelta(days=365), now=now)
+                when = moment(now)
+        except ProvisionError as e:
+            return f"no order to uninstall: {e.message}"
+        return f"ordered through the feed on {when}" if when else "no order to uninstall yet"
+
+    return order
 
 
 def _withdrawal(workspace: Workspace, root: Path, *, acting: bool) -> Callable[[str], str]:

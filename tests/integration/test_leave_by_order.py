@@ -1,0 +1,95 @@
+"""A leaver's machine gets a signed order to uninstall through the feed, and its signed receipt is the proof in `users leave`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from companycraft import KEY, Company
+from feedcraft import served
+
+from provision.endpoint.obeyed_order import read_obeyed
+from provision.errors import Exit
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    return Company(tmp_path)
+
+
+def leave(company: Company, *more: str) -> dict[str, Any]:
+    done = company.it("ada", "users", "leave", "u1", "--yes", "--feed", str(company.feed), "-f", "json", *more)
+    assert done.returncode == Exit.PARTIAL, done.stderr
+    (user,) = json.loads(done.stdout)["users"]
+    return {step["step"]: step for step in user["steps"]}
+
+
+def test_a_machine_uninstalls_by_order_and_says_so(company: Company) -> None:
+    drop, home, config = company.root / "drop", company.root / "home" / ".hermes", company.root / "machine"
+    drop.mkdir()
+    upload = ("--upload-receipt", f"cp {{path}} {drop}/")
+    with served(company.feed) as server:
+        base = server.url.rstrip("/")
+        listed = company.ok("ada", "publish", str(company.feed), "--url", base, "--addresses", "-f", "json").stdout
+        (row,) = json.loads(listed)["users"]
+        pulled = company.machine("pull", row["address"], *upload)
+        assert pulled.returncode == Exit.OK, pulled.stderr
+        assert KEY in (home / ".env").read_text()
+        (home / "config.yaml").write_text((home / "config.yaml").read_text() + "display: {skin: mine}\n")
+
+        steps = leave(company, "--dry-run")
+        assert "no order to uninstall yet" in steps["machine"]["what"]
+        assert not (company.ws / "orders").exists()
+        steps = leave(company, "--reason", "HR-9")
+        assert (steps["machine"]["proved"], steps["feed"]["proved"]) == (False, True)
+        assert "ordered through the feed on" in steps["machine"]["what"]
+        order = (company.ws / "orders" / "u1.order").read_bytes()
+        leave(company)
+        assert (company.ws / "orders" / "u1.order").read_bytes() == order, "an order is given once"
+
+        failing = company.machine("pull", "--upload-receipt", "false {path}")
+        assert failing.returncode == Exit.PARTIAL
+        assert "uninstalled, as IT ordered: left on" in failing.stdout
+        assert not (home / ".provision").exists()
+        assert KEY.encode() not in b"".join(p.read_bytes() for p in home.rglob("*") if p.is_file())
+        assert "skin: mine" in (home / "config.yaml").read_text()
+        assert (config / "pull.json").exists(), "the receipt was not sent, so the machine keeps trying"
+
+        (drop / "u1.receipt").unlink()
+        sent = company.machine("pull", *upload)
+        assert sent.returncode == Exit.OK, sent.stderr
+        left = {path.name for path in config.iterdir() if not path.name.startswith(".")}
+        assert not left & {"pull.json", "identity.txt", "endpoint_key", "allowed_signers", "trust.json", "u1.receipt"}
+        assert read_obeyed(config)
+        assert company.machine("pull").returncode == Exit.ERROR
+
+    imported = company.ok("ada", "receipts", "import", str(drop))
+    assert "u1 says that it uninstalled" in imported.stderr
+    steps = leave(company)
+    assert steps["machine"]["proved"]
+    assert "its signed receipt of" in steps["machine"]["what"]
+    assert (company.ws / "receipts" / "left" / "u1.uninstalled").exists()
+
+
+def test_only_the_machine_itself_can_say_that_it_uninstalled(company: Company) -> None:
+    """A receipt of another key, an ordinary one, and one from before the last day prove nothing."""
+    leave(company)
+    path = company.ws / "receipts" / "left" / "u1.uninstalled"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for data in (b"", b"{}\n", Path(__file__).read_bytes()[:2000]):
+        path.write_bytes(data)
+        assert not leave(company)["machine"]["proved"]
+
+
+def test_without_a_trust_list_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rotatecraft import Fleet
+
+    from provision.aisa.simulator import Simulator
+
+    with Simulator() as sim:
+        fleet = Fleet(tmp_path, sim)
+        assert fleet.provision("publish", str(tmp_path / "feed")) == 0
+        assert fleet.provision("users", "leave", "ada", "--yes", "--feed", str(tmp_path / "feed")) == 4
+        assert "no order to uninstall: this workspace has no trust list" in fleet.out
