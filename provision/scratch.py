@@ -59,9 +59,16 @@ def scratch_folder(kind: Scratch) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _removed(folder)
         if lock is not None:
             os.close(lock)
+
+
+def _removed(folder: Path) -> None:
+    """Remove a folder. One interrupted or failing call must not leave it until the next run, so it is tried twice."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _made(kind: Scratch) -> tuple[Path, int | None]:
@@ -81,9 +88,9 @@ def _sweep(kind: Scratch) -> None:
             continue
         if os.name == "nt":
             if found.st_mtime < time.time() - _OLD_S:
-                shutil.rmtree(folder, ignore_errors=True)
+                _removed(folder)
         elif (lock := _locked(folder)) is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _removed(folder)
             os.close(lock)
 
 

@@ -159,8 +159,9 @@ class _PathWalk:
 
     def _refuse_shared(self, folder: os.stat_result, name: str) -> bool:
         """Whether others can add entries to a folder of root. Raises UnsafePathError if they could also replace this entry."""
-        others = _OTHERS_WRITE if folder.st_gid else stat.S_IWOTH
-        if not folder.st_mode & others:
+        if (
+            not folder.st_mode & _OTHERS_WRITE
+        ):  # group 0 has other members in containers; access lists show as the group's bits
             return False
         if folder.st_mode & stat.S_ISVTX and self._look(name) is not None:
             return True  # such as /tmp: only the owner of an entry, and root, can replace it

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from provision.aisa.hosts import is_loopback
 from provision.aisa.retry import RETRIED_STATUSES, parse_retry_after
 from provision.endpoint.fetch import DownloadError
 from provision.errors import ProvisionError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _RETRIED_STATUSES = RETRIED_STATUSES | {425}
 _T = TypeVar("_T")
 _MAX_RETRY_AFTER_S = 86_400.0
@@ -112,7 +112,7 @@ def require_safe(url: str) -> None:
     parts = urlsplit(url)
     if parts.username or parts.password:
         raise DownloadError("the address contains a user name or password", hint="use an address without credentials")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise DownloadError(f"{_shown(url)} is not an https:// address", hint="plain http is allowed only for loopback")
 
 
@@ -125,7 +125,7 @@ def _run(work: Callable[[httpx.AsyncClient], Awaitable[_T]], url: str, deadline_
                 verify=trust_context(),
                 timeout=deadline_s,
                 headers={"Accept-Encoding": "identity"},
-                trust_env=urlsplit(url).hostname not in _LOOPBACK,  # no proxy for this machine
+                trust_env=not is_loopback(urlsplit(url).hostname or ""),  # no proxy for this machine
             ) as client:
                 return await work(client)
 

@@ -26,7 +26,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 
-from fault_scenarios import SCENARIOS, Scenario, World
+from fault_scenarios import SCENARIOS, Scenario
+from fault_world import World
 
 from provision.aisa.simulator import Simulator
 from provision.files import sweep_once
@@ -91,6 +92,8 @@ class Proof:
         self.world, self.scenario, self.kept = world, scenario, kept / scenario.name
         self.problems: list[str] = []
         self._restore(kept / "base")
+        for words in scenario.published:
+            world.quiet(words)
         for words in scenario.before:
             world.quiet(words, machine=scenario.machine, config=scenario.config)
         shutil.copytree(world.folder, self.kept, symlinks=True)
@@ -192,6 +195,7 @@ def main(folder: Path, count: int | None, seed: int, names: Sequence[str]) -> di
     calls = {}
     with Simulator() as sim:
         world = World(folder, sim)
+        world.serve()
         shutil.copytree(folder / "world", kept / "base", symlinks=True)
         for scenario in scenarios:
             proof = Proof(world, scenario, kept)

@@ -6,18 +6,25 @@ import ctypes
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyrage
 import pytest
 
+from provision.audit.fix.apply import apply_fix, last_record, undo_fix
+from provision.audit.fix.change import FixChange
+from provision.detect.detector import Detector
 from provision.endpoint.apply import DiskWriter
 from provision.endpoint.plan import FileChange
 from provision.endpoint.privileges import LinkedHomeError, UnsafePathError, as_owner
 from provision.endpoint.state import BrokenInstallationError, read_installed
 from provision.errors import ProvisionError
+from provision.keys.identities import Identity, load_identities
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can work for another")
@@ -154,7 +161,7 @@ def test_roots_own_links_count_only_where_only_root_can_write(folders: tuple[Pat
         pass
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o1777])
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
 def test_a_home_that_another_user_could_make_first_is_refused(folders: tuple[Path, Path], mode: int) -> None:
     _, shared = folders
     shared.chmod(mode)
@@ -185,3 +192,62 @@ def test_a_folder_of_provision_that_is_a_link_is_refused(folders: tuple[Path, Pa
         read_installed(user / ".hermes")
     assert not list((user / "elsewhere").iterdir())
     assert sorted(_state(secret)) == [str(secret / ".bashrc")]
+
+
+def _fixed(changes: list[FixChange], folder: Path) -> None:
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    apply_fix(changes, Detector(()), folder, [recipient], datetime.now(UTC), clean=str)
+
+
+def test_a_fix_by_root_opens_no_database_behind_a_users_link(folders: tuple[Path, Path]) -> None:
+    """To open a database can change it: what is left of a killed writer is moved into it."""
+    user, secret = folders
+    child = os.fork()
+    if child == 0:
+        db = sqlite3.connect(secret / "state.db")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE t (a)")
+        db.commit()
+        os._exit(0)  # as if it was killed: its journal stays
+    os.waitpid(child, 0)
+    _as_ada(lambda: (user / ".hermes").symlink_to(secret))
+    before = _state(secret)
+    assert f"{secret}/state.db-wal" in before
+    _fixed([FixChange(user / ".hermes" / "state.db", (), database=True)], user.parent / "fixes")
+    assert _state(secret) == before
+
+
+def test_a_fix_and_its_undo_by_root_under_a_user_who_swaps_folders(folders: tuple[Path, Path]) -> None:
+    user, secret = folders
+    home, made = user / ".hermes", user.parent / "fixes"
+
+    def prepare() -> None:
+        home.mkdir()
+        (home / ".bashrc").write_text("A=1\n")
+        (user / "other").symlink_to(secret)
+
+    _as_ada(prepare)
+    before, identity = _state(secret), pyrage.x25519.Identity.generate()
+    changed = 0
+    with _swapping(home, user / "other"):
+        for round_ in range(ROUNDS // 20):
+            at = datetime.fromtimestamp(round_, UTC)
+            change = FixChange(home / ".bashrc", (), b"A=2\n", 0o600, was=b"A=1\n")
+            done = apply_fix([change], Detector(()), made, [str(identity.to_public())], at, clean=str)
+            if done.backup is None:
+                continue
+            changed += len(done.changed)
+            for _ in range(50):  # until the undo, too, meets the real folder
+                if undo_fix(last_record(made), lambda: _identities(identity, made)).backup is None:
+                    break
+    assert changed
+    assert _state(secret) == before
+    assert not [path for path in user.rglob("*") if path.lstat().st_uid == 0]
+
+
+def _identities(identity: pyrage.x25519.Identity, folder: Path) -> tuple[Identity, ...]:
+    path = folder / "identity.txt"
+    if not path.exists():
+        path.write_text(f"{identity}\n")
+        path.chmod(0o600)
+    return load_identities(path)

@@ -129,8 +129,8 @@ def apply_fix(
                 _write_record(beside, record)
             with as_owner(change.path):
                 _make_change(change, detector)
-            if file.kind == "database":
-                file.after = _digest(change.path)
+                if file.kind == "database":
+                    file.after = _digest(change.path)
             done.append(file.name)
         except Exception as e:  # one file must not stop the rest of a plan
             file.after = ""
@@ -219,7 +219,10 @@ def _before(change: FixChange) -> tuple[Literal["content", "database", "mode", "
     except FileNotFoundError as e:
         raise BackupError(f"{change.path.name} no longer exists", hint="run the command again") from e
     if change.database:
-        with closing(sqlite3.connect(change.path, timeout=BUSY_MS / 1000, isolation_level=None)) as db:
+        with (  # with the owner's rights: to open a database can already change it
+            as_owner(change.path),
+            closing(sqlite3.connect(change.path, timeout=BUSY_MS / 1000, isolation_level=None)) as db,
+        ):
             return "database", _snapshot(db, change.path.name), mode
     if change.data is None:
         return "mode", b"", mode

@@ -3,7 +3,8 @@
 Both sides are opened and verified. Lines that only one side has are kept. Where both have one, each field has a rule: the later
 stage, the earlier creation, a demo mark of either side with the earlier last day, and the label that one side has (of two, the
 last in the alphabet, so that the direction does not matter). Conflicts that need a decision are refused by name, without
-changes: among them every user who would lose the current key that a side has, unless the other side retired that key.
+changes: among them every user who would lose the current key that a side has, unless the other side retired that key, and
+every key that would be of two users, as after a user got a new id on one side.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from provision.keys.age import parse_recipient
 from provision.keys.vault.ledger import STAGES_HELD_ONCE, KeyVersion, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from provision.detect.secret import Secret
     from provision.keys.vault.vault import Vault
 
@@ -32,7 +35,10 @@ def merge_vaults(ours: Vault, theirs: Vault) -> tuple[str, ...]:
         raise VaultMergeError(
             "these are two different vaults, not two branches of one", hint="use `provision keys import` instead"
         )
-    notes = _operators(ours, theirs)
+    notes = [
+        *_readers(ours.operators, theirs.operators, "operator"),
+        *_readers(ours.recovery, theirs.recovery, "recovery key"),
+    ]
     wanted: dict[str, dict[int, KeyVersion]] = {}
     secrets: list[tuple[KeyVersion, Secret]] = []
     clashes: list[str] = []
@@ -53,6 +59,7 @@ def merge_vaults(ours: Vault, theirs: Vault) -> tuple[str, ...]:
         clashes += [f"{user} (two {stage} keys)" for stage in STAGES_HELD_ONCE if stages.count(stage) > 1]
         if Stage.CURRENT not in stages and (lost := _lost_current(user, rows, ours, theirs)):
             clashes.append(lost)
+    clashes += _of_two_users(ours, theirs)
     if clashes:
         raise VaultMergeError(
             f"both sides changed: {'; '.join(clashes)}",
@@ -84,12 +91,30 @@ def _lost_current(user: str, rows: dict[int, KeyVersion], ours: Vault, theirs: V
     return f"{user} (on this side {named[0]}, on the other side {named[1]}, and merged none would be)"
 
 
-def _operators(ours: Vault, theirs: Vault) -> list[str]:
-    mine = {parse_recipient(text).text for text in ours.operators}
-    other = {parse_recipient(text).text for text in theirs.operators}
+def _of_two_users(ours: Vault, theirs: Vault) -> Iterator[str]:
+    """Name the keys that the merged vault would hold for two users, although no side does."""
+    mine, other = _owners(ours), _owners(theirs)
+    for name in mine.keys() & other.keys():
+        if mine[name] != other[name] and len(mine[name]) == len(other[name]) == 1:
+            (here,), (there,) = mine[name], other[name]
+            yield f"{name} is the key of {here} on this side, and of {there} on the other side"
+
+
+def _owners(vault: Vault) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for known in vault:
+        found.setdefault(known.fingerprint, set()).add(known.user)
+    return found
+
+
+def _readers(ours: Sequence[str], theirs: Sequence[str], what: str) -> list[str]:
+    """Compare who opens the vault; what only the other side has is noted, not added. Raises VaultMergeError."""
+    mine = {parse_recipient(text).text for text in ours}
+    other = {parse_recipient(text).text for text in theirs}
     if mine - other:
         raise VaultMergeError(
-            "this side has operators that the other side does not have; they may have been removed there",
-            hint="merge in the other direction: git checkout --theirs keys.vault, then merge this side into it",
+            f"this side has {what}s that the other side does not have; they may have been removed there",
+            hint="merge in the other direction: git checkout --theirs keys.vault, then merge this side into it; if both"
+            " sides changed them, keep one side and repeat the other's change",
         )
-    return [f"operator only on the other side, not added: {text}" for text in sorted(other - mine)]
+    return [f"{what} only on the other side, not added: {text}" for text in sorted(other - mine)]

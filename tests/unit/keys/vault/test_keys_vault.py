@@ -282,6 +282,38 @@ def test_a_merge_that_would_leave_no_current_key_is_refused_with_both_sides_name
     assert first.serialised() == before
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_merge_that_would_give_a_key_to_two_users_is_refused(turned: bool) -> None:
+    """Ada got a new id on one branch, or two operators imported one key for two users."""
+    base = vault(ada="one")
+    ours, theirs = reopened(base), reopened(base)
+    theirs.rename_user("ada", "ada.king")
+    ours.add("bob", Secret("two"), now=NOW)
+    theirs.add("cat", Secret("two"), now=NOW)
+    first, second = (theirs, ours) if turned else (ours, theirs)
+    before = first.serialised()
+    with pytest.raises(
+        VaultMergeError, match=r"fp_\w+ is the key of \w.* on this side, and of \w.* on the other"
+    ) as caught:
+        merge_vaults(first, reopened(second))
+    assert all(user in caught.value.message for user in ("ada.king", "bob", "cat"))
+    assert first.serialised() == before
+
+
+def test_a_replaced_recovery_key_does_not_come_back_by_a_merge() -> None:
+    base = vault(ada="one")
+    base.set_recovery([identity(1)[1]])
+    ours, theirs = reopened(base), reopened(base)
+    theirs.set_recovery([identity(2)[1]])
+    theirs.rekey()
+    with pytest.raises(VaultMergeError, match="recovery keys that the other side does not have"):
+        merge_vaults(ours, reopened(theirs))
+    with pytest.raises(VaultMergeError, match="recovery keys that the other side does not have"):
+        merge_vaults(theirs, reopened(ours))
+    ours.set_recovery([])
+    assert merge_vaults(ours, reopened(theirs))[0].startswith("recovery key only on the other side, not added: age1")
+
+
 def test_a_removed_operator_does_not_come_back_by_a_merge() -> None:
     base = vault(ada="one")
     base.add_operator(identity(1)[1])

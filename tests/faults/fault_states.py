@@ -1,0 +1,160 @@
+"""What must be the same in the end, whatever fault there was: states of a workspace, a home, a feed; read from its files."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+
+from fault_world import World
+
+from provision.bundle.dist import Dist
+from provision.endpoint.status import home_status
+from provision.endpoint.verify import AcceptanceRules, verify_bundle
+from provision.feed.index import Index
+from provision.feed.publish import published_parts
+from provision.fleet.workspace import load_workspace
+from provision.keys.age import load_identities
+from provision.keys.events.log import verify_log
+from provision.keys.feed_secret import FILE, feed_secret
+from provision.keys.vault.file import open_vault, read_workspace_id
+from provision.rotate.store import RotationStore
+from provision.signing.allowed_signers import parse_allowed_signers
+from provision.trust.workspace import workspace_trust
+
+State = Mapping[str, object]
+
+
+def workspace(world: World) -> State:
+    """Keys by user and stage, valid bundles, what the log says about itself, rotations, receipts, inventory."""
+    return {**workspace_but_bundles(world), "bundles": bundles(world)}
+
+
+def workspace_but_bundles(world: World) -> State:
+    """A workspace without what is in dist/."""
+    identities = load_identities(world.operator / "identity.txt")
+    vault = open_vault(world.root / "keys.vault", identities)
+    users = {line.user for line in vault.lines}
+    keys = {u: [(k.stage.value, vault.value(u, k.version).reveal()) for k in vault.versions(u)] for u in users}
+    found = verify_log(world.root / "events.jsonl", None)
+    rotations = {}
+    store = RotationStore(world.root)
+    for name in store.names():
+        rotation = store.read(name)
+        if rotation is not None:
+            rotations[name] = {user: entry.state.value for user, entry in rotation.people.items()}
+    return {
+        "keys": keys,
+        "operators": sorted(vault.operators),
+        "log": [fault.what for fault in found.faults],
+        "rotations": rotations,
+        "receipts": sorted(path.name for path in (world.root / "receipts").glob("*.receipt")),
+        "inventory": (world.root / "inventory.yaml").read_bytes(),
+    }
+
+
+def trusted(world: World) -> State:
+    """The trust list in force, what waits, and a workspace that agrees with it; without what is random."""
+    workspace = load_workspace(world.root)
+    found = workspace_trust(workspace, read_workspace_id(workspace.vault), datetime.now(UTC), remember=False)
+    trust = found.trust
+    return {
+        **{k: v for k, v in workspace_but_bundles(world).items() if k not in {"operators", "keys"}},
+        "list": trust and (trust.number, sorted(each.name for each in trust.signers), len(trust.revoked)),
+        "recovery": trust and len(trust.recovery),
+        "threshold": trust and trust.threshold.trust,
+        "pending": found.pending is not None,
+        "signers": trust is None or (world.root / "allowed_signers").read_text() == trust.allowed_signers_text(),
+    }
+
+
+def recovered(world: World) -> State:
+    """What `recovery use` leaves: the new operator opens the vault and the feed secret."""
+    world.operator = world.folder / "second"
+    try:
+        secret = feed_secret(world.root / FILE, (), load_identities(world.operator / "identity.txt"), create=False)
+        return {**trusted(world), "secret": len(secret)}
+    finally:
+        world.operator = world.folder / "config"
+
+
+def bundles(world: World) -> State:
+    """The bundles in dist/ by user: verified, with what is not random in them."""
+    signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
+    dist, found = Dist(world.root / "dist", None), {}
+    for user in ("ada", "bob", "cyd"):
+        rules = AcceptanceRules(
+            signers, datetime.now(UTC), user, workspace_id=read_workspace_id(world.root / "keys.vault")
+        )
+        manifest = verify_bundle(dist.read(user), rules).manifest
+        found[user] = (manifest.key_fingerprint, manifest.model)
+    return found
+
+
+def feed(world: World) -> State:
+    """What a published feed lists, and whether the bundles are there."""
+    signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
+    parts = published_parts(world.feed, read_workspace_id(world.root / "keys.vault"), signers, datetime.now(UTC))
+    listed = sorted(e.bundle for _, part in parts if isinstance(part, Index) for e in part.endpoints.values())
+    there = sorted(path.stem for path in world.feed.glob("e/*/*.tar"))
+    return {"listed": len(listed), "missing": sorted(set(listed) - set(there))}
+
+
+def home(world: World) -> State:
+    """The Hermes home: files of the user, and what `status` finds."""
+    signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
+    found = home_status(world.home, signers=signers, environ={"HOME": str(world.home.parent)}, now=datetime.now(UTC))
+    files = {name: (world.home / name).read_bytes() for name in (".env", "config.yaml")}
+    return {**files, "ok": found.ok, "drift": list(found.drift), "mode": (world.home / ".env").stat().st_mode}
+
+
+def left_home(world: World) -> State:
+    """The home after `uninstall`: the user's files, and nothing of provision."""
+    files = {name: (world.home / name).read_bytes() for name in (".env", "config.yaml") if (world.home / name).exists()}
+    return {**files, "own": (world.home / ".provision").exists()}
+
+
+def people(world: World) -> State:
+    """The workspace without a bundle of ada's: receipts that were put away, and the folders in dist/."""
+    state = {name: value for name, value in workspace_but_bundles(world).items() if name != "bundles"}
+    away = sorted(path.name for path in (world.root / "receipts" / "left").glob("*.receipt"))
+    return {**state, "away": away, "dist": sorted(p.name for p in (world.root / "dist").iterdir() if p.name[0] != ".")}
+
+
+def masked(world: World) -> State:
+    """The files of the home that had keys in them, and the rows of its database."""
+    with closing(sqlite3.connect(world.home / "state.db")) as db:
+        rows = [row[0] for row in db.execute("SELECT content FROM messages ORDER BY id")]
+    texts = [path.read_text() for path in (world.home / "logs" / "agent.log", world.home / ".env")]
+    page = re.sub(r"(?m)^AISA_API_KEY=(?!sk-).+$", "masked", (world.folder / "page.txt").read_text())  # tags are random
+    return {"rows": rows, "texts": texts, "page": page}
+
+
+def made_workspace(world: World) -> State:
+    """A workspace that `init` made: it can be opened."""
+    root, files = (
+        world.folder / "another",
+        {"provision.toml", "keys.vault", "events.jsonl", "inventory.yaml", "allowed_signers"},
+    )
+    there = {path.name for path in root.iterdir()}
+    vault = open_vault(root / "keys.vault", load_identities(world.folder / "fresh" / "identity.txt"))
+    return {
+        "missing": sorted(files - there),
+        "generation": vault.generation,
+        "log": verify_log(root / "events.jsonl").faults,
+    }
+
+
+def machine_keys(world: World) -> State:
+    """Keys that `enroll` made: they can be loaded, and only their owner can read them."""
+    folder = world.folder / "fresh"
+    load_identities(folder / "identity.txt")
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return {"files": names, "modes": [oct((folder / name).stat().st_mode) for name in names]}
+
+
+def written(*names: str) -> Callable[[World], State]:
+    """Files that a command writes: there, and not empty."""
+    return lambda world: {name: bool((world.folder / name).stat().st_size) for name in names}
