@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import seeded
 
@@ -16,6 +19,7 @@ from provision.cli.main import run
 from provision.detect.secret import Secret
 from provision.keys.age import load_identities
 from provision.keys.vault.file import editing, read_vault
+from provision.report.html.serve import served_page
 
 
 class Page(HTMLParser):
@@ -261,3 +265,43 @@ def test_output_goes_to_a_file_whole(workspace: Path) -> None:
     _users(workspace, {"ada": 5})
     assert run(["-q", "report", "-o", "page.html"]) == 10
     assert (workspace / "page.html").read_text().rstrip().endswith("</html>")
+
+
+def test_the_page_of_a_user_the_trend_and_metrics(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _users(workspace, {"ada": 5, "bob": 100})
+    assert run(["-q", "report", "--user", "ada", "-o", "ada.html"]) == 10
+    page = (workspace / "ada.html").read_text()
+    assert "<h1>ada</h1>" in page
+    assert "bob" not in page
+    trend = workspace / ".provision/reports.jsonl"
+    assert not trend.exists(), "a report on one user is not the fleet's day"
+    capsys.readouterr()
+    assert run(["report", "-f", "prometheus"]) == 10
+    metrics = capsys.readouterr().out
+    assert "provision_users 2\n" in metrics
+    assert 'provision_attention{cause="overdue"} 1\n' in metrics
+    (day,) = trend.read_text().splitlines()
+    assert {"users": 2, "in_order": 0}.items() <= json.loads(day).items()
+    assert run(["report", "--user", "ada", "-f", "json"]) == 2
+    trend.unlink()
+    trend.mkdir()
+    assert run(["report", "-f", "json"]) == 10
+    assert "today's numbers were not kept" in capsys.readouterr().err
+
+
+def test_a_served_page_needs_its_address(workspace: Path) -> None:
+    made = iter(["<p>one", "<p>two"])
+    with served_page(lambda: next(made)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = server.url.rpartition("/")[0]
+        assert httpx.get(server.url).text == "<p>one"
+        assert httpx.get(server.url).headers["Cache-Control"] == "no-store"
+        for address, host in (
+            (root, None),
+            (f"{root}/", None),
+            (f"{server.url}x", None),
+            (server.url, "rebound.example"),
+        ):
+            assert httpx.get(address, headers={"Host": host} if host else {}).status_code == 404
+        server.shutdown()
+    assert ipaddress.ip_address(httpx.URL(server.url).host).is_loopback

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
     from provision.report.fleet.results import FleetMachine, FleetReport
+    from provision.report.fleet.trend import DaySummary
     from provision.report.validation_reader import ValidationDocument
     from provision.rotate.rotation import Rotation
 
@@ -67,7 +68,6 @@ def report(
     """
     from provision.errors import UsageError
     from provision.report.fleet import document, metrics, page, user_page
-    from provision.report.fleet.trend import keep_summary, read_trend
     from provision.report.output import write_output
 
     run: Run = ctx.obj
@@ -79,7 +79,7 @@ def report(
         _serve(run, workspace, limit, (validated, audited))
         return
     found = fleet_report(run, workspace, limit, (validated, audited))
-    earlier = read_trend(workspace.root)
+    earlier = _earlier_days(run, workspace)
     if format_ is Format.JSON:
         written = document.as_json(found)
     elif format_ is Format.PROMETHEUS:
@@ -90,7 +90,7 @@ def report(
         output = Path(f"{user}.html") if user else _PAGE
     write_output(written, output)
     if found.complete:
-        keep_summary(workspace.root, earlier, found.day_summary())
+        _keep_day(run, workspace, found)
     if output is not None:
         run.say(f"wrote {shell_path(output)}")
     if found.has_findings:
@@ -136,14 +136,34 @@ def fleet_report(
     )
 
 
+def _earlier_days(run: Run, workspace: Workspace) -> Sequence[DaySummary]:
+    """The numbers of earlier reports. One without them is still a report."""
+    from provision.report.fleet.trend import read_trend
+
+    try:
+        return read_trend(workspace.root)
+    except ProvisionError as e:
+        run.say(f"warning: the trend is not shown: {e}")
+        return ()
+
+
+def _keep_day(run: Run, workspace: Workspace, found: FleetReport) -> None:
+    """Keep today's numbers for the trend. The report itself also works in a workspace that cannot be written."""
+    from provision.report.fleet.trend import keep_summary, read_trend
+
+    try:
+        keep_summary(workspace.root, read_trend(workspace.root), found.day_summary())
+    except (ProvisionError, OSError) as e:
+        run.say(f"warning: today's numbers were not kept for the trend: {e}")
+
+
 def _serve(run: Run, workspace: Workspace, limit: list[str] | None, given: tuple[Path | None, Path | None]) -> None:
     from provision.report.fleet.page import as_html
-    from provision.report.fleet.trend import read_trend
     from provision.report.html.serve import served_page
 
     def make() -> str:
         found = fleet_report(run, workspace, limit, given)
-        return "".join(as_html(found, read_trend(workspace.root), reload_s=_RELOAD_S if found.rotations else 0))
+        return "".join(as_html(found, _earlier_days(run, workspace), reload_s=_RELOAD_S if found.rotations else 0))
 
     make()  # an error is said here, not in the browser
     with served_page(make) as server:
@@ -153,9 +173,10 @@ def _serve(run: Run, workspace: Workspace, limit: list[str] | None, given: tuple
 
 def _bytes(path: Path, limit_bytes: int) -> bytes:
     from provision.files import read_bounded
+    from provision.formats.shell_output import shell_bytes
 
     try:
-        return read_bounded(path, limit_bytes)
+        return shell_bytes(read_bounded(path, limit_bytes))
     except FileNotFoundError:
         raise ProvisionError(f"no such file: {path}") from None
 
