@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, locked, read_bounded, read_optional, write_atomic
+from provision.formats.shell_output import shell_bytes
 from provision.keys.age import check_private, generate_identity, identity_file, load_identities
 from provision.shell import shell_path
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers, signer_line
@@ -147,7 +148,7 @@ def signer_text(argument: str, path: Path) -> str:
     if any(word.startswith("ssh-") for word in words[:3]):
         return argument
     try:
-        return read_bounded(path, _MAX_LIST_BYTES).decode()
+        return shell_bytes(read_bounded(path, _MAX_LIST_BYTES)).decode()
     except (FileNotFoundError, FileProblemError, UnicodeDecodeError) as e:
         raise BadSignerError(
             f"invalid signer {argument!r}: expected an SSH public key or a file with one",
@@ -210,7 +211,7 @@ def load_signers(path: Path) -> tuple[AllowedSigner, ...]:
             f"{path} is writable by other users, so it is not trusted", hint=f"chmod 644 {shell_path(path)}"
         )
     try:
-        return parse_allowed_signers(data.decode(), str(path))
+        return parse_allowed_signers(shell_bytes(data).decode(), str(path))
     except UnicodeDecodeError as e:
         raise NotEnrolledError(
             f"{path} is not UTF-8 text", hint="move it away, then run `provision enroll` again"

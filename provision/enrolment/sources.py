@@ -18,6 +18,7 @@ from provision.files import read_bounded
 from provision.fleet.inventory import LIST_SEPARATOR
 from provision.formats.csv_reader import read_csv
 from provision.formats.located import BrokenTextError, Map, place, without_positions
+from provision.formats.shell_output import shell_bytes
 from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _published(source: str, fetch: Fetch) -> Candidate:
 
 def _file(path: Path) -> Iterator[Candidate]:
     try:
-        data = read_bounded(path, MAX_BYTES)
+        data = shell_bytes(read_bounded(path, MAX_BYTES))
     except FileNotFoundError as e:
         raise BadEnrolmentError(
             f"{path} not found", hint="expected output of `provision enroll`, a CSV file, or https://HOST/USER.keys"

@@ -14,6 +14,7 @@ from provision.fleet.profiles import EffectiveProfiles, Profiles, read_profile
 from provision.fleet.recipients import MAX_BYTES, RecipientsFile, read_recipients
 from provision.fleet.users import Users
 from provision.formats.located import quoted
+from provision.formats.shell_output import shell_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,6 +156,6 @@ class _RecipientFiles:
                 "copy the file into the workspace, so that changes to recipients are reviewed",
             )
         try:
-            return read_recipients(read_bounded(real, MAX_BYTES), Path(name).as_posix())
+            return read_recipients(shell_bytes(read_bounded(real, MAX_BYTES)), Path(name).as_posix())
         except (ProvisionError, FileNotFoundError) as e:
             return Problem("unreadable", f"cannot read {quoted(name)}: {type(e).__name__}", None)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from provision.detect.secret import Secret
 from provision.errors import Place, ProvisionError
 from provision.files import read_bounded
+from provision.formats.shell_output import shell_bytes
 from provision.shell import shell_path
 from provision.windows_acl import on_windows, other_accounts, private_command
 
@@ -64,7 +65,7 @@ def load_identities(path: Path) -> tuple[Identity, ...]:
     Raises IdentityFileError with file and line, also if the mode is wider than 0600 on a POSIX system.
     """
     try:
-        data = read_bounded(path, _LIMIT_BYTES)
+        data = shell_bytes(read_bounded(path, _LIMIT_BYTES))
     except FileNotFoundError:
         raise IdentityFileError(
             f"no identity file {path}", hint="create one: provision init (operator) or provision enroll (endpoint)"

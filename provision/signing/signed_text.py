@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from provision.formats.shell_output import shell_chunks
 from provision.signing.sshsig import MAX_SIGNATURE_BYTES, BadSignatureError, sign_bytes, verify_signature
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ def read_stream(file: BinaryIO, limit_bytes: int) -> Iterator[bytes]:
     """Split concatenated signed texts as they are read, in memory for one. As `split_stream`, but raises BadSignatureError when
     one is larger than `limit_bytes`; the rest is not read then."""
     held, more = b"", True
+    chunks = shell_chunks(iter(lambda: file.read(_CHUNK_BYTES), b""))
     while more:
-        chunk = file.read(_CHUNK_BYTES)
-        more = bool(chunk)
-        held += chunk
+        chunk = next(chunks, None)
+        more = chunk is not None
+        held += chunk or b""
         at = held.rfind(END) if more else len(held) - len(END)
         cut = at + len(END) if at >= 0 or not more else 0
         if cut:

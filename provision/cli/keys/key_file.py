@@ -27,14 +27,15 @@ def read_pasted_keys() -> list[Secret]:
 def read_key_file(file: str) -> bytes:
     """The bytes of a file of keys; `-` reads standard input. Raises ProvisionError if there is none or it is too large."""
     from provision.files import FileProblemError, read_bounded
+    from provision.formats.shell_output import shell_bytes
     from provision.keys.import_file import LIMIT_BYTES
 
     if file != "-":
         try:
-            return read_bounded(Path(file), LIMIT_BYTES)
+            return shell_bytes(read_bounded(Path(file), LIMIT_BYTES))
         except FileNotFoundError:
             raise FileProblemError(f"no such file: {file}") from None
     data = sys.stdin.buffer.read(LIMIT_BYTES + 1)
     if len(data) > LIMIT_BYTES:
         raise ProvisionError(f"standard input is larger than {LIMIT_BYTES} bytes")
-    return data
+    return shell_bytes(data)

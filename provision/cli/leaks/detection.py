@@ -79,9 +79,10 @@ def read_known_file(file: Path) -> KnownKeys:
     """Read a file from `audit --write-known`. Raises UsageError if it is missing."""
     from provision.detect.known_file import parse_known_keys
     from provision.files import read_bounded
+    from provision.formats.shell_output import shell_bytes
 
     try:
-        return parse_known_keys(read_bounded(file, MAX_KNOWN_BYTES))
+        return parse_known_keys(shell_bytes(read_bounded(file, MAX_KNOWN_BYTES)))
     except FileNotFoundError:
         raise UsageError(f"file not found: {file}", hint="`provision audit --write-known FILE` writes one") from None
 

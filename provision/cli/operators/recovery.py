@@ -98,6 +98,7 @@ def use(
 
 def _seed(file: str | None, workspace: Workspace) -> RecoverySeed:
     from provision.files import read_bounded
+    from provision.formats.shell_output import shell_bytes
     from provision.keys.vault.file import read_workspace_id
     from provision.trust.recovery import parse_seed
 
@@ -105,7 +106,7 @@ def _seed(file: str | None, workspace: Workspace) -> RecoverySeed:
         text = sys.stdin.read(1 << 14)
     elif file is not None:
         try:
-            text = read_bounded(Path(file), 1 << 14).decode("utf-8", "replace")
+            text = shell_bytes(read_bounded(Path(file), 1 << 14)).decode("utf-8", "replace")
         except FileNotFoundError as e:
             raise UsageError(f"file not found: {file}", hint="leave it out to type the seed") from e
     elif sys.stdin.isatty():

@@ -91,11 +91,12 @@ def text_of(argument: str) -> str:
     if argument.startswith(("age1", "ssh-")) or not argument.endswith(".pub"):
         return argument.strip()
     from provision.files import read_optional
+    from provision.formats.shell_output import shell_bytes
 
     data = read_optional(Path(argument), 1 << 16)
     if data is None:
         raise UsageError(f"file not found: {argument}", hint="give the key itself, or its .pub file")
-    return data.decode("utf-8", "replace").strip()
+    return shell_bytes(data).decode("utf-8", "replace").strip()
 
 
 def own_keys(run: Run) -> tuple[str, str]:

@@ -192,10 +192,11 @@ def _from_document(
     from provision.directory.adoption import Adoption, FoundKey
     from provision.endpoint.pasted_key import NoPastedKeyError, open_sealed_key
     from provision.files import read_bounded
+    from provision.formats.shell_output import shell_bytes
     from provision.keys.age import load_identities
 
     try:
-        document = json.loads(read_bounded(path, _MAX_SEALED_BYTES))
+        document = json.loads(shell_bytes(read_bounded(path, _MAX_SEALED_BYTES)))
     except ValueError:
         document = None
     try:

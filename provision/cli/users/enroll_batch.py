@@ -92,11 +92,12 @@ def _fetch(url: str, limit_bytes: int) -> bytes:
 def _expected(path: Path | None) -> Mapping[str, set[str]] | None:
     from provision.enrolment.policy import parse_fingerprints
     from provision.files import read_bounded
+    from provision.formats.shell_output import shell_bytes
 
     if path is None:
         return None
     try:
-        return parse_fingerprints(read_bounded(path, 64 << 20).decode(), str(path))
+        return parse_fingerprints(shell_bytes(read_bounded(path, 64 << 20)).decode(), str(path))
     except (FileNotFoundError, UnicodeDecodeError) as e:
         raise UsageError(f"cannot read --fingerprints {path}") from e
 

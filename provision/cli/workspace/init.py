@@ -48,6 +48,13 @@ signing_key
 .env
 """
 _GITATTRIBUTES = """\
+# the same bytes on every operator's system, also with core.autocrlf: bundles must not change from render to render
+* text=auto eol=lf
+# signed, or compared byte by byte
+dist/** -text
+trust/** -text
+receipts/** -text
+allowed_signers -text
 # encrypted as a whole: no changes of line ends, no merge by lines (see: provision keys merge --help)
 keys.vault -text -merge
 # a hash chain: every line depends on the one before
@@ -80,6 +87,7 @@ def init(
 
     from provision.endpoint.identity import FOUNDER_NAMESPACES
     from provision.files import recover
+    from provision.fleet.approvals import keep_settings_approval
     from provision.fleet.settings import config_dir
     from provision.fleet.workspace import load_workspace
     from provision.keys.events.log import LOG_NAME, new_log
@@ -119,6 +127,7 @@ def init(
         else:
             files[name] = text.encode()
     _write(folder, files)
+    keep_settings_approval(load_workspace(folder))
     if choice.made or terminal():
         _first_list(run, load_workspace(folder), choice)
     else:

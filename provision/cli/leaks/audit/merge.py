@@ -10,6 +10,7 @@ from provision.cli.leaks.audit.output import OutputOptions, write_fleet_audit
 from provision.cli.leaks.detection import load_known_keys
 from provision.errors import Exit, ProvisionError, UsageError
 from provision.files import read_bounded
+from provision.formats.shell_output import shell_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def merge_reports(run: Run, workspace: Workspace | None, files: Sequence[Path], 
 def _read_report(path: Path) -> Audit:
     """Read one report; errors name the file."""
     try:
-        return read_document(read_bounded(path, LIMIT_BYTES))
+        return read_document(shell_bytes(read_bounded(path, LIMIT_BYTES)))
     except FileNotFoundError:
         raise UsageError(f"file not found: {path}") from None
     except ProvisionError as e:
