@@ -20,6 +20,7 @@ from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import RESERVED_PROVIDERS
 from provision.hermes.routing.lookalike import looks_like
 from provision.hermes.routing.wire import ascii_host
+from provision.hermes.unread import unread_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +60,7 @@ def lint_desired_state(state: DesiredState) -> Iterator[Problem]:
     yield from _texts(profile, at)
     yield from _base_url(profile, at)
     yield from _settings(profile, at)
+    yield from unread_settings(profile, at)
     yield from _key_env(profile, at)
     yield from _env(profile, at)
     yield from _scope(state, at)
