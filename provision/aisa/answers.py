@@ -288,8 +288,8 @@ def funds(data: Any) -> Funds | None:
     key = body.get("api_key")
     remaining = None
     if isinstance(key, dict) and key.get("unlimited") is False:
-        remaining = _integer(key.get("remaining_micros_usd"))
-    wallets = [n for name, value in body.items() if _money(name) and (n := _integer(value)) is not None]
+        remaining = clean_micros(key.get("remaining_micros_usd"))
+    wallets = [n for name, value in body.items() if _money(name) and (n := clean_micros(value)) is not None]
     looks_right = bool(wallets) or (isinstance(key, dict) and bool(key.keys() & _KEY_FIELDS))
     return Funds(wallets[0] if len(wallets) == 1 else None, remaining) if looks_right else None
 
@@ -301,5 +301,6 @@ def _money(name: object) -> bool:
     return isinstance(name, str) and (name.endswith("_micros_usd") or name in {"balance", "balance_micros", "credits"})
 
 
-def _integer(value: object) -> int | None:
+def clean_micros(value: object) -> int | None:
+    """Return an integer of an untrusted body, else None: an amount in micro-dollars, or a count."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -21,10 +21,11 @@ from provision.aisa.base_url import gateway_root
 from provision.aisa.catalogue import effective_mode
 from provision.aisa.failing_routes import RouteComparisons
 from provision.aisa.pages import read_on
-from provision.aisa.probes import request_for
+from provision.aisa.probes import request_for, usage_request
 from provision.aisa.rate_limit import TokenBucket
 from provision.aisa.results import FailingRoute, ProbeOutcome, ValidationResult, digest
 from provision.aisa.retry import wait_before_retry
+from provision.aisa.spend import read_spend
 from provision.aisa.verdicts import Diagnosis, ProbedRoute, Verdict, combine_diagnoses, diagnose_answer
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from provision.aisa.client import Client, Request
     from provision.aisa.journal import ValidationJournal
     from provision.aisa.results import Subject
+    from provision.aisa.spend import KeySpend
     from provision.detect.secret import Secret
     from provision.fleet.desired import ApiMode
 
@@ -51,6 +53,8 @@ class BatchPlan:
     probes: tuple[Probe, ...] = (Probe.KEY, Probe.MODELS)
     concurrency: int = 8
     rate: float | None = None
+    usage_days: tuple[dt.date, dt.date] | None = None
+    """Read what each key has spent as well: its usage from the first to the last day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class Batch:
     async def _probe_group(self, group: _Group, health: _Health) -> None:
         shared: dict[Probe, tuple[GatewayAnswer, int]] = {}
         first = next(iter(group.users))
+        spend: KeySpend | None = None
         found_first: dict[Probe, tuple[Diagnosis, ProbeOutcome]] = {}
         for probe in (Probe.KEY, Probe.MODELS):
             if probe in self._plan.probes:
@@ -200,6 +205,8 @@ class Batch:
                 found_first[probe] = self._diagnosed(group, probe, *first, shared)
                 if found_first[probe][0].verdict in {Verdict.KEY_INVALID, Verdict.UNREACHABLE}:
                     break
+        else:
+            spend = await self._spend(group, shared)
         for (model, mode), users in group.users.items():
             if health.dead:
                 return
@@ -214,7 +221,13 @@ class Batch:
                 live = shared[Probe.MODELS][0].listing() if Probe.MODELS in shared else None
                 verdict = await self._compared(group, (model, mode), verdict, live)
             for index in users:
-                self._settle(index, found, verdict)
+                self._settle(index, found, verdict, spend)
+
+    async def _spend(self, group: _Group, shared: dict[Probe, tuple[GatewayAnswer, int]]) -> KeySpend | None:
+        if self._plan.usage_days is None or Probe.KEY not in shared:
+            return None
+        usage, _ = await self._send(group, usage_request(group.root, *self._plan.usage_days))
+        return read_spend(shared[Probe.KEY][0], usage)
 
     def _probed_route(self, group: _Group, model: str, mode: ApiMode) -> ProbedRoute:
         base_url = group.root if mode == "anthropic_messages" else f"{group.root}/v1"
@@ -314,7 +327,13 @@ class Batch:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 
-    def _settle(self, index: int, found: dict[Probe, tuple[Diagnosis, ProbeOutcome]], verdict: Diagnosis) -> None:
+    def _settle(
+        self,
+        index: int,
+        found: dict[Probe, tuple[Diagnosis, ProbeOutcome]],
+        verdict: Diagnosis,
+        spend: KeySpend | None = None,
+    ) -> None:
         """Write one user's result to the journal and report it."""
         subject = self._subjects[index]
         outcomes = tuple(outcome for _, outcome in found.values())
@@ -337,6 +356,7 @@ class Batch:
             advice=_without(verdict.advice, secret),
             suggestions=tuple(_without(s, secret) for s in verdict.suggestions),
             probes=tuple(replace(a, code=_without(a.code, secret)) for a in outcomes),
+            spend=spend,
         )
         self._journal.note_result(index, subject, result)
         self._asked += 1

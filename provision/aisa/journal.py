@@ -34,9 +34,11 @@ class ValidationJournalError(ProvisionError):
 class ValidationJournal:
     """The journal of one run. `create` starts a new one, `resume` opens the existing one."""
 
-    def __init__(self, path: Path, probes: tuple[Probe, ...], *, complete: bool = False) -> None:
+    def __init__(self, path: Path, probes: tuple[Probe, ...], *, scope: str = "", complete: bool = False) -> None:
         self.path = path
         self.probes = probes
+        self.scope = scope
+        """What else the answers depend on, such as the days of the usage."""
         self.complete = complete
         self._paid: dict[str, tuple[Diagnosis, ProbeOutcome]] = {}
         self._done: dict[str, tuple[str, int]] = {}
@@ -46,11 +48,12 @@ class ValidationJournal:
         self._size = os.fstat(self._descriptor).st_size
 
     @staticmethod
-    def create(path: Path, probes: Sequence[Probe], started: str) -> ValidationJournal:
+    def create(path: Path, probes: Sequence[Probe], started: str, scope: str = "") -> ValidationJournal:
         """Create a journal at `path`. An existing file is replaced."""
         path.unlink(missing_ok=True)
-        journal = ValidationJournal(path, tuple(probes))
-        journal._write({"schema": SCHEMA, "started": started, "probes": [p.value for p in probes]})
+        journal = ValidationJournal(path, tuple(probes), scope=scope)
+        head = {"schema": SCHEMA, "started": started, "probes": [p.value for p in probes]}
+        journal._write({**head, "scope": scope} if scope else head)
         return journal
 
     @staticmethod
@@ -65,7 +68,7 @@ class ValidationJournal:
                 head = json.loads(file.readline(1 << 16))
                 if head["schema"] != SCHEMA:
                     raise ValidationJournalError(f"{path} has another journal version", hint=hint)
-                journal = ValidationJournal(path, tuple(Probe(p) for p in head["probes"]))
+                journal = ValidationJournal(path, tuple(Probe(p) for p in head["probes"]), scope=head.get("scope", ""))
         except FileNotFoundError:
             raise ValidationJournalError("no interrupted run to resume", hint=hint) from None
         except (ValueError, KeyError, TypeError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from provision.aisa.answers import Probe
+from provision.aisa.spend import KeySpend
 from provision.aisa.verdicts import Verdict
 from provision.fleet.desired import ApiMode
 
@@ -73,11 +74,15 @@ class ValidationResult:
     advice: str = ""
     suggestions: tuple[str, ...] = ()
     probes: tuple[ProbeOutcome, ...] = ()
+    spend: KeySpend | None = None
+    """What the key has spent, if that was read."""
 
     def fields(self) -> dict[str, Any]:
         """The result as JSON fields."""
         shown: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
         shown["probes"] = [{name: getattr(a, name) for name in _ASKING} for a in self.probes]
+        if self.spend is not None:
+            shown["spend"] = self.spend.fields()
         return shown
 
     @staticmethod
@@ -86,12 +91,14 @@ class ValidationResult:
         asked = tuple(
             ProbeOutcome(**{**a, "probe": Probe(a["probe"]), "verdict": Verdict(a["verdict"])}) for a in data["probes"]
         )
-        enums = {"verdict": Verdict(data["verdict"]), "api_mode": ApiMode(data["api_mode"])}
+        enums: dict[str, Any] = {"verdict": Verdict(data["verdict"]), "api_mode": ApiMode(data["api_mode"])}
+        if data.get("spend"):
+            enums["spend"] = KeySpend.from_fields(data["spend"])
         return ValidationResult(**{**data, **enums, "suggestions": tuple(data["suggestions"]), "probes": asked})
 
 
 # dataclasses.asdict makes deep copies, which takes a tenth of the time of a request
-_FIELDS = tuple(f.name for f in fields(ValidationResult))
+_FIELDS = tuple(f.name for f in fields(ValidationResult) if f.name != "spend")
 _ASKING = tuple(f.name for f in fields(ProbeOutcome))
 
 

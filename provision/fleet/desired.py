@@ -69,6 +69,7 @@ class EffectiveProfile:
     side_routes: SideRoutes = SideRoutes.TEAM
     allowed_hosts: tuple[str, ...] = ()
     hermes_version: str | None = None
+    budget_usd_month: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

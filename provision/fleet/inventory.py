@@ -27,6 +27,7 @@ LIST_SEPARATOR = ";"
 _LISTS = frozenset({"recipients", "tags", "overrides.fallback_models", "overrides.allowed_hosts"})
 _TYPED = frozenset(
     {"overrides.context_length", "overrides.capabilities", "overrides.managed", "overrides.key_max_age_days"}
+    | {"overrides.budget_usd_month"}
 )
 _START = mark(1, 1)
 ANSIBLE_PREFIX = "hermes_"

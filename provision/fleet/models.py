@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictFloat,
     StrictInt,
     StringConstraints,
     WithJsonSchema,
@@ -125,6 +126,8 @@ class Overrides(_File):
     """Hosts that may receive content on purpose, such as an MCP server of the firm; never the key."""
     key_max_age_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = None
     """Days after which a key is overdue for rotation; if empty, a warning after 90 days (AIsa's advice)."""
+    budget_usd_month: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1_000_000_000)] | None = None
+    """Dollars that one user of the team is expected to spend in a month; `provision usage` compares."""
     hermes_version: Annotated[str, _text(RANGE)] | None = None
     """Versions of Hermes that the team may use, such as ">=0.19,<0.23"; machines with others are listed."""
 

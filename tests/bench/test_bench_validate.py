@@ -36,6 +36,16 @@ def run(script: str, *arguments: object) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def test_usage_costs_what_validate_costs_per_request() -> None:
+    """CPU per request of `usage` (two reads per key) beside `validate --probe key`: at most 1.1, best of three."""
+    ratio = 99.0
+    for _ in range(3):
+        key, usage = (batch(0, 10_000, 64, probes) for probes in ("key", "key,usage"))
+        ratio = min(ratio, (usage["cpu_s"] / usage["requests"]) / (key["cpu_s"] / key["requests"]))
+    print(f"usage / validate --probe key, CPU per request: {ratio:.2f}")
+    assert ratio <= 1.1
+
+
 def batch(latency_ms: float, users: int, concurrency: int, probes: str = "key") -> dict[str, Any]:
     for base_url in simulator(latency_ms):
         found = run("validate_run.py", base_url, users, concurrency, probes)

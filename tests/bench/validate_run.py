@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import random
 import resource
@@ -26,7 +27,9 @@ from provision.report.validation import ValidationReport, as_json, count_verdict
 
 
 def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
-    chosen = tuple(Probe(p) for p in probes.split(","))
+    chosen = tuple(Probe(p) for p in probes.split(",") if p != "usage")
+    day = dt.datetime.now(dt.UTC).date()
+    days = (day.replace(day=1), day) if "usage" in probes else None
     subjects = []
     for i in range(users):
         key = f"sk-aisa-TEST-{i}"
@@ -36,7 +39,7 @@ def main(base_url: str, users: int, concurrency: int, probes: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         journal = ValidationJournal.create(Path(folder) / "journal", chosen, "now")
         cpu, waited = time.process_time(), _waited_s()
-        outcome = asyncio.run(_batch(tuple(subjects), journal, BatchPlan(chosen, concurrency)))
+        outcome = asyncio.run(_batch(tuple(subjects), journal, BatchPlan(chosen, concurrency, None, days)))
         cpu, waited = time.process_time() - cpu, _waited_s() - waited
         verdicts: Counter[str] = Counter()
         report = ValidationReport(

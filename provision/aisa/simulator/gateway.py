@@ -98,6 +98,8 @@ class Gateway:
     models_need_key: bool = False
     endpoint_types: bool = False
     usage_served: bool = True
+    usage_shape: str = "requests"
+    """`requests`: counts by day; `rows`: a row for each day and model, with its price; `models`: the same inside of a day."""
     text: str = "I am {model}, served through AIsa."
     count: int = 0
     listing: dict[frozenset[str] | None, bytes] = field(default_factory=dict)
@@ -201,12 +203,14 @@ class Gateway:
 
     def _balance(self, record: KeyRecord) -> Reply:
         spent = record.state is KeyState.KEY_BUDGET
-        unlimited = record.state is not KeyState.KEY_BUDGET
+        capped = record.cap_micros is not None
+        unlimited = record.state is not KeyState.KEY_BUDGET and not capped
+        left = max(0, (record.cap_micros or 0) - record.used_micros)
         empty = record.state in {KeyState.UNFUNDED, KeyState.WALLET_EMPTY}
         key = {
             "unlimited": unlimited,
-            "remaining_micros_usd": None if unlimited else 0,
-            "used_micros_usd": 10_000_000 if spent else 1_000,
+            "remaining_micros_usd": None if unlimited else 0 if spent else left,
+            "used_micros_usd": 10_000_000 if spent else record.used_micros,
         }
         balance = -1_200 if empty else record.balance_micros
         body = {"object": "credits.balance", "currency": "USD", "balance_micros_usd": balance, "api_key": key}
@@ -220,7 +224,16 @@ class Gateway:
         data = []
         for i in range(days):
             day = (start + dt.timedelta(days=i)).isoformat()
-            data.append({"date": day, "start_time": f"{day}T00:00:00Z", "requests": record.used.get(day, 0)})
+            row: dict[str, Any] = {"date": day, "start_time": f"{day}T00:00:00Z", "requests": record.used.get(day, 0)}
+            priced = [
+                {"model": model, "requests": 1, "cost_micros_usd": cost}
+                for (on, model), cost in record.spent.items()
+                if on == day
+            ]
+            if self.usage_shape == "rows" and priced:
+                data += [{"date": day, **each} for each in priced]
+            else:
+                data.append({**row, "models": priced} if self.usage_shape == "models" else row)
         return Reply(200, json.dumps({"object": "list", "scope": "key", "data": data}).encode())
 
     def _call(self, path: str, record: KeyRecord, model: str | None, fields: dict[str, Any]) -> Reply:

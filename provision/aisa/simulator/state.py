@@ -126,6 +126,11 @@ class KeyRecord:
     balance_micros: int = 5_000_000
     used: dict[str, int] = field(default_factory=dict)
     """Requests by UTC day, as /v1/usage reports them."""
+    used_micros: int = 1_000
+    cap_micros: int | None = None
+    """The key's own cap; None: unlimited."""
+    spent: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Micro-dollars by UTC day and model, which /v1/usage reports if `usage_shape` is `models` or `rows`."""
     recent: deque[float] = field(default_factory=deque)
     open: int = 0
 

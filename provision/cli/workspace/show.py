@@ -24,7 +24,7 @@ _SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|credential|authori
 _PROFILE_FIELDS = (
     *("description", "model", "base_url", "api_mode", "context_length", "provider", "key_env", "fallback_models"),
     *("hermes", "env", "secret_delivery", "capabilities", "managed", "key_max_age_days", "hermes_version"),
-    *("side_routes", "allowed_hosts"),
+    *("side_routes", "allowed_hosts", "budget_usd_month"),
 )
 _NOT_SECRET = frozenset({"key_env", "endpoint_key"})
 

@@ -77,7 +77,7 @@ def validate(
     catalogue = open_catalogue(workspace)
     keys, salt = open_keys(workspace, now.date())
     users = build_subjects(states, keys, salt, workspace.settings.gateway_hosts)
-    folder = _folder(workspace)
+    folder = journal_folder(workspace)
     started = now.isoformat(timespec="seconds")
     with locked(folder / "validate.lock", "validating"):
         if not resume:
@@ -86,8 +86,8 @@ def validate(
         plan = BatchPlan(journal.probes, concurrency or workspace.settings.concurrency, rate or workspace.settings.rate)
         complete = False
         try:
-            with _progress(run, len(users)) as observe:
-                outcome = _run_batch(workspace, users, plan, journal, catalogue, observe)
+            with batch_progress(run, "validate", len(users)) as observe:
+                outcome = run_batch(workspace, users, plan, journal, catalogue, observe)
             complete = not outcome.not_asked
             report = _report(journal, outcome, users, started, catalogue.as_of)
             _print(report, format_, output, everything=everything)
@@ -113,7 +113,7 @@ def failing_verdicts(text: str | None) -> frozenset[Verdict]:
     return frozenset(Verdict(word) for word in words)
 
 
-def _folder(workspace: Workspace) -> Path:
+def journal_folder(workspace: Workspace) -> Path:
     """The folder for journals of runs; git ignores it."""
     from provision.files import write_atomic
 
@@ -155,7 +155,7 @@ def _confirm(users: Sequence[Subject], probes: tuple[Probe, ...], *, yes: bool) 
 
 
 @contextlib.contextmanager
-def _progress(run: Run, total: int) -> Iterator[Callable[[ValidationResult], None]]:
+def batch_progress(run: Run, name: str, total: int) -> Iterator[Callable[[ValidationResult], None]]:
     """Progress on stderr; with --verbose also a line per user that is not ok."""
     from provision.aisa.verdicts import Verdict
     from provision.report.progress import Progress
@@ -163,7 +163,7 @@ def _progress(run: Run, total: int) -> Iterator[Callable[[ValidationResult], Non
     if run.quiet:
         yield lambda _: None
         return
-    progress = Progress("validate", total, sys.stderr, time.monotonic)
+    progress = Progress(name, total, sys.stderr, time.monotonic)
 
     def observe(result: ValidationResult) -> None:
         if run.verbose and result.verdict is not Verdict.OK:
@@ -176,7 +176,7 @@ def _progress(run: Run, total: int) -> Iterator[Callable[[ValidationResult], Non
         progress.close()
 
 
-def _run_batch(
+def run_batch(
     workspace: Workspace,
     users: Sequence[Subject],
     plan: BatchPlan,
@@ -184,6 +184,7 @@ def _run_batch(
     catalogue: Catalogue,
     observe: Callable[[ValidationResult], None],
 ) -> BatchOutcome:
+    """Run the batch of this command or of `usage`."""
     import asyncio
     import random
 
