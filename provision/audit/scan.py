@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.sources import hermes_home
 from provision.audit.sources.filenames import NameScanner
-from provision.audit.sources.processes import list_processes
+from provision.audit.sources.processes import FoundUserVariables, list_processes
 from provision.audit.sources.walk import FoundEntry, FoundFile, FoundHome, is_inside, walk
 from provision.audit.tasks import Task, scan_blobs, scan_task
 from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
@@ -21,6 +21,7 @@ from provision.containers.container_format import HEAD_BYTES, container_format
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import os_error_text
 from provision.containers.walk import PartWalker, kind_elsewhere
+from provision.windows_acl import on_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,6 +93,8 @@ def list_tasks(
     beside = {os.path.realpath(path): path for home in homes for path in hermes_home.companion_paths(home)}
     extra = [path for at, path in beside.items() if not any(is_inside(at, root) for root in real)]
     yield from (item for item in walk(extra) if not isinstance(item, FoundHome))
+    if homes and on_windows():
+        yield FoundUserVariables()
 
 
 def _is_own_pipe(path: str | Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 from provision.audit.match_blob import match_blob
 from provision.audit.sources.filenames import read_entry
 from provision.audit.sources.git import read_repository
-from provision.audit.sources.processes import FoundProcess, read_process
+from provision.audit.sources.processes import FoundProcess, FoundUserVariables, read_process, read_user_variables
 from provision.audit.sources.walk import FoundEntry, FoundFile, FoundRepository
 from provision.containers.blob import Blob, ReadLimits, Unreadable
 from provision.containers.file_reader import read_file
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.audit.finding import RawFinding
     from provision.detect.detector import Detector
 
-Task = FoundFile | FoundRepository | FoundProcess | FoundEntry
+Task = FoundFile | FoundRepository | FoundProcess | FoundUserVariables | FoundEntry
 
 
 def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
@@ -35,6 +35,8 @@ def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
             return read_entry(task)
         case FoundProcess(pid):
             return read_process(pid)
+        case FoundUserVariables():
+            return read_user_variables()
         case _:
             assert_never(task)
 

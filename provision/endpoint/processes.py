@@ -1,6 +1,7 @@
 """Find running Hermes processes, which must be restarted to use new settings.
 
-On Linux only, from /proc; elsewhere the result is unknown. Hermes reads its key when it starts, so a process that
+From /proc on Linux, from the system's own list elsewhere, which does not show of every process which home it uses.
+Hermes reads its key when it starts, so a process that
 started before the present key was installed holds the previous one. Its messaging gateway is the exception: it reads `.env`
 again before each turn, so its key is unknown.
 """
@@ -12,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from provision.endpoint.process_listing import listed_processes, shown_environment, shown_variable
 from provision.endpoint.state import key_in_place_since
 from provision.hermes.facts import names as facts
 
@@ -41,9 +43,9 @@ class RunningHermes:
 
 
 def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHermes, ...] | None:
-    """Hermes processes that use `home`, or may use it; None when unknown (not Linux)."""
+    """Hermes processes that use `home`, or may use it; None when the processes cannot be listed."""
     if not sys.platform.startswith("linux") or not proc.is_dir():
-        return None
+        return _listed_hermes(home)
     found = []
     boot = _boot_time(proc)
     for entry in proc.iterdir():
@@ -59,6 +61,23 @@ def running_hermes(home: Path, proc: Path = Path("/proc")) -> tuple[RunningHerme
         same = _same_home(entry, home)
         if same is not False:
             found.append(RunningHermes(int(entry.name), what, same, _started(entry, boot)))
+    return tuple(sorted(found, key=lambda p: p.pid))
+
+
+def _listed_hermes(home: Path) -> tuple[RunningHermes, ...] | None:
+    listed = listed_processes()
+    if listed is None:
+        return None
+    found = []
+    for process in listed:
+        what = _hermes_words([word.replace("\\", "/") for word in process.words])
+        if what is None or (process.owner is not None and process.owner != home.stat().st_uid):
+            continue
+        same = None
+        if process.owner is not None and (shown := shown_environment(process.pid)) is not None:
+            same = _uses_home(shown_variable(shown, facts.HOME_ENV) or "", shown_variable(shown, "HOME") or "", home)
+        if same is not False:
+            found.append(RunningHermes(process.pid, what, same, process.started))
     return tuple(sorted(found, key=lambda p: p.pid))
 
 
@@ -79,7 +98,7 @@ def _hermes_words(words: list[str]) -> str | None:
         if name in _NAMES or module:
             following = words[at + 1] if len(words) > at + 1 else ""
             return f"{name} {following}".strip() if following.isalpha() else name
-        if at == 0 and not name.startswith(("python", "node", "uv")):
+        if at == 0 and not name.lower().startswith(("python", "node", "uv")):
             return None
     return None
 
@@ -90,7 +109,12 @@ def _same_home(entry: Path, home: Path) -> bool | None:
     except OSError:
         return _other_owner(entry, home)
     chosen = environ.get(facts.HOME_ENV.encode(), b"").decode("utf-8", "surrogateescape")
-    user = environ.get(b"HOME", b"").decode("utf-8", "surrogateescape")
+    return _uses_home(chosen, environ.get(b"HOME", b"").decode("utf-8", "surrogateescape"), home)
+
+
+def _uses_home(chosen: str, user: str, home: Path) -> bool | None:
+    if not chosen and not user:
+        return None
     theirs = Path(chosen) if chosen else Path(user) / ".hermes"
     try:
         return theirs.resolve() in (home.resolve(), home.parent.parent.resolve())

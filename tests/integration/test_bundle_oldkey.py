@@ -252,12 +252,13 @@ def test_who_started_before_the_new_key_is_told_to_restart(endpoint: Endpoint) -
             assert {p.pid for p in holding_old_key(endpoint.home) or ()} == {before, gateway}
 
 
-def test_elsewhere_than_on_linux_it_says_that_it_cannot_tell(
+def test_where_processes_cannot_be_listed_it_says_that_it_cannot_tell(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from provision.report.install import as_table
 
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("SYSTEMROOT", "/nonexistent")
     assert running_hermes(endpoint.home) is None
     text = as_table(endpoint.install(endpoint.shop.bundle("ada")))
     assert "cannot tell whether Hermes is running here" in text

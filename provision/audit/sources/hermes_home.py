@@ -31,12 +31,22 @@ _HISTORIES = (
     ".bash_history", ".zsh_history", ".zhistory", ".histfile", ".ash_history", ".sh_history", ".history", ".ksh_history",
     ".local/share/fish/fish_history", ".config/fish/fish_history", ".python_history", ".node_repl_history",
     ".sqlite_history", ".psql_history", ".lesshst", ".viminfo", ".local/share/powershell/PSReadLine/ConsoleHost_history.txt",
-    "AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt",
+    *(f"AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/{host}_history.txt"
+      for host in ("ConsoleHost", "Visual Studio Code Host", "Windows PowerShell ISE Host")),
 )  # fmt: skip
 _LOGIN = (
     ".profile", ".bash_profile", ".bash_login", ".bashrc", ".bash_aliases", ".zprofile", ".zshenv", ".zshrc", ".zlogin",
     ".config/fish/config.fish", ".xprofile", ".xsessionrc", ".pam_environment", ".envrc", ".env", ".netrc", ".curlrc",
 )  # fmt: skip
+_POWERSHELL_PROFILES = tuple(
+    f"{folder}/{name}"
+    for folder in (
+        ".config/powershell", "Documents/PowerShell", "Documents/WindowsPowerShell", "OneDrive*/Documents/PowerShell",
+        "OneDrive*/Documents/WindowsPowerShell",
+    )
+    for name in ("*profile.ps1", "powershell.config.json")
+)  # fmt: skip
+"""As patterns: an organisation's OneDrive, into which Windows moves Documents, has its name."""
 _FOLDERS = (
     ".config/environment.d", ".config/systemd/user", ".config/Hermes", "Library/LaunchAgents",
     "Library/Application Support/Hermes", "AppData/Roaming/Hermes", ".zsh_sessions", ".bash_sessions",
@@ -74,6 +84,8 @@ def companion_paths(home: Path, *, crontabs: tuple[str, ...] = _CRONTABS, manage
         for relative in (*_HISTORIES, *_LOGIN, *_FOLDERS):
             if os.path.lexists(folder / relative):
                 yield folder / relative
+        for pattern in _POWERSHELL_PROFILES:
+            yield from sorted(folder.glob(pattern))
     if name:
         yield from (Path(tabs) / name for tabs in crontabs if os.path.isfile(Path(tabs) / name))  # noqa: PTH113
     if os.path.isdir(managed):  # noqa: PTH112

@@ -113,6 +113,7 @@ def _outermost(roots: list[str]) -> list[str]:
 
 def is_inside(path: str, folder: str) -> bool:
     """Whether a real path is the folder or below it."""
+    path, folder = os.path.normcase(path), os.path.normcase(folder)  # Windows: in one case, with backslashes
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
@@ -178,7 +179,11 @@ class _Walker:
         except OSError as e:
             yield Unreadable(entry.path, os_error_text(e))
             return
-        if stat.S_ISDIR(status.st_mode):
+        if (elsewhere := content_elsewhere(status)) is not None:
+            yield Unreadable(entry.path, elsewhere)
+        elif is_junction(status):
+            yield from self._link(entry.path, "a junction")
+        elif stat.S_ISDIR(status.st_mode):
             yield self._below(entry, status, folder)
         elif stat.S_ISREG(status.st_mode):
             if not _left_to_git(entry, folder.role):
@@ -211,16 +216,36 @@ class _Walker:
         if target_text and not any(is_inside(target, root) for root in self._real):
             yield Unreadable(path, "its history is outside the audited paths: audit that repository too")
 
-    def _link(self, path: str) -> Iterator[Unreadable | FoundEntry]:
+    def _link(self, path: str, kind: str = "a symbolic link") -> Iterator[Unreadable | FoundEntry]:
         with contextlib.suppress(OSError):
             yield FoundEntry(path, os.readlink(path))  # noqa: PTH115  as below
         target = os.path.realpath(path)
         if not os.path.exists(path):  # noqa: PTH110  names may not be valid text
             yield Unreadable(path, "a broken symbolic link", failed=False)
         elif not any(is_inside(target, root) for root in self._real):
-            yield Unreadable(
-                path, f"a symbolic link to {target}, outside the audited paths: not followed", failed=False
-            )
+            yield Unreadable(path, f"{kind} to {target}, outside the audited paths: not followed", failed=False)
+
+
+_CLOUD_ATTRIBUTES = 0x1000 | 0x40000 | 0x400000
+"""Windows: FILE_ATTRIBUTE_OFFLINE, RECALL_ON_OPEN and RECALL_ON_DATA_ACCESS."""
+_DATALESS = 0x40000000
+"""macOS: SF_DATALESS."""
+_MOUNT_POINT = 0xA0000003
+"""IO_REPARSE_TAG_MOUNT_POINT; lstat calls it a folder."""
+
+
+def content_elsewhere(status: os.stat_result) -> str | None:
+    """Why a file or folder is not opened although it is listed: its content would be downloaded first."""
+    if getattr(status, "st_file_attributes", 0) & _CLOUD_ATTRIBUTES:
+        return "its content is in the cloud only (OneDrive or another): not downloaded"
+    if getattr(status, "st_flags", 0) & _DATALESS:
+        return "its content is in iCloud only: not downloaded"
+    return None
+
+
+def is_junction(status: os.stat_result) -> bool:
+    """Whether a folder of Windows leads to another place."""
+    return getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT
 
 
 def is_git_repository(names: set[str]) -> bool:

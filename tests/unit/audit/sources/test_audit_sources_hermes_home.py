@@ -55,3 +55,18 @@ def test_companions_are_what_exists_beside_the_home(tmp_path: Path) -> None:
             tmp_path / "managed",
         ]
     )
+
+
+def test_powershells_profiles_and_histories_are_companions(tmp_path: Path) -> None:
+    home = tmp_path / ".hermes"
+    home.mkdir()
+    expected = [
+        "Documents/WindowsPowerShell/profile.ps1",
+        "OneDrive - Example/Documents/PowerShell/Microsoft.PowerShell_profile.ps1",
+        "AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/ConsoleHost_history.txt",
+        "AppData/Roaming/Microsoft/Windows/PowerShell/PSReadLine/Visual Studio Code Host_history.txt",
+    ]
+    for name in (*expected, "Documents/PowerShell/Modules/x.ps1"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(companion_paths(home, crontabs=(), managed="/none")) == sorted(tmp_path / name for name in expected)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from leakcraft import match
 
-from provision.audit.sources.processes import FoundProcess, list_processes, read_process
+from provision.audit.sources.processes import FoundProcess, list_processes, read_process, read_user_variables
 from provision.containers.blob import Blob, MatchPosition, Unreadable
 
 
@@ -38,7 +42,28 @@ def test_the_users_other_processes_in_order(tmp_path: Path) -> None:
     assert list(list_processes(tmp_path)) == [FoundProcess(9), FoundProcess(10)]
 
 
-def test_without_proc_that_is_reported(tmp_path: Path) -> None:
-    assert list(list_processes(tmp_path / "none")) == [
-        Unreadable("processes", "running processes can be read on Linux only")
-    ]
+def test_what_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (unread,) = list_processes(tmp_path / "none")
+    assert unread == Unreadable("processes", "running processes cannot be listed here: ps is missing or fails")
+    monkeypatch.setattr(sys, "platform", "win32")
+    (unread,) = list_processes(tmp_path / "none")
+    assert isinstance(unread, Unreadable)
+    assert "Windows does not show the variables of running processes" in unread.reason
+
+
+def test_the_stored_variables_of_a_windows_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [("Path", "C:\\x"), ("OPENAI_API_KEY", "sk-not-a-real-key"), ("N", 3)]
+    registry = SimpleNamespace(
+        HKEY_CURRENT_USER="HKCU",
+        OpenKey=lambda root, name: contextlib.nullcontext((root, name)),
+        QueryInfoKey=lambda key: (0, len(values), 0),
+        EnumValue=lambda key, number: (*values[number], 1),
+    )
+    monkeypatch.setitem(sys.modules, "winreg", registry)
+    (blob,) = read_user_variables()
+    assert isinstance(blob, Blob)
+    assert blob.data == b"Path=C:\\x\nOPENAI_API_KEY=sk-not-a-real-key\nN=3"
+    assert blob.locate is not None
+    position = blob.locate(SimpleNamespace(start=blob.data.index(b"sk-not")))  # type: ignore[arg-type]
+    assert position.where == "OPENAI_API_KEY"
