@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from provision.bundle.manifest import MANIFEST, parse_manifest
 from provision.bundle.tar import bundle_tar
 from provision.errors import ProvisionError, UsageError
+from provision.fleet.names import ACCOUNT
 from provision.hermes.facts import names as facts
 from provision.packaging.zipapp import SUPPORTED_MINORS, zipapp_pythons
 from provision.trust.files import TAR_NAME
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from provision.bundle.manifest import Manifest
 
-_ACCOUNT = re.compile(r"(?!-)(?:(?:[A-Za-z0-9._-]{1,64}[+\\])?[A-Za-z0-9._-]{1,64}(?:@[A-Za-z0-9.-]{1,255})?)?")
-"""Also accounts of a directory: `ada@corp.example`, `CORP\\ada`, `CORP+ada` (SSSD, winbind)."""
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+~]{0,63}")
 _EVERY = re.compile(r"[0-9]{1,5}[mhdw]")
 _UNIT_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -68,7 +67,7 @@ class Payload:
     def __post_init__(self) -> None:
         if (self.bundle is None) == (self.address is None):
             raise RuntimeError("a package wraps either a bundle or an address")
-        if not _ACCOUNT.fullmatch(self.account) or self.account == "root":
+        if self.account and (not re.fullmatch(ACCOUNT, self.account) or self.account == "root"):
             raise UsageError(
                 f"invalid --account {self.account!r}",
                 hint="use an account name such as ada, ada@corp.example or CORP\\ada; root is refused",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.errors import ProvisionError
+from provision.errors import ProvisionError, UsageError
+from provision.fleet.names import ACCOUNT
 from provision.programs import find_program
 from provision.push.inventory import as_inventory_file
 from provision.scratch import Scratch, scratch_folder
@@ -51,6 +53,18 @@ class Ssh:
     known_hosts: Path | None = None
     account: str | None = None
     become: bool = True
+
+    def __post_init__(self) -> None:
+        if self.account is not None and not re.fullmatch(ACCOUNT, self.account.replace("{user}", "user")):
+            raise UsageError(
+                f"invalid --account {self.account!r}",
+                hint="use a name such as ada, {user}@corp.example or CORP\\{user}",
+            )
+
+    @property
+    def account_variable(self) -> str | None:
+        """The account for Ansible, in which `{user}` is each machine's user."""
+        return self.account.replace("{user}", "{{ hermes_user }}") if self.account else None
 
 
 def find_playbook_command(environ: Mapping[str, str]) -> Path:

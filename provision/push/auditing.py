@@ -70,7 +70,7 @@ def audit_hosts(
         if options.command:
             more["hermes_command"] = options.command
         if ssh.account:
-            more["hermes_account"] = ssh.account
+            more["hermes_account"] = ssh.account_variable
         if not ssh.become:
             more["hermes_become"] = False
         line = playbook_command(program, folder, targets, ssh, more, defaults={}, check=False, playbook=PLAYBOOK)

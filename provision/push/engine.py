@@ -140,7 +140,7 @@ def _unproved(outcome: Deployed, why: str) -> Failed:
 def _variables(options: PushOptions) -> dict[str, object]:
     found: dict[str, object] = {"hermes_dist": str(options.dist), **options.variables}
     if options.ssh.account:
-        found["hermes_account"] = options.ssh.account
+        found["hermes_account"] = options.ssh.account_variable
     if not options.ssh.become:
         found["hermes_become"] = False
     return found

@@ -46,7 +46,7 @@ def run_step(
     with prepared_folder(workspace, ssh, forks) as folder:
         more = {name: value for name, value in variables.items() if value is not None}
         if ssh.account:
-            more["hermes_account"] = ssh.account
+            more["hermes_account"] = ssh.account_variable
         if not ssh.become:
             more["hermes_become"] = False
         line = playbook_command(program, folder, targets, ssh, more, defaults={}, check=False, playbook=playbook)

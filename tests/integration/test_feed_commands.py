@@ -352,6 +352,10 @@ def test_mistakes_are_named_with_their_cure(arguments: tuple[str, ...], code: Ex
         (("package", "nobody", "--for", "deb", "-o", "out"), Exit.NO_MATCH, "not in the inventory"),
         (("package", "bob", "--for", "deb", "-o", "out"), Exit.NO_MATCH, "provision render"),
         (("package", "ada", "--for", "jamf", "-o", "out", "--pull", "http://h/x"), Exit.ERROR, "not an https"),
+        (("package", "--for", "deb", "-o", "out"), Exit.USAGE, "--limit"),
+        (("package", "ada", "-l", "ada", "--for", "deb", "-o", "out"), Exit.USAGE, "--limit"),
+        (("package", "-l", "zed", "--for", "deb", "-o", "out"), Exit.NO_MATCH, "zed"),
+        (("package", "ada", "--for", "deb", "-o", "out", "--account", "a;b"), Exit.USAGE, "--account"),
         (("receipts", "import", "nothing-here"), Exit.ERROR, "standard input"),
         (("status", "--fleet", "--home", "x"), Exit.USAGE, "one machine"),
     ],
@@ -368,3 +372,12 @@ def test_packages_by_command(standing: Place, kind: str, tmp_path: Path) -> None
     assert told.code == Exit.OK, told.err
     assert all(Path(line).is_file() for line in told.out.split("\n") if line)
     assert "give it to ada's machine only" in told.err
+    told = standing.it("package", "-l", "a*,bob", "--for", kind, "-o", str(out), "--account", "CORP\\{user}")
+    assert told.code == Exit.PARTIAL, told.err
+    assert "bob: no package: bob has no bundle in dist (provision render)" in told.err
+    assert "1 package, 1 failed" in told.err
+    assert any(b"CORP\\ada" in path.read_bytes() for path in (out / "ada").rglob("*") if path.is_file()) or kind in {
+        "deb",
+        "intune",
+    }
+    assert not (out / "bob").exists()

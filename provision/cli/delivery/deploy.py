@@ -56,7 +56,7 @@ def deploy_command(
         typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
     ] = None,
     account: Annotated[
-        str | None, typer.Option("--account", help="Account that owns Hermes on every machine. Default: the user's id.")
+        str | None, typer.Option("--account", help="Account that owns Hermes, such as ada or {user}@corp.example. Default: the id.")
     ] = None,
     become: Annotated[
         bool, typer.Option("--become/--no-become", help="Switch to the account with sudo, or log in as it directly.")
@@ -88,7 +88,7 @@ def deploy_command(
     if list_:
         _print_inventory(run, reachable.targets, output)
         return
-    _require_accepted(workspace, reachable.targets, check=check)
+    require_accepted_bundles(workspace, reachable.targets, check=check)
     options = PushOptions(
         workspace=workspace.root,
         dist=workspace.dist,
@@ -99,7 +99,7 @@ def deploy_command(
         ssh=Ssh(login, private_key, known_hosts, account, become),
         variables={"hermes_command": command} if command else {},
         without_bundle=_first_steps(workspace, states),
-        unproved=_receipt_check(workspace, states),
+        unproved=receipt_check(workspace, states),
     )
     result = _deploy(run, workspace, options, states, reachable, resume=resume)
     _print_result(run, result, reachable, format_, output, check=check)
@@ -135,7 +135,7 @@ def _print_result(
     run.result(text, output)
 
 
-def _require_accepted(workspace: Workspace, targets: Sequence[Target], *, check: bool) -> None:
+def require_accepted_bundles(workspace: Workspace, targets: Sequence[Target], *, check: bool) -> None:
     """Refuse bundles that machines would refuse, and put the trust lists beside the others."""
     from datetime import UTC, datetime
 
@@ -237,7 +237,7 @@ def _journal(
         return stack.enter_context(PushJournal.begin(path, users, datetime.now(UTC).isoformat())), reachable.targets
     journal = stack.enter_context(PushJournal.resume(path))
     digests = digests_of(workspace.dist, journal.started)
-    left = set(journal.remaining(digests, _received(workspace, states)))
+    left = set(journal.remaining(digests, received_bundles(workspace, states)))
     targets = [t for t in reachable.targets if t.label in left]
     named = [t for t in reachable.targets if t.label in journal.started]
     run.say(f"{len(named) - len(targets)} already have it, contacting {len(targets)}")
@@ -246,7 +246,7 @@ def _journal(
     return (None if check else journal), targets
 
 
-def _received(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[str, str], str | None]:
+def received_bundles(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[str, str], str | None]:
     """Look up which bundle a user's machine certified since a time, however it got there."""
     from datetime import datetime
 
@@ -267,7 +267,7 @@ def _received(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[
     return received
 
 
-def _receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[Deployed, str], str]:
+def receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[Deployed, str], str]:
     """Verify and store the receipt that a machine sent back, as `receipts import` does; why it proves nothing, if so."""
     from datetime import UTC, datetime
 

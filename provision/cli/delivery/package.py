@@ -9,8 +9,8 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
-from provision.cli.options import DryRun
-from provision.errors import UsageError
+from provision.cli.options import DryRun, Limit
+from provision.errors import Exit, ProvisionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,9 +26,12 @@ _MAX_SIGNERS_BYTES = 1 << 20
 @app.command("package")
 def package(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(help="User whose settings the package installs.")],
     kind: Annotated[Target, typer.Option("--for", help="Tool that installs the package.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the package to.")],
+    user: Annotated[
+        str | None, typer.Argument(metavar="[USER]", help="User whose settings the package installs; or use --limit.")
+    ] = None,
+    limit: Limit = None,
     pull: Annotated[
         str | None,
         typer.Option(
@@ -40,7 +43,7 @@ def package(
         str | None,
         typer.Option(
             "--account",
-            help="Account on the machine. Default: the user's id for deb and rpm, else the logged-in user.",
+            help="Account on the machine, such as ada or CORP\\{user}. Default: the id for deb and rpm, else who is logged in.",
         ),
     ] = None,
     zipapp: Annotated[
@@ -54,39 +57,68 @@ def package(
 ) -> None:
     """Build packages for Intune, Jamf, Munki, deb, rpm.
 
-    A package carries the user's bundle, or with --pull sets up a timer that pulls from a feed.
+    A package carries the user's bundle, or with --pull sets up a timer that pulls from a feed. With --limit each user has a
+    folder in DIR. Exits with 4 if some packages could not be built.
     """
-    from provision.files import read_bounded, write_atomic
+    from provision.files import read_bounded
     from provision.packaging.payload import Payload
+    from provision.report.terminal import plural
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
-    _require_in_inventory(workspace, user)
+    users = _chosen(workspace, user, limit)
     if zipapp is not None and not zipapp.is_file():
         raise UsageError(f"file not found: {zipapp}", hint="`provision build-zipapp` makes one")
-    payload = Payload(
-        user=user,
-        signers=_signers(workspace),
-        bundle=None if pull else _bundle(workspace, user),
-        chain=None if pull else _chain(workspace),
-        address=_address(workspace, user, pull, dry_run=dry_run) if pull else None,
-        account=account if account is not None else user if kind in ("deb", "rpm") else "",
-        every=every,
-        version=package_version,
-        zipapp=read_bounded(zipapp, _MAX_ZIPAPP_BYTES) if zipapp else None,
-    )
-    for name, file in makers()[kind](payload).items():
-        path = output / name
+    signers, chain = _signers(workspace), None if pull else _chain(workspace)
+    program = read_bounded(zipapp, _MAX_ZIPAPP_BYTES) if zipapp else None
+
+    def package_of(each: str) -> Payload:
+        default = each if kind in ("deb", "rpm") else ""
+        return Payload(
+            user=each,
+            signers=signers,
+            bundle=None if pull else _bundle(workspace, each),
+            chain=chain,
+            address=_address(workspace, each, pull, dry_run=dry_run) if pull else None,
+            account=account.replace("{user}", each) if account is not None else default,
+            every=every,
+            version=package_version,
+            zipapp=program,
+        )
+
+    failed = 0
+    for each in users:
+        try:
+            files = makers()[kind](package_of(each))
+        except ProvisionError as e:
+            if limit is None or isinstance(e, UsageError):
+                raise
+            failed += 1
+            run.say(f"{each}: no package: {e.message}" + (f" ({e.hint})" if e.hint else ""))
+            continue
+        _write(run, files, output if limit is None else output / each, dry_run=dry_run)
+    if limit is not None:
+        run.say(f"{plural(len(users) - failed, 'package')}, {failed} failed")
+    if dry_run:
+        run.say("dry run: nothing was written")
+    elif pull:
+        whose = users[0] if len(users) == 1 else "its user"
+        run.say(f"a package holds the feed address of {whose}: give it to {whose}'s machine only")
+    if failed:
+        raise typer.Exit(Exit.PARTIAL)
+
+
+def _write(run: Run, files: Files, folder: Path, *, dry_run: bool) -> None:
+    from provision.files import write_atomic
+
+    for name, file in files.items():
+        path = folder / name
         if dry_run:
             run.result(f"{path}  {len(file.data):,} bytes, {'replaced' if path.exists() else 'new'}\n")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, file.data, mode=file.mode, durable=False)
         run.result(f"{path}\n")
-    if dry_run:
-        run.say("dry run: nothing was written")
-    elif pull:
-        run.say(f"the package holds the feed address of {user}: give it to {user}'s machine only")
 
 
 def makers() -> dict[str, Callable[[Payload], Files]]:
@@ -96,13 +128,21 @@ def makers() -> dict[str, Callable[[Payload], Files]]:
     return {"intune": intune.intune, "jamf": mac.jamf, "munki": mac.munki, "deb": deb.deb, "rpm": rpm.rpm}
 
 
-def _require_in_inventory(workspace: Workspace, user: str) -> None:
+def _chosen(workspace: Workspace, user: str | None, limit: list[str] | None) -> list[str]:
     from provision.cli.delivery.receipts import fleet_states
-    from provision.fleet.limit import no_match_error
+    from provision.fleet.limit import no_match_error, select_users
 
-    known = [state.user for state in fleet_states(workspace)]
-    if user not in known:
-        raise no_match_error(f"{user} is not in the inventory", user, known)
+    if (user is None) == (limit is None):
+        raise UsageError(
+            "name one user, or choose several with --limit", hint="provision package -l tag:pilot --for deb -o DIR"
+        )
+    states = fleet_states(workspace)
+    if limit is not None:
+        return [state.user for state in select_users(states, limit)]
+    known = [state.user for state in states]
+    if user is None or user not in known:
+        raise no_match_error(f"{user} is not in the inventory", user or "", known)
+    return [user]
 
 
 def _bundle(workspace: Workspace, user: str) -> Mapping[str, bytes]:
