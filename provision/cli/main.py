@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from provision.cli.app import app
+from provision.cli.console import understand_escapes
 from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
 from provision.keys.process_memory import protect_process
 from provision.programs import is_store_python
@@ -39,6 +40,7 @@ _WrongUsage = cast(
 def main() -> None:
     """Run the command line of this process and exit."""
     _settle_output()
+    understand_escapes()
     platform: str = sys.platform  # or mypy checks the branch of this system only
     if platform == "win32" and is_store_python(sys.executable, sys.base_prefix):
         _explain(

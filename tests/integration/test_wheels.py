@@ -1,0 +1,42 @@
+"""Whether wheels alone can be installed, for each system and Python that users have. Asks the package index; needs `uv`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLATFORMS = (
+    "x86_64-manylinux_2_28",
+    "aarch64-manylinux_2_28",
+    "x86_64-unknown-linux-musl",
+    "aarch64-unknown-linux-musl",
+    "x86_64-apple-darwin",
+    "aarch64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+    "aarch64-pc-windows-msvc",
+)
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+WITHOUT = {"x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "aarch64-pc-windows-msvc"}
+"""docs/platforms.md says so: no wheel of pyrage."""
+
+
+@pytest.mark.bench
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.programs("uv")
+def test_wheels_alone_are_enough() -> None:
+    missing = {}
+    for platform in PLATFORMS:
+        for python in PYTHONS:
+            command = ["uv", "pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:", "pyproject.toml"]
+            command += ["--python-platform", platform, "--python-version", python, "--output-file", os.devnull]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            if done.returncode:
+                missing[platform, python] = done.stderr[-600:]
+    assert {platform for platform, _ in missing} == WITHOUT, missing
+    assert len(missing) == len(WITHOUT) * len(PYTHONS)
+    assert all("pyrage" in said for said in missing.values()), missing
