@@ -9,6 +9,11 @@ from provision.errors import Exit
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    if sys.argv[1:2] == ["__complete"]:
+        from provision.cli.reference import complete  # noqa: PLC0415  a completion loads nothing else
+
+        complete.main(sys.argv[2:])
+        return
     try:
         from provision.cli import main as command_line  # noqa: PLC0415
 

@@ -52,7 +52,12 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "usage": ("Show who spends what, against budgets and caps.", "keys.usage"),
     },
     "Operators (IT)": {
-        "operators": ("Manage operators and the trust list.", "operators.members", "operators.changes"),
+        "operators": (
+            "Manage operators and the trust list.",
+            "operators.members",
+            "operators.changes",
+            "operators.approve",
+        ),
         "recovery": ("Test or use the recovery key.", "operators.recovery"),
     },
     "Key rotation (IT)": {
@@ -69,6 +74,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "publish": ("Publish dist/ as a signed feed of static files.", "delivery.publish"),
         "package": ("Build packages for Intune, Jamf, Munki, deb, rpm.", "delivery.package"),
         "build-zipapp": ("Build provision as one file that any Python runs.", "delivery.build_zipapp"),
+        "reconcile": ("Bring everything up to date, once: for cron and CI.", "delivery.reconcile"),
         "receipts": ("Import and list the signed receipts of endpoints.", "delivery.receipts"),
     },
     "On a user's machine": {
@@ -83,6 +89,10 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "audit": ("Find leaked keys and hijacked routes.", "leaks.audit.command"),
         "redact": ("Mask secrets in text, streams, recordings, files.", "leaks.redact"),
         "checklist": ("Check files for secrets before they are published.", "leaks.checklist"),
+    },
+    "Help": {
+        "help": ("Explain a command or a topic.", "reference.command"),
+        "completion": ("Print the completion script of a shell.", "reference.command"),
     },
 }
 """Commands in the groups of `--help`: the help line of each, and its modules in `provision.cli`."""
@@ -106,7 +116,8 @@ class Sections(TyperGroup):
         if cmd_name in COMMANDS and cmd_name not in self._complete:
             for module in COMMANDS[cmd_name][1:]:
                 import_module(f"provision.cli.{module}")
-            self.commands[cmd_name] = _with_global_options(get_group(app).commands[cmd_name], self.params)
+            built = _with_global_options(get_group(app).commands[cmd_name], self.params)
+            self.commands[cmd_name] = _with_examples(built, cmd_name)
             self._complete.add(cmd_name)
         return self.commands.get(cmd_name)
 
@@ -147,6 +158,19 @@ def _with_global_options(command: Any, options: list[Any]) -> Any:
             if option.callback is None:
                 behind.callback = partial(_set_global_option, option.name)
             command.params.append(behind)
+    return command
+
+
+def _with_examples(command: Any, name: str) -> Any:
+    """The command, and those below it, with examples at the end of their help."""
+    from provision.cli.reference.examples import EXAMPLES
+
+    for word, below in getattr(command, "commands", {}).items():
+        _with_examples(below, f"{name} {word}")
+    examples = EXAMPLES.get(name, ())
+    if examples:
+        note = "Options of provision itself (-w, -q, -v) may follow any command: provision --help"
+        command.epilog = "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", note])
     return command
 
 

@@ -42,7 +42,7 @@ def users_add(
 @users_app.command("move")
 def users_move(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(metavar="USER")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user to move.")],
     profile: Annotated[str, typer.Option("--profile", help="The new team profile.")],
     dry_run: DryRun = False,
 ) -> None:

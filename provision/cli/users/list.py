@@ -62,7 +62,7 @@ def users_list(
 @users_app.command("show")
 def users_show(
     ctx: typer.Context,
-    user: Annotated[str, typer.Argument(metavar="USER")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user to show.")],
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:

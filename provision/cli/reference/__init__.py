@@ -1,0 +1,1 @@
+"""What the command line says about itself: its tree as values, from which come completion, man pages and the reference."""
