@@ -72,7 +72,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "diff": ("Show what render would change, per user.", "delivery.diff"),
         "deploy": ("Install bundles on many machines through Ansible.", "delivery.deploy"),
         "publish": ("Publish dist/ as a signed feed of static files.", "delivery.publish"),
-        "package": ("Build packages for Intune, Jamf, Munki, deb, rpm.", "delivery.package"),
+        "package": ("Build packages for Intune, Jamf, Munki, pkg, deb, rpm.", "delivery.package"),
         "build-zipapp": ("Build provision as one file that any Python runs.", "delivery.build_zipapp"),
         "reconcile": ("Bring everything up to date, once: for cron and CI.", "delivery.reconcile"),
         "receipts": ("Import and list the signed receipts of endpoints.", "delivery.receipts"),

@@ -15,13 +15,14 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from bundlecraft import Shop
 from feedcraft import Publisher, served
 
 from provision.feed.index import Subscription, address_of
-from provision.packaging import deb, intune, mac, rpm
+from provision.packaging import deb, intune, mac, pkg, rpm
 from provision.packaging.payload import Files, Payload
 
 PROVISION = Path(sys.executable).with_name("provision")
@@ -271,6 +272,13 @@ def install(kind: str, payload: Payload, machine: Machine, folder: Path) -> subp
     python.parent.mkdir()
     python.symlink_to(sys.executable)
     environ = {"HERMES_PROVISION": "", "PATH": f"{python.parent}:{machine.environ['PATH']}"}
+    if kind == "pkg":
+        files = pkg.pkg(payload)
+        package = write(files, folder) / next(name for name in files if name.endswith(".pkg"))
+        scripts = unpacked(package, folder / "unpacked")
+        done = machine.run(scripts / "postinstall", str(package), "/", "/", **environ)  # as the installer calls it
+        shutil.rmtree(folder / "unpacked")
+        return done
     if kind == "jamf":
         return machine.run(mac.jamf(payload)["setup.sh"].data, "/", "a-mac", ME, **environ)
     if kind == "munki":
@@ -290,9 +298,34 @@ def install(kind: str, payload: Payload, machine: Machine, folder: Path) -> subp
     return done
 
 
+def unpacked(package: Path, folder: Path) -> Path:
+    """The scripts of a macOS package, by libarchive's reader of xar and cpio."""
+    (folder / "scripts").mkdir(parents=True)
+    subprocess.run([need("bsdtar"), "-xf", str(package), "-C", str(folder)], check=True)
+    subprocess.run([need("bsdtar"), "-xf", str(folder / "Scripts"), "-C", str(folder / "scripts")], check=True)
+    return folder / "scripts"
+
+
+@pytest.mark.programs("bsdtar")
+def test_a_macos_package_unpacks_and_its_script_sets_up(machine: Machine, carried: Payload, tmp_path: Path) -> None:
+    ((name, file),) = pkg.pkg(carried).items()
+    assert name == f"hermes-provision-ada-{carried.package_version}.pkg"
+    assert pkg.pkg(carried)[name].data == file.data, "the same bytes every time"
+    package = write({name: file}, tmp_path) / name
+    scripts = unpacked(package, tmp_path / "unpacked")
+    info = ET.parse(tmp_path / "unpacked" / "PackageInfo").getroot()
+    assert (info.get("identifier"), info.get("version")) == ("one.aisa.hermes-provision.ada", carried.package_version)
+    assert info.find("scripts/postinstall").get("file") == "./postinstall"  # type: ignore[union-attr]
+    assert [path.name for path in scripts.iterdir()] == ["postinstall"]
+    assert (scripts / "postinstall").stat().st_mode & 0o777 == 0o755
+    done = machine.run(scripts / "postinstall", str(package), "/", "/")
+    assert done.returncode == 0, done.stderr
+    assert machine.generation == carried.manifest.generation  # type: ignore[union-attr]
+
+
 @pytest.mark.bench
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["jamf", "munki", "deb", "rpm"])
+@pytest.mark.parametrize("kind", ["jamf", "munki", "pkg", "deb", "rpm"])
 def test_the_timers_program_runs_after_the_installer_has_gone(
     kind: str, program: bytes, machine: Machine, shop: Shop, tmp_path: Path
 ) -> None:
@@ -412,6 +445,7 @@ def test_no_package_holds_the_key(carried: Payload, shop: Shop) -> None:
         "intune": intune.intune(carried),
         "jamf": mac.jamf(carried),
         "munki": mac.munki(carried),
+        "pkg": pkg.pkg(carried),
         "deb": {**deb.deb(carried), **deb.installed_files(carried)},
     }
     for files in everything.values():

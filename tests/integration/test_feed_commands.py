@@ -193,6 +193,7 @@ def _add_bob(place: Place) -> None:
     (place.ws / "inventory.yaml").write_text(json.dumps(inventory))
     (place.root / "keys.csv").write_text("user,key\nbob,sk-aisa-TEST-of-bob-0002\n")
     assert place.it("keys", "import", str(place.root / "keys.csv")).code == Exit.OK
+    assert place.it("operators", "approve", "--yes").code == Exit.OK
     assert place.it("render").code == Exit.OK
 
 
@@ -365,7 +366,7 @@ def test_the_operators_mistakes(standing: Place, arguments: tuple[str, ...], cod
     assert (told.code, said in told.err) == (code, True), told.err
 
 
-@pytest.mark.parametrize("kind", ["intune", "jamf", "munki", "deb"])
+@pytest.mark.parametrize("kind", ["intune", "jamf", "munki", "pkg", "deb"])
 def test_packages_by_command(standing: Place, kind: str, tmp_path: Path) -> None:
     out = tmp_path / "packages"
     told = standing.it("package", "ada", "--for", kind, "-o", str(out), "--pull", "https://feed.example.com/hermes")
@@ -379,5 +380,6 @@ def test_packages_by_command(standing: Place, kind: str, tmp_path: Path) -> None
     assert any(b"CORP\\ada" in path.read_bytes() for path in (out / "ada").rglob("*") if path.is_file()) or kind in {
         "deb",
         "intune",
+        "pkg",  # compressed
     }
     assert not (out / "bob").exists()

@@ -39,4 +39,5 @@ def test_wheels_alone_are_enough() -> None:
                 missing[platform, python] = done.stderr[-600:]
     assert {platform for platform, _ in missing} == WITHOUT, missing
     assert len(missing) == len(WITHOUT) * len(PYTHONS)
-    assert all("pyrage" in said for said in missing.values()), missing
+    named = ("pyrage", "pyyaml")  # for Windows on ARM with 3.11 the resolver names the second
+    assert all(any(name in said for name in named) for said in missing.values()), missing

@@ -1,4 +1,4 @@
-"""`provision package`: wrap a bundle or a feed address for Intune, Jamf, Munki, dpkg and rpm."""
+"""`provision package`: wrap a bundle or a feed address for Intune, Jamf, Munki, macOS installers, dpkg and rpm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from provision.fleet.workspace import Workspace
     from provision.packaging.payload import Files, Payload
 
-Target = Literal["intune", "jamf", "munki", "deb", "rpm"]
+Target = Literal["intune", "jamf", "munki", "pkg", "deb", "rpm"]
 _MAX_ZIPAPP_BYTES = 256 << 20
 _MAX_SIGNERS_BYTES = 1 << 20
 
@@ -55,7 +55,7 @@ def package(
         str, typer.Option("--package-version", metavar="1.4", help="Version. Default: the bundle's generation.")
     ] = "",
 ) -> None:
-    """Build packages for Intune, Jamf, Munki, deb, rpm.
+    """Build packages for Intune, Jamf, Munki, pkg, deb, rpm.
 
     A package carries the user's bundle, or with --pull sets up a timer that pulls from a feed. With --limit each user has a
     folder in DIR. Exits with 4 if some packages could not be built.
@@ -123,9 +123,16 @@ def _write(run: Run, files: Files, folder: Path, *, dry_run: bool) -> None:
 
 def makers() -> dict[str, Callable[[Payload], Files]]:
     """Return the function that makes the files for each target."""
-    from provision.packaging import deb, intune, mac, rpm
+    from provision.packaging import deb, intune, mac, pkg, rpm
 
-    return {"intune": intune.intune, "jamf": mac.jamf, "munki": mac.munki, "deb": deb.deb, "rpm": rpm.rpm}
+    return {
+        "intune": intune.intune,
+        "jamf": mac.jamf,
+        "munki": mac.munki,
+        "pkg": pkg.pkg,
+        "deb": deb.deb,
+        "rpm": rpm.rpm,
+    }
 
 
 def _chosen(workspace: Workspace, user: str | None, limit: list[str] | None) -> list[str]:
