@@ -14,6 +14,8 @@ from fault_states import (
     made_workspace,
     masked,
     people,
+    people_and_order,
+    reconciled,
     recovered,
     trusted,
     workspace,
@@ -48,6 +50,7 @@ FIX, UNDO = ("audit", "{home}", "--fix", "--yes"), ("audit", "--undo", "--yes")
 NEW_SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP0uPDwkyBkFK3RLdLNlZYTdUIFK1mkLOyTU5pR2IoS/"
 UPGRADE = ("operators", "upgrade", "--name", "op", "--recovery-to", "{folder}/page")
 PUBLISH = ("publish", "{feed}")
+LEAVE = ("users", "leave", "ada", "--feed", "{feed}", "--yes")
 
 SCENARIOS = (
     Scenario("init", ("init", "{folder}/another"), made_workspace, config="fresh"),
@@ -62,6 +65,12 @@ SCENARIOS = (
     Scenario("demo-keys", ("keys", "demo", "ada", "--until", "2099-01-01"), workspace),
     Scenario("render", ("render", "--force"), workspace, before=(("keys", "import", "{folder}/new.csv"),)),
     Scenario("publish", ("publish", "{feed}"), feed),
+    Scenario(
+        "reconcile",
+        ("reconcile", "--feed", "{feed}", "--receipts", "{folder}/drop"),
+        reconciled,
+        before=(("keys", "import", "{folder}/new.csv"),),
+    ),
     Scenario("receipts", ("receipts", "import", "{folder}/drop"), workspace),
     Scenario("start", START, workspace, after=(START, RESUME)),
     Scenario("resume", RESUME, workspace, before=(START,), after=(RESUME, RESUME)),
@@ -78,7 +87,7 @@ SCENARIOS = (
         ("enroll", "--batch", "{folder}/snippets", "--yes", "--fingerprints", "{folder}/prints", "--profile", "team"),
         workspace,
     ),
-    Scenario("leave", ("users", "leave", "ada", "--feed", "{feed}", "--yes"), people, before=(("publish", "{feed}"),)),
+    Scenario("leave", LEAVE, people, before=(PUBLISH,)),
     Scenario("rename", ("users", "rename", "ada", "ada.king"), people),
     Scenario("add", ("users", "add", "zoe", "--profile", "team"), people),
     Scenario("lost", ("machines", "lost", "ada", "--yes"), people),
@@ -90,6 +99,15 @@ SCENARIOS = (
     ),
     Scenario("install", INSTALL, home, machine=True),
     Scenario("uninstall", ("uninstall", "--home", "{home}"), left_home, before=(INSTALL,), machine=True),
+    Scenario(
+        "obey",
+        ("pull", "{address}", "--home", "{home}"),
+        left_home,
+        published=(UPGRADE, PUBLISH, LEAVE),
+        before=(("install", "{folder}/bundle", "--home", "{home}"),),
+        machine=True,
+    ),
+    Scenario("leave-by-order", LEAVE, people_and_order, published=(UPGRADE, PUBLISH)),
     Scenario("status", ("status", "--home", "{home}", "--receipt"), home, before=(INSTALL,), machine=True),
     Scenario("fix", FIX, masked, machine=True),
     Scenario("undo", UNDO, masked, before=(FIX,), machine=True),

@@ -20,6 +20,7 @@ from provision.keys.age import load_identities
 from provision.keys.events.log import verify_log
 from provision.keys.feed_secret import FILE, feed_secret
 from provision.keys.vault.file import open_vault, read_workspace_id
+from provision.reconcile.record import read_record
 from provision.rotate.store import RotationStore
 from provision.signing.allowed_signers import parse_allowed_signers
 from provision.trust.workspace import workspace_trust
@@ -102,6 +103,12 @@ def feed(world: World) -> State:
     return {"listed": len(listed), "missing": sorted(set(listed) - set(there))}
 
 
+def reconciled(world: World) -> State:
+    """The workspace, its feed, and which bundles the loop counts as served by the gateway."""
+    validated = read_record(world.root / ".provision" / "reconciled.json").validated
+    return {**workspace(world), **feed(world), "validated": sorted(validated)}
+
+
 def home(world: World) -> State:
     """The Hermes home: files of the user, and what `status` finds."""
     signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
@@ -121,6 +128,12 @@ def people(world: World) -> State:
     state = {name: value for name, value in workspace_but_bundles(world).items() if name != "bundles"}
     away = sorted(path.name for path in (world.root / "receipts" / "left").glob("*.receipt"))
     return {**state, "away": away, "dist": sorted(p.name for p in (world.root / "dist").iterdir() if p.name[0] != ".")}
+
+
+def people_and_order(world: World) -> State:
+    """What `users leave` leaves, with the order to uninstall in the feed."""
+    orders = sorted(path.name for path in (world.root / "orders").glob("*.order"))
+    return {**people(world), "orders": orders, "carried": len(list(world.feed.glob("o/*/*")))}
 
 
 def masked(world: World) -> State:

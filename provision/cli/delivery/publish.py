@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from provision.feed.publish import PublishedBundle, PublishOptions, PublishSummary
+    from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
 
 
@@ -90,7 +91,7 @@ def publish(
             if done.status != "unchanged" or format_ is Format.JSON:
                 users.append(done)
         summary = tree.finish()
-        uploaded, problems = _upload(root, summary, None if dry_run else command)
+        uploaded, problems = upload_changes(root, summary, None if dry_run else command)
     problems += [f"{p.user}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in users if p.status == "failed"]
     problems += summary.problems
     for problem in problems:
@@ -129,7 +130,7 @@ def _print_addresses(run: Run, addresses: list[tuple[str, str]], format_: Format
     run.result(write(addresses), output)
 
 
-def _upload(root: Path, summary: PublishSummary, command: Sequence[str] | None) -> tuple[int, list[str]]:
+def upload_changes(root: Path, summary: PublishSummary, command: Sequence[str] | None) -> tuple[int, list[str]]:
     """Upload changed files; returns how many were uploaded, and a line for each failure."""
     from provision.feed.publish import lock_path
     from provision.feed.upload import upload_tree
@@ -181,8 +182,12 @@ def feed_options(
     *,
     create: bool,
     dry_run: bool = False,
+    states: Sequence[DesiredState] | None = None,
 ) -> PublishOptions:
-    """Raises MayNotSignError before anything is written if no machine would accept this operator's feed."""
+    """What to publish; `states` are those of the inventory, if it is loaded.
+
+    Raises MayNotSignError before anything is written if no machine would accept this operator's feed.
+    """
     from provision.bundle.prepare import log_head
     from provision.cli.delivery.receipts import fleet_states
     from provision.feed.give_orders import given_orders
@@ -196,7 +201,7 @@ def feed_options(
     trusted.require_may_sign(key, Role.FEED, now, workspace.signing_key)
     return PublishOptions(
         workspace_id=workspace_id,
-        users=tuple(state.user for state in fleet_states(workspace)),
+        users=tuple(state.user for state in (fleet_states(workspace) if states is None else states)),
         dist=workspace.dist,
         secret=open_secret(workspace, create=create, dry_run=dry_run),
         signers=trusted.signers,

@@ -43,6 +43,7 @@ def render(
     from provision.bundle.prepare import place_chain, prepare_render
     from provision.bundle.render import opened_dist, render_bundles
     from provision.bundle.workers import SMALL, start_fork_server
+    from provision.cli.approvals import review_recipients
     from provision.cli.workspace.checks import require_valid_profiles
     from provision.keys.events.log import log_path, older_vault
     from provision.keys.vault.file import OlderVaultError, read_vault
@@ -60,6 +61,7 @@ def render(
     ahead = keys_ahead_of_vault(workspace.root)
     ready = prepare_render(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead)
     require_valid_profiles(workspace, ready.options.states)
+    ready = ready.with_approved(review_recipients(run, workspace, ready.everyone))
     listed: list[RenderOutcome] = []
     new_keys: list[RenderOutcome] = []
     counts: Counter[str] = Counter()
@@ -71,7 +73,7 @@ def render(
                 new_keys.append(outcome)
             if format_ is Format.JSON or outcome.status != "unchanged":
                 listed.append(outcome)
-    _record(workspace, new_keys, datetime.now(UTC))
+    record_new_keys(workspace, new_keys, datetime.now(UTC))
     for outcome in listed:
         if outcome.status == "failed":
             run.say(f"{outcome.user}: {outcome.message}" + (f" ({outcome.hint})" if outcome.hint else ""))
@@ -80,7 +82,7 @@ def render(
         raise typer.Exit(Exit.PARTIAL)
 
 
-def _record(workspace: Workspace, new_keys: list[RenderOutcome], now: datetime) -> None:
+def record_new_keys(workspace: Workspace, new_keys: list[RenderOutcome], now: datetime) -> None:
     """Write to the event log which keys are in a bundle for the first time."""
     from provision.keys.events.log import Event, append, log_path, operator
 

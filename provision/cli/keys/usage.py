@@ -57,8 +57,6 @@ def usage(
     the profile and with the key's own cap. What the gateway does not say is unknown, never 0.
 
     Exits with 10 for a state of --fail-on, with 4 when users were not asked or a budget cannot be checked.
-
-    Examples: provision usage -l profile:support · provision usage --fail-on over,near -f prometheus -o usage.prom
     """
     from datetime import UTC, datetime
 

@@ -85,7 +85,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "status": ("provision status", "provision status --fleet", "provision status --receipt > ada.receipt"),
     "run": ("provision run -- hermes chat",),
     "uninstall": ("provision uninstall --dry-run",),
-    "reconcile": ("provision reconcile --dry-run",),
+    "reconcile": (
+        "provision reconcile --feed /srv/feed --receipts inbox/ --delay 10m",
+        "provision reconcile --dry-run",
+    ),
     "audit": ("provision audit", "provision audit --fix", "provision audit . -f sarif -o audit.sarif"),
     "redact": (
         "provision redact --in-place docs/",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from provision.aisa.catalogue import Catalogue
     from provision.aisa.client import Network
     from provision.aisa.results import Subject
+    from provision.bundle.plan import KeyLookup
     from provision.detect.secret import Secret
     from provision.fleet.desired import DesiredState, EffectiveProfile
     from provision.fleet.workspace import Workspace
@@ -55,7 +56,7 @@ def network_settings(workspace: Workspace, *, environ: Mapping[str, str] = os.en
 
 
 def build_subjects(
-    states: Sequence[DesiredState], keys: KeySource, salt: bytes, hosts: Sequence[str]
+    states: Sequence[DesiredState], keys: KeyLookup, salt: bytes, hosts: Sequence[str]
 ) -> tuple[Subject, ...]:
     """One subject per user. A key that cannot be read is a problem of that subject; the run continues."""
     from provision.aisa.results import Subject
@@ -90,7 +91,7 @@ def _base_url(profile: EffectiveProfile, hosts: Sequence[str]) -> tuple[str, tup
     return url.normalised, (worst, url.suggested)
 
 
-def _key(keys: KeySource, user: str) -> tuple[Secret | None, str]:
+def _key(keys: KeyLookup, user: str) -> tuple[Secret | None, str]:
     from provision.errors import ProvisionError
 
     try:
