@@ -1,0 +1,85 @@
+"""The documentation site: built strictly, complete against the code, and loading nothing from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from provision.cli.reference.tree import all_commands
+from provision.detect.rules.builtin import BUILTIN
+from provision.fleet.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+CODE = "\n".join(path.read_text("utf-8") for path in (ROOT / "provision").rglob("*.py"))
+
+
+class Loaded(HTMLParser):
+    """What a browser fetches for a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids.add(found.get("id") or "")
+        fetched = found.get("src") or (found.get("href") if tag == "link" and found.get("rel") != "canonical" else "")
+        if fetched:
+            self.addresses.append(fetched)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocs")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", folder]
+    environ = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    return folder
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 40
+    for page in pages:
+        loaded = Loaded(page.read_text("utf-8")).addresses
+        assert [address for address in loaded if re.match(r"(?:https?:)?//", address)] == [], page
+
+
+def test_every_command_and_setting_is_in_the_reference(site: Path) -> None:
+    text = (site / "reference" / "commands.html").read_text("utf-8")
+    ids = Loaded(text).ids
+    for command in all_commands():
+        if command.words:
+            assert command.name.replace(" ", "-") in ids
+            for option in command.options:
+                assert all(f"{name}" in text for name in option.names), option.form
+    settings = (site / "reference" / "settings.html").read_text("utf-8")
+    explained = (ROOT / "docs" / "file-formats.md").read_text("utf-8")
+    for name in Settings.model_fields:
+        assert f"<code>{name}</code>" in settings
+        assert f"`{name}`" in explained, f"file-formats.md does not explain the setting {name}"
+    rules = Loaded((site / "audit-rules.html").read_text("utf-8")).ids
+    assert {rule.id for rule in BUILTIN} <= rules
+
+
+def test_every_schema_is_documented() -> None:
+    written = set(re.findall(r'"(provision/[a-z-]+/v\d+)"', CODE))
+    written |= {f"provision/{name}" for name in re.findall(r'document\(\s*"([a-z-]+/v\d+)"', CODE)}
+    assert len(written) > 50
+    listed = (ROOT / "docs" / "json.md").read_text("utf-8")
+    assert sorted(name for name in written if f"`{name}`" not in listed) == []
+
+
+def test_the_pages_of_the_folder_are_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f": {page.name}\n" not in navigation] == []
