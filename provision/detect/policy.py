@@ -120,7 +120,7 @@ class Policy(StrEnum):
                 or _may_be_seen(value, rule_id, before, after)
             )
         if self is Policy.PUBLISHING and rule_id.startswith(_GIVEN):
-            return _is_reference(value)
+            return is_reference(value)
         return is_not_secret(value, rule_id, before + value.encode("utf-8", "surrogateescape") + after)
 
     def _ignores_beside(self, value: str, rule_id: str, name: str, before: bytes, after: bytes) -> bool:
@@ -132,10 +132,10 @@ class Policy(StrEnum):
         if self is Policy.AUDIT:
             return True
         if given:
-            return _is_reference(value)
+            return is_reference(value)
         if rule_id == _COOKIES:
             word = value.isalpha() and (word_share(value) > 0.5 or len(value) < _SHORTEST_WORD)
-            return _is_reference(value) or (word and not _LOGIN.search(name))
+            return is_reference(value) or (word and not _LOGIN.search(name))
         if (prose or rule_id in _OFTEN_WORDS) and not (before[-1:] == b"`" or _NOT_A_WORD.search(value)):
             return True
         sure = prose or rule_id in _NAMED_OTHERWISE or not name or names_secret(name)
@@ -155,7 +155,7 @@ def _marked(before: bytes, after: bytes) -> bool:
 def _may_be_seen(value: str, rule_id: str, before: bytes, after: bytes) -> bool:
     """Return whether a value beside a secret's name is a placeholder, a reference or a mask."""
     value = value.strip()
-    if len(value) < _SHORTEST or _is_reference(value) or _COMPARED.search(before):
+    if len(value) < _SHORTEST or is_reference(value) or _COMPARED.search(before):
         return True
     if (value[0] in "-=" and _EXPANSION.search(before)) or _says_what_it_is(value, before) or _is_name(value):
         return True
@@ -199,8 +199,8 @@ def _is_last(value: str) -> bool:
     return value[-1] in ".,:;" and value[:-1].isalpha()
 
 
-def _is_reference(value: str) -> bool:
-    """Return whether a value is a placeholder, a mask or a reference to another place."""
+def is_reference(value: str) -> bool:
+    """Return whether a value is a placeholder, a mask or a reference to another place: no policy reports it."""
     return plain_value(value) or is_reference_or_mask(value) or bool(_WORDS_OF_PLACEHOLDERS.search(value))
 
 

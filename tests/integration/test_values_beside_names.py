@@ -75,6 +75,11 @@ def test_a_quoted_cell_may_hold_the_delimiter() -> None:
     assert [data[each.start : each.end] for each in columns_of_secrets(data, 0, len(data))] == [b'x;y ""z']
 
 
+def test_a_quoted_cell_may_hold_line_ends() -> None:
+    data = b'id,note,password\n1,"a\nb ""c""\n",first\n2,x,second\n'
+    assert [data[each.start : each.end] for each in columns_of_secrets(data, 0, len(data))] == [b"first", b"second"]
+
+
 def test_cookies_of_analytics_are_none() -> None:
     data = b"Cookie: _ga=GA1.2.12345; session=abcdef; csrftoken=abcdef; theme=dark-blue\n"
     assert [each.name for each in cookies(data, 0, len(data))] == [b"session"]
@@ -89,7 +94,7 @@ WORST = {
     "headers": b"user,password\n" * 6000, "commas": b"password," * 9000, "inserts": b"insert into t (password) values (" * 3000,
     "creates": b"create table t (password varchar " * 3000,
     "cookies": b"Cookie: a=1; " * 8000, "secrets": b"kind: Secret\nstringData:\n" * 3000,
-    "quotes": b'"password","' * 8000,
+    "quotes": b'"password","' * 8000, "open quotes": b'a,password\n"\n' * 6000,
 }  # fmt: skip
 
 

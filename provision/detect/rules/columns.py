@@ -49,11 +49,12 @@ _TUPLE = re.compile(rb"\s{0,4},?\s{0,4}\(")
 _NAME_CELL = re.compile(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#][\w .#/-]{0,40}[\"'`*]{0,3}[ \t]*")
 _RULE = re.compile(rb"[ \t]*(?:[|+:=-]|\xe2[\x94\x95][\x80-\xbf]|[ \t])+\r?")
 _CSV_CELL = {
-    each: re.compile(rb"(?:\"(?:[^\"\r\n]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each, each, each))
+    each: re.compile(rb"(?:\"(?:[^\"]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each, each, each))
     for each in (b",", b";", b"\t")
 }
 _BARS = re.compile(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
 _MOST_CELLS = 60
+_MOST_LINES_OF_ROW = 20
 _EDGES = b" \t\"'`*"
 
 
@@ -81,6 +82,11 @@ def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValu
         else:
             names = _columns(found[4])
             at = yield from _rows(data, found.end(), right, b"\t", names, _wanted(names))
+
+
+def heads_secrets(line: bytes) -> bool:
+    """Return whether a line heads a table with a column of secrets."""
+    return _header(line.rstrip(b"\r\n")) is not None
 
 
 def _is_in_table(data: bytes, left: int, start: int, count: int) -> bool:
@@ -149,8 +155,7 @@ def _rows(  # noqa: PLR0917  a table's place and form
 ) -> Generator[NamedValue, None, int]:
     """Yield the values of a table's rows from `at` on; returns where it ends."""
     while at < right:
-        end = data.find(b"\n", at, right)
-        end = right if end < 0 else end
+        end = _end_of_row(data, at, right, quoted=delimiter != b"|")
         line = data[at:end].rstrip(b"\r")
         if not _RULE.fullmatch(line) or not line.strip():
             spans = _cells(line, at, delimiter)
@@ -160,6 +165,20 @@ def _rows(  # noqa: PLR0917  a table's place and form
                 yield from _cell(data, *spans[n], name)
         at = end + 1
     return right
+
+
+def _end_of_row(data: bytes, at: int, right: int, *, quoted: bool) -> int:
+    """Return where a row ends: a quoted cell may hold some line ends."""
+    first = end = data.find(b"\n", at, right)
+    quotes = 0
+    for _ in range(_MOST_LINES_OF_ROW):
+        if end < 0:
+            return right if first < 0 or quotes % 2 == 0 else first
+        quotes += data.count(b'"', at, end) if quoted else 0
+        if quotes % 2 == 0:
+            return end
+        at, end = end, data.find(b"\n", end + 1, right)
+    return first
 
 
 def _cell(data: bytes, start: int, end: int, name: bytes) -> Iterator[NamedValue]:

@@ -1,4 +1,4 @@
-"""Redact formats whose structure shows which values are secret: `.env`, YAML, JSON and HAR, settings.
+"""Redact formats whose structure shows which values are secret: `.env`, YAML, JSON and HAR, settings, tables.
 
 Each function takes the bytes of a whole file and returns them with those values masked; all other bytes stay. Bytes that
 do not have the format are returned unchanged: the detectors search the result in any case.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from provision.redact.structured.dotenv import redact_dotenv
 from provision.redact.structured.json_text import redact_json
 from provision.redact.structured.settings import redact_settings
+from provision.redact.structured.table_text import redact_table
 from provision.redact.structured.text_form import BEGINNING_BYTES, TextForm, text_form
 from provision.redact.structured.yaml_text import redact_yaml
 
@@ -25,6 +26,7 @@ _READERS: dict[TextForm, Callable[[bytes, str, Session], bytes]] = {
     TextForm.YAML: redact_yaml,
     TextForm.DOTENV: redact_dotenv,
     TextForm.SETTINGS: redact_settings,
+    TextForm.TABLE: redact_table,
 }
 _BY_SUFFIX = {
     ".json": TextForm.JSON,
@@ -32,6 +34,7 @@ _BY_SUFFIX = {
     ".yaml": TextForm.YAML,
     ".yml": TextForm.YAML,
     **dict.fromkeys((".ini", ".cfg", ".conf", ".toml", ".properties"), TextForm.SETTINGS),
+    **dict.fromkeys((".csv", ".tsv", ".sql"), TextForm.TABLE),
 }
 
 

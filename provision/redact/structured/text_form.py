@@ -1,7 +1,8 @@
-"""Recognise by its beginning whether a text is JSON, YAML, a `.env` or settings (INI, TOML, properties).
+"""Recognise by its beginning whether a text is JSON, YAML, a `.env`, settings (INI, TOML, properties) or a table (CSV, a dump).
 
 So standard input is read like a file with the right name, and a file with the wrong name too. A text is taken for a form only if
-every line of its beginning has it. `may_have_form` answers early: a log is refuted by its first line, so it never waits.
+every line of its beginning has it; a table by its first line, its header. `may_have_form` answers early: a log is refuted by its
+first line, so it never waits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.detect.rules.columns import heads_secrets
 from provision.detect.secret_names import names_secret
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class TextForm(StrEnum):
     YAML = "YAML"
     DOTENV = ".env"
     SETTINGS = "settings"
+    TABLE = "a table"
 
 
 _BLANKS = " \t\r\n"
@@ -43,12 +46,17 @@ _CONTINUED = re.compile(r"\s+\S.*|[\])}]+,?\s*")
 _KEY = r"(?:[A-Za-z_$][\w./$@-]*(?: [\w./-]+){0,3}|\"[^\"]{1,200}\"|'[^']{1,200}')"
 _YAML_KEY = re.compile(rf"(?P<indent>(?:- +)*)(?P<key>{_KEY})\s*:(?:\s.*)?")
 _YAML_OTHER = re.compile(r"---(?:\s.*)?|\.\.\.|%[A-Z]+ .*|- .*|-|\s+.*", re.ASCII)
+_RULE_OF_TABLE = re.compile(r"[\s|+=:\u2500-\u257f-]+")
+_DUMP = re.compile(
+    r"--(?:\s*$| (?:MySQL|MariaDB|PostgreSQL|SQLite|Dump|phpMyAdmin|Host:))|PRAGMA foreign_keys=|BEGIN TRANSACTION;"
+)
 _JSON_BEGINNING = re.compile(
     r'\s*(?:\{\s*(?:"|\}|$)|\[\s*(?:\[\s*)*(?:["{\]]|-?[0-9.eE+-]*\s*(?:[,\]]|$)|(?:true|false|null)\s*(?:[,\]]|$)|$))'
 )
 _PARTS = {
     TextForm.DOTENV: re.compile(rf"\s*(?:#.*|(?:export\s*)?(?:{_NAME}(?:\s?=.*)?)?)", re.ASCII),
     TextForm.SETTINGS: re.compile(r"\s*(?:[#;\[].*|[\w./:@\"'-]*\s*(?:[=:].*)?|\s+.*)", re.ASCII),
+    TextForm.TABLE: re.compile(r"\W{0,8}[\w .#/\"'`-]{0,80}[,;\t|].*|\s*[+=-]{2}.*|--.*", re.ASCII),
     TextForm.YAML: re.compile(rf"(?:[-.#%].*|\s+.*|(?:- +)*(?:{_KEY}\s*(?::(?:\s.*)?)?|\"[^\"]*|'[^']*))?", re.ASCII),
 }
 """What the beginning of a line in each form looks like, for a line that has not ended."""
@@ -179,8 +187,17 @@ def _is_yaml(lines: Sequence[str], ended: bool) -> bool:
     return begun or not ended
 
 
+def _is_table(lines: Sequence[str], ended: bool) -> bool:
+    """The first line is a header with a column of secrets, or it is a dump of a database, which begins with a comment."""
+    first = next((line for line in lines if line.strip() and not _RULE_OF_TABLE.fullmatch(line)), "")
+    if not first:
+        return not ended
+    return bool(_DUMP.match(first)) or heads_secrets(first.encode())
+
+
 _FORMS: dict[TextForm, Callable[[Sequence[str], bool], bool]] = {
     TextForm.DOTENV: _is_dotenv,
     TextForm.SETTINGS: _is_settings,
     TextForm.YAML: _is_yaml,
+    TextForm.TABLE: _is_table,
 }

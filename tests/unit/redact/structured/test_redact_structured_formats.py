@@ -25,7 +25,13 @@ TEXTS: dict[TextForm | None, tuple[str, ...]] = {
         "# c\nmodel:\n  api_key: x\nlist:\n- a\n- b: c\n", "password: hunter\n", "---\na: b\n---\na: c\n", "- name: x\n  v: y\n",
         '"a b": c\n', "first name: ada\n", "Host: x\nAccept: y\n",
     ),
+    TextForm.TABLE: (
+        "id,api_key\n1,x\n", "user;password\r\na;b\r\n", '"user","API Key"\n"a","b"\n', "id\ttoken\n1\tx\n",
+        " id | password\n----+---\n 1 | x\n", "+----+----------+\n| id | password |\n+----+----------+\n| 1 | x |\n",
+        "-- MySQL dump 10.13\n", "--\n-- PostgreSQL database dump\n--\n", "\ufeffid,secret\n1,x\n",
+    ),
     None: (
+        "password, token and cookie\n", "a,b,c\n1,2,3\n", "-- a list\n-- of things\n", "def f(user, password):\n",
         '{"a":1}\n{"a":2}\n', "2026-06-12 10:00:01 INFO foo: bar\n", "[2026-06-12 10:00:01] x\n", "[INFO] x\n",
         "INFO:     Started\nINFO:     Waiting\n", "level=info msg=foo\n", "# Title\n\nSome text\n", "- foo\n- bar\n",
         "hello world\n",
@@ -49,6 +55,8 @@ CASES = [(form, text) for form, texts in TEXTS.items() for text in texts]
         ("bundle.zip!inner/config.yml", TextForm.YAML),
         ("home.zip!.env.local", TextForm.DOTENV),
         ("php.ini", TextForm.SETTINGS),
+        ("users.CSV", TextForm.TABLE),
+        ("dump.sql", TextForm.TABLE),
         ("pyproject.toml", TextForm.SETTINGS),
         ("config.yaml!notes.txt", None),
         ("environment", None),
