@@ -124,7 +124,8 @@ class _PeoplePlan:
         for user, people in joining.items():
             self._join(user, people)
         realm = f"{export.source.realm or export.source.name}:"
-        unseen = [state for user, state in self._states.items() if user not in self._seen.keys() | self._mentioned]
+        present = self._seen.keys() | self._mentioned
+        unseen = [state for user, state in self._states.items() if user not in present]
         missing = [state.user for state in unseen if _is_of(state, realm)]
         plan.unlisted = sum(not (state.external_id or state.email) for state in unseen)
         if complete:

@@ -45,6 +45,8 @@ class Fleet:
     """Ids of users who are in the inventory but left out because of errors."""
     left: Mapping[str, FormerUser] = field(default_factory=dict)
     """Users who left, and whose entry is kept as history."""
+    default_profile: str | None = None
+    """The profile of users whose entries name none."""
 
     def require_valid(self) -> None:
         """Raise InvalidFilesError if any problem is an error."""
@@ -86,7 +88,8 @@ def load_fleet(workspace: Workspace, *, inventory: bytes | None = None) -> Fleet
     every = dict.fromkeys([*problems, *profiles.problems, *drop_consequences(users.problems)])
     ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
     extended = frozenset(layer.parent for layer in profiles.layers.values() if layer.parent)
-    return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused, users.left)
+    default = users.defaults.get("profile")
+    return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused, users.left, default)
 
 
 def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:

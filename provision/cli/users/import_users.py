@@ -80,7 +80,7 @@ def users_import(
         plan = plan_machines(export, known)
     else:
         _refuse_partial(export, complete=complete)
-        choice = _profiles(workspace, fleet, profile_map, profile)
+        choice = _profiles(fleet, profile_map, profile)
         plan = plan_people(export, known, choice, today, complete=complete, assume_active=assume_active)
     for note in export.notes:
         run.say(f"note: {note}")
@@ -124,17 +124,14 @@ def _mapping(columns: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _profiles(workspace: Workspace, fleet: Fleet, table: Path | None, profile: str | None) -> ProfileChoice:
+def _profiles(fleet: Fleet, table: Path | None, profile: str | None) -> ProfileChoice:
     from provision.directory.profile_map import ProfileChoice, read_profile_map
     from provision.files import read_bounded
-    from provision.fleet.edit.inventory_edit import default_profile
-    from provision.fleet.load import MAX_INVENTORY_BYTES
 
     if profile is not None and profile not in fleet.profiles:
         raise UsageError(f"--profile: unknown profile {profile!r}", hint=f"use one of {', '.join(fleet.profiles)}")
-    default = default_profile(read_bounded(workspace.inventory, MAX_INVENTORY_BYTES), workspace.inventory.name)
     found = read_profile_map(read_bounded(table, 1 << 20), str(table), fleet.profiles) if table is not None else {}
-    return ProfileChoice(fleet.profiles.keys(), found, profile, default)
+    return ProfileChoice(fleet.profiles.keys(), found, profile, fleet.default_profile)
 
 
 def _refuse_partial(export: Export, *, complete: bool) -> None:
