@@ -191,8 +191,10 @@ class _Steps:
         )
         value = values[manifest.key_env]
         key = ProvisionedKey(frozenset({manifest.key_env}), value)
-        holders = {name for name, held in read_env_raw(own or b"").items() if key.held_by(held)}
-        self.key = ProvisionedKey(key.names | holders, value)
+        lines = read_env_raw(own or b"")
+        holders = {name for name, held in lines.items() if key.held_by(held)}
+        others = frozenset(name for name, held in lines.items() if (held or "").strip() and name not in holders)
+        self.key = ProvisionedKey(key.names | holders, value, others - key.names)
         gone |= (holders & SERVICE_KEY_ENV) - written.keys()
         edited = edit_env(own, written, gone)
         self.env_after = edited.data

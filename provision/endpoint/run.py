@@ -79,7 +79,7 @@ def prepare_run(
     if manifest.secret_delivery is not SecretDelivery.RUN:
         raise NotForRunError(
             f"the key of {home} is in its .env, so there is nothing to decrypt",
-            hint="start the command without `provision run`",
+            hint="start the command itself: it finds the key there",
         )
     verified = verify_bundle(installed.bundle_files(), AcceptanceRules(signers, now), content=(SEALED_ENV,))
     values = env_values(open_bundle(verified, lambda sealed: unseal(sealed, identities())).env)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 from provision.errors import Severity
+from provision.report.terminal import plural
 from provision.rotate.states import State
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class AttentionCause(StrEnum):
     """The gateway definitely does not serve this user's current key, model or mode."""
     NO_KEY = "no key"
     """The user has no current key, and no other source of keys is configured."""
+    INVENTORY = "inventory error"
+    """The inventory or a profile has an error about users, so nothing is known of them."""
     OVERDUE = "overdue"
     """The current key is older than its profile, or else AIsa's advice, allows; or it is a demo key that expired."""
     HALTED = "rotation halted"
@@ -143,6 +146,12 @@ def in_rotation(rotation: Rotation, users: Container[str] | None = None) -> Iter
         elif person.failed:
             detail = person.trouble.message if person.trouble else person.state.value
             yield Attention(AttentionCause.FAILED, person.user, detail)
+
+
+def in_inventory(refused: int) -> Iterator[Attention]:
+    """Users that could not be looked at because of errors."""
+    if refused:
+        yield Attention(AttentionCause.INVENTORY, "", f"{plural(refused, 'user')} with errors")
 
 
 def in_log(log: Verified) -> Iterator[Attention]:

@@ -133,6 +133,7 @@ def fleet_report(
         endpoints=_machines(workspace, states, now),
         complete=not limit,
         vault_only=not workspace.settings.key_command,
+        refused=0 if limit else len(fleet.refused),
     )
 
 

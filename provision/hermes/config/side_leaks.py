@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.config.naming import host_and_port
+from provision.hermes.config.naming import effective_url, host_and_port
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
+from provision.hermes.routing.wire import host_derived_env
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _LEAKS = "it sends the provisioned key to another host"
 _ELSEWHERE = "the team's side requests stay on the team's gateway (side_routes: team)"
+_BY_NAME = "Hermes sends the provisioned key there, because the name of the host gives the name of its variable"
 _PROGRAM = "it hands the provisioned key to a program"
 _HEADER = "Hermes sends this header to every host in place of, or beside, the key"
 _SERVER = "it sends the provisioned key to another host or program, and does not work without it"
@@ -34,10 +36,11 @@ _MIN_KEY_CHARS = 8
 
 @dataclass(frozen=True, slots=True)
 class ProvisionedKey:
-    """The provisioned key and the variables that hold it in this home."""
+    """The provisioned key, the variables that hold it in this home, and the variables there that hold something else."""
 
     names: frozenset[str]
     value: str = field(default="", repr=False)
+    others: frozenset[str] = frozenset()
 
     def held_by(self, value: object) -> bool:
         """Return whether a value contains the key or refers to a variable that holds it."""
@@ -78,6 +81,9 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
     for name, entry in list(draft.mapping(facts.MODEL_ALIASES).items()):
         if isinstance(entry, dict) and key.used_by(entry) and _away(ours, entry):
             _take_key(draft, (facts.MODEL_ALIASES, name), entry, key)
+        url = str(entry.get(facts.BASE_URL) or "") if isinstance(entry, dict) else ""
+        if url and _away(ours, entry) and _named_like_ours(url, entry, key):
+            draft.take((facts.MODEL_ALIASES, name), _BY_NAME)
 
 
 def _away(ours: ProvisionedProvider, entry: dict[Any, Any]) -> bool:
@@ -177,6 +183,16 @@ def _providers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> 
         for name in facts.ALL_URL_KEYS:
             if key.held_by(entry.get(name)):
                 draft.take((*path, name), _LEAKS)
+    for path, entry in reversed(entries):
+        if isinstance(entry, dict) and not ours.serves(entry) and _named_like_ours(effective_url(entry), entry, key):
+            draft.take(path, _BY_NAME)
+
+
+def _named_like_ours(url: str, entry: dict[Any, Any], key: ProvisionedKey) -> bool:
+    """Return whether Hermes sends the key to an entry without a key of its own, because the host's name gives our variable."""
+    inline = any(entry.get(name) and not key.held_by(entry[name]) for name in facts.INLINE_KEYS)
+    own = inline or any(entry.get(name) in key.others for name in facts.KEY_ENV_KEYS)
+    return not own and host_derived_env(url) in key.names
 
 
 def _servers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> None:

@@ -104,7 +104,8 @@ def _provider(s: RouteContext) -> Iterator[Hazard]:
             fold_name(k) for k in providers if isinstance(k, str)
         }
         why = "the name belongs to a built-in provider of Hermes" + (", which hides your entry" if shadowed else "")
-        yield error("built-in-provider", where, why, "set model.provider: custom:NAME with another name")
+        cure = "install the bundle again" if s.expected else "set model.provider: custom:NAME with another name"
+        yield error("built-in-provider", where, why, cure)
     elif resolve_alias(bare, s.environment.hermes) not in {None, "custom", "auto"}:
         why = f"{bare} is also the name of a built-in provider, which Hermes uses without the prefix custom:"
         yield warning("built-in-name", where, why, "choose another name")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import Severity
 from provision.hermes.facts import names as facts
+from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.selection import SERVICE_KEY_ENV
 from provision.hermes.routing.destination import SERVICE_KEY, Destination, DestinationVerdict, TeamSide
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
@@ -14,6 +15,7 @@ from provision.hermes.routing.side_jobs import job_destinations
 from provision.hermes.routing.side_models import fallback_entries, leads_nowhere, model_destinations
 from provision.hermes.routing.side_newer import newer_destinations, newer_hazards
 from provision.hermes.routing.side_programs import program_destinations
+from provision.hermes.routing.wire import sent_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -75,10 +77,17 @@ def _service_keys(s: RouteContext, team: TeamSide, reported: frozenset[str]) -> 
     for name in sorted(SERVICE_KEY_ENV & s.environment.values.keys() - {ours}):
         if f"env:{name}" not in reported and team.holds_key(s.environment.get(name)):
             yield Destination(
-                SERVICE_KEY, name, s.environment.place(name), "", "when the agent uses that service", DestinationVerdict.KEY,
+                SERVICE_KEY, name, s.environment.place(name), _exchange(name), "when the agent uses that service",
+                DestinationVerdict.KEY,
                 content=False, key_fingerprint=team.mark(s.environment.get(name)), key_source=env_source(s, name),
                 why="this gateway's key is in the variable of another service", cure="remove that line",
             )  # fmt: skip
+
+
+def _exchange(name: str) -> str:
+    """Return where Hermes exchanges the key in a variable, which it also does while it looks for another provider."""
+    urls = [url for provider, url in side.KEY_ALSO_TO.items() if name in side.ENDPOINTS[provider].key_env]
+    return sent_host(urls[0]) if urls else ""
 
 
 def destination_hazards(s: RouteContext, found: Iterable[Destination], mark: Callable[[str], str]) -> Iterator[Hazard]:

@@ -161,19 +161,20 @@ def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
             continue
         name = fold_name(entry["name"])
         try:
-            found = find_named_provider(s.layers.config, f"{facts.CUSTOM_PREFIX}{name}", s.environment)
-        except HermesStopsError:
+            found = resolve_runtime(s.asked, f"{facts.CUSTOM_PREFIX}{name}")
+        except (HermesStopsError, NotModelledError):
             continue
-        key = found.key if found and found.path == path else str(entry.get(facts.API_KEY) or "")
-        env = str(entry.get(facts.KEY_ENV) or "")
-        key = key or (s.environment.get(env) if env else "")
+        if found.entry == path:
+            key, source = found.key if found.key != facts.NO_KEY else "", found.key_source
+        else:  # another entry has its name
+            key, source = _own_key(s, entry, path)
         sent = entry.get(facts.EXTRA_HEADERS, {}) if s.environment.hermes.headers_in_settings else {}
         headers = [str(v) for v in sent.values()]
         if team.holds_key(key, entry[facts.BASE_URL], *headers):
             yield team.destination(
                 "provider", ".".join(map(str, path)), s.layers.where(*path), entry[facts.BASE_URL],
                 f"one keystroke: --provider {facts.CUSTOM_PREFIX}{name}", key=key,
-                key_source=found.key_source if found else "", also=(*headers, entry[facts.BASE_URL]),
+                key_source=source, also=(*headers, entry[facts.BASE_URL]),
                 cure="remove this gateway's key from that entry",
             )  # fmt: skip
 

@@ -39,6 +39,9 @@ KINDS: dict[AttentionCause, _Kind] = {
     ),
     AttentionCause.REFUSED: _Kind("Refused by the gateway", *_NOW, "provision validate{limit}"),
     AttentionCause.NO_KEY: _Kind("No key", *_SOON, "provision keys import FILE"),
+    AttentionCause.INVENTORY: _Kind(
+        "Errors in the inventory: nothing is known of these users", *_NOW, "provision check"
+    ),
     AttentionCause.OVERDUE: _Kind("Keys older than allowed", *_SOON, "provision rotate start --from FILE"),
     AttentionCause.HALTED: _Kind("Rotation halted", *_NOW, "provision rotate status"),
     AttentionCause.FAILED: _Kind("Failed in a rotation", *_SOON, "provision rotate status"),

@@ -58,6 +58,8 @@ class FleetReport:
     endpoints: Sequence[FleetMachine] | None = None
     complete: bool = True
     vault_only: bool = True
+    refused: int = 0
+    """Users with errors in the inventory: nothing is known of them."""
 
     @property
     def users(self) -> Set[str]:
@@ -82,6 +84,7 @@ class FleetReport:
 
     def attention(self) -> Iterator[Attention]:
         """What needs attention, as `attention.py` defines it."""
+        yield from attention.in_inventory(self.refused)
         yield from attention.in_log(self.log)
         yield from attention.in_keys(self.states, self.ledger, self.findings, vault_only=self.vault_only)
         yield from attention.in_answers(self.answers())

@@ -41,11 +41,20 @@ def test_users_with_errors_are_counted_and_left_out(workspace: Path, capsys: pyt
     (workspace / "inventory.yaml").write_text(
         "users:\n  - {id: ada, profile: taem, recipients: []}\n  - {id: bob, profile: team, recipients: []}\n"
     )
-    run(["report", "-f", "json"])
+    assert run(["report", "-f", "json"]) == 10
     captured = capsys.readouterr()
     assert captured.err.startswith("1 user with errors in the inventory not included")
     assert "ada" not in captured.out
-    assert json.loads(captured.out)["schema"].startswith("provision/")
+    assert json.loads(captured.out)["attention"]["inventory error"] == 1
+
+
+def test_a_fleet_of_which_nothing_is_known_is_not_in_order(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(workspace, keysmith.vault())
+    (workspace / "inventory.yaml").write_text("users:\n  - {id: ada, profile: taem, recipients: []}\n")
+    assert run(["report"]) == 10
+    page = capsys.readouterr().out
+    assert "Nothing needs attention" not in page
+    assert "1 inventory error" in page
 
 
 def test_a_file_of_results_that_is_not_there(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from provision.hermes.rendering.templates import Templates
 
 TEMPLATES = Templates.load(Path(__file__).parents[4] / "templates")
 PROFILE = EffectiveProfile("eng", "gpt-5.2", "https://api.aisa.one/v1")
-KEY = ProvisionedKey(frozenset({"AISA_API_KEY", "MINE"}), "sk-aisa-TEST-0123456789")
+KEY = ProvisionedKey(frozenset({"AISA_API_KEY", "MINE"}), "sk-aisa-TEST-0123456789", frozenset({"OWN"}))
 X = "https://x.example/v1"
 
 
@@ -36,6 +36,17 @@ def removed(config: str, side_routes: SideRoutes = SideRoutes.TEAM) -> set[str]:
         ("model: {default_headers: {Authorization: Bearer other, X-Team: a}}", {"model.default_headers.Authorization"}),
         ("model: {default_headers: {x-api-key: other}}", {"model.default_headers.x-api-key"}),
         (f"providers: {{o: {{api: '{X}', key_env: MINE}}}}", {"providers.o.key_env"}),
+        ("providers: {o: {api: 'https://api.aisa.example/v1'}}", {"providers.o"}),
+        ("providers: {o: {api: 'https://api.aisa.example/v1', key_env: MINE}}", {"providers.o.key_env", "providers.o"}),
+        ("providers: {o: {api: 'https://api.aisa.example/v1', key_env: UNSET, api_key: ''}}", {"providers.o"}),
+        ("providers: {o: {api: 'https://api.aisa.example/v1', key_env: OWN}}", set()),
+        ("providers: {o: {api: 'https://api.aisa.example/v1', api_key: own}}", set()),
+        ("providers: {o: {api: 'https://aisa.x.example/v1'}}", set()),
+        ("model_aliases: {f: {model: m, provider: custom, base_url: 'https://aisa.example/v1'}}", {"model_aliases.f"}),
+        (
+            "custom_providers: [{name: a, api: 'https://aisa.test'}, {name: b, api: 'https://b.test'}, {name: c, api: 'https://aisa.io'}]",
+            {"custom_providers[0]", "custom_providers[2]"},
+        ),
         ("voice: {gpt_live: {api_key: '${MINE}'}}", {"voice.gpt_live.api_key"}),
         (
             f"monitoring: {{export: {{otlp: {{endpoint: '{X}', headers_env: {{a: AISA_API_KEY, b: OWN}}}}}}}}",
