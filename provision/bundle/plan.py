@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from provision.aisa.base_url import check_base_url, with_normalised_base_url
 from provision.detect.fingerprint import fingerprint
 from provision.errors import ProvisionError, Severity
+from provision.fleet.approvals import bare_recipient
 from provision.hermes.rendering.render import render_config, render_env, render_welcome
 from provision.signing.fields import moment
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.detect.secret import Secret
+    from provision.fleet.approvals import ApprovedRecipients
     from provision.fleet.desired import DesiredState, EffectiveProfile
     from provision.hermes.rendering.templates import Templates
     from provision.signing.fields import LogHead
@@ -53,9 +55,11 @@ class RenderInputs:
     now: datetime
     gateway_hosts: tuple[str, ...]
     log_head: LogHead | None = None
+    """The end of the event log; new manifests record it. An unchanged bundle keeps its bytes."""
     trust: str | None = None
     """The number of the workspace's trust list."""
-    """The end of the event log; new manifests record it. An unchanged bundle keeps its bytes."""
+    approved: ApprovedRecipients | None = field(default=None, repr=False)
+    """The recipients that this operator approved; None where no bundle was made before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +181,19 @@ def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> Planned
             "has no recipients, so no machine could open the bundle",
             "run `provision enroll` on the user's machine",
         )
+    own = [bare_recipient(text) for text in state.all_recipients]
+    if common.approved is not None and (new := set(own) - common.approved.get(state.user, frozenset())):
+        return ImpossibleBundle(
+            state.user,
+            f"has a recipient that you did not approve: {min(new)}",
+            "look at it: provision operators approve",
+        )
     key = common.keys.key_for(state.user)
     if key is None:
         return ImpossibleBundle(
             state.user, "has no current key", "provision keys import, or set key_command in provision.toml"
         )
-    recipients = tuple(dict.fromkeys(_bare(text) for text in (*state.all_recipients, *common.operators)))
+    recipients = tuple(dict.fromkeys([*own, *map(bare_recipient, common.operators)]))
     value = key.reveal()
     return PlannedBundle(
         state=state,

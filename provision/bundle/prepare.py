@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import SIGNATURE
 from provision.bundle.plan import RenderInputs as Common
 from provision.bundle.render import RenderOptions, user_ids
 from provision.files import read_optional, write_atomic
+from provision.fleet.approvals import read_recipients_approval
 from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
 from provision.hermes.rendering.renderer import Renderer
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from provision.fleet.approvals import ApprovedRecipients
+    from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
     from provision.keys.vault.vault import Vault
 
@@ -43,6 +46,13 @@ class PreparedRender:
     signing_key: Ed25519PrivateKey
     dist: Path
     trusted: WorkspaceTrust
+    everyone: tuple[DesiredState, ...]
+    """All users of the inventory."""
+
+    def with_approved(self, approved: ApprovedRecipients) -> PreparedRender:
+        """The same, sealed to these recipients only."""
+        common = replace(self.options.common, approved=approved)
+        return replace(self, options=replace(self.options, common=common))
 
 
 def prepare_render(
@@ -64,7 +74,11 @@ def prepare_render(
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
     common = render_inputs(workspace, vault, now, ahead or {}, renderer=renderer, trusted=trusted)
     return PreparedRender(
-        RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune), key, workspace.dist, trusted
+        RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune),
+        key,
+        workspace.dist,
+        trusted,
+        fleet.states,
     )
 
 
@@ -124,6 +138,7 @@ def render_inputs(
         gateway_hosts=settings.gateway_hosts,
         log_head=log_head(workspace.vault),
         trust=trusted.number,
+        approved=read_recipients_approval(workspace),
     )
 
 

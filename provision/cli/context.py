@@ -37,7 +37,7 @@ class Run:
             self.say("finished an interrupted change of the operators")
         from provision.cli.approvals import approved_workspace
 
-        return approved_workspace(self, workspace)
+        return approved_workspace(self.say, workspace)
 
     def read_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
         """Like `open_workspace`, but errors in provision.toml are returned as problems."""

@@ -10,12 +10,13 @@ from provision.doctor.git_state import git_findings, merge_findings
 from provision.doctor.health import HealthFinding, failed, fine, skipped, warning
 from provision.doctor.leftovers import journal_finding, leftover_findings, lock_findings, private_findings
 from provision.doctor.online import server_findings
-from provision.doctor.operator_keys import identity_problems, operator_problems
+from provision.doctor.operator_keys import approval_problems, identity_problems, operator_problems
 from provision.doctor.programs import program_findings
 from provision.errors import Severity
 from provision.feed.index import Index
 from provision.feed.published_parts import published_parts
 from provision.files import read_optional
+from provision.fleet.load import load_fleet
 from provision.fleet.settings import config_dir
 from provision.keys.events.log import log_path, newest_events, older_vault
 from provision.keys.feed_secret import FILE, secret_recipients
@@ -67,6 +68,7 @@ class OperatorHealth:
         yield "signer.trusted", self._signer
         yield "trust.list", self._list
         yield "trust.derived", self._derived
+        yield "approvals.pending", self._approvals
         yield "recovery.tested", self._recovery
         yield "vault.log", self._vault
         yield "feed.expiry", self._index
@@ -154,6 +156,15 @@ class OperatorHealth:
             yield failed("trust.derived", f"{' and '.join(wrong)}: not as vault and trust list say", fix, *wrong)
         else:
             yield fine("trust.derived", "allowed_signers and the feed secret are as vault and trust list say")
+
+    def _approvals(self) -> Iterator[HealthFinding]:
+        found = list(approval_problems(self._workspace, load_fleet(self._workspace).states))
+        for problem in found:
+            yield warning(
+                "approvals.pending", problem.message, problem.hint, *([str(problem.place)] if problem.place else [])
+            )
+        if not found:
+            yield fine("approvals.pending", "no change in the workspace waits for your approval")
 
     def _recovery(self) -> Iterator[HealthFinding]:
         trusted = self._trusted()

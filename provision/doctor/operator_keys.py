@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.errors import Place, Problem, ProvisionError, Severity
+from provision.fleet.approvals import (
+    pending_recipients,
+    pending_settings,
+    read_recipients_approval,
+    read_settings_approval,
+)
 from provision.keys.feed_secret import FILE, feed_secret
 from provision.keys.identities import load_identities
 from provision.keys.vault.file import open_vault, read_workspace_id
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
     from provision.keys.identities import Identity
 
@@ -71,6 +78,19 @@ def identity_problems(workspace: Workspace) -> Iterator[Problem]:
             open_it()
         except ProvisionError as e:
             yield Problem(rule, e.message, e.place, e.hint)
+
+
+def approval_problems(workspace: Workspace, states: Sequence[DesiredState]) -> Iterator[Problem]:
+    """Yield what was added to the workspace and waits for this operator's approval. Raises BadApprovalsError."""
+    fix = "look at it: provision operators approve"
+    approved, recipients = read_settings_approval(workspace), read_recipients_approval(workspace)
+    for each in pending_settings(workspace, approved) if approved is not None else ():
+        text = f"{each.name} is not approved, so not used: {each.before} -> {each.now}"
+        yield Problem("not-approved", text, workspace.places.get(each.name), fix, Severity.WARNING)
+    places = {state.user: state.origin("recipients") for state in states} if recipients is not None else {}
+    for user in pending_recipients(states, recipients) if recipients is not None else ():
+        text = f"recipients of {user.user} are not approved, so no bundle is made: {', '.join(user.added)}"
+        yield Problem("not-approved", text, places[user.user], fix, Severity.WARNING)
 
 
 def _open_feed_secret(workspace: Workspace, identities: Sequence[Identity]) -> None:

@@ -8,6 +8,7 @@ disk.
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import time
 import zlib
@@ -29,11 +30,14 @@ from provision.bundle.manifest import (
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.tls import trust_context
+from provision.trust.files import MAX_TAR_BYTES, TAR_NAME, chain_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import httpx
+
+    from provision.trust.walk import Fetch
 
 LIMITS = {CONFIG: 1 << 20, SEALED_ENV: 256 << 10, WELCOME: 1 << 20, MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 4096}
 MAX_EXTRA_BYTES = 1 << 20
@@ -42,7 +46,9 @@ MAX_ARCHIVE_BYTES = 4 << 20
 MAX_MEMBERS = 16
 TIMEOUT_S = 60.0
 MAX_REDIRECTS = 3
+_IN_FEED = re.compile(r"(.*)/e/[a-z2-7]{32}/[0-9a-f]{64}\.tar$")
 _HEADERS = {"Accept-Encoding": "identity"}
+_ABSENT = {404, 410}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -56,6 +62,10 @@ class HostileArchiveError(ProvisionError):
 
 class DownloadError(ProvisionError):
     """A bundle could not be downloaded."""
+
+
+class AbsentDownloadError(DownloadError):
+    """The server does not have the file."""
 
 
 def fetch_bundle(source: str, *, timeout_s: float = TIMEOUT_S) -> dict[str, bytes]:
@@ -75,6 +85,36 @@ def fetch_bundle(source: str, *, timeout_s: float = TIMEOUT_S) -> dict[str, byte
         raise BundleNotFoundError(
             f"no bundle at {source}", hint="name a folder, a .tar file or an https:// address"
         ) from e
+
+
+def fetch_chain(url: str, *, timeout_s: float = TIMEOUT_S) -> Fetch | None:
+    """The trust lists that belong to the bundle at this address: `.trust.tar` beside it, else those of the feed that it is in.
+
+    None if the server has neither. Raises DownloadError and BadChainError.
+    """
+    parts = urlsplit(url)
+    beside = f"{parts.path.rstrip('/').rpartition('/')[0]}/{TAR_NAME}"
+
+    def get(path: str, limit_bytes: int) -> bytes | None:
+        try:
+            return _fetched(urlunsplit(parts._replace(path=path)), limit_bytes, timeout_s)
+        except AbsentDownloadError:
+            return None
+
+    data = get(beside, MAX_TAR_BYTES)
+    if data is not None:
+        return chain_source(data, beside)
+    feed = _IN_FEED.match(parts.path)
+    return (lambda name, limit_bytes: get(f"{feed[1]}/{name}", limit_bytes)) if feed else None
+
+
+def _fetched(url: str, limit_bytes: int, timeout_s: float) -> bytes:
+    import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
+
+    with httpx.Client(
+        verify=trust_context(), timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS
+    ) as client:
+        return _get(client, url, limit_bytes, time.monotonic() + timeout_s)
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
@@ -208,7 +248,8 @@ def _get(client: httpx.Client, url: str, limit_bytes: int, deadline: float) -> b
                     url = str(response.next_request.url)
                     continue
                 if response.status_code != 200:
-                    raise DownloadError(
+                    absent = response.status_code in _ABSENT
+                    raise (AbsentDownloadError if absent else DownloadError)(
                         f"{_shown(url)} answered {response.status_code}",
                         hint="ask IT whether the address is correct; it may have expired",
                     )

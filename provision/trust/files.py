@@ -69,18 +69,21 @@ def chain_tar(files: Mapping[str, bytes]) -> bytes:
 def tar_source(path: Path) -> Fetch | None:
     """The chain in a tar; None without one. Raises BadChainError for anything else in it."""
     data = read_optional(path, MAX_TAR_BYTES)
-    if data is None:
-        return None
+    return None if data is None else chain_source(data, str(path))
+
+
+def chain_source(data: bytes, shown: str) -> Fetch:
+    """The chain in the bytes of a tar; `shown` names it in errors. Raises BadChainError for anything else in it."""
     files: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for member in archive:
                 extracted = archive.extractfile(member) if member.isreg() else None
                 if extracted is None or not _NAME.fullmatch(member.name) or member.size > MAX_LIST_BYTES:
-                    raise BadChainError(f"{path} contains something other than trust lists", hint=_HINT)
+                    raise BadChainError(f"{shown} contains something other than trust lists", hint=_HINT)
                 files[member.name] = extracted.read(MAX_LIST_BYTES)
     except (tarfile.TarError, ValueError, EOFError, OSError, FileProblemError) as e:
-        raise BadChainError(f"{path} is not a readable tar archive", hint=_HINT) from e
+        raise BadChainError(f"{shown} is not a readable tar archive", hint=_HINT) from e
     return mapping_source(files)
 
 

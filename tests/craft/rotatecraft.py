@@ -146,6 +146,8 @@ class Fleet:
             for user, machine in self.machines.items()
         ]
         (self.root / "inventory.yaml").write_text(yaml.safe_dump({"users": people}))
+        if any((self.config / "approved").glob("*/recipients.json")):
+            assert self.provision("operators", "approve", "--yes") == 0
 
     def file(self, name: str, text: str) -> Path:
         path = self.folder / name

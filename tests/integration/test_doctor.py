@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -48,10 +49,19 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Company:
 def company(sound: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Company:
     root = tmp_path / "company"
     shutil.copytree(sound.root, root)
+    _follow_path(root, sound.ws)
     copy = object.__new__(Company)
     copy.root, copy.ws, copy.feed, copy.paper = root, root / "ws", root / "feed", root / "paper"
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(root / "ada"))
     return copy
+
+
+def _follow_path(root: Path, before: Path) -> None:
+    """What was approved is kept by the workspace's path: move it along with the copy."""
+    for folder in (root / "ada" / "approved").glob("*"):
+        if json.loads((folder / "settings.json").read_text())["workspace"] == str(before):
+            name = hashlib.sha256(str((root / "ws").resolve()).encode()).hexdigest()[:32]
+            folder.rename(folder.with_name(name))
 
 
 def operator(company: Company, days: float = 0, *, programs: bool = False, **how: bool) -> dict[str, HealthFinding]:
@@ -126,6 +136,11 @@ def _append(name: str, text: str) -> Callable[[Company], None]:
     return act
 
 
+def _set(c: Company, line: str) -> None:
+    path = c.ws / "provision.toml"
+    path.write_text(line + "\n" + path.read_text())
+
+
 DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
     "a wrong setting": ("workspace.settings", Tier.FAILED, _append("provision.toml", "\nunknown = 1\n"), 0),
     "a key that others can read": (
@@ -141,6 +156,9 @@ DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
     "a list that expires soon": ("trust.expiry", Tier.WARNING, lambda _: None, 150),
     "a list that expired": ("trust.expiry", Tier.FAILED, lambda _: None, 181),
     "signers edited by hand": ("trust.derived", Tier.FAILED, _append("allowed_signers", "eve ssh-ed25519 AAAA\n"), 0),
+    "a key_command from git": (
+        "approvals.pending", Tier.WARNING, lambda c: _set(c, 'key_command = ["sh"]'), 0,
+    ),
     "recovery never tested": (
         "recovery.tested", Tier.WARNING,
         lambda c: [p.unlink() for p in (c.root / "ada").rglob("recovery_tested")], 0,

@@ -51,6 +51,11 @@ def test_a_second_operator_joins_and_the_machine_follows_without_being_touched(
 ) -> None:
     _pull(company, server)
     assert company.number == "1-1"
+    company.it("bob", "operators", "join", "--name", "bob")
+    told = company.it("bob", "check")
+    assert told.returncode == Exit.FINDINGS
+    for rule in ("may-not-sign", "vault-closed", "feed-secret-closed"):
+        assert f"[{rule}]" in told.stdout
     refused = company.it("bob", "render")
     assert (refused.returncode, "signing key" in refused.stderr) == (Exit.ERROR, True)
     company.join("bob", by="ada")
@@ -79,6 +84,63 @@ def test_a_second_operator_joins_and_the_machine_follows_without_being_touched(
         [*line, "-n", "hermes-provision-trust", "-s", str(signature)], input=data, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def stock_age(company: Company, who: str, sealed: str, identity: str = "identity.txt") -> bool:
+    """Whether stock age opens an armored file with this person's identity."""
+    line = ["age", "-d", "-i", str(company.root / who / identity)]
+    return subprocess.run(line, input=sealed.encode(), capture_output=True, check=False).returncode == 0
+
+
+def sealed_files(company: Company) -> dict[str, str]:
+    """What is sealed to operators: the feed secret, and the vault's data key."""
+    row = next(r for r in (company.ws / "keys.vault").read_text().splitlines() if r.startswith("datakey "))
+    armor = "-----BEGIN AGE ENCRYPTED FILE-----\n{}\n-----END AGE ENCRYPTED FILE-----\n"
+    text = row.split()[1]
+    lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return {"feed": json.loads((company.ws / "feed.secret").read_text())["sealed"], "vault": armor.format(lines)}
+
+
+@pytest.mark.programs("age")
+def test_stock_age_opens_for_those_who_may_and_for_no_other(company: Company) -> None:
+    bundle = (company.ws / "dist/u1/.env.age").read_text()
+    assert stock_age(company, "machine", bundle)
+    assert not stock_age(company, "ada", bundle)
+    company.join("bob", by="ada")
+    for name, sealed in sealed_files(company).items():
+        assert stock_age(company, "ada", sealed), name
+        assert stock_age(company, "bob", sealed), name
+    company.ok("ada", "operators", "remove", "bob")
+    for name, sealed in sealed_files(company).items():
+        assert stock_age(company, "ada", sealed), name
+        assert not stock_age(company, "bob", sealed), name
+
+
+def test_install_from_an_address_walks_the_chain_too(company: Company, server: FeedServer) -> None:
+    """From dist/ on a web server, with the chain beside the bundle, and from the feed's own address."""
+    company.join("bob", by="ada")
+    company.ok("bob", "render", "--force")
+    with served(company.ws / "dist") as dist:
+        done = company.machine("install", f"{dist.url}/u1", "--dry-run")
+        assert (done.returncode, company.number) == (Exit.OK, None), done.stderr
+        done = company.machine("install", f"{dist.url}/u1")
+        assert (done.returncode, company.number) == (Exit.OK, "1-2"), done.stderr
+        assert "/.trust.tar" in [path for path, _ in dist.requests]
+    company.ok("ada", "operators", "remove", "bob")
+    company.ok("ada", "render", "--force")
+    company.ok("ada", "publish", str(company.feed))
+    (tar,) = (path for path in (company.feed / "e").glob("*/*.tar") if path.stat().st_mtime_ns == _newest(company))
+    done = company.machine("install", f"{server.url}/{tar.relative_to(company.feed).as_posix()}")
+    assert (done.returncode, company.number) == (Exit.OK, "1-3"), done.stderr
+    # an old bundle of bob's does not come back, and a damaged chain stops the install
+    (company.ws / "dist/.trust.tar").write_bytes(b"<html>not found</html>")
+    with served(company.ws / "dist") as dist:
+        done = company.machine("install", f"{dist.url}/u1")
+    assert (done.returncode, "not a readable tar" in done.stderr) == (Exit.ERROR, True)
+
+
+def _newest(company: Company) -> int:
+    return max(path.stat().st_mtime_ns for path in (company.feed / "e").glob("*/*.tar"))
 
 
 def test_after_remove_everything_that_the_person_holds_is_tried(company: Company, server: FeedServer) -> None:

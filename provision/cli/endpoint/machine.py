@@ -83,11 +83,12 @@ def trust_beside(bundle: str, chosen: Path | None, now: datetime, *, keep: bool)
 
     `keep` False writes nothing.
     """
+    from provision.endpoint.fetch import fetch_chain
     from provision.endpoint.trust_store import update_trust
     from provision.trust.files import TAR_NAME, tar_source
 
     require_signers_file(chosen)
-    source = None if "://" in bundle else tar_source(Path(bundle).absolute().parent / TAR_NAME)
+    source = fetch_chain(bundle) if "://" in bundle else tar_source(Path(bundle).absolute().parent / TAR_NAME)
     force = (
         machine_trust(chosen)
         if source is None

@@ -33,6 +33,7 @@ def locked_rotations(
 
     A dry run gets a copy, without a lock.
     """
+    from provision.cli.approvals import review_recipients
     from provision.rotate.take_over import complete_take_overs
 
     context = open_context(run, forks)
@@ -44,6 +45,7 @@ def locked_rotations(
             complete_take_overs(copy)
             yield copy
         return
+    review_recipients(run.say, context.workspace, tuple(context.states.values()))
     with context.store.locked(doing, context.clock(), take_over=take_over) as remark:
         if remark:
             run.say(remark)

@@ -14,8 +14,8 @@ from provision.aisa.base_url import with_normalised_base_url
 from provision.aisa.catalogue import builtin
 from provision.aisa.lint import check_gateway_settings
 from provision.cli.workspace.gateway import open_catalogue
-from provision.doctor.operator_keys import operator_problems
 from provision.detect.shapes import mask_secrets
+from provision.doctor.operator_keys import approval_problems, identity_problems, operator_problems
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
 from provision.fleet.desired import DesiredState
 from provision.fleet.load import Fleet, load_fleet
@@ -55,7 +55,7 @@ def check_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now:
     fleet = load_fleet(workspace)
     problems = [*found, *fleet.problems, *check_profiles(workspace, [*fleet.states, *_states_without_user(fleet)])]
     problems += _recipients(fleet.states)
-    problems += _operators(workspace, now)
+    problems += _operators(workspace, fleet.states, now)
     problems += _keys(workspace, fleet, now)
     problems += _unused_profiles(fleet)
     once = dict.fromkeys(_without_secrets(p) for p in problems)
@@ -157,13 +157,16 @@ def _recipients(states: Iterable[DesiredState]) -> Iterator[Problem]:
                 good.add(text)
 
 
-def _operators(workspace: Workspace, now: datetime) -> Iterator[Problem]:
+def _operators(workspace: Workspace, states: Sequence[DesiredState], now: datetime) -> Iterator[Problem]:
     """What keeps this operator from working here: a trust list that is not accepted, or a key that may not sign."""
     if not workspace.vault.exists():
         return
     place = Place("trust")
     try:
         yield from operator_problems(workspace, now)
+        yield from approval_problems(workspace, states)
+        if workspace.identity.exists() and workspace.vault.exists():
+            yield from identity_problems(workspace)
     except VaultFormatError:
         return  # reported with the keys
     except ProvisionError as e:

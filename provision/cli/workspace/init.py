@@ -87,7 +87,6 @@ def init(
 
     from provision.endpoint.identity import FOUNDER_NAMESPACES
     from provision.files import recover
-    from provision.fleet.approvals import keep_settings_approval
     from provision.fleet.settings import config_dir
     from provision.fleet.workspace import load_workspace
     from provision.keys.events.log import LOG_NAME, new_log
@@ -127,7 +126,6 @@ def init(
         else:
             files[name] = text.encode()
     _write(folder, files)
-    keep_settings_approval(load_workspace(folder))
     if choice.made or terminal():
         _first_list(run, load_workspace(folder), choice)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.files import locked, read_bounded, write_atomic
+from provision.fleet.approvals import follow_own_edit, read_recipients_approval
 from provision.fleet.edit.entry_edit import InventoryEditError
 from provision.fleet.load import MAX_INVENTORY_BYTES, load_fleet
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def change_inventory(workspace: Workspace, change: Callable[[bytes], bytes]) -> bool:
-    """Write what `change` makes of the inventory; returns whether that is something else. Raises what `change` raises."""
+    """Write what `change` makes of the inventory; returns whether that is something else. Raises what `change` raises.
+
+    Recipients that this adds count as approved: the operator's own command added them.
+    """
     path = workspace.inventory
     with locked(path.with_name(f".{path.name}.lock"), "changing the inventory"):
         before = read_bounded(path, MAX_INVENTORY_BYTES)
@@ -27,6 +31,9 @@ def change_inventory(workspace: Workspace, change: Callable[[bytes], bytes]) -> 
                 "the inventory was changed in the meantime; nothing was written", hint="run the same command again"
             )
         write_atomic(path, after, mode=path.stat().st_mode & 0o777)
+        if read_recipients_approval(workspace) is not None:
+            was, now = load_fleet(workspace, inventory=before), load_fleet(workspace, inventory=after)
+            follow_own_edit(workspace, was.states, now.states)
     return True
 
 

@@ -106,6 +106,8 @@ class Fleet:
     def write_inventory(self) -> None:
         document = {"defaults": {"platform": "linux"}, "users": list(self.entries.values())}
         (self.root / "inventory.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+        if any(Path(self.environ["PROVISION_CONFIG_DIR"]).glob("approved/*/recipients.json")):
+            self.provision("operators", "approve", "--yes")
 
     def provision(
         self,

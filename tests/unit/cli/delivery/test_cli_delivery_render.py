@@ -41,5 +41,5 @@ def test_a_user_without_a_key_fails_alone(fleet: Path, capsys: pytest.CaptureFix
     assert run(["render", "-f", "json"]) == 4
     captured = capsys.readouterr()
     assert json.loads(captured.out)["summary"] == {"failed": 1, "new": 1}
-    assert captured.err.startswith("bob: ")
+    assert "\nbob: " in captured.err
     assert run(["--quiet", "render", "--limit", "zoe"]) == 3

@@ -11,7 +11,9 @@ import pytest
 from provision.aisa.catalogue import CatalogueError
 from provision.cli.context import Run
 from provision.cli.workspace.gateway import build_subjects, network_settings, open_catalogue
+from provision.fleet.approvals import keep_settings_approval
 from provision.fleet.load import load_fleet
+from provision.fleet.workspace import load_workspace
 from provision.keys.key_source import KeySource
 
 HOSTS = ("api.aisa.one",)
@@ -26,6 +28,7 @@ def test_the_proxy_of_the_settings_takes_precedence(workspace: Path) -> None:
         == "http://b:1"
     )
     (workspace / "provision.toml").write_text('proxy = "http://c:1"\n')
+    keep_settings_approval(load_workspace(workspace))
     assert network_settings(Run().open_workspace(), environ={"HTTPS_PROXY": "http://b:1"}).proxy == "http://c:1"
 
 

@@ -1,0 +1,76 @@
+"""`provision operators approve`: recipients, gateway hosts and commands that changed in the workspace."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from provision.cli.context import Run
+from provision.cli.operators.app import operators_app
+from provision.cli.options import DryRun, Limit, Output, TableOrJson
+from provision.errors import Exit
+from provision.report.formats import Format
+
+
+@operators_app.command("approve")
+def approve(
+    ctx: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve everything that is shown, without asking.")] = False,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    format_: TableOrJson = Format.TABLE,
+    output: Output = None,
+) -> None:
+    """Show recipients, gateway hosts and commands that changed in the workspace, and approve them.
+
+    What you approved is kept on this machine, outside of the workspace. Exits with 10 if something still waits.
+    """
+    from provision.cli.approvals import confirmed, setting_lines, user_lines
+    from provision.fleet.approvals import (
+        keep_recipients_approval,
+        keep_settings_approval,
+        pending_recipients,
+        pending_settings,
+        read_recipients_approval,
+        read_settings_approval,
+        recipients_now,
+    )
+    from provision.fleet.limit import select_users
+    from provision.fleet.load import load_fleet
+    from provision.report.document import document
+
+    run: Run = ctx.obj
+    workspace, problems = run.read_workspace()
+    if problems:
+        run.open_workspace()
+    fleet = load_fleet(workspace)
+    known = read_recipients_approval(workspace)
+    states = select_users(fleet.states, limit)
+    users = pending_recipients(states, known) if known is not None else ()
+    settings = () if limit else pending_settings(workspace, read_settings_approval(workspace) or {})
+    if read_settings_approval(workspace) is None and not dry_run:
+        settings = ()
+        keep_settings_approval(workspace)
+    lines = [*setting_lines(settings), *user_lines(users)]
+    given = bool(lines) and not dry_run and (yes or confirmed(run.say, lines))
+    if given and settings:
+        keep_settings_approval(workspace)
+    if given and known is not None and users:
+        now = recipients_now(states)
+        keep_recipients_approval(workspace, known | {each.user: now[each.user] for each in users})
+    if format_ is Format.JSON:
+        run.result(
+            document(
+                "approvals/v1",
+                approved=given,
+                settings=[{"name": s.name, "before": s.before, "now": s.now} for s in settings],
+                recipients=[{"user": u.user, "new_user": u.new_user, "added": list(u.added)} for u in users],
+            ),
+            output,
+        )
+    else:
+        verdict = "approved" if given else "not approved" if lines else "nothing waits for approval"
+        run.result("".join(f"{line}\n" for line in [*lines, verdict]), output)
+    if lines and not given:
+        raise typer.Exit(Exit.FINDINGS)

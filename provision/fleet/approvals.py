@@ -1,0 +1,201 @@
+"""What this operator approved of a workspace: where keys may be sent, which program may run, who may open bundles.
+
+A workspace is in git, and who can push to it could add a recipient, a gateway host or a `key_command`. So these are remembered
+outside of the workspace, in the operator's configuration folder, by the workspace's path. The first use takes them as they are;
+later additions wait for approval: an unapproved setting has its value from before, an unapproved recipient gets no bundle.
+What comes from the environment is the operator's own, and taking something away needs no approval.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from provision.errors import ProvisionError
+from provision.files import read_optional, write_atomic
+from provision.fleet.settings import PREFIX, config_dir
+from provision.shell import shell_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from provision.fleet.desired import DesiredState
+    from provision.fleet.workspace import Workspace
+
+_MAX_BYTES = 256 << 20
+_MAX_TLS_BYTES = 16 << 20
+_SETTINGS, _RECIPIENTS = "settings.json", "recipients.json"
+ApprovedRecipients = dict[str, frozenset[str]]
+"""For each user, the recipients that bundles may be sealed to."""
+
+
+class BadApprovalsError(ProvisionError):
+    """What was approved cannot be read: nothing is approved then."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSetting:
+    """A setting of provision.toml that waits for approval, as text before and now."""
+
+    name: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRecipients:
+    """Recipients of a user that wait for approval. `new_user`: none of the user was ever approved."""
+
+    user: str
+    added: tuple[str, ...]
+    new_user: bool
+
+
+def guarded_settings(workspace: Workspace) -> dict[str, Any]:
+    """The settings that decide where keys are sent and what is run, as they are in provision.toml."""
+    settings = workspace.settings
+    found: dict[str, Any] = {
+        "gateway": settings.gateway,
+        "gateway_hosts": list(settings.gateway_hosts),
+        "key_command": list(settings.key_command),
+        "proxy": settings.proxy,
+        "tls_bundle": _digest(workspace.tls_bundle),
+    }
+    variables = {name.upper() for name in os.environ}
+    return {name: value for name, value in found.items() if PREFIX + name.upper() not in variables}
+
+
+def _digest(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    data = read_optional(path, _MAX_TLS_BYTES)
+    return f"{path.name} sha256:{hashlib.sha256(data).hexdigest()}" if data is not None else f"{path.name} (missing)"
+
+
+def read_settings_approval(workspace: Workspace) -> dict[str, Any] | None:
+    """The approved settings; None if this workspace was never used here. Raises BadApprovalsError."""
+    return _read(_folder(workspace) / _SETTINGS)
+
+
+def keep_settings_approval(workspace: Workspace) -> None:
+    """Approve the settings as they are. Those from the environment keep what was approved before."""
+    approved = (read_settings_approval(workspace) or {}) | guarded_settings(workspace)
+    _write(_folder(workspace) / _SETTINGS, {"workspace": str(workspace.root), **approved})
+
+
+def pending_settings(workspace: Workspace, approved: Mapping[str, Any]) -> tuple[PendingSetting, ...]:
+    """The settings that add something to what was approved."""
+    found = []
+    for name, now in guarded_settings(workspace).items():
+        before = approved.get(name)
+        taken_away = not now or (isinstance(now, list) and name == "gateway_hosts" and set(now) <= set(before or ()))
+        if now != before and not taken_away:
+            found.append(PendingSetting(name, _text(before), _text(now)))
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    return "not set" if not value else " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def with_approved_settings(workspace: Workspace, approved: Mapping[str, Any]) -> Workspace:
+    """The workspace with approved settings only: no host, program, proxy or authority that was not approved."""
+    pending = {each.name for each in pending_settings(workspace, approved)}
+    hosts = tuple(h for h in workspace.settings.gateway_hosts if h in (approved.get("gateway_hosts") or ()))
+    values = {
+        "gateway": approved.get("gateway") or workspace.settings.gateway,
+        "gateway_hosts": hosts,
+        "key_command": (),
+        "proxy": approved.get("proxy"),
+        "tls_bundle": None,
+    }
+    changed = {name: values[name] for name in pending}
+    return replace(workspace, settings=workspace.settings.model_copy(update=changed)) if changed else workspace
+
+
+def read_recipients_approval(workspace: Workspace) -> ApprovedRecipients | None:
+    """The approved recipients; None if no bundle of this workspace was made here. Raises BadApprovalsError."""
+    found = _read(_folder(workspace) / _RECIPIENTS)
+    try:
+        return None if found is None else {user: frozenset(texts) for user, texts in found["users"].items()}
+    except (KeyError, TypeError, AttributeError) as e:
+        raise _damaged(_folder(workspace) / _RECIPIENTS) from e
+
+
+def keep_recipients_approval(workspace: Workspace, approved: ApprovedRecipients) -> None:
+    """Remember these recipients, durably."""
+    users = {user: sorted(texts) for user, texts in sorted(approved.items())}
+    _write(_folder(workspace) / _RECIPIENTS, {"workspace": str(workspace.root), "users": users})
+
+
+def recipients_now(states: Iterable[DesiredState]) -> ApprovedRecipients:
+    """Who could open the bundles of these users by the inventory."""
+    return {state.user: frozenset(map(bare_recipient, state.all_recipients)) for state in states}
+
+
+def pending_recipients(states: Iterable[DesiredState], approved: ApprovedRecipients) -> tuple[PendingRecipients, ...]:
+    """The users with recipients that were not approved."""
+    return tuple(
+        PendingRecipients(user, tuple(sorted(now - approved.get(user, frozenset()))), user not in approved)
+        for user, now in recipients_now(states).items()
+        if not now <= approved.get(user, frozenset())
+    )
+
+
+def still_there(states: Iterable[DesiredState], approved: ApprovedRecipients) -> ApprovedRecipients:
+    """What stays approved: a recipient that was taken out, such as a lost machine's, must be approved again."""
+    now = recipients_now(states)
+    return {user: texts & now[user] for user, texts in approved.items() if user in now}
+
+
+def follow_own_edit(workspace: Workspace, before: Iterable[DesiredState], after: Iterable[DesiredState]) -> None:
+    """Approve the recipients that this operator's own command just wrote into the inventory."""
+    approved = read_recipients_approval(workspace)
+    if approved is None:
+        return
+    was, now = recipients_now(before), recipients_now(after)
+    edited = {
+        user: (approved.get(user, frozenset()) | (now[user] - was.get(user, frozenset()))) & now[user] for user in now
+    }
+    known = {user: texts for user, texts in edited.items() if texts or user in approved}
+    if known != approved:
+        keep_recipients_approval(workspace, known)
+
+
+def bare_recipient(text: str) -> str:
+    """A recipient without an SSH key's comment."""
+    return " ".join(text.split(None, 2)[:2]) if " " in text else text
+
+
+def _folder(workspace: Workspace) -> Path:
+    name = hashlib.sha256(str(workspace.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return config_dir(os.environ) / "approved" / name
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    data = read_optional(path, _MAX_BYTES)
+    if data is None:
+        return None
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as e:
+        raise _damaged(path) from e
+    if not isinstance(found, dict):
+        raise _damaged(path)
+    return found
+
+
+def _damaged(path: Path) -> BadApprovalsError:
+    return BadApprovalsError(
+        f"{path} is damaged: what you approved is unknown",
+        hint=f"compare the workspace with its history, then begin again: rm {shell_path(path)}",
+    )
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
