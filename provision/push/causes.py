@@ -105,14 +105,16 @@ FAILED = (
 _UNKNOWN = Cause(re.compile(""), "refused", "", "run the same command with --verbose and read Ansible's message")
 
 
+ENROLL_AGAIN = "`provision machines enroll -l {user} --replace`, then `provision render -l {user}` and `provision deploy -l {user}`"
+"""How to accept a machine with new keys; `{user}` is its user."""
 _CURES = {
     "bundle-expired": "run `provision render`, then `provision deploy --resume`",
     "clock": "set the machine's clock, then run `provision deploy --resume`",
     "bundle-older": "run `provision render --force`, then `provision deploy --resume`",
     "bundle-altered": "run `provision render --force`, then `provision deploy --resume`",
     "untrusted-signer": "enrol the machine again: `provision enroll --signer KEY`",
-    "other-machine": "put the recipient that `provision enroll` prints there into the inventory, then `provision render`",
-    "not-enrolled": "run `provision enroll` on the machine, and add its keys to the inventory",
+    "other-machine": "if the machine was set up again, accept its new keys: " + ENROLL_AGAIN,
+    "not-enrolled": "create its keys: " + ENROLL_AGAIN,
     "other-workspace": "deploy from the workspace that this home was set up from",
     "provision-missing": "install provision there: the role hermes.provision.hermes_endpoint",
     "provision-too-old": "update provision there: the role hermes.provision.hermes_endpoint",
@@ -128,11 +130,11 @@ _CHECK_THERE = "run `provision status` on the machine, as its user"
 _CAUSE = re.compile(r"[a-z][a-z-]{1,30}")
 
 
-def reported_failure(cause: str, text: str, advice: str) -> tuple[str, str, str]:
+def reported_failure(cause: str, text: str, advice: str, user: str) -> tuple[str, str, str]:
     """Return cause, message and fix for a failure in the machine's own words: they are shown as such, and the fix is ours."""
     known = cause if _CAUSE.fullmatch(cause) else _UNKNOWN.id
     said = f"the machine says: {_one_line(text)}" + (f" (it advises: {_one_line(advice)})" if advice.strip() else "")
-    return known, said, _CURES.get(known, _CHECK_THERE)
+    return known, said, _CURES.get(known, _CHECK_THERE).format(user=user)
 
 
 def _one_line(text: str) -> str:

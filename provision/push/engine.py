@@ -20,6 +20,7 @@ from provision.push.ansible import (
     prepared_folder,
     running_playbook,
 )
+from provision.push.causes import ENROLL_AGAIN
 from provision.push.events import MAX_LINE_BYTES, Skipped, Started, read_event
 from provision.push.outcomes import Deployed, Failed, Installed, PushOutcome, Unchanged, Unreachable
 from provision.push.waves import split_into_waves
@@ -132,7 +133,7 @@ def deploy(
 
 def _unproved(outcome: Deployed, why: str) -> Failed:
     """The outcome of a machine that says it has the bundle, without a proof."""
-    cure = "run `provision enroll` there, put its endpoint_key into the inventory, then run `provision deploy --resume`"
+    cure = ENROLL_AGAIN.format(user=outcome.user.partition("/")[0])
     message = f"the machine says that the bundle is installed, but {why}"
     return Failed(outcome.user, outcome.host, "unproved", message, cure)
 

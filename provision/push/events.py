@@ -65,7 +65,9 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
         return None
     text = _text(event.get("message"))
     if outcome == "failed" and isinstance(event.get("cause"), str):
-        cause, message, cure = reported_failure(event["cause"], text.split("\n", 1)[0], _text(event.get("cure")))
+        cause, message, cure = reported_failure(
+            event["cause"], text.split("\n", 1)[0], _text(event.get("cure")), target.user
+        )
     else:
         cause, message, cure = explain_failure(text, unreachable=outcome == "unreachable")
     kind = Unreachable if outcome == "unreachable" or cause in {"link-lost", "no-link", "no-sshd"} else Failed

@@ -129,6 +129,26 @@ def inventory_listing(targets: Iterable[Target]) -> dict[str, Any]:
     return {**{name: {"hosts": members} for name, members in groups.items()}, "_meta": {"hostvars": hosts}}
 
 
+def unused_host_vars(names: Iterable[str], states: Iterable[DesiredState]) -> list[str]:
+    """A line for each file of host_vars that Ansible uses for no machine, with what the machines of that user are called."""
+    hosts: dict[str, list[str]] = {}
+    for state in states:
+        hosts[state.user] = [machine_label(state.user, each.name).replace("/", "@") for each in state.machines]
+    known = {name for listed in hosts.values() for name in listed}
+    found = []
+    for name in sorted(names):
+        stem = re.sub(r"\.(ya?ml|json)$", "", name)
+        if stem in known or name.startswith("."):
+            continue
+        user = stem.partition("@")[0]
+        if user in hosts:
+            called = ", ".join(f"host_vars/{each}.yml" for each in hosts[user]) or "none is in use"
+            found.append(f"host_vars/{name} is used for no machine; those of {user}: {called}")
+        else:
+            found.append(f"host_vars/{name} is used for no machine: {user!r} is not in the inventory")
+    return found
+
+
 def group_name(kind: str, name: str) -> str:
     """Return a valid Ansible group name: letters, digits and `_`."""
     return f"{kind}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"

@@ -171,7 +171,8 @@ def _signing_endpoint(receipt: Receipt, blob: bytes, endpoints: KnownEndpoints) 
         raise ReceiptRefusedError(
             f"it is for {receipt.user!r}, but signed by {blob_fingerprint(blob)}, {whose}; "
             f"expected {' or '.join(expected)}",
-            hint="if that machine enrolled again, put its new endpoint_key into the inventory",
+            hint=f"if that machine was set up again: provision machines enroll -l {receipt.user} --replace (through Ansible), or"
+            " provision enroll --batch FILE --replace, with what `provision enroll` printed there",
         )
     name = found.partition("/")[2]
     if receipt.machine is not None and name and receipt.machine != name:

@@ -56,7 +56,7 @@ def deploy_command(
         typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
     ] = None,
     account: Annotated[
-        str | None, typer.Option("--account", help="Account that owns Hermes, such as ada or {user}@corp.example. Default: the id.")
+        str | None, typer.Option("--account", help="Account that owns Hermes: ada, {user}@corp.example. Default: the id.")
     ] = None,
     become: Annotated[
         bool, typer.Option("--become/--no-become", help="Switch to the account with sudo, or log in as it directly.")
@@ -88,6 +88,8 @@ def deploy_command(
     if list_:
         _print_inventory(run, reachable.targets, output)
         return
+    for line in _unused_host_vars(workspace, states):
+        run.say(line)
     require_accepted_bundles(workspace, reachable.targets, check=check)
     options = PushOptions(
         workspace=workspace.root,
@@ -150,6 +152,13 @@ def require_accepted_bundles(workspace: Workspace, targets: Sequence[Target], *,
     require_accepted(workspace.dist, dict.fromkeys(t.user for t in targets), trusted, now)
     if workspace.dist.is_dir() and not check:
         place_chain(workspace.dist, trusted)
+
+
+def _unused_host_vars(workspace: Workspace, states: Sequence[DesiredState]) -> list[str]:
+    from provision.push.inventory import unused_host_vars
+
+    folder = workspace.root / "host_vars"
+    return unused_host_vars([p.name for p in folder.iterdir()], states) if folder.is_dir() else []
 
 
 def _first_steps(workspace: Workspace, states: Iterable[DesiredState]) -> dict[str, str]:

@@ -21,6 +21,6 @@ KnownHostsOption = Annotated[
     typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
 ]
 AccountOption = Annotated[
-    str | None, typer.Option("--account", help="Account that owns Hermes, such as ada or {user}@corp.example. Default: the id.")
+    str | None, typer.Option("--account", help="Account that owns Hermes: ada, {user}@corp.example. Default: the id.")
 ]
 CommandOption = Annotated[str | None, typer.Option("--command", help="Path of provision on the machines.")]
