@@ -173,7 +173,7 @@ OWN_SERVERS = frozenset(_OWN.split())
 def test_after_an_install_no_key_leaves(case: SideCase, tmp_path: Path) -> None:
     """Without Hermes. What is left is the user's own: servers, programs and aliases, without the team's key."""
     home = installed(case, tmp_path)
-    route = predicted(home)
+    route = predicted(home, WRITTEN_FOR)
     assert route.url == f"https://{TEAM}/v1/chat/completions"
     left = leaving(route)
     keys = {line for line in left if line.endswith(" key")}
