@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provision.endpoint.overall import OverallState
 from provision.endpoint.side_policy import STRICTEST
 from provision.endpoint.state import key_in_place_since
 from provision.endpoint.status import home_status_json as home_json
@@ -71,13 +72,15 @@ def as_table(
 
     `it`: whose signatures count here, and the last order. `every`: list all destinations, and the hazards that say the same.
     """
-    lines = [f"home       {status.home}", *(it.lines() if it else ()), *_route_lines(status)]
+    lines = [_sentence(status), f"home       {status.home}", *(it.lines() if it else ()), *_route_lines(status)]
     for name, check in (status.check.checks if status.check else {}).items():
         verdict = "ok" if check.ok else f"WRONG: expected {check.expected}; is {check.actual}"
         lines.append(f"check      {name}: {verdict}")
     lines += [f"drift      {d.file}: {d.what}" for d in status.drift]
     policy = status.check.policy if status.check else STRICTEST
     lines += destination_lines(status.route.destinations, policy, every=every)
+    if status.route.guardrails:
+        lines.append(f"guardrails {status.route.guardrails.summary}")
     lines += [
         f"{h.severity:<9}  [{h.id}] {h.where}: {h.why}; {h.cure}"
         for h in status.route.hazards
@@ -89,6 +92,26 @@ def as_table(
     lines += [f"restart    {line.removeprefix('restart ')}" for line in restart]
     lines.append(f"state      {state_line(status.state, status.hermes)}")
     return "".join(printable(line) + "\n" for line in lines)
+
+
+def _sentence(status: HomeStatus) -> str:
+    """The result in one sentence, which is the first line."""
+    found, check = status.route.destinations, status.check
+    policy = check.policy if check else STRICTEST
+    routes = "1 route" if len(found) == 1 else f"{len(found)} routes"
+    leaving = [each for each in found if not policy.allows(each)]
+    if status.state.good:
+        hosts = ", ".join(sorted({each.target for each in found})) or "nowhere"
+        return f"{'OK' if status.state is OverallState.OK else 'OK as far as known'}: all {routes} of this machine end at {hosts}"
+    word = "PROBLEM" if status.state is OverallState.PROBLEM else "UNKNOWN"
+    wrong = [name for name, each in (check.checks if check else {}).items() if not each.ok]
+    if not status.installed:
+        return f"{word}: this home was not set up by provision"
+    if wrong:
+        return f"{word}: Hermes does not use what your team set up ({', '.join(wrong)})"
+    if leaving:
+        return f"{word}: {len(leaving)} of {routes} do not stay at your team's gateway"
+    return f"{word}: see below"
 
 
 def as_json(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.endpoint.overall import OverallState
 from provision.endpoint.status import destination_json, hazard_json
+from provision.fleet.desired import SecretDelivery
 from provision.report.document import document
 from provision.report.terminal import plural, printable
 
@@ -29,23 +30,32 @@ _TASK_SETTING = re.compile(
 _FEW = 2
 
 
-def as_table(report: InstallReport, *, dry_run: bool = False) -> str:
-    """What an install did, or would do with `dry_run`; then the route, hazards, and processes to restart."""
+def as_table(report: InstallReport, *, dry_run: bool = False, verbose: bool = False) -> str:
+    """What an install did, or would do with `dry_run`; then the route, hazards, processes to restart, and the next step.
+
+    What was removed is always listed; `verbose` lists what was set and kept, too.
+    """
     plan, manifest = report.plan, report.manifest
     verb = "would be " if dry_run else ""
-    lines = [f"{manifest.user} ({manifest.profile}), generation {manifest.generation}, in {report.home}"]
+    done = "this bundle is installed" if plan.empty else "would install" if dry_run else "installed"
+    lines = [f"{done}: {manifest.user} ({manifest.profile}), generation {manifest.generation}, in {report.home}"]
     if report.recovered:
         lines.append("an earlier install was interrupted: it was completed first")
-    lines += [f"  {verb}set      {item}" for item in _grouped(plan.set_, manifest.provider)]
+    kept = f"{plural(plan.kept_settings, 'setting')} and {plural(plan.kept_lines, '.env line')} of your own"
+    if verbose or dry_run:
+        lines += [f"  {verb}set      {item}" for item in _grouped(plan.set_, manifest.provider)]
+    elif not plan.empty:
+        lines.append(f"  {verb}set      {plural(len(plan.set_), 'setting')} (-v lists them)")
     lines += [f"  {verb}removed  {r.file}: {r.where} ({r.masked}): {r.why}" for r in plan.removed]
     lines += [f"  note     {note}" for note in plan.notes]
-    lines.append(
-        f"  kept     {plural(plan.kept_settings, 'setting')} and {plural(plan.kept_lines, '.env line')} of your own"
-    )
+    lines.append(f"  kept     {kept}")
     if plan.empty:
         lines.append("nothing would be changed" if dry_run else "nothing to change: this bundle is already installed")
     lines += _route_lines(report)
     lines += _restart_lines(report)
+    if report.ok and not dry_run:
+        start = "provision run -- hermes chat" if manifest.secret_delivery is SecretDelivery.RUN else "hermes chat"
+        lines.append(f"you are ready: start Hermes with: {start}")
     return "".join(printable(line) + "\n" for line in lines)
 
 
@@ -101,12 +111,12 @@ def state_line(state: OverallState, hermes: HermesInUse) -> str:
     return f"{word}: {hermes.statement}"
 
 
-def pull_as_table(pulled: PullResult, now: datetime, *, dry_run: bool = False) -> str:
+def pull_as_table(pulled: PullResult, now: datetime, *, dry_run: bool = False, verbose: bool = False) -> str:
     """What was done for an order; what a pull installed, or why not, or that the installed generation is the newest one."""
     order, last = pulled.order, pulled.order.last
     text = "".join(printable(line) + "\n" for line in (order.done, order.note) if line)
     if pulled.report is not None:
-        return text + as_table(pulled.report, dry_run=dry_run)
+        return text + as_table(pulled.report, dry_run=dry_run, verbose=verbose)
     if last is not None and order.keeps_bundles_away(now):
         until = f" until {last.expires}" if last.kind == "halt" else ""
         return text + printable(f"nothing is installed{until}: IT gave the order to {last.kind}: {last.reason}") + "\n"

@@ -21,7 +21,7 @@ _BAR = 24
 class Progress:
     """Counts items and shows a bar, the count, the rate, the time left, the count of each outcome and the current item.
 
-    `total` is None while it is unknown: then there is no bar and no time left.
+    `total` is None while it is unknown: then it shows neither bar nor time left.
 
     >>> progress = Progress("validate", 100, sys.stderr, time.monotonic)
     >>> progress.step("ok")

@@ -65,7 +65,7 @@ _FALLBACKS = {
     "“": '"',
     "”": '"',
 }
-"""Symbols of ours that an old console cannot show."""
+"""Our symbols that an old console cannot show."""
 
 
 def register_fallbacks() -> str:

@@ -74,7 +74,10 @@ def install_command(
     writer: HomeWriter = (DryRunWriter if dry_run else DiskWriter)(Path.home())
     result = install_bundle(fetch_bundle(bundle), request, writer, environ=os.environ, now=now)
     signed = None if dry_run else sign_install_receipt(run, result, now)
-    text = report.as_json(result, signed) if format_ is Format.JSON else report.as_table(result, dry_run=dry_run)
+    if format_ is Format.JSON:
+        text = report.as_json(result, signed)
+    else:
+        text = report.as_table(result, dry_run=dry_run, verbose=run.verbose)
     run.result(text, output)
     if not result.ok:
         raise typer.Exit(Exit.FINDINGS)

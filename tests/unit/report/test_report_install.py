@@ -20,6 +20,7 @@ from provision.endpoint.state import InstalledBundle, KeptFiles
 from provision.endpoint.status import Drift, HomeStatus
 from provision.feed.pull import PullResult
 from provision.feed.state import PullState
+from provision.fleet.desired import SecretDelivery
 from provision.hermes.removed_setting import RemovedSetting
 from provision.hermes.routing.hazards import Hazard
 from provision.hermes.routing.route import Route
@@ -57,7 +58,13 @@ def report(manifest: Manifest, **changes: object) -> InstallReport:
 
 
 def test_the_table_says_what_changed_and_what_was_kept(manifest: Manifest) -> None:
-    text = as_table(report(manifest))
+    brief, text = as_table(report(manifest)), as_table(report(manifest), verbose=True)
+    assert "  set      1 setting (-v lists them)\n" in brief
+    assert "model.default" not in brief
+    assert brief.endswith("you are ready: start Hermes with: hermes chat\n")
+    run = manifest.model_copy(update={"secret_delivery": SecretDelivery.RUN})
+    assert as_table(report(run)).endswith("start Hermes with: provision run -- hermes chat\n")
+    assert "you are ready" not in as_table(report(manifest, check=BAD)) + as_table(report(manifest), dry_run=True)
     assert "  set      model.default\n" in text
     assert "  removed  .env: line 3 (htt…): it would send requests elsewhere\n" in text
     assert "  kept     1 setting and 2 .env lines of your own\n" in text
@@ -166,11 +173,11 @@ def test_auxiliary_tasks_are_one_line_and_removed_settings_are_not(manifest: Man
     other = ("config.yaml: auxiliary.approval.provider = openrouter", "config.yaml: auxiliary.mcp.timeout = 9")
     gone = tuple(RemovedSetting("config.yaml", f"auxiliary.{t}.provider", "the team's", "x") for t in ("vision", "mcp"))
     plan = InstallPlan(home=(), set_=(*tasks, *other), removed=gone)
-    lines = as_table(report(manifest, plan=plan)).splitlines()
+    lines = as_table(report(manifest, plan=plan), verbose=True).splitlines()
     assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("  set ")] == [
         "config.yaml: 2 auxiliary tasks now use the team's provider (custom:aisa)", *other,
     ]  # fmt: skip
     assert sum(line.startswith("  removed ") for line in lines) == 2
     assert json.loads(as_json(report(manifest, plan=plan), None))["set"] == [*tasks, *other]
     few = InstallPlan(home=(), set_=tuple(tasks[:3]))
-    assert f"  set      {tasks[0]}" in as_table(report(manifest, plan=few)).splitlines()
+    assert f"  set      {tasks[0]}" in as_table(report(manifest, plan=few), verbose=True).splitlines()
