@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.enrolment.policy import keys_with
 from provision.fleet.edit.entry_edit import EntryEdit, InventoryEditError
 from provision.fleet.edit.inventory_edit import default_profile, edit_inventory
 
@@ -25,8 +26,10 @@ def add_keys(
     Raises InventoryEditError.
     """
     edits = []
+    now = dict(known)
     for candidate in candidates:
-        there = known.get(candidate.user)
+        there = now.get(candidate.user)
+        now[candidate.user] = keys_with(there, candidate)
         if there is None and not profile and not default_profile(data, file):
             raise InventoryEditError(f"{candidate.user} is new and has no profile", hint="pass --profile NAME")
         edits.append(_new_user(candidate, profile) if there is None else _new_keys(candidate, there))

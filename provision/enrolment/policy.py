@@ -230,6 +230,25 @@ def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -
     return EnrolmentReview(candidate, EnrolmentChange.DIFFERENT, there.fingerprints)
 
 
+def review_candidates(candidates: Sequence[Candidate], known: Mapping[str, InventoryKeys]) -> list[EnrolmentReview]:
+    """Compare candidates with the inventory, each as if those before it were accepted: several machines of one user. Pure."""
+    now, found = dict(known), []
+    for candidate in candidates:
+        found.append(review_candidate(candidate, now))
+        now[candidate.user] = keys_with(now.get(candidate.user), candidate)
+    return found
+
+
+def keys_with(there: InventoryKeys | None, candidate: Candidate) -> InventoryKeys:
+    """The keys of a user once a candidate is written: in the first machine, or in the one with its name."""
+    keys = _keys_of(candidate.recipients, candidate.endpoint_key)
+    if there is None:
+        return replace(keys, machine=candidate.machine)
+    if there.is_first(candidate.machine):
+        return replace(keys, machine=candidate.machine or there.machine, more=there.more, from_file=there.from_file)
+    return replace(there, more={**there.more, candidate.machine or "": keys})
+
+
 def has_expected_fingerprints(candidate: Candidate, expected: Mapping[str, Collection[str]]) -> bool:
     """Whether the list of what is expected has every key of a candidate for its user, or the words for all of them."""
     listed = set(expected.get(candidate.user, ()))

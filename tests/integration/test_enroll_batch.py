@@ -15,6 +15,8 @@ from feedcraft import served
 from provision.cli.main import run
 from provision.enrolment.policy import key_fingerprint
 from provision.errors import Exit
+from provision.fleet.load import load_fleet
+from provision.fleet.workspace import load_workspace
 from provision.keys.age import generate_identity
 from provision.signing.sshsig import public_line
 
@@ -255,3 +257,38 @@ def test_a_host_is_written_only_when_it_is_confirmed(
 
 def test_options_of_the_batch_without_it(call: Call) -> None:
     assert call("--yes")[0] == Exit.USAGE
+
+
+@pytest.mark.parametrize("form", ["yaml", "csv", "json"])
+def test_several_machines_of_one_user_in_one_batch(call: Call, workspace: Path, tmp_path: Path, form: str) -> None:
+    """Each keeps its own keys, for a user without keys and for a new one."""
+    (workspace / "inventory.yaml").unlink()
+    (workspace / "provision.toml").write_text(f'inventory = "inventory.{form}"\n')
+    first = {
+        "yaml": "users:\n  - {id: ada, profile: base, recipients: []}\n",
+        "csv": "id,profile,recipients\nada,base,\n",
+        "json": '{"users": [{"id": "ada", "profile": "base", "recipients": []}]}\n',
+    }
+    (workspace / f"inventory.{form}").write_text(first[form])
+    keys = {
+        (user, name): (generate_identity()[1], ssh_key()) for user in ("ada", "zoe") for name in (None, "desk", "mbp")
+    }
+    (tmp_path / "in").mkdir()
+    for (user, name), (recipient, key) in keys.items():
+        fields = {"id": user, "recipients": [recipient], "endpoint_key": key, **({"machine": name} if name else {})}
+        (tmp_path / "in" / f"{user}-{name or 'z'}.json").write_text(json.dumps(fields))
+    lines = (f"{user} {key_fingerprint(key)}\n" for (user, _), pair in keys.items() for key in pair)
+    (tmp_path / "list").write_text("".join(lines))
+    options = ("--yes", "--fingerprints", str(tmp_path / "list"), "--profile", "base", "-f", "json")
+    code, out, _ = call("--batch", str(tmp_path / "in"), *options)
+    assert code == Exit.OK
+    changes = {(row["user"], row.get("machine")): row["change"] for row in json.loads(out)["users"]}
+    assert changes["ada", None] == "first keys"
+    assert changes["zoe", None] == "new user"
+    assert {changes[user, name] for user in ("ada", "zoe") for name in ("desk", "mbp")} == {"new machine"}
+    fleet = load_fleet(load_workspace(workspace))
+    fleet.require_valid()
+    found = {(s.user, m.name): (m.recipients[0], m.endpoint_key) for s in fleet.states for m in s.machines}
+    assert found == keys
+    code, out, _ = call("--batch", str(tmp_path / "in"), *options)
+    assert {row["change"] for row in json.loads(out)["users"]} == {"unchanged"}

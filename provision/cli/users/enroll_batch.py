@@ -34,7 +34,7 @@ def enroll_batch(
 ) -> bool:
     """Review and confirm every candidate, then write the inventory atomically; returns whether all were accepted."""
     from provision.cli.delivery.receipts import fleet_states
-    from provision.enrolment.policy import EnrolmentChange, inventory_keys, review_candidate
+    from provision.enrolment.policy import EnrolmentChange, inventory_keys, review_candidates
 
     if yes and fingerprints is None:
         raise UsageError(
@@ -45,7 +45,7 @@ def enroll_batch(
     expected = _expected(fingerprints)
     known = inventory_keys(fleet_states(workspace))
     candidates, failures = _collect(sources)
-    reviews = [review_candidate(candidate, known) for candidate in candidates]
+    reviews = review_candidates(candidates, known)
     accepted, refused = [], list(failures)
     for item in reviews:
         why = _refusal(item, replace)
@@ -80,7 +80,10 @@ def _collect(sources: list[str]) -> tuple[list[Candidate], list[str]]:
                     failures.append(f"{candidate.label}: refused: {before.source} and {candidate.source} differ")
         except ProvisionError as e:
             failures.append(f"{source}: {e}" + (f" ({e.hint})" if e.hint else ""))
-    return [candidate for label, candidate in found.items() if label not in twice], failures
+    kept = [candidate for label, candidate in found.items() if label not in twice]
+    return sorted(
+        kept, key=lambda each: each.machine is not None
+    ), failures  # a machine without a name is the first one
 
 
 def _fetch(url: str, limit_bytes: int) -> bytes:
