@@ -19,10 +19,10 @@ from bundlecraft import Shop
 from pyfakefs.fake_filesystem import FakeFilesystem, OSType
 from seeded import token_hex
 
-from provision import files
+from provision import files, windows_acl
 from provision.audit.sources.walk import FoundFile, FoundHome, walk
 from provision.bundle.manifest import parse_manifest
-from provision.endpoint import privileges
+from provision.endpoint import privileges, process_listing
 from provision.endpoint.apply import DiskWriter
 from provision.endpoint.install import InstallReport, InstallRequest, install_bundle
 from provision.files import Transaction, recover, write_atomic
@@ -75,6 +75,8 @@ def machine(
         user = Path("/Users/ada")
         made = Machine(Platform.MACOS, user, {"HOME": str(user)}, identities)
     monkeypatch.setattr(privileges, "is_root", lambda: False)
+    monkeypatch.setattr(process_listing, "_output", lambda _: None)  # no program runs on an imitated disk
+    monkeypatch.setattr(windows_acl, "_run", lambda *_: None)
     made.home.mkdir(parents=True)
     return made
 
