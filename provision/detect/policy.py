@@ -63,6 +63,7 @@ _PROSE_WORD = re.compile(
     r"|argument|value|commands?|switch(?:es)?|are|was|not|be|by|it|this|at|has|have|should|etc|description|called|used|given"
 )
 _IN_PROSE = re.compile(rb"[.,]?[ \t]+[A-Za-z0-9(`\x80-\xff]|'[a-z]\b|[ \t]+=")
+_TYPED = re.compile(r"[&\w.<>\[\]?|' ]{1,40}[ ]{0,2}=[ ]{0,2}[brfu]?[\"'`]")
 _NEXT_PAIR = re.compile(r"[;&][A-Za-z_][\w.-]*=")
 _OPERATORS = frozenset({"not", "await", "new", "yield", "lambda", "return"})
 _STRING_PREFIXES = frozenset({"f", "b", "r", "u", "rb", "br", "fr", "rf"})
@@ -167,6 +168,8 @@ def _may_be_seen(value: str, rule_id: str, before: bytes, after: bytes) -> bool:
         case "flag":
             word = value.rstrip(".,:;)")
             return value.startswith("-") or bool(_CODE.search(value) or _PROSE_WORD.fullmatch(word)) or _is_last(value)
+        case "line" | "value" if _TYPED.match(value):
+            return True  # `named-quoted` finds what follows the type
         case "line" if _NEXT_PAIR.search(value):
             return True  # `named-value` finds it without what follows
     return _is_text_or_code(value, before, after)

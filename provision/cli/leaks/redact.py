@@ -198,7 +198,7 @@ def _redact_stdin(run: Run, session: Session, output: Path | None, kind: FileKin
 
     from provision.redact.pipe import redact_descriptor
 
-    message = "waiting for the end of the input: it looks like JSON, YAML, .env or settings (--as text: line by line)"
+    message = "waiting for the end of the input: it looks like JSON, YAML, .env, settings or a table (--as text: line by line)"
     waiting = threading.Timer(_PATIENCE_S, run.say, [message])
     waiting.daemon = True
 

@@ -45,6 +45,8 @@ NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_NAME_ENDING})"
 LINE_BEGIN = r"^[ \t]{0,40}(?:[-+] |export |set |env |ENV |\$env:|setx ){0,2}[ \t]{0,8}"
 AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
 SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
+TYPED = r"(?::[ ]{0,2}[&\w.<>\[\]?|' ]{1,40}[ ]{0,2}=)"
+"""What is between a name and its value where a type is given: `key: str = "…"`, `let key: &str = "…"`."""
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
 _BEARER = "(?:bearer |basic |token )?"
 
@@ -112,7 +114,7 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "quoted",
         "Quoted value of a name that suggests a secret",
-        rf"(?i){NAME}{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
+        rf"(?i){NAME}{AFTER_NAME}(?:{TYPED}|{SEPARATOR})\s{{0,4}}{_QUOTE}(?P<secret>[^\s\"'`\\]{{6,250}})\\{{0,3}}[\"'`]",
         examples=(
             example('api_key: "', ALNUM, 32, '"'),
             example('{"apiKey": "', HEX, 32, '"}'),
@@ -120,10 +122,11 @@ RULES: tuple[Rule, ...] = (
             example('base_url: https://h/v1\nsecret: "', URLSAFE, 30, '"'),
             example('{\\"auth_token\\": \\"', ALNUM, 30, '\\"}'),
             example('self.password="T7', ALNUM, 12, '")'),
+            example('let apiKey: String = "', ALNUM, 32, '"'),
             example("passwd: 'xK4", ALNUM, 6, "'"),
         ),
         counter_examples=_PLACEHOLDERS,
-        gate=_gate(rf"{_NAME_ENDING}{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}", r"\"'`\\"),
+        gate=_gate(rf"{_NAME_ENDING}{AFTER_NAME}(?:{TYPED}|{SEPARATOR})\s{{0,4}}{_QUOTE}", r"\"'`\\"),
     ),
     _assigned(
         "line",
@@ -217,7 +220,7 @@ RULES: tuple[Rule, ...] = (
     _assigned(
         "password-quoted",
         "Weak password of a name that says password, in quotes",
-        rf"(?i)(?P<name>[0-9A-Za-z_.-]{{0,60}}?(?:{_SAYS_PASSWORD}|\bpass))\d?{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}"
+        rf"(?i)(?P<name>[0-9A-Za-z_.-]{{0,60}}?(?:{_SAYS_PASSWORD}|\bpass))\d?{AFTER_NAME}(?:{TYPED}|{SEPARATOR})\s{{0,4}}{_QUOTE}"
         r"(?P<secret>[^\s\"'`\\]{5,80})\\{0,3}[\"'`]",
         keywords=(
             *(end + sign for end in _PASSWORD_ENDS for sign in ("=", ":", '"', "'", " ", '\\"')),
@@ -239,7 +242,7 @@ RULES: tuple[Rule, ...] = (
             'password: "get_it(1)"',
             "passphrase: 'login_password_2'",
         ),
-        gate=rf"(?i)(?:{_SAYS_PASSWORD}|pass)\d?{AFTER_NAME}{SEPARATOR}\s{{0,4}}{_QUOTE}"
+        gate=rf"(?i)(?:{_SAYS_PASSWORD}|pass)\d?{AFTER_NAME}(?:{TYPED}|{SEPARATOR})\s{{0,4}}{_QUOTE}"
         rf"[^{BLANK}\"'`\\0-9!@#$%&*?+~^]{{0,79}}[0-9!@#$%&*?+~^]",
         accept=ordinary_password,
     ),

@@ -90,7 +90,7 @@ def heads_secrets(line: bytes) -> bool:
 
 
 def _is_in_table(data: bytes, left: int, start: int, count: int) -> bool:
-    """Return whether a row of the same table is before `start`, with up to two rules between: this row is no header."""
+    """Return whether a row of the same table is before `start`, with up to two rules between: the row is then not a header."""
     for _ in range(3):
         if start <= left:
             return False

@@ -12,8 +12,8 @@ _VERBS = (
     r"|\b(?:hset|hmset|hsetnx|hget)[ \t]+[\w:.{}-]{1,80}[ \t]+(?:[\w:.-]{1,40}[ \t]+[\w:.@-]{1,80}[ \t]+){0,6}"
     r"|\bset[ \t]+)"
 )
-_VERB_WORDS = ("set -", "set api", "set token", "set secret", "set pass", "env ", "fastcgi_param", "pass in ", "config set",
-               "secret set", "secrets set", "setx", "set-item", "defaults write", "git config",
+_VERB_WORDS = ("set -", "set env(", "set api", "set token", "set secret", "set pass", "env ", "fastcgi_param", "pass in ",
+               "config set", "secret set", "secrets set", "setx", "set-item", "defaults write", "git config",
                "hset ", "hmset ", "hsetnx ")  # fmt: skip
 _PLACED = r"(?:[\w./:-]{0,60}[/:\\])?"
 
@@ -21,10 +21,11 @@ RULES = (
     beside(
         "command",
         "Value after the name of a secret in a setting command",
-        rf"{_VERBS}[\"']?{_PLACED}{NAME}[\"']?(?:[ \t]+-{{1,2}}(?:string|body|value|b))?[ \t=\"']{{1,20}}",
+        rf"{_VERBS}[\"']?{_PLACED}(?:env\()?{NAME}[\"')]?(?:[ \t]+-{{1,2}}(?:string|body|value|b))?[ \t=\"']{{1,20}}",
         example("hermes config set AISA_API_KEY ", ALNUM, 40),
         example("set -gx AISA_API_KEY ", ALNUM, 40),
         example("ENV AISA_API_KEY ", ALNUM, 40),
+        example("set env(AISA_API_KEY) ", ALNUM, 40),
         example("defaults write com.x AISA_API_KEY -string '", ALNUM, 32, "'"),
         example("gh secret set DEPLOY_TOKEN --body ", ALNUM, 32),
         example("HSET user:1 name ada password ", ALNUM, 20),
@@ -61,6 +62,28 @@ RULES = (
         example("ENV['API_TOKEN'] || '", ALNUM, 32, "'"),
         keywords=each(ENDS, ('")', "')", '"]', "']", " ||", " ??", " or", " ?:")),
         not_found=('os.getenv("API_KEY") or "your-api-key"', 'token or "none"', 'process.env.TOKEN || ""'),
+    ),
+    beside(
+        "symbol",
+        "Value of a symbol with the name of a secret, in Lisp, Clojure or Erlang",
+        rf"(?:[(:'{{,]|\((?:setq|setf|def[a-z]{{0,12}}|set!|setenv)[ ]{{1,4}}'?)"
+        rf"{NAME}\"?(?:[ ]{{1,4}}(?:\.[ ])?|,[ ]{{0,2}}(?:<<)?)\"",
+        example('(setq openai-api-key "', ALNUM, 32, '")'),
+        example('{:user "ada" :api-key "', ALNUM, 32, '"}'),
+        example('(api-key . "', ALNUM, 32, '")'),
+        example('{api_key, <<"', ALNUM, 32, '">>}.'),
+        keywords=each(ENDS, (' "', '" "', ' . "', ', "', ',"', ', <<"', ',<<"')),
+        not_found=('(setq api-key "changeme")', '(:token "string2")', '{secret, "token_2_name"}'),
+        value=r"[^\s\"`<>\\]",
+    ),
+    beside(
+        "subscript",
+        "Value given to the variable of a secret in braces",
+        rf"\{{[\"']?{NAME}[\"']?\}}[ ]{{0,2}}(?:\|\||//|\?\?)?=>?[ ]{{0,2}}[\"']",
+        example("$ENV{AISA_API_KEY} ||= '", ALNUM, 32, "';"),
+        example("$config{'db_password'} = '", ALNUM, 20, "';"),
+        keywords=each(ENDS, ("}", "'}", '"}')),
+        not_found=("$ENV{API_KEY} ||= 'changeme';", "$x{token} = 'token_2_name';"),
     ),
     beside(
         "fallback-in-shell",

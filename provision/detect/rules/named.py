@@ -10,7 +10,7 @@ import re
 
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.assigned import AFTER_NAME, KEYWORDS, LINE_BEGIN, PAIR_KEYWORDS
+from provision.detect.rules.assigned import AFTER_NAME, KEYWORDS, LINE_BEGIN, PAIR_KEYWORDS, TYPED
 from provision.detect.rules.pieces import BLANK
 
 ID = "named-"
@@ -71,7 +71,7 @@ RULES: tuple[Rule, ...] = (
     _named(
         "quoted",
         "Quoted value of the name of a secret",
-        rf"{_NAME}{AFTER_NAME}{_SEPARATOR}[ \t]{{0,8}}[brf]{{0,2}}\\{{0,3}}[\"'`]",
+        rf"{_NAME}{AFTER_NAME}(?:{TYPED}|{_SEPARATOR})[ \t]{{0,8}}[brf]{{0,2}}\\{{0,3}}[\"'`]",
         r"\"'`\\\r\n",
         r"\\{0,3}[\"'`]",
         more=r"\\[^\"'`\r\n]",

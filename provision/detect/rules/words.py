@@ -36,6 +36,7 @@ _SIGN = rf"(?::=|:|=|{_STRONG_SIGN})"
 _ENDS = "(?:key|secret|token|password|passphrase|passcode|passwort|passwd)"
 _ONE = NAME.replace("?P<name>", "?:")
 
+_FOREIGN_VERB = rf"(?:lautet|ist|est|es|{utf8('è')}|{utf8('é')}|{utf8('är')}|er|on|to|jest|{utf8('это')}):?[ ]"
 _FOREIGN = (
     "mot de passe", "clé api", "clé d'api", "clé secrète", "clef api", "jeton d'accès", "contraseña", "clave api",
     "clave de api", "clave secreta", "clave de acceso", "kennwort", "passwort", "api-schlüssel", "zugangsschlüssel",
@@ -89,9 +90,10 @@ RULES = (
     beside(
         "words-in-other-languages",
         "Value after the name of a secret in another language",
-        rf"{_FOREIGN_NAME}{_BETWEEN}{_SIGN}{_MARKS}[ \t]{{0,4}}{_MARKS}",
+        rf"{_FOREIGN_NAME}{_BETWEEN}(?:{_SIGN}|{_FOREIGN_VERB}){_MARKS}[ \t]{{0,4}}{_MARKS}",
         example("mot de passe : ", ALNUM, 24),
         example("Contraseña: ", ALNUM, 24),
+        example("Der API-Schlüssel lautet ", ALNUM, 32, "."),
         example("密码\uff1a", ALNUM, 24),
         keywords=sorted({_keyword(name) for name in _FOREIGN}),
         not_found=("mot de passe : obligatoire", "пароль: ********", "Kennwort: <Kennwort>"),
@@ -104,9 +106,11 @@ RULES = (
     beside(
         "words-on-the-line-above",
         "Value on the line below the name of a secret",
-        rf"(?P<name>(?:{_KINDS})[ ](?:key|secret|token|password))[ \t]{{0,2}}:?[*_`]{{0,3}}\r?\n{{1,2}}[ \t>]{{0,4}}[`\"']?",
+        rf"(?P<name>(?:{_KINDS})[ ](?:key|secret|token|password))[ \t]{{0,2}}(?:[^:\r\n]{{0,60}}:)?[*_`]{{0,3}}"
+        rf"(?:\r?\n){{1,2}}[ \t>]{{0,8}}[`\"']?",
         example("API key\n", ALNUM, 32, "\n"),
-        start=r"^[ \t>#*_`-]{0,8}(?:Your |The |New )?",
+        example("Your API key was created:\n\n    ", ALNUM, 32, "\n"),
+        start=r"^[ \t>#*_`-]{0,8}(?:(?:here[ ]is[ ])?(?:your|the|a)[ ](?:new[ ])?|new[ ])?",
         after=r"[`\"']?[ \t]*\r?$",
         keywords=_TWO_WORDS,
         gate=None,
