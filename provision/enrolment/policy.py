@@ -227,15 +227,21 @@ def review_candidate(candidate: Candidate, known: Mapping[str, InventoryKeys]) -
         )
     if not there.recipients and (same_key or there.endpoint_key is None):
         return EnrolmentReview(candidate, EnrolmentChange.FIRST, there.fingerprints)
-    return EnrolmentReview(candidate, EnrolmentChange.DIFFERENT, there.fingerprints)
+    takes = f"{candidate.user}/{there.machine}" if candidate.machine is None and there.machine else ""
+    message = (
+        f"it has no name, and would take the place of {takes}; if it is another machine: enroll --machine NAME there"
+    )
+    return EnrolmentReview(candidate, EnrolmentChange.DIFFERENT, there.fingerprints, message if takes else "")
 
 
 def review_candidates(candidates: Sequence[Candidate], known: Mapping[str, InventoryKeys]) -> list[EnrolmentReview]:
-    """Compare candidates with the inventory, each as if those before it were accepted: several machines of one user. Pure."""
+    """Compare candidates with the inventory, each as if new ones before it were accepted: several machines of one user. Pure."""
     now, found = dict(known), []
     for candidate in candidates:
-        found.append(review_candidate(candidate, now))
-        now[candidate.user] = keys_with(now.get(candidate.user), candidate)
+        review = review_candidate(candidate, now)
+        found.append(review)
+        if review.change not in {EnrolmentChange.DIFFERENT, EnrolmentChange.REFUSED}:
+            now[candidate.user] = keys_with(now.get(candidate.user), candidate)
     return found
 
 

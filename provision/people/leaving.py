@@ -71,7 +71,8 @@ class Leaving:
     def steps(self, former: FormerUser) -> Iterator[LeavingStep]:
         """Take the steps for one user; yields each when it was looked at."""
         user = former.user
-        yield LeavingStep("inventory", True, f"left on {former.left}")
+        stays = user in self.context.states
+        yield LeavingStep("inventory", True, "would be marked as left today" if stays else f"left on {former.left}")
         yield self._recorded(user)
         yield self._rotation(user)
         yield self._bundle(user)
@@ -189,7 +190,9 @@ class Leaving:
         doubt = found if isinstance(found, Blocker) else found.trouble if found is not None else None
         if doubt is not None or found is None:
             text = doubt.message if doubt is not None else "the gateway does not answer"
-            return LeavingStep("key", False, f"{name}: unknown ({text})", f"provision users leave {user}")
+            hint = f"when the gateway can be reached: provision users leave {user}"
+            said = text if text.startswith("unknown") else f"unknown: {text}"
+            return LeavingStep("key", False, f"{name}: {said}", hint)
         return LeavingStep(
             "key", False, f"{name} still works", f"revoke it in the console, then: provision users leave {user}"
         )

@@ -112,7 +112,8 @@ def _refusal(item: EnrolmentReview, replace: bool) -> str | None:
         return item.message
     if item.change is EnrolmentChange.DIFFERENT and not replace:
         there, new = ", ".join(item.before), ", ".join(item.candidate.fingerprints)
-        return f"the inventory has {there}, this is {new}; use --replace to accept it after confirmation"
+        more = f"; {item.message}" if item.message else ""
+        return f"the inventory has {there}, this is {new}{more}; use --replace to accept it after confirmation"
     return None
 
 
