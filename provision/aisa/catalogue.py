@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -113,12 +114,15 @@ class Catalogue:
         return _nearest(model_id, self._candidates() if among is None else self._usable(among), count)
 
     def near_miss(self, model_id: str) -> str | None:
-        """The current id of which `model_id` is probably a misspelling: other case, a vendor prefix, one or two letters.
+        """The current id of which `model_id` is probably a misspelling: other case, a prefix or tag, one or two letters.
 
         Short names may differ in one letter only: `o3` does not count as a misspelling of `o1`. None if nothing is that near.
         """
         wanted = _folded(model_id[:200])
         allowed = 2 if len(wanted) > 5 else 1 if len(wanted) > 3 else 0
+        parts = _parts(model_id[:200])
+        if whole := next((i for i in self._candidates() if i != model_id and _folded(i) in parts), None):
+            return whole
         found = min(((edit_distance(wanted, _folded(i)), i) for i in self._candidates() if i != model_id), default=None)
         return found[1] if found is not None and found[0] <= allowed else None
 
@@ -137,6 +141,17 @@ class Catalogue:
 def effective_mode(mode: ApiMode) -> ApiMode:
     """The mode that Hermes really uses: for `auto` it is chat completions on AIsa's host."""
     return ApiMode.CHAT_COMPLETIONS if mode is ApiMode.AUTO else mode
+
+
+def _parts(model_id: str) -> set[str]:
+    """What an id is without a prefix or a tag of other gateways: `anthropic.NAME`, `custom:NAME`, `NAME:free`, `NAME@date`."""
+    cuts = [found.start() for found in re.finditer(r"[/:.@]", model_id)]
+    return {
+        _folded(part)
+        for at in cuts
+        for part in (model_id[at + 1 :], model_id[:at] if model_id[at] in ":@" else "")
+        if part
+    }
 
 
 def _folded(model_id: str) -> str:

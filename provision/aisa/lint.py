@@ -63,6 +63,8 @@ def _unlisted(model_id: str, catalogue: Catalogue, place: Place | None, what: st
         text += f"; ids are case-sensitive, and {near} is listed"
     elif "/" in model_id:
         text += "; AIsa's model ids have no vendor prefix"
+    elif near and len(model_id) > len(near) + 2 and near.lower() in model_id.lower():
+        text += f"; AIsa's model ids have no prefix or tag, and {near} is listed"
     elif " " in model_id:
         text += "; this looks like a display name, not an id"
     elif near:

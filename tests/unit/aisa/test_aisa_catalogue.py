@@ -139,6 +139,10 @@ def test_a_good_profile_has_no_problem() -> None:
         ("gtp-5.2", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.WARNING, "misspelling of gpt-5.2"),
         ("gpt-5.22", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.WARNING, "misspelling of gpt-5.2"),
         ("GPT-5.2", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.WARNING, "case-sensitive, and gpt-5.2"),
+        *(
+            (each, ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.WARNING, "no prefix or tag, and gpt-5.2 is listed")
+            for each in ("custom:gpt-5.2", "openai.gpt-5.2", "gpt-5.2:latest", "GPT-5.2:free", "gpt-5.2@2026-01-31")
+        ),
         ("openai/gtp-5.2", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.WARNING, "no vendor prefix"),
         ("acme-chat-9-preview", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.NOTE, "not in the catalogue"),
         ("Claude Sonnet 5", ApiMode.CHAT_COMPLETIONS, "model-unknown", Severity.WARNING, "display name"),
