@@ -187,9 +187,10 @@ def is_running(process: int) -> bool:
     return True
 
 
-def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True) -> Path:
-    """Write a new file beside `path`, for the caller to rename. Raises FileProblemError."""
-    staged = staged_path(path)
+def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True, in_journal: bool = False) -> Path:
+    """Write a new file beside `path`, for the caller to rename; one for a journal is not swept. Raises FileProblemError."""
+    for_journal = path.with_name(f".{path.name}.change-{secrets.token_hex(8)}{STAGED_SUFFIX}")
+    staged = for_journal if in_journal else staged_path(path)  # the next write into the folder sweeps only the latter
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(staged, flags, mode & 0o600 or 0o600)
@@ -224,7 +225,7 @@ class Transaction:
         """Stage new content for `name`, relative to the root, as a POSIX path."""
         target = self._root / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staged = staged_file(target, data, mode, durable=self._durable)
+        staged = staged_file(target, data, mode, durable=self._durable, in_journal=True)
         self._steps.append({"target": name, "staged": staged.name})
 
     def remove(self, name: str) -> None:
@@ -267,15 +268,15 @@ def recover(root: Path, *, journal: str, folders: Iterable[str] = ()) -> bool:
     path = root / journal
     data = read_optional(path, 1 << 20)
     steps = _journal_steps(path, root, data) if data is not None else []
-    finished = bool(steps)
-    if finished:
+    if steps:
         _apply(root, path, steps, durable=True)
     for folder in {root, path.parent, *(root / name for name in folders)}:
         if folder.is_dir() and not _through_link(root, folder / "any"):
             for stray in folder.glob(f".*{STAGED_SUFFIX}"):
-                with contextlib.suppress(OSError):
-                    stray.unlink()
-    return finished
+                with contextlib.suppress(OSError):  # what a running process stages stays
+                    if is_abandoned(stray.name) or not _STAGED.search(stray.name):
+                        stray.unlink()
+    return bool(steps)
 
 
 def _journal_steps(path: Path, root: Path, data: bytes) -> list[dict[str, str | None]]:

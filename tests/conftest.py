@@ -3,22 +3,26 @@
 - No test sees the machine's own configuration.
 - Randomness: `random` is seeded before each test, from one seed for the run and the test's id. The header prints the seed;
   `PROVISION_TEST_SEED=n` repeats a run, and another value varies what tests draw. Hypothesis has `--hypothesis-seed`.
+- Tests that read hostile input run under a limit of memory (tests/craft/memory_caps.py).
 - Programs: `@pytest.mark.programs("age", "tmux")` names what a test runs for real. Where one is missing the test is skipped,
   and the summary names the programs. In CI (`CI=true`) every skipped test fails the run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from hermes_venvs import choose_hermes
+from memory_caps import capped, is_hostile
 from share_modes import ShareModes
 
 _FOREIGN = ("HERMES_", "PROVISION_", "AISA_", "OPENAI_", "ANTHROPIC_", "CUSTOM_BASE_URL")
@@ -76,6 +80,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for program in mark.args:
             if shutil.which(program) is None:
                 pytest.skip(_MISSING + program)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test of hostile input, with its fixtures, under a limit of memory."""
+    with contextlib.ExitStack() as limits:
+        if item.get_closest_marker("hostile") or is_hostile(item.path.stem, item.name):
+            limits.enter_context(capped())
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,7 +18,7 @@ from provision.feed.published_parts import published_parts
 from provision.files import read_optional
 from provision.fleet.load import load_fleet
 from provision.fleet.settings import config_dir
-from provision.keys.events.log import log_path, newest_events, older_vault
+from provision.keys.events.log import cut_log, log_path, newest_events, older_vault
 from provision.keys.feed_secret import FILE, secret_recipients
 from provision.keys.recipients import parse_recipient
 from provision.keys.vault.file import read_vault, read_workspace_id
@@ -181,7 +181,8 @@ class OperatorHealth:
             yield fine("recovery.tested", f"the recovery key was tested on {day:%Y-%m-%d}")
 
     def _vault(self) -> Iterator[HealthFinding]:
-        older = older_vault(log_path(self._workspace.vault), read_vault(self._workspace.vault).generation)
+        log, sealed = log_path(self._workspace.vault), read_vault(self._workspace.vault)
+        older = older_vault(log, sealed.generation) or cut_log(log, sealed.header.log_head)
         if older:
             fix = "compare them: git log -p keys.vault events.jsonl"
             tier = warning if "crash" in older else failed

@@ -104,6 +104,8 @@ class Proof:
         self.at_once = self._state()
         self._after()
         self.settled = self._state()
+        if isinstance(self.settled, str):
+            self.problems.append(f"the state cannot be read: {self.settled}")
 
     def _restore(self, kept: Path) -> None:
         shutil.rmtree(self.world.folder, ignore_errors=True)

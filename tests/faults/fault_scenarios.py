@@ -147,7 +147,6 @@ SCENARIOS = (
         ("recovery", "use", "{folder}/page", "--name", "eve", "--recovery-to", "{folder}/page2"),
         recovered,
         published=(PUBLISH, UPGRADE),
-        after=(("recovery", "use", "{folder}/page", "--name", "eve", "--recovery-to", "{folder}/page3"),),
         config="second",
     ),
     Scenario("pull", ("pull", "{address}", "--home", "{home}"), home, published=(PUBLISH,), machine=True),

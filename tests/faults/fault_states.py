@@ -37,8 +37,7 @@ def workspace_but_bundles(world: World) -> State:
     """A workspace without what is in dist/."""
     identities = load_identities(world.operator / "identity.txt")
     vault = open_vault(world.root / "keys.vault", identities)
-    users = {line.user for line in vault.lines}
-    keys = {u: [(k.stage.value, vault.value(u, k.version).reveal()) for k in vault.versions(u)] for u in users}
+    keys = {u: [(k.stage.value, vault.value(u, k.version).reveal()) for k in vault.versions(u)] for u in vault.users}
     found = verify_log(world.root / "events.jsonl", None)
     rotations = {}
     store = RotationStore(world.root)

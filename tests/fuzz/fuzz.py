@@ -37,6 +37,7 @@ def fuzzed(name: str, folder: Path, runs: str, seconds: str, seed: str) -> int:
             "print_final_stats": 1,
         }
         target = BY_NAME[name]
+        attempt(target, target.seeds[0])  # what is made once, such as compiled rules, is not the time of an input
         words = [f"-{option}={value}" for option, value in options.items() if str(value) != "0" or option == "seed"]
         atheris.Setup([sys.argv[0], *words, str(folder / "corpus")], lambda data: attempt(target, data))
         atheris.Fuzz()

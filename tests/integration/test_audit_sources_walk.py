@@ -209,6 +209,7 @@ def test_lines_and_columns_hold_across_chunks_of_a_large_file(tmp_path: Path) ->
         assert result.places(key) == [f"{tmp_path}/big.log:{number}:{column}"]
 
 
+@pytest.mark.hostile
 def test_settings_that_escape_nest_or_multiply(tmp_path: Path) -> None:
     key, escaped = a_key(), a_key()
     laughs = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 30))

@@ -96,6 +96,7 @@ def checklist_cures(desk: Desk) -> set[str]:
     }
 
 
+@pytest.mark.hostile
 def test_the_checklists_cures_mask_each_file(desk: Desk) -> None:
     """Loose files with hostile names, and archives. Each has its own cure; all are run, one shell each."""
     pub = desk.root / "pub"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from provision import files
 from provision.files import (
     STAGED_SUFFIX,
     FileProblemError,
@@ -18,6 +19,7 @@ from provision.files import (
     read_bounded,
     read_optional,
     recover,
+    staged_file,
     write_atomic,
 )
 
@@ -158,6 +160,37 @@ def test_a_full_or_read_only_disk_is_an_error_and_leaves_the_old(
     with pytest.raises(FileProblemError, match="No space left"):
         _change(tmp_path)
     assert _state(tmp_path) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
+def test_what_a_killed_run_committed_outlives_other_writes_into_its_folders(tmp_path: Path) -> None:
+    """The next command first takes a lock there, whose note is a write: it must not sweep away what the journal still names."""
+    _old(tmp_path)
+    child = os.fork()
+    if child == 0:
+        files._apply = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        _change(tmp_path)
+        os._exit(1)
+    os.waitpid(child, 0)
+    files.sweep_once.cache_clear()
+    with locked(tmp_path / ".config.yaml.lock", "the next command"):
+        write_atomic(tmp_path / "sub" / "other", b"x")
+        assert recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    state = {name: data for name, data in _state(tmp_path).items() if not name.endswith((".lock", "sub/other"))}
+    assert state == NEW
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
+def test_recovery_leaves_what_a_running_process_stages_in_the_same_folder(tmp_path: Path) -> None:
+    staged = staged_file(tmp_path / "report.html", b"of this process", 0o600)
+    child = os.fork()
+    if child == 0:
+        change = Transaction(tmp_path, journal=JOURNAL)
+        change.write("config.yaml", b"never committed")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert not recover(tmp_path, journal=JOURNAL)
+    assert [path.name for path in tmp_path.rglob(f"*{STAGED_SUFFIX}")] == [staged.name]
 
 
 def _journal(root: Path, content: object) -> Path:

@@ -44,6 +44,7 @@ def test_stock_age_opens_ours_and_we_open_its(tmp_path: Path, kind: str, armored
     assert age.unseal(theirs.stdout, age.load_identities(path)) == plaintext
 
 
+@pytest.mark.hostile
 def test_a_passphrase_file_is_refused_unopened() -> None:
     hostile = pyrage.passphrase.encrypt(b"x", "p")
     with pytest.raises(age.NotAgeError, match="passphrase"):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import seeded
 from provision.cli.main import run
 from provision.keys.age import generate_identity, load_identities
 from provision.keys.events.log import Event, EventLogError, append, log_path, read_events, verify_log
+from provision.keys.events.text import event_line, parse_line
 from provision.keys.vault.file import editing, read_vault
 from provision.keys.vault.ledger import Stage
 
@@ -414,6 +416,30 @@ def test_a_published_feed_shows_that_vault_bundles_and_log_were_put_back_togethe
     assert f"{part}: not read" in capsys.readouterr().err
     assert run(["keys", "log", "--verify", "--feed", str(workspace)]) == 3
     assert run(["keys", "log", "--feed", str(feed)]) == 2
+
+
+@pytest.mark.parametrize("cut", ["removed", "emptied", "shortened", "rewritten"])
+def test_a_log_that_is_shorter_than_the_vault_records_is_noticed_by_every_command_that_reads_it(
+    workspace: Path, capsys: pytest.CaptureFixture[str], cut: str
+) -> None:
+    """An older vault could be put back together with the log's removal."""
+    log = workspace / "events.jsonl"
+    _import(workspace, "ada")
+    lines = log.read_bytes().splitlines(keepends=True)
+    if cut == "removed":
+        log.unlink()
+    elif cut == "rewritten":
+        before, last = (parse_line(line.rstrip(b"\n")) for line in lines[-2:])
+        changed, _ = event_line(replace(last.event, who="eve"), last.number, before.sha256)
+        log.write_bytes(b"".join(lines[:-1]) + changed)
+    else:
+        log.write_bytes(b"".join(lines[:-1]) if cut == "shortened" else b"")
+    said = "rewritten" if cut == "rewritten" else "its end was cut off, or it was removed"
+    for words, codes in ((["keys", "list"], {0}), (["check"], {1, 10}), (["render"], {0, 4})):
+        capsys.readouterr()
+        assert run(words) in codes, words
+        shown = capsys.readouterr()
+        assert said in shown.out + shown.err, words
 
 
 def test_an_older_vault_put_back_is_noticed_by_every_command_that_reads_it(

@@ -167,8 +167,7 @@ def upgrade(
     workspace = run.open_workspace()
     called = valid_name(name or own_name(workspace))
     with act_of_operator(run, "operators upgrade", dry_run=dry_run, workspace=workspace) as act:
-        workspace_id = act.vault_act.vault.workspace_id
-        _, public = new_recovery(run, choice, workspace_id, workspace.root, dry_run=dry_run)
+        _, public = new_recovery(run, choice, act, dry_run=dry_run)
         upgrade_workspace(act, called, public)
     run.say("next: commit the workspace, then provision publish; test the recovery key: provision recovery test")
 

@@ -77,7 +77,7 @@ def use(
         run, "recovery use", dry_run=dry_run, workspace=workspace, identities=[seed.identity()]
     ) as act:
         choice = RecoveryChoice(recovery_to, None, None, none=False)
-        new_seed, public = new_recovery(run, choice, seed.workspace_id, workspace.root, dry_run=dry_run)
+        new_seed, public = new_recovery(run, choice, act, dry_run=dry_run)
         if new_seed is None or public is None:
             raise RuntimeError("a used recovery key is always replaced")
         gone = recover(

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provision.errors import UsageError
+from provision.files import read_optional, write_atomic
 
 if TYPE_CHECKING:
     from provision.cli.context import Run
+    from provision.operators.act import OperatorAct
     from provision.trust.recovery import RecoveryPublic, RecoverySeed
 
 RecoveryTo = Annotated[
@@ -58,11 +60,11 @@ class RecoveryChoice:
 
 
 def new_recovery(
-    run: Run, choice: RecoveryChoice, workspace_id: str, root: Path, *, dry_run: bool
+    run: Run, choice: RecoveryChoice, act: OperatorAct, *, dry_run: bool
 ) -> tuple[RecoverySeed | None, RecoveryPublic | None]:
     """Make a recovery key as chosen, or take the halves of one made elsewhere; None for --no-recovery.
 
-    Raises UsageError without a choice and without a terminal.
+    A page of an interrupted run is used: its key is in no list. Raises UsageError without a choice and without a terminal.
     """
     from provision.cli.operators.session import public_key, text_of
     from provision.trust.recovery import RecoveryPublic, RecoverySeed
@@ -76,9 +78,14 @@ def new_recovery(
             "cannot show the recovery key without a terminal",
             hint="use --recovery-to FILE, --recovery-age with --recovery-key, or --no-recovery",
         )
-    seed = RecoverySeed.new(workspace_id)
+    if choice.to is not None:
+        _require_outside(choice.to, act.workspace.root)
+    if choice.to is not None and (written := _unused(choice.to, act)) is not None:
+        run.say(f"using the recovery page {choice.to}, which an interrupted run wrote")
+        return written, written.public()
+    seed = RecoverySeed.new(act.vault_act.vault.workspace_id)
     if not dry_run:
-        _write(choice.to, root, seed) if choice.to is not None else _show(seed)
+        _write(choice.to, seed) if choice.to is not None else _show(seed)
     if choice.to is not None and not dry_run:
         run.say(f"wrote the recovery page to {choice.to}: print it, keep it offline, delete the file")
     return seed, seed.public()
@@ -95,17 +102,30 @@ def _page(seed: RecoverySeed) -> str:
     return recovery_page(seed, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
-def _write(path: Path, root: Path, seed: RecoverySeed) -> None:
+def _require_outside(path: Path, root: Path) -> None:
     if path.absolute().resolve().is_relative_to(root.resolve()):
         raise UsageError(f"{path} is inside the workspace, which is committed", hint="choose a file outside of it")
+
+
+def _write(path: Path, seed: RecoverySeed) -> None:
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists already", hint="choose a new file")
+    write_atomic(path, _page(seed).encode())
+
+
+def _unused(path: Path, act: OperatorAct) -> RecoverySeed | None:
+    """The seed of a page that is there already, if no list of this workspace ever named its key."""
+    from provision.trust.recovery import BadSeedError, parse_seed
+
+    data = read_optional(path, 1 << 14)
+    if data is None:
+        return None
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as e:
-        raise UsageError(f"cannot create {path}: {e.strerror}", hint="choose a new file") from e
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_page(seed))
-        file.flush()
-        os.fsync(file.fileno())
+        seed = parse_seed(data.decode("utf-8", "replace"), act.vault_act.vault.workspace_id)
+    except BadSeedError:
+        return None
+    named = any(seed.public().key.encode() in content for content in act.trusted.chain.values())
+    return None if named else seed
 
 
 def _show(seed: RecoverySeed) -> None:

@@ -23,7 +23,7 @@ from provision.hermes.lint import lint_desired_state
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
-from provision.keys.events.log import log_path, older_vault
+from provision.keys.events.log import cut_log, log_path, older_vault
 from provision.keys.vault.file import read_vault
 from provision.keys.vault.text import VaultFormatError
 from provision.rotate.against_vault import contradictions
@@ -187,6 +187,9 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
         fix = "compare them in git: git log -p keys.vault events.jsonl; restore the newest vault"
         severity = Severity.WARNING if "crash" in older else Severity.ERROR
         yield Problem("older-vault", older, Place(name), fix, severity)
+    if cut := cut_log(log_path(workspace.vault), ledger.header.log_head):
+        fix = "restore the newest log from git: git log -p events.jsonl; then provision keys log --verify"
+        yield Problem("cut-log", cut, Place(name), fix)
     try:
         for contradiction in contradictions(RotationStore(workspace.root).unfinished(), ledger):
             fix = "compare vault and journal in git (git log -p keys.vault rotations), and merge them together"

@@ -139,7 +139,7 @@ def _first_list(run: Run, workspace: Workspace, choice: RecoveryChoice) -> None:
     from provision.operators.acts import upgrade
 
     with act_of_operator(run, "init", dry_run=False, workspace=workspace) as act:
-        _, public = new_recovery(run, choice, act.vault_act.vault.workspace_id, workspace.root, dry_run=False)
+        _, public = new_recovery(run, choice, act, dry_run=False)
         upgrade(act, own_name(workspace), public)
 
 

@@ -287,6 +287,21 @@ def older_vault(path: Path, generation: int) -> str:
     return f"the vault is in generation {generation}, but its log records generation {recorded}: {what}"
 
 
+def cut_log(path: Path, known: tuple[int, str] | None) -> str:
+    """Why a log looks shorter than the end that its vault recorded; empty if it does not. Reads the log's end only."""
+    if known is None:
+        return ""
+    found = log_end(path)
+    lines = found[0].lines if found else 0
+    if lines < known[0]:
+        return f"the vault records {known[0]} events, its log has {lines or 'none'}: its end was cut off, or it was removed"
+    if found and lines == known[0] and found[0].sha256 != known[1]:
+        return (
+            f"the last event of the log is not the one that the vault records as number {lines}: the log was rewritten"
+        )
+    return ""
+
+
 def verify_log(path: Path, generation: int | None = None, known: Iterable[KnownEnd] = ()) -> Verified:
     """Look through the whole log. `generation` is the vault's: the log's last one must be the same. The log must contain every
     `known` end.

@@ -155,6 +155,7 @@ def test_a_list_without_a_way_on_stays_partial_and_proves_no_absence(name: str) 
     assert diagnose_answer(Probe.MODELS, answer, route).verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.hostile
 def test_the_number_and_the_size_of_pages_are_bounded() -> None:
     asked: list[str] = []
 

@@ -15,6 +15,7 @@ from provision.audit.tasks import scan_task, task_path
 from provision.containers.blob import Blob, ReadLimits, Unreadable
 
 
+@pytest.mark.hostile
 def test_a_parser_that_fails_is_reported_after_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def hostile(task: object, limits: ReadLimits):  # type: ignore[no-untyped-def]
         yield Blob("f", literal(1))

