@@ -286,7 +286,20 @@ PLACES = (
     "xfreerdp /v:h /u:ada /p:{}",
     "sqlcmd -S h -U sa -P {}",
 )
-FORMS = (*WORDS, *LANGUAGES, *SPACED, *FALLBACKS, *TAGS, *TABLES, *PLACES)
+PROGRAMS = (
+    '(setq openai-api-key "{}")',
+    '{{:user "ada" :api-key "{}"}}',
+    '{{api_key, <<"{}">>}}.',
+    "$ENV{{AISA_API_KEY}} ||= '{}';",
+    "set env(AISA_API_KEY) {}",
+    'let apiKey: String = "{}"',
+    'const apiKey: string = "{}";',
+    'let api_key: &\'static str = "{}";',
+    'api_key: str | None = "{}"',
+    "Der API-Schlüssel lautet {}.",
+)
+"""Of other programming languages, with a type, in a sentence."""
+FORMS = (*PROGRAMS, *WORDS, *LANGUAGES, *SPACED, *FALLBACKS, *TAGS, *TABLES, *PLACES)
 
 
 def random_values(rng: random.Random) -> tuple[str, ...]:

@@ -219,6 +219,8 @@ def dumps(key: str) -> Iterator[tuple[str, str, list[str], int]]:
         ("rust", "{}u8", ", ", "[]"),
         ("java", "(byte) {}", ", ", "{}"),
         ("java hex", "(byte) 0x{:02x}", ", ", "{}"),
+        ("java hex, close", "(byte)0x{:02x}", ", ", "{}"),
+        ("powershell chars", "[char]{}", "+", "  "),
         ("powershell", "0x{:02X}", ",", "  "),
         ("colons", "{:02x}", ":", "  "),
         ("colons upper", "{:02X}", ":", "  "),

@@ -24,11 +24,12 @@ _AISA = "sk-aisa-"
 _BASE64_OF_TOKEN = rb"[K-OQ-Za-e][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/]"
 """Four characters that encode three letters, digits or signs of a key: base64 of a key, or of base64."""
 _BASE32, _BASE32HEX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV"
-_HEX_SEPARATORS = (rb"[ :,\t-]", rb", ", rb" - ", rb", 0[xX]", rb"[ ,\t]0[xX]", rb", \(byte\) 0x")
+_HEX_SEPARATORS = (rb"[ :,\t-]", rb", ", rb" - ", rb", 0[xX]", rb"[ ,\t]0[xX]", rb", \(byte\) 0x", rb", \(byte\)0x")
 _HEX_ESCAPES = (rb"\}\\u\{", rb"\\0000", rb"\\'", rb" U\+00")
 _DECIMAL_SEPARATORS = (
     rb"[ ,.;\t]", rb", ", rb"  ", rb"u8, ", rb", \(byte\) ", rb"\) [&+.] [Cc][Hh][Rr]\(", rb"\)[&+.,][Cc][Hh][Rr]\(",
     rb"\), [Cc][Hh][Rr]\(", rb"\)[+.,|]CHAR\(", rb"\) \+ CHAR\(", rb"\)\|\|CHR\(", rb"\?\\u",
+    rb"[+,]\[char\]", rb", \[char\]", rb" \+ \[char\]",
 )  # fmt: skip
 
 

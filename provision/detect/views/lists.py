@@ -24,7 +24,7 @@ LEAST = 6
 """Fewest items of a list."""
 _REGION_BYTES = 8 << 10
 _GLUE = re.compile(
-    rb"(?:u8|i8|UL?|\))?(?:[ \t]{0,4}[ ,:;.&+|\t-]{1,2}[ \t]{0,4}|  - )(?:\(byte\) ?|[Cc][Hh][Aa]?[Rr]\(|U\+)?"
+    rb"(?:u8|i8|UL?|\))?(?:[ \t]{0,4}[ ,:;.&+|\t-]{1,2}[ \t]{0,4}|  - )(?:\(byte\) ?|\[char\]|[Cc][Hh][Aa]?[Rr]\(|U\+)?"
 )
 _READABLE = re.compile(rb"[!-~]{6}")
 _NO_GLUE = re.compile(rb"")
