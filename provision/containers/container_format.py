@@ -34,8 +34,8 @@ UNSUPPORTED_FORMATS = frozenset(
 _LEAST_UNPACKED = 32
 _DISTINCT, _DISTINCT_QUARTER = 200, 90
 """Of 512 random bytes about 221 are different, of the first 128 about 101."""
-_PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\n\r")
-_CONTROLS = frozenset(range(32)) - _PRINTABLE - {0x1B}
+_PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
+_CONTROLS = frozenset(range(32)) - frozenset(_PRINTABLE) - {0x1B}
 LEVELDB_TABLE_END = bytes.fromhex("57fb808b247547db")
 _END_OF_ZIP_BYTES = 22
 _LOG_NAME = re.compile(r"(?:^|[/!\\])(?:\d{6,}\.log|MANIFEST-\d{6,})$")
@@ -142,7 +142,7 @@ def container_of(data: bytes) -> str | None:
 def _is_random(head: bytes) -> bool:
     """Whether content has no structure, as everything encrypted."""
     return (
-        len(head) == HEAD_BYTES and len(set(head)) > _DISTINCT and len(set(head[: HEAD_BYTES // 4])) > _DISTINCT_QUARTER
+        len(head) == HEAD_BYTES and len(set(head[: HEAD_BYTES // 4])) > _DISTINCT_QUARTER and len(set(head)) > _DISTINCT
     )
 
 
@@ -170,7 +170,7 @@ def _is_disk(kind: str, read_at: Callable[[int, int], bytes], size: int) -> bool
 
 def _is_binary(head: bytes) -> bool:
     """Whether content is binary: most of a compressed stream is not printable."""
-    return sum(byte in _PRINTABLE for byte in head) < 0.9 * len(head)
+    return len(head) - len(head.translate(None, _PRINTABLE)) < 0.9 * len(head)
 
 
 def _is_plausible(kind: str, head: bytes) -> bool:

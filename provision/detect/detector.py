@@ -11,8 +11,7 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.confirm import Confirmer
-from provision.detect.engines.hits import Hits
-from provision.detect.engines.needles import Needle, NeedleKind, make_needles, mark_needles
+from provision.detect.engines.needles import Needle, make_needles, mark_needles
 from provision.detect.engines.prefilter import make_engine
 from provision.detect.engines.view_needles import view_needles
 from provision.detect.entropy import HINT
@@ -25,7 +24,7 @@ from provision.detect.views.encodings import base64_blocks, decoded_views
 from provision.detect.views.lists import listed_views
 from provision.detect.views.packed import packed_views
 from provision.detect.views.rows import row_views, rows_of
-from provision.detect.views.signs import shown_views, unusual_starts
+from provision.detect.views.signs import shown_views
 from provision.detect.views.spelling import spelled_views
 from provision.detect.views.split_keys import colour_views, wrapped_keys
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     import mmap
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from provision.detect.engines.hits import Hits
     from provision.detect.engines.prefilter import EngineName
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
@@ -177,11 +177,7 @@ class Detector:
 
     def hits(self, data: bytes) -> Hits:
         """Return the keywords, needles and gates in `data`."""
-        hits = self._engine.hits(data)
-        if self._decode and not data.isascii() and (unusual := unusual_starts(data)):
-            signs = sorted({*hits.needles.get(NeedleKind.SIGN, ()), *unusual})
-            return Hits(hits.words, {**hits.needles, NeedleKind.SIGN: signs}, hits.gates)
-        return hits
+        return self._engine.hits(data)
 
     @property
     def sure(self) -> frozenset[bytes]:
@@ -208,10 +204,13 @@ class Detector:
         """Yield all matches, unsorted and with overlaps."""
         yield from self._found(data, hits, nesting)
         if nesting:
-            yield from wrapped_keys(data, hits, self._prefixes, self._plain)
-            for chain in self._chains(data, hits):
+            keys = hits.of(self._prefixes)
+            if keys.words or keys.needles:
+                yield from wrapped_keys(data, keys, self._prefixes, self._plain)
+            for chain in self._chains(data, keys):
                 yield from self._in_chain(data, chain)
-            yield from self._through(row_views(data, hits), nesting)
+            if keys.needles:
+                yield from self._through(row_views(data, keys), nesting)
 
     def _chains(self, data: bytes, hits: Hits, start: int = 0) -> Iterator[Chain]:
         """Yield what may be keys in several pieces, from `start` on."""
@@ -227,17 +226,17 @@ class Detector:
         yield from self._confirmer.matches(data, hits)
         if not nesting:
             return
-        yield from self._through(
-            itertools.chain(
-                decoded_views(data, hits),
-                colour_views(data, hits),
-                shown_views(data, hits, self._prefixes),
-                listed_views(data, hits),
-                packed_views(data, hits),
-                spelled_views(data, hits, self._spellings),
-            ),
-            nesting,
-        )
+        yield from self._through(decoded_views(data, hits), nesting)
+        keys = hits.of(self._prefixes)
+        if keys.words or keys.needles:  # most text has neither
+            views = (
+                colour_views(data, keys),
+                shown_views(data, keys, self._prefixes),
+                listed_views(data, keys),
+                packed_views(data, keys),
+                spelled_views(data, keys, self._spellings),
+            )
+            yield from self._through(itertools.chain(*views), nesting)
 
     def _plain(self, text: bytes) -> list[Match]:
         """Return the matches in a joined text, without decoding it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys
 from provision.detect.match import Confidence, Match
 from provision.detect.policy import Policy
+from provision.detect.rule import NamedValue
 from provision.detect.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from provision.detect.engines.hits import Hits
     from provision.detect.rule import Rule
@@ -31,6 +33,8 @@ _ASSIGNED_TO = re.compile(
 )
 """The name before a value that its own form shows to be a key."""
 _MEMORY_BYTES = 32 << 20
+_Values = dict[tuple[Callable[[bytes, int, int], Iterator[NamedValue]], int, int], list[NamedValue]]
+"""What the functions of rules found, by function and range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,14 @@ class Confirmer:
             for match in found:
                 covered.add(match.start, match.end)
         windows = self._windows.around(data, hits)
+        values: _Values = {}
         for index in sorted(windows, key=self._order.__getitem__):
             each = self._compiled.get(index) or self._compiled.setdefault(index, _compiled(self._rules[index]))
             for start, end in windows[index]:
-                found += self._run(each, data, start, end, covered)
+                if each.rule.find:
+                    found += self._named_values(each.rule, data, start, min(end, len(data)), covered, values)
+                else:
+                    found += self._run(each, data, start, end, covered)
         return found
 
     def known_at(self, data: bytes, longer_than: int) -> Match | None:
@@ -95,12 +103,6 @@ class Confirmer:
         return self._candidates
 
     def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
-        if each.rule.find:
-            for place in each.rule.find(data, left, min(right, len(data))):
-                if not covered.holds(place.start, place.end) and (match := self._named(each.rule, data, *place)):
-                    covered.add(place.start, place.end)
-                    yield match
-            return
         search = each.pattern.search
         while found := search(data, left, right):
             start, end = found.span(each.secret)
@@ -109,6 +111,19 @@ class Confirmer:
                 continue
             if match := self._confirmed(each, data, start, end, found):
                 covered.add(start, end)
+                yield match
+
+    def _named_values(  # noqa: PLR0917  one step of `matches`
+        self, rule: Rule, data: bytes, left: int, right: int, covered: _Covered, values: _Values
+    ) -> Iterator[Match]:
+        """Yield what a rule's function finds; rules with one function often run it over the same range."""
+        assert rule.find  # noqa: S101  checked by the caller
+        range_ = rule.find, left, right
+        if range_ not in values:
+            values[range_] = list(rule.find(data, left, right))
+        for place in values[range_]:
+            if not covered.holds(place.start, place.end) and (match := self._named(rule, data, *place)):
+                covered.add(place.start, place.end)
                 yield match
 
     def _confirmed(self, each: _Compiled, data: bytes, start: int, end: int, found: Any) -> Match | None:

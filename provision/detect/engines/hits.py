@@ -8,6 +8,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from provision.detect.engines.needles import NeedleKind
 
 
@@ -25,6 +27,10 @@ class Hits:
 
     def __bool__(self) -> bool:
         return bool(self.words or self.needles or self.gates)
+
+    def of(self, words: Container[int]) -> Hits:
+        """Return the same with only those of the keywords."""
+        return Hits([hit for hit in self.words if hit[0] in words], self.needles, self.gates)
 
     def since(self, start: int) -> Hits:
         """Return the hits at `start` or later."""

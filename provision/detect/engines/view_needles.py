@@ -20,6 +20,12 @@ _TAGS = "a b bdi big code del em font i ins kbd mark nobr s small span strong su
 _ENTITIES = "shy; zwnj; zwj; hyphen; dash; lowbar; minus; ndash; mdash; NoBreak; ZeroWidthSpace; amp;#"
 _LISTED = ("sk-", "aisa", "ghp_", "akia", "xoxb", "eyj", "glpat", "aiza", "key=", "token", "secret", "passw")
 _LONGEST_WORD = 4
+_UNSEEN = (
+    rb"\xe2\x80[\x8b-\x95\xaa-\xaf]", rb"\xe2\x81[\xa0-\xa4\xa6-\xaf]", rb"\xe2\x88\x92", rb"\xc2\xad",
+    rb"\xcd\x8f", rb"\xcb\x97", rb"\xef\xb8[\x80-\x8f]", rb"\xef\xbb\xbf", rb"\xef\xb9[\x58-\xa3]",
+    rb"\xef\xbc[\x81-\xbf]", rb"[\xce\xcf\xd0\xd1][\x80-\xbf]",
+)  # fmt: skip
+"""Characters that a reader does not see, typographic hyphens, full-width, Cyrillic and Greek letters."""
 _AISA = "sk-aisa-"
 _BASE64_OF_TOKEN = rb"[K-OQ-Za-e][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/]"
 """Four characters that encode three letters, digits or signs of a key: base64 of a key, or of base64."""
@@ -78,8 +84,19 @@ def _signs() -> Iterator[bytes]:
         yield rb"[!-~]" + mark + rb"[!-~]{2}" + mark + rb"[!-~]"
         yield rb"_" + mark + rb"[!-~]_" + mark
     yield rb"sk\\[_-]" + _KEY
+    yield from _unusual()
     yield rb"sk\{-\}"
     yield _KEY * 2 + rb"\\allowbreak"
+
+
+def _unusual() -> Iterator[bytes]:
+    """Characters that a reader does not see, and look-alikes, beside letters of a key."""
+    for unseen in _UNSEEN:
+        yield _KEY + unseen + rb"[A-Za-z0-9_\xc2-\xf0-]"
+    yield rb"[\xce\xcf\xd0\xd1][\x80-\xbf][A-Za-z]-"
+    yield rb"[\xd0\xd1][\x80-\xbf]" + _KEY * 3
+    yield rb"\xef[\xbc\xbd][\x80-\xbf]" * 3
+    yield rb"\xf0\x9d[\x90-\x9f][\x80-\xbf]" * 2
 
 
 def _listed(word: str) -> Iterator[bytes]:

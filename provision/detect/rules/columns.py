@@ -29,6 +29,7 @@ _SQL = (
     r"|\bcopy[ ]([\w.\"]{1,80})[ ]?\(([^()]{1,900})\)[ ]from[ ]stdin[^\r\n]{0,80}\r?\n"
     r"|\bcreate[ ]table[ ](?:if[ ]not[ ]exists[ ])?([\w.`\"\[\]]{1,80})[ ]?\(([^;]+?)\)[^;()]{0,200};"
 )
+_SQL_WORDS = (b"insert ", b"copy ", b"create table ")
 
 
 def _compiled(pattern: str) -> Any:
@@ -69,7 +70,8 @@ def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValu
             delimiter, names = found
             at = yield from _rows(data, data.find(b"\n", end - 1) + 1 or right, right, delimiter, names, _wanted(names))
     tables: dict[bytes, list[bytes]] = {}
-    at = left
+    lower = data[left:right].lower()
+    at = left if any(word in lower for word in _SQL_WORDS) else right
     while at < right and (found := _STATEMENT.search(data, at, right)):
         at = max(found.end() - 1, at + 1)
         if found[5]:

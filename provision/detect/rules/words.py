@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.detect.rules.beside import NAME, VALUE, beside, utf8
+from provision.detect.rules.beside import NAME, VALUE, beside, for_gate, utf8
 from provision.detect.rules.pieces import ALNUM, example
 
 _KINDS = (
@@ -35,6 +35,8 @@ _STRONG_SIGN = rf"(?:{utf8(_COLON)}|->|{utf8('→')}|-[ ]|is:?[ ]|was:?[ ]|{utf8
 _SIGN = rf"(?::=|:|=|{_STRONG_SIGN})"
 _ENDS = "(?:key|secret|token|password|passphrase|passcode|passwort|passwd)"
 _ONE = NAME.replace("?P<name>", "?:")
+_BELOW = r"[ \t]{0,2}(?:[^:\r\n]{0,60}:)?[*_`]{0,3}(?:\r?\n){1,2}[ \t>]{0,8}[`\"']?"
+"""From a name to a value on the next line or the one after it."""
 
 _FOREIGN_VERB = rf"(?:lautet|ist|est|es|{utf8('è')}|{utf8('é')}|{utf8('är')}|er|on|to|jest|{utf8('это')}):?[ ]"
 _FOREIGN = (
@@ -81,7 +83,8 @@ RULES = (
         example("Client secret (prod) - ", ALNUM, 30),
         keywords=(*_TWO_WORDS, *(word + sign for word in _ONE_WORD for sign in _SIGNS)),
         not_found=("API key: required", "the token is expired2", "**Password:** `<password>`", "API key: see page 12"),
-        gate=None,
+        gate=rf"(?:[ -](?:key|secret|token|password){_BETWEEN}{_SIGN}"
+        rf"|{for_gate(NAME)}(?:{_SAID}{_SIGN}|[ \t]{{0,4}}{_STRONG_SIGN})){_MARKS}[ \t]{{0,4}}{_MARKS}",
         value=_VALUE,
         last=_LAST,
         shortest=5,
@@ -106,14 +109,13 @@ RULES = (
     beside(
         "words-on-the-line-above",
         "Value on the line below the name of a secret",
-        rf"(?P<name>(?:{_KINDS})[ ](?:key|secret|token|password))[ \t]{{0,2}}(?:[^:\r\n]{{0,60}}:)?[*_`]{{0,3}}"
-        rf"(?:\r?\n){{1,2}}[ \t>]{{0,8}}[`\"']?",
+        rf"(?P<name>(?:{_KINDS})[ ](?:key|secret|token|password)){_BELOW}",
         example("API key\n", ALNUM, 32, "\n"),
         example("Your API key was created:\n\n    ", ALNUM, 32, "\n"),
         start=r"^[ \t>#*_`-]{0,8}(?:(?:here[ ]is[ ])?(?:your|the|a)[ ](?:new[ ])?|new[ ])?",
         after=r"[`\"']?[ \t]*\r?$",
         keywords=_TWO_WORDS,
-        gate=None,
+        gate=rf"[ ](?:key|secret|token|password){_BELOW}",
         not_found=("API key\nThe key of the service2", "Access token\n\nrequired\n"),
         shortest=16,
         reach=340,

@@ -25,29 +25,28 @@ if TYPE_CHECKING:
 
 _BEFORE, _AROUND = 512, 2048
 _INLINE = "a|b|bdi|big|code|del|em|font|i|ins|kbd|mark|nobr|s|small|span|strong|sub|sup|tt|u|var|wbr"
-_SIGN = re.compile(
-    (
-        rf"(</?(?:{_INLINE})(?:[ /][^<>\n]{{0,200}})?>|<!--[^<>\n]{{0,80}}-->"
-        r"|&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,16});"
-        r"|[^\x08\n]{3}\x08{3}|[^\x08\n]{2}\x08{2}|[^\x08\n]\x08|[^\x7f\n]{3}\x7f{3}|[^\x7f\n]{2}\x7f{2}|[^\x7f\n]\x7f"
-        r"|\\allowbreak(?: |\{\})?|\\[-_]|\{-\}"
-        r"|\xc2\xad|\xcd\x8f|\xcb\x97|\xe2\x80[\x8b-\x95\xaa-\xaf]|\xe2\x81[\xa0-\xa4\xa6-\xaf]|\xe2\x88\x92|\xef\xb8[\x80-\x8f]|\xef\xbb\xbf"
-        r"|\xef\xb9[\x98\xa3\x8d-\x8f]|\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]|\xf0\x9d[\x90-\x9f][\x80-\xbf]"
-        r"|[\xce\xcf\xd0\xd1][\x80-\xbf])"
-    ).encode("latin-1")
+_WRITTEN = (
+    rf"</?(?:{_INLINE})(?:[ /][^<>\n]{{0,200}})?>|<!--[^<>\n]{{0,80}}-->"
+    r"|&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,16});"
 )
+_STRUCK = (
+    r"|[^\x08\n]{3}\x08{3}|[^\x08\n]{2}\x08{2}|[^\x08\n]\x08|[^\x7f\n]{3}\x7f{3}|[^\x7f\n]{2}\x7f{2}|[^\x7f\n]\x7f"
+)
+_OTHER = (
+    r"|\\allowbreak(?: |\{\})?|\\[-_]|\{-\}"
+    r"|\xc2\xad|\xcd\x8f|\xcb\x97|\xe2\x80[\x8b-\x95\xaa-\xaf]|\xe2\x81[\xa0-\xa4\xa6-\xaf]|\xe2\x88\x92|\xef\xb8[\x80-\x8f]|\xef\xbb\xbf"
+    r"|\xef\xb9[\x98\xa3\x8d-\x8f]|\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]|\xf0\x9d[\x90-\x9f][\x80-\xbf]"
+    r"|\xce[\x80-\xbf]|\xcf[\x80-\xbf]|\xd0[\x80-\xbf]|\xd1[\x80-\xbf]"
+)
+_SIGN = compiled(f"({_WRITTEN}{_STRUCK}{_OTHER})".encode("latin-1"))
+_SIGN_NOT_STRUCK = re.compile(f"({_WRITTEN}{_OTHER})".encode("latin-1"))
+"""Where nothing is struck over: each choice begins with one fixed byte, so `re` finds them 20 times as fast."""
 _TAGS = re.compile(rf"(?:</?(?:{_INLINE})(?:[ /][^<>\n]{{0,200}})?>|<!--[^<>\n]{{0,80}}-->)+[A-Za-z0-9_-]".encode())
 _CONTROL = re.compile(rb"[\x00-\x07\x0e-\x1a\x1c-\x1f]")
 _TEXT = 24
 _RUN = re.compile(rb"[A-Za-z0-9_-]+")
 _ESCAPES = frozenset({b"\\-", b"\\_", b"{-"})
 _TYPESET = {b"\\_": b"-", b"\\-": b""}
-_UNUSUAL = compiled(
-    rb"[A-Za-z0-9_-](?:\xe2\x80[\x8b-\x95\xaa-\xaf]|\xe2\x81[\xa0-\xa4\xa6-\xaf]|\xe2\x88\x92|\xc2\xad|\xcd\x8f|\xcb\x97"
-    rb"|\xef\xb8[\x80-\x8f]|\xef\xbb\xbf|\xef\xb9[\x58-\xa3]|\xef\xbc[\x81-\xbf]|[\xce\xcf\xd0\xd1][\x80-\xbf])[A-Za-z0-9_\xc2-\xf0-]"
-    rb"|[\xce\xcf\xd0\xd1][\x80-\xbf][A-Za-z]-|[\xd0\xd1][\x80-\xbf][A-Za-z0-9_-]{3}"
-    rb"|(?:\xef[\xbc\xbd][\x80-\xbf]){3}|(?:\xf0\x9d[\x90-\x9f][\x80-\xbf]){2}"
-)
 _LATIN = dict(
     zip(
         "\u0430\u0441\u0435\u043e\u0440\u0445\u0443\u0456\u0455\u0458\u043a\u0501\u051b\u051d\u0410\u0412\u0421\u0415\u041d"
@@ -59,16 +58,6 @@ _LATIN = dict(
 )
 """Cyrillic and Greek letters that look like Latin ones."""
 _DASHES = "\u02d7\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
-
-
-def unusual_starts(data: bytes) -> list[int]:
-    """Return the offsets of characters that a reader does not see, and of look-alikes, beside letters of a key."""
-    starts: list[int] = []
-    at = 0
-    while found := _UNUSUAL.search(data, at):
-        starts.append(found.start())
-        at = found.start() + 1
-    return starts
 
 
 def shown_views(data: bytes, hits: Hits, prefixes: Container[int]) -> Iterator[View]:
@@ -94,9 +83,10 @@ def sign_segments(data: bytes, starts: list[int]) -> Iterator[Segment]:
     """Yield the text around each of the offsets, within its line, as a reader sees it."""
     for start, end in _regions(data, starts):
         raw = data[start:end]
-        if segment := unescaped_segment(data, start, end, _SIGN, _plain):
+        sign = _SIGN if b"\x08" in raw or b"\x7f" in raw else _SIGN_NOT_STRUCK
+        if segment := unescaped_segment(data, start, end, sign, _plain):
             yield segment
-        if (b"\\-" in raw or b"\\_" in raw) and (segment := unescaped_segment(data, start, end, _SIGN, _typeset)):
+        if (b"\\-" in raw or b"\\_" in raw) and (segment := unescaped_segment(data, start, end, sign, _typeset)):
             yield segment
 
 
