@@ -27,7 +27,7 @@ from provision.shell import shell_word
 from provision.signing.signed_text import max_signed_bytes, verify_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from provision.detect.secret import Secret
@@ -68,20 +68,26 @@ class Leaving:
     accepted: Mapping[str, str]
     order: Callable[[str], str] | None = None
 
-    def steps(self, former: FormerUser) -> Iterator[LeavingStep]:
-        """Take the steps for one user; yields each when it was looked at."""
+    def machines(self, former: FormerUser) -> list[LeavingStep]:
+        """Ask the machines of a user, and give the order for those that do not answer.
+
+        For all users first: then one publish carries all orders.
+        """
+        found = list(self._machines(former))
+        ordered = self.order(former.user) if self.order is not None and not all(m.proved for m in found) else ""
+        return [step if step.proved or not ordered else replace(step, what=f"{step.what}; {ordered}") for step in found]
+
+    def steps(self, former: FormerUser, machines: Sequence[LeavingStep]) -> Iterator[LeavingStep]:
+        """Take the other steps for one user; yields each when it was looked at. `machines`: what `machines` found."""
         user = former.user
         stays = user in self.context.states
         yield LeavingStep("inventory", True, "would be marked as left today" if stays else f"left on {former.left}")
         yield self._recorded(user)
         yield self._rotation(user)
         yield self._bundle(user)
-        machines = list(self._machines(former))
-        ordered = self.order(user) if self.order is not None and not all(m.proved for m in machines) else ""
         yield self._feed(user)  # carries the order
         yield from self._keys(user)
-        for step in machines:
-            yield step if step.proved or not ordered else replace(step, what=f"{step.what}; {ordered}")
+        yield from machines
         yield self._receipts(user)
 
     def _events(self, user: str) -> list[tuple[str, Mapping[str, object]]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commandcraft import Done, inside
 from companycraft import KEY, Company
 from feedcraft import served
 
@@ -46,9 +47,6 @@ def test_a_machine_uninstalls_by_order_and_says_so(company: Company) -> None:
         assert (steps["machine"]["proved"], steps["feed"]["proved"]) == (False, True)
         assert "ordered through the feed on" in steps["machine"]["what"]
         order = (company.ws / "orders" / "u1.order").read_bytes()
-        leave(company)
-        assert (company.ws / "orders" / "u1.order").read_bytes() == order, "an order is given once"
-
         failing = company.machine("pull", "--upload-receipt", "false {path}")
         assert failing.returncode == Exit.PARTIAL
         assert "uninstalled, as IT ordered: left on" in failing.stdout
@@ -68,6 +66,7 @@ def test_a_machine_uninstalls_by_order_and_says_so(company: Company) -> None:
     imported = company.ok("ada", "receipts", "import", str(drop))
     assert "u1 says that it uninstalled" in imported.stderr
     steps = leave(company)
+    assert (company.ws / "orders" / "u1.order").read_bytes() == order, "an order is given once"
     assert steps["machine"]["proved"]
     assert "its signed receipt of" in steps["machine"]["what"]
     assert (company.ws / "receipts" / "left" / "u1.uninstalled").exists()
@@ -93,3 +92,58 @@ def test_without_a_trust_list_the_reason_is_said(tmp_path: Path, monkeypatch: py
         assert fleet.provision("publish", str(tmp_path / "feed")) == 0
         assert fleet.provision("users", "leave", "ada", "--yes", "--feed", str(tmp_path / "feed")) == 4
         assert "no order to uninstall: this workspace has no trust list" in fleet.out
+
+
+def test_two_machines_of_a_user_pull_from_one_address_and_leave_one_by_one(company: Company) -> None:
+    """One bundle for both, a receipt each, a lost key for none; the order reaches both, and each proves it for itself."""
+    drop, signer = company.root / "drop", str(company.root / "ada" / "signing_key.pub")
+    drop.mkdir()
+
+    def laptop(*words: str) -> Done:
+        environ = {"PATH": "/usr/bin:/bin", "HOME": str(company.root / "home2")}
+        environ["PROVISION_CONFIG_DIR"] = str(company.root / "machine2")
+        return inside(*words, environ=environ, cwd=company.root, stdin="")
+
+    (company.root / "home2").mkdir()
+    enrolled = laptop("enroll", "--user", "u1", "--machine", "mbp", "--signer", signer, "-f", "json")
+    (company.root / "mbp.json").write_text(enrolled.stdout)
+    words = enrolled.stderr.partition("or in words: ")[2].split()[0]
+    (company.root / "words").write_text(f"u1 {words}\n")
+    batch = (
+        "enroll",
+        "--batch",
+        str(company.root / "mbp.json"),
+        "--yes",
+        "--fingerprints",
+        str(company.root / "words"),
+    )
+    company.ok("ada", *batch)
+    company.ok("ada", "render")
+    company.ok("ada", "publish", str(company.feed))
+    machines = {"u1": company.machine, "u1/mbp": laptop}
+    with served(company.feed) as server:
+        base = server.url.rstrip("/")
+        listed = company.ok("ada", "publish", str(company.feed), "--url", base, "--addresses", "-f", "json").stdout
+        address = json.loads(listed)["users"][0]["address"]
+        for name, machine in machines.items():
+            folder = drop / name.replace("/", "@")
+            folder.mkdir()
+            pulled = machine("pull", address, "--upload-receipt", f"cp {{path}} {folder}/")
+            assert pulled.returncode == Exit.OK, pulled.stderr
+        company.ok("ada", "receipts", "import", str(drop))
+        stored = {path.name for path in (company.ws / "receipts").glob("*.receipt")}
+        assert stored == {"u1.receipt", "u1@mbp.receipt"}
+        assert KEY in (company.root / "home2" / ".hermes" / ".env").read_text()
+        assert "unchanged" in laptop("pull").stdout or laptop("pull").returncode == Exit.OK
+
+        leave(company)
+        assert laptop("pull", "--upload-receipt", f"cp {{path}} {drop}/u1@mbp/").returncode == Exit.OK
+        company.ok("ada", "receipts", "import", str(drop / "u1@mbp"))
+        done = company.it("ada", "users", "leave", "u1", "--yes", "--feed", str(company.feed), "-f", "json")
+        (user,) = json.loads(done.stdout)["users"]
+        steps = {s["what"].partition(":")[0]: s["proved"] for s in user["steps"] if s["step"] == "machine"}
+        assert steps == {"u1": False, "u1/mbp": True}
+        assert KEY in (company.root / "home" / ".hermes" / ".env").read_text(), "the other machine has not pulled yet"
+        assert company.machine("pull").returncode == Exit.OK
+        for name in ("home", "home2"):
+            assert not (company.root / name / ".hermes" / ".provision").exists()

@@ -17,6 +17,7 @@ from provision.report.formats import Format
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from provision.feed.publish import PublishOptions
     from provision.fleet.desired import Machine
     from provision.fleet.load import Fleet
     from provision.fleet.users import FormerUser
@@ -172,7 +173,8 @@ def _take(
         accepted=accepted,
         order=_order(context, former, reason, acting=acting) if feed is not None else None,
     )
-    return {user: list(leaving.steps(each)) for user, each in former.items()}
+    machines = {user: leaving.machines(each) for user, each in former.items()}
+    return {user: list(leaving.steps(each, machines[user])) for user, each in former.items()}
 
 
 def _uninstall(
@@ -244,16 +246,21 @@ def _withdrawal(workspace: Workspace, root: Path, *, acting: bool) -> Callable[[
     if not (root / "index").is_dir():
         raise UsageError(f"--feed: {root} holds no feed", hint="name the folder that `provision publish` writes")
     key = load_signing_key(workspace.signing_key)
-    options = feed_options(workspace, key, datetime.now(UTC), timedelta(days=7), 3, create=False)
+
+    @functools.cache
+    def current() -> PublishOptions:
+        """Not before the orders were given: they are part of it."""
+        return feed_options(workspace, key, datetime.now(UTC), timedelta(days=7), 3, create=False)
 
     @functools.cache
     def publish() -> None:
-        tree = FeedTree(root, options, key)
+        tree = FeedTree(root, current(), key)
         for _ in tree.users():
             pass
         tree.finish()
 
     def withdraw(user: str) -> str:
+        options = current()
         address = address_of(options.secret, user)
         folder = root / "e" / address
         with locked(lock_path(root), "users leave"):
