@@ -61,6 +61,7 @@ class World:
         self.quiet(("render",))
         for user in ("bob", "cyd"):
             fleet.machines[user].certify(fleet.drop)
+        shutil.copytree(self.root / "dist" / "ada", folder / "bundle")
         self.home.mkdir(parents=True)
         (self.home / "config.yaml").write_text(
             "# mine\ndisplay: {compact: true}\nmodel: {default: mine, provider: custom}\n"
