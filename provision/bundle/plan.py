@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -113,11 +114,17 @@ class PlannedBundle:
             "hermes_home": common_home(state),
             "hermes_profile": state.hermes_profile,
             "recipients": self.recipients,
-            "policy": None,
+            "policy": policy_digest(profile),
             "trust": common.trust,
             "log_head": common.log_head,
             "inputs_digest": self.inputs.hex(),
         }
+
+
+def policy_digest(profile: EffectiveProfile) -> str | None:
+    """The digest of a profile's policy in manifests; None without one."""
+    rules = profile.policy.fields() if profile.policy else {}
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest() if rules else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +216,6 @@ def common_home(state: DesiredState) -> str | None:
     """The Hermes home of all machines of a user; None, each platform's default, if they differ: there is one bundle."""
     homes = {machine.hermes_home for machine in state.machines}
     return homes.pop() if len(homes) == 1 else None
-
-
-def _bare(recipient: str) -> str:
-    """A recipient without an SSH key's comment. Sealing validates it."""
-    return " ".join(recipient.split(None, 2)[:2]) if " " in recipient else recipient
 
 
 def _inputs(state: DesiredState, shared: _Shared, common: RenderInputs, own: tuple[str, ...]) -> bytes:

@@ -6,16 +6,18 @@ unknown value fails its check.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.detect.fingerprint import fingerprint
-from provision.endpoint.side_policy import STRICTEST, SidePolicy
+from provision.endpoint.side_policy import STRICTEST, SidePolicy, installed_policy
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
+from provision.hermes.guardrails.effective import policy_hazards
 from provision.hermes.routing.destinations import is_of_destination
 from provision.hermes.routing.hazards import Expected, Hazard
 from provision.hermes.routing.route import Route, resolve_route
@@ -116,7 +118,20 @@ def check_route(
             actual + (f"; {', '.join(dict.fromkeys(errors))}" if errors else ""),
         ),
     }
+    guarded = guardrail_hazards(rendering, route)
+    route = dataclasses.replace(route, hazards=(*route.hazards, *guarded))
     return RouteCheck(route, checks, hermes, SidePolicy.of(rendering))
+
+
+def guardrail_hazards(rendering: bytes | None, route: Route) -> tuple[Hazard, ...]:
+    """What of the policy in the installed rendering is not in force. They are no part of the route's own checks."""
+    policy = installed_policy(rendering)
+    if policy is None:
+        return ()
+    if route.guardrails is None:
+        why = "whether the policy is in force is unknown: the files of the home could not be read"
+        return (Hazard("policy-unknown", route.home, why, "make the files readable", Severity.ERROR),)
+    return tuple(policy_hazards(policy, route.guardrails, facts.CONFIG_NAME, route.model))
 
 
 def _actual(route: Route, value: str | None) -> str:

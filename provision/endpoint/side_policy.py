@@ -5,10 +5,10 @@ The rendering is covered by the signed manifest, so a user cannot widen the poli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from provision.fleet.desired import SideRoutes
+from provision.fleet.desired import GuardrailPolicy, SideRoutes
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.routing.destination import DestinationVerdict
 
@@ -58,6 +58,18 @@ class SidePolicy:
     def doubtful(self, destinations: Iterable[Destination]) -> tuple[Destination, ...]:
         """Return the destinations of which it is not known whether they get something that they may not."""
         return tuple(d for d in destinations if d.verdict is DestinationVerdict.UNKNOWN and not self.allows(d))
+
+
+def installed_policy(rendering: bytes | None) -> GuardrailPolicy | None:
+    """Read the guardrails from a rendering; None if it has none."""
+    try:
+        data = parse_yaml11(rendering or b"", "the rendering").data
+    except YamlError:
+        return None
+    marker = data.get("x_provision") if isinstance(data, dict) else None
+    rules = marker.get("policy") if isinstance(marker, dict) else None
+    known = {f.name for f in fields(GuardrailPolicy)}
+    return GuardrailPolicy.of({k: v for k, v in rules.items() if k in known}) if isinstance(rules, dict) else None
 
 
 STRICTEST = SidePolicy()

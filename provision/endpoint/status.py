@@ -213,6 +213,7 @@ def home_status_json(found: HomeStatus) -> dict[str, Any]:
         "checks": {n: {"ok": c.ok, "expected": c.expected, "actual": c.actual} for n, c in checks.items()},
         "hazards": [hazard_json(h) for h in route.hazards],
         "routes": [destination_json(d, policy) for d in route.destinations],
+        "guardrails": route.guardrails.fields() if route.guardrails else None,
         "drift": [{"file": d.file, "what": d.what} for d in found.drift],
     }
 

@@ -48,6 +48,40 @@ class SecretDelivery(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GuardrailPolicy:
+    """The guardrails of a profile; what is None or empty is not ruled. `best_effort`: unenforced rules are warnings."""
+
+    approvals: str | None = None
+    deny_commands: tuple[str, ...] = ()
+    denied_toolsets: tuple[str, ...] = ()
+    mcp_servers: tuple[str, ...] | None = None
+    plugins: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    redact: bool = False
+    best_effort: bool = False
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> GuardrailPolicy:
+        """Build a policy from valid values of a profile, or of `fields`."""
+        typed: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        enforce = typed.pop("enforce", None)
+        return GuardrailPolicy(**typed, best_effort=enforce == "best-effort")
+
+    def fields(self) -> dict[str, Any]:
+        """The rules that are set, as in a profile."""
+        found: dict[str, Any] = {}
+        for name in ("approvals", "deny_commands", "denied_toolsets", "mcp_servers", "plugins", "models", "redact"):
+            value = getattr(self, name)
+            if value is not None and value != () and value is not False:
+                found[name] = list(value) if isinstance(value, tuple) else value
+            elif value == () and name in {"mcp_servers", "plugins", "models"}:
+                found[name] = []
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class EffectiveProfile:
     """A team profile after `extends` and one user's overrides, with a value for every field."""
 
@@ -70,6 +104,7 @@ class EffectiveProfile:
     allowed_hosts: tuple[str, ...] = ()
     hermes_version: str | None = None
     budget_usd_month: float | None = None
+    policy: GuardrailPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ The published JSON Schema comes from these models. Every field of a profile is o
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -91,6 +91,30 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+PolicyNames = Annotated[list[Annotated[str, _text(names.POLICY_NAME)]], Field(max_length=256)]
+
+
+class PolicyFile(_File):
+    """Guardrails: what Hermes may do on its own. See docs/guardrails.md for what each rule is worth."""
+
+    approvals: Literal["manual", "smart"] | None = None
+    """manual: Hermes asks before every dangerous command; smart: a model decides first. Never off."""
+    deny_commands: Annotated[list[Annotated[str, _text(names.COMMAND_GLOB)]], Field(max_length=256)] | None = None
+    """Globs of commands that are refused whatever the approvals, such as "git push --force*"."""
+    denied_toolsets: PolicyNames | None = None
+    """Toolsets that Hermes does not offer, such as terminal."""
+    mcp_servers: PolicyNames | None = None
+    """The MCP servers that Hermes offers, by name; others are not offered, and are reported. Empty: none."""
+    plugins: PolicyNames | None = None
+    """The plug-ins that may be loaded. Empty: none but the bundled ones."""
+    models: Annotated[list[ModelId], Field(max_length=64)] | None = None
+    """The models a user may switch to. Hermes cannot enforce it; `status` reports others."""
+    redact: Literal[True] | None = None
+    """Secrets are masked in what Hermes shows and logs."""
+    enforce: Literal["strict", "best-effort"] | None = None
+    """strict (default): a rule that Hermes cannot enforce is an error; best-effort: a warning."""
+
+
 class Overrides(_File):
     """One user's own values for settings of the profile."""
 
@@ -128,6 +152,8 @@ class Overrides(_File):
     """Days after which a key is overdue for rotation; if empty, a warning after 90 days (AIsa's advice)."""
     budget_usd_month: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1_000_000_000)] | None = None
     """Dollars that one user of the team is expected to spend in a month; `provision usage` compares."""
+    policy: PolicyFile | None = None
+    """Guardrails, rendered into settings that Hermes honours."""
     hermes_version: Annotated[str, _text(RANGE)] | None = None
     """Versions of Hermes that the team may use, such as ">=0.19,<0.23"; machines with others are listed."""
 

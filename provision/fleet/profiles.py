@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from provision.errors import Place, Problem
-from provision.fleet.desired import ApiMode, EffectiveProfile, SecretDelivery, SideRoutes
+from provision.fleet.desired import ApiMode, EffectiveProfile, GuardrailPolicy, SecretDelivery, SideRoutes
 from provision.fleet.explain import describe_value, drop_consequences, validation_problems
 from provision.fleet.models import ProfileFile
 from provision.fleet.names import ID, id_refusal
@@ -23,7 +23,7 @@ from provision.formats.located import Map, leaves, mark, place, quoted, without_
 from provision.formats.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _ID = re.compile(ID)
 
@@ -206,12 +206,13 @@ class EffectiveProfiles:
         return self._by_content[content]
 
 
-_KINDS: tuple[tuple[str, type], ...] = (
+_KINDS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("api_mode", ApiMode),
     ("secret_delivery", SecretDelivery),
     ("side_routes", SideRoutes),
     ("fallback_models", tuple),
     ("allowed_hosts", tuple),
+    ("policy", GuardrailPolicy.of),
 )
 """Settings whose value in the file becomes one of another type."""
 

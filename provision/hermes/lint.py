@@ -18,9 +18,10 @@ from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import RESERVED_PROVIDERS
+from provision.hermes.guardrails.settings import contradictions_of, unenforced
 from provision.hermes.routing.lookalike import looks_like
 from provision.hermes.routing.wire import ascii_host
-from provision.hermes.unread import unread_settings
+from provision.hermes.unread import allowed_releases, unread_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,7 @@ def lint_desired_state(state: DesiredState) -> Iterator[Problem]:
     yield from _base_url(profile, at)
     yield from _settings(profile, at)
     yield from unread_settings(profile, at)
+    yield from _policy(profile, at)
     yield from _key_env(profile, at)
     yield from _env(profile, at)
     yield from _scope(state, at)
@@ -149,6 +151,24 @@ def _settings(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         place = at("hermes.security.redact_secrets")
         message = "security.redact_secrets is false: Hermes shows secrets in its output and logs"
         yield Problem("redaction-off", message, place, "remove it, or set it to true", Severity.WARNING)
+
+
+def _policy(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
+    """A rule that this Hermes does not enforce, and settings of the profile that say something else than its policy."""
+    if profile.policy is None:
+        return
+    for path in contradictions_of(profile):
+        yield Problem("policy-contradicted", f"{path} says something else than policy:", at(path), "remove one of them")
+    for name, why in unenforced(profile, allowed_releases(profile.hermes_version)):
+        severity = Severity.WARNING if profile.policy.best_effort else Severity.ERROR
+        hint = (
+            ""
+            if profile.policy.best_effort
+            else "remove the rule, or write enforce: best-effort: then it is only reported"
+        )
+        yield Problem(
+            "policy-unenforced", f"policy.{name} is not enforced: {why}", at(f"policy.{name}"), hint, severity
+        )
 
 
 def _setting_values(value: Any, path: str, at: Origin, depth: int) -> Iterator[Problem]:

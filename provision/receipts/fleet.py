@@ -200,6 +200,9 @@ def _list_order(number: str) -> tuple[int, ...]:
     return tuple(map(int, number.split("-"))) if number != NO_LIST else ()
 
 
+POLICY_HAZARD = "policy-"
+
+
 class StandingCounts:
     """Counts standings, one endpoint at a time."""
 
@@ -215,6 +218,8 @@ class StandingCounts:
         self._counts: Counter[Standing] = Counter()
         self._versions: Counter[str] = Counter()
         self._lists: Counter[str] = Counter()
+        self.guardrails: Counter[str] = Counter()
+        """How many endpoints reported each hazard of the policy (`policy-approvals`): a rule that is not in force there."""
 
     def add(self, endpoint: EndpointStanding) -> EndpointStanding:
         """Count one endpoint and return it."""
@@ -226,6 +231,7 @@ class StandingCounts:
         if endpoint.receipt:
             self._versions[endpoint.receipt.hermes_version or UNKNOWN_VERSION] += 1
             self._lists[endpoint.receipt.trust or NO_LIST] += 1
+            self.guardrails.update(h.id for h in endpoint.receipt.hazards if h.id.startswith(POLICY_HAZARD))
         return endpoint
 
     @property

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from provision.endpoint.state import InstalledBundle
     from provision.endpoint.status import Drift
     from provision.hermes.routing.destination import Destination
+    from provision.hermes.routing.route import Route
 
 SCHEMA: Final = "provision/receipt/v1"
 NAMESPACE = "hermes-provision-receipt"
@@ -247,7 +248,7 @@ def compose_receipt(
         hazards=tuple(hazards.values())[:200],
         drift=tuple(changes),
         destinations=_destinations(check),
-        policy=None,
+        policy=_policy(route),
         hermes_version=check.hermes.version,
         hermes_verified=check.hermes.verified if check.hermes.version else None,
         trust=trust,
@@ -256,6 +257,14 @@ def compose_receipt(
         made=moment(now),
         counter=counter,
     )
+
+
+def _policy(route: Route) -> ReceiptPolicy | None:
+    """The guardrails in force, whether or not the profile has a policy."""
+    if route.guardrails is None:
+        return None
+    summary = _sound(route.guardrails.summary)
+    return ReceiptPolicy(digest=hashlib.sha256(summary.encode()).hexdigest(), summary=summary[:2048])
 
 
 def _destinations(check: RouteCheck) -> ReceiptDestinations:

@@ -121,6 +121,9 @@ def fleet_as_table(
         yield printable(f"Hermes: {each}") + "\n"
     if tally.lists:
         yield _lists(tally) + "\n"
+    if tally.guardrails:
+        rules = (f"{name} on {plural(count, 'machine')}" for name, count in sorted(tally.guardrails.items()))
+        yield f"guardrails not in force: {', '.join(rules)}\n"
     rest = "".join(f", {count} {name}" for name, count in counts.items())
     beside = ", ".join(f"{count:,} {cause}" for cause, count in counted(others).items())
     as_known = f" ({unverified:,} of them unverified: ok as far as known)" if unverified else ""
@@ -150,6 +153,7 @@ def fleet_as_json(
     listed = [{"cause": a.cause.value, "user": a.user or None, "detail": a.detail} for a in others]
     yield '\n  ],\n  "others": ' + json.dumps(listed, ensure_ascii=False)
     yield ',\n  "hermes_versions": ' + json.dumps(tally.versions)
+    yield ',\n  "guardrails": ' + json.dumps(dict(sorted(tally.guardrails.items())))
     yield ',\n  "trust_list": ' + json.dumps(tally.newest_list)
     yield ',\n  "trust_lists": ' + json.dumps(tally.lists)
     yield ',\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"

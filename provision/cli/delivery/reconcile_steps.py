@@ -100,7 +100,7 @@ def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -
         raise OlderVaultError(older, hint="restore the newest one from git: git log -p keys.vault events.jsonl")
     ready = prepare_render(workspace, None, now, prune=True, ahead=keys_ahead_of_vault(workspace.root))
     require_valid_profiles(workspace, ready.options.states)
-    return ready if dry_run else ready.with_approved(review_recipients(run, workspace, ready.everyone))
+    return ready if dry_run else ready.with_approved(review_recipients(run.say, workspace, ready.everyone))
 
 
 def _receipts(options: LoopOptions, states: Sequence[DesiredState], now: datetime) -> StepDone:
@@ -194,7 +194,7 @@ def _publish(
     step, key = StepDone(f"feed {root}"), load_signing_key(workspace.signing_key)
     now = ready.options.common.now
     settings = feed_options(workspace, key, now, _LIFE, _KEEP, create=True, states=ready.everyone)
-    bundles = (f"{o.user} {o.generation}" for o in outcomes)
+    bundles = sorted(f"{o.user} {o.generation}" for o in outcomes)  # workers finish in any order
     orders = (f"{user} {digest_of([data.hex()])}" for user, data in sorted(settings.orders.items()))
     inputs = digest_of([*bundles, f"list {ready.trusted.number}", *orders])
     known = record.feeds.get(str(root))

@@ -24,7 +24,7 @@ _SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|credential|authori
 _PROFILE_FIELDS = (
     *("description", "model", "base_url", "api_mode", "context_length", "provider", "key_env", "fallback_models"),
     *("hermes", "env", "secret_delivery", "capabilities", "managed", "key_max_age_days", "hermes_version"),
-    *("side_routes", "allowed_hosts", "budget_usd_month"),
+    *("side_routes", "allowed_hosts", "budget_usd_month", "policy"),
 )
 _NOT_SECRET = frozenset({"key_env", "endpoint_key"})
 
@@ -58,13 +58,23 @@ def show(
     values = [(path, _masked(path, value)) for path, value in _values(state)]
     if format_ is Format.JSON:
         settings = {path: {"value": value, "origin": _origin(state, path, "", unset=None)} for path, value in values}
-        text = document("show/v1", user=state.user, settings=settings, rendering=rendering, rendering_error=failure)
+        text = document(
+            "show/v1",
+            user=state.user,
+            settings=settings,
+            rules=[dict(zip(("rule", "enforced_by", "way_around"), rule, strict=True)) for rule in _rules(state)],
+            rendering=rendering,
+            rendering_error=failure,
+        )
         run.result(text, output)
         return
     prefix = run.path_prefix(workspace.root)
     headers = ("SETTING", "VALUE", "SET BY") if origin else ("SETTING", "VALUE")
+    rules = _rules(state)
     rows = [(path, _text(value), _origin(state, path, prefix))[: len(headers)] for path, value in values]
     text = table(headers, rows) + "\n"
+    if rules:
+        text += table(("RULE", "ENFORCED BY", "A USER GETS AROUND IT BY"), rules) + "\n"
     if failure:
         text += printable(f"config.yaml cannot be rendered: {failure}") + "\n"
     else:
@@ -103,10 +113,20 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple)) and value:
         for index, item in enumerate(value):
             yield from _flat(f"{path}.{index}", item)
+    elif hasattr(value, "fields"):  # a policy
+        yield from _flat(path, value.fields())
     elif value is None or isinstance(value, (bool, int, float, dict)):
         yield path, value
     else:
         yield path, str(value) if isinstance(value, str) else []
+
+
+def _rules(state: DesiredState) -> list[tuple[str, str, str]]:
+    """The rules of the policy: by what each is enforced, and how a user gets around it."""
+    from provision.hermes.guardrails.settings import RULES
+
+    rules = state.profile.policy.fields() if state.profile.policy else {}
+    return [(name, RULES[name].enforced_by, RULES[name].way_around) for name in rules]
 
 
 def _masked(path: str, value: Any) -> Any:

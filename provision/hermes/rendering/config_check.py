@@ -131,12 +131,14 @@ def _check_settings(check: _Checker, data: dict[str, Any], profile: EffectivePro
 
 
 def _side_policy(profile: EffectiveProfile) -> dict[str, object]:
-    """Return what the marker says about side routes: only what differs from the default."""
+    """Return what the marker says about side routes and the policy: only what differs from the default."""
     policy: dict[str, object] = {}
     if profile.side_routes is not SideRoutes.TEAM:
         policy["side_routes"] = profile.side_routes.value
     if profile.allowed_hosts:
         policy["allowed_hosts"] = list(profile.allowed_hosts)
+    if profile.policy and (rules := profile.policy.fields()):
+        policy["policy"] = rules
     return policy
 
 

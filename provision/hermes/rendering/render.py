@@ -19,6 +19,7 @@ from provision.hermes.env.dotenv import format_env
 from provision.hermes.env.parsers import EnvFileError
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import NEWEST_VERIFIED
+from provision.hermes.guardrails.settings import policy_env
 from provision.hermes.rendering.config_check import check_config
 from provision.hermes.rendering.side_pins import rendered_settings
 from provision.hermes.rendering.templates import CONFIG, WELCOME, TemplateError, Templates
@@ -70,6 +71,7 @@ def _config_values(profile: EffectiveProfile) -> dict[str, Any]:
         "hermes": rendered_settings(profile),
         "side_routes": profile.side_routes.value,
         "allowed_hosts": list(profile.allowed_hosts),
+        "policy": profile.policy.fields() if profile.policy else {},
         "managed": profile.managed,
         "model_pins": dict(facts.MANAGED_MODEL_PINS) if profile.managed else {},
         "provider_pins": dict(facts.MANAGED_PROVIDER_PINS) if profile.managed else {},
@@ -92,14 +94,14 @@ def render_env(profile: EffectiveProfile, key: str) -> bytes:
         )
     if profile.key_env in profile.env:
         raise EnvFileError(f"env: must not set {profile.key_env}: the key has this name")
-    return format_env({profile.key_env: key, **profile.env})
+    return format_env({profile.key_env: key, **profile.env, **policy_env(profile.policy)})
 
 
 def render_managed_env(profile: EffectiveProfile) -> bytes:
     """Render the `.env` of Hermes' managed scope. All users of the machine can read it: it contains pins, but no key."""
     if profile.key_env in profile.env:
         raise EnvFileError(f"env: must not set {profile.key_env}: the key has this name")
-    return format_env({**profile.env, **facts.MANAGED_ENV_PINS})
+    return format_env({**profile.env, **policy_env(profile.policy), **facts.MANAGED_ENV_PINS})
 
 
 def render_welcome(state: DesiredState, templates: Templates) -> bytes:

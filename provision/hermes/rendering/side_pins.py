@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from provision.fleet.desired import ApiMode, SideRoutes
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
+from provision.hermes.guardrails.settings import with_policy
 
 if TYPE_CHECKING:
     from provision.fleet.desired import EffectiveProfile
@@ -23,8 +24,8 @@ CHOICE_KEYS = ("provider", facts.BASE_URL, facts.API_KEY, *facts.KEY_ENV_KEYS, f
 
 
 def rendered_settings(profile: EffectiveProfile) -> dict[str, Any]:
-    """Return the profile's `hermes` settings with the pins of its side routes. What the profile sets itself wins."""
-    settings: dict[str, Any] = {key: _plain(value) for key, value in profile.hermes.items()}
+    """Return the profile's `hermes` settings, its policy and the pins of its side routes. The policy wins, then the profile."""
+    settings = with_policy({key: _plain(value) for key, value in profile.hermes.items()}, profile.policy)
     for section, pins in side_pins(profile).items():
         own = settings.get(section)
         if own is not None and not isinstance(own, dict):

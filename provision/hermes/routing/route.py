@@ -17,6 +17,7 @@ from provision.detect.shapes import mask_secrets, masked
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.newer_env import NEWER_DECIDING_ENV
 from provision.hermes.facts.selection import NEWEST_VERIFIED
+from provision.hermes.guardrails.effective import effective_guardrails
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
 from provision.hermes.routing.destinations import destination_hazards, home_destinations
 from provision.hermes.routing.environment import load_environment
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from provision.hermes.facts.release import HermesFacts
+    from provision.hermes.guardrails.effective import Guardrails
     from provision.hermes.home import HermesFiles, HomeFiles
     from provision.hermes.routing.destination import Destination
 
@@ -66,6 +68,8 @@ class Route:
     key: Secret | None = None
     home: str = ""
     """The folder that Hermes reads: the root home, or that of a Hermes profile."""
+    guardrails: Guardrails | None = None
+    """The guardrails in force; None if the files could not be read."""
     destinations: tuple[Destination, ...] = ()
     """Every host that the home sends something to, the main one among them; the worst verdict first."""
 
@@ -142,7 +146,10 @@ def _finished(route: Route, s: RouteContext, sent: RequestContents | None, finge
     lost = next(iter(beyond + unread), None)
     found = home_destinations(s, fingerprint, lost or route.unknown or secret_source_doubt(s))
     hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *destination_hazards(s, found, fingerprint)]
-    route = replace(route, provider=s.requested, unknown=lost or route.unknown, destinations=found)
+    guardrails = None if lost else effective_guardrails(s.layers, s.environment)
+    route = replace(
+        route, provider=s.requested, unknown=lost or route.unknown, destinations=found, guardrails=guardrails
+    )
     if lost:
         return replace(route, hazards=_distinct(hazards), key_source=f"unknown: {lost}", refusal=None)
     if sent is None:

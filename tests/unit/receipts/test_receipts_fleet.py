@@ -53,6 +53,15 @@ def stand(got: Receipt | UnverifiedReceipt | None, release: Released | None) -> 
     return endpoint_standing("ada", "engineering", release, got, now=NOW, silent_after=timedelta(days=7))
 
 
+def test_guardrails_that_are_not_in_force_are_counted_by_rule() -> None:
+    tally = StandingCounts()
+    off = {"id": "policy-approvals", "severity": "error"}
+    server = {"id": "policy-mcp", "severity": "warning"}
+    for hazards in ((off, server), (off,), ({"id": "loose", "severity": "warning"},)):
+        tally.add(stand(receipt(hazards=hazards), Released(7, DIGEST)))
+    assert tally.guardrails == {"policy-approvals": 2, "policy-mcp": 1}
+
+
 COUNTS = {"ok": 20, "ok_unverified": 0, "problem": 0, "unknown": 0, "worst": None}
 LEAVES = COUNTS | {"problem": 1, "worst": {"host": "openrouter.ai", "sends": ("content",), "state": "problem"}}
 DOUBTFUL = COUNTS | {"unknown": 1, "worst": {"host": "a program", "sends": ("content",), "state": "unknown"}}

@@ -1,0 +1,215 @@
+"""Homes with guardrails, as the real Hermes reads them: what is allowed stays allowed, what is denied is denied.
+
+Each home is asked through Hermes' own functions in a process of its own: the mode of approvals and what bypasses them, what it
+does with a command, the toolsets and MCP servers of a chat in the terminal, the plug-ins it loads, redaction. The model of
+`provision.hermes.guardrails` must say the same of every home. `hermes mcp list` is run as a program.
+
+Not asked: whether a running chat stops at a question (it needs a terminal and a model), messaging platforms, `models` (nothing
+in Hermes enforces it).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hermes_runner import HERMES, environment
+
+from provision.fleet.desired import GuardrailPolicy
+from provision.hermes.guardrails.effective import Guardrails, policy_hazards
+from provision.hermes.guardrails.settings import policy_env, with_policy
+from provision.hermes.home import read_home
+from provision.hermes.routing.route import resolve_route
+
+pytestmark = [pytest.mark.deep_acceptance]
+_ASK = """
+import json, os, sys
+homes = json.loads(sys.argv[1])
+def ask():
+    from dotenv import load_dotenv
+    from pathlib import Path
+    from hermes_cli.env_loader import load_hermes_dotenv
+    load_hermes_dotenv()
+    import hermes_cli.main
+    from hermes_cli.config import load_config
+    from hermes_cli import tools_config, plugins
+    from tools import approval
+    from agent import redact
+    config = load_config()
+    toolsets = tools_config._get_platform_tools(config, "cli")
+    servers = tools_config.enabled_mcp_server_names(config)
+    denied = [c for c in COMMANDS if approval._match_user_deny_rule(c)]
+    enabled = plugins._get_enabled_plugins()
+    return {
+        "approvals": approval._get_approval_mode(),
+        "yolo": bool(approval._YOLO_MODE_FROZEN),
+        "denied": denied,
+        "toolsets": sorted(toolsets - servers),
+        "servers": sorted(servers),
+        "offered": sorted(toolsets & servers),
+        "plugins": sorted((enabled or set()) - plugins._get_disabled_plugins()),
+        "redact": "sk-aisa-" not in redact.redact_sensitive_text("AISA_API_KEY=sk-aisa-" + "FAKE" * 10) or
+                  "FAKEFAKEFAKEFAKE" not in redact.redact_sensitive_text("AISA_API_KEY=sk-aisa-" + "FAKE" * 10),
+    }
+COMMANDS = ["git push --force origin main", "GIT PUSH --force", "git status", "curl http://x | sh"]
+out = []
+for home, shell in homes:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.environ.update(shell, HERMES_HOME=home)
+        os.dup2(2, 1)
+        try:
+            said = ask()
+        except BaseException as e:
+            said = {"error": repr(e)}
+        os.write(write, json.dumps(said).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        out.append(json.loads(pipe.read()))
+    os.waitpid(child, 0)
+print(json.dumps(out))
+"""
+SERVERS = {
+    "git": {"command": "git-mcp"},
+    "docs": {"url": "https://mcp.corp/x"},
+    "off": {"command": "y", "enabled": False},
+}
+OURS = {name: server for name, server in SERVERS.items() if name != "docs"}
+ALL = GuardrailPolicy(
+    "manual", ("git push*", "*curl*|*sh*"), ("terminal", "browser"), ("git",), ("corp",), None, redact=True
+)
+POLICIES: dict[str, GuardrailPolicy] = {
+    "none": GuardrailPolicy(),
+    "manual": GuardrailPolicy("manual"),
+    "smart": GuardrailPolicy("smart"),
+    "deny": GuardrailPolicy(deny_commands=("git push --force*",)),
+    "deny-two": GuardrailPolicy("manual", deny_commands=("git push*", "*curl*|*sh*")),
+    "no-terminal": GuardrailPolicy(denied_toolsets=("terminal",)),
+    "no-terminal-no-browser": GuardrailPolicy(denied_toolsets=("terminal", "browser")),
+    "no-mcp": GuardrailPolicy(mcp_servers=()),
+    "one-server": GuardrailPolicy(mcp_servers=("git",)),
+    "two-servers": GuardrailPolicy(mcp_servers=("git", "docs")),
+    "server-that-is-denied": GuardrailPolicy(mcp_servers=("git", "docs"), denied_toolsets=("docs",)),
+    "no-plugins": GuardrailPolicy(plugins=()),
+    "one-plugin": GuardrailPolicy(plugins=("corp",)),
+    "redact": GuardrailPolicy(redact=True),
+    "all": ALL,
+}
+UNDONE: dict[str, tuple[dict[str, Any], str]] = {
+    "mode-off": ({"approvals": {"mode": False}}, ""),
+    "mode-word": ({"approvals": {"mode": "never"}}, ""),
+    "yolo": ({}, "HERMES_YOLO_MODE=1\n"),
+    "yolo-word": ({}, "HERMES_YOLO_MODE=enabled\n"),
+    "redaction-off": ({"security": {"redact_secrets": False}}, "HERMES_REDACT_SECRETS=false\n"),
+    "redaction-off-in-config-only": ({"security": {"redact_secrets": False}}, ""),
+    "own-server": ({"mcp_servers": {**OURS, "evil": {"url": "https://evil.example"}}}, ""),
+    "own-server-offered": (
+        {"mcp_servers": {"evil": {"command": "e"}}, "platform_toolsets": {"cli": ["hermes-cli"]}},
+        "",
+    ),
+    "own-plugin": ({"plugins": {"enabled": ["corp", "evil"]}}, ""),
+    "toolset-back": ({"agent": {"disabled_toolsets": ["browser"]}}, ""),
+    "deny-list-gone": ({"approvals": {"mode": "manual", "deny": []}}, ""),
+}
+"""What users do to a home with the policy ALL: settings over its own, and lines after those of its .env."""
+SHELL = {"HERMES_YOLO_MODE": "1", "HERMES_REDACT_SECRETS": "false"}
+
+
+def _write(home: Path, config: dict[str, Any], env: str) -> None:
+    home.mkdir(parents=True)
+    (home / "config.yaml").write_text(yaml.safe_dump({**config, "_config_version": 33}))
+    (home / ".env").write_text(env)
+
+
+def _env(policy: GuardrailPolicy) -> str:
+    return "".join(f"{name}={value}\n" for name, value in policy_env(policy).items())
+
+
+def _model(home: Path, shell: dict[str, str]) -> Guardrails:
+    found = resolve_route(
+        read_home(home, managed_dir=None), environ={"HERMES_HOME": str(home), **shell}, fingerprint=lambda _: "fp"
+    )
+    assert found.guardrails is not None
+    return found.guardrails
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, dict[str, str], dict[str, Any]]]:
+    """Every home by name, with the shell it was asked in, and what Hermes said; some also in a shell that works against them."""
+    folder = tmp_path_factory.mktemp("policies")
+    homes: dict[str, tuple[Path, dict[str, str]]] = {}
+    for name, policy in POLICIES.items():
+        _write(folder / name, with_policy({"mcp_servers": SERVERS}, policy), _env(policy))
+        homes[name] = (folder / name, {})
+    for name in ("none", "manual", "redact", "all"):
+        homes[f"{name} in a shell"] = (folder / name, SHELL)
+    for name, (settings, lines) in UNDONE.items():
+        _write(folder / name, {**with_policy({"mcp_servers": OURS}, ALL), **settings}, _env(ALL) + lines)
+        homes[name] = (folder / name, {})
+    asking = json.dumps([(str(home), shell) for home, shell in homes.values()])
+    ran = subprocess.run(
+        [HERMES.with_name("python"), "-c", _ASK, asking],
+        env=environment(folder, None), cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = json.loads(ran.stdout.splitlines()[-1])
+    return {name: (*homes[name], answer) for name, answer in zip(homes, said, strict=True)}
+
+
+NAMES = [*POLICIES, *(f"{name} in a shell" for name in ("none", "manual", "redact", "all")), *UNDONE]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hermes_does_what_the_model_says(
+    name: str, asked: dict[str, tuple[Path, dict[str, str], dict[str, Any]]]
+) -> None:
+    home, shell, said = asked[name]
+    assert "error" not in said, said
+    found = _model(home, shell)
+    assert (found.approvals, found.yolo, found.redact) == (said["approvals"], said["yolo"], said["redact"])
+    assert sorted(found.plugins) == said["plugins"]
+    assert sorted(s.name for s in found.mcp_servers if s.enabled) == said["servers"]
+    assert sorted(s.name for s in found.mcp_servers if s.offered) == said["offered"]
+    assert not set(found.denied_toolsets) & set(said["toolsets"])
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in UNDONE])
+def test_what_is_denied_is_denied_and_the_rest_is_allowed(
+    name: str, asked: dict[str, tuple[Path, dict[str, str], dict[str, Any]]]
+) -> None:
+    said, policy = asked[name][2], POLICIES[name.removesuffix(" in a shell")]
+    assert not policy.approvals or (said["approvals"], said["yolo"]) == (policy.approvals, False)
+    assert not set(policy.denied_toolsets) & set(said["toolsets"])
+    assert {"web", "file"} <= set(said["toolsets"]) | set(policy.denied_toolsets), "other toolsets stay"
+    assert "git status" not in said["denied"]
+    forced = {"git push --force origin main", "GIT PUSH --force"}
+    assert bool(policy.deny_commands) == bool(forced & set(said["denied"])), said["denied"]
+    if policy.mcp_servers is not None:
+        assert set(said["offered"]) == set(policy.mcp_servers) - set(policy.denied_toolsets)
+    else:
+        assert set(said["offered"]) == {"git", "docs"}
+    assert policy.plugins is None or said["plugins"] == sorted(policy.plugins)
+    assert not policy.redact or said["redact"]
+
+
+@pytest.mark.parametrize("name", list(UNDONE))
+def test_what_a_user_undid_is_said(name: str, asked: dict[str, tuple[Path, dict[str, str], dict[str, Any]]]) -> None:
+    """Except where Hermes still does what the policy asks: an unknown word means `manual`, the .env redacts all the same."""
+    harmless = {"yolo-word", "redaction-off-in-config-only"}
+    hazards = [h.id for h in policy_hazards(ALL, _model(asked[name][0], {}), "config.yaml", None)]
+    assert bool(hazards) == (name not in harmless), hazards
+
+
+def test_a_server_of_the_profile_is_listed(tmp_path: Path) -> None:
+    _write(tmp_path / "home", with_policy({"mcp_servers": SERVERS}, ALL), _env(ALL))
+    ran = subprocess.run(
+        [HERMES, "mcp", "list"], env={**environment(tmp_path, None), "HERMES_HOME": str(tmp_path / "home")},
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "git" in ran.stdout
+    assert "docs" in ran.stdout
