@@ -58,6 +58,7 @@ class World:
         prints = (key_fingerprint(key) for key in (*keys["recipients"], keys["endpoint_key"]))
         (folder / "prints").write_text("".join(f"eve {each}\n" for each in prints))
         fleet.write_inventory(ada={name: enrolled[name] for name in ("recipients", "endpoint_key")})
+        self.quiet(("operators", "approve", "--yes"))
         self.quiet(("render",))
         for user in ("bob", "cyd"):
             fleet.machines[user].certify(fleet.drop)
