@@ -152,6 +152,26 @@ def test_there_are_enough_side_homes() -> None:
     assert all(c.read or c.act for c in CASES)
 
 
+_KEY, _UNKNOWN, _BOTH = frozenset({"key"}), frozenset({"unknown"}), frozenset({"key", "content"})
+VERDICTS = {
+    **dict.fromkeys(("auxiliary", "fallback", "delegation", "moa", "tts", "stt", "cron"), _BOTH | _UNKNOWN),
+    **dict.fromkeys(("model-alias", "channel", "mcp", "gateway-proxy", "observability"), _BOTH),
+    **dict.fromkeys(("provider", "environment", "service-key", "quick-command"), _KEY),
+    **dict.fromkeys(("plugin", "setting"), _UNKNOWN),
+    "hook": _KEY | _UNKNOWN,
+}
+"""What a kind of destination can be beside *stays*. `main` has the other homes, `desktop` and `voice` have unit tests."""
+
+
+def test_every_kind_has_a_home_for_each_verdict() -> None:
+    found: dict[str, set[str]] = {}
+    for case in CASES:
+        for line in case.leaves:
+            kind, _, verdict = line.split()
+            found.setdefault(kind, set()).add(verdict)
+    assert found == VERDICTS
+
+
 def installed(case: SideCase, folder: Path) -> Path:
     """Write the home, install a bundle of a team with `side_routes: team` over it, and return it."""
     case.write(folder / "home")
