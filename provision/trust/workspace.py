@@ -29,6 +29,7 @@ from provision.trust.trust_list import (
     NAMESPACES,
     Role,
     TrustList,
+    list_digest,
     list_name,
     parse_list,
 )
@@ -139,6 +140,35 @@ def remember_list(path: Path, current: SignedList) -> None:
     write_atomic(path, current.data)
 
 
+def accept_sibling(workspace: Workspace, workspace_id: str, now: datetime) -> tuple[TrustList, TrustList]:
+    """Accept the workspace's list in place of one of the same number that this operator made or accepted before.
+
+    Two operators made the next list at the same time, and git kept the other one. The whole chain is verified from 1-1, and both
+    lists must follow the same one. Returns the list given up and the newest one. Raises OtherChainError for any other chain.
+    """
+    memory = remembered_path(workspace_id)
+    known = read_optional(memory, MAX_LIST_BYTES)
+    if known is None:
+        raise OtherChainError("no trust list was accepted on this machine before", hint="provision operators list")
+    mine, fetch = parse_list(known), folder_source(workspace.root)
+    there = fetch(list_name(*mine.order), MAX_LIST_BYTES)
+    if there == known:
+        raise OtherChainError(
+            f"the workspace has trust list {mine.number} as you know it", hint="provision operators list"
+        )
+    shared = {list_digest(data) for name, data in read_chain(workspace.root).items() if name.endswith(".json")}
+    if there is None or mine.previous is None or mine.previous not in shared:
+        raise OtherChainError(
+            f"the workspace's trust lists are not siblings of the list {mine.number} that you accepted",
+            hint="do not go on; ask the other operators who changed trust/",
+        )
+    current, _, _ = _walked(workspace.root, None, now)
+    if current.trust.workspace != workspace_id or current.trust.order < mine.order:
+        raise OtherChainError("trust/ does not lead to a list of this workspace that is as new", hint="run `git pull`")
+    remember_list(memory, current)
+    return mine, current.trust
+
+
 def note_recovery_test(workspace_id: str, now: datetime) -> None:
     """Remember that the recovery key was proved to work."""
     path = remembered_path(workspace_id).with_name("recovery_tested")
@@ -189,9 +219,10 @@ def _begin(root: Path, known: bytes | None) -> SignedList:
     if here != known:
         number = before.trust.number
         what = "is not the one that you accepted before" if here else "is missing, and you accepted it before"
+        sibling = "; if two of you made it at the same time: provision operators accept" if here else ""
         raise OtherChainError(
             f"trust list {number} of the workspace {what}",
-            hint="run `git pull`; if it stays so, ask the other operators who changed trust/",
+            hint=f"run `git pull`; if it stays so, ask the other operators who changed trust/{sibling}",
         )
     return before
 

@@ -142,6 +142,44 @@ def test_an_order_that_fails_is_tried_again(it: It, laptop: Laptop) -> None:
     assert doing.done == ["halt", "halt"]
 
 
+def test_a_kill_at_every_write_while_obeying(it: It, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order is never lost, and never done again once it is remembered."""
+
+    class Killed(BaseException):
+        pass
+
+    real = Path.replace
+    for kill_at in range(1, 20):
+        doing, left = Doing(), [kill_at]
+        it.orders["ada"] = order("desk", count=100 + kill_at)
+        it.publish("job", now=NOW + timedelta(minutes=kill_at))
+
+        def dying(self: Path, target: Any, left: list[int] = left) -> Path:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return real(self, target)
+
+        monkeypatch.setattr(Path, "replace", dying)
+        try:
+            laptop.pull(orders=doing.handlers)
+        except Killed:
+            pass
+        finally:
+            monkeypatch.setattr(Path, "replace", real)
+        if left[0] > 0:
+            assert doing.done == ["halt"]
+            break
+        laptop.pull(orders=doing.handlers)
+        assert 1 <= len(doing.done) <= 2
+        kept = read_obeyed(laptop.config.root)
+        assert kept is not None
+        assert kept.count == 100 + kill_at
+        laptop.pull(orders=doing.handlers)
+        assert 1 <= len(doing.done) <= 2
+    assert kill_at > 3
+
+
 REFUSED = {
     "an order by a feed key": order("job"),
     "by a stranger": order("mallory"),

@@ -26,6 +26,8 @@ from provision.keys.events.log import verify_log
 from provision.keys.feed_secret import feed_secret
 from provision.keys.vault.file import open_vault, read_vault
 
+ZOE = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIEgHWll+choVbi4Hmd5cwMUyTcbn6vHN1GJQho7FMhXd"
+
 
 @pytest.fixture
 def company(tmp_path: Path) -> Company:
@@ -244,19 +246,30 @@ def test_a_threshold_of_two_needs_two_operators(company: Company) -> None:
 
 
 def test_two_operators_make_the_next_list_in_two_clones(company: Company) -> None:
+    """One of the two lists is refused by name, and what is printed is how to go on."""
     company.join("bob", by="ada")
     clone = company.root / "clone"
     shutil.copytree(company.ws, clone)
     company.ok("bob", "operators", "check", "--renew")
-    company._run("ada", ("-w", str(clone), "operators", "check", "--renew"))
-    # git gives one of them the other's file: the list that this operator accepted is gone
-    shutil.rmtree(clone / "trust")
-    shutil.copytree(company.ws / "trust", clone / "trust")
-    said = company._run("ada", ("-w", str(clone), "operators", "list"))
-    assert said.returncode == Exit.ERROR or "1-3" in said.stderr
-    if said.returncode == Exit.ERROR:
-        assert "1-3" in said.stderr
-        assert "git pull" in said.stderr
+    recipient = _stranger()[1]
+    assert company._run("ada", ("-w", str(clone), "operators", "add", "zoe", recipient, ZOE)).returncode == Exit.OK
+    # git keeps bob's side
+    for words in (("operators", "list"), ("render",), ("publish", str(company.feed))):
+        said = company.it("ada", *words)
+        assert said.returncode == Exit.ERROR
+        assert "trust list 1-3 of the workspace is not the one that you accepted before" in said.stderr
+        assert "provision operators accept" in said.stderr
+    assert company.it("ada", "operators", "accept").returncode == Exit.USAGE
+    assert "accepted trust list 1-3" in company.ok("ada", "operators", "accept", "--yes").stdout
+    company.ok("ada", "operators", "add", "zoe", recipient, ZOE)
+    assert "trust list 1-4" in company.ok("bob", "operators", "list").stderr
+    assert company.it("ada", "operators", "accept", "--yes").returncode == Exit.ERROR, "there is nothing to accept"
+    # a chain that is not a sibling of the accepted one stays refused
+    foreign = Company(company.root / "foreign")
+    shutil.rmtree(company.ws / "trust")
+    shutil.copytree(foreign.ws / "trust", company.ws / "trust")
+    said = company.it("ada", "operators", "accept", "--yes")
+    assert (said.returncode, "not siblings" in said.stderr) == (Exit.ERROR, True)
 
 
 def test_refusals(company: Company) -> None:
@@ -297,7 +310,17 @@ ACTS = {
         "bob",
         ("recovery", "use", "{paper}", "--name", "bob", "--revoke", "{ada}", "--recovery-to", "{paper2}"),
     ),
+    "raise the threshold": ("ada", ("operators", "threshold", "2")),
+    "sign": ("bob", ("operators", "sign")),
+    "replace the recovery key": (
+        "bob",
+        ("recovery", "use", "{paper}", "--name", "bob", "--keep", "{ada}", "--recovery-to", "{paper2}"),
+    ),
 }
+SLOW = {"renew", "revoke", "raise the threshold", "sign", "replace the recovery key"}
+"""They write as `add` does."""
+BEFORE = {"sign": ("ada", ("operators", "threshold", "2"))}
+"""What another operator did before."""
 
 
 @pytest.fixture(scope="module")
@@ -315,9 +338,7 @@ class Killed(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize(
-    "act", [pytest.param(act, marks=[pytest.mark.slow] if act in {"renew", "revoke"} else []) for act in ACTS]
-)
+@pytest.mark.parametrize("act", [pytest.param(act, marks=[pytest.mark.slow] if act in SLOW else []) for act in ACTS])
 def test_a_kill_at_each_write_of_an_act_leaves_all_or_nothing(
     act: str, before_acts: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,7 +347,7 @@ def test_a_kill_at_each_write_of_an_act_leaves_all_or_nothing(
     who, words = ACTS[act]
     values = {
         "recipient": recipient,
-        "key": "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIEgHWll+choVbi4Hmd5cwMUyTcbn6vHN1GJQho7FMhXd",
+        "key": ZOE,
         "paper": str(company.paper),
         "ada": _name(company),
     }
@@ -337,6 +358,8 @@ def test_a_kill_at_each_write_of_an_act_leaves_all_or_nothing(
         shutil.copytree(company.root, trial)
         (trial / "home").mkdir()
         at = _moved(company, trial)
+        if act in BEFORE:
+            at.ok(BEFORE[act][0], *BEFORE[act][1])
         left = [kill_at]
 
         def dying(self: Path, target: Any, left: list[int] = left) -> Path:
@@ -358,15 +381,17 @@ def test_a_kill_at_each_write_of_an_act_leaves_all_or_nothing(
             monkeypatch.setattr(Path, "replace", real)
         if done:
             break
+        monkeypatch.setattr("provision.files.is_running", lambda _: False)  # the killed process was this one
         at.it(who, "operators", "list")  # any command finishes what was committed
         after = _state(at)
-        assert after == before or (after["lists"] != before["lists"] and after["vault"] != before["vault"]), kill_at
+        assert after == before or (after["signed"] != before["signed"] and after["vault"] != before["vault"]), kill_at
         assert verify_log(at.ws / "events.jsonl", read_vault(at.ws / "keys.vault").generation).faults == ()
         (trial / "paper2").unlink(missing_ok=True)
         again = at.it(who, *filled)
         if after == before:
             assert again.returncode == Exit.OK, again.stderr
             assert not [path for path in at.ws.rglob("*.provision-new") if "holder" not in path.name]
+        monkeypatch.undo()
         shutil.rmtree(trial)
     assert done
     assert kill_at > 5
@@ -375,6 +400,7 @@ def test_a_kill_at_each_write_of_an_act_leaves_all_or_nothing(
 def _state(company: Company) -> dict[str, object]:
     vault = read_vault(company.ws / "keys.vault")
     return {
+        "signed": sorted(path.name for path in (company.ws / "trust").glob("*.sig")),
         "lists": company.lists(),
         "vault": vault.generation,
         "signers": (company.ws / "allowed_signers").read_text(),

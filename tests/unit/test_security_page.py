@@ -1,4 +1,4 @@
-"""docs/security.md: every answer to a threat names tests, and they exist."""
+"""docs/security.md and docs/trust.md: every answer to a threat names tests, and they exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEST = re.compile(r"`([a-z_/]+\.py)::(test_\w+)`")
 
 def rows(page: str) -> list[tuple[str, str]]:
     """Each threat of the table, with its cell of tests."""
-    table = page.partition("## Threats and answers")[2].partition("\n## ")[0]
+    table = re.split(r"## (?:Threats and answers|Attacks)\n", page)[-1].partition("\n## ")[0]
     cells = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in table.splitlines() if line.startswith("| ")]
     return [(row[0], row[2] if len(row) == 3 else "") for row in cells[1:]]
 
@@ -37,6 +37,12 @@ def _has(path: Path, name: str) -> bool:
 def test_every_answer_is_proved() -> None:
     assert len(rows(PAGE)) > 25
     assert unproved(PAGE) == []
+
+
+def test_every_attack_on_trust_is_refused_by_a_test() -> None:
+    page = (ROOT / "docs" / "trust.md").read_text("utf-8")
+    assert len(rows(page)) > 20
+    assert unproved(page) == []
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,32 @@ def sign(ctx: typer.Context, dry_run: DryRun = False) -> None:
         act.add_signature()
 
 
+@operators_app.command("accept")
+def accept(
+    ctx: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Accept the workspace's trust list after two operators made one of the same number.
+
+    Yours is given up: run your command again afterwards. Another chain than a sibling of yours is refused.
+    """
+    from datetime import UTC, datetime
+
+    from provision.keys.vault.file import read_workspace_id
+    from provision.trust.workspace import accept_sibling
+
+    run: Run = ctx.obj
+    workspace = run.open_workspace()
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("cannot ask without a terminal", hint="--yes accepts it; ask the other operator first")
+    if not yes:
+        typer.confirm("Did another operator make a list at the same time as you?", abort=True, err=True)
+    mine, newest = accept_sibling(workspace, read_workspace_id(workspace.vault), datetime.now(UTC))
+    names = ", ".join(each.name for each in newest.signers)
+    run.result(f"accepted trust list {newest.number} (signers: {names}); your own {mine.number} is given up\n")
+    run.say(f"machines that took your {mine.number} from the feed refuse the other one until recovery begins an epoch")
+
+
 @operators_app.command("upgrade")
 def upgrade(
     ctx: typer.Context,
