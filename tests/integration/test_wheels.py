@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from provision.packaging.zipapp import build_zipapp
 
 ROOT = Path(__file__).parents[2]
 PLATFORMS = (
@@ -41,3 +44,16 @@ def test_wheels_alone_are_enough() -> None:
     assert len(missing) == len(WITHOUT) * len(PYTHONS)
     named = ("pyrage", "pyyaml")  # for Windows on ARM with 3.11 the resolver names the second
     assert all(any(name in said for name in named) for said in missing.values()), missing
+
+
+@pytest.mark.bench
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_single_file_for_windows_has_what_only_windows_needs(tmp_path: Path) -> None:
+    target = tmp_path / "windows.pyz"
+    names = {line.partition("==")[0].lower() for line in build_zipapp(target, pythons=("3.12",), platform="win_amd64")}
+    assert {"colorama", "pydantic-core", "cryptography"} <= {name.replace("_", "-") for name in names}
+    with zipfile.ZipFile(target) as archive:
+        binaries = [name for name in archive.namelist() if name.endswith((".so", ".pyd"))]
+    assert binaries
+    assert all(name.endswith(".pyd") for name in binaries)

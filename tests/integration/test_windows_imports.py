@@ -53,3 +53,23 @@ def test_every_module_is_imported() -> None:
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["tried"] > 400
     assert {name: why for name, why in result["failed"].items() if name not in PSEUDO_TERMINAL} == {}
+
+
+AS_STORE_PYTHON = """
+import ctypes, sys, types
+from provision.cli import main
+nothing = types.SimpleNamespace(GetStdHandle=lambda number: 0, GetConsoleMode=lambda handle, mode: 0)
+ctypes.windll = types.SimpleNamespace(kernel32=nothing)
+sys.platform = "win32"
+sys.base_prefix = r"C:\\Program Files\\WindowsApps\\PythonSoftwareFoundation.Python.3.12_3.12.1_x64__qbz5n2kfra8p0"
+sys.argv = ["provision", "status"]
+main.main()
+"""
+
+
+def test_the_stores_python_is_refused_before_anything_is_written() -> None:
+    done = subprocess.run([sys.executable, "-c", AS_STORE_PYTHON], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: this Python is from the Microsoft Store, which redirects %LOCALAPPDATA%\n")
+    assert "hint: use Hermes' own Python" in done.stderr
+    assert done.stdout == ""
