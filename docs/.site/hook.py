@@ -34,8 +34,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(text: str, page: Any, **_: Any) -> str:
-    """Links to files of the repository that are no pages become plain text: the site stands alone."""
-    return re.sub(r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)[^)]*\)", r"\1", text) if "/" not in page.file.src_uri else text
+    """Links that leave the folder of the pages become plain text: the site stands alone."""
+    up = "../" * (page.file.src_uri.count("/") + 1)
+    return re.sub(rf"\[([^\]]+)\]\({re.escape(up)}[^)]*\)", r"\1", text)
 
 
 def _readme() -> str:
