@@ -11,6 +11,7 @@ import pytest
 
 from provision.bundle.manifest import CONFIG, Manifest, manifest_bytes
 from provision.endpoint.fetch import fetch_bundle
+from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.verify import AcceptanceRules, open_bundle, verify_bundle
 from provision.feed.index import address_of, endpoint_id, index_bytes
 from provision.feed.state import read_state
@@ -22,6 +23,10 @@ from provision.receipts.receipt import Receipt, receipt_bytes
 from provision.receipts.store import KnownEndpoints, verified_receipt
 from provision.signing.allowed_signers import parse_allowed_signers
 from provision.signing.signed_text import split_signed
+from provision.trust.acceptance import SignedList, accept_list
+from provision.trust.files import folder_source
+from provision.trust.orders import accept_order
+from provision.trust.walk import first_list, walk
 
 V1 = Path(__file__).parents[1] / "data" / "formats" / "v1"
 FULL = V1 / "every-field"
@@ -143,3 +148,41 @@ def test_vault_v1_with_every_field(identities: tuple[Identity, ...]) -> None:
     assert header.log_head == HEAD
     assert [recipient.split()[1:] for recipient in header.recovery] == [["on", "paper"]]
     assert open_vault(FULL / "keys.vault", identities).users == ("ada", "bob")
+
+
+ORDERS = V1 / "orders"
+ORDER_SIGNERS = parse_allowed_signers((ORDERS / "allowed_signers").read_text())
+
+
+def test_orders_v1() -> None:
+    """An order, the index that lists it, and what the machine remembers of it."""
+    data = (ORDERS / "ada.order").read_bytes()
+    order = accept_order(data, ORDER_SIGNERS, NOW, workspace_id=WORKSPACE_ID, endpoint=endpoint_id(ADDRESS), last=6)
+    assert (order.kind, order.count, order.reason) == ("halt", 7, "incident 7")
+    offer = accept_index((ORDERS / "index.json").read_bytes(), ADDRESS, ORDER_SIGNERS, NOW, None)
+    assert offer.order == hashlib.sha256(data).hexdigest()
+    kept = read_obeyed(ORDERS)
+    assert kept is not None
+    assert (kept.digest, kept.trust, kept.in_force(NOW)) == (offer.order, "1-2", True)
+
+
+def test_receipt_v1_with_a_trust_list() -> None:
+    data = (ORDERS / "ada.receipt").read_bytes()
+    known = KnownEndpoints(WORKSPACE_ID, {"ada": ORDER_SIGNERS[0].blob})
+    found = verified_receipt(data, known, NOW).receipt
+    assert found.trust == "1-2"
+    assert receipt_bytes(found) == split_signed(data)[0]
+
+
+def test_trust_lists_v1() -> None:
+    """A chain of two versions and an epoch by recovery."""
+    fetch = folder_source(V1 / "chain")
+    first = first_list(fetch)
+    assert first is not None
+    passed: list[SignedList] = []
+    walk(first, fetch, passed.append, NOW)
+    assert [step.trust.number for step in passed] == ["2-1"], "the epoch outranks version 1-2"
+    second = accept_list(
+        first, (V1 / "chain/trust/1-2.json").read_bytes(), [next((V1 / "chain/trust").glob("1-2.*.sig")).read_bytes()]
+    )
+    assert second.trust.revoked[0].reason == "laptop stolen"

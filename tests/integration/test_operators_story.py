@@ -6,11 +6,13 @@ what the removed person still holds is tried.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,13 @@ from feedcraft import FeedServer, served
 
 from provision.endpoint.identity import EndpointFolder
 from provision.errors import Exit
+from provision.feed.give_orders import give_orders
+from provision.fleet.workspace import load_workspace
 from provision.keys.age import load_identities
 from provision.keys.events.log import verify_log
 from provision.keys.feed_secret import feed_secret
 from provision.keys.vault.file import open_vault, read_vault
+from provision.trust.workspace import MayNotSignError
 
 ZOE = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIEgHWll+choVbi4Hmd5cwMUyTcbn6vHN1GJQho7FMhXd"
 
@@ -172,6 +177,20 @@ def test_after_remove_everything_that_the_person_holds_is_tried(company: Company
     # a new bundle does not open for bob, and with an old copy of the workspace he publishes for nobody
     company.ok("ada", "render", "--force")
     assert bob[0].recipient not in (company.ws / "dist/u1/manifest.json").read_text()
+    company.it("bob", "operators", "join", "--name", "bob")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVISION_CONFIG_DIR", str(company.root / "bob"))
+        for root, refused in ((company.ws, True), (old, False)):  # in an old copy, an order of bob's is still an order
+            with contextlib.suppress(MayNotSignError) if not refused else pytest.raises(MayNotSignError):
+                give_orders(
+                    load_workspace(root), "uninstall", ["u1"],
+                    reason="revenge", life=timedelta(days=1), now=datetime.now(UTC),
+                )  # fmt: skip
+    # nobody carries it: neither ada, who finds it in git, nor a machine, from a feed of bob's
+    shutil.copytree(old / "orders", company.ws / "orders")
+    done = company.it("ada", "publish", str(company.feed))
+    assert (done.returncode, "u1: the order in orders/u1.order is not published" in done.stderr) == (Exit.PARTIAL, True)
+    shutil.rmtree(company.ws / "orders")
     evil = company.root / "evil"
     done = company._run("bob", ("-w", str(old), "render", "--force"))
     if done.returncode == Exit.OK:
