@@ -149,18 +149,23 @@ def _too_many_leavers(plan: ImportPlan, most_percent: int) -> str:
 
 
 def _write(run: Run, workspace: Workspace, plan: ImportPlan, *, yes: bool) -> None:
+    from provision.files import read_bounded
     from provision.fleet.edit.inventory_edit import edit_inventory
     from provision.fleet.edit.inventory_file import change_inventory
+    from provision.fleet.load import MAX_INVENTORY_BYTES
 
     if plan.empty:
         run.say("no changes: the inventory matches the export")
         return
     name = workspace.name_of(workspace.inventory)
-    edit_inventory(
-        workspace.inventory.read_bytes(), workspace.inventory.name, plan.edits
-    )  # refused before the question
+    before = read_bounded(workspace.inventory, MAX_INVENTORY_BYTES)
+    after = edit_inventory(before, workspace.inventory.name, plan.edits)  # refused before the question
     require_confirmation(f"Write these changes to {name}?", yes=yes)
-    change_inventory(workspace, lambda data: edit_inventory(data, workspace.inventory.name, plan.edits))
+
+    def changed(data: bytes) -> bytes:
+        return after if data == before else edit_inventory(data, workspace.inventory.name, plan.edits)
+
+    change_inventory(workspace, changed)
     run.say(f"wrote {name}; next: git diff, then provision check")
     if plan.leavers:
         run.say("leavers are marked; to take everything from them: provision users leave --resume")

@@ -199,8 +199,9 @@ def _next_steps(run: Run, workspace: Workspace) -> None:
         f"created the workspace {where}\n"
         "next:\n"
         f"  1. git init {shell_path(where)}; cd {shell_path(where)}\n"
-        "  2. edit profiles/ (teams) and inventory.yaml (users), then: provision check\n"
-        "  3. on each user's machine: provision enroll; copy its output into inventory.yaml\n"
+        "  2. edit profiles/ (teams), delete the invented users in inventory.yaml, then: provision check\n"
+        "  3. add users: provision users import EXPORT (of Entra, Google, Okta, AD …), or provision users add USER\n"
+        "     on each user's machine: provision enroll --user USER; here: provision enroll --batch FILE\n"
         "  4. import the keys from the console (user,key,label): provision keys import FILE.csv\n"
         "  5. build the bundles: provision render\n"
     )
