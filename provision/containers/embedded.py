@@ -1,4 +1,5 @@
 """Find containers that a text holds in base64: Helm releases, cloud-init's `gz+b64`, cookies, kubectl dumps, mail attachments.
+Gzip is also found in hex (bytea in dumps of PostgreSQL) and as it is (scripts that unpack themselves, recorded answers).
 
 Only runs are looked at that begin as base64 of a compressed stream, a zip, a 7z or a database does. Base64 of base64 of gzip (a
 Helm release in a Secret's YAML) is decoded as well.
@@ -10,6 +11,7 @@ import base64
 import binascii
 import functools
 import re
+import zlib
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +24,11 @@ from provision.containers.formats.decompress import can_decompress, decompress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+_GZIP = b"\x1f\x8b\x08"
+_GZIP_IN_HEX = (b"1f8b08", b"1F8B08")
 _NEEDLES = (
+    _GZIP,
+    *_GZIP_IN_HEX,
     b"H4sI",  # gzip
     b"SDRz",  # base64 of that
     b"Qlpo",  # bzip2
@@ -43,7 +49,11 @@ _RUN = re.compile(rb"[A-Za-z0-9+/_-]+(?:(?:\\n|\r?\n)[ \t]*[A-Za-z0-9+/_-]{16,})
 _LAST_LINE = re.compile(rb"(?:\\n|\r?\n)[ \t]*[A-Za-z0-9+/_-]{1,15}={0,2}(?![A-Za-z0-9+/_=-])")
 _MAY_GO_ON = re.compile(rb"=*\r?(?:\\|(?:\\n|\n)[ \t]*[A-Za-z0-9+/_-]*=*)?\Z")
 _SPACE = re.compile(rb"\\n|\s+")
+_HEX_RUN = re.compile(rb"(?:[0-9a-fA-F]{2})+")
+_AS_IT_IS, _IN_HEX = 0, -1
+_LONGEST_HEADER = 512
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-")
+_NOT_A_WORD = (b"\\n", b"\\x", b"0x")
 _SHORTEST = 40
 _LONGEST_BYTES = 16 << 20
 _MOST = 1000
@@ -86,7 +96,7 @@ class EmbeddedStream(NamedTuple):
     start: int
     text: bytes
     times: int
-    """How many times it is encoded."""
+    """How many times it is encoded in base64; 0 if it is there as it is, -1 in hex."""
 
     @property
     def end(self) -> int:
@@ -104,6 +114,8 @@ class EmbeddedStreams:
         self._context = b""
         """The bytes before those that are searched: a run does not begin inside a word."""
         self._before = 0
+        self._tried = (-1, 0)
+        """The offset and length of the last gzip stream whose end was not there yet."""
 
     @classmethod
     def of(cls, data: bytes) -> EmbeddedStreams:
@@ -161,7 +173,18 @@ class EmbeddedStreams:
         begun = len(data) if final else len(data) - _held_back(data, self._context)
         end = 0
         for at in _finder()(data):
-            if at < end or _inside_word(data, at, self._context):
+            if at < end:
+                continue
+            if data.startswith((_GZIP, *_GZIP_IN_HEX), at):
+                if not data.startswith(_GZIP, at) and _inside_word(data, at, self._context):
+                    continue
+                gzip_end = self._gzip(data, at, final=final)
+                if gzip_end is None and not final:
+                    begun = min(begun, at)
+                    break
+                end = gzip_end or end
+                continue
+            if _inside_word(data, at, self._context):
                 continue
             run = _RUN.match(data, at)
             assert run is not None  # noqa: S101  a needle is one
@@ -177,6 +200,41 @@ class EmbeddedStreams:
         self._before += begun
         return data[begun:]
 
+    def _gzip(self, text: bytes, start: int, *, final: bool) -> int | None:
+        """Note the gzip stream that begins here, in hex or as it is; return where it ends, None if more of it may follow."""
+        if not final and self._tried[0] == self._before + start and len(text) - start < 2 * self._tried[1]:
+            return None  # so that a long one is not unpacked again for each piece
+        self._tried = self._before + start, len(text) - start
+        plain = text.startswith(_GZIP, start)
+        run = None if plain else _HEX_RUN.match(text, start)
+        data = bytes.fromhex(run[0].decode()) if run else text[start : start + _LONGEST_BYTES]
+        inner = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        size = 0
+        try:
+            inner.decompress(data[:_LONGEST_HEADER], _LONGEST_HEADER)  # nearly all that is no gzip fails here
+            inner = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            rest = data
+            while rest and not inner.eof and size < _ENOUGH_BYTES:
+                size += len(inner.decompress(rest, 1 << 20))
+                rest = inner.unconsumed_tail
+        except zlib.error:
+            return start + 1
+        if not inner.eof:
+            if size >= _ENOUGH_BYTES or len(text) - start > _LONGEST_BYTES:
+                self._problem("gzip inside other content, of more than 16 MiB, was not unpacked")
+                return start + 1
+            return None
+        length = len(data) - len(inner.unused_data)
+        end = start + (length if plain else 2 * length)
+        if self._count >= _MOST:
+            self._problem(f"only the first {_MOST} containers in a text were unpacked")
+            return end
+        self._count += 1
+        at, form = self._before + start, _AS_IT_IS if plain else _IN_HEX
+        label = f"gzip at byte {at}" if plain else f"hex at byte {at}"
+        self._found.append(EmbeddedStream(label, "gzip", data[:length], at, text[start:end], form))
+        return end
+
     def _add(self, text: bytes, start: int, end: int) -> int:
         """Note the container that a run encodes; return where the run ends. A shorter last line may belong to it."""
         found = _decoded(text[start:end])
@@ -188,7 +246,7 @@ class EmbeddedStreams:
         if found is None:
             return end
         if self._count >= _MOST:
-            self._problem(f"only the first {_MOST} containers in base64 were unpacked")
+            self._problem(f"only the first {_MOST} containers in a text were unpacked")
             return end
         self._count += 1
         kind, data, times = found
@@ -205,7 +263,7 @@ def _held_back(text: bytes, context: bytes) -> int:
     """Return how many bytes at the end may be the beginning of a needle, at the beginning of a word."""
     for length in range(min(_LONGEST_NEEDLE - 1, len(text)), 0, -1):
         at = len(text) - length
-        if text[at:] in _BEGUN and not _inside_word(text, at, context):
+        if text[at:] in _BEGUN and (text[at] == _GZIP[0] or not _inside_word(text, at, context)):
             return length
     return 0
 
@@ -213,7 +271,7 @@ def _held_back(text: bytes, context: bytes) -> int:
 def _inside_word(text: bytes, at: int, context: bytes) -> bool:
     """Whether a word goes on at an offset; `context` are the bytes before the text."""
     before = text[at - _CONTEXT : at] if at >= _CONTEXT else context + text[:at]
-    return before[-1:] != b"" and before[-1] in _WORD and before[-_CONTEXT:] != b"\\n"
+    return before[-1:] != b"" and before[-1] in _WORD and before[-_CONTEXT:] not in _NOT_A_WORD
 
 
 def _decoded(text: bytes) -> tuple[str, bytes, int] | None:
@@ -259,7 +317,11 @@ def decode_base64(text: bytes) -> bytes | None:
 
 
 def encode_like(data: bytes, text: bytes, times: int) -> bytes:
-    """Encode data `times` times, with the alphabet, the line breaks and the padding of `text`."""
+    """Encode data `times` times, with the alphabet, the line breaks and the padding of `text`; see `EmbeddedStream.times`."""
+    if times == _AS_IT_IS:
+        return data
+    if times == _IN_HEX:
+        return (data.hex() if text == text.lower() else data.hex().upper()).encode()
     for _ in range(times):
         data = base64.b64encode(data)
     if b"-" in text or b"_" in text:

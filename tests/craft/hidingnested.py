@@ -157,6 +157,19 @@ _file("7z of equal names", "a.7z", lambda key: seven({"a": b"x", "b/a": line(key
 _file("zip behind a script", "a.pyz", lambda key: b"#!/usr/bin/env python3\n" + zipped({"m.py": line(key)}))
 _file("zip behind a program", "setup.exe", lambda key: b"MZ" + bytes(2000) + zipped({"m.py": line(key)}))
 _file("brotli", "a.json.br", lambda key: brotli.compress(line(key) * 3))
+_file(
+    "gzip in hex",
+    "dump.sql",
+    lambda key: b"COPY t (a) FROM stdin;\n\\\\x" + gzip.compress(line(key)).hex().encode() + b"\n",
+)
+_file(
+    "gzip behind a script",
+    "install.run",
+    lambda key: b"#!/bin/sh\ntail -n +4 $0 | gunzip\nexit\n" + gzip.compress(line(key)),
+)
+_file("gzip in an answer", "answer.txt", lambda key: b"HTTP/1.1 200 OK\r\n\r\n" + gzip.compress(line(key)) + b"\nGET /")
+_file("brotli without a name", "body", lambda key: brotli.compress(b"a line\n" * 9 + line(key)))
+_file("deflate without a name", "body", lambda key: zlib.compress(b"a line\n" * 9 + line(key), wbits=-15))
 _file("brotli in a zip", "a.zip", lambda key: zipped({"a.js.br": brotli.compress(line(key) * 3)}))
 _file("leveldb table in a zip", "a.zip", lambda key: zipped({"l/000005.ldb": table(b"k", line(key))}))
 _file("pdf base 85", "a.pdf", lambda key: pdf(base64.a85encode(zlib.compress(

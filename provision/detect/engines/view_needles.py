@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ATOM = re.compile(rb"(?:\[(?:\\.|[^\]\\])*\]|\\x[0-9a-f]{2}|\\.|[^\\\[])(?:\{(\d+)\})?", re.DOTALL)
 _KEY = rb"[A-Za-z0-9_-]"
-_TAGS = "a b bdi big code del em font i ins kbd mark nobr s small span strong sub sup tt u var wbr"
+_TAGS = "a b bdi big code del em font i ins kbd mark nobr s small span strong sub sup tspan tt u var wbr"
 _ENTITIES = "shy; zwnj; zwj; hyphen; dash; lowbar; minus; ndash; mdash; NoBreak; ZeroWidthSpace; amp;#"
 _LISTED = ("sk-", "aisa", "ghp_", "akia", "xoxb", "eyj", "glpat", "aiza", "key=", "token", "secret", "passw")
 _LONGEST_WORD = 4

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from provision.detect.views.view import Segment
 
 _BEFORE, _AROUND = 512, 2048
-_INLINE = "a|b|bdi|big|code|del|em|font|i|ins|kbd|mark|nobr|s|small|span|strong|sub|sup|tt|u|var|wbr"
+_INLINE = "a|b|bdi|big|code|del|em|font|i|ins|kbd|mark|nobr|s|small|span|strong|sub|sup|tspan|tt|u|var|wbr"
 _WRITTEN = (
     rf"</?(?:{_INLINE})(?:[ /][^<>\n]{{0,200}})?>|<!--[^<>\n]{{0,80}}-->"
     r"|&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,16});"
