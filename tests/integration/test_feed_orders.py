@@ -313,10 +313,6 @@ def test_by_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         done = company.machine("pull", address)
         assert (done.returncode, done.stdout.splitlines()[0]) == (Exit.OK, "resumed: once more")
         assert json.loads(company.machine("pull", "-f", "json").stdout)["order"]["done"] is None
-        give_orders(workspace, "halt", ["u1"], reason="incident", life=life, now=now)
-        company.ok("ada", "publish", str(company.feed))
-        refused = company.machine("pull")
-        assert (refused.returncode, "cannot obey the order to halt" in refused.stderr) == (Exit.ERROR, True)
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "bob"))
     company.it("bob", "operators", "join", "--name", "bob")
     with pytest.raises(MayNotSignError, match="may not sign orders"):
