@@ -81,7 +81,7 @@ def test_a_list_that_others_can_write_is_not_trusted(tmp_path: Path) -> None:
     with pytest.raises(NotEnrolledError, match="writable by other users"):
         load_signers(path)
     path.chmod(0o644)
-    path.write_bytes(b"\xff\xfe")
+    path.write_bytes(b"\xff\xfeodd")
     with pytest.raises(NotEnrolledError, match="UTF-8"):
         load_signers(path)
 
