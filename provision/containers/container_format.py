@@ -32,6 +32,8 @@ UNSUPPORTED_FORMATS = frozenset(
 )
 """Formats without a reader: they are reported as not read."""
 _LEAST_UNPACKED = 32
+_MOST_ZEROS = 64
+"""Programs and byte code have more in their first 512 bytes, compressed or encrypted content about two."""
 _DISTINCT, _DISTINCT_QUARTER = 200, 90
 """Of 512 random bytes about 221 are different, of the first 128 about 101."""
 _PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
@@ -117,14 +119,18 @@ def _by_trailer(tail: bytes) -> str | None:
 def _by_offsets(head: bytes, read_at: Callable[[int, int], bytes], size: int) -> str | None:
     if b"\0" in head:
         for start, magic, kind in NOT_READ_ELSEWHERE:
-            if start <= size - len(magic) and read_at(len(magic), start) == magic and _is_disk(kind, read_at, size):
+            if start + len(magic) <= HEAD_BYTES:
+                found = head.startswith(magic, start)
+            else:
+                found = start <= size - len(magic) and read_at(len(magic), start) == magic
+            if found and _is_disk(kind, read_at, size):
                 return kind
     return _without_signature(head)
 
 
 def _without_signature(head: bytes) -> str | None:
     """Return the format of binary content without a header: a stream that unpacks to text, or what looks random."""
-    if head.isascii() or _is_media(head) or is_text(head):
+    if head.isascii() or head.count(0) > _MOST_ZEROS or _is_media(head) or is_text(head):
         return None
     for kind in WITHOUT_SIGNATURE:
         begun = decompressed_beginning(kind, head)
