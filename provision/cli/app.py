@@ -75,6 +75,8 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "package": ("Build packages for Intune, Jamf, Munki, pkg, deb, rpm.", "delivery.package"),
         "build-zipapp": ("Build provision as one file that any Python runs.", "delivery.build_zipapp"),
         "reconcile": ("Bring everything up to date, once: for cron and CI.", "delivery.reconcile"),
+        "halt": ("Order machines to stop Hermes until a time.", "delivery.orders"),
+        "resume": ("End a halt before its time.", "delivery.orders"),
         "receipts": ("Import and list the signed receipts of endpoints.", "delivery.receipts"),
     },
     "On a user's machine": {

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from provision.bundle.manifest import SEALED_ENV
+from provision.endpoint.halt import refuse_halted
 from provision.endpoint.plan import env_values
 from provision.endpoint.route_check import run_environment
 from provision.endpoint.state import require_installed
@@ -75,6 +76,7 @@ def prepare_run(
     """
     home = effective_home(root, hermes_profile)
     installed = require_installed(home)
+    refuse_halted(home)
     manifest = installed.manifest
     if manifest.secret_delivery is not SecretDelivery.RUN:
         raise NotForRunError(

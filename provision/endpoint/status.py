@@ -13,6 +13,7 @@ from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.desktop import with_desktop
+from provision.endpoint.halt import NOTE, is_halted
 from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.privileges import as_owner
@@ -125,7 +126,13 @@ def home_status(
     with as_owner(home):
         check = dataclasses.replace(check, route=with_desktop(check.route, environ))
     folder = home_or_profile_files(files, manifest.hermes_profile, home)
-    drift = (*_bundle_drift(installed, signers, now), *_file_drift(installed, folder, files.managed, hermes.facts))
+    with as_owner(home):
+        halted = (Drift(NOTE, "Hermes is halted by an order of IT"),) if is_halted(home) else ()
+    drift = (
+        *halted,
+        *_bundle_drift(installed, signers, now),
+        *_file_drift(installed, folder, files.managed, hermes.facts),
+    )
     return HomeStatus(home, installed, check.route, check, drift, hermes)
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import MAX_MANIFEST_BYTES
 from provision.endpoint.fetch import DownloadError
+from provision.endpoint.halt import end_halt, is_halted
 from provision.endpoint.state import kept_paths
 from provision.endpoint.trust_store import TrustInForce
 from provision.errors import ProvisionError
@@ -106,6 +107,8 @@ def pull_once(
                 if not is_installed(entry, state.home, force, now):
                     report = install(_bundle(subscription, entry, state.workspace or "", world))
                     state = state.model_copy(update={"home": str(report.home)})
+                    if end_halt(report.home):
+                        order = replace(order, note=order.note or "the halt has ended: Hermes may run again")
             state = state.succeeded(now)
         except ProvisionError as e:
             if on_trial:
@@ -163,7 +166,7 @@ def is_installed(entry: FeedEntry, home: str | None, force: TrustInForce, now: d
         return False
     names = kept_paths(Path(home))
     data = read_optional(Path(home) / names.manifest, MAX_MANIFEST_BYTES)
-    if data is None or hashlib.sha256(data).hexdigest() != entry.manifest:
+    if data is None or is_halted(Path(home)) or hashlib.sha256(data).hexdigest() != entry.manifest:
         return False
     if force.trust is None:
         return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fault_states import (
     State,
     feed,
+    halted,
     home,
     left_home,
     machine_keys,
@@ -50,6 +51,7 @@ FIX, UNDO = ("audit", "{home}", "--fix", "--yes"), ("audit", "--undo", "--yes")
 NEW_SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP0uPDwkyBkFK3RLdLNlZYTdUIFK1mkLOyTU5pR2IoS/"
 UPGRADE = ("operators", "upgrade", "--name", "op", "--recovery-to", "{folder}/page")
 PUBLISH = ("publish", "{feed}")
+HALT = ("halt", "ada", "--reason", "incident", "--for", "4h")
 LEAVE = ("users", "leave", "ada", "--feed", "{feed}", "--yes")
 
 SCENARIOS = (
@@ -150,6 +152,14 @@ SCENARIOS = (
         config="second",
     ),
     Scenario("pull", ("pull", "{address}", "--home", "{home}"), home, published=(PUBLISH,), machine=True),
+    Scenario(
+        "halt",
+        ("pull", "{address}", "--home", "{home}"),
+        halted,
+        published=(UPGRADE, ("render",), ("publish", "{feed}"), HALT, ("publish", "{feed}")),
+        before=(INSTALL,),
+        machine=True,
+    ),
     Scenario(
         "baseline",
         ("audit", "{home}", "--update-baseline", "--baseline", "{folder}/base.json", "--reason", "old"),

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from fault_world import World
 
 from provision.bundle.dist import Dist
+from provision.endpoint.halt import is_halted
+from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.status import home_status
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
 from provision.feed.index import Index
@@ -114,6 +116,13 @@ def home(world: World) -> State:
     found = home_status(world.home, signers=signers, environ={"HOME": str(world.home.parent)}, now=datetime.now(UTC))
     files = {name: (world.home / name).read_bytes() for name in (".env", "config.yaml")}
     return {**files, "ok": found.ok, "drift": list(found.drift), "mode": (world.home / ".env").stat().st_mode}
+
+
+def halted(world: World) -> State:
+    """The home of a halted machine: the user's files, the note, and that the order counts as obeyed."""
+    files = {name: (world.home / name).read_bytes() for name in (".env", "config.yaml") if (world.home / name).exists()}
+    obeyed = read_obeyed(world.config)
+    return {**files, "halted": is_halted(world.home), "obeyed": obeyed and obeyed.kind}
 
 
 def left_home(world: World) -> State:

@@ -85,6 +85,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "status": ("provision status", "provision status --fleet", "provision status --receipt > ada.receipt"),
     "run": ("provision run -- hermes chat",),
     "uninstall": ("provision uninstall --dry-run",),
+    "halt": (
+        "provision halt ada --reason 'incident 7' --for 4h",
+        "provision halt --all --reason 'incident 7' --for 1d",
+    ),
+    "resume": ("provision resume ada --reason 'incident 7 is over'",),
     "reconcile": (
         "provision reconcile --feed /srv/feed --receipts inbox/ --delay 10m",
         "provision reconcile --dry-run",
