@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from provision.endpoint.pasted_key import PastedKey
+    from provision.directory.pasted_key import PastedKey
     from provision.fleet.desired import DesiredState
     from provision.keys.import_file import NewKey
     from provision.keys.vault.vault import Vault

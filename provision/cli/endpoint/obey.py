@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 
 def order_handlers(home: Path | None, now: datetime) -> OrderHandlers:
     """The table: order kind -> function. An order of a kind that is not in it is refused, and named."""
-    return {"resume": _resume, "uninstall": partial(_uninstall, home, now)}
+    return {"halt": partial(_halt, home), "resume": _resume, "uninstall": partial(_uninstall, home, now)}
+
+
+def _halt(home: Path | None, order: Order) -> str:
+    """Take our route and key out of the home, so that Hermes stops; the pull after the halt puts them back."""
+    from provision.endpoint.apply import DiskWriter
+    from provision.endpoint.halt import halt_home
+    from provision.endpoint.state import NotInstalledError
+
+    root, profile = _installed_home(home)
+    try:
+        halt_home(root, profile, DiskWriter(Path.home()), reason=order.reason, until=order.expires)
+    except NotInstalledError:
+        return f"nothing is installed here; IT ordered to halt until {order.expires}: {order.reason}"
+    return f"Hermes is halted until {order.expires}, as IT ordered: {order.reason}"
 
 
 def _resume(order: Order) -> str:
@@ -30,7 +44,7 @@ def _uninstall(home: Path | None, now: datetime, order: Order) -> str:
     """Take out of the home what provision set, and sign that it was done. A repeated run finishes what a kill left."""
     from provision.cli.endpoint.machine import endpoint_folder
     from provision.endpoint.apply import DiskWriter
-    from provision.endpoint.leave_home import leave_home
+    from provision.endpoint.leave.leave_home import leave_home
     from provision.endpoint.state import NotInstalledError, read_installed
     from provision.hermes.home import effective_home
     from provision.receipts.receipt import NoEndpointKeyError

@@ -15,7 +15,7 @@ from provision.report.formats import Format
 
 if TYPE_CHECKING:
     from provision.bundle.manifest import Manifest
-    from provision.endpoint.uninstall import UninstallPlan
+    from provision.endpoint.leave.uninstall_plan import UninstallPlan
 
 
 @app.command("uninstall")
@@ -34,8 +34,8 @@ def uninstall_command(
     key goes, and so does the timer of `pull`.
     """
     from provision.endpoint.apply import DiskWriter, DryRunWriter, HomeWriter
-    from provision.endpoint.leave_home import leave_home
-    from provision.endpoint.uninstall import UninstallPlan
+    from provision.endpoint.leave.leave_home import leave_home
+    from provision.endpoint.leave.uninstall_plan import UninstallPlan
 
     run: Run = ctx.obj
     root, profile = chosen_home(home, hermes_profile)

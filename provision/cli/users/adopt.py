@@ -116,7 +116,7 @@ def _seal(
 
     from provision.aisa.base_url import DEFAULT_HOSTS
     from provision.cli.endpoint.machine import this_platform
-    from provision.endpoint.pasted_key import pasted_key, sealed_key
+    from provision.directory.pasted_key import pasted_key, sealed_key
     from provision.endpoint.route_check import managed_dir_in_force
     from provision.hermes.home import default_home
     from provision.report.document import document
@@ -145,7 +145,7 @@ def _from_paths(
     from datetime import UTC, datetime
 
     from provision.directory.adoption import Adoption, FoundKey, homes_below, user_of
-    from provision.endpoint.pasted_key import pasted_key
+    from provision.directory.pasted_key import pasted_key
 
     found: list[FoundKey] = []
     failed: list[Adoption] = []
@@ -190,7 +190,7 @@ def _from_document(
     import json
 
     from provision.directory.adoption import Adoption, FoundKey
-    from provision.endpoint.pasted_key import NoPastedKeyError, open_sealed_key
+    from provision.directory.pasted_key import NoPastedKeyError, open_sealed_key
     from provision.files import read_bounded
     from provision.formats.shell_output import shell_bytes
     from provision.keys.age import load_identities
@@ -232,7 +232,7 @@ def _from_machines(
 ) -> tuple[list[FoundKey], list[Adoption]]:
     """Ask machines; each seals its key to the operators. Whose key it is, the inventory says, not the machine."""
     from provision.directory.adoption import Adoption, FoundKey
-    from provision.endpoint.pasted_key import open_sealed_key
+    from provision.directory.pasted_key import open_sealed_key
     from provision.fleet.limit import select_users
     from provision.keys.age import load_identities
     from provision.keys.vault.file import read_vault

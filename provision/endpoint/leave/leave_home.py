@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from provision.endpoint.apply import modes_of
 from provision.endpoint.install import home_or_profile_files
+from provision.endpoint.leave.uninstall_plan import UninstallPlan, plan_uninstall
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.state import FOLDER, JOURNAL, REMOVED, read_installed, require_installed
-from provision.endpoint.uninstall import UninstallPlan, plan_uninstall
 from provision.files import STAGED_SUFFIX, FileProblemError, read_optional
 from provision.hermes.facts import names as facts
 from provision.hermes.home import effective_home, read_home

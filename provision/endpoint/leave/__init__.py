@@ -1,0 +1,1 @@
+"""Leaving a Hermes home: the plan of an uninstall, and its transaction."""
