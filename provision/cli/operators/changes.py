@@ -34,6 +34,7 @@ def add(
     """Add an operator, as the line says that `operators join` printed for them."""
     from provision.cli.operators.session import act_of_operator, public_key, text_of, valid_name
     from provision.operators.acts import add as add_operator
+    from provision.report.terminal import plural
     from provision.trust.trust_list import Role
 
     run: Run = ctx.obj
@@ -44,7 +45,7 @@ def add(
     with act_of_operator(run, "operators add", dry_run=dry_run) as act:
         add_operator(act, valid_name(name), text_of(recipient), signing, [Role(word) for word in words])
         count = len(act.vault_act.vault.operators)
-    run.say(f"{count} operators can open the vault")
+    run.say(f"{plural(count, 'operator')} can open the vault")
     run.say("next: commit the workspace; `provision publish` brings the new list to the machines")
 
 
@@ -58,6 +59,7 @@ def remove(ctx: typer.Context, name: _Name, yes: Yes = False, dry_run: DryRun = 
     from provision.bundle.sign_again import sign_again
     from provision.cli.operators.session import act_of_operator
     from provision.operators.acts import remove as remove_operator
+    from provision.report.terminal import plural
     from provision.trust.trust_list import key_blob
 
     run: Run = ctx.obj
@@ -68,13 +70,15 @@ def remove(ctx: typer.Context, name: _Name, yes: Yes = False, dry_run: DryRun = 
         remove_operator(act, name)
         signed = sign_again(act.workspace.dist, [key_blob(gone.key)], act.key, dry_run=dry_run) if gone else 0
         keys = len(act.vault_act.vault)
-    run.say(f"{name} opens and signs nothing new; {signed} bundles signed again with your key")
+    run.say(f"{name} opens and signs nothing new; {plural(signed, 'bundle')} signed again with your key")
     _what_remains(run, name, keys)
 
 
 def _what_remains(run: Run, name: str, keys: int) -> None:
+    from provision.report.terminal import plural
+
     run.say(
-        f"what remains: {name} could read all {keys} key versions of the vault until now; old copies and git keep them"
+        f"what remains: {name} could read all {plural(keys, 'key version')} of the vault until now; old copies and git keep them"
     )
     run.say(f"what remains: {name} knows the feed's addresses, which open no bundle")
     run.say("next: commit the workspace, `provision publish`, and replace the keys: provision rotate start")

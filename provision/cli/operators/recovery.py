@@ -66,6 +66,7 @@ def use(
     from provision.cli.operators.recovery_output import RecoveryChoice, new_recovery
     from provision.cli.operators.session import act_of_operator, own_keys, own_name, valid_name
     from provision.operators.acts import recover
+    from provision.report.terminal import plural
 
     run: Run = ctx.obj
     workspace = run.open_workspace()
@@ -92,7 +93,8 @@ def use(
         users = act.vault_act.vault.users
     run.say(f"you are operator as {called}; gone: {', '.join(gone) or 'no operator'}")
     run.say("the old recovery key opens and signs nothing new")
-    run.say(f"replace the keys of {len(users)} users: the lost identity could read them: provision rotate start")
+    whose = plural(len(users), "user")
+    run.say(f"replace the keys of {whose}: the lost identity could read them: provision rotate start")
     run.say("next: commit the workspace, provision render --force, provision publish")
 
 
