@@ -129,7 +129,8 @@ def _lines(path: Path, data: bytes) -> tuple[Identity, ...]:
             ) from None
         found.append(Identity(place, str(native.to_public()), native))
     if not found:
-        raise IdentityFileError(f"{path} has no identity", hint="create one with age-keygen or provision enroll")
+        hint = "move the file away, then run `provision enroll`, or make one with age-keygen"
+        raise IdentityFileError(f"{path} has no identity", hint=hint)
     return tuple(found)
 
 
