@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detectcraft import aisa_key, known
 
 from provision.detect.engines.confirm import Confirmer
 from provision.detect.engines.hits import Hits
 from provision.detect.match import Confidence, FindingSeverity, Match
-from provision.detect.rule import Rule
+from provision.detect.rule import NamedValue, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VALUE = "q7Rt2Vx9Lm4K"
 
@@ -71,3 +74,16 @@ def test_a_match_inside_one_of_higher_confidence_is_not_reported() -> None:
 def test_known_keys_without_a_prefix_are_searched_everywhere() -> None:
     assert Confirmer((), known("0" * 8 + "4f6e2b9c1d7a5e3f8b0c6d2e")).scans_everything
     assert not Confirmer((), known(aisa_key())).scans_everything
+
+
+def test_a_function_of_several_rules_runs_once_over_the_same_range() -> None:
+    ranges = []
+
+    def find(data: bytes, left: int, right: int) -> Iterator[NamedValue]:
+        ranges.append((left, right))
+        at = data.index(VALUE.encode(), left, right)
+        yield NamedValue(at, at + len(VALUE), b"api_token")
+
+    (match,) = matches(rule("one", "unused", find=find), rule("two", "unused", find=find), data=f"tok_{VALUE}!")
+    assert (match.rule, match.key, match.secret.reveal()) == ("one", "api_token", VALUE)
+    assert ranges == [(0, len(f"tok_{VALUE}!"))]
