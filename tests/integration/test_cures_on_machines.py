@@ -241,6 +241,8 @@ def test_the_cures_of_status_put_the_home_in_order(machine: Machine) -> None:
         assert machine.sh("provision status").returncode == 0
 
 
+@pytest.mark.bench
+@pytest.mark.slow
 def test_the_cures_of_an_audit_of_the_own_home(machine: Machine) -> None:
     installed(machine)
     (machine.home / ".env").chmod(0o644)
