@@ -36,6 +36,8 @@ class Scratch(StrEnum):
     """A copy of the workspace or of a feed, as sealed as the original."""
     LOG = "log"
     """A copy of the event log, which holds no keys, while an act of operators is prepared."""
+    ACCESS = "access"
+    """The access control list of one file, as Windows' icacls writes it."""
     DEMO = "demo"
     """The workspace of `demo`, with made-up keys."""
     GIT = "git"

@@ -12,10 +12,10 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from provision.scratch import Scratch, scratch_folder
 from provision.shell import shell_path
 
 _SYSTEM, _ADMINISTRATORS = "S-1-5-18", "S-1-5-32-544"
@@ -162,8 +162,8 @@ def own_sid() -> str | None:
 
 def _saved_list(path: Path) -> str | None:
     """What `icacls PATH /save` writes: the name and the list, in UTF-16 without a mark."""
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder) / "list"
+    with scratch_folder(Scratch.ACCESS) as folder:
+        saved = folder / "list"
         if _run("icacls.exe", str(path), "/save", str(saved), "/q") is None:
             return None
         try:

@@ -60,6 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--share-modes", action="store_true", help="Refuse to rename or remove open files, as Windows does."
     )
+    parser.addoption(
+        "--hermes-platform", metavar="win32", help="Let the real Hermes and provision take this system for another one."
+    )
     parser.addoption("--hermes-version", metavar="0.18.2", help="Run the acceptance tests with this release of Hermes.")
 
 
@@ -70,6 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--share-modes"):
         config.pluginmanager.register(ShareModes())
+    if platform := config.getoption("--hermes-platform"):
+        os.environ["TEST_PLATFORM"] = platform
     if release := config.getoption("--hermes-version"):
         choose_hermes(release)
 

@@ -17,7 +17,6 @@ import zlib
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from provision.feed.timer_definition import LABEL
 from provision.packaging.mac import script_with_payload
 from provision.packaging.payload import Files, PackageFile, description
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from provision.packaging.payload import Payload
 
 _DOMAIN = "one.aisa.hermes-provision"
+_TIMER = f"{_DOMAIN}.pull"
+"""The label of the timer in `feed`, which this room does not know; a test compares both."""
 _NAMES = uuid.uuid5(uuid.NAMESPACE_DNS, "hermes-provision.aisa.one")
 _XAR_HEADER = struct.Struct(">4sHHQQI")
 _SHA1 = 1
@@ -42,7 +43,7 @@ def pkg(payload: Payload) -> Files:
 
 def profile() -> bytes:
     """The profile, the same for all users and machines: it holds no secret."""
-    rule = {"RuleType": "Label", "RuleValue": LABEL, "Comment": "pulls this user's Hermes settings from IT's feed"}
+    rule = {"RuleType": "Label", "RuleValue": _TIMER, "Comment": "pulls this user's Hermes settings from IT's feed"}
     payload = {
         "PayloadType": "com.apple.servicemanagement",
         "PayloadIdentifier": f"{_DOMAIN}.background",

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import time
+import types
 from functools import cache
 from importlib.metadata import files
 from pathlib import Path
@@ -99,6 +100,8 @@ def _be(request: dict, program) -> None:  # type: ignore[type-arg,no-untyped-def
         os.environ.clear()
         os.environ.update(request["environ"] | {"HERMES_HOME": request["home"]})
         os.chdir(request["environ"]["HOME"])
+        if platform := os.environ.pop("TEST_PLATFORM", ""):
+            _as_platform(platform)
         code = program(request["home"], request["act"])
     except SystemExit as e:
         code = e.code
@@ -112,6 +115,27 @@ def _be(request: dict, program) -> None:  # type: ignore[type-arg,no-untyped-def
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
+def _as_platform(platform: str) -> None:
+    """Let Hermes, which is imported from here on, take this system for another one. What its libraries found out stays."""
+    from logging.handlers import RotatingFileHandler
+
+    sys.platform = platform
+    home = Path(os.environ.get("HERMES_HOME", ""))
+    if platform == "win32" and home.name == "hermes":  # the platform's default
+        del os.environ["HERMES_HOME"]
+        os.environ["LOCALAPPDATA"] = str(home.parent)
+    if (
+        platform == "win32"
+    ):  # modules that Hermes imports there: it locks files with the first, and logs with the second
+        locks = {"LK_LOCK": 1, "LK_NBLCK": 2, "LK_UNLCK": 0, "LK_RLCK": 3, "LK_NBRLCK": 4}
+        names = {"msvcrt": {"locking": lambda *_: None, **locks}}
+        names["concurrent_log_handler"] = {"ConcurrentRotatingFileHandler": RotatingFileHandler}
+        for name, content in names.items():
+            module = types.ModuleType(name)
+            vars(module).update(content)
+            sys.modules[name] = module
 
 
 def serve(program=act) -> None:  # type: ignore[no-untyped-def]

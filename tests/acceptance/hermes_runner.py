@@ -62,7 +62,8 @@ def environment(scratch: Path, gateway: Gateway | None, extra: Mapping[str, str]
         environ |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HERMES_CA_BUNDLE"), str(gateway.ca_file))
     if Path("/etc/hermes").exists():
         environ["HERMES_MANAGED_DIR"] = str(scratch / "no-managed-scope")
-    return environ | dict(extra or {})
+    platform = {"TEST_PLATFORM": os.environ["TEST_PLATFORM"]} if "TEST_PLATFORM" in os.environ else {}
+    return environ | platform | dict(extra or {})
 
 
 def _answering(folder: Path) -> Path:

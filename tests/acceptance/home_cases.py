@@ -121,8 +121,8 @@ class Names:
 
 
 def lay_out(case: Case, root: Path, names: Names) -> Laid:
-    """Write the case's files below `root`."""
-    home = root / "home"
+    """Write the home of `names`, and the rest of the case's files below `root`."""
+    home = Path(names.values["@HOME"])
     texts = {"config.yaml": case.config, ".env": case.env, **case.files}
     if case.auth is not None:
         texts["auth.json"] = json.dumps(case.auth)
