@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from provision.aisa.hosts import is_loopback
 from provision.bundle.manifest import (
     BUNDLE_FILES,
     CONFIG,
@@ -49,7 +50,6 @@ MAX_REDIRECTS = 3
 _IN_FEED = re.compile(r"(.*)/e/[a-z2-7]{32}/[0-9a-f]{64}\.tar$")
 _HEADERS = {"Accept-Encoding": "identity"}
 _ABSENT = {404, 410}
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class BundleNotFoundError(ProvisionError):
@@ -109,11 +109,8 @@ def fetch_chain(url: str, *, timeout_s: float = TIMEOUT_S) -> Fetch | None:
 
 
 def _fetched(url: str, limit_bytes: int, timeout_s: float) -> bytes:
-    import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
 
-    with httpx.Client(
-        verify=trust_context(), timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS
-    ) as client:
+    with _client(urlsplit(url).hostname or "", timeout_s) as client:
         return _get(client, url, limit_bytes, time.monotonic() + timeout_s)
 
 
@@ -213,15 +210,12 @@ def _gunzip(data: bytes) -> bytes:
 
 
 def _download(url: str, timeout_s: float) -> dict[str, bytes]:
-    import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
 
     deadline = time.monotonic() + timeout_s
     parts = urlsplit(url)
     if parts.username or parts.password:
         raise DownloadError("the address contains a user name or password", hint="use an address without credentials")
-    with httpx.Client(
-        verify=trust_context(), timeout=min(20.0, timeout_s), follow_redirects=False, headers=_HEADERS
-    ) as client:
+    with _client(parts.hostname or "", timeout_s) as client:
         if parts.path.endswith((".tar", ".tar.gz", ".tgz")):
             return read_archive(_get(client, url, MAX_ARCHIVE_BYTES, deadline))
         folder = parts.path.rstrip("/")
@@ -234,6 +228,18 @@ def _download(url: str, timeout_s: float) -> dict[str, bytes]:
 
         found = get((MANIFEST, SIGNATURE, CONFIG, SEALED_ENV, WELCOME))
         return found | get(extra_names(found[MANIFEST]))
+
+
+def _client(host: str, timeout_s: float) -> httpx.Client:
+    import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
+
+    return httpx.Client(
+        verify=trust_context(),
+        timeout=min(20.0, timeout_s),
+        follow_redirects=False,
+        headers=_HEADERS,
+        trust_env=not is_loopback(host),  # no proxy for this machine
+    )
 
 
 def _get(client: httpx.Client, url: str, limit_bytes: int, deadline: float) -> bytes:
@@ -281,8 +287,7 @@ def _require_safe(url: str, host: str | None, scheme: str) -> None:
         raise DownloadError(
             f"the server redirects to another host: {_shown(url)}", hint="use that address, if it is correct"
         )
-    loopback = parts.hostname in _LOOPBACK
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise DownloadError(f"{_shown(url)} is not an https:// address", hint="plain http is allowed only for loopback")
     if scheme == "https" and parts.scheme != "https":
         raise DownloadError(f"the server redirects away from https: {_shown(url)}", hint="report this to IT")

@@ -31,6 +31,7 @@ from fault_world import World
 
 from provision.aisa.simulator import Simulator
 from provision.files import sweep_once
+from provision.scratch import Scratch, scratch_folder
 
 KINDS: tuple[tuple[str, int, bool], ...] = (
     ("kill", -1, False),
@@ -136,7 +137,7 @@ class Proof:
         said = self._after()
         state = self._state()
         if state != self.settled:
-            wrong.append(f"in the end {state!r:.700}, without the fault {self.settled!r:.700}; said {said[-300:]}")
+            wrong.append(f"in the end {_difference(state, self.settled)}; said {said[-300:]}")
         wrong += self._left()
         self.problems += [f"{self.scenario.name} {kind} at call {at}: {what} [{ended.said[-300:]}]" for what in wrong]
         return True
@@ -165,11 +166,19 @@ class Proof:
         }
 
     def _left(self) -> list[str]:
-        """Staged files that are still there, and keys in files where none belong."""
+        """Staged files and temporary folders that no later command would remove, and keys in files where none belong."""
         folder, allowed = self.world.folder, self.world.allowed()
+        for kind in Scratch:
+            with scratch_folder(kind):
+                pass  # the next command of this kind
+        sweep_once.cache_clear()
         wrong = []
-        for path in folder.rglob("*"):
+        for path in sorted(folder.rglob("*")):
             name = str(path.relative_to(folder))
+            if path.name.endswith(".provision-new"):
+                sweep_once(path.parent)  # the next write into this folder
+            if not path.exists():
+                continue
             if path.name.endswith(".provision-new") or path.parent == folder / "tmp":
                 wrong.append(f"left {name}")
             elif (
@@ -177,6 +186,13 @@ class Proof:
             ):
                 wrong.append(f"a key in {name}")
         return wrong
+
+
+def _difference(state: object, wanted: object) -> str:
+    if not (isinstance(state, dict) and isinstance(wanted, dict)):
+        return f"{state!r:.900}, without the fault {wanted!r:.900}"
+    names = [name for name in wanted if state.get(name) != wanted[name]]
+    return "; ".join(f"{name} {state.get(name)!r:.500}, without the fault {wanted[name]!r:.500}" for name in names)
 
 
 def chosen(calls: int, count: int | None, chance: random.Random) -> list[tuple[int, str, int, bool]]:

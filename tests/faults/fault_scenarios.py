@@ -46,6 +46,8 @@ NEW_OPERATOR = "age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586"
 INSTALL = ("install", "{root}/dist/ada", "--home", "{home}")
 START = ("rotate", "start", "--from", "{folder}/new.csv", "--waves", "100%", "--idle-for", "0", "--yes")
 RESUME = ("rotate", "resume")
+ROLLBACK = ("rotate", "rollback", "--yes")
+LEAKED = ("rotate", "leaked", "ada", "--from", "{folder}/leaked.csv")
 FIX, UNDO = ("audit", "{home}", "--fix", "--yes"), ("audit", "--undo", "--yes")
 
 NEW_SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP0uPDwkyBkFK3RLdLNlZYTdUIFK1mkLOyTU5pR2IoS/"
@@ -76,13 +78,13 @@ SCENARIOS = (
     Scenario("receipts", ("receipts", "import", "{folder}/drop"), workspace),
     Scenario("start", START, workspace, after=(START, RESUME)),
     Scenario("resume", RESUME, workspace, before=(START,), after=(RESUME, RESUME)),
-    Scenario("rollback", ("rotate", "rollback", "--yes"), workspace, before=(START,)),
+    Scenario("rollback", ROLLBACK, workspace, before=(START,), after=(ROLLBACK, RESUME, RESUME)),
     Scenario("finish", ("rotate", "finish", "--except", "*=given up"), workspace, before=(START,)),
     Scenario(
         "leaked",
-        ("rotate", "leaked", "ada", "--from", "{folder}/leaked.csv"),
+        LEAKED,
         workspace,
-        after=(RESUME, ("keys", "demo", "bob", "--clear")),
+        after=(LEAKED, (*RESUME, "--from", "{folder}/leaked.csv"), RESUME, ("keys", "demo", "bob", "--clear")),
     ),
     Scenario(
         "batch",

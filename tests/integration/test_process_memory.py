@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from provision.endpoint.fetch import HostileArchiveError, fetch_bundle
 from provision.feed.http import Validators, http_get
 from provision.keys.process_memory import KEY_LOG
 
@@ -72,7 +74,21 @@ class _Feed(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def test_requests_to_this_machine_never_go_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def _pulled(url: str) -> bytes:
+    return http_get(url, 100, 10.0, validators=Validators()).body or b""
+
+
+def _installed(url: str) -> bytes:
+    """What `install URL` reads: the server's answer is no archive."""
+    with pytest.raises(HostileArchiveError):
+        fetch_bundle(url + ".tar")
+    return b"ok"
+
+
+@pytest.mark.parametrize("fetch", [_pulled, _installed])
+def test_requests_to_this_machine_never_go_to_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, fetch: Callable[[str], bytes]
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -81,7 +97,7 @@ def test_requests_to_this_machine_never_go_to_a_proxy(monkeypatch: pytest.Monkey
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.server_port}/x"
-        assert http_get(url, 100, 10.0, validators=Validators()).body == b"ok"
+        assert fetch(url) == b"ok"
     finally:
         server.shutdown()
         server.server_close()

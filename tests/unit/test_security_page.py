@@ -56,3 +56,12 @@ def test_every_attack_on_trust_is_refused_by_a_test() -> None:
 def test_an_answer_without_a_test_is_noticed(row: str, said: str) -> None:
     page = f"## Threats and answers\n\n| threat | answer | tests |\n|---|---|---|\n{row}\n\n## More\n"
     assert unproved(page) == [said]
+
+
+def test_every_file_that_grows_has_a_stated_limit() -> None:
+    """Files of lines grow with use: journals, logs, trends."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "provision").rglob("*.py"))
+    names = set(re.findall(r"[\"/` ]([a-z-]+\.jsonl)\b", code))
+    limits = PAGE.partition("## What may be left, and what grows")[2].partition("\n## ")[0]
+    assert len(names) >= 5
+    assert {name for name in names if f"`{name}`" not in limits} == set()

@@ -90,6 +90,9 @@ def decode_picture(data: bytes) -> DecodedPicture:
         warnings.simplefilter("ignore")
         try:
             Image.init()
+            Image.MAX_IMAGE_PIXELS = (
+                MOST_PIXELS // 2
+            )  # Pillow refuses at twice of it, also when a later frame makes a GIF larger
             formats = [name for name in _FORMATS if name in Image.OPEN]
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 count = getattr(image, "n_frames", 1)
