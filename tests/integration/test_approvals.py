@@ -165,8 +165,8 @@ def test_a_key_command_from_git_is_not_run(desk: Desk, tmp_path: Path) -> None:
     ("line", "name"),
     [
         ('gateway_hosts = ["api.aisa.one", "evil.example"]', "gateway_hosts"),
-        ('gateway = "https://evil.example/v1"', "gateway"),
-        ('proxy = "http://evil.example:8080"', "proxy"),
+        pytest.param('gateway = "https://evil.example/v1"', "gateway", marks=pytest.mark.slow),
+        pytest.param('proxy = "http://evil.example:8080"', "proxy", marks=pytest.mark.slow),
         ('tls_bundle = "evil.pem"', "tls_bundle"),
     ],
 )

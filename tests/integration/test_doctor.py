@@ -8,9 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from companycraft import Company
@@ -182,7 +183,18 @@ DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", DEFECTS)
+AGAIN = {
+    *("no identity", "a folder that others can write", "a list that expired", "a feed without an index"),
+    *("a workspace without git", "recovery tested long ago", "a feed that expires soon", "a list that expires soon"),
+}
+"""Second defects of a check."""
+
+
+def defects(table: Iterable[str]) -> list[Any]:
+    return [pytest.param(what, marks=[pytest.mark.slow] if what in AGAIN else []) for what in table]
+
+
+@pytest.mark.parametrize("what", defects(DEFECTS))
 def test_a_defect_of_the_workspace_is_found(what: str, company: Company) -> None:
     id_, tier, act, days = DEFECTS[what]
     act(company)
@@ -209,7 +221,7 @@ MACHINE_DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]]
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", MACHINE_DEFECTS)
+@pytest.mark.parametrize("what", defects(MACHINE_DEFECTS))
 def test_a_defect_of_the_machine_is_found(what: str, company: Company) -> None:
     id_, tier, act, days = MACHINE_DEFECTS[what]
     act(company)
