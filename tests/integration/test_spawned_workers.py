@@ -1,4 +1,4 @@
-"""Worker processes that are started anew, as on Windows: nothing of the parent's memory is there."""
+"""Worker processes that inherit nothing of this one, as on Windows."""
 
 from __future__ import annotations
 
