@@ -103,3 +103,15 @@ def test_the_remediation_depends_on_the_file_that_sets_the_value() -> None:
 def test_no_text_contains_the_key() -> None:
     context = route_context(entry(f"api_key: {KEY}, extra_headers: {{Authorization: {KEY}}}"))
     assert KEY not in repr(list(config_hazards(context)))
+
+
+@pytest.mark.parametrize(
+    ("writers", "why"),
+    [((), None), (("Users",), "may change the managed scope: Users"), (None, "is unknown")],
+)
+def test_a_managed_scope_belongs_to_administrators(writers: tuple[str, ...] | None, why: str | None) -> None:
+    context = route_context(managed=HomeFiles("/etc/hermes", b"model: {default: other}\n"))
+    context = replace(context, files=replace(context.files, managed_writers=writers))
+    found = [hazard for hazard in config_hazards(context) if hazard.id == "managed-writable"]
+    assert len(found) == (why is not None)
+    assert all(why is not None and why in hazard.why for hazard in found)
