@@ -211,7 +211,7 @@ class EmbeddedStreams:
         inner = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
         size = 0
         try:
-            inner.decompress(data[:_LONGEST_HEADER], _LONGEST_HEADER)  # nearly all that is no gzip fails here
+            inner.decompress(data[:_LONGEST_HEADER], _LONGEST_HEADER)  # nearly all other bytes fail here
             inner = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
             rest = data
             while rest and not inner.eof and size < _ENOUGH_BYTES:

@@ -15,6 +15,7 @@ from provision.redact import text
 from provision.redact.archives.containers import redact_embedded
 from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of
 from provision.redact.files import redact_open
+from provision.redact.key_tail import mask_key_tail, may_be_key_tail
 from provision.redact.session import CannotExamineError
 from provision.redact.stream import CHUNK_BYTES, redact_stream
 from provision.redact.structured.text_form import BEGINNING_BYTES, may_have_form, text_form
@@ -59,6 +60,8 @@ def redact_descriptor(
             _as_file(begun, target, session)
             return
         session.notes.unsure.append(text.too_large(NAME, form or "a document"))
+    if kind is None and session.options.structure:
+        begun = mask_key_tail(begun[:BEGINNING_BYTES], NAME, session) + begun[BEGINNING_BYTES:]
     rest = _chunks(source) if kind else _text_chunks(begun, source)
     chunks = chain([begun], rest)
     for data in redact_stream(chunks if kind else redact_embedded(chunks, session, NAME), session, NAME):
@@ -90,7 +93,7 @@ def _beginning(source: int, on_hold: Callable[[bool], None]) -> tuple[bytes, Tex
         begun += chunk
         if len(begun) >= BEGINNING_BYTES:
             return begun, text_form(begun, whole=False)
-        may_be_more = may_have_form(begun) or may_be_container(begun) or not is_text(begun)
+        may_be_more = may_have_form(begun) or may_be_container(begun) or may_be_key_tail(begun) or not is_text(begun)
         if kind_of(begun) is not FileKind.TEXT or not may_be_more:
             on_hold(False)
             return begun, None

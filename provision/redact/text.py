@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
+from provision.redact.key_tail import mask_key_tail
 from provision.redact.notes import Remark
 from provision.redact.stream import CHUNK_BYTES, redact_stream
 from provision.redact.structured import forms_of_file, redact_forms
@@ -29,6 +30,8 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
     """Redact a text or unknown binary file; see `RedactFile`."""
     head = source.read(BEGINNING_BYTES)
     forms = forms_of_file(file, head) if session.options.structure else ()
+    if session.options.structure:
+        head = mask_key_tail(head, file, session)
     target.writelines(redact_text(chain([head], _chunks(source)), forms, file, session))
 
 
