@@ -88,21 +88,21 @@ def decode_picture(data: bytes) -> DecodedPicture:
         raise PicturesUnavailableError("cannot examine pictures: Pillow is not installed", hint=INSTALL) from e
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2  # Pillow refuses at twice of it, in later frames too
         try:
             Image.init()
-            Image.MAX_IMAGE_PIXELS = (
-                MOST_PIXELS // 2
-            )  # Pillow refuses at twice of it, also when a later frame makes a GIF larger
             formats = [name for name in _FORMATS if name in Image.OPEN]
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 count = getattr(image, "n_frames", 1)
                 shown = 1 if image.format == "MPO" else count
-                if image.width * image.height * shown > MOST_PIXELS:
-                    raise CannotExamineError(f"the picture has more than {MOST_PIXELS // 1_000_000} million pixels")
+                _require_small(image.width * image.height * shown)
                 options = _options(image, data)
-                frames = []
+                frames, pixels = [], 0
                 for number in range(shown):
                     image.seek(number)
+                    pixels += image.width * image.height  # a later frame can be larger
+                    _require_small(pixels)
                     frames.append(_frame(ImageOps.exif_transpose(image), int(image.info.get("duration", 0) or 0)))
                 name = "JPEG" if image.format == "MPO" else str(image.format)
                 return DecodedPicture(name, frames, options, count - shown)
@@ -110,6 +110,13 @@ def decode_picture(data: bytes) -> DecodedPicture:
             raise CannotExamineError("the picture is too large to examine") from e
         except _BAD as e:
             raise CannotExamineError("the picture is damaged, or its format is not supported") from e
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _require_small(pixels: int) -> None:
+    if pixels > MOST_PIXELS:
+        raise CannotExamineError(f"the picture has more than {MOST_PIXELS // 1_000_000} million pixels")
 
 
 def encode_picture(coded: DecodedPicture) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
@@ -111,6 +112,18 @@ def test_many_small_frames_are_a_bomb_too(monkeypatch: pytest.MonkeyPatch) -> No
     film = saved(scene("L"), "GIF", save_all=True, append_images=[scene("P"), scene("1")], duration=10)
     with pytest.raises(CannotExamineError, match="million"):
         decode_picture(film)
+
+
+def test_frames_that_grow_are_a_bomb_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by fuzzing: 641 bytes, whose frames of 16 million pixels are larger than the picture, took 840 MB."""
+    monkeypatch.setattr(formats, "MOST_PIXELS", 20_000_000)
+    packed = (
+        "c-nLKbh9u|WM*JufB+p30p@bBF)(t-NC-eB7@06-bQpgBhYGQSgun{_V*~Xt2Ez#kcbrzDTh9Ph!$hjH;6j9*1=Iz18E*R-IVcJy65KPigNYqz"
+        "Fs380ILnv8H^4u@-`W}g2{4OT"
+    )
+    with pytest.raises(CannotExamineError, match="million"):
+        decode_picture(zlib.decompress(base64.b85decode(packed)))
+    assert Image.MAX_IMAGE_PIXELS != formats.MOST_PIXELS // 2, "other code keeps its limit"
 
 
 def test_what_a_viewer_cannot_see_is_gone() -> None:
