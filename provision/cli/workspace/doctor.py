@@ -39,9 +39,9 @@ def doctor(
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
-    """Find what is wrong with this workspace, or outside of one with this machine. Changes nothing.
+    """Find what is wrong with this workspace or machine.
 
-    Exits with 10 if a check failed, with 0 if there are only warnings. The home folder is shown as ~.
+    Outside of a workspace, or with --machine, this machine is checked. Nothing is changed. Exits with 10 if a check failed, with 0 if there are only warnings. The home folder is shown as ~.
     """
     from datetime import UTC, datetime
 
