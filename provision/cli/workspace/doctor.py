@@ -41,7 +41,9 @@ def doctor(
 ) -> None:
     """Find what is wrong with this workspace or machine.
 
-    Outside of a workspace, or with --machine, this machine is checked. Nothing is changed. Exits with 10 if a check failed, with 0 if there are only warnings. The home folder is shown as ~.
+    Outside of a workspace, or with --machine, this machine is checked. Nothing is changed.
+
+    Exits with 10 if a check failed, with 0 if there are only warnings. The home folder is shown as ~.
     """
     from datetime import UTC, datetime
 
