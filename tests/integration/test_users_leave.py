@@ -52,6 +52,7 @@ def test_a_leaver_until_everything_is_proved(fleet: Fleet, sim: Simulator) -> No
     code, steps = leave(fleet, "ada", "--reason", "HR-7", "--feed", str(fleet.folder / "feed"))
     assert code == 4
     assert open_steps(steps) == {"key", "machine"}
+    assert "no order to uninstall: this workspace has no trust list" in steps["machine"]["what"]
     assert "still works" in steps["key"]["what"]
     assert fleet.keys["ada"][-4:] in steps["key"]["what"]
     assert (
