@@ -26,7 +26,7 @@ _WORDS_OF_PLACEHOLDERS = re.compile(
     r"(?i)example|sample|dummy|placeholder|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this|with|it)|redacted|removed|hidden"
     r"|(?:insert|enter|paste|put|goes)[-_ ]?(?:your|here|the)|^(?:your|my|the|an?|some|new|old)[-_ ].*|\.\.\.|…"
     r"|^<.*>$|^\[.*\]$|^[xX*.•#_?-]+$|^(?:pass|passwd|pwd|pw|user|username|name|foo|bar|baz|foobar|blah|string|value|text|todo)$"
-    r"|^foo=bar$|^xx=yy$|\bx{3,}\b|^(?:user(?:name)?|login):pass(?:word|wd)?$"
+    r"|[-_./]\{[a-z_]+\}$|^\{[a-z_]+\}[-_./]|^foo=bar$|^xx=yy$|\bx{3,}\b|^(?:user(?:name)?|login):pass(?:word|wd)?$"
     r"|^(?:my|your|other|some|the)[-_]?(?:secret|password|passwd|token|(?:api)?[-_]?key)\d*(?::\w+)?$"
 )
 _KINDS = re.compile(

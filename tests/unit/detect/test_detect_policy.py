@@ -38,6 +38,7 @@ SEEN = (
     'env_name = "password"', "public_key: abc", "primary_key: id", 'if token == "sudo":', "api_key: [REDACTED]",
     "fetch(u, { credentials: 'same-origin' })", "secrets:`Geheimnisse`,secrets_hint:`x`", '"LABEL_PASSWORD": "Heslo",',
     "def page(page_token: :unset, size: :unset)", "RSAPrivateKey ::= SEQUENCE {", "token:e==null?`a`:b", "Token: '#dcdccc',",
+    "gcloud secrets versions access latest --secret hermes-{user}",
     "token = -1", "const aliceSecret = alice.<span>x", "update-passwd --passwd=FICHIER", "x_get_secret: Added",
     "pw_name:pw_passwd:pw_uid:pw_gid:pw_dir", "--set-secrets=ENV=mysecret:latest", "pkcs11:token=Root%20CA;serial=1",
     'publicKeyToken="1fc8b3b9a1e18e3b"', "password=not default_value", "run --client-secret first.", "SLACK_TOKEN:`xoxb-`,",
