@@ -121,7 +121,7 @@ class Policy(StrEnum):
                 or _may_be_seen(value, rule_id, before, after)
             )
         if self is Policy.PUBLISHING and rule_id.startswith(_GIVEN):
-            return is_reference(value)
+            return is_reference(value) or (value[-1:] in "-_/" and after[:1] == b"{")
         return is_not_secret(value, rule_id, before + value.encode("utf-8", "surrogateescape") + after)
 
     def _ignores_beside(self, value: str, rule_id: str, name: str, before: bytes, after: bytes) -> bool:

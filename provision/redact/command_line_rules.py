@@ -5,7 +5,8 @@ from __future__ import annotations
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 
-_WORD = r"""(?:"[^"\r\n]{4,512}"|'[^'\r\n]{4,512}'|[^\s"'$<>|;&(){}][^\s"'<>|;&(){}]{3,511})"""
+_WORD = r"""(?:"[^"\r\n]{4,512}"|'[^'\r\n]{4,512}'|[^\s"'`$<>|;&(){}][^\s"'`<>|;&(){}]{3,511})"""
+"""A word of a command line; a backtick ends it, as it ends code in a text."""
 
 
 def _example(before: str) -> str:
