@@ -162,7 +162,9 @@ def _from_paths(
             owner = _known(states, user) if user is not None else user_of(each.account, states)
             try:
                 if owner is None:
-                    raise NothingMatchedError(f"{each.account!r} is not a user of the inventory: name the user with --user")
+                    raise NothingMatchedError(
+                        f"{each.account!r} is not a user of the inventory: name the user with --user"
+                    )
                 key = pasted_key(
                     each.home,
                     hermes_profile,
