@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "report": ("Write a report on the whole fleet.", "workspace.report"),
     },
     "People and machines (IT)": {
-        "adopt": ("Take keys that users pasted into homes into the vault.", "users.adopt"),
+        "adopt": ("Take keys that users pasted into their Hermes homes into the vault.", "users.adopt"),
         "machines": ("Machines of users.", "machines.enroll", "machines.lost"),
         "users": (
             "Users who join, move and leave.",

@@ -105,7 +105,9 @@ FAILED = (
 _UNKNOWN = Cause(re.compile(""), "refused", "", "run the same command with --verbose and read Ansible's message")
 
 
-ENROLL_AGAIN = "`provision machines enroll -l {user} --replace`, then `provision render -l {user}`, `provision deploy -l {user}`"
+ENROLL_AGAIN = (
+    "`provision machines enroll -l {user} --replace`, then `provision render -l {user}`, `provision deploy -l {user}`"
+)
 """How to accept a machine with new keys; `{user}` is its user."""
 _CURES = {
     "bundle-expired": "run `provision render`, then `provision deploy --resume`",

@@ -103,8 +103,7 @@ def terminal_width() -> int | None:
 
 def has_colour(stream: TextIO) -> bool:
     """Whether colour may be written: to a terminal that knows it, unless NO_COLOR is set (no-color.org)."""
-    known = os.environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in os.environ)
-    return known and not os.environ.get("NO_COLOR") and stream.isatty()
+    return os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR") and stream.isatty()
 
 
 def painted(line: str, stream: TextIO) -> str:

@@ -23,7 +23,11 @@ def _loaded(code: str) -> list[str]:
 
 def test_help_imports_no_command_and_nothing_heavy() -> None:
     quietly = "sys.stdout, out = sys.stderr, sys.stdout; run(['--help']); sys.stdout = out"
-    assert set(_loaded(f"from provision.cli.main import run; {quietly}")) == {"provision.cli.app", "provision.cli.main"}
+    assert set(_loaded(f"from provision.cli.main import run; {quietly}")) == {
+        "provision.cli.app",
+        "provision.cli.console",
+        "provision.cli.main",
+    }
 
 
 def test_ctrl_c_while_it_loads_is_no_traceback() -> None:

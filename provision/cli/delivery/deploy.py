@@ -56,7 +56,8 @@ def deploy_command(
         typer.Option("--known-hosts", exists=True, dir_okay=False, help="File of host keys. Default: SSH's own."),
     ] = None,
     account: Annotated[
-        str | None, typer.Option("--account", help="Account that owns Hermes: ada, {user}@corp.example. Default: the id.")
+        str | None,
+        typer.Option("--account", help="Account that owns Hermes: ada, {user}@corp.example. Default: the id."),
     ] = None,
     become: Annotated[
         bool, typer.Option("--become/--no-become", help="Switch to the account with sudo, or log in as it directly.")

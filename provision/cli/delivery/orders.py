@@ -82,10 +82,11 @@ def _give(
     from provision.keys.vault.file import read_vault
     from provision.report.document import document
     from provision.report.terminal import plural, table
+    from provision.shell import shell_word
 
     (everyone, dry_run), (format_, output) = how, where
     if everyone == bool(users):
-        raise UsageError("name users, or use --all", hint=f"provision {kind} USER… --reason TEXT")
+        raise UsageError("name users, or use --all", hint=f"provision {shell_word(kind)} USER… --reason TEXT")
     if not reason.strip():
         raise UsageError("--reason is empty", hint="say why: the user reads it")
     workspace, now = run.open_workspace(), datetime.now(UTC)
@@ -102,7 +103,9 @@ def _give(
             document("orders/v1", kind=kind, reason=reason, expires=expires, dry_run=dry_run, users=given), output
         )
         return
-    only = "" if everyone else f" -l {','.join(s.user for s in states)}"
+    proof = "provision validate --probe key --fail-on ok"
+    if not everyone:
+        proof += f" -l {shell_word(','.join(s.user for s in states))}"
     lines = [
         f"{'would give' if dry_run else 'gave'} the order to {kind} to {plural(len(states), 'user')}, valid until {expires}"
     ]
@@ -113,7 +116,7 @@ def _give(
             "only revoking these keys in AIsa's console stops a machine that does not listen:",
             table(("USER", "KEY"), rows).rstrip("\n"),
             *([f"… and {len(states) - _SHOWN:,} more: --format json lists them"] if len(states) > _SHOWN else []),
-            f"then prove them dead (exit 10 while one works): provision validate --probe key --fail-on ok{only}",
+            f"then prove them dead (exit 10 while one works): {proof}",
         ]
     lines.append("next: provision publish DIR")
     run.result("\n".join(lines) + "\n", output)

@@ -160,7 +160,7 @@ def _print_result(
     if format_ is Format.JSON:
         text = report.pull_as_json(pulled, signed, dry_run=dry_run)
     else:
-        text = report.pull_as_table(pulled, now, dry_run=dry_run)
+        text = report.pull_as_table(pulled, now, dry_run=dry_run, verbose=run.verbose)
     run.result(text, output)
 
 
@@ -210,7 +210,9 @@ def _subscription(url: str | None) -> Subscription:
 
     if url == "-":  # from a script: then the address is in no process list
         line = sys.stdin.buffer.readline(4096)
-        odd = len(line) % 2 and line.startswith(codecs.BOM_UTF16_LE)  # the line was read up to the first half of its end
+        odd = len(line) % 2 and line.startswith(
+            codecs.BOM_UTF16_LE
+        )  # the line was read up to the first half of its end
         url = shell_bytes(line + b"\0" if odd else line).decode("utf-8", "replace")
     if url is None:
         state = read_state(endpoint_folder().root)

@@ -58,6 +58,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "operators sign": ("provision operators sign",),
     "operators check": ("provision operators check",),
     "operators upgrade": ("provision operators upgrade --recovery-to recovery.txt",),
+    "operators accept": ("provision operators accept",),
     "operators approve": ("provision operators approve",),
     "recovery": ("provision recovery test recovery.txt",),
     "recovery test": ("provision recovery test recovery.txt",),

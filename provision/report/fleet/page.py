@@ -109,10 +109,13 @@ def _trend(report: FleetReport, in_order: int, earlier: Sequence[DaySummary]) ->
 def _progress(rotation: Rotation, report: FleetReport) -> Iterator[StackedBar]:
     """One bar per wave."""
     users, waves, opened = report.users, rotation.waves(), rotation.open_wave()
-    halted = "; halted" if rotation.blocked else ""
     for number, wave in enumerate(waves):
         counts = Counter(p.state for p in wave if report.complete or p.user in users)
-        note = "waits for the wave before it" if number > opened else f"provision rotate status {rotation.id}{halted}"
+        note = (
+            "waits for the wave before it"
+            if number > opened
+            else f"{'halted: ' if rotation.blocked else ''}provision rotate status {rotation.id}"
+        )
         shares = [Share(state.value, counts[state], state_tone(state)) for state in State]
         if counts:
             yield StackedBar(f"{rotation.id}, wave {number + 1} of {len(waves)}", note, shares)
