@@ -16,8 +16,8 @@ from provision.report.formats import Format
 ADA = Candidate("ada", ("age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586",), None, "ada.yaml")
 
 
-def review(change: EnrolmentChange) -> EnrolmentReview:
-    return EnrolmentReview(ADA, change, before=("SHA256:old",), message="invalid key")
+def review(change: EnrolmentChange, message: str = "") -> EnrolmentReview:
+    return EnrolmentReview(ADA, change, before=("SHA256:old",), message=message)
 
 
 def test_different_keys_need_replace() -> None:
@@ -25,8 +25,12 @@ def test_different_keys_need_replace() -> None:
     assert why == (
         f"the inventory has SHA256:old, this is {ADA.fingerprints[0]}; use --replace to accept it after confirmation"
     )
+    assert "SHA256:old, this is" in str(_refusal(review(EnrolmentChange.DIFFERENT, "another machine"), False))
+    assert "; another machine; use --replace" in str(
+        _refusal(review(EnrolmentChange.DIFFERENT, "another machine"), False)
+    )
     assert _refusal(review(EnrolmentChange.DIFFERENT), True) is None
-    assert _refusal(review(EnrolmentChange.REFUSED), True) == "invalid key"
+    assert _refusal(review(EnrolmentChange.REFUSED, "invalid key"), True) == "invalid key"
     assert _refusal(review(EnrolmentChange.NEW_USER), False) is None
 
 
