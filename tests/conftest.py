@@ -67,8 +67,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find pre-commit in `.venv/tools`, and take Ctrl-C back: a run in the background of a script inherits that it is ignored."""
-    os.environ["PATH"] += f"{os.pathsep}{Path(sys.prefix, 'tools', 'bin')}"
+    """Find the programs of this venv and of `.venv/tools`, and take Ctrl-C back, which a run in the background ignores."""
+    places = (Path(sys.executable).parent, Path(sys.prefix, "tools", "bin"))
+    os.environ["PATH"] += "".join(f"{os.pathsep}{place}" for place in places)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--share-modes"):
