@@ -200,7 +200,7 @@ def test_operators(
     monkeypatch.delenv("PROVISION_IDENTITY")
     assert run(["operators", "remove", "bob"]) == 0
     said = capsys.readouterr().err
-    assert "could read all 1 key versions" in said
+    assert "could read all 1 key version of the vault" in said
     assert "CANARY" not in said
     monkeypatch.setenv("PROVISION_IDENTITY", str(other))
     assert run(["keys", "demo", "ada", "--clear"]) == 1
