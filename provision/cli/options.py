@@ -61,6 +61,16 @@ TableOrJson = Annotated[Format, format_option(Format.TABLE, Format.JSON)]
 Forks = Annotated[int, typer.Option("--forks", min=1, max=500, help="Number of machines to work on in parallel.")]
 
 
+def without_keys(text: str) -> str:
+    """A callback for text that is kept or signed, such as a reason: keys in it are masked."""
+    from provision.detect.shapes import masked
+    from provision.report.operand_mask import keys_among
+
+    for key in keys_among([text]):
+        text = text.replace(key, masked(key))
+    return text
+
+
 def parse_duration(text: str, option: str) -> timedelta:
     """Parse `90m`, `12h`, `7d` or `2w`; `option` is named in the error. Raises UsageError."""
     from datetime import timedelta

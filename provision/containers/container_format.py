@@ -130,13 +130,14 @@ def _by_offsets(head: bytes, read_at: Callable[[int, int], bytes], size: int) ->
 
 def _without_signature(head: bytes) -> str | None:
     """Return the format of binary content without a header: a stream that unpacks to text, or what looks random."""
-    if head.isascii() or head.count(0) > _MOST_ZEROS or _is_media(head) or is_text(head):
+    has_zeros = head.count(0) > _MOST_ZEROS
+    if head.isascii() or _is_media(head) or (not has_zeros and is_text(head)):
         return None
-    for kind in WITHOUT_SIGNATURE:
+    for kind in ("deflate",) if has_zeros else WITHOUT_SIGNATURE:  # what repeats unpacks from many zeros
         begun = decompressed_beginning(kind, head)
         if len(begun) >= _LEAST_UNPACKED and is_text(begun) and not any(byte in _CONTROLS for byte in begun):
             return kind
-    return UNKNOWN if _is_random(head) else None
+    return UNKNOWN if not has_zeros and _is_random(head) else None
 
 
 def container_of(data: bytes) -> str | None:

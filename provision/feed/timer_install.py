@@ -135,7 +135,7 @@ def own_command(argv0: str = sys.argv[0]) -> tuple[str, ...]:
 def require_lasting(words: Sequence[str], home: Path, temporary: Sequence[Path]) -> None:
     """Refuse a timer that runs or reads something in a folder for temporary files: an installer's is deleted when it ends.
 
-    A whole home in such a folder (a test machine's) is as lasting as the home. Raises TemporaryPathError.
+    A folder in which the home itself is (a test machine's) is as lasting as the home. Raises TemporaryPathError.
     """
     real_home = _comparable(home)
     for word in words:
@@ -143,9 +143,7 @@ def require_lasting(words: Sequence[str], home: Path, temporary: Sequence[Path])
             continue
         path = _comparable(Path(word))
         for folder in map(_comparable, temporary):
-            if path.is_relative_to(folder) and not (
-                real_home.is_relative_to(folder) and path.is_relative_to(real_home)
-            ):
+            if path.is_relative_to(folder) and not real_home.is_relative_to(folder):
                 raise TemporaryPathError(
                     f"{word} is in a folder for temporary files: the timer would stop to work when it is deleted",
                     hint="move it to a place that stays, such as ~/.local/share/hermes-provision, and run it from there",

@@ -25,7 +25,7 @@ _MAX_BYTES = 64 << 20
 
 @dataclass(slots=True)
 class LoopRecord:
-    """`validated`: the generation of each user's bundle that the gateway served. `feeds`: see `FeedRecord`, by folder."""
+    """`validated`: the generation of each user's bundle that the gateway served. `feeds`: by a digest of the folder's path."""
 
     validated: dict[str, int] = field(default_factory=dict)
     feeds: dict[str, FeedRecord] = field(default_factory=dict)

@@ -398,7 +398,7 @@ def test_a_timer_on_an_installers_folder_is_refused(machine: Machine, tmp_path: 
     unpacked = tmp_path / "unpacked" / "provision"
     unpacked.parent.mkdir()
     shutil.copy(PROVISION, unpacked)
-    environ = {"HOME": str(machine.home), "PATH": "/usr/bin:/bin"}
+    environ = {"HOME": str(machine.home), "PATH": "/usr/bin:/bin", "TMPDIR": str(unpacked.parent)}
     address = str(Subscription("https://feed.example.com/hermes", address_of(bytes(32), "ada")))
     command = [unpacked, "pull", "-", "--install-timer"]
     done = subprocess.run(command, input=address, env=environ, capture_output=True, text=True, check=False)

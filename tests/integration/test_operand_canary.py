@@ -109,12 +109,11 @@ def _drawn_keys() -> dict[str, str]:
 
 
 def shown_keys(fleet: Fleet, folder: Path, words: list[str], keys: list[str]) -> list[str]:
-    """Which of the keys a command prints or keeps. `reconcile` keeps the path of its feed, which any text may be."""
+    """Which of the keys a command prints or keeps."""
     environ = environment(fleet)
     runs = apart if words[0] == "redact" else inside
     done = runs("-v", "-w", fleet.root, *words, environ=environ, cwd=folder)
     kept = [path.read_bytes() for path in fleet.root.rglob("*") if path.is_file()]
-    kept = [] if words[0] == "reconcile" else kept
     return [key for key in keys if key in done.stdout + done.stderr or any(key.encode() in data for data in kept)]
 
 

@@ -9,7 +9,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
-from provision.cli.options import DryRun, Output, TableOrJson, parse_duration
+from provision.cli.options import DryRun, Output, TableOrJson, parse_duration, without_keys
 from provision.errors import UsageError
 from provision.report.formats import Format
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 Users = Annotated[list[str] | None, typer.Argument(metavar="USER...", help="Ids or patterns, as for --limit.")]
 Everyone = Annotated[bool, typer.Option("--all", help="All users of the inventory.")]
-Reason = Annotated[str, typer.Option("--reason", help="What the user reads; signed and recorded.")]
+Reason = Annotated[
+    str, typer.Option("--reason", callback=without_keys, help="What the user reads; signed and recorded.")
+]
 _SHOWN = 50
 
 

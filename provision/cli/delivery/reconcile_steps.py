@@ -197,7 +197,7 @@ def _publish(
     bundles = sorted(f"{o.user} {o.generation}" for o in outcomes)  # workers finish in any order
     orders = (f"{user} {digest_of([data.hex()])}" for user, data in sorted(settings.orders.items()))
     inputs = digest_of([*bundles, f"list {ready.trusted.number}", *orders])
-    known = record.feeds.get(str(root))
+    known = record.feeds.get(digest_of([str(root)]))
     if known is not None and known.still_holds(inputs, index_digest(root), now):
         step.unchanged = len(outcomes)
         return step
@@ -223,7 +223,7 @@ def _publish(
         parts = published_parts(root, settings.workspace_id, settings.signers, now)
         expiries = [part.expires_at for _, part in parts if isinstance(part, Index)]
         renew_at = min(expiries, default=now + _LIFE) - _LIFE * RENEW_BELOW
-        record.feeds[str(root)] = FeedRecord(inputs, index_digest(root), renew_at.isoformat())
+        record.feeds[digest_of([str(root)])] = FeedRecord(inputs, index_digest(root), renew_at.isoformat())
     return step
 
 

@@ -8,7 +8,7 @@ import typer
 
 from provision.cli.context import Run
 from provision.cli.machines.app import machines_app
-from provision.cli.options import DryRun
+from provision.cli.options import DryRun, without_keys
 from provision.cli.users.app import require_confirmation
 from provision.errors import Exit, NothingMatchedError
 
@@ -23,7 +23,9 @@ def machines_lost(
     name: Annotated[
         str, typer.Argument(metavar="USER[/NAME]", help="The machine; without a name the user's only one.")
     ],
-    reason: Annotated[str, typer.Option("--reason", help="Reason or ticket, for the event log.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", callback=without_keys, help="Reason or ticket, for the event log.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:

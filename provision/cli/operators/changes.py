@@ -10,7 +10,7 @@ import typer
 from provision.cli.context import Run
 from provision.cli.operators.app import operators_app
 from provision.cli.operators.recovery_output import NoRecovery, RecoveryAge, RecoveryKeyOption, RecoveryTo
-from provision.cli.options import DryRun
+from provision.cli.options import DryRun, without_keys
 from provision.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def revoke(
     ctx: typer.Context,
     named: Annotated[str, typer.Argument(metavar="NAME|KEY", help="The signer's name, or the key itself.")],
     reason: Annotated[
-        str, typer.Option("--reason", help="Why; machines and reports show it.")
+        str, typer.Option("--reason", callback=without_keys, help="Why; machines and reports show it.")
     ] = "revoked by an operator",
     yes: Yes = False,
     dry_run: DryRun = False,

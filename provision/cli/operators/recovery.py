@@ -12,7 +12,7 @@ import typer
 from provision.cli.context import Run
 from provision.cli.operators.app import recovery_app
 from provision.cli.operators.recovery_output import RecoveryTo
-from provision.cli.options import DryRun
+from provision.cli.options import DryRun, without_keys
 from provision.errors import ProvisionError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def use(
     revoke: Annotated[
         list[str] | None, typer.Option("--revoke", metavar="NAME", help="Operator whose key was stolen; repeatable.")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why keys are revoked.")] = "revoked by recovery",
+    reason: Annotated[
+        str, typer.Option("--reason", callback=without_keys, help="Why keys are revoked.")
+    ] = "revoked by recovery",
     recovery_to: RecoveryTo = None,
     dry_run: DryRun = False,
 ) -> None:

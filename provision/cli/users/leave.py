@@ -9,7 +9,7 @@ import typer
 
 from provision.cli.context import Run
 from provision.cli.machines.app import AccountOption, CommandOption, KnownHostsOption, LoginOption, PrivateKeyOption
-from provision.cli.options import DryRun, Output, TableOrJson
+from provision.cli.options import DryRun, Output, TableOrJson, without_keys
 from provision.cli.users.app import require_confirmation, users_app
 from provision.errors import Exit, NothingMatchedError, UsageError
 from provision.report.formats import Format
@@ -32,7 +32,9 @@ def users_leave(
     ctx: typer.Context,
     users: Annotated[list[str] | None, typer.Argument(metavar="USER...", help="Users who leave or left.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with all users who left.")] = False,
-    reason: Annotated[str, typer.Option("--reason", help="Reason or ticket, for the event log.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", callback=without_keys, help="Reason or ticket, for the event log.")
+    ] = "",
     feed: Annotated[
         Path | None, typer.Option("--feed", metavar="DIR", file_okay=False, help="Folder that `publish` writes.")
     ] = None,

@@ -100,7 +100,8 @@ def test_on_windows_a_python_without_a_console_runs_it(tmp_path: Path, monkeypat
         ("/tmpfiles/provision.pyz", "/home/ada", False),
         ("/home/ada/.local/share/hermes-provision/provision.pyz", "/home/ada", False),
         ("/tmp/home/ada/provision.pyz", "/tmp/home/ada", False),
-        ("/tmp/home/other/provision.pyz", "/tmp/home/ada", True),
+        ("/tmp/home/other/provision.pyz", "/tmp/home/ada", False),
+        ("/var/folders/x.pyz", "/tmp/home/ada", True),
         ("pull", "/home/ada", False),
     ],
 )
