@@ -23,7 +23,7 @@ FEW = (
     "unit/feed/test_feed_pull.py",
 )
 SUITES = (
-    *("unit/endpoint", "unit/fleet", "unit/redact", "unit/keys", "unit/feed", "unit/rotate", "unit/cli"),
+    *("unit/endpoint", "unit/fleet", "unit/redact", "unit/keys", "unit/feed", "unit/rotate", "integration/cli"),
     *(
         "integration/test_files_transaction.py",
         "integration/test_bundle_install.py",
