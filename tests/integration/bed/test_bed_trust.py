@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 from fleetcraft import Fleet
 
-pytestmark = [pytest.mark.bed, pytest.mark.timeout(600)]
+# three minutes: not part of every run; last passed on 2026-11-28
+pytestmark = [pytest.mark.bed, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def lists(fleet: Fleet) -> list[str | None]:
