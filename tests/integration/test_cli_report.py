@@ -281,8 +281,14 @@ def test_the_page_of_a_user_the_trend_and_metrics(workspace: Path, capsys: pytes
     assert "provision_users 2\n" in metrics
     assert 'provision_attention{cause="overdue"} 1\n' in metrics
     (day,) = trend.read_text().splitlines()
-    assert {"users": 2, "in_order": 0}.items() <= json.loads(day).items()
-    assert run(["report", "--user", "ada", "-f", "json"]) == 2
+    assert {"users": 2, "quiet": 0}.items() <= json.loads(day).items()
+    for wrong in (
+        ("--user", "ada", "-f", "json"),
+        ("--user", "*"),
+        ("--serve", "-o", "x.html"),
+        ("--serve", "-f", "json"),
+    ):
+        assert run(["report", *wrong]) == 2, wrong
     trend.unlink()
     trend.mkdir()
     assert run(["report", "-f", "json"]) == 10

@@ -129,7 +129,7 @@ def test_hostile_names_are_text(browser: Browser, file: Path) -> None:
 
 def test_without_javascript_the_first_part_reads(browser: Browser, file: Path) -> None:
     page = opened(browser, file, java_script_enabled=False)
-    assert page.locator(".tiles a").count() == 10
+    assert page.locator(".tiles a").count() == 11
     assert page.locator("details").count() > 5
     assert page.locator("#grid tbody tr").count() == 25
     assert "need JavaScript" in (page.locator("noscript").text_content() or "")

@@ -71,14 +71,18 @@ def report(
     from provision.report.output import write_output
 
     run: Run = ctx.obj
-    if user and (limit or format_ is not Format.HTML):
-        raise UsageError("--user is one page in HTML: use it without --limit and --format")
+    if user and (limit or serve or format_ is not Format.HTML):
+        raise UsageError("--user is one page in HTML: use it without --limit, --serve and --format")
+    if serve and (output or format_ is not Format.HTML):
+        raise UsageError("--serve writes no file: use it without --output and --format")
     workspace = run.open_workspace()
     limit = [user] if user else limit
     if serve:
         _serve(run, workspace, limit, (validated, audited))
         return
     found = fleet_report(run, workspace, limit, (validated, audited))
+    if user and len(found.states) != 1:
+        raise UsageError(f"--user is one user: {user!r} matches {len(found.states)}", hint="give the id of one user")
     earlier = _earlier_days(run, workspace)
     if format_ is Format.JSON:
         written = document.as_json(found)

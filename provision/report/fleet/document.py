@@ -31,7 +31,7 @@ def as_json(report: FleetReport) -> Iterator[str]:
         "workspace": report.workspace,
         "at": report.at.isoformat(timespec="seconds"),
         "ok": not report.has_findings,
-        "attention": report.attention_counts(),
+        "attention": report.attention_counts,
         "not_looked_at": list(report.not_looked_at()),
         "summary": summary(report),
     }
@@ -43,7 +43,7 @@ def as_json(report: FleetReport) -> Iterator[str]:
     tail = {
         "key_findings": [_key_finding(f) for f in report.findings],
         "rotations": [_rotation(r, report) for r in report.rotations],
-        "audit": [_leak(m, f) for m, f in report.leaks()] if report.audited is not None else None,
+        "audit": [_leak(m, f) for m, f in report.leaks] if report.audited is not None else None,
         "log": {"events": report.log.count, "head": report.log.head, "faults": [f.what for f in report.log.faults]},
     }
     yield "\n  ],\n" + json.dumps(tail, ensure_ascii=False, indent=2).removeprefix("{\n") + "\n"
@@ -51,9 +51,9 @@ def as_json(report: FleetReport) -> Iterator[str]:
 
 def summary(report: FleetReport) -> dict[str, Any]:
     """Counts; null for what was not looked at."""
-    answers = report.answers()
+    answers = report.answers
     verdicts = Counter(a.verdict.value for a in answers) if report.validated else None
-    severities = Counter(f.severity.value for _, f in report.leaks()) if report.audited is not None else None
+    severities = Counter(f.severity.value for _, f in report.leaks) if report.audited is not None else None
     machines = Counter(s for m in report.endpoints for s in m.standings or (CURRENT,)) if report.endpoints else None
     return {
         "users": len(report.states),
@@ -76,7 +76,7 @@ def unverified(report: FleetReport) -> int:
 def outdated(report: FleetReport) -> int:
     """How many answers are about a key that is no longer current."""
     users, given = report.users, report.validated.users if report.validated else ()
-    return sum(a.user in users for a in given) - len(report.answers())
+    return sum(a.user in users for a in given) - len(report.answers)
 
 
 def states_of(rotation: Rotation, report: FleetReport) -> Counter[State]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from provision.report.attention import Attention
+    from provision.report.fleet.results import FleetReport
 
 SHOWN_LINES = 100
 """Users that a group names; the grid has all."""
@@ -110,20 +111,24 @@ def _command(command: str, users: Sequence[str]) -> str:
     return command.format(limit=f" -l {shell_word(','.join(few))}" if few else "", users=f" {words}")
 
 
-def headline(found: Sequence[Attention], users: int) -> tuple[str, str]:
-    """The page's first sentence, and its tone: how many users need attention, how many of them now, and why."""
-    concerned = {each.user.partition("/")[0] for each in found}
-    people, fleet_wide = len(concerned - {""}), "" in concerned
-    if not concerned:
+def headline(report: FleetReport) -> tuple[str, str]:
+    """The page's first sentence, and its tone: how many users need attention, how many of them now, why, and what is unknown."""
+    found, users, missing = report.attention, len(report.states), ", ".join(report.not_looked_at())
+    rest = f" Not looked at: {missing}." if missing else ""
+    if not found:
+        if missing:
+            return f"Nothing needs attention in what was looked at.{rest}", "unsure"
         return f"Nothing needs attention: {plural(users, 'user')} in order.", "good"
+    people = len(report.worst)
+    said = (
+        f"{people:,} of {plural(users, 'user')} {'needs' if people == 1 else 'need'} attention"
+        if people
+        else "The fleet needs attention"
+    )
     urgent = [each for each in found if KINDS[each.cause].pill == "now"]
-    now = len({each.user.partition("/")[0] for each in urgent} - {""})
-    verb = "needs" if people == 1 else "need"
-    said = f"{people:,} of {plural(users, 'user')} {verb} attention" if people else "The fleet needs attention"
-    if now:
+    if now := len({each.user.partition("/")[0] for each in urgent} & report.users):
         said += f", {now:,} of them now"
-    if fleet_wide and people:
+    if people and any(not each.user for each in found):
         said += ", and so does the fleet as a whole"
-    causes = Counter(cause for cause, _ in {(each.cause, each.user) for each in found})
-    worst = [f"{causes[cause]:,} {cause.value}" for cause in AttentionCause if causes[cause]][:4]
-    return f"{said}: {', '.join(worst)}.", "bad" if urgent else "unsure"
+    worst = [f"{count:,} {cause}" for cause, count in report.attention_counts.items()][:4]
+    return f"{said}: {', '.join(worst)}.{rest}", "bad" if urgent else "unsure"

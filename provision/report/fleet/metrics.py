@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.report.attention import AttentionCause
 from provision.report.fleet.document import states_of, summary
-from provision.report.fleet.rows import worst_causes
+from provision.report.fleet.rows import count_in_order
 from provision.report.prometheus import Metric, metrics_text
 
 if TYPE_CHECKING:
@@ -24,12 +24,14 @@ def as_prometheus(report: FleetReport) -> Iterator[str]:
 
 
 def _metrics(report: FleetReport) -> Iterator[Metric]:
-    counts, attention = summary(report), report.attention_counts()
+    counts, attention = summary(report), report.attention_counts
     yield Metric("provision_report_timestamp_seconds", "When the report was made.", [({}, int(report.at.timestamp()))])
     yield Metric("provision_users", "Users in the inventory.", [({}, counts["users"])])
-    in_order = counts["users"] - len(worst_causes(report.attention()))
     yield Metric(
-        "provision_users_in_order", "Users of whom nothing that was looked at needs attention.", [({}, in_order)]
+        "provision_users_in_order", "Users in order, with everything looked at.", [({}, count_in_order(report))]
+    )
+    yield Metric(
+        "provision_users_quiet", "Users of whom nothing that was looked at needs attention.", [({}, report.quiet)]
     )
     causes = [({"cause": cause.value}, attention.get(cause.value, 0)) for cause in AttentionCause]
     yield Metric("provision_attention", "Users, machines or things that need attention, by cause.", causes)

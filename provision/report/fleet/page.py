@@ -17,7 +17,7 @@ from provision.keys.policy import ADVISED_DAYS
 from provision.report.attention import AttentionCause
 from provision.report.fleet.document import outdated, states_of, unverified
 from provision.report.fleet.groups import KINDS, anchor, groups, headline
-from provision.report.fleet.rows import IN_ORDER, NOT_LOOKED_AT, grid, worst_causes
+from provision.report.fleet.rows import AS_FAR_AS_KNOWN, IN_ORDER, NOT_LOOKED_AT, count_in_order, grid
 from provision.report.html.charts import Share, StackedBar, TrendLine
 from provision.report.html.page import Bar, Page, Section, Tile, When, page
 from provision.report.rotation import state_tone
@@ -44,54 +44,43 @@ _AGES = ((30, "under 30 days", "good"), (60, "30 to 59 days", "good"), (ADVISED_
 
 def as_html(report: FleetReport, earlier: Sequence[DaySummary] = (), *, reload_s: int = 0) -> Iterator[str]:
     """The HTML page: a single file that loads nothing. `earlier`: the summaries of other days."""
-    found = list(report.attention())
-    worst = worst_causes(found)
-    said, tone = headline(found, len(report.states))
-    missing = ", ".join(report.not_looked_at())
-    in_order = len(report.states) - len(worst)
+    said, tone = headline(report)
     return page(
         Page(
             report.workspace,
-            f"{said} Not looked at: {missing}." if missing else said,
+            said,
             _facts(report),
             "Current keys by age",
             _bars(report),
             _sections(report),
-            verdict_tone="unsure" if missing and tone == "good" else tone,
-            tiles=_tiles(report, in_order, earlier),
-            groups=groups(found),
+            verdict_tone=tone,
+            tiles=tuple(_tiles(report, earlier)),
+            groups=groups(report.attention),
             progress=[bar for rotation in report.rotations for bar in _progress(rotation, report)],
-            trend=_trend(report, in_order, earlier),
-            grid=grid(report, worst),
+            trend=_trend(report, earlier),
+            grid=grid(report),
             footer=f"provision {provision.__version__} · no secret is on this page",
             reload_s=reload_s,
         )
     )
 
 
-def _tiles(report: FleetReport, in_order: int, earlier: Sequence[DaySummary]) -> list[Tile]:
+def _tiles(report: FleetReport, earlier: Sequence[DaySummary]) -> Iterator[Tile]:
     before = next((day for day in reversed(earlier) if day.day < report.at.date()), None)
-    share = f"{100 * in_order // max(len(report.states), 1)} %"
-    tiles = [
-        Tile(
-            f"{in_order:,}",
-            IN_ORDER,
-            _change(share, in_order, before.in_order if before else None),
-            "good",
-            "grid-title",
-            IN_ORDER,
-        )
-    ]
-    for cause, count in report.attention_counts().items():
+    in_order, users = count_in_order(report), max(len(report.states), 1)
+    yield Tile(f"{in_order:,}", IN_ORDER, f"{100 * in_order // users} %", "good", "grid-title", IN_ORDER)
+    if known := report.quiet - in_order:
+        note = _change("not all looked at", report.quiet, before.quiet if before else None)
+        yield Tile(f"{known:,}", AS_FAR_AS_KNOWN, note, "neutral", "grid-title", AS_FAR_AS_KNOWN)
+    for cause, count in report.attention_counts.items():
         kind = KINDS[AttentionCause(cause)]
         note = _change(kind.pill, count, before.causes.get(cause, 0) if before else None)
-        tiles.append(Tile(f"{count:,}", cause, note, kind.tone, anchor(AttentionCause(cause)), cause))
+        yield Tile(f"{count:,}", cause, note, kind.tone, anchor(AttentionCause(cause)), cause)
     for rotation in report.rotations:
         states = states_of(rotation, report)
         done, total = sum(states[state] for state in INSTALLED), sum(states.values())
         wave = f"wave {rotation.open_wave() + 1} of {len(rotation.waves())}"
-        tiles.append(Tile(f"{100 * done // max(total, 1)} %", "rotation", wave, "neutral", "progress"))
-    return tiles
+        yield Tile(f"{100 * done // max(total, 1)} %", "rotation", wave, "neutral", "progress")
 
 
 def _change(note: str, now: int, before: int | None) -> str:
@@ -100,10 +89,12 @@ def _change(note: str, now: int, before: int | None) -> str:
     return f"{note} · {'▲' if now > before else '▼'} {abs(now - before):,}"
 
 
-def _trend(report: FleetReport, in_order: int, earlier: Sequence[DaySummary]) -> TrendLine | None:
+def _trend(report: FleetReport, earlier: Sequence[DaySummary]) -> TrendLine | None:
     today = report.at.date()
-    points = [(day.day, day.in_order) for day in earlier if today - _MONTH <= day.day < today]
-    return TrendLine("Users in order, by day", [*points, (today, in_order)]) if points else None
+    points = [(day.day, day.quiet) for day in earlier if today - _MONTH <= day.day < today]
+    return (
+        TrendLine("Users of whom nothing needs attention, by day", [*points, (today, report.quiet)]) if points else None
+    )
 
 
 def _progress(rotation: Rotation, report: FleetReport) -> Iterator[StackedBar]:
@@ -138,7 +129,7 @@ def _facts(report: FleetReport) -> list[tuple[str, str | When]]:
 def _gateway(report: FleetReport) -> str:
     if report.validated is None:
         return "not looked at: run provision validate --format json -o FILE, then --validated FILE"
-    counts = Counter(a.verdict for a in report.answers())
+    counts = Counter(a.verdict for a in report.answers)
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.most_common()) or "no users"
     old = outdated(report)
     rest = f"; {plural(old, 'answer')} about a key that is no longer current not counted" if old else ""
@@ -148,14 +139,14 @@ def _gateway(report: FleetReport) -> str:
 def _audited(report: FleetReport) -> str:
     if report.audited is None:
         return "not looked at: run provision audit --format json -o FILE, then --audited FILE"
-    machines = report.machines()
+    machines = report.machines
     if not machines:
         return "not looked at: no audit of these users' machines"
     first = min(machine.started for machine in machines)
     where = machines[0].name if len(machines) == 1 else plural(len(machines), "machine")
     unread = sum(machine.unread for machine in machines)
     rest = f"; {plural(unread, 'file')} not read" if unread else ""
-    return f"{plural(len(report.leaks()), 'finding')} on {where} ({first}){rest}"
+    return f"{plural(len(report.leaks), 'finding')} on {where} ({first}){rest}"
 
 
 def _machines(report: FleetReport) -> str:
@@ -205,7 +196,7 @@ def _sections(report: FleetReport) -> Iterator[Section]:
 
 def _routes(report: FleetReport) -> Iterator[Section]:
     """Users by the model and gateway they are set up with, and the gateway's verdicts on each."""
-    verdicts = {a.user: a.verdict.value for a in report.answers()}
+    verdicts = {a.user: a.verdict.value for a in report.answers}
     found: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for state in report.states:
         profile = state.profile
@@ -221,7 +212,7 @@ def _routes(report: FleetReport) -> Iterator[Section]:
 def _leaks(report: FleetReport) -> Iterator[Section]:
     """Findings of audits: keys with all their places, most places first, then the others."""
     places: defaultdict[str, list[tuple[AuditedMachine, Finding]]] = defaultdict(list)
-    for machine, finding in report.leaks():
+    for machine, finding in report.leaks:
         places[finding.fingerprint or ""].append((machine, finding))
     others = places.pop("", [])
     keys = []

@@ -16,24 +16,22 @@ from provision.report.fleet.groups import KINDS
 from provision.report.html.grid import Column, Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from provision.report.attention import Attention
     from provision.report.fleet.results import FleetReport
 
 UserRow = dict[str, Any]
 """A user in `provision/report/v1`."""
-IN_ORDER = "in order"
+IN_ORDER, AS_FAR_AS_KNOWN = "in order", "in order as far as known"
 CURRENT = "current"
 NOT_LOOKED_AT = "not looked at"
-_RANK = {cause: rank for rank, cause in enumerate(AttentionCause)}
 
 
 def user_rows(report: FleetReport) -> Iterator[UserRow]:
     """One row per user, in the order of the inventory."""
-    answers = {a.user: a for a in report.answers()}
-    leaks = Counter(f.owner or m.user for m, f in report.leaks())
-    audited = {m.user for m in report.machines()}
+    answers = {a.user: a for a in report.answers}
+    leaks = Counter(f.owner or m.user for m, f in report.leaks)
+    audited = {m.user for m in report.machines}
     rotating = {p.user: p.state.value for r in report.rotations for p in r.people.values() if not p.over}
     machines: defaultdict[str, list[str]] = defaultdict(list)
     for machine in report.endpoints or ():
@@ -58,35 +56,39 @@ def user_rows(report: FleetReport) -> Iterator[UserRow]:
         }
 
 
-def worst_causes(found: Iterable[Attention]) -> dict[str, AttentionCause]:
-    """The worst cause of each user who needs attention."""
-    worst: dict[str, AttentionCause] = {}
-    for each in found:
-        user = each.user.partition("/")[0]
-        if user and (user not in worst or _RANK[each.cause] < _RANK[worst[user]]):
-            worst[user] = each.cause
-    return worst
+def _state(row: UserRow, report: FleetReport) -> str:
+    """The worst cause; without any, in order only if the gateway, an audit and a machine were looked at."""
+    user: str = row["user"]
+    if user in report.worst:
+        return report.worst[user].value
+    return IN_ORDER if None not in (row["verdict"], row["leaks"], row["endpoint"]) else AS_FAR_AS_KNOWN
 
 
-def grid(report: FleetReport, worst: Mapping[str, AttentionCause]) -> Grid:
-    """All users, worst first."""
-    rank = {user: _RANK[cause] for user, cause in worst.items()}
-    rows = sorted(user_rows(report), key=lambda row: rank.get(row["user"], len(_RANK)))
+def count_in_order(report: FleetReport) -> int:
+    """How many users are in order, with everything about them looked at."""
+    return sum(_state(row, report) == IN_ORDER for row in user_rows(report))
+
+
+def grid(report: FleetReport) -> Grid:
+    """All users, worst first, those in order last."""
+    order = [*(cause.value for cause in AttentionCause), AS_FAR_AS_KNOWN, IN_ORDER]
+    rank = {state: number for number, state in enumerate(order)}
+    rows = sorted(((row, _state(row, report)) for row in user_rows(report)), key=lambda found: rank[found[1]])
+    states, users = [state for _, state in rows], [row for row, _ in rows]
     tones = {cause.value: KINDS[cause].tone for cause in AttentionCause} | {IN_ORDER: "good", CURRENT: "good"}
     verdicts = {v.value: "good" if v is Verdict.OK else "unsure" if v in INCONCLUSIVE else "bad" for v in Verdict}
-    states = [worst[row["user"]].value if row["user"] in worst else IN_ORDER for row in rows]
     columns = (
-        Column("user", [row["user"] for row in rows]),
-        Column("state", states, "pill", words=[*(cause.value for cause in AttentionCause), IN_ORDER], tones=tones),
-        Column("profile", [row["profile"] for row in rows]),
-        Column("model", [row["model"] for row in rows]),
-        _machines(rows, tones),
-        Column("gateway", [row["verdict"] for row in rows], "pill", unknown=NOT_LOOKED_AT, tones=verdicts),
-        Column("key age", [row["age_days"] for row in rows], "number", unit=" d", unknown="no key"),
-        Column("leaks", [row["leaks"] for row in rows], "number", unknown=NOT_LOOKED_AT),
-        Column("rotation", [row["rotation"] for row in rows]),
-        Column("tag", [" ".join(row["tags"]) for row in rows], shown=False),
-        Column("label", [_label(row) for row in rows], shown=False),
+        Column("user", [row["user"] for row in users]),
+        Column("state", states, "pill", words=order, tones=tones),
+        Column("profile", [row["profile"] for row in users]),
+        Column("model", [row["model"] for row in users]),
+        _machines(users, tones),
+        Column("gateway", [row["verdict"] for row in users], "pill", unknown=NOT_LOOKED_AT, tones=verdicts),
+        Column("key age", [row["age_days"] for row in users], "number", unit=" d", unknown="no key"),
+        Column("leaks", [row["leaks"] for row in users], "number", unknown=NOT_LOOKED_AT),
+        Column("rotation", [row["rotation"] for row in users]),
+        Column("tag", [" ".join(row["tags"]) for row in users], shown=False),
+        Column("label", [_label(row) for row in users], shown=False),
     )
     filled = tuple(c for c in columns if c.shown or any(c.cells))
     return Grid("People and machines", "user", filled, "state", "a name, profile:engineering, tag:pilot, state:behind")

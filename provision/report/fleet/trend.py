@@ -24,16 +24,16 @@ _LIMIT_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class DaySummary:
-    """One day's last report: users, users in order, and how many each cause concerns."""
+    """One day's last report: users, users of whom nothing needed attention, and how many each cause concerned."""
 
     day: date
     users: int
-    in_order: int
+    quiet: int
     causes: Mapping[str, int]
 
     def line(self) -> str:
         """The summary as a line of JSON."""
-        fields = {"day": self.day.isoformat(), "users": self.users, "in_order": self.in_order, "causes": self.causes}
+        fields = {"day": self.day.isoformat(), "users": self.users, "quiet": self.quiet, "causes": self.causes}
         return json.dumps(fields) + "\n"
 
 
@@ -45,7 +45,7 @@ def read_trend(root: Path) -> list[DaySummary]:
             fields = json.loads(line)
             causes = {str(cause): int(count) for cause, count in fields["causes"].items()}
             day = date.fromisoformat(fields["day"])
-            found[day] = DaySummary(day, int(fields["users"]), int(fields["in_order"]), causes)
+            found[day] = DaySummary(day, int(fields["users"]), int(fields["quiet"]), causes)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return [found[day] for day in sorted(found)]

@@ -23,27 +23,24 @@ if TYPE_CHECKING:
 def user_html(report: FleetReport) -> Iterator[str]:
     """The page of the only user of a report, which is limited to this user."""
     (state,) = report.states
-    found = list(report.attention())
-    said, tone = headline(found, 1)
-    missing = ", ".join(report.not_looked_at())
-    subtitle = said if found else "Nothing needs attention."
+    said, tone = headline(report)
     return page(
         Page(
             state.user,
-            f"{subtitle} Not looked at: {missing}." if missing else subtitle,
+            said,
             _facts(report, state),
             "",
             (),
             _sections(report, state),
-            verdict_tone="unsure" if missing and tone == "good" else tone,
-            groups=groups(found),
+            verdict_tone=tone,
+            groups=groups(report.attention),
             footer=f"provision {provision.__version__} · no secret is on this page",
         )
     )
 
 
 def _facts(report: FleetReport, state: DesiredState) -> list[tuple[str, str | When]]:
-    profile, answers = state.profile, report.answers()
+    profile, answers = state.profile, report.answers
     key = report.ledger.current(state.user)
     verdict = f"{answers[0].verdict}: {answers[0].advice}".rstrip(": ") if answers else NOT_LOOKED_AT
     return [
@@ -75,11 +72,9 @@ def _sections(report: FleetReport, state: DesiredState) -> Iterator[Section]:
     rotating = [_rotating(r, p) for r in report.rotations if (p := r.people.get(state.user))]
     if rotating:
         yield Section("Rotations", "", ("rotation", "wave", "state", "waits for", "problem"), rotating)
-    found = [(f.severity, m.name, f.place, f.message, f.cure) for m, f in report.leaks()]
+    found = [(f.severity, m.name, f.place, f.message, f.cure) for m, f in report.leaks]
     if report.audited is not None:
-        note = (
-            "" if found else "no finding about this user" if report.machines() else "no audit of this user's machines"
-        )
+        note = "" if found else "no finding about this user" if report.machines else "no audit of this user's machines"
         yield Section("Findings of audits", note, ("severity", "machine", "where", "what", "what to do"), found)
     events = [
         (f"{e.event.at:%Y-%m-%d %H:%M}", e.event.who, e.event.what, e.event.fingerprint)

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.report.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ class PageServer(ThreadingHTTPServer):
         super().__init__((_HOST, 0), _PageRequest)
         self.make = make
         self.token = secrets.token_urlsafe(24)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that went away."""
 
     @property
     def url(self) -> str:
@@ -47,9 +51,11 @@ class _PageRequest(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, "not found\n", "text/plain")
             return
         try:
-            self._answer(HTTPStatus.OK, self.server.make(), "text/html")
-        except ProvisionError as e:
-            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"error: {e.message}\n", "text/plain")
+            page = self.server.make()
+        except (ProvisionError, OSError) as e:
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"error: {printable(str(e))}\n", "text/plain")
+            return
+        self._answer(HTTPStatus.OK, page, "text/html")
 
     def _answer(self, status: HTTPStatus, text: str, kind: str) -> None:
         body = text.encode()

@@ -28,7 +28,8 @@ from provision.report.fleet.groups import groups, headline
 from provision.report.fleet.metrics import as_prometheus
 from provision.report.fleet.page import as_html
 from provision.report.fleet.results import FleetMachine, FleetReport
-from provision.report.fleet.rows import grid, worst_causes
+from provision.report.fleet.rows import AS_FAR_AS_KNOWN as KNOWN
+from provision.report.fleet.rows import count_in_order, grid
 from provision.report.fleet.trend import NAME, DaySummary, keep_summary, read_trend
 from provision.report.fleet.user_page import user_html
 from provision.report.prometheus import Metric, metrics_text
@@ -94,7 +95,7 @@ def test_what_was_not_given_is_null_and_not_zero() -> None:
     assert document["not_looked_at"] == ["the gateway", "leaks", "machines"]
     html = "".join(as_html(report(states=KEYED)))
     assert html.count("not looked at: run provision") == 2
-    assert "Nothing needs attention: 3 users in order. Not looked at: the gateway, leaks, machines." in html
+    assert "Nothing needs attention in what was looked at. Not looked at: the gateway, leaks, machines." in html
 
 
 def test_users_without_a_key_are_counted() -> None:
@@ -113,8 +114,9 @@ def test_zero_leaks_are_only_said_of_an_audited_machine() -> None:
     audited = (AuditedMachine("shop", None, "now", (LEAK,)), AuditedMachine("bob@pc", "bob", "now", (), unread=2))
     found = report(audited=audited)
     assert [rows(found)[user]["leaks"] for user in ("ada", "bob", "dan")] == [1, 0, None]
-    leaks = next(column for column in grid(found, {}).columns if column.name == "leaks")
-    assert [leaks.text(cell) for cell in leaks.cells] == ["1", "0", "not looked at", "not looked at"]
+    leaks = next(column for column in grid(found).columns if column.name == "leaks")
+    by_user = dict(zip(grid(found).columns[0].cells, map(leaks.text, leaks.cells), strict=True))
+    assert by_user == {"ada": "1", "bob": "0", "dan": "not looked at", "eve": "not looked at"}
     missing = list(found.not_looked_at())
     assert missing == [
         "the gateway",
@@ -132,12 +134,12 @@ def test_a_limited_report_is_only_about_its_users() -> None:
     )
     given = {"audited": audited, "validated": validated("key_invalid"), "complete": False}
     bob = report(states=STATES[1:2], **given)
-    assert (list(bob.answers()), [m.name for m in bob.machines()]) == ([], ["bob@pc"])
+    assert (list(bob.answers), [m.name for m in bob.machines]) == ([], ["bob@pc"])
     assert "fp_ada" not in "".join(as_json(bob)) + "".join(as_html(bob))
     ada = report(states=STATES[:1], **given)
-    assert ada.attention_counts() == {"leaked": 1, "misrouted": 1, "refused by the gateway": 1}
+    assert ada.attention_counts == {"leaked": 1, "misrouted": 1, "refused by the gateway": 1}
     dan = report(states=STATES[2:3], **given)
-    assert (dan.has_findings, list(dan.leaks())) == (False, [])
+    assert (dan.has_findings, list(dan.leaks)) == (False, [])
     assert "not looked at: no audit of these users" in "".join(as_html(dan))
 
 
@@ -192,7 +194,7 @@ def test_old_keys_are_listed_with_what_to_do() -> None:
 
 def test_every_column_has_a_cell_for_every_user() -> None:
     found = report(validated=validated("ok"), endpoints=machines(ada=()))
-    columns = grid(found, worst_causes(found.attention())).columns
+    columns = grid(found).columns
     assert {len(column.cells) for column in columns} == {4}
     assert all(column.text(cell) for column in columns if column.shown for cell in column.cells)
     html = "".join(as_html(replace(report(), workspace="<b>acme</b>")))
@@ -206,11 +208,11 @@ def test_users_are_sorted_worst_first_and_several_machines_are_one_row() -> None
     found = report(
         endpoints=[laptop, FleetMachine("ada/desktop", "ada", (Standing.MISROUTED,)), *machines(bob=(), dan=())]
     )
-    made = grid(found, worst_causes(found.attention()))
+    made = grid(found)
     by_name = {column.name: list(column.cells) for column in made.columns}
     assert (by_name["user"], by_name["state"]) == (
         ["ada", "eve", "bob", "dan"],
-        ["misrouted", "no key", "in order", "in order"],
+        ["misrouted", "no key", KNOWN, KNOWN],
     )
     assert by_name["machine"] == ["misrouted, silent", None, "current", "current"]
     assert rows(found)["ada"]["endpoint"] == ["silent", "misrouted"]
@@ -219,8 +221,8 @@ def test_users_are_sorted_worst_first_and_several_machines_are_one_row() -> None
     assert [state["words"][cell] for cell in state["cells"]] == [
         ["misrouted", "bad"],
         ["no key", "unsure"],
-        ["in order", "good"],
-        ["in order", "good"],
+        [KNOWN, "neutral"],
+        [KNOWN, "neutral"],
     ]
 
 
@@ -238,21 +240,50 @@ def test_the_headline_and_the_groups_say_who_and_what_to_do() -> None:
         "provision rotate start --from FILE",
     )
     assert group.lines[7] == "u007: 7 days"
-    assert headline([], 4) == ("Nothing needs attention: 4 users in order.", "good")
+    assert headline(report(states=KEYED)) == (
+        "Nothing needs attention in what was looked at. Not looked at: the gateway, leaks, machines.",
+        "unsure",
+    )
+
+
+def test_in_order_is_only_said_of_users_about_whom_everything_was_looked_at() -> None:
+    audited = tuple(AuditedMachine(f"{user}@pc", user, "now", ()) for user in ("ada", "bob", "dan"))
+    answers = [{"user": user, "verdict": "ok", "key_fingerprint": f"fp_{user}"} for user in ("ada", "bob", "dan")]
+    asked = ValidationDocument.model_validate({"users": answers, "summary": {"started": "now"}})
+    whole = {"audited": audited, "validated": asked, "endpoints": machines(ada=(), bob=(), dan=())}
+    found = report(states=KEYED, **whole)
+    assert headline(found) == ("Nothing needs attention: 3 users in order.", "good")
+    assert (count_in_order(found), found.quiet) == (3, 3)
+    for missing, count in (
+        ({"audited": audited[1:]}, 2),
+        ({"validated": validated("ok")}, 1),
+        ({"endpoints": None}, 0),
+    ):
+        less = report(states=KEYED, **whole | missing)
+        assert (count_in_order(less), less.quiet) == (count, 3)
+        assert headline(less)[1] == "unsure"
+        assert set(grid(less).columns[1].cells) <= {"in order", KNOWN}
+
+
+def test_what_concerns_a_stranger_is_said_but_no_user_of_the_report() -> None:
+    stranger = replace(LEAK, owner="zoe", message="zoe's key")
+    found = report(states=KEYED, audited=(AuditedMachine("shop", None, "now", (stranger,)),))
+    assert (found.attention_counts, found.quiet, found.worst) == ({"leaked": 1}, 3, {})
+    assert headline(found)[0].startswith("The fleet needs attention: 1 leaked.")
 
 
 def test_the_page_compares_with_an_earlier_day(tmp_path: Path) -> None:
     found = report(endpoints=machines(bob=(Standing.BEHIND,)))
-    for day, in_order in (NOW.date() - timedelta(days=2), 4), (NOW.date(), 1):
-        keep_summary(tmp_path, read_trend(tmp_path), DaySummary(day, 4, in_order, {"behind": 3}))
+    for day, quiet in (NOW.date() - timedelta(days=2), 4), (NOW.date(), 1):
+        keep_summary(tmp_path, read_trend(tmp_path), DaySummary(day, 4, quiet, {"behind": 3}))
     with (tmp_path / NAME).open("a") as file:
         file.write('{"day": "yesterday"}\n[]\nnull\n')
     earlier = read_trend(tmp_path)
-    assert [(day.day.day, day.in_order) for day in earlier] == [(30, 4), (1, 1)]
+    assert [(day.day.day, day.quiet) for day in earlier] == [(30, 4), (1, 1)]
     html = "".join(as_html(found, earlier))
-    assert "50 % · ▼ 2" in html
+    assert "not all looked at · ▼ 2" in html
     assert "soon · ▼ 2" in html
-    assert "Users in order, by day: from 4 on 30 May 2026 to 2 on 01 Jun 2026" in html
+    assert "Users of whom nothing needs attention, by day: from 4 on 30 May 2026 to 2 on 01 Jun 2026" in html
     assert found.day_summary() == DaySummary(NOW.date(), 4, 2, {"no key": 1, "behind": 1})
 
 
@@ -269,7 +300,8 @@ def test_metrics_are_numbers_about_what_was_looked_at() -> None:
     text = "".join(as_prometheus(report(endpoints=machines(ada=(Standing.BEHIND,)))))
     assert 'provision_attention{cause="behind"} 1\n' in text
     assert 'provision_endpoints{standing="behind"} 1\n' in text
-    assert "provision_users_in_order 2\n" in text
+    assert "provision_users_in_order 0\n" in text
+    assert "provision_users_quiet 2\n" in text
     assert "provision_verdicts" not in text
     assert metrics_text([Metric("a", "b", [({"c": 'd"\\\n'}, 1)])]).splitlines()[2] == 'a{c="d\\"\\\\\\n"} 1'
 
