@@ -21,7 +21,7 @@ def destination_lines(found: Sequence[Destination], policy: SidePolicy, *, every
     if not found:
         return []
     bad = [d for d in found if not policy.allows(d)]
-    lines = [f"routes     {_summary(found, bad)}"]
+    lines = [f"routes     {destinations_summary(found, policy)}"]
     if every:
         return [*lines, *(f"           {_one(d, policy)}" for d in found)]
     groups: dict[tuple[str, ...], list[Destination]] = {}
@@ -39,7 +39,9 @@ def destination_lines(found: Sequence[Destination], policy: SidePolicy, *, every
     return lines
 
 
-def _summary(found: Sequence[Destination], bad: Sequence[Destination]) -> str:
+def destinations_summary(found: Sequence[Destination], policy: SidePolicy) -> str:
+    """Return where all destinations end if all stay or are allowed, else how many of each verdict do not."""
+    bad = [d for d in found if not policy.allows(d)]
     hosts = sorted({d.target for d in found if d.verdict is DestinationVerdict.STAYS or d not in bad})
     count = "1 route" if len(found) == 1 else f"{len(found)} routes"
     if not bad:

@@ -10,7 +10,7 @@ from provision.endpoint.side_policy import STRICTEST
 from provision.endpoint.state import key_in_place_since
 from provision.endpoint.status import home_status_json as home_json
 from provision.hermes.routing.destinations import is_of_destination
-from provision.report.destinations import destination_lines
+from provision.report.destinations import destination_lines, destinations_summary
 from provision.report.document import document
 from provision.report.install import restart_lines, state_line
 from provision.report.terminal import printable
@@ -98,20 +98,18 @@ def _sentence(status: HomeStatus) -> str:
     """The result in one sentence, which is the first line."""
     found, check = status.route.destinations, status.check
     policy = check.policy if check else STRICTEST
-    routes = "1 route" if len(found) == 1 else f"{len(found)} routes"
-    leaving = [each for each in found if not policy.allows(each)]
+    summary = destinations_summary(found, policy) if found else "nothing is known to leave this home"
     if status.state.good:
-        hosts = ", ".join(sorted({each.target for each in found})) or "nowhere"
-        return f"{'OK' if status.state is OverallState.OK else 'OK as far as known'}: all {routes} of this machine end at {hosts}"
+        return f"{'OK' if status.state is OverallState.OK else 'OK as far as known'}: {summary}"
     word = "PROBLEM" if status.state is OverallState.PROBLEM else "UNKNOWN"
     wrong = [name for name, each in (check.checks if check else {}).items() if not each.ok]
     if not status.installed:
         return f"{word}: this home was not set up by provision"
     if wrong:
         return f"{word}: Hermes does not use what your team set up ({', '.join(wrong)})"
-    if leaving:
-        return f"{word}: {len(leaving)} of {routes} do not stay at your team's gateway"
-    return f"{word}: see below"
+    if any(not policy.allows(each) for each in found):
+        return f"{word}: {summary}"
+    return f"{word}: see the lines below"
 
 
 def as_json(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from provision.cli.context import Run
-from provision.cli.options import Output
+from provision.cli.options import Output, without_keys
 from provision.cli.rotate.app import rotate_app
 from provision.cli.rotate.options import DryRunOption, RotationName, TakeOverOption
 from provision.cli.rotate.session import locked_rotations, print_rotations, view_of
@@ -70,9 +70,7 @@ def finish_command(
 
 def parse_exception(text: str) -> tuple[str, str]:
     """Parse `PATTERN=REASON` of `--except`; a key in the reason is masked, since it is recorded. Raises UsageError."""
-    from provision.detect.shapes import mask_secrets
-
-    pattern, equals, why = mask_secrets(text).partition("=")
+    pattern, equals, why = without_keys(text).partition("=")
     if not equals or not why.strip() or not pattern.strip():
         raise UsageError(f"--except {text!r} gives no reason", hint="--except 'ada=laptop lost, key revoked by hand'")
     return pattern.strip(), why.strip()

@@ -116,7 +116,7 @@ def _accepted(texts: list[str] | None) -> dict[str, str]:
             raise UsageError(
                 f"--accept: invalid value {text!r}", hint="use STEP=WHY, such as 'ada/laptop=reimaged by IT'"
             )
-        found[step.strip()] = why.strip()
+        found[step.strip()] = without_keys(why.strip())
     return found
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import pytest
+import seeded
 import typer
 from typer.main import get_command
 
-from provision.cli.options import format_option, parse_duration, parse_last_day, parse_probes
+import provision
+from provision.cli.options import format_option, parse_duration, parse_last_day, parse_probes, without_keys
 from provision.errors import UsageError
 from provision.report.formats import Format
 
@@ -73,3 +76,23 @@ def test_the_format_option_takes_exactly_the_formats_of_its_command() -> None:
         with pytest.raises(typer.BadParameter) as error:
             _format_of(["--format", other])
         assert f"'{other}': expected one of json, html" in error.value.format_message()
+
+
+@pytest.mark.parametrize("key", [f"sk-aisa-{seeded.token_urlsafe(32)}", seeded.token_hex(32)])
+def test_a_reason_is_kept_without_keys(key: str) -> None:
+    kept = without_keys(f"the key {key} was pasted on 2026-11-28 into ticket OPS-1234 for ada@example.com")
+    assert key[4:-4] not in kept
+    assert "was pasted on 2026-11-28 into ticket OPS-1234 for ada@example.com" in kept
+    assert without_keys("") == ""
+
+
+@pytest.mark.parametrize("option", ["--reason", "--accept", "--except"])
+def test_every_option_for_reasons_uses_it(option: str) -> None:
+    """Whoever keeps a free text goes through `without_keys`."""
+    root = Path(provision.__file__).parent / "cli"
+    files = [path for path in root.rglob("*.py") if f'"{option}"' in path.read_text("utf-8")]
+    assert files
+    for path in files:
+        text = path.read_text("utf-8")
+        kept = text if path.name != "options.py" else (path.parent / "baseline.py").read_text("utf-8")
+        assert "without_keys" in kept, path

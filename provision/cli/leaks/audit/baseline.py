@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.baseline import update_baseline, write_baseline
 from provision.cli.leaks.audit.scan import scan_machine, verify_found_keys
+from provision.cli.options import without_keys
 from provision.errors import UsageError
 from provision.report.terminal import plural
 
@@ -42,7 +43,7 @@ def replace_baseline(
     if reason is None and audit.findings:
         reason = _ask_reason(len(audit.findings))
     found = [*audit.findings, *(item.finding for item in audit.ignored)]
-    done = update_baseline(scan.entries, found, scan.started.date(), reason or "", last_day)
+    done = update_baseline(scan.entries, found, scan.started.date(), without_keys(reason or ""), last_day)
     write_baseline(options.file, done.entries)
     run.say(
         f"{options.file}: ignores {plural(len(done.entries), 'finding')}; {done.added} added, {done.dropped} removed"
