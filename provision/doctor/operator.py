@@ -18,7 +18,7 @@ from provision.feed.published_parts import published_parts
 from provision.files import read_optional
 from provision.fleet.load import load_fleet
 from provision.fleet.settings import config_dir
-from provision.keys.events.log import cut_log, log_path, newest_events, older_vault
+from provision.keys.events.log import log_mismatches, log_path, newest_events
 from provision.keys.feed_secret import FILE, secret_recipients
 from provision.keys.recipients import parse_recipient
 from provision.keys.vault.file import read_vault, read_workspace_id
@@ -182,11 +182,11 @@ class OperatorHealth:
 
     def _vault(self) -> Iterator[HealthFinding]:
         log, sealed = log_path(self._workspace.vault), read_vault(self._workspace.vault)
-        older = older_vault(log, sealed.generation) or cut_log(log, sealed.header.log_head)
-        if older:
+        found = next(log_mismatches(log, sealed.generation, sealed.header.log_head), None)
+        if found is not None:
             fix = "compare them: git log -p keys.vault events.jsonl"
-            tier = warning if "crash" in older else failed
-            yield tier("vault.log", older, fix, self._workspace.name_of(self._workspace.vault))
+            tier = warning if found.maybe_crash else failed
+            yield tier("vault.log", found.message, fix, self._workspace.name_of(self._workspace.vault))
         else:
             yield fine("vault.log", "the vault is not older than its log")
 

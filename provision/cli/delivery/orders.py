@@ -107,7 +107,7 @@ def _give(
         return
     proof = "provision validate --probe key --fail-on ok"
     if not everyone:
-        proof += f" -l {shell_word(','.join(s.user for s in states))}"
+        proof += f" -l {shell_word(','.join(users or ()))}"
     lines = [
         f"{'would give' if dry_run else 'gave'} the order to {kind} to {plural(len(states), 'user')}, valid until {expires}"
     ]
@@ -120,5 +120,6 @@ def _give(
             *([f"… and {len(states) - _SHOWN:,} more: --format json lists them"] if len(states) > _SHOWN else []),
             f"then prove them dead (exit 10 while one works): {proof}",
         ]
-    lines.append("next: provision publish DIR")
+    if not dry_run:
+        lines.append("next: provision publish DIR")
     run.result("\n".join(lines) + "\n", output)

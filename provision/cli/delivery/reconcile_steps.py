@@ -18,11 +18,10 @@ from provision.cli.delivery.render import record_new_keys
 from provision.cli.workspace.checks import require_valid_profiles
 from provision.cli.workspace.validate import journal_folder, run_batch
 from provision.feed.index import Index
-from provision.feed.publish import RENEW_BELOW, FeedTree, PublishStatus, lock_path
+from provision.feed.publish import KEPT_GENERATIONS, RENEW_BELOW, FeedTree, PublishStatus, lock_path
 from provision.feed.published_parts import published_parts
 from provision.files import locked
-from provision.keys.events.log import log_path, older_vault
-from provision.keys.vault.file import OlderVaultError, read_vault, read_workspace_id
+from provision.keys.vault.file import read_newest_vault, read_vault, read_workspace_id
 from provision.receipts.store import DryReceiptStore, ImportResult, fleet_endpoints, import_receipt, receipts_in
 from provision.reconcile.loop import LoopReport, StepDone
 from provision.reconcile.record import FeedRecord, LoopRecord, digest_of, index_digest, read_record, write_record
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 _RECORD = "reconciled.json"
 _LIFE = timedelta(days=7)
-_KEEP = 3
 _SINCE_EVER = "1970-01-01T00:00:00+00:00"
 _WHAT = {
     RenderStatus.NEW: "added",
@@ -95,9 +93,8 @@ def run_loop(run: Run, options: LoopOptions) -> LoopReport:
 
 def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -> PreparedRender:
     """Check what `render` checks, and load what it needs."""
-    older = older_vault(log_path(workspace.vault), read_vault(workspace.vault).generation)
-    if older and "crash" not in older:
-        raise OlderVaultError(older, hint="restore the newest one from git: git log -p keys.vault events.jsonl")
+    for remark in read_newest_vault(workspace.vault)[1]:
+        run.say(remark)
     ready = prepare_render(workspace, None, now, prune=True, ahead=keys_ahead_of_vault(workspace.root))
     require_valid_profiles(workspace, ready.options.states)
     return ready if dry_run else ready.with_approved(review_recipients(run.say, workspace, ready.everyone))
@@ -193,7 +190,7 @@ def _publish(
     workspace, root = options.workspace, folder.absolute()
     step, key = StepDone(f"feed {root}"), load_signing_key(workspace.signing_key)
     now = ready.options.common.now
-    settings = feed_options(workspace, key, now, _LIFE, _KEEP, create=True, states=ready.everyone)
+    settings = feed_options(workspace, key, now, _LIFE, KEPT_GENERATIONS, create=True, states=ready.everyone)
     bundles = sorted(f"{o.user} {o.generation}" for o in outcomes)  # workers finish in any order
     orders = (f"{user} {digest_of([data.hex()])}" for user, data in sorted(settings.orders.items()))
     inputs = digest_of([*bundles, f"list {ready.trusted.number}", *orders])

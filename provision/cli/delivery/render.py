@@ -46,8 +46,7 @@ def render(
     from provision.cli.approvals import review_recipients
     from provision.cli.workspace.checks import require_valid_profiles
     from provision.files import sweep_once
-    from provision.keys.events.log import cut_log, log_path, older_vault
-    from provision.keys.vault.file import OlderVaultError, read_vault
+    from provision.keys.vault.file import read_newest_vault
     from provision.report import render as report
     from provision.rotate.store import keys_ahead_of_vault
 
@@ -55,14 +54,9 @@ def render(
     workspace = run.open_workspace()
     if workspace.inventory.is_file() and workspace.inventory.stat().st_size > SMALL * _USER_BYTES:
         start_fork_server()
-    log, sealed = log_path(workspace.vault), read_vault(workspace.vault)
-    sweep_once(log.parent)  # what a killed render left there; this one may write only into dist/
-    if cut := cut_log(log, sealed.header.log_head):
-        run.say(f"warning: {cut}; check with `provision keys log --verify`")
-    if older := older_vault(log, sealed.generation):
-        if "crash" not in older:
-            raise OlderVaultError(older, hint="restore the newest one from git: git log -p keys.vault events.jsonl")
-        run.say(f"warning: {older}; check with `provision keys log --verify`")
+    sweep_once(workspace.vault.parent)  # what a killed render left there; this one may write only into dist/
+    for remark in read_newest_vault(workspace.vault)[1]:
+        run.say(remark)
     ahead = keys_ahead_of_vault(workspace.root)
     ready = prepare_render(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead)
     require_valid_profiles(workspace, ready.options.states)

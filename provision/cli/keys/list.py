@@ -36,7 +36,7 @@ def list_(
     """List the keys in the vault, with user and age. Needs no identity, and shows no key."""
     from datetime import UTC, datetime
 
-    from provision.keys.events.log import cut_log, log_path, older_vault
+    from provision.keys.events.log import log_mismatches, log_path
     from provision.keys.vault.file import open_vault, read_vault
     from provision.keys.vault.ledger import Stage
     from provision.report.document import document
@@ -51,10 +51,8 @@ def list_(
 
         open_vault(workspace.vault, load_identities(workspace.identity))
         run.say("the vault is intact: only provision has changed it")
-    log = log_path(workspace.vault)
-    for found in (older_vault(log, sealed.generation), cut_log(log, sealed.header.log_head)):
-        if found:
-            run.say(f"warning: {found}; check with `provision keys log --verify`")
+    for found in log_mismatches(log_path(workspace.vault), sealed.generation, sealed.header.log_head):
+        run.say(f"warning: {found.message}; check with `provision keys log --verify`")
     users = _users(run, limit)
     now = datetime.now(UTC)
     shown = [

@@ -23,7 +23,7 @@ from provision.hermes.lint import lint_desired_state
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
-from provision.keys.events.log import cut_log, log_path, older_vault
+from provision.keys.events.log import log_mismatches, log_path
 from provision.keys.vault.file import read_vault
 from provision.keys.vault.text import VaultFormatError
 from provision.rotate.against_vault import contradictions
@@ -48,6 +48,12 @@ class WorkspaceCheck:
     def count(self, severity: Severity) -> int:
         """The number of problems with this severity."""
         return sum(p.severity is severity for p in self.problems)
+
+
+_LOG_FIXES = {
+    "older-vault": "compare them in git: git log -p keys.vault events.jsonl; restore the newest vault",
+    "cut-log": "restore the newest log from git: git log -p events.jsonl; then provision keys log --verify",
+}
 
 
 def check_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now: datetime) -> WorkspaceCheck:
@@ -183,13 +189,9 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
     except ProvisionError as e:
         yield _named(_problem("bad-vault", e, Place(name)), workspace)
         return
-    if older := older_vault(log_path(workspace.vault), ledger.generation):
-        fix = "compare them in git: git log -p keys.vault events.jsonl; restore the newest vault"
-        severity = Severity.WARNING if "crash" in older else Severity.ERROR
-        yield Problem("older-vault", older, Place(name), fix, severity)
-    if cut := cut_log(log_path(workspace.vault), ledger.header.log_head):
-        fix = "restore the newest log from git: git log -p events.jsonl; then provision keys log --verify"
-        yield Problem("cut-log", cut, Place(name), fix)
+    for found in log_mismatches(log_path(workspace.vault), ledger.generation, ledger.header.log_head):
+        severity = Severity.WARNING if found.maybe_crash else Severity.ERROR
+        yield Problem(found.rule, found.message, Place(name), _LOG_FIXES[found.rule], severity)
     try:
         for contradiction in contradictions(RotationStore(workspace.root).unfinished(), ledger):
             fix = "compare vault and journal in git (git log -p keys.vault rotations), and merge them together"

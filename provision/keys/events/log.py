@@ -46,9 +46,11 @@ __all__ = [
     "KnownEnd",
     "LogEnd",
     "LogFault",
+    "LogMismatch",
     "RecordedEvent",
     "Verified",
     "append",
+    "log_mismatches",
     "log_path",
     "read_events",
     "verify_log",
@@ -71,6 +73,14 @@ class Appended:
     count: int
     head: LogEnd | None
     cut_bytes: int = 0
+
+
+class LogMismatch(NamedTuple):
+    """A vault and its log do not fit: `older-vault` or `cut-log`. `maybe_crash`: a killed change may have left it so."""
+
+    rule: str
+    message: str
+    maybe_crash: bool = False
 
 
 class LogEnd(NamedTuple):
@@ -275,31 +285,29 @@ def log_end(path: Path) -> tuple[LogEnd, int | None] | None:
     return (LogEnd(end.number, end.sha256), end.generation) if end.number else None
 
 
-def older_vault(path: Path, generation: int) -> str:
-    """Why a vault in this generation looks older than its log; empty if it does not."""
+def log_mismatches(path: Path, generation: int, known: tuple[int, str] | None) -> Iterator[LogMismatch]:
+    """What does not fit between a vault in this generation, which recorded the log's end `known`, and its log.
+
+    Reads the log's end only; `verify_log` reads all of it.
+    """
     found = log_end(path)
     recorded = found[1] if found else None
-    if recorded is None or recorded <= generation:
-        return ""
-    what = "an older vault was put back" + (
-        ", or a crash kept a change from being saved" * (recorded == generation + 1)
-    )
-    return f"the vault is in generation {generation}, but its log records generation {recorded}: {what}"
-
-
-def cut_log(path: Path, known: tuple[int, str] | None) -> str:
-    """Why a log looks shorter than the end that its vault recorded; empty if it does not. Reads the log's end only."""
+    if recorded is not None and recorded > generation:
+        crash = recorded == generation + 1
+        what = "an older vault was put back" + (", or a crash kept a change from being saved" * crash)
+        message = f"the vault is in generation {generation}, but its log records generation {recorded}: {what}"
+        yield LogMismatch("older-vault", message, maybe_crash=crash)
     if known is None:
-        return ""
-    found = log_end(path)
+        return
     lines = found[0].lines if found else 0
     if lines < known[0]:
-        return f"the vault records {known[0]} events, its log has {lines or 'none'}: its end was cut off, or it was removed"
-    if found and lines == known[0] and found[0].sha256 != known[1]:
-        return (
+        message = f"the vault records {known[0]} events, its log has {lines or 'none'}: its end was cut off, or it was removed"
+        yield LogMismatch("cut-log", message)
+    elif found and lines == known[0] and found[0].sha256 != known[1]:
+        message = (
             f"the last event of the log is not the one that the vault records as number {lines}: the log was rewritten"
         )
-    return ""
+        yield LogMismatch("cut-log", message)
 
 
 def verify_log(path: Path, generation: int | None = None, known: Iterable[KnownEnd] = ()) -> Verified:

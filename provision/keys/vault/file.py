@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, locked, read_bounded, write_atomic
 from provision.keys.events.changes import vault_changes
-from provision.keys.events.log import append, log_path, operator, vault_created_event
+from provision.keys.events.log import append, log_mismatches, log_path, operator, vault_created_event
 from provision.keys.vault.text import WORKSPACE_LINES_BYTES, SealedVault, parse_vault, parse_workspace_id
 from provision.keys.vault.together import finish_above
 from provision.keys.vault.vault import Vault, new_vault, open_sealed
@@ -39,6 +39,18 @@ class VaultChangedError(ProvisionError):
 
 class OlderVaultError(ProvisionError):
     """The vault is older than its event log: an old copy was put back."""
+
+
+def read_newest_vault(path: Path) -> tuple[SealedVault, list[str]]:
+    """Read the vault, and what looks wrong with its log. Raises OlderVaultError if no crash explains an older vault."""
+    sealed, remarks = read_vault(path), []
+    for found in log_mismatches(log_path(path), sealed.generation, sealed.header.log_head):
+        if found.rule == "older-vault" and not found.maybe_crash:
+            raise OlderVaultError(
+                found.message, hint="restore the newest one from git: git log -p keys.vault events.jsonl"
+            )
+        remarks.append(f"warning: {found.message}; check with `provision keys log --verify`")
+    return sealed, remarks
 
 
 def create_vault(path: Path, operators: Sequence[str]) -> SealedVault:
