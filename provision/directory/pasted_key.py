@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from provision.aisa.base_url import is_allowed
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.detect.secret import Secret
+from provision.endpoint.machine_hermes import hermes_on_machine
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.state import read_installed
 from provision.errors import ProvisionError
@@ -68,6 +69,8 @@ def pasted_key(
             hint="provision status",
         )
 
+    hermes = hermes_on_machine(home, environ)
+
     def resolved(profile: str | None) -> Any:
         return resolve_route(
             files,
@@ -75,6 +78,7 @@ def pasted_key(
             fingerprint=lambda key: fingerprint(key, UNPROVISIONED_SALT),
             hermes_profile=profile,
             now=now.timestamp(),
+            hermes=hermes.facts,
         )
 
     route = resolved(hermes_profile)

@@ -174,3 +174,16 @@ def test_wrong_ways_to_call_it(desk: Desk) -> None:
     desk.provision("adopt", "--hosts", "x", code=2)
     desk.provision("adopt", str(desk.root), code=3)
     desk.provision("adopt", "--hosts", code=3)
+
+
+@pytest.mark.parametrize(("version", "taken"), [("0.16.0", True), ("0.19.0", False), (None, False)])
+def test_the_key_is_the_one_that_the_hermes_of_the_home_sends(desk: Desk, version: str | None, taken: bool) -> None:
+    """Hermes 0.16 also uses a disabled provider that is named without `custom:`."""
+    config = NAMED.replace("'custom:aisa'", "aisa").replace("{api: ", "{enabled: false, api: ")
+    home = desk.home("ada", config, f"AISA_API_KEY={new_key()}\n")
+    if version:
+        metadata = home / f"hermes-agent/venv/lib/python3.11/site-packages/hermes_agent-{version}.dist-info/METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text(f"Name: hermes-agent\nVersion: {version}\n")
+    found = desk.adopt(str(home), code=0 if taken else 4)["ada"]
+    assert (found["fingerprint"] is not None) is taken, found

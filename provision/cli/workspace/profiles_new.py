@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,6 +102,7 @@ def _read(root: Path, hermes_profile: str | None) -> tuple[HermesFiles, Route]:
     from datetime import UTC, datetime
 
     from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
+    from provision.endpoint.machine_hermes import hermes_on_machine
     from provision.endpoint.privileges import as_owner
     from provision.errors import NothingMatchedError
     from provision.hermes.home import effective_home, read_home
@@ -117,6 +119,7 @@ def _read(root: Path, hermes_profile: str | None) -> tuple[HermesFiles, Route]:
         fingerprint=lambda key: fingerprint(key, UNPROVISIONED_SALT),
         hermes_profile=hermes_profile,
         now=datetime.now(UTC).timestamp(),
+        hermes=hermes_on_machine(home, os.environ).facts,
     )
     return files, route
 
