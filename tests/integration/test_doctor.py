@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,6 +55,8 @@ def company(sound: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     copy = object.__new__(Company)
     copy.root, copy.ws, copy.feed, copy.paper = root, root / "ws", root / "feed", root / "paper"
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(root / "ada"))
+    (tmp_path / "tmp").mkdir()  # what others on this machine leave in the shared one is not of this company
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     return copy
 
 

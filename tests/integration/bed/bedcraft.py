@@ -169,7 +169,7 @@ class Bed:
         self._hidden = (folder, *hidden)
         self._tag = f"{os.getpid() % 10_000:04}{random.randrange(100):02}"
         self.bridge = f"hb{self._tag}"
-        self._net = f"10.{random.randrange(64, 250)}"
+        self._net = _free_net()
         self.gateway = f"{self._net}.0.1"
 
     @property
@@ -279,8 +279,9 @@ class Bed:
                 if connection.recv(4) == b"SSH-":
                     return
             if time.monotonic() > ends or host.process.poll() is not None:
-                log = (self.folder / f"{host.name}.log").read_text()
-                raise BedError(f"{host.name} does not answer: {log[-2000:]}")
+                logs = (self.folder / f"{host.name}.log", host.root / "run" / "sshd.log")
+                said = "\n".join(log.read_text()[-2000:] for log in logs if log.exists())
+                raise BedError(f"{host.name} does not answer on {host.address}, ended: {host.process.poll()}: {said}")
             time.sleep(0.05)
 
     def ssh_line(self, host: Host, command: str, *, login: str = ACCOUNT) -> list[str]:
@@ -301,6 +302,13 @@ class Bed:
         return subprocess.run(
             self.ssh_line(host, command, login=login), input=data, capture_output=True, check=False, timeout=120
         )
+
+
+def _free_net() -> str:
+    """The first two numbers of a network that this machine has no way to yet; a killed run may have left a bridge with one."""
+    taken = subprocess.run(["ip", "-4", "-o", "addr"], check=True, capture_output=True, text=True).stdout
+    nets = [f"10.{number}" for number in range(64, 250)]
+    return random.choice([net for net in nets if f" {net}." not in taken])
 
 
 def _ip(*words: str) -> None:
