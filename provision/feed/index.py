@@ -38,6 +38,7 @@ from provision.signing.fields import (
 from provision.signing.signed_json import DocumentForm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 SCHEMA: Final = "provision/feed/v1"
@@ -93,6 +94,11 @@ class Index(SignedPart):
     @property
     def expires_at(self) -> datetime:
         return parse_moment(self.expires)
+
+    def listed(self) -> Iterator[tuple[str, str]]:
+        """The endpoint id and digest of each bundle and order."""
+        yield from ((name, entry.bundle) for name, entry in self.endpoints.items())
+        yield from self.orders.items()
 
 
 def index_bytes(index: Index) -> bytes:

@@ -5,15 +5,14 @@ The trust lists are in the tree too (`trust/`), for ever. They go last, so that 
 being removed; only when the list before does not know this signer they go first.
 
 A part of the index keeps its bytes, and so its ETag, while its entries and the trust list are the same and more than half of
-its lifetime is left. Bundles that no part lists any more stay for one lifetime of the index, for readers that still hold the
-previous part, but no more than `keep` generations of a user in all. A user whose bundle is invalid keeps the published entry.
+its lifetime is left. Bundles and orders stay for one lifetime of the index after the last part that lists them, for readers that
+still hold that part, but no more than `keep` bundles of a user in all. A user whose bundle is invalid keeps the published entry.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -37,7 +36,8 @@ from provision.feed.index import (
     part_of,
 )
 from provision.feed.published_parts import honest_version, published_parts
-from provision.files import STAGED_SUFFIX, FileProblemError, read_bounded, read_optional, write_atomic
+from provision.feed.sweep import date_unlisted, sweep_tree
+from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
 from provision.signing.allowed_signers import find_trusted_signer
 from provision.signing.fields import moment
 from provision.signing.signed_text import sign_text
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 RENEW_BELOW = 1 / 2
 """An index part with less than this part of its lifetime left is signed again."""
 KEPT_GENERATIONS = 3
-_TAR = re.compile(r"^[0-9a-f]{64}\.tar$")
 
 
 class PublishStatus(StrEnum):
@@ -231,6 +230,10 @@ class FeedTree:
         if lists_first:
             self._write_lists(lists)
         problems = self._write_orders()
+        before = {(key, digest) for index in self._before.values() for key, digest in index.listed()}
+        after = {(key, entry.bundle) for entries in self._entries.values() for key, entry in entries.items()}
+        after |= {each for orders in self._orders.values() for each in orders.items()}
+        date_unlisted(self.root, before - after, self._options.now)
         for part, entries in sorted(self._entries.items()):
             if self._keep(part, entries):
                 kept += 1
@@ -240,7 +243,7 @@ class FeedTree:
         self._write_lists(lists)
         names = {index_name(part): tuple(self._names.get(part, ())) for part in self._entries}
         bundles = {name for listed in names.values() for name in listed}
-        swept = self._sweep(bundles)
+        swept = sweep_tree(self.root, bundles, oldest=self._options.now - self._options.life, keep=self._options.keep)
         orders = sum(map(len, self._orders.values()))
         return PublishSummary(
             written, kept, swept, tuple(sorted(bundles)), names, tuple(lists), lists_first, orders, problems
@@ -312,38 +315,6 @@ class FeedTree:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, sign_text(index_bytes(index), self._key, NAMESPACE), mode=0o644, durable=False)
         os.utime(path, (index.version, index.version))  # servers without ETags compare whole seconds
-
-    def _sweep(self, needed: set[str]) -> int:
-        """Remove bundles that no part lists and that are too old or too many, and what a killed run left."""
-        oldest = (self._options.now - self._options.life).timestamp()
-        removed = 0
-        for folder in (self.root / "e").glob("*"):
-            if folder.is_symlink() or not folder.is_dir():
-                continue
-            listed, others = 0, []
-            for entry in os.scandir(folder):
-                if f"e/{folder.name}/{entry.name}" in needed:
-                    listed += 1
-                elif _TAR.match(entry.name):
-                    others.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
-                elif entry.name.endswith(STAGED_SUFFIX):
-                    os.unlink(entry.path)  # noqa: PTH108  scandir yields strings
-            others.sort(reverse=True)
-            for place, (changed, path) in enumerate(others, listed):
-                if changed < oldest or place >= self._options.keep:
-                    os.unlink(path)  # noqa: PTH108  scandir yields strings
-                    removed += 1
-            if not listed and not any(folder.iterdir()):
-                folder.rmdir()
-        self._sweep_orders(needed, oldest)
-        for stray in (self.root / "index").glob(f".*{STAGED_SUFFIX}"):
-            stray.unlink()
-        return removed
-
-    def _sweep_orders(self, needed: set[str], oldest: float) -> None:
-        for path in (self.root / "o").glob("*/*"):
-            if path.relative_to(self.root).as_posix() not in needed and path.lstat().st_mtime < oldest:
-                path.unlink()
 
 
 def _in_chain(name: str) -> tuple[int, int, bool]:

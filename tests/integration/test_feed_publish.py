@@ -241,6 +241,22 @@ def test_old_bundles_stay_for_a_life_of_the_index(publisher: Publisher) -> None:
     publisher.bundle_path("ada")
 
 
+def test_a_bundle_that_was_listed_for_long_stays_for_readers_of_the_part_before(publisher: Publisher) -> None:
+    """A cache may serve the previous part for its whole lifetime: what counts is when the index stopped listing a bundle."""
+    publisher.publish()
+    old = publisher.bundle_path("ada")
+    moment = (NOW - timedelta(days=40)).timestamp()
+    os.utime(old, (moment, moment))
+    publisher.shop.now += timedelta(days=1)
+    publisher.render(force=True)
+    publisher.publish()
+    assert old.exists()
+    publisher.publish(now=publisher.shop.now + timedelta(days=6))
+    assert old.exists()
+    publisher.publish(now=publisher.shop.now + timedelta(days=8))
+    assert not old.exists()
+
+
 # ---- uploading
 
 
