@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from provision.endpoint.privileges import as_owner, link_target, refuse_linked_folder
@@ -22,11 +23,11 @@ from provision.hermes.home import HomeFiles
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from provision.endpoint.plan import FileChange, InstallPlan
     from provision.hermes.home import HermesFiles
 
+_JOBS_WAIT_S = 5.0
 USER_FILES = (facts.ENV_NAME, facts.AUTH_NAME, facts.CONFIG_NAME)
 
 
@@ -68,8 +69,8 @@ class DiskWriter:
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as e:
                 raise FileProblemError(f"cannot create {home}: {e.strerror or e}", hint="nothing was changed") from e
-            with locked(home / FOLDER / "lock", "install"):
-                finished = recover(home, journal=JOURNAL, folders=_profile_folders(home))
+            with locked(home / FOLDER / "lock", "install"), _jobs_locked(home):
+                finished = recover(home, journal=JOURNAL, folders=[*_profile_folders(home), *_jobs_folder(home)])
                 _sweep(home / REMOVED)
                 _linked(home, self._user_home)
                 yield finished
@@ -161,6 +162,37 @@ def _profile_folders(home: Path) -> list[str]:
     return [f"{facts.PROFILES_FOLDER}/{each.name}" for each in found if not (each / FOLDER).exists()]
 
 
+def jobs_are_linked(home: Path) -> bool:
+    """Return whether the scheduled jobs are behind a symbolic link; such a file is not changed."""
+    jobs = home / facts.JOBS_NAME
+    return jobs.is_symlink() or jobs.parent.is_symlink()
+
+
+def _jobs_folder(home: Path) -> list[str]:
+    return [] if jobs_are_linked(home) else [Path(facts.JOBS_NAME).parent.as_posix()]
+
+
+@contextmanager
+def _jobs_locked(home: Path) -> Iterator[None]:
+    """Hold Hermes' own lock of the scheduled jobs, if it uses one here: it reads, changes and writes that file as a whole.
+
+    Hermes goes on without the lock after a while, and so does this: a process that hangs must not prevent an install.
+    """
+    path = home / facts.JOBS_LOCK_NAME
+    if jobs_are_linked(home) or path.is_symlink() or not path.is_file():
+        yield
+        return
+    import filelock  # noqa: PLC0415  imports asyncio; only commands that write pay for it
+
+    lock = filelock.FileLock(path, timeout=_JOBS_WAIT_S)
+    with suppress(filelock.Timeout, OSError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _over(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
     new = {c.name: c.data for c in changes}
     return replace(
@@ -168,6 +200,7 @@ def _over(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
         config=new.get(facts.CONFIG_NAME, folder.config),
         env=new.get(facts.ENV_NAME, folder.env),
         auth=new.get(facts.AUTH_NAME, folder.auth),
+        jobs=new.get(facts.JOBS_NAME, folder.jobs),
     )
 
 

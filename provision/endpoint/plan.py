@@ -20,12 +20,15 @@ from provision.errors import ProvisionError
 from provision.files import NAMED_PIPE
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.auth_file import clean_auth
+from provision.hermes.config.conflicts import ProvisionedProvider
 from provision.hermes.config.merge import Merged, clean_config, merge_config
 from provision.hermes.config.side_leaks import ProvisionedKey
+from provision.hermes.config.yaml11 import parse_yaml11
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import SERVICE_KEY_ENV
+from provision.hermes.jobs_file import clean_jobs, entry_names
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 
 if TYPE_CHECKING:
@@ -86,6 +89,8 @@ class HomeBefore:
     names: KeptPaths
     profiles: Mapping[str, HomeFiles] = field(default_factory=dict)
     """Hermes profiles in this home without an installation of their own."""
+    linked_jobs: bool = False
+    """Whether the scheduled jobs are behind a symbolic link, so that they are not changed."""
     loose: frozenset[str] = frozenset()
     modes: Mapping[str, int] = field(default_factory=dict)
 
@@ -134,6 +139,7 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
     steps.env(manifest, values)
     merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
     steps.auth(merged.pools)
+    steps.jobs(opened, merged.data)
     steps.profiles()
     if merged.data or files.config is not None:
         steps.put(facts.CONFIG_NAME, files.config, merged.data, before.modes.get(facts.CONFIG_NAME, PRIVATE))
@@ -226,11 +232,25 @@ class _Steps:
     def auth(self, pools: tuple[str, ...]) -> None:
         """Plan `auth.json`: remove keys for the team's gateway."""
         files = self.before.files
-        data, removed = clean_auth(files.auth, *pools)
+        data, removed = clean_auth(files.auth, *pools, key=self.key.value if self.key else "")
         self.removed += removed
         if self.replacement:
             data = self._replaced(replace_in_auth(data, self.replacement, facts.AUTH_NAME))
         self.put(facts.AUTH_NAME, files.auth, data)
+
+    def jobs(self, opened: OpenedBundle, config: bytes) -> None:
+        """Plan the scheduled jobs: a job no longer sends the key to a URL of its own."""
+        was = self.before.files.jobs
+        if was is None or self.key is None:
+            return
+        ours = ProvisionedProvider.of(parse_yaml11(opened.verified.config, "the rendering").data)
+        entries = parse_yaml11(config, facts.CONFIG_NAME).data
+        data, removed = clean_jobs(was, ours, self.key, entry_names(entries if isinstance(entries, dict) else {}))
+        if removed and self.before.linked_jobs:
+            self.notes.append(f"{facts.JOBS_NAME} is behind a symbolic link, and was not changed")
+            return
+        self.removed += removed
+        self.put(facts.JOBS_NAME, was, data)
 
     def profiles(self) -> None:
         """Plan the Hermes profiles of this home: only copies of the replaced key change."""

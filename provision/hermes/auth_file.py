@@ -1,4 +1,4 @@
-"""Remove credential-pool entries from `auth.json` that Hermes would use instead of the provisioned key.
+"""Remove credential-pool entries from `auth.json` that Hermes would use instead of the provisioned key, or that leak it.
 
 `hermes auth add custom:NAME` stores a key there in clear, and Hermes uses it before `key_env`. Entries that only
 refer to a key elsewhere (`config:…`, `env:…`) hold no key and stay. Entries of other providers stay too.
@@ -13,9 +13,14 @@ from provision.hermes.config.naming import normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting, masked_value
 
+_OF_POOL = "Hermes uses a key in the credential pool before the provisioned one"
+_LEAKS = "the provisioned key is stored for another provider, which would get it"
 
-def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
+
+def clean_auth(data: bytes | None, *providers: str, key: str = "") -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
     """Return the file without stored keys for these providers (names without `custom:`), and what was removed.
+
+    Without copies of the provisioned `key` for any other provider, too.
 
     Returns the same bytes if nothing has to change, and if Hermes cannot read the file (Hermes then uses an empty one).
     Keeps the layout of the JSON.
@@ -30,25 +35,29 @@ def clean_auth(data: bytes | None, *providers: str) -> tuple[bytes | None, tuple
     names = {normalized_name(name) for name in providers}
     removed: list[RemovedSetting] = []
     for pool, entries in pools.items():
-        if (
-            not pool.lower().startswith(facts.CUSTOM_PREFIX)
-            or normalized_name(pool) not in names
-            or not isinstance(entries, list)
-        ):
+        if not isinstance(entries, list):
             continue
-        for i, entry in enumerate(entries):
-            if _holds_key(entry):
-                token = next((str(entry[k]) for k in facts.POOL_TOKENS if entry.get(k)), "")
-                why = "Hermes uses a key in the credential pool before the provisioned one"
-                removed.append(
-                    RemovedSetting(facts.AUTH_NAME, f"credential_pool.{pool}[{i}]", why, masked_value("key", token))
-                )
-        pools[pool] = [entry for entry in entries if not _holds_key(entry)]
+        ours = pool.lower().startswith(facts.CUSTOM_PREFIX) and normalized_name(pool) in names
+        gone = [
+            i for i, entry in enumerate(entries) if (ours and _holds_key(entry)) or (key and key in pool_tokens(entry))
+        ]
+        for i in gone:
+            token = next(iter(pool_tokens(entries[i])), "")
+            where, why = f"credential_pool.{pool}[{i}]", _OF_POOL if ours else _LEAKS
+            removed.append(RemovedSetting(facts.AUTH_NAME, where, why, masked_value("key", token)))
+        if gone:
+            pools[pool] = [entry for i, entry in enumerate(entries) if i not in gone]
     if not removed:
         return data, ()
-    for pool in [p for p, entries in pools.items() if entries == [] and normalized_name(p) in names]:
-        del pools[pool]
+    for pool in {r.where.removeprefix("credential_pool.").rpartition("[")[0] for r in removed}:
+        if not pools[pool]:
+            del pools[pool]
     return dump_in_layout(store, data), tuple(removed)
+
+
+def pool_tokens(entry: Any) -> tuple[str, ...]:
+    """Return the keys that an entry of a pool stores."""
+    return tuple(str(entry[k]).strip() for k in facts.POOL_TOKENS if entry.get(k)) if isinstance(entry, dict) else ()
 
 
 def _holds_key(entry: Any) -> bool:

@@ -198,8 +198,7 @@ def test_after_an_install_no_key_leaves(case: SideCase, tmp_path: Path) -> None:
     route = predicted(home, WRITTEN_FOR)
     assert route.url == f"https://{TEAM}/v1/chat/completions"
     left = leaving(route)
-    keys = {line for line in left if line.endswith(" key")}
-    assert {line.partition(" ")[0] for line in keys} == ({"cron"} if case.jobs_stay else set()), left
+    assert not {line for line in left if line.endswith(" key")}, left
     assert {line.split()[0] for line in left} <= OWN_SERVERS, left
 
 
@@ -207,10 +206,9 @@ def test_after_an_install_no_key_leaves(case: SideCase, tmp_path: Path) -> None:
 def test_after_an_install_hermes_sends_the_key_to_the_team_only(
     case: SideCase, tmp_path: Path, gateway: Gateway
 ) -> None:
-    """On a release whose tasks or jobs leave all the same, the model says so: never more than it reports."""
+    """On a release whose tasks leave all the same, the model says so: never more than it reports."""
     home = installed(case, tmp_path)
-    exact = RELEASE == WRITTEN_FOR and not case.jobs_stay
-    reported = set() if exact else {line.partition(" ")[2] for line in leaving(predicted(home))}
+    reported = set() if RELEASE == WRITTEN_FOR else {line.partition(" ")[2] for line in leaving(predicted(home))}
     printed = act(case, home, tmp_path, gateway)
     away = [s for s in gateway.seen if s.host not in OUTSIDE and s.host != TEAM and f"{s.host} key" not in reported]
     assert not [s.url for s in away if s.carries(K1)]

@@ -103,7 +103,7 @@ def _as_text(manifest: Manifest | None, plan: UninstallPlan, *, dry_run: bool) -
     from provision.report.terminal import printable
 
     lines = [f"- {each}" for each in plan.removed]
-    lines += [f"+ config.yaml: {each} (as it was before)" for each in plan.restored]
+    lines += [f"+ {each} (as it was before)" for each in plan.restored]
     lines += [f"! {each.file}: {each.where} cannot be restored (was {each.was})" for each in plan.lost]
     verb = "would be taken out" if dry_run else "taken out"
     counts = f"{len(plan.removed)} removed, {len(plan.restored)} restored, {len(plan.lost)} cannot be restored"

@@ -20,6 +20,7 @@ from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.env.dotenv import edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
+from provision.hermes.jobs_file import restore_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,6 +57,7 @@ def plan_uninstall(
     own_files: Iterable[str],
     profiles: Mapping[str, HomeFiles],
     modes: Mapping[str, int],
+    linked_jobs: bool = False,
 ) -> UninstallPlan:
     """Plan how to leave a home. `notes` are the files of `.provision/removed/`, oldest first.
 
@@ -81,13 +83,20 @@ def plan_uninstall(
     if config != files.config:
         changes.append(FileChange(facts.CONFIG_NAME, config, modes.get(facts.CONFIG_NAME, PRIVATE)))
         removed += [f"config.yaml: {path}" for path in settings]
-    back = {f"config.yaml: {where}" for where in restored}
+    jobs, jobs_back = (
+        (files.jobs, ())
+        if linked_jobs
+        else restore_jobs(files.jobs, [e for e in entries if e["file"] == facts.JOBS_NAME])
+    )
+    if jobs != files.jobs:
+        changes.append(FileChange(facts.JOBS_NAME, jobs, PRIVATE))
+    back = (*(f"config.yaml: {where}" for where in restored), *(f"{facts.JOBS_NAME}: {where}" for where in jobs_back))
     lost = {f"{e['file']}: {e['where']}": LostSetting(e["file"], e["where"], e["was"]) for e in entries}
     changes += [FileChange(name, None) for name in own_files]
     return UninstallPlan(
         tuple(changes),
         tuple(removed),
-        tuple(restored),
+        back,
         tuple(each for where, each in lost.items() if where not in back),
     )
 

@@ -5,11 +5,11 @@ Models `cron/scheduler.py`: a job's provider is resolved as the main one, with t
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
+from provision.hermes.jobs_file import read_jobs
 from provision.hermes.routing.destination import Destination, DestinationVerdict
 from provision.hermes.routing.providers import HermesStopsError, find_named_provider, resolve_alias
 from provision.hermes.routing.side_models import runtime_destinations, text_at
@@ -28,7 +28,7 @@ def job_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     """Yield the destination of every job that chooses a provider, and of a scheduler that is not this machine's."""
     settings = s.layers.config.get("cron")
     cron: dict[Any, Any] = settings if isinstance(settings, dict) else {}
-    for number, job in enumerate(_jobs(s)):
+    for number, job in enumerate(read_jobs(s.home.jobs)):
         provider, url = text_at(job, "provider"), text_at(job, facts.BASE_URL)
         if (url or provider) and not (url and _refused(s, provider, url)):
             place = f"{s.home.where(facts.JOBS_NAME)} jobs[{number}]"
@@ -64,12 +64,3 @@ def _refused(s: RouteContext, provider: str, url: str) -> bool:
         return not host_matches(url, hostname(entry.base_url))
     built_in = side.ENDPOINTS.get(resolve_alias(provider) or "")
     return not (built_in and built_in.url and host_matches(url, hostname(built_in.url)))
-
-
-def _jobs(s: RouteContext) -> list[dict[Any, Any]]:
-    try:
-        store = json.loads(s.home.jobs or b"null")
-    except (ValueError, RecursionError):
-        return []
-    jobs = store.get("jobs") if isinstance(store, dict) else None
-    return [job for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
