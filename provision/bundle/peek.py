@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A user's bundle in dist/: its generation and the SHA-256 of its manifest.json."""
+    """A user's bundle in dist/: its generation, the SHA-256 of its manifest.json, and until when it says to be valid."""
 
     generation: int
     digest: str
+    expires: str = ""
 
 
 def released_bundle(dist: Path, user: str) -> Released | None:
@@ -30,9 +31,10 @@ def released_bundle(dist: Path, user: str) -> Released | None:
     """
     try:
         data = read_optional(dist / user / MANIFEST, MAX_MANIFEST_BYTES)
-        generation = json.loads(data)["generation"] if data is not None else None
-    except (ProvisionError, ValueError, KeyError, TypeError, RecursionError):
+        fields = json.loads(data) if data is not None else {"generation": None}
+        generation, expires = fields["generation"], fields.get("expires")
+    except (ProvisionError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if data is None or not isinstance(generation, int):
         return None
-    return Released(generation, hashlib.sha256(data).hexdigest())
+    return Released(generation, hashlib.sha256(data).hexdigest(), expires if isinstance(expires, str) else "")

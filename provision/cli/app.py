@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 import provision
+from provision.cli.plain_values import make_plain, take_plain_values
 
 SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "Try it out": {
@@ -34,6 +35,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "models": ("List models with their kind, API modes and users.", "workspace.models"),
         "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),
         "report": ("Write a report on the whole fleet.", "workspace.report"),
+        "notify": ("Send a test message to each target of `notify`.", "workspace.notify"),
     },
     "People and machines (IT)": {
         "adopt": ("Take keys that users pasted into their Hermes homes into the vault.", "users.adopt"),
@@ -109,6 +111,12 @@ class Sections(TyperGroup):
         super().__init__(**attributes)
         self._complete: set[str] = set()
 
+    def get_params(self, ctx: Any) -> Any:
+        """The options before the command's name, which convert plain values themselves."""
+        params = super().get_params(ctx)
+        make_plain(params)
+        return params
+
     def list_commands(self, ctx: Any) -> list[str]:  # click's types, or those of typer's own copy of it
         """All names of commands; a mistyped name is compared with them."""
         return list(COMMANDS)
@@ -119,6 +127,7 @@ class Sections(TyperGroup):
             for module in COMMANDS[cmd_name][1:]:
                 import_module(f"provision.cli.{module}")
             built = _with_global_options(get_group(app).commands[cmd_name], self.params)
+            take_plain_values(built, ctx)
             self.commands[cmd_name] = _with_examples(built, cmd_name)
             self._complete.add(cmd_name)
         return self.commands.get(cmd_name)

@@ -1,4 +1,4 @@
-"""What this operator approved of a workspace: where keys may be sent, which program may run, who may open bundles.
+"""What this operator approved of a workspace: where keys and messages are sent, which program runs, who may open bundles.
 
 A workspace is in git, and who can push to it could add a recipient, a gateway host or a `key_command`. So these are remembered
 outside of the workspace, in the operator's configuration folder, by the workspace's path. The first use takes them as they are;
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 256 << 20
 _MAX_TLS_BYTES = 16 << 20
+_SETS = frozenset({"gateway_hosts", "notify"})
+"""Settings whose values are approved one by one."""
 _SETTINGS, _RECIPIENTS = "settings.json", "recipients.json"
-ApprovedRecipients = dict[str, frozenset[str]]
-"""For each user, the recipients that bundles may be sealed to."""
+ApprovedRecipients = dict[str, list[str]]
+"""For each user, the recipients that bundles may be sealed to, sorted: as JSON has them, so that 100,000 users cost little."""
 
 
 class BadApprovalsError(ProvisionError):
@@ -64,6 +66,7 @@ def guarded_settings(workspace: Workspace) -> dict[str, Any]:
         "key_command": list(settings.key_command),
         "proxy": settings.proxy,
         "tls_bundle": _digest(workspace.tls_bundle),
+        "notify": [target.text for target in settings.notify],
     }
     variables = {name.upper() for name in os.environ}
     return {name: value for name, value in found.items() if PREFIX + name.upper() not in variables}
@@ -92,7 +95,7 @@ def pending_settings(workspace: Workspace, approved: Mapping[str, Any]) -> tuple
     found = []
     for name, now in guarded_settings(workspace).items():
         before = approved.get(name)
-        taken_away = not now or (isinstance(now, list) and name == "gateway_hosts" and set(now) <= set(before or ()))
+        taken_away = not now or (name in _SETS and set(now) <= set(before or ()))
         if now != before and not taken_away:
             found.append(PendingSetting(name, _text(before), _text(now)))
     return tuple(found)
@@ -112,6 +115,7 @@ def with_approved_settings(workspace: Workspace, approved: Mapping[str, Any]) ->
         "key_command": (),
         "proxy": approved.get("proxy"),
         "tls_bundle": None,
+        "notify": tuple(t for t in workspace.settings.notify if t.text in (approved.get("notify") or ())),
     }
     changed = {name: values[name] for name in pending}
     return replace(workspace, settings=workspace.settings.model_copy(update=changed)) if changed else workspace
@@ -119,37 +123,43 @@ def with_approved_settings(workspace: Workspace, approved: Mapping[str, Any]) ->
 
 def read_recipients_approval(workspace: Workspace) -> ApprovedRecipients | None:
     """The approved recipients; None if no bundle of this workspace was made here. Raises BadApprovalsError."""
-    found = _read(_folder(workspace) / _RECIPIENTS)
-    try:
-        return None if found is None else {user: frozenset(texts) for user, texts in found["users"].items()}
-    except (KeyError, TypeError, AttributeError) as e:
-        raise _damaged(_folder(workspace) / _RECIPIENTS) from e
+    path = _folder(workspace) / _RECIPIENTS
+    found = _read(path)
+    if found is None:
+        return None
+    users = found.get("users")
+    if not isinstance(users, dict) or not all(isinstance(texts, list) for texts in users.values()):
+        raise _damaged(path)
+    return users
 
 
 def keep_recipients_approval(workspace: Workspace, approved: ApprovedRecipients) -> None:
     """Remember these recipients, durably."""
-    users = {user: sorted(texts) for user, texts in sorted(approved.items())}
-    _write(_folder(workspace) / _RECIPIENTS, {"workspace": str(workspace.root), "users": users})
+    _write(_folder(workspace) / _RECIPIENTS, {"workspace": str(workspace.root), "users": approved})
 
 
 def recipients_now(states: Iterable[DesiredState]) -> ApprovedRecipients:
     """Who could open the bundles of these users by the inventory."""
-    return {state.user: frozenset(map(bare_recipient, state.all_recipients)) for state in states}
+    return {
+        state.user: [found[0]]  # one without a comment, as nearly all have
+        if len(found := state.all_recipients) == 1 and " " not in found[0]
+        else sorted({bare_recipient(text) for text in found})
+        for state in states
+    }
 
 
-def pending_recipients(states: Iterable[DesiredState], approved: ApprovedRecipients) -> tuple[PendingRecipients, ...]:
+def pending_recipients(now: ApprovedRecipients, approved: ApprovedRecipients) -> tuple[PendingRecipients, ...]:
     """The users with recipients that were not approved."""
     return tuple(
-        PendingRecipients(user, tuple(sorted(now - approved.get(user, frozenset()))), user not in approved)
-        for user, now in recipients_now(states).items()
-        if not now <= approved.get(user, frozenset())
+        PendingRecipients(user, tuple(added), user not in approved)
+        for user, texts in now.items()
+        if texts != (known := approved.get(user)) and (added := [text for text in texts if text not in (known or ())])
     )
 
 
-def still_there(states: Iterable[DesiredState], approved: ApprovedRecipients) -> ApprovedRecipients:
+def still_there(now: ApprovedRecipients, approved: ApprovedRecipients) -> ApprovedRecipients:
     """What stays approved: a recipient that was taken out, such as a lost machine's, must be approved again."""
-    now = recipients_now(states)
-    return {user: texts & now[user] for user, texts in approved.items() if user in now}
+    return {user: [text for text in texts if text in now[user]] for user, texts in approved.items() if user in now}
 
 
 def follow_own_edit(workspace: Workspace, before: Iterable[DesiredState], after: Iterable[DesiredState]) -> None:
@@ -158,10 +168,12 @@ def follow_own_edit(workspace: Workspace, before: Iterable[DesiredState], after:
     if approved is None:
         return
     was, now = recipients_now(before), recipients_now(after)
-    edited = {
-        user: (approved.get(user, frozenset()) | (now[user] - was.get(user, frozenset()))) & now[user] for user in now
-    }
-    known = {user: texts for user, texts in edited.items() if texts or user in approved}
+    known = {}
+    for user, texts in now.items():
+        kept = approved.get(user, [])
+        followed = [text for text in texts if text in kept or text not in was.get(user, ())]
+        if followed or user in approved:
+            known[user] = followed
     if known != approved:
         keep_recipients_approval(workspace, known)
 
@@ -198,4 +210,4 @@ def _damaged(path: Path) -> BadApprovalsError:
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+    write_atomic(path, (json.dumps(content, sort_keys=True) + "\n").encode())

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from provision.errors import Place, Problem
 from provision.fleet.nearest import spelling_hint
+from provision.fleet.notify_target import NotifyTarget
 from provision.formats.located import BrokenTextError, decode_utf8, place, position_of, quoted
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
     bundle_days: Annotated[int, Field(ge=1, le=3650)] = 90
     require_verified: bool = False
     catalogue: Path = Path("models.json")
+    notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=20)] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -138,7 +140,11 @@ def read_settings(data: bytes, file: str) -> tuple[Settings, list[Problem], Mapp
     except ValidationError as e:
         problems = [_problem(details, text, file) for details in e.errors(include_url=False)]
         wrong = {str(details["loc"][0]) for details in e.errors() if details["loc"]}
-        kept = {key: value for key, value in values.items() if key in Settings.model_fields and key not in wrong}
+        kept = {
+            key: value
+            for key, value in values.items()
+            if key in Settings.model_fields and key not in {*wrong, "notify"}
+        }
         return _lenient(kept), problems, places
     except ValueError as e:  # an environment variable that cannot be decoded
         found = re.search(r'field "(\w+)"', str(e))
@@ -180,10 +186,12 @@ def _problem(error: ErrorDetails, text: str, file: str) -> Problem:
     key = str(error["loc"][0]) if error["loc"] else ""
     variable = PREFIX + key.upper()
     if error["type"] == "extra_forbidden":
-        hint = _GONE.get(key) or spelling_hint(key, list(Settings.model_fields))
-        return Problem(
-            "unknown-key", f"unknown key {quoted(key)}", place(file, position_of(text, _offset(text, key))), hint
+        wrong = str(error["loc"][-1])
+        hint = _GONE.get(key) or spelling_hint(
+            wrong, list((NotifyTarget if key == "notify" else Settings).model_fields)
         )
+        at = place(file, position_of(text, _offset(text, wrong)))
+        return Problem("unknown-key", f"unknown key {quoted(wrong)}{' in notify' if wrong != key else ''}", at, hint)
     if any(name.upper() == variable for name in os.environ):
         where = Place(f"environment variable {variable}")
     else:
@@ -192,4 +200,6 @@ def _problem(error: ErrorDetails, text: str, file: str) -> Problem:
         inside = text.find(json.dumps(item), offset) if isinstance(item, str) and len(error["loc"]) > 1 else -1
         where = place(file, position_of(text, inside if inside >= 0 else offset))
     message = error["msg"].removeprefix("Value error, ")
-    return Problem("bad-setting", f"{key}: {message[:1].lower()}{message[1:]}", where)
+    inner = "".join(f" {step + 1}" if isinstance(step, int) else f".{step}" for step in error["loc"][1:])
+    named = f"{key}{inner}" if key == "notify" else key
+    return Problem("bad-setting", f"{named}: {message[:1].lower()}{message[1:]}", where)

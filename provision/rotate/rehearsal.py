@@ -64,5 +64,5 @@ def _copied(workspace: Workspace, root: Path) -> Workspace:
     (root / FOLDER).mkdir(exist_ok=True)
     kept = ("allowed_signers", "identity", "signing_key", "catalogue", "tls_bundle")
     paths = {name: getattr(workspace, name) for name in kept}
-    settings = workspace.settings.model_copy(update={**paths, "vault": vault, "dist": dist})
+    settings = workspace.settings.model_copy(update={**paths, "vault": vault, "dist": dist, "notify": ()})
     return replace(workspace, root=root, settings=settings)

@@ -23,6 +23,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "validate": ("provision validate", "provision validate -l tag:pilot --probe key,models,chat --yes"),
     "usage": ("provision usage", "provision usage -l profile:engineering -f csv -o usage.csv"),
     "report": ("provision report --validated validated.json -o fleet.html", "provision report --user ada -o ada.html"),
+    "notify": ("provision notify",),
     "profiles": ("provision profiles new engineering --from-home ~/.hermes",),
     "profiles new": ("provision profiles new engineering --from-home ~/.hermes",),
     "machines": ("provision machines lost ada/laptop --reason stolen",),

@@ -22,7 +22,7 @@ from provision.cli.rotate.options import (
     rotation_probes,
 )
 from provision.cli.rotate.read_keys import read_new_keys
-from provision.cli.rotate.session import locked_rotations, print_rotations, view_of
+from provision.cli.rotate.session import locked_rotations, notify_of, print_rotations, view_of
 from provision.errors import Exit, UsageError
 from provision.report.formats import Format
 
@@ -101,6 +101,7 @@ def leaked(
             doubts = tuple(recorder.unsure)
         _say_dead(run, rotation)
         print_rotations([view_of(context, rotation, doubts)], format_, output)
+        notify_of(run, context, [rotation])
         raise typer.Exit(_exit_code(rotation, refused=bool(refused or doubts)))
 
 

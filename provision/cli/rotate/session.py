@@ -34,6 +34,7 @@ def locked_rotations(
     A dry run gets a copy, without a lock.
     """
     from provision.cli.approvals import review_recipients
+    from provision.fleet.approvals import read_recipients_approval
     from provision.rotate.take_over import complete_take_overs
 
     context = open_context(run, forks)
@@ -45,7 +46,8 @@ def locked_rotations(
             complete_take_overs(copy)
             yield copy
         return
-    review_recipients(run.say, context.workspace, tuple(context.states.values()))
+    known = read_recipients_approval(context.workspace)
+    review_recipients(run.say, context.workspace, tuple(context.states.values()), known)
     with context.store.locked(doing, context.clock(), take_over=take_over) as remark:
         if remark:
             run.say(remark)
@@ -122,8 +124,19 @@ def print_and_exit(
     print_rotations([view_of(context, rotation, doubts) for rotation, doubts in done], format_, output)
     if output:
         run.say(f"wrote {output}")
+    notify_of(run, context, [rotation for rotation, _ in done])
     code = exit_of([rotation for rotation, _ in done], (doubt for _, doubts in done for doubt in doubts))
     raise typer.Exit(Exit.PARTIAL if refused and code is Exit.OK else code)
+
+
+def notify_of(run: Run, context: RotationContext, rotations: Iterable[Rotation]) -> None:
+    """Tell the targets of `notify` about halts and leaks. Not in a dry run, whose workspace has none."""
+    from provision.cli.notifications import send_notifications
+    from provision.fleet.notify_target import NotifyEvent
+    from provision.report.attention import in_rotation
+
+    attention = [each for rotation in rotations for each in in_rotation(rotation)]
+    send_notifications(run, context.workspace, "rotate", attention, examined={NotifyEvent.HALTED})
 
 
 def view_of(context: RotationContext, rotation: Rotation, doubts: tuple[Blocker, ...]) -> RotationView:

@@ -95,6 +95,7 @@ def report(
     write_output(written, output)
     if found.complete:
         _keep_day(run, workspace, found)
+        _notify(run, workspace, found)
     if output is not None:
         run.say(f"wrote {shell_path(output)}")
     if found.has_findings:
@@ -160,6 +161,15 @@ def _keep_day(run: Run, workspace: Workspace, found: FleetReport) -> None:
         keep_summary(workspace.root, read_trend(workspace.root), found.day_summary())
     except (ProvisionError, OSError) as e:
         run.say(f"warning: today's numbers were not kept for the trend: {e}")
+
+
+def _notify(run: Run, workspace: Workspace, found: FleetReport) -> None:
+    """Tell the targets of `notify` what needs attention. Without an audit, earlier leaks are not taken for settled."""
+    from provision.cli.notifications import ALL, send_notifications
+    from provision.fleet.notify_target import NotifyEvent
+
+    examined = ALL if found.audited is not None else ALL - {NotifyEvent.LEAKED}
+    send_notifications(run, workspace, "report", found.attention, examined=examined, users=found.users)
 
 
 def _serve(run: Run, workspace: Workspace, limit: list[str] | None, given: tuple[Path | None, Path | None]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from provision.audit.merge import FleetAudit
     from provision.cli.context import Run
     from provision.detect.known import KnownKeys
     from provision.fleet.workspace import Workspace
@@ -43,6 +44,7 @@ class HostOptions:
     command: str | None
     rules: Path | None
     entropy: bool
+    full: bool = False
 
 
 def audit_machines(run: Run, workspace: Workspace, options: HostOptions, output: OutputOptions) -> Exit:
@@ -51,7 +53,21 @@ def audit_machines(run: Run, workspace: Workspace, options: HostOptions, output:
     known = load_known_keys(run, workspace, None, None)
     outcomes = _audit(run, workspace, options, reachable, known)
     audits = [audit_of(user, outcome) for user, outcome in outcomes.items()]
-    return write_fleet_audit(merge_audits(audits, known), output)
+    merged = merge_audits(audits, known)
+    code = write_fleet_audit(merged, output)
+    _notify(run, workspace, merged, complete=not options.limit and not any(a.unread for a in audits))
+    return code
+
+
+def _notify(run: Run, workspace: Workspace, merged: FleetAudit, *, complete: bool) -> None:
+    from provision.audit.machines import AuditedMachine
+    from provision.cli.notifications import send_notifications
+    from provision.fleet.notify_target import NotifyEvent
+    from provision.report.attention import in_audits
+
+    spots = (spot for key in merged.keys for spot in key.spots)
+    leaks = in_audits(AuditedMachine(spot.machine, spot.machine, "", (spot.finding,)) for spot in spots)
+    send_notifications(run, workspace, "audit", leaks, examined={NotifyEvent.LEAKED} if complete else set())
 
 
 def audit_of(user: str, outcome: AuditOutcome) -> Audit:
@@ -95,6 +111,7 @@ def _audit(
         options.entropy,
         options.forks,
         options.command,
+        options.full,
     )
     with ExitStack() as stack:
         observe = _observer(run, stack, len(reachable.targets))
