@@ -31,7 +31,7 @@ from provision.bundle.manifest import (
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.tls import trust_context
-from provision.trust.files import MAX_TAR_BYTES, TAR_NAME, chain_source
+from provision.trust.files import MAX_TAR_BYTES, TAR_NAME, chain_source, web_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +90,7 @@ def fetch_bundle(source: str, *, timeout_s: float = TIMEOUT_S) -> dict[str, byte
 def fetch_chain(url: str, *, timeout_s: float = TIMEOUT_S) -> Fetch | None:
     """The trust lists that belong to the bundle at this address: `.trust.tar` beside it, else those of the feed that it is in.
 
-    None if the server has neither. Raises DownloadError and BadChainError.
+    None if the server has neither, or answers with a page of its own. Raises DownloadError and BadChainError.
     """
     parts = urlsplit(url)
     beside = f"{parts.path.rstrip('/').rpartition('/')[0]}/{TAR_NAME}"
@@ -101,11 +101,11 @@ def fetch_chain(url: str, *, timeout_s: float = TIMEOUT_S) -> Fetch | None:
         except AbsentDownloadError:
             return None
 
-    data = get(beside, MAX_TAR_BYTES)
+    data = web_source(get)(beside, MAX_TAR_BYTES)
     if data is not None:
         return chain_source(data, beside)
     feed = _IN_FEED.match(parts.path)
-    return (lambda name, limit_bytes: get(f"{feed[1]}/{name}", limit_bytes)) if feed else None
+    return web_source(lambda name, limit_bytes: get(f"{feed[1]}/{name}", limit_bytes)) if feed else None
 
 
 def _fetched(url: str, limit_bytes: int, timeout_s: float) -> bytes:

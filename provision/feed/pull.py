@@ -31,6 +31,7 @@ from provision.feed.trust import RememberedIndex, accept_bundle, accept_index, r
 from provision.files import locked, read_optional
 from provision.signing.signed_text import max_signed_bytes
 from provision.signing.sshsig import MAX_SIGNATURE_BYTES
+from provision.trust.files import web_source
 from provision.trust.orders import MAX_ORDER_BYTES
 from provision.trust.walk import Fetch
 
@@ -189,7 +190,7 @@ def _current_trust(
 
 
 def _trust_source(subscription: Subscription, world: PullEnvironment) -> Fetch:
-    """The trust lists in the feed; a 404 means that there is none of that name."""
+    """The trust lists in the feed; a 404, or a page of the server's, means that there is none of that name."""
 
     def fetch(name: str, limit_bytes: int) -> bytes | None:
         url = f"{subscription.base}/{name}"
@@ -198,7 +199,7 @@ def _trust_source(subscription: Subscription, world: PullEnvironment) -> Fetch:
         except AbsentFileError:
             return None
 
-    return fetch
+    return web_source(fetch)
 
 
 @dataclass(frozen=True, slots=True)

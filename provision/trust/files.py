@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from provision.trust.walk import Fetch
 
+MAX_PAGE_BYTES = 1 << 20
+_BEGINS = {"json": (0, b"{"), "sig": (0, b"-----BEGIN SSH SIGNATURE-----"), "tar": (257, b"ustar")}
+"""How files of a chain begin, and at which byte, by the end of their names."""
 TAR_NAME = ".trust.tar"
 """The chain beside bundles: hidden, so that it does not look like a user's folder in dist/."""
 MAX_TAR_BYTES = 16 << 20
@@ -42,6 +45,20 @@ def folder_source(root: Path) -> Fetch:
 def mapping_source(files: Mapping[str, bytes]) -> Fetch:
     """A chain in memory, by path."""
     return lambda name, limit_bytes: files.get(name, b"")[: limit_bytes + 1] or None
+
+
+def web_source(get: Fetch) -> Fetch:
+    """The chain on a web server. Some answer 200 with a page of their own for what they do not have: that file is absent.
+
+    A server can withhold lists with a 404 too, so a page proves and changes nothing. A damaged list stays a damaged list.
+    """
+
+    def fetch(name: str, limit_bytes: int) -> bytes | None:
+        data = get(name, max(limit_bytes, MAX_PAGE_BYTES))
+        at, begin = _BEGINS[name.rpartition(".")[2]]
+        return data[: limit_bytes + 1] if data is not None and data[at : at + len(begin)] == begin else None
+
+    return fetch
 
 
 def read_chain(root: Path) -> dict[str, bytes]:

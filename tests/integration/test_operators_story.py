@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +141,50 @@ def test_install_from_an_address_walks_the_chain_too(company: Company, server: F
     done = company.machine("install", f"{server.url}/{tar.relative_to(company.feed).as_posix()}")
     assert (done.returncode, company.number) == (Exit.OK, "1-3"), done.stderr
     # an old bundle of bob's does not come back, and a damaged chain stops the install
-    (company.ws / "dist/.trust.tar").write_bytes(b"<html>not found</html>")
+    chain = (company.ws / "dist/.trust.tar").read_bytes()
+    (company.ws / "dist/.trust.tar").write_bytes(chain[:700])
     with served(company.ws / "dist") as dist:
         done = company.machine("install", f"{dist.url}/u1")
-    assert (done.returncode, "not a readable tar" in done.stderr) == (Exit.ERROR, True)
+    assert (done.returncode, ".trust.tar is not a readable tar" in done.stderr) == (Exit.ERROR, True), done.stderr
+
+
+def page_for_everything(handler: SimpleHTTPRequestHandler) -> bool:
+    """A server of a single-page application: what it does not have is its page, with 200."""
+    if Path(handler.translate_path(handler.path)).is_file():
+        return False
+    page = b"<!doctype html><title>portal</title>" + b"<p>text</p>" * 20_000  # more than a list or signature may have
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/html")
+    handler.send_header("Content-Length", str(len(page)))
+    handler.end_headers()
+    handler.wfile.write(page)
+    return True
+
+
+def test_a_page_in_place_of_a_missing_list_is_a_missing_list(company: Company, server: FeedServer) -> None:
+    """The walk goes on over what the server has, and ends where there is a page; for `install` and for `pull`."""
+    company.join("bob", by="ada")
+    company.ok("bob", "render", "--force")
+    company.ok("bob", "publish", str(company.feed))
+    server.misbehaviour = page_for_everything
+    (tar,) = (path for path in (company.feed / "e").glob("*/*.tar") if path.stat().st_mtime_ns == _newest(company))
+    done = company.machine("install", f"{server.url}/{tar.relative_to(company.feed).as_posix()}")
+    assert (done.returncode, company.number) == (Exit.OK, "1-2"), done.stderr
+    company.ok("ada", "operators", "check", "--renew")
+    company.ok("ada", "publish", str(company.feed))
+    _pull(company, server)
+    assert company.number == "1-3"
+    # a machine without a list, from a folder without a chain: as with 404, the enrolled signers decide alone
+    (company.ws / "dist/.trust.tar").unlink()
+    EndpointFolder(company.root / "machine").trust_list.unlink()
+    signer = next(row for row in (company.root / "ada" / "signing_key.pub").read_text().splitlines())
+    (company.root / "machine" / "allowed_signers").write_text(f"x {signer}\n")
+    with served(company.ws / "dist") as dist:
+        dist.misbehaviour = page_for_everything
+        refused = company.machine("install", f"{dist.url}/u1")
+        assert (refused.returncode, "which this machine does not trust" in refused.stderr) == (Exit.ERROR, True), (
+            refused.stderr
+        )
 
 
 def _newest(company: Company) -> int:
