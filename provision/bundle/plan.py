@@ -189,7 +189,7 @@ def _want(state: DesiredState, shared: _Shared, common: RenderInputs) -> Planned
             "run `provision enroll` on the user's machine",
         )
     own = [bare_recipient(text) for text in state.all_recipients]
-    if common.approved is not None and (new := set(own) - common.approved.get(state.user, frozenset())):
+    if common.approved is not None and (new := set(own).difference(common.approved.get(state.user, ()))):
         return ImpossibleBundle(
             state.user,
             f"has a recipient that you did not approve: {min(new)}",

@@ -49,6 +49,11 @@ class PreparedRender:
     everyone: tuple[DesiredState, ...]
     """All users of the inventory."""
 
+    @property
+    def approved(self) -> ApprovedRecipients | None:
+        """What this operator approved; None where no bundle was made before."""
+        return self.options.common.approved
+
     def with_approved(self, approved: ApprovedRecipients) -> PreparedRender:
         """The same, sealed to these recipients only."""
         common = replace(self.options.common, approved=approved)

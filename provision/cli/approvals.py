@@ -45,32 +45,35 @@ def approved_workspace(say: Callable[[str], None], workspace: Workspace) -> Work
 
 
 def review_recipients(
-    say: Callable[[str], None], workspace: Workspace, states: Sequence[DesiredState]
+    say: Callable[[str], None],
+    workspace: Workspace,
+    states: Sequence[DesiredState],
+    known: ApprovedRecipients | None,
 ) -> ApprovedRecipients:
-    """Who may open bundles. `states` are all users of the inventory.
+    """Who may open bundles. `states` are all users of the inventory, `known` is what was approved before.
 
     The first time they are taken as they are. On a terminal the operator is asked about additions; elsewhere they wait.
     """
     from provision.fleet.approvals import (
         keep_recipients_approval,
         pending_recipients,
-        read_recipients_approval,
         recipients_now,
         still_there,
     )
     from provision.report.terminal import plural
 
-    known = read_recipients_approval(workspace)
+    now = recipients_now(states)
     if known is None:
-        approved = recipients_now(states)
+        approved = now
         say(f"first bundles from here: the recipients of {plural(len(approved), 'user')} count as approved")
         keep_recipients_approval(workspace, approved)
         return approved
-    approved = still_there(states, known)
-    pending = pending_recipients(states, approved)
+    if known == now:
+        return known
+    approved = still_there(now, known)
+    pending = pending_recipients(now, approved)
     if pending:
         if confirmed(say, list(user_lines(pending))):
-            now = recipients_now(states)
             approved |= {each.user: now[each.user] for each in pending}
         else:
             names = ", ".join(each.user for each in pending[:_SHOWN])

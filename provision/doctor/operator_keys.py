@@ -10,6 +10,7 @@ from provision.fleet.approvals import (
     pending_settings,
     read_recipients_approval,
     read_settings_approval,
+    recipients_now,
 )
 from provision.keys.feed_secret import FILE, feed_secret
 from provision.keys.identities import load_identities
@@ -88,7 +89,7 @@ def approval_problems(workspace: Workspace, states: Sequence[DesiredState]) -> I
         text = f"{each.name} is not approved, so not used: {each.before} -> {each.now}"
         yield Problem("not-approved", text, workspace.places.get(each.name), fix, Severity.WARNING)
     places = {state.user: state.origin("recipients") for state in states} if recipients is not None else {}
-    for user in pending_recipients(states, recipients) if recipients is not None else ():
+    for user in pending_recipients(recipients_now(states), recipients) if recipients is not None else ():
         text = f"recipients of {user.user} are not approved, so no bundle is made: {', '.join(user.added)}"
         yield Problem("not-approved", text, places[user.user], fix, Severity.WARNING)
 

@@ -97,7 +97,7 @@ def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -
         run.say(remark)
     ready = prepare_render(workspace, None, now, prune=True, ahead=keys_ahead_of_vault(workspace.root))
     require_valid_profiles(workspace, ready.options.states)
-    return ready if dry_run else ready.with_approved(review_recipients(run.say, workspace, ready.everyone))
+    return ready if dry_run else ready.with_approved(review_recipients(run.say, workspace, ready.everyone, ready.approved))
 
 
 def _receipts(options: LoopOptions, states: Sequence[DesiredState], now: datetime) -> StepDone:

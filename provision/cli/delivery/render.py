@@ -60,7 +60,7 @@ def render(
     ahead = keys_ahead_of_vault(workspace.root)
     ready = prepare_render(workspace, limit, datetime.now(UTC), force=force, prune=prune, ahead=ahead)
     require_valid_profiles(workspace, ready.options.states)
-    ready = ready.with_approved(review_recipients(run.say, workspace, ready.everyone))
+    ready = ready.with_approved(review_recipients(run.say, workspace, ready.everyone, ready.approved))
     listed: list[RenderOutcome] = []
     new_keys: list[RenderOutcome] = []
     counts: Counter[str] = Counter()

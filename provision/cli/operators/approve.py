@@ -47,7 +47,8 @@ def approve(
     fleet = load_fleet(workspace)
     known = read_recipients_approval(workspace)
     states = select_users(fleet.states, limit)
-    users = pending_recipients(states, known) if known is not None else ()
+    now = recipients_now(states)
+    users = pending_recipients(now, known) if known is not None else ()
     settings = () if limit else pending_settings(workspace, read_settings_approval(workspace) or {})
     if read_settings_approval(workspace) is None and not dry_run:
         settings = ()
@@ -57,7 +58,6 @@ def approve(
     if given and settings:
         keep_settings_approval(workspace)
     if given and known is not None and users:
-        now = recipients_now(states)
         keep_recipients_approval(workspace, known | {each.user: now[each.user] for each in users})
     if format_ is Format.JSON:
         run.result(
