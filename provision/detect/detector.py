@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.confirm import Confirmer
-from provision.detect.engines.needles import Needle, make_needles, mark_needles
+from provision.detect.engines.needle_plan import NeedleWords, planned_needles
 from provision.detect.engines.prefilter import make_engine
-from provision.detect.engines.view_needles import view_needles
 from provision.detect.entropy import HINT
 from provision.detect.policy import Policy
 from provision.detect.resolve import resolve_overlaps
@@ -100,8 +100,7 @@ class Detector:
             if len(prefix) > len(_USUAL):
                 spelled[prefix.lower().encode()] = prefix.encode()
         self._spellings = {index: spelled[word] for index, word in enumerate(words) if word in spelled}
-        marks = mark_needles((rule.mark for rule in rules if rule.mark), decode=decode)
-        needles = (*marks, *(_needles(_encoded_words(rules, words), prefixes, known) if decode else ()))
+        needles = planned_needles(_needle_words(rules, words, prefixes, known, decode=decode))
         self._engine = make_engine(engine, words, needles, self._confirmer.gates)
 
     @property
@@ -115,11 +114,16 @@ class Detector:
         return self._arguments[1]
 
     def digest(self) -> str:
-        """Return a digest that is equal for detectors with the same rules, known keys and options; it reveals no key."""
+        """Return a digest that is equal for detectors with the same rules, known keys and options; it reveals no key.
+
+        Functions of built-in rules are the program's: they change with its version.
+        """
         rules, known, _, policy, decode, entropy = self._arguments
         seen = hashlib.sha256(repr((str(policy), decode, entropy)).encode())
         for rule in policy.rules(BUILTIN if rules is None else rules):
-            seen.update(repr((rule.id, rule.keywords, rule.pattern, rule.entropy, rule.mark)).encode())
+            accepts = rule.accept if is_dataclass(rule.accept) else None  # the allow lists of a rules file
+            data = (rule.id, rule.keywords, rule.pattern, rule.entropy, rule.mark, rule.reach, rule.gate, accepts)
+            seen.update(repr(data).encode())
         if known:
             seen.update(repr((known.salt, sorted(known.shapes), sorted(known.by_fingerprint))).encode())
         return seen.hexdigest()
@@ -267,17 +271,20 @@ def _encoded_words(rules: Iterable[Rule], words: Sequence[bytes]) -> list[bytes]
     return [word for word in words if word in chosen]
 
 
-def _needles(words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKeys | None) -> tuple[Needle, ...]:
-    stems = {_stem(word.decode()) for word in words}
+def _needle_words(
+    rules: Sequence[Rule], words: Sequence[bytes], prefixes: frozenset[bytes], known: KnownKeys | None, *, decode: bool
+) -> NeedleWords:
+    stems = {_stem(word.decode()) for word in _encoded_words(rules, words)}
     own = tuple(sorted({_USUAL, *(prefix for prefix, _ in known.shapes if prefix)} if known else {_USUAL}))
-    bare = known is not None and any(not prefix for prefix, _ in known.shapes)
-    needles = make_needles(
-        tuple(sorted(stem for stem in stems if len(stem) >= _SHORTEST_NEEDLE)),
-        tuple(sorted(word.decode() for word in prefixes)),
-        (*own, *_NESTED),
-        own,
+    return NeedleWords(
+        marks=tuple(rule.mark for rule in rules if rule.mark),
+        keywords=tuple(sorted(stem for stem in stems if len(stem) >= _SHORTEST_NEEDLE)),
+        prefixes=tuple(sorted(word.decode() for word in prefixes)),
+        nested=(*own, *_NESTED),
+        own=own,
+        bare=known is not None and any(not prefix for prefix, _ in known.shapes),
+        decode=decode,
     )
-    return (*needles, *view_needles(own, bare=bare))
 
 
 def _stem(word: str) -> str:

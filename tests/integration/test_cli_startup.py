@@ -27,6 +27,7 @@ def test_help_imports_no_command_and_nothing_heavy() -> None:
         "provision.cli.app",
         "provision.cli.console",
         "provision.cli.main",
+        "provision.cli.plain_values",
     }
 
 

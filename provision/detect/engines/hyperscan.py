@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import sys
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import hyperscan
-import platformdirs
 
 from provision.detect.engines.hits import Hits
-from provision.files import FileProblemError, write_atomic
+from provision.detect.engines.kept import keep, read_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from provision.detect.engines.hits import Gate
     from provision.detect.engines.needles import Needle, NeedleKind
@@ -28,8 +25,6 @@ _CACHE_FROM = 200
 _MANY_WORDS = 20
 """A rule with this many keywords is one for names. Its gate begins with common words, such as `token` in a log that counts
 tokens. Searched everywhere, such gates made the pass take four times as long; they have a second pass near their keywords."""
-_MOST_CACHED = 24
-"""Databases in the cache folder, of 1 to 4 MB each: a process uses two, and rules, options and versions make others."""
 _SMALLEST_GAP = 2048
 """Bytes between two ranges; ranges with a smaller gap are merged."""
 
@@ -49,9 +44,9 @@ class HyperscanEngine:
         patterns += [gates[at].pattern for at in self._early]
         flags = [hyperscan.HS_FLAG_DOTALL] * len(patterns)
         flags[: len(words)] = [hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_CASELESS] * len(words)
-        self._database = _database(patterns, flags, keep=len(patterns) >= _CACHE_FROM) if patterns else None
+        self._database = _database(patterns, flags, large=len(patterns) >= _CACHE_FROM) if patterns else None
         late = [gates[at].pattern for at in self._late]
-        self._late_database: Any = _database(late, [hyperscan.HS_FLAG_DOTALL] * len(late), keep=True) if late else None
+        self._late_database: Any = _database(late, [hyperscan.HS_FLAG_DOTALL] * len(late), large=True) if late else None
 
     def hits(self, data: bytes) -> Hits:
         """See `prefilter.Engine`."""
@@ -110,16 +105,19 @@ def _literal(word: bytes) -> bytes:
     return b"".join(b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in word)
 
 
-def _database(patterns: list[bytes], flags: list[int], *, keep: bool) -> Any:
-    if not keep:
+def _database(patterns: list[bytes], flags: list[int], *, large: bool) -> Any:
+    if not large:
         return _compiled(patterns, flags)
-    path = _cache_path(patterns, flags)
-    try:
-        return _loaded(path.read_bytes())
-    except (OSError, hyperscan.HyperscanError, ValueError):
-        database = _compiled(patterns, flags)
-        _write_cache(path, hyperscan.dumpb(database))
-        return database
+    name = _cache_name(patterns, flags)
+    kept = read_kept(name)
+    if kept is not None:
+        try:
+            return _loaded(kept)
+        except hyperscan.HyperscanError:
+            pass  # made by another version, or for another machine
+    database = _compiled(patterns, flags)
+    keep(name, hyperscan.dumpb(database))
+    return database
 
 
 def _compiled(patterns: list[bytes], flags: list[int]) -> Any:
@@ -129,30 +127,15 @@ def _compiled(patterns: list[bytes], flags: list[int]) -> Any:
 
 
 def _loaded(kept: bytes) -> Any:
-    """Load a database from the cache. Raises ValueError when the file is damaged."""
-    digest, body = kept[:32], kept[32:]
-    if hashlib.sha256(body).digest() != digest:
-        raise ValueError("damaged")
-    database = hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
+    database = hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
     database.scratch = hyperscan.Scratch(database)
     return database
 
 
-def _cache_path(patterns: list[bytes], flags: list[int]) -> Path:
-    """The file's name depends on the patterns, the library's version and the machine."""
-    library = importlib.metadata.version("hyperscan")
+def _cache_name(patterns: list[bytes], flags: list[int]) -> str:
+    """The name depends on the patterns, the library's version and the machine."""
+    library = getattr(hyperscan, "__version__", "")  # a database of another version is refused when it is loaded
     version = f"{library} {sys.version_info} {os.uname() if hasattr(os, 'uname') else sys.platform}"
-    named = hashlib.sha256(repr((version, patterns, flags)).encode()).hexdigest()[:24]
-    return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"detect-{named}.hsdb"
-
-
-def _write_cache(path: Path, body: bytes) -> None:
-    """Write the cache file if possible, and remove the oldest ones; otherwise the next process compiles again."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomic(path, hashlib.sha256(body).digest() + body, durable=False)
-        kept = sorted(path.parent.glob("detect-*.hsdb"), key=lambda each: each.stat().st_mtime_ns)
-        for old in kept[:-_MOST_CACHED]:
-            old.unlink(missing_ok=True)
-    except (OSError, FileProblemError):
-        return
+    seen = hashlib.sha256(repr((version, flags, list(map(len, patterns)))).encode())
+    seen.update(b"".join(patterns))
+    return f"{seen.hexdigest()[:24]}.hsdb"

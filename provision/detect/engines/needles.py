@@ -10,9 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,8 +55,7 @@ class NeedleKind(StrEnum):
 BASE64_KINDS = (NeedleKind.BASE64_0, NeedleKind.BASE64_1, NeedleKind.BASE64_2)
 
 
-@dataclass(frozen=True, slots=True)
-class Needle:
+class Needle(NamedTuple):
     """A regular expression that matches exactly `length` bytes, in the syntax that RE2 and Hyperscan share."""
 
     kind: NeedleKind
@@ -65,7 +63,6 @@ class Needle:
     length: int
 
 
-@functools.cache  # a process makes several detectors from the same words
 def make_needles(
     keywords: tuple[str, ...], prefixes: tuple[str, ...], nested: tuple[str, ...] = (), thrice: tuple[str, ...] = ()
 ) -> tuple[Needle, ...]:
