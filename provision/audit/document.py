@@ -39,6 +39,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
             "unreadable": len(audit.unread),
             "files": audit.counts.files,
             "bytes": audit.counts.bytes,
+            "unchanged": audit.counts.unchanged,
         },
         "findings": [finding_json(f) for f in audit.findings],
         "excused": [finding_json(e.finding) | {"reason": e.reason, "since": e.since} for e in audit.ignored],
@@ -126,6 +127,7 @@ class _Summary(_Model):
     bytes: int
     in_place: int
     allowed: int
+    unchanged: int = 0
 
 
 class _Report(_Model):
@@ -168,5 +170,5 @@ def read_document(data: bytes) -> Audit:
         ignored=tuple(IgnoredFinding(f.value(), f.reason, f.since) for f in report.excused),
         routes=tuple(HomeRoute(**r.model_dump()) for r in report.routes),
         unread=tuple(Unread(u.path, u.reason) for u in report.unreadable),
-        counts=Counts(summary.files, summary.bytes, summary.in_place, summary.allowed),
+        counts=Counts(summary.files, summary.bytes, summary.in_place, summary.allowed, summary.unchanged),
     )

@@ -55,12 +55,14 @@ class HomeRoute:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What else was counted. `in_place` are secrets that are where they belong, `allowed` those under an allow comment."""
+    """What else was counted. `in_place` are secrets that are where they belong, `allowed` those under an allow comment,
+    `unchanged` the files that were clean before and were not scanned again."""
 
     files: int = 0
     bytes: int = 0
     in_place: int = 0
     allowed: int = 0
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

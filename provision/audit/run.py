@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from provision.audit.clean_cache import CleanCache
     from provision.audit.finding import Finding
     from provision.audit.leak import Leak
     from provision.containers.blob import Unreadable
@@ -50,6 +51,7 @@ class AuditOptions:
     companions: bool = False
     config: Path | None = None
     workers: int | None = None
+    cache: CleanCache | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
     last = ScanProgress()
 
     def progress(tally: ScanProgress) -> None:
-        last.files, last.bytes = tally.files, tally.bytes
+        last.files, last.bytes, last.unchanged = tally.files, tally.bytes, tally.unchanged
         on_progress(tally)
 
     for item in scan(
@@ -93,6 +95,7 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
         companions=options.companions,
         environ=options.environ,
         stdin=options.stdin,
+        cache=options.cache,
         on_home=homes.append,
         on_progress=progress,
     ):
@@ -100,6 +103,8 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
             raws.append(item)
         elif item.failed:
             unread.append(_unread(item))
+    if options.cache:
+        options.cache.save()
     clean = functools.cache(functools.partial(_masked, options.detector))
     reports = [audit_home(home, options.home_context) for home in dict.fromkeys(h.absolute() for h in homes)]
     report = HomeReport(
@@ -116,7 +121,7 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
         layout, options.salt, options.home_context.now, options.describe, options.home_context.name, clean
     )
     found = collect_leaks(raws, context)
-    counts = Counts(last.files, last.bytes, found.in_place, found.allowed)
+    counts = Counts(last.files, last.bytes, found.in_place, found.allowed, last.unchanged)
     unread_all = [Unread(clean(u.path), clean(u.reason)) for u in (*unread, *report.unread)]
     return RawAudit(found.leaks, report, context, options.detector, counts, tuple(unread_all))
 

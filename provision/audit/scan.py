@@ -12,7 +12,8 @@ from provision.audit.sources import hermes_home
 from provision.audit.sources.filenames import NameScanner
 from provision.audit.sources.processes import FoundUserVariables, list_processes
 from provision.audit.sources.walk import FoundEntry, FoundFile, FoundHome, is_inside, walk
-from provision.audit.tasks import Task, scan_blobs, scan_task
+from provision.audit.tasks import Scanner, ScanNotes, Task, scan_blobs
+from provision.audit.unchanged import UnchangedFiles, without_sigio
 from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
 from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
 from provision.containers.budget import Budget
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
+    from provision.audit.clean_cache import CleanCache
     from provision.audit.finding import RawFinding
     from provision.detect.detector import Detector
 
@@ -40,10 +42,12 @@ _HERE_FILES = 2000
 
 @dataclass(slots=True)
 class ScanProgress:
-    """Progress of a scan. `files` counts files and other sources that were scanned, `bytes` their size on disk."""
+    """Progress of a scan. `files` counts files and other sources that were scanned, `bytes` their size on disk; `unchanged` are
+    those of the files that were not scanned again."""
 
     files: int = 0
     bytes: int = 0
+    unchanged: int = 0
 
 
 def scan(
@@ -55,6 +59,7 @@ def scan(
     companions: bool = True,
     environ: bool = False,
     stdin: BinaryIO | None = None,
+    cache: CleanCache | None = None,
     on_home: Callable[[Path], None] = lambda _: None,
     on_progress: Callable[[ScanProgress], None] = lambda _: None,
 ) -> Iterator[RawFinding | Unreadable]:
@@ -62,9 +67,10 @@ def scan(
 
     `on_home` is called with each Hermes home that is found; with `companions` the histories, crontabs and service files of
     its owner are scanned as well. `environ` adds the user's own processes, `stdin` a stream (reported as `<stdin>`).
-    `workers` None lets the amount of work decide; 1 stays in this process. A path that does not exist is an `Unreadable`.
+    `workers` None lets the amount of work decide; 1 stays in this process. What `cache` says was clean and cannot have changed
+    is not scanned again, what is clean now is added to it. A path that does not exist is an `Unreadable`.
     """
-    run = _Run(detector, limits or ReadLimits(), on_progress)
+    run = _Run(detector, limits or ReadLimits(), on_progress, cache)
     if stdin is not None:
         yield from run.stream(stdin, STDIN)
     for path in filter(_is_own_pipe, paths):
@@ -73,7 +79,8 @@ def scan(
     tasks = list_tasks([path for path in paths if not _is_own_pipe(path)], companions=companions, on_home=on_home)
     if environ:
         tasks = chain(tasks, list_processes())
-    yield from run.all(tasks, workers or os.cpu_count() or 1)
+    with without_sigio():
+        yield from run.all(tasks, workers or os.cpu_count() or 1)
 
 
 def list_tasks(
@@ -115,8 +122,17 @@ def read_stream(name: str, stream: ChunkStream, limits: ReadLimits) -> Iterator[
 
 
 class _Run:
-    def __init__(self, detector: Detector, limits: ReadLimits, on_progress: Callable[[ScanProgress], None]) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        limits: ReadLimits,
+        on_progress: Callable[[ScanProgress], None],
+        cache: CleanCache | None,
+    ) -> None:
         self._detector = detector
+        self._cache = cache
+        self._unchanged = UnchangedFiles(cache) if cache else None
+        self._scanner = Scanner(detector, limits, self._unchanged)
         self._limits = limits
         self._on_progress = on_progress
         self._progress = ScanProgress()
@@ -152,12 +168,12 @@ class _Run:
     def _run_here(self, batch: list[Task]) -> Iterator[RawFinding | Unreadable]:
         yield from self._take_pending()
         for task in batch:
-            yield from scan_task(task, self._detector, self._limits)
-        self._count(batch)
+            yield from self._scanner.scan(task)
+        self._count(batch, self._scanner.take_notes())
 
     def _run_in_pool(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
         try:
-            pool = WorkerPool(self._detector, self._limits, workers)
+            pool = WorkerPool(self._detector, self._limits, workers, self._unchanged)
         except UnpicklableDetectorError:
             for batch in batches:
                 yield from self._run_here(batch)
@@ -165,7 +181,7 @@ class _Run:
         with pool:
             for found in pool.run(batches):
                 if isinstance(found, BatchDone):
-                    self._count(found.batch)
+                    self._count(found.batch, found.notes)
                     yield from self._take_pending()
                 else:
                     yield found
@@ -173,7 +189,7 @@ class _Run:
     def _batches(self, tasks: Iterator[Task | Unreadable]) -> Iterator[list[Task]]:
         batch: list[Task] = []
         held = 0
-        for task in tasks:
+        for task in self._changed(tasks):
             if isinstance(task, Unreadable):
                 self._pending.append(task)
                 if len(self._pending) < _BATCH_FILES:
@@ -187,6 +203,26 @@ class _Run:
         if batch:
             yield self._with_names(batch)
 
+    def _changed(self, tasks: Iterator[Task | Unreadable]) -> Iterator[Task | Unreadable]:
+        """Pass on what has to be read; of unchanged files only the names are scanned."""
+        if self._unchanged is None:
+            yield from tasks
+            return
+        known: list[Task] = []
+        for task in tasks:
+            if not isinstance(task, FoundFile) or not self._unchanged.holds(task):
+                yield task
+                continue
+            known.append(task)
+            if len(known) >= _BATCH_FILES:
+                self._take_over(known)
+                known = []
+        self._take_over(known)
+
+    def _take_over(self, known: list[Task]) -> None:
+        self._with_names(known)
+        self._count(known, ScanNotes([], len(known)))
+
     def _with_names(self, batch: list[Task]) -> list[Task]:
         self._pending += self._names.scan(task.path for task in batch if isinstance(task, FoundFile))
         return batch
@@ -195,7 +231,10 @@ class _Run:
         pending, self._pending = self._pending, []
         yield from pending
 
-    def _count(self, batch: list[Task]) -> None:
+    def _count(self, batch: list[Task], notes: ScanNotes) -> None:
+        if self._cache and notes.clean:
+            self._cache.add(notes.clean)
+        self._progress.unchanged += notes.taken_over
         self._progress.files += sum(not isinstance(task, FoundEntry) for task in batch)
         self._progress.bytes += _size(batch)
         self._on_progress(self._progress)

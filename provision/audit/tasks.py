@@ -5,7 +5,7 @@ The scan and its worker processes both run tasks, so tasks live in a module of t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from provision.audit.match_blob import match_blob
 from provision.audit.sources.filenames import read_entry
@@ -19,16 +19,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from provision.audit.finding import RawFinding
+    from provision.audit.unchanged import FileWatch, UnchangedFiles
     from provision.detect.detector import Detector
+
+
+class ScanNotes(NamedTuple):
+    """What a scanner noted beside its findings: tokens of clean files, and how many files were taken over."""
+
+    clean: list[bytes]
+    taken_over: int
+
 
 Task = FoundFile | FoundRepository | FoundProcess | FoundUserVariables | FoundEntry
 
 
-def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
-    """Read the content of one task."""
+def read_task(task: Task, limits: ReadLimits, watch: FileWatch | None = None) -> Iterator[Blob | Unreadable]:
+    """Read the content of one task; `watch` is told what is read of a file."""
     match task:
         case FoundFile(path, _, named):
-            return read_file(path, limits, follow=named)
+            return read_file(path, limits, follow=named, watch=watch)
         case FoundRepository(path):
             return read_repository(path, limits)
         case FoundEntry():
@@ -41,12 +50,40 @@ def read_task(task: Task, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
             assert_never(task)
 
 
-def scan_task(task: Task, detector: Detector, limits: ReadLimits) -> Iterator[RawFinding | Unreadable]:
-    """Yield what is found in one task. Any failure is reported, and ends neither the scan nor a worker."""
-    try:
-        yield from scan_blobs(read_task(task, limits), detector)
-    except Exception as e:  # parsers read hostile content here; one file must not hide all others
-        yield Unreadable(task_path(task), f"not scanned to its end ({type(e).__name__})")
+class Scanner:
+    """Scans tasks. `files` says which files need not be scanned again; `clean` collects the tokens of those that were clean.
+
+    Nothing is remembered of a file with a finding, or of which anything was not read: it is scanned again each time.
+    """
+
+    def __init__(self, detector: Detector, limits: ReadLimits, files: UnchangedFiles | None = None) -> None:
+        self._detector = detector
+        self._limits = limits
+        self._files = files
+        self.clean: list[bytes] = []
+        self.taken_over = 0
+        """Files whose content was known to be clean."""
+
+    def scan(self, task: Task) -> Iterator[RawFinding | Unreadable]:
+        """Yield what is found in one task. Any failure is reported, and ends neither the scan nor a worker."""
+        watch = self._files.watch(task.path) if self._files and isinstance(task, FoundFile) else None
+        is_clean = True
+        try:
+            for found in scan_blobs(read_task(task, self._limits, watch), self._detector):
+                is_clean = False
+                yield found
+        except Exception as e:  # parsers read hostile content here; one file must not hide all others
+            yield Unreadable(task_path(task), f"not scanned to its end ({type(e).__name__})")
+            return
+        if watch and is_clean and watch.token:
+            self.taken_over += watch.was_known
+            self.clean.append(watch.token)
+
+    def take_notes(self) -> ScanNotes:
+        """Return what was noted since the last call."""
+        notes = ScanNotes(self.clean, self.taken_over)
+        self.clean, self.taken_over = [], 0
+        return notes
 
 
 def task_path(task: Task) -> str:

@@ -19,7 +19,8 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from provision.audit.finding import RawFinding
-from provision.audit.tasks import Task, scan_task, task_path
+from provision.audit.tasks import Scanner, ScanNotes, Task, task_path
+from provision.audit.unchanged import without_sigio
 from provision.containers.blob import Unreadable
 from provision.detect.match import Match
 from provision.detect.rule import Rule
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
+    from provision.audit.unchanged import UnchangedFiles
     from provision.containers.blob import ReadLimits
     from provision.detect.detector import Detector
 
@@ -43,6 +45,7 @@ class BatchDone:
     """A batch is finished."""
 
     batch: list[Task]
+    notes: ScanNotes = ScanNotes([], 0)  # noqa: RUF009  never changed
 
 
 @dataclass(slots=True)
@@ -57,13 +60,13 @@ class _Worker:
 class WorkerPool:
     """Up to `count` worker processes, started when there is work for them and stopped at the end of the `with` block."""
 
-    def __init__(self, detector: Detector, limits: ReadLimits, count: int) -> None:
+    def __init__(self, detector: Detector, limits: ReadLimits, count: int, files: UnchangedFiles | None = None) -> None:
         """Raises UnpicklableDetectorError when the detector's rules cannot be sent to another process."""
         self._count = count
         self._workers: list[_Worker] = []
         forks = sys.platform.startswith("linux") and threading.active_count() == 1
         self._context: BaseContext = multiprocessing.get_context("fork" if forks else "spawn")
-        self._arguments = (detector if forks else _pickled(detector), limits)
+        self._arguments = (detector if forks else _pickled(detector), limits, files)
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -131,9 +134,9 @@ class WorkerPool:
         except (EOFError, OSError):
             yield from self._remove_dead(worker, unfinished)
             return
-        if message is None:
+        if isinstance(message, ScanNotes):
             batch, worker.batch = worker.batch, []
-            yield BatchDone(batch)
+            yield BatchDone(batch, message)
         else:
             yield from map(_from_fields, message)
 
@@ -177,10 +180,15 @@ def _pickled(detector: Detector) -> bytes:
     return out.getvalue()
 
 
-def _work(
-    pipe: Connection, at: Any, inherited: list[Connection], detector_or_pickle: Detector | bytes, limits: ReadLimits
+def _work(  # noqa: PLR0917  what a worker starts with
+    pipe: Connection,
+    at: Any,
+    inherited: list[Connection],
+    detector_or_pickle: Detector | bytes,
+    limits: ReadLimits,
+    files: UnchangedFiles | None,
 ) -> None:
-    """Run a worker: receive a batch, send what is found, send None; stop when the pipe is closed."""
+    """Run a worker: receive a batch, send what is found, send its notes; stop when the pipe is closed."""
     detector = (
         _Unpacker(io.BytesIO(detector_or_pickle)).load()
         if isinstance(detector_or_pickle, bytes)
@@ -189,16 +197,18 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in inherited:
         other.close()
-    while True:
-        try:
-            batch = pipe.recv()
-        except (EOFError, OSError):
-            return
-        for number, task in enumerate(batch):
-            at.value = number
-            for found in scan_task(task, detector, limits):
-                pipe.send([_to_fields(found)])
-        pipe.send(None)
+    scanner = Scanner(detector, limits, files)
+    with without_sigio():
+        while True:
+            try:
+                batch = pipe.recv()
+            except (EOFError, OSError):
+                return
+            for number, task in enumerate(batch):
+                at.value = number
+                for found in scanner.scan(task):
+                    pipe.send([_to_fields(found)])
+            pipe.send(scanner.take_notes())
 
 
 def _to_fields(found: RawFinding | Unreadable) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from provision.containers.batch import PartBatch
 from provision.containers.blob import Blob, ContentKind, MatchPosition, PartKind, ReadLimits, Unreadable
@@ -31,14 +32,31 @@ _RANDOM_ACCESS = frozenset({"zip", "7z"})
 KERNEL_ATTRIBUTES = ("security.", "system.", "trusted.")
 
 
-def read_file(path: str, limits: ReadLimits, *, follow: bool = False) -> Iterator[Blob | Unreadable]:
+class ReadWatch(Protocol):
+    """Is told what is read, and may know it already."""
+
+    def opened(self, descriptor: int, status: os.stat_result) -> None:
+        """Note an open file, before anything of it is read."""
+
+    def is_known(self, data: bytes) -> bool:
+        """Return whether nothing of this content, all that is read of the file, has to be yielded."""
+
+    def forget(self) -> None:
+        """Note that another file is read too."""
+
+
+def read_file(
+    path: str, limits: ReadLimits, *, follow: bool = False, watch: ReadWatch | None = None
+) -> Iterator[Blob | Unreadable]:
     """Read the file at `path`. Read a blob's data before asking for the next blob."""
     try:
         with open_regular_file(path, follow=follow) as (descriptor, status):
+            if watch:
+                watch.opened(descriptor, status)
             cut: list[str] = []
             reading = FileChunks(descriptor, status, limits, cut.append)
             yield from read_attributes(path, descriptor)
-            yield from _content(path, descriptor, reading, status.st_size, limits)
+            yield from _content(path, descriptor, reading, status.st_size, limits, watch)
             yield from (Unreadable(path, reason) for reason in cut[:1])
     except CannotReadError as e:
         yield Unreadable(path, e.reason, failed=e.failed)
@@ -67,8 +85,8 @@ def read_attributes(path: str, descriptor: int) -> Iterator[Blob | Unreadable]:
         yield Blob(path, batch.data(), None, ContentKind.BINARY, batch.locate, batch.part)
 
 
-def _content(
-    path: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
+def _content(  # noqa: PLR0917  one step of the above
+    path: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits, watch: ReadWatch | None
 ) -> Iterator[Blob | Unreadable]:
     data = _at_once(descriptor, reading, size, limits)
     head = data or (read_at(descriptor, HEAD_BYTES, 0) if size else b"")
@@ -78,22 +96,30 @@ def _content(
     elif kind is None:
         kind = container_elsewhere(lambda length, offset: read_at(descriptor, length, offset), size)
     if kind == "sqlite":
+        if watch:
+            watch.forget()  # its rows depend on its write-ahead log
         yield from _database(path, descriptor, reading, size, limits)
+    elif watch and data is not None and watch.is_known(data):
+        return
     elif kind is None:
         yield from _plain(path, data, reading, size, limits)
     elif kind in UNSUPPORTED_FORMATS:
         yield from _plain(path, data, reading, size, limits)
         yield Unreadable(path, f"not read: {kind}")
     else:
-        yield from _walked(path, kind, descriptor, reading, size, limits)
+        yield from _walked(path, kind, descriptor, reading if data is None else data, size, limits)
 
 
 def _walked(  # noqa: PLR0917  one step of the above
-    path: str, kind: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
+    path: str, kind: str, descriptor: int, reading: FileChunks | bytes, size: int, limits: ReadLimits
 ) -> Iterator[Blob | Unreadable]:
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        seekable = file if kind in _RANDOM_ACCESS else None
+    if isinstance(reading, bytes):  # not read again: it may have changed since
+        seekable = io.BytesIO(reading) if kind in _RANDOM_ACCESS else None
         yield from walk(Blob(path, reading, _name(path)), limits, size=size, kind=kind, file=seekable)
+        return
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        random_access = file if kind in _RANDOM_ACCESS else None
+        yield from walk(Blob(path, reading, _name(path)), limits, size=size, kind=kind, file=random_access)
 
 
 def _at_once(descriptor: int, reading: FileChunks, size: int, limits: ReadLimits) -> bytes | None:

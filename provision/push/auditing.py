@@ -46,6 +46,7 @@ class FleetAuditOptions:
     entropy: bool = False
     forks: int = 10
     command: str | None = None
+    full: bool = False
 
 
 def audit_hosts(
@@ -66,6 +67,7 @@ def audit_hosts(
             "hermes_audit_known": str(folder / "known.json"),
             "hermes_audit_rules": str(folder / "rules.toml"),
             "hermes_audit_entropy": options.entropy,
+            "hermes_audit_full": options.full,
         }
         if options.command:
             more["hermes_command"] = options.command

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
@@ -45,6 +45,11 @@ class FoundFile:
     path: str
     size: int
     named: bool = False
+    status: os.stat_result | None = field(default=None, compare=False, repr=False)
+    """When it was listed; not sent to worker processes."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return FoundFile, (self.path, self.size, self.named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class _Walker:
             yield Unreadable(root, "a broken symbolic link" if broken else os_error_text(e))
             return
         if stat.S_ISREG(status.st_mode):
-            yield FoundFile(root, status.st_size, named=True)
+            yield FoundFile(root, status.st_size, named=True, status=status)
         elif stat.S_ISDIR(status.st_mode):
             yield from self._tree(_Folder(root, (status.st_dev, status.st_ino), None, 0, in_home=False))
         else:
@@ -187,7 +192,7 @@ class _Walker:
             yield self._below(entry, status, folder)
         elif stat.S_ISREG(status.st_mode):
             if not _left_to_git(entry, folder.role):
-                yield FoundFile(entry.path, status.st_size)
+                yield FoundFile(entry.path, status.st_size, status=status)
             if entry.name == ".git":
                 yield from self._repository_outside(entry.path)
         elif stat.S_ISLNK(status.st_mode):

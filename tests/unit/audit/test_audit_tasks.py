@@ -11,18 +11,18 @@ from provision.audit import tasks
 from provision.audit.finding import RawFinding
 from provision.audit.sources.processes import FoundProcess
 from provision.audit.sources.walk import FoundFile
-from provision.audit.tasks import scan_task, task_path
+from provision.audit.tasks import Scanner, task_path
 from provision.containers.blob import Blob, ReadLimits, Unreadable
 
 
 @pytest.mark.hostile
 def test_a_parser_that_fails_is_reported_after_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hostile(task: object, limits: ReadLimits):  # type: ignore[no-untyped-def]
+    def hostile(task: object, limits: ReadLimits, watch: None):  # type: ignore[no-untyped-def]
         yield Blob("f", literal(1))
         raise RecursionError(literal(2).decode())
 
     monkeypatch.setattr(tasks, "read_task", hostile)
-    found = list(scan_task(FoundFile("f", 1), LiteralDetector(), ReadLimits()))  # type: ignore[arg-type]
+    found = list(Scanner(LiteralDetector(), ReadLimits()).scan(FoundFile("f", 1)))  # type: ignore[arg-type]
     assert isinstance(found[0], RawFinding)
     assert found[1:] == [Unreadable("f", "not scanned to its end (RecursionError)")], "the message quotes no content"
 
@@ -32,7 +32,7 @@ def test_a_link_is_followed_only_when_the_caller_named_it(tmp_path: Path) -> Non
     (tmp_path / "link").symlink_to("target")
     path = str(tmp_path / "link")
     for named, expected in ((True, RawFinding), (False, Unreadable)):
-        (found,) = scan_task(FoundFile(path, 1, named), LiteralDetector(), ReadLimits())  # type: ignore[arg-type]
+        (found,) = Scanner(LiteralDetector(), ReadLimits()).scan(FoundFile(path, 1, named))  # type: ignore[arg-type]
         assert isinstance(found, expected)
 
 

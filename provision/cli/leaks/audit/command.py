@@ -54,6 +54,7 @@ def audit_command(
     exit_zero: o.ExitZero = False,
     allow_unread: o.AllowUnread = False,
     everything: o.ListAll = False,
+    full: o.Full = False,
     workers: o.Workers = None,
     format_: o.AuditFormat = Format.TABLE,
     output: Output = None,
@@ -67,7 +68,7 @@ def audit_command(
 
     run: Run = ctx.obj
     modes = {"--fix": fix, "--undo": undo, "--hosts": hosts, "--merge": merge, "--write-known": write_known}
-    _require_consistent([name for name, on in modes.items() if on], paths, limit)
+    _require_consistent([name for name, on in modes.items() if on], paths, limit, full=full)
     workspace = workspace_or_none(run)
     printing = OutputOptions(format_, output, everything=everything, exit_zero=exit_zero, allow_unread=allow_unread)
     if merge:
@@ -79,7 +80,7 @@ def audit_command(
         from provision.push.ansible import Ssh
 
         ssh = Ssh(login, private_key, known_hosts, account, become)
-        machines = HostOptions(limit, forks, ssh, command, rules, entropy)
+        machines = HostOptions(limit, forks, ssh, command, rules, entropy, full)
         raise typer.Exit(audit_machines(run, workspace or run.open_workspace(), machines, printing))
     if undo:
         from provision.cli.leaks.audit.fix import undo_last_fix
@@ -93,7 +94,7 @@ def audit_command(
     from provision.cli.leaks.audit.scan import ScanOptions, audit_this_machine
 
     scan = ScanOptions(
-        tuple(paths or ()), environ, known, rules, entropy, baseline, workers, min_severity, min_confidence
+        tuple(paths or ()), environ, known, rules, entropy, baseline, workers, min_severity, min_confidence, full
     )
     if update_baseline:
         from provision.cli.leaks.audit.baseline import BaselineOptions, replace_baseline
@@ -103,7 +104,7 @@ def audit_command(
     raise typer.Exit(audit_this_machine(run, workspace, scan, printing, verify=verify, fix=fix, yes=yes))
 
 
-def _require_consistent(modes: list[str], paths: list[Path] | None, limit: list[str] | None) -> None:
+def _require_consistent(modes: list[str], paths: list[Path] | None, limit: list[str] | None, *, full: bool) -> None:
     """Raise UsageError for options that do not go together."""
     if len(modes) > 1:
         raise UsageError(f"{modes[0]} and {modes[1]} cannot be combined")
@@ -111,3 +112,5 @@ def _require_consistent(modes: list[str], paths: list[Path] | None, limit: list[
         raise UsageError("--hosts takes no PATH: it audits each user's Hermes home", hint="remove the paths")
     if limit and modes != ["--hosts"]:
         raise UsageError("--limit needs --hosts")
+    if full and modes in (["--undo"], ["--merge"], ["--write-known"]):
+        raise UsageError(f"{modes[0]} scans nothing: it takes no --full")

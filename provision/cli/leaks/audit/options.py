@@ -42,6 +42,9 @@ Rules = Annotated[
     Path | None, typer.Option("--rules", metavar="FILE", help="Additional rules, in gitleaks' TOML format.")
 ]
 Entropy = Annotated[bool, typer.Option("--entropy", help="Also report text that only looks random.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="Also scan what an earlier audit found clean and what has not changed since.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=64, hidden=True)]
 
 Fix = Annotated[bool, typer.Option("--fix", help="Show what can be fixed, ask once, and fix it.")]

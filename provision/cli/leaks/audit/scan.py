@@ -48,6 +48,7 @@ class ScanOptions:
     workers: int | None
     min_severity: str
     min_confidence: str
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def scan_machine(
     run: Run, workspace: Workspace | None, options: ScanOptions, *, baseline_must_exist: bool = True
 ) -> Scan:
     """Scan what the options name, with progress on stderr."""
+    from provision.audit.unchanged import open_cache
+    from provision.containers.blob import ReadLimits
     from provision.detect.detector import Detector
     from provision.fleet.settings import config_dir
 
@@ -130,9 +133,10 @@ def scan_machine(
     name = path_namer(anchor, setup.user_home())
     stdin = sys.stdin.buffer if _STDIN in options.paths else None
     targets = [p for p in options.paths if p != _STDIN] if options.paths else setup.default_targets()
+    detector = Detector(rules, known, entropy=options.entropy)
     audit_options = AuditOptions(
         paths=targets,
-        detector=Detector(rules, known, entropy=options.entropy),
+        detector=detector,
         home_context=setup.home_inspection(run, workspace, known, name, started),
         salt=known.salt if known else UNPROVISIONED_SALT,
         describe={rule.id: rule.description for rule in rules} | {KNOWN_RULE: "a key of the fleet"},
@@ -141,6 +145,7 @@ def scan_machine(
         companions=not options.paths,
         config=config_dir(os.environ),
         workers=options.workers,
+        cache=open_cache(detector, ReadLimits(), full=options.full),
     )
     draw, clear = _progress(run)
     try:

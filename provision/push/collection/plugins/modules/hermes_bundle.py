@@ -85,6 +85,11 @@ options:
       - For O(state=audited), also report text that only looks random.
     type: bool
     default: false
+  full:
+    description:
+      - For O(state=audited), also scan what an earlier audit found clean and what has not changed since.
+    type: bool
+    default: false
   command:
     description:
       - Path of C(provision) on the machine.
@@ -298,6 +303,8 @@ def audit(module):
                 arguments += ["--" + option, path]
         if module.params["entropy"]:
             arguments.append("--entropy")
+        if module.params["full"]:
+            arguments.append("--full")
         document = run_provision(module.params, arguments, codes=(0, 4, 10))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -368,6 +375,7 @@ def main():
             "known": {"type": "str", "no_log": True},  # fingerprints; the system log does not need them
             "rules": {"type": "str"},
             "entropy": {"type": "bool", "default": False},
+            "full": {"type": "bool", "default": False},
             "command": {"type": "path"},
             "requires": {"type": "str"},
             "timeout": {"type": "int", "default": 300},
