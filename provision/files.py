@@ -266,7 +266,7 @@ def recover(root: Path, *, journal: str, folders: Iterable[str] = ()) -> bool:
     symbolic link, is refused.
     """
     path = root / journal
-    data = read_optional(path, 1 << 20)
+    data = read_optional(path, 64 << 20)
     steps = _journal_steps(path, root, data) if data is not None else []
     if steps:
         _apply(root, path, steps, durable=True)

@@ -34,7 +34,7 @@ class Run:
             from provision.keys.vault.together import finish_locked
 
             finish_locked(workspace.vault, workspace.root)
-            self.say("finished an interrupted change of the operators")
+            self.say("finished an interrupted change of the workspace")
         from provision.cli.approvals import approved_workspace
 
         return approved_workspace(self.say, workspace)
@@ -44,6 +44,11 @@ class Run:
         from provision.fleet.workspace import find_workspace, read_workspace
 
         return read_workspace(self.workspace or find_workspace(Path.cwd()))
+
+    def may_have_workspace(self) -> bool:
+        """Whether a workspace is named, or is here or above: without one, a command need not import what reads workspaces."""
+        here = Path.cwd()
+        return self.workspace is not None or any((each / "provision.toml").exists() for each in (here, *here.parents))
 
     def path_prefix(self, folder: Path) -> str:
         """The prefix that makes a file name inside `folder` valid from the current folder."""

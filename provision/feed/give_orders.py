@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.feed.index import address_of, endpoint_id
-from provision.files import read_optional, write_atomic
+from provision.files import read_optional
 from provision.keys.age import load_identities
-from provision.keys.events.log import Event, append, log_path, operator
+from provision.keys.events.log import Event, operator
 from provision.keys.feed_secret import FILE, feed_secret
 from provision.keys.vault.file import read_workspace_id
+from provision.keys.vault.together import write_recorded
 from provision.operators.act import NoTrustListError
 from provision.signing.fields import moment
 from provision.signing.signed_text import max_signed_bytes
@@ -68,7 +69,8 @@ def give_orders(
     now: datetime,
     dry_run: bool = False,
 ) -> tuple[Order, ...]:
-    """Sign an order for each user with this operator's key, record them in the event log, and keep them in `orders/`.
+    """Sign an order for each user with this operator's key, record them in the event log, and keep them in `orders/`: all
+    of them or none.
 
     It takes effect with the next `publish`. `life`: how long machines may still obey it. Raises NoTrustListError,
     MayNotSignError and BadFeedSecretError before anything is written.
@@ -101,11 +103,8 @@ def give_orders(
             Event(now, who, GIVEN, user, detail={"kind": kind, "count": order.count, "reason": reason})
             for user, order, _ in given
         ]
-        append(log_path(workspace.vault), events)
-        for user, _, data in given:
-            path = _path(workspace.root, user)
-            path.parent.mkdir(exist_ok=True)
-            write_atomic(path, data, mode=0o644)
+        files = {f"{FOLDER}/{user}{SUFFIX}": data for user, _, data in given}
+        write_recorded(workspace.vault, workspace.root, files, events, f"order to {kind}")
     return tuple(order for _, order, _ in given)
 
 

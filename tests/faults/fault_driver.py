@@ -4,7 +4,7 @@ Each case is a fork of this process in a copy of the same world: the n-th writin
 of a full or broken disk. Then the command runs again without a fault, and everything must be as if there had been none. Prints
 one JSON object.
 
-usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|all SEED [SCENARIO…]
+usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|kills|all SEED [SCENARIO…]
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import gc
+import importlib
+import io
 import json
 import os
+import pkgutil
 import random
 import shutil
 import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +34,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 from fault_scenarios import SCENARIOS, Scenario
 from fault_world import World
 
+import provision
 from provision.aisa.simulator import Simulator
+from provision.cli.app import COMMANDS
+from provision.cli.main import run
 from provision.files import sweep_once
 from provision.scratch import Scratch, scratch_folder
+from provision.tls import trust_context
 
 KINDS: tuple[tuple[str, int, bool], ...] = (
     ("kill", -1, False),
@@ -95,11 +104,20 @@ class Proof:
         self._restore(kept / "base")
         for words in scenario.published:
             world.quiet(words)
+        if scenario.clone:
+            shutil.copytree(world.root, world.folder / "clone")
+            world.quiet(("--workspace", str(world.folder / "clone"), *scenario.clone))
+        for words in scenario.colleague:
+            world.quiet(words, config="colleague")
         for words in scenario.before:
             world.quiet(words, machine=scenario.machine, config=scenario.config)
         shutil.copytree(world.folder, self.kept, symlinks=True)
+        before = self._whole()
         plain = self._fork(0, 0, for_ever=False)
         self.calls = plain.calls
+        self.whole = (before, self._whole())
+        if scenario.whole is not None and (before == self.whole[1] or isinstance(before, str)):
+            self.problems.append(f"the act changes nothing that is looked at: {before!r:.500}")
         if plain.code not in {0, 4, 10}:
             self.problems.append(f"without a fault: exit {plain.code}: {plain.said[-300:]}")
         self.at_once = self._state()
@@ -122,8 +140,15 @@ class Proof:
         return said
 
     def _state(self) -> object:
+        return self._read(self.scenario.state)
+
+    def _whole(self) -> object:
+        return self._read(self.scenario.whole) if self.scenario.whole is not None else None
+
+    def _read(self, state: Callable[[World], object]) -> object:
+        os.environ["PROVISION_CONFIG_DIR"] = str(self.world.operator)  # where the operator's accepted list is
         try:
-            return self.scenario.state(self.world)
+            return state(self.world)
         except Exception as e:
             return f"{type(e).__name__}: {e}"
 
@@ -134,6 +159,11 @@ class Proof:
         if not ended.struck and ended.code != -signal.SIGKILL:
             return False
         wrong = list(self._wrong_at_once(ended, kind))
+        if self.scenario.whole is not None:
+            any_command = ("operators", "list")  # finishes what was committed
+            forked(self.world, self.scenario, any_command, 0, 0, for_ever=False)
+            if (found := self._whole()) not in self.whole:
+                wrong.append(f"neither old nor new: {found!r:.500}, old and new {self.whole!r:.1000}")
         said = self._after()
         state = self._state()
         if state != self.settled:
@@ -195,22 +225,36 @@ def _difference(state: object, wanted: object) -> str:
     return "; ".join(f"{name} {state.get(name)!r:.500}, without the fault {wanted[name]!r:.500}" for name in names)
 
 
-def chosen(calls: int, count: int | None, chance: random.Random) -> list[tuple[int, str, int, bool]]:
-    """The faults to try: all, or so many of them, kills first of all."""
+def chosen(calls: int, wanted: str, chance: random.Random) -> list[tuple[int, str, int, bool]]:
+    """The faults to try: `all`, all `kills`, or so many of them, half of them kills."""
     every = [(at, *kind) for kind in KINDS for at in range(1, calls + 1)]
-    if count is None or count >= len(every):
-        return every
     kills = every[:calls]
+    if wanted in {"all", "kills"}:
+        return every if wanted == "all" else kills
+    count = min(int(wanted), len(every))
     first = chance.sample(kills, min(len(kills), count // 2))
     return first + chance.sample(every[calls:], count - len(first))
 
 
-def main(folder: Path, count: int | None, seed: int, names: Sequence[str]) -> dict[str, object]:
+def _warm_up() -> None:
+    """Import the package and build the commands here, so that no fork has to: most of the time of a case."""
+    for found in pkgutil.walk_packages(provision.__path__, "provision."):
+        if found.name != "provision.__main__" and ".collection." not in found.name:
+            importlib.import_module(found.name)
+    with redirect_stdout(io.StringIO()):
+        for name in COMMANDS:
+            run([name, "--help"])
+    trust_context()
+    gc.freeze()
+
+
+def main(folder: Path, wanted: str, seed: int, names: Sequence[str]) -> dict[str, object]:
     chance, kept = random.Random(seed), folder / "kept"
     tried: Counter[str] = Counter()
     scenarios = [each for each in SCENARIOS if not names or each.name in names]
     problems: list[str] = []
     calls = {}
+    _warm_up()
     with Simulator() as sim:
         world = World(folder, sim)
         world.serve()
@@ -218,7 +262,7 @@ def main(folder: Path, count: int | None, seed: int, names: Sequence[str]) -> di
         for scenario in scenarios:
             proof = Proof(world, scenario, kept)
             calls[scenario.name] = proof.calls
-            for at, kind, error, for_ever in chosen(proof.calls, count, chance):
+            for at, kind, error, for_ever in chosen(proof.calls, wanted, chance):
                 tried[kind] += proof.try_case(at, kind, error, for_ever=for_ever)
             problems += proof.problems
             print(scenario.name, proof.calls, dict(tried), *proof.problems, sep="\n", file=sys.stderr, flush=True)
@@ -226,5 +270,4 @@ def main(folder: Path, count: int | None, seed: int, names: Sequence[str]) -> di
 
 
 if __name__ == "__main__":
-    where, how_many, chance_seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    print(json.dumps(main(where, None if how_many == "all" else int(how_many), chance_seed, sys.argv[4:])))
+    print(json.dumps(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:])))

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from fault_states import (
     State,
+    approved,
     feed,
+    given,
+    given_once,
     halted,
     home,
     left_home,
@@ -18,7 +21,10 @@ from fault_states import (
     people_and_order,
     reconciled,
     recovered,
+    remembered,
+    renewed,
     trusted,
+    trusted_bundles,
     workspace,
     written,
 )
@@ -32,6 +38,12 @@ class Scenario:
     name: str
     words: tuple[str, ...]
     state: Callable[[World], State]
+    whole: Callable[[World], State] | None = None
+    """What is as before or as after the act, as soon as any command ran behind a fault."""
+    colleague: tuple[tuple[str, ...], ...] = ()
+    """What a second operator does behind `published`, who joined."""
+    clone: tuple[str, ...] = ()
+    """What the first operator does in a clone at the same time."""
     published: tuple[tuple[str, ...], ...] = ()
     """What the operator does first."""
     before: tuple[tuple[str, ...], ...] = ()
@@ -53,6 +65,8 @@ FIX, UNDO = ("audit", "{home}", "--fix", "--yes"), ("audit", "--undo", "--yes")
 NEW_SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP0uPDwkyBkFK3RLdLNlZYTdUIFK1mkLOyTU5pR2IoS/"
 UPGRADE = ("operators", "upgrade", "--name", "op", "--recovery-to", "{folder}/page")
 PUBLISH = ("publish", "{feed}")
+JOINED = ("operators", "add", "colleague", "{colleague_age}", "{colleague_key}")
+BATCH = ("enroll", "--batch", "{folder}/snippets", "--yes", "--fingerprints", "{folder}/prints", "--profile", "team")
 HALT = ("halt", "ada", "--reason", "incident", "--for", "4h")
 LEAVE = ("users", "leave", "ada", "--feed", "{feed}", "--yes")
 
@@ -88,7 +102,7 @@ SCENARIOS = (
     ),
     Scenario(
         "batch",
-        ("enroll", "--batch", "{folder}/snippets", "--yes", "--fingerprints", "{folder}/prints", "--profile", "team"),
+        BATCH,
         workspace,
     ),
     Scenario("leave", LEAVE, people, before=(PUBLISH,)),
@@ -132,18 +146,84 @@ SCENARIOS = (
         before=(("keys", "import", "{folder}/new.csv"), ("render",)),
         after=(("rotate", "retire", "--idle-for", "0"), RESUME),
     ),
-    Scenario("upgrade", UPGRADE, trusted),
+    Scenario("upgrade", UPGRADE, trusted, whole=trusted),
+    Scenario(
+        "recovery-set",
+        ("operators", "upgrade", "--recovery-to", "{folder}/page"),
+        trusted,
+        whole=trusted,
+        before=(("operators", "upgrade", "--no-recovery"),),
+    ),
+    Scenario(
+        "add-signer", ("operators", "add", "zoe", NEW_OPERATOR, NEW_SIGNER), trusted, whole=trusted, before=(UPGRADE,)
+    ),
+    Scenario(
+        "remove-signer",
+        ("operators", "remove", "colleague"),
+        trusted_bundles,
+        whole=trusted,
+        published=(UPGRADE, JOINED),
+        colleague=(("render", "--force"),),
+    ),
+    Scenario(
+        "renew",
+        ("operators", "check", "--renew"),
+        renewed,
+        whole=trusted,
+        before=(PUBLISH, UPGRADE),
+    ),
+    Scenario(
+        "sign",
+        ("operators", "sign"),
+        trusted,
+        whole=trusted,
+        published=(UPGRADE, JOINED, ("operators", "threshold", "2")),
+        config="colleague",
+    ),
+    Scenario(
+        "accept",
+        ("operators", "accept", "--yes"),
+        remembered,
+        whole=remembered,
+        published=(UPGRADE, JOINED),
+        clone=("operators", "add", "zoe", NEW_OPERATOR, NEW_SIGNER),
+        colleague=(("operators", "check", "--renew"),),
+    ),
+    Scenario(
+        "approve",
+        ("operators", "approve", "--yes"),
+        approved,
+        whole=approved,
+        colleague=(BATCH,),
+    ),
+    Scenario(
+        "order",
+        ("halt", "--all", "--reason", "incident", "--for", "4h"),
+        given,
+        whole=given_once,
+        published=(PUBLISH, UPGRADE),
+    ),
+    Scenario(
+        "order-back",
+        ("resume", "--all", "--reason", "over"),
+        given,
+        whole=given_once,
+        published=(PUBLISH, UPGRADE, ("halt", "--all", "--reason", "incident", "--for", "4h")),
+    ),
+    Scenario("recovery-test", ("recovery", "test", "{folder}/page"), remembered, before=(UPGRADE,)),
     Scenario("join", ("operators", "join", "--name", "zed"), machine_keys, config="fresh"),
     Scenario(
         "revoke",
         ("operators", "revoke", "zoe", "--yes"),
         trusted,
+        whole=trusted,
         before=(UPGRADE, ("operators", "add", "zoe", NEW_OPERATOR, NEW_SIGNER, "--roles", "bundle")),
     ),
     Scenario(
         "threshold",
         ("operators", "threshold", "2"),
         trusted,
+        whole=trusted,
         before=(UPGRADE, ("operators", "add", "zoe", NEW_OPERATOR, NEW_SIGNER)),
     ),
     Scenario(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from provision.endpoint.halt import is_halted
 from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.status import home_status
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
+from provision.feed.give_orders import given_orders
 from provision.feed.index import Index
 from provision.feed.publish import published_parts
 from provision.fleet.workspace import load_workspace
@@ -25,7 +27,8 @@ from provision.keys.vault.file import open_vault, read_workspace_id
 from provision.reconcile.record import read_record
 from provision.rotate.store import RotationStore
 from provision.signing.allowed_signers import parse_allowed_signers
-from provision.trust.workspace import workspace_trust
+from provision.trust.orders import read_order
+from provision.trust.workspace import remembered_path, workspace_trust
 
 State = Mapping[str, object]
 
@@ -70,6 +73,47 @@ def trusted(world: World) -> State:
         "pending": found.pending is not None,
         "signers": trust is None or (world.root / "allowed_signers").read_text() == trust.allowed_signers_text(),
     }
+
+
+def trusted_bundles(world: World) -> State:
+    """As `trusted`, and the bundles, which signers of that list signed."""
+    return {**trusted(world), "bundles": bundles(world)}
+
+
+def renewed(world: World) -> State:
+    """As `trusted`, without the number, which grows with each run."""
+    return {**trusted(world), "list": None}
+
+
+def remembered(world: World) -> State:
+    """The list that the operator keeps outside of the workspace: the newest one of the workspace; and the recovery test."""
+    workspace_id = read_workspace_id(world.root / "keys.vault")
+    kept = remembered_path(workspace_id)
+    names = sorted(path.name for path in kept.parent.iterdir() if not path.name.startswith("."))
+    lists = {path.read_bytes() for path in (world.root / "trust").glob("*.json")}
+    return {"ours": kept.read_bytes() in lists, "files": names}
+
+
+def approved(world: World) -> State:
+    """What the operator approved, by file."""
+    found = {}
+    for path in sorted((world.operator / "approved").rglob("*.json")):
+        found[path.name] = json.loads(path.read_text())
+    return found
+
+
+def given(world: World) -> State:
+    """The orders in the workspace by user, and how many events record them."""
+    data = given_orders(world.root)
+    signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
+    kinds = {user: read_order(text, signers, datetime.now(UTC)).kind for user, text in data.items()}
+    return {"kinds": kinds, "log": [fault.what for fault in verify_log(world.root / "events.jsonl").faults]}
+
+
+def given_once(world: World) -> State:
+    """As `given`, and how often the log says so."""
+    events = (world.root / "events.jsonl").read_text()
+    return {**given(world), "events": events.count('"order given"')}
 
 
 def recovered(world: World) -> State:

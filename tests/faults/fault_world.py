@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -57,6 +58,9 @@ class World:
         keys = json.loads(snippet.read_text())
         prints = (key_fingerprint(key) for key in (*keys["recipients"], keys["endpoint_key"]))
         (folder / "prints").write_text("".join(f"eve {each}\n" for each in prints))
+        line = folder / "joined.txt"
+        self.quiet(("operators", "join", "--name", "colleague", "-o", str(line)), config="colleague")
+        self.colleague_age, self.colleague_key = shlex.split(line.read_text())[-2:]
         fleet.write_inventory(ada={name: enrolled[name] for name in ("recipients", "endpoint_key")})
         self.quiet(("operators", "approve", "--yes"))
         self.quiet(("render",))
@@ -116,11 +120,12 @@ class World:
             return self.run(words, machine=machine, config=config)
 
     def run(self, words: Sequence[str], *, machine: bool = False, config: str = "") -> int:
-        """Run a command as the operator, or on the machine; `{NAME}` is a path of the world."""
+        """Run a command as the operator, or on the machine; `{NAME}` is a path of the world, or a key of the colleague's."""
         folder = self.folder / config if config else self.config if machine else self.operator
         os.environ["PROVISION_CONFIG_DIR"] = str(folder)
         os.environ["HOME"] = str(self.home.parent)
         known = {"folder": self.folder, "root": self.root, "home": self.home, "feed": self.feed}
+        known |= {name: getattr(self, name, "") for name in ("colleague_age", "colleague_key")}
         filled = [self.address() if word == "{address}" else word.format(**known) for word in words]
         os.chdir(self.folder if machine else self.root)
         return run(filled)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parent
-QUICK = ("import", "publish", "receipts", "batch", "enroll", "install", "undo", "redact")
+QUICK = ("import", "publish", "receipts", "batch", "enroll", "install", "undo", "redact", "accept", "approve", "order")
 """Scenarios of every run: one for each way to write. Kills of rotations and of rendering have tests of their own."""
 
 pytestmark = [
@@ -59,11 +59,39 @@ def faults(shim: Path, folder: Path, count: str, *scenarios: str, timeout_s: int
     return said
 
 
+ACTS = (
+    *(
+        "upgrade",
+        "recovery-set",
+        "join",
+        "add-signer",
+        "remove-signer",
+        "revoke",
+        "threshold",
+        "renew",
+        "sign",
+        "accept",
+    ),
+    *("approve", "order", "order-back", "recover", "recovery-test"),
+)
+"""The acts of operators."""
+
+
 def test_the_n_th_write_fails_or_kills(shim: Path, tmp_path: Path) -> None:
     said = faults(shim, tmp_path, "3", *QUICK)
     assert said["tried"]["kill"] >= len(QUICK)
     assert sum(said["tried"].values()) >= 2 * len(QUICK)
     assert min(said["calls"].values()) > 4, "the shim sees the writes"
+
+
+@pytest.mark.bench
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_a_kill_at_each_write_of_every_act_of_an_operator(shim: Path, tmp_path: Path) -> None:
+    """Each leaves the old or the new state, and the same command ends where it would have without a kill."""
+    said = faults(shim, tmp_path, "kills", *ACTS, timeout_s=2300)
+    assert said["tried"] == {"kill": sum(said["calls"].values())}
+    print(said["tried"], said["calls"])
 
 
 @pytest.mark.bench

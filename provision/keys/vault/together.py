@@ -23,13 +23,13 @@ from provision.keys.vault.vault import Vault, open_sealed
 from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from provision.keys.age import Identity
     from provision.keys.events.text import Event
 
 JOURNAL = ".provision/change.json"
-STAGED_IN = ("trust",)
+STAGED_IN = ("trust", "orders")
 _LIMIT_BYTES = 256 << 20
 _MODE = 0o644
 
@@ -83,17 +83,35 @@ def _commit(act: VaultAct, path: Path, root: Path, events: list[Event], before: 
                 f"another program, perhaps git, changed {path} in the meantime; it was not overwritten",
                 hint="run the same command again",
             )
-        prepare_folder(root)
-        for name in act.files:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-        with Transaction(root, journal=JOURNAL) as change:
-            change.write(log.relative_to(root).as_posix(), data, mode=_MODE)
-            change.write(path.relative_to(root).as_posix(), act.vault.serialised(head), mode=_MODE)
-            for name, content in act.files.items():
-                change.write(name, content, mode=_MODE)
+        vault = {path.relative_to(root).as_posix(): act.vault.serialised(head)}
+        _write_all(root, {log.relative_to(root).as_posix(): data, **vault, **act.files})
 
 
-def _extended(log: Path, events: list[Event], generation: int) -> tuple[bytes, tuple[int, str] | None]:
+def write_recorded(path: Path, root: Path, files: Mapping[str, bytes], events: Sequence[Event], doing: str) -> None:
+    """Write files below `root` and record events in the log in one act; the vault at `path` stays. Raises as `acting`."""
+    path, root = path.resolve(), root.resolve()
+    log = log_path(path)
+    if not log.is_relative_to(root):
+        raise OutsideVaultError(
+            f"the event log {log} is outside of the workspace {root}", hint="move it into the workspace"
+        )
+    with locked(path.with_name(f".{path.name}.lock"), doing):
+        finish_interrupted(root)
+        with locked(log.with_name(f".{log.name}.lock"), "recording events"):
+            data, _ = _extended(log, events, None)
+            _write_all(root, {log.relative_to(root).as_posix(): data, **files})
+
+
+def _write_all(root: Path, files: Mapping[str, bytes]) -> None:
+    prepare_folder(root)
+    for name in files:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+    with Transaction(root, journal=JOURNAL) as change:
+        for name, content in files.items():
+            change.write(name, content, mode=_MODE)
+
+
+def _extended(log: Path, events: Sequence[Event], generation: int | None) -> tuple[bytes, tuple[int, str] | None]:
     """The log with these events at its end, and its new head; the log itself stays. It holds no secrets."""
     with scratch_folder(Scratch.LOG) as folder:
         copy = folder / log.name
