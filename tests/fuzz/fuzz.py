@@ -63,6 +63,7 @@ def main(above: Path, runs: str, seconds: str, seed: str, names: list[str]) -> d
 
 if __name__ == "__main__":
     with atheris.instrument_imports(include=["provision"], enable_loader_override=False):
-        from fuzz_targets import TARGETS, attempt
+        from fuzz_target import attempt
+        from fuzz_targets import TARGETS
     BY_NAME = {target.name: target for target in TARGETS}
     print(json.dumps(main(Path(sys.argv[1]), *sys.argv[2:5], sys.argv[5:])))

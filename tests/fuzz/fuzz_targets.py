@@ -11,13 +11,12 @@ import sqlite3
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fuzz_fleet_targets import FLEET_TARGETS
+from fuzz_target import Target, stock, text_of
 from PIL import Image
 
 from provision.aisa.answers import GatewayAnswer, Probe
@@ -33,7 +32,6 @@ from provision.detect.known_file import parse_known_keys
 from provision.detect.rules.builtin import BUILTIN
 from provision.detect.rules.gitleaks import read_rules
 from provision.endpoint.fetch import read_archive
-from provision.errors import ProvisionError
 from provision.feed.index import parse_index
 from provision.fleet.desired import ApiMode
 from provision.formats.csv_reader import read_csv
@@ -57,7 +55,6 @@ from provision.signing.allowed_signers import parse_allowed_signers
 from provision.signing.signed_text import sign_text, verify_text
 from provision.signing.sshsig import public_line, sign_bytes, verify_signature
 
-FORMATS = Path(__file__).resolve().parents[1] / "data" / "formats" / "v1"
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 LIMITS = ReadLimits(whole_bytes=1 << 20, memory_bytes=4 << 20, expanded_bytes=8 << 20, members=1000, nesting=4)
 RENDERING = b"""_config_version: 33
@@ -81,30 +78,6 @@ AUDIT["summary"] = {**COUNTS, "by_severity": {}}
 MODEL = {"id": "gpt-5.2", "kind": "text", "hermes_modes": ["chat"], "context": 128000}
 MODELS = {"schema": "provision/models/v1", "as_of": "2026-01-01", "models": [MODEL]}
 _SESSION: list[Session] = []
-
-
-@dataclass(frozen=True)
-class Target:
-    """A parser under its name, and inputs to begin with."""
-
-    name: str
-    run: Callable[[bytes], object]
-    seeds: Sequence[bytes]
-
-
-def attempt(target: Target, data: bytes) -> None:
-    """Feed one input. An error of provision is an answer; everything else is a finding."""
-    with suppress(ProvisionError):
-        target.run(data)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _stock(name: str) -> list[bytes]:
-    """The copies of a file format that tests keep."""
-    return [path.read_bytes() for path in sorted(FORMATS.rglob(name)) if path.is_file()]
 
 
 def _contained(data: bytes) -> None:
@@ -191,20 +164,20 @@ CAST = json.dumps({"version": 2, "width": 80, "height": 24}).encode() + b'\n[0.1
 SIGNED = sign_text(b'{"schema": "x"}\n', KEY, "hermes-provision-feed")
 
 TARGETS = (
-    Target("vault", lambda data: parse_vault(data, "keys.vault"), _stock("keys.vault")),
-    Target("manifest", parse_manifest, _stock("manifest.json")),
+    Target("vault", lambda data: parse_vault(data, "keys.vault"), stock("keys.vault")),
+    Target("manifest", parse_manifest, stock("manifest.json")),
     Target("sshsig", lambda data: verify_signature(b"x", data), [sign_bytes(b"x", KEY)]),
     Target("signed-text", lambda data: verify_text(data, "hermes-provision-feed"), [SIGNED]),
     Target(
         "allowed-signers",
-        lambda data: parse_allowed_signers(_text(data)),
+        lambda data: parse_allowed_signers(text_of(data)),
         [f'op namespaces="a,!b",valid-after="20260101Z" {public_line(KEY.public_key())} c\n# x\n'.encode()],
     ),
-    Target("receipt", parse_receipt, [text.partition(b"-----BEGIN")[0] for text in _stock("*.receipt")]),
-    Target("feed-index", parse_index, [text.partition(b"-----BEGIN")[0] for text in _stock("index.json")]),
+    Target("receipt", parse_receipt, [text.partition(b"-----BEGIN")[0] for text in stock("*.receipt")]),
+    Target("feed-index", parse_index, [text.partition(b"-----BEGIN")[0] for text in stock("index.json")]),
     Target("bundle-tar", read_archive, _archives()[:1]),
     Target("events", _events, [new_log("0f" * 16, datetime(2026, 1, 1, tzinfo=UTC))[0]]),
-    Target("age", parse_age_file, _stock(".env.age")),
+    Target("age", parse_age_file, stock(".env.age")),
     Target("env", _env, [b"A=1\nexport B='x y'\n# c\nAISA_API_KEY=old\n\xff=\r\n", b'\xef\xbb\xbfA="x\\n"\n']),
     Target(
         "yaml-merge",
@@ -237,4 +210,5 @@ TARGETS = (
     Target("cast", _cast, [CAST, b'{"version": 1, "width": 8, "height": 2, "stdout": [[0.1, "x"]]}']),
     Target("containers", _contained, _archives()),
     Target("picture", decode_picture, _pictures()),
+    *FLEET_TARGETS,
 )

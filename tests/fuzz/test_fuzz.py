@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzz_targets import TARGETS, Target, attempt
+from fuzz_target import Target, attempt
+from fuzz_targets import TARGETS
 
 FOLDER = Path(__file__).resolve().parent
 RUNS, SECONDS = "250", "600"
