@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 
@@ -14,10 +15,10 @@ class Edit(NamedTuple):
 
 
 def apply_edits(text: str, edits: list[Edit]) -> str:
-    """Return the text with all edits applied; they must not overlap."""
+    """Return the text with all edits applied; they must not overlap. Those at one place are made in their order."""
     out: list[str] = []
     at = 0
-    for edit in sorted(edits):
+    for edit in sorted(edits, key=itemgetter(0, 1)):
         out += (text[at : edit.start], edit.text)
         at = edit.end
     return "".join((*out, text[at:]))

@@ -15,7 +15,7 @@ from provision.formats.edits import Edit, apply_edits
 from provision.formats.located import BrokenTextError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,42 +23,67 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def edit_csv(data: bytes, file: str, edits: Sequence[EntryEdit]) -> bytes:
     """Return the inventory with the edits. Raises InventoryEditError."""
     bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+    users = {user for edit in edits for user in (edit.user, edit.fields.get("id", edit.user))}
     try:
-        table = _Table(data.decode("utf-8-sig"), list(read_csv(data, file)))
+        table = _Table(data.decode("utf-8-sig"), read_csv(data, file), users)
     except (BrokenTextError, UnicodeDecodeError) as e:
-        raise InventoryEditError("the inventory cannot be edited as it is", hint="provision check") from e
+        raise _not_editable() from e
     for edit in edits:
         table.make(edit)
     text = table.written()
-    if [[cell.text for cell in row] for row in read_csv(text.encode(), file)] != table.cells():
+    if not table.is_as_wanted(read_csv(text.encode(), file)):
         raise InventoryEditError("the inventory would change in more than the edited rows", hint="edit it by hand")
     return bom + text.encode()
 
 
-class _Row:
-    """One row: its old cells, none for a new row, and its values now by column."""
+def _not_editable() -> InventoryEditError:
+    return InventoryEditError("the inventory cannot be edited as it is", hint="provision check")
 
-    def __init__(self, old: list[Cell] | None, values: dict[str, str]) -> None:
+
+class _Row:
+    """A row that may change: its old cells, none for a new row, its values now by column, and its place: the number of the old
+    row that it is, or is behind."""
+
+    def __init__(self, old: list[Cell] | None, values: dict[str, str], place: int) -> None:
         self.old = old
         self.before = dict(values)
         self.values = values
+        self.place = place
 
 
 class _Table:
-    def __init__(self, text: str, rows: list[list[Cell]]) -> None:
+    """The rows of the users concerned; of all others only where they end, and a digest of their cells."""
+
+    def __init__(self, text: str, rows: Iterator[list[Cell]], users: set[str]) -> None:
         self._text = text
         self._break = "\r\n" if "\r\n" in text else "\n"
-        self._header, *body = rows
+        self._header = next(rows, [])
         self._columns = [cell.text.strip() for cell in self._header]
         self._old_width = len(self._columns)
-        if "id" not in self._columns or any(len(row) != self._old_width for row in body):
-            raise InventoryEditError("the inventory cannot be edited as it is", hint="provision check")
-        self._rows = [_Row(row, {n: c.text for n, c in zip(self._columns, row, strict=True)}) for row in body]
+        if "id" not in self._columns:
+            raise _not_editable()
+        self._ends = [self._header[-1].end]
+        self._digests = [0]
+        self._changing: dict[int, _Row] = {}
+        self._new: dict[int, list[_Row]] = {}
         self._by_id: dict[str, list[_Row]] = {}
-        for row in self._rows:
-            self._by_id.setdefault(row.values["id"].strip(), []).append(row)
+        self._read(rows, users)
+
+    def _read(self, rows: Iterator[list[Cell]], users: set[str]) -> None:
+        at = self._columns.index("id")
+        for place, row in enumerate(rows, 1):
+            if len(row) != self._old_width:
+                raise _not_editable()
+            self._ends.append(row[-1].end)
+            self._digests.append(_digest(row))
+            user = row[at].text.strip()
+            if user in users:
+                values = {name: cell.text for name, cell in zip(self._columns, row, strict=True)}
+                self._changing[place] = _Row(row, values, place)
+                self._by_id.setdefault(user, []).append(self._changing[place])
 
     def make(self, edit: EntryEdit) -> None:
+        """Make one edit."""
         if edit.new:
             if edit.user in self._by_id:
                 raise InventoryEditError(f"user {edit.user!r} is in the inventory already")
@@ -80,11 +105,14 @@ class _Table:
                 self._set(rows[0], name, value)
 
     def _add(self, user: str, machine: str | None) -> _Row:
-        row = _Row(None, {"id": user})
+        same = self._by_id.setdefault(user, [])
+        place = same[-1].place if same else len(self._ends) - 1
+        row = _Row(None, {"id": user}, place)
         if machine is not None:
             self._set(row, "machine", machine)
-        same = self._by_id.setdefault(user, [])
-        self._rows.insert(self._rows.index(same[-1]) + 1 if same else len(self._rows), row)
+        there = self._new.setdefault(place, [])
+        behind = there.index(same[-1]) + 1 if same and same[-1] in there else 0 if same else len(there)
+        there.insert(behind, row)
         same.append(row)
         return row
 
@@ -99,41 +127,59 @@ class _Table:
         if text.startswith(_FORMULA):
             raise InventoryEditError(f"{name}: a spreadsheet would run {text[:24]!r} as a formula", hint="correct it")
         if name not in self._columns:
-            if not text:
-                return
+            if not text and not isinstance(value, list | tuple):
+                return  # an empty list needs its column
             self._columns.append(name)
         row.values[name] = text
 
-    def cells(self) -> list[list[str]]:
-        """The cells that the edited file must have."""
-        return [self._columns, *([row.values.get(name, "") for name in self._columns] for row in self._rows)]
-
     def written(self) -> str:
+        """The text with the edits."""
         added = self._columns[self._old_width :]
-        edits = [Edit(self._header[-1].end, self._header[-1].end, "".join(f",{name}" for name in added))]
-        at = self._header[-1].end
-        after: dict[int, list[str]] = {}
-        for row in self._rows:
-            if row.old is None:
-                after.setdefault(at, []).append(",".join(_cell(row.values.get(n, "")) for n in self._columns))
-                continue
-            at = row.old[-1].end
-            for name, cell in zip(self._columns, row.old, strict=False):
-                if row.values.get(name, "") != row.before.get(name, ""):
-                    edits.append(Edit(cell.start, cell.end, _cell(row.values[name])))
-            more = "".join("," + _cell(row.values.get(name, "")) for name in added)
-            edits.append(Edit(at, at, more))
-        edits += [Edit(end, end, "".join(self._break + line for line in lines)) for end, lines in after.items()]
-        return apply_edits(self._text, _in_place(edits))
+        edits = []
+        for place, end in enumerate(self._ends):
+            row = self._changing.get(place)
+            if row is not None and row.old is not None:
+                for name, cell in zip(self._columns, row.old, strict=False):
+                    if row.values.get(name, "") != row.before.get(name, ""):
+                        edits.append(Edit(cell.start, cell.end, _cell(row.values[name])))
+            more = [name if place == 0 else _cell(row.values.get(name, "")) if row else "" for name in added]
+            behind = "".join(self._break + self._line(new) for new in self._new.get(place, ()))
+            if more or behind:
+                edits.append(Edit(end, end, "".join("," + text for text in more) + behind))
+        return apply_edits(self._text, edits)
+
+    def _line(self, row: _Row) -> str:
+        return ",".join(_cell(row.values.get(name, "")) for name in self._columns)
+
+    def is_as_wanted(self, rows: Iterator[list[Cell]]) -> bool:
+        """Whether these rows are the old ones with the edits, and nothing else."""
+        if [cell.text.strip() for cell in next(rows)] != self._columns:
+            return False
+        for place in range(len(self._ends)):
+            if place and not self._is_same(place, next(rows, [])):
+                return False
+            if not all(_texts(next(rows, [])) == self._wanted(new) for new in self._new.get(place, ())):
+                return False
+        return next(rows, None) is None
+
+    def _is_same(self, place: int, row: list[Cell]) -> bool:
+        if changing := self._changing.get(place):
+            return _texts(row) == self._wanted(changing)
+        old, added = row[: self._old_width], row[self._old_width :]
+        return (
+            len(row) == len(self._columns) and _digest(old) == self._digests[place] and not any(c.text for c in added)
+        )
+
+    def _wanted(self, row: _Row) -> list[str]:
+        return [row.values.get(name, "") for name in self._columns]
 
 
-def _in_place(edits: list[Edit]) -> list[Edit]:
-    """The edits, with those at one place joined in their order."""
-    joined: dict[tuple[int, int], str] = {}
-    for edit in edits:
-        key = (edit.start, edit.end)
-        joined[key] = joined.get(key, "") + edit.text
-    return [Edit(start, end, text) for (start, end), text in joined.items()]
+def _texts(row: list[Cell]) -> list[str]:
+    return [cell.text for cell in row]
+
+
+def _digest(row: list[Cell]) -> int:
+    return hash(tuple(cell.text for cell in row))
 
 
 def _cell(text: str) -> str:

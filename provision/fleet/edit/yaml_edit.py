@@ -1,11 +1,13 @@
 """Edit an inventory in YAML: only the characters of changed values change.
 
-The positions come from PyYAML's nodes. A field is replaced, inserted below the last field of its entry, or removed with its
-line. Entries in flow style (`{id: ada, …}`) stay in flow style.
+The positions come from PyYAML's nodes, which are made only for the entries concerned if these have a meaning by themselves. A
+field is replaced, inserted below the last field of its entry, or removed with its line. Entries in flow style (`{id: ada, …}`)
+stay in flow style.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -13,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from provision.fleet.edit.entry_edit import EntryEdit, InventoryEditError, apply_to_entries, unknown_user
+from provision.fleet.edit.yaml_entries import HEAD, LOADER, YamlEntries, read_entries
 from provision.formats.edits import Edit, apply_edits
 from provision.formats.scalars import AmbiguousError, resolve_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RUN = 100
+"""The most entries that are parsed into nodes at a time."""
 _PLAIN = re.compile(r"[A-Za-z0-9/_][A-Za-z0-9._/@+-]*")
 
 
@@ -27,27 +31,109 @@ def edit_yaml(data: bytes, edits: Sequence[EntryEdit]) -> bytes:
     """Return the inventory with the edits. Raises InventoryEditError."""
     bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
     text = data.decode("utf-8-sig")
+    entries = _entries(text)
+    if not entries.ids and edits:  # the first one shows how the others are written
+        first = edits[0].user
+        text = _as_a_whole(text, [edit for edit in edits if edit.user == first])
+        edits, entries = [edit for edit in edits if edit.user != first], _entries(text)
+    if edits:
+        text = _piecewise(text, entries, edits) if entries.separable else _as_a_whole(text, edits)
+    return bom + text.encode()
+
+
+def _entries(text: str) -> YamlEntries:
+    try:
+        return read_entries(text)
+    except yaml.YAMLError as e:
+        raise _not_editable() from e
+
+
+def _piecewise(text: str, entries: YamlEntries, edits: Sequence[EntryEdit]) -> str:
+    """Edit the text of the entries concerned alone, so that time and memory beyond one reading grow with the edits."""
+    bounds, count, at = entries.bounds, len(entries.ids), 0
+    out, expected, last = [text[: bounds[0]]], list[int](), text[bounds[-2] : bounds[-1]]
+    groups = _by_entry(entries, edits)
+    for (start, stop), wanted in _runs({position: groups[position] for position in groups if position < count}):
+        piece = _as_a_whole(HEAD + text[bounds[start] : bounds[stop]], wanted)
+        found = _entries(piece)
+        out += (text[bounds[at] : bounds[start]], piece[len(HEAD) :])
+        expected += (*entries.digests[at:start], *found.digests)
+        at, last = stop, piece[found.bounds[-2] :] if stop == count else last
+    out.append(text[bounds[at] : bounds[-1]])
+    expected += entries.digests[at:]
+    for _, wanted in _runs({position: groups[position] for position in groups if position >= count}):
+        piece = _as_a_whole(HEAD + last, wanted)
+        found = _entries(piece)
+        out.append(piece[len(HEAD) + len(last) :])
+        expected += found.digests[1:]
+        last = piece[found.bounds[-2] :]
+    edited = "".join((*out, text[bounds[-1] :]))
+    after = _entries(edited)
+    if (after.digests, after.rest) != (expected, entries.rest):
+        raise _other_changes()
+    return edited
+
+
+def _by_entry(entries: YamlEntries, edits: Sequence[EntryEdit]) -> dict[int, list[EntryEdit]]:
+    """The edits by the position of the entry; new users have the positions behind the last one."""
+    positions = {user: position for position, user in enumerate(entries.ids)}
+    behind = itertools.count(len(entries.ids))
+    found: dict[int, list[EntryEdit]] = {}
+    for edit in edits:
+        if edit.user not in positions:
+            positions[edit.user] = next(behind)
+        position = positions[edit.user]
+        found.setdefault(position, []).append(edit)
+        if (renamed := edit.fields.get("id", edit.user)) != edit.user:
+            positions[renamed] = position
+    return found
+
+
+def _runs(by_entry: dict[int, list[EntryEdit]]) -> list[tuple[tuple[int, int], list[EntryEdit]]]:
+    """Join neighbours, a bounded number: each run is parsed once."""
+    runs: list[list[int]] = []
+    for position in sorted(by_entry):
+        if runs and position == runs[-1][-1] + 1 and len(runs[-1]) < _RUN:
+            runs[-1].append(position)
+        else:
+            runs.append([position])
+    return [((run[0], run[-1] + 1), [edit for each in run for edit in by_entry[each]]) for run in runs]
+
+
+def _as_a_whole(text: str, edits: Sequence[EntryEdit]) -> str:
     expected = _parsed(text)
     apply_to_entries(expected["users"], edits)
-    for edit in _merged(edits):
-        text = _YamlText(text).with_edits(edit)
-    if _parsed(text) != expected:
-        raise InventoryEditError(
-            "the inventory would change in more than the edited entries, so it was not written",
-            hint="write entries without anchors, or edit the file by hand; then: provision check",
-        )
-    return bom + text.encode()
+    try:
+        for edit in _merged(edits):
+            text = _YamlText(text).with_edits(edit)
+        same = yaml.load(text, Loader=LOADER) == expected  # noqa: S506  a safe loader
+    except yaml.YAMLError as e:
+        raise _other_changes() from e
+    if not same:
+        raise _other_changes()
+    return text
+
+
+def _other_changes() -> InventoryEditError:
+    return InventoryEditError(
+        "the inventory would change in more than the edited entries, so it was not written",
+        hint="write entries without anchors, or edit the file by hand; then: provision check",
+    )
+
+
+def _not_editable() -> InventoryEditError:
+    return InventoryEditError("the inventory cannot be edited as it is", hint="provision check")
 
 
 def _parsed(text: str) -> Any:
     try:
-        root = yaml.load(text, Loader=_LOADER)  # noqa: S506  a safe loader, the C one if there is one
+        root = yaml.load(text, Loader=LOADER)  # noqa: S506  a safe loader, the C one if there is one
         if not isinstance(root["users"], list):
             raise TypeError("users")
         if not all(isinstance(entry["id"], str) for entry in root["users"]):
             raise TypeError("id")
     except (yaml.YAMLError, KeyError, TypeError) as e:
-        raise InventoryEditError("the inventory cannot be edited as it is", hint="provision check") from e
+        raise _not_editable() from e
     return root
 
 
@@ -71,7 +157,7 @@ class _YamlText:
     def __init__(self, text: str) -> None:
         self._text = text
         self._break = "\r\n" if "\r\n" in text else "\n"
-        root: Any = yaml.compose(text, Loader=_LOADER)
+        root: Any = yaml.compose(text, Loader=LOADER)
         self._users = next(value for key, value in root.value if key.value == "users")
         self._by_id = {_scalar(entry, "id"): entry for entry in self._users.value}
         self._edits: list[Edit] = []
@@ -114,7 +200,7 @@ class _YamlText:
         gone = [fields.get(key.value, "kept") is None for key, _ in entry.value]
         if entry.flow_style and sum(gone) > 1:
             start, end = entry.start_mark.index, entry.end_mark.index
-            whole = {**yaml.load(self._text[start:end], Loader=_LOADER), **fields}  # noqa: S506  a safe loader
+            whole = {**yaml.load(self._text[start:end], Loader=LOADER), **fields}  # noqa: S506  a safe loader
             self._edits.append(Edit(start, end, _flow({k: v for k, v in whole.items() if v is not None})))
             return
         leading = gone.index(False)
@@ -130,13 +216,13 @@ class _YamlText:
             else:
                 _, key, node = pairs[name]
                 start = self._text.index(":", key.end_mark.index) + 1
-                self._edits.append(Edit(start, max(start, _end(node)), " " + _flow(value)))
+                self._edits.append(Edit(start, max(start, self._end(node)), " " + _flow(value)))
         if new:
             kept = [pair for pair in entry.value if fields.get(pair[0].value, "kept") is not None]
             self._insert(entry, kept[-1], new)
 
     def _insert(self, entry: Any, last: tuple[Any, Any], new: dict[str, Any]) -> None:
-        end = max(_end(last[1]), last[0].end_mark.index)
+        end = max(self._end(last[1]), last[0].end_mark.index)
         if entry.flow_style:
             text = "".join(f", {name}: {_flow(value)}" for name, value in new.items())
             self._edits.append(Edit(end, end, text))
@@ -147,11 +233,11 @@ class _YamlText:
 
     def _remove(self, entry: Any, index: int) -> None:
         key, node = entry.value[index]
-        start, end = key.start_mark.index, max(_end(node), self._text.index(":", key.end_mark.index) + 1)
+        start, end = key.start_mark.index, max(self._end(node), self._text.index(":", key.end_mark.index) + 1)
         if index + 1 < len(entry.value) and entry.flow_style:
             end = entry.value[index + 1][0].start_mark.index
         elif entry.flow_style:
-            start = _end(entry.value[index - 1][1])
+            start = self._end(entry.value[index - 1][1])
         else:
             start = self._text.rindex("\n", 0, start) + 1
             end = min(self._text.find("\n", end) + 1 or len(self._text), len(self._text))
@@ -165,7 +251,7 @@ class _YamlText:
             start = len(self._text[: sequence.start_mark.index].rstrip(" "))
             self._edits.append(Edit(start, sequence.end_mark.index, text))
             return
-        end = _end(sequence.value[-1])
+        end = self._end(sequence.value[-1])
         if sequence.flow_style:
             self._edits.append(Edit(end, end, "".join(", " + _flow(entry) for entry in entries)))
             return
@@ -177,6 +263,17 @@ class _YamlText:
         start = self._text.rfind("\n", 0, node.start_mark.index) + 1
         line = self._text[start : node.start_mark.index]
         return len(line) - len(line.lstrip(" -"))
+
+    def _end(self, node: Any) -> int:
+        """The end of a value. The own mark of blocks is that of the next token."""
+        if node.value and not isinstance(node, yaml.ScalarNode) and not node.flow_style:
+            last = node.value[-1]
+            return self._end(last[1] if isinstance(last, tuple) else last)
+        end = int(node.end_mark.index)
+        if isinstance(node, yaml.ScalarNode) and node.style in {"|", ">"}:
+            while self._text[end - 1] in " \r\n":
+                end -= 1
+        return end
 
     def _line_end(self, at: int) -> int:
         end = self._text.find("\n", at)
@@ -191,14 +288,6 @@ def _is_set(node: Any) -> bool:
 
 def _scalar(entry: Any, name: str) -> Any:
     return next((value.value for key, value in entry.value if key.value == name), None)
-
-
-def _end(node: Any) -> int:
-    """The end of a value: for block collections, whose own mark is that of the next token, the end of the last value."""
-    if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
-        return int(node.end_mark.index)
-    last = node.value[-1]
-    return _end(last[1]) if isinstance(last, tuple) else _end(last)
 
 
 def _new_entry(edit: EntryEdit) -> dict[str, Any]:
