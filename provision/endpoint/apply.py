@@ -19,6 +19,7 @@ from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, FileProblemError, Transaction, locked, recover, write_atomic
 from provision.hermes.facts import names as facts
 from provision.hermes.home import HomeFiles
+from provision.hermes.session_store import reset_session_choices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,9 @@ class HomeWriter(Protocol):
 
     def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
         """Change files of the home. Raises FileProblemError; the old files then stay."""
+
+    def reset_conversations(self, home: Path, conversations: Sequence[str]) -> None:
+        """Reset what conversations chose. Raises FileProblemError; the check of the route then reports what is left."""
 
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Change files of the managed scope."""
@@ -101,6 +105,11 @@ class DiskWriter:
                 raise FileProblemError(problem.message, hint=f"{done}; run the same command again") from e
             raise problem from e
 
+    def reset_conversations(self, home: Path, conversations: Sequence[str]) -> None:
+        """Remove the choices from `state.db` and `sessions.json`, each as a whole."""
+        if conversations:
+            reset_session_choices(home, conversations)
+
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Change the managed scope, which belongs to root and is readable by all users; it never holds a secret."""
         try:
@@ -135,6 +144,9 @@ class DryRunWriter:
     def apply(self, home: Path, changes: Sequence[FileChange]) -> None:
         """Do nothing."""
 
+    def reset_conversations(self, home: Path, conversations: Sequence[str]) -> None:
+        """Do nothing."""
+
     def apply_managed(self, folder: Path, changes: Sequence[FileChange]) -> None:
         """Do nothing."""
 
@@ -142,14 +154,12 @@ class DryRunWriter:
         """The files with the planned changes applied in memory."""
         managed = files.managed
         if plan.managed:
-            managed = _over(managed or HomeFiles("the managed scope"), plan.managed)
+            managed = _with_changes(managed or HomeFiles("the managed scope"), plan.managed)
         if hermes_profile is not None and hermes_profile != "default":
             path = f"{files.root.path}/{facts.PROFILES_FOLDER}/{hermes_profile}"
             folder = files.profiles.get(hermes_profile, HomeFiles(path))
-            return replace(
-                files, profiles={**files.profiles, hermes_profile: _over(folder, plan.home)}, managed=managed
-            )
-        return replace(files, root=_over(files.root, plan.home), managed=managed)
+            return replace(files, profiles={**files.profiles, hermes_profile: _over(folder, plan)}, managed=managed)
+        return replace(files, root=_over(files.root, plan), managed=managed)
 
 
 def _profile_folders(home: Path) -> list[str]:
@@ -162,14 +172,16 @@ def _profile_folders(home: Path) -> list[str]:
     return [f"{facts.PROFILES_FOLDER}/{each.name}" for each in found if not (each / FOLDER).exists()]
 
 
-def jobs_are_linked(home: Path) -> bool:
-    """Return whether the scheduled jobs are behind a symbolic link; such a file is not changed."""
-    jobs = home / facts.JOBS_NAME
-    return jobs.is_symlink() or jobs.parent.is_symlink()
+def linked_files(home: Path) -> frozenset[str]:
+    """Which of the scheduled jobs and `gateway.json` are behind a symbolic link; such a file is not changed."""
+    paths = {facts.JOBS_NAME: home / facts.JOBS_NAME, facts.GATEWAY_NAME: home / facts.GATEWAY_NAME}
+    return frozenset(
+        name for name, path in paths.items() if path.is_symlink() or (path.parent != home and path.parent.is_symlink())
+    )
 
 
 def _jobs_folder(home: Path) -> list[str]:
-    return [] if jobs_are_linked(home) else [Path(facts.JOBS_NAME).parent.as_posix()]
+    return [] if facts.JOBS_NAME in linked_files(home) else [Path(facts.JOBS_NAME).parent.as_posix()]
 
 
 @contextmanager
@@ -179,7 +191,7 @@ def _jobs_locked(home: Path) -> Iterator[None]:
     Hermes goes on without the lock after a while, and so does this: a process that hangs must not prevent an install.
     """
     path = home / facts.JOBS_LOCK_NAME
-    if jobs_are_linked(home) or path.is_symlink() or not path.is_file():
+    if facts.JOBS_NAME in linked_files(home) or path.is_symlink() or not path.is_file():
         yield
         return
     import filelock  # noqa: PLC0415  imports asyncio; only commands that write pay for it
@@ -193,7 +205,14 @@ def _jobs_locked(home: Path) -> Iterator[None]:
         lock.release()
 
 
-def _over(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
+def _over(folder: HomeFiles, plan: InstallPlan) -> HomeFiles:
+    return replace(
+        _with_changes(folder, plan.home),
+        sessions=tuple(each for each in folder.sessions if each.conversation not in plan.conversations),
+    )
+
+
+def _with_changes(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
     new = {c.name: c.data for c in changes}
     return replace(
         folder,
@@ -201,6 +220,7 @@ def _over(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles:
         env=new.get(facts.ENV_NAME, folder.env),
         auth=new.get(facts.AUTH_NAME, folder.auth),
         jobs=new.get(facts.JOBS_NAME, folder.jobs),
+        gateway=new.get(facts.GATEWAY_NAME, folder.gateway),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.endpoint.apply import USER_FILES, jobs_are_linked, modes_of
+from provision.endpoint.apply import USER_FILES, linked_files, modes_of
 from provision.endpoint.desktop import with_desktop
 from provision.endpoint.machine_hermes import hermes_on_machine
 from provision.endpoint.overall import OverallState, overall_state
@@ -122,6 +122,7 @@ def install_bundle(
             opened, _before(before, home, manifest, installed), stamp=f"{now:%Y%m%dT%H%M%SZ}-{manifest.generation}"
         )
         writer.apply(home, plan.home)
+        writer.reset_conversations(home, plan.conversations)
     if managed_dir is not None and plan.managed:
         writer.apply_managed(managed_dir, plan.managed)
     with as_owner(home):
@@ -175,7 +176,7 @@ def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: Insta
         installed=installed,
         names=kept_paths(home),
         profiles=_profiles_of(files, home, manifest),
-        linked_jobs=jobs_are_linked(home),
+        linked=linked_files(home),
         loose=frozenset({facts.ENV_NAME} if loose else ()),
         modes=modes,
     )

@@ -22,14 +22,16 @@ from provision.fleet.desired import SecretDelivery
 from provision.hermes.auth_file import clean_auth
 from provision.hermes.config.conflicts import ProvisionedProvider
 from provision.hermes.config.merge import Merged, clean_config, merge_config
-from provision.hermes.config.side_leaks import ProvisionedKey
+from provision.hermes.config.side_leaks import ProvisionedKey, entry_names, leaking_settings
 from provision.hermes.config.yaml11 import parse_yaml11
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import SERVICE_KEY_ENV
-from provision.hermes.jobs_file import clean_jobs, entry_names
+from provision.hermes.gateway_file import clean_gateway
+from provision.hermes.jobs_file import clean_jobs
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
+from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
     from provision.endpoint.verify import OpenedBundle
     from provision.hermes.home import HomeFiles
     from provision.hermes.old_key import KeyReplacement, ReplacedFile
-    from provision.hermes.removed_setting import RemovedSetting
 
 PRIVATE, PUBLIC = 0o600, 0o644
+_CHOICE = "this conversation keeps a URL to which it would send the provisioned key"
 
 
 class UnreadableHomeError(ProvisionError):
@@ -72,11 +74,13 @@ class InstallPlan:
     kept_settings: int = 0
     kept_lines: int = 0
     notes: tuple[str, ...] = ()
+    conversations: tuple[str, ...] = ()
+    """Conversations of the messaging gateway whose choice of a model is reset."""
 
     @property
     def empty(self) -> bool:
         """Whether the install is a no-op."""
-        return not self.home and not self.managed
+        return not self.home and not self.managed and not self.conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,8 @@ class HomeBefore:
     names: KeptPaths
     profiles: Mapping[str, HomeFiles] = field(default_factory=dict)
     """Hermes profiles in this home without an installation of their own."""
-    linked_jobs: bool = False
-    """Whether the scheduled jobs are behind a symbolic link, so that they are not changed."""
+    linked: frozenset[str] = frozenset()
+    """Files other than USER_FILES that are behind a symbolic link, and so are not changed."""
     loose: frozenset[str] = frozenset()
     modes: Mapping[str, int] = field(default_factory=dict)
 
@@ -139,7 +143,7 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
     steps.env(manifest, values)
     merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
     steps.auth(merged.pools)
-    steps.jobs(opened, merged.data)
+    steps.others(opened, merged.data)
     steps.profiles()
     if merged.data or files.config is not None:
         steps.put(facts.CONFIG_NAME, files.config, merged.data, before.modes.get(facts.CONFIG_NAME, PRIVATE))
@@ -156,6 +160,7 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
             1 for name in read_env_raw(files.env or b"") if name not in values and name in read_env_raw(steps.env_after)
         ),
         notes=tuple(steps.notes),
+        conversations=tuple(steps.conversations),
     )
 
 
@@ -170,6 +175,7 @@ class _Steps:
         self.set_: list[str] = []
         self.removed: list[RemovedSetting] = []
         self.notes: list[str] = []
+        self.conversations: list[str] = []
         self.kept_settings = 0
         self.key: ProvisionedKey | None = None
         self.env_after = before.files.env or b""
@@ -238,19 +244,30 @@ class _Steps:
             data = self._replaced(replace_in_auth(data, self.replacement, facts.AUTH_NAME))
         self.put(facts.AUTH_NAME, files.auth, data)
 
-    def jobs(self, opened: OpenedBundle, config: bytes) -> None:
-        """Plan the scheduled jobs: a job no longer sends the key to a URL of its own."""
-        was = self.before.files.jobs
-        if was is None or self.key is None:
+    def others(self, opened: OpenedBundle, config: bytes) -> None:
+        """Plan scheduled jobs, `gateway.json` and conversations: they no longer send the key to a URL of their own."""
+        files = self.before.files
+        if self.key is None or not (files.jobs or files.gateway or files.sessions):
             return
         ours = ProvisionedProvider.of(parse_yaml11(opened.verified.config, "the rendering").data)
-        entries = parse_yaml11(config, facts.CONFIG_NAME).data
-        data, removed = clean_jobs(was, ours, self.key, entry_names(entries if isinstance(entries, dict) else {}))
-        if removed and self.before.linked_jobs:
-            self.notes.append(f"{facts.JOBS_NAME} is behind a symbolic link, and was not changed")
-            return
-        self.removed += removed
-        self.put(facts.JOBS_NAME, was, data)
+        settings = parse_yaml11(config, facts.CONFIG_NAME).data
+        entries = entry_names(settings if isinstance(settings, dict) else {})
+        for name, was, clean in (
+            (facts.JOBS_NAME, files.jobs, clean_jobs),
+            (facts.GATEWAY_NAME, files.gateway, clean_gateway),
+        ):
+            data, removed = clean(was, ours, self.key, entries)
+            if removed and name in self.before.linked:
+                self.notes.append(f"{name} is behind a symbolic link, and was not changed")
+                continue
+            self.removed += removed
+            self.put(name, was, data)
+        for choice in files.sessions:
+            entry = {"provider": choice.provider, facts.BASE_URL: choice.base_url}
+            if leaking_settings(entry, ours, self.key, entries):
+                self.conversations.append(choice.conversation)
+                shown = masked_value("model_override", entry)
+                self.removed.append(RemovedSetting(facts.STATE_NAME, choice.conversation, _CHOICE, shown))
 
     def profiles(self) -> None:
         """Plan the Hermes profiles of this home: only copies of the replaced key change."""

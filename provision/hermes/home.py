@@ -16,10 +16,12 @@ from provision.files import FileProblemError, read_optional
 from provision.fleet.desired import Platform
 from provision.fleet.names import HOME_VARIABLE, HOME_VARIABLES
 from provision.hermes.facts import names as facts
+from provision.hermes.facts.memory import MEMORY_FILES
+from provision.hermes.session_store import SessionChoice, read_session_choices
 from provision.windows_acl import on_windows, other_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MAX_FILE_BYTES = 8 << 20
 """Larger files are not read; no real config.yaml, .env or auth.json is this large."""
@@ -151,6 +153,12 @@ class HomeFiles:
     onepassword_env: bytes | None = field(default=None, repr=False)
     jobs: bytes | None = field(default=None, repr=False)
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    gateway: bytes | None = field(default=None, repr=False)
+    """`gateway.json`, and the settings files of memory services in `memory`, by name. None and absent if they cannot be read."""
+    memory: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    sessions: tuple[SessionChoice, ...] = ()
+    code: tuple[str, ...] = ()
+    """Folders with code of the user's that Hermes loads without a setting: hooks of the gateway, and model providers."""
 
     def where(self, name: str) -> str:
         """Return the path of one of the files, for a report."""
@@ -227,4 +235,38 @@ def _read_folder(folder: Path) -> HomeFiles:
 
     names = (facts.CONFIG_NAME, facts.ENV_NAME, facts.AUTH_NAME, facts.ONEPASSWORD_ENV_NAME, facts.JOBS_NAME)
     config, env, auth, op, jobs = map(read, names)
-    return HomeFiles(str(folder), config, env, auth, op, jobs, MappingProxyType(unreadable))
+    return HomeFiles(
+        str(folder),
+        config,
+        env,
+        auth,
+        op,
+        jobs,
+        MappingProxyType(unreadable),
+        gateway=_if_readable(folder / facts.GATEWAY_NAME),
+        memory={name: data for name in MEMORY_FILES if (data := _if_readable(folder / name)) is not None},
+        sessions=read_session_choices(folder),
+        code=tuple(_own_code(folder)),
+    )
+
+
+def _if_readable(path: Path) -> bytes | None:
+    try:
+        return read_optional(path, MAX_FILE_BYTES)
+    except FileProblemError:
+        return None
+
+
+def _own_code(folder: Path) -> Iterator[str]:
+    """Yield the folders below a home whose code Hermes runs by itself."""
+    for holder, needed in (
+        (facts.HOOKS_FOLDER, ("HOOK.yaml", "handler.py")),
+        (facts.PROVIDER_PLUGINS_FOLDER, ("__init__.py",)),
+    ):
+        try:
+            found = sorted(p.name for p in (folder / holder).iterdir())
+        except OSError:
+            continue
+        for name in found:
+            if all((folder / holder / name / part).exists() for part in needed):
+                yield f"{holder}/{name}"

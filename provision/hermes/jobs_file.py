@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.hermes.auth_file import dump_in_layout
 from provision.hermes.config.naming import host_and_port, normalized_name
+from provision.hermes.config.side_leaks import is_plain_custom
 from provision.hermes.facts import names as facts
-from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.removed_setting import RemovedSetting, is_shown, masked_value
 from provision.hermes.routing.wire import host_derived_env
 
@@ -65,14 +65,6 @@ def clean_jobs(
     return _dump(store, data), tuple(removed)
 
 
-def entry_names(config: Mapping[Any, Any]) -> tuple[str, ...]:
-    """Return the names of all provider entries of a configuration."""
-    providers, legacy = config.get(facts.PROVIDERS), config.get(facts.CUSTOM_PROVIDERS)
-    own = [str(name) for name in providers] if isinstance(providers, dict) else []
-    old = [str(e["name"]) for e in legacy if isinstance(e, dict) and e.get("name")] if isinstance(legacy, list) else []
-    return (*own, *old)
-
-
 def restore_jobs(data: bytes | None, entries: Sequence[Mapping[str, Any]]) -> tuple[bytes | None, tuple[str, ...]]:
     """Put back what `clean_jobs` took out of jobs that still exist and choose nothing else; returns the places, too."""
     store = _store(data)
@@ -98,13 +90,8 @@ def _leaks(job: Mapping[Any, Any], ours: ProvisionedProvider, key: ProvisionedKe
         return True
     if not provider or ours.named(provider):
         return True  # newer releases refuse most of them, 0.16 none
-    plain = normalized_name(provider) not in entries and _plain(provider)
+    plain = normalized_name(provider) not in entries and is_plain_custom(provider)
     return plain and host_derived_env(url) in key.names
-
-
-def _plain(provider: str) -> bool:
-    name = provider.lower()
-    return name == "custom" or NEWEST_VERIFIED.provider_aliases.get(name) == "custom"
 
 
 def _identity(job: Mapping[Any, Any], number: int) -> str | int:

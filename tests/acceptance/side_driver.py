@@ -4,13 +4,13 @@ Run with the Python that has Hermes; requests and answers as in `fork_server.py`
 
 Acts: `aux TASK` (an auxiliary task in the middle of a turn), `auxbare TASK` (one outside of a turn), `chat` (one question),
 `provider NAME` (a question to another provider), `delegate` (a subagent), `mcp NAME` (connect to an MCP server), `tts`,
-`stt`, `moa` (one preset), `cron` (the first job of cron/jobs.json), `desktop
-METHOD PATH BODY` (what the Desktop app asks of its backend; the answer is printed).
+`stt`, `moa` (one preset), `cron` (the first job of cron/jobs.json), `session KEY` and `channel PLATFORM CHAT` (a message to the
+messaging gateway), `api MODEL` (a request to its API server), `desktop METHOD PATH BODY` (what the Desktop app asks of its
+backend; the answer is printed).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from fork_server import serve
 
 UNKNOWN_ACT = 77
+GATEWAY_ACTS = frozenset({"session", "channel", "api"})
 MESSAGES = [{"role": "user", "content": "CONTENT-OF-THE-USER"}]
 
 
@@ -59,6 +60,25 @@ def parent_agent() -> object:
         agent.provider, agent.model, base_url=agent.base_url, api_key=agent.api_key, api_mode=agent.api_mode
     )
     return agent
+
+
+def gateway_act(kind: str, name: str, chat: str = "") -> None:
+    """Make the messaging gateway answer a message, without connecting it to a platform."""
+    from gateway.config import Platform, load_gateway_config
+    from gateway.platforms.api_server import APIServerAdapter
+    from gateway.run import GatewayRunner
+    from gateway.session import SessionSource
+    from run_agent import AIAgent
+
+    settings = load_gateway_config()
+    if kind == "api":
+        server = APIServerAdapter(settings.platforms[Platform.API_SERVER])
+        agent = server._create_agent(route=server._resolve_route(name))
+    else:
+        channel = {"source": SessionSource(platform=Platform(name), chat_id=chat)} if chat else {"session_key": name}
+        chosen, runtime = GatewayRunner(settings)._resolve_session_agent_runtime(**channel)
+        agent = AIAgent(model=chosen, enabled_toolsets=["todo"], quiet_mode=True, **runtime)
+    agent.chat("CONTENT-OF-THE-USER")
 
 
 def act(kind: str, *arguments: str) -> None:
@@ -107,9 +127,10 @@ def act(kind: str, *arguments: str) -> None:
         for slot in resolve_moa_preset(load_config().get("moa") or {}, name or None)["reference_models"]:
             _run_reference(slot, MESSAGES)
     elif kind == "cron":
+        from cron.jobs import load_jobs
         from cron.scheduler import run_job
 
-        run_job(json.loads(Path(os.environ["HERMES_HOME"], "cron", "jobs.json").read_text())["jobs"][0])
+        run_job(load_jobs()[0])
     elif kind == "desktop":
         from fastapi.testclient import TestClient
         from hermes_cli import web_server
@@ -128,7 +149,7 @@ def send(home: str, arguments: list[str]) -> int:
     from hermes_cli.env_loader import load_hermes_dotenv
 
     load_hermes_dotenv(hermes_home=home)
-    act(*arguments)
+    (gateway_act if arguments[0] in GATEWAY_ACTS else act)(*arguments)
     return 0
 
 

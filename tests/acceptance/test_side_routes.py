@@ -184,7 +184,7 @@ def installed(case: SideCase, folder: Path) -> Path:
     return home.path
 
 
-_OWN = "mcp tts stt hook plugin observability gateway-proxy model-alias channel cron moa setting"
+_OWN = "memory mcp tts stt hook plugin observability gateway-proxy model-alias channel cron moa setting"
 OWN_SERVERS = frozenset(_OWN.split())
 """Kinds that an install leaves to the user, without the team's key."""
 

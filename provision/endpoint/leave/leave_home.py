@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from provision.endpoint.apply import jobs_are_linked, modes_of
+from provision.endpoint.apply import linked_files, modes_of
 from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.leave.uninstall_plan import UninstallPlan, plan_uninstall
 from provision.endpoint.privileges import as_owner
@@ -53,7 +53,7 @@ def leave_home(
             own_files=_own_files(home),
             profiles=_profiles_of(files, home, hermes_profile),
             modes=modes_of(home),
-            linked_jobs=jobs_are_linked(home),
+            linked=linked_files(home),
         )
         writer.apply(home, plan.changes)
     with as_owner(home):

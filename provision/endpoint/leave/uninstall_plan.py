@@ -57,7 +57,7 @@ def plan_uninstall(
     own_files: Iterable[str],
     profiles: Mapping[str, HomeFiles],
     modes: Mapping[str, int],
-    linked_jobs: bool = False,
+    linked: frozenset[str] = frozenset(),
 ) -> UninstallPlan:
     """Plan how to leave a home. `notes` are the files of `.provision/removed/`, oldest first.
 
@@ -85,7 +85,7 @@ def plan_uninstall(
         removed += [f"config.yaml: {path}" for path in settings]
     jobs, jobs_back = (
         (files.jobs, ())
-        if linked_jobs
+        if facts.JOBS_NAME in linked
         else restore_jobs(files.jobs, [e for e in entries if e["file"] == facts.JOBS_NAME])
     )
     if jobs != files.jobs:

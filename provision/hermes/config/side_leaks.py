@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.config.naming import effective_url, host_and_port
+from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
+from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.routing.wire import host_derived_env
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from provision.hermes.config.conflicts import ProvisionedProvider
     from provision.hermes.config.draft import Draft, SettingPath
@@ -71,6 +72,7 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
     _servers(draft, ours, key)
     _programs(draft, key)
     _headers(draft, new)
+    _model_routes(draft, ours, key)
     jobs = str(draft.mapping("cron").get(side.CRON_PROVIDER) or "").strip().lower()
     if team and jobs and not ours.named(jobs):
         draft.take(("cron", side.CRON_PROVIDER), _ELSEWHERE)
@@ -193,6 +195,62 @@ def _named_like_ours(url: str, entry: dict[Any, Any], key: ProvisionedKey) -> bo
     inline = any(entry.get(name) and not key.held_by(entry[name]) for name in facts.INLINE_KEYS)
     own = inline or any(entry.get(name) in key.others for name in facts.KEY_ENV_KEYS)
     return not own and host_derived_env(url) in key.names
+
+
+def _model_routes(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> None:
+    entries = entry_names(draft.data)
+    holders: tuple[SettingPath, ...] = (("platforms",), ("gateway", "platforms"))
+    for holder in holders:
+        for platform in list(draft.mapping(*holder)):
+            path: SettingPath = (*holder, platform, "extra", "model_routes")
+            for name, entry in list(draft.mapping(*path).items()):
+                for setting in leaking_settings(entry, ours, key, entries):
+                    draft.take((*path, name, setting), _LEAKS)
+
+
+def leaking_settings(
+    entry: object, ours: ProvisionedProvider, key: ProvisionedKey, entries: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the settings of a route of the API server (`model_routes`), or of a conversation, that send the key to another host.
+
+    What a route does not name is that of the main route: with a URL alone, or a provider that Hermes cannot resolve, the key goes
+    to that URL. `entries` are the names of all provider entries.
+    """
+    if not isinstance(entry, dict):
+        return ()
+    own, provider = entry.get(facts.API_KEY), entry.get("provider")
+    taken = (facts.API_KEY,) if own and key.held_by(own) and _elsewhere(entry, ours) else ()
+    url = entry.get(facts.BASE_URL)
+    theirs = (
+        provider
+        and not ours.named(provider)
+        and (is_plain_custom(provider) or normalized_name(provider) in set(map(normalized_name, entries)))
+    )
+    inherits = not (own and not taken) and not theirs
+    if url and host_and_port(url) != host_and_port(ours.base_url) and (inherits or key.held_by(url)):
+        return (*taken, facts.BASE_URL)
+    return taken
+
+
+def is_plain_custom(provider: object) -> bool:
+    """Return whether a provider's name stands for plain `custom`."""
+    name = str(provider or "").strip().lower()
+    return name == "custom" or NEWEST_VERIFIED.provider_aliases.get(name) == "custom"
+
+
+def _elsewhere(entry: dict[Any, Any], ours: ProvisionedProvider) -> bool:
+    url, provider = entry.get(facts.BASE_URL), entry.get("provider")
+    if url:
+        return host_and_port(url) != host_and_port(ours.base_url)
+    return bool(provider) and not ours.named(provider)
+
+
+def entry_names(config: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the names of all provider entries of a configuration."""
+    providers, legacy = config.get(facts.PROVIDERS), config.get(facts.CUSTOM_PROVIDERS)
+    own = [str(name) for name in providers] if isinstance(providers, dict) else []
+    old = [str(e["name"]) for e in legacy if isinstance(e, dict) and e.get("name")] if isinstance(legacy, list) else []
+    return (*own, *old)
 
 
 def _servers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> None:

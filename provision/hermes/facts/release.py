@@ -69,6 +69,8 @@ class HermesFacts:
     """The `fallback_chain` of an auxiliary task works."""
     moa_presets: bool = True
     """`/moa` asks the models of a preset. Otherwise a tool of the agent asks OpenRouter, with OPENROUTER_API_KEY only."""
+    gateway_choices: bool = True
+    """The messaging gateway keeps the provider that a conversation chose, and reads `channel_overrides` and `model_routes`."""
     deciding_env: frozenset[str] = frozenset()
     """Variables of `NEWER_DECIDING_ENV` that this release reads: with one of them our files do not decide."""
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -47,6 +47,7 @@ FACTS = replace(
     cron_url_is_checked=False,
     task_chains=False,
     moa_presets=False,
+    gateway_choices=False,
     sources=MappingProxyType(
         {
             "*": RUN,
@@ -56,6 +57,7 @@ FACTS = replace(
             "cron_url_is_checked": "cron/scheduler.py of the installed release has no such check",
             "task_chains": "in runs; agent/auxiliary_client.py, _resolve_single_provider, passes arguments that do not exist",
             "moa_presets": "tools/mixture_of_agents_tool.py and tools/openrouter_client.py of the installed release, not run",
+            "gateway_choices": "gateway/session.py, config.py and platforms/api_server.py of the installed release",
             "secret_sources": "agent/secret_sources of the installed release",
         }
     ),

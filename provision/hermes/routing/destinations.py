@@ -10,7 +10,9 @@ from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.selection import SERVICE_KEY_ENV
 from provision.hermes.routing.destination import SERVICE_KEY, Destination, DestinationVerdict, TeamSide
 from provision.hermes.routing.hazards import Hazard, RouteContext, error, note, warning
+from provision.hermes.routing.side_channels import channel_destinations
 from provision.hermes.routing.side_clients import env_source
+from provision.hermes.routing.side_files import file_destinations
 from provision.hermes.routing.side_jobs import job_destinations
 from provision.hermes.routing.side_models import fallback_entries, leads_nowhere, model_destinations
 from provision.hermes.routing.side_newer import newer_destinations, newer_hazards
@@ -31,7 +33,9 @@ def home_destinations(s: RouteContext, mark: Callable[[str], str], doubt: str | 
     found = [
         *_main(s, team, doubt),
         *model_destinations(s, team),
+        *channel_destinations(s, team),
         *job_destinations(s, team),
+        *file_destinations(s, team),
         *program_destinations(s, team),
         *newer_destinations(s, team),
     ]
@@ -40,10 +44,10 @@ def home_destinations(s: RouteContext, mark: Callable[[str], str], doubt: str | 
 
 
 def _team(s: RouteContext, mark: Callable[[str], str]) -> TeamSide:
-    return TeamSide(s.expected.base_url if s.expected else s.base_url, _team_keys(s, mark), mark)
+    return TeamSide(s.expected.base_url if s.expected else s.base_url, team_keys(s, mark), mark)
 
 
-def _team_keys(s: RouteContext, mark: Callable[[str], str]) -> tuple[str, ...]:
+def team_keys(s: RouteContext, mark: Callable[[str], str]) -> tuple[str, ...]:
     """Return the values that count as the team's key: the provisioned one, wherever it is, else the one that is sent."""
     want = s.expected
     if want is None:

@@ -19,7 +19,8 @@ from provision.hermes.facts.newer_env import NEWER_DECIDING_ENV
 from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.guardrails.effective import effective_guardrails
 from provision.hermes.routing.config_hazards import config_hazards, mismatches
-from provision.hermes.routing.destinations import destination_hazards, home_destinations
+from provision.hermes.routing.destination import DestinationVerdict
+from provision.hermes.routing.destinations import destination_hazards, home_destinations, team_keys
 from provision.hermes.routing.environment import load_environment
 from provision.hermes.routing.environment_hazards import deciding_variables, environment_hazards, secret_source_doubt
 from provision.hermes.routing.hazards import Expected, Hazard, RouteContext
@@ -136,15 +137,53 @@ def _resolve(  # noqa: PLR0917  resolve_route's own arguments, in its order
         files, home, environment, managed, layers, asked, requested, runtime, expected,
         base_url=runtime.base_url if runtime else "", key=sent.key if sent and sent.key != facts.NO_KEY else "",
     )  # fmt: skip
-    return _without_secrets(_finished(route, situation, sent, fingerprint), situation.key)
+    leaks = () if selected.root else _profile_leaks(situation, environ, fingerprint, now, hermes)
+    return _without_secrets(_finished(route, situation, sent, fingerprint, leaks), situation.key)
 
 
-def _finished(route: Route, s: RouteContext, sent: RequestContents | None, fingerprint: Callable[[str], str]) -> Route:
+def _profile_leaks(
+    s: RouteContext,
+    environ: Mapping[str, str],
+    fingerprint: Callable[[str], str],
+    now: float | None,
+    hermes: HermesFacts,
+) -> tuple[Destination, ...]:
+    """Return where the Hermes profiles of a root home send the provisioned key, if they have a copy of it."""
+    keys = [key.encode() for key in team_keys(s, fingerprint)] if s.expected else []
+    found: list[Destination] = []
+    for name, profile in s.files.profiles.items():
+        texts = (profile.config, profile.env, profile.auth, profile.jobs)
+        if not any(key in text for key in keys for text in texts if text):
+            continue
+        other = resolve_route(
+            s.files,
+            environ=environ,
+            fingerprint=fingerprint,
+            hermes_profile=name,
+            expected=s.expected,
+            now=now,
+            hermes=hermes,
+        )
+        found += [
+            replace(d, kind="profile", name=f"{name}: {d.name}", trigger=f"with -p {name}, {d.trigger}")
+            for d in other.destinations
+            if d.verdict is DestinationVerdict.KEY
+        ]
+    return tuple(found)
+
+
+def _finished(
+    route: Route,
+    s: RouteContext,
+    sent: RequestContents | None,
+    fingerprint: Callable[[str], str],
+    leaks: tuple[Destination, ...],
+) -> Route:
     documents = ((s.layers.user_path, s.layers.user), (s.layers.managed_path, s.layers.managed))
     beyond = [f"{path}: {document.beyond}" for path, document in documents if document.beyond]
     unread = [f"{f.where(n)}: {r}" for f in (s.home, s.managed) if f for n, r in f.unreadable.items()]
     lost = next(iter(beyond + unread), None)
-    found = home_destinations(s, fingerprint, lost or route.unknown or secret_source_doubt(s))
+    found = (*leaks, *home_destinations(s, fingerprint, lost or route.unknown or secret_source_doubt(s)))
     hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *destination_hazards(s, found, fingerprint)]
     guardrails = None if lost else effective_guardrails(s.layers, s.environment)
     route = replace(

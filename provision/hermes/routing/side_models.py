@@ -36,7 +36,7 @@ def model_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]
     for entry, path in fallback_entries(config):
         own_key, source = _own_key(s, entry, path)
         client = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, source)
-        yield from _found(s, team, "fallback", path, client, _FALLBACK)
+        yield from found_destination(s, team, "fallback", path, client, _FALLBACK)
     yield from _delegation(s, team)
     yield from _other_providers(s, team)
     aliases = config.get(facts.MODEL_ALIASES)
@@ -47,7 +47,6 @@ def model_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]
                 s, team, {"provider": "custom"} | entry, (facts.MODEL_ALIASES, str(name)), "model-alias", when
             )
     yield from _presets(s, team)
-    yield from _channels(s, team)
 
 
 def fallback_entries(config: dict[Any, Any]) -> Iterator[tuple[dict[Any, Any], tuple[str | int, ...]]]:
@@ -77,7 +76,7 @@ def _task(
     provider, url, key, source = _task_route(s, settings, path)
     if task in side.AGENT_TASKS:
         if provider in {"", "auto"} or not settings.get("model"):
-            yield from _found(s, team, "auxiliary", path, main_client(s), "when it runs")
+            yield from found_destination(s, team, "auxiliary", path, main_client(s), "when it runs")
         else:
             yield from runtime_destinations(s, team, settings, path, "auxiliary", "when it runs")
         return
@@ -88,7 +87,7 @@ def _task(
     if client is None and (task == "vision" or provider in {"openrouter", "custom"}):
         client = main_client(s)
     if client is not None:
-        yield from _found(s, team, "auxiliary", path, client, "when it runs")
+        yield from found_destination(s, team, "auxiliary", path, client, "when it runs")
     chain = settings.get("fallback_chain") if s.environment.hermes.task_chains else None
     when = side.REFUSAL if automatic else side.CAPACITY
     for number, entry in enumerate(chain if isinstance(chain, list) else ()):
@@ -96,7 +95,7 @@ def _task(
             here = (*path, "fallback_chain", number)
             own_key, own_source = _own_key(s, entry, here)
             found = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, own_source)
-            yield from _found(s, team, "auxiliary", here, found, when)
+            yield from found_destination(s, team, "auxiliary", here, found, when)
     if task in side.PINNED_ELSEWHERE or task == "vision":
         return
     if automatic and spread is not None:
@@ -146,11 +145,11 @@ def _delegation(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         key, source = text_at(settings, facts.API_KEY), "delegation.api_key"
         if not key:
             key, source = s.key, "inherited from the main route"
-        yield from _found(s, team, "delegation", path, SideClient(url, key, source), when)
+        yield from found_destination(s, team, "delegation", path, SideClient(url, key, source), when)
     elif provider:
         yield from runtime_destinations(s, team, settings, path, "delegation", when)
     elif client := main_client(s):
-        yield from _found(s, team, "delegation", path, client, when)
+        yield from found_destination(s, team, "delegation", path, client, when)
 
 
 def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
@@ -182,7 +181,7 @@ def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
 def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     if not s.environment.hermes.moa_presets:
         router = resolve_client(s, "openrouter")
-        yield from _found(s, team, "moa", ("moa",), router, "when the agent uses the tool mixture_of_agents")
+        yield from found_destination(s, team, "moa", ("moa",), router, "when the agent uses the tool mixture_of_agents")
         return
     moa = s.layers.config.get("moa")
     moa = moa if isinstance(moa, dict) else {}
@@ -210,19 +209,6 @@ def _slot(slot: object) -> bool:
     return isinstance(slot, dict) and bool(text_at(slot, "provider") and text_at(slot, "model"))
 
 
-def _channels(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
-    platforms = s.layers.config.get("platforms")
-    holders = [(("platforms", str(n)), p) for n, p in platforms.items()] if isinstance(platforms, dict) else []
-    for path, platform in holders:
-        overrides = platform.get("channel_overrides") if isinstance(platform, dict) else None
-        for channel, entry in overrides.items() if isinstance(overrides, dict) else ():
-            if isinstance(entry, dict) and entry.get("provider"):
-                here = (*path, "channel_overrides", str(channel))
-                yield from runtime_destinations(
-                    s, team, {"provider": entry["provider"]}, here, "channel", "in that channel"
-                )
-
-
 def runtime_destinations(  # noqa: PLR0917  what every caller knows, in one order
     s: RouteContext,
     team: TeamSide,
@@ -236,7 +222,7 @@ def runtime_destinations(  # noqa: PLR0917  what every caller knows, in one orde
     provider, url = text_at(entry, "provider").lower(), text_at(entry, facts.BASE_URL)
     if provider in {"", "auto"} and not url:
         if client := main_client(s):
-            yield from _found(s, team, kind, path, client, when, place)
+            yield from found_destination(s, team, kind, path, client, when, place)
         return
     key, source = _own_key(s, entry, path)
     try:
@@ -249,10 +235,10 @@ def runtime_destinations(  # noqa: PLR0917  what every caller knows, in one orde
         client = resolve_client(s, provider, url, key, source)
     if client is not None and client.url == facts.OPENROUTER_URL and not client.key:
         client = None
-    yield from _found(s, team, kind, path, client, when, place)
+    yield from found_destination(s, team, kind, path, client, when, place)
 
 
-def _found(  # noqa: PLR0917  what every caller knows, in one order
+def found_destination(  # noqa: PLR0917  what every caller knows, in one order
     s: RouteContext,
     team: TeamSide,
     kind: str,
@@ -261,6 +247,7 @@ def _found(  # noqa: PLR0917  what every caller knows, in one order
     when: str,
     place: str = "",
 ) -> Iterator[Destination]:
+    """Yield the destination of a request to `client`, and that of its key alone; nothing without a client."""
     if client is None:
         return
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")

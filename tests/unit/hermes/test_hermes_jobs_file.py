@@ -9,7 +9,7 @@ import pytest
 
 from provision.hermes.config.conflicts import ProvisionedProvider
 from provision.hermes.config.side_leaks import ProvisionedKey
-from provision.hermes.jobs_file import clean_jobs, entry_names, read_jobs, restore_jobs
+from provision.hermes.jobs_file import clean_jobs, read_jobs, restore_jobs
 
 OURS = ProvisionedProvider("aisa", "https://api.aisa.one/v1", "AISA_API_KEY", "gpt-5.2", {})
 KEY = ProvisionedKey(frozenset({"AISA_API_KEY"}), "sk-aisa-TEST-0123456789")
@@ -117,8 +117,3 @@ def test_an_uninstall_puts_back_what_nothing_has_replaced() -> None:
 def test_a_url_with_a_secret_is_not_stored() -> None:
     _, removed = clean_jobs(json.dumps({"jobs": [job(None, f"https://u:{KEY.value}@x.example")]}).encode(), OURS, KEY)
     assert [r.path for r in removed] == [()]
-
-
-def test_names_of_entries() -> None:
-    config = {"providers": {"a": {}}, "custom_providers": [{"name": "B"}, 7]}
-    assert entry_names(config) == ("a", "B")

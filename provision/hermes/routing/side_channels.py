@@ -1,0 +1,100 @@
+"""Destinations that Hermes' messaging gateway chooses by itself: per channel, per name of a model, or per Hermes profile.
+
+The settings of a platform come from `platforms` and `gateway.platforms` of config.yaml, over those of the older `gateway.json`
+(`gateway.config.load_gateway_config`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from provision.hermes.facts import names as facts
+from provision.hermes.routing.destination import Destination, DestinationVerdict
+from provision.hermes.routing.providers import HermesStopsError, NotModelledError
+from provision.hermes.routing.runtime import resolve_runtime
+from provision.hermes.routing.side_clients import SideClient
+from provision.hermes.routing.side_models import found_destination, runtime_destinations, text_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provision.hermes.routing.destination import TeamSide
+    from provision.hermes.routing.hazards import RouteContext
+
+_API = "if a client of the API server asks for that model"
+
+
+def channel_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    """Yield what channels, names of models and rules send elsewhere than the main route."""
+    if not s.environment.hermes.gateway_choices:
+        return
+    for path, place, platform in _platforms(s):
+        overrides = platform.get("channel_overrides")
+        for channel, entry in overrides.items() if isinstance(overrides, dict) else ():
+            if isinstance(entry, dict) and entry.get("provider"):
+                here = (*path, "channel_overrides", str(channel))
+                chosen = {"provider": entry["provider"]}
+                yield from runtime_destinations(s, team, chosen, here, "channel", "in that channel", place)
+        extra = platform.get("extra")
+        routes = extra.get("model_routes") if isinstance(extra, dict) else None
+        for name, entry in routes.items() if isinstance(routes, dict) else ():
+            if isinstance(entry, dict) and text_at(entry, "model"):
+                here = (*path, "extra", "model_routes", str(name))
+                yield from found_destination(s, team, "channel", here, _route_client(s, entry), _API, place)
+    yield from _rules(s)
+
+
+def _platforms(s: RouteContext) -> Iterator[tuple[tuple[str, ...], str, dict[Any, Any]]]:
+    """Yield the settings of each platform, with their path, and their place if that is not config.yaml."""
+    gateway = s.layers.config.get("gateway")
+    holders: list[tuple[tuple[str, ...], str, object]] = [
+        (("platforms",), "", s.layers.config.get("platforms")),
+        (("gateway", "platforms"), "", gateway.get("platforms") if isinstance(gateway, dict) else None),
+    ]
+    older = _older(s)
+    if older is not None:
+        place = s.home.where(facts.GATEWAY_NAME)
+        holders.append((("platforms",), place, older.get("platforms")))
+    for path, place, platforms in holders:
+        for name, platform in platforms.items() if isinstance(platforms, dict) else ():
+            if isinstance(platform, dict):
+                yield (*path, str(name)), place, platform
+
+
+def _older(s: RouteContext) -> dict[Any, Any] | None:
+    try:
+        data = json.loads(s.home.gateway or b"null")
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _route_client(s: RouteContext, entry: dict[Any, Any]) -> SideClient:
+    """`APIServerAdapter._create_agent`: what a route does not name is that of the main route, its key included."""
+    url, key, source = s.base_url, s.key, "inherited from the main route"
+    if provider := text_at(entry, "provider"):
+        try:
+            found = resolve_runtime(s.asked, provider.lower())
+            url, key, source = found.base_url, found.key if found.key != facts.NO_KEY else "", found.key_source
+        except (HermesStopsError, NotModelledError):
+            pass  # Hermes then changes the name of the provider only
+    if own := text_at(entry, facts.API_KEY):
+        key, source = own, "model_routes api_key"
+    return SideClient(text_at(entry, facts.BASE_URL) or url, key, source if key else "")
+
+
+def _rules(s: RouteContext) -> Iterator[Destination]:
+    gateway = s.layers.config.get("gateway")
+    rules = s.layers.config.get("profile_routes")
+    path: tuple[str, ...] = ("profile_routes",)
+    if rules is None and isinstance(gateway, dict):
+        rules, path = gateway.get("profile_routes"), ("gateway", "profile_routes")
+    for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+        profile = text_at(rule, "profile") if isinstance(rule, dict) else ""
+        if profile and profile != "default":
+            why = f"the Hermes profile {profile} answers there, with settings of its own"
+            yield Destination(
+                "channel", f"{'.'.join(path)}[{number}]", s.layers.where(*path, number), "", "in the channels of that rule",
+                DestinationVerdict.UNKNOWN, why=why, cure=f"check that profile: provision status --hermes-profile {profile}",
+            )  # fmt: skip
