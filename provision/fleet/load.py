@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError, Severity
-from provision.files import read_bounded
+from provision.files import FileProblemError, read_bounded
 from provision.fleet.explain import drop_consequences
 from provision.fleet.inventory import read_inventory
 from provision.fleet.profiles import EffectiveProfiles, Profiles, read_profile
@@ -114,6 +114,8 @@ def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
                 )
             continue
         try:
+            if not path.resolve().is_relative_to(workspace.root.resolve()):
+                raise FileProblemError("it is a link out of the workspace")
             layer, problems = read_profile(path.stem, read_bounded(path, MAX_PROFILE_BYTES), file)
         except (ProvisionError, FileNotFoundError) as e:
             layer, problems = None, [Problem("unreadable", f"cannot read this profile: {e}", Place(file))]

@@ -21,6 +21,13 @@ SORTING = "{% for i in range(20000) %}{{ (range(100000) | sort | list | length) 
 JOINED_WHEN_COMPILED = "{{ [" + "1," * 40_000 + "] | join('" + "y" * 100_000 + "') | length }}"
 
 
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    for name in (CONFIG, WELCOME):
+        (path / name).write_text("hello {{ user }}\n")
+    return path
+
+
 def _loaded(folder: Path, config: str) -> Templates:
     (folder / CONFIG).write_text(config)
     (folder / WELCOME).write_text("hello {{ user }}\n")
@@ -86,3 +93,28 @@ def test_a_fork_does_not_share_the_process(tmp_path: Path) -> None:
         assert templates.render(CONFIG, {"x": n}) == str(n)
     assert os.waitpid(child, 0)[1] == 0
     assert templates.render(CONFIG, {"x": 3}) == "3"
+
+
+@pytest.mark.parametrize("name", ["x.j2", "WELCOME.md.j2"])
+def test_a_template_that_is_a_link_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """Git carries links: what they lead to (an operator's private key, .git/config) would be in every WELCOME.md."""
+    (tmp_path / "secret").write_text("canary")
+    folder = _folder(tmp_path / "templates")
+    path = folder / name
+    path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "secret")
+    with pytest.raises(TemplateError, match="link out of"):
+        Templates.load(folder)
+
+
+def test_a_folder_of_templates_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "elsewhere" / "templates")
+    (tmp_path / "templates").symlink_to(folder)
+    with pytest.raises(TemplateError, match="link out of"):
+        Templates.load(tmp_path / "templates")
+
+
+def test_links_between_templates_are_followed(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "templates")
+    (folder / "x.j2").symlink_to(WELCOME)
+    assert "x.j2" in Templates.load(folder).sources

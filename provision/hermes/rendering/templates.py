@@ -44,6 +44,7 @@ class Templates:
         """
         sources = {}
         for path in sorted(directory.glob("*.j2"))[:_MAX_FILES]:
+            _refuse_link_out(path, directory)
             try:
                 sources[path.name] = read_bounded(path, SOURCE_LIMIT_BYTES).decode()
             except UnicodeDecodeError as e:
@@ -76,3 +77,11 @@ class Templates:
     def _refuse(self, reply: dict[str, Any]) -> None:
         if "mistake" in reply:
             raise TemplateError(str(reply["mistake"]), place=self.place(str(reply["template"]), int(reply["line"])))
+
+
+def _refuse_link_out(path: Path, directory: Path) -> None:
+    """Raise TemplateError for a link that git carried: what it leads to, such as a private key, would be in every page."""
+    if not path.resolve().is_relative_to(directory.parent.resolve() / directory.name):
+        raise TemplateError(
+            "the template is a link out of its folder", place=Place(str(path)), hint="put the file itself there"
+        )

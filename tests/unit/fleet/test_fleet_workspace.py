@@ -120,6 +120,13 @@ def test_recipients_from_a_file(root: Path) -> None:
     assert str(state.origin("recipients.0")) == "team/ada.txt:3:3"
 
 
+def test_a_profile_that_is_a_link_out_of_the_workspace_is_not_read(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.yaml").write_text("model: gpt-5.2\n")
+    (root / "profiles" / "out.yaml").symlink_to(tmp_path / "out.yaml")
+    said = [problem.message for problem in fleet(root).problems if problem.rule == "unreadable"]
+    assert said == ["cannot read this profile: it is a link out of the workspace"]
+
+
 def test_files_of_recipients_that_are_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text(ALICE)
     (root / "link.txt").symlink_to(tmp_path / "out.txt")
