@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.bundle.dist import Dist
-from provision.bundle.manifest import CONFIG, SEALED_ENV, WELCOME, Manifest
+from provision.bundle.manifest import CONFIG, PAGE, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
 from provision.bundle.render import RENEW_BELOW, RenderOptions, examine_bundle
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
@@ -106,8 +106,11 @@ def _differences(
     elif manifest.key_fingerprint != becomes["key_fingerprint"]:
         found.append(ValueChange("key", manifest.key_fingerprint, becomes["key_fingerprint"]))
     found += _settings(files.get(CONFIG, b""), planned.config)
-    if files.get(WELCOME) != planned.welcome(options.common):
+    welcome = planned.welcome(options.common)
+    if files.get(WELCOME) != welcome:
         found.append(ValueChange(WELCOME, "", "rewritten"))
+    elif files.get(PAGE) != planned.page(welcome, options.common):
+        found.append(ValueChange(PAGE, "", "rewritten" if PAGE in files else "added"))
     yield from found
     if not found:
         days = (manifest.expires_at - manifest.created_at).days

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, extra_names
+from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, PAGE, extra_names
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX
 
@@ -162,7 +162,7 @@ def _read_plain(path: str) -> bytes | None:
 def require_ours(folder: Path) -> None:
     """Refuse a folder that holds anything but a bundle's files: it may hold a user's work."""
     listed = extra_names(_read_plain(f"{folder}/{MANIFEST}") or b"")
-    foreign = sorted({entry.name for entry in os.scandir(folder)}.difference(BUNDLE_FILES, listed))
+    foreign = sorted({entry.name for entry in os.scandir(folder)}.difference(BUNDLE_FILES, (PAGE,), listed))
     if folder.is_symlink() or foreign:
         what = f"it holds {foreign[0]!r}" if foreign else "it is a symbolic link"
         raise ForeignFolderError(

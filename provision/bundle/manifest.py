@@ -38,6 +38,8 @@ MAX_MANIFEST_BYTES = 64 * 1024
 
 CONFIG, SEALED_ENV, WELCOME = "config.yaml", ".env.age", "WELCOME.md"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
+PAGE = "WELCOME.html"
+"""The further file that bundles have: WELCOME.md for a browser. Bundles of earlier releases have none."""
 CONTENT = (CONFIG, SEALED_ENV, WELCOME)
 """The files that every manifest lists."""
 BUNDLE_FILES = (*CONTENT, MANIFEST, SIGNATURE)
@@ -149,8 +151,10 @@ _FORM = DocumentForm(
 
 def extra_names(manifest: bytes) -> tuple[str, ...]:
     """Names of further files that a manifest lists, unverified, so that they can be read; none when it is not readable."""
-    if manifest[manifest.rfind(b'"files"') :].count(b":") == 1 + len(CONTENT):
-        return ()  # only the fixed files: a render finds this out for 10,000 users without parsing
+    listed = manifest[manifest.rfind(b'"files"') :]
+    count = listed.count(b":") - 1 - len(CONTENT)  # a render finds out about 10,000 users without parsing
+    if count == 0 or (count == 1 and b'"WELCOME.html": "' in listed):
+        return (PAGE,) if count else ()
     try:
         names = sorted(filter(is_extra_name, dict(json.loads(manifest)["files"])))
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -18,7 +18,7 @@ from provision.aisa.base_url import check_base_url, with_normalised_base_url
 from provision.detect.fingerprint import fingerprint
 from provision.errors import ProvisionError, Severity
 from provision.fleet.approvals import bare_recipient
-from provision.hermes.rendering.render import render_config, render_env, render_welcome
+from provision.hermes.rendering.render import render_config, render_env, render_welcome, render_welcome_page
 from provision.signing.fields import moment
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class PlannedBundle:
     def welcome(self, common: RenderInputs) -> bytes:
         """The user's page. Raises TemplateError."""
         return _welcome(self.state, self.profile, common.templates)
+
+    def page(self, welcome: bytes, common: RenderInputs) -> bytes:
+        """The output of `welcome` for a browser."""
+        return render_welcome_page(welcome, self.profile, common.templates)
 
     def fields(self, common: RenderInputs, generation: int) -> dict[str, Any]:
         """The manifest's fields, except the digests of the files."""
@@ -225,7 +229,9 @@ def _inputs(state: DesiredState, shared: _Shared, common: RenderInputs, own: tup
     page = shared.pages.get(where)
     if page is None:
         sample = dataclasses.replace(state, user="sample")
-        page = shared.pages[where] = _digest(_welcome(sample, shared.profile, common.templates))
+        text = _welcome(sample, shared.profile, common.templates)
+        html = render_welcome_page(text, shared.profile, common.templates)
+        page = shared.pages[where] = _digest(text, html)
     return b"".join([_VERSION, shared.digest, page, _framed([text.encode() for text in (state.user, *where, *own)])])
 
 

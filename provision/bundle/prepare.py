@@ -13,7 +13,7 @@ from provision.fleet.approvals import read_recipients_approval
 from provision.fleet.limit import select_users
 from provision.fleet.load import load_fleet
 from provision.hermes.rendering.renderer import Renderer
-from provision.hermes.rendering.templates import Templates
+from provision.hermes.rendering.templates import Templates, WelcomeNotes
 from provision.keys.events.log import log_end, log_path
 from provision.keys.identities import load_identities
 from provision.keys.key_source import KeySource
@@ -133,7 +133,9 @@ def render_inputs(
     trusted = trusted or workspace_trust(workspace, vault.workspace_id, now)
     return Common(
         workspace_id=vault.workspace_id,
-        templates=Templates.load(workspace.templates_dir, renderer),
+        templates=Templates.load(
+            workspace.templates_dir, renderer, WelcomeNotes(settings.contact or "", settings.program_source or "")
+        ),
         keys=KeySource(vault, settings.key_command, settings.key_command_timeout_s, now.date(), ahead),
         salt=vault.salt,
         digest_key=vault.digest_key(),

@@ -159,12 +159,14 @@ class _Run:
         common = self.options.common
         generation = max(previous.generation + 1 if previous else 1, int(common.now.timestamp()))
         fields = planned.fields(common, generation)
+        welcome = planned.welcome(common)
         job = BundleJob(
             user=planned.user,
             folder=self.dist.staging(planned.user),
             config=planned.config,
             env=planned.env(),
-            welcome=planned.welcome(common),
+            welcome=welcome,
+            page=planned.page(welcome, common),
             recipients=planned.recipients,
             fields=fields,
         )

@@ -15,6 +15,7 @@ from provision.bundle.manifest import (
     BUNDLE_FILES,
     CONFIG,
     MANIFEST,
+    PAGE,
     SEALED_ENV,
     SIGNATURE,
     WELCOME,
@@ -44,6 +45,7 @@ class BundleJob:
     config: bytes = field(repr=False)
     env: bytes = field(repr=False)
     welcome: bytes = field(repr=False)
+    page: bytes = field(repr=False)
     recipients: tuple[str, ...]
     fields: Mapping[str, Any]
 
@@ -61,7 +63,7 @@ class MadeBundle:
 def bundle_files(job: BundleJob, key: Ed25519PrivateKey) -> dict[str, bytes]:
     """The files of a bundle. Sealing is randomized: two calls differ in `.env.age`, the manifest and the signature."""
     sealed = seal(job.env, job.recipients)
-    content = {CONFIG: job.config, SEALED_ENV: sealed, WELCOME: job.welcome}
+    content = {CONFIG: job.config, SEALED_ENV: sealed, WELCOME: job.welcome, PAGE: job.page}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     manifest = manifest_bytes(Manifest.model_validate({**job.fields, "files": digests}))
     return {**content, MANIFEST: manifest, SIGNATURE: sign_bytes(manifest, key)}

@@ -6,6 +6,7 @@ import errno
 import functools
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -136,7 +137,11 @@ class _StandardOutput(io.FileIO):
 
 
 def _explain(error: ProvisionError) -> None:
-    """Print an error: as text, or with PROVISION_ERRORS=json as one line of JSON."""
+    """Print an error: as text, or with PROVISION_ERRORS=json as one line of JSON. A hint that names IT says where IT is."""
+    if re.search(r"\bIT\b", error.hint):
+        from provision.cli.endpoint.contact import it_contact
+
+        error.hint += f" (IT: {contact})" if (contact := it_contact()) else ""
     if os.environ.get("PROVISION_ERRORS") == "json":
         import json
 

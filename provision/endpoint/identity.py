@@ -60,6 +60,11 @@ class EndpointFolder:
         return self.root / "allowed_signers"
 
     @property
+    def it_contact(self) -> Path:
+        """Where IT is reached, as the last installed bundle said."""
+        return self.root / "it-contact"
+
+    @property
     def trust_list(self) -> Path:
         return self.root / "trust_list.json"
 

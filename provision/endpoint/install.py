@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provision.bundle.manifest import PAGE
 from provision.endpoint.apply import USER_FILES, linked_files, modes_of
 from provision.endpoint.desktop import with_desktop
 from provision.endpoint.machine_hermes import hermes_on_machine
@@ -25,6 +26,7 @@ from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import names as facts
 from provision.hermes.home import HomeFiles, default_home, effective_home, expand_home, given_home, read_home
+from provision.hermes.rendering.welcome_page import contact_in
 from provision.keys.age import NoIdentityError, unseal
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class InstallReport:
     key_since: float | None = None
     """When the installed key was written (Unix time): older processes hold another key."""
     managed_dir: Path | None = None
+    contact: str = ""
+    """Where IT is reached, as the bundle's page says."""
 
     @property
     def state(self) -> OverallState:
@@ -148,6 +152,7 @@ def install_bundle(
         running=running_hermes(home),
         key_since=key_since,
         managed_dir=managed_dir,
+        contact=contact_in(verified.files.get(PAGE, b"")),
     )
 
 

@@ -98,6 +98,7 @@ class EffectiveProfile:
     env: Mapping[str, str] = field(default_factory=dict)
     secret_delivery: SecretDelivery = SecretDelivery.FILE
     capabilities: bool = False
+    language: str | None = None
     managed: bool = False
     key_max_age_days: int | None = None
     side_routes: SideRoutes = SideRoutes.TEAM

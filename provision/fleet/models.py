@@ -142,6 +142,8 @@ class Overrides(_File):
     """file: the key is stored in .env; run: `provision run` passes it in memory."""
     capabilities: StrictBool | None = None
     """Whether WELCOME.md contains AIsa's instructions for agents."""
+    language: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z0-9]{2,8})?$")] | None = None
+    """The language of WELCOME, such as de: a folder in templates/. Without that folder it is English."""
     managed: StrictBool | None = None
     """Whether to render for Hermes' managed scope instead of the user's home."""
     side_routes: SideRoutes | None = None

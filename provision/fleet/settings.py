@@ -74,6 +74,7 @@ def _loopback(host: str) -> bool:
 
 
 Words = Annotated[tuple[str, ...], NoDecode]
+_Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$")]
 
 
 class Settings(BaseSettings):
@@ -100,6 +101,8 @@ class Settings(BaseSettings):
     bundle_days: Annotated[int, Field(ge=1, le=3650)] = 90
     require_verified: bool = False
     catalogue: Path = Path("models.json")
+    contact: _Line | None = None
+    program_source: _Line | None = None
     notify: Annotated[tuple[NotifyTarget, ...], Field(max_length=20)] = ()
 
     @classmethod

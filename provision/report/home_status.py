@@ -9,6 +9,7 @@ from provision.endpoint.overall import OverallState
 from provision.endpoint.side_policy import STRICTEST
 from provision.endpoint.state import key_in_place_since
 from provision.endpoint.status import home_status_json as home_json
+from provision.errors import Severity
 from provision.hermes.routing.destinations import is_of_destination
 from provision.report.destinations import destination_lines, destinations_summary
 from provision.report.document import document
@@ -70,7 +71,8 @@ def as_table(
 ) -> str:
     """The home, its routes and checks, drift, hazards, and the processes in `stale` that hold an older key.
 
-    `it`: whose signatures count here, and the last order. `every`: list all destinations, and the hazards that say the same.
+    `it`: whose signatures count here, and the last order. `every`: list all destinations, the hazards that say
+    the same, and notes.
     """
     lines = [_sentence(status), f"home       {status.home}", *(it.lines() if it else ()), *_route_lines(status)]
     for name, check in (status.check.checks if status.check else {}).items():
@@ -84,7 +86,7 @@ def as_table(
     lines += [
         f"{h.severity:<9}  [{h.id}] {h.where}: {h.why}; {h.cure}"
         for h in status.route.hazards
-        if every or not is_of_destination(h.id)
+        if every or not (is_of_destination(h.id) or h.severity is Severity.NOTE)
     ]
     if answer is not None:
         lines.append(f"hermes     {_ANSWERS[answer.ok]}: {answer.said}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.endpoint.overall import OverallState
 from provision.endpoint.status import destination_json, hazard_json
+from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
 from provision.report.document import document
 from provision.report.terminal import plural, printable
@@ -33,7 +34,7 @@ _FEW = 2
 def as_table(report: InstallReport, *, dry_run: bool = False, verbose: bool = False) -> str:
     """What an install did, or would do with `dry_run`; then the route, hazards, processes to restart, and the next step.
 
-    What was removed is always listed; `verbose` lists what was set and kept, too.
+    What was removed is always listed; `verbose` lists what was set and kept, and notes, too.
     """
     plan, manifest = report.plan, report.manifest
     verb = "would be " if dry_run else ""
@@ -51,7 +52,7 @@ def as_table(report: InstallReport, *, dry_run: bool = False, verbose: bool = Fa
     lines.append(f"  kept     {kept}")
     if plan.empty:
         lines.append("nothing would be changed" if dry_run else "nothing to change: this bundle is already installed")
-    lines += _route_lines(report)
+    lines += _route_lines(report, verbose=verbose)
     lines += _restart_lines(report)
     if report.ok and not dry_run:
         start = "provision run -- hermes chat" if manifest.secret_delivery is SecretDelivery.RUN else "hermes chat"
@@ -173,13 +174,15 @@ def restart_lines(running: Sequence[RunningHermes], since: float | None, *, sett
     return lines
 
 
-def _route_lines(report: InstallReport) -> list[str]:
+def _route_lines(report: InstallReport, *, verbose: bool) -> list[str]:
+    """The route and what is wrong with it. Notes are for IT: a proxy or certificates of the shell."""
     route, check = report.check.route, report.check
     lines = [f"route: {route.url or 'none'}, model {route.model or 'none'}, key {route.key_fingerprint or 'none'}"]
     for name, item in check.checks.items():
         if not item.ok:
             lines.append(f"WRONG {name}: expected {item.expected}; is {item.actual}")
-    lines += [f"{h.severity} [{h.id}] {h.where}: {h.why}; {h.cure}" for h in check.hazards]
+    shown = [h for h in check.hazards if verbose or h.severity is not Severity.NOTE]
+    lines += [f"{h.severity} [{h.id}] {h.where}: {h.why}; {h.cure}" for h in shown]
     if not report.ok:
         lines.append("ATTENTION: Hermes would NOT use the route that this bundle sets up; see above")
     lines.append(state_line(report.state, check.hermes))

@@ -105,7 +105,8 @@ class Shop:
         assert isinstance(wanted, PlannedBundle), wanted
         number = generation or int(self.now.timestamp())
         fields = wanted.fields(self.common, number)
-        job = BundleJob(user, "", wanted.config, wanted.env(), wanted.welcome(self.common), wanted.recipients, fields)
+        page = wanted.page(welcome := wanted.welcome(self.common), self.common)
+        job = BundleJob(user, "", wanted.config, wanted.env(), welcome, page, wanted.recipients, fields)
         return bundle_files(job, self.signer)
 
     def identity_file(self, user: str, path: Path) -> Path:

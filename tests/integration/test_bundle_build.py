@@ -17,7 +17,7 @@ from provision.bundle import dist as dist_module
 from provision.bundle import render as build_module
 from provision.bundle.diff import diff_bundles
 from provision.bundle.dist import Dist
-from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SEALED_ENV, SIGNATURE, parse_manifest
+from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, PAGE, SEALED_ENV, SIGNATURE, parse_manifest
 from provision.bundle.render import RenderOptions, RenderStatus, examine_bundle, opened_dist, render_bundles, user_ids
 from provision.bundle.workers import BundleWorkers, WorkerDiedError
 from provision.detect.secret import Secret
@@ -54,7 +54,7 @@ def test_first_render_makes_verifiable_bundles(shop: Shop, root: Path) -> None:
     assert statuses(outcomes) == dict.fromkeys(shop.users, "new")
     for user in shop.users:
         files = {p.name: p.read_bytes() for p in (root / user).iterdir()}
-        assert set(files) == set(BUNDLE_FILES)
+        assert set(files) == {*BUNDLE_FILES, PAGE}
         assert verify_bundle(files, AcceptanceRules(shop.signers, NOW)).manifest.user == user
         assert {p.stat().st_mode & 0o777 for p in (root / user).iterdir()} == {0o644}
         assert shop.keys[user].reveal().encode() not in b"".join(files.values())
@@ -86,15 +86,15 @@ def test_new_logs_trust_lists_and_further_files_make_no_new_bundle(shop: Shop, r
     shop.render(root)
     files = {p.name: p.read_bytes() for p in (root / "ada").iterdir()}
     head = LogHead(count=7, sha256="ab" * 32)
-    write_bundle(resigned(files, shop.signer, {"WELCOME.html": b"<p>"}, log_head=head, trust="1-3"), root / "ada")
+    write_bundle(resigned(files, shop.signer, {"NOTES.html": b"<p>"}, log_head=head, trust="1-3"), root / "ada")
     before = contents(root)
-    assert "ada/WELCOME.html" in before
+    assert "ada/NOTES.html" in before
     for _ in range(2):  # checked in full, then known from the cache
         assert statuses(shop.render(root)) == dict.fromkeys(shop.users, "unchanged")
         assert contents(root) == before
-    (root / "ada" / "WELCOME.html").write_bytes(b"<p>evil")
+    (root / "ada" / "NOTES.html").write_bytes(b"<p>evil")
     assert statuses(shop.render(root))["ada"] == "changed"
-    assert "WELCOME.html" not in {p.name for p in (root / "ada").iterdir()}
+    assert "NOTES.html" not in {p.name for p in (root / "ada").iterdir()}
 
 
 @pytest.mark.parametrize("cache", ["kept", "lost", "garbage", "forged"])

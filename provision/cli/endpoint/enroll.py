@@ -79,6 +79,14 @@ def enroll_command(
     _require_valid_id("--user", "user id", user)
     _require_valid_id("--machine", "machine name", machine)
     run.result(_enroll(run, user, machine, signer or [], format_), output)
+    from provision.cli.endpoint.contact import it_contact
+    from provision.shell import shell_path
+
+    what = f"the file {shell_path(output)}" if output else "the lines above"
+    contact = it_contact()
+    run.say(
+        f"next: send {what} to {contact or 'IT'}; no secret is in them. Compare the words by telephone or in person"
+    )
 
 
 def _enroll(run: Run, user: str | None, machine: str | None, signers: list[str], format_: Format) -> str:

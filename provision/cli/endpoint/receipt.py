@@ -44,9 +44,11 @@ def sign_receipt(
 
 def sign_install_receipt(run: Run, report: InstallReport, now: datetime) -> SignedReceipt | None:
     """Sign the receipt for an install that has just ended; None when it cannot be signed."""
+    from provision.cli.endpoint.contact import keep_contact
     from provision.endpoint.privileges import as_owner
     from provision.endpoint.state import read_installed
 
+    keep_contact(run, report.contact)
     try:
         with as_owner(report.home):
             installed = read_installed(report.home)

@@ -77,6 +77,7 @@ def status_command(
         raise UsageError("--limit needs --fleet")
     from datetime import UTC, datetime
 
+    from provision.cli.endpoint.contact import it_contact
     from provision.cli.endpoint.receipt import sign_receipt
     from provision.endpoint.machine_hermes import hermes_on_machine
     from provision.endpoint.overall import OverallState
@@ -107,6 +108,8 @@ def status_command(
     else:
         run.result(report.as_table(found, answer, stale, its_word(allowed_signers, now), every=every), output)
     unverified = strict and found.state is OverallState.OK_UNVERIFIED
+    if not found.ok and (contact := it_contact()):
+        run.say(f"IT: {contact}")
     if not found.ok or unverified or (answer is not None and not answer.ok):
         raise typer.Exit(Exit.FINDINGS)
 

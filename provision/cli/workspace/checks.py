@@ -114,6 +114,11 @@ def _templates(workspace: Workspace) -> tuple[Templates | None, list[Problem]]:
 def _rendered(state: DesiredState, templates: Templates | None, workspace: Workspace) -> Iterator[Problem]:
     if templates is None:
         return
+    language = state.profile.language
+    if language is not None and templates.welcome(language)[1] != language and language != "en":
+        what = f"WELCOME is in English: templates/{language}/WELCOME.md.j2 is missing"
+        hint = f"languages: {', '.join(['en', *templates.languages])}"
+        yield Problem("missing-language", what, state.origin("language"), hint, Severity.WARNING)
     try:
         render_config(with_normalised_base_url(state.profile), templates)
     except ProvisionError as e:

@@ -157,6 +157,7 @@ def settings_text(own_keys: Path) -> str:
         (default("gateway_hosts"), "hosts allowed in base URLs"),
         (default("seal_to_operators"), "true: operators can open every bundle, too"),
         (default("signer"), "name under which you sign, as in allowed_signers"),
+        ('# contact = "it@example.com"', "where users reach IT: in their welcome page and in messages"),
         (default("bundle_days"), "days until a bundle expires"),
         (
             '# key_command = ["op", "read", "op://keys/{user}/aisa"]',

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SECRET_NAME = re.compile(r"(?i)(key|token|secret|passw(or)?d|credential|authorization)s?$")
 _PROFILE_FIELDS = (
     *("description", "model", "base_url", "api_mode", "context_length", "provider", "key_env", "fallback_models"),
-    *("hermes", "env", "secret_delivery", "capabilities", "managed", "key_max_age_days", "hermes_version"),
+    *("hermes", "env", "secret_delivery", "capabilities", "language", "managed", "key_max_age_days", "hermes_version"),
     *("side_routes", "allowed_hosts", "budget_usd_month", "policy"),
 )
 _NOT_SECRET = frozenset({"key_env", "endpoint_key"})

@@ -22,7 +22,8 @@ from provision.hermes.facts.selection import NEWEST_VERIFIED
 from provision.hermes.guardrails.settings import policy_env
 from provision.hermes.rendering.config_check import check_config
 from provision.hermes.rendering.side_pins import rendered_settings
-from provision.hermes.rendering.templates import CONFIG, WELCOME, TemplateError, Templates
+from provision.hermes.rendering.templates import CONFIG, TemplateError, Templates
+from provision.hermes.rendering.welcome_page import welcome_html
 
 if TYPE_CHECKING:
     from provision.fleet.desired import DesiredState, EffectiveProfile
@@ -122,8 +123,15 @@ def render_welcome(state: DesiredState, templates: Templates) -> bytes:
         "secret_delivery": profile.secret_delivery.value,
         "capabilities": profile.capabilities,
         "managed": profile.managed,
+        "contact": _as_text(templates.notes.contact),
+        "program_source": _as_text(templates.notes.program_source),
     }
-    return templates.render(WELCOME, values).encode()
+    return templates.render(templates.welcome(profile.language)[0], values).encode()
+
+
+def render_welcome_page(welcome: bytes, profile: EffectiveProfile, templates: Templates) -> bytes:
+    """The same page for a browser, from the output of `render_welcome`."""
+    return welcome_html(welcome, templates.welcome(profile.language)[1], templates.notes.contact)
 
 
 def _as_text(description: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bundlecraft import Shop
 
-from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SEALED_ENV, parse_manifest
+from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, PAGE, SEALED_ENV, parse_manifest
 from provision.bundle.plan import PlannedBundle, plan_bundles
 from provision.bundle.seal_and_sign import BundleJob, bundle_files, content_digest, write_bundle
 from provision.bundle.workers import InProcessMaker
@@ -23,14 +23,15 @@ def job(folder: str, recipients: tuple[str, ...] | None = None) -> BundleJob:
     assert isinstance(planned, PlannedBundle)
     fields = planned.fields(SHOP.common, 1)
     chosen = planned.recipients if recipients is None else recipients
-    return BundleJob("ada", folder, planned.config, planned.env(), planned.welcome(SHOP.common), chosen, fields)
+    page = planned.page(welcome := planned.welcome(SHOP.common), SHOP.common)
+    return BundleJob("ada", folder, planned.config, planned.env(), welcome, page, chosen, fields)
 
 
 def test_the_signature_covers_a_manifest_of_these_files_and_no_plaintext_is_in_them() -> None:
     files = bundle_files(job(""), SHOP.signer)
-    assert set(files) == set(BUNDLE_FILES)
+    assert set(files) == {*BUNDLE_FILES, PAGE}
     assert verify_signature(files[MANIFEST], files["manifest.json.sig"]) == public_blob(SHOP.signer.public_key())
-    assert set(parse_manifest(files[MANIFEST]).files) == {"config.yaml", ".env.age", "WELCOME.md"}
+    assert set(parse_manifest(files[MANIFEST]).files) == {"config.yaml", ".env.age", "WELCOME.md", "WELCOME.html"}
     assert SHOP.keys["ada"].reveal().encode() not in b"".join(files.values())
 
 

@@ -87,3 +87,12 @@ def test_commands_that_build_stop_at_errors_of_their_users_alone(workspace: Path
     with pytest.raises(InvalidFilesError) as error:
         require_valid_profiles(opened, [ada, bob])
     assert [problem.rule for problem in error.value.problems] == ["model-unsuitable"]
+
+
+def test_a_language_without_a_folder_is_a_warning(workspace: Path) -> None:
+    profile = workspace / "profiles" / "team.yaml"
+    for language, said in (("de", False), ("en", False), ("ge", True)):
+        profile.write_text(f"model: gpt-5.2\nlanguage: {language}\n")
+        found = [str(problem) for problem in check().problems if problem.rule == "missing-language"]
+        expected = "profiles/team.yaml:2:11: warning: WELCOME is in English: templates/ge/WELCOME.md.j2 is missing"
+        assert found == ([f"{expected} (languages: en, de) [missing-language]"] if said else [])
