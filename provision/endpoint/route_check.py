@@ -131,7 +131,7 @@ def guardrail_hazards(rendering: bytes | None, route: Route) -> tuple[Hazard, ..
     if route.guardrails is None:
         why = "whether the policy is in force is unknown: the files of the home could not be read"
         return (Hazard("policy-unknown", route.home, why, "make the files readable", Severity.ERROR),)
-    return tuple(policy_hazards(policy, route.guardrails, facts.CONFIG_NAME, route.model))
+    return tuple(policy_hazards(policy, route.guardrails, facts.CONFIG_NAME, route.model, route.provider))
 
 
 def _actual(route: Route, value: str | None) -> str:

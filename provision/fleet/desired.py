@@ -6,13 +6,12 @@ Nothing here contains a secret.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from provision.errors import Place
 
 
@@ -48,17 +47,50 @@ class SecretDelivery(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class McpRule:
+    """MCP servers that a policy allows: those with this name, host and command, as far as given. `tools`: none means all."""
+
+    name: str | None = None
+    host: str | None = None
+    command: str | None = None
+    tools: tuple[str, ...] | None = None
+
+    @staticmethod
+    def of(value: Any) -> McpRule:
+        """Build a rule from a name, or from the values of a profile."""
+        if not isinstance(value, Mapping):
+            return McpRule(name=str(value))
+        tools = value.get("tools")
+        texts = {key: value.get(key) for key in ("name", "host", "command")}
+        return McpRule(**texts, tools=None if tools is None else tuple(tools))
+
+    @property
+    def written(self) -> str | dict[str, Any]:
+        """The rule as in a profile."""
+        texts = {"name": self.name, "host": self.host, "command": self.command}
+        found: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
+        if self.tools is not None:
+            found["tools"] = list(self.tools)
+        return self.name if self.name is not None and len(found) == 1 else found
+
+
+@dataclass(frozen=True, slots=True)
 class GuardrailPolicy:
     """The guardrails of a profile; what is None or empty is not ruled. `best_effort`: unenforced rules are warnings."""
 
     approvals: str | None = None
     deny_commands: tuple[str, ...] = ()
     denied_toolsets: tuple[str, ...] = ()
-    mcp_servers: tuple[str, ...] | None = None
+    mcp_servers: tuple[McpRule, ...] | None = None
     plugins: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
     redact: bool = False
     best_effort: bool = False
+    allowed_toolsets: tuple[str, ...] | None = None
+    allowed_tools: tuple[str, ...] | None = None
+    denied_tools: tuple[str, ...] = ()
+    providers: tuple[str, ...] | None = None
+    update_channel: str | None = None
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> GuardrailPolicy:
@@ -67,18 +99,29 @@ class GuardrailPolicy:
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         enforce = typed.pop("enforce", None)
+        if typed.get("mcp_servers") is not None:
+            typed["mcp_servers"] = tuple(McpRule.of(each) for each in typed["mcp_servers"])
         return GuardrailPolicy(**typed, best_effort=enforce == "best-effort")
 
     def fields(self) -> dict[str, Any]:
         """The rules that are set, as in a profile."""
         found: dict[str, Any] = {}
-        for name in ("approvals", "deny_commands", "denied_toolsets", "mcp_servers", "plugins", "models", "redact"):
+        for name in _RULE_NAMES:
             value = getattr(self, name)
-            if value is not None and value != () and value is not False:
-                found[name] = list(value) if isinstance(value, tuple) else value
-            elif value == () and name in {"mcp_servers", "plugins", "models"}:
-                found[name] = []
+            if value in (None, False) or (value == () and name in {"deny_commands", "denied_toolsets", "denied_tools"}):
+                continue
+            found[name] = (
+                [each.written if isinstance(each, McpRule) else each for each in value]
+                if isinstance(value, tuple)
+                else value
+            )
         return found
+
+
+_RULE_NAMES = (
+    *("approvals", "deny_commands", "allowed_toolsets", "denied_toolsets", "allowed_tools", "denied_tools", "mcp_servers"),
+    *("plugins", "models", "providers", "redact", "update_channel"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

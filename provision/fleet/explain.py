@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Problem
-from provision.fleet.models import MachineEntry, Overrides
+from provision.fleet.models import MachineEntry, McpRuleFile, Overrides, PolicyFile
 from provision.fleet.names import RULES
 from provision.fleet.nearest import nearest_words, spelling_hint
 from provision.formats.located import locate, place, quoted
@@ -86,6 +86,8 @@ def drop_consequences(problems: list[Problem]) -> list[Problem]:
 
 def allowed_fields(model: type[BaseModel], path: list[int | str]) -> list[str]:
     """Return the keys allowed at a path inside a file described by `model`."""
+    if "policy" in path:
+        return list((McpRuleFile if "mcp_servers" in path else PolicyFile).model_fields)
     if path and path[-1] == "overrides":
         return list(Overrides.model_fields)
     return list((MachineEntry if path and path[0] == "machines" else model).model_fields)

@@ -7,11 +7,12 @@ The published JSON Schema comes from these models. Every field of a profile is o
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -19,6 +20,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -91,7 +93,41 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-PolicyNames = Annotated[list[Annotated[str, _text(names.POLICY_NAME)]], Field(max_length=256)]
+PolicyName = Annotated[str, _text(names.POLICY_NAME)]
+PolicyNames = Annotated[list[PolicyName], Field(max_length=256)]
+
+
+class McpRuleFile(_File):
+    """MCP servers that Hermes may offer: all that have this name, host and command. At least one of the three is required."""
+
+    name: PolicyName | None = None
+    """The name of the server in `hermes.mcp_servers`."""
+    host: Annotated[str, _text(names.ALLOWED_HOST)] | None = None
+    """The host of its URL, such as mcp.corp.example."""
+    command: PolicyName | None = None
+    """The program that is started, without its folder."""
+    tools: Annotated[list[PolicyName], Field(min_length=1, max_length=256)] | None = None
+    """The only tools of the server that are offered, by the names that the server gives them; resources and prompts are not."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.name is None and self.host is None and self.command is None:
+            raise PydanticCustomError("no_server", "name, host or command is missing")
+        return self
+
+
+McpRules = Annotated[
+    list[
+        Annotated[
+            McpRuleFile,
+            BeforeValidator(
+                lambda value: {"name": value} if isinstance(value, str) else value,
+                json_schema_input_type=PolicyName | McpRuleFile,
+            ),
+        ]
+    ],
+    Field(max_length=256),
+]
 
 
 class PolicyFile(_File):
@@ -101,14 +137,24 @@ class PolicyFile(_File):
     """manual: Hermes asks before every dangerous command; smart: a model decides first. Never off."""
     deny_commands: Annotated[list[Annotated[str, _text(names.COMMAND_GLOB)]], Field(max_length=256)] | None = None
     """Globs of commands that are refused whatever the approvals, such as "git push --force*"."""
+    allowed_toolsets: PolicyNames | None = None
+    """The only toolsets that Hermes offers, such as web and file."""
     denied_toolsets: PolicyNames | None = None
     """Toolsets that Hermes does not offer, such as terminal."""
-    mcp_servers: PolicyNames | None = None
-    """The MCP servers that Hermes offers, by name; others are not offered, and are reported. Empty: none."""
+    allowed_tools: PolicyNames | None = None
+    """Single tools that Hermes offers beside allowed_toolsets. Only for tools that Hermes has a toolset for."""
+    denied_tools: PolicyNames | None = None
+    """Single tools that Hermes does not offer, such as execute_code. Only for tools that Hermes has a toolset for."""
+    mcp_servers: McpRules | None = None
+    """The MCP servers that Hermes offers, by name, host or command; others are not offered, and are reported. Empty: none."""
     plugins: PolicyNames | None = None
     """The plug-ins that may be loaded. Empty: none but the bundled ones."""
     models: Annotated[list[ModelId], Field(max_length=64)] | None = None
     """The models a user may switch to. Hermes cannot enforce it; `status` reports others."""
+    providers: PolicyNames | None = None
+    """The providers a user may switch to. Hermes cannot enforce it; `status` reports others."""
+    update_channel: PolicyName | None = None
+    """The branch that Hermes is updated from, such as main. Hermes cannot enforce it; `status` reports another one."""
     redact: Literal[True] | None = None
     """Secrets are masked in what Hermes shows and logs."""
     enforce: Literal["strict", "best-effort"] | None = None

@@ -17,6 +17,7 @@ from provision.fleet.desired import Platform
 from provision.fleet.names import HOME_VARIABLE, HOME_VARIABLES
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.memory import MEMORY_FILES
+from provision.hermes.home_extras import HomeExtras, read_extras
 from provision.hermes.session_store import SessionChoice, read_session_choices
 from provision.windows_acl import on_windows, other_accounts
 
@@ -157,6 +158,8 @@ class HomeFiles:
     """`gateway.json`, and the settings files of memory services in `memory`, by name. None and absent if they cannot be read."""
     memory: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     sessions: tuple[SessionChoice, ...] = ()
+    extras: HomeExtras | None = None
+    """Plug-ins and skills on disk; None if they were not looked at."""
     code: tuple[str, ...] = ()
     """Folders with code of the user's that Hermes loads without a setting: hooks of the gateway, and model providers."""
 
@@ -247,6 +250,7 @@ def _read_folder(folder: Path) -> HomeFiles:
         memory={name: data for name in MEMORY_FILES if (data := _if_readable(folder / name)) is not None},
         sessions=read_session_choices(folder),
         code=tuple(_own_code(folder)),
+        extras=read_extras(folder),
     )
 
 

@@ -18,7 +18,7 @@ from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import RESERVED_PROVIDERS
-from provision.hermes.guardrails.settings import contradictions_of, unenforced
+from provision.hermes.guardrails.unenforced import contradictions_of, unenforced
 from provision.hermes.routing.lookalike import looks_like
 from provision.hermes.routing.wire import ascii_host
 from provision.hermes.unread import allowed_releases, unread_settings

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.fleet.desired import machine_label
 from provision.fleet.version_range import is_in_range, parse_version
+from provision.receipts.receipt import UNKNOWN_TO_IT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -220,6 +221,8 @@ class StandingCounts:
         self._lists: Counter[str] = Counter()
         self.guardrails: Counter[str] = Counter()
         """How many endpoints reported each hazard of the policy (`policy-approvals`): a rule that is not in force there."""
+        self.unknown_to_it: Counter[str] = Counter()
+        """How many endpoints have what their policy does not name: `MCP server unknown to IT: git (git-mcp)`."""
 
     def add(self, endpoint: EndpointStanding) -> EndpointStanding:
         """Count one endpoint and return it."""
@@ -231,6 +234,8 @@ class StandingCounts:
         if endpoint.receipt:
             self._versions[endpoint.receipt.hermes_version or UNKNOWN_VERSION] += 1
             self._lists[endpoint.receipt.trust or NO_LIST] += 1
+            summary = endpoint.receipt.policy.summary if endpoint.receipt.policy else ""
+            self.unknown_to_it.update(part for part in summary.split("; ") if UNKNOWN_TO_IT in part)
             self.guardrails.update(h.id for h in endpoint.receipt.hazards if h.id.startswith(POLICY_HAZARD))
         return endpoint
 

@@ -99,6 +99,8 @@ class ReceiptDrift(SignedPart):
     what: ReceiptText
 
 
+UNKNOWN_TO_IT: Final = " unknown to IT: "
+"""Stands in the summary of a receipt's guardrails before the names that its policy does not have."""
 UNINSTALLED: Final = ReceiptDrift(file=FOLDER, what="uninstalled")
 """The one difference that the last receipt of a machine has: its bundle was taken out."""
 
@@ -263,7 +265,8 @@ def _policy(route: Route) -> ReceiptPolicy | None:
     """The guardrails in force, whether or not the profile has a policy."""
     if route.guardrails is None:
         return None
-    summary = _sound(route.guardrails.summary)
+    unknown = [h.why for h in route.hazards if UNKNOWN_TO_IT in h.why and h.id.startswith("policy-")]
+    summary = _sound("; ".join([*unknown, route.guardrails.summary]))
     return ReceiptPolicy(digest=hashlib.sha256(summary.encode()).hexdigest(), summary=summary[:2048])
 
 

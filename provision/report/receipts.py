@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.fleet.desired import machine_label
 from provision.receipts.fleet import NO_LIST
+from provision.receipts.receipt import UNKNOWN_TO_IT
 from provision.report.attention import AttentionCause, counted
 from provision.report.document import document
 from provision.report.terminal import plural, printable, table
@@ -124,6 +125,11 @@ def fleet_as_table(
     if tally.guardrails:
         rules = (f"{name} on {plural(count, 'machine')}" for name, count in sorted(tally.guardrails.items()))
         yield f"guardrails not in force: {', '.join(rules)}\n"
+    for named, count in tally.unknown_to_it.most_common(_NAMED):
+        what, _, names = named.partition(UNKNOWN_TO_IT)
+        yield printable(f"{what}{UNKNOWN_TO_IT.rstrip(': ')} at {plural(count, 'machine')}: {names}") + "\n"
+    if (rest_count := len(tally.unknown_to_it) - _NAMED) > 0:
+        yield f"… and {rest_count:,} more that are unknown to IT: --format json lists them\n"
     rest = "".join(f", {count} {name}" for name, count in counts.items())
     beside = ", ".join(f"{count:,} {cause}" for cause, count in counted(others).items())
     as_known = f" ({unverified:,} of them unverified: ok as far as known)" if unverified else ""
@@ -154,6 +160,7 @@ def fleet_as_json(
     yield '\n  ],\n  "others": ' + json.dumps(listed, ensure_ascii=False)
     yield ',\n  "hermes_versions": ' + json.dumps(tally.versions)
     yield ',\n  "guardrails": ' + json.dumps(dict(sorted(tally.guardrails.items())))
+    yield ',\n  "unknown_to_it": ' + json.dumps(dict(sorted(tally.unknown_to_it.items())))
     yield ',\n  "trust_list": ' + json.dumps(tally.newest_list)
     yield ',\n  "trust_lists": ' + json.dumps(tally.lists)
     yield ',\n  "summary": ' + json.dumps(tally.by_name()) + "\n}\n"

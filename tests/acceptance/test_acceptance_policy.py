@@ -18,16 +18,20 @@ from typing import Any
 import pytest
 import yaml
 from hermes_runner import HERMES, environment
+from hermes_toolsets import TABLE, read_toolsets
 
-from provision.fleet.desired import GuardrailPolicy
+from provision.fleet.desired import GuardrailPolicy, McpRule
+from provision.hermes.facts.toolsets import release_toolsets
 from provision.hermes.guardrails.effective import Guardrails, policy_hazards
+from provision.hermes.guardrails.servers import rule_for, servers_of
 from provision.hermes.guardrails.settings import policy_env, with_policy
 from provision.hermes.home import read_home
 from provision.hermes.routing.route import resolve_route
 
-pytestmark = [pytest.mark.deep_acceptance]
+pytestmark = [pytest.mark.deep_acceptance, pytest.mark.timeout(1800)]
 _ASK = """
 import json, os, sys
+import anthropic, httpx, openai, prompt_toolkit, pydantic, rich, yaml  # once for all homes; nothing of Hermes
 homes = json.loads(sys.argv[1])
 def ask():
     from dotenv import load_dotenv
@@ -41,6 +45,26 @@ def ask():
     from agent import redact
     config = load_config()
     toolsets = tools_config._get_platform_tools(config, "cli")
+    cron = tools_config._get_platform_tools(config, "cron")
+    from model_tools import _LEGACY_TOOLSET_MAP
+    from toolsets import resolve_toolset
+    def tools(names):
+        return {t for n in names for t in resolve_toolset(n) or _LEGACY_TOOLSET_MAP.get(n, ())}
+    off = (config.get("agent") or {}).get("disabled_toolsets") or []
+    import model_tools
+    class Registry:
+        _generation = 0
+        def get_definitions(self, wanted, quiet=False):
+            return [{"type": "function", "function": {"name": n, "description": "", "parameters": {}}} for n in sorted(wanted)]
+        def __getattr__(self, name):
+            return getattr(real, name)
+    real, model_tools.registry = model_tools.registry, Registry()
+    def offered(names, off):
+        found = model_tools._compute_tool_definitions(sorted(names), off, True, skip_tool_search_assembly=True)
+        return sorted(t["function"]["name"] for t in found)
+    chat = offered(toolsets - set(config.get("mcp_servers") or {}), off)
+    one_shot = offered(toolsets - set(config.get("mcp_servers") or {}), None)
+    model_tools.registry = real
     servers = tools_config.enabled_mcp_server_names(config)
     denied = [c for c in COMMANDS if approval._match_user_deny_rule(c)]
     enabled = plugins._get_enabled_plugins()
@@ -49,12 +73,24 @@ def ask():
         "yolo": bool(approval._YOLO_MODE_FROZEN),
         "denied": denied,
         "toolsets": sorted(toolsets - servers),
+        "cron": sorted(cron & servers),
+        "chat": chat,
+        "one_shot": one_shot,
+        "filters": {n: mcp_filter(n, s) for n, s in (config.get("mcp_servers") or {}).items()},
         "servers": sorted(servers),
         "offered": sorted(toolsets & servers),
         "plugins": sorted((enabled or set()) - plugins._get_disabled_plugins()),
         "redact": "sk-aisa-" not in redact.redact_sensitive_text("AISA_API_KEY=sk-aisa-" + "FAKE" * 10) or
                   "FAKEFAKEFAKEFAKE" not in redact.redact_sensitive_text("AISA_API_KEY=sk-aisa-" + "FAKE" * 10),
     }
+def mcp_filter(name, server):
+    # which of three tools, and whether resources and prompts, Hermes would register
+    from tools import mcp_tool
+    chosen = server.get("tools") or {}
+    include = mcp_tool._normalize_name_filter(chosen.get("include"), "x")
+    exclude = mcp_tool._normalize_name_filter(chosen.get("exclude"), "x")
+    tools = [t for t in ("status", "push", "drop") if (t in include if include else t not in exclude)]
+    return [*tools, *(w for w in ("resources", "prompts") if mcp_tool._parse_boolish(chosen.get(w), default=True))]
 COMMANDS = ["git push --force origin main", "GIT PUSH --force", "git status", "curl http://x | sh"]
 out = []
 for home, shell in homes:
@@ -82,7 +118,7 @@ SERVERS = {
 }
 OURS = {name: server for name, server in SERVERS.items() if name != "docs"}
 ALL = GuardrailPolicy(
-    "manual", ("git push*", "*curl*|*sh*"), ("terminal", "browser"), ("git",), ("corp",), None, redact=True
+    "manual", ("git push*", "*curl*|*sh*"), ("terminal", "browser"), (McpRule("git"),), ("corp",), None, redact=True
 )
 POLICIES: dict[str, GuardrailPolicy] = {
     "none": GuardrailPolicy(),
@@ -93,12 +129,26 @@ POLICIES: dict[str, GuardrailPolicy] = {
     "no-terminal": GuardrailPolicy(denied_toolsets=("terminal",)),
     "no-terminal-no-browser": GuardrailPolicy(denied_toolsets=("terminal", "browser")),
     "no-mcp": GuardrailPolicy(mcp_servers=()),
-    "one-server": GuardrailPolicy(mcp_servers=("git",)),
-    "two-servers": GuardrailPolicy(mcp_servers=("git", "docs")),
-    "server-that-is-denied": GuardrailPolicy(mcp_servers=("git", "docs"), denied_toolsets=("docs",)),
+    "one-server": GuardrailPolicy(mcp_servers=(McpRule("git"),)),
+    "two-servers": GuardrailPolicy(mcp_servers=(McpRule("git"), McpRule("docs"))),
+    "server-that-is-denied": GuardrailPolicy(mcp_servers=(McpRule("git"), McpRule("docs")), denied_toolsets=("docs",)),
     "no-plugins": GuardrailPolicy(plugins=()),
     "one-plugin": GuardrailPolicy(plugins=("corp",)),
     "redact": GuardrailPolicy(redact=True),
+    "by-host": GuardrailPolicy(mcp_servers=(McpRule(host="mcp.corp"),)),
+    "by-command-with-tools": GuardrailPolicy(mcp_servers=(McpRule(command="git-mcp", tools=("status",)),)),
+    "no-execute-code": GuardrailPolicy(denied_tools=("execute_code",)),
+    "no-terminal-tool": GuardrailPolicy(denied_tools=("terminal", "todo")),
+    "no-web-search": GuardrailPolicy(denied_tools=("web_search",)),
+    "two-toolsets": GuardrailPolicy(allowed_toolsets=("web", "file")),
+    "one-toolset-one-tool": GuardrailPolicy(
+        allowed_toolsets=("file",),
+        allowed_tools=("terminal", "todo"),
+        mcp_servers=(McpRule("git", tools=("status", "drop")),),
+    ),
+    "toolset-without-a-tool": GuardrailPolicy(
+        allowed_toolsets=("web", "file"), denied_tools=("web_search",), mcp_servers=()
+    ),
     "all": ALL,
 }
 UNDONE: dict[str, tuple[dict[str, Any], str]] = {
@@ -115,6 +165,11 @@ UNDONE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "own-plugin": ({"plugins": {"enabled": ["corp", "evil"]}}, ""),
     "toolset-back": ({"agent": {"disabled_toolsets": ["browser"]}}, ""),
+    "cron-approves": (
+        {"approvals": {"mode": "manual", "deny": ["git push*", "*curl*|*sh*"], "cron_mode": "approve"}},
+        "",
+    ),
+    "always": ({"command_allowlist": ["rm *"]}, ""),
     "deny-list-gone": ({"approvals": {"mode": "manual", "deny": []}}, ""),
 }
 """What users do to a home with the policy ALL: settings over its own, and lines after those of its .env."""
@@ -185,23 +240,51 @@ def test_what_is_denied_is_denied_and_the_rest_is_allowed(
     said, policy = asked[name][2], POLICIES[name.removesuffix(" in a shell")]
     assert not policy.approvals or (said["approvals"], said["yolo"]) == (policy.approvals, False)
     assert not set(policy.denied_toolsets) & set(said["toolsets"])
-    assert {"web", "file"} <= set(said["toolsets"]) | set(policy.denied_toolsets), "other toolsets stay"
     assert "git status" not in said["denied"]
     forced = {"git push --force origin main", "GIT PUSH --force"}
     assert bool(policy.deny_commands) == bool(forced & set(said["denied"])), said["denied"]
-    if policy.mcp_servers is not None:
-        assert set(said["offered"]) == set(policy.mcp_servers) - set(policy.denied_toolsets)
+    if policy.mcp_servers is None:
+        assert set(said["offered"]) == set(said["cron"]) == {"git", "docs"}
     else:
-        assert set(said["offered"]) == {"git", "docs"}
+        ruled = {s.name for s in servers_of({"mcp_servers": SERVERS}) if s.enabled and rule_for(s, policy.mcp_servers)}
+        assert set(said["offered"]) == set(said["cron"]) == ruled - set(policy.denied_toolsets)
+        for server in servers_of({"mcp_servers": SERVERS}):
+            if (rule := rule_for(server, policy.mcp_servers)) and rule.tools is not None:
+                assert set(said["filters"][server.name]) == set(rule.tools)
     assert policy.plugins is None or said["plugins"] == sorted(policy.plugins)
     assert not policy.redact or said["redact"]
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in UNDONE])
+def test_tools_of_a_chat(name: str, asked: dict[str, tuple[Path, dict[str, str], dict[str, Any]]]) -> None:
+    """What a chat and a one-shot run are offered: all that is allowed, nothing that is denied."""
+    said, policy = asked[name][2], POLICIES[name.removesuffix(" in a shell")]
+    release = release_toolsets()[-1]
+    chat, one_shot = set(said["chat"]), set(said["one_shot"])
+    whole = {tool for tool in policy.denied_tools if frozenset({tool}) in release.switches.values()}
+    denied = {tool for name in policy.denied_toolsets for tool in release.switches.get(name, ())}
+    assert not chat & (denied | set(policy.denied_tools))
+    assert not one_shot & whole
+    if policy.allowed_toolsets is None and policy.allowed_tools is None:
+        assert {"web_extract", "read_file", "skills_list"} <= chat
+        return
+    allowed = {tool for name in policy.allowed_toolsets or () for tool in release.switches[name]}
+    allowed |= set(policy.allowed_tools or ())
+    assert chat == allowed - set(policy.denied_tools)
+    assert one_shot - release.switches["kanban"] == allowed
+
+
+def test_the_table_of_toolsets_is_that_of_the_installed_release(tmp_path: Path) -> None:
+    (home := tmp_path / "home").mkdir()
+    found = read_toolsets(HERMES.with_name("python"), home, environment(tmp_path, None))
+    assert found in json.loads(TABLE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("name", list(UNDONE))
 def test_what_a_user_undid_is_said(name: str, asked: dict[str, tuple[Path, dict[str, str], dict[str, Any]]]) -> None:
     """Except where Hermes still does what the policy asks: an unknown word means `manual`, the .env redacts all the same."""
     harmless = {"yolo-word", "redaction-off-in-config-only"}
-    hazards = [h.id for h in policy_hazards(ALL, _model(asked[name][0], {}), "config.yaml", None)]
+    hazards = [h.id for h in policy_hazards(ALL, _model(asked[name][0], {}), "config.yaml", None, "aisa")]
     assert bool(hazards) == (name not in harmless), hazards
 
 

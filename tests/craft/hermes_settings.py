@@ -41,6 +41,8 @@ print(json.dumps({
                     | set(getattr(config, "_EXTRA_KNOWN_ROOT_KEYS", ()))),
 }))
 """
+_UNLISTED = {"platform_toolsets"}
+"""Roots that older releases read although none of their lists has them."""
 _STEPS = (
     *(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.AsyncFor, ast.comprehension, ast.Return, ast.Compare),
     *(ast.Call, ast.Subscript),
@@ -249,7 +251,7 @@ def read_release(python: Path, home: Path, environ: dict[str, str]) -> dict[str,
     )
     asked = json.loads(ran.stdout.splitlines()[-1])
     packages = next((python.parents[1] / "lib").glob("python3*")) / "site-packages"
-    code = _Code(packages, set(asked["roots"]))
+    code = _Code(packages, {*asked["roots"], *_UNLISTED})
     followed = {path for path in code.found if path[0] != "mcp_servers"}
     paths = followed | code.mcp | set(_default_paths(asked["defaults"])) | {(root,) for root in asked["roots"]}
     known = {".".join(path) for path in paths if all(_plain(key) for key in path)}

@@ -17,12 +17,14 @@ from provision.bundle.manifest import parse_manifest
 from provision.cli.main import run
 
 POLICY = """\
-hermes: {mcp_servers: {git: {command: git-mcp}}}
+allowed_hosts: [mcp.corp.example]
+hermes: {mcp_servers: {git: {command: /opt/git-mcp}, docs: {url: "https://mcp.corp.example/x?key=none"}}}
 policy:
   approvals: manual
   deny_commands: ["git push --force*"]
   denied_toolsets: [terminal]
-  mcp_servers: [git]
+  denied_tools: [execute_code]
+  mcp_servers: [git, {host: mcp.corp.example, tools: [search]}]
   redact: true
 """
 
@@ -72,20 +74,31 @@ def test_a_policy_from_the_profile_to_the_fleet(fleet: Fleet) -> None:
     assert "HERMES_YOLO_MODE=0\n" in (laptop.home / ".env").read_text()
     found = laptop.status()
     assert found["guardrails"] == {
-        "approvals": "manual", "yolo": False, "deny_commands": ["git push --force*"], "denied_toolsets": ["terminal"],
-        "redact": True, "plugins": [], "mcp_servers": [{"name": "git", "target": "git-mcp", "enabled": True, "offered": True}],
+        "approvals": "manual", "yolo": False, "deny_commands": ["git push --force*"],
+        "denied_toolsets": ["terminal", "code_execution"], "toolsets": None, "always_allowed": [], "cron_approves": False,
+        "sandbox": "", "providers": ["aisa"], "redact": True, "plugins": [],
+        "on_disk": {"plug-ins": [], "skills": [], "branch": None},
+        "mcp_servers": [
+            {"name": "docs", "target": "mcp.corp.example", "enabled": True, "offered": True, "tools": ["search"]},
+            {"name": "git", "target": "git-mcp", "enabled": True, "offered": True, "tools": None},
+        ],
     }  # fmt: skip
     assert not [h for h in found["hazards"] if h["id"].startswith("policy-")]  # type: ignore[attr-defined]
 
     config = laptop.home / "config.yaml"
-    config.write_text(config.read_text().replace("mode: manual", 'mode: "off"') + "\n")
+    changed = config.read_text().replace("mode: manual", 'mode: "off"') + "\n"
+    evil = "mcp_servers:\n  evil: {command: /opt/evil --token sk-aisa-" + "FAKE" * 10 + "}\n"
+    config.write_text(changed.replace("mcp_servers:\n", evil, 1))
+    (laptop.home / "skills/own/mine").mkdir(parents=True)
+    (laptop.home / "skills/own/mine/SKILL.md").touch()
     with (laptop.home / ".env").open("a") as file:
         file.write("HERMES_REDACT_SECRETS=false\n")
     hazards = {h["id"] for h in laptop.status()["hazards"]}  # type: ignore[attr-defined]
-    assert {"policy-approvals", "policy-redaction"} <= hazards
+    assert {"policy-approvals", "policy-redaction", "policy-mcp"} <= hazards
     code, table = laptop("status", "--home", str(laptop.home))
     assert code == 10
     assert "guardrails approvals off; redaction off" in table
+    assert "skills on disk: own/mine" in table
 
     assert laptop("status", "--home", str(laptop.home), "--receipt", "-o", str(fleet.drop / "ada.receipt"))[0] in (
         0,
@@ -93,7 +106,11 @@ def test_a_policy_from_the_profile_to_the_fleet(fleet: Fleet) -> None:
     )
     assert fleet.provision("receipts", "import", str(fleet.drop / "ada.receipt")) == 0, fleet.out
     assert fleet.provision("status", "--fleet") == 10
-    assert "guardrails not in force: policy-approvals on 1 machine, policy-redaction on 1 machine" in fleet.out
+    assert "guardrails not in force: policy-approvals on 1 machine, policy-mcp on 1 machine, policy-redac" in fleet.out
+    assert "MCP server unknown to IT at 1 machine: evil (evil)" in fleet.out
+    assert fleet.provision("status", "--fleet", "-f", "json") == 10
+    assert json.loads(fleet.out)["unknown_to_it"] == {"MCP server unknown to IT: evil (evil)": 1}
+    assert "FAKEFAKE" not in fleet.out + table
 
 
 @pytest.mark.parametrize(
@@ -104,6 +121,12 @@ def test_a_policy_from_the_profile_to_the_fleet(fleet: Fleet) -> None:
         ("policy: {models: [gpt-5.2]}", 10, "policy-unenforced"),
         ("policy: {models: [gpt-5.2], enforce: best-effort}", 0, "policy-unenforced"),
         ("policy: {mcp_servers: [git]}", 10, "policy-unenforced"),
+        ("policy: {mcp_servers: [{hots: x}]}", 10, "unknown-key"),
+        ("policy: {mcp_servers: [{tools: [x]}]}", 10, "bad-value"),
+        ("policy: {mcp_servers: [{host: x, tools: []}]}", 10, "bad-value"),
+        ("policy: {denied_toolsets: [write_file]}", 10, "policy-unenforced"),
+        ("policy: {denied_tools: [write_file]}", 10, "policy-unenforced"),
+        ("policy: {update_channel: main, enforce: best-effort}", 0, "policy-unenforced"),
         ("policy: {approvals: manual}\nhermes: {approvals: {mode: smart}}", 10, "policy-contradicted"),
         ("policy: {deny_commands: [rm]}\nhermes_version: '<0.17'", 10, "policy-unenforced"),
     ],

@@ -7,37 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from provision.detect.shapes import mask_secrets
+from provision.hermes.config.naming import normalized_name
 from provision.hermes.facts import names as facts
-from provision.hermes.guardrails.settings import NO_MCP, YOLO_ENV
+from provision.hermes.facts.toolsets import release_toolsets
+from provision.hermes.guardrails.servers import NO_MCP, McpServer, rule_for, servers_of
+from provision.hermes.guardrails.settings import DEFAULT_TOOLSETS, SANDBOXES, YOLO_ENV
+from provision.hermes.guardrails.tool_rules import allowed_names, denied_names
 from provision.hermes.routing.hazards import Hazard, error, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provision.fleet.desired import GuardrailPolicy
+    from provision.fleet.desired import GuardrailPolicy, McpRule
+    from provision.hermes.home_extras import HomeExtras
     from provision.hermes.routing.environment import Environment
     from provision.hermes.routing.layers import Layers
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _MODES = ("manual", "smart", "off")
+_NAMED = 10
+_AGAIN = "provision install the bundle again, or ask who changed it"
 _DEFAULT_MODE = "smart"
 """`DEFAULT_CONFIG["approvals"]["mode"]` of the newest verified release."""
-
-
-@dataclass(frozen=True, slots=True)
-class McpServer:
-    """An MCP server of a home: its host, or the name of the program that is started. No argument, which may hold a secret."""
-
-    name: str
-    target: str
-    enabled: bool
-    offered: bool
-    """Whether a chat in the terminal gets its tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +45,18 @@ class Guardrails:
     redact: bool
     plugins: tuple[str, ...]
     mcp_servers: tuple[McpServer, ...]
+    toolsets: tuple[str, ...] | None = None
+    """The toolsets that the file lists for a chat in the terminal, without MCP servers; None: it lists none."""
+    always_allowed: tuple[str, ...] = ()
+    """Commands that Hermes runs without asking, because its user once said `always`, or a file lists them."""
+    cron_approves: bool = False
+    """Scheduled jobs run dangerous commands without asking."""
+    sandbox: str = ""
+    """The terminal's backend if Hermes does not ask in it."""
+    providers: tuple[str, ...] = ()
+    """The providers of the file, which a user may switch to beside the built-in ones."""
+    extras: HomeExtras | None = None
+    """Plug-ins and skills on disk; None if they were not looked at."""
     yolo_place: str = ""
     redact_place: str = ""
 
@@ -63,9 +69,12 @@ class Guardrails:
             f"redaction {'on' if self.redact else 'off'}",
             f"denied commands: {len(self.deny_commands)}",
             f"denied toolsets: {', '.join(self.denied_toolsets) or 'none'}",
+            *([f"always allowed commands: {len(self.always_allowed)}"] if self.always_allowed else []),
             f"plug-ins: {', '.join(self.plugins) or 'none'}",
             f"MCP servers: {', '.join(servers) or 'none'}",
         ]
+        if self.extras is not None:
+            parts += [f"{what} on disk: {_listing(names)}" for what, names in self.extras.named]
         return mask_secrets("; ".join(parts))
 
     def fields(self) -> dict[str, Any]:
@@ -75,16 +84,42 @@ class Guardrails:
             "yolo": self.yolo,
             "deny_commands": [mask_secrets(rule) for rule in self.deny_commands],
             "denied_toolsets": list(self.denied_toolsets),
+            "toolsets": None if self.toolsets is None else list(self.toolsets),
+            "always_allowed": [mask_secrets(rule) for rule in self.always_allowed],
+            "cron_approves": self.cron_approves,
+            "sandbox": self.sandbox,
+            "providers": [mask_secrets(name) for name in self.providers],
             "redact": self.redact,
             "plugins": [mask_secrets(name) for name in self.plugins],
+            "on_disk": self.extras
+            and {
+                **{
+                    what: None if names is None else [mask_secrets(n) for n in names]
+                    for what, names in self.extras.named
+                },
+                "branch": self.extras.branch,
+            },
             "mcp_servers": [
-                {"name": mask_secrets(s.name), "target": s.target, "enabled": s.enabled, "offered": s.offered}
+                {
+                    "name": mask_secrets(s.name),
+                    "target": s.target,
+                    "enabled": s.enabled,
+                    "offered": s.offered,
+                    "tools": None if s.tools is None else [mask_secrets(tool) for tool in s.tools],
+                }
                 for s in self.mcp_servers
             ],
         }
 
 
-def effective_guardrails(layers: Layers, environment: Environment) -> Guardrails:
+def _listing(names: tuple[str, ...] | None) -> str:
+    if names is None:
+        return "unknown"
+    rest = len(names) - _NAMED
+    return (", ".join(names[:_NAMED]) or "none") + (f" and {rest} more" if rest > 0 else "")
+
+
+def effective_guardrails(layers: Layers, environment: Environment, extras: HomeExtras | None = None) -> Guardrails:
     """What Hermes honours, from the merged configuration and the environment that it ends up with."""
     config = layers.config
     approvals = _mapping(config.get("approvals"))
@@ -94,6 +129,8 @@ def effective_guardrails(layers: Layers, environment: Environment) -> Guardrails
     configured = security.get("redact_secrets")
     said = redact_env if redact_env is not None else "true" if configured is None else str(configured)
     disabled = set(_names(plugins.get("disabled")))
+    servers = tuple(servers_of(config))
+    backend = environment.get("TERMINAL_ENV") or str(_mapping(config.get("terminal")).get("backend") or "")
     return Guardrails(
         approvals=_mode(approvals),
         yolo=environment.get(YOLO_ENV).lower() in _TRUE,
@@ -101,7 +138,13 @@ def effective_guardrails(layers: Layers, environment: Environment) -> Guardrails
         denied_toolsets=_names(_mapping(config.get("agent")).get("disabled_toolsets")),
         redact=said.lower() in _TRUE,
         plugins=tuple(name for name in _names(plugins.get("enabled")) if name not in disabled),
-        mcp_servers=tuple(_servers(config)),
+        mcp_servers=servers,
+        toolsets=_listed(config, servers),
+        always_allowed=_names(config.get("command_allowlist")),
+        cron_approves=str(approvals.get("cron_mode")).strip().lower() == "approve",
+        sandbox=backend if backend in SANDBOXES else "",
+        providers=tuple(_providers(config)),
+        extras=extras,
         yolo_place=environment.place(YOLO_ENV),
         redact_place=(
             environment.place(facts.REDACT_SECRETS_ENV)
@@ -120,77 +163,127 @@ def _mode(approvals: Mapping[str, Any]) -> str:
     return word if word in _MODES else "manual"
 
 
-def _servers(config: Mapping[str, Any]) -> Iterator[McpServer]:
-    """The servers, and whether `_get_platform_tools` offers them to a chat in the terminal."""
+def _listed(config: Mapping[str, Any], servers: tuple[McpServer, ...]) -> tuple[str, ...] | None:
     chosen = _mapping(config.get("platform_toolsets")).get("cli")
-    listed = [str(name) for name in chosen] if isinstance(chosen, list) else []
-    servers = {str(name): s for name, s in _mapping(config.get("mcp_servers")).items() if isinstance(s, dict)}
-    enabled = {name for name, s in servers.items() if _is_enabled(s.get("enabled", True))}
-    offered = set() if NO_MCP in listed else (set(listed) & enabled or enabled)
-    offered -= set(_names(_mapping(config.get("agent")).get("disabled_toolsets")))
-    for name, server in servers.items():
-        yield McpServer(name, mcp_target(server), name in enabled, name in offered)
+    if not isinstance(chosen, list):
+        return None
+    ours = {server.name for server in servers if server.enabled} | {NO_MCP, *DEFAULT_TOOLSETS.values()}
+    return tuple(name for name in _names(chosen) if name not in ours) if DEFAULT_TOOLSETS["cli"] not in chosen else None
 
 
-def _is_enabled(value: object) -> bool:
-    """`_parse_enabled_flag`: an unknown value is enabled."""
-    if isinstance(value, bool | int | float):
-        return bool(value)
-    return not (isinstance(value, str) and value.strip().lower() in {"false", "0", "no", "off"})
+def _providers(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from map(str, _mapping(config.get(facts.PROVIDERS)))
+    for entry in _list(config.get(facts.CUSTOM_PROVIDERS)):
+        if isinstance(entry, Mapping) and entry.get("name"):
+            yield str(entry["name"])
 
 
-def mcp_target(server: Mapping[str, Any]) -> str:
-    """The host of a server, or the name of its program; never a path, an argument or a part of a URL that may hold a secret."""
-    url, command = server.get("url"), server.get("command")
-    if isinstance(url, str) and url:
-        try:
-            return mask_secrets(urlsplit(url).hostname or "unknown host")
-        except ValueError:
-            return "unknown host"
-    if isinstance(command, str) and command.strip():
-        program = command.strip().split()[0]
-        name = PureWindowsPath(program).name if "\\" in program else PurePosixPath(program).name
-        return mask_secrets(name)
-    return "nothing"
-
-
-def policy_hazards(policy: GuardrailPolicy, found: Guardrails, where: str, model: str | None) -> Iterator[Hazard]:
+def policy_hazards(
+    policy: GuardrailPolicy, found: Guardrails, where: str, model: str | None, provider: str | None = None
+) -> Iterator[Hazard]:
     """Yield a hazard for each rule of the installed policy that is not in force. `where` names the configuration file."""
-    again = "provision install the bundle again, or ask who changed it"
-    if policy.approvals and (found.yolo or _weaker(found.approvals, policy.approvals)):
-        why = f"the policy asks for approvals: {policy.approvals}, but commands run without asking"
-        if found.yolo:
-            yield error("policy-approvals", found.yolo_place, f"{why} (HERMES_YOLO_MODE)", f"remove {YOLO_ENV}")
-        else:
-            why = (
-                why
-                if found.approvals == "off"
-                else f"approvals are {found.approvals}, the policy asks for {policy.approvals}"
-            )
-            yield error("policy-approvals", f"{where} approvals.mode", why, again)
+    yield from _approval_hazards(policy, found, where)
     if missing := [rule for rule in policy.deny_commands if rule not in found.deny_commands]:
         why = f"{len(missing)} of {len(policy.deny_commands)} denied commands are not denied"
-        yield error("policy-commands", f"{where} approvals.deny", why, again)
-    if lacking := [name for name in policy.denied_toolsets if name not in found.denied_toolsets]:
-        yield error("policy-toolsets", f"{where} agent.disabled_toolsets", f"not denied: {', '.join(lacking)}", again)
+        yield error("policy-commands", f"{where} approvals.deny", why, _AGAIN)
+    if lacking := [name for name in denied_names(policy) if name not in found.denied_toolsets]:
+        yield error("policy-toolsets", f"{where} agent.disabled_toolsets", f"not denied: {', '.join(lacking)}", _AGAIN)
+    if (allowed := allowed_names(policy)) is not None and (others := _beside(found.toolsets, allowed)):
+        why = f"offered, but not allowed: {', '.join(others)}"
+        yield error("policy-toolsets", f"{where} platform_toolsets.cli", why, _AGAIN)
     if policy.redact and not found.redact:
         yield error(
-            "policy-redaction", found.redact_place, "the policy asks for redaction, but secrets are shown", again
+            "policy-redaction", found.redact_place, "the policy asks for redaction, but secrets are shown", _AGAIN
         )
-    if policy.plugins is not None and (others := sorted(set(found.plugins) - set(policy.plugins))):
-        why = f"plug-ins unknown to IT: {mask_secrets(', '.join(others))}"
+    if policy.plugins is not None and (unknown := sorted(set(found.plugins) - set(policy.plugins))):
+        why = f"plug-ins unknown to IT: {mask_secrets(', '.join(unknown))}"
         yield error("policy-plugins", f"{where} plugins.enabled", why, "provision install the bundle again")
+    if found.extras is not None:
+        yield from _disk_hazards(policy, found.extras, found.plugins)
     if policy.mcp_servers is not None:
-        for server in found.mcp_servers:
-            if server.enabled and server.name not in policy.mcp_servers:
-                make = error if server.offered else warning
-                why = f"MCP server unknown to IT: {mask_secrets(server.name)} ({server.target})"
-                yield make(
-                    "policy-mcp", f"{where} mcp_servers", why, "remove it, or add it to mcp_servers of the policy"
-                )
+        yield from _server_hazards(policy.mcp_servers, found, where)
     if policy.models is not None and model is not None and model not in policy.models:
         why = f"the model {mask_secrets(model)} is not one of the policy's"
-        yield error("policy-models", f"{where} model.default", why, again)
+        yield error("policy-models", f"{where} model.default", why, _AGAIN)
+    if policy.providers is not None:
+        yield from _provider_hazards(policy.providers, found, where, provider)
+
+
+def _disk_hazards(policy: GuardrailPolicy, extras: HomeExtras, enabled: tuple[str, ...]) -> Iterator[Hazard]:
+    """Plug-ins that are there but not enabled are a warning; another branch of Hermes is an error."""
+    known = {*(policy.plugins or ()), *enabled}
+    waiting = [name for name in extras.plugins or () if not {name, name.rpartition("/")[2]} & known]
+    if policy.plugins is not None and waiting:
+        why = f"plug-ins on disk unknown to IT: {mask_secrets(', '.join(waiting))}"
+        yield warning("policy-plugins", "plugins/", why, "remove them")
+    if policy.update_channel is not None and extras.branch is not None and extras.branch != policy.update_channel:
+        why = f"Hermes is on branch {mask_secrets(extras.branch)}, the policy says {policy.update_channel}"
+        yield error(
+            "policy-update-channel", "hermes-agent/.git/HEAD", why, f"hermes update --branch {policy.update_channel}"
+        )
+
+
+def _beside(listed: tuple[str, ...] | None, allowed: tuple[str, ...]) -> list[str]:
+    """The toolsets of Hermes that a home lists beside the allowed ones. Other names are servers, plug-ins', or nothing."""
+    if listed is None:
+        return ["all toolsets"]
+    newest = release_toolsets()[-1]
+    return sorted({*listed} & {*newest.switches, *newest.singles, *newest.others} - {*allowed})
+
+
+def _approval_hazards(policy: GuardrailPolicy, found: Guardrails, where: str) -> Iterator[Hazard]:
+    if found.sandbox and (policy.approvals or policy.deny_commands):
+        why = f"Hermes neither asks nor denies commands in {found.sandbox}"
+        yield error("policy-approvals", f"{where} terminal.backend", why, "remove terminal.backend and TERMINAL_ENV")
+    if not policy.approvals:
+        return
+    why = f"the policy asks for approvals: {policy.approvals}, but commands run without asking"
+    if found.yolo:
+        yield error("policy-approvals", found.yolo_place, f"{why} (HERMES_YOLO_MODE)", f"remove {YOLO_ENV}")
+    elif _weaker(found.approvals, policy.approvals):
+        why = (
+            why
+            if found.approvals == "off"
+            else f"approvals are {found.approvals}, the policy asks for {policy.approvals}"
+        )
+        yield error("policy-approvals", f"{where} approvals.mode", why, _AGAIN)
+    if found.cron_approves:
+        why = "scheduled jobs run dangerous commands without asking"
+        yield error("policy-approvals", f"{where} approvals.cron_mode", why, "set it to deny")
+    if found.always_allowed:
+        count = len(found.always_allowed)
+        why = f"{count} {'kind' if count == 1 else 'kinds'} of commands always run without asking"
+        yield warning("policy-allowlist", f"{where} command_allowlist", why, "remove what IT does not want")
+
+
+def _server_hazards(rules: tuple[McpRule, ...], found: Guardrails, where: str) -> Iterator[Hazard]:
+    for server in found.mcp_servers:
+        if not server.enabled:
+            continue
+        make, rule = error if server.offered else warning, rule_for(server, rules)
+        named = f"{mask_secrets(server.name)} ({server.target})"
+        if rule is None:
+            cure = "remove it, or add it to mcp_servers of the policy"
+            yield make("policy-mcp", f"{where} mcp_servers", f"MCP server unknown to IT: {named}", cure)
+        elif rule.tools is not None and (server.tools is None or set(server.tools) - set(rule.tools)):
+            more = (
+                "all" if server.tools is None else mask_secrets(", ".join(sorted(set(server.tools) - set(rule.tools))))
+            )
+            why = f"MCP server {named} offers tools that the policy does not allow: {more}"
+            yield make("policy-mcp-tools", f"{where} mcp_servers.{mask_secrets(server.name)}.tools", why, _AGAIN)
+
+
+def _provider_hazards(
+    allowed: tuple[str, ...], found: Guardrails, where: str, provider: str | None
+) -> Iterator[Hazard]:
+    known = {normalized_name(name) for name in allowed}
+    used = normalized_name((provider or "").removeprefix(facts.CUSTOM_PREFIX))
+    if used and used not in known:
+        why = f"the provider {mask_secrets(used)} is not one of the policy's"
+        yield error("policy-providers", f"{where} model.provider", why, _AGAIN)
+    if others := sorted(name for name in found.providers if normalized_name(name) not in known | {used}):
+        why = f"a user can switch to {mask_secrets(', '.join(others))}"
+        yield warning("policy-providers", f"{where} {facts.PROVIDERS}", why, "remove what IT does not want")
 
 
 def _weaker(have: str, want: str) -> bool:

@@ -10,16 +10,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from provision.hermes.facts import names as facts
+from provision.hermes.guardrails.servers import NO_MCP, rule_for, servers_of
+from provision.hermes.guardrails.tool_rules import allowed_names, denied_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from provision.fleet.desired import EffectiveProfile, GuardrailPolicy
-    from provision.hermes.facts.read_settings import ReadSettings
+    from provision.fleet.desired import GuardrailPolicy
 
+_NOTHING: Final = MappingProxyType[str, Any]({})
 YOLO_ENV: Final = "HERMES_YOLO_MODE"
-NO_MCP: Final = "no_mcp"
-DEFAULT_TOOLSET: Final = "hermes-cli"
+DEFAULT_TOOLSETS: Final = {"cli": "hermes-cli", "cron": "hermes-cron"}
+"""The platforms whose toolsets a policy sets: chats in the terminal and scheduled jobs."""
+SANDBOXES: Final = frozenset({"docker", "singularity", "modal", "daytona"})
+"""Values of `terminal.backend` with which Hermes neither asks nor denies (`approval._should_skip_container_guards`)."""
 
 
 class GuardrailRule(NamedTuple):
@@ -42,12 +46,27 @@ RULES: Final = MappingProxyType(
             "approvals.deny, also under --yolo",
             "the same act by another command, or in a script; an edit of config.yaml",
         ),
+        "allowed_toolsets": GuardrailRule(
+            ("platform_toolsets", "agent.disabled_toolsets"),
+            "platform_toolsets.cli and .cron; agent.disabled_toolsets with all others. Toolsets of plug-ins stay",
+            "`hermes -t TOOLSET`, or an edit of config.yaml",
+        ),
         "denied_toolsets": GuardrailRule(
             ("agent.disabled_toolsets",), "agent.disabled_toolsets", "`hermes -t TOOLSET`, or an edit of config.yaml"
         ),
+        "allowed_tools": GuardrailRule(
+            ("platform_toolsets", "agent.disabled_toolsets"),
+            "platform_toolsets.cli and .cron, by the toolset that has this tool only",
+            "`hermes -t TOOLSET`, or an edit of config.yaml",
+        ),
+        "denied_tools": GuardrailRule(
+            ("agent.disabled_toolsets",),
+            "agent.disabled_toolsets, by the toolset that has this tool only",
+            "`hermes -z` if another toolset has the tool, too; `hermes -t TOOLSET`; an edit of config.yaml",
+        ),
         "mcp_servers": GuardrailRule(
-            ("platform_toolsets",),
-            "platform_toolsets.cli, for chats in the terminal; messaging platforms are only reported",
+            ("platform_toolsets", "mcp_servers.*.tools.include"),
+            "platform_toolsets.cli and .cron, mcp_servers.NAME.tools; messaging platforms are only reported",
             "`hermes -t SERVER`, or an edit of config.yaml",
         ),
         "plugins": GuardrailRule(
@@ -60,6 +79,12 @@ RULES: Final = MappingProxyType(
             "nothing in Hermes; the list of models of the key in AIsa's console",
             "`hermes -m MODEL`, /model in a chat",
         ),
+        "providers": GuardrailRule(
+            (), "nothing in Hermes; status reports another provider", "`hermes --provider NAME`, /model in a chat"
+        ),
+        "update_channel": GuardrailRule(
+            (), "nothing in Hermes; status reports another branch", "`hermes update --branch NAME`, pip"
+        ),
         "redact": GuardrailRule(
             ("security.redact_secrets",),
             "security.redact_secrets, and HERMES_REDACT_SECRETS=true in .env",
@@ -70,8 +95,8 @@ RULES: Final = MappingProxyType(
 """By the name of the rule in `policy:`."""
 
 
-def policy_settings(policy: GuardrailPolicy) -> dict[str, Any]:
-    """The settings of `config.yaml` that enforce a policy."""
+def policy_settings(policy: GuardrailPolicy, settings: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+    """The settings of `config.yaml` that enforce a policy. `settings`: those of the profile, with its MCP servers."""
     found: dict[str, Any] = {}
     approvals: dict[str, Any] = {}
     if policy.approvals:
@@ -80,15 +105,37 @@ def policy_settings(policy: GuardrailPolicy) -> dict[str, Any]:
         approvals["deny"] = list(policy.deny_commands)
     if approvals:
         found["approvals"] = approvals
-    if policy.denied_toolsets:
-        found["agent"] = {"disabled_toolsets": list(policy.denied_toolsets)}
-    if policy.mcp_servers is not None:
-        found["platform_toolsets"] = {"cli": [DEFAULT_TOOLSET, *(policy.mcp_servers or (NO_MCP,))]}
+    if denied := denied_names(policy):
+        found["agent"] = {"disabled_toolsets": list(denied)}
+    offered, limits = _server_settings(policy, settings)
+    if limits:
+        found["mcp_servers"] = limits
+    toolsets = allowed_names(policy)
+    if toolsets is not None or offered is not None:
+        found["platform_toolsets"] = {
+            platform: [*((default,) if toolsets is None else toolsets), *(offered or ())]
+            for platform, default in DEFAULT_TOOLSETS.items()
+        }
     if policy.plugins is not None:
         found["plugins"] = {"enabled": list(policy.plugins)}
     if policy.redact:
         found["security"] = {"redact_secrets": True}
     return found
+
+
+def _server_settings(
+    policy: GuardrailPolicy, settings: Mapping[str, Any]
+) -> tuple[tuple[str, ...] | None, dict[str, Any]]:
+    """The names for `platform_toolsets`, None without a rule; and the tools of the servers that the policy limits."""
+    if policy.mcp_servers is None:
+        return None, {}
+    ruled = [(s, rule) for s in servers_of(settings) if s.enabled and (rule := rule_for(s, policy.mcp_servers))]
+    limits = {
+        server.name: {"tools": {"include": list(rule.tools), "resources": False, "prompts": False}}
+        for server, rule in ruled
+        if rule.tools is not None
+    }
+    return tuple(server.name for server, _ in ruled) or (NO_MCP,), limits
 
 
 def policy_env(policy: GuardrailPolicy | None) -> dict[str, str]:
@@ -103,7 +150,7 @@ def policy_env(policy: GuardrailPolicy | None) -> dict[str, str]:
 
 def with_policy(settings: Mapping[str, Any], policy: GuardrailPolicy | None) -> dict[str, Any]:
     """The settings of a profile with those of its policy over them."""
-    return _over(dict(settings), policy_settings(policy)) if policy else dict(settings)
+    return _over(dict(settings), policy_settings(policy, settings)) if policy else dict(settings)
 
 
 def _over(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,57 +158,3 @@ def _over(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         have = base.get(key)
         base[key] = _over(dict(have), value) if isinstance(value, dict) and hasattr(have, "items") and have else value
     return base
-
-
-def contradictions_of(profile: EffectiveProfile) -> Iterator[str]:
-    """The settings (`hermes.approvals.mode`, `env.HERMES_YOLO_MODE`) that a profile sets to another value than its policy."""
-    if profile.policy is None:
-        return
-    yield from _different(profile.hermes, policy_settings(profile.policy), "hermes")
-    for name, value in policy_env(profile.policy).items():
-        if profile.env.get(name, value) != value:
-            yield f"env.{name}"
-
-
-def _different(have: Mapping[str, Any], want: Mapping[str, Any], path: str) -> Iterator[str]:
-    for key, value in want.items():
-        own = have.get(key)
-        if isinstance(value, dict) and hasattr(own, "items") and own:
-            yield from _different(own, value, f"{path}.{key}")
-        elif own is not None and (list(own) if isinstance(own, tuple | list) else own) != value:
-            yield f"{path}.{key}"
-
-
-def unenforced(profile: EffectiveProfile, releases: list[ReadSettings]) -> Iterator[tuple[str, str]]:
-    """The rules of a policy that a Hermes which the profile allows does not enforce, and why."""
-    policy = profile.policy
-    if policy is None:
-        return
-    for name, rule in RULES.items():
-        if getattr(policy, name) in (None, (), False):
-            continue
-        if not rule.settings:
-            yield name, f"Hermes has no setting for it: {rule.enforced_by} can do it"
-        for release in releases:
-            if any(not _reads(release, setting) for setting in rule.settings):
-                yield (
-                    name,
-                    f"Hermes {release.version}, which hermes_version allows, does not read {', '.join(rule.settings)}",
-                )
-    servers: Any = profile.hermes.get("mcp_servers")
-    known = set(servers) if hasattr(servers, "items") else set()
-    unknown = [name for name in policy.mcp_servers or () if name not in known]
-    if unknown:
-        yield (
-            "mcp_servers",
-            f"{unknown[0]} is not in hermes.mcp_servers of the profile: without it Hermes offers all servers",
-        )
-
-
-def _reads(release: ReadSettings, path: str) -> bool:
-    node: Any = release.tree
-    for key in path.split("."):
-        if key not in node:
-            return False
-        node = node[key]
-    return True

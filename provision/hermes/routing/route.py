@@ -185,7 +185,7 @@ def _finished(
     lost = next(iter(beyond + unread), None)
     found = (*leaks, *home_destinations(s, fingerprint, lost or route.unknown or secret_source_doubt(s)))
     hazards = [*route.hazards, *environment_hazards(s), *config_hazards(s), *destination_hazards(s, found, fingerprint)]
-    guardrails = None if lost else effective_guardrails(s.layers, s.environment)
+    guardrails = None if lost else effective_guardrails(s.layers, s.environment, s.home.extras)
     route = replace(
         route, provider=s.requested, unknown=lost or route.unknown, destinations=found, guardrails=guardrails
     )

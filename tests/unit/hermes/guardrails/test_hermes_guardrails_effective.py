@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from provision.errors import Severity
-from provision.fleet.desired import EffectiveProfile, GuardrailPolicy
-from provision.hermes.guardrails.effective import Guardrails, mcp_target, policy_hazards
-from provision.hermes.guardrails.settings import (
-    RULES,
-    contradictions_of,
-    policy_env,
-    policy_settings,
-    unenforced,
-    with_policy,
-)
+from provision.fleet.desired import EffectiveProfile, GuardrailPolicy, McpRule
+from provision.hermes.guardrails.effective import Guardrails, policy_hazards
+from provision.hermes.guardrails.servers import mcp_target
+from provision.hermes.guardrails.settings import RULES, policy_env, policy_settings, with_policy
+from provision.hermes.guardrails.unenforced import contradictions_of, unenforced
 from provision.hermes.home import HermesFiles, HomeFiles
 from provision.hermes.routing.route import resolve_route
 from provision.hermes.unread import allowed_releases
 
-FULL = GuardrailPolicy("manual", ("git push*",), ("terminal",), ("git",), ("corp",), ("gpt-5.2",), redact=True)
+GIT = McpRule(name="git", command="x", tools=("status",))
+SERVERS: dict[str, Any] = {"git": {"command": "/opt/x"}}
+FULL = GuardrailPolicy(
+    "manual", ("git push*",), ("terminal",), (GIT,), ("corp",), ("gpt-5.2",), redact=True, allowed_toolsets=("web", "file"),
+    allowed_tools=("todo",), denied_tools=("memory",), providers=("aisa",), update_channel="main",
+)  # fmt: skip
 KEY = "sk-aisa-" + "FAKE" * 10
 
 
@@ -100,11 +100,12 @@ def test_an_inventory_has_no_secret(server: dict[str, Any], target: str) -> None
 
 def test_the_managed_scope_wins() -> None:
     found = guardrails({"approvals": {"mode": "off"}}, managed=policy_settings(FULL))
-    assert (found.approvals, found.denied_toolsets, found.redact) == ("manual", ("terminal",), True)
+    assert (found.approvals, found.redact) == ("manual", True)
+    assert {"terminal", "memory", "browser"} - {"browser"} <= set(found.denied_toolsets)
 
 
 def test_a_rendered_policy_is_in_force() -> None:
-    config = with_policy({"mcp_servers": {"git": {"command": "git-mcp"}}}, FULL)
+    config = with_policy({"mcp_servers": SERVERS}, FULL)
     env = "".join(f"{name}={value}\n" for name, value in policy_env(FULL).items())
     found = guardrails(config, env, {"HERMES_YOLO_MODE": "1", "HERMES_REDACT_SECRETS": "false"})
     assert list(policy_hazards(FULL, found, "config.yaml", "gpt-5.2")) == []
@@ -115,46 +116,136 @@ def test_a_rendered_policy_is_in_force() -> None:
     [
         ({"approvals": {"mode": "off"}}, "", "gpt-5.2", {"policy-approvals", "policy-commands"}),
         ({"approvals": {"mode": "smart", "deny": ["git push*"]}}, "", "gpt-5.2", {"policy-approvals"}),
+        ({"approvals": {"mode": "manual", "deny": ["git push*"], "cron_mode": "approve"}}, "", "gpt-5.2", {"policy-approvals"}),
+        ({"command_allowlist": ["rm *"]}, "", "gpt-5.2", {"policy-allowlist"}),
+        ({"terminal": {"backend": "docker"}}, "", "gpt-5.2", {"policy-approvals"}),
+        ({}, "TERMINAL_ENV=modal\n", "gpt-5.2", {"policy-approvals"}),
         ({}, "HERMES_YOLO_MODE=1\n", "gpt-5.2", {"policy-approvals"}),
         ({}, "HERMES_REDACT_SECRETS=false\n", "gpt-5.2", {"policy-redaction"}),
         ({"agent": {"disabled_toolsets": []}}, "", "gpt-5.2", {"policy-toolsets"}),
+        ({"platform_toolsets": {"cli": ["hermes-cli", "git"]}}, "", "gpt-5.2", {"policy-toolsets"}),
+        ({"platform_toolsets": {"cli": ["web", "browser", "git"]}}, "", "gpt-5.2", {"policy-toolsets"}),
         ({"plugins": {"enabled": ["corp", "evil"]}}, "", "gpt-5.2", {"policy-plugins"}),
-        ({"mcp_servers": {"git": {"command": "x"}, "evil": {"url": "https://evil.example"}}}, "", "gpt-5.2", {"policy-mcp"}),
+        ({"mcp_servers": {"evil": {"url": "https://evil.example"}}}, "", "gpt-5.2", {"policy-mcp"}),
+        ({"mcp_servers": {"git": {"command": "evil", "tools": {"include": ["status"]}}}}, "", "gpt-5.2", {"policy-mcp"}),
+        ({"mcp_servers": {"git": {"command": "x", "tools": {"include": []}}}}, "", "gpt-5.2", {"policy-mcp-tools"}),
+        ({"mcp_servers": {"git": {"command": "x", "tools": {"include": ["status", "no"]}}}}, "", "gpt-5.2", {"policy-mcp-tools"}),
+        ({"providers": {"other": {"api": "https://x/v1"}}}, "", "gpt-5.2", {"policy-providers"}),
         ({}, "", "grok-4.3", {"policy-models"}),
     ],
 )  # fmt: skip
 def test_what_is_not_in_force_is_a_hazard(change: dict[str, Any], env: str, model: str, expected: set[str]) -> None:
-    config = {**with_policy({"mcp_servers": {"git": {"command": "git-mcp"}}}, FULL), **change}
-    assert {h.id for h in policy_hazards(FULL, guardrails(config, env), "config.yaml", model)} == expected
+    config = {**with_policy({"mcp_servers": SERVERS}, FULL), **change}
+    found = policy_hazards(FULL, guardrails(config, env), "config.yaml", model, "custom:aisa")
+    assert {h.id for h in found} == expected
+
+
+def test_another_provider_is_an_error() -> None:
+    found = guardrails(with_policy({"mcp_servers": SERVERS}, FULL))
+    (hazard,) = policy_hazards(FULL, found, "config.yaml", "gpt-5.2", "openrouter")
+    assert (hazard.id, hazard.severity) == ("policy-providers", Severity.ERROR)
 
 
 def test_a_server_that_is_not_offered_is_a_warning() -> None:
-    servers = {"git": {"command": "x"}, "evil": {"command": "y"}}
+    servers = {**SERVERS, "evil": {"command": "y"}}
     config = with_policy({"mcp_servers": servers}, FULL)
     (found,) = policy_hazards(FULL, guardrails(config), "config.yaml", "gpt-5.2")
     assert (found.id, found.severity) == ("policy-mcp", Severity.WARNING)
 
 
-def test_what_cannot_be_enforced_is_named() -> None:
-    def rules(policy: GuardrailPolicy, versions: str | None = None, **hermes: Any) -> list[str]:
-        profile = EffectiveProfile("eng", "m", "https://x/v1", hermes=hermes, policy=policy, hermes_version=versions)
-        return [name for name, _ in unenforced(profile, allowed_releases(versions))]
-
-    assert rules(GuardrailPolicy("manual", redact=True, plugins=("a",), denied_toolsets=("x",))) == []
-    assert rules(GuardrailPolicy(models=("m",))) == ["models"]
-    assert rules(GuardrailPolicy(mcp_servers=("git",))) == ["mcp_servers"]
-    assert rules(GuardrailPolicy(mcp_servers=("git",)), mcp_servers={"git": {}}) == []
-    assert rules(GuardrailPolicy(mcp_servers=())) == []
-    assert rules(GuardrailPolicy(deny_commands=("x",)), "<0.17") == ["deny_commands"]
+P = GuardrailPolicy
+TWO = {"mcp_servers": {"git": {"command": "git-mcp"}, "docs": {"url": "https://mcp.corp:8443/x"}}}
 
 
-def test_contradictions_are_found() -> None:
-    def paths(**fields: Any) -> list[str]:
-        return list(contradictions_of(EffectiveProfile("eng", "m", "https://x/v1", policy=FULL, **fields)))
+def mcp(*values: Any) -> GuardrailPolicy:
+    return GuardrailPolicy.of({"mcp_servers": list(values)})
 
-    assert paths(hermes={"approvals": {"mode": "manual", "timeout": 5}}) == []
-    assert paths(hermes={"approvals": {"mode": "off"}}) == ["hermes.approvals.mode"]
-    assert paths(env={"HERMES_YOLO_MODE": "1"}) == ["env.HERMES_YOLO_MODE"]
+
+@pytest.mark.parametrize(
+    ("policy", "versions", "hermes", "expected"),
+    [
+        (P("manual", redact=True, plugins=("a",), denied_toolsets=("terminal",)), None, {}, []),
+        (P(models=("m",)), None, {}, ["models"]),
+        (P(providers=("aisa",)), None, {}, ["providers"]),
+        (P(update_channel="main"), None, {}, ["update_channel"]),
+        (mcp("git"), None, {}, ["mcp_servers"]),
+        (mcp("git"), None, {"mcp_servers": {"git": {}}}, []),
+        (mcp("git"), None, {"mcp_servers": {"git": {"enabled": False}}}, ["mcp_servers"]),
+        (mcp("web"), None, {"mcp_servers": {"web": {}}}, ["mcp_servers"]),
+        (mcp({"host": "mcp.corp"}, {"command": "git-mcp", "tools": ["a"]}), None, TWO, []),
+        (mcp({"host": "mcp.corp:8443"}, "git"), None, TWO, []),
+        (mcp({"host": "mcp.corp:443"}), None, TWO, ["mcp_servers"]),
+        (mcp({"name": "git", "host": "mcp.corp"}), None, TWO, ["mcp_servers"]),
+        (P(mcp_servers=()), None, {}, []),
+        (P(deny_commands=("x*",)), "<0.17", {}, ["deny_commands"]),
+        (P(deny_commands=("git push --force",)), None, {}, ["deny_commands"]),
+        (P(deny_commands=("^rm .*$",)), None, {}, ["deny_commands"]),
+        (P(deny_commands=(r"rm\s+-rf*",)), None, {}, ["deny_commands"]),
+        (P("manual"), None, {"terminal": {"backend": "docker"}}, ["approvals"]),
+        (P(denied_toolsets=("terminall",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("Terminal",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("write_file",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("hermes-cli",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("coding",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("debugging",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("search",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("mcp-git",)), None, TWO, ["denied_toolsets"]),
+        (P(denied_toolsets=("git",)), None, TWO, []),
+        (P(denied_toolsets=("messaging",)), None, {}, ["denied_toolsets"]),
+        (P(denied_toolsets=("messaging",)), "<0.17", {}, []),
+        (P(denied_tools=("execute_code", "terminal", "web_search")), None, {}, []),
+        (P(denied_tools=("write_file",)), None, {}, ["denied_tools"]),
+        (P(denied_tools=("file",)), None, {}, ["denied_tools"]),
+        (P(allowed_toolsets=()), None, {}, ["allowed_toolsets"]),
+        (P(allowed_toolsets=("web", "file"), allowed_tools=("terminal",)), None, {}, []),
+        (P(allowed_toolsets=("web",), denied_toolsets=("web",)), None, {}, ["denied_toolsets"]),
+        (P(allowed_tools=("read_file",)), None, {}, ["allowed_tools"]),
+        (P(allowed_toolsets=("web",)), "<0.17", {}, ["allowed_toolsets"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_enforced_is_named(
+    policy: GuardrailPolicy, versions: str | None, hermes: dict[str, Any], expected: list[str]
+) -> None:
+    profile = EffectiveProfile("eng", "m", "https://x/v1", hermes=hermes, policy=policy, hermes_version=versions)
+    assert [name for name, _ in unenforced(profile, allowed_releases(versions))] == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"hermes": {"approvals": {"mode": "manual", "timeout": 5}}}, []),
+        ({"hermes": {"approvals": {"mode": "off"}}}, ["hermes.approvals.mode"]),
+        ({"hermes": {"approvals": {"cron_mode": "approve"}}}, ["hermes.approvals.cron_mode"]),
+        ({"hermes": {"command_allowlist": ["rm *"]}}, ["hermes.command_allowlist"]),
+        ({"hermes": {"plugins": {"disabled": ["corp"]}}}, ["hermes.plugins.disabled"]),
+        ({"hermes": {"mcp_servers": {"docs": {"url": "https://x"}}}}, ["hermes.mcp_servers.docs"]),
+        (
+            {"hermes": {"mcp_servers": {"git": {"command": "x", "tools": {"include": ["push"]}}}}},
+            ["hermes.mcp_servers.git.tools.include"],
+        ),
+        ({"hermes": {"platform_toolsets": {"cli": ["hermes-cli"]}}}, ["hermes.platform_toolsets.cli"]),
+        ({"env": {"HERMES_YOLO_MODE": "1"}}, ["env.HERMES_YOLO_MODE"]),
+        ({"model": "m"}, ["model"]),
+        ({"fallback_models": ("m",)}, ["fallback_models"]),
+        ({"provider": "other"}, ["provider"]),
+    ],
+)
+def test_contradictions_are_found(fields: dict[str, Any], expected: list[str]) -> None:
+    profile = EffectiveProfile(
+        **{"name": "eng", "model": "gpt-5.2", "base_url": "https://x/v1", "policy": FULL, **fields}
+    )
+    assert list(contradictions_of(profile)) == expected
+
+
+def test_what_is_allowed_is_not_denied_beside_it() -> None:
+    """`browser` has `web_search`, too: denying it would take that from `web`."""
+    settings = policy_settings(GuardrailPolicy(allowed_toolsets=("web",), allowed_tools=("terminal",), mcp_servers=()))
+    denied = set(settings["agent"]["disabled_toolsets"])
+    assert {"file", "code_execution", "delegation", "memory"} <= denied
+    assert not {"web", "browser", "terminal", "search"} & denied
+    assert settings["platform_toolsets"] == {
+        platform: ["web", "terminal_tools", "no_mcp"] for platform in ("cli", "cron")
+    }
 
 
 def test_every_rule_says_what_it_is_worth() -> None:
