@@ -18,6 +18,7 @@ from provision.keys.events.log import log_end, log_path
 from provision.keys.identities import load_identities
 from provision.keys.key_source import KeySource
 from provision.keys.vault.file import open_vault, read_workspace_id
+from provision.keys.vault.known_key import require_known_vault
 from provision.signing.allowed_signers import find_trusted_signer
 from provision.signing.fields import LogHead
 from provision.signing.sshsig import MAX_SIGNATURE_BYTES, load_signing_key, signature_key
@@ -70,13 +71,14 @@ def prepare_render(
     ahead: Mapping[str, str] | None = None,
 ) -> PreparedRender:
     """Load everything that bundles are made from; `ahead` as in KeySource. Raises InvalidFilesError if any file of the fleet
-    has errors, and MayNotSignError if no machine would accept the operator's signature."""
+    has errors, MayNotSignError if no machine would accept the operator's signature, and OtherVaultError."""
     renderer = Renderer()  # starts while the rest is being loaded
     fleet = load_fleet(workspace)
     fleet.require_valid()
     states = select_users(fleet.states, limit)
     key, trusted = bundle_signer(workspace, now)
     vault = open_vault(workspace.vault, load_identities(workspace.identity))
+    require_known_vault(workspace.vault, vault)
     common = render_inputs(workspace, vault, now, ahead or {}, renderer=renderer, trusted=trusted)
     return PreparedRender(
         RenderOptions(states, user_ids(fleet.states), common, force=force, prune=prune),

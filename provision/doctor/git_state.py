@@ -25,7 +25,19 @@ def git_findings(root: Path, names: Sequence[str], environ: Mapping[str, str]) -
     if git is None:
         yield skipped("git.committed", "git is not on PATH")
         return
-    line = [git, "-c", "core.fsmonitor=false", "-C", str(root), "status", "--porcelain", "-z", "--", *names]
+    line = [
+        git,
+        "-c",
+        "core.fsmonitor=false",
+        "-C",
+        str(root),
+        "status",
+        "--porcelain",
+        "-z",
+        "--ignored=matching",
+        "--",
+        *names,
+    ]
     quiet = {**environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(  # noqa: S603  fixed arguments

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 _HOLDER = ".holder"
 _DEPTH = 3
+_SMALL_BYTES = 16 << 10
+_SECRET_MARKS = {
+    b"AGE-SECRET-KEY-1": "an age identity",
+    b"-----BEGIN OPENSSH PRIVATE KEY-----": "a private key",
+    b"RECOVERY KEY of a provision workspace": "a recovery page",
+}
+_BUILT = {"dist", "receipts", "trust"}
+"""Folders that provision fills: one folder or file for each user."""
 _SKIPPED = {".git", "node_modules", ".venv"}
 
 
@@ -92,6 +100,22 @@ def private_findings(id_: str, paths: Sequence[Path], folder: Path) -> Iterator[
         yield failed(id_, f"{folder} is writable by other users (mode {mode:04o})", fix, str(folder))
     if not bad:
         yield fine(id_, "private keys are private")
+
+
+def secret_file_findings(root: Path) -> Iterator[HealthFinding]:
+    """Yield small files of the workspace with a private key or a recovery page in them: all of it is committed."""
+    bad = False
+    for path in _files([root]):
+        folder = path.relative_to(root).parts[0]
+        if folder in _BUILT or path.is_symlink() or not path.is_file() or path.stat().st_size > _SMALL_BYTES:
+            continue
+        what = next((what for mark, what in _SECRET_MARKS.items() if mark in read_bounded(path, _SMALL_BYTES)), None)
+        if what is not None:
+            bad = True
+            fix = "move it out, and replace the key if it was ever committed: git log --oneline -- " + shell_path(path)
+            yield failed("keys.workspace", f"{path} has {what} in it, and the workspace is shared", fix, str(path))
+    if not bad:
+        yield fine("keys.workspace", "no private key and no recovery page in the workspace's own files")
 
 
 def _files(roots: Sequence[Path]) -> Iterator[Path]:

@@ -10,14 +10,17 @@ from provision.doctor.health import HealthFinding, failed, fine, skipped, warnin
 from provision.doctor.leftovers import leftover_findings, lock_findings, private_findings
 from provision.doctor.online import server_findings
 from provision.endpoint.machine_hermes import hermes_on_machine
+from provision.endpoint.obeyed_order import FILE as OBEYED
 from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.overall import OverallState
 from provision.endpoint.status import home_status
 from provision.endpoint.trust_store import trust_in_force
 from provision.feed.index import index_name, parse_subscription, part_of
+from provision.feed.state import FILE as STATE
 from provision.feed.state import read_state
 from provision.keys.age import load_identities
 from provision.signing.fields import parse_moment
+from provision.signing.sshsig import load_signing_key
 from provision.trust.trust_list import WARN_DAYS
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 _BUNDLE_SOON = timedelta(days=14)
 _FEED_SOON = timedelta(days=2)
+_PULL_OLD = timedelta(days=3)
 _ENROLL = "run `provision enroll` and send its output to IT"
 
 
@@ -74,6 +78,7 @@ class MachineHealth:
             yield failed("machine.enrolled", f"this machine has no {names}", _ENROLL, *map(str, missing))
             return
         load_identities(self._folder.identity)
+        load_signing_key(self._folder.endpoint_key)
         yield fine("machine.enrolled", "this machine has its keys")
 
     def _signers(self) -> Iterator[HealthFinding]:
@@ -98,6 +103,10 @@ class MachineHealth:
 
     def _order(self) -> Iterator[HealthFinding]:
         order = read_obeyed(self._folder.root)
+        if order is None and (self._folder.root / OBEYED).exists():
+            fix = "ask IT which order is in force; the next one replaces it"
+            yield warning("machine.order", f"{OBEYED} is damaged: the last order is unknown", fix, OBEYED)
+            return
         order = order.under(trust_in_force(self._folder).trust) if order else None
         if order is not None and order.in_force(self._now):
             until = f" until {order.expires}" if order.kind == "halt" else ""
@@ -157,6 +166,10 @@ class MachineHealth:
 
     def _feed(self) -> Iterator[HealthFinding]:
         state = read_state(self._folder.root)
+        if state is None and (self._folder.root / STATE).exists():
+            fix = "subscribe again with the address from IT: provision pull --help"
+            yield warning("machine.feed", f"{STATE} is damaged: this machine knows no feed", fix, STATE)
+            return
         if state is None:
             yield skipped("machine.feed", "this machine pulls from no feed")
             return
@@ -170,8 +183,10 @@ class MachineHealth:
             yield warning("machine.feed", text, again)
         elif state.last_good is None:
             yield warning("machine.feed", "no pull has worked yet", again)
+        elif self._now - (when := datetime.fromtimestamp(state.last_good, UTC)) > _PULL_OLD:
+            fix = "see whether the timer runs: provision status; try it now: provision pull"
+            yield warning("machine.feed", f"the last pull that worked was on {when:%Y-%m-%d %H:%M} UTC", fix)
         else:
-            when = datetime.fromtimestamp(state.last_good, UTC)
             yield fine("machine.feed", f"the last pull worked, on {when:%Y-%m-%d %H:%M} UTC")
 
     def _clock(self) -> Iterator[HealthFinding]:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from provision.doctor.clock import clock_findings
 from provision.doctor.git_state import git_findings, merge_findings
 from provision.doctor.health import HealthFinding, failed, fine, skipped, warning
-from provision.doctor.leftovers import journal_finding, leftover_findings, lock_findings, private_findings
+from provision.doctor.leftovers import (
+    journal_finding,
+    leftover_findings,
+    lock_findings,
+    private_findings,
+    secret_file_findings,
+)
 from provision.doctor.online import server_findings
 from provision.doctor.operator_keys import approval_problems, identity_problems, operator_problems
 from provision.doctor.programs import program_findings
+from provision.doctor.published import feed_file_findings, feed_trust_findings, order_findings
 from provision.errors import Severity
 from provision.feed.index import Index
 from provision.feed.published_parts import published_parts
 from provision.files import read_optional
+from provision.fleet.config_folder import config_dir
 from provision.fleet.load import load_fleet
-from provision.fleet.settings import config_dir
-from provision.keys.events.log import log_mismatches, log_path, newest_events
+from provision.keys.events.log import log_mismatches, log_path, newest_events, verify_log
 from provision.keys.feed_secret import FILE, secret_recipients
 from provision.keys.recipients import parse_recipient
 from provision.keys.vault.file import read_vault, read_workspace_id
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
 _TEST_EVERY = timedelta(days=365)
 _FEED_SOON = timedelta(days=2)
 _COMMITTED = ("keys.vault", "feed.secret", "events.jsonl", "trust", "allowed_signers", "orders", "provision.toml")
-_MERGED = (*_COMMITTED, "inventory.yaml", "inventory.csv", "inventory.json", "profiles", "rotations")
+_MERGED = (*_COMMITTED, "profiles", "templates", "rotations")
 
 
 class OperatorHealth:
@@ -64,19 +72,23 @@ class OperatorHealth:
         keys = (self._workspace.identity, self._workspace.signing_key)
         yield "workspace.settings", self._settings
         yield "keys.private", lambda: private_findings("keys.private", keys, own)
+        yield "keys.workspace", lambda: secret_file_findings(root)
         yield "keys.identity", self._identity
         yield "signer.trusted", self._signer
         yield "trust.list", self._list
         yield "trust.derived", self._derived
         yield "approvals.pending", self._approvals
+        yield "orders.valid", lambda: order_findings(root, self._trusted(), self._id(), self._now)
         yield "recovery.tested", self._recovery
         yield "vault.log", self._vault
         yield "feed.expiry", self._index
+        yield "feed.trust", lambda: feed_trust_findings(self._feed, self._trusted())
+        yield "feed.files", lambda: feed_file_findings(self._feed, self._id(), self._trusted(), self._now)
         yield "clock.behind", self._clock
         yield "files.unfinished", lambda: journal_finding(root)
         yield "locks.stale", lambda: lock_findings((root, own))
         yield "files.left", lambda: leftover_findings((root, own))
-        yield "git.merge-marks", lambda: merge_findings(root, _MERGED)
+        yield "git.merge-marks", lambda: merge_findings(root, (*_MERGED, self._inventory()))
         yield "git.committed", lambda: git_findings(root, _COMMITTED, self._environ)
         yield "programs", lambda: program_findings(self._environ)
         yield "gateway.reachable", self._gateway
@@ -96,7 +108,13 @@ class OperatorHealth:
             yield fine("keys.identity", f"your identity opens the vault{' and the feed secret' if has_feed else ''}")
 
     def _trusted(self) -> WorkspaceTrust:
-        return workspace_trust(self._workspace, read_workspace_id(self._workspace.vault), self._now)
+        return workspace_trust(self._workspace, self._id(), self._now)
+
+    def _id(self) -> str:
+        return read_workspace_id(self._workspace.vault)
+
+    def _inventory(self) -> str:
+        return os.path.relpath(self._workspace.inventory, self._workspace.root)
 
     def _signer(self) -> Iterator[HealthFinding]:
         trusted, path = self._trusted(), self._workspace.signing_key
@@ -119,8 +137,12 @@ class OperatorHealth:
             fix = "make the first one: provision operators upgrade"
             yield warning("trust.list", "the workspace has no trust list: machines use allowed_signers", fix)
             return
-        yield fine("trust.list", f"trust list {trust.number} continues the one that you accepted before")
-        ids = {"trust-expiry": "trust.expiry", "no-recovery": "recovery.exists", "trust-pending": "trust.pending"}
+        ids = {
+            "trust-chain": "trust.list",
+            "trust-expiry": "trust.expiry",
+            "no-recovery": "recovery.exists",
+            "trust-pending": "trust.pending",
+        }
         found = {p.rule: p for p in operator_problems(self._workspace, self._now) if p.rule in ids}
         for rule, id_ in ids.items():
             if rule in found:
@@ -133,6 +155,7 @@ class OperatorHealth:
                 )
             else:
                 fine_texts = {
+                    "trust.list": f"trust list {trust.number} continues the one that you accepted before; all lists are there",
                     "trust.expiry": f"valid until {trust.expires}",
                     "recovery.exists": "the list names a recovery key",
                     "trust.pending": "no list waits for signatures",
@@ -158,12 +181,16 @@ class OperatorHealth:
             yield fine("trust.derived", "allowed_signers and the feed secret are as vault and trust list say")
 
     def _approvals(self) -> Iterator[HealthFinding]:
-        found = list(approval_problems(self._workspace, load_fleet(self._workspace).states))
+        fleet = load_fleet(self._workspace)
+        found = list(approval_problems(self._workspace, fleet.states))
         for problem in found:
             yield warning(
                 "approvals.pending", problem.message, problem.hint, *([str(problem.place)] if problem.place else [])
             )
-        if not found:
+        if any(problem.severity is Severity.ERROR for problem in fleet.problems):
+            text = "the inventory or a profile has errors: not all recipients were compared"
+            yield skipped("approvals.pending", text, "provision check")
+        elif not found:
             yield fine("approvals.pending", "no change in the workspace waits for your approval")
 
     def _recovery(self) -> Iterator[HealthFinding]:
@@ -183,20 +210,23 @@ class OperatorHealth:
     def _vault(self) -> Iterator[HealthFinding]:
         log, sealed = log_path(self._workspace.vault), read_vault(self._workspace.vault)
         found = next(log_mismatches(log, sealed.generation, sealed.header.log_head), None)
+        faults = verify_log(log).faults
+        if faults:
+            fix = "compare it: git log -p events.jsonl; all faults: provision keys log --verify"
+            yield failed("vault.log", f"the event log was changed: {faults[0].what}", fix, log.name)
         if found is not None:
             fix = "compare them: git log -p keys.vault events.jsonl"
             tier = warning if found.maybe_crash else failed
             yield tier("vault.log", found.message, fix, self._workspace.name_of(self._workspace.vault))
-        else:
-            yield fine("vault.log", "the vault is not older than its log")
+        elif not faults:
+            yield fine("vault.log", "the vault is not older than its log, and the log is one chain")
 
     def _index(self) -> Iterator[HealthFinding]:
         if self._feed is None:
             yield skipped("feed.expiry", "no published folder was named", "name it: provision doctor --feed DIR")
             return
         trusted = self._trusted()
-        workspace_id = read_workspace_id(self._workspace.vault)
-        parts = list(published_parts(self._feed, workspace_id, trusted.signers, self._now))
+        parts = list(published_parts(self._feed, self._id(), trusted.signers, self._now))
         again = "publish again, every day: provision publish DIR"
         for path, part in parts:
             if not isinstance(part, Index):

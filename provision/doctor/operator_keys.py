@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from provision.errors import Place, Problem, ProvisionError, Severity
@@ -12,12 +13,14 @@ from provision.fleet.approvals import (
     read_settings_approval,
     recipients_now,
 )
+from provision.keys.age import NoIdentityError
 from provision.keys.feed_secret import FILE, feed_secret
 from provision.keys.identities import load_identities
-from provision.keys.vault.file import open_vault, read_workspace_id
+from provision.keys.vault.file import open_vault, read_vault, read_workspace_id
+from provision.keys.vault.known_key import require_known_vault
 from provision.signing.sshsig import load_signing_key
 from provision.trust.trust_list import WARN_DAYS, Role
-from provision.trust.workspace import MayNotSignError, WorkspaceTrust, workspace_trust
+from provision.trust.workspace import MayNotSignError, WorkspaceTrust, require_whole_chain, workspace_trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +49,17 @@ def operator_problems(workspace: Workspace, now: datetime) -> Iterator[Problem]:
             "renew it: provision operators check --renew",
             Severity.WARNING,
         )
+    try:
+        require_whole_chain(trusted)
+    except ProvisionError as e:
+        yield Problem("trust-chain", e.message, Place("trust"), e.hint)
+    if trust.recovery and not read_vault(workspace.vault).header.recovery:
+        yield Problem(
+            "no-recovery",
+            "the trust list names a recovery key, and the vault does not open for one",
+            place,
+            "restore the vault that it opens: git log -p keys.vault",
+        )
     if not trust.recovery:
         yield Problem(
             "no-recovery",
@@ -73,6 +87,7 @@ def identity_problems(workspace: Workspace) -> Iterator[Problem]:
         return
     for rule, open_it in (
         ("vault-closed", lambda: open_vault(workspace.vault, identities)),
+        ("other-vault", lambda: _require_known(workspace, identities)),
         ("feed-secret-closed", lambda: _open_feed_secret(workspace, identities)),
     ):
         try:
@@ -92,6 +107,11 @@ def approval_problems(workspace: Workspace, states: Sequence[DesiredState]) -> I
     for user in pending_recipients(recipients_now(states), recipients) if recipients is not None else ():
         text = f"recipients of {user.user} are not approved, so no bundle is made: {', '.join(user.added)}"
         yield Problem("not-approved", text, places[user.user], fix, Severity.WARNING)
+
+
+def _require_known(workspace: Workspace, identities: Sequence[Identity]) -> None:
+    with contextlib.suppress(NoIdentityError):  # said by the other rule
+        require_known_vault(workspace.vault, open_vault(workspace.vault, identities))
 
 
 def _open_feed_secret(workspace: Workspace, identities: Sequence[Identity]) -> None:

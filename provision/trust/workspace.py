@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import read_optional, write_atomic
-from provision.fleet.settings import config_dir
+from provision.fleet.config_folder import config_dir
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers
+from provision.signing.fields import parse_moment
 from provision.signing.sshsig import blob_fingerprint, public_blob
 from provision.trust.acceptance import (
     ExpiredListError,
@@ -23,7 +24,7 @@ from provision.trust.acceptance import (
     TooFewSignaturesError,
     TrustRefusedError,
 )
-from provision.trust.files import folder_source, read_chain
+from provision.trust.files import folder_source, mapping_source, read_chain
 from provision.trust.trust_list import (
     MAX_LIST_BYTES,
     NAMESPACES,
@@ -33,7 +34,7 @@ from provision.trust.trust_list import (
     list_name,
     parse_list,
 )
-from provision.trust.walk import first_list, walk
+from provision.trust.walk import Pins, first_list, first_walk, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,6 +128,22 @@ def workspace_trust(
         remember_list(memory, current)
     accepted = {name: data for name, data in chain.items() if _is_accepted(name, current.trust)}
     return WorkspaceTrust(root, current.trust.allowed_signers(), current, accepted, pending, expired)
+
+
+def require_whole_chain(trusted: WorkspaceTrust) -> None:
+    """Raise OtherChainError unless a new machine, which begins at 1-1, reaches the accepted list: machines need every list."""
+    if trusted.current is None:
+        return
+    pins, made = Pins(digests=[trusted.current.digest]), parse_moment(trusted.current.trust.created)
+    fix = "restore trust/ from git: git log --oneline -- trust"
+    try:
+        found = first_walk(pins, mapping_source(trusted.chain), made)
+    except ProvisionError as e:
+        raise OtherChainError(f"new machines do not reach trust list {trusted.number}: {e.message}", hint=fix) from e
+    if found is None:
+        raise OtherChainError(
+            f"new machines do not reach trust list {trusted.number}: trust/ has no valid list 1-1", hint=fix
+        )
 
 
 def remembered_path(workspace_id: str) -> Path:

@@ -17,7 +17,8 @@ from commandcraft import Done, inside
 from provision.bundle.manifest import parse_manifest
 from provision.enrolment.policy import key_fingerprint
 from provision.errors import Exit
-from provision.keys.age import generate_identity
+from provision.keys.age import generate_identity, load_identities
+from provision.keys.vault.file import create_vault, open_vault, read_vault
 
 USERS = ("ada", "bob")
 
@@ -210,3 +211,49 @@ def test_damaged_memory_approves_nothing(desk: Desk) -> None:
     path.write_text("{")
     done = desk.run("render")
     assert (done.returncode, "is damaged" in done.stderr) == (Exit.ERROR, True)
+
+
+def test_a_vault_that_was_put_in_place_of_ours_gets_no_key(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can push makes a vault that opens for the operator and for themselves; or restores one from before a removal."""
+    secret = "sk-aisa-TEST-of-nina-0001"
+    mallory, mallorys = generate_identity()
+    ours = (desk.ws / "keys.vault").read_bytes()
+    log = (desk.ws / "events.jsonl").read_bytes()
+    there = read_vault(desk.ws / "keys.vault")
+    (operator,) = there.operators
+    for name in ("keys.vault", "events.jsonl"):
+        (desk.ws / name).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("provision.keys.vault.vault.secrets.token_hex", lambda _: there.workspace_id)
+        create_vault(desk.ws / "keys.vault", [operator, mallorys])
+    forged = (desk.ws / "keys.vault").read_bytes()
+    for words in (("keys", "import", "-", "--allow-unknown"), ("render", "--force"), ("operators", "check", "--renew")):
+        done = desk.run(*words, stdin=f"user,key\nnina,{secret}\n")
+        assert (done.returncode, "another data key" in done.stderr) == (Exit.ERROR, True), (words, done.stderr)
+        assert (desk.ws / "keys.vault").read_bytes() == forged
+    assert "other-vault" in desk.run("check").stdout
+    waits = desk.run("operators", "approve")
+    assert (waits.returncode, mallorys in waits.stdout) == (Exit.FINDINGS, True)
+    # the right one is used as before, also when it got a new data key by the operator's own act
+    (desk.ws / "keys.vault").write_bytes(ours)
+    (desk.ws / "events.jsonl").write_bytes(log)
+    assert desk.run("operators", "approve").returncode == Exit.OK
+    assert desk.run("operators", "add", "bob", mallorys).returncode == Exit.OK
+    old = {name: (desk.ws / name).read_bytes() for name in ("keys.vault", "events.jsonl")}
+    assert desk.run("operators", "remove", "bob").returncode == Exit.OK
+    assert (
+        desk.run("keys", "import", "-", "--allow-unknown", stdin="user,key\nkim,sk-aisa-TEST-of-kim-0001\n").returncode
+        == 0
+    )
+    # a removed operator puts the vault and the log from before back
+    for name, data in old.items():
+        (desk.ws / name).write_bytes(data)
+    done = desk.run("keys", "import", "-", "--allow-unknown", stdin=f"user,key\nnina,{secret}\n")
+    assert (done.returncode, "another data key" in done.stderr) == (Exit.ERROR, True), done.stderr
+    assert desk.run("operators", "approve", "--yes").returncode == Exit.OK
+    done = desk.run("keys", "import", "-", "--allow-unknown", stdin=f"user,key\nnina,{secret}\n")
+    assert done.returncode == Exit.OK, done.stderr
+    (desk.root / "mallory").write_text(mallory.reveal() + "\n")
+    (desk.root / "mallory").chmod(0o600)
+    thief = load_identities(desk.root / "mallory")
+    assert open_vault(desk.ws / "keys.vault", thief).key("nina") is not None, "so that approval is what decides"

@@ -22,9 +22,11 @@ from provision.doctor.health import HealthFinding, Tier, examine
 from provision.doctor.machine import MachineHealth
 from provision.doctor.operator import OperatorHealth
 from provision.endpoint.identity import EndpointFolder
+from provision.endpoint.obeyed_order import FILE as OBEYED
 from provision.errors import Exit
 from provision.fleet.workspace import read_workspace
-from provision.keys.age import generate_identity, identity_file
+from provision.keys.age import generate_identity, identity_file, load_identities
+from provision.keys.vault.file import create_vault, editing, read_vault
 from provision.signing.sshsig import new_signing_key
 
 GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "PATH": "/usr/bin:/bin"}
@@ -62,10 +64,14 @@ def company(sound: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _follow_path(root: Path, before: Path) -> None:
     """What was approved is kept by the workspace's path: move it along with the copy."""
-    for folder in (root / "ada" / "approved").glob("*"):
-        if json.loads((folder / "settings.json").read_text())["workspace"] == str(before):
-            name = hashlib.sha256(str((root / "ws").resolve()).encode()).hexdigest()[:32]
-            folder.rename(folder.with_name(name))
+    for folder in list((root / "ada" / "approved").glob("*")):
+        for file, was, now in (
+            ("settings.json", before, root / "ws"),
+            ("vault.json", before / "keys.vault", root / "ws/keys.vault"),
+        ):
+            if (folder / file).exists() and str(was) in json.loads((folder / file).read_text()).values():
+                folder.rename(folder.with_name(hashlib.sha256(str(now.resolve()).encode()).hexdigest()[:32]))
+                break
 
 
 def operator(company: Company, days: float = 0, *, programs: bool = False, **how: bool) -> dict[str, HealthFinding]:
@@ -145,6 +151,53 @@ def _set(c: Company, line: str) -> None:
     path.write_text(line + "\n" + path.read_text())
 
 
+def _renew(c: Company) -> None:
+    c.ok("ada", "operators", "check", "--renew")
+
+
+def _lose(pattern: str) -> Callable[[Company], None]:
+    def act(c: Company) -> None:
+        _renew(c)
+        for path in c.ws.glob(pattern):
+            path.unlink()
+
+    return act
+
+
+def _forge_vault(c: Company) -> None:
+    """Another vault, with the same workspace id, that opens for the operator too."""
+    from unittest.mock import patch
+
+    there = read_vault(c.ws / "keys.vault")
+    for name in ("keys.vault", "events.jsonl"):
+        (c.ws / name).unlink()
+    with patch("provision.keys.vault.vault.secrets.token_hex", lambda _: there.workspace_id):
+        create_vault(c.ws / "keys.vault", [*there.operators, generate_identity()[1]])
+
+
+def _drop_recovery(c: Company) -> None:
+    with editing(c.ws / "keys.vault", load_identities(c.root / "ada/identity.txt"), "test") as vault:
+        vault.set_recovery([])
+
+
+def _ignore(c: Company) -> None:
+    (c.ws / ".gitignore").write_text("keys.vault\n")
+    subprocess.run(["git", "-C", str(c.ws), "rm", "-q", "--cached", "keys.vault"], env=GIT, check=True)
+    line = ("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qam", "ignore")
+    subprocess.run(["git", "-C", str(c.ws), *line], env=GIT, check=True)
+
+
+def _rewrite_event(c: Company) -> None:
+    path = c.ws / "events.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[1].replace('"who":"', '"who":"not '), *lines[2:]]))
+
+
+def _order(c: Company) -> None:
+    (c.ws / "orders").mkdir()
+    (c.ws / "orders/u1.order").write_text("halt\n")
+
+
 DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
     "a wrong setting": ("workspace.settings", Tier.FAILED, _append("provision.toml", "\nunknown = 1\n"), 0),
     "a key that others can read": (
@@ -183,11 +236,43 @@ DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]] = {
     "an unfinished merge": (
         "git.merge-marks", Tier.FAILED, _append("inventory.yaml", "<<<<<<< ours\n=======\n>>>>>>> theirs\n"), 0,
     ),
+    "a first list that is gone": ("trust.list", Tier.FAILED, _lose("trust/1-1.json"), 0),
+    "a signature of an older list that is gone": ("trust.list", Tier.FAILED, _lose("trust/1-1.json.*.sig"), 0),
+    "a feed without the newest list": ("feed.trust", Tier.WARNING, _renew, 0),
+    "a feed without a bundle": ("feed.files", Tier.FAILED, lambda c: [p.unlink() for p in c.feed.glob("e/*/*.tar")], 0),
+    "a recovery page in the workspace": (
+        "keys.workspace", Tier.FAILED, lambda c: shutil.copy(c.paper, c.ws / "paper.txt"), 0,
+    ),
+    "an identity in the workspace": (
+        "keys.workspace", Tier.FAILED, lambda c: shutil.copy(c.root / "ada/identity.txt", c.ws / "mine"), 0,
+    ),
+    "a signing key in the workspace": (
+        "keys.workspace", Tier.FAILED, lambda c: shutil.copy(c.root / "ada/signing_key", c.ws / "profiles/key"), 0,
+    ),
+    "an inventory that cannot be read": (
+        "approvals.pending", Tier.SKIPPED, lambda c: (c.ws / "inventory.yaml").write_text("users: [\n"), 0,
+    ),
+    "a vault that git ignores": ("git.committed", Tier.WARNING, _ignore, 0),
+    "a recovery key that does not open the vault": ("recovery.exists", Tier.FAILED, _drop_recovery, 0),
+    "another vault": ("keys.identity", Tier.FAILED, _forge_vault, 0),
+    "an event that was rewritten": ("vault.log", Tier.FAILED, _rewrite_event, 0),
+    "an order that no machine obeys": ("orders.valid", Tier.FAILED, _order, 0),
+    "a merge in a template": (
+        "git.merge-marks", Tier.FAILED, _append("templates/WELCOME.md", "<<<<<<< ours\n=======\n>>>>>>> theirs\n"), 0,
+    ),
 }  # fmt: skip
 
 
 AGAIN = {
     *("no identity", "a folder that others can write", "a list that expired", "a feed without an index"),
+    *("a signature of an older list that is gone", "an identity in the workspace", "a signing key in the workspace"),
+    *(
+        "a merge in a template",
+        "a damaged manifest",
+        "a damaged state of the feed",
+        "no pull for days",
+        "another vault",
+    ),
     *("a workspace without git", "recovery tested long ago", "a feed that expires soon", "a list that expires soon"),
 }
 """Second defects of a check."""
@@ -221,6 +306,19 @@ MACHINE_DEFECTS: dict[str, tuple[str, Tier, Callable[[Company], object], float]]
     ),
     "a feed that expired": ("machine.feed", Tier.FAILED, lambda _: None, 8),
     "a clock that is behind": ("clock.behind", Tier.FAILED, lambda _: None, -1),
+    "a damaged key for receipts": (
+        "machine.enrolled", Tier.FAILED, lambda c: (c.root / "machine/endpoint_key").write_text("no key\n"), 0,
+    ),
+    "a damaged state of the feed": (
+        "machine.feed", Tier.WARNING, lambda c: (c.root / "machine/pull.json").write_text("{}\n"), 0,
+    ),
+    "a damaged note of the last order": (
+        "machine.order", Tier.WARNING, lambda c: (c.root / "machine" / OBEYED).write_text("{}\n"), 0,
+    ),
+    "no pull for days": ("machine.feed", Tier.WARNING, lambda _: None, 4),
+    "a damaged manifest": (
+        "machine.bundle", Tier.FAILED, lambda c: (c.root / "home/.hermes/.provision/manifest.json").write_text("{"), 0,
+    ),
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, locked, read_bounded, write_atomic
 from provision.keys.events.changes import vault_changes
 from provision.keys.events.log import append, log_mismatches, log_path, operator, vault_created_event
+from provision.keys.vault.known_key import data_key_digest, keep_known_vault, require_known_vault
 from provision.keys.vault.text import WORKSPACE_LINES_BYTES, SealedVault, parse_vault, parse_workspace_id
 from provision.keys.vault.together import finish_above
 from provision.keys.vault.vault import Vault, new_vault, open_sealed
@@ -90,7 +91,7 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
     """Change a vault. It is saved if the block ends normally and changed it; after an exception nothing changes.
 
     `doing` is the command's name, shown to processes that wait for the lock and recorded in the event log. Raises
-    LockedError, VaultChangedError, EventLogError, and what opening raises.
+    LockedError, VaultChangedError, OtherVaultError, EventLogError, and what opening raises.
     """
     path = path.resolve()  # a link to the vault stays a link
     with _locked(path, doing, wait_s):
@@ -100,6 +101,7 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
         digest = hashlib.sha256(before).digest()
         vault = open_sealed(parse_vault(before, str(path)), identities)
         del before
+        known = require_known_vault(path, vault)
         lines, operators = vault.lines, vault.operators
         yield vault
         if not vault.changed:
@@ -109,9 +111,11 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
                 f"another program, perhaps git, changed {path} in the meantime; it was not overwritten",
                 hint="run the same command again",
             )
+        keep_known_vault(path, known, data_key_digest(vault))
         events = vault_changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
         recorded = append(log_path(path), events, generation=vault.generation)
         write_atomic(path, vault.serialised(recorded.head), mode=_MODE)
+        keep_known_vault(path, data_key_digest(vault))
 
 
 def _bytes(path: Path) -> bytes:

@@ -18,6 +18,7 @@ from provision.errors import ProvisionError
 from provision.files import Transaction, locked, read_bounded, recover, write_atomic
 from provision.keys.events.changes import vault_changes
 from provision.keys.events.log import append, log_path, operator
+from provision.keys.vault.known_key import data_key_digest, keep_known_vault, require_known_vault
 from provision.keys.vault.text import parse_vault
 from provision.keys.vault.vault import Vault, open_sealed
 from provision.scratch import Scratch, scratch_folder
@@ -53,7 +54,7 @@ def acting(
 ) -> Iterator[VaultAct]:
     """Change the vault at `path` and files below `root` in one act. Nothing changes after an exception, or with `dry_run`.
 
-    Raises OutsideVaultError, LockedError, and what opening the vault raises.
+    Raises OutsideVaultError, LockedError, OtherVaultError, and what opening the vault raises.
     """
     path, root = path.resolve(), root.resolve()
     if not path.is_relative_to(root):
@@ -64,6 +65,7 @@ def acting(
         finish_interrupted(root)
         before = read_bounded(path, _LIMIT_BYTES)
         vault = open_sealed(parse_vault(before, str(path)), identities)
+        known = require_known_vault(path, vault)
         act = VaultAct(vault)
         lines, operators = vault.lines, vault.operators
         yield act
@@ -71,7 +73,9 @@ def acting(
             return
         vault.changed = True  # the vault records the log's head, so it is saved with every act
         events = [*vault_changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)]
+        keep_known_vault(path, known, data_key_digest(vault))
         _commit(act, path, root, [*events, *act.events], hashlib.sha256(before).digest())
+        keep_known_vault(path, data_key_digest(vault))
 
 
 def _commit(act: VaultAct, path: Path, root: Path, events: list[Event], before: bytes) -> None:
