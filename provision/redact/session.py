@@ -25,14 +25,15 @@ class CannotExamineError(ProvisionError):
 class RedactionOptions:
     """Options of a run.
 
-    `allow`: names of .env variables whose values stay. `paths`: key paths (globs such as `providers.*.api_key`) whose
-    values are always masked. `preview`: draw boxes into pictures instead of filling them. `structure`: False reads all text line
-    by line, without its format.
+    `allow`: names of .env variables whose values stay. `paths`: key paths (globs such as `providers.*.api_key`) whose values are
+    always masked. `preview`: draw boxes into pictures instead of filling them. `strict`: also cover what could not be read in
+    pictures. `structure`: False reads all text line by line, without its format.
     """
 
     allow: frozenset[str] = frozenset()
     paths: tuple[str, ...] = ()
     preview: bool = False
+    strict: bool = False
     structure: bool = True
 
 

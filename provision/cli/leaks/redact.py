@@ -79,6 +79,9 @@ def redact(
     preview: Annotated[
         bool, typer.Option("--preview", help="Pictures: outline the masks instead of filling them.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Pictures, video: also cover what could not be read with certainty.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write a JSON list of what was masked, and where, to this file.")
     ] = None,
@@ -92,7 +95,9 @@ def redact(
 
     run: Run = ctx.obj
     structure = as_ is not ReadAs.TEXT
-    options = RedactionOptions(frozenset(allow or ()), tuple(path or ()), preview=preview, structure=structure)
+    options = RedactionOptions(
+        frozenset(allow or ()), tuple(path or ()), preview=preview, strict=strict, structure=structure
+    )
     _require_consistent(files or [], execute=execute, in_place=in_place, output=output)
     session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
     code: int = Exit.OK
@@ -177,13 +182,12 @@ def _progress(run: Run) -> Callable[[str, int, int], None]:
 
 def _workspace(run: Run) -> Workspace | None:
     """The workspace named by --workspace, or found from the current folder upwards; None if there is none."""
-    here = Path.cwd()
-    if run.workspace is None and not any((folder / "provision.toml").exists() for folder in (here, *here.parents)):
-        return None  # the usual case: nothing of the workspace needs to be imported
+    if not run.may_have_workspace():
+        return None
     from provision.fleet.workspace import find_workspace, load_workspace
 
     try:
-        return load_workspace(run.workspace or find_workspace(here))
+        return load_workspace(run.workspace or find_workspace(Path.cwd()))
     except ProvisionError as e:
         if run.workspace is not None:
             raise
@@ -247,6 +251,9 @@ def _attempt(name: str, redact_one: Callable[[], None]) -> int:
     except ProvisionError as e:
         place = "" if name in str(e) else f"{name}: "
         _complain(f"error: {place}{e}" + (f"\nhint: {e.hint}" if e.hint else ""))
+        return Exit.PARTIAL
+    except Exception as e:  # readers of many formats see hostile content here; one file must not stop the others
+        _complain(f"error: {name}: cannot be examined to its end ({type(e).__name__}): nothing was written for it")
         return Exit.PARTIAL
     return Exit.OK
 

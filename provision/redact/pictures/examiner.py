@@ -6,16 +6,17 @@ is often right in the next.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provision.redact.pictures.areas import Area, areas_of, cover_areas
 from provision.redact.pictures.glyphs import read_strip
 from provision.redact.pictures.lines import TextLine, lines_of
 from provision.redact.pictures.lookalike import KEY_FORMS, KeyForm, key_forms_of
+from provision.redact.pictures.misread import MisreadKeys
 from provision.redact.pictures.ocr_models import load_models
-from provision.redact.pictures.sightings import KeySighting, find_doubts, find_sightings, merge_sightings
-from provision.redact.pictures.strips import find_strips
+from provision.redact.pictures.reading import has_unread_word, read_text, readings_differ
+from provision.redact.pictures.sightings import KeySighting, find_doubts, find_sightings, merge_sightings, name_owner
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 5
 SHORT = "a key here is shorter than usual: the rest may be elsewhere"
+NOT_READ = "could not be read well"
+UNREAD = "unread-text"
+"""Takes the place of a rule where text is covered because it could not be read."""
 _LONG_WORD = 10
 _ONE_COLOUR = 24
 _CUT_PX = 24
@@ -42,6 +46,8 @@ class Examination:
     areas: list[Area] = field(default_factory=list)
     sightings: list[KeySighting] = field(default_factory=list)
     doubts: list[Area] = field(default_factory=list)
+    unread: list[Area] = field(default_factory=list)
+    """Areas that are covered because they could not be read well; only of a strict examiner."""
     read: dict[Strip, list[Glyph]] = field(default_factory=dict)
     """What the first reading found in each strip."""
     words: int = 0
@@ -83,28 +89,34 @@ def bounds_of(area: Area) -> Bounds:
 
 
 class Examiner:
-    """Reads pictures with one set of rules. Raises PicturesUnavailableError when the models are not installed."""
+    """Reads pictures with one set of rules; a strict one covers what needs a review.
 
-    def __init__(self, detector: Detector, forms: tuple[KeyForm, ...] = KEY_FORMS) -> None:
+    Raises PicturesUnavailableError when the models are not installed.
+    """
+
+    def __init__(self, detector: Detector, forms: tuple[KeyForm, ...] = KEY_FORMS, *, strict: bool = False) -> None:
         self._models = load_models()
+        self._strict = strict
         self._detector = detector
+        self._misread = MisreadKeys(detector.known) if detector.known else None
         self._forms = forms
 
     def read(self, picture: Pixels) -> list[TextLine]:
         """Return the lines of text in a picture (H, W, 3)."""
-        return lines_of([read_strip(picture, strip, self._models) for strip in find_strips(picture, self._models)])
+        return lines_of(list(read_text(picture, self._models).values()))
 
     def find(self, lines: list[TextLine]) -> list[KeySighting]:
         """Return the keys in lines that were read or come from a text layer."""
-        return merge_sightings(find_sightings(lines, self._detector, self._forms))
+        found = merge_sightings(find_sightings(lines, self._detector, self._forms, self._misread))
+        return [name_owner(sighting, self._misread) for sighting in found] if self._misread else found
 
     def examine(self, picture: Pixels, known_lines: list[TextLine] | None = None) -> Examination:
         """Find and cover keys in `picture`, in place. `known_lines` is text that is known without reading, placed in pixels."""
         result = Examination(plain=_one_colour(picture))
         if known_lines:
             self._cover(picture, self.find(known_lines), result)
-        strips = find_strips(picture, self._models)
-        self._settle(picture, {s: read_strip(picture, s, self._models) for s in strips}, set(strips), result)
+        read = read_text(picture, self._models)
+        self._settle(picture, read, set(read), result)
         return result
 
     def examine_again(self, picture: Pixels, before: Pixels, known: Examination, bands: list[Band]) -> Examination:
@@ -121,12 +133,15 @@ class Examiner:
         }
         new: set[Strip] = set()
         for top, bottom in bands:
-            for strip in find_strips(picture[top:bottom], self._models):
+
+            def wanted(strip: Strip, band: Band = (top, bottom)) -> bool:
+                moved = strip.moved(0, band[0])
+                return _inside(moved, band, height) and not any(_same_place(moved, s) for s in still)
+
+            for strip, glyphs in read_text(picture[top:bottom], self._models, wanted).items():
                 moved = strip.moved(0, top)
-                if _inside(moved, (top, bottom), height) and not any(_same_place(moved, s) for s in still):
-                    new.add(moved)
-        for strip in new:
-            read[strip] = read_strip(picture, strip, self._models)
+                new.add(moved)
+                read[moved] = [replace(glyph, strip=moved) for glyph in glyphs]
         self._settle(picture, read, new, result)
         return result
 
@@ -136,11 +151,14 @@ class Examiner:
         result.words = sum(g.text == " " for glyphs in read.values() for g in glyphs) + sum(map(bool, read.values()))
         hit: set[Strip] = set()
         doubts: list[Area] = []
+        unsure = {strip for strip, glyphs in read.items() if has_unread_word(strip, glyphs)}
         for number in range(MOST_ROUNDS):
             if number:
                 view = 255 - picture if number % 2 else picture
                 for strip in [s for s, glyphs in read.items() if s in hit or (s in new and _worth_rereading(glyphs))]:
                     read[strip] = read_strip(view, strip, self._models) if strip in new else []
+                    if number == 1 and strip not in hit and strip in new:
+                        unsure |= {strip} if readings_differ(result.read[strip], read[strip]) else set()
             lines = lines_of(list(read.values()))
             sightings = self.find(lines)
             self._cover(picture, sightings, result)
@@ -152,7 +170,13 @@ class Examiner:
             if not sightings and number:
                 result.settled = True
                 break
+        doubts += [Area(strip.quad(0, strip.length), NOT_READ) for strip in unsure]
         result.doubts = [area for area in doubts if not _covered(area, result.areas)]
+        if self._strict:
+            result.unread = [Area(area.corners, UNREAD) for area in result.doubts]
+            cover_areas(picture, result.unread)
+            result.areas += result.unread
+            result.doubts = []
 
     @staticmethod
     def _cover(picture: Pixels, sightings: list[KeySighting], result: Examination) -> None:
@@ -207,7 +231,7 @@ def _worth_rereading(glyphs: list[Glyph]) -> bool:
     return longest >= _LONG_WORD or any(g.certainty < _CERTAIN for g in glyphs)
 
 
-def examiner_of(detector: Detector) -> Examiner:
+def examiner_of(detector: Detector, *, strict: bool = False) -> Examiner:
     """Return an examiner that also knows the prefixes and lengths of the detector's known keys."""
     known = detector.known
-    return Examiner(detector, key_forms_of(known.shapes if known else ()))
+    return Examiner(detector, key_forms_of(known.shapes if known else ()), strict=strict)

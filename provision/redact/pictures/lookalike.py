@@ -82,8 +82,9 @@ class KeyHit:
 
 def key_forms_of(shapes: Iterable[tuple[str, int]]) -> tuple[KeyForm, ...]:
     """Return the built-in forms and, before them, those of an organisation's own keys (prefix, length)."""
+    named = {form.prefix: form.rule for form in KEY_FORMS}
     own = tuple(
-        KeyForm("known-key", prefix, length, strong=len(prefix) >= 6)
+        KeyForm(named.get(prefix, "own-key"), prefix, length, strong=len(prefix) >= 6)
         for prefix, length in sorted(shapes, key=lambda s: (-len(s[0]), -s[1]))
         if len(prefix) >= 3
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from provision.redact.notes import Masked, Remark
 from provision.redact.pictures.areas import Area, cover_areas, outline_areas
-from provision.redact.pictures.examiner import Examination, examiner_of
+from provision.redact.pictures.examiner import Examination, bounds_of, examiner_of
 from provision.redact.pictures.formats import Frame, decode_picture, encode_picture
 from provision.redact.pictures.pdf import PdfPages
 from provision.redact.pictures.texts import note_texts
@@ -25,7 +25,7 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
     """Cover the keys in a PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF. Raises CannotExamineError."""
     data = _bounded(source)
     coded = decode_picture(data)
-    examiner = examiner_of(session.detector)
+    examiner = examiner_of(session.detector, strict=session.options.strict)
     if coded.extra_pictures:
         session.notes.left_out.append(Remark(file, "", "another picture in the file (a preview)"))
     frames: list[Examination] = []
@@ -52,7 +52,7 @@ def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) 
     """Cover the keys in a PDF, whose pages become pictures. Raises CannotExamineError."""
     data = _bounded(source)
     pages = PdfPages(data)
-    examiner = examiner_of(session.detector)
+    examiner = examiner_of(session.detector, strict=session.options.strict)
     for number, (pixels, lines, size) in enumerate(pages, 1):
         shown = pixels.copy()
         examined = examiner.examine(shown, lines)
@@ -79,7 +79,12 @@ def note_examination(examined: Examination, file: str, where: str, session: Sess
     for sighting in examined.sightings:
         left, top, _, _ = examined.place_of(sighting)
         place = f"{where + ', ' if where else ''}x {left}, y {top}"
-        session.notes.add(Masked(file, place, sighting.rule, session.masker.tag(sighting.text)))
+        session.notes.add(
+            Masked(file, place, sighting.rule, session.masker.tag(sighting.key or sighting.text), sighting.owner)
+        )
+    for area in examined.unread:
+        left, top, _, _ = bounds_of(area)
+        session.notes.add(Masked(file, f"{where + ', ' if where else ''}x {left}, y {top}", area.rule, ""))
     for message, bounds in examined.remarks():
         at = f"x {bounds[0]}, y {bounds[1]}" if bounds else ""
         session.notes.unsure.append(Remark(file, ", ".join(p for p in (where, at) if p), message))

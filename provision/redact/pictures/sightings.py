@@ -6,13 +6,13 @@ uncertain is covered as far as it may reach, and reported for review.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from provision.detect.known import KNOWN_RULE
 from provision.redact.pictures.lines import TextLine, line_below
 from provision.redact.pictures.lookalike import (
-    BODY,
     KeyForm,
     KeyHit,
     find_keys,
@@ -24,9 +24,14 @@ from provision.redact.pictures.lookalike import (
 from provision.redact.pictures.named_values import find_named_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provision.detect.detector import Detector
     from provision.redact.pictures.glyphs import Glyph
+    from provision.redact.pictures.misread import MisreadKeys
 
+LIKE_KNOWN_RULE = "like-known-key"
+"""The rule of a random word that is as long as a known key without a prefix."""
 _MOST_ROWS = 12
 _LOST = 3
 """So many characters of a key may be lost in reading."""
@@ -48,6 +53,11 @@ class LinePart:
     def glyphs(self) -> tuple[Glyph, ...]:
         return self.line.glyphs[self.start : self.end]
 
+    @property
+    def certainties(self) -> list[float]:
+        """The certainty of each character."""
+        return [glyph.certainty for glyph in self.glyphs]
+
 
 @dataclass(frozen=True, slots=True)
 class KeySighting:
@@ -57,21 +67,43 @@ class KeySighting:
     parts: tuple[LinePart, ...]
     short: bool = False
     """Whether fewer characters were read than keys of this form have: the rest may be somewhere else."""
+    owner: str | None = None
+    """Whose key it is, if it is a known one."""
+    key: str = ""
+    """The known key itself, which may differ from what was read."""
 
     @property
     def text(self) -> str:
         return "".join(part.text for part in self.parts)
 
 
-def find_sightings(lines: list[TextLine], detector: Detector, forms: tuple[KeyForm, ...]) -> list[KeySighting]:
+def find_sightings(
+    lines: list[TextLine], detector: Detector, forms: tuple[KeyForm, ...], misread: MisreadKeys | None = None
+) -> list[KeySighting]:
     """Return every key in the lines. Parts of different sightings may overlap."""
     found: list[KeySighting] = []
+    if misread:
+        found += [s for line in lines for s in _of_known_length(line, misread)]
     for line in lines:
         hits = [*find_keys(line.text, forms), *find_named_values(line.text)]
         found += [_followed(LinePart(line, hit.start, hit.end), hit, lines) for hit in hits]
         if not any(hit.length and _at_end(line, hit.end) for hit in hits):
             found += _over_the_end(line, lines, forms)
     return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
+
+
+def _of_known_length(line: TextLine, misread: MisreadKeys) -> Iterator[KeySighting]:
+    """Yield known keys without a prefix, and random words that are as long as one: a character may be read wrongly."""
+    for start, end in misread.words(line.text):
+        part = LinePart(line, start, end)
+        if looks_random(part.text) or misread.find(part.text, part.certainties):
+            yield KeySighting(LIKE_KNOWN_RULE, (part,))
+
+
+def name_owner(sighting: KeySighting, misread: MisreadKeys) -> KeySighting:
+    """Return the sighting with the owner of the key, if it is a known one."""
+    found = misread.find(sighting.text, [c for part in sighting.parts for c in part.certainties])
+    return replace(sighting, rule=KNOWN_RULE, owner=found[1].user, key=found[0]) if found else sighting
 
 
 def _without_guess(sighting: KeySighting, found: list[KeySighting]) -> KeySighting:
@@ -221,14 +253,11 @@ def _exact(lines: list[TextLine], detector: Detector) -> list[KeySighting]:
 
 
 def find_doubts(lines: list[TextLine], sightings: list[KeySighting]) -> list[tuple[LinePart, str]]:
-    """Return what needs a review: long random words without a key's prefix or name, and lines that were read badly."""
+    """Return what needs a review although it was read: long random words without a key's prefix or name."""
     covered = {(id(part.line), n) for s in sightings for part in s.parts for n in range(part.start, part.end)}
     doubts = []
     for line in lines:
         for start, end in random_words(line.text):
             if not any((id(line), n) in covered for n in range(start, end)):
                 doubts.append((LinePart(line, start, end), "looks random, but has no prefix or name of a key"))
-        solid = [g for g in line.glyphs if g.text in BODY]
-        if len(solid) >= 8 and line.certainty < 0.7:
-            doubts.append((LinePart(line, 0, len(line.glyphs)), "could not be read well"))
     return doubts

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 Point = tuple[float, float]
+Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
 _TEXT = 0.3
 """The model's own threshold for a text pixel."""
 _CERTAIN = 0.45
@@ -101,8 +105,26 @@ def find_strips(picture: Pixels, models: OcrModels) -> list[Strip]:
     strips += _in_full(picture, models, strips)
     heights = sorted(s.height for s in strips)
     if heights and heights[len(heights) // 4] < _SMALL_PX:
-        strips += _enlarged(picture, models, strips)
-    joined = _joined(_distinct([_reaching(s, picture) for s in strips]))
+        edges = _unexplained(picture, strips)
+        strips += _enlarged(picture, models, lambda window: _has_edges(edges[window]))
+    return _whole(picture, strips)
+
+
+def find_enlarged(picture: Pixels, models: OcrModels, around: Collection[Strip]) -> list[Strip]:
+    """Return the strips that are found at twice the size in the parts of a picture where some other strips are."""
+
+    def near(window: Window) -> bool:
+        rows, columns = window
+        return any(
+            s.y < rows.stop and s.y + s.height > rows.start and s.x < columns.stop and s.x + s.length > columns.start
+            for s in around
+        )
+
+    return _whole(picture, _enlarged(picture, models, near))
+
+
+def _whole(picture: Pixels, strips: list[Strip]) -> list[Strip]:
+    joined = _joined(distinct_strips([_reaching(s, picture) for s in strips]))
     return sorted(joined, key=lambda s: (s.y, s.x))
 
 
@@ -124,14 +146,13 @@ def _in_full(picture: Pixels, models: OcrModels, known: list[Strip]) -> list[Str
     return found
 
 
-def _enlarged(picture: Pixels, models: OcrModels, known: list[Strip]) -> list[Strip]:
-    edges = _unexplained(picture, known)
-    half = _TILE // 2
+def _enlarged(picture: Pixels, models: OcrModels, wanted: Callable[[Window], bool]) -> list[Strip]:
+    part = _TILE // 2
     found: list[Strip] = []
-    for top in range(0, picture.shape[0], half - _OVERLAP):
-        for left in range(0, picture.shape[1], half - _OVERLAP):
-            window = slice(top, top + half), slice(left, left + half)
-            if _has_edges(edges[window]):
+    for top in range(0, picture.shape[0], part - _OVERLAP):
+        for left in range(0, picture.shape[1], part - _OVERLAP):
+            window = slice(top, top + part), slice(left, left + part)
+            if wanted(window):
                 found += [s.moved(left, top) for s in _at_scale(picture[window], models, 2.0)]
     return found
 
@@ -250,7 +271,7 @@ def _overlap(a: Strip, b: Strip) -> bool:
     return level and b.x < a.x + a.length
 
 
-def _distinct(strips: list[Strip]) -> list[Strip]:
+def distinct_strips(strips: Sequence[Strip]) -> list[Strip]:
     """Drop strips that are inside a longer one (from a neighbouring tile or another scale)."""
     kept: list[Strip] = []
     for strip in sorted(strips, key=lambda s: -s.length * s.height):

@@ -70,7 +70,7 @@ def _identity(path: Path, video: Video, session: Session) -> dict[str, object]:
     """What must be equal for findings of an earlier run to be used again: the video, and what it was searched for."""
     status = path.stat()
     size = [video.width, video.height]
-    searched = f"{__version__} {session.detector.digest()}"
+    searched = f"{__version__} {session.detector.digest()} {session.options.strict}"
     return {
         "bytes": status.st_size,
         "changed_ns": status.st_mtime_ns,
@@ -92,7 +92,7 @@ def _container(source: BinaryIO) -> str:
 
 def _watch(video: Video, journal: VideoJournal, file: str, session: Session) -> int:
     """Examine all frames that are not in the journal yet; return the number of frames."""
-    watcher = FrameWatcher(examiner_of(session.detector))
+    watcher = FrameWatcher(examiner_of(session.detector, strict=session.options.strict))
     start = journal.states[-1][0] if journal.states else 0
     count = 0
     for number, frame in enumerate(frames_of(video)):

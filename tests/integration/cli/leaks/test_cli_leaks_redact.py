@@ -6,11 +6,13 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provision.cli.main import run
 from provision.redact import text
+from provision.redact.structured import redact_forms
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,26 @@ def test_one_missing_file_does_not_stop_the_others(capsys: pytest.CaptureFixture
     assert "no.txt" in capsys.readouterr().err
     assert key not in Path("safe/a.env").read_text()
     assert key in Path("a.env").read_text()
+
+
+def test_a_file_that_a_reader_cannot_cope_with_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any defect of a reader of foreign bytes: that file is named, has no output, and the others are redacted."""
+    key = write("a.env")
+    Path("odd.json").write_text('{"a": 1}')
+
+    def broken(forms: Any, data: bytes, file: str, session: Any) -> bytes:
+        if file == "odd.json":
+            raise IndexError(key)
+        return redact_forms(forms, data, file, session)
+
+    monkeypatch.setattr(text, "redact_forms", broken)
+    assert run(["redact", "odd.json", "a.env", "-o", "safe"]) == 4
+    said = capsys.readouterr().err
+    assert "odd.json: cannot be examined to its end (IndexError): nothing was written for it" in said
+    assert key not in said
+    assert [path.name for path in Path("safe").iterdir()] == ["a.env"]
 
 
 def test_two_files_of_one_name_do_not_overwrite_each_other(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import picturecraft
 import pytest
 
 from provision.detect.detector import Detector
-from provision.redact.pictures import examiner
-from provision.redact.pictures.examiner import SHORT, Examination, Examiner
+from provision.redact.pictures import examiner, reading
+from provision.redact.pictures.examiner import NOT_READ, SHORT, UNREAD, Examination, Examiner
 from provision.redact.pictures.glyphs import Glyph
 from provision.redact.pictures.strips import Strip
 
@@ -20,10 +20,22 @@ STRIP = Strip(10, 10, 0.0, 8 * 70, 18)
 
 
 class Page:
-    """A picture with known text. A letter that is covered is not read; `dark_only`: text is read on dark ground only."""
+    """A picture with known text. A letter that is covered is not read; `dark_only`: text is read on dark ground only.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, texts: dict[Strip, str], *, dark_only: bool = False) -> None:
+    `inverted` is what is read instead of a text where the picture is inverted.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        texts: dict[Strip, str],
+        *,
+        dark_only: bool = False,
+        certainty: float = 0.99,
+        inverted: dict[Strip, str] | None = None,
+    ) -> None:
         self.texts, self.dark_only, self.read = texts, dark_only, list[Strip]()
+        self.certainty, self.inverted = certainty, inverted or {}
         self.pixels = np.full((200, 700, 3), 255, np.uint8)
         for strip, text in texts.items():
             for n, c in enumerate(text):
@@ -31,8 +43,10 @@ class Page:
                     x, y = round(strip.x) + n * 8 + 1, round(strip.y) + 4
                     self.pixels[y : y + 10, x : x + 6] = 90
         monkeypatch.setattr(examiner, "load_models", lambda: None)
-        monkeypatch.setattr(examiner, "find_strips", lambda picture, _: self._strips(picture))
-        monkeypatch.setattr(examiner, "read_strip", self._read)
+        for module in (examiner, reading):
+            monkeypatch.setattr(module, "read_strip", self._read)
+        monkeypatch.setattr(reading, "find_strips", lambda picture, _: self._strips(picture))
+        monkeypatch.setattr(reading, "find_enlarged", lambda *_: [])
 
     def _strips(self, picture: np.ndarray) -> list[Strip]:
         whole = len(picture) == len(self.pixels)
@@ -43,10 +57,11 @@ class Page:
         if self.dark_only and picture[0, 0, 0] > 128:
             return [Glyph("x", 0.5, strip, 0, 8)]
         glyphs = []
-        for n, c in enumerate(self.texts[strip]):
+        dark = picture[0, 0, 0] < 128
+        for n, c in enumerate(self.inverted.get(strip, self.texts[strip]) if dark else self.texts[strip]):
             x, y = round(strip.x) + n * 8 + 4, round(strip.y) + 9
             inked = c == " " or 60 < int(picture[y, x, 0]) < 200  # covered is black, or white when it is inverted
-            glyphs.append(Glyph(c if inked else " ", 0.99, strip, n * 8, n * 8 + 8))
+            glyphs.append(Glyph(c if inked else " ", self.certainty, strip, n * 8, n * 8 + 8))
         return glyphs
 
 
@@ -80,7 +95,7 @@ def test_a_picture_in_which_covering_fails_is_not_settled(monkeypatch: pytest.Mo
 
 
 def test_words_are_not_covered_and_the_picture_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Page(monkeypatch, {STRIP: "the quick brown fox"})
+    page = Page(monkeypatch, {Strip(10, 10, 0.0, 8 * 19, 18): "the quick brown fox"})
     before = page.pixels.copy()
     assert Examiner(Detector()).examine(page.pixels).clean
     assert (page.pixels == before).all()
@@ -128,11 +143,12 @@ def test_of_a_changed_picture_only_new_text_is_read(monkeypatch: pytest.MonkeyPa
     reader = Examiner(Detector())
     known = reader.examine(page.pixels)
     changed = Page(monkeypatch, {above: "first line stays here", below: "a second line comes"})
-    monkeypatch.setattr(
-        examiner, "find_strips", lambda picture, _: [Strip(below.x, below.y - 100, 0.0, below.length, below.height)]
-    )
+    in_band = below.moved(0, -100)
+    changed.texts[in_band] = changed.texts[below]
+    changed.pixels[100:118] = changed.pixels[150:168]  # where the band's text is drawn
+    monkeypatch.setattr(reading, "find_strips", lambda *_: [in_band])
     result = reader.examine_again(changed.pixels, page.pixels, known, [(100, 200)])
-    assert set(changed.read) == {below}
+    assert set(changed.read) == {in_band}
     assert set(result.read) == {above, below}
 
 
@@ -150,3 +166,27 @@ def test_covers_of_unchanged_places_are_kept(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_examination_without_a_last_clean_reading_is_not_clean() -> None:
     assert not Examination(words=3).clean
     assert Examination(words=3, settled=True).clean
+
+
+def test_text_that_is_not_read_needs_a_review_and_a_strict_examiner_covers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for letters in ("", "abc", KEY[8:]):  # nothing, too little for its length, and all of it but without certainty
+        strip = Strip(10, 10, 0.0, 8 * 43, 18)
+        page = Page(monkeypatch, {strip: letters}, certainty=0.6)
+        page.pixels[14:24, 12:350:3] = 90
+        before = page.pixels.copy()
+        result = Examiner(Detector()).examine(page.pixels)
+        assert NOT_READ in [message for message, _ in result.remarks()]
+        assert (page.pixels == before).all()
+        strict = Examiner(Detector(), strict=True).examine(page.pixels)
+        assert {area.rule for area in strict.areas} == {UNREAD}
+        assert not [message for message, bounds in strict.remarks() if bounds]
+        assert (page.pixels[14:24, 12:350] == 0).all()
+
+
+def test_two_readings_of_a_long_word_have_to_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"lower-case-words-only": True, KEY[8:26].lower(): False}
+    for word, agree in words.items():
+        strip = Strip(10, 10, 0.0, 8 * len(word), 18)
+        page = Page(monkeypatch, {strip: word}, inverted={strip: word if agree else word[::-1]})
+        result = Examiner(Detector()).examine(page.pixels)
+        assert [message for message, _ in result.remarks()] == ([] if agree else [NOT_READ]), word

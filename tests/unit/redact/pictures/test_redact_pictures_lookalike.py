@@ -98,4 +98,4 @@ def test_a_random_word_without_a_name_is_a_doubt() -> None:
 def test_own_prefixes_are_found() -> None:
     kinds = key_forms_of([("acme-live-", 34)])
     [hit] = find_keys("x acme-1ive-k3Jd9QpZ7wLmN2xRvT4cY8hB y", kinds)
-    assert (hit.rule, hit.start, hit.end) == ("known-key", 2, 36)
+    assert (hit.rule, hit.start, hit.end) == ("own-key", 2, 36)

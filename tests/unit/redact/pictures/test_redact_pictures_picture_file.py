@@ -40,7 +40,7 @@ class KeyWhereRed:
 
 @pytest.fixture(autouse=True)
 def examiner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_file, "examiner_of", lambda _: KeyWhereRed())
+    monkeypatch.setattr(picture_file, "examiner_of", lambda _, **__: KeyWhereRed())
 
 
 def frame(shade: int, *, red: bool, mode: str = "RGB") -> Image.Image:
