@@ -168,7 +168,6 @@ def _profiles(company: Company) -> None:
         name.write_text(f"model: gpt-5.2\nbase_url: {company.sim.base_url}\n")
     settings = company.root / "provision.toml"
     settings.write_text(f'gateway = "{company.sim.base_url}"\n' + settings.read_text())
-    (company.root / "inventory.yaml").write_text("users: []\n")
 
 
 def _sales(company: Company) -> set[str]:

@@ -33,6 +33,10 @@ def users_add(
     run: Run = ctx.obj
     workspace, fleet = _opened(run)
     _require_free(fleet, user)
+    if profile is None and fleet.default_profile is None:
+        raise UsageError(
+            f"{user} is new and has no profile", hint=f"pass --profile NAME, one of {', '.join(fleet.profiles)}"
+        )
     fields: dict[str, Any] = {"profile": profile, "email": email, "platform": platform, "recipients": []}
     edit = EntryEdit(user, {**fields, "tags": list(tags) if tags else None}, new=True)
     _change(run, workspace, edit, dry_run=dry_run)

@@ -35,6 +35,16 @@ _SETTINGS = """\
 
 # Your identity and your signing key are not here, because a workspace is committed. They are in {config_dir}
 """
+_INVENTORY = """\
+# Who gets what. Commands write this file and keep its comments and order; `provision check` checks it:
+#   provision users import EXPORT        users of Entra, Google, Okta, AD …
+#   provision users add USER             one user
+#   provision enroll --batch FILE        the keys of their machines
+# inventory.example.yaml shows all fields, with invented users.
+defaults:
+  platform: linux
+users: []
+"""
 _GITIGNORE = """\
 # keys.vault (encrypted) and events.jsonl belong in git; these do not
 .*.lock
@@ -181,7 +191,8 @@ def _examples() -> dict[str, bytes]:
         for path in sorted((source / part).rglob("*"))
         if path.is_file() and not path.name.startswith(".")
     }
-    return files | {"inventory.yaml": read_bounded(source / "inventory.example.yaml", 1 << 20)}
+    example = read_bounded(source / "inventory.example.yaml", 1 << 20)
+    return files | {"inventory.example.yaml": example, "inventory.yaml": _INVENTORY.encode()}
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -200,7 +211,7 @@ def _next_steps(run: Run, workspace: Workspace) -> None:
         f"created the workspace {where}\n"
         "next:\n"
         f"  1. git init {shell_path(where)}; cd {shell_path(where)}\n"
-        "  2. edit profiles/ (teams), delete the invented users in inventory.yaml, then: provision check\n"
+        "  2. edit profiles/ (teams), then: provision check\n"
         "  3. add users: provision users import EXPORT (of Entra, Google, Okta, AD …), or provision users add USER\n"
         "     on each user's machine: provision enroll --user USER; here: provision enroll --batch FILE\n"
         "  4. import the keys from the console (user,key,label): provision keys import FILE.csv\n"
