@@ -55,9 +55,9 @@ def read_bounded(path: Path, limit_bytes: int, *, follow: bool = True) -> bytes:
     with open_regular(path, follow=follow) as file:
         try:
             expected = min(os.fstat(file.fileno()).st_size, limit_bytes) + 1  # read() allocates what it is asked for
-            data = file.read(expected)
+            data = file.read(expected) or b""  # None where nothing is there yet (/proc/kmsg)
             if len(data) == expected <= limit_bytes:  # the file grew, or has no known size (/proc)
-                data += file.read(limit_bytes + 1 - len(data))
+                data += file.read(limit_bytes + 1 - len(data)) or b""
         except OSError as e:
             raise FileProblemError(f"cannot read {path}: {e.strerror or e}") from e
     if len(data) > limit_bytes:

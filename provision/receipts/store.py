@@ -10,6 +10,7 @@ users with write access to the repository could change them.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import itertools
 import os
@@ -309,9 +310,10 @@ ReceiptSource = tuple[str, "bytes | ProvisionError"]
 def receipts_in(source: str, stdin: BinaryIO | None = None) -> Iterator[ReceiptSource]:
     """Yield each receipt at a source, with its name: a file of one or many, a folder of files, or `-` for standard input.
 
-    In a folder: `*.receipt`, and each `receipt.json` with its `.sig` beside it, as in homes. A file that cannot be read, or that
-    holds no receipt, is yielded with the error, and the rest follows; memory does not grow with a file. Raises
-    NoReceiptsError for a source that does not exist, and for a folder without such files.
+    In a folder and those in it: `*.receipt`, and each `receipt.json` with its `.sig` beside it, as in homes. Links are refused
+    there: others can write to such a folder. A file that cannot be read, or that holds no receipt, is yielded with the error,
+    and the rest follows; memory does not grow with a file. Raises NoReceiptsError for a source that does not exist, and for a
+    folder without such files.
     """
     if source == "-":
         yield from _many("-", stdin or io.BytesIO())
@@ -319,25 +321,48 @@ def receipts_in(source: str, stdin: BinaryIO | None = None) -> Iterator[ReceiptS
     path = Path(source)
     if path.is_dir():
         found = False
-        for item in sorted((*path.rglob(f"*{SUFFIX}"), *path.rglob(Path(RECEIPT).name))):
+        for name, error in sorted(_walked(source), key=lambda each: each[0]):
             found = True
-            yield from _file(item)
+            if error is not None:
+                yield name, error
+            else:
+                yield from _file(Path(name), follow=False)
         if not found:
             raise NoReceiptsError(f"no receipts in {source}: expected files that end in {SUFFIX}, or receipt.json")
         return
     if not os.path.lexists(path):
         raise NoReceiptsError(f"no such file or folder: {source}", hint="name files, folders, or - for standard input")
-    yield from _file(path)
+    yield from _file(path, follow=True)
 
 
-def _file(path: Path) -> Iterator[ReceiptSource]:
+def _walked(folder: str) -> Iterator[tuple[str, FileProblemError | None]]:
+    """Files below a folder that may be receipts, and folders that cannot be read, with the error; at any depth."""
+    waiting = [folder]
+    while waiting:
+        above = waiting.pop()
+        try:
+            with os.scandir(above) as entries:
+                for entry in entries:
+                    if entry.name.endswith(SUFFIX) or entry.name == Path(RECEIPT).name:
+                        yield entry.path, None
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError as e:
+            yield above, FileProblemError(f"cannot read {above}: {e.strerror or e}")
+
+
+def _file(path: Path, *, follow: bool) -> Iterator[ReceiptSource]:
     signature = path.with_name(path.name + ".sig")
     try:
+        if not follow and path.is_symlink():
+            raise FileProblemError(f"{path} is a link", hint="put the file itself there")
         if path.name == Path(RECEIPT).name and signature.name == Path(RECEIPT_SIGNATURE).name:
-            text = read_bounded(path, MAX_RECEIPT_BYTES)
-            yield str(path), text + (read_optional(signature, 4096) or b"")
+            text = read_bounded(path, MAX_RECEIPT_BYTES, follow=follow)
+            with contextlib.suppress(FileNotFoundError):
+                text += read_bounded(signature, 4096, follow=follow)
+            yield str(path), text
             return
-        with open_regular(path) as file:
+        with open_regular(path, follow=follow) as file:
             yield from _many(str(path), file)
     except ProvisionError as e:
         yield str(path), e

@@ -55,7 +55,7 @@ def read_stream(file: BinaryIO, limit_bytes: int) -> Iterator[bytes]:
     """Split concatenated signed texts as they are read, in memory for one. As `split_stream`, but raises BadSignatureError when
     one is larger than `limit_bytes`; the rest is not read then."""
     held, more = b"", True
-    chunks = shell_chunks(iter(lambda: file.read(_CHUNK_BYTES), b""))
+    chunks = shell_chunks(iter(lambda: file.read(_CHUNK_BYTES) or b"", b""))  # None: nothing is there yet (/proc/kmsg)
     while more:
         chunk = next(chunks, None)
         more = chunk is not None

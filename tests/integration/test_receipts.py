@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bundlecraft import NOW, WORKSPACE_ID, Shop
@@ -19,6 +21,7 @@ from provision.endpoint.identity import EndpointFolder, enroll
 from provision.endpoint.install import InstallRequest, install_bundle
 from provision.endpoint.state import read_installed
 from provision.endpoint.status import home_status
+from provision.files import FileProblemError, read_bounded
 from provision.fleet.desired import Platform
 from provision.hermes.facts.installed_version import installed_versions
 from provision.hermes.facts.selection import hermes_in_use
@@ -275,6 +278,53 @@ def test_odd_files_in_a_drop_folder_cost_a_line_each_and_no_memory(tmp_path: Pat
     results = [import_receipt(name, data, store, endpoints(ada), NOW).result for name, data in found.items()]
     assert results.count(ImportResult.IMPORTED) == 1
     assert results.count(ImportResult.REFUSED) == len(bad) + 1
+
+
+def test_links_and_folders_that_others_put_into_a_drop_folder(
+    tmp_path: Path, ada: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link may lead to a file whose reading never ends; a folder may be closed, or nested beyond every path."""
+    signed = ada.receipt().data
+    drop, outside = tmp_path / "drop", tmp_path / "outside"
+    for folder in (drop, outside, drop / "closed"):
+        folder.mkdir()
+    (outside / "a.receipt").write_bytes(signed)
+    (drop / "a.receipt").symlink_to(outside / "a.receipt")
+    (drop / "endless.receipt").symlink_to("/proc/kmsg")
+    (drop / "folder").symlink_to(outside)
+    (drop / "home").mkdir()
+    (drop / "home" / "receipt.json").write_bytes(b"{}")
+    (drop / "home" / "receipt.json.sig").symlink_to("/proc/kmsg")
+    with contextlib.chdir(drop):
+        for _ in range(1200):
+            Path("d").mkdir()
+            os.chdir("d")
+    (drop / "d" / "d" / "z.receipt").write_bytes(signed)
+    scandir = os.scandir
+
+    def closed(path: str) -> Any:
+        if path == str(drop / "closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    try:
+        found = dict(receipts_in(str(drop)))
+    finally:
+        monkeypatch.undo()
+        subprocess.run(["rm", "-rf", drop], check=True)  # shutil recurses
+    good = {name for name, data in found.items() if isinstance(data, bytes)}
+    assert good == {str(drop / "d" / "d" / "z.receipt")}
+    bad = {str(Path(name).relative_to(drop)) for name in found.keys() - good if len(name) < 300}
+    assert bad == {"a.receipt", "endless.receipt", "home/receipt.json", "closed"}
+
+
+@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="root on Linux")
+def test_a_file_in_which_nothing_is_yet_is_read_without_waiting() -> None:
+    list(receipts_in("/proc/kmsg"))
+    with contextlib.suppress(FileProblemError):
+        read_bounded(Path("/proc/kmsg"), 100)
+    read_bounded(Path("/proc/self/status"), 1 << 20)
 
 
 def test_one_file_with_many_receipts_is_read_piece_by_piece(tmp_path: Path, ada: Machine) -> None:
