@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     signing_key: Path = Field(default_factory=lambda: config_dir(os.environ) / "signing_key")
     key_command: Annotated[Words, BeforeValidator(_words)] = ()
     key_command_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30
+    revoke_command: Annotated[Words, BeforeValidator(_words)] = ()
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     rate: Annotated[float, Field(gt=0)] | None = None
     tls_bundle: Path | None = None

@@ -1,4 +1,4 @@
-"""Get keys from another program, such as 1Password's `op`: the setting `key_command` in `provision.toml`.
+"""Get keys from another program, such as 1Password's `op`, or have one revoked: `key_command` and `revoke_command`.
 
 Examples: `["op", "read", "op://keys/{user}/aisa"]` (1Password), `vault kv get`, `aws secretsmanager`, `bw get`. The program is
 started directly, without a shell, and prints the key. Time and output are limited. Its output is never repeated in a message.
@@ -41,11 +41,25 @@ def run_key_command(
     if not template or not any("{user}" in argument for argument in template):
         raise KeyCommandError("key_command does not contain {user}", hint="add {user}, or all users get the same key")
     argv = [argument.replace("{user}", user) for argument in template]
+    done = run_program(argv, timeout_s, "key_command", user, environ=environ)
+    return _key(done, user)
+
+
+def run_program(
+    argv: Sequence[str],
+    timeout_s: float,
+    setting: str,
+    user: str,
+    *,
+    stdin: bytes | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run the program of a setting for a user, without a shell. Returns its output. Raises KeyCommandError."""
     program = os.path.basename(argv[0])  # noqa: PTH119  a program name, not a path
     try:
         process = subprocess.Popen(  # noqa: S603  no shell; the program is set by the operator
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(environ) if environ is not None else None,
@@ -54,23 +68,27 @@ def run_key_command(
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else "its arguments cannot be passed on"
         raise KeyCommandError(
-            f"key_command cannot start {program}: {reason}", hint="check key_command in provision.toml"
+            f"{setting} cannot start {program}: {reason}", hint=f"check {setting} in provision.toml"
         ) from None
+    if stdin is not None and process.stdin is not None:
+        with contextlib.suppress(OSError):  # a key fits into the pipe; the program need not read it
+            process.stdin.write(stdin)
+            process.stdin.close()
     out, err, late = _outcome(process, timeout_s)
     if late:
         raise KeyCommandError(
-            f"key_command took more than {timeout_s:g} s for {user}",
+            f"{setting} took more than {timeout_s:g} s for {user}",
             hint="raise key_command_timeout_s in provision.toml",
         )
     if len(out) > _OUTPUT_LIMIT_BYTES:
-        raise KeyCommandError(f"key_command printed too much output for {user}")
+        raise KeyCommandError(f"{setting} printed too much output for {user}")
     if process.returncode:
-        message = _harmless(err, out)
+        message = _harmless(err, out if stdin is None else stdin)
         raise KeyCommandError(
-            f"key_command failed for {user} (exit {process.returncode}){f': {message}' if message else ''}",
-            hint=f"run {program} by hand, as in key_command in provision.toml",
+            f"{setting} failed for {user} (exit {process.returncode}){f': {message}' if message else ''}",
+            hint=f"run {program} by hand, as in {setting} in provision.toml",
         )
-    return _key(out, user)
+    return out
 
 
 def _key(out: bytes, user: str) -> Secret:

@@ -48,7 +48,7 @@ def rehearsed(context: RotationContext) -> Iterator[RotationContext]:
     """The same context on a copy: what a command does there has no effect."""
     with scratch_folder(Scratch.DRY_RUN) as folder:
         workspace = _copied(context.workspace, folder)
-        yield replace(context, workspace=workspace, store=_RehearsedStore(workspace.root))
+        yield replace(context, workspace=workspace, store=_RehearsedStore(workspace.root), rehearsal=True)
 
 
 def _copied(workspace: Workspace, root: Path) -> Workspace:
@@ -64,5 +64,5 @@ def _copied(workspace: Workspace, root: Path) -> Workspace:
     (root / FOLDER).mkdir(exist_ok=True)
     kept = ("allowed_signers", "identity", "signing_key", "catalogue", "tls_bundle")
     paths = {name: getattr(workspace, name) for name in kept}
-    settings = workspace.settings.model_copy(update={**paths, "vault": vault, "dist": dist, "notify": ()})
+    settings = workspace.settings.model_copy(update={**paths, "vault": vault, "dist": dist, "notify": (), "revoke_command": ()})
     return replace(workspace, root=root, settings=settings)

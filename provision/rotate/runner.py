@@ -16,6 +16,7 @@ from provision.rotate.journal import StoppedError
 from provision.rotate.model import Blocker, Grade, stamp
 from provision.rotate.new_keys import probe_new_keys, survey_new_keys
 from provision.rotate.revocation import check_old_keys, retire_dead_keys
+from provision.rotate.revoke_by_command import revoke_listed
 from provision.rotate.rotation import event_entries
 from provision.rotate.states import Course, RotationEvent, State
 
@@ -82,6 +83,7 @@ def run_pass(recorder: Recorder) -> None:
     watched = [p for p in recorder.rotation.in_state(State.CURRENT, State.LISTED, State.EXPOSED) if _free(recorder, p)]
     if watched:
         check_old_keys(recorder, watched)
+        revoke_listed(recorder)
     if dead := [p for p in recorder.rotation.in_state(State.DEAD) if _free(recorder, p)]:
         retire_dead_keys(recorder, dead)
     if supply(recorder):
