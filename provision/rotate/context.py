@@ -52,6 +52,8 @@ class RotationContext:
     say: Callable[[str], None]
     forks: int
     watching: Callable[[int], AbstractContextManager[Callable[[Started | PushOutcome], None]]]
+    rehearsal: bool = False
+    """The workspace is a copy that is removed afterwards."""
     _vault: Vault | None = None
     _profile: EffectiveProfile | None = None
     _routes: dict[int, GatewayRoute | Blocker] = field(default_factory=dict)
@@ -68,8 +70,11 @@ class RotationContext:
     def editing(self, doing: str) -> Iterator[Vault]:
         """Change the vault, durably. Raises StoppedError if it cannot be written; then it is unchanged."""
         self._vault = None
-        with stopping("the vault"), editing(self.workspace.vault, self.identities, doing) as vault:
+        with stopping("the vault"), self._editing(doing) as vault:
             yield vault
+
+    def _editing(self, doing: str) -> contextlib.AbstractContextManager[Vault]:
+        return editing(self.workspace.vault, self.identities, doing, remember=not self.rehearsal)
 
     def key(self, user: str, fingerprint: str) -> Secret | None:
         """A user's key with this fingerprint, None if there is none."""

@@ -165,6 +165,20 @@ class TrustList(SignedPart):
         return "".join(lines)
 
 
+def list_changes(before: TrustList, after: TrustList) -> tuple[str, ...]:
+    """What a list changes, a line for each; what it renews is the last."""
+
+    def holders(trust: TrustList) -> set[str]:
+        found = {f"{s.name} may sign {', '.join(s.roles)} with {s.key}" for s in trust.signers}
+        found |= {f"recovery key {each.key}" for each in trust.recovery}
+        found |= {f"revoked: {each.key} ({each.reason})" for each in trust.revoked}
+        return found | {f"a list needs {trust.threshold.trust} signatures"}
+
+    then, now = holders(before), holders(after)
+    added, gone = (f"+ {line}" for line in sorted(now - then)), (f"- {line}" for line in sorted(then - now))
+    return (*gone, *added, f"valid until {after.expires}")
+
+
 DERIVED = "# derived from trust list"
 """How an allowed_signers file begins that was written from a trust list."""
 

@@ -8,17 +8,21 @@ proof, and stores no list before the chain proves to be its own.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from provision.signing.sshsig import BadSignatureError, verify_signature
 from provision.trust.acceptance import SignedList, TrustRefusedError, accept_list, found_chain, require_current
 from provision.trust.trust_list import (
     MAX_LIST_BYTES,
     MAX_SIGNATURES,
+    TRUST_NAMESPACE,
     BadTrustListError,
     Role,
     TrustList,
+    key_text,
     list_name,
     parse_list,
     signature_name,
@@ -148,6 +152,17 @@ def _next(current: SignedList, fetch: Fetch, *, epoch_first: bool) -> SignedList
     if refusal is not None:
         raise refusal
     return None
+
+
+def valid_signers(data: bytes, fetch: Fetch, keys: Collection[str]) -> frozenset[str]:
+    """Which of these keys signed a list that is not accepted yet. A damaged signature counts for nothing."""
+    candidate, found = parse_list(data), set()
+    for key in keys:
+        signature = fetch(signature_name(candidate.epoch, candidate.version, key), _SIGNATURE_BYTES)
+        with contextlib.suppress(BadSignatureError):
+            if signature is not None and key_text(verify_signature(data, signature, TRUST_NAMESPACE)) == key:
+                found.add(key)
+    return frozenset(found)
 
 
 def _signatures(fetch: Fetch, candidate: TrustList, keys: Collection[str]) -> list[bytes]:

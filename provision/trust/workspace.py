@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from provision.errors import ProvisionError
 from provision.files import read_optional, write_atomic
 from provision.fleet.config_folder import config_dir
+from provision.shell import shell_path
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer, parse_allowed_signers
 from provision.signing.fields import parse_moment
 from provision.signing.sshsig import blob_fingerprint, public_blob
@@ -34,7 +35,7 @@ from provision.trust.trust_list import (
     list_name,
     parse_list,
 )
-from provision.trust.walk import Pins, first_list, first_walk, walk
+from provision.trust.walk import Pins, first_list, first_walk, valid_signers, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -216,7 +217,14 @@ def _walked(root: Path, known: bytes | None, now: datetime) -> tuple[SignedList,
         waiting = fetch(list_name(last.epoch, last.version + 1), MAX_LIST_BYTES)
         if waiting is None:
             raise
-        return passed[-1], parse_list(waiting), now >= last.expires_at
+        pending = parse_list(waiting)
+        if not valid_signers(waiting, fetch, last.keys_with(Role.TRUST)):
+            name = list_name(*pending.order)
+            raise OtherChainError(
+                f"trust list {pending.number} in the workspace is signed by no operator",
+                hint=f"do not sign it; see who added it (git log -- {name}), then: rm {shell_path(root / name)}",
+            ) from None
+        return passed[-1], pending, now >= last.expires_at
     except TrustRefusedError as e:
         e.hint = "run `git pull`; two operators may have changed the trust list at the same time (docs/trust.md)"
         raise

@@ -174,7 +174,7 @@ SCENARIOS = (
     ),
     Scenario(
         "sign",
-        ("operators", "sign"),
+        ("operators", "sign", "--yes"),
         trusted,
         whole=trusted,
         published=(UPGRADE, JOINED, ("operators", "threshold", "2")),

@@ -29,7 +29,12 @@ from provision.fleet.workspace import load_workspace
 from provision.keys.age import load_identities
 from provision.keys.events.log import verify_log
 from provision.keys.feed_secret import feed_secret
+from provision.keys.vault.crypto import BadTagError
 from provision.keys.vault.file import open_vault, read_vault
+from provision.receipts.receipt import NAMESPACE as RECEIPT_NAMESPACE
+from provision.signing.signed_text import sign_text, verify_text
+from provision.signing.sshsig import load_signing_key, public_line, sign_bytes
+from provision.trust.trust_list import TRUST_NAMESPACE, TrustList, list_bytes, list_digest, signature_name
 from provision.trust.workspace import MayNotSignError
 
 ZOE = "ssh-ed25519 " + "AAAAC3NzaC1lZDI1NTE5AAAAIEgHWll+choVbi4Hmd5cwMUyTcbn6vHN1GJQho7FMhXd"
@@ -233,14 +238,60 @@ def test_after_remove_everything_that_the_person_holds_is_tried(company: Company
     assert (done.returncode, "u1: the order in orders/u1.order is not published" in done.stderr) == (Exit.PARTIAL, True)
     shutil.rmtree(company.ws / "orders")
     evil = company.root / "evil"
-    done = company._run("bob", ("-w", str(old), "render", "--force"))
-    if done.returncode == Exit.OK:
-        company._run("bob", ("-w", str(old), "publish", str(evil)))
-        with served(evil) as stolen:
-            place = json.loads((company.root / "machine/pull.json").read_text())["url"].partition("/e/")[2]
-            refused = company.machine("pull", f"{stolen.url}/e/{place}")
-        assert refused.returncode == Exit.ERROR
+    assert company._run("bob", ("-w", str(old), "render", "--force")).returncode == Exit.OK
+    assert company._run("bob", ("-w", str(old), "operators", "check", "--renew")).returncode == Exit.OK, "his own 1-3"
+    assert company._run("bob", ("-w", str(old), "publish", str(evil))).returncode == Exit.OK
+    with served(evil) as stolen:
+        place = json.loads((company.root / "machine/pull.json").read_text())["url"].partition("/e/")[2]
+        assert company.machine("pull", f"{stolen.url}/e/{place}").returncode == Exit.ERROR
+    refused = company.machine("install", str(old / "dist/u1"))
+    assert (refused.returncode, company.number) == (Exit.ERROR, "1-3"), "his bundle, with his list beside it"
     assert open_vault(old / "keys.vault", bob).key("u1") is not None, "old copies stay readable: the command says so"
+
+
+@pytest.mark.programs("age")
+def test_what_a_removed_operator_had_opens_and_signs_nothing_that_is_new(company: Company, server: FeedServer) -> None:
+    """New bundles, the vault with the data key of before, the next trust list in git and in a feed, receipts."""
+    company.join("bob", by="ada")
+    _pull(company, server)
+    bob = load_identities(company.root / "bob" / "identity.txt")
+    had = open_vault(company.ws / "keys.vault", bob)
+    company.ok("ada", "operators", "remove", "bob")
+    # bundles that operators may open, too
+    settings = company.ws / "provision.toml"
+    settings.write_text("seal_to_operators = true\n" + settings.read_text())
+    company.ok("ada", "render", "--force")
+    bundle = (company.ws / "dist/u1/.env.age").read_text()
+    assert (stock_age(company, "ada", bundle), stock_age(company, "bob", bundle)) == (True, False)
+    # the data key that bob could keep opens no line of the vault
+    now = read_vault(company.ws / "keys.vault")
+    for line in now.lines["u1"]:
+        with pytest.raises(BadTagError):
+            had._data_key.open_line(line.known, line.sealed)
+    # a next list by bob alone: refused from git, and on the machine
+    company.ok("ada", "publish", str(company.feed))
+    before = (company.ws / "trust/1-3.json").read_bytes()
+    fields = json.loads(before) | {"version": 4, "previous": list_digest(before)}
+    fields["signers"] = json.loads((company.ws / "trust/1-2.json").read_bytes())["signers"]
+    key = load_signing_key(company.root / "bob" / "signing_key")
+    data = list_bytes(TrustList.model_validate_json(json.dumps(fields)))
+    for root in (company.ws, company.feed):
+        (root / "trust/1-4.json").write_bytes(data)
+        (root / signature_name(1, 4, public_line(key.public_key()))).write_bytes(sign_bytes(data, key, TRUST_NAMESPACE))
+    refused = company.machine("pull")
+    assert (refused.returncode, company.number) == (Exit.ERROR, "1-3"), refused.stderr
+    for words in (("operators", "list"), ("operators", "sign", "--yes"), ("render",), ("publish", str(company.feed))):
+        said = company.it("ada", *words)
+        assert said.returncode == Exit.ERROR, words
+        assert "trust list 1-4 in the workspace is signed by no operator" in said.stderr, "nothing to sign for ada"
+    (company.ws / "trust/1-4.json").unlink()
+    company.ok("ada", "operators", "check", "--renew")
+    # a receipt that bob signs in place of the machine
+    receipt = company.machine("status", "--receipt").stdout
+    text, _ = verify_text(receipt.encode(), RECEIPT_NAMESPACE)
+    (company.root / "u1.receipt").write_bytes(sign_text(text, key, RECEIPT_NAMESPACE))
+    done = company.it("ada", "receipts", "import", str(company.root / "u1.receipt"))
+    assert done.returncode == Exit.PARTIAL, done.stderr
 
 
 def test_the_only_laptop_is_lost_and_its_key_stolen(company: Company, server: FeedServer) -> None:
@@ -296,11 +347,15 @@ def test_what_a_revoked_key_installed_is_named_until_the_next_bundle(company: Co
 def test_a_threshold_of_two_needs_two_operators(company: Company) -> None:
     company.join("bob", by="ada")
     assert "waits for signatures" in company.ok("ada", "operators", "threshold", "2").stderr
-    assert "1-3" in company.ok("bob", "operators", "sign").stderr
+    assert company.it("bob", "operators", "sign").returncode == Exit.USAGE, "nothing is signed unseen"
+    said = company.ok("bob", "operators", "sign", "--yes").stderr
+    assert "- a list needs 1 signatures" in said
+    assert "+ a list needs 2 signatures" in said
+    assert "trust list 1-3, valid" in said
     company.ok("ada", "operators", "check", "--renew")
     assert "waits for signatures" in company.ok("ada", "operators", "list").stderr
     assert "operators sign" in company.it("ada", "operators", "check", "--renew").stderr
-    assert "1-4" in company.ok("bob", "operators", "sign").stderr
+    assert "1-4" in company.ok("bob", "operators", "sign", "--yes").stderr
     assert "trust list 1-4" in company.ok("bob", "operators", "list").stderr
     assert company.it("ada", "operators", "remove", "bob").returncode == Exit.ERROR, "one key would be left of two"
 
@@ -371,7 +426,7 @@ ACTS = {
         ("recovery", "use", "{paper}", "--name", "bob", "--revoke", "{ada}", "--recovery-to", "{paper2}"),
     ),
     "raise the threshold": ("ada", ("operators", "threshold", "2")),
-    "sign": ("bob", ("operators", "sign")),
+    "sign": ("bob", ("operators", "sign", "--yes")),
     "replace the recovery key": (
         "bob",
         ("recovery", "use", "{paper}", "--name", "bob", "--keep", "{ada}", "--recovery-to", "{paper2}"),

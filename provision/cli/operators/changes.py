@@ -139,13 +139,32 @@ def threshold(
 
 
 @operators_app.command("sign")
-def sign(ctx: typer.Context, dry_run: DryRun = False) -> None:
-    """Add your signature to a trust list that another operator made."""
+def sign(
+    ctx: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign what is shown, without asking.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Show what a trust list of another operator changes, and add your signature to it."""
     from provision.cli.operators.session import act_of_operator
+    from provision.trust.trust_list import list_changes
 
     run: Run = ctx.obj
     with act_of_operator(run, "operators sign", dry_run=dry_run) as act:
+        pending = act.trusted.pending
+        if pending is not None:
+            run.say(f"trust list {pending.number}:")
+            for line in list_changes(act.trust, pending):
+                run.say(f"  {line}")
+            _confirm_signature(yes=yes or dry_run)
         act.add_signature()
+
+
+def _confirm_signature(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("cannot ask without a terminal", hint="--yes signs it; compare the changes first")
+    typer.confirm("Sign this list?", abort=True, err=True)
 
 
 @operators_app.command("accept")

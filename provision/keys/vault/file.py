@@ -87,10 +87,13 @@ def open_vault(path: Path, identities: Sequence[Identity]) -> Vault:
 
 
 @contextlib.contextmanager
-def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: float = 10.0) -> Iterator[Vault]:
+def editing(
+    path: Path, identities: Sequence[Identity], doing: str, *, wait_s: float = 10.0, remember: bool = True
+) -> Iterator[Vault]:
     """Change a vault. It is saved if the block ends normally and changed it; after an exception nothing changes.
 
-    `doing` is the command's name, shown to processes that wait for the lock and recorded in the event log. Raises
+    `doing` is the command's name, shown to processes that wait for the lock and recorded in the event log. `remember`: keep
+    which data key this vault has; False for a copy that is removed afterwards. Raises
     LockedError, VaultChangedError, OtherVaultError, EventLogError, and what opening raises.
     """
     path = path.resolve()  # a link to the vault stays a link
@@ -111,11 +114,13 @@ def editing(path: Path, identities: Sequence[Identity], doing: str, *, wait_s: f
                 f"another program, perhaps git, changed {path} in the meantime; it was not overwritten",
                 hint="run the same command again",
             )
-        keep_known_vault(path, known, data_key_digest(vault))
+        if remember:
+            keep_known_vault(path, known, data_key_digest(vault))
         events = vault_changes(lines, operators, vault, at=datetime.now(UTC), who=operator(), command=doing)
         recorded = append(log_path(path), events, generation=vault.generation)
         write_atomic(path, vault.serialised(recorded.head), mode=_MODE)
-        keep_known_vault(path, data_key_digest(vault))
+        if remember:
+            keep_known_vault(path, data_key_digest(vault))
 
 
 def _bytes(path: Path) -> bytes:
