@@ -396,5 +396,5 @@ def _holder(note: Path) -> str:
         holder = json.loads(read_bounded(note, 4096))
         age_s = max(0, int(time.time() - float(holder["since"])))
         return f"{holder['who']}@{holder['host']} (pid {holder['pid']}, {holder['doing']}, for {age_s} s)"
-    except (FileNotFoundError, FileProblemError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, FileProblemError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process"

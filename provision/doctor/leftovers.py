@@ -43,7 +43,7 @@ def lock_findings(roots: Sequence[Path]) -> Iterator[HealthFinding]:
             who = f"{holder['who']}@{holder['host']} (pid {int(holder['pid'])}, {holder['doing']})"
             here = holder["host"] == socket.gethostname()
             alive = is_running(int(holder["pid"])) if here else None
-        except (FileNotFoundError, FileProblemError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, FileProblemError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             who, alive = "an unknown process", False
         remove = f"remove the note: rm {shell_path(path)}"
         if alive:

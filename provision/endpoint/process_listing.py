@@ -95,7 +95,7 @@ def _by_cim() -> list[ListedProcess] | None:
     text = _output([str(program), "-NoProfile", "-NonInteractive", "-Command", _CIM])
     try:
         return None if text is None else list(_parsed(json.loads(text)))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

@@ -69,7 +69,7 @@ class InstalledBundle:
         """Names of the `.env` lines that the install set, with the fingerprint of each value; empty for an invalid file."""
         try:
             plain = json.loads(self.kept.marks or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return {str(k): str(v) for k, v in plain.items()} if isinstance(plain, dict) else {}
 

@@ -102,7 +102,7 @@ def _read(line: bytes, targets: Mapping[str, Target]) -> Started | AuditOutcome 
     try:
         result = json.loads(line)
         target, report = targets[str(result["host"])], result["audit"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if result.get("outcome") != "ok" or not result.get("ours") or not isinstance(report, str):
         return None

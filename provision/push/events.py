@@ -43,7 +43,7 @@ def read_event(line: bytes, targets: Mapping[str, Target]) -> PushEvent | None:
         return None
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     target = targets.get(str(event.get("host"))) if isinstance(event, dict) else None
     if target is None:
@@ -61,7 +61,7 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
         return Skipped(target.label)
     if outcome == "ok" and event.get("ours"):
         return _deployed(event, target)
-    if outcome not in {"failed", "unreachable"}:
+    if outcome not in ("failed", "unreachable"):  # a set would need to hash whatever was sent
         return None
     text = _text(event.get("message"))
     if outcome == "failed" and isinstance(event.get("cause"), str):

@@ -138,6 +138,6 @@ def _read(path: Path) -> _Known:
 def _line(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

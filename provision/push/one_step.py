@@ -67,7 +67,7 @@ def _answer(line: bytes, targets: Mapping[str, Target], field: str) -> tuple[str
     try:
         result = json.loads(line)
         target, found = targets[str(result["host"])], result[field]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     done = result.get("outcome") == "ok" and result.get("ours") and isinstance(found, dict)
     return (target.label, found) if done else None

@@ -82,7 +82,7 @@ def read_entries(path: Path) -> Iterator[JournalEntry]:
                     return
                 try:
                     entry = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     entry = None
                 if not isinstance(entry, dict):
                     raise journal_damaged(path, number, "not a journal entry")
@@ -120,7 +120,7 @@ def last_entry(path: Path) -> JournalEntry | None:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
             lines = file.read().split(b"\n")
         entry = json.loads(lines[-2])
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 

@@ -155,7 +155,7 @@ def _left_behind(note: Path, now: datetime, *, take_over: bool) -> str:
             f"{left['who']}@{left['host']} (pid {left['pid']}, {left['doing']}, started {_ago(left['since'], now)})"
         )
         host = str(left["host"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "removed a damaged lock note"
     if host == socket.gethostname():
         return f"{holder} was interrupted; continuing from its journal"

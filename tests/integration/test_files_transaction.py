@@ -342,3 +342,24 @@ def test_a_pipe_in_place_of_the_holders_note_hangs_no_lock(tmp_path: Path) -> No
     with locked(tmp_path / "lock", "install"):
         pass
     assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+@posix
+@pytest.mark.parametrize(
+    "note",
+    [b"[" * 4000, b'{"who": 1, "host": 1, "pid": 1, "doing": 1, "since": -1e999}', b"", b"[]", b"\xff", b"x" * 5000],
+)
+def test_whatever_a_holders_note_says_the_lock_is_said_to_be_held(tmp_path: Path, note: bytes) -> None:
+    lock = tmp_path / "lock"
+    with locked(lock, "testing"):
+        (tmp_path / "lock.holder").write_bytes(note)
+        waiting = os.fork()
+        if waiting == 0:
+            try:
+                with locked(lock, "more", wait_s=0.1):
+                    os._exit(1)
+            except LockedError as e:
+                os._exit(0 if "another process" in e.message else 2)
+            finally:
+                os._exit(3)
+        assert os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1]) == 0

@@ -199,7 +199,7 @@ def _from_document(
 
     try:
         document = json.loads(shell_bytes(read_bounded(path, _MAX_SEALED_BYTES)))
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     try:
         if not isinstance(document, dict):

@@ -108,7 +108,7 @@ def _entries(notes: Sequence[bytes]) -> list[dict[str, Any]]:
         try:
             listed = json.loads(data)["removed"]
             found += [e for e in listed if all(isinstance(e[name], str) for name in ("file", "where", "was"))]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return found
 

@@ -60,7 +60,7 @@ def _known(path: Path) -> set[str]:
     data = read_optional(place, _MAX_BYTES)
     try:
         return set() if data is None else {str(each) for each in json.loads(data)["data_keys"]}
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise OtherVaultError(
             f"{place} is damaged: which vault you used is unknown",
             hint=f"look at its history (git log keys.vault events.jsonl), then: rm {shell_path(place)}",

@@ -123,6 +123,9 @@ def test_events_become_outcomes() -> None:
         b'{"event": "result", "host": "ada", "outcome": "ok", "ours": true, "route": 1, "generation": "x"}\n',
         b'{"event": "result", "host": "ada", "outcome": "skipped"}\n',
         b'{"event": "end"}\n',
+        b'{"event": "result", "host": "ada", "outcome": {"x": 1}}\n',
+        b'{"event": "result", "host": "ada", "outcome": ["ok"], "ours": true}\n',
+        b'{"host": ' + b"[" * 6000 + b"\n",
     ],
 )
 def test_other_lines_are_left_out(line: bytes) -> None:
@@ -136,7 +139,7 @@ def test_other_lines_are_left_out(line: bytes) -> None:
 )
 def test_whatever_a_machine_sends_is_no_crash(value: object) -> None:
     fields = ("outcome", "generation", "route", "hazards", "restart", "receipt", "cause", "cure", "message", "changed")
-    for outcome in ("ok", "failed", "unreachable"):
+    for outcome in ("ok", "failed", "unreachable", value):
         line = {**dict.fromkeys(fields, value), "event": "result", "host": "ada", "ours": True, "outcome": outcome}
         found = read_event(json.dumps(line).encode(), TARGETS)
         assert found is None or as_json(found)  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ def listed_files(manifest):
     data = manifest.read_bytes()
     try:
         names = json.loads(data)["files"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ()
     return tuple(sorted(name for name in names if name not in FILES and PLAIN_NAME.match(name)))
 

@@ -134,7 +134,7 @@ def parse_object(text):
     """Parse a JSON object; None for everything else."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
