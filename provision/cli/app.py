@@ -71,7 +71,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Delivery to machines (IT)": {
         "render": ("Build a signed, encrypted bundle per user in dist/.", "delivery.render"),
-        "diff": ("Show what render would change, per user.", "delivery.diff"),
+        "diff": ("Show what render would change, by change.", "delivery.diff"),
         "deploy": ("Install bundles on many machines through Ansible.", "delivery.deploy"),
         "publish": ("Publish dist/ as a signed feed of static files.", "delivery.publish"),
         "package": ("Build packages for Intune, Jamf, Munki, pkg, deb, rpm.", "delivery.package"),

@@ -73,7 +73,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "rotate finish": ("provision rotate finish --dry-run",),
     "rotate retire": ("provision rotate retire fp_…",),
     "render": ("provision render", "provision render -l ada --force"),
-    "diff": ("provision diff",),
+    "diff": ("provision diff", "provision diff --user ada"),
     "deploy": ("provision deploy --waves 1,10%,100%", "provision deploy --resume"),
     "publish": ("provision publish /srv/www/hermes",),
     "package": ("provision package ada --for intune -o packages/",),

@@ -29,3 +29,8 @@ def test_a_changed_setting_is_named(fleet: Path, capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert "context_length" in out
     assert "99999" in out
+    assert "1 changed, 0 as they are" in out
+    assert run(["diff", "--user", "ada"]) == 10
+    assert "99999" in capsys.readouterr().out
+    assert run(["diff", "--user", "ada", "-l", "ada"]) == 2
+    assert run(["diff", "--user", "zoe"]) == 3
