@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from provision.endpoint.apply import modes_of
 from provision.endpoint.install import home_or_profile_files
+from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.plan import PRIVATE, FileChange
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.state import FOLDER, require_installed
@@ -22,10 +23,12 @@ from provision.hermes.facts import names as facts
 from provision.hermes.home import effective_home, read_home
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from provision.endpoint.apply import HomeWriter
     from provision.hermes.config.draft import Draft
+    from provision.trust.trust_list import TrustList
 
 NOTE: Final = f"{FOLDER}/halted.json"
 PROVIDER: Final = "custom:halted-by-it"
@@ -69,6 +72,18 @@ def end_halt(home: Path) -> bool:
         halted = is_halted(home)
         (home / NOTE).unlink(missing_ok=True)
     return halted
+
+
+def refuse_while_halted(folder: Path, trust: TrustList | None, now: datetime) -> None:
+    """Raise HaltedError while a halt is in force on this machine: a bundle that is pushed must not end it.
+
+    `folder` is the endpoint's configuration folder.
+    """
+    order = read_obeyed(folder)
+    order = order.under(trust) if order else None
+    if order is not None and order.kind == "halt" and order.in_force(now):
+        hint = "IT ends it with: provision resume, then provision publish; here: provision pull"
+        raise HaltedError(f"IT has halted Hermes on this machine until {order.expires}: {order.reason}", hint=hint)
 
 
 def refuse_halted(home: Path) -> None:

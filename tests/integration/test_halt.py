@@ -59,6 +59,11 @@ def test_a_halt_stops_and_a_resume_goes_on(company: Company) -> None:
     assert "Hermes is halted by an order of IT" in status.stdout
     company.machine("pull")
     assert PROVIDER in texts(company)[0], "it stays halted"
+    pushed = company.machine("install", str(company.ws / "dist/u1"))
+    assert pushed.returncode == Exit.ERROR
+    assert "until" in pushed.stderr
+    assert "incident 7" in pushed.stderr
+    assert PROVIDER in texts(company)[0], "a bundle that is pushed does not end a halt"
 
     give(company, "resume", "u1", "--reason", "over")
     pulled = company.machine("pull")
@@ -68,7 +73,8 @@ def test_a_halt_stops_and_a_resume_goes_on(company: Company) -> None:
     assert not (company.root / "home/.hermes" / NOTE).exists()
 
 
-def test_a_halt_ends_by_itself(company: Company) -> None:
+@pytest.mark.parametrize("pushed", [False, True])
+def test_a_halt_ends_by_itself(company: Company, pushed: bool) -> None:
     before = texts(company)
     give(company, "halt", "--all", "--reason", "incident 7", "--for", "4h")
     company.machine("pull")
@@ -77,9 +83,11 @@ def test_a_halt_ends_by_itself(company: Company) -> None:
     assert obeyed is not None
     over = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     write_obeyed(company.root / "machine", obeyed.model_copy(update={"expires": over}))
-    pulled = company.machine("pull")
-    assert "the halt has ended" in pulled.stdout + pulled.stderr
+    words = ("install", str(company.ws / "dist/u1")) if pushed else ("pull",)
+    done = company.machine(*words)
+    assert "the halt has ended" in done.stdout + done.stderr
     assert texts(company) == before
+    assert not (company.root / "home/.hermes" / NOTE).exists()
 
 
 def test_a_dry_run_and_what_is_refused(company: Company) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rotatecraft import Fleet
+from test_notify import SECRET, Recorder
 
 from provision.aisa.simulator import Simulator
 from provision.files import locked
@@ -146,6 +148,36 @@ def test_rotations_that_were_begun_go_on_and_none_is_begun(fleet: Fleet, sim: Si
     due = loop(fleet, "--receipts", str(fleet.drop))["due"]
     assert any("to revoke" in line for line in due), due
     assert all(sim.known_keys()[key].value == "valid" for key in fleet.keys.values()), "nothing is revoked"
+
+
+def test_it_is_told_once_and_the_page_is_written(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No machine was heard of: one message, not again at the next run, none in a dry run. A page that cannot be written fails."""
+    recorder, page = Recorder(), fleet.folder / "report.html"
+    try:
+        settings = fleet.root / "provision.toml"
+        target = f'[[notify]]\nkind = "webhook"\nurl = "{recorder.url}"\nsecret_from = "env:HOOK_SECRET"\n'
+        settings.write_text(f"{settings.read_text()}\n{target}")
+        monkeypatch.setenv("HOOK_SECRET", SECRET)
+        shutil.rmtree(fleet.root / "receipts")
+        loop(fleet)
+        assert not recorder.seen, "no operator approved the target"
+        assert fleet.provision("operators", "approve", "--yes") == 0
+        loop(fleet, "--dry-run", "--report", str(page))
+        assert not recorder.seen
+        assert not page.exists()
+        first = loop(fleet, "--report", str(page))
+        assert "report" not in steps(first)
+        (message,) = recorder.documents
+        assert {user for user in fleet.users if user in json.dumps(message)} == set(fleet.users)
+        assert page.read_text().startswith("<!doctype html>")
+        assert loop(fleet, "--report", str(page))["changed"] is False
+        assert len(recorder.seen) == 1
+        failed = loop(fleet, "--report", str(fleet.folder / "no" / "folder" / "x.html"), expect=4)
+        assert steps(failed)["report"]["failed"]
+        said = json.dumps(recorder.documents) + page.read_text()
+        assert not any(key in said for key in fleet.keys.values())
+    finally:
+        recorder.close()
 
 
 def test_a_run_killed_before_the_record_is_repeated(fleet: Fleet, sim: Simulator) -> None:

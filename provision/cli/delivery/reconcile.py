@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from provision.cli.app import app
 from provision.cli.context import Run
 from provision.cli.options import DryRun, Forks, Output, TableOrJson, parse_duration
 from provision.report.formats import Format
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command("reconcile")
@@ -34,6 +31,10 @@ def reconcile(
         bool, typer.Option("--deploy", help="Install through Ansible on machines whose receipt is not for this bundle.")
     ] = False,
     forks: Forks = 10,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write the page of `provision report` here at the end."),
+    ] = None,
     delay: Annotated[
         str | None,
         typer.Option("--delay", metavar="10m", help="Wait a random time of at most this long before the run."),
@@ -48,8 +49,9 @@ def reconcile(
 ) -> None:
     """Bring everything up to date, once: for cron and CI.
 
-    Imports receipts, checks the workspace, continues rotations, renders, publishes, deploys, validates what is new, and says
-    what is due. Never begins a rotation and revokes nothing; what waits for approval is left out. One line when nothing changed.
+    Imports receipts, checks the workspace, continues rotations, renders, publishes, deploys, validates what is new, says what
+    is due, and tells the targets of `[[notify]]`. Never begins a rotation and revokes nothing; what waits for approval is left
+    out. One line when nothing changed.
 
     Exits with 0 also when it changed something, with 4 when something failed, with 1 when the workspace has errors.
     """
@@ -64,7 +66,7 @@ def reconcile(
     if delay and not dry_run:
         _wait(parse_duration(delay, "--delay").total_seconds())
     workspace = run.open_workspace()
-    options = LoopOptions(workspace, tuple(receipts or ()), feed, command, deploy, forks, dry_run)
+    options = LoopOptions(workspace, tuple(receipts or ()), feed, command, deploy, forks, dry_run, report)
     with locked(journal_folder(workspace) / "reconcile.lock", "reconcile", wait_s=0.2):
         found = run_loop(run, options)
     if format_ is Format.JSON:

@@ -17,6 +17,7 @@ from provision.cli.delivery.receipts import fleet_states, receipt_store
 from provision.cli.delivery.render import record_new_keys
 from provision.cli.workspace.checks import require_valid_profiles
 from provision.cli.workspace.validate import journal_folder, run_batch
+from provision.errors import ProvisionError
 from provision.feed.index import Index
 from provision.feed.publish import KEPT_GENERATIONS, RENEW_BELOW, FeedTree, PublishStatus, lock_path
 from provision.feed.published_parts import published_parts
@@ -62,6 +63,8 @@ class LoopOptions:
     deploy: bool
     forks: int
     dry_run: bool
+    page: Path | None = None
+    """Where the page of `report` is written."""
 
 
 def run_loop(run: Run, options: LoopOptions) -> LoopReport:
@@ -86,9 +89,24 @@ def run_loop(run: Run, options: LoopOptions) -> LoopReport:
             report.steps.append(_deploy(run, options, ready.everyone))
         report.steps.append(_validate(workspace, ready, outcomes, record))
         write_record(path, record)
+        _report(run, options, report)
     findings = key_findings(workspace.root, read_vault(workspace.vault), ready.everyone, now, complete=True)
     report.due += [f"{finding.message} ({finding.cure})" for finding in findings]
     return report
+
+
+def _report(run: Run, options: LoopOptions, report: LoopReport) -> None:
+    """The page on the fleet and the notifications. What was done stays done if that fails."""
+    if options.page is None and not options.workspace.settings.notify:
+        return
+    from provision.cli.workspace.report import report_and_notify
+
+    try:
+        report_and_notify(run, options.workspace, options.page)
+    except ProvisionError as e:
+        step = StepDone("report")
+        step.note("failed", e.message)
+        report.steps.append(step)
 
 
 def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -> PreparedRender:
@@ -97,7 +115,9 @@ def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -
         run.say(remark)
     ready = prepare_render(workspace, None, now, prune=True, ahead=keys_ahead_of_vault(workspace.root))
     require_valid_profiles(workspace, ready.options.states)
-    return ready if dry_run else ready.with_approved(review_recipients(run.say, workspace, ready.everyone, ready.approved))
+    return (
+        ready if dry_run else ready.with_approved(review_recipients(run.say, workspace, ready.everyone, ready.approved))
+    )
 
 
 def _receipts(options: LoopOptions, states: Sequence[DesiredState], now: datetime) -> StepDone:

@@ -16,6 +16,7 @@ from provision.cli.endpoint.machine import (
     ManagedDirOption,
     SignersOption,
     UserOption,
+    endpoint_folder,
     own_identities,
     require_version,
     this_platform,
@@ -55,6 +56,7 @@ def install_command(
     from provision.cli.endpoint.receipt import sign_install_receipt
     from provision.endpoint.apply import DiskWriter, DryRunWriter, HomeWriter
     from provision.endpoint.fetch import fetch_bundle
+    from provision.endpoint.halt import end_halt, refuse_while_halted
     from provision.endpoint.install import InstallRequest, install_bundle
     from provision.report import install as report
 
@@ -62,6 +64,7 @@ def install_command(
     require_version(requires)
     now = datetime.now(UTC)
     force = trust_beside(bundle, allowed_signers, now, keep=not dry_run)
+    refuse_while_halted(endpoint_folder().root, force.trust, now)
     request = InstallRequest(
         signers=force.signers,
         force=force,
@@ -73,6 +76,8 @@ def install_command(
     )
     writer: HomeWriter = (DryRunWriter if dry_run else DiskWriter)(Path.home())
     result = install_bundle(fetch_bundle(bundle), request, writer, environ=os.environ, now=now)
+    if not dry_run and end_halt(result.home):
+        run.say("the halt has ended: Hermes may run again")
     signed = None if dry_run else sign_install_receipt(run, result, now)
     if format_ is Format.JSON:
         text = report.as_json(result, signed)

@@ -142,6 +142,18 @@ def fleet_report(
     )
 
 
+def report_and_notify(run: Run, workspace: Workspace, page_path: Path | None) -> None:
+    """What another command does at its end: write the page on the whole fleet, keep the day's numbers, send notifications."""
+    from provision.report.fleet.page import as_html
+    from provision.report.output import write_output
+
+    found = fleet_report(run, workspace, None, (None, None))
+    if page_path is not None:
+        write_output(as_html(found, _earlier_days(run, workspace)), page_path)
+        _keep_day(run, workspace, found)
+    _notify(run, workspace, found, "reconcile")
+
+
 def _earlier_days(run: Run, workspace: Workspace) -> Sequence[DaySummary]:
     """The numbers of earlier reports. One without them is still a report."""
     from provision.report.fleet.trend import read_trend
@@ -163,13 +175,13 @@ def _keep_day(run: Run, workspace: Workspace, found: FleetReport) -> None:
         run.say(f"warning: today's numbers were not kept for the trend: {e}")
 
 
-def _notify(run: Run, workspace: Workspace, found: FleetReport) -> None:
+def _notify(run: Run, workspace: Workspace, found: FleetReport, command: str = "report") -> None:
     """Tell the targets of `notify` what needs attention. Without an audit, earlier leaks are not taken for settled."""
     from provision.cli.notifications import ALL, send_notifications
     from provision.fleet.notify_target import NotifyEvent
 
     examined = ALL if found.audited is not None else ALL - {NotifyEvent.LEAKED}
-    send_notifications(run, workspace, "report", found.attention, examined=examined, users=found.users)
+    send_notifications(run, workspace, command, found.attention, examined=examined, users=found.users)
 
 
 def _serve(run: Run, workspace: Workspace, limit: list[str] | None, given: tuple[Path | None, Path | None]) -> None:
