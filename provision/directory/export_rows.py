@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PROPERTY = re.compile(r"\[([a-z][A-Za-z0-9]*)\]")
 _NOTE = re.compile(r"\[[^\]]*\]")
 _LDIF = re.compile(r"(?i)(?:#(?!TYPE\b)[^\n]*\n(?: [^\n]*\n)*|\s*\n)*(?:version:\s*1\b|dn::?\s)")
+_INVISIBLE = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, 0xFEFF])
 _DROPPED = re.compile(r"[\s_\-#.:/]+")
 _SEPARATORS = ",;\t|"
 MAX_ROWS = 1_000_000
@@ -58,8 +59,13 @@ class ExportRows:
 
 
 def normalized(header: str) -> str:
-    """The name of a column as it is compared."""
+    """The name of a column as it is compared.
+
+    Entra's template for new users says `Block sign in (Yes/No) [accountEnabled] Required`: Yes means blocked.
+    """
     found = _PROPERTY.search(header)
+    if found and found[1] == "accountEnabled" and "block" in header[: found.start()].casefold():
+        return "blockcredential"
     return _DROPPED.sub("", found[1] if found else _NOTE.sub("", header)).casefold()
 
 
@@ -83,25 +89,30 @@ def _csv_rows(text: str) -> ExportRows:
         skipped += 1
     if not lines:
         raise BadExportError("the export is empty", hint="export it again")
+    above = _lines_above(lines)
+    del lines[:above]
+    skipped += above
     separator = _separator(lines[0])
     reader = csv.reader(
         io.StringIO("".join(lines), newline=""), delimiter=separator, strict=True, skipinitialspace=True
     )
     try:
         header = [cell.strip() for cell in next(reader)]
-        rows, is_short = _csv_body(reader, [normalized(cell) for cell in header], skipped)
+        rows, is_short = _csv_body(reader, header, skipped)
     except csv.Error as e:
         if "unexpected end" in str(e):
             raise BadExportError(
                 "the export ends inside of a quoted cell: it was cut off, or a quote is missing", hint="export it again"
             ) from e
         raise BadExportError(f"line {reader.line_num + skipped} is not CSV: {e}", hint="export it again") from e
-    cut = bool(rows) and is_short and not lines[-1].endswith(("\n", "\r"))
+    names = [normalized(cell) for cell in header]
+    cut = bool(rows) and not lines[-1].endswith(("\n", "\r")) and (is_short or _is_half(rows, names[-1]))
     if cut:
         rows[-1] = replace(rows[-1], broken="the export was cut off in this row; export it again")
-    names = [normalized(cell) for cell in header]
     twice = sorted({header[i] for i, name in enumerate(names) if name and names.count(name) > 1})
-    notes = (f"columns with one name, of which the first counts: {', '.join(twice)}",) if twice else ()
+    notes: tuple[str, ...] = (f"columns with one name, of which the first counts: {', '.join(twice)}",) if twice else ()
+    if above:
+        notes += (f"{above} line{'s' * (above > 1)} above the headings skipped",)
     columns: dict[str, str] = {}
     for name, cell in zip(names, header, strict=True):
         if name:
@@ -115,21 +126,39 @@ def _separator(header: str) -> str:
     return max(_SEPARATORS, key=lambda each: counts[each])
 
 
-def _csv_body(reader: Any, names: Sequence[str], skipped: int) -> tuple[list[ExportRow], bool]:
+def _lines_above(lines: Sequence[str]) -> int:
+    """How many lines of a report's title are above its headings: lines of one cell, before one of several cells."""
+    for number, line in enumerate(lines[:10]):
+        if any(each in line for each in _SEPARATORS):
+            is_title = all("@" not in above for above in lines[:number])
+            return number if is_title and len(line) - len(line.replace(_separator(line), "")) > 1 else 0
+    return 0
+
+
+def _is_half(rows: Sequence[ExportRow], column: str) -> bool:
+    """Whether the last cell of the export is the beginning of a value that others have in full."""
+    value = rows[-1].cells.get(column, "").casefold()
+    others = {row.cells.get(column, "").casefold() for row in rows[:-1]}
+    whole = {"true", "false"} if others & {"true", "false"} else set()
+    return bool(value) and value not in others and any(each.startswith(value) for each in (others | whole) - {value})
+
+
+def _csv_body(reader: Any, header: Sequence[str], skipped: int) -> tuple[list[ExportRow], bool]:
     """The rows, and whether the last one is too short: spreadsheets leave out empty cells at the end, so others may be too.
 
     A row with more cells than headings has cells in wrong columns, unless every row ends in a separator.
     """
+    names = [normalized(cell) for cell in header]
     rows: list[ExportRow] = []
     longer: list[int] = []
     row: list[str] = []
-    for count, row in enumerate(each for each in reader if any(cell.strip() for cell in each)):
+    for count, row in enumerate(each for each in reader if _has_values(each, header)):
         if count >= MAX_ROWS:
             raise BadExportError(f"the export has more than {MAX_ROWS:,} rows")
         cells: dict[str, str] = {}
         for name, cell in zip(names, row, strict=False):
             if name:
-                cells.setdefault(name, _from_hex(cell.strip()))
+                cells.setdefault(name, _from_hex(cell.translate(_INVISIBLE).strip()))
         if len(row) > len(names):
             longer += [] if len(row) == len(names) + 1 and not row[-1].strip() else [-1]
             longer.append(count)
@@ -138,6 +167,11 @@ def _csv_body(reader: Any, names: Sequence[str], skipped: int) -> tuple[list[Exp
         for count in (each for each in longer if each >= 0):
             rows[count] = replace(rows[count], broken="more cells than headings: a separator is not quoted")
     return rows, len(row) < len(names)
+
+
+def _has_values(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a row is neither empty nor the headings again, where files were joined."""
+    return any(cell.strip() for cell in row) and [cell.strip() for cell in row] != header
 
 
 def _from_hex(cell: str) -> str:
@@ -196,14 +230,14 @@ def _partial(root: dict[str, Any], count: int) -> str:
 
 
 def _flat(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """The values of a JSON object by their path. Of a list of addresses the primary one comes first."""
+    """The values of a JSON object by their path. Of a list of addresses that of the work comes first."""
     found: dict[str, str] = {}
     for key, value in item.items():
         name = prefix + normalized(key.rpartition(":")[2] if key.startswith("urn:") else key)
         if isinstance(value, dict):
             found |= _flat(value, name)
         elif isinstance(value, list):
-            ordered = sorted(value, key=lambda each: not (isinstance(each, dict) and each.get("primary") is True))
+            ordered = sorted(value, key=_rank)
             for number, each in enumerate(ordered):
                 if isinstance(each, dict):
                     found |= _flat(each, f"{name}{number}")
@@ -213,15 +247,24 @@ def _flat(item: dict[str, Any], prefix: str = "") -> dict[str, str]:
                 str(e.get("display", e.get("value", ""))) if isinstance(e, dict) else str(e) for e in ordered
             )
         else:
-            found[name] = "" if value is None else str(value)
+            found[name] = "" if value is None else str(value).translate(_INVISIBLE)
     return found
+
+
+def _rank(value: Any) -> int:
+    """The order of several addresses: the primary one, those of the work, others, private ones."""
+    if not isinstance(value, dict):
+        return 2
+    if value.get("primary") in (True, "True", "true"):
+        return 0
+    return {"work": 1, "home": 3}.get(str(value.get("type")).casefold(), 2)
 
 
 def _ldif_rows(text: str) -> ExportRows:
     """RFC 2849 as ldifde and ldapsearch write it: folded lines, base64 values, comments."""
     rows: list[ExportRow] = []
     cells: dict[str, str] = {}
-    start = 0
+    start, partial = 0, ""
     lines = re.sub(r"\r?\n ", "", text).splitlines()
     for number, line in enumerate([*lines, ""], 1):
         if line.startswith("#") or re.match(r"(?i)version:\s*1\s*$", line):
@@ -229,6 +272,8 @@ def _ldif_rows(text: str) -> ExportRows:
         if not line.strip():
             if "dn" in cells:
                 rows.append(ExportRow(start, cells))
+            elif not cells.get("result", "0").startswith("0"):
+                partial = f"the search ended early: {cells['result'][:40]}"
             cells, start = {}, 0
             continue
         found = re.match(r"([A-Za-z][A-Za-z0-9.-]*)(?:;[^:]*)?(::?)\s?(.*)", line)
@@ -240,7 +285,7 @@ def _ldif_rows(text: str) -> ExportRows:
         start = start or number
         cells[name] = f"{cells[name]};{value}" if name in cells else value
     columns = {name: name for row in rows for name in row.cells}
-    return ExportRows(columns, tuple(rows), "LDIF", "", (), frozenset({"ldif"}))
+    return ExportRows(columns, tuple(rows), "LDIF", partial, (), frozenset({"ldif"}))
 
 
 def _base64(value: str) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from provision.directory import sources
 from provision.directory.export_rows import ExportRow, normalized, read_rows
 from provision.directory.export_text import decode_export
-from provision.directory.person import Device, Person, PersonStatus
-from provision.directory.status import BLOCKED, ENABLED, status_of
+from provision.directory.person import Device, Person, external_key
+from provision.directory.status import BLOCKED, ENABLED, NO_STATUS, status_of
 from provision.errors import UsageError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _person(row: ExportRow, source: Source, mapping: Mapping[str, str], today: d
     realm = source.realm or source.name
     person = Person(
         line=row.line,
-        external_id=f"{realm}:{external}" if external else "",
+        external_id=external_key(f"{realm}:{external}") if external else "",
         login=login,
         email=email.casefold(),
         status=status,
@@ -177,8 +177,8 @@ def _broken(person: Person, row: ExportRow, external: str) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet would run this text. A lone dash stands for nothing in many exports."""
-    return text.startswith(_FORMULA) and text not in _BLANK_MARKS
+    """Whether a spreadsheet would run this text, or an apostrophe prevents it. A lone dash stands for nothing in many exports."""
+    return text.removeprefix("'").startswith(_FORMULA) and text not in _BLANK_MARKS
 
 
 def _notes(rows: ExportRows, people: list[Person], source: Source) -> Iterator[str]:
@@ -189,7 +189,7 @@ def _notes(rows: ExportRows, people: list[Person], source: Source) -> Iterator[s
         yield "cells of several values have only the name of a PowerShell type: groups in them are not known"
     if formulas := sum(any(value.startswith(("=", "@")) for value in row.cells.values()) for row in rows.rows):
         yield f"{formulas} row{'s' * (formulas > 1)} with cells that a spreadsheet would run as formulas: they are never used"
-    if not source.devices and people and all(person.status is PersonStatus.UNKNOWN for person in people):
+    if not source.devices and people and all(person.why == NO_STATUS for person in people):
         cure = _STATUS_CURES.get(source.name, "")
         yield f"no row says whether the account is active: {cure}name a column with --map active=COLUMN, or use --assume-active"
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+_GUID = re.compile(r"(?i)\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?")
 
 
 class PersonStatus(StrEnum):
@@ -47,3 +50,9 @@ class Person:
         """How messages call the row."""
         device = self.device.name if self.device else ""
         return self.login or self.email or device or self.external_id or f"row {self.line}"
+
+
+def external_key(external_id: str) -> str:
+    """An external id as it is compared: some tools write GUIDs in capital letters or in braces; other ids keep their case."""
+    realm, _, value = external_id.partition(":")
+    return f"{realm}:{value.strip('{}').casefold()}" if _GUID.fullmatch(value) else external_id

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provision.directory.person import Person, PersonStatus
+from provision.directory.person import Person, PersonStatus, external_key
 from provision.directory.user_ids import propose_id
 from provision.fleet.edit.entry_edit import EntryEdit
 
@@ -97,9 +97,9 @@ class _PeoplePlan:
         self._today = today
         self._assume_active = assume_active
         self._states = {state.user: state for state in known.states}
-        self._by_external = {s.external_id: s.user for s in known.states if s.external_id}
+        self._by_external = {external_key(s.external_id): s.user for s in known.states if s.external_id}
         self._by_email = {s.email.casefold(): s.user for s in known.states if s.email}
-        self._former = {f.external_id: f.user for f in known.left.values() if f.external_id}
+        self._former = {external_key(f.external_id): f.user for f in known.left.values() if f.external_id}
         self._taken = {*self._states, *known.left, *known.refused}
         self._seen: dict[str, Person] = {}
         self._mentioned: set[str | None] = set()
@@ -185,7 +185,7 @@ class _PeoplePlan:
 
     def _of_another(self, state: DesiredState, person: Person) -> bool:
         """Whether a mail address belongs to another person now: the same directory has another id for it."""
-        if not state.external_id or not person.external_id or state.external_id == person.external_id:
+        if not state.external_id or not person.external_id or external_key(state.external_id) == person.external_id:
             return False
         return state.external_id.partition(":")[0] == person.external_id.partition(":")[0]
 

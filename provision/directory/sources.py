@@ -59,6 +59,7 @@ SOURCES: tuple[Source, ...] = (
             "userprincipalname id displayname",
             "userprincipalname objectid displayname",
             "userprincipalname id usertype",
+            "userprincipalname passwordprofile blockcredential",
         ),
         {"external_id": ("objectid", "id")},
     ),
@@ -85,11 +86,17 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(
         "okta",
-        _sets("profilelogin status", "login firstname email", "login email status", "id status profileemail"),
+        _sets(
+            "profilelogin status",
+            "login firstname email",
+            "login email status",
+            "id status profileemail",
+            "userlogin userstatus",
+        ),
         {
             "external_id": ("id", "userid", "oktaid"),
-            "login": ("profilelogin", "login"),
-            "email": ("profileemail", "email"),
+            "login": ("profilelogin", "login", "userlogin"),
+            "email": ("profileemail", "email", "useremail"),
             "department": ("profiledepartment", "department"),
         },
     ),

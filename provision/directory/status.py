@@ -44,8 +44,11 @@ _WORDS = {
             "recovery",
             "staged",
             "provisioned",
+            "activated",
+            "password_reset",
+            "pending_user_action",
             "onleave",
-            "on leave",
+            "on_leave",
         ),
         PersonStatus.ACTIVE,
     ),
@@ -57,6 +60,7 @@ _WORDS = {
             "inactive",
             "terminated",
             "deprovisioned",
+            "deactivated",
             "disabled",
             "deleted",
             "blocked",
@@ -64,9 +68,13 @@ _WORDS = {
         PersonStatus.GONE,
     ),
 }
-_STATUS = ("status", "employmentstatus", "workerstatus", "employeestatus", "accountstatus")
-_ENDS = ("terminationdate", "softdeletiontimestamp", "deletiontimestamp", "enddate", "lastday")
+_STATUS = ("status", "userstatus", "state", "employmentstatus", "workerstatus", "employeestatus", "accountstatus")
+_DELETED = ("softdeletiontimestamp", "deletiontimestamp", "deleteddatetime")
+"""Columns in which any time means that the account is deleted."""
+_ENDS = ("terminationdate", "enddate", "lastday", "accountexpirationdate")
+_NO_DATE = re.compile(r"(?i)[-0/.: t]*|never|n/?a|none|null")
 _ACCOUNT_DISABLED = 2
+NO_STATUS = "no status"
 
 Verdict = tuple[PersonStatus, str]
 
@@ -74,18 +82,21 @@ Verdict = tuple[PersonStatus, str]
 def status_of(row: ExportRow, today: date) -> Verdict:
     """The status that a row gives, and why. Several columns must agree; if they do not, the status is unknown."""
     found = [*_flags(row), *_words(row), *_control(row)]
+    if deleted := next(
+        (f"{n} {row.cells[n].strip()[:24]}" for n in _DELETED if not _is_no_date(row.cells.get(n, ""))), ""
+    ):
+        return PersonStatus.GONE, deleted
     end = _end(row, today)
     gone = [why for status, why in found if status is PersonStatus.GONE]
     active = [why for status, why in found if status is PersonStatus.ACTIVE]
     if end is not None:
         status, why = end
-        if status is PersonStatus.GONE and not active:
-            return end
-        if status is PersonStatus.GONE and active:
-            deleted = "softdeletion" in why.replace(" ", "").casefold()
-            return (PersonStatus.GONE, why) if deleted else (PersonStatus.UNKNOWN, f"{why}, but {active[0]}")
+        if status is PersonStatus.GONE:
+            return (PersonStatus.UNKNOWN, f"{why}, but {active[0]}") if active else end
         if status is PersonStatus.ACTIVE and gone and not active:
             return PersonStatus.ACTIVE, why
+        if status is PersonStatus.UNKNOWN and not gone:
+            return end
     if gone and active and not set(gone) <= set(_blocking(gone)):
         return PersonStatus.UNKNOWN, f"{gone[0]}, but {active[0]}"
     if gone:
@@ -96,7 +107,7 @@ def status_of(row: ExportRow, today: date) -> Verdict:
         return PersonStatus.ACTIVE, active[0]
     if unclear := [why for status, why in found if status is PersonStatus.UNKNOWN]:
         return PersonStatus.UNKNOWN, unclear[0]
-    return PersonStatus.UNKNOWN, "no status"
+    return PersonStatus.UNKNOWN, NO_STATUS
 
 
 def _blocking(reasons: Iterable[str]) -> list[str]:
@@ -124,10 +135,10 @@ def _words(row: ExportRow) -> Iterable[Verdict]:
     """Columns of words count only if they hold a known word: `Employment Status` may say Full-Time."""
     for name in _STATUS:
         value = row.cells.get(name, "").strip()
-        known = _WORDS.get(value.casefold())
+        known = _WORDS.get(value.casefold().replace(" ", "_"))
         if known is not None:
             yield known, f"{name}={value}"
-        elif value and name in {"status", "workerstatus", "accountstatus"}:
+        elif value and name in {"status", "userstatus", "workerstatus", "accountstatus"}:
             yield PersonStatus.UNKNOWN, f"unknown value {name}={value[:24]}"
 
 
@@ -141,7 +152,7 @@ def _control(row: ExportRow) -> Iterable[Verdict]:
 def _end(row: ExportRow, today: date) -> Verdict | None:
     for name in _ENDS:
         value = row.cells.get(name, "").strip()
-        if not value:
+        if _is_no_date(value):
             continue
         days = _dates(value)
         past = {day < today for day in days}
@@ -152,6 +163,11 @@ def _end(row: ExportRow, today: date) -> Verdict | None:
             return PersonStatus.GONE, f"{name} {text}"
         return PersonStatus.ACTIVE, f"{name} {text} is not over"
     return None
+
+
+def _is_no_date(text: str) -> bool:
+    """Whether a cell stands for no date, as `0000-00-00` does."""
+    return bool(_NO_DATE.fullmatch(text.strip()))
 
 
 def _dates(text: str) -> list[date]:
