@@ -301,6 +301,11 @@ def _money(name: object) -> bool:
     return isinstance(name, str) and (name.endswith("_micros_usd") or name in {"balance", "balance_micros", "credits"})
 
 
+_LARGEST = 2**63
+
+
 def clean_micros(value: object) -> int | None:
-    """Return an integer of an untrusted body, else None: an amount in micro-dollars, or a count."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return an integer of an untrusted body, else None: an amount in micro-dollars, or a count. None too beyond 64 bits."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -_LARGEST <= value < _LARGEST else None

@@ -30,6 +30,8 @@ KEY = {"unlimited": False, "remaining_micros_usd": 7, "used_micros_usd": 5}
         ({"api_key": {**KEY, "used_micros_usd": True}}, None, 7),
         ({"api_key": {**KEY, "used_micros_usd": 5.0}}, None, 7),
         ({"api_key": {**KEY, "used_micros_usd": -1}}, None, 7),
+        ({"api_key": {**KEY, "used_micros_usd": 2**63}}, None, 7),
+        ({"api_key": {**KEY, "used_micros_usd": 10**40, "remaining_micros_usd": -3}}, None, -3),
     ],
 )
 def test_balances(balance: Any, used: int | None, remaining: int | None) -> None:
@@ -71,6 +73,7 @@ def test_usages(rows: Any, expected: tuple[UsageRow, ...]) -> None:
         (_answer({"data": [{"date": "2026-11-02"}]}), "a day cannot be read"),
         (_answer({"data": [{"requests": 1}]}), "a day cannot be read"),
         (_answer({"data": [{"date": "2026-11-02", "requests": -1}]}), "a day cannot be read"),
+        (_answer({"data": [{"date": "2026-11-02", "requests": 10**40}]}), "a day cannot be read"),
         (_answer({"data": [1]}), "a day cannot be read"),
         (
             _answer({"data": [{"date": "2026-11-02", "requests": 1, "models": [{"model": "a"}]}]}),
