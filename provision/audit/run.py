@@ -11,13 +11,11 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from provision.audit import baseline
 from provision.audit.finding import RawFinding
-from provision.audit.fix.mask import mask_text
 from provision.audit.homes import HomeContext, HomeReport, audit_home
 from provision.audit.leaks import LeakContext, collect_leaks, leak_findings
 from provision.audit.locations import machine_layout
-from provision.audit.result import Audit, Counts, Unread, severity_order
+from provision.audit.result import Audit, Counts, IgnoredFinding, Unread, severity_order
 from provision.audit.scan import ScanProgress, scan
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from provision.audit.baseline import BaselineEntry
     from provision.audit.clean_cache import CleanCache
     from provision.audit.finding import Finding
     from provision.audit.leak import Leak
@@ -130,6 +129,8 @@ def _masked(detector: Detector, text: str) -> str:
     """Mask secrets in a name, and make it text that can be printed anywhere."""
     if text.isprintable() and text.isascii() and not _LONG_RUN.search(text):
         return text  # the quick way for most names, such as `messages:row 12`
+    from provision.audit.fix.mask import mask_text  # noqa: PLC0415  with all that rewrites containers; rarely needed
+
     return mask_text(text.encode("utf-8", "surrogateescape"), detector).decode("utf-8", "backslashreplace")
 
 
@@ -145,7 +146,7 @@ def _unread(item: Unreadable) -> Unread:
 
 def finish_audit(  # noqa: PLR0917  the fields of an Audit
     seen: RawAudit,
-    entries: Sequence[baseline.BaselineEntry],
+    entries: Sequence[BaselineEntry],
     verdicts: Mapping[str, str],
     host: str,
     targets: Sequence[str],
@@ -155,14 +156,20 @@ def finish_audit(  # noqa: PLR0917  the fields of an Audit
     user: str | None = None,
 ) -> Audit:
     """Build the audit, with the findings that the baseline ignores kept apart."""
-    split = baseline.apply_baseline(entries, seen.findings(verdicts), started.date())
+    new: tuple[Finding, ...] = tuple(seen.findings(verdicts))
+    ignored: tuple[IgnoredFinding, ...] = ()
+    if entries:
+        from provision.audit.baseline import apply_baseline  # noqa: PLC0415  with pydantic
+
+        split = apply_baseline(entries, new, started.date())
+        new, ignored = split.new, split.ignored
     return Audit(
         host=host,
         user=user,
         started=started.isoformat(timespec="seconds"),
         targets=tuple(targets),
-        findings=split.new,
-        ignored=split.ignored,
+        findings=new,
+        ignored=ignored,
         routes=seen.home.routes,
         unread=seen.unread,
         counts=seen.counts,

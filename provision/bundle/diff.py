@@ -10,10 +10,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provision.bundle.cache import RenderCache
 from provision.bundle.dist import Dist
-from provision.bundle.manifest import CONFIG, PAGE, SEALED_ENV, WELCOME, Manifest
+from provision.bundle.manifest import BUNDLE_FILES, CONFIG, PAGE, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
-from provision.bundle.render import RENEW_BELOW, RenderOptions, examine_bundle
+from provision.bundle.render import RenderOptions, examine_bundle
+from provision.bundle.seal_and_sign import content_digest
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.facts import names as facts
 
@@ -57,6 +59,7 @@ def diff_bundles(options: RenderOptions, root: Path, signer: bytes) -> Iterator[
     `signer` is the public key blob that `render` would sign with.
     """
     dist = Dist(root, None)
+    seen = RenderCache.load(dist.seen_path, digest_key=options.common.digest_key, signer=signer)
     for planned in plan_bundles(options.states, options.common):
         if isinstance(planned, ImpossibleBundle):
             yield UserDiff(
@@ -65,12 +68,20 @@ def diff_bundles(options: RenderOptions, root: Path, signer: bytes) -> Iterator[
                 reason=f"{planned.reason} ({planned.hint})" if planned.hint else planned.reason,
             )
             continue
-        found = _compare(planned, dist.read(planned.user), options, signer)
-        if found is not None:
+        files = dist.read(planned.user)
+        if not _is_current(planned, files, options, seen) and (found := _compare(planned, files, options, signer)):
             yield found
     if root.is_dir():
         for user in dist.others(set(options.all_users)):
             yield UserDiff(user, "removed", reason="no longer in the inventory; `render --prune` removes the bundle")
+
+
+def _is_current(planned: PlannedBundle, files: dict[str, bytes], options: RenderOptions, seen: RenderCache) -> bool:
+    """Whether `render` would leave these files, by the cache of the last render alone: most are unchanged."""
+    if not files.keys() >= set(BUNDLE_FILES):
+        return False
+    cached = seen.recall(planned.user, planned.inputs, content_digest(files))
+    return cached is not None and options.lasts(cached.expires)
 
 
 def _compare(planned: PlannedBundle, files: dict[str, bytes], options: RenderOptions, signer: bytes) -> UserDiff | None:
@@ -85,8 +96,7 @@ def _compare(planned: PlannedBundle, files: dict[str, bytes], options: RenderOpt
         return UserDiff(planned.user, "changed", differences)
     if not there.genuine:
         return UserDiff(planned.user, "altered", reason="a file was altered, or another key signed it")
-    left_s = (manifest.expires_at - options.common.now).total_seconds()
-    if left_s <= options.common.bundle_days * 86400 * RENEW_BELOW:
+    if not options.lasts(int(manifest.expires_at.timestamp())):
         return UserDiff(planned.user, "expiring", (ValueChange("expires", manifest.expires, None),))
     return None
 

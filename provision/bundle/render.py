@@ -88,6 +88,10 @@ class RenderOptions:
     force: bool = False
     prune: bool = False
 
+    def lasts(self, expires: int) -> bool:
+        """Whether a bundle that expires then (Unix seconds) need not be renewed yet."""
+        return expires - self.common.now.timestamp() > self.common.bundle_days * 86400 * RENEW_BELOW
+
 
 @contextmanager
 def opened_dist(root: Path) -> Iterator[Dist]:
@@ -183,7 +187,7 @@ class _Run:
             return RenderStatus.NEW, None
         content = content_digest(files) if files.keys() >= set(BUNDLE_FILES) else b""
         cached = self.seen.recall(planned.user, planned.inputs, content) if content else None
-        if cached is not None and not self.options.force and self._lasts(cached.expires):
+        if cached is not None and not self.options.force and self.options.lasts(cached.expires):
             return RenderStatus.UNCHANGED, cached
         try:
             manifest = parse_manifest(files.get(MANIFEST, b""))
@@ -196,14 +200,10 @@ class _Run:
             return RenderStatus.RENEWED, cached
         if not examine_bundle(files, self.signer).genuine:
             return RenderStatus.CHANGED, cached
-        if not self._lasts(cached.expires):
+        if not self.options.lasts(cached.expires):
             return RenderStatus.RENEWED, cached
         self.seen.note(planned.user, cached, planned.inputs, content)
         return RenderStatus.UNCHANGED, cached
-
-    def _lasts(self, expires: int) -> bool:
-        common = self.options.common
-        return expires - common.now.timestamp() > common.bundle_days * 86400 * RENEW_BELOW
 
     def _placed(self, made: MadeBundle) -> RenderOutcome:
         planned, status, cached, before = self._under_way.pop(made.user)

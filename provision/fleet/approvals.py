@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.errors import ProvisionError
 from provision.files import read_optional, write_atomic
-from provision.fleet.settings import PREFIX, config_dir
+from provision.fleet.config_folder import config_dir
+from provision.fleet.settings import PREFIX
 from provision.shell import shell_path
 
 if TYPE_CHECKING:

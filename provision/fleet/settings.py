@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from provision.errors import Place, Problem
+from provision.fleet.config_folder import config_dir
 from provision.fleet.nearest import spelling_hint
 from provision.fleet.notify_target import NotifyTarget
 from provision.formats.located import BrokenTextError, decode_utf8, place, position_of, quoted
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
 PREFIX = "PROVISION_"
-
-
-def config_dir(environ: Mapping[str, str]) -> Path:
-    """Return the user's config folder for provision: `PROVISION_CONFIG_DIR`, else the platform's default."""
-    import platformdirs  # noqa: PLC0415  slow to import, and rarely needed
-
-    named = environ.get("PROVISION_CONFIG_DIR")
-    return Path(named).expanduser().absolute() if named else platformdirs.user_config_path("provision")
 
 
 def _listed(value: Any) -> Any:

@@ -6,11 +6,8 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provision.audit.document import audit_document
 from provision.audit.result import SEVERITIES
 from provision.report.document import document
-from provision.report.html.page import Bar, Page, Section, page
-from provision.report.junit import Case, Suite, junit
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
@@ -18,6 +15,8 @@ if TYPE_CHECKING:
 
     from provision.audit.finding import Finding
     from provision.audit.result import Audit, HomeRoute
+    from provision.report.html.page import Section
+    from provision.report.junit import Case
 
 ROWS_PER_GROUP = 20
 _WIDTH = 110
@@ -26,6 +25,8 @@ _TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"
 
 def as_json(audit: Audit) -> str:
     """The document `provision/audit/v1`."""
+    from provision.audit.document import audit_document  # noqa: PLC0415  with pydantic
+
     return document("audit/v1", **audit_document(audit))
 
 
@@ -109,6 +110,8 @@ def _size(number: float) -> str:
 
 def as_junit(audit: Audit) -> Iterator[str]:
     """A JUnit document: a failure for every finding, an error for every item that could not be read."""
+    from provision.report.junit import Suite, junit  # noqa: PLC0415  only for this format
+
     failed, errors = len(audit.findings), len(audit.unread)
     quiet = len(audit.ignored)
     tests = failed + errors + quiet or 1
@@ -116,6 +119,8 @@ def as_junit(audit: Audit) -> Iterator[str]:
 
 
 def _cases(audit: Audit) -> Iterator[Case]:
+    from provision.report.junit import Case  # noqa: PLC0415  only for this format
+
     for f in audit.findings:
         yield Case(str(f.place), f.rule, "failure", f.severity, f"{f.message}; {f.excerpt}; {f.cure}")
     for unread in audit.unread:
@@ -129,6 +134,8 @@ def _cases(audit: Audit) -> Iterator[Case]:
 
 def as_html(audit: Audit) -> Iterator[str]:
     """An HTML page with a chart of the severities, the route of every home, and every finding."""
+    from provision.report.html.page import Bar, Page, page  # noqa: PLC0415  only for this format
+
     facts = [
         ("machine", audit.host + (f" ({audit.user})" if audit.user else "")),
         ("started", audit.started),
@@ -141,6 +148,8 @@ def as_html(audit: Audit) -> Iterator[str]:
 
 
 def _sections(audit: Audit) -> Iterator[Section]:
+    from provision.report.html.page import Section  # noqa: PLC0415  only for this format
+
     if audit.routes:
         rows = [(r.home, r.url or "none", r.model or "", key_text(r), r.as_expected, r.why) for r in audit.routes]
         headers = ("Hermes home", "next request goes to", "model", "key", "as installed", "why")

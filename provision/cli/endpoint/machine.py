@@ -57,7 +57,7 @@ def this_platform(name: str = sys.platform) -> Platform:
 def endpoint_folder() -> EndpointFolder:
     """This user's folder of identities and trusted signers."""
     from provision.endpoint.identity import EndpointFolder
-    from provision.fleet.settings import config_dir
+    from provision.fleet.config_folder import config_dir
 
     return EndpointFolder(config_dir(os.environ))
 
@@ -118,13 +118,12 @@ def chosen_home(home: Path | None, hermes_profile: str | None) -> tuple[Path, st
 
     Without a named profile it is the home itself, unless provision set up exactly one profile inside it and not the home.
     """
-    from provision.endpoint.state import kept_paths
-    from provision.hermes.home import default_home, given_home
+    from provision.hermes.home import HomePaths, default_home, given_home
 
     root = given_home(home or Path(default_home(this_platform(), os.environ)), this_platform(), os.environ)
-    if hermes_profile is not None or (root / kept_paths(root).manifest).is_file():
+    if hermes_profile is not None or HomePaths(root).manifest.is_file():
         return root, hermes_profile
-    found = [path for path in root.glob("profiles/*") if (path / kept_paths(path).manifest).is_file()]
+    found = [path for path in root.glob("profiles/*") if HomePaths(path).manifest.is_file()]
     return root, found[0].name if len(found) == 1 else None
 
 

@@ -23,6 +23,8 @@ AISA_KEY_SHAPES = frozenset({("sk-aisa-", 51)})
 
 def workspace_or_none(run: Run) -> Workspace | None:
     """Open the workspace; None if there is none here. Raises NoWorkspaceError if --workspace named one."""
+    if not run.may_have_workspace():
+        return None
     from provision.fleet.workspace import NoWorkspaceError
 
     try:
@@ -102,12 +104,16 @@ def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:
 def installed_manifest() -> Manifest | None:
     """The manifest installed in this user's home, if any."""
     from provision.cli.endpoint.machine import chosen_home
-    from provision.endpoint.state import read_installed
-    from provision.hermes.home import effective_home
+    from provision.hermes.home import HomePaths, effective_home
 
     try:
         root, profile = chosen_home(None, None)
-        found = read_installed(effective_home(root, profile))
+        home = effective_home(root, profile)
+        if not HomePaths(home).manifest.exists():
+            return None
+        from provision.endpoint.state import read_installed
+
+        found = read_installed(home)
     except (ProvisionError, OSError):
         return None
     return found.manifest if found else None

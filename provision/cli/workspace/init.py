@@ -97,7 +97,7 @@ def init(
 
     from provision.endpoint.identity import FOUNDER_NAMESPACES
     from provision.files import recover
-    from provision.fleet.settings import config_dir
+    from provision.fleet.config_folder import config_dir
     from provision.fleet.workspace import load_workspace
     from provision.keys.events.log import LOG_NAME, new_log
     from provision.keys.vault.vault import new_vault

@@ -25,6 +25,7 @@ _CACHE_FROM = 200
 _MANY_WORDS = 20
 """A rule with this many keywords is one for names. Its gate begins with common words, such as `token` in a log that counts
 tokens. Searched everywhere, such gates made the pass take four times as long; they have a second pass near their keywords."""
+_LITERALS = [b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in range(256)]
 _SMALLEST_GAP = 2048
 """Bytes between two ranges; ranges with a smaller gap are merged."""
 
@@ -102,7 +103,7 @@ def _ranges(places: list[int], reach: int) -> Iterator[Span]:
 
 
 def _literal(word: bytes) -> bytes:
-    return b"".join(b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in word)
+    return b"".join([_LITERALS[byte] for byte in word])
 
 
 def _database(patterns: list[bytes], flags: list[int], *, large: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import ahocorasick_rs
@@ -21,11 +22,16 @@ _MEMORY_BYTES = 64 << 20
 
 def compiled(pattern: bytes, *, memory_bytes: int = 8 << 20) -> Any:
     """Compile an RE2 expression over bytes (Latin-1: one byte is one character)."""
+    return re2.compile(pattern, _options(memory_bytes))
+
+
+@functools.cache  # the library's wrapper needs longer for options than for most patterns
+def _options(memory_bytes: int) -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.max_mem = memory_bytes
     options.log_errors = False
-    return re2.compile(pattern, options)
+    return options
 
 
 def _automaton(words: list[bytes]) -> Any:

@@ -6,10 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from bundlecraft import PROFILE, Shop, fresh_key
 
+from provision.bundle import diff
 from provision.bundle.diff import UserDiff, diff_bundles, flat_settings
-from provision.bundle.render import RenderOptions, user_ids
+from provision.bundle.manifest import BUNDLE_FILES
+from provision.bundle.render import ExistingBundle, RenderOptions, user_ids
+from provision.bundle.render import examine_bundle as examine
 from provision.signing.sshsig import public_blob
 
 
@@ -23,6 +27,35 @@ def test_an_unchanged_dist_has_no_diff_and_an_empty_one_is_new(tmp_path: Path) -
     assert {each.status for each in found(shop, tmp_path).values()} == {"new"}
     shop.render(tmp_path)
     assert found(shop, tmp_path) == {}
+
+
+def test_unchanged_bundles_are_known_by_the_cache_of_the_last_render(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop()
+    shop.render(tmp_path)
+    examined: list[set[str]] = []
+
+    def examine_and_note(files: dict[str, bytes], signer: bytes) -> ExistingBundle:
+        examined.append(set(files))
+        return examine(files, signer)
+
+    monkeypatch.setattr(diff, "examine_bundle", examine_and_note)
+    assert found(shop, tmp_path) == {}
+    assert not examined
+    for name in (*BUNDLE_FILES, ".provision"):  # without the cache, or with any other byte, everything is examined
+        path = tmp_path / ".provision" / "seen" if name == ".provision" else tmp_path / "ada" / name
+        whole = path.read_bytes()
+        path.write_bytes(whole + b"\n" if name != ".provision" else b"")
+        changes = found(shop, tmp_path)
+        assert {user: each.status for user, each in changes.items()} == (
+            {} if name == ".provision" else {"ada": "altered"}
+        )
+        assert examined
+        examined.clear()
+        path.write_bytes(whole)
+    assert found(shop, tmp_path) == {}
+    assert not examined
 
 
 def test_changed_values_are_named(tmp_path: Path) -> None:

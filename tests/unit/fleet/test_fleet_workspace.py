@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from provision.errors import InvalidFilesError, ProvisionError
+from provision.fleet.config_folder import config_dir
 from provision.fleet.load import Fleet, load_fleet
-from provision.fleet.settings import config_dir
 from provision.fleet.workspace import NoWorkspaceError, find_workspace, load_workspace, read_workspace
 
 ALICE = "age1ncl2fjcug7jh3v7myxquaaaye8v2jm6j940awndzz75thzvyn5rsmdp586"

@@ -13,7 +13,7 @@ from provision.audit.fix.apply import FIXES_FOLDER, apply_fix, last_record, undo
 from provision.audit.fix.plan import plan_fix
 from provision.cli.endpoint.machine import endpoint_folder, own_identities
 from provision.errors import Exit, ProvisionError, UsageError
-from provision.fleet.settings import config_dir
+from provision.fleet.config_folder import config_dir
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:

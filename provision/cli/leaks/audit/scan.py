@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.audit import baseline
 from provision.audit.leaks import leak_findings
 from provision.audit.result import CONFIDENCES, SEVERITIES
 from provision.audit.run import AuditOptions, RawAudit, audit_machine, finish_audit, path_namer
@@ -25,6 +24,7 @@ from provision.report.terminal import plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from provision.audit.baseline import BaselineEntry
     from provision.audit.result import Audit
     from provision.audit.scan import ScanProgress
     from provision.cli.context import Run
@@ -56,7 +56,7 @@ class Scan:
     """A finished scan, and what is needed to turn it into an audit."""
 
     raw: RawAudit
-    entries: tuple[baseline.BaselineEntry, ...]
+    entries: tuple[BaselineEntry, ...]
     targets: tuple[str, ...]
     started: datetime
     elapsed_s: float
@@ -65,7 +65,11 @@ class Scan:
 
     def without_baseline(self) -> RawAudit:
         """What was found, without the leaks that the baseline ignores."""
-        split = baseline.apply_baseline(self.entries, self.raw.findings({}), self.started.date())
+        if not self.entries:
+            return self.raw
+        from provision.audit.baseline import apply_baseline
+
+        split = apply_baseline(self.entries, self.raw.findings({}), self.started.date())
         ignored = {item.finding.id for item in split.ignored}
         found = leak_findings(self.raw.leaks, self.raw.context, {})
         kept = (leak for leak, finding in zip(self.raw.leaks, found, strict=True) if finding.id not in ignored)
@@ -121,11 +125,13 @@ def scan_machine(
     from provision.audit.unchanged import open_cache
     from provision.containers.blob import ReadLimits
     from provision.detect.detector import Detector
-    from provision.fleet.settings import config_dir
+    from provision.fleet.config_folder import config_dir
 
-    entries = (
-        baseline.read_baseline(options.baseline, must_exist=baseline_must_exist) if options.baseline is not None else ()
-    )
+    entries: tuple[BaselineEntry, ...] = ()
+    if options.baseline is not None:
+        from provision.audit.baseline import read_baseline
+
+        entries = read_baseline(options.baseline, must_exist=baseline_must_exist)
     started, began = datetime.now(UTC), time.monotonic()
     known = detection.load_known_keys(run, workspace, options.known, detection.installed_manifest())
     rules = detection.load_all_rules(options.rules, run.say)

@@ -26,7 +26,7 @@ def default_targets() -> list[Path]:
     """This user's Hermes home and its backups, provision's own folder, and folders of other programs that use the gateway."""
     from provision.cli.endpoint.machine import this_platform
     from provision.errors import NothingMatchedError
-    from provision.fleet.settings import config_dir
+    from provision.fleet.config_folder import config_dir
     from provision.hermes.home import default_home
 
     home = Path(default_home(this_platform(), os.environ))
@@ -68,14 +68,16 @@ def home_inspection(
 
 def _signers(workspace: Workspace | None) -> Sequence[AllowedSigner]:
     """The signers that this machine or the workspace trusts."""
-    from provision.cli.endpoint.machine import endpoint_folder
-    from provision.endpoint.identity import load_signers
     from provision.errors import ProvisionError
+    from provision.fleet.config_folder import config_dir
 
     found: list[AllowedSigner] = []
-    for path in (endpoint_folder().allowed_signers, workspace.allowed_signers if workspace else None):
+    own = config_dir(os.environ) / "allowed_signers"  # `EndpointFolder` without its imports
+    for path in (own, workspace.allowed_signers if workspace else None):
         if path is None or not path.is_file():
             continue
+        from provision.endpoint.identity import load_signers
+
         try:
             found += load_signers(path)
         except ProvisionError:
