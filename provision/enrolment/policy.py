@@ -283,8 +283,9 @@ def parse_fingerprints(text: str, file: str) -> dict[str, set[str]]:
         if not bare:
             continue
         words = bare.replace(",", " ").split()
-        host = words[-1].removeprefix(HOST_MARK) if words[-1].startswith(HOST_MARK) else None
-        is_known = re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}|[a-z]{5}(-[a-z]{5}){4}", words[-1]) or (
+        last = words[-1] if words else ""
+        host = last.removeprefix(HOST_MARK) if last.startswith(HOST_MARK) else None
+        is_known = re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}|[a-z]{5}(-[a-z]{5}){4}", last) or (
             host and re.match(HOST, host)
         )
         if len(words) != 2 or not is_known:
