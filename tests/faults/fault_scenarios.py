@@ -85,7 +85,7 @@ SCENARIOS = (
     Scenario("publish", ("publish", "{feed}"), feed),
     Scenario(
         "reconcile",
-        ("reconcile", "--feed", "{feed}", "--receipts", "{folder}/drop"),
+        ("reconcile", "--feed", "{feed}", "--receipts", "{folder}/drop", "--report", "{folder}/report.html"),
         reconciled,
         before=(("keys", "import", "{folder}/new.csv"),),
     ),

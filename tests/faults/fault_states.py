@@ -149,9 +149,10 @@ def feed(world: World) -> State:
 
 
 def reconciled(world: World) -> State:
-    """The workspace, its feed, and which bundles the loop counts as served by the gateway."""
+    """The workspace, its feed, which bundles the loop counts as served by the gateway, and whether its page is whole."""
     validated = read_record(world.root / ".provision" / "reconciled.json").validated
-    return {**workspace(world), **feed(world), "validated": sorted(validated)}
+    page = (world.folder / "report.html").read_text().endswith("</html>\n")
+    return {**workspace(world), **feed(world), "validated": sorted(validated), "page": page}
 
 
 def home(world: World) -> State:
