@@ -38,7 +38,10 @@ _CURE = "in Desktop, Settings, Gateway: choose the local backend; or put the hos
 def connection_file(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
     """Return where the Desktop app keeps its connection; None if the environment does not say where the user's files are."""
     if platform == "win32":
-        return Path(environ["APPDATA"], "Hermes", "connection.json") if environ.get("APPDATA") else None
+        roaming = environ.get("APPDATA") or (
+            str(Path(environ["USERPROFILE"], "AppData", "Roaming")) if environ.get("USERPROFILE") else ""
+        )
+        return Path(roaming, "Hermes", "connection.json") if roaming else None
     if not environ.get("HOME"):
         return None
     home = Path(environ["HOME"])

@@ -64,7 +64,7 @@ class HermesFacts:
     health_export: bool = False
     """Reads `monitoring.export.otlp`: the messaging gateway exports health data, with variables as headers."""
     task_key_env: bool = True
-    """An auxiliary task reads `key_env`. Otherwise a URL beside a named provider does not count, and the pins do not hold."""
+    """An auxiliary task reads `key_env`. Otherwise a URL beside an entry needs `api_key` beside it, as the pins have it."""
     task_chains: bool = True
     """The `fallback_chain` of an auxiliary task works."""
     moa_presets: bool = True

@@ -13,7 +13,7 @@ from provision.hermes.config.naming import effective_url, normalized_name
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import NEWEST_VERIFIED
-from provision.hermes.rendering.side_pins import rendered_settings
+from provision.hermes.rendering.side_pins import key_reference, rendered_settings
 from provision.hermes.rendering.templates import CONFIG, TemplateError, Templates
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check_config(text: str, profile: EffectiveProfile, templates: Templates, dig
     check.same(data, facts.VERSION_KEY, NEWEST_VERIFIED.config_version)
     check.same(data, "x_provision", {"profile": profile.name, "digest": digest, **_side_policy(profile)})
     _check_settings(check, data, profile)
-    _check_secrets(check, data, pinned=profile.managed)
+    _check_secrets(check, data, pinned=profile.managed, reference=key_reference(profile))
     return data
 
 
@@ -150,12 +150,12 @@ def _holds(have: object, want: object) -> bool:
     return bool(have == want) and isinstance(have, bool) == isinstance(want, bool)
 
 
-def _check_secrets(check: _Checker, data: dict[str, Any], *, pinned: bool) -> None:
+def _check_secrets(check: _Checker, data: dict[str, Any], *, pinned: bool, reference: str) -> None:
     for path, value in _leaves(data):
         key = path[-1] if path else ""
         if not isinstance(value, str) or not value or (pinned and value == ""):
             continue
-        if key in facts.INLINE_KEYS:
+        if key in facts.INLINE_KEYS and not (path[0] == facts.AUXILIARY and value == reference):
             check.refuse(f"the result contains {'.'.join(path)}: keys are stored in .env only", key)
         if has_secret(value):
             check.refuse(f"the result contains what looks like a secret at {'.'.join(path)}", key)

@@ -2,8 +2,9 @@
 
 An auxiliary task with only `provider: custom:NAME` still goes on to another provider when the gateway answers 402 or 429 and the
 user has a key of that provider: in a turn Hermes calls the main provider `custom`, takes the task's provider for another one,
-and then chooses by the keys in the environment. With URL and key variable beside it, the task is plain `custom` for Hermes, and
-there is nothing to go on to. All three pins are seen to hold on 402, 429, 401 and 503, in all API modes.
+and then chooses by the keys in the environment. With URL and key beside it, the task is plain `custom` for Hermes, and there is
+nothing to go on to. 0.16 and 0.18 read no variable's name there (`key_env`), but every release reads a reference in `api_key`,
+and keeps it as a reference when it saves the file. Seen to hold on 0.16.0, 0.18.2 and 0.19.0, on 402, 429, 401 and 503.
 """
 
 from __future__ import annotations
@@ -40,12 +41,17 @@ def side_pins(profile: EffectiveProfile) -> dict[str, dict[str, Any]]:
     if profile.side_routes is not SideRoutes.TEAM:
         return {}
     provider = f"{facts.CUSTOM_PREFIX}{profile.provider}"
-    pin: dict[str, Any] = {"provider": provider, facts.BASE_URL: profile.base_url, facts.KEY_ENV: profile.key_env}
+    pin: dict[str, Any] = {
+        "provider": provider,
+        facts.BASE_URL: profile.base_url,
+        facts.KEY_ENV: profile.key_env,
+        facts.API_KEY: key_reference(profile),
+    }
     if profile.api_mode is not ApiMode.AUTO:
         pin[facts.API_MODE] = profile.api_mode.value
     delegation: dict[str, Any] = {"provider": provider}
     if profile.managed:  # nothing that a user adds to a pinned task may count
-        pin |= {facts.API_KEY: "", "fallback_chain": []}
+        pin |= {"fallback_chain": []}
         delegation |= {facts.BASE_URL: "", facts.API_KEY: ""}
     slot = {"provider": provider, "model": profile.model}
     return {
@@ -53,6 +59,11 @@ def side_pins(profile: EffectiveProfile) -> dict[str, dict[str, Any]]:
         facts.DELEGATION: delegation,
         "moa": {"presets": {"default": {"reference_models": [slot], "aggregator": slot}}},
     }
+
+
+def key_reference(profile: EffectiveProfile) -> str:
+    """Return the reference to the key's variable, which Hermes expands wherever it is in the file."""
+    return f"${{{profile.key_env}}}"
 
 
 def _under(pins: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

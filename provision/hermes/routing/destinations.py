@@ -123,7 +123,7 @@ def is_of_destination(hazard_id: str) -> bool:
 def _inline_and_nowhere(s: RouteContext) -> Iterator[Hazard]:
     for kind, path, entry in _side_entries(s.layers.config):
         where = s.layers.where(*path)
-        if str(entry.get(facts.API_KEY) or "").strip():
+        if str(entry.get(facts.API_KEY) or "").strip() and not s.layers.is_reference(*path, facts.API_KEY):
             yield warning(
                 f"{kind}-inline-key", f"{where}.api_key", "a key in clear in the configuration", "move it to .env"
             )

@@ -44,6 +44,16 @@ class Layers:
         steps = dotted.replace("[", ".").replace("]", "").split(".")
         return self.where(*(int(step) if step.isdigit() else step for step in steps))
 
+    def is_reference(self, *path: str | int) -> bool:
+        """Return whether the file itself has nothing but a reference to a variable here (`${NAME}`)."""
+        node: Any = (self.managed if self.is_managed(*path) else self.user).value
+        for step in path:
+            within = (isinstance(node, list) and isinstance(step, int) and step < len(node)) or (
+                isinstance(node, dict) and step in node
+            )
+            node = node[step] if within else None
+        return isinstance(node, str) and _REFERENCE.fullmatch(node.strip()) is not None
+
     def is_managed(self, *path: str | int) -> bool:
         """Return whether the managed file sets this path, or a list that contains it."""
         node: Any = self.managed.value

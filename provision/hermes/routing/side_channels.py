@@ -7,13 +7,12 @@ The settings of a platform come from `platforms` and `gateway.platforms` of conf
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts import names as facts
 from provision.hermes.routing.destination import Destination, DestinationVerdict
-from provision.hermes.routing.providers import HermesStopsError, NotModelledError
-from provision.hermes.routing.runtime import resolve_runtime
-from provision.hermes.routing.side_clients import SideClient
+from provision.hermes.routing.side_clients import SideClient, chosen_client
 from provision.hermes.routing.side_models import found_destination, runtime_destinations, text_at
 
 if TYPE_CHECKING:
@@ -70,18 +69,13 @@ def _older(s: RouteContext) -> dict[Any, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def _route_client(s: RouteContext, entry: dict[Any, Any]) -> SideClient:
+def _route_client(s: RouteContext, entry: dict[Any, Any]) -> SideClient | None:
     """`APIServerAdapter._create_agent`: what a route does not name is that of the main route, its key included."""
-    url, key, source = s.base_url, s.key, "inherited from the main route"
-    if provider := text_at(entry, "provider"):
-        try:
-            found = resolve_runtime(s.asked, provider.lower())
-            url, key, source = found.base_url, found.key if found.key != facts.NO_KEY else "", found.key_source
-        except (HermesStopsError, NotModelledError):
-            pass  # Hermes then changes the name of the provider only
-    if own := text_at(entry, facts.API_KEY):
-        key, source = own, "model_routes api_key"
-    return SideClient(text_at(entry, facts.BASE_URL) or url, key, source if key else "")
+    found, own = chosen_client(s, text_at(entry, "provider")), text_at(entry, facts.API_KEY)
+    if found is None and not own:
+        return None
+    url = text_at(entry, facts.BASE_URL) or (found.url if found else s.base_url)
+    return SideClient(url, own, "model_routes api_key") if own or not found else replace(found, url=url)
 
 
 def _rules(s: RouteContext) -> Iterator[Destination]:

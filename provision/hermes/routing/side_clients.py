@@ -87,6 +87,23 @@ def main_client(s: RouteContext) -> SideClient | None:
     return SideClient(s.base_url, s.key, source) if s.base_url else None
 
 
+def chosen_client(s: RouteContext, provider: str) -> SideClient | None:
+    """Return the endpoint of a provider that a conversation or a route of the API server chose; None if it has no key at all.
+
+    Without a provider, and with one that Hermes cannot resolve, the key is that of the main route, and only the URL changes.
+    """
+    try:
+        found = resolve_runtime(s.asked, provider.lower()) if provider else None
+    except (HermesStopsError, NotModelledError):
+        found = None
+    if found is None:
+        return SideClient(s.base_url, s.key, "inherited from the main route" if s.key else "")
+    if not found.key:
+        return None
+    key = found.key if found.key != facts.NO_KEY else ""
+    return SideClient(found.base_url, key, found.key_source if key else "")
+
+
 def discovered(s: RouteContext) -> SideClient | None:
     """Return the first provider that Hermes tries by itself when the main endpoint refuses (`_try_payment_fallback`)."""
     return next(_discovery(s), None)

@@ -11,9 +11,8 @@ from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.memory import LOCAL_MEMORY, MEMORY_SERVICES
 from provision.hermes.routing.destination import Destination, DestinationVerdict
-from provision.hermes.routing.providers import HermesStopsError, NotModelledError, find_named_provider, fold_name
-from provision.hermes.routing.runtime import resolve_runtime
-from provision.hermes.routing.side_clients import env_source
+from provision.hermes.routing.providers import HermesStopsError, find_named_provider, fold_name
+from provision.hermes.routing.side_clients import chosen_client, env_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,18 +43,12 @@ def _conversations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
                 cure="make the file readable",
             )  # fmt: skip
             continue
-        key, url, source = "", "", ""
-        try:
-            found = resolve_runtime(s.asked, choice.provider.lower()) if choice.provider else None
-        except (HermesStopsError, NotModelledError):
-            found = None
-        if found and found.key:
-            key, url, source = found.key if found.key != facts.NO_KEY else "", found.base_url, found.key_source
-        else:
-            key, url, source = s.key, s.base_url, "inherited from the main route"
+        client = chosen_client(s, choice.provider)
+        if client is None:
+            continue
         yield team.destination(
-            "channel", "model of a conversation", choice.place, choice.base_url or url, _IN_SESSION, key=key,
-            key_source=source if key else "", cure=_NEW,
+            "channel", "model of a conversation", choice.place, choice.base_url or client.url, _IN_SESSION,
+            key=client.key, key_source=client.key_source, cure=_NEW,
         )  # fmt: skip
 
 

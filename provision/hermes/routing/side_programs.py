@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provision.hermes.routing.destination import TeamSide
     from provision.hermes.routing.hazards import RouteContext
 
-_ENV_REFERENCE = re.compile(r"\$\{\s*env:\s*([^}]+?)\s*\}")
+_ENV_REFERENCE = re.compile(r"\$\{\s*(?:env:)?\s*([^}]+?)\s*\}")
 _PROGRAM = "a program of the user's gets content; where it sends it is not known"
 _OWN_PROGRAM = "a program of the user's gets this gateway's key"
 
@@ -54,15 +54,19 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _expanded(s: RouteContext, value: object) -> tuple[str, ...]:
-    """Return every text in a value with `${env:NAME}` replaced, which only MCP servers understand."""
+    """Return every text in a value with `${env:NAME}` and `${ NAME }` replaced, which only MCP servers understand."""
     return tuple(_ENV_REFERENCE.sub(lambda m: s.environment.values.get(m[1], m[0]), text) for text in _texts(value))
 
 
 def _mcp_servers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     for name, server in _mapping(s.layers.config.get("mcp_servers")).items():
-        if not isinstance(server, dict) or server.get("enabled") is False:
+        if not isinstance(server, dict):
             continue
-        path = ("mcp_servers", str(name))
+        path, when = ("mcp_servers", str(name)), "in every session"
+        if server.get("enabled") is False:
+            if not team.holds_key(*_expanded(s, server)):
+                continue
+            when = f"one keystroke: hermes mcp test {name}"
         where, shown = s.layers.where(*path), ".".join(path)
         url = server.get("url")
         if isinstance(url, str) and url.strip():
@@ -72,15 +76,15 @@ def _mcp_servers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
                 server.get("headers")
             )
             yield team.destination(
-                "mcp", shown, where, url, "in every session", key=key, also=(*sent, url), key_source=shown if key else "",
+                "mcp", shown, where, url, when, key=key, also=(*sent, url), key_source=shown if key else "",
                 cure="remove this gateway's key from it" if key else "put the host into allowed_hosts, or remove the server",
             )  # fmt: skip
         elif server.get("command"):
             sent = _expanded(s, [server.get("env"), server.get("args"), server.get("command")])
             if team.holds_key(*sent):
-                yield _program(team, "mcp", shown, where, "in every session", "remove this gateway's key from it")
+                yield _program(team, "mcp", shown, where, when, "remove this gateway's key from it")
             else:
-                yield Destination("mcp", shown, where, "", "in every session", DestinationVerdict.STAYS)
+                yield Destination("mcp", shown, where, "", when, DestinationVerdict.STAYS)
 
 
 def _credential(headers: object) -> str:

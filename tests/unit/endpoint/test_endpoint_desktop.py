@@ -77,3 +77,21 @@ def test_no_other_mode_than_local_is_in_order(mode: object, address: str | None,
     assert verdicts
     assert not {*verdicts} - {DestinationVerdict.CONTENT, DestinationVerdict.UNKNOWN}
     assert [f for f in found if f[0] == "hazard"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "expected"),
+    [
+        ("linux", {"HOME": "/u"}, "/u/.config/Hermes/connection.json"),
+        ("linux", {"HOME": "/u", "XDG_CONFIG_HOME": "/x"}, "/x/Hermes/connection.json"),
+        ("darwin", {"HOME": "/u"}, "/u/Library/Application Support/Hermes/connection.json"),
+        ("win32", {"APPDATA": "/a", "USERPROFILE": "/p"}, "/a/Hermes/connection.json"),
+        ("win32", {"USERPROFILE": "/p"}, "/p/AppData/Roaming/Hermes/connection.json"),
+        ("win32", {}, None),
+        ("linux", {}, None),
+    ],
+)
+def test_where_the_app_keeps_its_connection(platform: str, environ: dict[str, str], expected: str | None) -> None:
+    """As `hermes_cli.gui_uninstall.desktop_userdata_dir` of Hermes 0.19.0 has it, which removes that folder."""
+    found = connection_file(environ, platform)
+    assert (found.as_posix() if found else None) == expected

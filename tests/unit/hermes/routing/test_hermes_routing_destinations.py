@@ -204,14 +204,19 @@ def test_settings_of_newer_releases_send_there_and_are_hazards_before(
     assert KEY not in repr((warned, found))
 
 
-def test_the_pins_do_not_hold_where_a_task_reads_no_variable() -> None:
-    """Seen with 0.16.0 and 0.18.2: the URL beside the named provider does not count, and the task goes on elsewhere."""
-    pin = "auxiliary: {compression: {provider: 'custom:aisa', base_url: 'https://api.aisa.one/v1', key_env: AISA_API_KEY}}\n"
-    s = route_context(AISA + pin, DEEPSEEK_API_KEY="another-key")
+@pytest.mark.parametrize(
+    ("key", "older_hosts"),
+    [("", {"api.aisa.one", "api.deepseek.com"}), (", api_key: '${AISA_API_KEY}'", {"api.aisa.one"})],
+)
+def test_a_pin_holds_on_older_releases_by_its_reference(key: str, older_hosts: set[str]) -> None:
+    """Seen with 0.16.0 and 0.18.2: with `key_env` alone the URL does not count, and the task goes on elsewhere."""
+    pin = f"{{provider: 'custom:aisa', base_url: 'https://api.aisa.one/v1', key_env: AISA_API_KEY{key}}}"
+    s = route_context(f"{AISA}auxiliary: {{compression: {pin}}}\n", DEEPSEEK_API_KEY="another-key")
     older = replace(s, environment=replace(s.environment, hermes=v0_18.FACTS))
 
     def tasks(at: RouteContext) -> set[str]:
         return {d.host for d in home_destinations(at, mark, None) if d.name.startswith("auxiliary.compression")}
 
     assert tasks(s) == {"api.aisa.one"}
-    assert tasks(older) == {"api.aisa.one", "api.deepseek.com"}
+    assert tasks(older) == older_hosts
+    assert not [h for h in side_hazards(s) if h.id.endswith("inline-key")], "a reference is no key in clear"
