@@ -9,6 +9,7 @@ in words, which go into the event log.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from provision.bundle.dist import Dist
@@ -18,6 +19,7 @@ from provision.files import read_optional
 from provision.fleet.desired import machine_label
 from provision.keys.events.log import log_path, read_events
 from provision.keys.vault.ledger import Stage
+from provision.people.leaver_access import opened_users, operator_names
 from provision.receipts.receipt import MAX_RECEIPT_BYTES, NAMESPACE, parse_receipt, says_uninstalled
 from provision.receipts.store import LEFT_FOLDER, RECEIPTS_FOLDER, SUFFIX, ReceiptStore, key_blob
 from provision.rotate.model import Blocker
@@ -25,6 +27,7 @@ from provision.rotate.probes import KeyLiveness, probe_all
 from provision.rotate.store import busy_with
 from provision.shell import shell_word
 from provision.signing.signed_text import max_signed_bytes, verify_text
+from provision.trust.workspace import workspace_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,23 +85,29 @@ class Leaving:
         user = former.user
         stays = user in self.context.states
         yield LeavingStep("inventory", True, "would be marked as left today" if stays else f"left on {former.left}")
-        yield self._recorded(user)
+        yield self._recorded(former)
         yield self._rotation(user)
         yield self._bundle(user)
-        yield self._feed(user)  # carries the order
-        yield from self._keys(user)
+        yield self._shared(former)
+        yield self._operator(former)
+        yield self._feed(former)  # carries the order
+        yield from self._keys(former)
         yield from machines
         yield self._receipts(user)
 
-    def _events(self, user: str) -> list[tuple[str, Mapping[str, object]]]:
+    def _events(self, former: FormerUser) -> list[tuple[str, Mapping[str, object]]]:
+        """What the log says about this leaving. What was proved when the same user left before proves nothing now."""
         path = log_path(self.context.workspace.vault)
         if not path.exists():
             return []
-        return [(e.event.what, e.event.detail) for e in read_events(path) if e.event.user == user]
+        since = date.fromisoformat(former.left) - timedelta(days=1)  # `left` may have been written in another time zone
+        every = (recorded.event for recorded in read_events(path))
+        return [(e.what, e.detail) for e in every if e.user == former.user and e.at.date() >= since]
 
-    def _accept(self, user: str, step: str) -> str:
+    def _accept(self, former: FormerUser, step: str) -> str:
         """Why the operator accepts a step without a proof: given now, or before; empty if not."""
-        for what, detail in self._events(user):
+        user = former.user
+        for what, detail in self._events(former):
             if what == ACCEPTED and detail.get("step") == step:
                 return str(detail.get("why"))
         why = self.accepted.get(step, "")
@@ -106,8 +115,9 @@ class Leaving:
             self.context.record([(ACCEPTED, user, "", {"step": step, "why": why})])
         return why
 
-    def _recorded(self, user: str) -> LeavingStep:
-        if not any(what == LEFT for what, _ in self._events(user)):
+    def _recorded(self, former: FormerUser) -> LeavingStep:
+        user = former.user
+        if not any(what == LEFT for what, _ in self._events(former)):
             if not self.acting:
                 return LeavingStep("record", False, "not in the event log yet")
             self.context.record([(LEFT, user, "", {"reason": self.reason} if self.reason else {})])
@@ -133,21 +143,42 @@ class Leaving:
         gone = not Dist(root, None).read(user)
         return LeavingStep("bundle", gone, "no bundle in dist/" if gone else "a bundle is in dist/")
 
-    def _feed(self, user: str) -> LeavingStep:
+    def _shared(self, former: FormerUser) -> LeavingStep:
+        others = opened_users(former, self.context.states.values())
+        if not others:
+            return LeavingStep("shared", True, "no bundle of another user is sealed to their machines")
+        names = ", ".join(others)
+        hint = f"take that recipient out of the entries of {names}, then render, and replace their keys: they were readable"
+        return LeavingStep("shared", False, f"a machine of theirs opens the bundles of {names}", hint)
+
+    def _operator(self, former: FormerUser) -> LeavingStep:
+        workspace, vault = self.context.workspace, self.context.vault
+        trusted = workspace_trust(workspace, vault.workspace_id, self.context.clock(), remember=False)
+        names = operator_names(former, vault.operators, trusted.signers)
+        if not names:
+            return LeavingStep("operator", True, "no operator or signer by these keys or this name")
+        verb = "remove" if trusted.trust is None else "revoke"
+        hint = (
+            f"provision operators {verb} {shell_word(names[0])}; then replace the keys of all users: they were readable"
+        )
+        return LeavingStep("operator", False, f"opens the vault or signs as {', '.join(names)}", hint)
+
+    def _feed(self, former: FormerUser) -> LeavingStep:
+        user = former.user
         if not self.has_feed:
             return LeavingStep("feed", True, "this workspace has no feed")
         if self.feed is None:
-            why = self._accept(user, "feed")
+            why = self._accept(former, "feed")
             hint = f"name the published folder: provision users leave {user} --feed DIR"
             return LeavingStep("feed", bool(why), f"accepted: {why}" if why else "not looked at", "" if why else hint)
         left = self.feed(user)
         return LeavingStep("feed", not left, left or "no entry in the index, no bundle in the tree")
 
-    def _keys(self, user: str) -> Iterator[LeavingStep]:
-        context = self.context
+    def _keys(self, former: FormerUser) -> Iterator[LeavingStep]:
+        context, user = self.context, former.user
         alive = [known for known in context.vault.versions(user) if known.stage is not Stage.RETIRED]
         if not alive:
-            yield self._no_keys(user)
+            yield self._no_keys(former)
             return
         found: dict[int, KeyLiveness | Blocker] = {}
 
@@ -161,12 +192,13 @@ class Leaving:
         for known in alive:
             yield self._key(user, known, found.get(known.version))
 
-    def _no_keys(self, user: str) -> LeavingStep:
+    def _no_keys(self, former: FormerUser) -> LeavingStep:
+        user = former.user
         if self.context.vault.versions(user):
             return LeavingStep("key", True, "all keys are retired: the gateway refused them")
         if not self.context.workspace.settings.key_command:
             return LeavingStep("key", True, "never had a key in the vault")
-        why = self._accept(user, "key")
+        why = self._accept(former, "key")
         hint = f"revoke the key where key_command takes it from, then: provision users leave {user} --accept 'key=WHY'"
         return LeavingStep(
             "key", bool(why), f"accepted: {why}" if why else "the key is not in the vault", "" if why else hint
@@ -209,14 +241,14 @@ class Leaving:
             yield LeavingStep("machine", True, "no machine was enrolled")
         for machine in enrolled:
             label = machine_label(former.user, machine.name)
-            done = [detail for what, detail in self._events(former.user) if what == UNINSTALLED]
+            done = [detail for what, detail in self._events(former) if what == UNINSTALLED]
             if any(detail.get("machine") == label for detail in done):
                 yield LeavingStep("machine", True, f"{label}: uninstalled")
                 continue
             if made := self._signed(former, machine, label):
                 yield LeavingStep("machine", True, f"{label}: uninstalled, its signed receipt of {made} says so")
                 continue
-            why = self._accept(former.user, label)
+            why = self._accept(former, label)
             if why:
                 yield LeavingStep("machine", True, f"{label}: accepted: {why}")
                 continue
@@ -269,7 +301,7 @@ def _receipts_of(folder: Path, user: str) -> Iterable[Path]:
 
 
 REMAINS = (
-    "old versions of dist/ and keys.vault in git still hold what they could open; their keys are dead, but read texts stay known",
+    "old versions of dist/ in git and copies of the feed still open with their identity; their keys are dead, but known",
     "copies of the key outside of Hermes (other machines, notes) are useless once the gateway refuses it",
 )
 """What leaving cannot take back."""

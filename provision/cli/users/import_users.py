@@ -69,7 +69,8 @@ def users_import(
     from provision.directory.plan_machines import plan_machines
 
     run: Run = ctx.obj
-    today = datetime.now(UTC).astimezone().date()
+    now = datetime.now(UTC)
+    today = now.astimezone().date()
     if source not in _SOURCES.split("|"):
         raise UsageError(f"--from: unknown source {source!r}", hint=f"use one of {_SOURCES.replace('|', ', ')}")
     workspace = run.open_workspace()
@@ -81,7 +82,7 @@ def users_import(
     else:
         _refuse_partial(export, complete=complete)
         choice = _profiles(fleet, profile_map, profile)
-        plan = plan_people(export, known, choice, today, complete=complete, assume_active=assume_active)
+        plan = plan_people(export, known, choice, now.date(), complete=complete, assume_active=assume_active)
     for note in export.notes:
         run.say(f"note: {note}")
     stopped = _too_many_leavers(plan, max_leavers)

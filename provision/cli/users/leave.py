@@ -145,7 +145,7 @@ def _mark(run: Run, workspace: Workspace, fleet: Fleet, users: list[str], *, yes
     if not there:
         return
     require_confirmation(f"Take bundle, key and receipts from {', '.join(there)}?", yes=yes)
-    today = datetime.now(UTC).astimezone().date().isoformat()
+    today = datetime.now(UTC).date().isoformat()  # as receipts and events have their times
     edits = [EntryEdit(user, {"left": today}) for user in there]
     change_inventory(workspace, lambda data: edit_inventory(data, workspace.inventory.name, edits))
     run.say(f"marked as left in {workspace.name_of(workspace.inventory)}: {', '.join(there)}")
