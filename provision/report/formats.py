@@ -16,3 +16,4 @@ class Format(StrEnum):
     SARIF = "sarif"
     JUNIT = "junit"
     PROMETHEUS = "prometheus"
+    ECS = "ecs"

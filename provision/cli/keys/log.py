@@ -9,7 +9,7 @@ import typer
 
 from provision.cli.context import Run
 from provision.cli.keys.app import keys_app
-from provision.cli.options import Output, TableOrJson
+from provision.cli.options import Output, format_option
 from provision.errors import Exit
 from provision.report.formats import Format
 
@@ -40,7 +40,7 @@ def log(
     last: Annotated[
         int, typer.Option("--last", "-n", metavar="N", min=0, help="Number of newest events to show; 0 shows all.")
     ] = 50,
-    format_: TableOrJson = Format.TABLE,
+    format_: Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.ECS)] = Format.TABLE,
     output: Output = None,
 ) -> None:
     """Show the event log of keys: who, what, when. Needs no identity.
@@ -74,6 +74,10 @@ def log(
     shown = list(deque(matching, maxlen=last or None))
     if format_ is Format.JSON:
         run.result(_log_json(shown, verified), output)
+    elif format_ is Format.ECS:
+        from provision.report.ecs import events_as_ecs
+
+        run.result("".join(events_as_ecs(each.event for each in shown)), output)
     elif verified is None or names:
         run.result(_log_table(shown), output)
         if last and len(shown) == last:

@@ -16,7 +16,9 @@ Paths = Annotated[
         metavar="[PATH|-]...", readable=False, help="Files, folders, Hermes homes, or - for standard input."
     ),
 ]
-AuditFormat = Annotated[Format, format_option(Format.TABLE, Format.JSON, Format.SARIF, Format.JUNIT, Format.HTML)]
+AuditFormat = Annotated[
+    Format, format_option(Format.TABLE, Format.JSON, Format.SARIF, Format.JUNIT, Format.HTML, Format.ECS)
+]
 MinSeverity = Annotated[
     Literal["critical", "high", "medium", "low"],
     typer.Option("--min-severity", help="Report only findings of at least this severity."),

@@ -56,6 +56,10 @@ def audit_text(audit: Audit, descriptions: Mapping[str, str], format_: Format, *
             yield from report.as_junit(audit)
         case Format.HTML:
             yield from report.as_html(audit)
+        case Format.ECS:
+            from provision.report.ecs import findings_as_ecs
+
+            yield from findings_as_ecs([audit])
         case _:
             from provision.cli.leaks.audit.setup import user_home
 
@@ -77,6 +81,10 @@ def _fleet_text(fleet: FleetAudit, format_: Format, *, everything: bool) -> Iter
             yield from as_junit(as_single_audit(fleet))
         case Format.HTML:
             yield from report.as_html(fleet)
+        case Format.ECS:
+            from provision.report.ecs import findings_as_ecs
+
+            yield from findings_as_ecs(fleet.audits)
         case _:
             yield from report.as_table(fleet, everything=everything)
 

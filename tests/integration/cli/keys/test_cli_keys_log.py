@@ -36,6 +36,9 @@ def test_events_about_one_user(operator: Path, capsys: pytest.CaptureFixture[str
     found = json.loads(capsys.readouterr().out)
     assert {event["user"] for event in found["events"]} == {"ada"}
     assert found["verified"]["intact"]
+    assert run(["keys", "log", "ada", "-f", "ecs"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["user"]["target"]["name"] for line in lines} == {"ada"}
     assert run(["keys", "log", "--last", "1"]) == 0
     assert "showing the newest 1 events; --last 0 shows all" in capsys.readouterr().err
     assert run(["keys", "log", "zoe"]) == 3

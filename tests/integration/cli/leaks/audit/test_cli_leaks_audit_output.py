@@ -63,6 +63,7 @@ def test_exit_codes(audit: Audit, code: Exit, code_with_exit_zero: Exit, tmp_pat
         (Format.SARIF, '"version": "2.1.0"'),
         (Format.JUNIT, "<testsuites "),
         (Format.HTML, "<!doctype html>"),
+        (Format.ECS, '"kind": "alert"'),
     ],
 )
 def test_every_format_holds_the_finding(format_: Format, mark: str, tmp_path: Path) -> None:
