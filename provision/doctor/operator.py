@@ -82,8 +82,9 @@ class OperatorHealth:
         yield "recovery.tested", self._recovery
         yield "vault.log", self._vault
         yield "feed.expiry", self._index
-        yield "feed.trust", lambda: feed_trust_findings(self._feed, self._trusted())
-        yield "feed.files", lambda: feed_file_findings(self._feed, self._id(), self._trusted(), self._now)
+        if (feed := self._feed) is not None:
+            yield "feed.trust", lambda: feed_trust_findings(feed, self._trusted())
+            yield "feed.files", lambda: feed_file_findings(feed, self._id(), self._trusted(), self._now)
         yield "clock.behind", self._clock
         yield "files.unfinished", lambda: journal_finding(root)
         yield "locks.stale", lambda: lock_findings((root, own))
@@ -223,7 +224,9 @@ class OperatorHealth:
 
     def _index(self) -> Iterator[HealthFinding]:
         if self._feed is None:
-            yield skipped("feed.expiry", "no published folder was named", "name it: provision doctor --feed DIR")
+            yield skipped(
+                "feed.expiry", "nothing that is published was looked at", "name it: provision doctor --feed DIR"
+            )
             return
         trusted = self._trusted()
         parts = list(published_parts(self._feed, self._id(), trusted.signers, self._now))

@@ -23,15 +23,10 @@ if TYPE_CHECKING:
     from provision.trust.workspace import WorkspaceTrust
 
 _PUBLISH = "publish again: provision publish DIR"
-_NO_FEED = "no published folder was named"
-_NAME_IT = "name it: provision doctor --feed DIR"
 
 
-def feed_trust_findings(feed: Path | None, trusted: WorkspaceTrust) -> Iterator[HealthFinding]:
+def feed_trust_findings(feed: Path, trusted: WorkspaceTrust) -> Iterator[HealthFinding]:
     """Yield whether the feed has the workspace's whole chain of trust lists."""
-    if feed is None:
-        yield skipped("feed.trust", _NO_FEED, _NAME_IT)
-        return
     there = read_chain(feed)
     other = [name for name, data in trusted.chain.items() if there.get(name, data) != data]
     missing = [name for name in trusted.chain if name not in there]
@@ -47,12 +42,9 @@ def feed_trust_findings(feed: Path | None, trusted: WorkspaceTrust) -> Iterator[
 
 
 def feed_file_findings(
-    feed: Path | None, workspace_id: str, trusted: WorkspaceTrust, now: datetime
+    feed: Path, workspace_id: str, trusted: WorkspaceTrust, now: datetime
 ) -> Iterator[HealthFinding]:
     """Yield whether the bundles and orders that valid parts of the index list are there."""
-    if feed is None:
-        yield skipped("feed.files", _NO_FEED, _NAME_IT)
-        return
     parts = [part for _, part in published_parts(feed, workspace_id, trusted.signers, now) if isinstance(part, Index)]
     bundles = {entry.bundle for part in parts for entry in part.endpoints.values()}
     orders = {digest for part in parts for digest in (part.orders or {}).values()}

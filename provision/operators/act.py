@@ -17,6 +17,7 @@ from provision.keys.events.log import Event, operator
 from provision.keys.feed_secret import FILE, feed_secret, secret_file
 from provision.keys.vault.file import read_workspace_id
 from provision.keys.vault.together import VaultAct, acting
+from provision.shell import shell_path
 from provision.signing.fields import moment
 from provision.signing.sshsig import load_signing_key, public_line, sign_bytes
 from provision.trust.acceptance import SignedList, TooFewSignaturesError, accept_list, found_chain
@@ -88,7 +89,8 @@ class OperatorAct:
             number = self.trusted.pending.number
             raise PendingListError(
                 f"trust list {number} waits for signatures of other operators",
-                hint="sign it: provision operators sign; or remove its files from trust/",
+                hint="another operator signs it: provision operators sign; to give it up: rm"
+                f" {shell_path(self.workspace.root / 'trust')}/{number}.json*",
             )
         self._require_trust_key(trust)
         fields = trust.model_dump(mode="json", by_alias=True) | {
@@ -210,11 +212,20 @@ def _trust_keys(*lists: TrustList) -> set[str]:
 
 @contextlib.contextmanager
 def operator_act(
-    workspace: Workspace, identities: Sequence[Identity], doing: str, now: datetime, *, dry_run: bool = False
+    workspace: Workspace,
+    identities: Sequence[Identity],
+    doing: str,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    key: Ed25519PrivateKey | None = None,
 ) -> Iterator[OperatorAct]:
-    """Begin an act; it is committed when the block ends normally. With `dry_run` everything is computed and nothing written."""
+    """Begin an act; it is committed when the block ends normally. With `dry_run` everything is computed and nothing written.
+
+    `key` signs in place of the operator's own.
+    """
     workspace_id = read_workspace_id(workspace.vault)
-    key = load_signing_key(workspace.signing_key)
+    key = key or load_signing_key(workspace.signing_key)
     with acting(workspace.vault, workspace.root, identities, doing, dry_run=dry_run) as vault_act:
         trusted = workspace_trust(workspace, workspace_id, now, remember=not dry_run)
         act = OperatorAct(workspace, vault_act, trusted, identities, key, now)

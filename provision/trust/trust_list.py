@@ -172,7 +172,7 @@ def list_changes(before: TrustList, after: TrustList) -> tuple[str, ...]:
         found = {f"{s.name} may sign {', '.join(s.roles)} with {s.key}" for s in trust.signers}
         found |= {f"recovery key {each.key}" for each in trust.recovery}
         found |= {f"revoked: {each.key} ({each.reason})" for each in trust.revoked}
-        return found | {f"a list needs {trust.threshold.trust} signatures"}
+        return found | {f"signatures that a list needs: {trust.threshold.trust}"}
 
     then, now = holders(before), holders(after)
     added, gone = (f"+ {line}" for line in sorted(now - then)), (f"- {line}" for line in sorted(then - now))

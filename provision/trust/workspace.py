@@ -172,7 +172,8 @@ def accept_sibling(workspace: Workspace, workspace_id: str, now: datetime) -> tu
     there = fetch(list_name(*mine.order), MAX_LIST_BYTES)
     if there == known:
         raise OtherChainError(
-            f"the workspace has trust list {mine.number} as you know it", hint="provision operators list"
+            f"nothing to accept: the workspace has trust list {mine.number} as you know it",
+            hint="see who may sign: provision operators list",
         )
     shared = {list_digest(data) for name, data in read_chain(workspace.root).items() if name.endswith(".json")}
     if there is None or mine.previous is None or mine.previous not in shared:

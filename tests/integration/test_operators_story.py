@@ -349,8 +349,8 @@ def test_a_threshold_of_two_needs_two_operators(company: Company) -> None:
     assert "waits for signatures" in company.ok("ada", "operators", "threshold", "2").stderr
     assert company.it("bob", "operators", "sign").returncode == Exit.USAGE, "nothing is signed unseen"
     said = company.ok("bob", "operators", "sign", "--yes").stderr
-    assert "- a list needs 1 signatures" in said
-    assert "+ a list needs 2 signatures" in said
+    assert "- signatures that a list needs: 1\n" in said
+    assert "+ signatures that a list needs: 2\n" in said
     assert "trust list 1-3, valid" in said
     company.ok("ada", "operators", "check", "--renew")
     assert "waits for signatures" in company.ok("ada", "operators", "list").stderr
@@ -404,14 +404,28 @@ def test_refusals(company: Company) -> None:
 
 
 def test_a_dry_run_writes_nothing(company: Company) -> None:
+    company.ok("cleo", "operators", "list")  # its first command remembers the settings
     before = {p: p.read_bytes() for p in company.root.rglob("*") if p.is_file() and "lock" not in p.name}
     _, recipient = _stranger()
-    for words in (
-        ("operators", "add", "zoe", recipient, "--dry-run"),
-        ("operators", "check", "--renew", "--dry-run"),
-        ("recovery", "use", str(company.paper), "--name", "x", "--recovery-to", str(company.root / "p"), "--dry-run"),
+    recover = (
+        "recovery",
+        "use",
+        str(company.paper),
+        "--name",
+        "x",
+        "--recovery-to",
+        str(company.root / "p"),
+        "--dry-run",
+    )
+    for who, words in (
+        ("ada", ("operators", "add", "zoe", recipient, "--dry-run")),
+        ("ada", ("operators", "check", "--renew", "--dry-run")),
+        ("ada", recover),
+        ("cleo", recover),  # a new machine, without keys
     ):
-        assert "nothing was written" in company.ok("ada", *words).stderr
+        said = company.ok(who, *words).stderr
+        assert "nothing was written" in said
+        assert "next:" not in said, "nothing was done"
     after = {p: p.read_bytes() for p in company.root.rglob("*") if p.is_file() and "lock" not in p.name}
     assert after == before
 

@@ -45,6 +45,8 @@ def add(
     with act_of_operator(run, "operators add", dry_run=dry_run) as act:
         add_operator(act, valid_name(name), text_of(recipient), signing, [Role(word) for word in words])
         count = len(act.vault_act.vault.operators)
+    if dry_run:
+        return
     run.say(f"{plural(count, 'operator')} can open the vault")
     run.say("next: commit the workspace; `provision publish` brings the new list to the machines")
 
@@ -70,6 +72,11 @@ def remove(ctx: typer.Context, name: _Name, yes: Yes = False, dry_run: DryRun = 
         remove_operator(act, name)
         signed = sign_again(act.workspace.dist, [key_blob(gone.key)], act.key, dry_run=dry_run) if gone else 0
         keys = len(act.vault_act.vault)
+    if dry_run:
+        run.say(
+            f"would sign {plural(signed, 'bundle')} again with your key; {name} could read {plural(keys, 'key version')}"
+        )
+        return
     run.say(f"{name} opens and signs nothing new; {plural(signed, 'bundle')} signed again with your key")
     _what_remains(run, name, keys)
 
@@ -106,6 +113,8 @@ def revoke(
         _confirm_self(act, named, yes=yes or dry_run)
         name = revoke_key(act, named if not named.startswith("ssh-") else " ".join(named.split()[:2]), reason)
         keys = len(act.vault_act.vault)
+    if dry_run:
+        return
     run.say("what the key signed is refused by machines as soon as they have the new list")
     run.say("next: provision render --force, then provision publish")
     if name:
@@ -218,6 +227,8 @@ def upgrade(
     with act_of_operator(run, "operators upgrade", dry_run=dry_run, workspace=workspace) as act:
         _, public = new_recovery(run, choice, act, dry_run=dry_run)
         upgrade_workspace(act, called, public)
+    if dry_run:
+        return
     run.say("next: commit the workspace, then provision publish; test the recovery key: provision recovery test")
 
 

@@ -66,7 +66,7 @@ def use(
     You become operator; all others go, unless --keep names them. The recovery key is replaced in the same act.
     """
     from provision.cli.operators.recovery_output import RecoveryChoice, new_recovery
-    from provision.cli.operators.session import act_of_operator, own_keys, own_name, valid_name
+    from provision.cli.operators.session import act_of_operator, own_keys, own_name, passing_keys, valid_name
     from provision.operators.acts import recover
     from provision.report.terminal import plural
 
@@ -75,9 +75,14 @@ def use(
     called = valid_name(name or own_name(workspace))
     seed = _seed(file, workspace)
     _proved(workspace, seed)
-    recipient, _ = own_keys(run)
+    key = None
+    if dry_run and not (workspace.identity.exists() and workspace.signing_key.exists()):
+        run.say("you have no keys here yet: without --dry-run they are made first")
+        recipient, key = passing_keys()
+    else:
+        recipient, _ = own_keys(run)
     with act_of_operator(
-        run, "recovery use", dry_run=dry_run, workspace=workspace, identities=[seed.identity()]
+        run, "recovery use", dry_run=dry_run, workspace=workspace, identities=[seed.identity()], key=key
     ) as act:
         choice = RecoveryChoice(recovery_to, None, None, none=False)
         new_seed, public = new_recovery(run, choice, act, dry_run=dry_run)
@@ -93,10 +98,14 @@ def use(
             revoke=dict.fromkeys(revoke or (), reason),
         )
         users = act.vault_act.vault.users
+    if dry_run:
+        run.say(f"you would be operator as {called}; would go: {', '.join(gone) or 'no operator'}")
+        return
     run.say(f"you are operator as {called}; gone: {', '.join(gone) or 'no operator'}")
     run.say("the old recovery key opens and signs nothing new")
-    whose = plural(len(users), "user")
-    run.say(f"replace the keys of {whose}: the lost identity could read them: provision rotate start")
+    if users:
+        whose = plural(len(users), "user")
+        run.say(f"replace the keys of {whose}: the lost identity could read them: provision rotate start")
     run.say("next: commit the workspace, provision render --force, provision publish")
 
 

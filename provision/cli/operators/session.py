@@ -14,6 +14,8 @@ from provision.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from provision.cli.context import Run
     from provision.fleet.workspace import Workspace
     from provision.keys.age import Identity
@@ -30,6 +32,7 @@ def act_of_operator(
     dry_run: bool,
     workspace: Workspace | None = None,
     identities: Sequence[Identity] | None = None,
+    key: Ed25519PrivateKey | None = None,
 ) -> Iterator[OperatorAct]:
     """An act with this operator's identity, and its summary when it ended."""
     from provision.keys.age import load_identities
@@ -37,7 +40,7 @@ def act_of_operator(
 
     workspace = workspace or run.open_workspace()
     own = load_identities(workspace.identity) if identities is None else identities
-    with operator_act(workspace, own, doing, datetime.now(UTC), dry_run=dry_run) as act:
+    with operator_act(workspace, own, doing, datetime.now(UTC), dry_run=dry_run, key=key) as act:
         yield act
     for note in act.notes:
         run.say(note)
@@ -106,3 +109,11 @@ def own_keys(run: Run) -> tuple[str, str]:
     workspace = run.open_workspace()
     recipient = make_identity(run, workspace.identity)
     return recipient, public_key(make_signing_key(run, workspace.signing_key))
+
+
+def passing_keys() -> tuple[str, Ed25519PrivateKey]:
+    """Keys for a dry run, in place of those that the command would make. They are kept nowhere."""
+    from provision.keys.age import generate_identity
+    from provision.signing.sshsig import new_signing_key
+
+    return generate_identity()[1], new_signing_key()[0]
