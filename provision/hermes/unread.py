@@ -22,6 +22,8 @@ from provision.hermes.facts.read_settings import (
     ReadSettings,
     read_settings,
 )
+from provision.hermes.facts.toolsets import release_toolsets
+from provision.hermes.guardrails.tool_rules import why_no_toolset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +48,10 @@ _OPEN = frozenset(
     ]
 )
 """Sections in which plug-ins have settings of their own."""
+_LISTS = (
+    *(("approvals", "deny"), ("agent", "disabled_toolsets"), ("plugins", "enabled"), ("plugins", "disabled")),
+    *(("command_allowlist", ""), ("platform_toolsets", "cli"), ("platform_toolsets", "cron")),
+)
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,40}")
 _LETTERS_PER_DIFFERENCE = 7
 """So many letters must a name have for each letter in which it differs from a known one."""
@@ -76,6 +82,8 @@ def unread_settings(profile: EffectiveProfile, at: Callable[[str], Place]) -> It
         if (problem := _variable(name, profile, releases, at)) is not None:
             yield problem
     yield from _filters(profile.hermes, at)
+    yield from _lists(profile.hermes, at)
+    yield from _toolsets(profile.hermes, releases, at)
 
 
 def allowed_releases(versions: str | None) -> list[ReadSettings]:
@@ -174,6 +182,32 @@ def _deprecated(profile: EffectiveProfile, at: Callable[[str], Place]) -> Iterat
     for name in profile.env.keys() & DEPRECATED_ENV:
         message = f"env.{name} is deprecated: newer Hermes reads {DEPRECATED_ENV[name]}"
         yield Problem("env-deprecated", message, at(f"env.{name}"), f"use {DEPRECATED_ENV[name]}", Severity.WARNING)
+
+
+def _lists(settings: Mapping[str, Any], at: Callable[[str], Place]) -> Iterator[Problem]:
+    """Lists that are written as something else: Hermes ignores them, or takes each letter for an entry."""
+    for section, key in _LISTS:
+        holder = settings.get(section) if key else settings
+        value = holder.get(key or section) if isinstance(holder, Mapping) else None
+        if value is not None and not isinstance(value, list | tuple):
+            field = f"hermes.{section}.{key}" if key else f"hermes.{section}"
+            message = f"{field} is not a list: Hermes does not read it as one"
+            yield Problem("hermes-no-limit", message, at(field), "write […]")
+
+
+def _toolsets(
+    settings: Mapping[str, Any], releases: list[ReadSettings], at: Callable[[str], Place]
+) -> Iterator[Problem]:
+    """Names in `agent.disabled_toolsets` that deny nothing."""
+    agent, servers = settings.get("agent"), settings.get("mcp_servers")
+    names = agent.get("disabled_toolsets") if isinstance(agent, Mapping) else None
+    known = {str(name) for name in servers} if isinstance(servers, Mapping) else set()
+    newest = next((t for t in release_toolsets() if t.version == releases[-1].version), None)
+    for name in names if isinstance(names, list | tuple) and newest else ():
+        if newest and str(name) not in {*newest.switches, *newest.singles, *known}:
+            why = why_no_toolset(str(name), newest)
+            field = "hermes.agent.disabled_toolsets"
+            yield Problem("hermes-no-limit", f"{field}: {why}", at(field), "", Severity.WARNING)
 
 
 def _filters(settings: Mapping[str, Any], at: Callable[[str], Place]) -> Iterator[Problem]:

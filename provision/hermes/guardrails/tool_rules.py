@@ -42,7 +42,7 @@ def unenforced_tools(
     for rule in ("denied_toolsets", "allowed_toolsets"):
         for name in getattr(policy, rule) or ():
             if name not in release.switches and not (rule == "denied_toolsets" and name in servers):
-                yield rule, _why_no_toolset(name, release)
+                yield rule, why_no_toolset(name, release)
     for rule in ("denied_tools", "allowed_tools"):
         for tool in getattr(policy, rule) or ():
             if release.name_for(tool) is None or release.name_for(tool) != release_toolsets()[-1].name_for(tool):
@@ -60,7 +60,8 @@ def _names(tools: tuple[str, ...], release: ReleaseToolsets) -> list[str]:
     return [name for tool in tools if (name := release.name_for(tool))]
 
 
-def _why_no_toolset(name: str, release: ReleaseToolsets) -> str:
+def why_no_toolset(name: str, release: ReleaseToolsets) -> str:
+    """Why a name of a toolset denies and allows nothing, and what to write instead."""
     says = f"Hermes {release.version}"
     if name in release.tools:
         return f"{name} is a tool, not a toolset, and {says} ignores it: use denied_tools or allowed_tools"

@@ -42,6 +42,7 @@ def _server(**settings: Any) -> dict[str, Any]:
         },
         {"plugins": {"enabled": ["corp"], "entries": {"corp": {"llm": {"allow_model_override": False}}}}},
         {"display": {"skin": "default"}, "agent": None},
+        {"agent": {"disabled_toolsets": ["web", "terminal_tools", "x"]}, "mcp_servers": {"x": {"command": "y"}}},
     ],
 )
 def test_what_hermes_reads_is_no_problem(hermes: dict[str, Any]) -> None:
@@ -71,6 +72,12 @@ def test_what_hermes_reads_is_no_problem(hermes: dict[str, Any]) -> None:
         (_server(tools={"include": []}), "hermes-no-limit", "error", None),
         (_server(tools=["git_status"]), "hermes-no-limit", "error", None),
         (_server(tools={"include": ["a"], "exclude": ["b"]}), "hermes-no-limit", "error", "remove exclude"),
+        ({"approvals": {"deny": "rm *"}}, "hermes-no-limit", "error", None),
+        ({"plugins": {"enabled": "corp"}}, "hermes-no-limit", "error", None),
+        ({"command_allowlist": "rm"}, "hermes-no-limit", "error", None),
+        ({"platform_toolsets": {"cli": "web"}}, "hermes-no-limit", "error", None),
+        ({"agent": {"disabled_toolsets": ["termnal"]}}, "hermes-no-limit", "warning", None),
+        ({"agent": {"disabled_toolsets": ["terminal", "write_file"]}}, "hermes-no-limit", "warning", None),
     ],
 )
 def test_what_hermes_does_not_read_is_named(hermes: dict[str, Any], rule: str, severity: str, hint: str | None) -> None:
