@@ -40,6 +40,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
             "files": audit.counts.files,
             "bytes": audit.counts.bytes,
             "unchanged": audit.counts.unchanged,
+            "unchanged_objects": audit.counts.unchanged_objects,
         },
         "findings": [finding_json(f) for f in audit.findings],
         "excused": [finding_json(e.finding) | {"reason": e.reason, "since": e.since} for e in audit.ignored],
@@ -128,6 +129,7 @@ class _Summary(_Model):
     in_place: int
     allowed: int
     unchanged: int = 0
+    unchanged_objects: int = 0
 
 
 class _Report(_Model):
@@ -170,5 +172,5 @@ def read_document(data: bytes) -> Audit:
         ignored=tuple(IgnoredFinding(f.value(), f.reason, f.since) for f in report.excused),
         routes=tuple(HomeRoute(**r.model_dump()) for r in report.routes),
         unread=tuple(Unread(u.path, u.reason) for u in report.unreadable),
-        counts=Counts(summary.files, summary.bytes, summary.in_place, summary.allowed, summary.unchanged),
+        counts=Counts(**summary.model_dump()),
     )

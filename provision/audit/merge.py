@@ -114,6 +114,7 @@ def as_single_audit(fleet: FleetAudit) -> Audit:
         sum(a.counts.in_place for a in fleet.audits),
         sum(a.counts.allowed for a in fleet.audits),
         sum(a.counts.unchanged for a in fleet.audits),
+        sum(a.counts.unchanged_objects for a in fleet.audits),
     )
     started = min((a.started for a in fleet.audits), default="")
     ignored = tuple(e for a in fleet.audits for e in a.ignored)

@@ -56,13 +56,14 @@ class HomeRoute:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What else was counted. `in_place` are secrets that are where they belong, `allowed` those under an allow comment,
-    `unchanged` the files that were clean before and were not scanned again."""
+    `unchanged` the files that were clean before and were not scanned again, `unchanged_objects` the same of git objects."""
 
     files: int = 0
     bytes: int = 0
     in_place: int = 0
     allowed: int = 0
     unchanged: int = 0
+    unchanged_objects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

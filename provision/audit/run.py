@@ -84,7 +84,8 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
     last = ScanProgress()
 
     def progress(tally: ScanProgress) -> None:
-        last.files, last.bytes, last.unchanged = tally.files, tally.bytes, tally.unchanged
+        last.files, last.bytes = tally.files, tally.bytes
+        last.unchanged, last.objects = tally.unchanged, tally.objects
         on_progress(tally)
 
     for item in scan(
@@ -120,7 +121,7 @@ def audit_machine(options: AuditOptions, on_progress: Callable[[ScanProgress], N
         layout, options.salt, options.home_context.now, options.describe, options.home_context.name, clean
     )
     found = collect_leaks(raws, context)
-    counts = Counts(last.files, last.bytes, found.in_place, found.allowed, last.unchanged)
+    counts = Counts(last.files, last.bytes, found.in_place, found.allowed, last.unchanged, last.objects)
     unread_all = [Unread(clean(u.path), clean(u.reason)) for u in (*unread, *report.unread)]
     return RawAudit(found.leaks, report, context, options.detector, counts, tuple(unread_all))
 

@@ -8,11 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provision.audit.finding import RawFinding
 from provision.audit.sources import hermes_home
 from provision.audit.sources.filenames import NameScanner
+from provision.audit.sources.git import RepositoryScan
+from provision.audit.sources.git_objects import RepositoryPart
 from provision.audit.sources.processes import FoundUserVariables, list_processes
-from provision.audit.sources.walk import FoundEntry, FoundFile, FoundHome, is_inside, walk
-from provision.audit.tasks import Scanner, ScanNotes, Task, scan_blobs
+from provision.audit.sources.walk import FoundEntry, FoundFile, FoundHome, FoundRepository, is_inside, walk
+from provision.audit.tasks import FoundTask, Noted, Scanner, ScanNotes, Task, scan_blobs
 from provision.audit.unchanged import UnchangedFiles, without_sigio
 from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
 from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from provision.audit.clean_cache import CleanCache
-    from provision.audit.finding import RawFinding
     from provision.detect.detector import Detector
 
 STDIN = "<stdin>"
@@ -48,6 +50,8 @@ class ScanProgress:
     files: int = 0
     bytes: int = 0
     unchanged: int = 0
+    objects: int = 0
+    """Objects of repositories that were not scanned again."""
 
 
 def scan(
@@ -85,7 +89,7 @@ def scan(
 
 def list_tasks(
     paths: Sequence[str | Path], *, companions: bool, on_home: Callable[[Path], None] = lambda _: None
-) -> Iterator[Task | Unreadable]:
+) -> Iterator[FoundTask | Unreadable]:
     """List what there is to read below `paths`, then beside the Hermes homes found there."""
     homes = []
     for item in walk(paths):
@@ -139,6 +143,8 @@ class _Run:
         self._pending: list[RawFinding | Unreadable] = []
         """What could not be opened, and findings in file names: collected while batches are made."""
         self._names = NameScanner(detector)
+        self._repositories: dict[str, RepositoryScan] = {}
+        """Repositories of which parts are read now."""
 
     def stream(self, stream: BinaryIO, name: str) -> Iterator[RawFinding | Unreadable]:
         content = ChunkStream(iter(lambda: stream.read(CHUNK_BYTES), b""))
@@ -151,25 +157,54 @@ class _Run:
         self._progress.bytes += content.taken_bytes
         self._on_progress(self._progress)
 
-    def all(self, tasks: Iterator[Task | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
-        batches = self._batches(tasks)
-        while workers == 1 or (self._progress.bytes < _HERE_BYTES and self._progress.files < _HERE_FILES):
+    def all(self, tasks: Iterator[FoundTask | Unreadable], workers: int) -> Iterator[RawFinding | Unreadable]:
+        batches = self._batches(self._in_parts(tasks))
+        done_bytes = 0
+        while workers == 1 or (done_bytes < _HERE_BYTES and self._progress.files < _HERE_FILES):
             batch = next(batches, None)
             if batch is None:
                 break
-            if workers > 1 and _size(batch) > _HERE_BYTES:
+            if workers > 1 and _work(batch) > _HERE_BYTES:
                 yield from self._run_in_pool(chain([batch], batches), workers)
                 break
             yield from self._run_here(batch)
+            done_bytes += _work(batch)
         else:
             yield from self._run_in_pool(batches, workers)
         yield from self._take_pending()
+        yield from self._read_repositories()
+
+    def _in_parts(self, tasks: Iterator[FoundTask | Unreadable]) -> Iterator[Task | Unreadable]:
+        """Divide repositories into parts."""
+        for task in tasks:
+            if isinstance(task, FoundRepository):
+                self._repositories[task.path] = found = RepositoryScan(task.path, self._limits, self._unchanged)
+                yield from found.parts()
+            else:
+                yield task
+
+    def _read_repositories(self) -> Iterator[RawFinding | Unreadable]:
+        """Yield the findings of the repositories that are read to their end."""
+        for repository in [each for each in self._repositories.values() if each.is_read]:
+            yield from scan_blobs(repository.findings(), self._detector)
+            del self._repositories[repository.path]
+            self._count([], ScanNotes(repository.clean(), 0, repository.unchanged), sources=1)
+
+    def _noted(self, found: RawFinding | Unreadable | Noted) -> Iterator[RawFinding | Unreadable]:
+        """Pass findings on; give a repository what belongs to it."""
+        repository = None if isinstance(found, RawFinding) else self._repositories.get(found.path)
+        if not isinstance(found, RawFinding | Unreadable):
+            self._repositories[found.path].note(found)
+        elif not isinstance(found, Unreadable) or repository is None or repository.is_new(found):
+            yield found
 
     def _run_here(self, batch: list[Task]) -> Iterator[RawFinding | Unreadable]:
         yield from self._take_pending()
         for task in batch:
-            yield from self._scanner.scan(task)
+            for found in self._scanner.scan(task):
+                yield from self._noted(found)
         self._count(batch, self._scanner.take_notes())
+        yield from self._read_repositories()
 
     def _run_in_pool(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
         try:
@@ -183,8 +218,9 @@ class _Run:
                 if isinstance(found, BatchDone):
                     self._count(found.batch, found.notes)
                     yield from self._take_pending()
+                    yield from self._read_repositories()
                 else:
-                    yield found
+                    yield from self._noted(found)
 
     def _batches(self, tasks: Iterator[Task | Unreadable]) -> Iterator[list[Task]]:
         batch: list[Task] = []
@@ -196,7 +232,7 @@ class _Run:
                     continue
             else:
                 batch.append(task)
-                held += _size([task]) if isinstance(task, FoundFile | FoundEntry) else _BATCH_BYTES
+                held += _work([task]) if isinstance(task, FoundFile | FoundEntry | RepositoryPart) else _BATCH_BYTES
             if held >= _BATCH_BYTES or len(batch) + len(self._pending) >= _BATCH_FILES:
                 yield self._with_names(batch)
                 batch, held = [], 0
@@ -229,16 +265,25 @@ class _Run:
 
     def _take_pending(self) -> Iterator[RawFinding | Unreadable]:
         pending, self._pending = self._pending, []
-        yield from pending
+        for found in pending:
+            yield from self._noted(found)
 
-    def _count(self, batch: list[Task], notes: ScanNotes) -> None:
+    def _count(self, batch: list[Task], notes: ScanNotes, sources: int = 0) -> None:
         if self._cache and notes.clean:
             self._cache.add(notes.clean)
         self._progress.unchanged += notes.taken_over
-        self._progress.files += sum(not isinstance(task, FoundEntry) for task in batch)
+        self._progress.objects += notes.objects
+        for task in batch:
+            if isinstance(task, RepositoryPart):
+                self._repositories[task.path].end_part()
+        self._progress.files += sources + sum(not isinstance(task, FoundEntry | RepositoryPart) for task in batch)
         self._progress.bytes += _size(batch)
         self._on_progress(self._progress)
 
 
 def _size(batch: list[Task]) -> int:
     return sum(task.size for task in batch if isinstance(task, FoundFile))
+
+
+def _work(batch: list[Task]) -> int:
+    return sum(task.size for task in batch if isinstance(task, FoundFile | RepositoryPart))

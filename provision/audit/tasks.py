@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 from provision.audit.match_blob import match_blob
 from provision.audit.sources.filenames import read_entry
 from provision.audit.sources.git import read_repository
+from provision.audit.sources.git_objects import DamagedObject, HeldSecret, PartReader, RepositoryPart, UnprovenObject
 from provision.audit.sources.processes import FoundProcess, FoundUserVariables, read_process, read_user_variables
 from provision.audit.sources.walk import FoundEntry, FoundFile, FoundRepository
 from provision.containers.blob import Blob, ReadLimits, Unreadable
@@ -28,12 +29,18 @@ class ScanNotes(NamedTuple):
 
     clean: list[bytes]
     taken_over: int
+    objects: int = 0
+    """Objects of repositories that were taken over."""
 
 
-Task = FoundFile | FoundRepository | FoundProcess | FoundUserVariables | FoundEntry
+SimpleTask = FoundFile | FoundProcess | FoundUserVariables | FoundEntry
+Task = SimpleTask | RepositoryPart
+FoundTask = SimpleTask | FoundRepository
+Noted = HeldSecret | DamagedObject | UnprovenObject
+"""What is found in a part of a repository, and becomes findings when all parts are read."""
 
 
-def read_task(task: Task, limits: ReadLimits, watch: FileWatch | None = None) -> Iterator[Blob | Unreadable]:
+def read_task(task: FoundTask, limits: ReadLimits, watch: FileWatch | None = None) -> Iterator[Blob | Unreadable]:
     """Read the content of one task; `watch` is told what is read of a file."""
     match task:
         case FoundFile(path, _, named):
@@ -63,30 +70,45 @@ class Scanner:
         self.clean: list[bytes] = []
         self.taken_over = 0
         """Files whose content was known to be clean."""
+        self.objects = 0
 
-    def scan(self, task: Task) -> Iterator[RawFinding | Unreadable]:
+    def scan(self, task: Task) -> Iterator[RawFinding | Unreadable | Noted]:
         """Yield what is found in one task. Any failure is reported, and ends neither the scan nor a worker."""
-        watch = self._files.watch(task.path) if self._files and isinstance(task, FoundFile) else None
-        is_clean = True
         try:
-            for found in scan_blobs(read_task(task, self._limits, watch), self._detector):
-                is_clean = False
-                yield found
+            yield from self._part(task) if isinstance(task, RepositoryPart) else self._simple(task)
         except Exception as e:  # parsers read hostile content here; one file must not hide all others
             yield Unreadable(task_path(task), f"not scanned to its end ({type(e).__name__})")
-            return
+
+    def _part(self, part: RepositoryPart) -> Iterator[Unreadable | Noted]:
+        reader = PartReader(part, self._limits, self._files)
+        for item in reader.blobs():
+            if isinstance(item, Blob):
+                for _ in match_blob(item, self._detector):
+                    pass  # each match is noted with its object
+                yield from reader.take_held()
+            else:
+                yield item
+        self.clean += reader.clean
+        self.objects += reader.taken_over
+
+    def _simple(self, task: SimpleTask) -> Iterator[RawFinding | Unreadable]:
+        watch = self._files.watch(task.path) if self._files and isinstance(task, FoundFile) else None
+        is_clean = True
+        for found in scan_blobs(read_task(task, self._limits, watch), self._detector):
+            is_clean = False
+            yield found
         if watch and is_clean and watch.token:
             self.taken_over += watch.was_known
             self.clean.append(watch.token)
 
     def take_notes(self) -> ScanNotes:
         """Return what was noted since the last call."""
-        notes = ScanNotes(self.clean, self.taken_over)
-        self.clean, self.taken_over = [], 0
+        notes = ScanNotes(self.clean, self.taken_over, self.objects)
+        self.clean, self.taken_over, self.objects = [], 0, 0
         return notes
 
 
-def task_path(task: Task) -> str:
+def task_path(task: Task | FoundTask) -> str:
     """Return how a task is named in reports."""
     return f"/proc/{task.pid}" if isinstance(task, FoundProcess) else task.path
 

@@ -50,30 +50,41 @@ class UnchangedFiles:
 
     def holds(self, file: FoundFile) -> bool:
         """Return whether a file that was listed is known by its inode and times."""
-        status = file.status
-        if status is None or not self._keeps_time(status) or status.st_ctime_ns > time.time_ns():
-            return False
-        return self._cache.use(self._stamp(status, file.path))
+        return file.status is not None and self._holds(file.status, file.path, "file")
+
+    def holds_object_file(self, status: os.stat_result, path: str) -> bool:
+        """Return whether a file of a repository's objects is known: all in it was read, and its clean objects are known."""
+        return self._holds(status, path, "object file")
+
+    def git_object(self, name: bytes) -> tuple[bytes, bool]:
+        """Return the token of an object's id, and whether its content was scanned clean before."""
+        token = self._cache.token("object", name)
+        return token, self._cache.use(token)
 
     def watch(self, path: str) -> FileWatch:
         """Return what decides about one file while it is read."""
         return FileWatch(self, os.path.basename(path))  # noqa: PTH119  names may not be valid text
 
-    def stamp(self, descriptor: int, status: os.stat_result, name: str) -> bytes | None:
+    def stamp(self, descriptor: int, status: os.stat_result, path: str, kind: str = "file") -> bytes | None:
         """Return the token of an open file's inode and times; None when these prove nothing. Call it before the file is read."""
         if not self._keeps_time(status) or not is_settled(status, time.time_ns()) or not has_no_writer(descriptor):
             return None
-        return self._stamp(status, name)
+        return self._stamp(status, path, kind)
 
     def content(self, data: bytes, name: str) -> tuple[bytes, bool]:
         """Return the token of a file's content, and whether it was scanned clean before."""
         token = self._cache.token("content", name, len(data), hashlib.blake2b(data).digest())
         return token, self._cache.use(token)
 
-    def _stamp(self, status: os.stat_result, path: str) -> bytes:
+    def _holds(self, status: os.stat_result, path: str, kind: str) -> bool:
+        if not self._keeps_time(status) or status.st_ctime_ns > time.time_ns():
+            return False
+        return self._cache.use(self._stamp(status, path, kind))
+
+    def _stamp(self, status: os.stat_result, path: str, kind: str) -> bytes:
         name = os.path.basename(path)  # noqa: PTH119  some formats are recognised by their name
         of = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return self._cache.token("file", *of, name)
+        return self._cache.token(kind, *of, name)
 
     def _keeps_time(self, status: os.stat_result) -> bool:
         if status.st_dev not in self._devices or status.st_uid != os.geteuid() or status.st_mode & 0o002:

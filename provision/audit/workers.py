@@ -19,7 +19,8 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from provision.audit.finding import RawFinding
-from provision.audit.tasks import Scanner, ScanNotes, Task, task_path
+from provision.audit.sources.git_objects import DamagedObject, HeldSecret, UnprovenObject
+from provision.audit.tasks import Noted, Scanner, ScanNotes, Task, task_path
 from provision.audit.unchanged import without_sigio
 from provision.containers.blob import Unreadable
 from provision.detect.match import Match
@@ -82,7 +83,7 @@ class WorkerPool:
                 worker.process.kill()
                 worker.process.join()
 
-    def run(self, batches: Iterator[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
+    def run(self, batches: Iterator[list[Task]]) -> Iterator[RawFinding | Unreadable | Noted | BatchDone]:
         """Yield everything found in the batches, as it is found, and a BatchDone for each finished batch."""
         unfinished: list[list[Task]] = []
         while True:
@@ -128,7 +129,9 @@ class WorkerPool:
         with contextlib.suppress(OSError):  # it died: noticed at the next wait
             worker.pipe.send(batch)
 
-    def _receive(self, worker: _Worker, unfinished: list[list[Task]]) -> Iterator[RawFinding | Unreadable | BatchDone]:
+    def _receive(
+        self, worker: _Worker, unfinished: list[list[Task]]
+    ) -> Iterator[RawFinding | Unreadable | Noted | BatchDone]:
         try:
             message = worker.pipe.recv()
         except (EOFError, OSError):
@@ -211,16 +214,21 @@ def _work(  # noqa: PLR0917  what a worker starts with
             pipe.send(scanner.take_notes())
 
 
-def _to_fields(found: RawFinding | Unreadable) -> Any:
-    if isinstance(found, Unreadable):
+def _to_fields(found: RawFinding | Unreadable | Noted) -> Any:
+    if isinstance(found, HeldSecret):
+        return found.path, found.secret.reveal(), found.held
+    if not isinstance(found, RawFinding):
         return found
     m = found.match
     parts = (m.rule, m.severity, m.confidence, m.spans, m.secret.reveal(), m.encodings, m.known, m.key)
     return found.place, parts, found.kind, found.before, found.after
 
 
-def _from_fields(message: Any) -> RawFinding | Unreadable:
-    if isinstance(message, Unreadable):
+def _from_fields(message: Any) -> RawFinding | Unreadable | Noted:
+    if isinstance(message, Unreadable | DamagedObject | UnprovenObject):
         return message
+    if len(message) == 3:
+        path, secret, held = message
+        return HeldSecret(path, Secret(secret), held)
     place, (rule, severity, confidence, spans, value, encodings, known, key), *rest = message
     return RawFinding(place, Match(rule, severity, confidence, spans, Secret(value), encodings, known, key), *rest)

@@ -95,6 +95,7 @@ def summary_line(audit: Audit) -> str:
         (audit.counts.allowed, "allowed by a comment"),
         (audit.counts.in_place, "where they belong"),
         (audit.counts.unchanged, "unchanged since they were clean (--full scans them again)"),
+        (audit.counts.unchanged_objects, "git objects unchanged"),
         (len(audit.unread), "could not be read"),
     ]
     return line + "".join(f"; {n:,} {what}" for n, what in more if n)

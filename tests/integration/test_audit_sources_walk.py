@@ -251,10 +251,10 @@ def test_workers_find_the_same_and_one_that_dies_is_reported(tmp_path: Path, mon
     elsewhere.join()
     real = tasks.read_task
 
-    def deadly(task, limits):  # type: ignore[no-untyped-def]
+    def deadly(task, limits, watch):  # type: ignore[no-untyped-def]
         if task.path.endswith("/150"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(task, limits)
+        return real(task, limits, watch)
 
     monkeypatch.setattr(tasks, "read_task", deadly)
     result = look_through(tmp_path, workers=2)

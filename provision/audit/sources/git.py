@@ -1,63 +1,52 @@
 """Git history: every object that a repository still has, reachable or not; each secret once, with its oldest commit.
 
-All objects are read through one `git cat-file --batch`: those of branches and tags, stash and reflog, and dangling ones. Only
-for objects with findings, `git log` lists the commits and paths; of several, the oldest is reported.
+The objects are listed once: those of branches and tags, stash and reflog, and dangling ones. Several processes read them in
+parts (`git_objects`). Only for objects with findings, `git log` lists the commits and paths; of several, the oldest is reported.
+What an earlier audit found clean is not scanned again; objects in files that cannot have changed since are not even read
+(`git_files`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections import deque
-from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.audit.sources.git_view import (
-    OBJECT_ID,
-    GitEndedError,
-    GitError,
-    GitProcess,
-    GitSilentError,
-    repository_view,
+from provision.audit.sources.git_files import ObjectFiles
+from provision.audit.sources.git_objects import (
+    DamagedObject,
+    GitObject,
+    HeldSecret,
+    ListingError,
+    ObjectReader,
+    PartReader,
+    RepositoryPart,
+    UnprovenObject,
+    short_id,
 )
-from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
-from provision.containers.budget import Budget
-from provision.containers.chunk_stream import CheckedChunks, ChunkStream
-from provision.containers.container_format import HEAD_BYTES, container_format
-from provision.containers.embedded import EmbeddedStreams
+from provision.audit.sources.git_view import OBJECT_ID, GitError, GitProcess, repository_view
+from provision.containers.blob import Blob, MatchPosition, ReadLimits, Unreadable
 from provision.containers.open_file import read_beginning
-from provision.containers.walk import PartWalker, kind_elsewhere
 from provision.detect.shapes import mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
+    from provision.audit.sources.git_objects import OwnLocate
+    from provision.audit.unchanged import UnchangedFiles
     from provision.detect.match import Match
     from provision.detect.secret import Secret
 
-    _OwnLocate = Callable[[Match], MatchPosition | None]
-    _Locate = Callable[[bytes | Iterable[bytes], _OwnLocate | None, Match], MatchPosition | None]
-
-_AT_ONCE = 64
+_PART_BYTES = 32 << 20
+_PART_OBJECTS = 20_000
 _MOST_DAMAGED = 20
-_MOST_SILENCES = 3
 _MOST_REFS = 100_000
 _LOG = (
     "log", "--stdin", "--no-walk=unsorted", "--raw", "--no-abbrev", "-m", "--root", "--no-renames", "-z",
     "--format=%x01%H %ct", "--no-ext-diff", "--no-textconv", "--no-show-signature", "--no-mailmap", "--ignore-missing",
 )  # fmt: skip
-
-
-class ListingError(Exception):
-    """The objects cannot be listed, or reading them has to stop; the message says why."""
-
-
-class _Object(NamedTuple):
-    id: bytes
-    kind: bytes
 
 
 class _Origin(NamedTuple):
@@ -68,177 +57,189 @@ class _Origin(NamedTuple):
     path: bytes
 
 
-def read_repository(path: str, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
-    """Read the history of the repository whose git folder is `path`. Read a blob's data before asking for the next blob."""
-    problems: list[Unreadable] = []
-    try:
-        with repository_view(path, problems) as ours:
+class RepositoryScan:
+    """The history of the repository whose git folder is `path`: `parts`, then `note` what was found in them, then `findings`.
+
+    `unchanged` counts objects that were not even read, because an earlier audit found them clean.
+    """
+
+    def __init__(self, path: str, limits: ReadLimits, files: UnchangedFiles | None = None) -> None:
+        self.path = path
+        self._limits = limits
+        self._files = files
+        self._kept = ObjectFiles(Path(path), files) if files else None
+        self._holders: dict[Secret, list[GitObject]] = {}
+        """The objects each secret was found in."""
+        self._damaged: dict[bytes, GitObject] = {}
+        self._said: set[tuple[str, str | None]] = set()
+        self._is_whole = True
+        self._open_parts = 0
+        self._is_listed = False
+        self.unchanged = 0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all parts were made and are finished."""
+        return self._is_listed and self._open_parts == 0
+
+    def parts(self) -> Iterator[RepositoryPart | Unreadable]:
+        """List the objects, and yield those to read in parts of similar size."""
+        try:
+            yield from self._parts()
+        except (GitError, ListingError) as e:
+            yield Unreadable(self.path, f"its history was not read to its end: {e}")
+        except OSError as e:
+            why = (e.strerror or "no space for temporary links").lower()
+            yield Unreadable(self.path, f"its history was not read: {why}")
+        self._is_listed = True
+
+    def _parts(self) -> Iterator[RepositoryPart | Unreadable]:
+        problems: list[Unreadable] = []
+        with repository_view(self.path, problems) as ours:
             yield from problems
-            yield from _Repository(path, ours, limits).blobs()
-    except (GitError, ListingError) as e:
-        yield Unreadable(path, f"its history was not read to its end: {e}")
-    except OSError as e:
-        yield Unreadable(path, f"its history was not read: {(e.strerror or 'no space for temporary links').lower()}")
+            is_known = self._kept.known_objects() if self._kept else (lambda _: False)
+            lines: list[bytes] = []
+            size = 0
+            for held, length in list_objects(ours, self._limits):
+                if is_known(held.id):
+                    self.unchanged += 1
+                    continue
+                lines.append(b"%b %b\n" % held)
+                size += length
+                if size >= _PART_BYTES or len(lines) >= _PART_OBJECTS:
+                    yield self._part(lines, size)
+                    lines, size = [], 0
+            if lines:
+                yield self._part(lines, size)
+
+    def _part(self, lines: list[bytes], size: int) -> RepositoryPart:
+        self._open_parts += 1
+        return RepositoryPart(self.path, b"".join(lines), size)
+
+    def note(self, found: HeldSecret | DamagedObject | UnprovenObject) -> None:
+        """Take what was found in a part."""
+        if isinstance(found, UnprovenObject):
+            self._is_whole = False
+            return
+        if isinstance(found, DamagedObject):
+            self._damaged[found.held.id] = found.held
+            return
+        holders = self._holders.setdefault(found.secret, [])
+        if holders[-1:] != [found.held]:
+            holders.append(found.held)
+
+    def is_new(self, unread: Unreadable) -> bool:
+        """Whether something unread was not reported for another part. If it is no object, the files do not count as read."""
+        self._is_whole &= unread.where is not None
+        said = (unread.reason, unread.where)
+        is_new = said not in self._said
+        self._said.add(said)
+        return is_new
+
+    def end_part(self) -> None:
+        """A part is finished."""
+        self._open_parts -= 1
+
+    def clean(self) -> list[bytes]:
+        """Return the tokens by which the next audit knows the files that were read."""
+        return self._kept.tokens if self._kept and self._is_whole and not self._damaged else []
+
+    def findings(self) -> Iterator[Blob | Unreadable]:
+        """Yield what is damaged, then each object with secrets again, with its commit and path."""
+        for held in list(self._damaged.values())[:_MOST_DAMAGED]:
+            yield Unreadable(self.path, "a damaged object", f"object {short_id(held.id)}")
+        if len(self._damaged) > _MOST_DAMAGED:
+            yield Unreadable(self.path, f"{len(self._damaged) - _MOST_DAMAGED} more objects are damaged")
+        if not self._holders:
+            return
+        try:
+            with repository_view(self.path, []) as ours:
+                yield from _Places(self.path, ours, self._limits, self._holders, self._damaged).blobs()
+        except (GitError, ListingError) as e:
+            yield Unreadable(self.path, f"its history was not read to its end: {e}")
+        except OSError as e:
+            why = (e.strerror or "no space for temporary links").lower()
+            yield Unreadable(self.path, f"its history was not read: {why}")
 
 
-class _Repository:
-    def __init__(self, path: str, ours: Path, limits: ReadLimits) -> None:
-        self._path = path
+def read_repository(path: str, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
+    """Read the history in one process, as a whole. Read a blob's data before asking for the next blob."""
+    scan = RepositoryScan(path, limits)
+    for part in scan.parts():
+        if isinstance(part, Unreadable):
+            yield part
+            continue
+        reader = PartReader(part, limits, None)
+        for item in reader.blobs():
+            if isinstance(item, Blob):
+                yield item
+                for held in reader.take_held():
+                    scan.note(held)
+            elif isinstance(item, Unreadable):
+                yield item
+            else:
+                scan.note(item)
+    yield from scan.findings()
+
+
+def list_objects(ours: Path, limits: ReadLimits) -> Iterator[tuple[GitObject, int]]:
+    """List all objects except trees (file names are found with commits) and their sizes, in the order that is fastest to read."""
+    form = "--batch-check=%(objectname) %(objecttype) %(objectsize)"
+    with GitProcess(ours, limits, "cat-file", "--batch-all-objects", form, "--unordered") as git:
+        git.end_input()
+        for line in git.tokens(b"\n"):
+            name, _, more = line.partition(b" ")
+            kind, _, size = more.partition(b" ")
+            if kind != b"tree":
+                yield GitObject(name, kind), int(size) if size.isdigit() else 0
+        if not git.succeeded():
+            raise ListingError("git cannot list its objects")
+
+
+class _Places:
+    """Finds where secrets came from: `holders` are the objects of each."""
+
+    def __init__(
+        self,
+        path: str,
+        ours: Path,
+        limits: ReadLimits,
+        holders: dict[Secret, list[GitObject]],
+        damaged: Iterable[bytes],
+    ) -> None:
+        self.path = path
         self._ours = ours
         self._limits = limits
-        self._holders: dict[Secret, list[_Object]] = {}
-        """The objects each secret was found in."""
-        self._damaged: set[bytes] = set()
-        self._silences = 0
+        self._holders = holders
+        self._damaged = damaged
 
     def blobs(self) -> Iterator[Blob | Unreadable]:
-        """Yield every object once, to record which hold secrets; then each of those again, with its commit and path."""
-        try:
-            for held, data in self._contents(self._objects()):
-                if data is not None:
-                    yield from self._parts(data, None, held, partial(self._note, held))
-                elif len(self._damaged) <= _MOST_DAMAGED:
-                    yield Unreadable(self._path, "a damaged object", f"object {_short(held.id)}")
-        except ListingError as e:
-            yield Unreadable(self._path, f"its history was not read to its end: {e}")
-        if len(self._damaged) > _MOST_DAMAGED:
-            yield Unreadable(self._path, f"{len(self._damaged) - _MOST_DAMAGED} more objects are damaged")
-        if self._holders:
-            yield from self._placed()
-
-    def _parts(
-        self, data: bytes | CheckedChunks, where: str | None, held: _Object, locate: _Locate
-    ) -> Iterator[Blob | Unreadable]:
-        """Yield an object, or the parts of the container that it is; `locate` decides which matches count."""
-        stream = ChunkStream((data,) if isinstance(data, bytes) else data)
-        kind = None
-        if held.kind == b"blob":
-            kind = container_format(stream.peek(HEAD_BYTES)) or kind_elsewhere(stream, self._limits)
-        size = len(data) if isinstance(data, bytes) else self._limits.whole_bytes
-        walker = PartWalker(self._path, self._limits, Budget.of(self._limits, size), ContentKind.GIT)
-        name = where or f"object {_short(held.id)}"
-        if kind is None:
-            embedded = EmbeddedStreams()
-            whole = data if isinstance(data, bytes) else embedded.watching(stream.parts())
-            yield Blob(self._path, whole, where, ContentKind.GIT, partial(locate, data, None))
-            if isinstance(data, bytes):
-                embedded.search(data, final=True)
-            parts = walker.embedded(name, embedded, 0)
-        else:
-            parts = walker.container(name, kind, stream, 0)
-        for part in walker.guarded(parts):
-            if isinstance(part, Blob):
-                yield replace(part, locate=partial(locate, part.data, part.locate))
-            else:
-                yield part
-
-    def _note(self, held: _Object, _data: object, _own: object, match: Match) -> None:
-        holders = self._holders.setdefault(match.secret, [])
-        if holders[-1:] != [held]:
-            holders.append(held)
-
-    def _objects(self) -> Iterator[_Object]:
-        """List all objects except trees (file names are found with commits), in the order that is fastest to read."""
-        with self._git(
-            "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)", "--unordered"
-        ) as git:
-            git.end_input()
-            for line in git.tokens(b"\n"):
-                name, _, kind = line.partition(b" ")
-                if kind != b"tree":
-                    yield _Object(name, kind)
-            if not git.succeeded():
-                raise ListingError("git cannot list its objects")
-
-    def _git(self, *arguments: str) -> GitProcess:
-        return GitProcess(self._ours, self._limits, *arguments)
-
-    def _contents(self, objects: Iterable[_Object]) -> Iterator[tuple[_Object, bytes | CheckedChunks | None]]:
-        """Yield each object with its content; None for a damaged one, on which git may stop and is restarted.
-
-        git may also stop after an object that it returned although it is damaged. So an object without an answer is requested
-        again, first this time, before it counts as damaged.
-        """
-        left = iter(objects)
-        waiting: deque[_Object] = deque()
-
-        def more() -> bool:
-            if not waiting:
-                waiting.extend(islice(left, _AT_ONCE))
-            return bool(waiting)
-
-        while more():
-            first = waiting[0]
-            with self._git("cat-file", "--batch") as git:
-                try:
-                    while more():
-                        git.write(b"".join(held.id + b"\n" for held in waiting))
-                        while waiting:
-                            yield from self._content(git, waiting[0])
-                            waiting.popleft()
-                except GitEndedError:
-                    if waiting[0] is first:
-                        yield self._damage(waiting.popleft())
-                except GitError as e:
-                    self._count_silence(e)
-                    if waiting:
-                        yield self._damage(waiting.popleft())
-
-    def _damage(self, held: _Object) -> tuple[_Object, None]:
-        self._damaged.add(held.id)
-        return held, None
-
-    def _count_silence(self, error: GitError) -> None:
-        self._silences += isinstance(error, GitSilentError)
-        if self._silences > _MOST_SILENCES:
-            raise ListingError(str(error)) from error
-
-    def _content(self, git: GitProcess, held: _Object) -> Iterator[tuple[_Object, bytes | CheckedChunks | None]]:
-        words = git.line().split()
-        if words == [held.id, b"missing"]:
-            yield self._damage(held)
-            return
-        if words[:1] != [held.id] or len(words) != 3 or not words[2].isdigit():
-            raise GitEndedError("git stopped")
-        size = int(words[2])
-        content = git.parts(size)
-        if size <= self._limits.whole_bytes:
-            yield held, b"".join(content)
-        else:
-            quiet = CheckedChunks(content)
-            yield held, quiet
-            quiet.check()
-        for _ in content:  # what the reader did not take
-            pass
-        for _ in git.parts(1):  # the end of the line
-            pass
-
-    def _placed(self) -> Iterator[Blob | Unreadable]:
         """Yield the objects with secrets again, each secret from the oldest commit that has it."""
-        origins: dict[_Object, _Origin] = {}
+        origins: dict[GitObject, _Origin] = {}
         named: set[bytes] | None = None
         with contextlib.suppress(GitError, ListingError):  # then less is known about commits and paths
             self._find_origins({held for holders in self._holders.values() for held in holders}, origins)
             named = self._reachable({origin.commit for origin in origins.values()})
         never = _Origin(1 << 62, b"", b"")
-        chosen: dict[_Object, set[Secret]] = {}
+        chosen: dict[GitObject, set[Secret]] = {}
         for secret, holders in self._holders.items():
             oldest = min(holders, key=lambda held: (origins.get(held, never), held))
             chosen.setdefault(oldest, set()).add(secret)
-        for held, data in self._contents(chosen):
+        reader = ObjectReader(self.path, self._ours, self._limits)
+        for held, data in reader.contents(chosen):
             where = _where(held, origins.get(held), named)
             if data is None:
-                yield Unreadable(self._path, "a damaged object", where)
+                yield Unreadable(self.path, "a damaged object", where)
             else:
-                for part in self._parts(data, where, held, partial(_once, chosen[held])):
+                for part in reader.parts(data, where, held, partial(_once, chosen[held])):
                     if isinstance(part, Blob):  # what cannot be read was reported the first time
                         yield part
 
-    def _find_origins(self, wanted: set[_Object], found: dict[_Object, _Origin]) -> None:
+    def _find_origins(self, wanted: set[GitObject], found: dict[GitObject, _Origin]) -> None:
         """Record in `found` the oldest commit of each wanted object and its path there, in one pass over all commits."""
         blobs = {held.id: held for held in wanted}
-        with self._git(*_LOG) as git:
-            for held in self._objects():
+        with GitProcess(self._ours, self._limits, *_LOG) as git:
+            for held, _ in list_objects(self._ours, self._limits):
                 if held.kind == b"commit" and held.id not in self._damaged:
                     git.write(held.id + b"\n")
             git.end_input()
@@ -258,8 +259,8 @@ class _Repository:
 
     def _reachable(self, commits: set[bytes]) -> set[bytes] | None:
         """Return those of the commits that belong to a branch or tag; None when git fails."""
-        with self._git("rev-list", "--stdin", "--ignore-missing") as git:
-            for tip in _tips(Path(self._path)):
+        with GitProcess(self._ours, self._limits, "rev-list", "--stdin", "--ignore-missing") as git:
+            for tip in _tips(Path(self.path)):
                 git.write(tip + b"\n")
             git.end_input()
             found = commits.intersection(git.tokens(b"\n"))
@@ -282,18 +283,14 @@ def _is_tip(line: bytes) -> bool:
     return bool(OBJECT_ID.match(line)) and not line.endswith(b" refs/stash")
 
 
-def _where(held: _Object, origin: _Origin | None, named: set[bytes] | None) -> str:
+def _where(held: GitObject, origin: _Origin | None, named: set[bytes] | None) -> str:
     if held.kind == b"tag":
-        return f"tag {_short(held.id)}"
+        return f"tag {short_id(held.id)}"
     if origin is None:
-        return f"{held.kind.decode()} {_short(held.id)}" + (", in no commit" if held.kind == b"blob" else "")
+        return f"{held.kind.decode()} {short_id(held.id)}" + (", in no commit" if held.kind == b"blob" else "")
     path = printable_path(origin.path) if origin.path else "(message)"
     unreferenced = named is not None and origin.commit not in named
-    return f"commit {_short(origin.commit)}:{path}" + (" (in no branch or tag)" if unreferenced else "")
-
-
-def _short(object_id: bytes) -> str:
-    return object_id[:10].decode("ascii", "replace")
+    return f"commit {short_id(origin.commit)}:{path}" + (" (in no branch or tag)" if unreferenced else "")
 
 
 def printable_path(path: bytes) -> str:
@@ -303,7 +300,7 @@ def printable_path(path: bytes) -> str:
 
 
 def _once(
-    secrets: set[Secret], data: bytes | Iterable[bytes], own: _OwnLocate | None, match: Match
+    secrets: set[Secret], data: bytes | Iterable[bytes], own: OwnLocate | None, match: Match
 ) -> MatchPosition | None:
     """Return the position of the first match of each of the secrets; `own` is how its part locates it."""
     if match.secret not in secrets:

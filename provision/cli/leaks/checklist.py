@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from provision.audit.finding import RawFinding
-    from provision.audit.tasks import Task
+    from provision.audit.tasks import FoundTask
     from provision.containers.blob import Unreadable
     from provision.detect.detector import Detector
     from provision.fleet.workspace import Workspace
@@ -137,7 +137,7 @@ def _examine(
     return exposed, not_examined, files
 
 
-def _found_in(task: Task, detector: Detector, run_key: bytes) -> Iterator[RawFinding | Unreadable]:
+def _found_in(task: FoundTask, detector: Detector, run_key: bytes) -> Iterator[RawFinding | Unreadable]:
     """Yield what is found in a repository or in a name: as an audit finds it, and as `redact` reads a text by its form."""
     from provision.audit.finding import Location, RawFinding
     from provision.audit.match_blob import match_blob

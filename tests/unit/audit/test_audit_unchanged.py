@@ -133,7 +133,7 @@ def test_a_ctime_in_the_future_proves_nothing(file: Path, tmp_path: Path, monkey
     cache = CleanCache(tmp_path / "none", b"k" * 32)
     files = UnchangedFiles(cache)
     found = FoundFile(str(file), 8192, status=file.stat())
-    token = files._stamp(file.stat(), str(file))
+    token = files._stamp(file.stat(), str(file), "file")
     monkeypatch.setattr(CleanCache, "use", lambda _self, wanted: wanted == token)
     assert files.holds(found)
     now = time.time_ns()

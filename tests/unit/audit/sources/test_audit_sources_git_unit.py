@@ -8,13 +8,14 @@ import pytest
 from leakcraft import match
 from sourcescraft import a_key
 
-from provision.audit.sources.git import _Object, _once, _Origin, _tips, _where, printable_path
+from provision.audit.sources.git import _once, _Origin, _tips, _where, printable_path
+from provision.audit.sources.git_objects import GitObject
 from provision.containers.blob import MatchPosition
 from provision.detect.secret import Secret
 
-BLOB = _Object(b"b" * 40, b"blob")
+BLOB = GitObject(b"b" * 40, b"blob")
 ORIGIN = _Origin(5, b"c" * 40, b"conf/a.env")
-COMMIT = _Object(b"c" * 40, b"commit")
+COMMIT = GitObject(b"c" * 40, b"commit")
 
 
 @pytest.mark.parametrize(
@@ -26,10 +27,10 @@ COMMIT = _Object(b"c" * 40, b"commit")
         (BLOB, None, set(), "blob bbbbbbbbbb, in no commit"),
         (COMMIT, _Origin(5, b"c" * 40, b""), None, "commit cccccccccc:(message)"),
         (COMMIT, None, None, "commit cccccccccc"),
-        (_Object(b"d" * 40, b"tag"), None, None, "tag dddddddddd"),
+        (GitObject(b"d" * 40, b"tag"), None, None, "tag dddddddddd"),
     ],
 )
-def test_where(held: _Object, origin: _Origin | None, named: set[bytes] | None, expected: str) -> None:
+def test_where(held: GitObject, origin: _Origin | None, named: set[bytes] | None, expected: str) -> None:
     assert _where(held, origin, named) == expected
 
 
