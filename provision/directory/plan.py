@@ -176,7 +176,7 @@ class _PeoplePlan:
     def _rejoins(self, user: str, person: Person) -> None:
         if person.status is PersonStatus.ACTIVE:
             day = self._known.left[user].left
-            why = f"{user!r} left on {day}, and is active: remove `left` from the entry, then enroll again"
+            why = f"{user!r} left on {day}, and is active: provision users add {user} --rejoin"
             self._unmapped(person, why, user)
 
     def _same(self, state: DesiredState, person: Person) -> bool:

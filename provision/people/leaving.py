@@ -20,6 +20,7 @@ from provision.fleet.desired import machine_label
 from provision.keys.events.log import log_path, read_events
 from provision.keys.vault.ledger import Stage
 from provision.people.leaver_access import opened_users, operator_names
+from provision.people.rejoining import REJOINED
 from provision.receipts.receipt import MAX_RECEIPT_BYTES, NAMESPACE, parse_receipt, says_uninstalled
 from provision.receipts.store import LEFT_FOLDER, RECEIPTS_FOLDER, SUFFIX, ReceiptStore, key_blob
 from provision.rotate.model import Blocker
@@ -101,8 +102,13 @@ class Leaving:
         if not path.exists():
             return []
         since = date.fromisoformat(former.left) - timedelta(days=1)  # `left` may have been written in another time zone
-        every = (recorded.event for recorded in read_events(path))
-        return [(e.what, e.detail) for e in every if e.user == former.user and e.at.date() >= since]
+        found: list[tuple[str, Mapping[str, object]]] = []
+        for event in (recorded.event for recorded in read_events(path)):
+            if event.user == former.user and event.what == REJOINED:
+                found.clear()
+            elif event.user == former.user and event.at.date() >= since:
+                found.append((event.what, event.detail))
+        return found
 
     def _accept(self, former: FormerUser, step: str) -> str:
         """Why the operator accepts a step without a proof: given now, or before; empty if not."""

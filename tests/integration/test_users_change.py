@@ -50,6 +50,28 @@ def test_a_user_is_added_moved_and_listed(fleet: Fleet) -> None:
     assert fleet.provision("users", "show", "evi") == 3
 
 
+def test_a_user_who_left_comes_back_without_old_machines_and_old_proofs(fleet: Fleet) -> None:
+    keys = entries(fleet)["ada"]
+    fleet.write_inventory(ada={"machines": [{"name": "desk", "recipients": keys["recipients"]}]})
+    accepted = ("--accept", "ada=reimaged", "--accept", "ada/desk=reimaged")
+    fleet.sim.revoke(fleet.keys["ada"])
+    assert fleet.provision("users", "leave", "ada", "--yes", *accepted) == 0
+    assert fleet.provision("users", "add", "ada", "--profile", "team") == 2, "asks for --rejoin"
+    assert fleet.provision("users", "add", "bob", "--rejoin") == 2
+    assert fleet.provision("users", "add", "ada", "--rejoin", "--dry-run") == 0
+    assert "left" in entries(fleet)["ada"]
+    assert fleet.provision("users", "add", "ada", "--rejoin") == 0
+    assert fleet.provision("check") == 0
+    entry = entries(fleet)["ada"]
+    assert "left" not in entry
+    assert "endpoint_key" not in entry
+    assert (entry["recipients"], entry["machines"][0]["recipients"], entry["profile"]) == ([], [], "team")
+    fleet.write_inventory()
+    assert fleet.provision("users", "leave", "ada", "--yes", "--format", "json") == 4
+    (user,) = json.loads(fleet.out)["users"]
+    assert [step["step"] for step in user["steps"] if not step["proved"]] == ["machine"], "reimaged once, not again"
+
+
 def test_a_renamed_user_keeps_key_and_machine(fleet: Fleet) -> None:
     key = listed(fleet)["ada"]["key"]
     assert fleet.provision("users", "rename", "ada", "ada.king", "--email", "ada.king@example.com") == 0

@@ -25,6 +25,9 @@ def users_add(
     email: Annotated[str | None, typer.Option("--email", help="Mail address.")] = None,
     platform: Annotated[str | None, typer.Option("--platform", help="linux, macos or windows.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", help="Tag; repeatable.")] = None,
+    rejoin: Annotated[
+        bool, typer.Option("--rejoin", help="Bring back a user who left, without the machines of before.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Add a user to the inventory, without keys: they enroll next."""
@@ -32,6 +35,9 @@ def users_add(
 
     run: Run = ctx.obj
     workspace, fleet = _opened(run)
+    if rejoin:
+        _rejoin(run, workspace, fleet, user, profile, dry_run=dry_run)
+        return
     _require_free(fleet, user)
     if profile is None and fleet.default_profile is None:
         raise UsageError(
@@ -39,7 +45,7 @@ def users_add(
         )
     fields: dict[str, Any] = {"profile": profile, "email": email, "platform": platform, "recipients": []}
     edit = EntryEdit(user, {**fields, "tags": list(tags) if tags else None}, new=True)
-    _change(run, workspace, edit, dry_run=dry_run)
+    _change(run, workspace, [edit], dry_run=dry_run)
     run.say(f"next: provision enroll --user {user} on the machine, then provision enroll --batch FILE here")
 
 
@@ -56,7 +62,7 @@ def users_move(
     run: Run = ctx.obj
     workspace, fleet = _opened(run)
     _require_there(fleet, user)
-    _change(run, workspace, EntryEdit(user, {"profile": profile}), dry_run=dry_run)
+    _change(run, workspace, [EntryEdit(user, {"profile": profile})], dry_run=dry_run)
     run.say(f"next: provision diff --limit {user}, then provision render")
 
 
@@ -109,7 +115,7 @@ def _require_free(fleet: Fleet, user: str) -> None:
         raise UsageError(f"invalid user id {user!r}", hint=why)
     if user in fleet.left:
         raise UsageError(
-            f"{user} left on {fleet.left[user].left}", hint="remove `left` from the entry if they are back"
+            f"{user} left on {fleet.left[user].left}", hint=f"if they are back: provision users add {user} --rejoin"
         )
     if user in {state.user for state in fleet.states}:
         raise UsageError(f"user {user!r} is in the inventory already", hint=f"provision users show {user}")
@@ -123,13 +129,30 @@ def _require_there(fleet: Fleet, user: str) -> None:
         raise no_match_error(f"no user {user!r} in the inventory", user, known)
 
 
-def _change(run: Run, workspace: Workspace, edit: EntryEdit, *, dry_run: bool) -> None:
-    """Write one edit, if the inventory is valid with it. Raises InvalidFilesError."""
+def _rejoin(run: Run, workspace: Workspace, fleet: Fleet, user: str, profile: str | None, *, dry_run: bool) -> None:
+    from datetime import UTC, datetime
+
+    from provision.keys.events.log import operator
+    from provision.people.rejoining import prepare_rejoin, rejoin_edits
+
+    if user not in fleet.left:
+        raise UsageError(f"{user} did not leave", hint=f"provision users list; or without --rejoin: users add {user}")
+    now = datetime.now(UTC)
+    if not dry_run and prepare_rejoin(workspace, user, who=operator(), now=now):
+        run.say("the order to uninstall is replaced: publish, so that machines read it")
+    _change(run, workspace, rejoin_edits(fleet.left[user], profile, now.date().isoformat()), dry_run=dry_run)
+    run.say(
+        f"next: provision enroll --user {user} on the machine, then provision enroll --batch FILE here; import a key"
+    )
+
+
+def _change(run: Run, workspace: Workspace, edits: list[EntryEdit], *, dry_run: bool) -> None:
+    """Write edits, if the inventory is valid with it. Raises InvalidFilesError."""
     from provision.fleet.edit.inventory_edit import edit_inventory
     from provision.fleet.edit.inventory_file import change_inventory, require_valid_inventory
 
     def changed(data: bytes) -> bytes:
-        found = edit_inventory(data, workspace.inventory.name, [edit])
+        found = edit_inventory(data, workspace.inventory.name, edits)
         require_valid_inventory(workspace, found)
         return found
 
