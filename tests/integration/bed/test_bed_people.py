@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -98,3 +99,27 @@ def test_two_machines_of_a_user_until_the_user_leaves(fleet: Fleet) -> None:
         home = fleet.users[name].run("sh", "-c", "ls -A ~/.hermes; cat ~/.hermes/.env || true", account=ACCOUNT).stdout
         assert fleet.keys["u001"].encode() not in home
         assert b".provision" not in home
+
+
+@pytest.mark.parametrize("again", ["with new keys", "without keys"])
+def test_a_machine_that_was_set_up_again_is_noticed_and_the_printed_commands_accept_it(
+    fleet: Fleet, again: str
+) -> None:
+    where = ("--account", ACCOUNT, "--command", str(PROVISION), *ssh(fleet))
+    fleet.provision("deploy", "-l", "u002", *where)
+    host, before = fleet.users["u002"], listed(fleet)[1]["endpoint_key"]
+    host.run("sh", "-c", "rm -rf ~/.hermes ~/.config/provision", account=ACCOUNT)
+    if again == "with new keys":
+        host.run(PROVISION, "enroll", "--user", "u002", "--signer", fleet.provision_signer(), account=ACCOUNT)
+    failed = fleet.provision("deploy", "-l", "u002", "--format", "json", *where, code=4)
+    (user,) = json.loads(failed.stdout)["users"]
+    commands = re.findall("`(provision [^`]+)`", user["cure"])
+    assert len(commands) == 3, user
+    for command in commands:
+        more = {"machines": ("--yes", *where), "deploy": where}.get(command.split()[1], ())
+        fleet.provision(*command.split()[1:], *more)
+    assert listed(fleet)[1]["endpoint_key"] != before
+    env = host.run("cat", f"/home/{ACCOUNT}/.hermes/.env", account=ACCOUNT).stdout
+    assert fleet.keys["u002"].encode() in env
+    current = json.loads(fleet.provision("status", "--fleet", "-l", "u002", "--format", "json").stdout)
+    assert current["users"][0]["current"], "its receipt is signed by the new key"
