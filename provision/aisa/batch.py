@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import re
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from provision.aisa import advice
 from provision.aisa.answers import Probe
 from provision.aisa.base_url import gateway_root
 from provision.aisa.catalogue import effective_mode
+from provision.aisa.echoes import without_echoes
 from provision.aisa.failing_routes import RouteComparisons
 from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for, usage_request
@@ -237,7 +237,7 @@ class Batch:
         self, group: _Group, probe: Probe, model: str, mode: ApiMode, shared: dict[Probe, tuple[GatewayAnswer, int]]
     ) -> tuple[Diagnosis, ProbeOutcome]:
         answer, tries = shared[probe]
-        found = diagnose_answer(probe, answer, self._probed_route(group, model, mode))
+        found = _masked(diagnose_answer(probe, answer, self._probed_route(group, model, mode)), group.key.reveal())
         return found, ProbeOutcome(probe, found.verdict, found.http_status, found.code, tries, answer.elapsed_ms)
 
     def _should_call(self, found: dict[Probe, tuple[Diagnosis, ProbeOutcome]], model: str) -> bool:
@@ -339,7 +339,7 @@ class Batch:
         outcomes = tuple(outcome for _, outcome in found.values())
         same = (a for a in reversed(outcomes) if (a.http_status, a.verdict) == (verdict.http_status, verdict.verdict))
         deciding = next(same, outcomes[-1] if outcomes else None)
-        secret = subject.key.reveal() if subject.key else ""
+        verdict = _masked(verdict, subject.key.reveal() if subject.key else "")
         result = ValidationResult(
             user=subject.user,
             profile=subject.profile,
@@ -349,13 +349,13 @@ class Batch:
             key_fingerprint=subject.fingerprint,
             verdict=verdict.verdict,
             http_status=verdict.http_status,
-            code=_without(verdict.code, secret),
-            request_id=_without(verdict.request_id, secret),
+            code=verdict.code,
+            request_id=verdict.request_id,
             attempts=deciding.attempts if deciding else 0,
             elapsed_ms=deciding.elapsed_ms if deciding else 0,
-            advice=_without(verdict.advice, secret),
-            suggestions=tuple(_without(s, secret) for s in verdict.suggestions),
-            probes=tuple(replace(a, code=_without(a.code, secret)) for a in outcomes),
+            advice=verdict.advice,
+            suggestions=verdict.suggestions,
+            probes=outcomes,
             spend=spend,
         )
         self._journal.note_result(index, subject, result)
@@ -363,27 +363,15 @@ class Batch:
         self._observe(result)
 
 
-def _without(text: str, secret: str) -> str:
-    """Mask the key, and every part of it of at least 8 characters, ignoring case: a server may have echoed it.
-
-    The public beginning of keys (`sk-aisa-`) is not masked.
-    """
-    body = _PUBLIC_BEGINNING.sub("", secret).lower()
-    size = min(_ECHO_CHARS, len(body))
-    parts = {body[at : at + size] for at in range(len(body) - size + 1)} if size else set()
-    lower, out, at, end = text.lower(), [], 0, 0
-    if len(lower) != len(text):  # a character whose lower case is longer: no id or code has one
-        return "****"
-    for start in range(len(text) - size + 1):
-        if lower[start : start + size] in parts:
-            if start > end or not end:
-                out += [text[at:start], "****"]
-            at = end = start + size
-    return "".join([*out, text[at:]])
-
-
-_ECHO_CHARS = 8
-_PUBLIC_BEGINNING = re.compile(r"^[a-z]{2,4}-([a-z]{2,8}-)?")
+def _masked(found: Diagnosis, secret: str) -> Diagnosis:
+    """The verdict without what the gateway echoed of the key."""
+    return replace(
+        found,
+        advice=without_echoes(found.advice, secret),
+        code=without_echoes(found.code, secret),
+        request_id=without_echoes(found.request_id, secret),
+        suggestions=tuple(without_echoes(each, secret) for each in found.suggestions),
+    )
 
 
 def _offline(subject: Subject) -> Diagnosis | None:

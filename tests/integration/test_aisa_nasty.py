@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import random
+import re
 import time
 import zlib
 from pathlib import Path
@@ -330,6 +331,18 @@ def test_a_server_that_echoes_the_key_everywhere(tmp_path: Path) -> None:
     with NastyServer(reply("200 OK", listing.encode(), JSON)) as nasty:
         run_batch(tmp_path, [subject("u", KEY, nasty.base_url, model="gpt-5.3")], (Probe.MODELS,), limits=FAST)
         assert KEY not in (tmp_path / "journal.jsonl").read_text()
+
+
+@pytest.mark.parametrize("encoded", [KEY.upper(), KEY[::-1], KEY.encode().hex(), "-".join(re.findall("....", KEY))])
+def test_an_encoded_echo_is_kept_nowhere(tmp_path: Path, encoded: str) -> None:
+    """Also not in the record of a paid call."""
+    body = json.dumps({"error": {"code": encoded[:60], "message": encoded}, "request_id": encoded[:60]})
+    with NastyServer(reply("400 Bad Request", body.encode(), JSON, f"X-Request-ID: {encoded[:60]}")) as nasty:
+        results, _ = run_batch(tmp_path, [subject("u", KEY, nasty.base_url)], ALL, limits=FAST)
+    journal = (tmp_path / "journal.jsonl").read_text()
+    assert "paid" in journal
+    for kept in (journal, repr(results)):
+        assert encoded[16:40].lower() not in kept.lower()
 
 
 @pytest.mark.parametrize("key", ["sk-ä", "sk\n-x", "sk x\x00", " sk-aisa", "sk-aisa\r\nX-Evil: 1"])
