@@ -186,7 +186,10 @@ class _Run:
     def _read_repositories(self) -> Iterator[RawFinding | Unreadable]:
         """Yield the findings of the repositories that are read to their end."""
         for repository in [each for each in self._repositories.values() if each.is_read]:
-            yield from scan_blobs(repository.findings(), self._detector)
+            try:
+                yield from scan_blobs(repository.findings(), self._detector)
+            except Exception as e:  # as in `Scanner.scan`
+                yield Unreadable(repository.path, f"not scanned to its end ({type(e).__name__})")
             del self._repositories[repository.path]
             self._count([], ScanNotes(repository.clean(), 0, repository.unchanged), sources=1)
 
@@ -216,6 +219,8 @@ class _Run:
         with pool:
             for found in pool.run(batches):
                 if isinstance(found, BatchDone):
+                    if found.died and isinstance(part := found.batch[-1], RepositoryPart):
+                        self._repositories[part.path].drop(part)
                     self._count(found.batch, found.notes)
                     yield from self._take_pending()
                     yield from self._read_repositories()

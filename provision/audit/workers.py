@@ -43,10 +43,11 @@ _BUILTIN = {rule.id: rule for rule in BUILTIN}
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """A batch is finished."""
+    """A batch is finished; with `died`, a worker died on the last task."""
 
     batch: list[Task]
     notes: ScanNotes = ScanNotes([], 0)  # noqa: RUF009  never changed
+    died: bool = False
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ class WorkerPool:
         how = worker.process.exitcode
         reason = f"a worker process died while scanning it ({signal.Signals(-how).name if how and how < 0 else f'exit {how}'})"
         yield Unreadable(task_path(task), reason)
-        yield BatchDone(worker.batch[: at + 1])
+        yield BatchDone(worker.batch[: at + 1], died=True)
         if worker.batch[at + 1 :]:
             unfinished.append(worker.batch[at + 1 :])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 import zlib
@@ -21,6 +22,7 @@ from provision.audit.clean_cache import CleanCache
 from provision.audit.finding import RawFinding
 from provision.audit.scan import ScanProgress, scan
 from provision.audit.sources import git as git_source
+from provision.audit.sources.git_objects import PartReader
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.programs("git")]
 Remembering = Callable[[], CleanCache]
@@ -139,6 +141,30 @@ def test_damaged_objects_are_counted_over_all_parts(repository: Repository, monk
     assert len(damaged) == 20
     assert any(item[1] == "10 more objects are damaged" for item in found)
     assert len([item for item in found if str(item[2]).startswith("sk-")]) == 3
+
+
+@pytest.mark.hostile
+def test_an_object_that_kills_a_process_takes_its_part_only(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = keys(audited(repository.root / ".git", None))
+    here, real = os.getpid(), PartReader._object
+
+    def deadly(self: Any, reader: Any, held: Any, data: Any) -> Any:
+        yield from real(self, reader, held, data)
+        if self._held or self._is_clean is False:  # it holds a secret, which was sent
+            assert os.getpid() != here, "never in the process of the audit"
+            if marker in data:
+                time.sleep(0.3)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    marker = min(whole).encode()
+    monkeypatch.setattr(PartReader, "_object", deadly)
+    monkeypatch.setattr(git_source, "_PART_OBJECTS", 1)
+    monkeypatch.setattr("provision.audit.scan._HERE_FILES", 0)
+    result = audited(repository.root / ".git", None, workers=2)
+    assert keys(result) == whole - {marker.decode()}
+    assert any("a worker process died" in str(item[1]) for item in result.found)
 
 
 def test_only_what_is_new_is_scanned(repository: Repository, remembering: Remembering) -> None:

@@ -140,6 +140,12 @@ class RepositoryScan:
         """A part is finished."""
         self._open_parts -= 1
 
+    def drop(self, part: RepositoryPart) -> None:
+        """Never read the objects of a part again: a process died of one of them, which was reported."""
+        dropped = set(part.objects())
+        kept = {secret: [held for held in holders if held not in dropped] for secret, holders in self._holders.items()}
+        self._holders = {secret: holders for secret, holders in kept.items() if holders}
+
     def clean(self) -> list[bytes]:
         """Return the tokens by which the next audit knows the files that were read."""
         return self._kept.tokens if self._kept and self._is_whole and not self._damaged else []
