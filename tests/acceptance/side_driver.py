@@ -11,6 +11,7 @@ backend; the answer is printed).
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -127,10 +128,10 @@ def act(kind: str, *arguments: str) -> None:
         for slot in resolve_moa_preset(load_config().get("moa") or {}, name or None)["reference_models"]:
             _run_reference(slot, MESSAGES)
     elif kind == "cron":
-        from cron.jobs import load_jobs
         from cron.scheduler import run_job
 
-        run_job(load_jobs()[0])
+        store = json.loads(Path(os.environ["HERMES_HOME"], "cron", "jobs.json").read_text())
+        run_job((store if isinstance(store, list) else store["jobs"])[0])
     elif kind == "desktop":
         from fastapi.testclient import TestClient
         from hermes_cli import web_server
