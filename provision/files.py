@@ -296,8 +296,8 @@ def _journal_steps(path: Path, root: Path, data: bytes) -> list[dict[str, str | 
 
 
 def _safe_target(name: str) -> bool:
-    target = PurePosixPath(name)
-    return bool(target.name) and not target.is_absolute() and ".." not in target.parts and not set(name) & set("\\:\0")
+    bad = {"..", ".git"} & set(name.lower().split("/")) or set(name) & set("\\:\0")  # git can bring a journal
+    return bool(PurePosixPath(name).name) and name[0] != "/" and not bad
 
 
 def _safe_staged(name: str | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parent
-QUICK = ("import", "publish", "receipts", "batch", "enroll", "install", "undo", "redact", "accept", "approve", "order")
+QUICK = ("import", "publish", "receipts", "batch", "enroll", "install", "undo", "redact", "order")
 """Scenarios of every run: one for each way to write. Kills of rotations and of rendering have tests of their own."""
 
 pytestmark = [

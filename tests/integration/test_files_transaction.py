@@ -221,6 +221,8 @@ STAGED = f".x.123456{STAGED_SUFFIX}"
         {"steps": [{"target": "/etc/passwd", "staged": None}]},
         {"steps": [{"target": "sub\\..\\victim", "staged": None}]},
         {"steps": [{"target": "C:victim", "staged": None}]},
+        {"steps": [{"target": ".git/config", "staged": None}]},
+        {"steps": [{"target": "sub/.GIT/config", "staged": None}]},
         {"steps": [{"target": "a\0b", "staged": None}]},
         {"steps": [{"target": 7, "staged": None}]},
         {"steps": [{"target": "ok", "staged": 7}]},
