@@ -13,7 +13,7 @@ from provision.cli.workspace.init import settings_text
 from provision.fleet.settings import Settings
 
 DOCS = Path(__file__).parents[4] / "docs" / "file-formats.md"
-EXAMPLES = {"key_command", "tls_bundle"}
+EXAMPLES = {"contact", "key_command", "tls_bundle"}
 
 
 def test_the_settings_show_the_defaults(tmp_path: Path) -> None:
@@ -53,3 +53,20 @@ def test_an_existing_gitignore_is_kept(
     assert run(["init", str(folder)]) == 0
     assert (folder / ".gitignore").read_text() == "build/\n"
     assert "signing_key" in capsys.readouterr().err
+
+
+def test_a_new_workspace_has_no_users_and_gets_the_first_by_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    workspace = ["-w", str(tmp_path / "ws")]
+    assert run(["init", str(tmp_path / "ws")]) == 0
+    assert run([*workspace, "check"]) == 0
+    assert "0 users" in capsys.readouterr().out
+    assert run([*workspace, "users", "add", "ada"]) == 2
+    assert "pass --profile NAME, one of engineering" in capsys.readouterr().err
+    assert run([*workspace, "users", "add", "ada", "--profile", "engineering"]) == 0
+    text = (tmp_path / "ws" / "inventory.yaml").read_text()
+    assert text.startswith("# Who gets what.")
+    assert text.endswith("users:\n  - id: ada\n    profile: engineering\n    recipients: []\n")
+    assert (tmp_path / "ws" / "inventory.example.yaml").exists()
