@@ -148,3 +148,15 @@ def test_copies_of_the_key_in_hermes_profiles_go(ada: Machine, capsys: pytest.Ca
     assert code == 0
     assert (profile / ".env").read_text() == "OTHER=1\n"
     assert "profiles/blue/.env: MY_COPY" in found["removed"]
+
+
+def test_the_url_of_a_job_comes_back(ada: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    path = ada.home / "cron" / "jobs.json"
+    path.parent.mkdir()
+    path.write_text('{"jobs": [{"id": "j", "provider": "custom", "base_url": "https://api.aisa.example/v1"}]}')
+    before = path.read_bytes()
+    ada.install()
+    assert json.loads(path.read_text())["jobs"] == [{"id": "j", "provider": None, "base_url": None}]
+    code, found = uninstall(ada, capsys=capsys)
+    assert (code, path.read_bytes()) == (0, before)
+    assert found["restored"] == ["cron/jobs.json: jobs[0].base_url", "cron/jobs.json: jobs[0].provider"]
