@@ -7,6 +7,7 @@ The same key in a log, a backup or `config.yaml` is a copy.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -118,6 +119,10 @@ _BY_KIND = {
 }
 
 
+_JOURNAL = re.compile(r"\.(db|sqlite3?)-(wal|shm|journal)$")
+"""Journals of SQLite, which belong to their database: who opens that rolls a killed program's change back from there."""
+
+
 def location_kind(raw: RawFinding, layout: MachineLayout) -> LocationKind:
     """Classify the location of a raw finding."""
     if raw.kind in _BY_KIND:
@@ -143,7 +148,7 @@ def location_kind(raw: RawFinding, layout: MachineLayout) -> LocationKind:
 
 
 def _by_name(name: str, posix: str, kind: ContentKind) -> LocationKind:
-    if kind is ContentKind.SQLITE:
+    if kind is ContentKind.SQLITE or _JOURNAL.search(name):
         return LocationKind.DATABASE
     if kind is ContentKind.ARCHIVE or name.endswith((".bak", ".old", ".orig", "~")):
         return LocationKind.BACKUP
@@ -169,7 +174,7 @@ def _in_home(inside: str, kind: ContentKind) -> LocationKind:
         or "backup" in name
     ):
         return LocationKind.BACKUP
-    if kind is ContentKind.SQLITE:
+    if kind is ContentKind.SQLITE or _JOURNAL.search(name):
         return LocationKind.DATABASE
     if inside.startswith("logs/") or name.endswith(".log"):
         return LocationKind.LOG

@@ -162,6 +162,35 @@ def _tar(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+KILLED_FIX = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN")
+db.execute("PRAGMA cache_spill = 1")
+db.execute("PRAGMA cache_size = 1")
+db.execute("UPDATE m SET t = 'masked'")
+os._exit(9)
+"""
+
+
+def test_a_key_in_the_journal_of_a_killed_change_is_masked_with_its_database(machine: Machine) -> None:
+    """A program that was killed while it masked left the rows as they were in the journal, and SQLite puts them back."""
+    machine.hermes()
+    machine.provision("enroll", code=0)
+    path = machine.home / "state.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE m (id INTEGER PRIMARY KEY, t TEXT)")
+        db.executemany("INSERT INTO m(t) VALUES (?)", [(f"say {machine.key} {'x' * 400}",) for _ in range(200)])
+        db.commit()
+    assert subprocess.run([sys.executable, "-c", KILLED_FIX, path], check=False).returncode == 9
+    assert machine.key.encode() in (machine.home / "state.db-journal").read_bytes()
+    path.write_bytes(path.read_bytes().replace(machine.key.encode(), b"*" * len(machine.key)))  # all pages were written
+    machine.provision("audit", "--fix", "--yes", code=0)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*), sum(t LIKE '%sk-aisa-_________%') FROM m").fetchone() == (200, 0)
+    assert machine.key.encode() not in b"".join(p.read_bytes() for p in machine.home.glob("state.db*"))
+
+
 def test_a_database_keeps_its_rows_and_loses_the_key_from_every_page(machine: Machine) -> None:
     machine.hermes()
     machine.provision("enroll", code=0)
