@@ -29,8 +29,8 @@ def diff_command(
 
     from provision.bundle.diff import diff_bundles, user_diff_json
     from provision.bundle.prepare import prepare_render
-    from provision.report.diff import as_groups, as_user
     from provision.report.document import document
+    from provision.report.render import diff_groups, diff_user
     from provision.rotate.store import keys_ahead_of_vault
     from provision.signing.sshsig import public_blob
 
@@ -46,7 +46,7 @@ def diff_command(
     if format_ is Format.JSON:
         text = document("diff/v1", drift=bool(found), users=[user_diff_json(item) for item in found])
     else:
-        text = as_user(found, user) if user else as_groups(found, len(ready.options.states))
+        text = diff_user(found, user) if user else diff_groups(found, len(ready.options.states))
     run.result(text, output)
     if found:
         raise typer.Exit(Exit.FINDINGS)

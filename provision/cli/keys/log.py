@@ -75,7 +75,7 @@ def log(
     if format_ is Format.JSON:
         run.result(_log_json(shown, verified), output)
     elif format_ is Format.ECS:
-        from provision.report.ecs import events_as_ecs
+        from provision.report.siem.ecs import events_as_ecs
 
         run.result("".join(events_as_ecs(each.event for each in shown)), output)
     elif verified is None or names:

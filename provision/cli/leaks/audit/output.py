@@ -57,7 +57,7 @@ def audit_text(audit: Audit, descriptions: Mapping[str, str], format_: Format, *
         case Format.HTML:
             yield from report.as_html(audit)
         case Format.ECS:
-            from provision.report.ecs import findings_as_ecs
+            from provision.report.siem.ecs import findings_as_ecs
 
             yield from findings_as_ecs([audit])
         case _:
@@ -82,7 +82,7 @@ def _fleet_text(fleet: FleetAudit, format_: Format, *, everything: bool) -> Iter
         case Format.HTML:
             yield from report.as_html(fleet)
         case Format.ECS:
-            from provision.report.ecs import findings_as_ecs
+            from provision.report.siem.ecs import findings_as_ecs
 
             yield from findings_as_ecs(fleet.audits)
         case _:

@@ -10,7 +10,7 @@ from test_report_audit import AUDIT, finding
 
 from provision.audit.result import Unread
 from provision.keys.events.text import Event
-from provision.report.ecs import events_as_ecs, findings_as_ecs
+from provision.report.siem.ecs import events_as_ecs, findings_as_ecs
 
 KEY = "sk-aisa-" + "Ab3dE6gH" * 5
 

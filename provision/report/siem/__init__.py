@@ -1,0 +1,1 @@
+"""Findings and events for systems that collect them (SIEM)."""
