@@ -52,7 +52,7 @@ class Command:
 
 COMMANDS = {
     "run": Command(("run", "--home", "{home}", "--", sys.executable, "-c", ASK), machine=True),
-    "install": Command(("install", "{folder}/bundle", "--home", "{home}"), machine=True),
+    "install": Command(("install", "{folder}/bundle", "--home", "{folder}/another/.hermes"), machine=True),
     "package": Command(("package", "ada", "--for", "deb", "-o", "{folder}/package")),
     "package-rpm": Command(("package", "ada", "--for", "rpm", "-o", "{folder}/package")),
     "package-intune": Command(("package", "ada", "--for", "intune", "-o", "{folder}/package")),
@@ -85,7 +85,8 @@ class CanaryRun:
         videocraft.record(world.folder / "plain.mp4", 1, 7)
         tagged = ("-i", "plain.mp4", "-c", "copy", "-metadata", f"comment={key}", "old.mp4")
         subprocess.run(["ffmpeg", "-v", "error", *tagged], cwd=world.folder, check=True, timeout=60)
-        self.inputs = {*world.allowed(), world.folder / "old.png", world.folder / "old.mp4"}
+        places = ("old.png", "old.mp4", "another/.hermes/.env")
+        self.inputs = {*world.allowed(), *(world.folder / name for name in places)}
         self.forms = [form for canary in world.canaries for form in _forms(canary)]
         shutil.copytree(world.folder, self.kept, symlinks=True)
         planted = world.folder / "tmp" / "planted"
