@@ -129,7 +129,7 @@ class RepositoryScan:
             holders.append(found.held)
 
     def is_new(self, unread: Unreadable) -> bool:
-        """Whether something unread was not reported for another part. If it is no object, the files do not count as read."""
+        """Whether something unread was not reported for another part. Unless it is an object, the files do not count as read."""
         self._is_whole &= unread.where is not None
         said = (unread.reason, unread.where)
         is_new = said not in self._said
