@@ -46,13 +46,11 @@ def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
     cut = strip.cut(picture, _HEIGHT)
     planes = ((cut.astype(np.float32) / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None]
     chances = models.read(np.ascontiguousarray(planes))[0]
-    read = _decode(chances, models.alphabet)
-    if not read:
-        return []
     ink = _ink(cut)
-    factor = strip.height / _HEIGHT
     step = cut.shape[1] / max(1, len(chances))
-    return _glyphs(_true_spaces([(c, p, (at + 0.5) * step) for c, p, at in read], ink), ink, strip, factor)
+    placed = [(c, p, (at + 0.5) * step) for c, p, at in _decode(chances, models.alphabet)]
+    read = _true_spaces(placed, ink)
+    return _glyphs(read, ink, strip, strip.height / _HEIGHT) if read else []
 
 
 def _decode(chances: NDArray[np.float32], alphabet: tuple[str, ...]) -> list[tuple[str, float, float]]:

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 from provision.redact.pictures.glyphs import Glyph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provision.redact.pictures.strips import Strip
 
 _SAME_ROW = 0.35
+_CELL_GAP = 1.6
+"""In pitches: a wider gap, or an upright rule, is between two cells."""
+_COLUMN_PX = 24
+_RULES = frozenset("|│┃║")
 _FARTHEST_NEIGHBOUR = 4.0
 """In heights: strips of a row that are farther apart belong to different columns or windows."""
 
@@ -77,6 +83,48 @@ def _gap(last: Glyph, first: Glyph) -> list[Glyph]:
     if along - last.right < 0.35 * last.strip.height:
         return []
     return [Glyph(" ", 1.0, last.strip, last.right, along)]
+
+
+def cells_of(lines: list[TextLine]) -> list[TextLine]:
+    """Return the parts of lines between wide gaps and upright rules, column by column: cells of tables, halves of a split window.
+
+    Empty if no line has more than one: then the lines are the cells.
+    """
+    cells = [TextLine(tuple(part)) for line in lines for part in _parts(line)]
+    if len(cells) == len(lines):
+        return []
+    return sorted(cells, key=lambda c: (round(c.glyphs[0].strip.place(c.glyphs[0].left, 0)[0] / _COLUMN_PX), c.strip.y))
+
+
+def _parts(line: TextLine) -> Iterator[list[Glyph]]:
+    wide = _CELL_GAP * line.pitch
+    part: list[Glyph] = []
+    for glyph in line.glyphs:
+        if glyph.text in _RULES and (not part or part[-1].text == " "):
+            gap = wide + 1
+        elif glyph.text == " ":
+            gap = 0.0
+        else:
+            last = next((g for g in reversed(part) if g.text != " "), None)
+            gap = _distance(last, glyph) if last else 0.0
+        if gap > wide:
+            yield from _trimmed(part)
+            part = []
+        part += [] if glyph.text in _RULES and not part else [glyph]
+    yield from _trimmed(part)
+
+
+def _trimmed(part: list[Glyph]) -> Iterator[list[Glyph]]:
+    while part and part[-1].text == " ":
+        part.pop()
+    while part and part[0].text == " ":
+        part.pop(0)
+    if part:
+        yield part
+
+
+def _distance(last: Glyph, first: Glyph) -> float:
+    return last.strip.within(first.strip.place(first.left, first.strip.height / 2))[0] - last.right
 
 
 def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:

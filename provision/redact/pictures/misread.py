@@ -46,8 +46,12 @@ class MisreadKeys:
     def words(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of the words of a line that have about the length of a known key without a prefix."""
         for word in _WORD.finditer(text) if self._bare else ():
-            if any(abs(len(word[0]) - length) <= _MOST_LOST for length in self._bare):
+            if self.fits(word[0]):
                 yield word.span()
+
+    def fits(self, text: str) -> bool:
+        """Whether a text has about the length of a known key without a prefix."""
+        return any(abs(len(text) - length) <= _MOST_LOST for length in self._bare)
 
     def find(self, text: str, certainty: Sequence[float]) -> tuple[str, KnownKey] | None:
         """Return the key that was read as `text`, and what is known of it; `certainty` is that of each character, 0 to 1."""

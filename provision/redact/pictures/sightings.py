@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from provision.detect.known import KNOWN_RULE
-from provision.redact.pictures.lines import TextLine, line_below
+from provision.redact.pictures.lines import TextLine, cells_of, line_below
 from provision.redact.pictures.lookalike import (
     KeyForm,
     KeyHit,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LIKE_KNOWN_RULE = "like-known-key"
 """The rule of a random word that is as long as a known key without a prefix."""
+_MOSTLY = 0.7
 _MOST_ROWS = 12
 _LOST = 3
 """So many characters of a key may be lost in reading."""
@@ -80,10 +81,17 @@ class KeySighting:
 def find_sightings(
     lines: list[TextLine], detector: Detector, forms: tuple[KeyForm, ...], misread: MisreadKeys | None = None
 ) -> list[KeySighting]:
-    """Return every key in the lines. Parts of different sightings may overlap."""
+    """Return every key in the lines, and in the cells that the lines consist of. Parts of different sightings may overlap."""
+    cells = cells_of(lines)
+    return _in_lines(lines, detector, forms, misread) + (_in_lines(cells, detector, forms, misread) if cells else [])
+
+
+def _in_lines(
+    lines: list[TextLine], detector: Detector, forms: tuple[KeyForm, ...], misread: MisreadKeys | None
+) -> list[KeySighting]:
     found: list[KeySighting] = []
     if misread:
-        found += [s for line in lines for s in _of_known_length(line, misread)]
+        found += [s for line in lines for s in _of_known_length(line, lines, misread)]
     for line in lines:
         hits = [*find_keys(line.text, forms), *find_named_values(line.text)]
         found += [_followed(LinePart(line, hit.start, hit.end), hit, lines) for hit in hits]
@@ -92,12 +100,32 @@ def find_sightings(
     return found + [_without_guess(sighting, found) for sighting in _exact(lines, detector)]
 
 
-def _of_known_length(line: TextLine, misread: MisreadKeys) -> Iterator[KeySighting]:
+def _of_known_length(line: TextLine, lines: list[TextLine], misread: MisreadKeys) -> Iterator[KeySighting]:
     """Yield known keys without a prefix, and random words that are as long as one: a character may be read wrongly."""
-    for start, end in misread.words(line.text):
-        part = LinePart(line, start, end)
-        if looks_random(part.text) or misread.find(part.text, part.certainties):
-            yield KeySighting(LIKE_KNOWN_RULE, (part,))
+    words = [(LinePart(line, start, end),) for start, end in misread.words(line.text)]
+    for parts in (*words, *_over_line_ends(line, lines, misread)):
+        text = "".join(part.text for part in parts)
+        hexadecimal = sum(c in "0123456789abcdef" for c in text) > _MOSTLY * len(text)  # a hash, misread
+        certainty = [c for part in parts for c in part.certainties]
+        likely = looks_random(text) and not hexadecimal and not _plain_word(parts[0].text)
+        if likely or misread.find(text, certainty):
+            yield KeySighting(LIKE_KNOWN_RULE, parts)
+
+
+def _over_line_ends(line: TextLine, lines: list[TextLine], misread: MisreadKeys) -> Iterator[tuple[LinePart, ...]]:
+    """Yield the last word of a line with the words below that continue it, if together they are as long as a known key."""
+    start = len(line.text) - len(leading_token(line.text[::-1]))
+    parts = [LinePart(line, start, len(line.text))]
+    while parts[0].text and len(parts) < _MOST_ROWS:
+        under = line_below(parts[-1].line, lines)
+        token = leading_token(under.text) if under else ""
+        if not under or not token:
+            return
+        parts.append(LinePart(under, 0, len(token)))
+        if misread.fits("".join(part.text for part in parts)):
+            yield tuple(parts)
+        if len(token) < len(under.text):
+            return
 
 
 def name_owner(sighting: KeySighting, misread: MisreadKeys) -> KeySighting:
@@ -124,7 +152,11 @@ def merge_sightings(sightings: list[KeySighting]) -> list[KeySighting]:
 
 
 def _inside(part: LinePart, other: LinePart) -> bool:
-    return part.line is other.line and other.start <= part.start and part.end <= other.end
+    """Whether a part's characters are among those of another, which may be of a line or of a cell of it."""
+    if part.line is other.line:
+        return other.start <= part.start and part.end <= other.end
+    whole = other.glyphs
+    return any(part.glyphs[0] is glyph for glyph in whole) and any(part.glyphs[-1] is glyph for glyph in whole)
 
 
 def _followed(part: LinePart, hit: KeyHit, lines: list[TextLine], *, wrapped: bool = False) -> KeySighting:
@@ -254,10 +286,10 @@ def _exact(lines: list[TextLine], detector: Detector) -> list[KeySighting]:
 
 def find_doubts(lines: list[TextLine], sightings: list[KeySighting]) -> list[tuple[LinePart, str]]:
     """Return what needs a review although it was read: long random words without a key's prefix or name."""
-    covered = {(id(part.line), n) for s in sightings for part in s.parts for n in range(part.start, part.end)}
+    covered = {id(glyph) for s in sightings for part in s.parts for glyph in part.glyphs}
     doubts = []
     for line in lines:
         for start, end in random_words(line.text):
-            if not any((id(line), n) in covered for n in range(start, end)):
+            if not any(id(glyph) in covered for glyph in line.glyphs[start:end]):
                 doubts.append((LinePart(line, start, end), "looks random, but has no prefix or name of a key"))
     return doubts

@@ -1,0 +1,38 @@
+"""What the model says about a strip becomes characters; a strip of only spaces, or of nothing, is one without text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from provision.redact.pictures.glyphs import read_strip
+from provision.redact.pictures.ocr_models import OcrModels
+from provision.redact.pictures.strips import Strip
+
+ALPHABET = ("", "a", "b", " ")
+
+
+class Saying:
+    """A reader that returns one text for every strip."""
+
+    def __init__(self, text: str) -> None:
+        columns = [ALPHABET.index(c) for letter in text for c in ("", letter)]
+        self.chances = np.full((1, len(columns) + 1, len(ALPHABET)), 0.01, np.float32)
+        for at, column in enumerate([*columns, 0]):
+            self.chances[0, at, column] = 0.97
+
+    def get_inputs(self) -> list[Saying]:
+        return [self]
+
+    name = "x"
+
+    def run(self, _outputs: None, _inputs: object) -> list[np.ndarray]:
+        return [self.chances]
+
+
+@pytest.mark.parametrize(("said", "read"), [("ab", "ab"), (" ", ""), ("   ", ""), ("", "")])
+def test_a_strip_of_only_spaces_has_no_text(said: str, read: str) -> None:
+    picture = np.full((60, 200, 3), 255, np.uint8)
+    picture[20:40, 10:180:7] = 0
+    glyphs = read_strip(picture, Strip(5, 10, 0.0, 190, 40), OcrModels(None, Saying(said), ALPHABET))
+    assert "".join(glyph.text for glyph in glyphs) == read
