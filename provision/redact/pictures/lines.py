@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from provision.redact.pictures.strips import Strip
 
 _SAME_ROW = 0.35
-_CELL_GAP = 1.6
-"""In pitches: a wider gap, or an upright rule, is between two cells."""
+_CELL_GAP = 3.5
+"""In pitches, from the beginning of one character to the end of the next: three with one space. More, or an upright rule, is
+between two cells."""
 _COLUMN_PX = 24
 _RULES = frozenset("|│┃║")
 _FARTHEST_NEIGHBOUR = 4.0
@@ -106,7 +107,7 @@ def _parts(line: TextLine) -> Iterator[list[Glyph]]:
             gap = 0.0
         else:
             last = next((g for g in reversed(part) if g.text != " "), None)
-            gap = _distance(last, glyph) if last else 0.0
+            gap = _span(last, glyph) if last else 0.0
         if gap > wide:
             yield from _trimmed(part)
             part = []
@@ -123,8 +124,9 @@ def _trimmed(part: list[Glyph]) -> Iterator[list[Glyph]]:
         yield part
 
 
-def _distance(last: Glyph, first: Glyph) -> float:
-    return last.strip.within(first.strip.place(first.left, first.strip.height / 2))[0] - last.right
+def _span(last: Glyph, first: Glyph) -> float:
+    """Return the distance from the beginning of a character to the end of a later one: the ends beside a gap are uncertain."""
+    return last.strip.within(first.strip.place(first.right, first.strip.height / 2))[0] - last.left
 
 
 def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:
