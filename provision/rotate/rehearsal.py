@@ -64,5 +64,7 @@ def _copied(workspace: Workspace, root: Path) -> Workspace:
     (root / FOLDER).mkdir(exist_ok=True)
     kept = ("allowed_signers", "identity", "signing_key", "catalogue", "tls_bundle")
     paths = {name: getattr(workspace, name) for name in kept}
-    settings = workspace.settings.model_copy(update={**paths, "vault": vault, "dist": dist, "notify": (), "revoke_command": ()})
+    settings = workspace.settings.model_copy(
+        update={**paths, "vault": vault, "dist": dist, "notify": (), "revoke_command": ()}
+    )
     return replace(workspace, root=root, settings=settings)
