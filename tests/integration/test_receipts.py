@@ -280,6 +280,7 @@ def test_odd_files_in_a_drop_folder_cost_a_line_each_and_no_memory(tmp_path: Pat
     assert results.count(ImportResult.REFUSED) == len(bad) + 1
 
 
+@pytest.mark.hostile
 def test_links_and_folders_that_others_put_into_a_drop_folder(
     tmp_path: Path, ada: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
