@@ -30,6 +30,10 @@ class ContentKind(StrEnum):
     STREAM = "stream"
 
 
+OWN_NAME = "its own name"
+"""Where a secret in the name of a file or folder is found."""
+
+
 class PartKind(StrEnum):
     """What a piece of content is in the thing that holds it."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.containers.blob import OWN_NAME
 from provision.shell import shell_path
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def _exposed(secret: ExposedSecret) -> Evidence:
 def _hiding(secret: ExposedSecret) -> str:
     file = secret.path or secret.file.partition("!")[0]
     mask = f"provision redact --in-place {shell_path(file)}"
+    if secret.where == OWN_NAME:
+        return "rename it"
     if secret.where.startswith("commit "):
         return "history keeps it: publish a copy without history, and rotate the key"
     if secret.shown_in is ShownIn.ENV and file == secret.file and _is_env(file):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.finding import Location, RawFinding
 from provision.containers.batch import PartBatch
-from provision.containers.blob import Blob, ContentKind, PartKind
+from provision.containers.blob import OWN_NAME, Blob, ContentKind, PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from provision.audit.sources.walk import FoundEntry
     from provision.detect.detector import Detector
 
-WHERE = "its own name"
 _BETWEEN = b"\n\0\n"
 
 
@@ -43,13 +42,13 @@ class NameScanner:
             text += os.fsencode(os.path.basename(path)) + _BETWEEN  # noqa: PTH119
         for match in self._detector.scan(bytes(text)):
             path = named[bisect_right(starts, match.start) - 1]
-            yield RawFinding(Location(path, where=WHERE), match)
+            yield RawFinding(Location(path, where=OWN_NAME), match)
 
 
 def read_entry(entry: FoundEntry) -> Iterator[Blob]:
     """Read the name and the target of something that has no content."""
     batch = PartBatch()
-    batch.add(WHERE, os.fsencode(os.path.basename(entry.path)), PartKind.NAME)  # noqa: PTH119
+    batch.add(OWN_NAME, os.fsencode(os.path.basename(entry.path)), PartKind.NAME)  # noqa: PTH119
     if entry.target is not None:
         batch.add("its target", os.fsencode(entry.target), PartKind.LINK)
     yield Blob(entry.path, batch.data(), None, ContentKind.TEXT, batch.locate, batch.part)

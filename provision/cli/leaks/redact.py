@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provision.redact.session import RedactionOptions, Session
 
 
+_SLASHES = ("/", "\\")
 _PATIENCE_S = 3.0
 """After this time a user is told why nothing is written yet."""
 
@@ -54,8 +55,14 @@ def redact(
     in_place: Annotated[
         bool, typer.Option("--in-place", "-i", help="Replace each file by its redacted form; mode and times are kept.")
     ] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file; with several files, into this folder.")
+    output_: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Write to this file; with several files, or a / at its end, into this folder.",
+        ),
     ] = None,
     mask: Annotated[MaskOption, typer.Option("--mask", help="Replacement for a secret.")] = MaskOption.TAG,
     known: Annotated[
@@ -98,7 +105,10 @@ def redact(
     options = RedactionOptions(
         frozenset(allow or ()), tuple(path or ()), preview=preview, strict=strict, structure=structure
     )
+    output = Path(output_) if output_ is not None else None
     _require_consistent(files or [], execute=execute, in_place=in_place, output=output)
+    if output and output_ and output_.endswith(_SLASHES):
+        output.mkdir(parents=True, exist_ok=True)
     session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
     code: int = Exit.OK
     if execute:
@@ -234,9 +244,11 @@ def _redact_files(
         if len({path.name for path in paths}) < len(paths):
             raise UsageError("two of the files have the same name", hint="redact them one by one")
         output.mkdir(parents=True, exist_ok=True)
+    from provision.redact.file_name import masked_name
+
     code: int = Exit.OK
     for path in paths:
-        target = output / path.name if into_folder and output is not None else output
+        target = output / masked_name(path, session) if into_folder and output is not None else output
         redact_one = partial(_redact_file, run, path, target, session, in_place=in_place, kind=kind)
         code = max(code, _attempt(str(path), redact_one))
     return code
@@ -261,6 +273,7 @@ def _attempt(name: str, redact_one: Callable[[], None]) -> int:
 def _redact_file(
     run: Run, path: Path, target: Path | None, session: Session, *, in_place: bool, kind: FileKind | None
 ) -> None:
+    from provision.redact.file_name import note_name
     from provision.redact.files import (
         STREAMABLE,
         kind_of_file,
@@ -270,6 +283,8 @@ def _redact_file(
         redact_to,
     )
 
+    if in_place or (target is not None and target.name == path.name):
+        note_name(path, session)
     if in_place:
         changed = redact_in_place(path, session, kind)
         run.detail(f"{path}: {'redacted' if changed else 'nothing to mask'}")

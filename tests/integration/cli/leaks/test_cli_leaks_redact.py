@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,27 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(capsys: pytest.Captur
         write(f"{folder}/a.env")
     assert run(["redact", "one/a.env", "two/a.env", "-o", "safe"]) == 2
     assert not Path("safe").exists()
+
+
+def test_a_name_that_holds_a_key_is_not_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    key = write("a.env")
+    Path("a.env").rename(f"log-{key}.txt")
+    assert run(["redact", f"log-{key}.txt", "-o", "safe/"]) == 0
+    [made] = Path("safe").iterdir()
+    assert re.fullmatch(r"log-REDACTED-aisa-key-\w{4}\.txt", made.name)
+    assert run(["redact", "-i", f"log-{key}.txt"]) == 4, "its content is masked, its name stays"
+    said = capsys.readouterr().err
+    assert "its own name: it shows a secret (rename the file)" in said
+    assert key not in said
+    assert run(["checklist", "safe"]) != 1
+    assert run(["checklist", "."]) == 10
+    assert "rename it" in capsys.readouterr().out
+
+
+def test_a_slash_at_the_end_of_the_output_means_a_folder() -> None:
+    write("a.env")
+    assert run(["redact", "a.env", "-o", "new/folder/"]) == 0
+    assert Path("new/folder/a.env").is_file()
 
 
 def test_a_file_is_not_overwritten_by_its_redacted_form(capsys: pytest.CaptureFixture[str]) -> None:
