@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "models": ("List models with their kind, API modes and users.", "workspace.models"),
         "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),
         "report": ("Write a report on the whole fleet.", "workspace.report"),
-        "notify": ("Send a test message to each target of `notify`.", "workspace.notify"),
+        "notify": ("Send a test message to each target of `notify` in provision.toml.", "workspace.notify"),
     },
     "People and machines (IT)": {
         "adopt": ("Take keys that users pasted into their Hermes homes into the vault.", "users.adopt"),
@@ -71,7 +71,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Delivery to machines (IT)": {
         "render": ("Build a signed, encrypted bundle per user in dist/.", "delivery.render"),
-        "diff": ("Show what render would change, by change.", "delivery.diff"),
+        "diff": ("Show what render would change.", "delivery.diff"),
         "deploy": ("Install bundles on many machines through Ansible.", "delivery.deploy"),
         "publish": ("Publish dist/ as a signed feed of static files.", "delivery.publish"),
         "package": ("Build packages for Intune, Jamf, Munki, pkg, deb, rpm.", "delivery.package"),

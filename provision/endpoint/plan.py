@@ -142,7 +142,7 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
     steps = _Steps(before, replacement)
     steps.env(manifest, values)
     merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
-    steps.auth(merged.pools)
+    steps.auth(merged.pools, manifest.base_url)
     steps.others(opened, merged.data)
     steps.profiles()
     if merged.data or files.config is not None:
@@ -235,10 +235,10 @@ class _Steps:
             if (value := was.get(name)) is not None and fingerprint(value, salt) == mark
         }
 
-    def auth(self, pools: tuple[str, ...]) -> None:
+    def auth(self, pools: tuple[str, ...], base_url: str) -> None:
         """Plan `auth.json`: remove keys for the team's gateway."""
         files = self.before.files
-        data, removed = clean_auth(files.auth, *pools, key=self.key.value if self.key else "")
+        data, removed = clean_auth(files.auth, *pools, key=self.key.value if self.key else "", base_url=base_url)
         self.removed += removed
         if self.replacement:
             data = self._replaced(replace_in_auth(data, self.replacement, facts.AUTH_NAME))

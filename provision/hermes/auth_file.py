@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from provision.hermes.config.naming import normalized_name
+from provision.hermes.config.naming import host_and_port, normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting, masked_value
 
@@ -17,10 +17,12 @@ _OF_POOL = "Hermes uses a key in the credential pool before the provisioned one"
 _LEAKS = "the provisioned key is stored for another provider, which would get it"
 
 
-def clean_auth(data: bytes | None, *providers: str, key: str = "") -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
+def clean_auth(
+    data: bytes | None, *providers: str, key: str = "", base_url: str = ""
+) -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
     """Return the file without stored keys for these providers (names without `custom:`), and what was removed.
 
-    Without copies of the provisioned `key` for any other provider, too.
+    Without copies of the provisioned `key` for any other provider, too, unless their own URL is on the host of `base_url`.
 
     Returns the same bytes if nothing has to change, and if Hermes cannot read the file (Hermes then uses an empty one).
     Keeps the layout of the JSON.
@@ -39,7 +41,9 @@ def clean_auth(data: bytes | None, *providers: str, key: str = "") -> tuple[byte
             continue
         ours = pool.lower().startswith(facts.CUSTOM_PREFIX) and normalized_name(pool) in names
         gone = [
-            i for i, entry in enumerate(entries) if (ours and _holds_key(entry)) or (key and key in pool_tokens(entry))
+            i
+            for i, entry in enumerate(entries)
+            if (ours and _holds_key(entry)) or (key and key in pool_tokens(entry) and not _goes_to(base_url, entry))
         ]
         for i in gone:
             token = next(iter(pool_tokens(entries[i])), "")
@@ -58,6 +62,11 @@ def clean_auth(data: bytes | None, *providers: str, key: str = "") -> tuple[byte
 def pool_tokens(entry: Any) -> tuple[str, ...]:
     """Return the keys that an entry of a pool stores."""
     return tuple(str(entry[k]).strip() for k in facts.POOL_TOKENS if entry.get(k)) if isinstance(entry, dict) else ()
+
+
+def _goes_to(base_url: str, entry: dict[str, Any]) -> bool:
+    own = entry.get(facts.BASE_URL)
+    return bool(base_url and own) and host_and_port(own) == host_and_port(base_url)
 
 
 def _holds_key(entry: Any) -> bool:

@@ -90,7 +90,7 @@ class OperatorAct:
             raise PendingListError(
                 f"trust list {number} waits for signatures of other operators",
                 hint="another operator signs it: provision operators sign; to give it up: rm"
-                f" {shell_path(self.workspace.root / 'trust')}/{number}.json*",
+                f" {shell_path(self.workspace.root / 'trust' / str(number))}.json*",
             )
         self._require_trust_key(trust)
         fields = trust.model_dump(mode="json", by_alias=True) | {

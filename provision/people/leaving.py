@@ -163,10 +163,8 @@ class Leaving:
         names = operator_names(former, vault.operators, trusted.signers)
         if not names:
             return LeavingStep("operator", True, "no operator or signer by these keys or this name")
-        verb = "remove" if trusted.trust is None else "revoke"
-        hint = (
-            f"provision operators {verb} {shell_word(names[0])}; then replace the keys of all users: they were readable"
-        )
+        act = "provision operators remove" if trusted.trust is None else "provision operators revoke"
+        hint = f"{act} {shell_word(names[0])}; then replace the keys of all users: they were readable"
         return LeavingStep("operator", False, f"opens the vault or signs as {', '.join(names)}", hint)
 
     def _feed(self, former: FormerUser) -> LeavingStep:

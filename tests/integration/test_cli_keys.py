@@ -86,7 +86,8 @@ def test_a_workspace_that_init_made_is_valid(tmp_path: Path, monkeypatch: pytest
     assert run(["--quiet", "init", str(tmp_path / "fleet")]) == 0
     fleet = load_fleet(load_workspace(tmp_path / "fleet"))
     fleet.require_valid()
-    assert fleet.states
+    assert fleet.profiles
+    assert not fleet.states, "users come with `users add` or `users import`"
 
 
 def test_keys_go_in_and_are_listed_without_being_shown(

@@ -402,6 +402,7 @@ def test_known_keys_come_from_the_vault_of_the_workspace(tmp_path: Path, monkeyp
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
     workspace = tmp_path / "workspace"
     assert _run("init", workspace).returncode == 0
+    assert _run("users", "add", "ada", "--profile", "engineering", cwd=workspace).returncode == 0
     assert _run("keys", "import", "-", stdin=f"user,key\nada,{PLAIN}\n".encode(), cwd=workspace).returncode == 0
     done = _run("redact", "--report", tmp_path / "r.json", stdin=f"a {PLAIN} b\n".encode(), cwd=workspace)
     assert re.fullmatch(rb"a \[REDACTED:known-key#\w{4}\] b\n", done.stdout), done.stderr

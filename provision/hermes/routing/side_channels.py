@@ -14,6 +14,7 @@ from provision.hermes.facts import names as facts
 from provision.hermes.routing.destination import Destination, DestinationVerdict
 from provision.hermes.routing.side_clients import SideClient, chosen_client
 from provision.hermes.routing.side_models import found_destination, runtime_destinations, text_at
+from provision.shell import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,5 +91,6 @@ def _rules(s: RouteContext) -> Iterator[Destination]:
             why = f"the Hermes profile {profile} answers there, with settings of its own"
             yield Destination(
                 "channel", f"{'.'.join(path)}[{number}]", s.layers.where(*path, number), "", "in the channels of that rule",
-                DestinationVerdict.UNKNOWN, why=why, cure=f"check that profile: provision status --hermes-profile {profile}",
+                DestinationVerdict.UNKNOWN, why=why,
+                cure=f"check that profile: provision status --hermes-profile {shell_word(profile)}",
             )  # fmt: skip

@@ -35,6 +35,11 @@ def rotation(*blockers: Blocker) -> Rotation:
     return found
 
 
+def _silent_workspace() -> SimpleNamespace:
+    """A workspace that notifies nobody."""
+    return SimpleNamespace(settings=SimpleNamespace(notify=()))
+
+
 @pytest.mark.parametrize(
     ("blockers", "doubts", "refused", "code"),
     [
@@ -47,7 +52,7 @@ def rotation(*blockers: Blocker) -> Rotation:
 def test_exit_codes(
     blockers: tuple[Blocker, ...], doubts: tuple[Blocker, ...], refused: int, code: Exit, tmp_path: Path
 ) -> None:
-    context = cast(Any, SimpleNamespace(clock=lambda: NOW, vault=keysmith.vault()))
+    context = cast(Any, SimpleNamespace(clock=lambda: NOW, vault=keysmith.vault(), workspace=_silent_workspace()))
     with pytest.raises(typer.Exit) as ended:
         print_and_exit(
             Run(quiet=True), context, [(rotation(*blockers), doubts)], Format.TABLE, tmp_path / "out", refused=refused
