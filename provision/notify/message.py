@@ -57,9 +57,8 @@ class Message:
     def title(self) -> str:
         """One line that says how many of what."""
         counts = ", ".join(f"{len(each):,} {event}" for event, each in self.by_event().items())
-        return (
-            f"provision: {counts} in {_short(self.workspace)}" if counts else f"provision: test from {self.workspace}"
-        )
+        where = _short(self.workspace)
+        return f"provision: {counts} in {where}" if counts else f"provision: test from {where}"
 
     def lines(self) -> list[str]:
         """The text: for each event the first things, how many more, and the command that shows all."""

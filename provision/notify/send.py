@@ -6,7 +6,6 @@ A 2xx answer counts as delivered; redirects are not followed. Texts about failur
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import subprocess
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 
 from provision.aisa.answers import Failure, GatewayAnswer
 from provision.aisa.hosts import is_loopback
-from provision.aisa.retry import wait_before_retry
+from provision.aisa.retry import BACKOFF_S, wait_before_retry
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.fleet.notify_target import is_notify_url
@@ -159,7 +158,7 @@ def _mail(target: NotifyTarget, mail: bytes, network: NotifyNetwork, end: float)
     if program is None:
         raise NotSentError("no program sendmail on this machine")
     argv = [program, "-i", *(("-f", target.sender) if target.sender else ()), "--", *target.to]
-    for pause in (0.3, 0.9, None):
+    for pause in (*BACKOFF_S, None):
         code = _run(argv, mail, max(0.1, end - time.monotonic()))
         if code == 0:
             return
@@ -171,14 +170,11 @@ def _mail(target: NotifyTarget, mail: bytes, network: NotifyNetwork, end: float)
 def _run(argv: Sequence[str], mail: bytes, timeout_s: float) -> int:
     null = subprocess.DEVNULL
     try:
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=null, stderr=null)  # noqa: S603  sendmail by its path
+        done = subprocess.run(  # noqa: S603  sendmail by its path
+            argv, input=mail, stdout=null, stderr=null, timeout=timeout_s, check=False
+        )
     except OSError:
         raise NotSentError("sendmail cannot be started") from None
-    try:
-        process.communicate(mail, timeout_s)
     except subprocess.TimeoutExpired:
-        process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)
         raise NotSentError("sendmail took too long") from None
-    return process.returncode
+    return done.returncode

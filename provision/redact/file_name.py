@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from provision.containers.blob import OWN_NAME
+from provision.redact.masks import masked_already
 from provision.redact.notes import Remark
 from provision.redact.stream import redact_bytes
 
@@ -30,7 +31,7 @@ def _as_name(mask: re.Match[bytes]) -> bytes:
 
 
 def note_name(path: Path, session: Session) -> None:
-    """Ask for a review of a file that keeps a name with a secret in it."""
-    name = os.fsencode(path.name)
-    if redact_bytes(name, session, str(path), OWN_NAME) != name:
+    """Ask for a review of a file whose name shows a secret; nothing is masked."""
+    found = session.detector.scan(os.fsencode(path.name))
+    if any(not masked_already(match.secret.reveal()) for match in found):
         session.notes.unsure.append(Remark(str(path), OWN_NAME, "it shows a secret", "rename the file"))

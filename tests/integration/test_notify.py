@@ -252,7 +252,7 @@ def test_the_test_message(desk: Desk) -> None:
     desk.notify(SLACK, HOOK.format(desk.server.url))
     desk.run("operators", "approve", "--yes")
     done = desk.run("notify")
-    assert (done.returncode, done.stdout) == (Exit.OK, "2 of 2 targets told\n")
+    assert (done.returncode, done.stdout) == (Exit.OK, "2 of 2 targets notified\n")
     assert {path for path, _, _ in desk.server.seen} == {"/hook/SECRETPATH"}
     desk.server.answers = [500]
     assert desk.run("notify").returncode == Exit.PARTIAL

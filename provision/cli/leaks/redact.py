@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from functools import partial
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from provision.redact.session import RedactionOptions, Session
 
 
-_SLASHES = ("/", "\\")
 _PATIENCE_S = 3.0
 """After this time a user is told why nothing is written yet."""
 
@@ -107,7 +107,9 @@ def redact(
     )
     output = Path(output_) if output_ is not None else None
     _require_consistent(files or [], execute=execute, in_place=in_place, output=output)
-    if output and output_ and output_.endswith(_SLASHES):
+    if output and output_ and (output.is_dir() or output_.endswith(("/", os.sep))):
+        if execute or files in (None, [], ["-"]):
+            raise UsageError(f"{output} is a folder", hint="name the file in it that the result is written to")
         output.mkdir(parents=True, exist_ok=True)
     session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
     code: int = Exit.OK
@@ -207,7 +209,6 @@ def _workspace(run: Run) -> Workspace | None:
 
 def _redact_stdin(run: Run, session: Session, output: Path | None, kind: FileKind | None) -> None:
     """Redact standard input to standard output, without delay: each byte is written as soon as possible."""
-    import os
     import threading
 
     from provision.redact.pipe import redact_descriptor
@@ -238,17 +239,17 @@ def _redact_files(
     run: Run, files: Iterable[str], session: Session, output: Path | None, *, in_place: bool, kind: FileKind | None
 ) -> int:
     """Redact each file on its own. A failure does not stop the others; the exit code is then 4."""
-    paths = [Path(name) for name in files]
-    into_folder = output is not None and (len(paths) > 1 or output.is_dir())
-    if into_folder and output is not None:
-        if len({path.name for path in paths}) < len(paths):
-            raise UsageError("two of the files have the same name", hint="redact them one by one")
-        output.mkdir(parents=True, exist_ok=True)
     from provision.redact.file_name import masked_name
 
+    paths = [Path(name) for name in files]
+    targets: list[Path | None] = [output] * len(paths)
+    if output is not None and (len(paths) > 1 or output.is_dir()):
+        targets = [output / masked_name(path, session) for path in paths]
+        if len(set(targets)) < len(paths):
+            raise UsageError("two of the files would have the same name", hint="redact them one by one")
+        output.mkdir(parents=True, exist_ok=True)
     code: int = Exit.OK
-    for path in paths:
-        target = output / masked_name(path, session) if into_folder and output is not None else output
+    for path, target in zip(paths, targets, strict=True):
         redact_one = partial(_redact_file, run, path, target, session, in_place=in_place, kind=kind)
         code = max(code, _attempt(str(path), redact_one))
     return code
@@ -258,14 +259,14 @@ def _attempt(name: str, redact_one: Callable[[], None]) -> int:
     """Redact one input, and report why it was refused; returns the exit code."""
     try:
         redact_one()
-    except BrokenPipeError:
+    except (OSError, MemoryError):  # no space, a closed pipe: told by reason, and the next file would meet it too
         raise
     except ProvisionError as e:
         place = "" if name in str(e) else f"{name}: "
         _complain(f"error: {place}{e}" + (f"\nhint: {e.hint}" if e.hint else ""))
         return Exit.PARTIAL
     except Exception as e:  # readers of many formats see hostile content here; one file must not stop the others
-        _complain(f"error: {name}: cannot be examined to its end ({type(e).__name__}): nothing was written for it")
+        _complain(f"error: {name}: cannot be examined to its end ({type(e).__name__})")
         return Exit.PARTIAL
     return Exit.OK
 
@@ -283,8 +284,8 @@ def _redact_file(
         redact_to,
     )
 
-    if in_place or (target is not None and target.name == path.name):
-        note_name(path, session)
+    if written := path if in_place else target:
+        note_name(written, session)
     if in_place:
         changed = redact_in_place(path, session, kind)
         run.detail(f"{path}: {'redacted' if changed else 'nothing to mask'}")
@@ -303,8 +304,6 @@ def _redact_file(
 
 
 def _execute(command: Sequence[str], session: Session) -> int:
-    import os
-
     if os.name == "nt":
         raise ProvisionError("--exec is not supported on Windows: it needs a pseudo-terminal", hint="use it inside WSL")
 

@@ -13,7 +13,7 @@ from provision.errors import Exit, ProvisionError
 def notify(ctx: typer.Context) -> None:
     """Send a test message to each target of `notify` in provision.toml.
 
-    Exits with 4 if a target could not be told. Real messages are sent by rotate, report, audit --hosts and reconcile.
+    Exits with 4 if a target was not notified. Real messages are sent by rotate, report, audit --hosts and reconcile.
     """
     from datetime import UTC, datetime
 
@@ -27,6 +27,6 @@ def notify(ctx: typer.Context) -> None:
         raise ProvisionError("no target is set", hint="add [[notify]] to provision.toml: docs/notify.md")
     now = datetime.now(UTC)
     sent = deliver(run, workspace, [(target, message_of(workspace, "notify", [], now)) for target in targets])
-    run.result(f"{sum(sent)} of {plural(len(targets), 'target')} told\n")
+    run.result(f"{sum(sent)} of {plural(len(targets), 'target')} notified\n")
     if not all(sent):
         raise typer.Exit(Exit.PARTIAL)

@@ -106,7 +106,7 @@ def _list(lines: list[str]) -> Iterator[str]:
 
 
 def _table(lines: list[str]) -> Iterator[str]:
-    rows = [_cells(line) for line in lines if not re.fullmatch(r"[|\-: ]+", line) or not set(line) & {"-"}]
+    rows = [_cells(line) for line in lines if not re.fullmatch(r"[|\-: ]+", line) or "-" not in line]
     yield "<table>\n"
     for number, row in enumerate(rows):
         tag = "th" if number == 0 and any(row) else "td"

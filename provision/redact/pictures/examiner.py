@@ -16,7 +16,14 @@ from provision.redact.pictures.lookalike import KEY_FORMS, KeyForm, key_forms_of
 from provision.redact.pictures.misread import MisreadKeys
 from provision.redact.pictures.ocr_models import load_models
 from provision.redact.pictures.reading import has_unread_word, read_text, readings_differ
-from provision.redact.pictures.sightings import KeySighting, find_doubts, find_sightings, merge_sightings, name_owner
+from provision.redact.pictures.sightings import (
+    NOT_READ,
+    KeySighting,
+    find_doubts,
+    find_sightings,
+    merge_sightings,
+    name_owner,
+)
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 5
 SHORT = "a key here is shorter than usual: the rest may be elsewhere"
-NOT_READ = "could not be read well"
 UNREAD = "unread-text"
 """Takes the place of a rule where text is covered because it could not be read."""
 _LONG_WORD = 10
@@ -170,7 +176,8 @@ class Examiner:
             if not sightings and number:
                 result.settled = True
                 break
-        doubts += [Area(strip.quad(0, strip.length), NOT_READ) for strip in unsure]
+        unread = (Area(strip.quad(0, strip.length), NOT_READ) for strip in unsure)
+        doubts += [area for area in unread if not _covered(area, doubts)]
         result.doubts = [area for area in doubts if not _covered(area, result.areas)]
         if self._strict:
             result.unread = [Area(area.corners, UNREAD) for area in result.doubts]

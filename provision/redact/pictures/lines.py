@@ -111,7 +111,8 @@ def _parts(line: TextLine) -> Iterator[list[Glyph]]:
         if gap > wide:
             yield from _trimmed(part)
             part = []
-        part += [] if glyph.text in _RULES and not part else [glyph]
+        if part or glyph.text not in _RULES:
+            part.append(glyph)
     yield from _trimmed(part)
 
 

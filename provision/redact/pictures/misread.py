@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _MOST_TRIED = 40_000
 """Corrections of one word; each costs a hash, together about a tenth of a second."""
 _MOST_REMEMBERED = 1000
-_MOST_WRONG = 3
 _MOST_LOST = 2
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 _TAKEN_FOR = {
@@ -69,8 +68,7 @@ def _corrections(text: str, lengths: set[int], certainty: Sequence[float]) -> It
         yield text
         yield from _replaced(text, certainty, 1)
     for length in sorted(lengths - {len(text)}, key=lambda n: abs(n - len(text))):
-        for whole in _of_length(text, length):
-            yield whole
+        yield from _of_length(text, length)
     if len(text) in lengths:
         yield from _replaced(text, certainty, 2)
         for at, letter in itertools.product(range(len(text)), _ALPHABET):
@@ -80,8 +78,7 @@ def _corrections(text: str, lengths: set[int], certainty: Sequence[float]) -> It
             for whole in _of_length(text, length):
                 yield from _replaced(whole, (1.0,) * len(whole), 1)
     if len(text) in lengths:
-        for wrong in range(3, _MOST_WRONG + 1):
-            yield from _replaced(text, certainty, wrong)
+        yield from _replaced(text, certainty, 3)
 
 
 def _replaced(text: str, certainty: Sequence[float], count: int) -> Iterator[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from provision.redact.pictures.strips import Pixels, Strip
 
 _SMALL_PX = 14
-"""A lower strip is read at two sizes: letters of 8 px and less have one, those of 12 px have one of 16 to 20."""
+"""A lower strip is searched for at two sizes. Strips of letters of 8 px are lower, those of 12 px are 16 to 20 high."""
 _BADLY_READ = 0.75
 _SURE_OF_WORD = 0.8
 _SAME = 0.6

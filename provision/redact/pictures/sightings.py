@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from provision.detect.known import KNOWN_RULE
 from provision.redact.pictures.lines import TextLine, cells_of, line_below
 from provision.redact.pictures.lookalike import (
+    BODY,
     KeyForm,
     KeyHit,
     find_keys,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from provision.redact.pictures.glyphs import Glyph
     from provision.redact.pictures.misread import MisreadKeys
 
+NOT_READ = "could not be read well"
 LIKE_KNOWN_RULE = "like-known-key"
 """The rule of a random word that is as long as a known key without a prefix."""
 _MOSTLY = 0.7
@@ -285,11 +287,14 @@ def _exact(lines: list[TextLine], detector: Detector) -> list[KeySighting]:
 
 
 def find_doubts(lines: list[TextLine], sightings: list[KeySighting]) -> list[tuple[LinePart, str]]:
-    """Return what needs a review although it was read: long random words without a key's prefix or name."""
+    """Return what needs a review: long random words without a key's prefix or name, and lines that were read badly."""
     covered = {id(glyph) for s in sightings for part in s.parts for glyph in part.glyphs}
     doubts = []
     for line in lines:
         for start, end in random_words(line.text):
             if not any(id(glyph) in covered for glyph in line.glyphs[start:end]):
                 doubts.append((LinePart(line, start, end), "looks random, but has no prefix or name of a key"))
+        solid = [g for g in line.glyphs if g.text in BODY]
+        if len(solid) >= 8 and line.certainty < 0.7:
+            doubts.append((LinePart(line, 0, len(line.glyphs)), NOT_READ))
     return doubts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import sys
@@ -70,7 +71,7 @@ def test_a_file_that_a_reader_cannot_cope_with_does_not_stop_the_others(
     monkeypatch.setattr(text, "redact_forms", broken)
     assert run(["redact", "odd.json", "a.env", "-o", "safe"]) == 4
     said = capsys.readouterr().err
-    assert "odd.json: cannot be examined to its end (IndexError): nothing was written for it" in said
+    assert "odd.json: cannot be examined to its end (IndexError)" in said
     assert key not in said
     assert [path.name for path in Path("safe").iterdir()] == ["a.env"]
 
@@ -92,10 +93,38 @@ def test_a_name_that_holds_a_key_is_not_passed_on(capsys: pytest.CaptureFixture[
     assert run(["redact", "-i", f"log-{key}.txt"]) == 4, "its content is masked, its name stays"
     said = capsys.readouterr().err
     assert "its own name: it shows a secret (rename the file)" in said
+    assert "1 masked: 1 env-value" in said, "the name is not counted"
     assert key not in said
     assert run(["checklist", "safe"]) != 1
     assert run(["checklist", "."]) == 10
     assert "rename it" in capsys.readouterr().out
+
+
+def test_names_that_differ_only_in_what_is_masked_do_not_overwrite_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for letter in "AB":
+        Path(f"log-sk-aisa-{letter}0123456789abcdefghijklmnopqrstuvwxyzABCDEF.txt").write_text(letter)
+    assert run(["redact", "--mask", "fixed", *map(str, Path().glob("log-*")), "-o", "safe/"]) == 2
+    assert "the same name" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_as_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    write("a.env")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(text, "redact_stream", full)
+    monkeypatch.setattr(text, "redact_forms", full)
+    assert run(["redact", "a.env", "-o", "b.env"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_standard_input_needs_the_name_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["redact", "-", "-o", "new/"]) == 2
+    assert "new is a folder" in capsys.readouterr().err
+    assert not Path("new").exists()
 
 
 def test_a_slash_at_the_end_of_the_output_means_a_folder() -> None:

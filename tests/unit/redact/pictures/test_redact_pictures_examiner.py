@@ -11,8 +11,9 @@ import pytest
 
 from provision.detect.detector import Detector
 from provision.redact.pictures import examiner, reading
-from provision.redact.pictures.examiner import NOT_READ, SHORT, UNREAD, Examination, Examiner
+from provision.redact.pictures.examiner import SHORT, UNREAD, Examination, Examiner
 from provision.redact.pictures.glyphs import Glyph
+from provision.redact.pictures.sightings import NOT_READ
 from provision.redact.pictures.strips import Strip
 
 KEY = picturecraft.aisa_key(random.Random("examiner"))
