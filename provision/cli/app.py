@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "check": ("Check all workspace files (offline).", "workspace.check"),
         "doctor": ("Find what is wrong with this workspace or machine.", "workspace.doctor"),
         "show": ("Show the desired state of one user.", "workspace.show"),
-        "profiles": ("Make a team profile out of a Hermes home.", "workspace.profiles_new"),
+        "profiles": ("Team profiles.", "workspace.profiles_new", "workspace.profiles_set"),
         "schema": ("Print the JSON Schema of a profile or inventory.", "workspace.schema"),
         "models": ("List models with their kind, API modes and users.", "workspace.models"),
         "validate": ("Validate every user's key and model against the gateway.", "workspace.validate"),
@@ -39,7 +39,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "People and machines (IT)": {
         "adopt": ("Take keys that users pasted into their Hermes homes into the vault.", "users.adopt"),
-        "machines": ("Machines of users.", "machines.enroll", "machines.lost"),
+        "machines": ("Machines of users.", "machines.enroll", "machines.lost", "machines.set"),
         "users": (
             "Users who join, move and leave.",
             *("users.list", "users.change", "users.import_users", "users.leave"),

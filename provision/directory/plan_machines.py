@@ -67,7 +67,7 @@ def _of_user(plan: ImportPlan, state: DesiredState, named: dict[str, Device]) ->
     elif first.name is None and len(new) == len(named) == len(state.machines):
         edits.append(EntryEdit(state.user, {"machine": rest.popitem()[0]}))  # one machine, one row: the same
     elif first.name is None:
-        why = f"which of {', '.join(new)} is enrolled? Set `machine: NAME` in the entry, then import again"
+        why = f"which of {', '.join(new)} is enrolled? `provision machines set {state.user} --name NAME`, then import again"
         plan.unmapped.append(PlanEntry(state.user, why, {"row": None, "email": state.email}))
         return
     for name, device in rest.items():

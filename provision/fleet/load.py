@@ -54,14 +54,16 @@ class Fleet:
             raise InvalidFilesError(self.problems)
 
 
-def load_fleet(workspace: Workspace, *, inventory: bytes | None = None) -> Fleet:
+def load_fleet(
+    workspace: Workspace, *, inventory: bytes | None = None, changed_profiles: Mapping[str, bytes] | None = None
+) -> Fleet:
     """Read all files. Does not raise for invalid files: their problems are in `problems`.
 
-    `inventory` takes the place of the file: what an edit would write.
+    `inventory` takes the place of the file, and `changed_profiles` of profiles with these names: what an edit would write.
     """
     gateway = workspace.settings.gateway
     profiles = Profiles({}, base_url=(gateway, workspace.places.get("gateway", Place("provision.toml"))))
-    _read_profiles(workspace, profiles)
+    _read_profiles(workspace, profiles, changed_profiles or {})
     effective = EffectiveProfiles(gateway)
     problems: list[Problem] = []
     complete: dict[str, EffectiveProfile] = {}
@@ -92,7 +94,7 @@ def load_fleet(workspace: Workspace, *, inventory: bytes | None = None) -> Fleet
     return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused, users.left, default)
 
 
-def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
+def _read_profiles(workspace: Workspace, profiles: Profiles, changed: Mapping[str, bytes]) -> None:
     folder = workspace.profiles_dir
     if not folder.is_dir():
         profiles.problems.append(
@@ -116,7 +118,8 @@ def _read_profiles(workspace: Workspace, profiles: Profiles) -> None:
         try:
             if not path.resolve().is_relative_to(workspace.root.resolve()):
                 raise FileProblemError("it is a link out of the workspace")
-            layer, problems = read_profile(path.stem, read_bounded(path, MAX_PROFILE_BYTES), file)
+            data = changed[path.stem] if path.stem in changed else read_bounded(path, MAX_PROFILE_BYTES)
+            layer, problems = read_profile(path.stem, data, file)
         except (ProvisionError, FileNotFoundError) as e:
             layer, problems = None, [Problem("unreadable", f"cannot read this profile: {e}", Place(file))]
         profiles.problems += problems

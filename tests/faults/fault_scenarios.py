@@ -19,6 +19,7 @@ from fault_states import (
     masked,
     people,
     people_and_order,
+    profile,
     reconciled,
     recovered,
     remembered,
@@ -68,6 +69,7 @@ PUBLISH = ("publish", "{feed}")
 JOINED = ("operators", "add", "colleague", "{colleague_age}", "{colleague_key}")
 BATCH = ("enroll", "--batch", "{folder}/snippets", "--yes", "--fingerprints", "{folder}/prints", "--profile", "team")
 HALT = ("halt", "ada", "--reason", "incident", "--for", "4h")
+REJOIN = ("users", "add", "ada", "--rejoin")
 LEAVE = ("users", "leave", "ada", "--feed", "{feed}", "--yes")
 
 SCENARIOS = (
@@ -126,6 +128,10 @@ SCENARIOS = (
         machine=True,
     ),
     Scenario("leave-by-order", LEAVE, people_and_order, published=(UPGRADE, PUBLISH)),
+    Scenario("rejoin", REJOIN, people, before=(PUBLISH, LEAVE)),
+    Scenario("rejoin-order", REJOIN, people_and_order, published=(UPGRADE, PUBLISH, LEAVE)),
+    Scenario("machines-set", ("machines", "set", "ada/laptop", "--host", "ada-mbp"), people),
+    Scenario("profiles-set", ("profiles", "set", "team", "model=gpt-5.4-mini"), profile, whole=profile),
     Scenario("status", ("status", "--home", "{home}", "--receipt"), home, before=(INSTALL,), machine=True),
     Scenario("fix", FIX, masked, machine=True),
     Scenario("undo", UNDO, masked, before=(FIX,), machine=True),

@@ -184,9 +184,19 @@ def people(world: World) -> State:
 
 
 def people_and_order(world: World) -> State:
-    """What `users leave` leaves, with the order to uninstall in the feed."""
-    orders = sorted(path.name for path in (world.root / "orders").glob("*.order"))
-    return {**people(world), "orders": orders, "carried": len(list(world.feed.glob("o/*/*")))}
+    """What `users leave` leaves, with the order for the user's machines."""
+    data, now = given_orders(world.root)["ada"], datetime.now(UTC)
+    signers = workspace_trust(load_workspace(world.root), read_workspace_id(world.root / "keys.vault"), now).signers
+    return {
+        **people(world),
+        "order": read_order(data, signers, now).kind,
+        "carried": len(list(world.feed.glob("o/*/*"))),
+    }
+
+
+def profile(world: World) -> State:
+    """The text of the team's profile."""
+    return {"profile": (world.root / "profiles" / "team.yaml").read_bytes()}
 
 
 def masked(world: World) -> State:

@@ -12,6 +12,7 @@ from companycraft import KEY, Company
 from feedcraft import served
 
 from provision.endpoint.obeyed_order import read_obeyed
+from provision.enrolment.policy import key_fingerprint
 from provision.errors import Exit
 
 
@@ -74,6 +75,31 @@ def test_a_machine_uninstalls_by_order_and_says_so(company: Company) -> None:
     assert steps["machine"]["proved"]
     assert "its signed receipt of" in steps["machine"]["what"]
     assert proof.exists()
+
+
+def test_a_user_who_is_back_is_not_reached_by_the_order_of_before(company: Company) -> None:
+    """The order that stands is replaced, so neither a new machine nor the old one takes anything out."""
+    leave(company)
+    before = (company.ws / "orders" / "u1.order").read_bytes()
+    back = company.ok("ada", "users", "add", "u1", "--rejoin")
+    assert "the order to uninstall is replaced" in back.stderr
+    assert (company.ws / "orders" / "u1.order").read_bytes() != before
+    found = json.loads(company.machine("enroll", "--user", "u1", "-f", "json").stdout)
+    (company.root / "u1.json").write_text(json.dumps(found))
+    prints = (key_fingerprint(key) for key in (*found["recipients"], found["endpoint_key"]))
+    (company.root / "prints").write_text("".join(f"u1 {each}\n" for each in prints))
+    batch = ("--batch", str(company.root / "u1.json"), "--yes", "--fingerprints", str(company.root / "prints"))
+    company.ok("ada", "enroll", *batch)
+    company.ok("ada", "render")
+    with served(company.feed) as server:
+        publish = ("publish", str(company.feed), "--url", server.url)
+        company.ok("ada", *publish)
+        (row,) = json.loads(company.ok("ada", *publish, "--addresses", "-f", "json").stdout)["users"]
+        for _ in range(2):
+            pulled = company.machine("pull", row["address"])
+            assert pulled.returncode == Exit.OK, pulled.stderr
+    assert KEY in (company.root / "home" / ".hermes" / ".env").read_text()
+    assert (company.root / "home" / ".hermes" / ".provision").exists()
 
 
 def test_two_machines_of_a_user_pull_from_one_address_and_leave_one_by_one(company: Company) -> None:

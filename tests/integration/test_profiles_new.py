@@ -128,3 +128,27 @@ def test_homes_that_give_no_profile(
     assert KEY not in told.out + told.err
     assert not (workspace / "profiles" / "cy.yaml").exists()
     assert run(["profiles", "new", "--from-home", str(workspace / "nothing")]) == 3
+
+
+def test_settings_of_a_profile_change_in_place(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = workspace / "profiles" / "base.yaml"
+    for user in ("ada", "bob"):
+        assert run(["users", "add", user, "--profile", "engineering" if user == "ada" else "support"]) == 0
+    before = path.read_text()
+    change = ("profiles", "set", "base", "api_mode=codex_responses", "context_length=128000")
+    capsys.readouterr()
+    assert run([*change, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "ada\nbob\n"
+    assert path.read_text() == before
+    assert run([*change]) == 0
+    wanted = before.replace("chat_completions", "codex_responses").replace(
+        "context_length: null", "context_length: 128000"
+    )
+    assert path.read_text() == wanted
+    assert run([*change]) == 0
+    for refused in ("model=true", "base_url=https://evil.example/v1", "extends=base", "nonsense=1", f"model={KEY}"):
+        assert run(["profiles", "set", "base", "description=new", refused]) != 0
+        assert path.read_text() == wanted
+    told = capsys.readouterr()
+    assert KEY not in told.out + told.err
+    assert run(["profiles", "set", "bace", "model=gpt-5.2"]) == 3

@@ -50,6 +50,30 @@ def test_a_user_is_added_moved_and_listed(fleet: Fleet) -> None:
     assert fleet.provision("users", "show", "evi") == 3
 
 
+def test_what_the_inventory_says_about_machines_is_set(fleet: Fleet) -> None:
+    before = entries(fleet)["ada"]
+    assert (
+        fleet.provision("machines", "set", "ada/laptop", "--host", "ada-mbp.corp.example", "--platform", "macos") == 0
+    )
+    assert fleet.provision("machines", "set", "ada", "--name", "desk", "--host", "desk.corp.example", "--dry-run") == 0
+    assert "machine" not in entries(fleet)["ada"]
+    assert fleet.provision("machines", "set", "ada", "--name", "desk", "--host", "desk.corp.example") == 0
+    assert fleet.provision("machines", "set", "ada/laptop", "--home", "/opt/hermes") == 0
+    laptop = {"name": "laptop", "recipients": [], "host": "ada-mbp.corp.example", "platform": "macos"}
+    wanted = {"machine": "desk", "host": "desk.corp.example", "machines": [laptop | {"hermes_home": "/opt/hermes"}]}
+    assert entries(fleet)["ada"] == before | wanted
+    for refused, code in (
+        (("eve", "--host", "x"), 3),
+        (("ada", "--name", "other"), 2),
+        (("ada/laptop",), 2),
+        (("ada/laptop", "--platform", "vax"), 1),
+        (("bob", "--host", "desk.corp.example"), 1),
+    ):
+        assert fleet.provision("machines", "set", *refused) == code
+    assert fleet.provision("machines", "lost", "ada/laptop", "--yes") == 4
+    assert fleet.provision("machines", "set", "ada/laptop", "--host", "x") == 3
+
+
 def test_a_user_who_left_comes_back_without_old_machines_and_old_proofs(fleet: Fleet) -> None:
     keys = entries(fleet)["ada"]
     fleet.write_inventory(ada={"machines": [{"name": "desk", "recipients": keys["recipients"]}]})

@@ -147,20 +147,12 @@ def _rejoin(run: Run, workspace: Workspace, fleet: Fleet, user: str, profile: st
 
 
 def _change(run: Run, workspace: Workspace, edits: list[EntryEdit], *, dry_run: bool) -> None:
-    """Write edits, if the inventory is valid with it. Raises InvalidFilesError."""
-    from provision.fleet.edit.inventory_edit import edit_inventory
-    from provision.fleet.edit.inventory_file import change_inventory, require_valid_inventory
-
-    def changed(data: bytes) -> bytes:
-        found = edit_inventory(data, workspace.inventory.name, edits)
-        require_valid_inventory(workspace, found)
-        return found
+    """Write edits, if the inventory is valid with them, and say so. Raises InvalidFilesError."""
+    from provision.fleet.edit.inventory_file import change_entries
 
     name = workspace.name_of(workspace.inventory)
+    changed = change_entries(workspace, edits, dry_run=dry_run)
     if dry_run:
-        changed(workspace.inventory.read_bytes())
-        run.say(f"dry run: {name} would change; nothing was written")
-    elif change_inventory(workspace, changed):
-        run.say(f"wrote {name}")
+        run.say(f"dry run: {name} would {'change' if changed else 'stay as it is'}; nothing was written")
     else:
-        run.say(f"no changes: {name} says so already")
+        run.say(f"wrote {name}" if changed else f"no changes: {name} says so already")

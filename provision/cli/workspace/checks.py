@@ -59,7 +59,7 @@ _LOG_FIXES = {
 def check_workspace(workspace: Workspace, found: Sequence[Problem] = (), *, now: datetime) -> WorkspaceCheck:
     """Check a whole workspace. `found`: the problems of its provision.toml, which was read before."""
     fleet = load_fleet(workspace)
-    problems = [*found, *fleet.problems, *check_profiles(workspace, [*fleet.states, *_states_without_user(fleet)])]
+    problems = [*found, *fleet.problems, *check_profiles(workspace, [*fleet.states, *states_without_user(fleet)])]
     problems += _recipients(fleet.states)
     problems += _operators(workspace, fleet.states, now)
     problems += _keys(workspace, fleet, now)
@@ -136,7 +136,7 @@ def _named(problem: Problem, workspace: Workspace) -> Problem:
     return replace(problem, place=replace(problem.place, file=workspace.name_of(Path(problem.place.file))))
 
 
-def _states_without_user(fleet: Fleet) -> Iterator[DesiredState]:
+def states_without_user(fleet: Fleet) -> Iterator[DesiredState]:
     """Complete profiles without a user, as desired states: they are checked like the others."""
     used = {id(state.profile) for state in fleet.states}
     for name, profile in fleet.profiles.items():

@@ -21,13 +21,8 @@ if TYPE_CHECKING:
     from provision.hermes.home import HermesFiles
     from provision.hermes.routing.route import Route
 
-profiles_app = typer.Typer(help="Make a team profile out of a Hermes home.", no_args_is_help=True)
+profiles_app = typer.Typer(help="Team profiles.", no_args_is_help=True)
 app.add_typer(profiles_app, name="profiles")
-
-
-@profiles_app.callback()
-def profiles() -> None:
-    """Make a team profile out of a Hermes home."""
 
 
 @profiles_app.command("new")

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from provision.files import locked, read_bounded, write_atomic
 from provision.fleet.approvals import follow_own_edit, read_recipients_approval
 from provision.fleet.edit.entry_edit import InventoryEditError
+from provision.fleet.edit.inventory_edit import edit_inventory
 from provision.fleet.load import MAX_INVENTORY_BYTES, load_fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from provision.fleet.edit.entry_edit import EntryEdit
     from provision.fleet.workspace import Workspace
 
 
@@ -35,6 +37,20 @@ def change_inventory(workspace: Workspace, change: Callable[[bytes], bytes]) -> 
             was, now = load_fleet(workspace, inventory=before), load_fleet(workspace, inventory=after)
             follow_own_edit(workspace, was.states, now.states)
     return True
+
+
+def change_entries(workspace: Workspace, edits: Sequence[EntryEdit], *, dry_run: bool) -> bool:
+    """Make edits, if the inventory is valid with them; returns whether anything changes. Raises InvalidFilesError."""
+
+    def changed(data: bytes) -> bytes:
+        found = edit_inventory(data, workspace.inventory.name, edits)
+        require_valid_inventory(workspace, found)
+        return found
+
+    if dry_run:
+        before = read_bounded(workspace.inventory, MAX_INVENTORY_BYTES)
+        return changed(before) != before
+    return change_inventory(workspace, changed)
 
 
 def require_valid_inventory(workspace: Workspace, data: bytes) -> None:

@@ -41,6 +41,28 @@ def edit_yaml(data: bytes, edits: Sequence[EntryEdit]) -> bytes:
     return bom + text.encode()
 
 
+def edit_mapping(text: str, path: Sequence[str], value: Any) -> str:
+    """Return a file of settings in which the one at `path` has this value; None removes it. Raises yaml.YAMLError."""
+    node: Any = yaml.compose(text, Loader=LOADER)
+    if node is None:  # only comments
+        return text + ("\n" if text and not text.endswith("\n") else "") + _nested(path, value) + "\n"
+    rest = list(path)
+    while len(rest) > 1:
+        found = next((each for key, each in node.value if key.value == rest[0]), None)
+        if not isinstance(found, yaml.MappingNode) or not found.value:
+            break
+        node, _ = found, rest.pop(0)
+    return _YamlText(text).with_fields(node, {rest[0]: _inner(rest[1:], value)})
+
+
+def _inner(path: Sequence[str], value: Any) -> Any:
+    return {path[0]: _inner(path[1:], value)} if path else value
+
+
+def _nested(path: Sequence[str], value: Any) -> str:
+    return f"{path[0]}: {_flow(_inner(path[1:], value))}"
+
+
 def _entries(text: str) -> YamlEntries:
     try:
         return read_entries(text)
@@ -158,9 +180,13 @@ class _YamlText:
         self._text = text
         self._break = "\r\n" if "\r\n" in text else "\n"
         root: Any = yaml.compose(text, Loader=LOADER)
-        self._users = next(value for key, value in root.value if key.value == "users")
-        self._by_id = {_scalar(entry, "id"): entry for entry in self._users.value}
+        self._users = next((value for key, value in root.value if key.value == "users"), None)
+        self._by_id = {_scalar(entry, "id"): entry for entry in self._users.value} if self._users is not None else {}
         self._edits: list[Edit] = []
+
+    def with_fields(self, node: Any, fields: Mapping[str, Any]) -> str:
+        self._fields(node, fields)
+        return apply_edits(self._text, self._edits)
 
     def with_edits(self, edits: Sequence[EntryEdit]) -> str:
         new: list[dict[str, Any]] = []
@@ -203,7 +229,7 @@ class _YamlText:
             whole = {**yaml.load(self._text[start:end], Loader=LOADER), **fields}  # noqa: S506  a safe loader
             self._edits.append(Edit(start, end, _flow({k: v for k, v in whole.items() if v is not None})))
             return
-        leading = gone.index(False)
+        leading = gone.index(False) if self._is_behind_dash(entry) else 0
         if leading and not entry.flow_style:  # the first key stands behind the dash of its entry
             self._edits.append(Edit(entry.value[0][0].start_mark.index, entry.value[leading][0].start_mark.index, ""))
         for name, value in fields.items():
@@ -220,6 +246,10 @@ class _YamlText:
         if new:
             kept = [pair for pair in entry.value if fields.get(pair[0].value, "kept") is not None]
             self._insert(entry, kept[-1], new)
+
+    def _is_behind_dash(self, entry: Any) -> bool:
+        start = entry.start_mark.index
+        return bool(self._text[self._text.rfind("\n", 0, start) + 1 : start].strip(" \ufeff"))
 
     def _insert(self, entry: Any, last: tuple[Any, Any], new: dict[str, Any]) -> None:
         end = max(self._end(last[1]), last[0].end_mark.index)
