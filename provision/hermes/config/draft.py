@@ -51,14 +51,31 @@ class Draft:
         if same_value(self.get(*path), value):
             return
         self.get(*path[:-1])[path[-1]] = copy_unshared(value)
-        self.changes.append(ConfigChange(path, copy_unshared(value)))
+        self._log(ConfigChange(path, copy_unshared(value)))
 
     def delete(self, path: SettingPath) -> None:
         """Remove a value, if it exists."""
         if self.get(*path) is ABSENT:
             return
         del self.get(*path[:-1])[path[-1]]
-        self.changes.append(ConfigChange(path, ABSENT))
+        self._log(ConfigChange(path, ABSENT))
+
+    def _log(self, change: ConfigChange) -> None:
+        """Log a change. One below a mapping that was just set becomes part of it: a new section is written at once."""
+        *way, key = change.path
+        for path, value in reversed(self.changes):
+            if path == tuple(way[: len(path)]) and isinstance(value, dict):
+                holder = value
+                for step in way[len(path) :]:
+                    holder = holder[step]
+                if change.value is ABSENT:
+                    del holder[key]
+                else:
+                    holder[key] = change.value
+                return
+            if path[: len(change.path)] == change.path or any(isinstance(step, int) for step in path):
+                break  # the order of these two matters: a removed item moves the items after it
+        self.changes.append(change)
 
     def take(self, path: SettingPath, why: str) -> None:
         """Remove a user's setting and list it in `removed`."""

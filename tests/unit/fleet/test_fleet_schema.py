@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ ROOT = Path(__file__).parents[3]
 R = f"recipients: [{ALICE}]"
 
 
+@cache
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json_schema(name))
+
+
 def valid(name: str, value: Any) -> bool:
-    return jsonschema.Draft202012Validator(json_schema(name)).is_valid(value)
+    return bool(validator(name).is_valid(value))
 
 
 @pytest.mark.parametrize("name", ["profile", "inventory"])
