@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,18 @@ from provision.report.document import document
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from provision.audit.finding import Finding
     from provision.audit.result import Audit, HomeRoute
-    from provision.report.html.page import Section
+    from provision.detect.match import FindingSeverity
+    from provision.report.html.grid import Grid
+    from provision.report.html.page import Group, Section, Tile
     from provision.report.junit import Case
 
 ROWS_PER_GROUP = 20
 _WIDTH = 110
-_TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
+TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
 
 
 def as_json(audit: Audit) -> str:
@@ -134,8 +137,8 @@ def _cases(audit: Audit) -> Iterator[Case]:
 
 
 def as_html(audit: Audit) -> Iterator[str]:
-    """An HTML page with a chart of the severities, the route of every home, and every finding."""
-    from provision.report.html.page import Bar, Page, page  # noqa: PLC0415  only for this format
+    """An HTML page: a tile per severity, equal findings in groups with what to do, all findings, the route of every home."""
+    from provision.report.html.page import Page, page  # noqa: PLC0415  only for this format
 
     facts = [
         ("machine", audit.host + (f" ({audit.user})" if audit.user else "")),
@@ -143,9 +146,77 @@ def as_html(audit: Audit) -> Iterator[str]:
         ("scanned", ", ".join(audit.targets)),
         ("took", f"{audit.elapsed_s:.1f} s"),
     ]
-    counts = [(s, sum(f.severity is s for f in audit.findings)) for s in SEVERITIES]
-    bars = [Bar(s, n, _TONES[s]) for s, n in counts if n]
-    return page(Page("Audit", summary_line(audit), facts, "findings by severity", bars, _sections(audit)))
+    groups = [finding_group(f"group-{at}", group, "") for at, group in enumerate(grouped_findings(audit.findings))]
+    return page(
+        Page(
+            "Audit",
+            summary_line(audit),
+            facts,
+            "",
+            (),
+            _sections(audit),
+            verdict_tone=worst_tone(audit.findings, unread=bool(audit.unread)),
+            tiles=severity_tiles(Counter(f.severity for f in audit.findings), len(audit.unread)),
+            groups=groups,
+            grid=findings_grid([("", f) for f in audit.findings]),
+        )
+    )
+
+
+def worst_tone(findings: Sequence[Finding], *, unread: bool) -> str:
+    """The tone of the worst finding. Without any, what was not read is not in order."""
+    worst = next((s for s in SEVERITIES if any(f.severity is s for f in findings)), None)
+    return TONES[worst] if worst else "unsure" if unread else "good"
+
+
+def severity_tiles(counts: Mapping[FindingSeverity, int], unread: int) -> list[Tile]:
+    """A tile per severity, which filters the findings, and one for what was not read."""
+    from provision.report.html.page import Tile  # noqa: PLC0415  only for this format
+
+    tiles = [Tile(f"{counts[s]:,}", s, "", TONES[s], "grid-title", s) for s in SEVERITIES if counts.get(s)]
+    return [*tiles, *([Tile(f"{unread:,}", "not read", "", "unsure", "not-read")] if unread else [])]
+
+
+def finding_group(anchor: str, findings: Sequence[Finding], title: str, places: Sequence[str] = ()) -> Group:
+    """Equal findings as one line that opens to their places."""
+    from provision.report.html.page import Group  # noqa: PLC0415  only for this format
+
+    first, shown = findings[0], (places or [str(f.place) for f in findings])[:ROWS_PER_GROUP]
+    return Group(
+        anchor,
+        len(findings),
+        title or first.message,
+        first.severity,
+        TONES[first.severity],
+        first.cure,
+        shown,
+        len(findings) - len(shown),
+    )
+
+
+def findings_grid(found: Sequence[tuple[str, Finding]]) -> Grid | None:
+    """All findings, the most severe first, each with the name of its machine; "" if there is only one machine."""
+    from provision.report.html.grid import Column, Grid  # noqa: PLC0415  only for this format
+
+    if not found:
+        return None
+    rows = sorted(found, key=lambda each: SEVERITIES.index(each[1].severity))
+    machines, findings = [machine for machine, _ in rows], [finding for _, finding in rows]
+    columns = [
+        Column(
+            "severity", [f.severity.value for f in findings], "pill", words=[s.value for s in SEVERITIES], tones=TONES
+        ),
+        Column("machine", machines, shown=any(machines)),
+        Column("place", [str(f.place) for f in findings]),
+        Column("what", [f.message for f in findings]),
+        Column("excerpt", [f.excerpt for f in findings]),
+        Column("confidence", [f.confidence.value for f in findings]),
+        Column("gateway", [f.verdict for f in findings], shown=any(f.verdict for f in findings)),
+        Column("owner", [f.owner for f in findings], shown=False),
+        Column("rule", [f.rule for f in findings]),
+        Column("id", [f.id for f in findings]),
+    ]
+    return Grid("Findings", "finding", columns, "severity", "a path, rule:aisa-key, owner:ada, severity:high")
 
 
 def _sections(audit: Audit) -> Iterator[Section]:
@@ -155,13 +226,9 @@ def _sections(audit: Audit) -> Iterator[Section]:
         rows = [(r.home, r.url or "none", r.model or "", key_text(r), r.as_expected, r.why) for r in audit.routes]
         headers = ("Hermes home", "next request goes to", "model", "key", "as installed", "why")
         yield Section("Routes", "", headers, rows)
-    headers = ("place", "excerpt", "confidence", "gateway says", "rule", "id")
-    for group in grouped_findings(audit.findings):
-        first = group[0]
-        found = [(str(f.place), f.excerpt, f.confidence, f.verdict or "", f.rule, f.id) for f in group]
-        yield Section(f"{first.severity}: {first.message}", first.cure, headers, found, _TONES[first.severity])
     if audit.unread:
-        yield Section("Could not be read", "", ("path", "reason"), [(u.path, u.reason) for u in audit.unread], "unsure")
+        unread = [(u.path, u.reason) for u in audit.unread]
+        yield Section("Could not be read", "", ("path", "reason"), unread, "unsure", id="not-read")
     if audit.ignored:
         known = [(str(e.finding.place), e.finding.rule, e.reason, e.since) for e in audit.ignored]
         yield Section("In the baseline", "", ("place", "rule", "reason", "since"), known)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.audit.merge import fleet_document, machine_name
 from provision.audit.result import SEVERITIES
-from provision.report.audit import key_text
+from provision.report.audit import finding_group, findings_grid, key_text, severity_tiles, worst_tone
 from provision.report.document import document
-from provision.report.html.page import Bar, Page, Section, page
+from provision.report.html.page import Page, Section, page
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provision.audit.merge import FleetAudit, KeyLeak
+    from provision.report.html.page import Group
 
 PLACES_PER_KEY = 10
-_TONES = {"critical": "bad", "high": "bad", "medium": "unsure", "low": "neutral"}
 
 
 def as_json(fleet: FleetAudit) -> str:
@@ -71,28 +72,36 @@ def summary_line(fleet: FleetAudit) -> str:
 
 
 def as_html(fleet: FleetAudit) -> Iterator[str]:
-    """An HTML page: a chart of the severities, the places of each key, routes, machines."""
-    counts = Counter(k.severity for k in fleet.keys)
-    bars = [Bar(s, counts[s], _TONES[s]) for s in SEVERITIES if counts[s]]
-    facts = [("machines", f"{len(fleet.audits):,}")]
+    """An HTML page: each leaked key with its places and what to do, all findings, routes, machines."""
+    spots = [(s.machine, s.finding) for key in fleet.keys for s in key.spots]
+    found = [*spots, *((s.machine, s.finding) for s in fleet.others)]
+    findings, unread = [finding for _, finding in found], sum(len(audit.unread) for audit in fleet.audits)
     return page(
-        Page("Audit of the fleet", summary_line(fleet), facts, "leaking keys by severity", bars, _sections(fleet))
+        Page(
+            "Audit of the fleet",
+            summary_line(fleet),
+            [("machines", f"{len(fleet.audits):,}")],
+            "",
+            (),
+            _sections(fleet),
+            verdict_tone="bad" if fleet.wrong_routes else worst_tone(findings, unread=bool(unread)),
+            tiles=severity_tiles(Counter(f.severity for f in findings), unread),
+            groups=[_key_group(at, key) for at, key in enumerate(fleet.keys)],
+            grid=findings_grid(found),
+        )
     )
 
 
+def _key_group(number: int, key: KeyLeak) -> Group:
+    title = f"{key.what} ({key.fingerprint}) on {_machines(key)}"
+    places = [f"{s.machine}: {s.finding.place}" for s in key.spots]
+    worst = [replace(s.finding, severity=key.severity) for s in key.spots]
+    return finding_group(f"key-{number}", worst, title, places)
+
+
 def _sections(fleet: FleetAudit) -> Iterator[Section]:
-    headers = ("machine", "place", "excerpt", "what", "gateway says")
-    for key in fleet.keys:
-        rows = [
-            (s.machine, str(s.finding.place), s.finding.excerpt, s.finding.message, s.finding.verdict or "")
-            for s in key.spots
-        ]
-        title = f"{key.severity}: {key.what} ({key.fingerprint}) on {_machines(key)}"
-        yield Section(title, key.spots[0].finding.cure, headers, rows, _TONES[key.severity])
-    if fleet.others:
-        other = [(s.machine, str(s.finding.place), s.finding.excerpt, s.finding.message, "") for s in fleet.others]
-        yield Section("Other findings", "", headers, other)
     if fleet.wrong_routes:
         routes = [(m, r.home, r.url or "none", key_text(r), r.as_expected, r.why) for m, r in fleet.wrong_routes]
         yield Section("Routes", "", ("machine", "home", "goes to", "key", "as installed", "why"), routes, "bad")
-    yield Section("Machines", "", ("machine", *SEVERITIES, "not read", "started"), _machine_rows(fleet))
+    headers = ("machine", *SEVERITIES, "not read", "started")
+    yield Section("Machines", "", headers, _machine_rows(fleet), id="not-read")

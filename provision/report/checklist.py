@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 from provision.redact.checklist import ChecklistAnswer
 from provision.report.document import document
-from provision.report.html.page import Bar, Page, Section, page
+from provision.report.html.page import Group, Page, Section, Tile, page
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from provision.redact.checklist import ChecklistItem, Evidence
 
 EVIDENCE_ROWS = 20
 """Reasons listed per point in tables and HTML; JSON has all of them."""
+_ORDER = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PASS)
 _TONES = {ChecklistAnswer.PASS: "good", ChecklistAnswer.FAIL: "bad", ChecklistAnswer.CANNOT_TELL: "unsure"}
 
 
@@ -90,24 +91,54 @@ def summary_line(result: ChecklistResult) -> str:
 
 
 def as_html(result: ChecklistResult) -> Iterator[str]:
-    """An HTML page with the five points and their reasons."""
+    """An HTML page: what must be fixed or checked by hand, with its reasons, then the five points."""
     counts = Counter(item.verdict for item in result.items)
-    bars = [Bar(verdict.value, counts[verdict], _TONES[verdict]) for verdict in ChecklistAnswer if counts[verdict]]
-    facts = [
-        ("examined", ", ".join(result.paths)),
-        ("files", f"{result.files:,}"),
-        ("when", result.at.isoformat(timespec="seconds")),
+    worst = sorted(result.items, key=lambda item: _ORDER.index(item.verdict))
+    points = [(item.number, item.title, item.verdict, plural(len(item.evidence), "reason")) for item in result.items]
+    return page(
+        Page(
+            "Security checklist",
+            summary_line(result),
+            [
+                ("examined", ", ".join(result.paths)),
+                ("files", f"{result.files:,}"),
+                ("when", result.at.isoformat(timespec="seconds")),
+            ],
+            "",
+            (),
+            [Section("The five points", "", ("point", "question", "verdict", "reasons"), points)],
+            verdict_tone=_TONES[worst[0].verdict] if worst else "neutral",
+            tiles=[
+                Tile(f"{counts[verdict]:,}", verdict, "", _TONES[verdict], _target(verdict, worst))
+                for verdict in _ORDER
+                if counts[verdict]
+            ],
+            groups=[_group(item) for item in worst if item.verdict is not ChecklistAnswer.PASS],
+        )
+    )
+
+
+def _target(verdict: ChecklistAnswer, items: Sequence[ChecklistItem]) -> str:
+    first = next(item for item in items if item.verdict is verdict)
+    return "facts" if verdict is ChecklistAnswer.PASS else f"point-{first.number}"
+
+
+def _group(item: ChecklistItem) -> Group:
+    cures = list(dict.fromkeys(each.cure for each in item.evidence if each.cure))
+    lines = [
+        f"{_at(e)}{e.message}" + (f": {e.cure}" if e.cure and len(cures) > 1 else "")
+        for e in item.evidence[:EVIDENCE_ROWS]
     ]
-    return page(Page("Security checklist", summary_line(result), facts, "points", bars, map(_section, result.items)))
-
-
-def _section(item: ChecklistItem) -> Section:
-    more = len(item.evidence) - EVIDENCE_ROWS
-    note = "" if item.evidence else "no objection found"
-    note = f"the first {EVIDENCE_ROWS} of {len(item.evidence):,}" if more > 0 else note
-    rows = ((e.verdict.value, e.file, e.where, e.message, e.cure) for e in item.evidence[:EVIDENCE_ROWS])
-    headers = ("verdict", "file", "place", "what", "what to do") if item.evidence else ()
-    return Section(f"{item.number}. {item.title}: {item.verdict}", note, headers, rows, _TONES[item.verdict])
+    return Group(
+        f"point-{item.number}",
+        len(item.evidence),
+        f"{item.number}. {item.title}",
+        item.verdict,
+        _TONES[item.verdict],
+        cures[0] if len(cures) == 1 else "",
+        lines,
+        max(len(item.evidence) - EVIDENCE_ROWS, 0),
+    )
 
 
 def _at(evidence: Evidence) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from provision.push.outcomes import Deployed, Failed, Unreachable, checked_name, outcome_name
+from provision.push.outcomes import Deployed, Failed, Halted, Unreachable, checked_name, outcome_name
 from provision.push.outcomes import as_json as outcome_json
 from provision.report.document import document
 from provision.report.terminal import table
@@ -61,5 +61,7 @@ def _by_user(result: PushResult | None) -> list[PushOutcome]:
 def _row(o: PushOutcome, name: str) -> tuple[str, ...]:
     if isinstance(o, Failed | Unreachable):
         return (o.user, o.host, name, o.cause, f"{o.message}; {o.cure}")
+    if isinstance(o, Halted):
+        return (o.user, o.host, name, "order", f"until {o.until}: {o.reason}")
     restart = f"restart {', '.join(o.restart)}" if o.restart else ""
     return (o.user, o.host, name, o.key_fingerprint, restart)

@@ -114,16 +114,34 @@ def state_line(state: OverallState, hermes: HermesInUse) -> str:
 
 def pull_as_table(pulled: PullResult, now: datetime, *, dry_run: bool = False, verbose: bool = False) -> str:
     """What was done for an order; what a pull installed, or why not, or that the installed generation is the newest one."""
-    order, last = pulled.order, pulled.order.last
+    order = pulled.order
     text = "".join(printable(line) + "\n" for line in (order.done, order.note) if line)
     if pulled.report is not None:
         return text + as_table(pulled.report, dry_run=dry_run, verbose=verbose)
-    if last is not None and order.keeps_bundles_away(now):
-        until = f" until {last.expires}" if last.kind == "halt" else ""
-        return text + printable(f"nothing is installed{until}: IT gave the order to {last.kind}: {last.reason}") + "\n"
+    if order.keeps_bundles_away(now):
+        return order_as_table(order, now)
     entry = pulled.state.entry
     generation = entry.generation if entry else "?"
     return text + f"nothing new: generation {generation} is installed in {pulled.state.home}\n"
+
+
+def order_as_table(order: Followed, now: datetime, _signed: SignedReceipt | None = None) -> str:
+    """What was done for an order that keeps bundles away, and until when."""
+    lines = [line for line in (order.done, order.note) if line]
+    if (last := order.last) is not None and order.keeps_bundles_away(now):
+        until = f" until {last.expires}" if last.kind == "halt" else ""
+        lines.append(f"nothing is installed{until}: IT gave the order to {last.kind}: {last.reason}")
+    return "".join(printable(line) + "\n" for line in lines)
+
+
+def order_as_json(order: Followed, _now: datetime, signed: SignedReceipt | None) -> str:
+    """The document `provision/obeyed/v1`: in the place of `provision/install/v1` while an order keeps bundles away."""
+    return document(
+        "obeyed/v1",
+        changed=bool(order.done),
+        order=_order_json(order),
+        receipt=signed.data.decode() if signed else None,
+    )
 
 
 def pull_as_json(pulled: PullResult, signed: SignedReceipt | None, *, dry_run: bool = False) -> str:

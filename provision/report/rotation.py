@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.report.document import document
-from provision.report.html.page import Bar, Page, Section, page
+from provision.report.html.charts import Share, StackedBar
+from provision.report.html.grid import Column, Grid
+from provision.report.html.page import Group, Page, Section, Tile, page
 from provision.report.terminal import plural, printable, table
-from provision.rotate.model import stamp
+from provision.rotate.model import Grade, stamp
 from provision.rotate.states import INSTALLED, OVER, WAITS_FOR, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from datetime import datetime, timedelta
 
     from provision.rotate.model import Blocker, RotationUser
@@ -105,17 +107,22 @@ def _troubles(status: RotationView) -> Iterator[str]:
         yield (
             printable(f"{doubt.grade}: {doubt.message} [{doubt.cause}]") + "\n" + printable(f"  -> {doubt.cure}") + "\n"
         )
-    groups: dict[Blocker, list[RotationUser]] = {}
-    for person in status.rotation.people.values():
-        if person.trouble is not None and person.state is not State.EXCEPTED:
-            groups.setdefault(person.trouble, []).append(person)
-    for trouble, people in groups.items():
+    for trouble, people in _by_trouble(status.rotation).items():
         names = ", ".join(p.user for p in people[:10]) + (f" and {len(people) - 10:,} more" if len(people) > 10 else "")
         yield printable(f"{names}: {trouble.message} [{trouble.grade}: {trouble.cause}]") + "\n"
         cure = cure_for(people[0]) if len(people) == 1 else trouble.cure
         yield printable(f"  -> {cure}") + "\n" if cure else ""
     for person in status.rotation.in_state(State.EXCEPTED):
         yield printable(f"{person.user}: left out: {person.reason}") + "\n"
+
+
+def _by_trouble(rotation: Rotation) -> dict[Blocker, list[RotationUser]]:
+    """Users by what blocks them."""
+    groups: dict[Blocker, list[RotationUser]] = {}
+    for person in rotation.people.values():
+        if person.trouble is not None and person.state is not State.EXCEPTED:
+            groups.setdefault(person.trouble, []).append(person)
+    return groups
 
 
 def _waiting(status: RotationView, *, all_users: bool) -> Iterator[str]:
@@ -286,31 +293,93 @@ def state_tone(state: State) -> str:
     return "good" if state in INSTALLED else "bad" if state in _BAD else "unsure"
 
 
+def wave_bars(rotation: Rotation, users: Container[str] | None = None) -> Iterator[StackedBar]:
+    """One bar per wave, of all users or of these."""
+    waves, opened = rotation.waves(), rotation.open_wave()
+    for number, wave in enumerate(waves):
+        counts = Counter(p.state for p in wave if users is None or p.user in users)
+        note = (
+            "waits for the wave before it"
+            if number > opened
+            else f"{'halted: ' if rotation.blocked else ''}provision rotate status {rotation.id}"
+        )
+        shares = [Share(state.value, counts[state], state_tone(state)) for state in State]
+        if counts:
+            yield StackedBar(f"{rotation.id}, wave {number + 1} of {len(waves)}", note, shares)
+
+
 def status_html(statuses: Sequence[RotationView]) -> Iterator[str]:
-    """An HTML page: users by state, keys to revoke, what blocks progress, all users."""
+    """An HTML page: users by state, keys to revoke, what blocks progress, the waves, all users."""
     rotations = [status.rotation for status in statuses]
     counts = sum((rotation.counts() for rotation in rotations), Counter[State]())
-    bars = [Bar(state.value, counts[state], state_tone(state)) for state in State if counts[state]]
-    facts = [(f"rotation {s.rotation.id}", _head(s)) for s in statuses]
+    groups = [group for status in statuses for group in _groups(status)]
     subtitle = f"{plural(counts.total(), 'user')} in {plural(len(rotations), 'rotation')}"
-    return page(Page("Key rotation", subtitle, facts, "users by state", bars, _sections(statuses)))
-
-
-def _sections(statuses: Sequence[RotationView]) -> Iterator[Section]:
-    revoke = [(r.user, r.label, _ends_in(r), r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
-    if revoke:
-        headers = ("user", "label", "ends in", "key", "idle")
-        yield Section("to revoke in the console", "", headers, revoke, "bad")
-    people = [(s, p) for s in statuses for p in s.rotation.people.values()]
-    waits = {s.rotation.id: waits_for_text(s.rotation) for s in statuses}
-    wrong = [
-        (p.user, p.state.value, t.cause, t.message, cure_for(p)) for _, p in people if (t := p.trouble) is not None
-    ]
-    if wrong:
-        yield Section("problems", "", ("user", "state", "cause", "what", "what to do"), wrong, "unsure")
-    columns = ("rotation", "wave", "user", "profile", "state", "since", "waits for")
-    users = (
-        (s.rotation.id, p.wave + 1, p.user, p.profile, p.state.value, stamp(p.since), waits[s.rotation.id](p))
-        for s, p in people
+    halted = any(rotation.blocked for rotation in rotations)
+    unfinished = any(rotation.ended is None for rotation in rotations)
+    return page(
+        Page(
+            "Key rotation",
+            f"{subtitle}; {_next(statuses[0])}" if len(statuses) == 1 else subtitle,
+            [(f"rotation {s.rotation.id}", _head(s)) for s in statuses],
+            "",
+            (),
+            _revoke_section(statuses),
+            verdict_tone="bad" if halted else "unsure" if groups or unfinished else "good",
+            tiles=[Tile(f"{counts[s]:,}", s, "", state_tone(s), "grid-title", s) for s in State if counts[s]],
+            groups=groups,
+            progress=[bar for rotation in rotations for bar in wave_bars(rotation)],
+            grid=_user_grid(statuses),
+        )
     )
-    yield Section("all users", "", columns, users)
+
+
+def _groups(status: RotationView) -> Iterator[Group]:
+    """What an operator has to do: keys to revoke, then problems, the same problem of several users together."""
+    rotation = status.rotation
+    if revoke := status.revocations:
+        leaked = any(r.leaked for r in revoke)
+        lines = [f"{r.user}: {r.label or '-'}, ends in {_ends_in(r)}, {r.fingerprint}" for r in revoke]
+        mark = ("now", "bad") if leaked else ("soon", "unsure")
+        yield _group(f"revoke-{rotation.id}", "Keys to revoke in the console", mark, "", lines)
+    for number, doubt in enumerate(status.doubts):
+        yield _group(f"doubt-{rotation.id}-{number}", doubt.message, (doubt.grade, "unsure"), doubt.cure, [doubt.cause])
+    for number, (trouble, people) in enumerate(_by_trouble(rotation).items()):
+        cure = cure_for(people[0]) if len(people) == 1 else trouble.cure
+        users = [f"{p.user}: {p.state}" for p in people]
+        tone = "bad" if trouble.grade is Grade.FAILED else "unsure"
+        yield _group(f"problem-{rotation.id}-{number}", trouble.message, (trouble.grade, tone), cure, users)
+
+
+def _group(anchor: str, title: str, mark: tuple[str, str], command: str, lines: Sequence[str]) -> Group:
+    return Group(anchor, len(lines), title, *mark, command, lines[:USER_ROWS], max(len(lines) - USER_ROWS, 0))
+
+
+def _revoke_section(statuses: Sequence[RotationView]) -> Iterator[Section]:
+    rows = [(r.user, r.label, _ends_in(r), r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
+    if rows:
+        yield Section("To revoke in the console", "", ("user", "label", "ends in", "key", "idle"), rows, "bad")
+
+
+def _user_grid(statuses: Sequence[RotationView]) -> Grid | None:
+    people = [(s, p) for s in statuses for p in s.rotation.people.values()]
+    if not people:
+        return None
+    order = [
+        *sorted(_BAD),
+        *(state for state in State if state not in _BAD and state not in INSTALLED),
+        *sorted(INSTALLED),
+    ]
+    people.sort(key=lambda found: order.index(found[1].state))
+    waits = {s.rotation.id: waits_for_text(s.rotation) for s in statuses}
+    tones = {state.value: state_tone(state) for state in State}
+    columns = [
+        Column("user", [p.user for _, p in people]),
+        Column("state", [p.state.value for _, p in people], "pill", words=[s.value for s in order], tones=tones),
+        Column("rotation", [s.rotation.id for s, _ in people], shown=len(statuses) > 1),
+        Column("wave", [p.wave + 1 for _, p in people], "number"),
+        Column("profile", [p.profile for _, p in people]),
+        Column("since", [stamp(p.since) for _, p in people]),
+        Column("waits for", [waits[s.rotation.id](p) for s, p in people]),
+        Column("cause", [p.trouble.cause if p.trouble else None for _, p in people]),
+    ]
+    return Grid("Users", "user", columns, "state", "a name, profile:engineering, state:delivered, wave:2")

@@ -8,22 +8,25 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from provision.aisa.advice import NETWORK, NOT_ASKED
 from provision.aisa.verdicts import INCONCLUSIVE, Verdict
-from provision.report.html.page import Bar, Page, Section, page
+from provision.report.html.grid import Column, Grid
+from provision.report.html.page import Group, Page, Section, Tile, page
 from provision.report.junit import Case, Suite, junit
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from provision.aisa.batch import BatchOutcome
     from provision.aisa.results import FailingRoute, ValidationResult
 
 SCHEMA = "provision/validate/v1"
 ROWS_PER_VERDICT = 50
+_NOT_ASKED = "not asked"
 _NULL_IF_EMPTY = ("code", "request_id", "key_fingerprint")
 
 
@@ -199,7 +202,7 @@ def verdict_tone(verdict: Verdict) -> str:
 
 
 def as_html(report: ValidationReport) -> Iterator[str]:
-    """An HTML page with a chart of the verdicts, the failing routes and every user."""
+    """An HTML page with a tile per verdict, what to do about each cause, the failing routes, and every user, worst first."""
     outcome = report.outcome
     facts = [
         ("started", report.started),
@@ -212,9 +215,71 @@ def as_html(report: ValidationReport) -> Iterator[str]:
         facts.append(
             ("not asked", f"{plural(outcome.not_asked, 'user')}: {NETWORK if outcome.network_at_fault else NOT_ASKED}")
         )
-    bars = [Bar(v, report.counts[v], verdict_tone(v)) for v in _order() if report.counts[v]]
-    content = Page("Gateway validation", summary_line(report), facts, "users by verdict", bars, _sections(report))
-    return page(content)
+    order = _worst_first()
+    tones = {verdict.value: verdict_tone(verdict) for verdict in order} | {_NOT_ASKED: "neutral"}
+    counts = {verdict.value: report.counts[verdict] for verdict in order} | {_NOT_ASKED: outcome.not_asked}
+    tiles = [Tile(f"{n:,}", word, "", tones[word], "grid-title", word) for word, n in counts.items() if n]
+    tone = next((tones[word] for word, n in counts.items() if n), "neutral")
+    return page(
+        Page(
+            "Gateway validation",
+            summary_line(report),
+            facts,
+            "",
+            (),
+            _sections(report),
+            verdict_tone="unsure" if tone == "good" and outcome.not_asked else tone,
+            tiles=tiles,
+            groups=_groups(report),
+            grid=_grid(report, tones),
+        )
+    )
+
+
+def _worst_first() -> list[Verdict]:
+    return [*(verdict for verdict in _order() if verdict is not Verdict.OK), Verdict.OK]
+
+
+def _groups(report: ValidationReport) -> list[Group]:
+    """Users whose verdict has the same advice; the first of them by name."""
+    counts: Counter[tuple[Verdict, str]] = Counter()
+    names: dict[tuple[Verdict, str], list[str]] = {}
+    for result in report.results():
+        if result.verdict is not Verdict.OK:
+            cause = (result.verdict, result.advice)
+            counts[cause] += 1
+            if counts[cause] <= ROWS_PER_VERDICT:
+                names.setdefault(cause, []).append(result.user)
+    rank = {verdict: at for at, verdict in enumerate(_worst_first())}
+    return [
+        Group(f"cause-{at}", n, advice or verdict, verdict, verdict_tone(verdict), "", shown, n - len(shown))
+        for at, ((verdict, advice), n) in enumerate(sorted(counts.items(), key=lambda found: rank[found[0][0]]))
+        if (shown := names[verdict, advice])
+    ]
+
+
+def _grid(report: ValidationReport, tones: Mapping[str, str]) -> Grid | None:
+    """All users, asked or not, worst first. Each column is a list of texts, of which equal ones are stored once."""
+    if not report.users:
+        return None
+    names = ("user", "profile", "model", "API mode", "key", "HTTP", "code", "request")
+    by_verdict: dict[str, list[list[str | None]]] = {word: [[] for _ in names] for word in tones}
+    same: dict[str, str] = {}
+    for r in report.results():
+        http = str(r.http_status) if r.http_status else None
+        cells = (r.user, r.profile, r.model, r.api_mode, r.key_fingerprint, http, r.code, r.request_id)
+        for column, cell in zip(by_verdict[r.verdict.value], cells, strict=True):
+            column.append(same.setdefault(cell, cell) if cell else None)
+    for user in report.not_asked():
+        for column, cell in zip(by_verdict[_NOT_ASKED], (user, *(None for _ in names[1:])), strict=True):
+            column.append(cell)
+    columns = {
+        name: list(chain.from_iterable(part[at] for part in by_verdict.values())) for at, name in enumerate(names)
+    }
+    verdicts = list(chain.from_iterable([word] * len(part[0]) for word, part in by_verdict.items()))
+    shown = [Column(name, cells, shown=name not in {"API mode", "request"}) for name, cells in columns.items()]
+    shown.insert(1, Column("verdict", verdicts, "pill", words=list(tones), tones=tones))
+    return Grid("Users", "user", shown, "verdict", "a name, profile:engineering, verdict:unfunded, request:req_…")
 
 
 def _sections(report: ValidationReport) -> Iterator[Section]:
@@ -222,24 +287,5 @@ def _sections(report: ValidationReport) -> Iterator[Section]:
         rows = [(r.model, r.api_mode, r.base_url, r.users, r.working_model or "-") for r in report.outcome.routes]
         note = "these models answer 502 for all their users: the route is at fault, not the users' keys"
         yield Section(
-            "failing routes", note, ("model", "API mode", "base URL", "users", "works instead"), rows, "unsure"
+            "Failing routes", note, ("model", "API mode", "base URL", "users", "works instead"), rows, "unsure"
         )
-    headers = ("user", "profile", "model", "API mode", "key", "HTTP", "code", "request id", "what to do")
-    for verdict in _order():
-        if report.counts[verdict]:
-            rows_of = (
-                (
-                    r.user,
-                    r.profile,
-                    r.model,
-                    r.api_mode,
-                    r.key_fingerprint,
-                    r.http_status or "-",
-                    r.code,
-                    r.request_id,
-                    r.advice,
-                )
-                for r in report.results()
-                if r.verdict is verdict
-            )
-            yield Section(f"{verdict} ({report.counts[verdict]:,})", "", headers, rows_of, verdict_tone(verdict))

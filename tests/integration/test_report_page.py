@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import reportcraft
+from browsercraft import opened, running_browser
 
 from provision.report.fleet.page import as_html
 from provision.report.fleet.trend import DaySummary
@@ -25,12 +25,8 @@ SIZES = [(360, 780), (800, 1100), (1280, 900), (1920, 1080)]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with running_browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +39,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text("".join(as_html(found, earlier)), "utf-8")
     return path
-
-
-def opened(browser: Browser, file: Path, width: int = 1280, height: int = 900, **options: Any) -> Page:
-    """The page in a browser window that fails at any request for something else, and at any message."""
-    context = browser.new_context(viewport={"width": width, "height": height}, **options)
-    page = context.new_page()
-    seen: list[str] = []
-    page.on("request", lambda request: seen.append(request.url))
-    page.on("console", lambda message: seen.append(message.text))
-    page.on("pageerror", lambda error: seen.append(str(error)))
-    page.goto(file.as_uri())
-    if options.get("java_script_enabled", True):
-        page.wait_for_selector(".find:not([hidden])")
-    assert seen == [file.as_uri()]
-    return page
 
 
 def column(page: Page, label: str) -> list[str]:

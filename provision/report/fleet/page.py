@@ -18,11 +18,11 @@ from provision.report.attention import AttentionCause
 from provision.report.fleet.document import outdated, states_of, unverified
 from provision.report.fleet.groups import KINDS, anchor, groups, headline
 from provision.report.fleet.rows import AS_FAR_AS_KNOWN, IN_ORDER, NOT_LOOKED_AT, count_in_order, grid
-from provision.report.html.charts import Share, StackedBar, TrendLine
+from provision.report.html.charts import TrendLine
 from provision.report.html.page import Bar, Page, Section, Tile, When, page
-from provision.report.rotation import state_tone
+from provision.report.rotation import wave_bars
 from provision.report.terminal import plural
-from provision.rotate.states import INSTALLED, State
+from provision.rotate.states import INSTALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from provision.audit.machines import AuditedMachine
     from provision.report.fleet.results import FleetReport
     from provision.report.fleet.trend import DaySummary
-    from provision.rotate.rotation import Rotation
 
 MOST_ROWS = 1_000
 _TEXT = 300
@@ -56,7 +55,11 @@ def as_html(report: FleetReport, earlier: Sequence[DaySummary] = (), *, reload_s
             verdict_tone=tone,
             tiles=tuple(_tiles(report, earlier)),
             groups=groups(report.attention),
-            progress=[bar for rotation in report.rotations for bar in _progress(rotation, report)],
+            progress=[
+                bar
+                for rotation in report.rotations
+                for bar in wave_bars(rotation, None if report.complete else report.users)
+            ],
             trend=_trend(report, earlier),
             grid=grid(report),
             footer=f"provision {provision.__version__} · no secret is on this page",
@@ -95,21 +98,6 @@ def _trend(report: FleetReport, earlier: Sequence[DaySummary]) -> TrendLine | No
     return (
         TrendLine("Users of whom nothing needs attention, by day", [*points, (today, report.quiet)]) if points else None
     )
-
-
-def _progress(rotation: Rotation, report: FleetReport) -> Iterator[StackedBar]:
-    """One bar per wave."""
-    users, waves, opened = report.users, rotation.waves(), rotation.open_wave()
-    for number, wave in enumerate(waves):
-        counts = Counter(p.state for p in wave if report.complete or p.user in users)
-        note = (
-            "waits for the wave before it"
-            if number > opened
-            else f"{'halted: ' if rotation.blocked else ''}provision rotate status {rotation.id}"
-        )
-        shares = [Share(state.value, counts[state], state_tone(state)) for state in State]
-        if counts:
-            yield StackedBar(f"{rotation.id}, wave {number + 1} of {len(waves)}", note, shares)
 
 
 def _facts(report: FleetReport) -> list[tuple[str, str | When]]:

@@ -93,6 +93,7 @@ class Section:
     headers: Sequence[str]
     rows: Iterable[Sequence[object]]
     tone: str = "neutral"
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def test_the_table_shows_the_place_and_the_fix_of_each_failure() -> None:
 def test_the_table_is_bounded_and_json_is_not() -> None:
     found = result(FAIL, PASS, PASS, PASS, PASS, reasons=EVIDENCE_ROWS + 5)
     assert "… and 5 more: --format json has them all" in as_table(found)
-    assert f"the first {EVIDENCE_ROWS} of {EVIDENCE_ROWS + 5}" in "".join(as_html(found))
+    assert "… and 5 more" in "".join(as_html(found))
     document = json.loads(as_json(found))
     assert document["ok"] is False
     assert len(document["items"][0]["evidence"]) == EVIDENCE_ROWS + 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
 import os
@@ -18,6 +20,7 @@ from provision.aisa.results import FailingRoute, ValidationResult
 from provision.aisa.verdicts import Verdict
 from provision.fleet.desired import ApiMode
 from provision.report import validation
+from provision.report.html.grid import STATIC_ROWS
 from provision.report.html.page import Bar, Page, Section, page
 from provision.report.junit import Case, Suite, junit
 from provision.report.output import write_output
@@ -137,8 +140,19 @@ def test_json_and_junit_and_html() -> None:
     root = ET.fromstring("".join(validation.as_junit(report())))  # our own output
     assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) == ("84", "81", "1", "1")
     page_text = "".join(validation.as_html(report()))
-    assert "<script" not in page_text
-    assert page_text.count("<tr><td ") == 84
+    assert EVIL not in page_text
+    assert page_text.count("<tr><td ") == 1 + STATIC_ROWS, "the failing route, and the first users"
+    rows = page_text.split('<script id="rows" type="application/gzip">')[1].split("<")[0]
+    grid = json.loads(gzip.decompress(base64.b64decode(rows)))
+    assert len(grid["columns"][0]["cells"]) == 84, "all users, asked or not"
+    assert [page_text.count(f'data-state="{word}"') for word in ("unfunded", "ok", "not asked", "rejected")] == [
+        1,
+        1,
+        1,
+        0,
+    ]
+    assert "do unfunded</span>" in page_text
+    assert "… and 30 more" in page_text
 
 
 def test_empty_report() -> None:
