@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 from provision.cli.reference.text import markdown
 from provision.cli.reference.tree import all_commands
 from provision.fleet.settings import Settings
+from provision.report.sarif import rule_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": "# Commands\n\n" + markdown(command for command in all_commands() if command.words),
         "reference/settings.md": "".join(_settings()),
     }
+    pages |= {f"rules/{rule}.md": text for rule, text in _rules()}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
@@ -47,6 +49,14 @@ def _relinked(text: str, up: str) -> str:
     """Links to docs/ lead to the pages of the site, links to other files become plain text."""
     text = re.sub(r"\]\(docs/", f"]({up}", text)
     return re.sub(r"\[([^\]]+)\]\((?!https?:|#)(?:[A-Z]+\.md|[^)]*/\.[^)]*)\)", r"\1", text)
+
+
+def _rules() -> Iterator[tuple[str, str]]:
+    """A page per rule, which SARIF refers to: its section of the page of all rules, and what to do about a finding."""
+    page = (ROOT / "docs" / "audit-rules.md").read_text("utf-8")
+    for section in page.split("\n## ")[1:]:
+        rule, _, text = section.partition("\n")
+        yield rule, f"# {rule}\n{text}\n## What to do\n\n{rule_advice(rule)}\n\n[All rules](../audit-rules.md)\n"
 
 
 def _settings() -> Iterator[str]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import provision
+from provision.detect.entropy import HINT
+from provision.detect.rules.builtin import BUILTIN
 from provision.report.terminal import printable
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from provision.audit.result import Audit
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-RULES_PAGE = "https://github.com/hermes-provision/hermes-provision/blob/main/docs/audit-rules.md"
-"""A section for each rule, with the rule's id as its anchor."""
+RULES_SITE = "https://hermes-provision.github.io/hermes-provision/rules/"
+"""The folder of the documentation site (`site_url` in mkdocs.yml) with a page for each rule of ours."""
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 _COMMIT = re.compile(r"commit (?P<commit>[0-9a-f]{7,64}):(?P<path>.+?)(?: \(in no branch or tag\))?(?:: .*)?$")
 """How an audit names a file in history: `commit abc1234:path`, followed by a place inside that file."""
@@ -66,20 +68,21 @@ def as_sarif(audit: Audit, descriptions: Mapping[str, str]) -> str:
 
 def _rule(rule: str, description: str, findings: Iterable[Finding]) -> dict[str, Any]:
     worst = next(f for f in findings if f.rule == rule)
+    page = {"helpUri": f"{RULES_SITE}{rule}.html"} if rule in {HINT.id, *(each.id for each in BUILTIN)} else {}
     return {
         "id": rule,
         "shortDescription": {"text": description},
-        "help": {"text": _help(rule, description)},
-        "helpUri": f"{RULES_PAGE}#{rule}",
+        "help": {"text": f"{description}. {rule_advice(rule)}"},
+        **page,
         "defaultConfiguration": {"level": _LEVELS[worst.severity]},
         "properties": {"security-severity": _SECURITY[worst.severity], "tags": ["security", "secrets"]},
     }
 
 
-def _help(rule: str, description: str) -> str:
+def rule_advice(rule: str) -> str:
     """What to do about findings of a rule."""
     return (
-        f"{description}. Revoke or rotate the secret where it was issued if others could have read it, then remove the copy. "
+        "Revoke or rotate the secret where it was issued if others could have read it, then remove the copy. "
         f"If it is not a secret, say so in its line: provision:allow={rule} and the reason, or accept it in the baseline."
     )
 

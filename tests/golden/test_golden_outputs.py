@@ -289,6 +289,7 @@ def section(stage: Stage, name: str, width: int | None) -> str:
     code, text = stage.run(words, machine=machine, width=width, stdin=stdin)
     assert code in {0, 1, 2, 3, 4, 10}, text
     assert "Traceback" not in text
+    assert "this is a bug in provision" not in text, text
     assert KEY not in text
     return f"=== {f'{width} columns' if width else 'piped'}: provision {words} (exit {code})\n{text}\n"
 

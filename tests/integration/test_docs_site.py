@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from provision.cli.reference.tree import all_commands
+from provision.detect.entropy import HINT
 from provision.detect.rules.builtin import BUILTIN
 from provision.fleet.settings import Settings
+from provision.report.sarif import RULES_SITE
 
 ROOT = Path(__file__).parents[2]
 CODE = "\n".join(path.read_text("utf-8") for path in (ROOT / "provision").rglob("*.py"))
@@ -68,8 +70,20 @@ def test_every_command_and_setting_is_in_the_reference(site: Path) -> None:
     for name in Settings.model_fields:
         assert f"<code>{name}</code>" in settings
         assert f"`{name}`" in explained, f"file-formats.md does not explain the setting {name}"
-    rules = Loaded((site / "audit-rules.html").read_text("utf-8")).ids
-    assert {rule.id for rule in BUILTIN} <= rules
+
+
+def test_each_rule_has_the_page_that_sarif_refers_to(site: Path) -> None:
+    address = re.search(r"^site_url: (.+)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    assert address is not None
+    folder = site / RULES_SITE.removeprefix(address[1])
+    missing = [
+        rule.id for rule in (*BUILTIN, HINT) if f"provision:allow={rule.id}" not in _text(folder / f"{rule.id}.html")
+    ]
+    assert missing == []
+
+
+def _text(page: Path) -> str:
+    return page.read_text("utf-8") if page.exists() else ""
 
 
 def test_every_schema_is_documented() -> None:

@@ -10,7 +10,7 @@ from test_report_audit import AUDIT, finding
 
 from provision.audit.finding import Location
 from provision.audit.result import Audit
-from provision.report.sarif import RULES_PAGE, as_sarif
+from provision.report.sarif import RULES_SITE, as_sarif
 
 
 def results(*places: Location) -> list[dict[str, object]]:
@@ -26,7 +26,8 @@ def test_each_rule_in_sarif_has_help_and_its_section() -> None:
     audit: Audit = AUDIT
     rules = json.loads(as_sarif(audit, {"aisa-key": "AIsa API key"}))["runs"][0]["tool"]["driver"]["rules"]
     rule = next(each for each in rules if each["id"] == "aisa-key")
-    assert rule["helpUri"] == f"{RULES_PAGE}#aisa-key"
+    assert rule["helpUri"] == f"{RULES_SITE}aisa-key.html"
+    assert [each["id"] for each in rules if "helpUri" not in each] == ["old", "route-plain-http"], "no secret rules of ours"
     assert "provision:allow=aisa-key" in rule["help"]["text"]
     assert "\n## aisa-key\n" in page()
 
