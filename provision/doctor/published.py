@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from provision.doctor.health import HealthFinding, failed, fine, skipped, warning
 from provision.errors import ProvisionError
-from provision.feed.give_orders import FOLDER as ORDERS
-from provision.feed.give_orders import SUFFIX, given_orders
+from provision.feed.give_orders import PUSHED_SUFFIX, SUFFIX, given_orders
 from provision.feed.index import Index
 from provision.feed.published_parts import published_parts
 from provision.report.terminal import plural
 from provision.shell import shell_path
 from provision.trust.files import read_chain
-from provision.trust.orders import OrderRefusedError, read_order
+from provision.trust.orders import ORDERS_FOLDER, OrderRefusedError, read_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,15 +58,16 @@ def feed_file_findings(
 
 def order_findings(root: Path, trusted: WorkspaceTrust, workspace_id: str, now: datetime) -> Iterator[HealthFinding]:
     """Yield orders in the workspace that no machine would obey, because no key that may give orders signed them."""
-    orders, bad = given_orders(root), False
-    for user, data in orders.items():
-        name = f"{ORDERS}/{user}{SUFFIX}"
+    bad = False
+    orders = [(user + end, data) for end in (SUFFIX, PUSHED_SUFFIX) for user, data in given_orders(root, end).items()]
+    for file, data in orders:
+        name = f"{ORDERS_FOLDER}/{file}"
         try:
             if read_order(data, trusted.signers, now).workspace != workspace_id:
                 raise OrderRefusedError("it is for another workspace")
         except ProvisionError as e:
             bad = True
-            fix = f"it is not published; give it again, or remove it: rm {shell_path(root / name)}"
+            fix = f"no machine obeys it; give it again, or remove it: rm {shell_path(root / name)}"
             yield failed("orders.valid", f"{name}: {e.message}", fix, name)
     if not bad:
         yield fine(

@@ -82,7 +82,7 @@ def refuse_while_halted(folder: Path, trust: TrustList | None, now: datetime) ->
     order = read_obeyed(folder)
     order = order.under(trust) if order else None
     if order is not None and order.kind == "halt" and order.in_force(now):
-        hint = "IT ends it with: provision resume, then provision publish; here: provision pull"
+        hint = "IT ends it with: provision resume, then provision publish (here: provision pull) or deploy"
         raise HaltedError(f"IT has halted Hermes on this machine until {order.expires}: {order.reason}", hint=hint)
 
 

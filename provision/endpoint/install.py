@@ -99,10 +99,7 @@ def install_bundle(
 
     After an error the home is unchanged, or the next run completes the change.
     """
-    own = [identity.recipient for identity in request.identities]
-    force = request.force
-    only = force.workspace_id if force else None
-    policy = AcceptanceRules(request.signers, now, request.user, None, own if all(own) else (), only)
+    force, policy = request.force, rules_for(request, now)
     manifest = verify_bundle(files, policy).manifest
     root = home_root(request.home, manifest, request.platform, environ)
     home = effective_home(root, manifest.hermes_profile)
@@ -154,6 +151,13 @@ def install_bundle(
         managed_dir=managed_dir,
         contact=contact_in(verified.files.get(PAGE, b"")),
     )
+
+
+def rules_for(request: InstallRequest, now: datetime) -> AcceptanceRules:
+    """What a bundle must fulfil before anything is known of the home."""
+    own = [identity.recipient for identity in request.identities]
+    only = request.force.workspace_id if request.force else None
+    return AcceptanceRules(request.signers, now, request.user, None, own if all(own) else (), only)
 
 
 def home_root(chosen: Path | None, manifest: Manifest, platform: Platform, environ: Mapping[str, str]) -> Path:

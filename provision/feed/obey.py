@@ -1,4 +1,4 @@
-"""Follow the order that the feed's index lists for this endpoint: fetch, verify, call the function of its kind, remember it.
+"""Follow the order that came for this endpoint, by feed or pushed: fetch, verify, call the function of its kind, remember it.
 
 `OrderHandlers` is the table of what this machine can do: order kind -> function. A function must be idempotent, because a kill
 after it and before the order is remembered repeats it; when it raises, the order is tried again at the next pull. It returns one
@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 from provision.endpoint.obeyed_order import ObeyedOrder, read_obeyed, write_obeyed
 from provision.signing.fields import moment
-from provision.trust.orders import ExpiredOrderError, Order, OrderRefusedError, accept_order, order_signer
+from provision.trust.orders import (
+    ExpiredOrderError,
+    Order,
+    OrderRefusedError,
+    RepeatedOrderError,
+    accept_order,
+    order_signer,
+    read_order,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,11 +48,11 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class OrderFollower:
-    """This machine as orders see it: its workspace and name in the index, the configuration folder that keeps the last order,
-    whose signatures count, and what it does for an order of each kind."""
+    """This machine as orders see it: its workspace and names (an order is remembered under the first), the configuration folder
+    that keeps the last order, whose signatures count, and what it does for an order of each kind."""
 
     workspace_id: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     folder: Path
     force: TrustInForce
     handlers: OrderHandlers
@@ -66,11 +74,17 @@ class OrderFollower:
                 self.force.signers,
                 self.now,
                 workspace_id=self.workspace_id,
-                endpoint=self.endpoint,
+                endpoints=self.endpoints,
                 last=last.count if last is not None else 0,
             )
         except ExpiredOrderError as e:
             return Followed(last, note=e.message)
+        except RepeatedOrderError:
+            if last is None or not self._by_another_way(data, last):
+                raise
+            if not dry_run:
+                write_obeyed(self.folder, last.model_copy(update={"digest": digest}))
+            return Followed(last)
         if order.kind not in self.handlers:
             raise OrderRefusedError(
                 f"this version of provision cannot obey the order to {order.kind}",
@@ -85,14 +99,24 @@ class OrderFollower:
 
     def _last(self) -> ObeyedOrder | None:
         found = read_obeyed(self.folder)
-        if found is None or (found.workspace, found.endpoint) != (self.workspace_id, self.endpoint):
+        if found is None or found.workspace != self.workspace_id or found.endpoint not in self.endpoints:
             return None
         return found.under(self.force.trust)
+
+    def _by_another_way(self, data: bytes, last: ObeyedOrder) -> bool:
+        """Whether this is the order obeyed last, signed for another name of this machine: by feed and pushed."""
+        order = read_order(data, self.force.signers, self.now)
+        return (order.count, order.kind, order.reason, order.expires) == (
+            last.count,
+            last.kind,
+            last.reason,
+            last.expires,
+        )
 
     def _obeyed(self, order: Order, data: bytes, digest: str) -> ObeyedOrder:
         return ObeyedOrder(
             workspace=order.workspace,
-            endpoint=order.endpoint,
+            endpoint=self.endpoints[0],
             kind=order.kind,
             count=order.count,
             digest=digest,

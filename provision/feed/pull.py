@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import MAX_MANIFEST_BYTES
 from provision.endpoint.fetch import DownloadError
-from provision.endpoint.halt import end_halt, is_halted
+from provision.endpoint.halt import end_halt, is_halted, refuse_while_halted
 from provision.endpoint.state import kept_paths
 from provision.endpoint.trust_store import TrustInForce
 from provision.errors import ProvisionError
@@ -106,6 +106,7 @@ def pull_once(
             if not order.keeps_bundles_away(now):
                 entry = require_listed(state.entry)
                 if not is_installed(entry, state.home, force, now):
+                    refuse_while_halted(folder, force.trust, now)  # pushed, before this machine had an address
                     report = install(_bundle(subscription, entry, state.workspace or "", world))
                     state = state.model_copy(update={"home": str(report.home)})
                     if end_halt(report.home):
@@ -259,8 +260,8 @@ class _Poll:
             limit = max_signed_bytes(MAX_ORDER_BYTES)
             return _get_with_retries(self.world, url, limit, INDEX_DEADLINE_S, Validators()).body or b""
 
-        endpoint = endpoint_id(self.subscription.address)
-        follower = OrderFollower(state.workspace or "", endpoint, folder, self.force, handlers, self.now)
+        endpoints = (endpoint_id(self.subscription.address),)
+        follower = OrderFollower(state.workspace or "", endpoints, folder, self.force, handlers, self.now)
         return follower.follow(state.order, fetch, dry_run=dry_run)
 
     def _index(self, validators: Validators) -> FeedResponse:

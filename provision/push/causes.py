@@ -125,6 +125,8 @@ _CURES = {
     "read-only": "mount the home writable, then run `provision deploy --resume`",
     "permission": "give the home to its user, then run `provision deploy --resume`",
     "linked-home": "replace the symbolic link in the home with the file or folder",
+    "halted": "after the halt, or for all its machines at once: `provision resume {user} --reason TEXT`, then deploy again",
+    "order-refused": "give it again with a key that may give orders: `provision halt` or `provision resume`",
     "busy": "wait until the other command there ends, then run `provision deploy --resume`",
     "timeout": "check the machine's load, then run `provision deploy --resume`",
 }

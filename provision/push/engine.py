@@ -22,8 +22,9 @@ from provision.push.ansible import (
 )
 from provision.push.causes import ENROLL_AGAIN
 from provision.push.events import MAX_LINE_BYTES, Skipped, Started, read_event
-from provision.push.outcomes import Deployed, Failed, Installed, PushOutcome, Unchanged, Unreachable
+from provision.push.outcomes import Deployed, Failed, Halted, Installed, PushOutcome, Unchanged, Unreachable
 from provision.push.waves import split_into_waves
+from provision.trust.orders import ORDERS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -51,9 +52,9 @@ class PushOptions:
     variables: Mapping[str, object] = field(default_factory=dict)
     without_bundle: Mapping[str, str] = field(default_factory=dict)
     """What to do first for users whom `render` would refuse."""
-    unproved: Callable[[Deployed, str], str] | None = None
-    """Why a machine's word that it has the bundle with this digest is not proved; empty if its signed receipt says so. None
-    leaves that to the caller."""
+    unproved: Callable[[Deployed | Halted, str], str] | None = None
+    """Why a machine's word that it has the bundle with this digest, or is halted, is not proved; empty if its signed receipt says
+    so. None leaves that to the caller."""
 
 
 @dataclass(slots=True)
@@ -102,7 +103,11 @@ def deploy(
         stop = folder / "stop"
 
         def settle(outcome: PushOutcome) -> None:
-            if isinstance(outcome, Installed | Unchanged) and options.unproved is not None and not options.check:
+            if (
+                isinstance(outcome, Installed | Unchanged | Halted)
+                and options.unproved is not None
+                and not options.check
+            ):
                 why = options.unproved(outcome, digests.get(outcome.user, ""))
                 outcome = _unproved(outcome, why) if why else outcome
             result.outcomes[outcome.user] = outcome
@@ -131,15 +136,20 @@ def deploy(
     return result
 
 
-def _unproved(outcome: Deployed, why: str) -> Failed:
-    """The outcome of a machine that says it has the bundle, without a proof."""
+def _unproved(outcome: Deployed | Halted, why: str) -> Failed:
+    """The outcome of a machine that says it has the bundle, or is halted, without a proof."""
     cure = ENROLL_AGAIN.format(user=outcome.user.partition("/")[0])
-    message = f"the machine says that the bundle is installed, but {why}"
+    what = "it is halted" if isinstance(outcome, Halted) else "the bundle is installed"
+    message = f"the machine says that {what}, but {why}"
     return Failed(outcome.user, outcome.host, "unproved", message, cure)
 
 
 def _variables(options: PushOptions) -> dict[str, object]:
-    found: dict[str, object] = {"hermes_dist": str(options.dist), **options.variables}
+    found: dict[str, object] = {
+        "hermes_dist": str(options.dist),
+        "hermes_orders": str(options.workspace / ORDERS_FOLDER),
+    }
+    found |= options.variables
     if options.ssh.account:
         found["hermes_account"] = options.ssh.account_variable
     if not options.ssh.become:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.endpoint.overall import OverallState
 from provision.push.causes import explain_failure, reported_failure
-from provision.push.outcomes import Failed, Installed, PushOutcome, Unchanged, Unreachable
+from provision.push.outcomes import Failed, Halted, Installed, PushOutcome, Unchanged, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
     if outcome == "skipped" and event.get("ours"):
         return Skipped(target.label)
     if outcome == "ok" and event.get("ours"):
-        return _deployed(event, target)
+        return _halted(event, target) or _deployed(event, target)
     if outcome not in ("failed", "unreachable"):  # a set would need to hash whatever was sent
         return None
     text = _text(event.get("message"))
@@ -74,12 +74,19 @@ def _outcome(event: dict[str, Any], target: Target) -> Skipped | PushOutcome | N
     return kind(target.label, target.address, cause, message, cure)
 
 
+def _halted(event: dict[str, Any], target: Target) -> Halted | None:
+    order = event.get("order")
+    if not isinstance(order, dict):
+        return None
+    until, reason = _text(order.get("expires")), _text(order.get("reason"))
+    return Halted(target.label, target.address, until, reason, bool(event.get("changed")), _receipt(event))
+
+
 def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
     route = event.get("route")
     if not isinstance(route, dict) or not isinstance(event.get("generation"), int):
         return None
     kind = Installed if event.get("changed") else Unchanged
-    receipt = event.get("receipt")
     return kind(
         user=target.label,
         host=target.address,
@@ -88,9 +95,14 @@ def _deployed(event: dict[str, Any], target: Target) -> PushOutcome | None:
         url=_text(route.get("url")),
         hazards=tuple(_text(h.get("id")) for h in _dicts(event.get("hazards"))),
         restart=tuple(f"{_text(p.get('what'))} (pid {_number(p.get('pid'))})" for p in _dicts(event.get("restart"))),
-        receipt=receipt if isinstance(receipt, str) and 0 < len(receipt) <= _MAX_RECEIPT_CHARS else None,
+        receipt=_receipt(event),
         unverified=event.get("state") == OverallState.OK_UNVERIFIED,
     )
+
+
+def _receipt(event: dict[str, Any]) -> str | None:
+    receipt = event.get("receipt")
+    return receipt if isinstance(receipt, str) and 0 < len(receipt) <= _MAX_RECEIPT_CHARS else None
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

@@ -36,6 +36,18 @@ class Unchanged(Deployed):
 
 
 @dataclass(frozen=True, slots=True)
+class Halted:
+    """IT has halted this machine: it obeyed the order, and no bundle is installed until then."""
+
+    user: str
+    host: str
+    until: str
+    reason: str
+    changed: bool
+    receipt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The machine was reached, but the installation failed or is not proved. `cause` is a stable word of
     docs/deploy.md."""
@@ -58,7 +70,7 @@ class Unreachable:
     cure: str
 
 
-PushOutcome = Installed | Unchanged | Failed | Unreachable
+PushOutcome = Installed | Unchanged | Halted | Failed | Unreachable
 
 
 def outcome_name(outcome: PushOutcome) -> str:
@@ -68,6 +80,8 @@ def outcome_name(outcome: PushOutcome) -> str:
 
 def checked_name(outcome: PushOutcome) -> str:
     """Return the outcome's name in the words of --check, which changes nothing."""
+    if isinstance(outcome, Halted) and outcome.changed:
+        return "would halt"
     return "would install" if isinstance(outcome, Installed) else outcome_name(outcome)
 
 
@@ -86,4 +100,6 @@ def as_json(outcome: PushOutcome, name: Callable[[PushOutcome], str] = outcome_n
             "receipt": outcome.receipt is not None,
             "unverified": outcome.unverified,
         }
+    if isinstance(outcome, Halted):
+        return found | {"until": outcome.until, "reason": outcome.reason, "receipt": outcome.receipt is not None}
     return found | {"cause": outcome.cause, "message": outcome.message, "cure": outcome.cure}

@@ -14,7 +14,7 @@ from provision.fleet.desired import machine_label
 from provision.push.ansible import AnsibleError, NoAnsibleError
 from provision.push.engine import PushOptions, deploy
 from provision.push.inventory import split_by_reachability
-from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable
+from provision.push.outcomes import Failed, Halted, Installed, Unchanged, Unreachable
 from provision.receipts.store import ImportResult as Imported
 from provision.receipts.store import KnownEndpoints, ReceiptStore, fleet_endpoints, import_receipt, receipts_in
 from provision.rotate.context import stopping
@@ -116,6 +116,11 @@ def deliver(recorder: Recorder, people: Sequence[RotationUser]) -> None:
                 trouble = Blocker(f"deploy-{event.cause}", event.message, f"{event.cure}; then: {_RESUME}", grade)
                 failed.add(person.user)
                 recorder.trouble(trouble, person)
+            case Halted():
+                message = f"IT has halted the machine until {event.until}: {event.reason}"
+                cure = f"after the halt, or after `provision resume {person.user} --reason TEXT`: {_RESUME}"
+                failed.add(person.user)
+                recorder.trouble(Blocker("deploy-halted", message, cure, Grade.WAITING), person)
             case Installed() | Unchanged():
                 if event.receipt is not None:
                     keep(f"{event.user}'s machine", event.receipt.encode())
@@ -221,5 +226,8 @@ def _overdue(recorder: Recorder, person: RotationUser, silent: Sequence[str]) ->
     who = "the endpoint has" if silent == [person.user] else f"{', '.join(silent)}: the endpoint has"
     message = f"{who} not confirmed the new key within {days:g} days"
     exclude = f"provision rotate finish {recorder.rotation.id} --except 'USER=WHY'"
-    cure = f"check that the machine is in use and its timer runs; exclude it: {exclude}"
+    again = "`provision enroll --batch FILE --replace`"
+    cure = (
+        f"check that the machine is in use and its timer runs; if it was set up again: {again}; exclude it: {exclude}"
+    )
     recorder.trouble(Blocker("unconfirmed", message, cure, Grade.FAILED), person)

@@ -1,11 +1,12 @@
 """Orders to endpoints: halt, resume, uninstall. Signed by a key that has the role order; a feed key alone cannot give one.
 
 An order names its workspace and endpoint, is counted, and expires. Pure: bytes and the time in, an order or a refusal out.
-`feed.give_orders` signs them, `publish` carries them, `feed.obey` follows them on the machine.
+`feed.give_orders` signs them, `publish` and Ansible carry them, `feed.obey` follows them on the machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -21,13 +22,15 @@ from provision.signing.sshsig import BadSignatureError, blob_fingerprint
 from provision.trust.trust_list import NAMESPACES, Role, key_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ORDER_SCHEMA: Final = "provision/order/v1"
 MAX_ORDER_BYTES = 16 << 10
+ORDERS_FOLDER: Final = "orders"
+"""In a workspace."""
 
 
 CLOCK_SLACK = timedelta(days=1)
@@ -49,7 +52,7 @@ OrderKind = Literal["halt", "resume", "uninstall"]
 
 
 class Order(SignedPart):
-    """An order, version 1. `endpoint` is the endpoint's name in the feed's index, `count` only grows for it."""
+    """An order, version 1. `endpoint` is its name in the feed's index, or its `pushed_name`; `count` only grows for it."""
 
     schema_: Literal["provision/order/v1"] = Field(default=ORDER_SCHEMA, alias="schema")
     workspace: WorkspaceId
@@ -61,6 +64,12 @@ class Order(SignedPart):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+def pushed_name(workspace_id: str, user: str) -> str:
+    """The name of a user's endpoints in orders that do not come from a feed: a machine knows its user from its bundle."""
+    text = f"hermes-provision/pushed-endpoint/v1\0{workspace_id}\0{user}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def sign_order(order: Order, key: Ed25519PrivateKey) -> bytes:
     """The order as signed text."""
     text = json.dumps(order.model_dump(mode="json", by_alias=True), indent=2) + "\n"
@@ -68,15 +77,21 @@ def sign_order(order: Order, key: Ed25519PrivateKey) -> bytes:
 
 
 def accept_order(
-    data: bytes, signers: Sequence[AllowedSigner], now: datetime, *, workspace_id: str, endpoint: str, last: int
+    data: bytes,
+    signers: Sequence[AllowedSigner],
+    now: datetime,
+    *,
+    workspace_id: str,
+    endpoints: Collection[str],
+    last: int,
 ) -> Order:
-    """Accept an order for this endpoint that is newer than the `last` one obeyed. Raises OrderRefusedError."""
+    """Accept an order for one of these names that is newer than the `last` one obeyed. Raises OrderRefusedError."""
     order = read_order(data, signers, now)
     if order.workspace != workspace_id:
         raise OrderRefusedError(
             f"the order belongs to workspace {order.workspace}, expected {workspace_id}", hint=_REPORT
         )
-    if order.endpoint != endpoint:
+    if order.endpoint not in endpoints:
         raise OrderRefusedError("the order is for another endpoint", hint=_REPORT)
     if order.count <= last:
         raise RepeatedOrderError(f"the order has number {order.count}, number {last} was already obeyed", hint=_REPORT)

@@ -157,7 +157,7 @@ ORDER_SIGNERS = parse_allowed_signers((ORDERS / "allowed_signers").read_text())
 def test_orders_v1() -> None:
     """An order, the index that lists it, and what the machine remembers of it."""
     data = (ORDERS / "ada.order").read_bytes()
-    order = accept_order(data, ORDER_SIGNERS, NOW, workspace_id=WORKSPACE_ID, endpoint=endpoint_id(ADDRESS), last=6)
+    order = accept_order(data, ORDER_SIGNERS, NOW, workspace_id=WORKSPACE_ID, endpoints=[endpoint_id(ADDRESS)], last=6)
     assert (order.kind, order.count, order.reason) == ("halt", 7, "incident 7")
     offer = accept_index((ORDERS / "index.json").read_bytes(), ADDRESS, ORDER_SIGNERS, NOW, None)
     assert offer.order == hashlib.sha256(data).hexdigest()

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from provision.push.engine import PushOptions, PushResult
     from provision.push.inventory import Reachability, Target
     from provision.push.journal import PushJournal
-    from provision.push.outcomes import Deployed
+    from provision.push.outcomes import Deployed, Halted
+    from provision.receipts.receipt import Receipt
     from provision.receipts.store import KnownEndpoints
 
 _NAMED_AT_MOST = 5
@@ -256,10 +257,8 @@ def _journal(
     return (None if check else journal), targets
 
 
-def received_bundles(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[str, str], str | None]:
-    """Look up which bundle a user's machine certified since a time, however it got there."""
-    from datetime import datetime
-
+def newest_receipts(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[str], Receipt | None]:
+    """Look up a machine's newest receipt that verifies, however it got there."""
     from provision.cli.delivery.receipts import receipt_store
     from provision.keys.vault.file import read_workspace_id
     from provision.receipts.fleet import UnverifiedReceipt, verified_receipts
@@ -268,21 +267,41 @@ def received_bundles(workspace: Workspace, states: Iterable[DesiredState]) -> Ca
     endpoints = fleet_endpoints(states, read_workspace_id(workspace.vault))
     receipt_of = verified_receipts(receipt_store(workspace), endpoints)
 
+    def newest(label: str) -> Receipt | None:
+        receipt = receipt_of(label)
+        return None if isinstance(receipt, UnverifiedReceipt) else receipt
+
+    return newest
+
+
+def received_bundles(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[str, str], str | None]:
+    """Look up which bundle a user's machine certified since a time."""
+    from datetime import datetime
+
+    newest = newest_receipts(workspace, states)
+
     def received(user: str, since: str) -> str | None:
-        receipt = receipt_of(user)
-        if receipt is None or isinstance(receipt, UnverifiedReceipt):
-            return None
-        return receipt.bundle if receipt.made_at >= datetime.fromisoformat(since).replace(microsecond=0) else None
+        receipt = newest(user)
+        since_at = datetime.fromisoformat(since).replace(microsecond=0)
+        return receipt.bundle if receipt is not None and receipt.made_at >= since_at else None
 
     return received
 
 
-def receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[Deployed, str], str]:
+def says_halted(receipt: Receipt) -> bool:
+    """Whether the machine says in its receipt that Hermes is halted there."""
+    from provision.endpoint.halt import NOTE
+
+    return any(drift.file == NOTE for drift in receipt.drift)
+
+
+def receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Callable[[Deployed | Halted, str], str]:
     """Verify and store the receipt that a machine sent back, as `receipts import` does; why it proves nothing, if so."""
     from datetime import UTC, datetime
 
     from provision.cli.delivery.receipts import receipt_store
     from provision.keys.vault.file import read_workspace_id
+    from provision.push.outcomes import Halted
     from provision.receipts.store import ImportResult, fleet_endpoints, import_receipt
 
     store = receipt_store(workspace)
@@ -291,7 +310,7 @@ def receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Calla
     def endpoints() -> KnownEndpoints:
         return fleet_endpoints(states, read_workspace_id(workspace.vault))
 
-    def unproved(outcome: Deployed, digest: str) -> str:
+    def unproved(outcome: Deployed | Halted, digest: str) -> str:
         if outcome.receipt is None:
             return "it sent no signed receipt"
         done = import_receipt(
@@ -301,6 +320,8 @@ def receipt_check(workspace: Workspace, states: Iterable[DesiredState]) -> Calla
             return f"its receipt was refused: {done.message}"
         if done.endpoint != outcome.user:
             return f"its receipt is one of {done.endpoint}"
+        if isinstance(outcome, Halted):
+            return "" if says_halted(done.receipt) else "its receipt does not say so"
         if done.receipt.bundle != digest:
             return f"its receipt is for generation {done.receipt.generation} of another bundle than the one in dist/"
         return ""

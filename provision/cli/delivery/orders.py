@@ -1,4 +1,4 @@
-"""`provision halt` and `provision resume`: signed orders to machines, carried by the feed."""
+"""`provision halt` and `provision resume`: signed orders to machines, carried by the feed and by Ansible."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def halt(
 ) -> None:
     """Order machines to stop Hermes until a time.
 
-    Signs an order for each user; `provision publish` or `provision reconcile` carries it. At its next pull the machine takes the
+    Signs an order for each user; `provision publish`, `deploy` and `reconcile` carry it. The machine takes the
     route and the key out of Hermes, and puts them back when the halt ends. Only revoking a key in AIsa's console stops a machine
     that does not listen: the keys are listed, with the command that proves them dead.
     """
@@ -60,7 +60,7 @@ def resume(
 ) -> None:
     """End a halt before its time.
 
-    Signs an order for each user, which takes the place of the halt; the next pull installs the bundle again.
+    Signs an order for each user, which takes the place of the halt; the next pull or deployment installs the bundle again.
     """
     from datetime import timedelta
 
@@ -114,12 +114,12 @@ def _give(
     if kind == "halt":
         rows = [(s.user, keys.get(s.user, "no key")) for s in states[:_SHOWN]]
         lines += [
-            "a machine obeys at its next pull; what runs there already goes on until it is restarted",
+            "a machine obeys at its next pull, or when it is deployed to; what runs there already goes on until it is restarted",
             "only revoking these keys in AIsa's console stops a machine that does not listen:",
             table(("USER", "KEY"), rows).rstrip("\n"),
             *([f"… and {len(states) - _SHOWN:,} more: --format json lists them"] if len(states) > _SHOWN else []),
             f"then prove them dead (exit 10 while one works): {proof}",
         ]
     if not dry_run:
-        lines.append("next: provision publish DIR")
+        lines.append("next: provision publish DIR, or provision deploy")
     run.result("\n".join(lines) + "\n", output)

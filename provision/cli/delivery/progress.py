@@ -22,7 +22,7 @@ def push_progress(
 ) -> Iterator[Callable[[Started | PushOutcome], None]]:
     """Print a line per finished machine, and on a terminal the overall progress. `check`: nothing is changed."""
     from provision.push.events import Started
-    from provision.push.outcomes import Failed, Unreachable, checked_name, outcome_name
+    from provision.push.outcomes import Failed, Halted, Unreachable, checked_name, outcome_name
     from provision.report.progress import Progress
 
     if run.quiet:
@@ -37,6 +37,8 @@ def push_progress(
         line = f"{event.user} ({event.host}): {name(event)}"
         if isinstance(event, Failed | Unreachable):
             line += f": {event.message} [{event.cause}]; {event.cure}"
+        elif isinstance(event, Halted):
+            line += f" until {event.until}: {event.reason}"
         elif event.restart:
             line += f"; restart {', '.join(event.restart)}: it has the old settings"
         progress.say(line)

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from provision.cli.context import Run
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
+    from provision.push.inventory import Target
 
 _RECORD = "reconciled.json"
 _LIFE = timedelta(days=7)
-_SINCE_EVER = "1970-01-01T00:00:00+00:00"
 _WHAT = {
     RenderStatus.NEW: "added",
     RenderStatus.CHANGED: "changed",
@@ -245,19 +245,31 @@ def _publish(
 
 
 def _deploy(run: Run, options: LoopOptions, states: Sequence[DesiredState]) -> StepDone:
-    """Push to the machines whose newest receipt is not for the bundle in dist/."""
+    """Push to the machines whose newest receipt is not for the bundle in dist/, or does not say what IT ordered."""
     from provision.cli.delivery import deploy
+    from provision.feed.give_orders import pushed_orders
     from provision.push.engine import PushOptions, digests_of
     from provision.push.engine import deploy as push
     from provision.push.inventory import split_by_reachability
     from provision.push.journal import PushJournal
-    from provision.push.outcomes import Failed, Unreachable
+    from provision.push.outcomes import Failed, Halted, Unreachable
+    from provision.signing.fields import parse_moment
 
     workspace, step = options.workspace, StepDone("machines")
     reachable = split_by_reachability(states)
     digests = digests_of(workspace.dist, [t.label for t in reachable.targets])
-    received = deploy.received_bundles(workspace, states)
-    left = [t for t in reachable.targets if t.label in digests and received(t.label, _SINCE_EVER) != digests[t.label]]
+    newest, orders = deploy.newest_receipts(workspace, states), pushed_orders(workspace, datetime.now(UTC))
+
+    def is_done(target: Target) -> bool:
+        receipt, order = newest(target.label), orders.get(target.user)
+        if receipt is None:
+            return False
+        halted = deploy.says_halted(receipt)
+        if order is not None and order.kind == "halt":
+            return halted and receipt.made_at >= parse_moment(order.created)
+        return not halted and receipt.bundle == digests[target.label]
+
+    left = [t for t in reachable.targets if t.label in digests and not is_done(t)]
     step.unchanged = len(reachable.targets) - len(left)
     if not left:
         return step
@@ -275,11 +287,12 @@ def _deploy(run: Run, options: LoopOptions, states: Sequence[DesiredState]) -> S
         journal = stack.enter_context(PushJournal.begin(folder / "deploy.jsonl", [t.label for t in left], started))
         result = push(push_options, left, journal, os.environ, lambda _outcome: None)
     for user, outcome in result.outcomes.items():
-        bad = isinstance(outcome, Failed | Unreachable)
-        step.note(
-            "failed" if bad else "changed",
-            f"{user}: {outcome.cause if isinstance(outcome, Failed | Unreachable) else 'installed'}",
-        )
+        if isinstance(outcome, Failed | Unreachable):
+            step.note("failed", f"{user}: {outcome.cause}")
+        elif isinstance(outcome, Halted):
+            step.note("changed", f"{user}: halted until {outcome.until}")
+        else:
+            step.note("changed", f"{user}: installed")
     for user in result.not_asked:
         step.note("failed", f"{user}: not reached, the deployment stopped early")
     return step

@@ -42,6 +42,10 @@ def install_command(
     requires: Annotated[
         str | None, typer.Option("--requires", metavar="VERSION", help="Refuse if this provision is older.")
     ] = None,
+    order: Annotated[
+        Path | None,
+        typer.Option("--order", help="First obey this order of IT, which `provision halt` or `resume` signed."),
+    ] = None,
     format_: TableOrJson = Format.TABLE,
     output: Output = None,
 ) -> None:
@@ -53,7 +57,9 @@ def install_command(
     """
     from datetime import UTC, datetime
 
+    from provision.cli.endpoint.obey import obey_pushed
     from provision.cli.endpoint.receipt import sign_install_receipt
+    from provision.cli.endpoint.status import sign_status_receipt
     from provision.endpoint.apply import DiskWriter, DryRunWriter, HomeWriter
     from provision.endpoint.fetch import fetch_bundle
     from provision.endpoint.halt import end_halt, refuse_while_halted
@@ -64,7 +70,6 @@ def install_command(
     require_version(requires)
     now = datetime.now(UTC)
     force = trust_beside(bundle, allowed_signers, now, keep=not dry_run)
-    refuse_while_halted(endpoint_folder().root, force.trust, now)
     request = InstallRequest(
         signers=force.signers,
         force=force,
@@ -75,7 +80,19 @@ def install_command(
         managed_dir=managed_dir,
     )
     writer: HomeWriter = (DryRunWriter if dry_run else DiskWriter)(Path.home())
-    result = install_bundle(fetch_bundle(bundle), request, writer, environ=os.environ, now=now)
+    files = fetch_bundle(bundle)
+    if order is not None:
+        at, followed = obey_pushed(order, files, request, now, dry_run=dry_run)
+        if followed.keeps_bundles_away(now):
+            signed = None if dry_run else sign_status_receipt(run, at, (allowed_signers, identity), now)
+            as_text = report.order_as_json if format_ is Format.JSON else report.order_as_table
+            run.result(as_text(followed, now, signed), output)
+            return
+        for line in filter(None, (followed.done, followed.note)):
+            run.say(line)
+    if order is None or not dry_run:
+        refuse_while_halted(endpoint_folder().root, force.trust, now)
+    result = install_bundle(files, request, writer, environ=os.environ, now=now)
     if not dry_run and end_halt(result.home):
         run.say("the halt has ended: Hermes may run again")
     signed = None if dry_run else sign_install_receipt(run, result, now)

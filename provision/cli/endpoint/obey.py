@@ -1,4 +1,4 @@
-"""What this machine does for an order of each kind that its feed lists; see `feed.obey`."""
+"""What this machine does for an order of each kind that its feed lists, or that is pushed; see `feed.obey`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from provision.cli.context import Run
-    from provision.feed.obey import OrderHandlers
+    from provision.endpoint.install import InstallRequest
+    from provision.feed.obey import Followed, OrderHandlers
     from provision.feed.pull import PullResult
     from provision.receipts.receipt import SignedReceipt
     from provision.trust.orders import Order
@@ -18,16 +20,60 @@ if TYPE_CHECKING:
 
 def order_handlers(home: Path | None, now: datetime) -> OrderHandlers:
     """The table: order kind -> function. An order of a kind that is not in it is refused, and named."""
-    return {"halt": partial(_halt, home), "resume": _resume, "uninstall": partial(_uninstall, home, now)}
+    return {
+        "halt": lambda order: _halt(*_installed_home(home), order),
+        "resume": _resume,
+        "uninstall": partial(_uninstall, home, now),
+    }
 
 
-def _halt(home: Path | None, order: Order) -> str:
+def obey_pushed(
+    path: Path, files: Mapping[str, bytes], request: InstallRequest, now: datetime, *, dry_run: bool
+) -> tuple[Path, Followed]:
+    """Follow an order to halt or resume that came beside a bundle, as one from the feed; returns its home, too.
+
+    The bundle is verified first: it names the user of this machine, whose order it must be. Raises as `install_bundle` and
+    `OrderFollower.follow`.
+    """
+    import hashlib
+    import os
+
+    from provision.cli.endpoint.machine import endpoint_folder
+    from provision.endpoint.install import home_root, rules_for
+    from provision.endpoint.trust_store import TrustInForce
+    from provision.endpoint.verify import verify_bundle
+    from provision.errors import UsageError
+    from provision.feed.index import endpoint_id, parse_subscription
+    from provision.feed.obey import OrderFollower
+    from provision.feed.state import read_state
+    from provision.files import locked, read_optional
+    from provision.hermes.home import effective_home
+    from provision.signing.signed_text import max_signed_bytes
+    from provision.trust.orders import MAX_ORDER_BYTES, pushed_name
+
+    data = read_optional(path, max_signed_bytes(MAX_ORDER_BYTES))
+    if data is None:
+        raise UsageError(f"file not found: {path}", hint="--order takes a file that `provision halt` wrote to orders/")
+    manifest = verify_bundle(files, rules_for(request, now)).manifest
+    root = home_root(request.home, manifest, request.platform, os.environ)
+    handlers: OrderHandlers = {"halt": partial(_halt, root, manifest.hermes_profile), "resume": _resume}
+    folder = endpoint_folder().root
+    state = read_state(folder)
+    feed = (endpoint_id(parse_subscription(state.url).address),) if state else ()
+    names = (*feed, pushed_name(manifest.workspace, manifest.user))
+    force = request.force or TrustInForce(request.signers)
+    with locked(folder / ".pull.lock", "install"):
+        follower = OrderFollower(manifest.workspace, names, folder, force, handlers, now)
+        digest = hashlib.sha256(data).hexdigest()
+        return effective_home(root, manifest.hermes_profile), follower.follow(digest, lambda _: data, dry_run=dry_run)
+
+
+def _halt(root: Path, profile: str | None, order: Order) -> str:
     """Take our route and key out of the home, so that Hermes stops; the pull after the halt puts them back."""
     from provision.endpoint.apply import DiskWriter
     from provision.endpoint.halt import halt_home
     from provision.endpoint.state import NotInstalledError
 
-    root, profile = _installed_home(home)
     try:
         halt_home(root, profile, DiskWriter(Path.home()), reason=order.reason, until=order.expires)
     except NotInstalledError:

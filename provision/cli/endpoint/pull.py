@@ -24,7 +24,6 @@ from provision.cli.endpoint.machine import (
     own_identities,
     require_signers_file,
     this_platform,
-    trusted_signers,
 )
 from provision.cli.options import DryRun, Output, TableOrJson
 from provision.errors import Exit, ProvisionError, UsageError
@@ -264,31 +263,12 @@ def _receipt(
     run: Run, pulled: PullResult, signers: Path | None, identity: Path | None, now: datetime
 ) -> SignedReceipt | None:
     """The receipt for what is installed now, whether this pull installed it or an earlier one."""
-    from provision.cli.endpoint.receipt import sign_install_receipt, sign_receipt
-    from provision.cli.endpoint.status import hermes_environment
-    from provision.endpoint.machine_hermes import hermes_on_machine
-    from provision.endpoint.status import home_status
+    from provision.cli.endpoint.receipt import sign_install_receipt
+    from provision.cli.endpoint.status import sign_status_receipt
 
     if pulled.report is not None:
         return sign_install_receipt(run, pulled.report, now)
-    home = Path(pulled.state.home or "")
-    inside = home.parent.name == "profiles"
-    root, profile = (home.parent.parent, home.name) if inside else (home, None)
-    quiet = Run(quiet=True)
-    try:
-        environ = hermes_environment(quiet, root, profile, signers, identity, now)
-        found = home_status(
-            root,
-            signers=trusted_signers(signers),
-            environ=environ,
-            now=now,
-            hermes_profile=profile,
-            hermes=hermes_on_machine(root, environ),
-        )
-    except ProvisionError as e:
-        run.say(f"no receipt was written: {e}")
-        return None
-    return sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
+    return sign_status_receipt(run, Path(pulled.state.home or ""), (signers, identity), now)
 
 
 def _send_receipt(

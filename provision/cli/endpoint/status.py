@@ -114,6 +114,32 @@ def status_command(
         raise typer.Exit(Exit.FINDINGS)
 
 
+def sign_status_receipt(
+    run: Run, home: Path, given: tuple[Path | None, Path | None], now: datetime
+) -> SignedReceipt | None:
+    """Sign the receipt for a home as it is now; None when it cannot be. `given`: allowed signers and identity, as options."""
+    from provision.cli.endpoint.receipt import sign_receipt
+    from provision.endpoint.machine_hermes import hermes_on_machine
+    from provision.endpoint.status import home_status
+
+    inside = home.parent.name == "profiles"
+    root, profile = (home.parent.parent, home.name) if inside else (home, None)
+    try:
+        environ = hermes_environment(Run(quiet=True), root, profile, *given, now)
+        found = home_status(
+            root,
+            signers=trusted_signers(given[0]),
+            environ=environ,
+            now=now,
+            hermes_profile=profile,
+            hermes=hermes_on_machine(root, environ),
+        )
+    except ProvisionError as e:
+        run.say(f"no receipt was written: {e}")
+        return None
+    return sign_receipt(run, found.home, found.installed, found.check, found.drift, now)
+
+
 def its_word(signers: Path | None, now: datetime) -> ItsWord:
     """What this machine follows: its trust list, and the last order that still counts by it."""
     from provision.endpoint.obeyed_order import read_obeyed

@@ -71,6 +71,10 @@ class HermesFacts:
     """`/moa` asks the models of a preset. Otherwise a tool of the agent asks OpenRouter, with OPENROUTER_API_KEY only."""
     gateway_choices: bool = True
     """The messaging gateway keeps the provider that a conversation chose, and reads `channel_overrides` and `model_routes`."""
+    approvals_default: str = "smart"
+    """The mode of approvals without `approvals.mode`."""
+    denies_commands: bool = True
+    """Reads `approvals.deny`."""
     deciding_env: frozenset[str] = frozenset()
     """Variables of `NEWER_DECIDING_ENV` that this release reads: with one of them our files do not decide."""
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -48,6 +48,7 @@ FACTS = replace(
     task_chains=False,
     moa_presets=False,
     gateway_choices=False,
+    denies_commands=False,
     sources=MappingProxyType(
         {
             "*": RUN,

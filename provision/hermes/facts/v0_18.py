@@ -24,5 +24,6 @@ FACTS = replace(
     known_env=LATER.known_env - frozenset(_LATER_ENV.split()),
     auxiliary_tasks=tuple(task for task in LATER.auxiliary_tasks if task not in {"goal_judge", "memory_query_rewrite"}),
     disabled_is_refused=False,
+    approvals_default="manual",
     task_key_env=False,
 )

@@ -30,8 +30,6 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _MODES = ("manual", "smart", "off")
 _NAMED = 10
 _AGAIN = "provision install the bundle again, or ask who changed it"
-_DEFAULT_MODE = "smart"
-"""`DEFAULT_CONFIG["approvals"]["mode"]` of the newest verified release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +130,9 @@ def effective_guardrails(layers: Layers, environment: Environment, extras: HomeE
     servers = tuple(servers_of(config))
     backend = environment.get("TERMINAL_ENV") or str(_mapping(config.get("terminal")).get("backend") or "")
     return Guardrails(
-        approvals=_mode(approvals),
+        approvals=_mode(approvals.get("mode", environment.hermes.approvals_default)),
         yolo=environment.get(YOLO_ENV).lower() in _TRUE,
-        deny_commands=tuple(p.strip() for p in _list(approvals.get("deny")) if isinstance(p, str) and p.strip()),
+        deny_commands=tuple(_denied(approvals)) if environment.hermes.denies_commands else (),
         denied_toolsets=_names(_mapping(config.get("agent")).get("disabled_toolsets")),
         redact=said.lower() in _TRUE,
         plugins=tuple(name for name in _names(plugins.get("enabled")) if name not in disabled),
@@ -154,9 +152,12 @@ def effective_guardrails(layers: Layers, environment: Environment, extras: HomeE
     )
 
 
-def _mode(approvals: Mapping[str, Any]) -> str:
+def _denied(approvals: Mapping[str, Any]) -> Iterator[str]:
+    yield from (rule.strip() for rule in _list(approvals.get("deny")) if isinstance(rule, str) and rule.strip())
+
+
+def _mode(mode: object) -> str:
     """`_normalize_approval_mode`: what YAML reads from a bare `off` is off, an unknown word is manual."""
-    mode = approvals.get("mode", _DEFAULT_MODE)
     if isinstance(mode, bool):
         return "manual" if mode else "off"
     word = mode.strip().lower() if isinstance(mode, str) else ""

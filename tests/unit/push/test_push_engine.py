@@ -29,7 +29,16 @@ from provision.push.engine import PushOptions, PushResult, deploy, digests_of
 from provision.push.events import Skipped, Started, read_event
 from provision.push.inventory import as_inventory_file, inventory_listing, split_by_reachability
 from provision.push.journal import NothingToResumeError, PushJournal
-from provision.push.outcomes import Failed, Installed, Unchanged, Unreachable, as_json, outcome_name
+from provision.push.outcomes import (
+    Failed,
+    Halted,
+    Installed,
+    Unchanged,
+    Unreachable,
+    as_json,
+    checked_name,
+    outcome_name,
+)
 from provision.push.waves import parse_waves, split_into_waves
 
 PROFILE = EffectiveProfile("team-a", "gpt-5.2", "https://api.aisa.one/v1")
@@ -104,6 +113,11 @@ def test_events_become_outcomes() -> None:
         "the machine says: slow (it advises: set it)",
         "set the machine's clock, then run `provision deploy --resume`",
     )
+    order = {"kind": "halt", "expires": "2099-01-01T00:00:00Z", "reason": "incident 7", "done": "halted"}
+    stopped = read_event(event(outcome="ok", changed=True, order=order, receipt="{}\n"), TARGETS)
+    assert stopped == Halted("ada", "ada-mbp", "2099-01-01T00:00:00Z", "incident 7", changed=True, receipt="{}\n")
+    assert (outcome_name(stopped), checked_name(stopped)) == ("halted", "would halt")
+    assert as_json(stopped)["receipt"] is True
     lost = read_event(event(outcome="unreachable", message="Host key verification failed."), TARGETS)
     assert isinstance(lost, Unreachable)
     assert lost.cause == "host-key"

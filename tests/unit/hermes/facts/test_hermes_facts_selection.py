@@ -100,7 +100,7 @@ def test_docs_have_every_fact_of_every_version() -> None:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, int) else str(len(value))  # type: ignore[arg-type]
+    return str(value) if isinstance(value, int | str) else str(len(value))  # type: ignore[arg-type]
 
 
 def test_no_other_module_names_a_version() -> None:

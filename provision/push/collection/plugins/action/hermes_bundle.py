@@ -23,6 +23,7 @@ FILES = (".env.age", "WELCOME.md", "config.yaml", "manifest.json", "manifest.jso
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*$")
 MAX_BYTES = 4 << 20
 MAX_CHAIN_BYTES = 16 << 20
+MAX_ORDER_BYTES = 64 << 10
 
 
 class ActionModule(ActionBase):
@@ -43,6 +44,10 @@ class ActionModule(ActionBase):
                 folder = Path(self._find_needle("files", arguments["src"]))
                 arguments["content"] = pack(folder)
                 arguments["trust"] = chain_beside(folder)
+                if arguments.get("orders"):
+                    arguments["order"] = order_in(
+                        Path(self._loader.path_dwim(arguments["orders"])), arguments.get("user")
+                    )
             except (OSError, ValueError) as e:
                 raise AnsibleActionFail(
                     "no bundle in %s (%s)" % (arguments["src"], e),
@@ -52,6 +57,7 @@ class ActionModule(ActionBase):
         invocation = result.get("invocation", {}).get("module_args", {})
         invocation.pop("content", None)
         invocation.pop("trust", None)
+        invocation.pop("order", None)
         return result
 
 
@@ -63,6 +69,19 @@ def chain_beside(folder):
     data = path.read_bytes()
     if len(data) > MAX_CHAIN_BYTES:
         raise ValueError("%s is too large" % path.name)
+    return base64.b64encode(data).decode("ascii")
+
+
+def order_in(folder, user):
+    """Return the order for a user's machines in base64; None without one. The endpoint verifies it."""
+    if not user or not PLAIN_NAME.match(user):
+        return None
+    path = folder / (user + ".push")
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    if len(data) > MAX_ORDER_BYTES:
+        raise ValueError("%s is too large" % path)
     return base64.b64encode(data).decode("ascii")
 
 

@@ -26,7 +26,7 @@ from ansible.plugins.callback import CallbackBase
 
 FIELDS = (
     "changed", "user", "generation", "cause", "cure", "route", "hazards", "state", "restart", "receipt", "enrolled", "status",
-    "audit", "uninstalled", "adopted",
+    "audit", "uninstalled", "adopted", "order",
 )  # fmt: skip
 MAX_TEXT = 2000
 
