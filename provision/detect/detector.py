@@ -18,7 +18,9 @@ from provision.detect.entropy import HINT
 from provision.detect.policy import Policy
 from provision.detect.resolve import resolve_overlaps
 from provision.detect.rules.builtin import BUILTIN
+from provision.detect.rules.columns import columns_of_secrets, open_table
 from provision.detect.stream.sliding import Sliding, slide
+from provision.detect.stream.tables import TableWindows
 from provision.detect.views.continued import bare_chains, chains, known_in, whole_keys
 from provision.detect.views.encodings import base64_blocks, decoded_views
 from provision.detect.views.lists import listed_views
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from provision.detect.known import KnownKeys
     from provision.detect.match import Match
     from provision.detect.rule import Rule
+    from provision.detect.rules.columns import OpenTable
     from provision.detect.views.continued import Chain
     from provision.detect.views.view import View
 
@@ -133,11 +136,11 @@ class Detector:
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
         """Return every secret in `data`, sorted by offset; of overlapping matches the best one (see `resolve`)."""
-        return list(slide(data, self._whole_window, WINDOW_BYTES, OVERLAP_BYTES))
+        return list(slide(data, TableWindows(self._whole_window), WINDOW_BYTES, OVERLAP_BYTES))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:
         """Yield the same for chunks of any size, with offsets into the whole; memory stays bounded."""
-        sliding = Sliding(self._whole_window, WINDOW_BYTES, OVERLAP_BYTES)
+        sliding = Sliding(TableWindows(self._whole_window), WINDOW_BYTES, OVERLAP_BYTES)
         for chunk in chunks:
             yield from sliding.feed(chunk)
         yield from sliding.finish()
@@ -198,11 +201,14 @@ class Detector:
         """All keywords, lower case, in the order of `Hits.words`."""
         return self._confirmer.words
 
-    def _whole_window(self, data: bytes) -> list[Match]:
+    def _whole_window(self, data: bytes, since: int | None) -> tuple[list[Match], OpenTable | None]:
         hits = self.hits(data)
         if not hits and not self._confirmer.scans_everything and not (self._decode and base64_blocks(data)):
-            return []  # most files
-        return resolve_overlaps(self._matches(data, hits, _NESTING if self._decode else 0))
+            return [], None  # most files
+        table = (
+            None if since is None else open_table(data, self._confirmer.ranges(columns_of_secrets, data, hits), since)
+        )
+        return resolve_overlaps(self._matches(data, hits, _NESTING if self._decode else 0)), table
 
     def _matches(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         """Yield all matches, unsorted and with overlaps."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.detect.engines.hits import Hits
+    from provision.detect.match import Span
     from provision.detect.rule import Rule
 
 _CONTEXT = 64
@@ -33,7 +34,8 @@ _ASSIGNED_TO = re.compile(
 )
 """The name before a value that its own form shows to be a key."""
 _MEMORY_BYTES = 32 << 20
-_Values = dict[tuple[Callable[[bytes, int, int], Iterator[NamedValue]], int, int], list[NamedValue]]
+Find = Callable[[bytes, int, int], Iterator[NamedValue]]
+_Values = dict[tuple[Find, int, int], list[NamedValue]]
 """What the functions of rules found, by function and range."""
 
 
@@ -65,6 +67,13 @@ class Confirmer:
         self._windows = Windows(rules, prefixes)
         self.words, self.gates = self._windows.words, self._windows.gates
         self._own = [word in prefixes for word in self.words]
+        self._finders: dict[Find, set[int]] = {}
+        """The keywords of the rules with a function, as indices."""
+        index_of = {word: index for index, word in enumerate(self.words)}
+        for rule in rules:
+            if rule.find:
+                words = {index_of[word.lower().encode()] for word in rule.keywords}
+                self._finders.setdefault(rule.find, set()).update(words)
 
     @property
     def scans_everything(self) -> bool:
@@ -93,6 +102,13 @@ class Confirmer:
                     found += self._run(each, data, start, end, covered)
         return found
 
+    def ranges(self, find: Find, data: bytes, hits: Hits) -> list[Span]:
+        """Return where rules with this function run."""
+        if not any(word in self._finders.get(find, ()) for word, _ in hits.words):
+            return []
+        windows = self._windows.around(data, hits)
+        return sorted(span for index, spans in windows.items() if self._rules[index].find is find for span in spans)
+
     def known_at(self, data: bytes, longer_than: int) -> Match | None:
         """Return the known key at the beginning of `data` that is longer than `longer_than` bytes."""
         return self._candidates.beginning(data, longer_than) if self._candidates else None
@@ -120,7 +136,11 @@ class Confirmer:
         assert rule.find  # noqa: S101  checked by the caller
         range_ = rule.find, left, right
         if range_ not in values:
-            values[range_] = list(rule.find(data, left, right))
+            before = [
+                found[-1].end for (find, at, _), found in values.items() if find is rule.find and at <= left and found
+            ]
+            first = max([left, *before])  # the rows of a table may reach into this range
+            values[range_] = list(rule.find(data, first, right)) if first < right else []
         for place in values[range_]:
             if not covered.holds(place.start, place.end) and (match := self._named(rule, data, *place)):
                 covered.add(place.start, place.end)

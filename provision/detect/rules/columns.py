@@ -1,13 +1,14 @@
 """Find the values in columns whose header is the name of a secret: CSV, TSV, tables with bars, INSERT, COPY, dumps of MySQL.
 
-A table ends at the first row whose number of cells differs from the header.
+A table ends at the first row whose number of cells differs from the header, however far below it. A scan of large data sees it
+window by window: `open_table` then says what heads the rows that continue in the next one.
 """
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import re2
 
@@ -15,7 +16,7 @@ from provision.detect.rule import NamedValue
 from provision.detect.secret_names import names_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from provision.detect.match import Span
 
@@ -57,33 +58,77 @@ _BARS = re.compile(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
 _MOST_CELLS = 60
 _MOST_LINES_OF_ROW = 20
 _EDGES = b" \t\"'`*"
+_FARTHEST_ROW = 16 << 10
+
+
+class OpenTable(NamedTuple):
+    """What heads the rows from offset `at` on: a header line, or definitions and the beginning of a statement."""
+
+    head: bytes
+    at: int
+
+
+class _Row(NamedTuple):
+    """A row of a table: the definitions of tables so far, what else heads it, where it begins, and its values of secrets."""
+
+    defined: bytes
+    head: bytes
+    start: int
+    values: list[NamedValue]
 
 
 def columns_of_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValue]:
-    """Yield the cells of each column in this range that has the name of a secret."""
+    """Yield the cells of each column with the name of a secret; the header is in this range, its rows may be below."""
+    for row in _rows_of_secrets(data, left, right):
+        yield from row.values
+
+
+def open_table(data: bytes, ranges: Iterable[Span], since: int) -> OpenTable | None:
+    """Return the table with a row shortly after `since`, and all definitions above, of those with a header in `ranges`."""
+    defined = b""
+    for left, right in ranges:
+        for row in _rows_of_secrets(data, left, right):
+            if since <= row.start <= since + _FARTHEST_ROW:
+                return OpenTable(row.defined + row.head, row.start)
+            defined = row.defined or defined
+    line = data.find(b"\n", since, since + _FARTHEST_ROW) + 1
+    return OpenTable(defined, line) if defined and line else None
+
+
+def _rows_of_secrets(data: bytes, left: int, right: int) -> Iterator[_Row]:
     at = left
     while at < right and (head := _LINE.search(data, at, right)):
         start, end = head.span()
         at = max(end, at + 1)
         found = _header(data[start:end].rstrip(b"\r"))
         if found and not (found[0] == b"|" and _is_in_table(data, left, start, len(found[1]))):
-            delimiter, names = found
-            at = yield from _rows(data, data.find(b"\n", end - 1) + 1 or right, right, delimiter, names, _wanted(names))
-    tables: dict[bytes, list[bytes]] = {}
+            first = data.find(b"\n", end - 1) + 1 or len(data)
+            at = yield from _rows(data, first, b"", data[start:first], *found)
     lower = data[left:right].lower()
-    at = left if any(word in lower for word in _SQL_WORDS) else right
+    if any(word in lower for word in _SQL_WORDS):
+        yield from _rows_of_statements(data, left, right)
+
+
+def _rows_of_statements(data: bytes, left: int, right: int) -> Iterator[_Row]:
+    tables: dict[bytes, list[bytes]] = {}
+    defined = b""
+    at = left
     while at < right and (found := _STATEMENT.search(data, at, right)):
         at = max(found.end() - 1, at + 1)
         if found[5]:
-            names = _DEFINED.findall(found[6])
-            tables[_bare(found[5])] = [name for name in names if not _CONSTRAINT.fullmatch(name)]
+            names = [name for name in _DEFINED.findall(found[6]) if not _CONSTRAINT.fullmatch(name)]
+            tables[_bare(found[5])] = names
+            if _wanted(names):
+                right = len(data)
+                columns = b",\n".join(b"`%b` text" % name for name in names)
+                defined += b"create table %b (\n%b\n);\n" % (_bare(found[5]), columns)
+                yield _Row(defined, b"", found.start(), [])
         elif found[1]:
             names = _columns(found[2][1:-1]) if found[2] else tables.get(_bare(found[1]), [])
-            if wanted := _wanted(names):
-                at = yield from _tuples(data, at, right, names, wanted)
-        else:
-            names = _columns(found[4])
-            at = yield from _rows(data, found.end(), right, b"\t", names, _wanted(names))
+            if _wanted(names):
+                at = yield from _tuples(data, at, defined, found[0][:-1], names)
+        elif _wanted(names := _columns(found[4])):
+            at = yield from _rows(data, found.end(), defined, found[0], b"\t", names)
 
 
 def heads_secrets(line: bytes) -> bool:
@@ -133,12 +178,11 @@ def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:
 def _cells(line: bytes, base: int, delimiter: bytes) -> list[Span]:
     """Return the ranges of a line's cells, without an outer frame; one range if it has no delimiter or an open quote."""
     if delimiter == b"|":
-        cuts = [(0, 0), *(found.span() for found in _BARS.finditer(line)), (len(line), len(line))]
-        spans = [(end, start) for (_, end), (start, _) in pairwise(cuts)]
+        spans = _between_bars(line, base)
         if len(spans) > 2:
-            spans = spans[not line[: spans[0][1]].strip() :]
-            spans = spans[: len(spans) - (not line[spans[-1][0] :].strip())]
-        return [(base + start, base + end) for start, end in spans]
+            spans = spans[not line[: spans[0][1] - base].strip() :]
+            spans = spans[: len(spans) - (not line[spans[-1][0] - base :].strip())]
+        return spans
     if delimiter not in line:
         return [(base, base + len(line))]
     spans, at = [], 0
@@ -152,21 +196,29 @@ def _cells(line: bytes, base: int, delimiter: bytes) -> list[Span]:
     return [(base, base + len(line))]
 
 
+def _between_bars(line: bytes, base: int) -> list[Span]:
+    cuts = [(0, 0), *(found.span() for found in _BARS.finditer(line)), (len(line), len(line))]
+    return [(base + end, base + start) for (_, end), (start, _) in pairwise(cuts)]
+
+
 def _rows(  # noqa: PLR0917  a table's place and form
-    data: bytes, at: int, right: int, delimiter: bytes, names: list[bytes], wanted: dict[int, bytes]
-) -> Generator[NamedValue, None, int]:
-    """Yield the values of a table's rows from `at` on; returns where it ends."""
-    while at < right:
-        end = _end_of_row(data, at, right, quoted=delimiter != b"|")
+    data: bytes, at: int, defined: bytes, head: bytes, delimiter: bytes, names: list[bytes]
+) -> Generator[_Row, None, int]:
+    """Yield a table's rows from `at` on; returns where it ends."""
+    wanted = _wanted(names)
+    while at < len(data):
+        end = _end_of_row(data, at, len(data), quoted=delimiter != b"|")
         line = data[at:end].rstrip(b"\r")
         if not _RULE.fullmatch(line) or not line.strip():
             spans = _cells(line, at, delimiter)
+            if len(spans) < len(names) and delimiter == b"|":
+                spans = _between_bars(line, at)  # an empty first or last cell looks like a frame
             if len(spans) != len(names):
                 return at
-            for n, name in wanted.items():
-                yield from _cell(data, *spans[n], name)
+            values = [value for n, name in wanted.items() for value in _cell(data, *spans[n], name)]
+            yield _Row(defined, head, at, values)
         at = end + 1
-    return right
+    return len(data)
 
 
 def _end_of_row(data: bytes, at: int, right: int, *, quoted: bool) -> int:
@@ -191,21 +243,22 @@ def _cell(data: bytes, start: int, end: int, name: bytes) -> Iterator[NamedValue
         yield NamedValue(first, first + len(inner), name)
 
 
-def _tuples(
-    data: bytes, at: int, right: int, names: list[bytes], wanted: dict[int, bytes]
-) -> Generator[NamedValue, None, int]:
-    """Yield the values of the tuples from `at` on; returns where they end."""
-    while opened := _TUPLE.match(data, at, right):
-        at, n = opened.end(), 0
-        while value := _SQL_VALUE.match(data, at, right):
+def _tuples(data: bytes, at: int, defined: bytes, head: bytes, names: list[bytes]) -> Generator[_Row, None, int]:
+    """Yield the tuples from `at` on as rows; returns where they end."""
+    wanted = _wanted(names)
+    while opened := _TUPLE.match(data, at):
+        start, at, n = opened.end() - 1, opened.end(), 0
+        values: list[NamedValue] = []
+        while value := _SQL_VALUE.match(data, at):
             at = value.end()
             if n in wanted and value["text"]:
-                yield NamedValue(*value.span("text"), wanted[n])
+                values.append(NamedValue(*value.span("text"), wanted[n]))
             n += 1
             if value["end"] == b")":
                 break
         else:
             return at
+        yield _Row(defined, head, start, values)
         if n != len(names):
             return at
     return at

@@ -189,7 +189,7 @@ class _LongLine:
     """A line that is too long to be held: windows over it, and how much of it was passed on."""
 
     def __init__(self, detector: Detector, given: int) -> None:
-        self._sliding = Sliding(lambda data: detector.scan_window(data).matches, _WINDOW_BYTES, _OVERLAP_BYTES)
+        self._sliding = Sliding(lambda data, _: detector.scan_window(data).matches, _WINDOW_BYTES, _OVERLAP_BYTES)
         self._held = bytearray()
         self._base = 0
         self._given = given

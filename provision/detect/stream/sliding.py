@@ -1,4 +1,7 @@
-"""Scan bytes of any length in overlapping windows, which are the same however the bytes arrive."""
+"""Scan bytes of any length in overlapping windows, which are the same however the bytes arrive.
+
+A window is scanned by `find(data, following)`: the bytes from offset `following` on are in the next window too (None: no more).
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ if TYPE_CHECKING:
 
     from provision.detect.match import Match
 
+    Find = Callable[[bytes, int | None], list[Match]]
 
-def slide(
-    data: bytes | mmap.mmap | memoryview, find: Callable[[bytes], list[Match]], window: int, overlap: int
-) -> Iterator[Match]:
+
+def slide(data: bytes | mmap.mmap | memoryview, find: Find, window: int, overlap: int) -> Iterator[Match]:
     """Yield what `Sliding` yields for all of `data`."""
     settled = 0
     while settled < len(data) or not settled:
         more = len(data) >= settled + window + overlap
         end = settled + window if more else len(data) + 1
         base = max(settled - overlap, 0)
-        for match in find(bytes(data[base : end + overlap])):
+        following = max(end - overlap - base, 0) if more else None
+        for match in find(bytes(data[base : end + overlap]), following):
             if settled <= match.start + base < end:
                 yield match.moved(base) if base else match
         settled = end
@@ -32,7 +36,7 @@ class Sliding:
     So a match is found completely if it and its context extend no further than `overlap`.
     """
 
-    def __init__(self, find: Callable[[bytes], list[Match]], window: int, overlap: int) -> None:
+    def __init__(self, find: Find, window: int, overlap: int) -> None:
         self._find = find
         self._window = window
         self._overlap = overlap
@@ -46,7 +50,7 @@ class Sliding:
         self._held += data
         while self._base + len(self._held) >= self.settled + self._window + self._overlap:
             end = self.settled + self._window
-            yield from self._look(end, end + self._overlap)
+            yield from self._look(end, end + self._overlap, max(end - self._overlap - self._base, 0))
             self.settled = end
             cut = max(end - self._overlap - self._base, 0)
             self._base += cut
@@ -58,7 +62,7 @@ class Sliding:
         yield from self._look(end + 1, end)
         self.settled = end
 
-    def _look(self, end: int, last: int) -> Iterator[Match]:
-        for match in self._find(bytes(self._held[: last - self._base])):
+    def _look(self, end: int, last: int, following: int | None = None) -> Iterator[Match]:
+        for match in self._find(bytes(self._held[: last - self._base]), following):
             if self.settled <= match.start + self._base < end:
                 yield match.moved(self._base) if self._base else match

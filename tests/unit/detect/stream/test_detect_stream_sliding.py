@@ -10,7 +10,7 @@ from provision.detect.secret import Secret
 from provision.detect.stream.sliding import Sliding, slide
 
 
-def find(data: bytes) -> list[Match]:
+def find(data: bytes, _: int | None) -> list[Match]:
     return [
         Match("r", FindingSeverity.LOW, Confidence.LOW, (found.span(),), Secret("x"))
         for found in re.finditer(rb"<[a-z]+>", data)
