@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provision.hermes.routing.route import Route
 
 REMOTE_URL_ENV = "HERMES_DESKTOP_REMOTE_URL"
+REMOTE_TOKEN_ENV = "HERMES_DESKTOP_REMOTE_TOKEN"  # noqa: S105  a name
 LOCAL_MODE = "local"
 REMOTE_MODES = frozenset({"remote", "cloud", "ssh"})
 _MAX_BYTES = 1 << 20
@@ -56,9 +57,14 @@ def desktop_destinations(environ: Mapping[str, str]) -> tuple[tuple[Destination,
     hazards: list[Hazard] = []
     if url := environ.get(REMOTE_URL_ENV, "").strip():
         found.append(_destination("desktop", REMOTE_URL_ENV, url))
+    if environ.get(REMOTE_TOKEN_ENV, "").strip():
+        why = "the token of the Desktop app's backend is in a variable, which every program of the user can read"
+        hazards.append(
+            warning("desktop-token", REMOTE_TOKEN_ENV, why, "remove that variable, and sign in within the app")
+        )
     path = connection_file(environ)
     if path is None:
-        return tuple(found), tuple(_hazards(found))
+        return tuple(found), (*_hazards(found), *hazards)
     try:
         data = read_optional(path, _MAX_BYTES)
         connection: Any = json.loads(data) if data else {}
@@ -69,7 +75,7 @@ def desktop_destinations(environ: Mapping[str, str]) -> tuple[tuple[Destination,
         unread = Destination(
             "desktop", "desktop", str(path), "", _TRIGGER, DestinationVerdict.UNKNOWN, why=why, cure="check the file"
         )
-        return (*found, unread), tuple(_hazards([*found, unread]))
+        return (*found, unread), (*_hazards([*found, unread]), *hazards)
     for name, entry, shared in _entries(connection):
         if entry["mode"] not in REMOTE_MODES:
             found.append(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from provision.bundle.diff import flat_settings
@@ -22,7 +23,7 @@ from provision.fleet.desired import SecretDelivery
 from provision.hermes.auth_file import clean_auth
 from provision.hermes.config.conflicts import ProvisionedProvider
 from provision.hermes.config.merge import Merged, clean_config, merge_config
-from provision.hermes.config.side_leaks import ProvisionedKey, entry_names, leaking_settings
+from provision.hermes.config.side_leaks import ProvisionedKey, asked_providers, entry_names, leaking_settings
 from provision.hermes.config.yaml11 import parse_yaml11
 from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
@@ -142,7 +143,7 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
     steps = _Steps(before, replacement)
     steps.env(manifest, values)
     merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
-    steps.auth(merged.pools, manifest.base_url)
+    steps.auth(merged, manifest.base_url)
     steps.others(opened, merged.data)
     steps.profiles()
     if merged.data or files.config is not None:
@@ -235,13 +236,19 @@ class _Steps:
             if (value := was.get(name)) is not None and fingerprint(value, salt) == mark
         }
 
-    def auth(self, pools: tuple[str, ...], base_url: str) -> None:
+    def auth(self, merged: Merged, base_url: str) -> None:
         """Plan `auth.json`: remove keys for the team's gateway."""
         files = self.before.files
-        data, removed = clean_auth(files.auth, *pools, key=self.key.value if self.key else "", base_url=base_url)
+        settings = parse_yaml11(merged.data, facts.CONFIG_NAME).data if files.auth else None
+        asked = asked_providers(settings if isinstance(settings, dict) else {})
+        clean = partial(clean_auth, key=self.key.value if self.key else "", base_url=base_url, asked=asked)
+        data, removed = clean(files.auth, *merged.pools)
         self.removed += removed
         if self.replacement:
-            data = self._replaced(replace_in_auth(data, self.replacement, facts.AUTH_NAME))
+            data, removed = clean(
+                self._replaced(replace_in_auth(data, self.replacement, facts.AUTH_NAME)), *merged.pools
+            )
+            self.removed += removed
         self.put(facts.AUTH_NAME, files.auth, data)
 
     def others(self, opened: OpenedBundle, config: bytes) -> None:

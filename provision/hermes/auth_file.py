@@ -7,22 +7,27 @@ refer to a key elsewhere (`config:…`, `env:…`) hold no key and stay. Entries
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provision.hermes.config.naming import host_and_port, normalized_name
+from provision.hermes.config.naming import normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting, masked_value
+from provision.hermes.routing.wire import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _OF_POOL = "Hermes uses a key in the credential pool before the provisioned one"
 _LEAKS = "the provisioned key is stored for another provider, which would get it"
 
 
 def clean_auth(
-    data: bytes | None, *providers: str, key: str = "", base_url: str = ""
+    data: bytes | None, *providers: str, key: str = "", base_url: str = "", asked: Container[str] = ()
 ) -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
     """Return the file without stored keys for these providers (names without `custom:`), and what was removed.
 
-    Without copies of the provisioned `key` for any other provider, too, unless their own URL is on the host of `base_url`.
+    Without copies of the provisioned `key` for any other provider, too. A copy for a built-in provider stays if its own URL is
+    the gateway's (`base_url`), and no task or fallback asks (`asked`) that provider: those ignore the URL, as entries do.
 
     Returns the same bytes if nothing has to change, and if Hermes cannot read the file (Hermes then uses an empty one).
     Keeps the layout of the JSON.
@@ -39,11 +44,13 @@ def clean_auth(
     for pool, entries in pools.items():
         if not isinstance(entries, list):
             continue
-        ours = pool.lower().startswith(facts.CUSTOM_PREFIX) and normalized_name(pool) in names
+        custom = pool.lower().startswith(facts.CUSTOM_PREFIX)
+        ours = custom and normalized_name(pool) in names
         gone = [
             i
             for i, entry in enumerate(entries)
-            if (ours and _holds_key(entry)) or (key and key in pool_tokens(entry) and not _goes_to(base_url, entry))
+            if (ours and _holds_key(entry))
+            or (key and _has(key, entry) and (custom or pool in asked or not _goes_to(base_url, entry)))
         ]
         for i in gone:
             token = next(iter(pool_tokens(entries[i])), "")
@@ -66,7 +73,11 @@ def pool_tokens(entry: Any) -> tuple[str, ...]:
 
 def _goes_to(base_url: str, entry: dict[str, Any]) -> bool:
     own = entry.get(facts.BASE_URL)
-    return bool(base_url and own) and host_and_port(own) == host_and_port(base_url)
+    return bool(base_url and own) and origin(str(own)) == origin(base_url)
+
+
+def _has(key: str, entry: Any) -> bool:
+    return any(key in token for token in pool_tokens(entry))
 
 
 def _holds_key(entry: Any) -> bool:

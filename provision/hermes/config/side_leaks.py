@@ -33,6 +33,7 @@ _OPTION_NAME = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
 _OPTION = re.compile(_OPTION_NAME.pattern + "=")
 _REFERENCE = re.compile(r"\$\{\s*(?:env:)?\s*([^}]+?)\s*\}")
 _MIN_KEY_CHARS = 8
+_ASKING = (facts.AUXILIARY, facts.FALLBACK_PROVIDERS, facts.FALLBACK_MODEL, side.OLD_CURATOR[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
     _fallbacks(draft, ours, new, key, team=team)
     _auxiliary(draft, ours, new, key, team=team)
     _delegation(draft, ours, new, key, team=team)
+    curator = draft.mapping(*side.OLD_CURATOR)
+    if curator and (team or key.used_by(curator)) and _away(ours, curator):
+        draft.take(side.OLD_CURATOR, _ELSEWHERE if team else _LEAKS)
     _providers(draft, ours, key)
     _servers(draft, ours, key)
     _programs(draft, key)
@@ -76,10 +80,12 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
     jobs = str(draft.mapping("cron").get(side.CRON_PROVIDER) or "").strip().lower()
     if team and jobs and not ours.named(jobs):
         draft.take(("cron", side.CRON_PROVIDER), _ELSEWHERE)
-    for section in ("tts", "stt", "voice"):
-        for name, entry in list(draft.mapping(section).items()):
+    for path in (("tts",), ("stt",), ("voice",), ("tts", "providers"), ("stt", "providers")):
+        for name, entry in list(draft.mapping(*path).items()):
             if isinstance(entry, dict) and key.used_by(entry):
-                _take_key(draft, (section, name), entry, key)
+                _take_key(draft, (*path, name), entry, key)
+            if isinstance(entry, dict) and key.held_by(entry.get("command")):
+                draft.take((*path, name, "command"), _PROGRAM)
     for name, entry in list(draft.mapping(facts.MODEL_ALIASES).items()):
         if isinstance(entry, dict) and key.used_by(entry) and _away(ours, entry):
             _take_key(draft, (facts.MODEL_ALIASES, name), entry, key)
@@ -130,6 +136,8 @@ def _auxiliary(
         path: SettingPath = (facts.AUXILIARY, task)
         pins = pinned.get(task) if isinstance(pinned, dict) else None
         ours_here: dict[Any, Any] = pins if isinstance(pins, dict) else {}
+        if facts.EXTRA_BODY not in ours_here and key.held_by(entry.get(facts.EXTRA_BODY)):
+            draft.take((*path, facts.EXTRA_BODY), _LEAKS)
         chain = entry.get("fallback_chain")
         if chain and "fallback_chain" not in ours_here and (team or key.held_by(chain) or _names_in(chain, key)):
             draft.take((*path, "fallback_chain"), _ELSEWHERE if team else _LEAKS)
@@ -162,7 +170,7 @@ def _delegation(
     for name in (facts.BASE_URL, facts.API_KEY, facts.API_MODE):
         if name in pinned or not entry.get(name):
             continue
-        if inherits or key.used_by(entry):
+        if inherits or key.used_by(entry) or (name == facts.BASE_URL and key.held_by(url)):
             draft.take((facts.DELEGATION, name), _LEAKS)
         elif team and "provider" in pinned:
             draft.take((facts.DELEGATION, name), _ELSEWHERE)
@@ -182,7 +190,7 @@ def _providers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> 
         for header, value in list(headers.items()) if isinstance(headers, dict) else ():
             if key.held_by(value):
                 draft.take((*path, facts.EXTRA_HEADERS, header), _LEAKS)
-        for name in facts.ALL_URL_KEYS:
+        for name in (*facts.ALL_URL_KEYS, facts.EXTRA_BODY):
             if key.held_by(entry.get(name)):
                 draft.take((*path, name), _LEAKS)
     for path, entry in reversed(entries):
@@ -253,6 +261,20 @@ def entry_names(config: Mapping[Any, Any]) -> tuple[str, ...]:
     return (*own, *old)
 
 
+def asked_providers(config: Mapping[Any, Any]) -> frozenset[str]:
+    """Return the names of the built-in providers that tasks and fallbacks ask."""
+    left: list[Any] = [config.get(name) for name in _ASKING]
+    found: set[str] = set()
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            found.add(str(value.get("provider") or "").strip().lower())
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return frozenset(NEWEST_VERIFIED.provider_aliases.get(name, name) for name in found)
+
+
 def _servers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> None:
     for name, entry in list(draft.mapping("mcp_servers").items()):
         if not isinstance(entry, dict) or (
@@ -271,7 +293,7 @@ def _servers(draft: Draft, ours: ProvisionedProvider, key: ProvisionedKey) -> No
             draft.set((*path, "url"), bare)
         for n in spare:
             draft.take((*path, "args", n), _LEAKS)
-        for section in ("headers", "env"):
+        for section in ("headers", "env", "oauth"):
             holder = entry.get(section)
             for item, value in list(holder.items()) if isinstance(holder, dict) else ():
                 if key.held_by(value):

@@ -40,6 +40,10 @@ CRON_PROVIDER: Final = "model_provider"
 """`cron.model_provider`: the provider of all scheduled jobs that name none, where a release reads it."""
 PORTAL_URL: Final = "https://portal.nousresearch.com"
 """Where a scheduler outside of the machine is reached (`cron.chronos.portal_url`)."""
+OLD_CURATOR: Final = ("curator", "auxiliary")
+"""Where older configurations have the choice of the task `curator`: it counts without a provider and model in the new place."""
+DISABLED: Final = frozenset({"false", "no", "off"})
+"""Values of `enabled` that switch an MCP server off (`mcp_tool._parse_boolish`)."""
 NATIVE_DELEGATION: Final = frozenset({"bedrock", "vertex", "google", "google-genai"})
 """Providers for which delegation ignores `delegation.base_url`."""
 

@@ -65,7 +65,9 @@ FACTS = replace(
         {
             "*": "assumed to be as in 0.19.0; not read and not run",
             "config_version": f"hermes_cli/config_defaults.py, DEFAULT_CONFIG: {_COMMIT}; 0.21.1 has 41 (a pull request "
-            "of another project that follows its releases), tests of later versions use 46 to 51",
+            "of another project that follows its releases), 0.21.5 has 46 with the steps to 45 and 46 since 0.21.3 (a "
+            "comparison of the tags v2026.9.14 and v2026.9.24 by another project): so the release itself may have 44, below "
+            "which a file with 45 is not migrated either; a machine on 0.21.4 was seen with 45",
             "auxiliary_tasks": f"hermes_cli/config_defaults.py, DEFAULT_CONFIG: {_COMMIT}",
             "built_in_providers": f"{_PROBE}; four of the names also in hermes_cli/auth.py, _REGISTRY_ROWS: {_COMMIT}",
             "provider_aliases": f"{_PROBE}; what they stand for: hermes_cli/auth.py, _PROVIDER_ALIASES: {_COMMIT}; the bundled "

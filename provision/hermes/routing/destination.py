@@ -88,7 +88,8 @@ class TeamSide:
         doubt: str = "",
         cure: str = "remove it, or set the team's provider",
     ) -> Destination:
-        """Return the destination at `url`. `key` and the texts in `also` are sent there; `doubt` says why it is unknown."""
+        """Return the destination at `url`. It, `key` and the texts in `also` are sent there; `doubt` says why it is unknown."""
+        also = (url, *also)
         ours = self.holds_key(key, *also)
         local = is_loopback(url) and not is_loopback(self.url)
         if self.here(url):

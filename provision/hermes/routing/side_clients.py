@@ -74,7 +74,7 @@ def resolve_client(
         newer = resolve_alias(name) is None and resolve_alias(name, s.environment.hermes) is not None
         return SideClient(url, key, source, doubt=_NEWER) if newer else None
     built_in = side.ENDPOINTS[name]
-    url = "" if name in side.FIXED_ENDPOINTS else url
+    url = _pool_url(s, name) if name in side.FIXED_ENDPOINTS else url
     own, own_source = (key, source) if key else _built_in_key(s, name)
     if not own or not (url or built_in.url):
         return None
@@ -123,7 +123,8 @@ def _key_chain(s: RouteContext) -> Iterator[SideClient]:
     for name, endpoint in side.ENDPOINTS.items():
         key, source = _built_in_key(s, name) if endpoint.discovered else ("", "")
         if key and not any(source.startswith(f"env:{env} ") for env in side.IMPLICIT_KEY_ENV):
-            yield SideClient(_built_in_url(s, name, key), key, source, key_also_to=_key_also_to(s, name))
+            url = _pool_url(s, name) or _built_in_url(s, name, key)
+            yield SideClient(url, key, source, key_also_to=_key_also_to(s, name))
 
 
 def logins(s: RouteContext) -> frozenset[str]:
@@ -210,6 +211,11 @@ def _key_also_to(s: RouteContext, name: str) -> str:
 
 def _pool_key(s: RouteContext, name: str) -> dict[str, Any] | None:
     return next((raw for raw, _ in s.asked.auth.entries(name) if _token(raw)), None)
+
+
+def _pool_url(s: RouteContext, name: str) -> str:
+    """Return the URL of the stored key itself: it counts while Hermes looks for a provider, and for `anthropic` always."""
+    return str((_pool_key(s, name) or {}).get(facts.BASE_URL) or "")
 
 
 def _token(raw: dict[str, Any]) -> str:

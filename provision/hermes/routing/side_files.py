@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.hermes.auth_file import pool_tokens
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.memory import LOCAL_MEMORY, MEMORY_SERVICES
@@ -57,21 +58,25 @@ def _pools(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     used = f"{facts.CUSTOM_PREFIX}{fold_name(s.requested)}"
     for pool, entries in s.asked.auth.pools.items():
         for entry, place in entries:
-            token = next((str(entry[k]).strip() for k in facts.POOL_TOKENS if entry.get(k)), "")
-            if pool == used or not team.holds_key(token):
+            token = next((each for each in pool_tokens(entry) if team.holds_key(each)), "")
+            if pool == used or not token:
                 continue
-            url = str(entry.get(facts.BASE_URL) or "") or _url_of(s, pool)
+            custom = pool.startswith(facts.CUSTOM_PREFIX)
+            url = (not custom and str(entry.get(facts.BASE_URL) or "")) or _url_of(s, pool)
+            if not url and custom:
+                continue  # no entry has that name any more
             yield team.destination(
                 "provider", f"{facts.CREDENTIAL_POOL}.{pool}", place, url, f"one keystroke: --provider {pool}", key=token,
-                key_source="auth.json pool", cure="install the bundle again: it removes that copy",
+                key_source="auth.json pool", doubt="" if url else "where that provider is, is not modelled",
+                cure="install the bundle again: it removes that copy",
             )  # fmt: skip
 
 
 def _url_of(s: RouteContext, pool: str) -> str:
     if pool in side.ENDPOINTS:
         return side.ENDPOINTS[pool].url
-    if pool == "openrouter":
-        return facts.OPENROUTER_URL
+    if pool == "openrouter" or pool in side.LOGIN_ENDPOINTS:
+        return side.LOGIN_ENDPOINTS.get(pool, facts.OPENROUTER_URL)
     try:
         entry = find_named_provider(s.layers.config, pool, s.environment)
     except HermesStopsError:

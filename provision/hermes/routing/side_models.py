@@ -66,16 +66,29 @@ def _auxiliary(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     spread = discovered(s)
     for task in (*side.AUXILIARY_TASKS, *own):
         settings = section.get(task)
-        yield from _task(s, team, task, settings if isinstance(settings, dict) else {}, spread)
+        yield from _task(s, team, (facts.AUXILIARY, task), settings if isinstance(settings, dict) else {}, spread)
+    curator, settings = s.layers.config.get(side.OLD_CURATOR[0]), section.get("curator")
+    old = curator.get(side.OLD_CURATOR[1]) if isinstance(curator, dict) else None
+    if isinstance(old, dict) and old.get("provider") and old.get("model") and not _chosen(settings):
+        yield from runtime_destinations(s, team, old, side.OLD_CURATOR, "auxiliary", "when it runs")
+
+
+def _chosen(settings: object) -> bool:
+    """Return whether a task that runs as an agent has a provider of its own: it counts only with a model."""
+    return (
+        isinstance(settings, dict)
+        and text_at(settings, "provider") not in {"", "auto"}
+        and bool(text_at(settings, "model"))
+    )
 
 
 def _task(
-    s: RouteContext, team: TeamSide, task: str, settings: dict[Any, Any], spread: SideClient | None
+    s: RouteContext, team: TeamSide, path: tuple[str, str], settings: dict[Any, Any], spread: SideClient | None
 ) -> Iterator[Destination]:
-    path = (facts.AUXILIARY, task)
+    task = path[1]
     provider, url, key, source = _task_route(s, settings, path)
     if task in side.AGENT_TASKS:
-        if provider in {"", "auto"} or not settings.get("model"):
+        if not _chosen(settings):
             yield from found_destination(s, team, "auxiliary", path, main_client(s), "when it runs")
         else:
             yield from runtime_destinations(s, team, settings, path, "auxiliary", "when it runs")
@@ -83,11 +96,12 @@ def _task(
     automatic = provider in {"", "auto"}
     if task == "vision" and url and (provider.startswith(facts.CUSTOM_PREFIX) or provider == "main"):
         provider = "custom"  # unlike every other task, vision takes the URL beside a named provider
+    body = tuple(texts(settings.get(facts.EXTRA_BODY)))
     client = main_client(s) if automatic else resolve_client(s, provider, url, key, source, in_turn=True)
     if client is None and (task == "vision" or provider in {"openrouter", "custom"}):
         client = main_client(s)
     if client is not None:
-        yield from found_destination(s, team, "auxiliary", path, client, "when it runs")
+        yield from found_destination(s, team, "auxiliary", path, client, "when it runs", also=body)
     chain = settings.get("fallback_chain") if s.environment.hermes.task_chains else None
     when = side.REFUSAL if automatic else side.CAPACITY
     for number, entry in enumerate(chain if isinstance(chain, list) else ()):
@@ -95,13 +109,13 @@ def _task(
             here = (*path, "fallback_chain", number)
             own_key, own_source = _own_key(s, entry, here)
             found = resolve_client(s, text_at(entry, "provider"), text_at(entry, facts.BASE_URL), own_key, own_source)
-            yield from found_destination(s, team, "auxiliary", here, found, when)
+            yield from found_destination(s, team, "auxiliary", here, found, when, also=body)
     if task in side.PINNED_ELSEWHERE or task == "vision":
         return
     if automatic and spread is not None:
-        yield from _spread(s, team, task, spread, when)
+        yield from _spread(s, team, task, spread, when, body)
     elif not automatic and _falls_to_plain(s, provider) and (plain := resolve_client(s, "custom")):
-        yield from _spread(s, team, task, plain, when)
+        yield from _spread(s, team, task, plain, when, body)
 
 
 def _falls_to_plain(s: RouteContext, provider: str) -> bool:
@@ -113,12 +127,15 @@ def _falls_to_plain(s: RouteContext, provider: str) -> bool:
     return bool(s.runtime and s.runtime.provider == "custom" and provider != "custom")
 
 
-def _spread(s: RouteContext, team: TeamSide, task: str, client: SideClient, when: str) -> Iterator[Destination]:
+def _spread(  # noqa: PLR0917  what the task knows
+    s: RouteContext, team: TeamSide, task: str, client: SideClient, when: str, body: tuple[str, ...]
+) -> Iterator[Destination]:
     place = client.key_source.partition("(")[2].rstrip(")") or s.layers.where(facts.AUXILIARY, task)
     name = f"auxiliary.{task} (next provider)"
     yield team.destination(
         "auxiliary", name, place, client.url, when, key=client.key,
-        key_source=client.key_source, also=_headers(s) if client.headers else (), doubt=client.doubt, cure=_DISCOVERY_CURE,
+        key_source=client.key_source, also=(*body, *(_headers(s) if client.headers else ())), doubt=client.doubt,
+        cure=_DISCOVERY_CURE,
     )  # fmt: skip
     yield from _key_alone(team, "auxiliary", name, place, client, when)
 
@@ -168,13 +185,12 @@ def _other_providers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         else:  # another entry has its name
             key, source = _own_key(s, entry, path)
         sent = entry.get(facts.EXTRA_HEADERS, {}) if s.environment.hermes.headers_in_settings else {}
-        headers = [str(v) for v in sent.values()]
-        if team.holds_key(key, entry[facts.BASE_URL], *headers):
+        also = [*map(str, sent.values()), *texts(entry.get(facts.EXTRA_BODY))]
+        if team.holds_key(key, entry[facts.BASE_URL], *also):
             yield team.destination(
                 "provider", ".".join(map(str, path)), s.layers.where(*path), entry[facts.BASE_URL],
                 f"one keystroke: --provider {facts.CUSTOM_PREFIX}{name}", key=key,
-                key_source=source, also=(*headers, entry[facts.BASE_URL]),
-                cure="remove this gateway's key from that entry",
+                key_source=source, also=also, cure="remove this gateway's key from that entry",
             )  # fmt: skip
 
 
@@ -197,7 +213,8 @@ def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
             *(known or [{"provider": p, "model": m} for p, m in side.MOA_REFERENCES]),
             last if _slot(last) else dict(zip(("provider", "model"), side.MOA_AGGREGATOR, strict=True)),
         ]:
-            for each in runtime_destinations(s, team, slot, ("moa", "presets", str(name)), "moa", "on /moa"):
+            asked = {"provider": slot["provider"]}  # a preset reads nothing else of it
+            for each in runtime_destinations(s, team, asked, ("moa", "presets", str(name)), "moa", "on /moa"):
                 if resolve_alias(text_at(slot, "provider")) == "openrouter" and not host_matches(
                     each.host, "openrouter.ai"
                 ):
@@ -228,12 +245,17 @@ def runtime_destinations(  # noqa: PLR0917  what every caller knows, in one orde
     try:
         found = resolve_runtime(s.asked, provider or "custom", url)
         used = key or (found.key if found.key != facts.NO_KEY else "")
-        client = SideClient(found.base_url, used, source if key else found.key_source) if used or found.key else None
+        keyless = kind == "moa" and provider == "custom"  # without a URL that is OpenRouter, which gets the content
+        client = (
+            SideClient(found.base_url, used, source if key else found.key_source)
+            if used or found.key or keyless
+            else None
+        )
     except HermesStopsError:
         client = None
     except NotModelledError:
         client = resolve_client(s, provider, url, key, source)
-    if client is not None and client.url == facts.OPENROUTER_URL and not client.key:
+    if client is not None and client.url == facts.OPENROUTER_URL and not client.key and provider != "custom":
         client = None
     yield from found_destination(s, team, kind, path, client, when, place)
 
@@ -246,15 +268,16 @@ def found_destination(  # noqa: PLR0917  what every caller knows, in one order
     client: SideClient | None,
     when: str,
     place: str = "",
+    also: tuple[str, ...] = (),
 ) -> Iterator[Destination]:
-    """Yield the destination of a request to `client`, and that of its key alone; nothing without a client."""
+    """Yield the destination of a request to `client`, and that of its key alone; nothing without one. `also` is sent, too."""
     if client is None:
         return
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
     where = place or s.layers.where(*path)
     yield team.destination(
         kind, name, where, client.url, when, key=client.key, key_source=client.key_source,
-        also=_headers(s) if client.headers else (), doubt=client.doubt, cure=_USE_TEAM,
+        also=(*also, *(_headers(s) if client.headers else ())), doubt=client.doubt, cure=_USE_TEAM,
     )  # fmt: skip
     yield from _key_alone(team, kind, name, where, client, when)
 
@@ -284,6 +307,15 @@ def _own_key(
         return "", ""
     env = text_at(entry, facts.KEY_ENV) or text_at(entry, facts.KEY_ENV_ALIASES[0])
     return (s.environment.get(env), env_source(s, env)) if env and s.environment.get(env) else ("", "")
+
+
+def texts(value: object) -> Iterator[str]:
+    """Yield every text in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
 
 
 def text_at(entry: dict[Any, Any], name: str) -> str:

@@ -14,6 +14,7 @@ from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.routing.destination import Destination, DestinationVerdict
 from provision.hermes.routing.side_clients import env_source
+from provision.hermes.routing.side_models import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,21 +42,9 @@ def _mapping(value: object) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
 def _expanded(s: RouteContext, value: object) -> tuple[str, ...]:
     """Return every text in a value with `${env:NAME}` and `${ NAME }` replaced, which only MCP servers understand."""
-    return tuple(_ENV_REFERENCE.sub(lambda m: s.environment.values.get(m[1], m[0]), text) for text in _texts(value))
+    return tuple(_ENV_REFERENCE.sub(lambda m: s.environment.values.get(m[1], m[0]), text) for text in texts(value))
 
 
 def _mcp_servers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
@@ -63,7 +52,7 @@ def _mcp_servers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         if not isinstance(server, dict):
             continue
         path, when = ("mcp_servers", str(name)), "in every session"
-        if server.get("enabled") is False:
+        if str(server.get("enabled")).strip().lower() in side.DISABLED:
             if not team.holds_key(*_expanded(s, server)):
                 continue
             when = f"one keystroke: hermes mcp test {name}"
@@ -71,7 +60,7 @@ def _mcp_servers(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         url = server.get("url")
         if isinstance(url, str) and url.strip():
             (url,) = _expanded(s, url)
-            sent = _expanded(s, server.get("headers"))
+            sent = _expanded(s, [server.get("headers"), server.get("oauth")])
             key = next((text for text in (*sent, url) if team.holds_key(text)), "") or _credential(
                 server.get("headers")
             )
@@ -115,8 +104,10 @@ def _speech(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         where = s.layers.where(section, provider if provider in settings else "provider")
         name = f"{section}.{provider}"
         if provider not in known:
-            own = _mapping(_mapping(settings.get("providers")).get(provider))
-            if own.get("command"):
+            own = _mapping(_mapping(settings.get("providers")).get(provider) or settings.get(provider))
+            if own.get("command") and team.holds_key(*texts(own)):
+                yield _program(team, section, name, where, when, "remove this gateway's key from that command")
+            elif own.get("command"):
                 yield Destination(
                     section, name, where, "", when, DestinationVerdict.UNKNOWN, why=_PROGRAM, cure="check that program"
                 )
@@ -160,7 +151,7 @@ def _hooks(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         listed = entries if isinstance(entries, list) else [entries]
         if any(isinstance(e, dict) and e.get("command") for e in listed):
             where, name = s.layers.where("hooks", str(event)), f"hooks.{event}"
-            if team.holds_key(*_texts(listed)):
+            if team.holds_key(*texts(listed)):
                 yield _program(team, "hook", name, where, f"on {event}", "remove this gateway's key from it")
             else:
                 yield Destination(
@@ -177,7 +168,7 @@ def _hooks(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         if isinstance(entry, dict) and entry.get("type") == "exec" and entry.get("command"):
             where, name = s.layers.where("quick_commands", str(command)), f"quick_commands.{command}"
             when = f"on /{command}"
-            if team.holds_key(*_texts(entry)):
+            if team.holds_key(*texts(entry)):
                 yield _program(team, "quick-command", name, where, when, "remove this gateway's key from it")
             else:
                 yield Destination("quick-command", name, where, "", when, DestinationVerdict.STAYS, content=False)
@@ -202,7 +193,7 @@ def _passed_variables(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
                     "remove that name",
                 )
     docker = _mapping(terminal.get("docker_env"))
-    if team.holds_key(*_texts(docker)):
+    if team.holds_key(*texts(docker)):
         where = s.layers.where("terminal", "docker_env")
         yield _program(team, "environment", "terminal.docker_env", where, "in every command of the agent", "remove it")
 
@@ -227,7 +218,7 @@ def _observability(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
 
 
 _OWN_DESTINATIONS = """model providers custom_providers fallback_providers fallback_model auxiliary delegation model_aliases
-moa mcp_servers hooks quick_commands terminal platforms tts stt"""
+moa mcp_servers hooks quick_commands terminal tts stt curator"""
 _READ_HERE = frozenset(_OWN_DESTINATIONS.split())
 """Sections whose keys have a destination of their own."""
 
@@ -235,8 +226,21 @@ _READ_HERE = frozenset(_OWN_DESTINATIONS.split())
 def _other_settings(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     """Yield every other setting that contains a key of the team: who reads it is not modelled."""
     for section, value in s.layers.config.items():
-        if section not in _READ_HERE and team.holds_key(*_texts(value)):
+        left = _without_routes(value) if section == "platforms" else value
+        if section not in _READ_HERE and team.holds_key(*texts(left)):
             yield replace(
                 _program(team, "setting", str(section), s.layers.where(str(section)), "unknown", "remove the key from it"),
                 verdict=DestinationVerdict.UNKNOWN, why="this gateway's key is in a setting whose use is not modelled",
             )  # fmt: skip
+
+
+def _without_routes(platforms: object) -> list[Any]:
+    """Return the settings of the platforms without what has a destination of its own."""
+    extra = {"extra", "channel_overrides"}
+    return [
+        [
+            [value for name, value in _mapping(platform).items() if name not in extra],
+            [value for name, value in _mapping(_mapping(platform).get("extra")).items() if name != "model_routes"],
+        ]
+        for platform in _mapping(platforms).values()
+    ]

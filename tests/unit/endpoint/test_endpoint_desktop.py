@@ -67,6 +67,13 @@ def test_the_variable(tmp_path: Path) -> None:
     assert [h.id for h in hazards] == ["desktop-elsewhere"]
 
 
+@pytest.mark.parametrize("connection", [None, "{", {"mode": "local"}])
+def test_the_variable_with_the_token(connection: object, tmp_path: Path) -> None:
+    """It is named, never shown, whatever the file of the app says."""
+    found = destinations(tmp_path, connection or {}, HERMES_DESKTOP_REMOTE_TOKEN="s3cret")
+    assert ("hazard", "desktop-token", "") in found
+
+
 @pytest.mark.parametrize("mode", ["remote", "cloud", "ssh", "relay", 7])
 @pytest.mark.parametrize("address", ["https://box.example", "http://127.0.0.1:9119", "http://localhost:1", "", None])
 @pytest.mark.parametrize("profile", [False, True])

@@ -11,6 +11,7 @@ import yaml
 from provision.fleet.desired import EffectiveProfile
 from provision.hermes.auth_file import clean_auth
 from provision.hermes.config.merge import MergeError, merge_config
+from provision.hermes.removed_setting import RemovedSetting
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 
@@ -131,6 +132,41 @@ def test_auth_without_keys_of_ours_keeps_its_bytes() -> None:
         b'{"credential_pool": {"custom:mine": [{"source": "manual", "access_token": "x"}]}}',
     ):
         assert clean_auth(data, "aisa") == (data, ())
+
+
+COPY = {"source": "manual", "access_token": "sk-FAKE-COPY-OF-THE-KEY"}
+HERE, ELSEWHERE = {"base_url": "https://api.aisa.one/v1/"}, {"base_url": "https://x.example/v1"}
+
+
+@pytest.mark.parametrize(
+    ("pool", "entry", "stays"),
+    [
+        ("openai-api", COPY | HERE, True),
+        ("deepseek", COPY | HERE, False),  # a task asks it, and ignores the URL
+        ("openai-api", COPY, False),
+        ("openai-api", COPY | ELSEWHERE, False),
+        ("openai-api", COPY | {"base_url": "http://api.aisa.one:443/v1"}, False),
+        ("openai-api", COPY | {"base_url": "https://api.aisa.one.x.example/v1"}, False),
+        ("openai-api", COPY | {"base_url": 7}, False),
+        ("custom:other", COPY | HERE, False),  # Hermes uses the URL of the entry with that name
+        ("Custom:Other", COPY | HERE, False),
+        ("nous", {"access_token": "other", "agent_key": COPY["access_token"]}, False),
+        ("openai-api", COPY | {"access_token": f" {COPY['access_token']}\n"}, False),
+        ("openai-api", {"access_token": "sk-FAKE-another"} | ELSEWHERE, True),
+    ],
+)
+def test_a_copy_of_the_key_stays_only_where_it_goes_to_the_gateway(pool: str, entry: object, stays: bool) -> None:
+    store = json.dumps({"credential_pool": {pool: [entry], "z": [{"access_token": "mine"}]}}).encode()
+    key = str(COPY["access_token"])
+
+    def clean(data: bytes | None) -> tuple[bytes | None, tuple[RemovedSetting, ...]]:
+        return clean_auth(data, "aisa", key=key, base_url="https://api.aisa.one/v1", asked={"deepseek"})
+
+    cleaned, removed = clean(store)
+    assert cleaned
+    assert (pool in json.loads(cleaned)["credential_pool"]) == stays == (not removed)
+    assert clean(cleaned) == (cleaned, ())
+    assert "z" in json.loads(cleaned)["credential_pool"]
 
 
 def test_auth_loses_manual_keys_of_ours_and_nothing_else() -> None:
