@@ -120,7 +120,7 @@ def _decoded(raw: str) -> str:
 def _search(events: list[_Event], columns: int, rows: int, *, relative: bool, file: str, session: Session) -> None:
     """Find secrets in output and input, and mask them in the events."""
     for kinds in ("oe", "i"):
-        recording = RecordingScanner(session, columns, rows)
+        recording = RecordingScanner(session, columns, rows, file)
         clock, times = 0.0, []
         for event in events:
             clock = clock + event.time if relative else event.time
@@ -131,7 +131,7 @@ def _search(events: list[_Event], columns: int, rows: int, *, relative: bool, fi
             event.base = recording.watch.origin
             times.append((event.base, clock))
             recording.take(event.text.translate(_TYPED) if kinds == "i" else event.text)
-        _lay(events, kinds, recording.covers(file, partial(_time, times)))
+        _lay(events, kinds, recording.covers(partial(_time, times)))
 
 
 def _time(times: list[tuple[int, float]], origin: int) -> str:

@@ -24,8 +24,8 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
     text = data.decode("utf-8", "surrogateescape")
     head = text[:1000]
     columns, rows = (re.search(rf'{name}="(\d{{1,4}})"', head) for name in ("COLUMNS", "LINES"))
-    recording = RecordingScanner(session, int(columns[1]) if columns else 80, int(rows[1]) if rows else 24)
+    recording = RecordingScanner(session, int(columns[1]) if columns else 80, int(rows[1]) if rows else 24, file)
     for at in range(0, len(text), STEP_CHARACTERS):
         recording.take(text[at : at + STEP_CHARACTERS])
-    covers = recording.covers(file, lambda origin: f"line {text.count(chr(10), 0, origin) + 1}")
+    covers = recording.covers(lambda origin: f"line {text.count(chr(10), 0, origin) + 1}")
     target.write(lay_covers(text, 0, covers).encode("utf-8", "surrogateescape"))

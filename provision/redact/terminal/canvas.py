@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOWHERE = -1
 """Origin of a blank cell."""
+_NO_WIDTH = frozenset({"Mn", "Me", "Cf"})
 MOST = 4096
 """Largest number of rows, columns and repeat counts; no real terminal has more."""
 
@@ -61,6 +66,7 @@ class Canvas:
         self._gone = _Collected()
         self._last = (" ", NOWHERE)
         self._autowrap = True
+        self.inserting = False
 
     def _blank(self) -> _Row:
         return _Row([" "] * self.columns, [NOWHERE] * self.columns)
@@ -97,18 +103,48 @@ class Canvas:
             at = end + 1
         return ScreenText("".join(seen.parts), seen.origins)
 
-    def before_cursor(self) -> ScreenText:
-        """Return the line that is being written, up to the cursor."""
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Column and row of the cursor; the column is the number of columns after a character in the last one."""
+        return self._now.x, self._now.y
+
+    @property
+    def on_alternate(self) -> bool:
+        """Whether a full-screen program has the screen."""
+        return self._now is self._other
+
+    def place(self, x: int, y: int) -> None:
+        """Say where the cursor really is. Rows move along; those that leave are kept for the next `changed_lines`."""
         now = self._now
-        first = now.y
+        y = max(0, min(y, self.rows - 1))
+        for _ in range(y - now.y):
+            self._leave(now.rows.pop())
+            now.rows.insert(0, self._blank())
+        for _ in range(now.y - y):
+            self._leave(now.rows.pop(0))
+            now.rows.append(self._blank())
+        now.x, now.y = max(0, min(x, self.columns - 1)), y
+
+    def grid(self) -> list[tuple[str, list[int]]]:
+        """Return the characters and origins of every row."""
+        return [("".join(row.characters), row.origins) for row in self._now.rows]
+
+    def origins_kept(self) -> set[int]:
+        """Return the origins of all cells, of the hidden one of the two screens too."""
+        return {origin for buffer in (self._main, self._other) for row in buffer.rows for origin in row.origins}
+
+    def before(self, x: int, y: int) -> ScreenText:
+        """Return the line up to a cell, such as the one that is being written up to the cursor."""
+        now = self._now
+        first = y
         while first > 0 and self._continues(first - 1):
             first -= 1
         seen = _Collected()
-        for row in now.rows[first : now.y]:
+        for row in now.rows[first:y]:
             seen.row(row, joined=True)
-        row = now.rows[now.y]
-        seen.parts += row.characters[: now.x]
-        seen.origins += row.origins[: now.x]
+        row = now.rows[y]
+        seen.parts += row.characters[:x]
+        seen.origins += row.origins[:x]
         return ScreenText("".join(seen.parts), seen.origins)
 
     def _continues(self, index: int) -> bool:
@@ -121,36 +157,38 @@ class Canvas:
         if row.dirty or row.wrapped:
             self._gone.row(row, joined=row.wrapped)
 
-    def _run(self, run: str, origin: int) -> None:
+    def _run(self, run: str, origins: Sequence[int]) -> None:
         now, at = self._now, 0
         while at < len(run):
             if now.x >= self.columns:
                 self._wrap()
             count = min(len(run) - at, self.columns - now.x)
-            self._put(run[at : at + count], origin + at)
+            self._put(run[at : at + count], origins[at : at + count])
             at += count
             if at < len(run) and not self._autowrap:  # the terminal draws the rest on the last column
                 at = len(run) - 1
                 now.x = self.columns - 1
-        self._last = (run[-1], origin + len(run) - 1)
+        self._last = (run[-1], origins[-1])
 
-    def _put(self, piece: str, origin: int) -> None:
+    def _put(self, piece: str, origins: Sequence[int]) -> None:
         now = self._now
         row = now.rows[now.y]
+        if self.inserting:
+            self.insert_cells(len(piece))
         row.characters[now.x : now.x + len(piece)] = piece
-        row.origins[now.x : now.x + len(piece)] = range(origin, origin + len(piece))
+        row.origins[now.x : now.x + len(piece)] = origins
         row.dirty = True
         now.x += len(piece)
 
     def _wide(self, character: str, origin: int) -> None:
-        if unicodedata.combining(character):
+        if unicodedata.category(character) in _NO_WIDTH and character != "\xad":
             return
         width = 2 if unicodedata.east_asian_width(character) in "WF" else 1
         if self._now.x + width > self.columns:
             self._wrap()
-        self._run(character, origin)
+        self._run(character, (origin,))
         if width == 2:
-            self._run("\0", NOWHERE)  # its right half
+            self._run("\0", (NOWHERE,))  # its right half
 
     def _wrap(self) -> None:
         now = self._now
@@ -246,5 +284,6 @@ class Canvas:
             rows.insert(top if count > 0 else self._bottom, self._blank())
 
     def repeat(self, count: int) -> None:
-        """Draw the last character again."""
-        self._run(self._last[0] * min(count, self.columns), NOWHERE)
+        """Draw the last character again: the terminal repeats what it shows, so the copies share its origin."""
+        count = min(count, self.columns)
+        self._run(self._last[0] * count, (self._last[1],) * count)

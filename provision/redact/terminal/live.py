@@ -16,10 +16,15 @@ import signal
 import termios
 from typing import TYPE_CHECKING
 
+from provision.detect.known import shape_of
 from provision.errors import ProvisionError
 from provision.programs import find_program
 from provision.redact.terminal import outer_terminal
-from provision.redact.terminal.output_scanner import OutputScanner, lay_covers
+from provision.redact.terminal.canvas import NOWHERE
+from provision.redact.terminal.control_strings import ControlStrings
+from provision.redact.terminal.output_scanner import TAIL_CHARACTERS, OutputMatch, OutputScanner, lay_covers
+from provision.redact.terminal.repaint import paint_over
+from provision.redact.terminal.screen import unfinished_escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +35,9 @@ QUIET_S = 0.012
 """How long the last word of an unfinished line is held back."""
 HOLD_CHARACTERS = 4096
 READ_BYTES = 1 << 16
+MOST_COVERS = 1 << 16
+PLACE_S = 0.3
+"""How long the terminal may take to say where its cursor is."""
 END_OF_INPUT = b"\x04"
 _NOT_EXECUTABLE = 126
 
@@ -39,26 +47,39 @@ class NoSuchCommandError(ProvisionError):
 
 
 class _Covering:
-    """Covers secrets in the output of the command."""
+    """Covers secrets in the output of the command: before it is shown, or over what is shown already if `on_terminal`."""
 
-    def __init__(self, watch: OutputScanner, session: Session, name: str) -> None:
+    def __init__(self, watch: OutputScanner, session: Session, name: str, *, on_terminal: bool = False) -> None:
         self._watch, self._session, self._name = watch, session, name
+        self._on_terminal, self._placed = on_terminal, False
         self._noted: set[int] = set()
+        self._covers: dict[int, str] = {}
+        self._late: set[int] = set()
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._held = ""
+        self._strings = ControlStrings(session, name)
+        self._held = self._sequence = ""
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the terminal."""
         self._watch.screen.resize(columns, rows)
 
+    def place(self, x: int, y: int) -> None:
+        """Take the place of the cursor as the terminal says it."""
+        if not self._watch.screen.on_alternate:
+            self._watch.screen.place(x, y)
+        self._placed = True
+
     @property
     def waiting(self) -> bool:
-        """Whether output is held back."""
+        """Whether output is held back that `flush` releases."""
         return bool(self._held)
 
     def feed(self, data: bytes) -> bytes:
         """Take output and return what can be shown of it now."""
-        text = self._held + self._decoder.decode(data)
+        new = "".join(part.text for part in self._strings.take(self._decoder.decode(data)) if not part.covered)
+        text = self._held + self._sequence + new
+        end = unfinished_escape(text)
+        text, self._sequence = text[:end], text[end:]
         cut = len(text)
         while cut > len(text) - HOLD_CHARACTERS and cut and text[cut - 1] > " ":
             cut -= 1
@@ -72,23 +93,47 @@ class _Covering:
 
     def end(self) -> bytes:
         """Return the rest, after the last output."""
-        text = self._held + self._decoder.decode(b"", final=True)
-        self._held = ""
+        last = self._strings.take(self._decoder.decode(b"", final=True), last=True)
+        text = self._held + self._sequence + "".join(part.text for part in last if not part.covered)
+        self._held = self._sequence = ""
         return self._shown(text)
 
     def _shown(self, text: str) -> bytes:
         if not text:
             return b""
         base = self._watch.origin
-        covers: dict[int, str] = {}
+        new: dict[int, str] = {}
         for found in (*self._watch.take(text), *self._watch.matches_in_text()):
-            whole = found.origins[0] >= base  # else its beginning is already shown, covered by stars
-            covers |= {o: c if whole else "*" for o, c in found.covers(self._session).items() if o not in covers}
-            if found.first_origin not in self._noted:
-                self._noted.add(found.first_origin)
+            new = {**self._covers_of(found, base), **new}
+            if found.first_origin not in self._noted and not self._covers.keys() >= set(found.origins):
                 self._session.note(self._name, "output", found.match)
-        covers = {**dict.fromkeys(self._watch.unfinished(), "*"), **covers}
-        return lay_covers(text, base, covers).encode("utf-8", "surrogateescape")
+            self._noted.add(found.first_origin)
+        new = {**dict.fromkeys(self._watch.unfinished(), "*"), **new}
+        self._late |= {origin for origin in new if origin < base and origin not in self._covers}
+        self._covers = {**new, **self._covers}
+        shown = lay_covers(text, base, new) + self._painted()
+        if len(self._covers) > MOST_COVERS:
+            kept = self._watch.screen.origins_kept()
+            oldest = self._watch.origin - TAIL_CHARACTERS
+            self._covers = {o: c for o, c in self._covers.items() if o >= oldest or o in kept}
+        return shown.encode("utf-8", "surrogateescape")
+
+    def _covers_of(self, found: OutputMatch, base: int) -> dict[int, str]:
+        """Return the covers of a match: its mask, or stars if a part of it is covered by others already."""
+        if self._covers.keys().isdisjoint(found.origins):
+            whole = self._on_terminal or found.first_origin >= base
+            return {o: c if whole else "*" for o, c in found.covers(self._session).items()}
+        public = len(shape_of(found.match.secret.reveal())[0])
+        return dict.fromkeys(set(found.origins[public:]) - {NOWHERE}, "*")
+
+    def _painted(self) -> str:
+        """Return what covers letters that are on the terminal already; those of the hidden screen wait until it is shown."""
+        if not self._late or not self._on_terminal:
+            self._late.clear()
+            return ""
+        out, painted = paint_over(self._watch.screen, self._late, self._covers, placed=self._placed)
+        self._late = (self._late - painted) & self._watch.screen.origins_kept()
+        return out
 
 
 def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, str]) -> int:
@@ -108,7 +153,7 @@ def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, s
         _become(program, command, environ, inner)
     os.close(inner)
     watch = OutputScanner(session, columns, rows)
-    covering = _Covering(watch, session, command[0])
+    covering = _Covering(watch, session, command[0], on_terminal=os.isatty(1))
     with outer_terminal.forwarded_signals() as wakeup, outer_terminal.raw_mode() as modes:
         status = _Copying(child, master, covering, modes, environ).until_the_end(wakeup)
     os.close(master)
@@ -153,11 +198,13 @@ class _Copying:
         self._keys = b""
         self._listening = True
         self._status: int | None = None
+        self._place = outer_terminal.CursorQuestion()
         os.set_blocking(master, False)
 
     def until_the_end(self, wakeup: int) -> int:
         """Copy, and return the wait status of the command."""
         going = True
+        self._ask_place()
         try:
             while going and self._status is None:
                 going = self._step(wakeup)
@@ -170,10 +217,14 @@ class _Copying:
         return self._status if self._status is not None else os.waitpid(self._child, 0)[1]
 
     def _step(self, wakeup: int) -> bool:
-        readers = [self._master, wakeup, *((0,) if self._listening and len(self._keys) < READ_BYTES else ())]
+        output = () if self._place.open else (self._master,)
+        readers = [*output, wakeup, *((0,) if self._listening and len(self._keys) < READ_BYTES else ())]
         writers = [self._master] if self._keys else []
-        wait = QUIET_S if self._covering.waiting else None
+        wait = PLACE_S if self._place.open else QUIET_S if self._covering.waiting else None
         ready, writable, _ = select.select(readers, writers, [], wait)
+        if self._place.open and not ready and not writable:
+            self._keys += self._place.give_up()
+            return True
         if not ready and not writable:
             _write(self._covering.flush())
             return True
@@ -200,10 +251,18 @@ class _Copying:
         _write(self._covering.feed(data))
         return bool(data)
 
+    def _ask_place(self) -> None:
+        """Ask the terminal where its cursor is: what was on it before this program is not known otherwise."""
+        if os.isatty(0) and os.isatty(1):
+            _write(self._place.ask())
+
     def _listen(self) -> None:
         data = os.read(0, READ_BYTES)
         if data:
-            self._keys += data
+            keys, place = self._place.answered(data)
+            self._keys += keys
+            if place:
+                self._covering.place(*place)
             return
         self._listening = False
         self._keys += END_OF_INPUT if self._keys.endswith(b"\n") or not self._keys else END_OF_INPUT * 2
@@ -213,6 +272,7 @@ class _Copying:
             columns, rows = outer_terminal.terminal_size(self._environ)
             outer_terminal.set_size(self._master, columns, rows)
             self._covering.resize(columns, rows)
+            self._ask_place()
         elif number == signal.SIGCHLD:
             pid, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED)
             if not pid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import struct
 import termios
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _FALLBACK = (80, 24)
+_PLACE = re.compile(rb"\x1b\[(\d{1,4});(\d{1,4})R")
+_PLACE_BEGUN = re.compile(rb"\x1b(?:\[[\d;]{0,9})?\Z")
 _PASSED_ON = (signal.SIGWINCH, signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
@@ -33,6 +36,41 @@ def terminal_size(environ: Mapping[str, str]) -> tuple[int, int]:
 def set_size(descriptor: int, columns: int, rows: int) -> None:
     """Set the size of a pseudo-terminal; the kernel signals the programs on it."""
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+class CursorQuestion:
+    """Asks the terminal for the place of its cursor, and takes the answer out of the keys that are typed."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._late = False
+        self._begun = b""
+
+    def ask(self) -> bytes:
+        """Return what to write to the terminal."""
+        self.open = True
+        return b"\x1b[6n"
+
+    def give_up(self) -> bytes:
+        """Wait no longer; an answer that still comes is not passed on. Returns the keys held back."""
+        self.open, self._late = False, True
+        begun, self._begun = self._begun, b""
+        return begun
+
+    def answered(self, data: bytes) -> tuple[bytes, tuple[int, int] | None]:
+        """Return the keys that were typed, and the cursor's column and row if the answer is among them."""
+        if not self.open and not self._late:
+            return data, None
+        data, self._begun = self._begun + data, b""
+        answer = _PLACE.search(data)
+        if answer:
+            place = (int(answer[2]) - 1, int(answer[1]) - 1) if self.open else None
+            self.open = self._late = False
+            return data[: answer.start()] + data[answer.end() :], place
+        begun = _PLACE_BEGUN.search(data) if self.open else None
+        if begun:
+            data, self._begun = data[: begun.start()], begun[0]
+        return data, None
 
 
 class TerminalModes:

@@ -10,19 +10,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from provision.detect.match import Confidence, FindingSeverity, Match
+from provision.detect.secret import Secret
 from provision.redact.masks import masked_already
 from provision.redact.terminal.canvas import NOWHERE
+from provision.redact.terminal.control_strings import ControlStrings
 from provision.redact.terminal.screen import Screen
+from provision.redact.terminal.seen_pieces import SeenPieces
+from provision.redact.terminal.views import cut_at_edges, joined_lines, panes_of_screen, rows_of_screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from provision.detect.match import Match
     from provision.redact.session import Session
 
 TAIL_CHARACTERS = 8192
 """How much of the earlier output is searched again together with new output."""
 BATCH_CHARACTERS = 1 << 16
+PART_RULE = "part-of-key"
+"""What is readable of a key that was seen before, or that the edge of a pane cuts."""
 _KEY = r"[A-Za-z0-9_.~+/=-]"
 _BEGUN = re.compile(
     r"""(?x)
@@ -68,6 +74,9 @@ class OutputScanner:
         self.origin = 0
         self._tail = ""
         self._new = 0
+        self._bare = any(not prefix for prefix, _ in session.detector.known.shapes) if session.detector.known else False
+        self._pieces = SeenPieces()
+        self._cut = False
 
     def take(self, text: str) -> Iterator[OutputMatch]:
         """Take output and yield every secret on changed lines of the screen. A secret may come again, also longer."""
@@ -77,7 +86,34 @@ class OutputScanner:
         self._new += len(text)
         seen = self.screen.changed_lines()
         if seen.text.strip():
-            yield from self._search(seen.text, seen.origins)
+            found = [*self._search(seen.text, seen.origins), *self._on_screen()]
+            yield from found
+            if self._pieces:
+                known = {origin for each in found for origin in each.origins}
+                parts = self._parts(self._pieces.found_in(seen))
+                yield from (part for part in parts if not known.issuperset(part.origins))
+
+    def _on_screen(self) -> Iterator[OutputMatch]:
+        """Yield what only the whole screen shows: columns, panes, and parts of keys that an edge cuts."""
+        grid = self.screen.grid()
+        rows = rows_of_screen(grid)
+        if not self._bare and not self._detector.hits(_ascii(rows.text)) and not self.screen.on_alternate:
+            return
+        yield from self._search(rows.text, rows.origins)
+        panes = panes_of_screen(grid)
+        for pane in panes:
+            lines = joined_lines(pane, bordered=len(panes) > 1)
+            yield from self._search(lines.text, lines.origins)
+            if self.screen.on_alternate:
+                parts = list(cut_at_edges(pane, guess_right=self._bare, seen=self._cut))
+                self._cut = self._cut or bool(parts)
+                yield from self._parts(parts)
+
+    def _parts(self, parts: Iterable[tuple[str, Sequence[int]]]) -> Iterator[OutputMatch]:
+        for text, origins in parts:
+            span = ((0, len(text)),)
+            match = Match(PART_RULE, FindingSeverity.HIGH, Confidence.LOW, span, Secret(text), (), None, None)
+            yield OutputMatch(match, list(origins))
 
     @property
     def unread(self) -> int:
@@ -92,12 +128,13 @@ class OutputScanner:
         self._tail, self._new = window[-TAIL_CHARACTERS:], 0
 
     def unfinished(self) -> set[int]:
-        """Return the origins of a possible beginning of a secret: before the cursor, or in a private key that has not ended."""
-        seen = self.screen.before_cursor()
+        """Return the origins of a possible beginning of a secret: where something was just typed, or in an open private key."""
         found: set[int] = set()
-        match = _BEGUN.search(seen.text, max(0, len(seen.text) - 1024))
-        if match:
-            found.update(seen.origins[slice(*match.span("body" if match["body"] else "value"))])
+        for x, y in {self.screen.cursor, *self.screen.typed_ends}:
+            seen = self.screen.before(x, y)
+            match = _BEGUN.search(seen.text, max(0, len(seen.text) - 1024))
+            if match:
+                found.update(seen.origins[slice(*match.span("body" if match["body"] else "value"))])
         key = _PEM.search(self._tail)
         if key:
             base = self.origin - len(self._tail)
@@ -107,22 +144,32 @@ class OutputScanner:
         return found - {NOWHERE}
 
     def _search(self, text: str, origins: Sequence[int]) -> Iterator[OutputMatch]:
-        data = text.encode("ascii", "replace")  # one byte per character: offsets are the same
-        for match in self._detector.scan(data):
-            if not masked_already(match.secret.reveal()):
+        for match in self._detector.scan(_ascii(text)):
+            value = match.secret.reveal()
+            if not masked_already(value):
+                self._pieces.learn(value)
                 yield OutputMatch(match, [origins[i] for start, end in match.spans for i in range(start, end)])
+
+
+def _ascii(text: str) -> bytes:
+    """One byte per character: offsets are the same."""
+    return text.encode("ascii", "replace")
 
 
 class RecordingScanner:
     """Searches a complete recording. A key is covered from its first character, even if it is found only with its last."""
 
-    def __init__(self, session: Session, columns: int, rows: int) -> None:
+    def __init__(self, session: Session, columns: int, rows: int, name: str) -> None:
         self.watch = OutputScanner(session, columns, rows)
-        self._session = session
+        self._session, self._name = session, name
         self._found: dict[int, OutputMatch] = {}
+        self._strings = ControlStrings(session, name)
+        self._divided = 0
+        self._starred: dict[int, str] = {}
 
     def take(self, text: str) -> None:
         """Take more of the recording."""
+        self._divide(text)
         self._keep(self.watch.take(text))
         if self.watch.unread >= BATCH_CHARACTERS:
             self._keep(self.watch.matches_in_text())
@@ -133,14 +180,22 @@ class RecordingScanner:
             if found.first_origin != NOWHERE and (known is None or len(found.origins) >= len(known.origins)):
                 self._found[found.first_origin] = found
 
-    def covers(self, file: str, where: Callable[[int], str]) -> dict[int, str]:
+    def _divide(self, text: str, *, last: bool = False) -> None:
+        for part in self._strings.take(text, last=last):
+            if part.covered:
+                pairs = enumerate(zip(part.text, part.stars(), strict=True), self._divided)
+                self._starred |= {origin: star for origin, (before, star) in pairs if before != star}
+            self._divided += len(part.text)
+
+    def covers(self, where: Callable[[int], str]) -> dict[int, str]:
         """Return the replacement of each origin to cover. Notes each secret at the place of its first character."""
         self._keep(self.watch.matches_in_text())
-        covers: dict[int, str] = {}
+        self._divide("", last=True)
+        covers = self._starred
         for found in sorted(self._found.values(), key=lambda found: -len(found.origins)):
             new = {origin: cover for origin, cover in found.covers(self._session).items() if origin not in covers}
             if new:
-                self._session.note(file, where(found.first_origin), found.match)
+                self._session.note(self._name, where(found.first_origin), found.match)
             covers |= new
         return covers
 

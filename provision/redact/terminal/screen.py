@@ -26,6 +26,17 @@ _TOKEN = re.compile(
 )
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9:;<=>?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,65536}\x1b?|[ -/]*)?\Z")
 _TAB = 8
+_TYPED = 3
+"""So many characters in one run may be typed by hand."""
+_MOST_ENDS = 16
+_GRAPHICS = str.maketrans("jklmnqtuvwx", "┘┐┌└┼─├┤┴┬│")
+"""DEC's line drawing."""
+
+
+def unfinished_escape(text: str) -> int:
+    """Return where an escape sequence begins that the end of a text cuts; the text's length if there is none."""
+    found = _UNFINISHED.search(text, max(0, len(text) - MOST))
+    return found.start() if found else len(text)
 
 
 class Screen(Canvas):
@@ -34,19 +45,35 @@ class Screen(Canvas):
     def __init__(self, columns: int, rows: int) -> None:
         super().__init__(columns, rows)
         self._rest, self._rest_base = "", 0
+        self.graphics = False  # letters are shown as lines of boxes
+        self._second_is_graphics = False
+        self.origin_mode = False
+        self.typed_ends: list[tuple[int, int]] = []
+
+    @property
+    def top_margin(self) -> int:
+        """The first row that scrolls."""
+        return self._top
 
     def feed(self, text: str, base: int) -> None:
-        """Draw output whose first character has the origin `base`. An escape sequence may be cut anywhere."""
+        """Draw output whose first character has the origin `base`. An escape sequence may be cut anywhere.
+
+        `typed_ends` are then the places where a run of few characters ended: what a program echoes before it goes elsewhere.
+        """
+        self.typed_ends = []
         if self._rest:
             text, base, self._rest = self._rest + text, self._rest_base, ""
-        unfinished = _UNFINISHED.search(text, max(0, len(text) - MOST))
-        if unfinished:
-            self._rest, self._rest_base = text[unfinished.start() :], base + unfinished.start()
-            text = text[: unfinished.start()]
+        end = unfinished_escape(text)
+        if end < len(text):
+            self._rest, self._rest_base = text[end:], base + end
+            text = text[:end]
         for token in _TOKEN.finditer(text):
             kind, origin = token.lastgroup, base + token.start()
             if kind == "run":
-                self._run(token.group(), origin)
+                run = token.group()
+                self._run(run.translate(_GRAPHICS) if self.graphics else run, range(origin, origin + len(run)))
+                if len(run) <= _TYPED and len(self.typed_ends) < _MOST_ENDS:
+                    self.typed_ends.append(self.cursor)
             elif kind == "other":
                 self._wide(token.group(), origin)
             elif kind == "control":
@@ -68,6 +95,8 @@ class Screen(Canvas):
             self._down()
         elif control == "\b":
             now.x = max(0, min(now.x, self.columns) - 1)
+        elif control in "\x0e\x0f":
+            self.graphics = self._second_is_graphics and control == "\x0e"
         elif control == "\t":
             now.x = min(self.columns - 1, (now.x // _TAB + 1) * _TAB)
 
@@ -75,9 +104,9 @@ class Screen(Canvas):
         now = self._now
         match escape:
             case "7":
-                now.saved = (now.x, now.y)
+                self.save()
             case "8":
-                now.x, now.y = now.saved
+                self.restore()
             case "D":
                 self._down()
             case "E":
@@ -88,6 +117,11 @@ class Screen(Canvas):
             case "c":
                 self._erase(0, 0, self.rows - 1, self.columns)
                 now.x = now.y = 0
+                self.graphics = self.origin_mode = self.inserting = False
+            case "(0" | "(B":
+                self.graphics = escape == "(0"
+            case ")0" | ")B":
+                self._second_is_graphics = escape == ")0"
 
     def _sequence(self, private: str, parameters: str, final: str) -> None:
         numbers = [min(int(n), MOST) if n else 0 for n in parameters.replace(":", ";").split(";")]
@@ -111,6 +145,31 @@ class Screen(Canvas):
                 self._top, self._bottom = 0, self.rows - 1
             elif number == 7:
                 self._autowrap = on
+            elif number == 6:
+                self.origin_mode = on
+                self.move_to(0, 0)
+
+    def save(self) -> None:
+        """Remember the place of the cursor."""
+        self._now.saved = (self._now.x, self._now.y)
+
+    def restore(self) -> None:
+        """Move the cursor to the remembered place."""
+        self._now.x, self._now.y = self._now.saved
+
+    def set_inserting(self, numbers: list[int], *, on: bool) -> None:
+        """Set whether characters push those behind them to the right."""
+        if 4 in numbers:
+            self.inserting = on
+
+    def move_to(self, x: int, y: int) -> None:
+        """Move the cursor as a program counts: from the margin in origin mode."""
+        self.move(x, min(y + self._top, self._bottom) if self.origin_mode else y)
+
+    def tab(self, count: int) -> None:
+        """Move the cursor over tab stops, to the left if negative."""
+        x = self._now.x // _TAB if count > 0 else -(-self._now.x // _TAB)
+        self.move_to_column((x + count) * _TAB)
 
     def move(self, x: int, y: int) -> None:
         """Move the cursor, within the screen."""
@@ -130,7 +189,7 @@ class Screen(Canvas):
 
     def move_to_line(self, y: int) -> None:
         """Move the cursor to another row."""
-        self.move(min(self._now.x, self.columns - 1), y)
+        self.move_to(min(self._now.x, self.columns - 1), y)
 
     def set_margins(self, numbers: list[int]) -> None:
         """Set the rows that scroll."""
@@ -138,7 +197,7 @@ class Screen(Canvas):
         bottom = (numbers[1] if len(numbers) > 1 and numbers[1] else self.rows) - 1
         if top < bottom < self.rows:
             self._top, self._bottom = top, bottom
-        self.move(0, 0)
+        self.move_to(0, 0)
 
 
 def _first(numbers: list[int]) -> int:
@@ -154,8 +213,8 @@ _SEQUENCES: dict[str, Callable[[Screen, list[int]], None]] = {
     "F": lambda screen, n: screen.next_line(-_first(n)),
     "G": lambda screen, n: screen.move_to_column(_first(n) - 1),
     "`": lambda screen, n: screen.move_to_column(_first(n) - 1),
-    "H": lambda screen, n: screen.move(max(1, n[1]) - 1 if len(n) > 1 else 0, _first(n) - 1),
-    "f": lambda screen, n: screen.move(max(1, n[1]) - 1 if len(n) > 1 else 0, _first(n) - 1),
+    "H": lambda screen, n: screen.move_to(max(1, n[1]) - 1 if len(n) > 1 else 0, _first(n) - 1),
+    "f": lambda screen, n: screen.move_to(max(1, n[1]) - 1 if len(n) > 1 else 0, _first(n) - 1),
     "d": lambda screen, n: screen.move_to_line(_first(n) - 1),
     "J": lambda screen, n: screen.erase_display(n[0]),
     "K": lambda screen, n: screen.erase_line(n[0]),
@@ -168,5 +227,13 @@ _SEQUENCES: dict[str, Callable[[Screen, list[int]], None]] = {
     "T": lambda screen, n: screen.scroll(_first(n)),
     "b": lambda screen, n: screen.repeat(_first(n)),
     "r": lambda screen, n: screen.set_margins(n),
+    "a": lambda screen, n: screen.move_by(_first(n), 0),
+    "e": lambda screen, n: screen.move_by(0, _first(n)),
+    "I": lambda screen, n: screen.tab(_first(n)),
+    "Z": lambda screen, n: screen.tab(-_first(n)),
+    "s": lambda screen, _: screen.save(),
+    "u": lambda screen, _: screen.restore(),
+    "h": lambda screen, n: screen.set_inserting(n, on=True),
+    "l": lambda screen, n: screen.set_inserting(n, on=False),
 }
 """What a control sequence does, by its last letter (ECMA-48)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from redactcraft import aisa_key, opaque, session
 
-from provision.redact.terminal.canvas import NOWHERE
 from provision.redact.terminal.output_scanner import OutputScanner, RecordingScanner, lay_covers
 
 KEY = aisa_key("scanner")
@@ -50,21 +49,21 @@ def test_the_beginning_of_a_secret_before_the_cursor(output: str, hidden: str) -
 
 def test_a_recording_covers_a_key_from_its_first_letter() -> None:
     used = session(FLEET_KEY)
-    recording = RecordingScanner(used, 80, 4)
+    recording = RecordingScanner(used, 80, 4, "demo")
     output = f"$ {FLEET_KEY}\r\n"
     for character in output:
         recording.take(character)
-    covers = recording.covers("demo", str)
+    covers = recording.covers(str)
     assert sorted(covers) == list(range(2, 2 + len(FLEET_KEY)))
     assert lay_covers(output, 0, covers).startswith("$ [REDACTED:known-key#")
     assert [(place.where, place.owner) for place in used.notes.places] == [("2", "user0")]
 
 
 def test_a_key_that_grows_while_it_is_typed_is_covered_to_its_end() -> None:
-    recording = RecordingScanner(session(), 80, 4)
+    recording = RecordingScanner(session(), 80, 4, "demo")
     for character in f"$ {KEY}":
         recording.take(character)
-    assert sorted(recording.covers("demo", str)) == list(range(2, 2 + len(KEY)))
+    assert sorted(recording.covers(str)) == list(range(2, 2 + len(KEY)))
 
 
 def test_covers_keep_the_number_of_bytes() -> None:
@@ -72,9 +71,9 @@ def test_covers_keep_the_number_of_bytes() -> None:
     assert lay_covers("aäb", 10, {}) == "aäb"
 
 
-def test_a_character_without_an_origin_is_not_covered() -> None:
+def test_a_letter_that_the_terminal_repeats_is_covered_with_the_letter_it_repeats() -> None:
     scanner = OutputScanner(session(), 80, 4)
-    found = list(scanner.take(f"{KEY}\x1b[b\r\n"))  # the terminal repeats the last letter, which no output put there
+    found = list(scanner.take(f"{KEY}\x1b[2b\r\n"))
     longest = max(found, key=lambda each: len(each.origins))
-    assert NOWHERE in longest.origins
+    assert longest.origins == [*range(len(KEY)), len(KEY) - 1, len(KEY) - 1]
     assert sorted(longest.covers(session())) == list(range(len(KEY)))

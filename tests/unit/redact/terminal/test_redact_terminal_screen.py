@@ -94,7 +94,7 @@ def test_what_is_erased_between_two_looks_is_seen() -> None:
 def test_before_the_cursor_stands_what_was_typed() -> None:
     screen = Screen(10, 4)
     screen.feed("$ export KEYS=abcX\b \b", 0)
-    assert screen.before_cursor().text == "$ export KEYS=abc"
+    assert screen.before(*screen.cursor).text == "$ export KEYS=abc"
 
 
 def test_a_smaller_terminal_keeps_what_fits() -> None:
