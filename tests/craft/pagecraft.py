@@ -9,10 +9,11 @@ import html
 import io
 import itertools
 import random
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from picturecraft import THEMES, Look, Screenshot, aisa_key, alphanumeric, aws_key, body, chromium, plain_line
+from picturecraft import THEMES, Box, Look, Screenshot, aisa_key, alphanumeric, aws_key, body, chromium, plain_line
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
@@ -27,6 +28,7 @@ FONTS = (
 )
 PIXELS = (8, 9, 10, 11, 12, 13, 15, 18)
 LAYOUTS = ("terminal", "table", "split", "editor", "chat", "form")
+_FLAT = 24
 _STYLE = """*{box-sizing:border-box} body{margin:0;padding:14px;white-space:pre} td{border:1px solid #8888;padding:2px 6px}
 .fold{width:24ch;white-space:normal;word-break:break-all;vertical-align:top} .two{display:flex;gap:3ch}
 .two>*+*{border-left:1px solid #888;padding-left:1ch} .n{opacity:.5} .b{border-radius:9px;padding:6px 9px;margin:6px;
@@ -71,7 +73,12 @@ def looks(seed: int, count: int, opaque: str = "") -> Iterator[PageLook]:
 
 
 def pages(wanted: list[PageLook]) -> Iterator[tuple[PageLook, Screenshot]]:
-    """Draw them, one after the other, in one Chromium."""
+    """Draw them, one after the other, in one Chromium. A font that is not installed is an error: another would be drawn."""
+    for font in {look.font for look in wanted}:
+        drawn = subprocess.run(
+            ["fc-match", "--format=%{family[0]}", font], check=True, capture_output=True, text=True
+        ).stdout
+        assert drawn == font, f"{font} is not installed: {drawn} would be drawn"
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for look in wanted:
@@ -96,9 +103,18 @@ def _shot(page: Page, look: PageLook) -> Screenshot:
 
     old = Look(look.seed, look.font, look.pixels, look.scale, look.theme, look.encoding)
     shot = Screenshot(old, out.getvalue())
-    shot.keys = [(text, [scaled(box) for box in boxes]) for text, boxes in keys]
+    shot.keys = [(text, [_with_ink(picture, scaled(box)) for box in boxes]) for text, boxes in keys]
     shot.words = [(text, scaled(box)) for text, box in words]
     return shot
+
+
+def _with_ink(picture: Image.Image, box: Box) -> Box:
+    """Return a character's box, made higher if its ink is below it: Chromium draws some underscores there."""
+    left, top, right, bottom = box
+    inside = picture.crop((round(left), round(top), round(right), round(bottom))).convert("L")
+    darkest, lightest = inside.getextrema()
+    plain = float(lightest) - float(darkest) < _FLAT  # type: ignore[arg-type]
+    return (left, top, right, bottom + 0.2 * (bottom - top)) if plain else box
 
 
 def _page(look: PageLook) -> str:

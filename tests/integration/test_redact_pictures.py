@@ -55,7 +55,7 @@ def test_letters_of_eight_pixels_are_read_also_in_cells() -> None:
         result, notes = redacted(shot.data)
         for key, boxes in shot.keys:
             left = [c for c, box in zip(key, boxes, strict=True) if covered(shot, result, box) < 0.9]
-            assert len(left) <= 4, (look, left, notes.unsure)
+            assert not left or notes.unsure, (look, left)
 
 
 def test_nothing_but_pixels_survives(shot: Screenshot) -> None:

@@ -19,7 +19,7 @@ FILL = (0, 0, 0)
 _EDGE = (255, 45, 85)
 _MARGIN = 0.12
 """Of the line's height: added at both ends, for the soft edges of the outermost characters."""
-_MARGIN_PUNCTUATION = 0.2
+_MARGIN_PUNCTUATION = 0.4
 """The same next to a quote or an equals sign, which may be covered."""
 _TRAIL = 0.15
 """Of the line's height: ink that follows a key after a smaller gap belongs to it (an underscore that was not read)."""
@@ -30,6 +30,10 @@ _REACH = 0.3
 _BEYOND = 0.15
 """Of the line's height: how far a line may reach above and below its strip."""
 _INK = 0.2
+_RULE = 0.9
+"""A row with more ink in it is a border, not of letters."""
+_DESCENT = 0.33
+"""Of the height of a capital: how far an underscore is below the line on which letters stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def _rows(strip: Strip, left: float, right: float, picture: Pixels, around: list
     if not part.size:
         return 0, strip.height
     rows = _inked(part).sum(axis=1)
+    rows[rows > _RULE * part.shape[1]] = 0
     middle, core = strip.y + strip.height / 2 - top, 0.2 * strip.height
     edges = []
     for step, neighbour in ((-1, above), (1, below)):
@@ -101,6 +106,9 @@ def _rows(strip: Strip, left: float, right: float, picture: Pixels, around: list
         else:
             edges.append(_parting(rows, start, min(len(rows) - 1, max(0, round(neighbour - top))), step))
     high, low = top + edges[0] - strip.y, top + edges[1] + 1 - strip.y
+    foot = _foot(rows, edges[0], int(middle))
+    if foot > edges[1] or rows[edges[1]]:
+        low = top + foot + 1 - strip.y
     return max(high, -_BEYOND * strip.height), min(low, (1 + _BEYOND) * strip.height)
 
 
@@ -126,6 +134,14 @@ def _parting(rows: NDArray[np.int64], start: int, end: int, step: int) -> int:
     between = list(range(start, end, step)) or [start]
     emptiest = min(int(rows[row]) for row in between)
     return [row for row in between if rows[row] == emptiest][-1]
+
+
+def _foot(rows: NDArray[np.int64], top: int, middle: int) -> int:
+    """Return the row down to which letters like g and the underscore reach, by the row on which all letters stand."""
+    below = range(middle, len(rows) - 1)
+    standing = max(below, key=lambda row: int(rows[row]) - int(rows[row + 1]), default=middle)
+    first = next((row for row in range(max(0, top), middle) if rows[row]), middle)
+    return min(len(rows) - 1, standing + round(_DESCENT * (standing + 1 - first)))
 
 
 def _trail(strip: Strip, glyph: Glyph, step: int, picture: Pixels) -> float:

@@ -103,11 +103,10 @@ def _parts(line: TextLine) -> Iterator[list[Glyph]]:
     for glyph in line.glyphs:
         if glyph.text in _RULES and (not part or part[-1].text == " "):
             gap = wide + 1
-        elif glyph.text == " ":
-            gap = 0.0
         else:
             last = next((g for g in reversed(part) if g.text != " "), None)
-            gap = _span(last, glyph) if last else 0.0
+            spaced = last is not None and part[-1] is not last and glyph.text != " "
+            gap = _span(last, glyph) if last and spaced else 0.0
         if gap > wide:
             yield from _trimmed(part)
             part = []
@@ -137,7 +136,7 @@ def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:
         if other is line or abs(other.strip.angle - line.strip.angle) > 0.05:
             continue
         height = line.strip.height
-        if not 0.6 < other.strip.height / height < 1.7:
+        if not 0.5 < other.strip.height / height < 1.7:  # a single digit is low
             continue
         along, across = line.strip.within(other.strip.place(other.glyphs[0].left, other.strip.height / 2))
         down = (across - height / 2) / height

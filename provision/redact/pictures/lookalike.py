@@ -221,7 +221,8 @@ def _is_key(body: str, form: KeyForm, whole: str) -> bool:
     if is_placeholder(whole) or is_placeholder(form.prefix + body) or set(body.lower()) <= set("x*.-_ "):
         return False
     if form.strong:
-        return len(body) >= 4 and not _prose(body)
+        read_well = fold_lookalikes(whole.replace(" ", ""))[0].startswith(fold_lookalikes(form.prefix)[0])
+        return len(body) >= 4 and not _prose(body) and (read_well or _random(body))
     if form.capitals:
         fitting = sum(c.isupper() or c.isdigit() for c in whole)
         return abs(len(whole) - form.length) <= 2 and fitting >= 0.75 * len(whole)

@@ -36,6 +36,8 @@ LIKE_KNOWN_RULE = "like-known-key"
 """The rule of a random word that is as long as a known key without a prefix."""
 _MOSTLY = 0.7
 _MOST_ROWS = 12
+_RANDOM_FROM = 6
+"""Shorter parts of a key may not look random."""
 _LOST = 3
 """So many characters of a key may be lost in reading."""
 
@@ -107,9 +109,10 @@ def _of_known_length(line: TextLine, lines: list[TextLine], misread: MisreadKeys
     words = [(LinePart(line, start, end),) for start, end in misread.words(line.text)]
     for parts in (*words, *_over_line_ends(line, lines, misread)):
         text = "".join(part.text for part in parts)
-        hexadecimal = sum(c in "0123456789abcdef" for c in text) > _MOSTLY * len(text)  # a hash, misread
+        hexadecimal = sum(c in "0123456789abcdef-" for c in text) > _MOSTLY * len(text)  # a hash, misread
         certainty = [c for part in parts for c in part.certainties]
-        likely = looks_random(text) and not hexadecimal and not _plain_word(parts[0].text)
+        random = all(looks_random(part.text) for part in parts if len(part.text) >= _RANDOM_FROM)
+        likely = random and looks_random(text) and not hexadecimal and not _plain_word(parts[0].text)
         if likely or misread.find(text, certainty):
             yield KeySighting(LIKE_KNOWN_RULE, parts)
 
@@ -123,6 +126,8 @@ def _over_line_ends(line: TextLine, lines: list[TextLine], misread: MisreadKeys)
         token = leading_token(under.text) if under else ""
         if not under or not token:
             return
+        if len(parts) > 1 and abs(_end_within(line, parts[-1].line) - line.right) > 2 * line.pitch:
+            return  # text that is cut where its box ends has rows of one width
         parts.append(LinePart(under, 0, len(token)))
         if misread.fits("".join(part.text for part in parts)):
             yield tuple(parts)
@@ -144,9 +149,9 @@ def _without_guess(sighting: KeySighting, found: list[KeySighting]) -> KeySighti
 
 
 def merge_sightings(sightings: list[KeySighting]) -> list[KeySighting]:
-    """Return one sighting per key: of overlapping sightings, the longest is kept."""
+    """Return one sighting per key: of overlapping sightings, the longest is kept, of equal ones the one to review."""
     kept: list[KeySighting] = []
-    for sighting in sorted(sightings, key=lambda s: -len(s.text)):
+    for sighting in sorted(sightings, key=lambda s: (-len(s.text), not s.short)):
         new = [p for p in sighting.parts if not any(_inside(p, q) for s in kept for q in s.parts)]
         if new:
             kept.append(KeySighting(sighting.rule, tuple(new), sighting.short))
@@ -177,7 +182,11 @@ def _followed(part: LinePart, hit: KeyHit, lines: list[TextLine], *, wrapped: bo
         parts.append(LinePart(under, 0, size))
         count += size
         line = under
-    short = hit.strong and hit.length - count > _LOST and not _whole(parts, hit.length)
+    missing = hit.length - count
+    short = hit.strong and missing > _LOST and not _whole(parts, hit.length)
+    if missing > 0 and _at_end(line, parts[-1].end) and not _whole(parts, hit.length):
+        under = line_below(line, lines)
+        short = short or (under is not None and 0 < len(leading_token(under.text)) <= missing)
     return KeySighting(hit.rule, tuple(parts), short)
 
 
@@ -238,9 +247,14 @@ def _at_margin(line: TextLine, lines: list[TextLine]) -> bool:
     for other in lines:
         along, across = line.strip.within(other.strip.place(0, other.strip.height / 2))
         near = abs(across) < 12 * line.strip.height and along < right
-        if near and line.strip.within(other.strip.place(other.right, 0))[0] > right + 1.2 * line.pitch:
+        if near and _end_within(line, other) > right + 1.2 * line.pitch:
             return False
     return True
+
+
+def _end_within(line: TextLine, other: TextLine) -> float:
+    """Return where another line ends, along the first strip of a line."""
+    return line.strip.within(other.strip.place(other.right, 0))[0]
 
 
 def _over_the_end(line: TextLine, lines: list[TextLine], forms: tuple[KeyForm, ...]) -> list[KeySighting]:
