@@ -249,6 +249,14 @@ SCENARIOS = (
         machine=True,
     ),
     Scenario(
+        "halt-pushed",
+        (*INSTALL, "--order", "{root}/orders/ada.push"),
+        halted,
+        published=(UPGRADE, ("render",), HALT),
+        before=(INSTALL,),
+        machine=True,
+    ),
+    Scenario(
         "baseline",
         ("audit", "{home}", "--update-baseline", "--baseline", "{folder}/base.json", "--reason", "old"),
         written("base.json"),

@@ -93,6 +93,37 @@ def test_a_pushed_halt_stops_and_a_pushed_resume_goes_on(company: Company) -> No
     assert texts(company) == before
 
 
+@pytest.mark.slow  # last passed on 2026-11-29
+@pytest.mark.parametrize("kind", ["halt", "resume"])
+def test_a_kill_at_each_write_while_obeying(company: Company, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at one write after the other; pushed again, it ends as one that was not killed."""
+    plain = Path.replace
+    for at in range(30):
+        if kind == "resume":
+            company.ok("ada", *HALT)
+            assert push(company)[0] == Exit.OK
+        company.ok("ada", *(HALT if kind == "halt" else RESUME))
+        left = [at]
+
+        def dying(self: Path, target: Path, left: list[int] = left) -> Path:
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return plain(self, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", dying)
+            push(company)
+        assert push(company)[0] == Exit.OK
+        assert is_halted(company) == (kind == "halt")
+        if left[0] >= 0:
+            break
+        if kind == "halt":
+            company.ok("ada", *RESUME)
+            assert push(company)[0] == Exit.OK
+    assert 2 < at < 29
+
+
 def test_it_ends_by_itself(company: Company) -> None:
     before = texts(company)
     company.ok("ada", *HALT)

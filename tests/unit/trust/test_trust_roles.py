@@ -60,7 +60,12 @@ def order(**changes: object) -> Order:
 
 def accepted(data: bytes, *, last: int = 2, days: float = 0) -> Order:
     return accept_order(
-        data, LIST.allowed_signers(), NOW + timedelta(days=days), workspace_id=WORKSPACE, endpoints=[ENDPOINT], last=last
+        data,
+        LIST.allowed_signers(),
+        NOW + timedelta(days=days),
+        workspace_id=WORKSPACE,
+        endpoints=[ENDPOINT],
+        last=last,
     )
 
 
