@@ -136,7 +136,7 @@ def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:
         if other is line or abs(other.strip.angle - line.strip.angle) > 0.05:
             continue
         height = line.strip.height
-        if not 0.5 < other.strip.height / height < 1.7:  # a single digit is low
+        if not 0.5 < other.strip.height / height < 2:  # a strip of few characters is lower or higher than others
             continue
         along, across = line.strip.within(other.strip.place(other.glyphs[0].left, other.strip.height / 2))
         down = (across - height / 2) / height

@@ -182,12 +182,18 @@ def _followed(part: LinePart, hit: KeyHit, lines: list[TextLine], *, wrapped: bo
         parts.append(LinePart(under, 0, size))
         count += size
         line = under
-    missing = hit.length - count
-    short = hit.strong and missing > _LOST and not _whole(parts, hit.length)
-    if missing > 0 and _at_end(line, parts[-1].end) and not _whole(parts, hit.length):
-        under = line_below(line, lines)
-        short = short or (under is not None and 0 < len(leading_token(under.text)) <= missing)
-    return KeySighting(hit.rule, tuple(parts), short)
+    return KeySighting(hit.rule, tuple(parts), _cut_off(parts, hit, hit.length - count, lines))
+
+
+def _cut_off(parts: list[LinePart], hit: KeyHit, missing: int, lines: list[TextLine]) -> bool:
+    """Whether a key of which `missing` characters were not read may go on somewhere else."""
+    if not hit.length or missing <= 0 or _whole(parts, hit.length):
+        return False
+    line = parts[-1].line
+    ends = _at_end(line, parts[-1].end)
+    under = line_below(line, lines) if ends else None
+    rest = len(leading_token(under.text)) if under else 0
+    return 0 < rest <= missing or (missing > _LOST and (hit.strong or ends))
 
 
 def _at_end(line: TextLine, end: int) -> bool:

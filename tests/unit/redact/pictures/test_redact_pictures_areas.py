@@ -100,6 +100,29 @@ def test_lines_above_and_below_stay() -> None:
     assert (picture[39:] == below).all()
 
 
+def test_feet_are_covered_where_no_blank_row_parts_two_lines() -> None:
+    picture = blank()
+    strips = [Strip(20, 4, 0.0, 80, 11), Strip(20, 13, 0.0, 80, 11)]
+    lines = [text_line(strip, "abcdefghij") for strip in strips]
+    for n in range(10):
+        for strip in strips:
+            picture[round(strip.y) + 2 : round(strip.y) + 9, 20 + n * 8 + 1 : 20 + n * 8 + 7] = INK
+        picture[13, 20 + n * 8 + 3] = INK  # feet, down to the next line
+        picture[14, 20 + n * 8 + 1 : 20 + n * 8 + 4] = INK
+    cover_areas(picture, areas_of(LinePart(lines[0], 0, 10), "x", picture, strips))
+    assert (picture[6:15, 21:98] == FILL).all()
+    assert (picture[16:22, 21:27] == INK).all()
+
+
+def test_a_border_below_is_not_a_foot() -> None:
+    picture = blank()
+    strip = Strip(20, 10, 0.0, 80, 16)
+    line = drawn(picture, strip, "abcdefghij")
+    picture[27] = INK
+    cover_areas(picture, areas_of(LinePart(line, 0, 10), "x", picture, [strip]))
+    assert (picture[27] == INK).all()
+
+
 def test_a_part_in_two_strips_has_two_areas() -> None:
     first, second = Strip(0, 0, 0.0, 24, 16), Strip(100, 0, 0.0, 24, 16)
     line = TextLine((*text_line(first, "abc").glyphs, *text_line(second, "def").glyphs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import picturecraft
 import pictureproof
@@ -10,7 +11,7 @@ import pytest
 
 from provision.detect.detector import Detector
 from provision.redact.pictures.glyphs import Glyph
-from provision.redact.pictures.lines import TextLine, line_below, lines_of
+from provision.redact.pictures.lines import TextLine, cells_of, line_below, lines_of
 from provision.redact.pictures.lookalike import KEY_FORMS
 from provision.redact.pictures.misread import MisreadKeys
 from provision.redact.pictures.sightings import find_sightings, merge_sightings
@@ -87,6 +88,41 @@ def test_a_known_key_without_a_prefix_is_followed_too(width: int) -> None:
 def test_the_line_below_stays_when_the_key_is_whole() -> None:
     key = picturecraft.aisa_key(random.Random(1))
     assert covered(screen(f"{key}\nA1b2C3d4e5F6 stays")) == "*" * 51 + "\nA1b2C3d4e5F6 stays"
+
+
+def test_half_a_key_at_the_end_of_its_line_is_reported() -> None:
+    half = "gh" + "p_" + picturecraft.alphanumeric(random.Random(3), 17)
+    [sighting] = merge_sightings(find_sightings(screen(f"key {half}"), DETECTOR, KEY_FORMS))
+    assert (sighting.text, sighting.short) == (half, True)
+
+
+def test_a_prefix_with_an_error_needs_a_random_rest() -> None:
+    text = "typing-extensions-4.15.0\nAISA_API_KEYis read from a file"
+    assert covered(screen(text)) == text
+
+
+def test_words_of_rows_of_different_width_are_not_a_known_key() -> None:
+    detector = pictureproof.detector("k3Jd9Qp-7wLmN2xRvT4c_8hBaG5sFzW1tYoE06uM")
+    assert detector.known
+    lines = screen("Name\nmain\nAPIkey\nqK7ACMQQGBERU4Y5PSVJ\nBaseURL")
+    assert find_sightings(lines, detector, KEY_FORMS, MisreadKeys(detector.known)) == []
+
+
+def test_a_cell_ends_at_a_space_only_however_wide_its_letters_are() -> None:
+    strip = Strip(0, 0, 0.0, 200, 18)
+    borders = [0, 8, 16, 24, 24, 58, 66, 74, 82]  # the third letter was placed in the fourth
+    letters = [
+        Glyph(c, 0.99, strip, left, right) for c, (left, right) in zip("abcYAdef", pairwise(borders), strict=True)
+    ]
+    assert cells_of([TextLine(tuple(letters))]) == []
+
+
+def test_a_row_of_few_letters_in_a_high_strip_is_the_line_below() -> None:
+    first, second = Strip(340, 201, 0.0, 250, 20), Strip(333, 219, 0.0, 241, 35)
+    upper, lower = (
+        TextLine(tuple(Glyph(c, 0.99, s, n * 9, n * 9 + 9) for n, c in enumerate("abcde"))) for s in (first, second)
+    )
+    assert line_below(upper, [upper, lower]) is lower
 
 
 def test_the_line_below_is_that_of_the_same_window() -> None:
