@@ -178,10 +178,16 @@ def _from_hex(cell: str) -> str:
     """csvde writes text that is not ASCII as X'C3A9'."""
     if not re.fullmatch(r"X'(?:[0-9A-Fa-f]{2})+'", cell):
         return cell
+    return _text_of(bytes.fromhex(cell[2:-1])) or cell
+
+
+def _text_of(data: bytes) -> str:
+    """A value as text; empty if it is binary, such as a GUID, although some of these are text by chance."""
     try:
-        return bytes.fromhex(cell[2:-1]).decode()
+        text = data.decode()
     except UnicodeDecodeError:
-        return cell
+        return ""
+    return "" if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text) else text
 
 
 def _json_rows(text: str) -> ExportRows:
@@ -293,7 +299,4 @@ def _base64(value: str) -> str:
         data = base64.b64decode(value, validate=True)
     except ValueError:
         return ""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.hex()  # objectGUID and other binary values
+    return _text_of(data) or data.hex()

@@ -59,7 +59,7 @@ class ReceiptRefusedError(ProvisionError):
 
 
 class LeftUserError(ReceiptRefusedError):
-    """The receipt is of a user who left."""
+    """The receipt is of a user who left, or of the time before a user got another name."""
 
 
 class NoReceiptsError(ProvisionError):
@@ -77,7 +77,7 @@ class ImportResult(StrEnum):
 class ImportedReceipt:
     """The result for one receipt. `source` is where it came from; `user` is empty when unknown.
 
-    LEFT: it is of a user who left, so it is not stored; that does not count as a failure.
+    LEFT: it is of a user who left or had this name before, so it is not stored; that does not count as a failure.
     """
 
     source: str
@@ -145,6 +145,8 @@ def verified_receipt(data: bytes, endpoints: KnownEndpoints, now: datetime | Non
     if receipt.user in endpoints.left:
         raise LeftUserError(f"{receipt.user!r} left on {endpoints.left[receipt.user]}")
     if receipt.user not in endpoints.machines and receipt.user not in endpoints.keys:
+        if owner := endpoints.owner(blob):
+            raise LeftUserError(f"a machine of {owner} signed it, before {receipt.user!r} got this name")
         raise ReceiptRefusedError(
             f"{receipt.user!r} is not in the inventory", hint="add the user, or check where this receipt comes from"
         )

@@ -109,7 +109,9 @@ def test_a_renamed_user_keeps_key_and_machine(fleet: Fleet) -> None:
     machine.user, machine.generation = "ada.king", 0
     assert machine.poll(fleet.root / "dist", fleet.drop), "the machine opens the bundle under the new name"
     assert machine.key == fleet.keys["ada"]
-    assert fleet.provision("receipts", "import", str(fleet.drop / "ada.king.receipt")) == 0
+    assert (fleet.drop / "ada.receipt").exists()
+    assert fleet.provision("receipts", "import", str(fleet.drop)) == 0, "a receipt of the old name fails no import"
+    assert (fleet.root / "receipts" / "ada.king.receipt").exists()
     assert fleet.provision("users", "rename", "ada", "ada.king") == 0, "a repeated run has nothing to do"
     assert fleet.provision("users", "rename", "ada.king", "bob") == 2
     assert fleet.provision("keys", "log", "--verify") == 0

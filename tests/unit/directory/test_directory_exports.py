@@ -6,6 +6,7 @@ a backslash at the end for a file without a last line end. `source!` means that 
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import zipfile
@@ -78,3 +79,15 @@ def test_there_are_exports() -> None:
 )
 def test_ids_that_are_guids_have_one_spelling(text: str, wanted: str) -> None:
     assert external_key(text) == wanted
+
+
+@pytest.mark.parametrize("guid", ["00" * 16, "0102030405060708090a0b0c0d0e0f10", "ff8190c3" * 4])
+def test_an_id_in_bytes_is_never_taken_for_text(guid: str) -> None:
+    """Some GUIDs are valid UTF-8 by chance, with characters that no inventory may hold."""
+    line = base64.b64encode(bytes.fromhex(guid)).decode()
+    ldif = f"dn: CN=A,DC=x\nobjectClass: user\nsAMAccountName: a\nuserAccountControl: 512\nobjectGUID:: {line}\n"
+    csvde = f"DN,objectClass,sAMAccountName,userAccountControl,objectGUID\n\"CN=A,DC=x\",user,a,512,X'{guid}'\n"
+    for text in (ldif, csvde):
+        (person,) = read_export(text.encode(), "auto", {}, TODAY).people
+        assert guid in person.external_id
+        assert person.external_id.isprintable()
