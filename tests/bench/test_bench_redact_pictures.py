@@ -1,6 +1,6 @@
 """How many keys survive in screenshots and in a screen recording: none that anybody is told is safe.
 
-The seeds here were not looked at while the code was written. `PICTURES_TABLE=FILE` writes what was seen, one JSON line
+The seed of the screenshots was not looked at while the code was written; that of the pages was. `PICTURES_TABLE=FILE` writes what was seen, one JSON line
 for each screenshot; the table in docs/redaction-pictures.md is made of it.
 """
 
