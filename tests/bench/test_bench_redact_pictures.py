@@ -1,7 +1,7 @@
 """How many keys survive in screenshots and in a screen recording: none that anybody is told is safe.
 
-The seed of the screenshots was not looked at while the code was written; that of the pages was. `PICTURES_TABLE=FILE` writes what was seen, one JSON line
-for each screenshot; the table in docs/redaction-pictures.md is made of it.
+The seed of the screenshots was not looked at while the code was written; that of the pages was. `PICTURES_TABLE=FILE` writes
+what was seen, one JSON line for each screenshot; the table in docs/redaction-pictures.md is made of it.
 """
 
 from __future__ import annotations
