@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 RULES_SITE = "https://hermes-provision.github.io/hermes-provision/rules/"
-"""The folder of the documentation site (`site_url` in mkdocs.yml) with a page for each rule of ours."""
+"""The folder of the documentation site (`site_url` in mkdocs.yml) with a page for each built-in rule."""
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 _COMMIT = re.compile(r"commit (?P<commit>[0-9a-f]{7,64}):(?P<path>.+?)(?: \(in no branch or tag\))?(?:: .*)?$")
 """How an audit names a file in history: `commit abc1234:path`, followed by a place inside that file."""

@@ -27,7 +27,9 @@ def test_each_rule_in_sarif_has_help_and_its_section() -> None:
     rules = json.loads(as_sarif(audit, {"aisa-key": "AIsa API key"}))["runs"][0]["tool"]["driver"]["rules"]
     rule = next(each for each in rules if each["id"] == "aisa-key")
     assert rule["helpUri"] == f"{RULES_SITE}aisa-key.html"
-    assert [each["id"] for each in rules if "helpUri" not in each] == ["old", "route-plain-http"], "no secret rules of ours"
+    assert [each["id"] for each in rules if "helpUri" not in each] == ["old", "route-plain-http"], (
+        "no secret rules of ours"
+    )
     assert "provision:allow=aisa-key" in rule["help"]["text"]
     assert "\n## aisa-key\n" in page()
 
