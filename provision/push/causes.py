@@ -126,7 +126,7 @@ _CURES = {
     "permission": "give the home to its user, then run `provision deploy --resume`",
     "linked-home": "replace the symbolic link in the home with the file or folder",
     "halted": "after the halt, or for all its machines at once: `provision resume {user} --reason TEXT`, then deploy again",
-    "order-refused": "give it again with a key that may give orders: `provision halt` or `provision resume`",
+    "order-refused": "give the order again, signed with a key that may give orders: docs/halt.md",
     "busy": "wait until the other command there ends, then run `provision deploy --resume`",
     "timeout": "check the machine's load, then run `provision deploy --resume`",
 }

@@ -84,7 +84,7 @@ def test_no_other_code_makes_temporary_files() -> None:
         "scratch.py",
         "files.py",
         "command.py",  # `demo --keep`: to look at
-        "hermes_bundle.py",  # runs on machines, without this package; holds sealed bundles only
+        "bundle_steps.py",  # runs on machines, without this package; holds sealed bundles only
     }
     words = ("mkdtemp", "mkstemp", "TemporaryDirectory", "NamedTemporaryFile", "}{STAGED_SUFFIX}")
     found = {p.name: p.read_text() for p in source.rglob("*.py") if p.name not in allowed}

@@ -236,10 +236,18 @@ def test_colours_width_and_resizing_reach_the_command(terminal: Terminal) -> Non
     terminal.wait("ended 130")
 
 
+@pytest.mark.parametrize(
+    ("end", "code"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137), ("kill -QUIT $$", 131)]
+)
+def test_the_command_ends_redact_as_it_ended(end: str, code: int) -> None:
+    done = _exec("sh", "-c", end)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
 @pytest.mark.programs("tmux")
 def test_stopping_and_going_on(terminal: Terminal) -> None:
     terminal.run([*EXEC, "sh", "-c", "'echo started; read x; echo got $x'"])
-    terminal.wait("started")
+    terminal.wait("\nstarted")  # the command's own line, not the one that was typed
     terminal.keys("C-z")
     terminal.wait(lambda screen: "Stopped" in screen or "suspended" in screen)
     terminal.run("echo between")

@@ -29,6 +29,7 @@ LISTED = {
     "pyppmd": "LGPL-2.1: needed by py7zr",
     "pyrage": "MIT: its metadata does not say so, its repository does",
     "axe-playwright-python": "MIT, and axe-core in it MPL-2.0: only for tests; its metadata does not say so",
+    "pyte": "LGPL-3.0: only for tests",
     "atheris": "Apache-2.0: its metadata does not say so; only for tests",
     "inflate64": "LGPL-2.1: needed by py7zr",
 }

@@ -8,7 +8,7 @@ import typer
 
 from provision.cli.context import Run
 from provision.cli.machines.app import machines_app
-from provision.cli.options import DryRun
+from provision.cli.options import DryRun, without_keys
 from provision.errors import NothingMatchedError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def machines_set(
     from provision.fleet.limit import no_match_error
 
     run: Run = ctx.obj
+    if any(without_keys(text) != text for text in (name, called, host, platform, home) if text):
+        raise UsageError("a value is a key: keys belong into the vault", hint="provision keys import FILE")
     workspace = run.open_workspace()
     fleet = valid_fleet(workspace)
     user, _, machine = name.partition("/")

@@ -107,7 +107,7 @@ def _rows(strip: Strip, left: float, right: float, picture: Pixels, around: list
             edges.append(_parting(rows, start, min(len(rows) - 1, max(0, round(neighbour - top))), step))
     high, low = top + edges[0] - strip.y, top + edges[1] + 1 - strip.y
     foot = _foot(rows, edges[0], int(middle))
-    if foot > edges[1] or rows[edges[1]]:
+    if foot > edges[1] or rows[edges[1] : edges[1] + 1].any():  # no row there: the ink ends with the picture
         low = top + foot + 1 - strip.y
     return max(high, -_BEYOND * strip.height), min(low, (1 + _BEYOND) * strip.height)
 

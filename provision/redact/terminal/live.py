@@ -22,6 +22,7 @@ from provision.programs import find_program
 from provision.redact.terminal import outer_terminal
 from provision.redact.terminal.canvas import NOWHERE
 from provision.redact.terminal.control_strings import ControlStrings
+from provision.redact.terminal.job import end_like, own_group
 from provision.redact.terminal.output_scanner import TAIL_CHARACTERS, OutputMatch, OutputScanner, lay_covers
 from provision.redact.terminal.repaint import paint_over
 from provision.redact.terminal.screen import unfinished_escape
@@ -172,9 +173,12 @@ def _prepare(inner: int, columns: int, rows: int) -> None:
 
 
 def _become(program: str, command: Sequence[str], environ: Mapping[str, str], inner: int) -> None:
-    """In the child: execute the command with the terminal as its controlling terminal."""
+    """In the child: execute the command with the terminal as its controlling terminal, and end as it ends."""
     try:
         os.login_tty(inner)
+        group = own_group()
+        if group:
+            end_like(group)
         os.execve(program, list(command), dict(environ))  # noqa: S606  running a command is what this is for
     except OSError as e:
         os.write(2, f"{command[0]}: {e.strerror}\n".encode())

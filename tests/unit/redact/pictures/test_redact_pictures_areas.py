@@ -52,6 +52,15 @@ def test_a_cover_beyond_the_edge_covers_up_to_it() -> None:
     assert (picture[50:, 190:] == FILL).all()
 
 
+def test_letters_that_end_with_the_picture_are_covered_to_its_edge() -> None:
+    picture = blank(rows=24)
+    strip = Strip(10, 12, 0, 160, 16)
+    line = drawn(picture, strip, "sk-aisa-abcdefgh")
+    picture[15:] = np.where(picture[15:16] == INK, INK, picture[15:])
+    cover_areas(picture, [*areas_of(LinePart(line, 0, 16), "x", picture, [strip])])
+    assert not (picture[:, 8:140] == INK).any()
+
+
 def test_a_turned_cover_covers_its_corners() -> None:
     picture = blank()
     strip = Strip(60, 10, math.radians(30), 60, 12)
