@@ -148,7 +148,6 @@ def staged_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.{_system()}-{os.getpid():x}-{secrets.token_hex(6)}{STAGED_SUFFIX}")
 
 
-@functools.cache
 def _system() -> str:
     """A short name of what process ids are unique in: this host, and on Linux the namespace."""
     try:

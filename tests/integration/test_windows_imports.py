@@ -43,7 +43,7 @@ print(json.dumps({"tried": len(every), "failed": failed}))
 """
 
 
-PSEUDO_TERMINAL = {"provision.redact.terminal.live", "provision.redact.terminal.outer_terminal"}
+PSEUDO_TERMINAL = {f"provision.redact.terminal.{name}" for name in ("job", "live", "outer_terminal")}
 """Imported by `redact --exec` alone, which refuses on Windows before."""
 
 
