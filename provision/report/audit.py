@@ -152,8 +152,6 @@ def as_html(audit: Audit) -> Iterator[str]:
             "Audit",
             summary_line(audit),
             facts,
-            "",
-            (),
             _sections(audit),
             verdict_tone=worst_tone(audit.findings, unread=bool(audit.unread)),
             tiles=severity_tiles(Counter(f.severity for f in audit.findings), len(audit.unread)),

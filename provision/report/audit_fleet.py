@@ -81,8 +81,6 @@ def as_html(fleet: FleetAudit) -> Iterator[str]:
             "Audit of the fleet",
             summary_line(fleet),
             [("machines", f"{len(fleet.audits):,}")],
-            "",
-            (),
             _sections(fleet),
             verdict_tone="bad" if fleet.wrong_routes else worst_tone(findings, unread=bool(unread)),
             tiles=severity_tiles(Counter(f.severity for f in findings), unread),

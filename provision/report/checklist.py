@@ -104,8 +104,6 @@ def as_html(result: ChecklistResult) -> Iterator[str]:
                 ("files", f"{result.files:,}"),
                 ("when", result.at.isoformat(timespec="seconds")),
             ],
-            "",
-            (),
             [Section("The five points", "", ("point", "question", "verdict", "reasons"), points)],
             verdict_tone=_TONES[worst[0].verdict] if worst else "neutral",
             tiles=[

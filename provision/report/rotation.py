@@ -321,8 +321,6 @@ def status_html(statuses: Sequence[RotationView]) -> Iterator[str]:
             "Key rotation",
             f"{subtitle}; {_next(statuses[0])}" if len(statuses) == 1 else subtitle,
             [(f"rotation {s.rotation.id}", _head(s)) for s in statuses],
-            "",
-            (),
             _revoke_section(statuses),
             verdict_tone="bad" if halted else "unsure" if groups or unfinished else "good",
             tiles=[Tile(f"{counts[s]:,}", s, "", state_tone(s), "grid-title", s) for s in State if counts[s]],

@@ -174,7 +174,7 @@ def usage_html(report: UsageReport) -> Iterator[str]:
         if report.counts[s]:
             rows = [_cells(user) for user in _ordered(report.users, s)]
             sections.append(Section(f"{s} ({report.counts[s]:,})", "", _HEADERS, rows, _TONES.get(s, "unsure")))
-    return page(Page("Usage", summary_of_usage(report), facts, "users by state", bars, sections))
+    return page(Page("Usage", summary_of_usage(report), facts, sections, "users by state", bars))
 
 
 def usage_metrics(report: UsageReport) -> Iterator[str]:

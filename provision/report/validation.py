@@ -225,8 +225,6 @@ def as_html(report: ValidationReport) -> Iterator[str]:
             "Gateway validation",
             summary_line(report),
             facts,
-            "",
-            (),
             _sections(report),
             verdict_tone="unsure" if tone == "good" and outcome.not_asked else tone,
             tiles=tiles,

@@ -64,7 +64,9 @@ class Draft:
         """Log a change. One below a mapping that was just set becomes part of it: a new section is written at once."""
         *way, key = change.path
         for path, value in reversed(self.changes):
-            if path == tuple(way[: len(path)]) and isinstance(value, dict):
+            if path == tuple(way[: len(path)]):
+                if not isinstance(value, dict):
+                    break
                 holder = value
                 for step in way[len(path) :]:
                     holder = holder[step]

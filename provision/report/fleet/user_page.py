@@ -29,8 +29,6 @@ def user_html(report: FleetReport) -> Iterator[str]:
             state.user,
             said,
             _facts(report, state),
-            "",
-            (),
             _sections(report, state),
             verdict_tone=tone,
             groups=groups(report.attention),

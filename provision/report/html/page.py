@@ -107,9 +107,9 @@ class Page:
     title: str
     subtitle: str
     facts: Sequence[tuple[str, str | When]]
-    chart_title: str
-    bars: Sequence[Bar]
     sections: Iterable[Section]
+    chart_title: str = ""
+    bars: Sequence[Bar] = ()
     verdict_tone: str = "neutral"
     tiles: Sequence[Tile] = ()
     groups: Sequence[Group] = ()

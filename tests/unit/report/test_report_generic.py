@@ -32,7 +32,7 @@ EVIL = "<script>alert(1)</script>\x1b[31m\u202e\"'&\x00\ud800]]>"
 def html(title: str, cell: str) -> str:
     bars = [Bar(cell, 3, "good"), Bar("none", 0, "bad")]
     return "".join(
-        page(Page(title, cell, [(cell, cell)], cell, bars, iter([Section(cell, cell, [cell], iter([[cell]]))])))
+        page(Page(title, cell, [(cell, cell)], iter([Section(cell, cell, [cell], iter([[cell]]))]), cell, bars))
     )
 
 

@@ -35,3 +35,11 @@ def test_changes_around_a_removed_item_keep_their_order() -> None:
         (("a",), True),
         (("a",), False),
     ]
+
+
+def test_an_item_of_a_list_that_took_the_place_of_a_section() -> None:
+    draft = Draft({}, "config.yaml")
+    draft.set(("a",), {"x": 1})
+    draft.set(("a",), [{"x": 1}])
+    draft.set(("a", 0, "x"), 2)
+    assert [path for path, _ in draft.changes] == [("a",), ("a",), ("a", 0, "x")]
