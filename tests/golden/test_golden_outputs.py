@@ -144,6 +144,7 @@ _SAME_LENGTH = (
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:40000"),
 )
 _ANY_LENGTH = (
+    (r"\(/[^()\s]*/bin/([\w-]+)\)", r"(/usr/bin/\1)"),
     (r"or in words: .*", "or in words: …"),
     (r"\b\d+(?:\.\d+)? (?:m?s|min)\b", "0 s"),
     (r"\d+/s\b", "0/s"),
