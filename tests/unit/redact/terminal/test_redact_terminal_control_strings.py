@@ -7,7 +7,7 @@ import base64
 import pytest
 from redactcraft import aisa_key, opaque, session
 
-from provision.redact.terminal.control_strings import ControlStrings
+from provision.redact.terminal.control_strings import LIMIT_CHARACTERS, ControlStrings
 from provision.redact.terminal.output_scanner import RecordingScanner, lay_covers
 
 KEY = aisa_key("strings")
@@ -83,3 +83,11 @@ def test_a_recording_keeps_its_length_and_is_clean_afterwards(name: str) -> None
         assert bool(used.notes.left_out) is expected
         assert len(result) == len(output)
         output = result
+
+
+def test_a_copied_text_without_an_end_is_covered_also_in_what_follows() -> None:
+    strings = ControlStrings(session(), "demo")
+    first = strings.take("\x1b]52;c;" + "A" * LIMIT_CHARACTERS + "A")
+    following = strings.take(base64.b64encode(KEY.encode()).decode() + "\x07after")
+    assert [part.covered for part in (*first, *following)] == [True, True, False]
+    assert following[1].text == "after"

@@ -9,7 +9,13 @@ import termios
 import pytest
 
 from provision.redact.terminal import outer_terminal
-from provision.redact.terminal.outer_terminal import TerminalModes, forwarded_signals, set_size, terminal_size
+from provision.redact.terminal.outer_terminal import (
+    CursorQuestion,
+    TerminalModes,
+    forwarded_signals,
+    set_size,
+    terminal_size,
+)
 
 
 @pytest.fixture
@@ -67,3 +73,21 @@ def test_a_signal_arrives_as_its_number_and_handlers_are_restored() -> None:
         os.kill(os.getpid(), signal.SIGWINCH)
         assert os.read(descriptor, 1)[0] == signal.SIGWINCH
     assert signal.getsignal(signal.SIGWINCH) == before
+
+
+def test_the_answer_about_the_cursor_is_taken_out_of_the_keys() -> None:
+    question = CursorQuestion()
+    assert question.answered(b"\x1b[5;7R") == (b"\x1b[5;7R", None), "it was not asked"
+    question.ask()
+    assert question.answered(b"a\x1b[5") == (b"a", None)
+    assert question.answered(b";7Rb") == (b"b", (6, 4))
+    assert question.answered(b"\x1b[5;7R") == (b"\x1b[5;7R", None), "the next is an answer to the program"
+
+
+def test_a_late_answer_reaches_nothing_and_keys_held_back_are_passed_on() -> None:
+    question = CursorQuestion()
+    question.ask()
+    assert question.answered(b"\x1b") == (b"", None)
+    assert question.give_up() == b"\x1b"
+    assert question.answered(b"x\x1b[5;7Ry") == (b"xy", None)
+    assert question.answered(b"\x1b[5;7R") == (b"\x1b[5;7R", None)

@@ -70,3 +70,13 @@ def test_a_typed_key_without_prefix_goes_with_its_last_letter(row: int, *, told:
     assert (shown.screen.cursor.x, shown.screen.cursor.y) == (5 + len(OPAQUE), row)
     shown.feed(" z")
     assert shown.screen.display[row][4 + len(OPAQUE) :].rstrip() == "* z"
+
+
+def test_what_follows_a_key_in_the_last_column_begins_the_next_line() -> None:
+    shown = _Shown(session(OPAQUE))
+    for letter in f"\x1b[5;{81 - len(OPAQUE)}H{OPAQUE}":
+        shown.feed(letter)
+    shown.feed("next")
+    assert not pieces_left(OPAQUE, shown.screens[-1], 4)
+    assert shown.screen.display[4].rstrip().endswith("*")
+    assert shown.screen.display[5].rstrip() == "next"
