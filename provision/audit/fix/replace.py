@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _WAIT_S, _PAUSE_S = 2.0, 0.005
+_GRACE_S = 0.05
+"""How long the old file is held after the exchange: a program may have looked up its name just before, and open it only now."""
 
 
 class FileInUseError(ProvisionError):
@@ -120,6 +122,7 @@ class _Lease:
 
     def carry_over(self, path: Path, file: BinaryIO, size_bytes: int) -> None:
         """Append to `path` what a program wrote that had opened the old file at the very moment of the exchange."""
+        time.sleep(_GRACE_S)
         self.release()
         until = time.monotonic() + _WAIT_S
         while not (free := self._take()) and time.monotonic() < until:
