@@ -14,7 +14,7 @@ from provision.containers.chunk_stream import ChunkStream, DamagedError
 from provision.containers.steps import FormatInput, Label, Member, NotRead, copy_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from provision.containers.steps import Steps
 
@@ -32,6 +32,7 @@ def tar_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield names, link targets, extended headers and files of a tar; what follows the end mark is a member of its own."""
     stream = source.stream
     extended: dict[str, bytes] = {}
+    beside: list[tuple[str, bytes]] = []
     raw, ended = b"", False
     while len(header := stream.take(_BLOCK)) == _BLOCK:
         if not any(header):
@@ -54,15 +55,15 @@ def tar_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
                     _write(out, part)
                 continue
             data = stream.take(length + -length % _BLOCK)
-            extended |= _parse_extended(kind, data[:length])
             if kind == b"g":
                 yield from _global_header(header, data, out)
-                extended = {}
-            else:
-                raw += header + data
+                continue
+            extended |= _parse_extended(kind, data[:length])
+            beside += _own_texts(header).items()
+            raw += header + data
             continue
-        yield from _entry(stream, header, raw, extended, out)
-        extended, raw = {}, b""
+        yield from _entry(stream, header, raw, extended, beside, out)
+        extended, beside, raw = {}, [], b""
     if header:
         rest = Member(AFTER_END, iter((header,)))
         yield rest
@@ -71,17 +72,27 @@ def tar_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
             raise DamagedError("it ends too early")
 
 
-def _entry(stream: ChunkStream, header: bytes, raw: bytes, extended: dict[str, bytes], out: IO[bytes] | None) -> Steps:
+def _entry(  # noqa: PLR0917  what precedes a member
+    stream: ChunkStream,
+    header: bytes,
+    raw: bytes,
+    extended: dict[str, bytes],
+    beside: list[tuple[str, bytes]],
+    out: IO[bytes] | None,
+) -> Steps:
     kind, length = header[156:157], _number(header[124:136])
     maps = _sparse_maps(stream, header) if kind == b"S" else b""
     if extended.get("size", b"").isdigit():
         length = int(extended["size"])
     labels = _labels(header, extended)
     yield from labels.values()
+    unseen = _unseen(chain(beside, _own_texts(header).items()), labels)
+    yield from unseen
+    rewrite = any(label.changed for label in (*labels.values(), *unseen))
     name = labels[_NAME].data.decode("utf-8", "replace")
     has_content = length and kind not in b"123456"  # links, devices, folders have none, whatever their size field says
     if not has_content:
-        _write_header(out, header, raw, labels, length)
+        _write_header(out, header, raw, labels, length, rewrite=rewrite)
         return
     end = stream.taken_bytes + length
     member = Member(name, stream.parts(length))
@@ -97,32 +108,51 @@ def _entry(stream: ChunkStream, header: bytes, raw: bytes, extended: dict[str, b
         return
     if out is not None and not member.dropped:
         size = member.size
-        _write_header(out, header, raw, labels, size if member.changed else length, maps)
+        _write_header(out, header, raw, labels, size if member.changed else length, maps, rewrite=rewrite)
         _write_member(out, member)
         _write(out, bytes(-size % _BLOCK))
 
 
 def _labels(header: bytes, extended: dict[str, bytes]) -> dict[str, Label]:
     """Return the texts of a header: from the extended headers where they have them, else from its own fields."""
+    return {key: _label(key, data) for key, data in (_own_texts(header) | extended).items()}
+
+
+def _label(key: str, data: bytes) -> Label:
+    return Label(_WHAT.get(key, f"the header {key[:40]} of a member"), data, _PART.get(key, PartKind.HEADER))
+
+
+def _own_texts(header: bytes) -> dict[str, bytes]:
     texts = {key: header[start:end].partition(b"\0")[0] for key, (start, end) in _FIELDS.items()}
     if header[257:263] == b"ustar\0" and (prefix := header[345:500].partition(b"\0")[0]):
         texts[_NAME] = prefix + b"/" + texts[_NAME]
-    texts |= extended
-    return {
-        key: Label(_WHAT.get(key, f"the header {key[:40]} of a member"), data, _PART.get(key, PartKind.HEADER))
-        for key, data in texts.items()
-    }
+    return texts
+
+
+def _unseen(texts: Iterable[tuple[str, bytes]], labels: dict[str, Label]) -> list[Label]:
+    """Return the texts of headers that others take the place of, as far as those do not say the same.
+
+    No program shows them, but they are in the file. Of a name like `./PaxHeaders/NAME` every part counts on its own.
+    """
+    shown = b"\n".join(label.data for label in labels.values())
+    return [_label(key, text) for key, text in texts if any(part not in shown for part in text.split(b"/"))]
 
 
 def _write_header(  # noqa: PLR0917  what a header is made of
-    out: IO[bytes] | None, header: bytes, raw: bytes, labels: dict[str, Label], size: int, maps: bytes = b""
+    out: IO[bytes] | None,
+    header: bytes,
+    raw: bytes,
+    labels: dict[str, Label],
+    size: int,
+    maps: bytes = b"",
+    *,
+    rewrite: bool,
 ) -> None:
-    """Write a header with its extended headers: byte for byte, or as pax when a text or the size in them changed."""
+    """Write a header with its extended headers: byte for byte, or as pax to `rewrite` them or when the size in them changed."""
     if out is None:
         return
-    changed = any(label.changed for label in labels.values())
     in_extended = labels.get("size")
-    if not changed and (in_extended is None or int(in_extended.data) == size):
+    if not rewrite and (in_extended is None or int(in_extended.data) == size):
         out.write(raw + (header if in_extended else with_size(header, size)) + maps)
         return
     records = {key: label.now for key, label in labels.items() if key not in ("uname", "gname", "size") or raw}
@@ -136,12 +166,18 @@ def _write_header(  # noqa: PLR0917  what a header is made of
         body[start:end] = text.ljust(end - start, b"\0")
     if header[257:263] == b"ustar\0":
         body[345:500] = bytes(155)
-    own = bytearray(header)
-    own[:100], own[156:157] = b"././@PaxHeader".ljust(100, b"\0"), b"x"
-    own[157:257] = bytes(100)
-    own[257:265], own[345:500] = b"ustar\x0000", bytes(155)
-    out.write(with_size(bytes(own), len(data)) + data + bytes(-len(data) % _BLOCK))
+    out.write(with_size(_pax_block(header, b"x"), len(data)) + data + bytes(-len(data) % _BLOCK))
     out.write(with_size(bytes(body), size) + maps)
+
+
+def _pax_block(header: bytes, kind: bytes) -> bytes:
+    """Return the header of an extended header: nothing in it is text of the member's."""
+    own = bytearray(header)
+    for start, end in _FIELDS.values():
+        own[start:end] = bytes(end - start)
+    own[:14], own[156:157] = b"././@PaxHeader", kind
+    own[257:265], own[345:500] = b"ustar\x0000", bytes(155)
+    return bytes(own)
 
 
 def with_size(header: bytes, size: int) -> bytes:
@@ -164,7 +200,11 @@ def pax_record(key: str, value: bytes) -> bytes:
 
 def _global_header(header: bytes, data: bytes, out: IO[bytes] | None) -> Steps:
     records = {key: Label(f"the global header {key[:40]}", value) for key, value in _pax(data).items()}
+    unseen = _unseen(_own_texts(header).items(), records)
     yield from records.values()
+    yield from unseen
+    if any(label.changed for label in unseen):
+        header = with_size(_pax_block(header, b"g"), _number(header[124:136]))
     if any(record.changed for record in records.values()):
         data = b"".join(pax_record(key, record.now) for key, record in records.items())
         header = with_size(header, len(data))
