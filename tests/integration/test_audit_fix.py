@@ -25,6 +25,7 @@ import provision.audit.fix.apply as module
 from provision.audit.fix.apply import apply_fix, last_record, undo_fix
 from provision.audit.fix.change import FixChange
 from provision.audit.fix.mask import LARGEST_BYTES, MaskError, mask_content
+from provision.audit.fix.replace import LateWriters
 from provision.detect.detector import Detector
 from provision.fleet.desired import SecretDelivery
 from provision.keys.age import generate_identity, identity_file, load_identities
@@ -307,8 +308,8 @@ def test_a_fix_that_is_cut_short_can_be_taken_back(machine: Machine, monkeypatch
         write(path, data)
         made.append(path)
 
-    def killed(path: Path, was: bytes | None, data: bytes, mode: int) -> None:
-        real(path, was, data, mode)
+    def killed(path: Path, was: bytes | None, data: bytes, mode: int, late: LateWriters) -> None:
+        real(path, was, data, mode, late)
         made.append(path)
         if path == files[1]:
             raise KilledError

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from auditcraft import aisa_key
@@ -15,7 +16,7 @@ from auditcraft import aisa_key
 import provision.audit.fix.replace as module
 from provision.audit.fix.apply import FixResult, apply_fix, last_record, undo_fix
 from provision.audit.fix.change import FixChange
-from provision.audit.fix.replace import FileInUseError, replace_unchanged
+from provision.audit.fix.replace import FileInUseError, LateWriters, replace_unchanged
 from provision.detect.detector import Detector
 from provision.keys.age import generate_identity, identity_file, load_identities
 
@@ -67,19 +68,22 @@ def test_a_history_that_is_written_all_the_time_keeps_every_line(tmp_path: Path)
     history, key = tmp_path / "history.jsonl", aisa_key()
     history.write_text("begin\n")
     fixed = refused = 0
-    with writing(history, "opens") as written:
+    with LateWriters() as late, writing(history, "opens") as written:
         while (fixed < 100 or refused < 20) and fixed + refused < 5000:
             with history.open("a") as file:
                 file.write(f"key {key}\n")
             was = history.read_bytes()
             try:
-                replace_unchanged(history, was, was.replace(key.encode(), b"[masked]"), 0o600)
+                replace_unchanged(history, was, was.replace(key.encode(), b"[masked]"), 0o600, late)
                 fixed += 1
             except FileInUseError:
                 refused += 1
+        assert not late.finish()
     assert fixed >= 100
     lines = [line for line in history.read_text().splitlines() if line.startswith("line ")]
-    assert lines == [f"line {number}" for number in range(written[0])]
+    assert sorted(lines) == sorted(f"line {number}" for number in range(written[0])), (
+        "a late line may stand after newer ones"
+    )
     assert not list(tmp_path.glob("*.provision-new"))
 
 
@@ -115,7 +119,7 @@ def test_lines_written_at_the_worst_moment(tmp_path: Path, monkeypatch: pytest.M
     if when == "compared":
         monkeypatch.setattr(module, "_content", lambda file: (real(file), opened_meanwhile())[0])
         with pytest.raises(FileInUseError):
-            replace_unchanged(path, b"old\n", b"new\n", 0o600)
+            replace_unchanged(path, b"old\n", b"new\n", 0o600, LateWriters())
         program[0].wait()
         assert path.read_text() == "old\nlate\n"
     else:
@@ -128,6 +132,34 @@ def test_lines_written_at_the_worst_moment(tmp_path: Path, monkeypatch: pytest.M
             exchange(str(other), str(path))
             lease.carry_over(path, file, len(b"old\n"))
         assert path.read_text() == "new\nlate\n"
+
+
+@pytest.mark.skipif(not LINUX, reason="leases are Linux")
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_program_that_opens_the_old_file_after_the_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    """It looked up the name before, and got to open it only later: its line is carried over, or the file is reported."""
+    path, key = tmp_path / "history.jsonl", aisa_key()
+    path.write_text(f"key {key}\n")
+    opened: list[TextIO] = []
+
+    def write_late(self: LateWriters) -> None:
+        (replaced,) = self._replaced
+        opened.append(Path(f"/proc/self/fd/{replaced.file.fileno()}").open("a"))  # noqa: SIM115  closed below
+        opened[0].write("late\n")
+        opened[0].flush()
+        if closes:
+            opened[0].close()
+
+    monkeypatch.setattr(LateWriters, "make_room", write_late)
+    result = fix(path, key, tmp_path / "fixes", 0)
+    opened[0].close()
+    assert bool(result.changed) is closes
+    assert [left.why for left in result.left] == [
+        "history.jsonl was replaced while another program had it open (stop Hermes, then compare the file with the backup)"
+    ] * (not closes)
+    assert path.read_text() == "key [masked]\n" + "late\n" * closes
 
 
 def _waits(pid: int) -> bool:

@@ -120,6 +120,8 @@ def test_audits_fix_replaces_a_file_that_it_has_closed(tmp_path: Path, monkeypat
     refuse_open_files(monkeypatch)
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(replace, "system_exchange", lambda: None)
-    replace_unchanged(path, b"old", b"new", 0o600)
+    with replace.LateWriters() as late:
+        replace_unchanged(path, b"old", b"new", 0o600, late)
+        assert not late.finish()
     assert path.read_bytes() == b"new"
     assert [each.name for each in tmp_path.iterdir()] == ["notes"]

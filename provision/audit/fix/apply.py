@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.audit.fix.mask import LARGEST_BYTES, mask_database
-from provision.audit.fix.replace import replace_unchanged
+from provision.audit.fix.replace import LateWriters, replace_unchanged
 from provision.containers.sqlite_rewriter import BUSY_MS
 from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
@@ -116,41 +116,45 @@ def apply_fix(
     backup, beside = folder / f"{stamp}.age", folder / f"{stamp}.json"
     write_atomic(backup, sealed)
     _write_record(beside, record)
-    done: list[str] = []
+    done: dict[Path, str] = {}
     failed: set[Path] = set()
-    for change, file in zip(kept, record.files, strict=True):
-        if change.home in failed:
-            file.after = ""
-            left.append(NotFixed(file.name, _TOGETHER))
-            continue
-        try:
-            if change.data is not None:  # before the change: an undo after a crash must know what is from the fix
-                file.after = hashlib.sha256(change.data).hexdigest()
-                _write_record(beside, record)
-            with as_owner(change.path):
-                _make_change(change, detector)
-                if file.kind == "database":
-                    file.after = _digest(change.path)
-            done.append(file.name)
-        except Exception as e:  # one file must not stop the rest of a plan
-            file.after = ""
-            left.append(NotFixed(file.name, clean(_reason(e))))
-            failed |= {change.home} if change.home else set()
-        _write_record(beside, record)
-    return FixResult(tuple(done), tuple(left), backup)
+    with LateWriters() as late:
+        for change, file in zip(kept, record.files, strict=True):
+            if change.home in failed:
+                file.after = ""
+                left.append(NotFixed(file.name, _TOGETHER))
+                continue
+            try:
+                if change.data is not None:  # before the change: an undo after a crash must know what is from the fix
+                    file.after = hashlib.sha256(change.data).hexdigest()
+                    _write_record(beside, record)
+                with as_owner(change.path):
+                    _make_change(change, detector, late)
+                    if file.kind == "database":
+                        file.after = _digest(change.path)
+                done[change.path] = file.name
+            except Exception as e:  # one file must not stop the rest of a plan
+                file.after = ""
+                left.append(NotFixed(file.name, clean(_reason(e))))
+                failed |= {change.home} if change.home else set()
+            _write_record(beside, record)
+            late.make_room()
+        for path, error in late.finish():
+            left.append(NotFixed(done.pop(path), clean(_reason(error))))
+    return FixResult(tuple(done.values()), tuple(left), backup)
 
 
 def _write_record(path: Path, record: FixRecord) -> None:
     write_atomic(path, (record.model_dump_json(by_alias=True, indent=1) + "\n").encode())
 
 
-def _make_change(change: FixChange, detector: Detector) -> None:
+def _make_change(change: FixChange, detector: Detector, late: LateWriters) -> None:
     if change.database:
         mask_database(change.path, detector)
         if change.mode is not None:
             set_mode(change.path, change.mode)
     elif change.data is not None:
-        replace_unchanged(change.path, change.was, change.data, change.mode if change.mode is not None else 0o600)
+        replace_unchanged(change.path, change.was, change.data, change.mode if change.mode is not None else 0o600, late)
     elif change.mode is not None:
         set_mode(change.path, change.mode)
 
@@ -269,21 +273,24 @@ def undo_fix(record_path: Path, identities: Callable[[], Sequence[Identity]]) ->
     if sealed is None:
         raise BackupError(f"backup {backup} not found", hint="move it back next to its record")
     contents = _unpacked(unseal(sealed, identities()), len(record.files))
-    done, left = [], []
-    for file, (path, data) in zip(record.files, contents, strict=True):
-        try:
-            with as_owner(path):
-                why = _restore(path, file, data)
-        except (ProvisionError, OSError) as e:
-            why = str(e).replace(str(path), file.name)
-        if why:
-            left.append(NotFixed(file.name, why))
-        else:
-            done.append(file.name)
+    done, left = dict[Path, str](), []
+    with LateWriters() as late:
+        for file, (path, data) in zip(record.files, contents, strict=True):
+            try:
+                with as_owner(path):
+                    why = _restore(path, file, data, late)
+            except (ProvisionError, OSError) as e:
+                why = str(e).replace(str(path), file.name)
+            if why:
+                left.append(NotFixed(file.name, why))
+            else:
+                done[path] = file.name
+            late.make_room()
+        left += [NotFixed(done.pop(path), _reason(error)) for path, error in late.finish()]
     if not left:
         backup.unlink()
         record_path.unlink()
-    return FixResult(tuple(done), tuple(left), backup if left else None)
+    return FixResult(tuple(done.values()), tuple(left), backup if left else None)
 
 
 def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
@@ -297,7 +304,7 @@ def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
         raise BackupError("the backup does not match its record") from e
 
 
-def _restore(path: Path, file: _File, data: bytes) -> str:
+def _restore(path: Path, file: _File, data: bytes, late: LateWriters) -> str:
     """Restore one file; returns why it was not restored, or an empty string."""
     if file.after == "":
         return ""
@@ -317,7 +324,7 @@ def _restore(path: Path, file: _File, data: bytes) -> str:
         return ""
     if digest is not None and file.after is not None and digest != file.after:
         return _CHANGED_SINCE
-    replace_unchanged(path, now, data, file.mode)
+    replace_unchanged(path, now, data, file.mode, late)
     for suffix in ("-wal", "-shm"):
         if file.kind == "database":
             path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,8 +1,9 @@
 """Replace a file only if it is still what the fix was made from, while other programs may write to it.
 
 On Linux a read lease shows whether any program has the file open for writing, and makes one that opens it meanwhile wait. The old
-and the new file change places in one step, so that a writer who came in between gets the old file back, with all its lines. Where
-the file system has no leases, and on other systems, the content is compared right before the rename.
+and the new file change places in one step, so that a writer who came in between gets the old file back, with all its lines. The
+old file stays open until the end of the plan: a program that looked up its name before may write to it after. Where the file
+system has no leases, and on other systems, the content is compared right before the rename.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import os
 import signal
 import sys
 import time
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.bundle.dist import system_exchange
+from provision.endpoint.privileges import as_owner
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, open_regular, replace_file, staged_file, sync_directory
 
@@ -25,15 +29,66 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _WAIT_S, _PAUSE_S = 2.0, 0.005
-_GRACE_S = 0.05
-"""How long the old file is held after the exchange: a program may have looked up its name just before, and open it only now."""
+_WATCH_S = 1.0
+"""How long an old file stays open at least: on a loaded machine, a program opens a file long after it looked up the name."""
+_MOST_OPEN = 200
 
 
 class FileInUseError(ProvisionError):
     """The file was changed, or is being written, by another program. It was not changed by this one."""
 
 
-def replace_unchanged(path: Path, was: bytes | None, data: bytes, mode: int) -> None:
+class LateWriters:
+    """The old files of a plan, held open so that what a program still writes to one of them can be appended to the new one."""
+
+    def __init__(self) -> None:
+        self._replaced: deque[_Replaced] = deque()
+        self._in_use: list[tuple[Path, FileInUseError]] = []
+
+    def __enter__(self) -> LateWriters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._replaced:
+            each.file.close()
+        self._replaced.clear()
+
+    def hold(self, path: Path, file: BinaryIO, size_bytes: int) -> None:
+        """Keep the old file behind `file`, which had `size_bytes` when it was replaced by the one at `path`."""
+        held = os.fdopen(os.dup(file.fileno()), "rb")
+        self._replaced.append(_Replaced(path, held, size_bytes, time.monotonic() + _WATCH_S))
+
+    def make_room(self) -> None:
+        """Let go of the oldest file when many are open. With the process's own rights: not inside `as_owner`."""
+        if len(self._replaced) > _MOST_OPEN:
+            self._finish(self._replaced.popleft())
+
+    def finish(self) -> list[tuple[Path, FileInUseError]]:
+        """Wait until every old file was held long enough; returns the files of which a program still has the old state open."""
+        while self._replaced:
+            self._finish(self._replaced.popleft())
+        return self._in_use
+
+    def _finish(self, replaced: _Replaced) -> None:
+        time.sleep(max(0.0, replaced.until - time.monotonic()))
+        path = replaced.path
+        try:
+            with replaced.file as file, as_owner(path), _leased(path, file):
+                _append_late(path, file, replaced.size_bytes)
+        except (ProvisionError, OSError):
+            self._in_use.append((path, _replaced_in_use(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    path: Path
+    file: BinaryIO
+    size_bytes: int
+    until: float
+    """In seconds of the monotonic clock."""
+
+
+def replace_unchanged(path: Path, was: bytes | None, data: bytes, mode: int, late: LateWriters) -> None:
     """Replace the content of `path` if it still equals `was` (None: the file must not exist) and no other program writes to it.
 
     Raises FileInUseError and FileProblemError; the file is then as the other program left it.
@@ -44,7 +99,9 @@ def replace_unchanged(path: Path, was: bytes | None, data: bytes, mode: int) -> 
         else:
             with _opened(path) as file, _leased(path, file) as lease:
                 _require_same(path, file, was)
-                _exchange(path, staged, file, was, lease)
+                size_bytes = _exchange(path, staged, file, was, lease)
+                if size_bytes is not None:
+                    late.hold(path, file, size_bytes)
         sync_directory(path.parent)
 
 
@@ -78,19 +135,19 @@ def _create(path: Path, staged: Path) -> None:
         replace_file(staged, path)
 
 
-def _exchange(path: Path, staged: Path, file: BinaryIO, was: bytes, lease: _Lease) -> None:
+def _exchange(path: Path, staged: Path, file: BinaryIO, was: bytes, lease: _Lease) -> int | None:
+    """Put `staged` in place; returns the size of the old file in bytes, or None if it could not stay open."""
     exchange = system_exchange()
     if exchange is None:
         file.close()  # Windows replaces no open file
         replace_file(staged, path)
-        return
+        return None
     exchange(str(staged), str(path))
-    if _same_file(staged, file) and _content(file) == was and lease.is_held():
-        staged.unlink()
-        lease.carry_over(path, file, len(was))
-    else:
+    if not (_same_file(staged, file) and _content(file) == was and lease.is_held()):
         exchange(str(staged), str(path))
         raise _changed(path)
+    staged.unlink()
+    return len(was) + lease.carry_over(path, file, len(was))
 
 
 def _require_same(path: Path, file: BinaryIO, was: bytes) -> None:
@@ -114,27 +171,41 @@ def _changed(path: Path) -> FileInUseError:
     return FileInUseError(f"{path.name} was changed in the meantime", hint="run the command again")
 
 
+def _replaced_in_use(path: Path) -> FileInUseError:
+    return FileInUseError(
+        f"{path.name} was replaced while another program had it open",
+        hint="stop Hermes, then compare the file with the backup",
+    )
+
+
 class _Lease:
     """A read lease on an open file; without support for leases it is always held and nothing is carried over."""
 
     def __init__(self, take: Callable[[], bool], is_held: Callable[[], bool], release: Callable[[], None]) -> None:
         self._take, self.is_held, self.release = take, is_held, release
 
-    def carry_over(self, path: Path, file: BinaryIO, size_bytes: int) -> None:
-        """Append to `path` what a program wrote that had opened the old file at the very moment of the exchange."""
-        time.sleep(_GRACE_S)
+    def carry_over(self, path: Path, file: BinaryIO, size_bytes: int) -> int:
+        """Append to `path` what a program wrote that opened the old file at the very moment of the exchange.
+
+        Returns how many bytes that are. Raises FileInUseError if the program does not close it.
+        """
         self.release()
         until = time.monotonic() + _WAIT_S
         while not (free := self._take()) and time.monotonic() < until:
             time.sleep(_PAUSE_S)
-        if late := _content(file)[size_bytes:]:
-            with path.open("ab") as new:
-                new.write(late)
+        size_late = _append_late(path, file, size_bytes)
         if not free:
-            raise FileInUseError(
-                f"{path.name} was replaced while another program had it open",
-                hint="stop Hermes, then compare the file with the backup",
-            )
+            raise _replaced_in_use(path)
+        return size_late
+
+
+def _append_late(path: Path, file: BinaryIO, size_bytes: int) -> int:
+    """Append to `path` what the old file behind `file` has beyond `size_bytes`; returns how many bytes that are."""
+    late = _content(file)[size_bytes:]
+    if late:
+        with path.open("ab") as new:
+            new.write(late)
+    return len(late)
 
 
 @contextlib.contextmanager
