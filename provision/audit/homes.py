@@ -44,6 +44,7 @@ SECRET_FILES = (
     ".hermes_history",
 )
 """Files of a home that hold, or are likely to hold, secrets."""
+_DESKTOP = re.compile(r"(?P<path>.+[/\\]connections?\.json)(?: (?P<where>\S.*))?")
 _WHERE = re.compile(r"(?P<path>.*?/[^/ :]+)(?::(?P<line>\d+))?(?: (?P<where>\S.*))?")
 
 
@@ -152,9 +153,8 @@ def _hazards(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
     for hazard in seen.route.hazards:
         if hazard.severity in _SEVERITY and hazard.id != UNREADABLE:  # listed as not read instead
             place = hazard_location(hazard.where, seen.home)
-            yield home_finding(
-                f"route-{hazard.id}", _SEVERITY[hazard.severity], place, hazard.why, hazard.cure, context.name
-            )
+            severity = FindingSeverity.HIGH if hazard.id == "desktop-token" else _SEVERITY[hazard.severity]
+            yield home_finding(f"route-{hazard.id}", severity, place, hazard.why, hazard.cure, context.name)
 
 
 def hazard_location(where: str, home: Path) -> Location:
@@ -164,6 +164,8 @@ def hazard_location(where: str, home: Path) -> Location:
         if rest != where and (found := _WHERE.fullmatch(rest)):
             line = int(found["line"]) if found["line"] else None
             return Location(root + found["path"], line, None, found["where"])
+    if found := _DESKTOP.fullmatch(where):
+        return Location(found["path"], where=found["where"])
     return Location(str(home), where=mask_secrets(where) or None)
 
 

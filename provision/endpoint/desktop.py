@@ -1,22 +1,26 @@
 """Where the Hermes Desktop app of this user really works: here, or on another backend that does not read this home.
 
-Read from the app's `connection.json` (`apps/desktop/electron/connection-config.ts` of Hermes: a mode for the whole app, and one
-for each Hermes profile) and HERMES_DESKTOP_REMOTE_URL. Read in the source, not run: so no other mode than `local` is ever in
-order, not even with an address of this machine, which may be a tunnel.
+Read from the app's `connection.json` (a mode for the whole app, and one for each Hermes profile), from the list of backends
+that newer releases keep beside it (`connections.json`, one of them the primary), and from HERMES_DESKTOP_REMOTE_URL. The layout
+was read in the source (`connection-config.ts`, `connection-registry.ts` and `desktop-remote-route.ts` in `apps/desktop/electron/`
+of Hermes), not run: so no other mode than `local` is ever in order, not even with an address of this machine, which may be a
+tunnel.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import ProvisionError
 from provision.files import read_optional
+from provision.hermes.facts.newer_env import DATA_DIR_SUFFIX_ENV
 from provision.hermes.routing.destination import Destination, DestinationVerdict
-from provision.hermes.routing.hazards import Hazard, note, warning
+from provision.hermes.routing.hazards import Hazard, warning
 from provision.hermes.routing.wire import is_loopback, sent_host
 
 if TYPE_CHECKING:
@@ -26,29 +30,40 @@ if TYPE_CHECKING:
 
 REMOTE_URL_ENV = "HERMES_DESKTOP_REMOTE_URL"
 REMOTE_TOKEN_ENV = "HERMES_DESKTOP_REMOTE_TOKEN"  # noqa: S105  a name
+FOLDER_ENV = "HERMES_DESKTOP_USER_DATA_DIR"
+CONNECTION_NAMES = ("connection.json", "connections.json")
 LOCAL_MODE = "local"
 REMOTE_MODES = frozenset({"remote", "cloud", "ssh"})
+_URL_SECRET = re.compile(r"(?i)//[^/?#]*:[^/?#]*@|[?&#][^=&#]*(?:token|key|ticket|secret|password)[^=&#]*=[^&#]")
 _MAX_BYTES = 1 << 20
 _TRIGGER = "every message in the Desktop app"
 _WHY = "the Desktop app works on another backend, which does not read this home"
 _TUNNEL = "the Desktop app works on another backend, at an address of this machine: where it leads is not known"
 _OTHER_MODE = "this mode of the Desktop app is not known, so it is not known where it works"
+_UNREAD = "this file cannot be read, so it is not known where the Desktop app works"
 _CURE = "in Desktop, Settings, Gateway: choose the local backend; or put the host into allowed_hosts"
 
 
-def connection_file(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
-    """Return where the Desktop app keeps its connection; None if the environment does not say where the user's files are."""
+def connection_folders(environ: Mapping[str, str], platform: str = sys.platform) -> tuple[Path, ...]:
+    """Return where the Desktop app keeps its connections; none if the environment does not say where the user's files are.
+
+    Two with the suffix that only newer releases append (HERMES_DATA_DIR_SUFFIX_ENV).
+    """
+    if chosen := environ.get(FOLDER_ENV, ""):
+        return (Path(chosen),)
     if platform == "win32":
         roaming = environ.get("APPDATA") or (
             str(Path(environ["USERPROFILE"], "AppData", "Roaming")) if environ.get("USERPROFILE") else ""
         )
-        return Path(roaming, "Hermes", "connection.json") if roaming else None
-    if not environ.get("HOME"):
-        return None
-    home = Path(environ["HOME"])
-    if platform == "darwin":
-        return home / "Library" / "Application Support" / "Hermes" / "connection.json"
-    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "Hermes" / "connection.json"
+        above = Path(roaming) if roaming else None
+    elif not environ.get("HOME"):
+        above = None
+    elif platform == "darwin":
+        above = Path(environ["HOME"], "Library", "Application Support")
+    else:
+        above = Path(environ.get("XDG_CONFIG_HOME") or Path(environ["HOME"], ".config"))
+    names = dict.fromkeys(("Hermes", "Hermes" + environ.get(DATA_DIR_SUFFIX_ENV, "")))
+    return tuple(above / name for name in names) if above else ()
 
 
 def desktop_destinations(environ: Mapping[str, str]) -> tuple[tuple[Destination, ...], tuple[Hazard, ...]]:
@@ -62,57 +77,80 @@ def desktop_destinations(environ: Mapping[str, str]) -> tuple[tuple[Destination,
         hazards.append(
             warning("desktop-token", REMOTE_TOKEN_ENV, why, "remove that variable, and sign in within the app")
         )
-    path = connection_file(environ)
-    if path is None:
-        return tuple(found), (*_hazards(found), *hazards)
-    try:
-        data = read_optional(path, _MAX_BYTES)
-        connection: Any = json.loads(data) if data else {}
-        if not isinstance(connection, dict):
-            raise ValueError("not a mapping")  # noqa: TRY004  as text that is not JSON
-    except (ProvisionError, OSError, ValueError, RecursionError):
-        why = "this file cannot be read, so it is not known where the Desktop app works"
-        unread = Destination(
-            "desktop", "desktop", str(path), "", _TRIGGER, DestinationVerdict.UNKNOWN, why=why, cure="check the file"
-        )
-        return (*found, unread), (*_hazards([*found, unread]), *hazards)
-    for name, entry, shared in _entries(connection):
-        if entry["mode"] not in REMOTE_MODES:
-            found.append(
-                Destination(
-                    "desktop", name, str(path), "", _TRIGGER, DestinationVerdict.UNKNOWN, why=_OTHER_MODE, cure=_CURE
-                )
-            )
+    for path in (folder / name for folder in connection_folders(environ) for name in CONNECTION_NAMES):
+        try:
+            data = read_optional(path, _MAX_BYTES)
+            store: Any = json.loads(data.decode("utf-8-sig")) if data else {}
+            if not isinstance(store, dict):
+                raise ValueError("not a mapping")  # noqa: TRY004  as text that is not JSON
+            places = tuple(_clear_secrets(store))
+        except (ProvisionError, OSError, ValueError, RecursionError):
+            found.append(_unknown("desktop", str(path), _UNREAD, "check the file"))
             continue
-        host = entry.get("host") if entry.get("mode") == "ssh" else entry.get("url") or shared.get("url")
-        found.append(_destination(name, str(path), str(host or "unknown")))
-        token = entry.get("token") or shared.get("token")
-        if isinstance(token, str) or (isinstance(token, dict) and token.get("encoding") == "plain"):
-            why = "the token of the Desktop app's backend is stored in clear"
-            hazards.append(warning("desktop-token", f"{path} {name}", why, "sign in again with a system keyring"))
+        found += (_primary if path.name == CONNECTION_NAMES[1] else _modes)(store, str(path))
+        why = "a token of the Desktop app's backend is stored in clear"
+        hazards += [
+            warning("desktop-token", f"{path} {place}", why, "sign in again with a system keyring") for place in places
+        ]
     return tuple(found), (*_hazards(found), *hazards)
 
 
 def _hazards(found: list[Destination]) -> Iterator[Hazard]:
     for each in found:
-        if each.verdict is DestinationVerdict.CONTENT:
-            yield warning("desktop-elsewhere", each.where, f"{each.trigger}; {each.why}: {each.host}", each.cure)
-        else:
-            yield note("desktop-unknown", each.where, f"{each.trigger}; {each.why}", each.cure)
+        elsewhere = each.verdict is DestinationVerdict.CONTENT
+        why = f"{each.trigger}; {each.why}" + (f": {each.host}" if elsewhere else "")
+        yield warning("desktop-elsewhere" if elsewhere else "desktop-unknown", each.where, why, each.cure)
 
 
-def _entries(connection: object) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Yield the entries with another mode than `local`, each with its name and the block with the app's own remote settings."""
-    whole: dict[str, Any] = connection if isinstance(connection, dict) else {}
-    remote = whole.get("remote")
-    shared: dict[str, Any] = remote if isinstance(remote, dict) else {}
-    if str(whole.get("mode") or "") not in {"", LOCAL_MODE}:
-        ssh = whole.get("ssh")
-        yield "desktop", whole | (ssh if isinstance(ssh, dict) else {}) | {"mode": whole["mode"]}, shared
-    profiles = whole.get("profiles")
-    for name, entry in profiles.items() if isinstance(profiles, dict) else ():
-        if isinstance(entry, dict) and str(entry.get("mode") or "") not in {"", LOCAL_MODE}:
-            yield f"desktop.{name}", entry, {}
+def _modes(store: dict[str, Any], place: str) -> Iterator[Destination]:
+    """Yield the backends of `connection.json`: the whole app's, which is in `remote`, and those of Hermes profiles."""
+    profiles = store.get("profiles")
+    named = [(f"desktop.{name}", entry) for name, entry in profiles.items()] if isinstance(profiles, dict) else []
+    remote = store.get("remote")
+    whole = store | (remote if isinstance(remote, dict) else {}) | {"mode": store.get("mode")}
+    for name, entry in (("desktop", whole), *named):
+        if isinstance(entry, dict) and str(entry.get("mode") or LOCAL_MODE) != LOCAL_MODE:
+            yield _backend(name, place, entry, entry["mode"])
+
+
+def _primary(store: dict[str, Any], place: str) -> Iterator[Destination]:
+    """Yield the backends of `connections.json` that the app opens by itself: the primary one, and the last one that was used."""
+    entries = store.get("connections")
+    names = [store.get("primary"), store.get("lastUsed") if store.get("launchMode") != "primary" else None]
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("id", "") in names and entry.get("kind") != LOCAL_MODE:
+            yield _backend(f"desktop.{entry['id']}", place, entry, entry.get("kind"))
+
+
+def _backend(name: str, place: str, entry: dict[str, Any], mode: object) -> Destination:
+    if str(mode) not in REMOTE_MODES:
+        return _unknown(name, place, _OTHER_MODE, _CURE)
+    return _destination(name, place, str(entry.get("host" if mode == "ssh" else "url") or "unknown"))
+
+
+def _unknown(name: str, place: str, why: str, cure: str) -> Destination:
+    return Destination("desktop", name, place, "", _TRIGGER, DestinationVerdict.UNKNOWN, why=why, cure=cure)
+
+
+def _clear_secrets(value: object, path: str = "") -> Iterator[str]:
+    """Yield the path of each token, header and password in a URL that is not encrypted, whatever mode is chosen."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _clear_secrets(item, f"{path}[{number}]")
+    for key, item in value.items() if isinstance(value, dict) else ():
+        here = f"{path}.{key}".removeprefix(".")
+        sealed = item.items() if key == "headers" and isinstance(item, dict) else ()
+        yield from (f"{here}.{header}" for header, secret in sealed if _is_clear(secret))
+        if (key == "token" and _is_clear(item)) or (key == "url" and _URL_SECRET.search(str(item))):
+            yield here
+        elif key != "headers":
+            yield from _clear_secrets(item, here)
+
+
+def _is_clear(secret: object) -> bool:
+    if isinstance(secret, dict):
+        return secret.get("encoding") == "plain" and bool(secret.get("value"))
+    return isinstance(secret, str) and bool(secret)
 
 
 def _destination(name: str, where: str, url: str) -> Destination:

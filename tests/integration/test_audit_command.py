@@ -47,6 +47,27 @@ def test_a_copy_says_where_it_is_whose_and_what_to_do(machine: Machine) -> None:
     assert log["id"] != by_name[".bash_history"]["id"]
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_desktop_that_works_elsewhere_is_found(machine: Machine, own: bool, tmp_path: Path) -> None:
+    """In this user's home and in that of another user; once, although a Hermes profile of the home has the same app."""
+    machine.hermes()
+    shutil.copytree(machine.home, machine.home / "profiles" / "work")
+    other = {"mode": "ssh", "host": "localhost"}
+    remote = {"url": "https://box.example", "token": {"encoding": "plain", "value": "s3cret"}}
+    store = {"mode": "remote", "remote": remote, "profiles": {"work": other}}
+    path = machine.write(".config/Hermes/connection.json", json.dumps(store))
+    if not own:
+        path = shutil.move(machine.user, tmp_path / "bob") / path.relative_to(machine.user)
+    report = machine.audit(*(() if own else [tmp_path / "bob" / ".hermes"]), code=10)
+    found = [(f["rule"], f["severity"], f["path"], f["where"]) for f in report["findings"]]
+    assert sorted(found) == [
+        ("route-desktop-elsewhere", "medium", str(path), None),
+        ("route-desktop-token", "high", str(path), "remote.token"),
+        ("route-desktop-unknown", "medium", str(path), None),
+    ]
+    assert "s3cret" not in json.dumps(report)
+
+
 def test_ids_survive_lines_that_are_added_above(machine: Machine) -> None:
     path = machine.write("notes.txt", f"a {machine.key}\n")
     (before,) = leaks(machine.audit(path, code=10))

@@ -20,6 +20,11 @@ HOME = Path("/home/ada/.hermes")
         (f"{HOME}/.env:3", Location(f"{HOME}/.env", 3)),
         (f"{HOME}/profiles/work/.env:3 NAME", Location(f"{HOME}/profiles/work/.env", 3, None, "NAME")),
         ("/etc/hermes/.env:2", Location("/etc/hermes/.env", 2)),
+        (
+            "/Users/ada/Library/Application Support/Hermes/connection.json remote.token",
+            Location("/Users/ada/Library/Application Support/Hermes/connection.json", where="remote.token"),
+        ),
+        (r"C:\u\Hermes\connections.json", Location(r"C:\u\Hermes\connections.json")),
         ("environment AISA_API_KEY", Location(str(HOME), None, None, "environment AISA_API_KEY")),
         ("", Location(str(HOME))),
     ],

@@ -61,9 +61,15 @@ def home_inspection(
 
             quiet = Run(run.workspace, quiet=True)
             return hermes_environment(quiet, root, profile, None, None, now)
-        return {"HOME": str(root.parent), facts.HOME_ENV: str(root)}
+        return minimal_environment(root)
 
     return HomeContext(_signers(workspace), environ_of, now, known, name)
+
+
+def minimal_environment(root: Path) -> dict[str, str]:
+    """The environment of another user's home, as far as its place gives it: on Windows it is `…\\AppData\\Local\\hermes`."""
+    windows = {"USERPROFILE": str(root.parents[2])} if root.parts[-3:-1] == ("AppData", "Local") else {}
+    return {"HOME": str(root.parent), facts.HOME_ENV: str(root)} | windows
 
 
 def _signers(workspace: Workspace | None) -> Sequence[AllowedSigner]:

@@ -40,6 +40,8 @@ def test_other_homes_do_not_inherit_this_environment(home: Path, monkeypatch: py
     assert context.environ_of(home / ".hermes", None) is os.environ
     other = context.environ_of(home / "backup/.hermes", None)
     assert other == {"HOME": str(home / "backup"), "HERMES_HOME": str(home / "backup/.hermes")}
+    windows = context.environ_of(home / "bob/AppData/Local/hermes", None)
+    assert windows["USERPROFILE"] == str(home / "bob"), "where the Desktop app's folder is looked for"
 
 
 def test_signers_that_cannot_be_read_are_not_trusted(home: Path) -> None:
