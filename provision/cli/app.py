@@ -180,7 +180,7 @@ def _with_examples(command: Any, name: str) -> Any:
         _with_examples(below, f"{name} {word}")
     examples = EXAMPLES.get(name, ())
     if examples:
-        note = "Options of provision itself (-w, -q, -v) may follow any command: provision --help"
+        note = "All commands also take -w, -q and -v: provision --help"
         command.epilog = "\n".join(["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", note])
     return command
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.report.terminal import painted, printable
+from provision.report.terminal import printable, remark, results_are_data
 
 if TYPE_CHECKING:
     from provision.errors import Problem
@@ -65,12 +65,17 @@ class Run:
         if output is not None:
             self.say(f"wrote {output}")
 
+    def data(self, text: str, output: Path | None = None) -> None:
+        """Like `result`, for what is pasted or read by a program: no line of it is changed for a terminal."""
+        results_are_data()
+        self.result(text, output)
+
     def say(self, line: str) -> None:
         """Print a remark on stderr, unless --quiet."""
         if not self.quiet:
-            print(painted(printable(line), sys.stderr), file=sys.stderr)
+            print(remark(printable(line), sys.stderr), file=sys.stderr)
 
     def detail(self, line: str) -> None:
         """Print a remark on stderr, only with --verbose."""
         if self.verbose and not self.quiet:
-            print(painted(printable(line), sys.stderr), file=sys.stderr)
+            print(remark(printable(line), sys.stderr), file=sys.stderr)

@@ -20,7 +20,7 @@ from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
 from provision.keys.process_memory import protect_process
 from provision.programs import is_store_python
 from provision.report.operand_mask import masked_output
-from provision.report.terminal import painted, printable, register_fallbacks
+from provision.report.terminal import printable, register_fallbacks, remark, results_are_prose
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -62,6 +62,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. A key among the arguments is masked in all text that is printed."""
+    results_are_prose()
     with masked_output(arguments):
         return _run(arguments)
 
@@ -146,7 +147,8 @@ def _explain(error: ProvisionError) -> None:
         import json
 
         fields = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
-        _say(json.dumps({"schema": "provision/error/v1", **{k: printable(v) for k, v in fields.items()}}))
+        shown = {key: printable(value) for key, value in fields.items()}
+        print(json.dumps({"schema": "provision/error/v1", **shown}), file=sys.stderr)
         return
     if isinstance(error, InvalidFilesError):
         for problem in error.problems[:MAX_PROBLEMS]:
@@ -171,7 +173,7 @@ def _explain_usage(error: typer.BadParameter) -> None:
 
 
 def _say(line: str) -> None:
-    print(painted(line, sys.stderr), file=sys.stderr)
+    print(remark(line, sys.stderr), file=sys.stderr)
 
 
 def _drop_output() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from provision.errors import UsageError
 from provision.report.formats import Format
-from provision.report.terminal import results_go_to_file
+from provision.report.terminal import results_are_data
 
 if TYPE_CHECKING:
     from datetime import date, timedelta
@@ -27,13 +27,16 @@ def format_option(*allowed: Format) -> Any:
     def parse(text: str) -> Format:
         if text not in names:
             raise typer.BadParameter(f"unknown format {text!r}: expected one of {', '.join(names)}")
+        if text != Format.TABLE:
+            results_are_data()
         return Format(text)
 
     return typer.Option("--format", "-f", parser=parse, metavar=f"[{'|'.join(names)}]", help="Output format.")
 
 
 def _to_file(path: Path | None) -> Path | None:
-    results_go_to_file(is_file=path is not None)
+    if path is not None:
+        results_are_data()
     return path
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from provision.keys.policy import KeyFinding
     from provision.keys.vault.ledger import Ledger
     from provision.receipts.fleet import Standing
-    from provision.report.validation_reader import ValidatedUser
+    from provision.report.fleet.validation_reader import ValidatedUser
     from provision.rotate.rotation import Rotation
 
 

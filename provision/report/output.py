@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from provision.files import FileProblemError, replace_file, staged_path
+from provision.report.fitting import fitted
+from provision.report.terminal import terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
 def write_output(pieces: Iterable[str], output: Path | None) -> None:
     """Write all pieces to standard output, or to `output` in one step. Raises FileProblemError if it cannot be written.
 
+    On a terminal the lines fit its width, unless they are data for a program.
+
     An `output` that exists and is not a regular file, such as /dev/null, is written into: a rename would replace it by a file.
     """
     if output is None:
-        sys.stdout.writelines(pieces)
+        columns = terminal_width()
+        sys.stdout.writelines(fitted(pieces, columns) if columns else pieces)
         sys.stdout.flush()
     elif output.exists() and not output.is_file():
         try:

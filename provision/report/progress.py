@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from provision.report.terminal import printable
+from provision.report.terminal import columns_of, printable, remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,15 +51,19 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print a line above the progress."""
+        self.clear()
+        self._stream.write(remark(printable(line), self._stream) + "\n")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Remove the redrawn line from a terminal."""
         if self._terminal:
             self._stream.write("\r\x1b[K")
-        self._stream.write(printable(line) + "\n")
-        self._stream.flush()
+            self._stream.flush()
 
     def close(self) -> None:
         """Print the final count and rate; on a terminal this replaces the redrawn line."""
-        if self._terminal:
-            self._stream.write("\r\x1b[K")
+        self.clear()
         self._stream.write(self.line(self._clock()) + "\n")
         self._stream.flush()
 
@@ -84,9 +87,8 @@ class Progress:
         return line if len(line) < width else line[: width - 2] + "…"
 
     def _show(self, now: float) -> None:
-        text = (
-            f"\r{self.bar(now, shutil.get_terminal_size().columns)}\x1b[K" if self._terminal else self.line(now) + "\n"
-        )
+        columns = columns_of(self._stream)
+        text = f"\r{self.bar(now, columns)}\x1b[K" if columns else self.line(now) + "\n"
         self._stream.write(text)
         self._stream.flush()
 

@@ -1,19 +1,19 @@
 """Plain text and tables as an output format. Untrusted text may hold terminal escapes or a key: `printable` makes it safe.
 
 On a terminal a table fits its width: cells are wrapped between words, and a table that is still too wide has one block per row.
-Nothing is ever cut, and elsewhere (a pipe, a file) every row is one line. Colour marks words that are states, nothing else.
+Remarks are wrapped too (`remark`). Nothing is ever cut, and elsewhere (a pipe, a file) every row is one line. Colour marks words
+that are states, nothing else.
 """
 
 from __future__ import annotations
 
 import codecs
 import os
-import shutil
 import sys
-import unicodedata
 from typing import TYPE_CHECKING
 
 from provision.detect.shapes import mask_secrets
+from provision.report.fitting import display_width, fitted_line, pieces_of, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,27 +83,49 @@ def register_fallbacks() -> str:
     return "provision-fallback"
 
 
-class _Destination:
-    """Where the result of the running command goes."""
+class _Result:
+    """What the running command prints on standard output: prose and tables for a reader, or data for a program."""
 
-    is_file = False
+    is_data = False
 
 
-def results_go_to_file(*, is_file: bool) -> None:
-    """Say whether the result is written to a file (`--output`): then no table depends on the terminal."""
-    _Destination.is_file = is_file
+def results_are_data(*, is_data: bool = True) -> None:
+    """Say whether the result is written to a file or in a format for programs: then nothing depends on the terminal."""
+    _Result.is_data = is_data
+
+
+def results_are_prose() -> None:
+    """Forget what an earlier command of this process printed."""
+    _Result.is_data = False
 
 
 def terminal_width() -> int | None:
-    """The columns that a table may use; None if it does not go to a terminal."""
-    if _Destination.is_file or not sys.stdout.isatty():
+    """The columns that a result may use; None if it does not go to a terminal, or is data."""
+    return None if _Result.is_data else columns_of(sys.stdout)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """The width of the terminal that a stream goes to: COLUMNS if it is set, else what the terminal says; None for others."""
+    if not stream.isatty():
         return None
-    return max(shutil.get_terminal_size().columns, 20)
+    columns = int(text) if (text := os.environ.get("COLUMNS", "")).isdecimal() else 0
+    if not columns:
+        try:
+            columns = os.get_terminal_size(stream.fileno()).columns
+        except (OSError, ValueError):  # a stream without a descriptor
+            columns = 0
+    return max(columns or 80, 20)
 
 
 def has_colour(stream: TextIO) -> bool:
     """Whether colour may be written: to a terminal that knows it, unless NO_COLOR is set (no-color.org)."""
     return os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR") and stream.isatty()
+
+
+def remark(line: str, stream: TextIO) -> str:
+    """A line for a reader: fitted to the terminal that the stream goes to, and coloured by its severity."""
+    columns = columns_of(stream)
+    return painted(fitted_line(line, columns) if columns else line, stream)
 
 
 def painted(line: str, stream: TextIO) -> str:
@@ -131,13 +153,6 @@ def printable(text: str) -> str:
 def plural(count: int, noun: str) -> str:
     """Count with its noun: `1 file`, `2,000 files`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def display_width(text: str) -> int:
-    """The columns that a terminal needs for printable text."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, indent: int = 0) -> str:
@@ -171,10 +186,8 @@ def _paint(cell: str, *, colour: bool) -> str:
 
 
 def _fitted(lines: Sequence[Sequence[str]], widths: Sequence[int], room: int) -> list[int] | None:
-    """Widths of columns that fit, the widest ones narrowed; None if some column's longest word is too wide for that."""
-    least = [
-        max(display_width(word) for line in lines for word in (line[i].split(" ") or [""])) for i in range(len(widths))
-    ]
+    """Widths of columns that fit, the widest ones narrowed; None if the longest piece of some column is too wide for that."""
+    least = [max(display_width(piece) for line in lines for piece in pieces_of(line[i])) for i in range(len(widths))]
     fitted = list(widths)
     excess = sum(fitted) + _GAP * (len(fitted) - 1) - room
     while excess > 0:
@@ -188,21 +201,9 @@ def _fitted(lines: Sequence[Sequence[str]], widths: Sequence[int], room: int) ->
 
 
 def _wrapped_row(cells: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
-    wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    height = max(len(parts) for parts in wrapped)
-    return [[parts[at] if at < len(parts) else "" for parts in wrapped] for at in range(height)]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width` columns, cut between words; a longer word is a line of its own."""
-    lines = [""]
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if display_width(joined) <= width or not lines[-1]:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    return lines
+    columns = [wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    height = max(len(parts) for parts in columns)
+    return [[parts[at] if at < len(parts) else "" for parts in columns] for at in range(height)]
 
 
 def _block(headers: Sequence[str], cells: Sequence[str], indent: int, room: int, *, colour: bool) -> str:
@@ -211,8 +212,12 @@ def _block(headers: Sequence[str], cells: Sequence[str], indent: int, room: int,
     lines = [margin + _paint(cells[0], colour=colour)]
     for header, cell in zip(headers[1:], cells[1:], strict=True):
         if cell:
-            first, *rest = _wrapped(cell, max(room - indent - label - 2 * _GAP, 1))
-            head = header + " " * (label - display_width(header))
+            first, *rest = wrapped(cell, max(room - indent - label - 2 * _GAP, 1))
+            head, below = header + " " * (label - display_width(header)), " " * label
+            if max(display_width(part) for part in (first, *rest)) > room - indent - label - 2 * _GAP:
+                lines.append(f"{margin}  {head}")  # a piece that has more room below its header
+                first, *rest = wrapped(cell, max(room - indent - 2 * _GAP, 1))
+                head = below = ""
             lines.append(f"{margin}  {head}  {_paint(first, colour=colour)}")
-            lines += [f"{margin}  {' ' * label}  {part}" for part in rest]
+            lines += [f"{margin}  {below}  {part}" for part in rest]
     return "".join(line.rstrip() + "\n" for line in lines)

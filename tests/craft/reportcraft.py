@@ -15,7 +15,7 @@ from provision.keys.policy import check_key_ages
 from provision.keys.vault.ledger import KeyVersion, Ledger, Stage, VaultLine
 from provision.receipts.fleet import Standing
 from provision.report.fleet.results import FleetMachine, FleetReport
-from provision.report.validation_reader import ValidationDocument
+from provision.report.fleet.validation_reader import ValidationDocument
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _TEAMS = ("engineering", "research", "support", "platform", "finance")

@@ -28,7 +28,7 @@ from provision.hermes.routing.route import resolve_route
 from provision.keys.recipients import parse_recipient
 from provision.push.events import read_event
 from provision.push.inventory import Target as Machine
-from provision.report.validation_reader import read_validation
+from provision.report.fleet.validation_reader import read_validation
 from provision.signing.allowed_signers import parse_allowed_signers
 from provision.signing.signed_text import read_stream, sign_text
 from provision.signing.sshsig import public_line

@@ -43,4 +43,4 @@ def build_zipapp_command(
         run.detail(name)
     run.say(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB, {len(packages)} packages")
     with output.open("rb") as file:
-        run.result(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {output}\n")
+        run.data(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {output}\n")

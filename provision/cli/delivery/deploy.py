@@ -124,7 +124,7 @@ def _print_inventory(run: Run, targets: Sequence[Target], output: Path | None) -
 
     from provision.push.inventory import inventory_listing
 
-    run.result(json.dumps(inventory_listing(targets), indent=2) + "\n", output)
+    run.data(json.dumps(inventory_listing(targets), indent=2) + "\n", output)
 
 
 def _print_result(

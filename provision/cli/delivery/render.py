@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,10 +17,12 @@ from provision.errors import Exit
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from provision.bundle.render import RenderOutcome, RenderProgress
     from provision.fleet.workspace import Workspace
+    from provision.report.progress import Progress
 
 _BUILT = {"new", "changed", "renewed"}
 _USER_BYTES = 100  # the least that a user takes in an inventory
@@ -64,9 +67,9 @@ def render(
     listed: list[RenderOutcome] = []
     new_keys: list[RenderOutcome] = []
     counts: Counter[str] = Counter()
-    with opened_dist(ready.dist) as dist, ExitStack() as stack:
+    with opened_dist(ready.dist) as dist, _progress(run) as progress:
         place_chain(ready.dist, ready.trusted)
-        for outcome in render_bundles(ready.options, dist, ready.signing_key, _progress(run, stack)):
+        for outcome in render_bundles(ready.options, dist, ready.signing_key, progress):
             counts[outcome.status] += 1
             if outcome.key_fingerprint != outcome.key_before and outcome.status in _BUILT:
                 new_keys.append(outcome)
@@ -92,24 +95,18 @@ def record_new_keys(workspace: Workspace, new_keys: list[RenderOutcome], now: da
     append(log_path(workspace.vault), events)
 
 
-def _progress(run: Run, stack: ExitStack) -> RenderProgress:
-    """A bar on a terminal, a line per thousand users elsewhere, nothing with --quiet."""
-    if run.quiet:
-        return lambda _done, _of, _outcome: None
-    if not sys.stderr.isatty():
+@contextmanager
+def _progress(run: Run) -> Iterator[RenderProgress]:
+    """The progress of all long runs, removed at the end; nothing with --quiet."""
+    from provision.report.progress import Progress
 
-        def line(done: int, of: int, _outcome: RenderOutcome) -> None:
-            if done % 1000 == 0:
-                run.say(f"{done} of {of} users")
+    shown: list[Progress] = []
 
-        return line
-    from rich.console import Console
-    from rich.progress import Progress as Bar
+    def step(_done: int, of: int, outcome: RenderOutcome) -> None:
+        if not shown:
+            shown.append(Progress("render", of, sys.stderr, time.monotonic))
+        shown[0].step(outcome.status, current=outcome.user)
 
-    bar = stack.enter_context(Bar(console=Console(stderr=True), transient=True))
-    task = bar.add_task("bundles", total=None)
-
-    def step(done: int, of: int, _outcome: RenderOutcome) -> None:
-        bar.update(task, completed=done, total=of)
-
-    return step
+    yield (lambda _done, _of, _outcome: None) if run.quiet else step
+    for progress in shown:
+        progress.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from provision.cli.app import app
 from provision.cli.context import Run
+from provision.report.output import write_output
 
 
 @app.command("demo")
@@ -58,5 +58,4 @@ def demo(
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    write_output((line + "\n",), None)

@@ -155,7 +155,7 @@ def _print_receipt(run: Run, home: Path, signed: SignedReceipt | None, output: P
         raise NoReceiptError(
             f"no receipt can be signed for {home}", hint="`provision enroll`, then `provision install BUNDLE`"
         )
-    run.result(signed.data.decode(), output)
+    run.data(signed.data.decode(), output)
 
 
 def _fleet(

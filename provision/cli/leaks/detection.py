@@ -97,7 +97,7 @@ def write_known_keys(run: Run, workspace: Workspace | None, path: Path) -> None:
     if workspace is None:
         raise NoWorkspaceError("--write-known needs a workspace", hint="run it in one, or name it: -w DIR")
     found = _vault_keys(workspace)
-    run.result(found.dump().decode(), path)
+    run.data(found.dump().decode(), path)
     run.say(f"{plural(len(found.by_fingerprint), 'key')} by fingerprint, none in clear text")
 
 

@@ -32,7 +32,7 @@ def join(
     called = valid_name(name or own_name(run.open_workspace()))
     recipient, key = own_keys(run)
     run.say("send this command to an operator of the workspace:")
-    run.result(f"provision operators add {shell_word(called)} {shell_word(recipient)} {shell_word(key)}\n", output)
+    run.data(f"provision operators add {shell_word(called)} {shell_word(recipient)} {shell_word(key)}\n", output)
     run.say("then get the workspace with the change (git pull), and look: provision operators check")
 
 

@@ -132,7 +132,7 @@ def _seal(
         managed_dir=managed_dir_in_force(os.environ),
         now=datetime.now(UTC),
     )
-    run.result(document("adopted-key/v1", **sealed_key(found, user, recipients)), output)
+    run.data(document("adopted-key/v1", **sealed_key(found, user, recipients)), output)
 
 
 def _from_paths(

@@ -179,7 +179,7 @@ def _write(
     from provision.fleet.edit.inventory_file import change_inventory
 
     if snippet:
-        run.result(enrolment_inventory.inventory_snippet(accepted, profile))
+        run.data(enrolment_inventory.inventory_snippet(accepted, profile))
         return
     file = workspace.inventory.name
     change_inventory(workspace, lambda data: enrolment_inventory.add_keys(data, file, accepted, known, profile))

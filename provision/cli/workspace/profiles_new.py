@@ -15,6 +15,8 @@ from provision.errors import UsageError
 from provision.report.formats import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from provision.directory.home_profile import HomeProfile
     from provision.fleet.desired import EffectiveProfile
     from provision.fleet.workspace import Workspace
@@ -194,5 +196,21 @@ def _table(name: str, made: HomeProfile) -> str:
     ]
     text = table(("SETTING", "VALUE"), rows)
     text += "".join(f"+ {printable(each)}\n" for each in made.kept)
-    text += "".join(f"- {printable(each.where)}: {printable(each.why)}\n" for each in made.left)
+    for why in dict.fromkeys(each.why for each in made.left):
+        text += f"- {', '.join(_grouped([each.where for each in made.left if each.why == why]))}: {printable(why)}\n"
     return f"{text}profile {name}: {plural(len(made.kept), 'setting')} kept, {len(made.left)} left out\n"
+
+
+def _grouped(names: Sequence[str]) -> list[str]:
+    """Names of settings; three and more that differ in the middle only are one: `auxiliary.*.api_key (21 settings)`."""
+    from provision.report.terminal import plural, printable
+
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        first, *middle, last = name.split(".") if name.count(".") > 1 else (name, "")
+        groups.setdefault(f"{first}.*.{last}" if middle else name, []).append(name)
+    return [
+        printable(each)
+        for group, held in groups.items()
+        for each in (held if len(held) < 3 else [f"{group} ({plural(len(held), 'setting')})"])
+    ]

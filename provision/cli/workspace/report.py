@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from provision.fleet.workspace import Workspace
     from provision.report.fleet.results import FleetMachine, FleetReport
     from provision.report.fleet.trend import DaySummary
-    from provision.report.validation_reader import ValidationDocument
+    from provision.report.fleet.validation_reader import ValidationDocument
     from provision.rotate.rotation import Rotation
 
 _EVENTS = 50
@@ -209,7 +209,7 @@ def _bytes(path: Path, limit_bytes: int) -> bytes:
 
 
 def _validated(path: Path | None) -> ValidationDocument | None:
-    from provision.report.validation_reader import LIMIT_BYTES, read_validation
+    from provision.report.fleet.validation_reader import LIMIT_BYTES, read_validation
 
     return None if path is None else read_validation(_bytes(path, LIMIT_BYTES))
 

@@ -32,4 +32,4 @@ def schema(
     from provision.fleet.schema import json_schema
 
     run: Run = ctx.obj
-    run.result(json.dumps(json_schema(file), indent=2, ensure_ascii=False) + "\n", output)
+    run.data(json.dumps(json_schema(file), indent=2, ensure_ascii=False) + "\n", output)

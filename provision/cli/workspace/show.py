@@ -66,7 +66,7 @@ def show(
             rendering=rendering,
             rendering_error=failure,
         )
-        run.result(text, output)
+        run.data(text, output)
         return
     prefix = run.path_prefix(workspace.root)
     headers = ("SETTING", "VALUE", "SET BY") if origin else ("SETTING", "VALUE")
@@ -81,7 +81,7 @@ def show(
         text += "config.yaml\n" + "".join(
             f"  {printable(line)}".rstrip() + "\n" for line in (rendering or "").splitlines()
         )
-    run.result(text, output)
+    run.data(text, output)
 
 
 def _state_of(fleet: Fleet, user: str) -> DesiredState:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from provision.keys.vault.ledger import Ledger
     from provision.receipts.fleet import Standing
     from provision.report.attention import Attention, AttentionCause
-    from provision.report.validation_reader import ValidatedUser, ValidationDocument
+    from provision.report.fleet.validation_reader import ValidatedUser, ValidationDocument
     from provision.rotate.rotation import Rotation
 
 

@@ -32,8 +32,8 @@ from provision.report.fleet.rows import AS_FAR_AS_KNOWN as KNOWN
 from provision.report.fleet.rows import count_in_order, grid
 from provision.report.fleet.trend import NAME, DaySummary, keep_summary, read_trend
 from provision.report.fleet.user_page import user_html
+from provision.report.fleet.validation_reader import ValidationDocument
 from provision.report.prometheus import Metric, metrics_text
-from provision.report.validation_reader import ValidationDocument
 from provision.rotate.key_advice import key_advice
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)

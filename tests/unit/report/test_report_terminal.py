@@ -9,7 +9,15 @@ import pytest
 
 from provision.report import terminal
 from provision.report.progress import Progress
-from provision.report.terminal import painted, plural, printable, register_fallbacks, results_go_to_file, table
+from provision.report.terminal import (
+    painted,
+    plural,
+    printable,
+    register_fallbacks,
+    results_are_data,
+    results_are_prose,
+    table,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,7 @@ def on_screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     monkeypatch.setattr("sys.stdout", made)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    results_go_to_file(is_file=False)
+    results_are_prose()
     return made
 
 
@@ -84,9 +92,9 @@ def test_a_table_fits_the_terminal_and_loses_nothing(width: int, monkeypatch: py
 def test_elsewhere_every_row_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     on_screen(monkeypatch)
     monkeypatch.setenv("COLUMNS", "40")
-    results_go_to_file(is_file=True)
+    results_are_data()
     assert table(HEADERS, ROWS).count("\n") == 4
-    results_go_to_file(is_file=False)
+    results_are_prose()
     monkeypatch.setattr("sys.stdout", io.StringIO())
     text = table(HEADERS, ROWS)
     assert text.count("\n") == 4

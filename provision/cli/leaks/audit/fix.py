@@ -47,8 +47,7 @@ def fix_all(
     """Show the changes, ask once, apply them. Returns whether anything was changed."""
     planned = plan_fix(raw, environ_of)
     clean = raw.context.clean
-    sys.stdout.write(fix_plan_text(planned, clean))
-    sys.stdout.flush()
+    run.result(fix_plan_text(planned, clean))
     if not planned.changes:
         run.say("nothing can be fixed here")
         return False

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from provision.aisa.verdicts import Verdict
-from provision.report.validation_reader import ValidationFileError, read_validation
+from provision.report.fleet.validation_reader import ValidationFileError, read_validation
 
 USER = {"user": "ada", "verdict": "ok", "advice": "", "key_fingerprint": "fp_aaaa", "model": "gpt-5.2"}
 DOCUMENT = {
