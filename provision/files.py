@@ -355,6 +355,8 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
     import filelock  # noqa: PLC0415  imports asyncio; only commands that write pay for it
 
     note = path.with_name(path.name + ".holder")
+    if path.is_symlink():  # older releases of filelock would truncate what it leads to
+        raise FileProblemError(f"cannot lock {path}: it is a link", hint="see who made it, then remove it")
     lock = filelock.FileLock(path, timeout=wait_s)
     try:
         lock.acquire()
@@ -369,13 +371,8 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
             stray.unlink(missing_ok=True)
         if note.is_symlink() or (note.exists() and not note.is_file()):  # writing into a pipe would wait for a reader
             note.unlink()
-        holder = {
-            "who": _user(),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "doing": doing,
-            "since": time.time(),
-        }
+        me, here = _user(), socket.gethostname()
+        holder = {"who": me, "host": here, "pid": os.getpid(), "doing": doing, "since": time.time()}
         write_atomic(note, json.dumps(holder).encode(), mode=0o644, durable=False)
         yield
     finally:

@@ -38,6 +38,7 @@ from provision.feed.index import (
 from provision.feed.published_parts import honest_version, published_parts
 from provision.feed.sweep import date_unlisted, sweep_tree
 from provision.files import FileProblemError, read_bounded, read_optional, write_atomic
+from provision.shell import shell_path
 from provision.signing.allowed_signers import find_trusted_signer
 from provision.signing.fields import moment
 from provision.signing.signed_text import sign_text
@@ -46,7 +47,7 @@ from provision.trust.files import read_chain
 from provision.trust.trust_list import MAX_LIST_BYTES, Role, key_text, parse_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 RENEW_BELOW = 1 / 2
 """An index part with less than this part of its lifetime left is signed again."""
 KEPT_GENERATIONS = 3
+_FOLDERS = ("e", "index", "o", "trust")
 
 
 class PublishStatus(StrEnum):
@@ -129,9 +131,10 @@ def state_folder(tree: Path) -> Path:
 
 
 class FeedTree:
-    """The feed's folder, under the lock of one run. Iterate `users`, then call `finish`."""
+    """The feed's folder, under the lock of one run. Iterate `users`, then call `finish`. Refuses links in it."""
 
     def __init__(self, root: Path, options: PublishOptions, key: Ed25519PrivateKey) -> None:
+        refuse_links(root / name for name in _FOLDERS)
         self.root = root
         self._options = options
         self._key = key
@@ -331,8 +334,20 @@ def _is_intact(path: Path, entry: FeedEntry) -> bool:
         return False
 
 
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Raise FileProblemError for a link: who may write to the web server's folder would choose where an operator's files go."""
+    for path in paths:
+        if path.is_symlink():
+            raise FileProblemError(
+                f"{path} is a link, and publish follows none in the feed",
+                hint=f"see who made it, then remove it: rm {shell_path(path)}",
+            )
+
+
 def _make_room(path: Path) -> None:
-    """Make the folder of a file, and remove a link, pipe or device in the file's place."""
+    """Make the folder of a file, and remove a link, pipe or device in the place of both."""
+    if path.parent.is_symlink():
+        path.parent.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         path.unlink()
@@ -341,7 +356,9 @@ def _make_room(path: Path) -> None:
 def lock_path(tree: Path) -> Path:
     """The lock for publishing into a tree. Makes its folder, with a .gitignore in it."""
     folder = state_folder(tree)
+    refuse_links((folder,))
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_links(folder.iterdir())
     ignore = folder / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n", "utf-8")

@@ -26,7 +26,7 @@ def date_unlisted(root: Path, ended: Set[tuple[str, str]], now: datetime) -> Non
     Before the index is written, so that a kill between the two does no harm.
     """
     for path in root.glob("[eo]/*/*") if ended else ():
-        if (endpoint_id(path.parent.name), path.stem) in ended and not path.is_symlink():
+        if (endpoint_id(path.parent.name), path.stem) in ended and not (path.is_symlink() or path.parent.is_symlink()):
             os.utime(path, (now.timestamp(), now.timestamp()))
 
 
@@ -37,6 +37,8 @@ def sweep_tree(root: Path, needed: Set[str], *, oldest: datetime, keep: int) -> 
         if not folder.is_symlink() and folder.is_dir():
             removed += _sweep_user(folder, needed, oldest, keep)
     for path in (root / "o").glob("*/*"):
+        if path.parent.is_symlink():
+            continue
         if path.relative_to(root).as_posix() not in needed and path.lstat().st_mtime < oldest.timestamp():
             path.unlink()
     for stray in (root / "index").glob(f".*{STAGED_SUFFIX}"):

@@ -12,17 +12,18 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import ProvisionError
 from provision.files import read_optional, write_atomic
 from provision.fleet.config_folder import config_dir
-from provision.fleet.settings import PREFIX
+from provision.fleet.links import WRITTEN_SETTINGS, is_outside
+from provision.fleet.settings import PREFIX, Settings
 from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
@@ -59,7 +60,7 @@ class PendingRecipients:
 
 
 def guarded_settings(workspace: Workspace) -> dict[str, Any]:
-    """The settings that decide where keys are sent and what is run, as they are in provision.toml."""
+    """The settings that decide where keys are sent, what is run, and what is written outside, as they are in provision.toml."""
     settings = workspace.settings
     found: dict[str, Any] = {
         "gateway": settings.gateway,
@@ -70,6 +71,9 @@ def guarded_settings(workspace: Workspace) -> dict[str, Any]:
         "tls_bundle": _digest(workspace.tls_bundle),
         "notify": [target.text for target in settings.notify],
     }
+    for name in WRITTEN_SETTINGS:
+        outside = is_outside(str(workspace.root), str(getattr(workspace, name)))
+        found[name] = str(getattr(settings, name)) if outside else None
     variables = {name.upper() for name in os.environ}
     return {name: value for name, value in found.items() if PREFIX + name.upper() not in variables}
 
@@ -119,6 +123,7 @@ def with_approved_settings(workspace: Workspace, approved: Mapping[str, Any]) ->
         "proxy": approved.get("proxy"),
         "tls_bundle": None,
         "notify": tuple(t for t in workspace.settings.notify if t.text in (approved.get("notify") or ())),
+        **{name: Path(approved.get(name) or Settings.model_fields[name].default) for name in WRITTEN_SETTINGS},
     }
     changed = {name: values[name] for name in pending}
     return replace(workspace, settings=workspace.settings.model_copy(update=changed)) if changed else workspace

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import InvalidFilesError, Place, Problem, ProvisionError
 from provision.files import read_optional
+from provision.fleet.links import outward_links
 from provision.fleet.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -128,4 +129,4 @@ def read_workspace(root: Path) -> tuple[Workspace, tuple[Problem, ...]]:
             hint = f"remove `{key}`: the default is in your config folder"
             message = f"{key}: the {what} must not be in the workspace, because it is committed"
             problems.append(Problem("key-in-workspace", message, places.get(key, Place(SETTINGS_FILE)), hint))
-    return workspace, tuple(problems)
+    return workspace, (*problems, *outward_links(root, settings))
