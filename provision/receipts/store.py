@@ -58,6 +58,10 @@ class ReceiptRefusedError(ProvisionError):
     """A receipt is not accepted; the message gives the reason."""
 
 
+class OlderReceiptError(ReceiptRefusedError):
+    """A newer receipt of the endpoint is stored."""
+
+
 class LeftUserError(ReceiptRefusedError):
     """The receipt is of a user who left, or of the time before a user got another name."""
 
@@ -77,7 +81,8 @@ class ImportResult(StrEnum):
 class ImportedReceipt:
     """The result for one receipt. `source` is where it came from; `user` is empty when unknown.
 
-    LEFT: it is of a user who left or had this name before, so it is not stored; that does not count as a failure.
+    LEFT: it is of a user who left or had this name before, so it is not stored; that does not count as a failure. `older`: it is
+    refused only because a newer one is stored.
     """
 
     source: str
@@ -87,6 +92,7 @@ class ImportedReceipt:
     hint: str = ""
     receipt: Receipt | None = None
     endpoint: str = ""
+    older: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +264,7 @@ def import_receipt(
         if last is not None and last.counter >= signed.receipt.counter:
             if store.read(endpoint) == data:
                 return ImportedReceipt(source, ImportResult.UNCHANGED, user, receipt=signed.receipt, endpoint=endpoint)
-            raise ReceiptRefusedError(
+            raise OlderReceiptError(
                 f"a newer receipt of {endpoint!r} is stored already (counter {last.counter} of {last.made}, "
                 f"this one has {signed.receipt.counter} of {signed.receipt.made}): this is a replay",
                 hint="run `provision status --receipt` on that machine for a new one",
@@ -270,7 +276,8 @@ def import_receipt(
         message = f"{e.message}; {endpoint} says that it uninstalled" if endpoint else e.message
         return ImportedReceipt(source, ImportResult.LEFT, user, message, endpoint=endpoint)
     except ProvisionError as e:
-        return ImportedReceipt(source, ImportResult.REFUSED, user or _claimed(data), e.message, e.hint)
+        older = isinstance(e, OlderReceiptError)
+        return ImportedReceipt(source, ImportResult.REFUSED, user or _claimed(data), e.message, e.hint, older=older)
     return ImportedReceipt(source, ImportResult.IMPORTED, user, receipt=signed.receipt, endpoint=endpoint)
 
 

@@ -52,7 +52,7 @@ def read_record(path: Path) -> LoopRecord:
             return LoopRecord()
         validated = {str(user): int(generation) for user, generation in data["validated"].items()}
         feeds = {str(name): FeedRecord(*map(str, each)) for name, each in data["feeds"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError, ProvisionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, ProvisionError):
         return LoopRecord()
     return LoopRecord(validated, feeds)
 

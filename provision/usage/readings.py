@@ -33,7 +33,7 @@ def read_readings(path: Path) -> Readings:
             str(key): {str(month): (int(first), int(last)) for month, (first, last) in months.items()}
             for key, months in data["keys"].items()
         }
-    except (ValueError, TypeError, KeyError, AttributeError, ProvisionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, ProvisionError):
         return {}
 
 

@@ -28,7 +28,7 @@ from provision.cli.main import run
 from provision.keys.age import load_identities
 from provision.keys.vault.file import open_vault
 from provision.keys.vault.vault import Vault
-from provision.receipts.receipt import NAMESPACE, Receipt, ReceiptRoute, receipt_bytes
+from provision.receipts.receipt import NAMESPACE, Receipt, ReceiptDrift, ReceiptRoute, receipt_bytes
 from provision.signing.fields import moment
 from provision.signing.signed_text import sign_text
 from provision.signing.sshsig import public_line
@@ -82,7 +82,12 @@ class Machine:
         return True
 
     def certify(self, drop: Path) -> None:
-        """Sign what is installed."""
+        """Sign what is installed, and leave it in a folder."""
+        drop.mkdir(exist_ok=True)
+        (drop / f"{self.user}.receipt").write_bytes(self.receipt())
+
+    def receipt(self, *drift: ReceiptDrift) -> bytes:
+        """A signed receipt for what is installed."""
         from hashlib import sha256
 
         manifest = parse_manifest(self._manifest)
@@ -100,12 +105,11 @@ class Machine:
                 url=manifest.base_url, path=None, model=manifest.model, api_mode=None,
                 key_fingerprint=manifest.key_fingerprint, as_expected=self.route,  # type: ignore[arg-type]
             ),
-            hazards=(), drift=(), destinations=None, policy=None, hermes_version=None, hermes_verified=None,
+            hazards=(), drift=drift, destinations=None, policy=None, hermes_version=None, hermes_verified=None,
             provision_version="0", host=self.user,
             made=moment(datetime.now(UTC)), counter=self.counter,
         )  # fmt: skip
-        drop.mkdir(exist_ok=True)
-        (drop / f"{self.user}.receipt").write_bytes(sign_text(receipt_bytes(receipt), self.signer, NAMESPACE))
+        return sign_text(receipt_bytes(receipt), self.signer, NAMESPACE)
 
 
 class Fleet:

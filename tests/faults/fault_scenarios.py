@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fault_states import (
     State,
     approved,
+    deployed,
     feed,
     given,
     given_once,
@@ -29,7 +30,7 @@ from fault_states import (
     workspace,
     written,
 )
-from fault_world import World
+from fault_world import MACHINES_PULL, World
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ JOINED = ("operators", "add", "colleague", "{colleague_age}", "{colleague_key}")
 BATCH = ("enroll", "--batch", "{folder}/snippets", "--yes", "--fingerprints", "{folder}/prints", "--profile", "team")
 HALT = ("halt", "ada", "--reason", "incident", "--for", "4h")
 REJOIN = ("users", "add", "ada", "--rejoin")
+LOOP = ("reconcile", "--feed", "{feed}", "--receipts", "{folder}/drop")
 LEAVE = ("users", "leave", "ada", "--feed", "{feed}", "--yes")
 
 SCENARIOS = (
@@ -90,6 +92,25 @@ SCENARIOS = (
         ("reconcile", "--feed", "{feed}", "--receipts", "{folder}/drop", "--report", "{folder}/report.html"),
         reconciled,
         before=(("keys", "import", "{folder}/new.csv"),),
+    ),
+    Scenario(
+        "reconcile-rotation",
+        LOOP,
+        reconciled,
+        before=(START, MACHINES_PULL),
+        after=(LOOP, LOOP),
+    ),
+    Scenario(
+        "reconcile-deploy",
+        ("reconcile", "--feed", "{feed}", "--deploy"),
+        deployed,
+        before=(
+            UPGRADE,
+            *(("machines", "set", user, "--host", f"{user}.example") for user in ("ada", "bob", "cyd")),
+            ("keys", "import", "{folder}/new.csv"),
+            HALT,
+            START,
+        ),
     ),
     Scenario("receipts", ("receipts", "import", "{folder}/drop"), workspace),
     Scenario("start", START, workspace, after=(START, RESUME)),

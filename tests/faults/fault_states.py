@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from fault_world import World
 
 from provision.bundle.dist import Dist
+from provision.cli.delivery.deploy import newest_receipts, says_halted
+from provision.cli.delivery.receipts import fleet_states
 from provision.endpoint.halt import is_halted
 from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.status import home_status
@@ -24,6 +26,7 @@ from provision.keys.age import load_identities
 from provision.keys.events.log import verify_log
 from provision.keys.feed_secret import FILE, feed_secret
 from provision.keys.vault.file import open_vault, read_workspace_id
+from provision.push.engine import digests_of
 from provision.reconcile.record import read_record
 from provision.rotate.store import RotationStore
 from provision.signing.allowed_signers import parse_allowed_signers
@@ -151,8 +154,23 @@ def feed(world: World) -> State:
 def reconciled(world: World) -> State:
     """The workspace, its feed, which bundles the loop counts as served by the gateway, and whether its page is whole."""
     validated = read_record(world.root / ".provision" / "reconciled.json").validated
-    page = (world.folder / "report.html").read_text().endswith("</html>\n")
-    return {**workspace(world), **feed(world), "validated": sorted(validated), "page": page}
+    page = world.folder / "report.html"
+    whole = page.exists() and page.read_text().endswith("</html>\n")
+    return {**workspace(world), **feed(world), "validated": sorted(validated), "page": whole}
+
+
+def deployed(world: World) -> State:
+    """As `reconciled`, and what each machine certified last: the bundle in dist/, a halt, or something else."""
+    fleet = load_workspace(world.root)
+    states = fleet_states(fleet)
+    newest = newest_receipts(fleet, states)
+    digests = digests_of(fleet.dist, [state.user for state in states])
+    said = {}
+    for user, digest in digests.items():
+        receipt = newest(user)
+        assert receipt is not None, f"no receipt of {user} that verifies"
+        said[user] = "halted" if says_halted(receipt) else "installed" if receipt.bundle == digest else "older"
+    return {**reconciled(world), "machines": said}
 
 
 def home(world: World) -> State:

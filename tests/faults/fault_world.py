@@ -17,6 +17,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from played_machines import PlayedMachines
 from rotatecraft import Fleet
 
 from provision.aisa.simulator import Simulator
@@ -25,6 +26,10 @@ from provision.enrolment.policy import key_fingerprint
 from provision.feed.index import address_of
 from provision.keys.age import load_identities
 from provision.keys.feed_secret import FILE, feed_secret
+from provision.signing.sshsig import load_signing_key
+
+MACHINES_PULL = ("machines pull",)
+"""No command: the machines install what is in dist/, and leave their receipts in the folder for them."""
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
@@ -66,6 +71,9 @@ class World:
         self.quiet(("render",))
         for user in ("bob", "cyd"):
             fleet.machines[user].certify(fleet.drop)
+        signers = {user: machine.signer for user, machine in fleet.machines.items()}
+        signers["ada"] = load_signing_key(self.config / "endpoint_key")
+        self.played = PlayedMachines(above, signers)
         shutil.copytree(self.root / "dist" / "ada", folder / "bundle")
         self.home.mkdir(parents=True)
         (self.home / "config.yaml").write_text(
@@ -121,6 +129,8 @@ class World:
 
     def run(self, words: Sequence[str], *, machine: bool = False, config: str = "") -> int:
         """Run a command as the operator, or on the machine; `{NAME}` is a path of the world, or a key of the colleague's."""
+        if words == MACHINES_PULL:
+            return self.played.leave_receipts(self.root / "dist", self.folder / "drop")
         folder = self.folder / config if config else self.config if machine else self.operator
         os.environ["PROVISION_CONFIG_DIR"] = str(folder)
         os.environ["HOME"] = str(self.home.parent)

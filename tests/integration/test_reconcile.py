@@ -14,6 +14,7 @@ from test_notify import SECRET, Recorder
 
 from provision.aisa.simulator import Simulator
 from provision.files import locked
+from provision.push import engine
 
 
 @pytest.fixture
@@ -188,3 +189,57 @@ def test_a_run_killed_before_the_record_is_repeated(fleet: Fleet, sim: Simulator
     assert sim.count > asked
     (fleet.root / ".provision" / "reconciled.json").unlink()
     assert loop(fleet)["changed"] is False
+
+
+def test_an_inbox_with_nothing_new_is_no_failure(fleet: Fleet) -> None:
+    """Empty; with a receipt that a deployment overtook; with one of a user who left. A folder that is not there is one."""
+    inbox = fleet.folder / "inbox"
+    inbox.mkdir()
+    assert steps(loop(fleet, "--receipts", str(inbox)))["receipts"]["failed"] == []
+    ada, bob = fleet.machines["ada"], fleet.machines["bob"]
+    ada.certify(inbox)
+    bob.certify(inbox)
+    ada.certify(fleet.drop)
+    assert fleet.provision("receipts", "import", str(fleet.drop)) == 0
+    assert fleet.provision("users", "leave", "bob", "--yes") in (0, 4)
+    loop(fleet)
+    found = steps(loop(fleet, "--receipts", str(inbox)))["receipts"]
+    assert (found["changed"], found["failed"], found["unchanged"]) == ([], [], 2)
+    missing = steps(loop(fleet, "--receipts", str(fleet.folder / "mistyped"), expect=4))
+    assert "mistyped" in missing["receipts"]["failed"][0]
+    assert missing["gateway"]["unchanged"] == 2
+
+
+def test_a_step_that_fails_does_not_keep_the_others_from_running(
+    fleet: Fleet, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = {user: {"host": f"{user}.example"} for user in fleet.users}
+    fleet.write_inventory(**hosts)
+    (fleet.folder / "feed").write_text("a file in the place of the folder")
+    monkeypatch.setattr(engine, "find_playbook_command", lambda _: fleet.folder / "no-program")
+    found = loop(fleet, "--deploy", "--receipts", str(fleet.drop), expect=4)
+    assert steps(found)["feed"]["failed"]
+    assert steps(found)["machines"]["unchanged"] == 3
+    for machine in fleet.machines.values():
+        machine.generation = 0
+    profile = fleet.root / "profiles" / "team.yaml"
+    profile.write_text(profile.read_text() + "context_length: 128000\n")
+    asked = sim.count
+    found = loop(fleet, "--deploy", expect=4)
+    assert "no-program" in steps(found)["machines"]["failed"][0]
+    assert sim.count > asked
+    assert steps(found)["gateway"]["failed"] == []
+
+
+def test_a_workspace_with_errors_moves_no_rotation(fleet: Fleet) -> None:
+    new = fleet.new_keys()
+    fleet.keys_file(new)
+    args = ("--from", str(fleet.folder / "new.csv"), "--waves", "100%", "--idle-for", "0", "--yes")
+    assert fleet.provision("rotate", "start", *args) in (0, 4)
+    fleet.poll()
+    assert fleet.provision("receipts", "import", str(fleet.drop)) == 0
+    before = files(fleet.root / "rotations")
+    profile = fleet.root / "profiles" / "team.yaml"
+    profile.write_text(profile.read_text() + "hermes: {mcp_servers: {git: {allowed_tools: [x]}}}\n")
+    assert fleet.provision("reconcile") == 1
+    assert files(fleet.root / "rotations") == before

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.bundle.prepare import place_chain, prepare_render
 from provision.bundle.render import RenderOutcome, RenderStatus, opened_dist, render_bundles
 from provision.cli.approvals import review_recipients
 from provision.cli.delivery.publish import feed_options, upload_changes
-from provision.cli.delivery.receipts import fleet_states, receipt_store
+from provision.cli.delivery.receipts import fleet_states, receipt_store, valid_fleet
 from provision.cli.delivery.render import record_new_keys
 from provision.cli.workspace.checks import require_valid_profiles
 from provision.cli.workspace.validate import journal_folder, run_batch
-from provision.errors import ProvisionError
+from provision.errors import InvalidFilesError, ProvisionError
 from provision.feed.index import Index
 from provision.feed.publish import KEPT_GENERATIONS, RENEW_BELOW, FeedTree, PublishStatus, lock_path
 from provision.feed.published_parts import published_parts
 from provision.files import locked
 from provision.keys.vault.file import read_newest_vault, read_vault, read_workspace_id
-from provision.receipts.store import DryReceiptStore, ImportResult, fleet_endpoints, import_receipt, receipts_in
+from provision.receipts.store import (
+    DryReceiptStore,
+    ImportResult,
+    NoReceiptsError,
+    fleet_endpoints,
+    import_receipt,
+    receipts_in,
+)
 from provision.reconcile.loop import LoopReport, StepDone
 from provision.reconcile.record import FeedRecord, LoopRecord, digest_of, index_digest, read_record, write_record
 from provision.report.terminal import plural
@@ -32,12 +40,12 @@ from provision.rotate.store import RotationStore, keys_ahead_of_vault
 from provision.signing.sshsig import load_signing_key, public_blob
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from provision.bundle.prepare import PreparedRender
     from provision.cli.context import Run
     from provision.fleet.desired import DesiredState
+    from provision.fleet.load import Fleet
     from provision.fleet.workspace import Workspace
     from provision.push.inventory import Target
 
@@ -72,8 +80,9 @@ def run_loop(run: Run, options: LoopOptions) -> LoopReport:
     workspace, now = options.workspace, datetime.now(UTC)
     report = LoopReport(dry_run=options.dry_run)
     if options.receipts:
-        report.steps.append(_receipts(options, fleet_states(workspace), now))
-    _rotations(run, options, report)
+        report.steps.append(_receipts(options, valid_fleet(workspace), now))
+    with _failing("rotations", report):
+        _rotations(run, options, report)
     ready = _prepared(run, workspace, now, dry_run=options.dry_run)
     path = journal_folder(workspace) / _RECORD
     record = read_record(path)
@@ -83,30 +92,47 @@ def run_loop(run: Run, options: LoopOptions) -> LoopReport:
         step, outcomes = _render(workspace, ready)
         report.steps.append(step)
         if options.feed is not None:
-            report.steps.append(_publish(options, options.feed, ready, outcomes, record))
+            with _failing(f"feed {options.feed.absolute()}", report):
+                report.steps.append(_publish(options, options.feed, ready, outcomes, record))
             write_record(path, record)
         if options.deploy:
-            report.steps.append(_deploy(run, options, ready.everyone))
-        report.steps.append(_validate(workspace, ready, outcomes, record))
+            with _failing("machines", report):
+                report.steps.append(_deploy(run, options, ready.everyone))
+        with _failing("gateway", report):
+            report.steps.append(_validate(workspace, ready, outcomes, record))
         write_record(path, record)
-        _report(run, options, report)
+        with _failing("report", report):
+            _report(run, options)
     findings = key_findings(workspace.root, read_vault(workspace.vault), ready.everyone, now, complete=True)
     report.due += [f"{finding.message} ({finding.cure})" for finding in findings]
     return report
 
 
-def _report(run: Run, options: LoopOptions, report: LoopReport) -> None:
-    """The page on the fleet and the notifications. What was done stays done if that fails."""
+@contextmanager
+def _failing(name: str, report: LoopReport) -> Iterator[None]:
+    """A step whose failure does not keep the next ones from running."""
+    step = StepDone(name)
+    try:
+        yield
+    except InvalidFilesError:
+        raise
+    except ProvisionError as e:
+        step.note("failed", f"{e.message} ({e.hint})" if e.hint else e.message)
+    except OSError as e:
+        if e.filename is None:
+            raise
+        step.note("failed", f"{os.fsdecode(e.filename)}: {e.strerror}")
+    if step.items:
+        report.steps.append(step)
+
+
+def _report(run: Run, options: LoopOptions) -> None:
+    """The page on the fleet and the notifications."""
     if options.page is None and not options.workspace.settings.notify:
         return
     from provision.cli.workspace.report import report_and_notify
 
-    try:
-        report_and_notify(run, options.workspace, options.page)
-    except ProvisionError as e:
-        step = StepDone("report")
-        step.note("failed", e.message)
-        report.steps.append(step)
+    report_and_notify(run, options.workspace, options.page)
 
 
 def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -> PreparedRender:
@@ -120,19 +146,24 @@ def _prepared(run: Run, workspace: Workspace, now: datetime, *, dry_run: bool) -
     )
 
 
-def _receipts(options: LoopOptions, states: Sequence[DesiredState], now: datetime) -> StepDone:
+def _receipts(options: LoopOptions, fleet: Fleet, now: datetime) -> StepDone:
+    """Import receipts. Older ones and those of users who left may stay in the folder: they are no failures."""
     step, root = StepDone("receipts"), receipt_store(options.workspace).root
     store = DryReceiptStore(root) if options.dry_run else receipt_store(options.workspace)
-    endpoints = fleet_endpoints(states, read_workspace_id(options.workspace.vault))
+    endpoints = fleet_endpoints(fleet.states, read_workspace_id(options.workspace.vault), fleet.left)
     for source in options.receipts:
-        for name, data in receipts_in(source, sys.stdin.buffer):
-            done = import_receipt(name, data, store, endpoints, now)
-            if done.result is ImportResult.REFUSED:
-                step.note("failed", f"{done.source}: {done.message}")
-            elif done.result is ImportResult.UNCHANGED:
-                step.unchanged += 1
-            else:
-                step.note("changed", str(done.endpoint or done.source))
+        try:
+            for name, data in receipts_in(source, sys.stdin.buffer):
+                done = import_receipt(name, data, store, endpoints, now)
+                if done.result is ImportResult.IMPORTED:
+                    step.note("changed", done.endpoint)
+                elif done.result is ImportResult.REFUSED and not done.older:
+                    step.note("failed", f"{done.source}: {done.message}")
+                else:
+                    step.unchanged += 1
+        except NoReceiptsError as e:
+            if not Path(source).is_dir():
+                step.note("failed", e.message)
     return step
 
 
@@ -141,6 +172,7 @@ def _rotations(run: Run, options: LoopOptions, report: LoopReport) -> None:
     names = [rotation.id for rotation in RotationStore(options.workspace.root).unfinished()]
     if not names:
         return
+    require_valid_profiles(options.workspace, fleet_states(options.workspace))
     step = StepDone("rotations")
     report.steps.append(step)
     if options.dry_run:

@@ -48,12 +48,15 @@ def test_exit_codes(items: dict[str, int], plain: int, detailed: int) -> None:
     assert (report.exit_code(detailed=False), report.exit_code(detailed=True)) == (plain, detailed)
 
 
+ODD_NUMBERS = (b'{"schema": "provision/reconciled/v1", "validated": {"a": 1e999}, "feeds": {}}', b"[" * 100_000)
+
+
 def test_a_damaged_record_is_no_record(tmp_path: Path) -> None:
     path = tmp_path / "reconciled.json"
     record = LoopRecord({"ada": 7}, {"/feed": FeedRecord("a", "b", "2026-01-01T00:00:00+00:00")})
     write_record(path, record)
     assert read_record(path) == record
-    for damage in (b"", b"{", b"[]", b'{"schema": "provision/reconciled/v1"}', b'{"schema": "other"}'):
+    for damage in (b"", b"{", b"[]", b'{"schema": "provision/reconciled/v1"}', b'{"schema": "other"}', *ODD_NUMBERS):
         path.write_bytes(damage)
         assert read_record(path) == LoopRecord()
 
