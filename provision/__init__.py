@@ -7,3 +7,6 @@ face people.
 """
 
 __version__ = "0.2.0"
+SITE = ""
+"""The public address of the documentation, ending with a slash. Empty until the project owns it (docs/releases.md): nothing points to an
+address that others could register."""

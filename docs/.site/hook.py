@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File, Files
 
+from provision import SITE
 from provision.cli.reference.text import markdown
 from provision.cli.reference.tree import all_commands
 from provision.fleet.settings import Settings
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).parents[2]
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The site's address is in one place, `provision.SITE`."""
+    config.site_url = SITE or None
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

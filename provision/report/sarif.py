@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from provision.audit.result import Audit
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-RULES_SITE = "https://hermes-provision.github.io/hermes-provision/rules/"
-"""The folder of the documentation site (`site_url` in mkdocs.yml) with a page for each built-in rule."""
+RULES_FOLDER = "rules/"
+"""Where the documentation site has a page for each built-in rule."""
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 _COMMIT = re.compile(r"commit (?P<commit>[0-9a-f]{7,64}):(?P<path>.+?)(?: \(in no branch or tag\))?(?:: .*)?$")
 """How an audit names a file in history: `commit abc1234:path`, followed by a place inside that file."""
@@ -68,12 +68,12 @@ def as_sarif(audit: Audit, descriptions: Mapping[str, str]) -> str:
 
 def _rule(rule: str, description: str, findings: Iterable[Finding]) -> dict[str, Any]:
     worst = next(f for f in findings if f.rule == rule)
-    page = {"helpUri": f"{RULES_SITE}{rule}.html"} if rule in {HINT.id, *(each.id for each in BUILTIN)} else {}
+    page = f"{provision.SITE}{RULES_FOLDER}{rule}.html" if rule in {HINT.id, *(each.id for each in BUILTIN)} else ""
     return {
         "id": rule,
         "shortDescription": {"text": description},
         "help": {"text": f"{description}. {rule_advice(rule)}"},
-        **page,
+        **({"helpUri": page} if provision.SITE and page else {}),
         "defaultConfiguration": {"level": _LEVELS[worst.severity]},
         "properties": {"security-severity": _SECURITY[worst.severity], "tags": ["security", "secrets"]},
     }

@@ -13,9 +13,12 @@ TEST = re.compile(r"`([a-z_/]+\.py)::(test_\w+)`")
 
 
 def rows(page: str) -> list[tuple[str, str]]:
-    """Each threat of the table, with its cell of tests."""
-    table = re.split(r"## (?:Threats and answers|Attacks)\n", page)[-1].partition("\n## ")[0]
-    cells = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in table.splitlines() if line.startswith("| ")]
+    """Each threat and the text with its tests: a section of docs/security.md, or a row of the table in docs/trust.md."""
+    part = re.split(r"## (?:Threats and answers|Attacks)\n", page)[-1]
+    part = re.split(r"^## ", part, maxsplit=1, flags=re.MULTILINE)[0]
+    if "\n### " in part:
+        return [(each.partition("\n")[0], each.partition("\nTests:")[2]) for each in part.split("\n### ")[1:]]
+    cells = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in part.splitlines() if line.startswith("| ")]
     return [(row[0], row[2] if len(row) == 3 else "") for row in cells[1:]]
 
 
@@ -39,6 +42,10 @@ def test_every_answer_is_proved() -> None:
     assert unproved(PAGE) == []
 
 
+def test_no_cell_of_a_table_is_a_page() -> None:
+    assert [line[:60] for line in PAGE.splitlines() if line.startswith("|") and len(line) > 700] == []
+
+
 def test_every_attack_on_trust_is_refused_by_a_test() -> None:
     page = (ROOT / "docs" / "trust.md").read_text("utf-8")
     assert len(rows(page)) > 20
@@ -51,10 +58,16 @@ def test_every_attack_on_trust_is_refused_by_a_test() -> None:
         ("| a threat | an answer |", "a threat: no test"),
         ("| a threat | an answer | `unit/test_house.py::test_that_is_missing` |", "a threat: test_that_is_missing"),
         ("| a threat | an answer | soon |", "a threat: no test"),
+        ("### a threat\n\n- an answer\n", "a threat: no test"),
+        (
+            "### a threat\n\n- an answer\n\nTests:\n\n- `unit/test_house.py::test_that_is_missing`\n",
+            "a threat: test_that_is_missing",
+        ),
     ],
 )
 def test_an_answer_without_a_test_is_noticed(row: str, said: str) -> None:
-    page = f"## Threats and answers\n\n| threat | answer | tests |\n|---|---|---|\n{row}\n\n## More\n"
+    head = "" if row.startswith("###") else "| threat | answer | tests |\n|---|---|---|\n"
+    page = f"## Threats and answers\n\n{head}{row}\n\n## More\n"
     assert unproved(page) == [said]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from rulespage import PAGE, page
 from test_report_audit import AUDIT, finding
 
+import provision
 from provision.audit.finding import Location
 from provision.audit.result import Audit
-from provision.report.sarif import RULES_SITE, as_sarif
+from provision.report.sarif import as_sarif
 
 
 def results(*places: Location) -> list[dict[str, object]]:
@@ -22,11 +24,13 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text("utf-8") == page(), "run `python tests/craft/rulespage.py`"
 
 
-def test_each_rule_in_sarif_has_help_and_its_section() -> None:
+def test_each_rule_in_sarif_has_help_and_its_section(monkeypatch: pytest.MonkeyPatch) -> None:
     audit: Audit = AUDIT
+    assert "helpUri" not in as_sarif(audit, {}), "nothing points to an address that the project does not own"
+    monkeypatch.setattr(provision, "SITE", "https://docs.example/")
     rules = json.loads(as_sarif(audit, {"aisa-key": "AIsa API key"}))["runs"][0]["tool"]["driver"]["rules"]
     rule = next(each for each in rules if each["id"] == "aisa-key")
-    assert rule["helpUri"] == f"{RULES_SITE}aisa-key.html"
+    assert rule["helpUri"] == "https://docs.example/rules/aisa-key.html"
     assert [each["id"] for each in rules if "helpUri" not in each] == ["old", "route-plain-http"], (
         "no secret rules of ours"
     )
