@@ -24,6 +24,8 @@ _MARGIN_PUNCTUATION = 0.4
 _TRAIL = 0.15
 """Of the line's height: ink that follows a key after a smaller gap belongs to it (an underscore that was not read)."""
 _LONGEST_TRAIL = 40
+_LONGEST_STROKE = 4
+"""In the line's heights: seven underscores. A longer one is a border."""
 _BREAK = 0.2
 """Of the line's height: blank rows inside a line (above an underscore, below the dot of an i)."""
 _REACH = 0.3
@@ -152,7 +154,7 @@ def _trail(strip: Strip, glyph: Glyph, step: int, picture: Pixels) -> float:
     part = picture[max(0, round(strip.y + 0.1 * strip.height)) : round(strip.y + 0.97 * strip.height), from_x:to_x]
     if not part.size:
         return middle
-    columns: NDArray[np.bool_] = _inked(part).max(axis=0)
+    columns: NDArray[np.bool_] = _without_rules(_inked(part), round(_LONGEST_STROKE * strip.height)).max(axis=0)
     reached, blank = 0, 0
     for n, inked in enumerate(columns.tolist()[::step], 1):
         blank = 0 if inked else blank + 1
@@ -161,6 +163,16 @@ def _trail(strip: Strip, glyph: Glyph, step: int, picture: Pixels) -> float:
         if blank > _TRAIL * strip.height:
             break
     return middle + step * reached
+
+
+def _without_rules(inked: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
+    """Return the ink without level rules: rows of more than `longest` pixels, as the borders of cells have."""
+    import cv2  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    rules = cv2.morphologyEx(inked.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, longest), np.uint8))
+    letters: NDArray[np.bool_] = inked & (rules == 0)
+    return letters
 
 
 def _inked(part: Pixels) -> NDArray[np.bool_]:

@@ -31,6 +31,8 @@ MOST_PIXELS = 80_000_000
 """Limit for all frames together; a screenshot of a large screen has 15 million."""
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _NEARLY_INVISIBLE = 8
+_FINEST_STEP = 12
+"""JPEG: with coarser steps, covers get the edges of what is beside them as a pattern, up to half as bright as it."""
 _BAD = (
     OSError,
     ValueError,
@@ -119,8 +121,8 @@ def _require_small(pixels: int) -> None:
         raise CannotExamineError(f"the picture has more than {MOST_PIXELS // 1_000_000} million pixels")
 
 
-def encode_picture(coded: DecodedPicture) -> bytes:
-    """Encode a picture file in its format, with the same kind of compression, pixels only."""
+def encode_picture(coded: DecodedPicture, *, covered: bool = False) -> bytes:
+    """Encode a picture file in its format, with the same kind of compression, pixels only. `covered`: covers stay black."""
     from PIL import Image  # noqa: PLC0415
 
     images = []
@@ -130,6 +132,8 @@ def encode_picture(coded: DecodedPicture) -> bytes:
             image.putalpha(Image.fromarray(frame.opacity))
         images.append(image)
     options = dict(coded.options)
+    if covered and "qtables" in options:
+        options["qtables"] = {n: [min(step, _FINEST_STEP) for step in table] for n, table in options["qtables"].items()}
     if len(images) > 1:
         options |= {"save_all": True, "append_images": images[1:]}
         if coded.animated:

@@ -26,6 +26,12 @@ _LOOKALIKES = str.maketrans("–—－一―‐‑−～，。：；（）“”
 _INK = 0.28
 _SPACE_CERTAIN = 1.0
 _SPACE_POSSIBLE = 0.45
+_RULE_CONTRAST = 16
+_RULE_GAP = 8.0
+"""So many per cent of a strip's rows may be above or below the end of a rule."""
+_WIDEST_RULE = 8
+"""In columns, as all that follows: a wider one is a coloured ground."""
+_READ_AS_RULE = frozenset("|│Il1!][")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
     ink = _ink(cut)
     step = cut.shape[1] / max(1, len(chances))
     placed = [(c, p, (at + 0.5) * step) for c, p, at in _decode(chances, models.alphabet)]
-    read = _true_spaces(placed, ink)
+    read = _true_spaces(_with_rules(placed, _rules(cut)), ink)
     return _glyphs(read, ink, strip, strip.height / _HEIGHT) if read else []
 
 
@@ -102,6 +108,29 @@ def _ink(cut: Pixels) -> NDArray[np.float64]:
     return columns
 
 
+def _rules(cut: Pixels) -> list[float]:
+    """Return the columns of upright rules: thin, and of one colour from top to bottom, as the borders of cells are."""
+    import numpy as np  # noqa: PLC0415
+
+    grey = cut.astype(np.int16).mean(axis=2)
+    contrast = np.abs(grey - np.median(grey))
+    inked = (np.percentile(contrast, _RULE_GAP, axis=0) > _RULE_CONTRAST).astype(np.int8)
+    edges = np.flatnonzero(np.diff(inked, prepend=0, append=0)).tolist()
+    return [
+        (left + right) / 2 for left, right in zip(edges[::2], edges[1::2], strict=True) if right - left <= _WIDEST_RULE
+    ]
+
+
+def _with_rules(read: list[tuple[str, float, float]], rules: list[float]) -> list[tuple[str, float, float]]:
+    """Return the characters with the rules between them. What was read in the place of one is the rule itself."""
+    if not read:
+        return []
+    letters = [r for r in read if not (r[0] in _READ_AS_RULE and any(abs(r[2] - at) <= _STEP for at in rules))]
+    inner = [("│", 1.0, at) for at in rules if read[0][2] < at < read[-1][2]]
+    ordered = sorted([*letters, *inner], key=lambda r: r[2])
+    return [r for n, r in enumerate(ordered) if r[0] != "│" or not n or ordered[n - 1][0] != "│"]
+
+
 def _true_spaces(read: list[tuple[str, float, float]], ink: NDArray[np.float64]) -> list[tuple[str, float, float]]:
     """Return the characters with spaces where the picture has gaps, and no spaces where it has ink."""
     solid = [r for r in read if r[0] != " "]
@@ -113,7 +142,11 @@ def _true_spaces(read: list[tuple[str, float, float]], ink: NDArray[np.float64])
     spaced_out = [solid[0]]
     for a, b in itertools.pairwise(solid):
         blank = _longest_blank(ink, a[2], b[2])
-        if blank > _SPACE_CERTAIN * pitch or (id(a) in spaced and blank > _SPACE_POSSIBLE * pitch):
+        if (
+            "│" in {a[0], b[0]}
+            or blank > _SPACE_CERTAIN * pitch
+            or (id(a) in spaced and blank > _SPACE_POSSIBLE * pitch)
+        ):
             spaced_out.append((" ", 1.0, (a[2] + b[2]) / 2))
         spaced_out.append(b)
     return spaced_out

@@ -44,7 +44,7 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
             else [frames[number]]
         )
         _paint(frame, around, preview=session.options.preview)
-    target.write(encode_picture(coded))
+    target.write(encode_picture(coded, covered=any(examined.areas for examined in frames)))
     note_texts(data, file, session)
 
 

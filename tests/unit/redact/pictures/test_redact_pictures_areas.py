@@ -99,6 +99,17 @@ def test_ink_right_beside_a_key_is_covered_too() -> None:
     assert (picture[31:33, 11:19] == FILL).all()
 
 
+@pytest.mark.parametrize("row", [22, 35])
+def test_the_border_of_a_cell_beside_a_key_does_not_widen_its_cover(row: int) -> None:
+    picture = blank()
+    line = drawn(picture, Strip(60, 20, 0.0, 40, 16), "abcde")
+    picture[row, 5:] = INK
+    cover_areas(picture, areas_of(LinePart(line, 0, 5), "x", picture))
+    assert (picture[23:33, 61:99] == FILL).all()
+    assert (picture[row, 5:55] == INK).all()
+    assert (picture[row, 105:] == INK).all()
+
+
 def test_lines_above_and_below_stay() -> None:
     picture = blank()
     strips = [Strip(20, top, 0.0, 80, 16) for top in (4, 20, 36)]

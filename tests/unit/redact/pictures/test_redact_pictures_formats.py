@@ -136,3 +136,19 @@ def test_what_a_viewer_cannot_see_is_gone() -> None:
     assert (frame.pixels[10:30, 10:30] == 0).all()
     assert (frame.opacity[10:30, 10:30] == 0).all()
     assert (frame.pixels[:10] == np.array(image)[:10, :, :3]).all()
+
+
+@pytest.mark.parametrize("quality", [30, 60, 75])
+def test_covers_are_black_in_a_coarse_jpeg_too(quality: int) -> None:
+    marks = np.random.default_rng(1).random((48, 64)) < 0.3
+    out = io.BytesIO()
+    Image.fromarray(np.where(marks, 60, 250).astype(np.uint8)).save(out, "JPEG", quality=quality)
+    decoded = decode_picture(out.getvalue())
+    cover = slice(10, 21), slice(10, 30)
+    decoded.frames[0].pixels[cover] = 0
+
+    def brightest(data: bytes) -> int:
+        return int(np.array(Image.open(io.BytesIO(data)))[cover].max())
+
+    assert brightest(encode_picture(decoded)) >= 24
+    assert brightest(encode_picture(decoded, covered=True)) < 24

@@ -9,7 +9,7 @@ from provision.redact.pictures.glyphs import read_strip
 from provision.redact.pictures.ocr_models import OcrModels
 from provision.redact.pictures.strips import Strip
 
-ALPHABET = ("", "a", "b", " ")
+ALPHABET = ("", "a", "b", " ", "|", "l")
 
 
 class Saying:
@@ -34,5 +34,26 @@ class Saying:
 def test_a_strip_of_only_spaces_has_no_text(said: str, read: str) -> None:
     picture = np.full((60, 200, 3), 255, np.uint8)
     picture[20:40, 10:180:7] = 0
+    glyphs = read_strip(picture, Strip(5, 10, 0.0, 190, 40), OcrModels(None, Saying(said), ALPHABET))
+    assert "".join(glyph.text for glyph in glyphs) == read
+
+
+@pytest.mark.parametrize(
+    ("said", "rules", "read"),
+    [
+        ("ab", (), "ab"),
+        ("ab", (100,), "a │ b"),
+        ("ab", (92, 108), "a │ b"),
+        ("ab", (4,), "ab"),
+        ("a|b", (100,), "a │ b"),
+        ("alb", (100,), "a │ b"),
+        ("alb", (), "alb"),
+    ],
+)
+def test_an_upright_rule_is_a_character_of_its_own(said: str, rules: tuple[int, ...], read: str) -> None:
+    picture = np.full((60, 200, 3), 255, np.uint8)
+    picture[20:40, 10:180:7] = 0
+    for at in rules:
+        picture[:, at - 1 : at + 1] = 170
     glyphs = read_strip(picture, Strip(5, 10, 0.0, 190, 40), OcrModels(None, Saying(said), ALPHABET))
     assert "".join(glyph.text for glyph in glyphs) == read
