@@ -32,6 +32,8 @@ class ContentKind(StrEnum):
 
 OWN_NAME = "its own name"
 """Where a secret in the name of a file or folder is found."""
+LINK_TARGET = "its target"
+"""Where a secret in what a symbolic link points to is found."""
 
 
 class PartKind(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from provision.containers.blob import OWN_NAME
+from provision.containers.blob import LINK_TARGET, OWN_NAME
 from provision.shell import shell_path
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ChecklistAnswer(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-_WORST = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PASS)
+WORST_FIRST = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PASS)
 
 
 class ShownIn(StrEnum):
@@ -50,7 +50,11 @@ class ExposedSecret:
     known: KnownKey | None = None
     sure: bool = True
     path: str = ""
-    """The file to redact; empty if it is not a file of its own. `file` may add the name of a member."""
+    """The file to redact; empty if it is not a file of its own. `file` may add the name of a member, and has no secret."""
+    path_is_secret: bool = False
+    """Whether the path shows a secret, so that no command can name it."""
+    pictured: bool = False
+    """Whether `where` is a spot in a picture, a page or a video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class NotExamined:
     where: str
     message: str
     cure: str = ""
+    pictured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,18 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do about a reason: in words, or with a command. Equal commands are one, with all their operands."""
+
+    title: str
+    command: str = ""
+    operand: str = ""
+    """A word of the command, quoted for the shell."""
+    is_path: bool = False
+    """Whether the operand is a file, so that the command takes a folder above it too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One reason for a verdict: where, what, and the command that fixes it. Holds no secret."""
 
@@ -95,6 +112,17 @@ class Evidence:
     message: str
     cure: str
     verdict: ChecklistAnswer
+    remedy: Remedy | None = None
+    """`cure`, as it is said once for all that need the same; None: in the words of `cure`."""
+    pictured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedCommands:
+    """How printed commands begin, with the options that this run had."""
+
+    mask: str = "provision redact --in-place"
+    rotate: str = "provision rotate leaked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,47 +145,63 @@ TITLES = (
 
 
 def answer_checklist(
-    exposed: Sequence[ExposedSecret], unread: Sequence[NotExamined], records: Records | None, today: date
+    exposed: Sequence[ExposedSecret],
+    unread: Sequence[NotExamined],
+    records: Records | None,
+    today: date,
+    commands: PrintedCommands = PrintedCommands(),
 ) -> tuple[ChecklistItem, ...]:
     """Return the five answers. `records` None: neither vault nor event log is available."""
     doubts = [
-        Evidence(u.file, u.where, u.message, u.cure or "check it by eye", ChecklistAnswer.CANNOT_TELL) for u in unread
+        Evidence(
+            u.file, u.where, u.message, u.cure or "check it by eye", ChecklistAnswer.CANNOT_TELL, pictured=u.pictured
+        )
+        for u in unread
     ]
-    shown = [
-        [_exposed(s) for s in exposed],
-        [_exposed(s) for s in exposed if s.shown_in is ShownIn.ENV],
-        [_exposed(s) for s in exposed if s.shown_in is ShownIn.CONFIG],
+    shown = [(_exposed(s, commands.mask), s.shown_in) for s in exposed]
+    hidden = [
+        _item(number, [*(e for e, shown_in in shown if kind in (None, shown_in)), *doubts])
+        for number, kind in enumerate((None, ShownIn.ENV, ShownIn.CONFIG), 1)
     ]
-    hidden = [_item(number, [*evidence, *doubts]) for number, evidence in enumerate(shown, 1)]
-    return (*hidden, _item(4, _rotated(exposed, records)), _item(5, _fresh(exposed, records, today)))
+    rotated = _rotated(exposed, records, commands.rotate)
+    return (*hidden, _item(4, rotated), _item(5, _fresh(exposed, records, today)))
 
 
 def _item(number: int, evidence: Iterable[Evidence]) -> ChecklistItem:
-    found = tuple(sorted(evidence, key=lambda each: _WORST.index(each.verdict)))
+    found = tuple(sorted(evidence, key=lambda each: WORST_FIRST.index(each.verdict)))
     verdicts = {each.verdict for each in found}
-    verdict = next((v for v in _WORST if v in verdicts), ChecklistAnswer.PASS)
+    verdict = next((v for v in WORST_FIRST if v in verdicts), ChecklistAnswer.PASS)
     return ChecklistItem(number, TITLES[number - 1], verdict, found)
 
 
-def _exposed(secret: ExposedSecret) -> Evidence:
+def _exposed(secret: ExposedSecret, mask: str) -> Evidence:
     whose = f"the {secret.known.stage} key of {secret.known.user}" if secret.known else f"a secret ({secret.rule})"
     if not secret.sure:
         message, verdict = f"possibly {whose}", ChecklistAnswer.CANNOT_TELL
     else:
         message, verdict = f"{whose} can be read", ChecklistAnswer.FAIL
-    return Evidence(secret.file, secret.where, message, _hiding(secret), verdict)
+    cure, remedy = _hiding(secret, mask)
+    return Evidence(secret.file, secret.where, message, cure, verdict, remedy, secret.pictured)
 
 
-def _hiding(secret: ExposedSecret) -> str:
+def _hiding(secret: ExposedSecret, mask: str) -> tuple[str, Remedy | None]:
     file = secret.path or secret.file.partition("!")[0]
-    mask = f"provision redact --in-place {shell_path(file)}"
     if secret.where == OWN_NAME:
-        return "rename it"
+        return "rename it", Remedy("rename what shows a secret in its own name")
+    if secret.where == LINK_TARGET:
+        return "remove the link", Remedy("remove links whose target shows a secret")
     if secret.where.startswith("commit "):
-        return "history keeps it: publish a copy without history, and rotate the key"
+        return "history keeps it: publish a copy without history, and rotate the key", None
+    if secret.path_is_secret:
+        return "rename it, then run checklist again", None  # a command would show the secret in the name
+    command = f"{mask} {shell_path(file)}"
+    remedy = Remedy("mask what can be read", mask, shell_path(file), is_path=True)
     if secret.shown_in is ShownIn.ENV and file == secret.file and _is_env(file):
-        return f"do not publish it (`git rm --cached {shell_path(file)}`, and add it to .gitignore), or: {mask}"
-    return mask
+        return (
+            f"do not publish it (`git rm --cached {shell_path(file)}`, and add it to .gitignore), or: {command}",
+            remedy,
+        )
+    return command, remedy
 
 
 def _is_env(file: str) -> bool:
@@ -165,7 +209,7 @@ def _is_env(file: str) -> bool:
     return name.startswith(".env") or name.endswith(".env")
 
 
-def _rotated(exposed: Sequence[ExposedSecret], records: Records | None) -> Iterator[Evidence]:
+def _rotated(exposed: Sequence[ExposedSecret], records: Records | None, rotate: str) -> Iterator[Evidence]:
     for secret in _once(exposed):
         at = (secret.file, secret.where)
         if secret.known is None:
@@ -183,11 +227,15 @@ def _rotated(exposed: Sequence[ExposedSecret], records: Records | None) -> Itera
                 ChecklistAnswer.CANNOT_TELL,
             )
         else:
-            message, cure, verdict = _history(history, secret.known.fingerprint, records.doubt if records else "")
-            yield Evidence(*at, message, cure, verdict)
+            message, cure, verdict = _history(history, records.doubt if records else "")
+            if verdict is ChecklistAnswer.FAIL:
+                remedy = Remedy("replace exposed keys that are not retired", rotate, secret.known.fingerprint)
+                yield Evidence(*at, message, f"{rotate} {secret.known.fingerprint}", verdict, remedy)
+            else:
+                yield Evidence(*at, message, cure, verdict)
 
 
-def _history(key: KeyHistory, fingerprint: str, doubt: str) -> tuple[str, str, ChecklistAnswer]:
+def _history(key: KeyHistory, doubt: str) -> tuple[str, str, ChecklistAnswer]:
     whose = f"the key of {key.user}"
     if key.stage == "retired":
         if doubt:
@@ -196,9 +244,8 @@ def _history(key: KeyHistory, fingerprint: str, doubt: str) -> tuple[str, str, C
         return f"{whose} was rotated and is retired{when}", "", ChecklistAnswer.PASS
     if key.stage == "previous":
         when = f" on {key.replaced}" if key.replaced else ""
-        message = f"{whose} was replaced{when}, but it is not proven to be revoked"
-        return message, f"provision rotate leaked {fingerprint}", ChecklistAnswer.FAIL
-    return f"{whose} is in use ({key.stage})", f"provision rotate leaked {fingerprint}", ChecklistAnswer.FAIL
+        return f"{whose} was replaced{when}, but it is not proven to be revoked", "", ChecklistAnswer.FAIL
+    return f"{whose} is in use ({key.stage})", "", ChecklistAnswer.FAIL
 
 
 def _fresh(exposed: Sequence[ExposedSecret], records: Records | None, today: date) -> Iterator[Evidence]:

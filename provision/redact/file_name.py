@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.containers.blob import OWN_NAME
 from provision.redact.masks import masked_already
-from provision.redact.notes import Remark
+from provision.redact.notes import Notes, Remark
 from provision.redact.stream import redact_bytes
 
 if TYPE_CHECKING:
@@ -16,14 +17,36 @@ if TYPE_CHECKING:
 
     from provision.redact.session import Session
 
+_PARTS = re.compile(r"([/\\!])")
 _MASK = re.compile(rb"\[REDACTED:?([^\]#]*)#?([^\]]*)\]")
 
 
 def masked_name(path: Path, session: Session) -> str:
     """Return a file's name with its secrets masked, in characters that every file system takes, and note them."""
-    name = os.fsencode(path.name)
-    masked = redact_bytes(name, session, str(path), OWN_NAME)
-    return path.name if masked == name else os.fsdecode(_MASK.sub(_as_name, masked).replace(b"*", b"x"))
+    return _masked(path.name, str(path), session)
+
+
+def _masked(name: str, file: str, session: Session) -> str:
+    data = os.fsencode(name)
+    masked = redact_bytes(data, session, file, OWN_NAME)
+    return name if masked == data else os.fsdecode(_MASK.sub(_as_name, masked).replace(b"*", b"x"))
+
+
+class ShownPaths:
+    """Paths for printing and reports: secrets in the names of files, folders and members are masked. Nothing is noted."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = replace(session, notes=Notes())
+        self._shown: dict[str, str] = {}
+
+    def shown(self, path: str) -> str:
+        """Return the path without its secrets."""
+        return "".join(map(self._part, _PARTS.split(path)))
+
+    def _part(self, name: str) -> str:
+        if name not in self._shown:
+            self._shown[name] = _masked(name, "", self._session)
+        return self._shown[name]
 
 
 def _as_name(mask: re.Match[bytes]) -> bytes:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_PLACES = 10_000
 
@@ -22,9 +25,9 @@ class Masked:
     tag: str
     owner: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the mask as the report has it."""
-        return {"file": self.file, "where": self.where, "rule": self.rule, "tag": self.tag, "owner": self.owner}
+    def as_dict(self, shown: Callable[[str], str] = str) -> dict[str, Any]:
+        """Return the mask as the report has it; `shown` says how a path is written."""
+        return {"file": shown(self.file), "where": self.where, "rule": self.rule, "tag": self.tag, "owner": self.owner}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,16 @@ class Notes:
         """The number of masks."""
         return self.counts.total()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the body of a report (`provision/redaction/v1`)."""
+    def as_dict(self, shown: Callable[[str], str] = str) -> dict[str, Any]:
+        """Return the body of a report (`provision/redaction/v1`); `shown` says how a path is written."""
 
         def remarks(found: list[Remark]) -> list[dict[str, str]]:
-            return [{"file": r.file, "where": r.where, "message": r.message, "cure": r.cure} for r in found]
+            return [{"file": shown(r.file), "where": r.where, "message": r.message, "cure": r.cure} for r in found]
 
         return {
             "masked": self.total,
             "rules": dict(sorted(self.counts.items())),
-            "places": [place.as_dict() for place in self.places],
+            "places": [place.as_dict(shown) for place in self.places],
             "places_not_listed": self.total - len(self.places),
             "left_out": remarks(self.left_out),
             "needs_review": remarks(self.unsure),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.redact.checklist import ChecklistAnswer
+from provision.redact.checklist_places import files_with_places, key_lines, title_of, to_do
 from provision.report.document import document
 from provision.report.html.page import Group, Page, Section, Tile, page
 from provision.report.terminal import plural, printable
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from provision.redact.checklist import ChecklistItem, Evidence
 
 EVIDENCE_ROWS = 20
-"""Reasons listed per point in tables and HTML; JSON has all of them."""
+"""Reasons listed per point in HTML, lines per file and about keys in tables; JSON has all of them."""
+MOST_FILES, MOST_LINES = 20, 100
+"""Files listed in tables, and lines about all of them together."""
 _ORDER = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PASS)
 _TONES = {ChecklistAnswer.PASS: "good", ChecklistAnswer.FAIL: "bad", ChecklistAnswer.CANNOT_TELL: "unsure"}
 
@@ -59,23 +62,46 @@ def as_json(result: ChecklistResult) -> str:
             }
             for item in result.items
         ],
+        to_do=[
+            {"title": each.title, "command": each.command or None, "count": each.count}
+            for each in to_do(result.items, result.paths)
+        ],
     )
 
 
 def as_table(result: ChecklistResult) -> str:
-    """A line per point, with its reasons, each with the command that fixes it."""
+    """A line per point, then each file with a line per place, what is said of keys, and what to do, each command once."""
     lines = []
     for item in result.items:
         verdict = item.verdict.value if item.verdict is not ChecklistAnswer.FAIL else "FAIL"
         lines.append(f"{item.number}  {verdict:<11}  {item.title}")
-        for each in item.evidence[:EVIDENCE_ROWS]:
-            lines.append(f"       {_at(each)}{each.message}")
-            if each.cure:
-                lines.append(f"           {each.cure}")
-        if len(item.evidence) > EVIDENCE_ROWS:
-            lines.append(f"       … and {len(item.evidence) - EVIDENCE_ROWS:,} more: --format json has them all")
+    files = files_with_places(result.items)
+    most = min(max(MOST_LINES // max(len(files), 1), MOST_LINES // MOST_FILES), EVIDENCE_ROWS)
+    for each in files[:MOST_FILES]:
+        lines += ["", each.file, *(f"    {line}" for line in each.lines[:most])]
+        if len(each.lines) > most:
+            lines.append(f"    … and {len(each.lines) - most:,} more: --format json has them all")
+    if rest := files[MOST_FILES:]:
+        places = plural(sum(each.count for each in rest), "place")
+        lines += ["", f"… and {plural(len(rest), 'more file')} with {places}: --format json has them all"]
+    keys = key_lines(result.items)
+    lines += ["", "keys", *(f"    {line}" for line in keys[:EVIDENCE_ROWS])] if keys else []
+    if len(keys) > EVIDENCE_ROWS:
+        lines.append(f"    … and {len(keys) - EVIDENCE_ROWS:,} more: --format json has them all")
+    lines += _to_do_lines(result)
     lines += ["", summary_line(result)]
     return "".join(printable(line) + "\n" for line in lines)
+
+
+def _to_do_lines(result: ChecklistResult) -> list[str]:
+    found = to_do(result.items, result.paths)
+    lines = ["", "to do"] if found else []
+    for each in found[:EVIDENCE_ROWS]:
+        count = f" ({each.count:,})" if each.count > 1 else ""
+        lines += [f"    {each.title}{count}"] + ([f"        {each.command}"] if each.command else [])
+    if len(found) > EVIDENCE_ROWS:
+        lines.append(f"    … and {len(found) - EVIDENCE_ROWS:,} more: --format json has them all")
+    return lines
 
 
 def summary_line(result: ChecklistResult) -> str:
@@ -111,7 +137,7 @@ def as_html(result: ChecklistResult) -> Iterator[str]:
                 for verdict in _ORDER
                 if counts[verdict]
             ],
-            groups=[_group(item) for item in worst if item.verdict is not ChecklistAnswer.PASS],
+            groups=[_group(item, result.paths) for item in worst if item.verdict is not ChecklistAnswer.PASS],
         )
     )
 
@@ -121,10 +147,12 @@ def _target(verdict: ChecklistAnswer, items: Sequence[ChecklistItem]) -> str:
     return "facts" if verdict is ChecklistAnswer.PASS else f"point-{first.number}"
 
 
-def _group(item: ChecklistItem) -> Group:
-    cures = list(dict.fromkeys(each.cure for each in item.evidence if each.cure))
+def _group(item: ChecklistItem, paths: Sequence[str]) -> Group:
+    found = to_do([item], paths)
+    main = next((each for each in found if each.command), found[0])
+    command = main.command or (main.title if len(found) == 1 else "")
     lines = [
-        f"{_at(e)}{e.message}" + (f": {e.cure}" if e.cure and len(cures) > 1 else "")
+        f"{_at(e)}{e.message}" + (f": {e.cure}" if command and e.cure and title_of(e) != main.title else "")
         for e in item.evidence[:EVIDENCE_ROWS]
     ]
     return Group(
@@ -133,7 +161,7 @@ def _group(item: ChecklistItem) -> Group:
         f"{item.number}. {item.title}",
         item.verdict,
         _TONES[item.verdict],
-        cures[0] if len(cures) == 1 else "",
+        command,
         lines,
         max(len(item.evidence) - EVIDENCE_ROWS, 0),
     )

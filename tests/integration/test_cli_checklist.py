@@ -314,6 +314,55 @@ def test_without_identity_and_workspace_it_still_judges(
     assert _verdicts(items) == ["fail", "pass", "pass", "cannot tell", "cannot tell"]
 
 
+ODD_NAMES = ("-dash.txt", "it's $HOME.txt", "two  words.txt", "new\nline.txt", "back\\slash`date`.txt", "\u00fc!.txt")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not allow, and sh")
+@pytest.mark.parametrize("more", [0, 20])
+def test_the_printed_command_masks_all_files_when_pasted(
+    workspace: Path, key: str, capsys: pytest.CaptureFixture[str], more: int
+) -> None:
+    out = workspace / "a site"
+    out.mkdir()
+    names = [*ODD_NAMES, *(f"{n}.txt" for n in range(more))]
+    for name in names:
+        (out / name).write_text(f"use {key}\npassword: hunter22\n")
+    (out / "clean.txt").write_text("nothing\n")
+    assert run(["checklist", "a site"]) == 10
+    shown = capsys.readouterr().out
+    [command] = [line.strip() for line in shown.splitlines() if line.startswith("        provision redact")]
+    assert command.endswith("--in-place 'a site'") == bool(more)
+    script = f'provision() {{ {sys.executable} -m provision --quiet "$@"; }}; {command}'
+    subprocess.run(["bash", "-c", script], check=True)
+    assert run(["checklist", "a site"]) == 0
+    assert not [name for name in names if "REDACTED" not in (out / name).read_text()]
+    assert (out / "clean.txt").read_text() == "nothing\n"
+
+
+def test_a_name_that_shows_a_key_is_never_printed(
+    workspace: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opaque = seeded.token_urlsafe(30).replace("-", "x").replace("_", "y")
+    (workspace.parent / "new.csv").write_text(f"ada,{opaque}\n")
+    assert run(["-q", "keys", "import", str(workspace.parent / "new.csv")]) == 0
+    out = workspace / "out"
+    out.mkdir()
+    for secret in (key, opaque):
+        (out / f"n {secret}.txt").write_text(f"use {secret}\n")
+        with zipfile.ZipFile(out / f"a{len(secret)}.zip", "w") as archive:
+            archive.writestr(f"x {secret}.txt", f"use {secret}\n")
+    for form in ("table", "json", "html"):
+        assert run(["checklist", "out", "-f", form, "-o", "result"]) == 10
+        shown = (workspace / "result").read_text()
+        assert "n REDACTED-" in shown
+        assert "rename it" in shown
+        assert not [secret for secret in (key, opaque) if secret in shown], form
+    capsys.readouterr()
+    assert run(["redact", "-i", "out", "--report", "result"]) == 4
+    shown = capsys.readouterr().err + (workspace / "result").read_text()
+    assert not [secret for secret in (key, opaque) if secret in shown]
+
+
 class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.finding import Location, RawFinding
 from provision.containers.batch import PartBatch
-from provision.containers.blob import OWN_NAME, Blob, ContentKind, PartKind
+from provision.containers.blob import LINK_TARGET, OWN_NAME, Blob, ContentKind, PartKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,5 +50,5 @@ def read_entry(entry: FoundEntry) -> Iterator[Blob]:
     batch = PartBatch()
     batch.add(OWN_NAME, os.fsencode(os.path.basename(entry.path)), PartKind.NAME)  # noqa: PTH119
     if entry.target is not None:
-        batch.add("its target", os.fsencode(entry.target), PartKind.LINK)
+        batch.add(LINK_TARGET, os.fsencode(entry.target), PartKind.LINK)
     yield Blob(entry.path, batch.data(), None, ContentKind.TEXT, batch.locate, batch.part)

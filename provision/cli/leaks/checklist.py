@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from provision.containers.blob import Unreadable
     from provision.detect.detector import Detector
     from provision.fleet.workspace import Workspace
-    from provision.redact.checklist import ExposedSecret, NotExamined, Records
+    from provision.redact.checklist import ExposedSecret, NotExamined, PrintedCommands, Records
+    from provision.redact.file_name import ShownPaths
     from provision.report.checklist import ChecklistResult
 
 
@@ -63,6 +64,9 @@ def checklist(
     from provision.detect.policy import Policy
     from provision.redact.checklist import ChecklistAnswer, answer_checklist
     from provision.redact.command_line_rules import COMMAND_LINE_RULES
+    from provision.redact.file_name import ShownPaths
+    from provision.redact.masks import Masker, MaskStyle
+    from provision.redact.session import Session
     from provision.report.checklist import ChecklistResult
 
     run: Run = ctx.obj
@@ -72,12 +76,16 @@ def checklist(
     workspace = workspace_or_none(run)
     keys = load_known_fingerprints(run, workspace, known)
     detector = Detector((*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, policy=Policy.PUBLISHING)
-    exposed, not_examined, files = _examine(paths, detector, secrets.token_bytes(32))
+    run_key = secrets.token_bytes(32)
+    names = ShownPaths(Session(detector, Masker(MaskStyle.TAG, run_key)))
+    exposed, not_examined, files = _examine(paths, detector, names, run_key)
     if not files and not not_examined:
         raise NothingMatchedError(f"no file found in {paths[0]}", hint="name the files to be published")
     now = datetime.now(UTC)
-    items = answer_checklist(exposed, not_examined, _records(workspace, user or ()), now.date())
-    _print(run, ChecklistResult(items, tuple(str(path) for path in paths), files, now), format_, output)
+    records = _records(workspace, user or ())
+    items = answer_checklist(exposed, not_examined, records, now.date(), _commands(run, known, rules))
+    shown = tuple(names.shown(str(path)) for path in paths)
+    _print(run, ChecklistResult(items, shown, files, now), format_, output)
     verdicts = {item.verdict for item in items}
     if ChecklistAnswer.FAIL in verdicts or (strict and ChecklistAnswer.CANNOT_TELL in verdicts):
         raise typer.Exit(Exit.FINDINGS)
@@ -96,7 +104,7 @@ def _print(run: Run, result: ChecklistResult, format_: Format, output: Path | No
 
 
 def _examine(
-    paths: Sequence[Path], detector: Detector, run_key: bytes
+    paths: Sequence[Path], detector: Detector, shown: ShownPaths, run_key: bytes
 ) -> tuple[list[ExposedSecret], list[NotExamined], int]:
     """Examine every file as `redact` reads it, its name, and every repository's history; returns also how many.
 
@@ -133,8 +141,23 @@ def _examine(
                 not_examined.append(NotExamined(each.path, each.where or "", each.reason))
             else:
                 where = each.place.where or (f"line {each.place.line}" if each.place.line else "")
-                exposed.append(exposed_secret(each.place.path, where, each.match, detector, run_key))
-    return exposed, not_examined, files
+                secret = exposed_secret(each.place.path, where, each.match, detector, run_key)
+                exposed.append(replace(secret, path=each.place.path))
+    exposed = [
+        replace(each, file=shown.shown(each.file), path_is_secret=shown.shown(each.path) != each.path)
+        for each in exposed
+    ]
+    return exposed, [replace(each, file=shown.shown(each.file)) for each in not_examined], files
+
+
+def _commands(run: Run, known: Path | None, rules: Path | None) -> PrintedCommands:
+    """Printed commands know what this run knew: the workspace, fingerprints, additional rules."""
+    from provision.redact.checklist import PrintedCommands
+    from provision.shell import shell_path
+
+    program = f"provision -w {shell_path(run.workspace)}" if run.workspace else "provision"
+    given = ((f" {name} {shell_path(file)}" if file else "") for name, file in (("--known", known), ("--rules", rules)))
+    return PrintedCommands(f"{program} redact --in-place{''.join(given)}", f"{program} rotate leaked")
 
 
 def _found_in(task: FoundTask, detector: Detector, run_key: bytes) -> Iterator[RawFinding | Unreadable]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -46,14 +47,15 @@ def redact(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE...]", help="Files, or - for standard input (the default). After --exec: a command."
+            metavar="[FILE...]", help="Files, with -i also folders, or - for standard input (default). After --exec: a command."
         ),
     ] = None,
     execute: Annotated[
         bool, typer.Option("--exec", help="Run the command after -- on a terminal and mask what it prints.")
     ] = False,
     in_place: Annotated[
-        bool, typer.Option("--in-place", "-i", help="Replace each file by its redacted form; mode and times are kept.")
+        bool,
+        typer.Option("--in-place", "-i", help="Replace each file, also below folders; mode and times are kept."),
     ] = False,
     output_: Annotated[
         str | None,
@@ -126,9 +128,11 @@ def redact(
     _report(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
     if report is not None:
         from provision.files import write_atomic
+        from provision.redact.file_name import ShownPaths
         from provision.report.document import document
 
-        write_atomic(report, document("redaction/v1", **session.notes.as_dict()).encode(), mode=0o644)
+        body = session.notes.as_dict(ShownPaths(session).shown)
+        write_atomic(report, document("redaction/v1", **body).encode(), mode=0o644)
     raise typer.Exit(code)
 
 
@@ -241,18 +245,38 @@ def _redact_files(
     """Redact each file on its own. A failure does not stop the others; the exit code is then 4."""
     from provision.redact.file_name import masked_name
 
+    code: int = Exit.OK
     paths = [Path(name) for name in files]
+    if in_place:
+        paths, code = _files_below(paths)
     targets: list[Path | None] = [output] * len(paths)
     if output is not None and (len(paths) > 1 or output.is_dir()):
         targets = [output / masked_name(path, session) for path in paths]
         if len(set(targets)) < len(paths):
             raise UsageError("two of the files would have the same name", hint="redact them one by one")
         output.mkdir(parents=True, exist_ok=True)
-    code: int = Exit.OK
     for path, target in zip(paths, targets, strict=True):
         redact_one = partial(_redact_file, run, path, target, session, in_place=in_place, kind=kind)
         code = max(code, _attempt(str(path), redact_one))
     return code
+
+
+def _files_below(paths: Iterable[Path]) -> tuple[list[Path], int]:
+    """Return the files, and those below the folders, without links and what only git reads; 4 if a folder was not read."""
+    from provision.audit.sources.walk import FoundFile, walk
+    from provision.containers.blob import Unreadable
+
+    found, code = [], Exit.OK
+    for path in paths:
+        for item in walk([path]) if path.is_dir() else ():
+            if isinstance(item, FoundFile):
+                found.append(Path(item.path))
+            elif isinstance(item, Unreadable):
+                _complain(f"left out: {item.path}: {item.reason}")
+                code = Exit.PARTIAL
+        if not path.is_dir():
+            found.append(path)
+    return found, code
 
 
 def _attempt(name: str, redact_one: Callable[[], None]) -> int:
@@ -316,11 +340,12 @@ def _execute(command: Sequence[str], session: Session) -> int:
 
 def _report(run: Run, session: Session, *, to_file: bool, all_done: bool) -> None:
     """Report what was left out and what needs a check by eye; for files also how much was masked."""
-    notes = session.notes
-    for remark in notes.left_out:
-        _complain(f"left out: {remark}")
-    for remark in notes.unsure:
-        _complain(f"needs review: {remark}")
+    from provision.redact.file_name import ShownPaths
+
+    notes, names = session.notes, ShownPaths(session)
+    for what, remarks in (("left out", notes.left_out), ("needs review", notes.unsure)):
+        for remark in remarks:
+            _complain(f"{what}: {replace(remark, file=names.shown(remark.file))}")
     counts = ", ".join(f"{count} {rule}" for rule, count in sorted(notes.counts.items()))
     if notes.total or (all_done and not notes.unsure):
         line = f"{notes.total} masked: {counts}" if notes.total else "nothing to mask"
@@ -329,6 +354,6 @@ def _report(run: Run, session: Session, *, to_file: bool, all_done: bool) -> Non
 
 def _complain(line: str) -> None:
     """Print a line that --quiet does not silence: something is missing or needs a check."""
-    from provision.report.terminal import printable
+    from provision.report.terminal import printable, remark
 
-    print(*map(printable, line.split("\n")), sep="\n", file=sys.stderr)
+    print(*(remark(printable(part), sys.stderr) for part in line.split("\n")), sep="\n", file=sys.stderr)

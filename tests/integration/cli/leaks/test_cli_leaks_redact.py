@@ -97,7 +97,9 @@ def test_a_name_that_holds_a_key_is_not_passed_on(capsys: pytest.CaptureFixture[
     assert key not in said
     assert run(["checklist", "safe"]) != 1
     assert run(["checklist", "."]) == 10
-    assert "rename it" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "rename what shows a secret in its own name" in shown
+    assert key not in shown
 
 
 def test_names_that_differ_only_in_what_is_masked_do_not_overwrite_each_other(
