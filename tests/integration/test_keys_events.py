@@ -448,6 +448,33 @@ def test_a_log_that_is_shorter_than_the_vault_records_is_noticed_by_every_comman
         assert said in shown.out + shown.err, words
 
 
+@pytest.mark.parametrize("how", ["changed", "removed", "inserted", "rewritten to the end", "recorded head"])
+def test_a_change_in_the_middle_of_the_log_is_noticed_by_check_and_doctor(
+    workspace: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    log = workspace / "events.jsonl"
+    _import(workspace, "ada", "bob")
+    lines = log.read_bytes().splitlines(keepends=True)
+    recorded = [parse_line(line.rstrip(b"\n")) for line in lines]
+    before = recorded[1].sha256
+    if how in {"rewritten to the end", "recorded head"}:
+        for at, each in enumerate(recorded[2:], 2):
+            lines[at], before = event_line(replace(each.event, who="eve"), each.number, before)
+        if how == "recorded head":  # of a log that goes on, as after a crash between log and vault
+            lines.append(event_line(recorded[-1].event, len(lines) + 1, before)[0])
+    elif how == "changed":
+        lines[2] = lines[2].replace(b'"who":"', b'"who":"x', 1)
+    else:
+        lines[2:3] = [] if how == "removed" else [lines[2], lines[2]]
+    log.write_bytes(b"".join(lines))
+    for command in ("check", "doctor"):
+        capsys.readouterr()
+        assert run([command]) in (1, 10)
+        shown = "".join(capsys.readouterr())
+        assert "events.jsonl" in shown, command
+        assert "changed" in shown or "rewritten" in shown or "is not the one" in shown, command
+
+
 def test_an_older_vault_put_back_is_noticed_by_every_command_that_reads_it(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

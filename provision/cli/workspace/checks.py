@@ -23,7 +23,7 @@ from provision.hermes.lint import lint_desired_state
 from provision.hermes.rendering.render import render_config
 from provision.hermes.rendering.templates import Templates
 from provision.keys.age import parse_recipient
-from provision.keys.events.log import log_mismatches, log_path
+from provision.keys.events.log import changed_log, log_mismatches, log_path
 from provision.keys.vault.file import read_vault
 from provision.keys.vault.text import VaultFormatError
 from provision.rotate.against_vault import contradictions
@@ -52,6 +52,7 @@ class WorkspaceCheck:
 
 _LOG_FIXES = {
     "older-vault": "compare them in git: git log -p keys.vault events.jsonl; restore the newest vault",
+    "changed-log": "compare it: git log -p events.jsonl; all faults: provision keys log --verify",
     "cut-log": "restore the newest log from git: git log -p events.jsonl; then provision keys log --verify",
 }
 
@@ -194,7 +195,13 @@ def _keys(workspace: Workspace, fleet: Fleet, now: datetime) -> Iterator[Problem
     except ProvisionError as e:
         yield _named(_problem("bad-vault", e, Place(name)), workspace)
         return
-    for found in log_mismatches(log_path(workspace.vault), ledger.generation, ledger.header.log_head):
+    log, head = log_path(workspace.vault), ledger.header.log_head
+    mismatches = list(log_mismatches(log, ledger.generation, head))
+    try:
+        mismatches += [each] if not mismatches and (each := changed_log(log, head)) else []
+    except ProvisionError as e:
+        yield _named(_problem("unreadable", e, Place(workspace.name_of(log))), workspace)
+    for found in mismatches:
         severity = Severity.WARNING if found.maybe_crash else Severity.ERROR
         yield Problem(found.rule, found.message, Place(name), _LOG_FIXES[found.rule], severity)
     try:
