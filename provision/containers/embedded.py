@@ -15,11 +15,10 @@ import zlib
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from ahocorasick_rs import BytesAhoCorasick, Implementation
-
 from provision.containers.chunk_stream import DamagedError
 from provision.containers.container_format import COMPRESSED_FORMATS, HEAD_BYTES, container_format, elsewhere_in
 from provision.containers.formats.decompress import can_decompress, decompress
+from provision.detect.engines.words import word_finder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -70,8 +69,8 @@ def _finder() -> Callable[[bytes], list[int]]:
     try:
         hyperscan = import_module("hyperscan")
     except ImportError:
-        ahocorasick = BytesAhoCorasick(_NEEDLES, implementation=Implementation.DFA)
-        return lambda data: [start for _, start, _ in ahocorasick.find_matches_as_indexes(data)]
+        words = word_finder(_NEEDLES)
+        return lambda data: [start for _, start in words(data)]
     database = hyperscan.Database()
     database.compile(expressions=list(_NEEDLES), ids=list(range(len(_NEEDLES))), flags=[0] * len(_NEEDLES))
 

@@ -1,4 +1,4 @@
-"""Turn hits into matches: RE2 runs a rule's pattern in a window around each hit.
+"""Turn hits into matches: RE2 (see `patterns`) runs a rule's pattern in a window around each hit.
 
 RE2 is linear for any pattern and text, and adjacent windows of one rule are merged, so no rule scans a byte twice.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from provision.detect.engines.re2 import compiled
+from provision.detect.engines.patterns import compiled
 from provision.detect.engines.windows import Windows
 from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys

@@ -24,6 +24,8 @@ _PRINTABLE: ByteClass = frozenset(range(0x20, 0x80))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE = {ord("+"): ord("-"), ord("/"): ord("_")}
 _COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e")
+ATOM = re.compile(rb"(?:\[(?:\\.|[^\]\\])*\]|\\x[0-9a-f]{2}|\\.|[^\\\[])(?:\{(\d+)\})?", re.DOTALL)
+"""One class of a needle, perhaps several times."""
 _CODE: ByteClass = frozenset(b"[](")
 _OF_KEYS = b"[A-Za-z0-9_-]"
 _OF_KEYS_IN_HEX = b"(?:2[dD]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])"

@@ -1,7 +1,7 @@
-"""The prefilter: one pass of a C library over the bytes finds where rules have to run.
+"""The prefilter: one pass over the bytes finds where rules have to run.
 
-There are two engines: Hyperscan (the extra `[fast]`), and RE2 with an Aho-Corasick automaton, which installs everywhere. Both
-lead to the same matches; only the time differs.
+There are three engines: Hyperscan (extra `[fast]`), RE2 with an Aho-Corasick automaton, and one in Python, for systems without
+wheels of these. All lead to the same matches; only the time differs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from provision.detect.engines.patterns import RE2_INSTALLED
+
 if TYPE_CHECKING:
     from provision.detect.engines.hits import Gate, Hits
     from provision.detect.engines.needles import Needle
 
-EngineName = Literal["auto", "hyperscan", "re2"]
+EngineName = Literal["auto", "hyperscan", "re2", "python"]
 
 
 class Engine(Protocol):
@@ -26,7 +28,7 @@ class Engine(Protocol):
 def make_engine(
     name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...], gates: tuple[Gate, ...] = ()
 ) -> Engine:
-    """Return the engine called `name`; `auto` uses Hyperscan if it is installed.
+    """Return the engine called `name`; `auto` uses the fastest that is installed.
 
     Raises ImportError when `hyperscan` is requested and not installed.
     """
@@ -34,6 +36,10 @@ def make_engine(
         from provision.detect.engines.hyperscan import HyperscanEngine  # noqa: PLC0415  an extra that may not be installed
 
         return HyperscanEngine(words, needles, gates)
-    from provision.detect.engines.re2 import Re2Engine  # noqa: PLC0415  takes half a second to import
+    if name == "re2" or (name == "auto" and RE2_INSTALLED):
+        from provision.detect.engines.re2 import Re2Engine  # noqa: PLC0415  takes half a second to import
 
-    return Re2Engine(words, needles)
+        return Re2Engine(words, needles)
+    from provision.detect.engines.plain import PlainEngine  # noqa: PLC0415  rarely needed
+
+    return PlainEngine(words, needles)

@@ -9,12 +9,11 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from provision.detect.engines.needles import Needle, NeedleKind
+from provision.detect.engines.needles import ATOM, Needle, NeedleKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ATOM = re.compile(rb"(?:\[(?:\\.|[^\]\\])*\]|\\x[0-9a-f]{2}|\\.|[^\\\[])(?:\{(\d+)\})?", re.DOTALL)
 _KEY = rb"[A-Za-z0-9_-]"
 _TAGS = "a b bdi big code del em font i ins kbd mark nobr s small span strong sub sup tspan tt u var wbr"
 _ENTITIES = "shy; zwnj; zwj; hyphen; dash; lowbar; minus; ndash; mdash; NoBreak; ZeroWidthSpace; amp;#"
@@ -66,7 +65,7 @@ def view_needles(prefixes: tuple[str, ...], *, bare: bool) -> Iterator[Needle]:
 
 def _needle(kind: NeedleKind, pattern: bytes) -> Needle:
     """A needle; its length is that of the pattern, which has neither groups nor choices."""
-    return Needle(kind, pattern, sum(int(atom[1] or 1) for atom in _ATOM.finditer(pattern)))
+    return Needle(kind, pattern, sum(int(atom[1] or 1) for atom in ATOM.finditer(pattern)))
 
 
 def _signs() -> Iterator[bytes]:

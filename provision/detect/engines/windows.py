@@ -1,6 +1,6 @@
 """Compute where each rule has to run: in windows around its keywords, its mark or the matches of its gate.
 
-Hyperscan reports where gates match. For the other engine this module checks the gates with RE2: rules with the same keywords
+Hyperscan reports where gates match. For the other engines this module checks the gates with RE2: rules with the same keywords
 form a family, and where no gate of the family matches, none of its rules runs.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from provision.detect.engines.hits import Gate
 from provision.detect.engines.needles import NeedleKind
-from provision.detect.engines.re2 import compiled
+from provision.detect.engines.patterns import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _LONGEST_WORD = 32
 _MEMORY_BYTES = 32 << 20
+_LONGEST_RUN = 2048
+"""In a gate; values are shorter."""
 
 
 @dataclass(slots=True)
@@ -131,6 +133,7 @@ class Windows:
 
 def _passing(family: _Family, data: bytes, spans: list[Span]) -> list[Span]:
     if family.union is None:
-        family.union = compiled(b"|".join(b"(?:%b)" % gate for gate in family.gates), memory_bytes=_MEMORY_BYTES)
+        gates = b"|".join(b"(?:%b)" % gate for gate in family.gates)
+        family.union = compiled(gates, memory_bytes=_MEMORY_BYTES, longest_run=_LONGEST_RUN)
     search = family.union.search
     return [(start, end) for start, end in spans if search(data, start, end)]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import re2
-
+from provision.detect.engines.patterns import compiled
 from provision.detect.rule import NamedValue
 from provision.detect.secret_names import names_secret
 
@@ -33,15 +32,9 @@ _SQL = (
 _SQL_WORDS = (b"insert ", b"copy ", b"create table ")
 
 
-def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = 32 << 20
-    return re2.compile(pattern.encode("latin-1"), options)
-
-
-_LINE = _compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$")
-_STATEMENT = _compiled(rf"(?i){_SQL}")
+_MEMORY_BYTES = 32 << 20
+_LINE = compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+_STATEMENT = compiled(rf"(?i){_SQL}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
 _DEFINED = re.compile(rb"^\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)[a-z]", re.MULTILINE | re.IGNORECASE)
 _CONSTRAINT = re.compile(rb"(?i)primary|key|unique|constraint|index|foreign|check")
 _SQL_VALUE = re.compile(

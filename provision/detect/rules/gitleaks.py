@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import re2
-
+from provision.detect.engines.patterns import InvalidPatternError, compiled
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 from provision.errors import InvalidFilesError, Place, Problem, Severity
@@ -144,10 +143,8 @@ class _Reader:
         line = self._line(index, "regex")
         try:
             groups = _compiled(pattern).groups
-        except re2.error as error:
-            text = error.args[0] if error.args else ""
-            said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-            self._error("rules-regex", f"rule {name}: {said or 'the regex is invalid'}", line, "use RE2 syntax")
+        except InvalidPatternError as error:
+            self._error("rules-regex", f"rule {name}: {str(error) or 'the regex is invalid'}", line, "use RE2 syntax")
             return None
         if not isinstance(group, int) or not 0 <= group <= groups:
             self._error("rules-group", f"rule {name}: the regex has no group {group}", self._line(index, "secretGroup"))
@@ -177,7 +174,7 @@ class _Reader:
         for pattern in patterns:
             try:
                 _compiled(pattern)
-            except re2.error:
+            except InvalidPatternError:
                 self._error("rules-regex", "an allow list has an invalid regex", line)
             else:
                 yield pattern
@@ -220,10 +217,7 @@ def _texts(given: object) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.encoding = re2.Options.Encoding.LATIN1
-    return re2.compile(pattern.encode(), options)
+    return compiled(pattern.encode())
 
 
 def _with_secret(pattern: str, group: int) -> str:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.needles import NeedleKind
-from provision.detect.engines.re2 import compiled
+from provision.detect.engines.patterns import compiled
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
 from provision.detect.views.split_keys import (
     KEY_RUN,

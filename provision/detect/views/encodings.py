@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
-from provision.detect.engines.re2 import compiled
+from provision.detect.engines.patterns import compiled
 from provision.detect.views.view import Pieces, Segment, View, unescaped_segment
 
 if TYPE_CHECKING:

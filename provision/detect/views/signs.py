@@ -13,7 +13,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import NeedleKind
-from provision.detect.engines.re2 import compiled
+from provision.detect.engines.patterns import compiled
 from provision.detect.views.view import View, unescaped_segment
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Both engines report the same keywords and needles; the cache of compiled databases survives damage."""
+"""All engines report the same keywords and needles; the cache of compiled databases survives damage."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from provision.detect.engines import plain
 from provision.detect.engines.hits import Gate, Hits
 from provision.detect.engines.hyperscan import HyperscanEngine
 from provision.detect.engines.needles import NeedleKind, make_needles
+from provision.detect.engines.patterns import compiled
+from provision.detect.engines.plain import PlainEngine
 from provision.detect.engines.prefilter import make_engine
-from provision.detect.engines.re2 import Re2Engine, compiled
+from provision.detect.engines.re2 import Re2Engine
 
 WORDS = (b"sk-", b"api_key=", b"token", b"key")
 NEEDLES = make_needles(("api_key", "token"), ("sk-",))
@@ -34,14 +37,25 @@ PIECES = [
 def test_the_engine_is_chosen_by_name() -> None:
     assert isinstance(make_engine("hyperscan", WORDS, NEEDLES), HyperscanEngine)
     assert isinstance(make_engine("re2", WORDS, NEEDLES), Re2Engine)
+    assert isinstance(make_engine("python", WORDS, NEEDLES), PlainEngine)
 
 
-def test_both_engines_report_the_same_keywords_and_needles() -> None:
+def test_all_engines_report_the_same_keywords_and_needles() -> None:
     chance = random.Random(5)
-    fast, plain = HyperscanEngine(WORDS, NEEDLES), Re2Engine(WORDS, NEEDLES)
-    for _ in range(200):
-        data = b"".join(chance.choices(PIECES, k=12))
-        left, right = fast.hits(data), plain.hits(data)
+    fast = HyperscanEngine(WORDS, NEEDLES)
+    for other in (Re2Engine(WORDS, NEEDLES), PlainEngine(WORDS, NEEDLES)):
+        for _ in range(200):
+            data = b"".join(chance.choices(PIECES, k=12))
+            left, right = fast.hits(data), other.hits(data)
+            assert sorted(left.words) == sorted(right.words), data
+            assert left.needles == right.needles, data
+
+
+def test_a_word_across_two_parts_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "_PART_BYTES", 4)
+    for shift in range(6):
+        data = b"." * shift + b"api_key=" + b"6b6579" + b"." * shift
+        left, right = Re2Engine(WORDS, NEEDLES).hits(data), PlainEngine(WORDS, NEEDLES).hits(data)
         assert sorted(left.words) == sorted(right.words), data
         assert left.needles == right.needles, data
 
