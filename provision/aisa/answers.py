@@ -75,6 +75,13 @@ class GatewayAnswer:
         """The body as JSON, or None if it is not strict UTF-8 JSON."""
         return parse_json(self.body)
 
+    @property
+    def names_another_page(self) -> bool:
+        """Whether the answer is one page of several, in one of the usual notations."""
+        data = self.data()
+        places = (data, *inner_dicts(data, PAGING_PLACES)) if isinstance(data, dict) else ()
+        return bool(NEXT_LINK.search(self.link)) or any(map(_names_another, places))
+
     def listing(self) -> Listing | None:
         """The live list in the body and in further pages, or None if one of them is not a list."""
         bodies = (self.body, *self.pages)

@@ -99,6 +99,8 @@ def _usage(answer: GatewayAnswer | None) -> tuple[tuple[UsageRow, ...] | None, s
     found = data.get("data") if isinstance(data, dict) and not data.get("error") else None
     if not isinstance(found, list) or len(found) > _MOST_ROWS:
         return None, "not a list of days"
+    if answer.names_another_page:
+        return None, "only the first page of several"
     rows: list[UsageRow] = []
     for each in found:
         row = _row(each)
@@ -117,7 +119,7 @@ def _row(data: Any) -> list[UsageRow] | None:
         return None
     models = data.get("models")
     if isinstance(models, list) and models:
-        each = [_row({"date": day, **model}) if isinstance(model, dict) else None for model in models]
+        each = [_row({"date": day, **model, "models": None}) if isinstance(model, dict) else None for model in models]
         return None if None in each else [row for rows in each if rows for row in rows]
     count = next((c for name in _COUNT_NAMES if (c := clean_micros(data.get(name))) is not None), None)
     if count is None or count < 0:

@@ -7,7 +7,7 @@ bounds are wider, never wrong. A damaged file counts as none.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from provision.errors import ProvisionError
 from provision.files import read_optional, write_atomic
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Readings = dict[str, dict[str, tuple[int, int]]]
 
 SCHEMA = "provision/usage-readings/v1"
+COUNT_RESET: Final = -1
+"""In the place of the first amount of a month in which the gateway began to count from 0 again."""
 _MAX_BYTES = 64 << 20
 _MONTHS = 2
 
@@ -38,12 +40,14 @@ def read_readings(path: Path) -> Readings:
 
 
 def with_amounts(readings: Readings, amounts: Mapping[str, int], month: str) -> Readings:
-    """The readings with the amounts of this run. A key whose amount went down was reset: its readings begin again."""
+    """The readings with the amounts of this run. The gateway counts a key whose amount went down from 0 again: what it spent
+    before that in this month is not known any more."""
     found = {key: dict(months) for key, months in readings.items()}
     for key, used in amounts.items():
         months = found.setdefault(key, {})
         if any(last > used for _, last in months.values()):
             months.clear()
+            months[month] = (COUNT_RESET, used)
         months[month] = (months.get(month, (used, used))[0], used)
         for old in sorted(months)[:-_MONTHS]:
             del months[old]

@@ -13,12 +13,14 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.usage.readings import COUNT_RESET
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
 
     from provision.aisa.results import ValidationResult
-    from provision.aisa.spend import KeySpend
+    from provision.aisa.spend import KeySpend, UsageRow
 
 _NEAR_PERCENT = 80
 
@@ -100,16 +102,29 @@ def dollars_of(micros: int | None) -> str:
 
 def month_spend(spend: KeySpend, month: str, readings: Mapping[str, tuple[int, int]]) -> MonthSpend:
     """Bound the spend of `month` (`2026-11`). `readings`: the first and the last amount that earlier runs read, by month."""
-    rows = None if spend.rows is None else [row for row in spend.rows if row.day.startswith(month)]
+    bounds = _bounds(spend.used_micros, month, readings)
+    own = _own_rows(spend)
+    rows = None if own is None else [row for row in own if row.day.startswith(month)]
     if rows is not None and all(row.micros is not None for row in rows):
         total = sum(row.micros or 0 for row in rows)
-        return MonthSpend(total, total)
-    if spend.used_micros is None:
+        if total >= bounds.low:
+            return MonthSpend(total, total)
+    return bounds
+
+
+def _own_rows(spend: KeySpend) -> tuple[UsageRow, ...] | None:
+    """The usage by day. None also if it says more than the key has used in all: then it is not the usage of this key."""
+    if spend.rows is None or spend.used_micros is None:
+        return spend.rows
+    return spend.rows if sum(row.micros or 0 for row in spend.rows) <= spend.used_micros else None
+
+
+def _bounds(used: int | None, month: str, readings: Mapping[str, tuple[int, int]]) -> MonthSpend:
+    first, last = readings.get(month, (0 if used is None else used, 0))
+    before = max((amount for when, (_, amount) in readings.items() if when < month), default=0)
+    if used is None or first == COUNT_RESET or used < max(last, before):
         return MonthSpend()
-    first = readings.get(month, (spend.used_micros, 0))[0]
-    before = max((last for when, (_, last) in readings.items() if when < month), default=0)
-    low, high = spend.used_micros - first, spend.used_micros - before
-    return MonthSpend(max(0, low), max(0, low, high))
+    return MonthSpend(used - first, used - before)
 
 
 def user_usage(
@@ -130,9 +145,11 @@ def user_usage(
             budget_micros=budget, shared_with=shared_with,
         )  # fmt: skip
     spent = month_spend(spend, month, readings)
-    rows = None if spend.rows is None else [row for row in spend.rows if row.day >= since.isoformat()]
+    own = _own_rows(spend)
+    rows = None if own is None else [row for row in own if row.day >= since.isoformat()]
     requests = None if rows is None else sum(row.requests for row in rows)
-    standing, reason = _standing(spend, spent, budget)
+    fresh = not any(first == COUNT_RESET or last for first, last in readings.values())
+    standing, reason = _standing(spend, spent, budget, fresh=fresh)
     models: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
     for row in rows or ():
         if row.model:
@@ -149,7 +166,8 @@ def _sum(amounts: Iterable[int | None]) -> int | None:
     return None if None in known else sum(amount or 0 for amount in known)
 
 
-def _standing(spend: KeySpend, spent: MonthSpend, budget: int | None) -> tuple[UsageStanding, str]:
+def _standing(spend: KeySpend, spent: MonthSpend, budget: int | None, *, fresh: bool) -> tuple[UsageStanding, str]:
+    """`fresh`: no earlier run read an amount of this key."""
     cap, left = spend.cap_micros, spend.remaining_micros
     if left is not None and left <= 0:
         return UsageStanding.OVER, "the key's own cap is used up"
@@ -164,7 +182,7 @@ def _standing(spend: KeySpend, spent: MonthSpend, budget: int | None) -> tuple[U
         return UsageStanding.NEAR, f"{dollars_of(left)} left of the key's cap of {dollars_of(cap)}"
     if budget is not None and spent.low * 100 >= _NEAR_PERCENT * budget and spent.low:
         return UsageStanding.NEAR, f"near the budget of {dollars_of(budget)} a month"
-    if spend.used_micros == 0 and not spend.rows:
+    if spend.used_micros == 0 and not spend.rows and fresh:
         return UsageStanding.UNUSED, "this key was never used"
     if budget is not None:
         return UsageStanding.OK, f"within the budget of {dollars_of(budget)} a month"

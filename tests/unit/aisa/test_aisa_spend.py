@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,13 @@ from provision.aisa.spend import KeySpend, UsageRow, read_spend
 
 def _answer(body: Any, status: int | None = 200) -> GatewayAnswer:
     return GatewayAnswer(status, None if status else Failure.TIMEOUT, json.dumps(body).encode())
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"date": "2026-11-02", "requests": 1}
+    for _ in range(depth):
+        row = {"date": "2026-11-02", "models": [row]}
+    return row
 
 
 KEY = {"unlimited": False, "remaining_micros_usd": 7, "used_micros_usd": 5}
@@ -75,6 +83,10 @@ def test_usages(rows: Any, expected: tuple[UsageRow, ...]) -> None:
         (_answer({"data": [{"date": "2026-11-02", "requests": -1}]}), "a day cannot be read"),
         (_answer({"data": [{"date": "2026-11-02", "requests": 10**40}]}), "a day cannot be read"),
         (_answer({"data": [1]}), "a day cannot be read"),
+        (_answer({"data": [], "has_more": True}), "only the first page of several"),
+        (_answer({"data": [], "pagination": {"page": 1, "total_pages": 3}}), "only the first page of several"),
+        (replace(_answer({"data": []}), link='</v1/usage?page=2>; rel="next"'), "only the first page of several"),
+        (_answer({"data": [_nested(400)]}), "a day cannot be read"),
         (
             _answer({"data": [{"date": "2026-11-02", "requests": 1, "models": [{"model": "a"}]}]}),
             "a day cannot be read",

@@ -54,6 +54,14 @@ def _priced(*micros: int | None, month: str = MONTH) -> KeySpend:
         (_priced(400, None), 1000, {}, "unknown", 0, 9_000_000),
         (_priced(9000, month="2026-10"), 1000, {}, "ok", 0, 0),
         (KeySpend(None, None, (UsageRow("2026-11-02", 3),)), 1000, {}, "unknown", 0, None),
+        (KeySpend(500, None), 1000, {"2026-10": (800, 900)}, "unknown", 0, None),  # the gateway counts from 0 again
+        (KeySpend(500, None), 1000, {"2026-11": (800, 900)}, "unknown", 0, None),
+        (KeySpend(0, None, ()), None, {"2026-10": (800, 900)}, "no_budget", 0, 0),
+        (KeySpend(0, None), None, {"2026-10": (-1, 0)}, "no_budget", 0, 0),
+        (KeySpend(700, None), 1000, {"2026-11": (-1, 500)}, "unknown", 0, None),
+        (KeySpend(700, None), 1000, {"2026-10": (-1, 500)}, "ok", 0, 200),
+        (replace(_priced(400, 700), used_micros=500), 1000, {}, "ok", 0, 500),  # of the whole account, not of the key
+        (replace(_priced(400), used_micros=1700), 1000, {"2026-11": (500, 600)}, "over", 1200, 1700),  # not up to date
     ],
 )
 def test_the_standing_of_a_user(
@@ -70,11 +78,13 @@ def test_the_standing_of_a_user(
 
 def test_requests_count_from_the_day_that_was_asked_for() -> None:
     spend = KeySpend(
-        5, None, (UsageRow("2026-10-31", 7), UsageRow("2026-11-01", 2, "m", 5), UsageRow("2026-11-02", 1, "m", 6))
+        50, None, (UsageRow("2026-10-31", 7), UsageRow("2026-11-01", 2, "m", 5), UsageRow("2026-11-02", 1, "m", 6))
     )
     found = _usage(spend)
     assert (found.requests, found.by_model) == (3, (("m", 3, 11),))
     assert _usage(KeySpend(5, None, None)).requests is None
+    foreign = _usage(KeySpend(5, None, (UsageRow("2026-11-01", 2, "m", 6),)))
+    assert (foreign.requests, foreign.by_model) == (None, ())
 
 
 def test_a_shared_key_counts_once() -> None:
@@ -103,11 +113,22 @@ def test_readings_keep_two_months_and_begin_again_after_a_reset(tmp_path: Path) 
     found = with_amounts(found, {"fp_a": 300}, "2026-10")
     found = with_amounts(found, {"fp_a": 400}, "2026-11")
     assert found == {"fp_a": {"2026-10": (300, 300), "2026-11": (400, 400)}}
-    assert with_amounts(found, {"fp_a": 20}, "2026-11") == {"fp_a": {"2026-11": (20, 20)}}
+    again = with_amounts(found, {"fp_a": 20}, "2026-11")
+    assert again == {"fp_a": {"2026-11": (-1, 20)}}, "what was used before that in this month is not known any more"
+    assert with_amounts(again, {"fp_a": 50}, "2026-11") == {"fp_a": {"2026-11": (-1, 50)}}
+    assert with_amounts(again, {"fp_a": 50}, "2026-12")["fp_a"]["2026-12"] == (50, 50)
     path = tmp_path / "readings.json"
     assert read_readings(path) == {}
     write_readings(path, found)
     assert read_readings(path) == found
-    for damage in (b"", b"{", b"[]", b'{"schema": "provision/usage-readings/v1", "keys": {"a": {"b": 1}}}'):
+    odd = b'{"schema": "provision/usage-readings/v1", "keys": {"a": {"b": [1e999, 1]}}}'
+    for damage in (
+        b"",
+        b"{",
+        b"[]",
+        odd,
+        b"[" * 100_000,
+        b'{"schema": "provision/usage-readings/v1", "keys": {"a": {"b": 1}}}',
+    ):
         path.write_bytes(damage)
         assert read_readings(path) == {}
