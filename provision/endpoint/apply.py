@@ -18,6 +18,7 @@ from provision.endpoint.state import FOLDER, JOURNAL, REMOVED
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX, FileProblemError, Transaction, locked, recover, write_atomic
 from provision.hermes.facts import names as facts
+from provision.hermes.facts.memory import MEMORY_FILES
 from provision.hermes.home import HomeFiles
 from provision.hermes.session_store import reset_session_choices
 
@@ -74,7 +75,7 @@ class DiskWriter:
             except OSError as e:
                 raise FileProblemError(f"cannot create {home}: {e.strerror or e}", hint="nothing was changed") from e
             with locked(home / FOLDER / "lock", "install"), _jobs_locked(home):
-                finished = recover(home, journal=JOURNAL, folders=[*_profile_folders(home), *_jobs_folder(home)])
+                finished = recover(home, journal=JOURNAL, folders=[*_profile_folders(home), *_folders_of_files(home)])
                 _sweep(home / REMOVED)
                 _linked(home, self._user_home)
                 yield finished
@@ -173,15 +174,20 @@ def _profile_folders(home: Path) -> list[str]:
 
 
 def linked_files(home: Path) -> frozenset[str]:
-    """Which of the scheduled jobs and `gateway.json` are behind a symbolic link; such a file is not changed."""
-    paths = {facts.JOBS_NAME: home / facts.JOBS_NAME, facts.GATEWAY_NAME: home / facts.GATEWAY_NAME}
+    """Which of the scheduled jobs, `gateway.json` and files of memory services are behind a link; such a file is not changed."""
+    paths = {name: home / name for name in (facts.JOBS_NAME, facts.GATEWAY_NAME, *MEMORY_FILES)}
     return frozenset(
         name for name, path in paths.items() if path.is_symlink() or (path.parent != home and path.parent.is_symlink())
     )
 
 
-def _jobs_folder(home: Path) -> list[str]:
-    return [] if facts.JOBS_NAME in linked_files(home) else [Path(facts.JOBS_NAME).parent.as_posix()]
+def _folders_of_files(home: Path) -> list[str]:
+    """The folders below the home in which an install may change a file."""
+    return [
+        folder
+        for name in (facts.JOBS_NAME, *MEMORY_FILES)
+        if (folder := Path(name).parent.as_posix()) != "." and name not in linked_files(home)
+    ]
 
 
 @contextmanager
@@ -221,6 +227,7 @@ def _with_changes(folder: HomeFiles, changes: Sequence[FileChange]) -> HomeFiles
         auth=new.get(facts.AUTH_NAME, folder.auth),
         jobs=new.get(facts.JOBS_NAME, folder.jobs),
         gateway=new.get(facts.GATEWAY_NAME, folder.gateway),
+        memory={name: new.get(name) or data for name, data in folder.memory.items()},
     )
 
 

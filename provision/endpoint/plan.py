@@ -29,7 +29,7 @@ from provision.hermes.env.dotenv import check_value, edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import SERVICE_KEY_ENV
-from provision.hermes.gateway_file import clean_gateway
+from provision.hermes.gateway_file import clean_gateway, clean_memory
 from provision.hermes.jobs_file import clean_jobs
 from provision.hermes.old_key import replace_in_auth, replace_in_config, replace_in_env
 from provision.hermes.removed_setting import RemovedSetting, masked_value
@@ -252,18 +252,18 @@ class _Steps:
         self.put(facts.AUTH_NAME, files.auth, data)
 
     def others(self, opened: OpenedBundle, config: bytes) -> None:
-        """Plan scheduled jobs, `gateway.json` and conversations: they no longer send the key to a URL of their own."""
+        """Plan scheduled jobs, `gateway.json`, memory services and conversations: they no longer send the key elsewhere."""
         files = self.before.files
-        if self.key is None or not (files.jobs or files.gateway or files.sessions):
+        if self.key is None or not (files.jobs or files.gateway or files.sessions or files.memory):
             return
         ours = ProvisionedProvider.of(parse_yaml11(opened.verified.config, "the rendering").data)
         settings = parse_yaml11(config, facts.CONFIG_NAME).data
         entries = entry_names(settings if isinstance(settings, dict) else {})
-        for name, was, clean in (
-            (facts.JOBS_NAME, files.jobs, clean_jobs),
-            (facts.GATEWAY_NAME, files.gateway, clean_gateway),
+        for name, was, (data, removed) in (
+            (facts.JOBS_NAME, files.jobs, clean_jobs(files.jobs, ours, self.key, entries)),
+            (facts.GATEWAY_NAME, files.gateway, clean_gateway(files.gateway, ours, self.key, entries)),
+            *((name, was, clean_memory(name, was, ours, self.key)) for name, was in files.memory.items()),
         ):
-            data, removed = clean(was, ours, self.key, entries)
             if removed and name in self.before.linked:
                 self.notes.append(f"{name} is behind a symbolic link, and was not changed")
                 continue

@@ -1,16 +1,20 @@
-"""The older settings of Hermes' messaging gateway (`gateway.json`): take out what sends the team's key elsewhere.
+"""The older settings of Hermes' messaging gateway (`gateway.json`), and those of memory services: take out the team's key.
 
-Only routes of the API server (`model_routes`) name URLs there. All else stays.
+In `gateway.json` these are the routes of the API server (`model_routes`) that name URLs, and every other setting with the key.
+All else stays.
 """
 
 from __future__ import annotations
 
 import json
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.auth_file import dump_in_layout
-from provision.hermes.config.side_leaks import ProvisionedKey, leaking_settings
+from provision.hermes.config.draft import dotted_path, texts_with_paths
+from provision.hermes.config.side_leaks import ProvisionedKey, beside_gateway, leaking_settings
 from provision.hermes.facts import names as facts
+from provision.hermes.facts import side_routes as side
 from provision.hermes.removed_setting import RemovedSetting, masked_value
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from provision.hermes.config.conflicts import ProvisionedProvider
 
 _LEAKS = "this route of the API server sends the provisioned key to another host"
+_MEMORY = "it hands the provisioned key to the service that keeps the agent's memory"
+_PLATFORM = "it hands the provisioned key to another service, or to the clients of the messaging gateway"
 
 
 def clean_gateway(
@@ -39,7 +45,35 @@ def clean_gateway(
                 removed.append(
                     RemovedSetting(facts.GATEWAY_NAME, where, _LEAKS, masked_value(setting, entry.pop(setting)))
                 )
+    removed += _take_out(store, facts.GATEWAY_NAME, _PLATFORM, ours, key)
     return (dump_in_layout(store, data), tuple(removed)) if removed and data is not None else (data, ())
+
+
+def clean_memory(
+    name: str, data: bytes, ours: ProvisionedProvider, key: ProvisionedKey
+) -> tuple[bytes, tuple[RemovedSetting, ...]]:
+    """Return the settings file `name` of a memory service without the key, unless it is beside a URL of the gateway."""
+    try:
+        store = json.loads(data)
+    except (ValueError, RecursionError):
+        return data, ()
+    removed = _take_out(store, name, _MEMORY, ours, key)
+    return (dump_in_layout(store, data), removed) if removed else (data, ())
+
+
+def _take_out(
+    store: Any, file: str, why: str, ours: ProvisionedProvider, key: ProvisionedKey
+) -> tuple[RemovedSetting, ...]:
+    """Remove every text with the key itself: Hermes expands no reference in these files."""
+    literal = ProvisionedKey(frozenset(), key.value)
+    removed: list[RemovedSetting] = []
+    for path, value in reversed([*texts_with_paths(store)]):
+        holder = reduce(lambda inner, step: inner[step], path[:-1], store)
+        routes = side.ROUTES_OF_PLATFORMS & {*path}
+        if path and literal.held_by(value) and not routes and not beside_gateway(holder, ours):
+            del holder[path[-1]]
+            removed.append(RemovedSetting(file, dotted_path(path), why, masked_value(str(path[-1]), value)))
+    return tuple(removed)
 
 
 def _mapping(value: object) -> dict[Any, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.auth_file import dump_in_layout
-from provision.hermes.config.draft import dotted_path
+from provision.hermes.config.draft import dotted_path, texts_with_paths
 from provision.hermes.config.merge import MergeError, change_config
 from provision.hermes.config.naming import host_and_port, normalized_name
 from provision.hermes.env.parsers import read_env_raw
@@ -23,7 +23,7 @@ from provision.hermes.facts import names as facts
 from provision.hermes.removed_setting import RemovedSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from provision.hermes.config.draft import Draft, SettingPath
 
@@ -92,7 +92,7 @@ def replace_in_config(data: bytes | None, swap: KeyReplacement, file: str) -> Re
     left: list[str] = []
 
     def change(draft: Draft) -> None:
-        for path, text in list(_texts(draft.data, ())):
+        for path, text in list(texts_with_paths(draft.data)):
             if _holds(text, swap.old):
                 if reason := _elsewhere(draft.data, path, text, swap):
                     left.append(f"{file}: {dotted_path(path)} holds the replaced key, {reason}")
@@ -168,17 +168,6 @@ def replace_in_auth(data: bytes | None, swap: KeyReplacement, file: str) -> Repl
     for name in pools:
         pools[name] = [entry for entry in pools[name] if not any(entry is each for each in dropped)]
     return ReplacedFile(dump_in_layout(store, data), tuple(replaced), tuple(left))
-
-
-def _texts(value: Any, path: SettingPath) -> Iterator[tuple[SettingPath, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*path, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _texts(item, (*path, number))
 
 
 def _elsewhere(data: Any, path: SettingPath, text: str, swap: KeyReplacement) -> str:

@@ -10,7 +10,6 @@ Every home has the team's provider `custom:aisa` at https://api.aisa.one and AIS
     seen                    what the real Hermes sent to other hosts: `HOST KEY content`; null if it must not be compared
     by_choice               the user asks for that host with the user's own key: no destination
     content_after           content still goes there after an install: the user's own server
-    key_stays               the key still goes there after an install, because a file is not changed; it is reported
     hazards                 ids that the route must report
     read                    not run, only read in the source: `leaves` has no ok that was not seen
     fast                    part of the usual acceptance run; the others are deep
@@ -50,7 +49,6 @@ class SideCase:
     seen: list[str] | None = None
     by_choice: bool = False
     content_after: bool = False
-    key_stays: bool = False
     hazards: list[str] = field(default_factory=list)
     read: bool = False
     fast: bool = False

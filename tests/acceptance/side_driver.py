@@ -5,8 +5,8 @@ Run with the Python that has Hermes; requests and answers as in `fork_server.py`
 Acts: `aux TASK` (an auxiliary task in the middle of a turn), `auxbare TASK` (one outside of a turn), `chat` (one question),
 `provider NAME` (a question to another provider), `delegate` (a subagent), `mcp NAME` (connect to an MCP server), `tts`,
 `stt`, `moa` (one preset), `cron` (the first job of cron/jobs.json), `session KEY` and `channel PLATFORM CHAT` (a message to the
-messaging gateway), `api MODEL` (a request to its API server), `desktop METHOD PATH BODY` (what the Desktop app asks of its
-backend; the answer is printed).
+messaging gateway), `api MODEL` (a request to its API server), `platform NAME` (a message through one of its platforms),
+`desktop METHOD PATH BODY` (what the Desktop app asks of its backend; the answer is printed).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from fork_server import serve
 
 UNKNOWN_ACT = 77
-GATEWAY_ACTS = frozenset({"session", "channel", "api"})
+GATEWAY_ACTS = frozenset({"session", "channel", "api", "platform"})
 MESSAGES = [{"role": "user", "content": "CONTENT-OF-THE-USER"}]
 
 
@@ -72,6 +73,11 @@ def gateway_act(kind: str, name: str, chat: str = "") -> None:
     from run_agent import AIAgent
 
     settings = load_gateway_config()
+    if kind == "platform":
+        import asyncio
+
+        asyncio.run(send_through(GatewayRunner(settings), settings.platforms[Platform(name)], Platform(name)))
+        return
     if kind == "api":
         server = APIServerAdapter(settings.platforms[Platform.API_SERVER])
         agent = server._create_agent(route=server._resolve_route(name))
@@ -80,6 +86,14 @@ def gateway_act(kind: str, name: str, chat: str = "") -> None:
         chosen, runtime = GatewayRunner(settings)._resolve_session_agent_runtime(**channel)
         agent = AIAgent(model=chosen, enabled_toolsets=["todo"], quiet_mode=True, **runtime)
     agent.chat("CONTENT-OF-THE-USER")
+
+
+async def send_through(runner: Any, settings: object, platform: object) -> None:
+    """Connect one platform of the messaging gateway, and send a message through it."""
+    adapter = runner._create_adapter(platform, settings)
+    await adapter.connect()
+    await adapter.send("t", "CONTENT-OF-THE-USER")
+    await adapter.disconnect()
 
 
 def act(kind: str, *arguments: str) -> None:

@@ -6,9 +6,12 @@ are what Hermes must read afterwards.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provision.hermes.removed_setting import RemovedSetting, is_shown, masked_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SettingPath = tuple[str | int, ...]
 ABSENT: Any = object()
@@ -99,6 +102,15 @@ def dotted_path(path: SettingPath) -> str:
     """Format a path: `providers.aisa.api_key`, `custom_providers[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+def texts_with_paths(value: Any, path: SettingPath = ()) -> Iterator[tuple[SettingPath, str]]:
+    """Yield every text in a value, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from texts_with_paths(item, (*path, step))
 
 
 def copy_unshared(value: Any) -> Any:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from provision.hermes.config.draft import texts_with_paths
 from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
@@ -28,6 +29,8 @@ _ELSEWHERE = "the team's side requests stay on the team's gateway (side_routes: 
 _BY_NAME = "Hermes sends the provisioned key there, because the name of the host gives the name of its variable"
 _PROGRAM = "it hands the provisioned key to a program"
 _HEADER = "Hermes sends this header to every host in place of, or beside, the key"
+_PLATFORM = "it hands the provisioned key to another service, or to the clients of the messaging gateway"
+_OTHER = "the provisioned key is for the team's gateway only, and who gets it here is not known"
 _SERVER = "it sends the provisioned key to another host or program, and does not work without it"
 _OPTION_NAME = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
 _OPTION = re.compile(_OPTION_NAME.pattern + "=")
@@ -92,6 +95,27 @@ def remove_leaks(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], k
         url = str(entry.get(facts.BASE_URL) or "") if isinstance(entry, dict) else ""
         if url and _away(ours, entry) and _named_like_ours(url, entry, key):
             draft.take((facts.MODEL_ALIASES, name), _BY_NAME)
+    _other_uses(draft, ours, new, key)
+
+
+def _other_uses(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], key: ProvisionedKey) -> None:
+    """Remove the key from every setting without a rule of its own, unless it is IT's, or beside a URL of the gateway."""
+    theirs = set(texts_with_paths(new))
+    for path, value in reversed([*texts_with_paths(draft.data)]):
+        if path[0] in side.MODELLED_SECTIONS or not key.held_by(value) or (path, value) in theirs:
+            continue
+        if beside_gateway(draft.get(*path[:-1]), ours):
+            continue
+        platform = "platforms" in path[:2]
+        if not (platform and side.ROUTES_OF_PLATFORMS & {*path}):
+            draft.take(path, _PLATFORM if platform else _OTHER)
+
+
+def beside_gateway(holder: object, ours: ProvisionedProvider) -> bool:
+    """Return whether a mapping has a URL of the team's gateway: a key in it is for the gateway."""
+    values = holder.values() if isinstance(holder, dict) else ()
+    urls = [value for value in values if isinstance(value, str) and "://" in value]
+    return bool(urls) and all(host_and_port(url) == host_and_port(ours.base_url) for url in urls)
 
 
 def _away(ours: ProvisionedProvider, entry: dict[Any, Any]) -> bool:

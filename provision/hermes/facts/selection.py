@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from provision.fleet.version_range import parse_version
 from provision.hermes.facts import v0_16, v0_18, v0_19, v0_21
-from provision.hermes.facts.side_routes import CREDENTIAL_ENV
+from provision.hermes.facts.side_routes import CREDENTIAL_ENV, SENT_ENV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ RESERVED_PROVIDERS: Final = frozenset({"custom", "auto"}).union(
 """Names that our provider must not have: some release would use its own provider, now or after an upgrade."""
 _CREDENTIAL = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET)$")
 SERVICE_KEY_ENV: Final = CREDENTIAL_ENV.union(
+    SENT_ENV,
     v0_21.KEY_ENV,
     *({name for name in release.known_env if _CREDENTIAL.search(name)} for release in RELEASES),
 )

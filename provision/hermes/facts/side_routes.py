@@ -172,6 +172,40 @@ LANGFUSE_URL: Final = "https://cloud.langfuse.com"
 MOA_REFERENCES: Final = (("openai-codex", "gpt-5.5"), ("openrouter", "deepseek/deepseek-v4-pro"))
 MOA_AGGREGATOR: Final = ("openrouter", "anthropic/claude-opus-4.8")
 """The preset that `/moa` uses when `moa` sets none (`hermes_cli/moa_config.py`)."""
+_MODELLED = """model providers custom_providers fallback_providers fallback_model auxiliary delegation model_aliases moa
+mcp_servers hooks quick_commands terminal tts stt curator"""
+MODELLED_SECTIONS: Final = frozenset(_MODELLED.split())
+"""Sections of config.yaml whose keys each have a rule of their own."""
+ROUTES_OF_PLATFORMS: Final = frozenset({"channel_overrides", "model_routes"})
+"""Settings of a messaging platform that choose a provider: the first reads no key, the second has a rule of its own."""
+SERVING_PLATFORMS: Final = frozenset({"api_server", "webhook", "msgraph_webhook"})
+"""Platforms that are asked instead of asking: their keys are what a client has to know."""
+PLATFORM_URLS: Final = MappingProxyType(
+    {
+        "discord": ("", "", "https://discord.com"),
+        "homeassistant": ("url", "HASS_URL", "http://homeassistant.local:8123"),
+        "line": ("", "", "https://api.line.me"),
+        "matrix": ("homeserver", "MATRIX_HOMESERVER", ""),
+        "mattermost": ("url", "MATTERMOST_URL", ""),
+        "ntfy": ("", "NTFY_SERVER_URL", "https://ntfy.sh"),
+        "slack": ("", "", "https://slack.com"),
+        "sms": ("", "", "https://api.twilio.com"),
+        "telegram": ("base_url", "", "https://api.telegram.org"),
+        "whatsapp_cloud": ("", "", "https://graph.facebook.com"),
+    }
+)
+"""Where a messaging platform gets its token: the setting in `extra` and the variable that name the URL, and the usual one."""
+_SENT = """AWS_BEARER_TOKEN_BEDROCK AZURE_ANTHROPIC_KEY AZURE_CLIENT_SECRET BLUEBUBBLES_PASSWORD DAYTONA_API_KEY
+EMAIL_PASSWORD GATEWAY_RELAY_DELIVERY_KEY GATEWAY_RELAY_ENROLL_TOKEN GATEWAY_RELAY_IDP_CLIENT_SECRET
+GATEWAY_RELAY_SECRET HERMES_MEET_REALTIME_KEY HUGGINGFACE_HUB_TOKEN HUGGINGFACE_TOKEN HUGGING_FACE_HUB_TOKEN
+IRC_NICKSERV_PASSWORD IRC_SERVER_PASSWORD MATRIX_PASSWORD MODAL_TOKEN_SECRET MSGRAPH_CLIENT_SECRET NOUS_API_KEY
+QWEN_API_KEY RAFT_CHANNEL_TOKEN TEAMS_GRAPH_ACCESS_TOKEN TELEGRAM_WEBHOOK_SECRET WHATSAPP_CLOUD_ACCESS_TOKEN
+WHATSAPP_CLOUD_APP_SECRET YUANBAO_APP_SECRET"""
+SENT_ENV: Final = frozenset(_SENT.split())
+"""Variables with a credential that 0.19.0 sends to a service, and that are not among those which the repair of `.env` knows.
+
+From `gateway/config.py` (`_apply_env_overrides`), `gateway/relay/`, `plugins/platforms/`, `agent/trace_upload.py` and others.
+"""
 CREDENTIAL_ENV: Final = frozenset(
     {
         *(name for endpoint in ENDPOINTS.values() for name in endpoint.key_env),

@@ -73,6 +73,12 @@ class TeamSide:
         """Return whether a URL leads to the team's gateway."""
         return bool(self.url) and origin(url) == origin(self.url)
 
+    def beside(self, holder: object) -> bool:
+        """Return whether a mapping has a URL of the team's gateway, and no other: a key in it is for the gateway."""
+        values = holder.values() if isinstance(holder, dict) else ()
+        urls = [value for value in values if isinstance(value, str) and "://" in value]
+        return bool(urls) and all(map(self.here, urls))
+
     def destination(
         self,
         kind: str,

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from provision.hermes.config.draft import dotted_path
 from provision.hermes.config.read_yaml import Document, read_yaml
 from provision.hermes.facts import names as facts
 
@@ -36,8 +37,12 @@ class Layers:
 
     def where(self, *path: str | int) -> str:
         """Return `FILE dotted.path` of a setting, with the managed file if that one sets it."""
-        dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
-        return f"{self.managed_path if self.is_managed(*path) else self.user_path} {dotted}"
+        return f"{self.managed_path if self.is_managed(*path) else self.user_path} {dotted_path(path)}"
+
+    def as_written(self) -> dict[Any, Any]:
+        """Return both files without `${VAR}` expanded, as the messaging gateway reads the settings of its platforms."""
+        user = {} if self.user.malformed or self.user.beyond else self.user.mapping
+        return _merged(user, {} if self.managed.beyond else self.managed.mapping)
 
     def where_dotted(self, dotted: str) -> str:
         """Like `where`, for a path written as `custom_providers[0].api_key`."""

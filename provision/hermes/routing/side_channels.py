@@ -1,7 +1,7 @@
 """Destinations that Hermes' messaging gateway chooses by itself: per channel, per name of a model, or per Hermes profile.
 
 The settings of a platform come from `platforms` and `gateway.platforms` of config.yaml, over those of the older `gateway.json`
-(`gateway.config.load_gateway_config`).
+(`gateway.config.load_gateway_config`). There `${NAME}` is not expanded: it is sent as text.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from provision.hermes.config.draft import dotted_path, texts_with_paths
 from provision.hermes.facts import names as facts
-from provision.hermes.routing.destination import Destination, DestinationVerdict
+from provision.hermes.facts import side_routes as side
+from provision.hermes.routing.destination import SERVICE_KEY, Destination, DestinationVerdict
 from provision.hermes.routing.side_clients import SideClient, chosen_client
 from provision.hermes.routing.side_models import found_destination, runtime_destinations, text_at
 from provision.shell import shell_word
@@ -26,7 +28,8 @@ _API = "if a client of the API server asks for that model"
 
 
 def channel_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
-    """Yield what channels, names of models and rules send elsewhere than the main route."""
+    """Yield what channels, names of models and rules send elsewhere than the main route, and the keys of platforms."""
+    yield from _platform_keys(s, team)
     if not s.environment.hermes.gateway_choices:
         return
     for path, place, platform in _platforms(s):
@@ -47,9 +50,10 @@ def channel_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destinatio
 
 def _platforms(s: RouteContext) -> Iterator[tuple[tuple[str, ...], str, dict[Any, Any]]]:
     """Yield the settings of each platform, with their path, and their place if that is not config.yaml."""
-    gateway = s.layers.config.get("gateway")
+    config = s.layers.as_written()
+    gateway = config.get("gateway")
     holders: list[tuple[tuple[str, ...], str, object]] = [
-        (("platforms",), "", s.layers.config.get("platforms")),
+        (("platforms",), "", config.get("platforms")),
         (("gateway", "platforms"), "", gateway.get("platforms") if isinstance(gateway, dict) else None),
     ]
     older = _older(s)
@@ -60,6 +64,34 @@ def _platforms(s: RouteContext) -> Iterator[tuple[tuple[str, ...], str, dict[Any
         for name, platform in platforms.items() if isinstance(platforms, dict) else ():
             if isinstance(platform, dict):
                 yield (*path, str(name)), place, platform
+
+
+def _platform_keys(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
+    """Yield every setting of a platform that contains a key of the team: a bot's token goes to its service."""
+    for path, place, platform in _platforms(s):
+        for inner, text in texts_with_paths(platform):
+            if side.ROUTES_OF_PLATFORMS & {*inner[:2]} or not team.holds_key(text):
+                continue
+            here = (*path, *inner)
+            name, where, cure = dotted_path(here), place or s.layers.where(*here), "remove the key from it"
+            if path[-1] in side.SERVING_PLATFORMS:
+                when, why = "when a client asks the messaging gateway", "its clients have to know this gateway's key"
+                yield Destination(
+                    "setting", name, where, "", when, DestinationVerdict.UNKNOWN, content=False,
+                    key_fingerprint=team.mark(next(key for key in team.keys if key in text)), why=why, cure=cure,
+                )  # fmt: skip
+            else:
+                when, url = "when the messaging gateway uses that platform", _platform_url(s, path[-1], platform)
+                found = team.destination(SERVICE_KEY, name, where, url, when, key=text, content=False, cure=cure)
+                why = "this gateway's key is in a setting of another service"
+                yield found if url else replace(found, verdict=DestinationVerdict.KEY, why=why, cure=cure)
+
+
+def _platform_url(s: RouteContext, name: str, platform: dict[Any, Any]) -> str:
+    setting, env, usual = side.PLATFORM_URLS.get(name, ("", "", ""))
+    extra = platform.get("extra")
+    own = text_at(extra, setting) if setting and isinstance(extra, dict) else ""
+    return own or (s.environment.get(env) if env else "") or usual
 
 
 def _older(s: RouteContext) -> dict[Any, Any] | None:

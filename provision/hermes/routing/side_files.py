@@ -1,13 +1,16 @@
 """Destinations that follow from other files of a home than its settings: conversations, credential pools, memory, own code.
 
-An install does not change these files, except the pools. So what they send elsewhere is always reported.
+An install takes the team's key out of pools and memory services. What these files send elsewhere is always reported.
 """
 
 from __future__ import annotations
 
+import json
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.auth_file import pool_tokens
+from provision.hermes.config.draft import texts_with_paths
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.memory import LOCAL_MEMORY, MEMORY_SERVICES
@@ -112,9 +115,22 @@ def _memory(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     doubt = "its own settings may name another address" if stored or service.elsewhere else ""
     yield team.destination(
         "memory", f"memory.{name}", where, url or service.url, when, key=key,
-        key_source=env_source(s, service.key_env) if key else "", also=(stored,), doubt=doubt,
+        key_source=env_source(s, service.key_env) if key else "", also=tuple(_sent(stored, team)), doubt=doubt,
         cure="use memory on this machine, or put the host into allowed_hosts",
     )  # fmt: skip
+
+
+def _sent(stored: str, team: TeamSide) -> Iterator[str]:
+    """Yield the texts of a service's settings file, but not those in a mapping with a URL of the gateway."""
+    try:
+        store = json.loads(stored or "null")
+    except (ValueError, RecursionError):
+        yield stored
+        return
+    for path, text in texts_with_paths(store):
+        holder = reduce(lambda value, step: value[step], path[:-1], store)
+        if not team.beside(holder):
+            yield text
 
 
 def _own_code(s: RouteContext) -> Iterator[Destination]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from provision.hermes.config.draft import dotted_path
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.routing.providers import (
@@ -273,7 +274,7 @@ def found_destination(  # noqa: PLR0917  what every caller knows, in one order
     """Yield the destination of a request to `client`, and that of its key alone; nothing without one. `also` is sent, too."""
     if client is None:
         return
-    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+    name = dotted_path(path)
     where = place or s.layers.where(*path)
     yield team.destination(
         kind, name, where, client.url, when, key=client.key, key_source=client.key_source,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from provision.hermes.config.draft import dotted_path, texts_with_paths
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.routing.destination import Destination, DestinationVerdict
@@ -217,30 +219,15 @@ def _observability(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
             )  # fmt: skip
 
 
-_OWN_DESTINATIONS = """model providers custom_providers fallback_providers fallback_model auxiliary delegation model_aliases
-moa mcp_servers hooks quick_commands terminal tts stt curator"""
-_READ_HERE = frozenset(_OWN_DESTINATIONS.split())
-"""Sections whose keys have a destination of their own."""
-
-
 def _other_settings(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     """Yield every other setting that contains a key of the team: who reads it is not modelled."""
-    for section, value in s.layers.config.items():
-        left = _without_routes(value) if section == "platforms" else value
-        if section not in _READ_HERE and team.holds_key(*texts(left)):
-            yield replace(
-                _program(team, "setting", str(section), s.layers.where(str(section)), "unknown", "remove the key from it"),
-                verdict=DestinationVerdict.UNKNOWN, why="this gateway's key is in a setting whose use is not modelled",
-            )  # fmt: skip
-
-
-def _without_routes(platforms: object) -> list[Any]:
-    """Return the settings of the platforms without what has a destination of its own."""
-    extra = {"extra", "channel_overrides"}
-    return [
-        [
-            [value for name, value in _mapping(platform).items() if name not in extra],
-            [value for name, value in _mapping(_mapping(platform).get("extra")).items() if name != "model_routes"],
-        ]
-        for platform in _mapping(platforms).values()
-    ]
+    for path, text in texts_with_paths(s.layers.config):
+        if path[0] in side.MODELLED_SECTIONS or "platforms" in path[:2] or not team.holds_key(text):
+            continue
+        holder: Any = reduce(lambda value, step: value[step], path[:-1], s.layers.config)
+        if team.beside(holder):
+            continue
+        yield replace(
+            _program(team, "setting", dotted_path(path), s.layers.where(*path), "unknown", "remove the key from it"),
+            verdict=DestinationVerdict.UNKNOWN, why="this gateway's key is in a setting whose use is not modelled",
+        )  # fmt: skip

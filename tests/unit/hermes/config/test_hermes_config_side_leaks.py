@@ -30,6 +30,15 @@ def removed(config: str, side_routes: SideRoutes = SideRoutes.TEAM) -> set[str]:
     return {r.where for r in merged.removed}
 
 
+def test_a_use_that_it_has_set_stays() -> None:
+    """A profile's own settings may name the key's variable, for instance for a plug-in of the firm."""
+    profile = replace(PROFILE, hermes={"plugin": {"token": "${AISA_API_KEY}"}})
+    rendering = render_config(profile, TEMPLATES).text
+    merged = merge_config(b"plugin: {token: '${MINE}', more: '${MINE}'}\n", None, rendering, KEY)
+    assert yaml.safe_load(merged.data)["plugin"] == {"token": "${AISA_API_KEY}"}
+    assert "plugin.more" in {r.where for r in merged.removed}
+
+
 @pytest.mark.parametrize(
     ("config", "where"),
     [
@@ -48,6 +57,17 @@ def removed(config: str, side_routes: SideRoutes = SideRoutes.TEAM) -> set[str]:
             {"custom_providers[0]", "custom_providers[2]"},
         ),
         ("voice: {gpt_live: {api_key: '${MINE}'}}", {"voice.gpt_live.api_key"}),
+        (f"platforms: {{telegram: {{enabled: true, token: {KEY.value}}}}}", {"platforms.telegram.token"}),
+        (
+            "gateway: {platforms: {x: {extra: {a: ['${MINE}', own, '${MINE}']}}}}",
+            {"gateway.platforms.x.extra.a[0]", "gateway.platforms.x.extra.a[2]"},
+        ),
+        ("platforms: {x: {token: own, channel_overrides: {'7': {api_key: '${MINE}'}}}}", set()),
+        (
+            f"plugin: {{servers: [{{url: '{X}', password: 'a ${{MINE}}'}}, {{token: own}}]}}",
+            {"plugin.servers[0].password"},
+        ),
+        ("plugin: {url: 'https://api.aisa.one/search', token: '${MINE}'}", set()),
         (
             f"monitoring: {{export: {{otlp: {{endpoint: '{X}', headers_env: {{a: AISA_API_KEY, b: OWN}}}}}}}}",
             {"monitoring.export.otlp.headers_env.a"},
