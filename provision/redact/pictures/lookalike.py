@@ -212,9 +212,12 @@ def _token(text: str, at: int) -> str:
     return text[at:end]
 
 
-def leading_token(text: str) -> str:
-    """Return the key characters at the beginning of a line."""
-    return _token(text, 0)
+def leading_token(text: str, missing: int = 0) -> str:
+    """Return the key characters at the beginning of a line; of a key of which `missing` were not read, also misread ones."""
+    token = _token(text, 0)
+    while len(token) < len(text) and text[len(token)] != " " and _misread(text, len(token), missing - len(token)):
+        token = text[: len(token) + 1 + len(_token(text, len(token) + 1))]
+    return token
 
 
 def _is_key(body: str, form: KeyForm, whole: str) -> bool:

@@ -223,7 +223,7 @@ def _continuation(line: TextLine, under: TextLine, missing: int, lines: list[Tex
 
     `wrapped`: the key already continues from a line above, so another line end is expected.
     """
-    token = leading_token(under.text)
+    token = leading_token(under.text, missing)
     size = len(token)
     alone = size == len(under.text.strip())
     if not size:
@@ -251,7 +251,7 @@ def _at_margin(line: TextLine, lines: list[TextLine]) -> bool:
     """Whether no line nearby extends further to the right: that is where a terminal or a text box wraps."""
     right = line.right
     for other in lines:
-        along, across = line.strip.within(other.strip.place(0, other.strip.height / 2))
+        along, across = line.strip.within(other.strip.place(other.glyphs[0].left, other.strip.height / 2))
         near = abs(across) < 12 * line.strip.height and along < right
         if near and _end_within(line, other) > right + 1.2 * line.pitch:
             return False

@@ -108,6 +108,18 @@ def test_words_of_rows_of_different_width_are_not_a_known_key() -> None:
     assert find_sightings(lines, detector, KEY_FORMS, MisreadKeys(detector.known)) == []
 
 
+def test_the_last_character_of_a_key_is_in_the_next_row_of_its_cell_however_long_cells_beside_it_are() -> None:
+    key = picturecraft.aws_key(random.Random(3))
+    lines = screen(f"build  │ {key[:19]} │ here are words that reach far\n         {key[19:]}")
+    assert covered(lines).split("\n") == [f"build  │ {'*' * 19} │ here are words that reach far", "*"]
+
+
+def test_a_row_of_a_folded_key_with_a_misread_letter_is_followed() -> None:
+    key = picturecraft.aisa_key(random.Random(3))
+    rows = [key[:20], key[20:22] + "]" + key[23:40], key[40:]]
+    assert covered(screen("\n".join(rows))).replace("\n", "") == "*" * 51
+
+
 def test_a_cell_ends_at_a_space_only_however_wide_its_letters_are() -> None:
     strip = Strip(0, 0, 0.0, 200, 18)
     borders = [0, 8, 16, 24, 24, 58, 66, 74, 82]  # the third letter was placed in the fourth
