@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from provision.hermes.facts.selection import (
     hermes_in_use,
 )
 from provision.hermes.facts.side_routes import AUXILIARY_TASKS
+from provision.hermes.facts.v0_21 import AT_RELEASE
 
 ROOT = Path(__file__).parents[4]
 
@@ -62,6 +64,20 @@ def test_every_fact_has_a_source() -> None:
         assert release.sources.keys() <= {*FACT_NAMES, "*"}
         assert all(release.source_of(name) for name in FACT_NAMES)
         assert release.verified == (release.version in VERIFIED_VERSIONS)
+
+
+def test_facts_that_were_not_run_say_whether_a_release_confirms_them() -> None:
+    """Each difference from the release before has a source of its own, and a row in the second table of docs/hermes.md."""
+    text = (ROOT / "docs/hermes.md").read_text()
+    for before, release in pairwise(RELEASES):
+        if release.verified:
+            continue
+        changed = {name for name in FACT_NAMES if getattr(release, name) != getattr(before, name)}
+        assert changed <= release.sources.keys()
+        for name in release.sources.keys() - {"*"}:
+            confirmed = not release.source_of(name).endswith("; unconfirmed at a release")
+            assert confirmed == (name in AT_RELEASE)
+            assert f"| {'yes' if confirmed else 'no'} | `{name}` | " in text, name
 
 
 def test_every_alias_stands_for_a_provider_of_its_release() -> None:
