@@ -139,10 +139,11 @@ def _cases(audit: Audit) -> Iterator[Case]:
 def as_html(audit: Audit) -> Iterator[str]:
     """An HTML page: a tile per severity, equal findings in groups with what to do, all findings, the route of every home."""
     from provision.report.html.page import Page, page  # noqa: PLC0415  only for this format
+    from provision.report.html.when import When  # noqa: PLC0415  only for this format
 
-    facts = [
+    facts: list[tuple[str, str | When]] = [
         ("machine", audit.host + (f" ({audit.user})" if audit.user else "")),
-        ("started", audit.started),
+        ("started", When.read(audit.started)),
         ("scanned", ", ".join(audit.targets)),
         ("took", f"{audit.elapsed_s:.1f} s"),
     ]

@@ -11,6 +11,7 @@ from provision.audit.result import SEVERITIES
 from provision.report.audit import finding_group, findings_grid, key_text, severity_tiles, worst_tone
 from provision.report.document import document
 from provision.report.html.page import Page, Section, page
+from provision.report.html.when import When
 from provision.report.terminal import plural, printable, table
 
 if TYPE_CHECKING:
@@ -102,4 +103,5 @@ def _sections(fleet: FleetAudit) -> Iterator[Section]:
         routes = [(m, r.home, r.url or "none", key_text(r), r.as_expected, r.why) for m, r in fleet.wrong_routes]
         yield Section("Routes", "", ("machine", "home", "goes to", "key", "as installed", "why"), routes, "bad")
     headers = ("machine", *SEVERITIES, "not read", "started")
-    yield Section("Machines", "", headers, _machine_rows(fleet), id="not-read")
+    rows = [(*row[:-1], When.read(str(row[-1]))) for row in _machine_rows(fleet)]
+    yield Section("Machines", "", headers, rows, id="not-read")

@@ -10,6 +10,7 @@ from provision.redact.checklist import ChecklistAnswer
 from provision.redact.checklist_places import files_with_places, key_lines, title_of, to_do
 from provision.report.document import document
 from provision.report.html.page import Group, Page, Section, Tile, page
+from provision.report.html.when import When
 from provision.report.terminal import plural, printable
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def as_html(result: ChecklistResult) -> Iterator[str]:
             [
                 ("examined", ", ".join(result.paths)),
                 ("files", f"{result.files:,}"),
-                ("when", result.at.isoformat(timespec="seconds")),
+                ("when", When(result.at, result.at)),
             ],
             [Section("The five points", "", ("point", "question", "verdict", "reasons"), points)],
             verdict_tone=_TONES[worst[0].verdict] if worst else "neutral",

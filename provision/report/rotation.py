@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from provision.report.document import document
 from provision.report.html.charts import Share, StackedBar
 from provision.report.html.grid import Column, Grid
-from provision.report.html.page import Group, Page, Section, Tile, page
+from provision.report.html.page import Group, Page, Tile, page
 from provision.report.terminal import plural, printable, table
 from provision.rotate.model import Grade, stamp
 from provision.rotate.states import INSTALLED, OVER, WAITS_FOR, State
@@ -309,7 +309,7 @@ def wave_bars(rotation: Rotation, users: Container[str] | None = None) -> Iterat
 
 
 def status_html(statuses: Sequence[RotationView]) -> Iterator[str]:
-    """An HTML page: users by state, keys to revoke, what blocks progress, the waves, all users."""
+    """An HTML page: users by state, all keys to revoke, what blocks progress, the waves, all users."""
     rotations = [status.rotation for status in statuses]
     counts = sum((rotation.counts() for rotation in rotations), Counter[State]())
     groups = [group for status in statuses for group in _groups(status)]
@@ -321,7 +321,7 @@ def status_html(statuses: Sequence[RotationView]) -> Iterator[str]:
             "Key rotation",
             f"{subtitle}; {_next(statuses[0])}" if len(statuses) == 1 else subtitle,
             [(f"rotation {s.rotation.id}", _head(s)) for s in statuses],
-            _revoke_section(statuses),
+            (),
             verdict_tone="bad" if halted else "unsure" if groups or unfinished else "good",
             tiles=[Tile(f"{counts[s]:,}", s, "", state_tone(s), "grid-title", s) for s in State if counts[s]],
             groups=groups,
@@ -336,9 +336,11 @@ def _groups(status: RotationView) -> Iterator[Group]:
     rotation = status.rotation
     if revoke := status.revocations:
         leaked = any(r.leaked for r in revoke)
-        lines = [f"{r.user}: {r.label or '-'}, ends in {_ends_in(r)}, {r.fingerprint}" for r in revoke]
+        lines = [
+            f"{r.user}: {r.label or '-'}, ends in {_ends_in(r)}, {r.fingerprint}, idle: {_idle(r)}" for r in revoke
+        ]
         mark = ("now", "bad") if leaked else ("soon", "unsure")
-        yield _group(f"revoke-{rotation.id}", "Keys to revoke in the console", mark, "", lines)
+        yield Group(f"revoke-{rotation.id}", len(lines), "Keys to revoke in the console", *mark, "", lines)
     for number, doubt in enumerate(status.doubts):
         yield _group(f"doubt-{rotation.id}-{number}", doubt.message, (doubt.grade, "unsure"), doubt.cure, [doubt.cause])
     for number, (trouble, people) in enumerate(_by_trouble(rotation).items()):
@@ -350,12 +352,6 @@ def _groups(status: RotationView) -> Iterator[Group]:
 
 def _group(anchor: str, title: str, mark: tuple[str, str], command: str, lines: Sequence[str]) -> Group:
     return Group(anchor, len(lines), title, *mark, command, lines[:USER_ROWS], max(len(lines) - USER_ROWS, 0))
-
-
-def _revoke_section(statuses: Sequence[RotationView]) -> Iterator[Section]:
-    rows = [(r.user, r.label, _ends_in(r), r.fingerprint, _idle(r)) for s in statuses for r in s.revocations]
-    if rows:
-        yield Section("To revoke in the console", "", ("user", "label", "ends in", "key", "idle"), rows, "bad")
 
 
 def _user_grid(statuses: Sequence[RotationView]) -> Grid | None:
@@ -376,7 +372,7 @@ def _user_grid(statuses: Sequence[RotationView]) -> Grid | None:
         Column("rotation", [s.rotation.id for s, _ in people], shown=len(statuses) > 1),
         Column("wave", [p.wave + 1 for _, p in people], "number"),
         Column("profile", [p.profile for _, p in people]),
-        Column("since", [stamp(p.since) for _, p in people]),
+        Column("since", [int(p.since.timestamp()) for _, p in people], "time", now=statuses[0].now),
         Column("waits for", [waits[s.rotation.id](p) for s, p in people]),
         Column("cause", [p.trouble.cause if p.trouble else None for _, p in people]),
     ]

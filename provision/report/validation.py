@@ -15,6 +15,7 @@ from provision.aisa.advice import NETWORK, NOT_ASKED
 from provision.aisa.verdicts import INCONCLUSIVE, Verdict
 from provision.report.html.grid import Column, Grid
 from provision.report.html.page import Group, Page, Section, Tile, page
+from provision.report.html.when import When
 from provision.report.junit import Case, Suite, junit
 from provision.report.terminal import plural, printable, table
 
@@ -204,8 +205,8 @@ def verdict_tone(verdict: Verdict) -> str:
 def as_html(report: ValidationReport) -> Iterator[str]:
     """An HTML page with a tile per verdict, what to do about each cause, the failing routes, and every user, worst first."""
     outcome = report.outcome
-    facts = [
-        ("started", report.started),
+    facts: list[tuple[str, str | When]] = [
+        ("started", When.read(report.started)),
         ("users", f"{report.users:,}"),
         ("probes", ", ".join(report.probes)),
         ("requests", f"{outcome.requests:,} ({outcome.paid_calls:,} paid)"),

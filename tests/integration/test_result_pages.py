@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,14 @@ def browser(pages: dict[str, Path]) -> Iterator[Browser]:
     """Started after the commands have run: its event loop would be in their way."""
     with running_browser() as found:
         yield found
+
+
+def test_times_are_words_and_a_key_to_revoke_is_named_once(browser: Browser, pages: dict[str, Path]) -> None:
+    page = opened(browser, pages["rotate"])
+    since = page.locator('#grid td[data-label="since"]').first
+    assert re.fullmatch(r"just now|\d+ minutes? ago", since.inner_text())
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\S*", since.get_attribute("title") or "")
+    assert (page.locator("main").text_content() or "").count("ends in") == 1
 
 
 @pytest.mark.parametrize("name", TILES)

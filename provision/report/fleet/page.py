@@ -19,14 +19,15 @@ from provision.report.fleet.document import outdated, states_of, unverified
 from provision.report.fleet.groups import KINDS, anchor, groups, headline
 from provision.report.fleet.rows import AS_FAR_AS_KNOWN, IN_ORDER, NOT_LOOKED_AT, count_in_order, grid
 from provision.report.html.charts import TrendLine
-from provision.report.html.page import Bar, Page, Section, Tile, When, page
+from provision.report.html.page import Bar, Page, Section, Tile, page
+from provision.report.html.when import When
 from provision.report.rotation import wave_bars
 from provision.report.terminal import plural
 from provision.rotate.states import INSTALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from provision.audit.finding import Finding
     from provision.audit.machines import AuditedMachine
@@ -78,7 +79,8 @@ def _tiles(report: FleetReport, earlier: Sequence[DaySummary]) -> Iterator[Tile]
     for cause, count in report.attention_counts.items():
         kind = KINDS[AttentionCause(cause)]
         note = _change(kind.pill, count, before.causes.get(cause, 0) if before else None)
-        yield Tile(f"{count:,}", cause, note, kind.tone, anchor(AttentionCause(cause)), cause)
+        spark = _by_day(f"{cause}, by day", report, count, [(day.day, day.causes.get(cause, 0)) for day in earlier])
+        yield Tile(f"{count:,}", cause, note, kind.tone, anchor(AttentionCause(cause)), cause, spark)
     for rotation in report.rotations:
         states = states_of(rotation, report)
         done, total = sum(states[state] for state in INSTALLED), sum(states.values())
@@ -93,11 +95,15 @@ def _change(note: str, now: int, before: int | None) -> str:
 
 
 def _trend(report: FleetReport, earlier: Sequence[DaySummary]) -> TrendLine | None:
+    title = "Users of whom nothing needs attention, by day"
+    return _by_day(title, report, report.quiet, [(day.day, day.quiet) for day in earlier])
+
+
+def _by_day(title: str, report: FleetReport, now: int, earlier: Sequence[tuple[date, int]]) -> TrendLine | None:
+    """The last month and today; None if there was no report before."""
     today = report.at.date()
-    points = [(day.day, day.quiet) for day in earlier if today - _MONTH <= day.day < today]
-    return (
-        TrendLine("Users of whom nothing needs attention, by day", [*points, (today, report.quiet)]) if points else None
-    )
+    points = [(day, count) for day, count in earlier if today - _MONTH <= day < today]
+    return TrendLine(title, [*points, (today, now)]) if points else None
 
 
 def _facts(report: FleetReport) -> list[tuple[str, str | When]]:
@@ -107,7 +113,9 @@ def _facts(report: FleetReport) -> list[tuple[str, str | When]]:
         ("as of", When(report.at, report.at)),
         ("users", f"{len(report.states):,}, {without:,} of them without a current key in the vault"),
         ("gateway", _gateway(report)),
+        *([("gateway asked", When.read(report.validated.started, report.at))] if report.validated else []),
         ("audit", _audited(report)),
+        *([("oldest audit", When.read(min(m.started for m in report.machines), report.at))] if report.machines else []),
         ("machines", _machines(report)),
         *([("last receipt", When(heard, report.at))] if (heard := _last_heard(report)) else []),
         ("event log", _logged(report)),
@@ -121,7 +129,7 @@ def _gateway(report: FleetReport) -> str:
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.most_common()) or "no users"
     old = outdated(report)
     rest = f"; {plural(old, 'answer')} about a key that is no longer current not counted" if old else ""
-    return f"{verdicts} ({report.validated.started}){rest}"
+    return f"{verdicts}{rest}"
 
 
 def _audited(report: FleetReport) -> str:
@@ -130,11 +138,10 @@ def _audited(report: FleetReport) -> str:
     machines = report.machines
     if not machines:
         return "not looked at: no audit of these users' machines"
-    first = min(machine.started for machine in machines)
     where = machines[0].name if len(machines) == 1 else plural(len(machines), "machine")
     unread = sum(machine.unread for machine in machines)
     rest = f"; {plural(unread, 'file')} not read" if unread else ""
-    return f"{plural(len(report.leaks), 'finding')} on {where} ({first}){rest}"
+    return f"{plural(len(report.leaks), 'finding')} on {where}{rest}"
 
 
 def _machines(report: FleetReport) -> str:
@@ -175,11 +182,11 @@ def _sections(report: FleetReport) -> Iterator[Section]:
     yield from _routes(report)
     yield from _leaks(report)
     newest = [
-        (f"{e.event.at:%Y-%m-%d %H:%M}", e.event.who, e.event.what, e.event.user, e.event.fingerprint)
+        (When(e.event.at, report.at), e.event.who, e.event.what, e.event.user, e.event.fingerprint)
         for e in reversed(report.events)
     ]
     if newest:
-        yield Section("Newest events", "see: provision keys log", ("when (UTC)", "who", "what", "user", "key"), newest)
+        yield Section("Newest events", "see: provision keys log", ("when", "who", "what", "user", "key"), newest)
 
 
 def _routes(report: FleetReport) -> Iterator[Section]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import provision
 from provision.report.fleet.groups import groups, headline
 from provision.report.fleet.rows import CURRENT, NOT_LOOKED_AT
-from provision.report.html.page import Page, Section, When, page
+from provision.report.html.page import Page, Section, page
+from provision.report.html.when import When
 from provision.report.rotation import waits_for_text
 from provision.rotate.states import OVER
 
@@ -75,16 +76,13 @@ def _sections(report: FleetReport, state: DesiredState) -> Iterator[Section]:
         note = "" if found else "no finding about this user" if report.machines else "no audit of this user's machines"
         yield Section("Findings of audits", note, ("severity", "machine", "where", "what", "what to do"), found)
     events = [
-        (f"{e.event.at:%Y-%m-%d %H:%M}", e.event.who, e.event.what, e.event.fingerprint)
-        for e in reversed(report.events)
+        (When(e.event.at, report.at), e.event.who, e.event.what, e.event.fingerprint) for e in reversed(report.events)
     ]
-    yield Section(
-        "Newest events", f"see: provision keys log {state.user}", ("when (UTC)", "who", "what", "key"), events
-    )
+    yield Section("Newest events", f"see: provision keys log {state.user}", ("when", "who", "what", "key"), events)
 
 
-def _heard(machine: FleetMachine, report: FleetReport) -> str:
-    return When(machine.heard, report.at).words if machine.heard else "never"
+def _heard(machine: FleetMachine, report: FleetReport) -> When | str:
+    return When(machine.heard, report.at) if machine.heard else "never"
 
 
 def _rotating(rotation: Rotation, person: RotationUser) -> tuple[object, ...]:

@@ -78,6 +78,13 @@ class TrendLine:
         """The points of an SVG polyline."""
         return " ".join(f"{x:.0f},{y:.0f}" for x, y in self._places())
 
+    def spark(self) -> str:
+        """The points of a small line without axes, in a field of 100 by 24."""
+        return " ".join(
+            f"{100 * (x - _LEFT) / (WIDTH - _LEFT - _RIGHT):.0f},{2 + 20 * (y - _TOP) / (HEIGHT - _TOP - _BOTTOM):.0f}"
+            for x, y in self._places()
+        )
+
     def end(self) -> tuple[float, float]:
         """The place of the last point."""
         return self._places()[-1]

@@ -10,8 +10,10 @@ import base64
 import json
 import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from provision.report.html.when import When
 from provision.report.terminal import printable
 
 if TYPE_CHECKING:
@@ -29,23 +31,33 @@ Cell = str | int | None
 class Column:
     """A column with one cell per row. None is unknown, shown as `unknown`.
 
-    `words`: the order of values, for sorting and for the list of the filter; other values follow in the order of the alphabet.
-    `tones`: colours of values. `unit` stands behind numbers. A column that is not `shown` can only be searched.
+    A cell of a `time` is in seconds since 1970, shown as its distance to `now`. `words`: the order of values, for sorting and for
+    the list of the filter; other values follow in the order of the alphabet. `tones`: colours of values. `unit` stands behind
+    numbers. A column that is not `shown` can only be searched.
     """
 
     name: str
     cells: Sequence[Cell]
-    kind: Literal["text", "pill", "number"] = "text"
+    kind: Literal["text", "pill", "number", "time"] = "text"
     unit: str = ""
     unknown: str = "-"
     words: Sequence[str] = ()
     tones: Mapping[str, str] | None = None
     shown: bool = True
+    now: datetime | None = None
+
+    def when(self, cell: Cell) -> When | None:
+        """The cell of a `time`."""
+        if not isinstance(cell, int) or self.now is None:
+            return None
+        return When(datetime.fromtimestamp(cell, UTC), self.now)
 
     def text(self, cell: Cell) -> str:
         """What a cell shows."""
         if cell is None:
             return self.unknown
+        if when := self.when(cell):
+            return when.words
         return f"{cell}{self.unit}" if self.kind == "number" else printable(str(cell))
 
     def tone(self, cell: Cell) -> str:
@@ -55,6 +67,8 @@ class Column:
     def document(self) -> dict[str, object]:
         """The column as the script reads it."""
         head = {"name": self.name, "kind": self.kind, "unit": self.unit, "unknown": self.unknown, "shown": self.shown}
+        if self.kind == "time" and self.now is not None:
+            return {**head, "now": int(self.now.timestamp()), "cells": list(self.cells)}
         if self.kind == "number":
             return {**head, "cells": list(self.cells)}
         known = set(self.cells)

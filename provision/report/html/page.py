@@ -7,6 +7,7 @@ Without JavaScript everything is readable but the grid's further rows. All pages
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
@@ -16,37 +17,14 @@ from provision.report.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+
+    import jinja2
 
     from provision.report.html.charts import StackedBar, TrendLine
     from provision.report.html.grid import Grid
+    from provision.report.html.when import When
 
 _FOLDER = resources.files("provision.report.html") / "templates"
-_DAY_S = 86400
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A time: shown in words such as "3 days ago", with the exact time as a title."""
-
-    at: datetime
-    now: datetime
-
-    @property
-    def words(self) -> str:
-        """The distance to now in the largest fitting unit."""
-        seconds = int((self.now - self.at).total_seconds())
-        for size, unit in ((_DAY_S, "day"), (3600, "hour"), (60, "minute")):
-            if abs(seconds) >= size:
-                count = abs(seconds) // size
-                span = f"{count} {unit}{'' if count == 1 else 's'}"
-                return f"{span} ago" if seconds > 0 else f"in {span}"
-        return "just now"
-
-    @property
-    def iso(self) -> str:
-        """The time in ISO 8601."""
-        return self.at.isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +38,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number with its name, which leads to the part of the page with the id `target` and filters the grid by `state`."""
+    """A number with its name, which leads to the part of the page with the id `target` and filters the grid by `state`.
+
+    `spark`: the number by day, drawn small.
+    """
 
     value: str
     label: str
@@ -68,6 +49,7 @@ class Tile:
     tone: str
     target: str
     state: str = ""
+    spark: TrendLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +68,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table under a heading. `rows` may be an iterator; it is read once."""
+    """A table under a heading. `rows` may be an iterator; it is read once. A cell may be a `When`."""
 
     title: str
     note: str
@@ -122,19 +104,9 @@ class Page:
 
 def page(content: Page) -> Iterator[str]:
     """Write the page, in pieces."""
-    import jinja2  # noqa: PLC0415  only the HTML report needs it
-
-    style, script = (_Markup((_FOLDER / name).read_text("utf-8")) for name in ("page.css", "grid.js"))
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (_FOLDER / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalized,
-    )
+    template, style, script = _template(), _part("page.css"), _part("grid.js")
     script_hash = f"'sha256-{_digest(script)}'" if content.grid else "'none'"
-    yield from environment.get_template("page.html.j2").generate(
+    yield from template.generate(
         page=content,
         style=style,
         style_hash=f"'sha256-{_digest(style)}'",
@@ -143,6 +115,26 @@ def page(content: Page) -> Iterator[str]:
         island=_Markup(content.grid.island()) if content.grid else "",
         most=max((bar.count for bar in content.bars), default=0) or 1,
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """The template, compiled once: that takes longer than a page of 500 users."""
+    import jinja2  # noqa: PLC0415  only the HTML report needs it
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_part),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalized,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _part(name: str) -> _Markup:
+    return _Markup((_FOLDER / name).read_text("utf-8"))
 
 
 def _digest(text: str) -> str:

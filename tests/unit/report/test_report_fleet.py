@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,7 @@ from provision.report.fleet.rows import count_in_order, grid
 from provision.report.fleet.trend import NAME, DaySummary, keep_summary, read_trend
 from provision.report.fleet.user_page import user_html
 from provision.report.fleet.validation_reader import ValidationDocument
+from provision.report.html.when import When
 from provision.report.prometheus import Metric, metrics_text
 from provision.rotate.key_advice import key_advice
 
@@ -284,7 +286,24 @@ def test_the_page_compares_with_an_earlier_day(tmp_path: Path) -> None:
     assert "not all looked at · ▼ 2" in html
     assert "soon · ▼ 2" in html
     assert "Users of whom nothing needs attention, by day: from 4 on 30 May 2026 to 2 on 01 Jun 2026" in html
+    assert html.count('<svg class="spark"') == 2
+    assert 'aria-label="behind, by day: from 3 on 30 May 2026 to 1 on 01 Jun 2026"' in html
+    assert 'aria-label="no key, by day: from 0 on 30 May 2026 to 1 on 01 Jun 2026"' in html
+    assert '<svg class="spark"' not in "".join(as_html(found))
     assert found.day_summary() == DaySummary(NOW.date(), 4, 2, {"no key": 1, "behind": 1})
+
+
+def test_times_are_words_with_the_exact_time_behind_them() -> None:
+    when = When.read("2026-05-29T08:00:00+02:00", datetime(2026, 6, 1, 6, tzinfo=UTC))
+    assert isinstance(when, When)
+    assert (when.words, when.iso) == ("3 days ago", "2026-05-29T08:00:00+02:00")
+    made = When.read("2026-06-01T06:00:00Z")
+    assert isinstance(made, When)
+    assert made.words == "1 June 2026, 06:00 UTC"
+    assert When.read("<b>") == "<b>"
+    assert re.findall(r"<dt>as of</dt><dd><time [^>]*>([^<]+)<", "".join(as_html(report()))) == [
+        "1 June 2026, 12:00 UTC"
+    ]
 
 
 def test_the_page_of_a_user_has_all_that_is_known() -> None:

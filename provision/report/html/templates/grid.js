@@ -13,11 +13,19 @@
     return;
   }
   const columns = data.columns, count = columns[0].cells.length, shown = columns.filter((c) => c.shown);
+  const ago = (seconds) => {
+    for (const [size, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
+      const whole = Math.floor(Math.abs(seconds) / size), span = `${whole} ${unit}${whole === 1 ? "" : "s"}`;
+      if (whole) return seconds > 0 ? `${span} ago` : `in ${span}`;
+    }
+    return "just now";
+  };
+  const plain = (column, cell) => (cell === null ? column.unknown : column.kind === "time" ? ago(column.now - cell) : column.kind === "number" ? cell + column.unit : cell);
   const text = (column, row) => {
     const cell = column.cells[row];
-    return cell === null ? column.unknown : column.words ? column.words[cell][0] : column.kind === "number" ? cell + column.unit : cell;
+    return cell !== null && column.words ? column.words[cell][0] : plain(column, cell);
   };
-  const low = (column) => column.low || (column.low = column.words ? column.words.map((w) => w[0].toLowerCase()) : column.cells.map((c) => (c === null ? column.unknown : String(c)).toLowerCase()));
+  const low = (column) => column.low || (column.low = column.words ? column.words.map((w) => w[0].toLowerCase()) : column.cells.map((c) => (column.kind === "time" ? plain(column, c) : c === null ? column.unknown : String(c)).toLowerCase()));
   const holds = (column, row, word) => {
     const cell = column.cells[row];
     return (cell === null ? column.unknown : low(column)[column.words ? cell : row]).includes(word);
@@ -40,7 +48,7 @@
     for (let row = 0; row < count; row++) if (tests.every((test) => test(row))) rows.push(row);
     if (sorted) {
       const cells = sorted.cells, sign = down ? -1 : 1;
-      const order = sorted.words || sorted.kind === "number" ? (a, b) => a - b : new Intl.Collator("en", { numeric: true }).compare;
+      const order = sorted.words || sorted.kind !== "text" ? (a, b) => a - b : new Intl.Collator("en", { numeric: true }).compare;
       rows.sort((a, b) => (cells[a] === null) - (cells[b] === null) || (cells[a] === null ? 0 : sign * order(cells[a], cells[b])));
     }
     page = 0;
@@ -54,6 +62,7 @@
         const cell = line.insertCell(), value = column.cells[row], words = text(column, row);
         cell.dataset.label = column.name;
         if (column.kind === "number") cell.className = "number";
+        if (column.kind === "time" && value !== null) cell.title = new Date(value * 1000).toISOString();
         if (value === null || column.kind === "pill") {
           const span = cell.appendChild(document.createElement("span"));
           span.className = value === null ? "soft" : "pill " + column.words[value][1];
