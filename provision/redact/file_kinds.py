@@ -21,7 +21,9 @@ from provision.redact.session import CannotExamineError
 from provision.shell import install_command
 
 if TYPE_CHECKING:
-    from provision.redact.session import RedactFile
+    from typing import BinaryIO
+
+    from provision.redact.session import RedactFile, Session
 
 HEAD_BYTES = 4096
 """How many bytes of a file's beginning `kind_of` needs."""
@@ -44,6 +46,8 @@ class FileKind(StrEnum):
     OPAQUE = "opaque"
 
 
+PICTURED = frozenset({FileKind.PICTURE, FileKind.PDF, FileKind.VIDEO})
+"""Kinds in which secrets are read from pixels."""
 _MODULES = {
     FileKind.TEXT: "text",
     FileKind.CAST: "recordings.asciinema",
@@ -118,6 +122,13 @@ def kind_of(head: bytes, name: str = "") -> FileKind:
 def kind_of_container(found: str) -> FileKind:
     """Return the kind of a container of this format."""
     return FileKind.OPAQUE if found in UNSUPPORTED_FORMATS else _CONTAINERS.get(found, FileKind.CONTAINER)
+
+
+def redact_as(kind: FileKind, source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
+    """Redact a file as a kind. Raises CannotExamineError if the kind cannot be read here."""
+    redactor_for(kind)(source, target, file, session)
+    if kind in PICTURED:
+        session.note_without_stand_ins(file)
 
 
 def redactor_for(kind: FileKind) -> RedactFile:

@@ -14,7 +14,7 @@ from provision.containers.steps import spooled_file
 from provision.files import FileProblemError, replace_file, staged_path, sync_directory
 from provision.redact.archives.containers import holds_containers
 from provision.redact.attributes import mask_attributes, note_attributes
-from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, kind_of_container, redactor_for
+from provision.redact.file_kinds import HEAD_BYTES, FileKind, kind_of, kind_of_container, redact_as
 from provision.redact.notes import Remark
 from provision.shell import shell_path
 
@@ -61,7 +61,7 @@ def redact_open(source: BinaryIO, target: BinaryIO, file: str, session: Session,
     found = kind or kind_of_file(source)
     if found is FileKind.TEXT and holds_containers(source, file):
         found = FileKind.CONTAINER
-    redactor_for(found)(source, target, file, session)
+    redact_as(found, source, target, file, session)
 
 
 def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None = None) -> None:

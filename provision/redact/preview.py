@@ -19,7 +19,7 @@ from provision.detect.secret import Secret
 from provision.errors import ProvisionError
 from provision.redact.attributes import note_attributes
 from provision.redact.checklist import ExposedSecret, NotExamined, ShownIn
-from provision.redact.file_kinds import FileKind
+from provision.redact.file_kinds import PICTURED
 from provision.redact.files import STREAMABLE, kind_of_file, open_regular_file, redact_open, same_bytes
 from provision.redact.masks import Masker, MaskStyle, masked_already
 from provision.redact.notes import Masked, Notes
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from provision.detect.detector import Detector
     from provision.detect.known_key import KnownKey
+    from provision.redact.file_kinds import FileKind
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{2,}")
-_PICTURED = frozenset({FileKind.PICTURE, FileKind.PDF, FileKind.VIDEO})
 _CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg"})
 
 
@@ -133,7 +133,7 @@ def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[E
     if changed and not (collecting.seen or notes.places or notes.left_out):
         collecting.seen.append(ExposedSecret(name, "", "changed-by-redact", name, _showing(name, "")))
     seen = [*collecting.seen, *(_pictured(each, tags, kind) for each in notes.places)]
-    pictures = {each.file for each in notes.places} | ({name} if kind in _PICTURED else set())
+    pictures = {each.file for each in notes.places} | ({name} if kind in PICTURED else set())
     unseen = [
         NotExamined(each.file, each.where, each.message, each.cure, pictured=each.file in pictures)
         for each in (*notes.left_out, *notes.unsure)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from provision.errors import ProvisionError
 from provision.redact.masks import masked_already
-from provision.redact.notes import Masked, Notes
+from provision.redact.notes import Masked, Notes, Remark
+from provision.redact.stand_ins import RULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from provision.detect.detector import Detector
     from provision.detect.match import Match
     from provision.redact.masks import Masker
+    from provision.redact.stand_ins import Found, StandIns
 
 
 class CannotExamineError(ProvisionError):
@@ -49,6 +51,8 @@ class Session:
     masker: Masker
     options: RedactionOptions = RedactionOptions()
     notes: Notes = field(default_factory=Notes)
+    also: StandIns | None = None
+    """What is replaced beside secrets, in texts and on terminals."""
     progress: Callable[[str, int, int], None] = _silent
     """Called by slow steps with what is being done, the amount done and the total."""
 
@@ -56,6 +60,17 @@ class Session:
         """Note that a match was masked."""
         tag = self.masker.tag(match.secret.reveal())
         self.notes.add(Masked(file, where, match.rule, tag, match.known.user if match.known else None))
+
+    def note_stand_in(self, file: str, where: str, found: Found) -> None:
+        """Note that a value has a stand-in, which is its tag in reports."""
+        if self.also:
+            self.notes.add(Masked(file, where, RULE + found.kind, self.also.stand_in(found)))
+
+    def note_without_stand_ins(self, file: str) -> None:
+        """Ask for a review of a picture or a video: nothing but secrets is looked for in it."""
+        if self.also:
+            kinds = ",".join(sorted(self.also.kinds))
+            self.notes.unsure.append(Remark(file, "", f"--also {kinds} is not covered in pictures", "check it by eye"))
 
     def masked_value(self, file: str, where: str, rule: str, value: str) -> str:
         """Return and note the mask of a value that its format marks as secret. A mask of an earlier run is returned unchanged."""

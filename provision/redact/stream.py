@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.detect.stream.scanner import StreamScanner
+from provision.redact.stand_in_stream import StandInStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from provision.detect.match import Match
     from provision.detect.stream.scanner import Piece
     from provision.redact.session import Session
+    from provision.redact.stand_ins import Found
 
 CHUNK_BYTES = 1 << 20
 
@@ -33,6 +35,7 @@ class StreamRedactor:
         self._where = where
         self._line = 1
         self._last: Match | None = None
+        self._also = StandInStream(session.also, self._note_stand_in) if session.also else None
 
     def feed(self, data: bytes) -> bytes:
         """Take `data` and return the redacted bytes that are ready."""
@@ -40,7 +43,11 @@ class StreamRedactor:
 
     def finish(self) -> bytes:
         """Return the rest, after the last data."""
-        return self._redacted(self._scanner.finish())
+        rest = self._redacted(self._scanner.finish())
+        return rest + self._also.finish() if self._also else rest
+
+    def _note_stand_in(self, found: Found, line: int) -> None:
+        self._session.note_stand_in(self._file, self._where or f"line {line + 1}", found)
 
     def _redacted(self, pieces: Iterable[Piece]) -> bytes:
         out = []
@@ -52,9 +59,12 @@ class StreamRedactor:
                 masked = self._session.masker.mask(match, data, first=first)
                 if first and masked != data:
                     self._session.note(self._file, self._where or f"line {self._line}", match)
+                if self._also:
+                    out.append(self._also.finish())
+                    self._also.skip(data)
                 out.append(masked)
             else:
-                out.append(data)
+                out.append(self._also.feed(data) if self._also else data)
             if self._where is None:
                 self._line += data.count(b"\n")
         return b"".join(out)

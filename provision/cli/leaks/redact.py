@@ -47,7 +47,8 @@ def redact(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE...]", help="Files, with -i also folders, or - for standard input (default). After --exec: a command."
+            metavar="[FILE...]",
+            help="Files, with -i also folders, or - for standard input (default). After --exec: a command.",
         ),
     ] = None,
     execute: Annotated[
@@ -85,6 +86,12 @@ def redact(
     as_: Annotated[
         ReadAs, typer.Option("--as", help="text: treat all input as plain text, line by line.")
     ] = ReadAs.AUTO,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also", metavar="KIND,...", help="Also replace: user, host, cwd, ip, email. Or with a value: user=ada."
+        ),
+    ] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Pictures: outline the masks instead of filling them.")
     ] = False,
@@ -113,7 +120,7 @@ def redact(
         if execute or files in (None, [], ["-"]):
             raise UsageError(f"{output} is a folder", hint="name the file in it that the result is written to")
         output.mkdir(parents=True, exist_ok=True)
-    session = _session(run, options, MaskStyle(mask), known, rules, entropy=entropy)
+    session = _session(run, options, MaskStyle(mask), known, rules, also or (), entropy=entropy)
     code: int = Exit.OK
     if execute:
         code = _execute(files or [], session)
@@ -157,10 +164,18 @@ def _kind(wanted: ReadAs) -> FileKind | None:
 
 
 def _session(
-    run: Run, options: RedactionOptions, style: MaskStyle, known: Path | None, rules: Path | None, *, entropy: bool
+    run: Run,
+    options: RedactionOptions,
+    style: MaskStyle,
+    known: Path | None,
+    rules: Path | None,
+    also: Sequence[str],
+    *,
+    entropy: bool,
 ) -> Session:
     import secrets
 
+    from provision.cli.leaks.also import stand_ins
     from provision.cli.leaks.detection import installed_manifest, load_all_rules, load_known_keys
     from provision.detect.detector import Detector
     from provision.detect.policy import Policy
@@ -172,7 +187,8 @@ def _session(
     detector = Detector(
         (*load_all_rules(rules, run.say), *COMMAND_LINE_RULES), keys, entropy=entropy, policy=Policy.PUBLISHING
     )
-    return Session(detector, Masker(style, secrets.token_bytes(32)), options, progress=_progress(run))
+    masker = Masker(style, secrets.token_bytes(32))
+    return Session(detector, masker, options, also=stand_ins(also, os.environ, run.say), progress=_progress(run))
 
 
 def _progress(run: Run) -> Callable[[str, int, int], None]:

@@ -98,8 +98,7 @@ class PublishingMask:
         kind = file_kinds.kind_of(head)
         if kind in file_kinds.CONTAINERS:  # a damaged one, which the rewriter passes on as raw bytes
             kind = file_kinds.FileKind.TEXT
-        redact = file_kinds.redactor_for(kind)
-        redact(cast("BinaryIO", source), cast("BinaryIO", target), where, self._session)
+        file_kinds.redact_as(kind, cast("BinaryIO", source), cast("BinaryIO", target), where, self._session)
 
     def row(self, where: str, place: str, row: Mapping[str, object]) -> Mapping[str, object]:
         """Mask texts that their column names as secret, or the name in a table of names and values."""

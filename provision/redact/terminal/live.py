@@ -107,7 +107,7 @@ class _Covering:
         for found in (*self._watch.take(text), *self._watch.matches_in_text()):
             new = {**self._covers_of(found, base), **new}
             if found.first_origin not in self._noted and not self._covers.keys() >= set(found.origins):
-                self._session.note(self._name, "output", found.match)
+                found.note(self._session, self._name, "output")
             self._noted.add(found.first_origin)
         new = {**dict.fromkeys(self._watch.unfinished(), "*"), **new}
         self._late |= {origin for origin in new if origin < base and origin not in self._covers}

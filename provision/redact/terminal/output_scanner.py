@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.secret import Secret
 from provision.redact.masks import masked_already
+from provision.redact.stand_ins import RULE
 from provision.redact.terminal.canvas import NOWHERE
 from provision.redact.terminal.control_strings import ControlStrings
 from provision.redact.terminal.screen import Screen
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from provision.redact.session import Session
+    from provision.redact.stand_ins import Found
 
 TAIL_CHARACTERS = 8192
 """How much of the earlier output is searched again together with new output."""
@@ -52,16 +54,27 @@ class OutputMatch:
 
     match: Match
     origins: list[int]
+    stand_in: Found | None = None
+    """The value, if it gets a stand-in instead of a mask."""
 
     @property
     def first_origin(self) -> int:
         """The first origin. It identifies the key: a key that grows while it is typed keeps it."""
         return next((origin for origin in self.origins if origin != NOWHERE), NOWHERE)
 
+    def note(self, session: Session, file: str, where: str) -> None:
+        """Note that it is covered."""
+        if self.stand_in:
+            session.note_stand_in(file, where, self.stand_in)
+        else:
+            session.note(file, where, self.match)
+
     def covers(self, session: Session) -> dict[int, str]:
         """Return a mask of equal length, character by character."""
-        value = self.match.secret.reveal()
-        mask = session.masker.fit(self.match.rule, value, len(self.origins))
+        if self.stand_in and session.also:
+            mask = session.also.fit(self.stand_in, len(self.origins))
+        else:
+            mask = session.masker.fit(self.match.rule, self.match.secret.reveal(), len(self.origins))
         return {origin: mask[i] for i, origin in enumerate(self.origins) if origin != NOWHERE}
 
 
@@ -77,11 +90,13 @@ class OutputScanner:
         self._bare = any(not prefix for prefix, _ in session.detector.known.shapes) if session.detector.known else False
         self._pieces = SeenPieces()
         self._cut = False
+        self._also, self._taken = session.also, 0
 
     def take(self, text: str) -> Iterator[OutputMatch]:
         """Take output and yield every secret on changed lines of the screen. A secret may come again, also longer."""
         self.screen.feed(text, self.origin)
         self.origin += len(text)
+        self._taken = len(text)
         self._tail += text
         self._new += len(text)
         seen = self.screen.changed_lines()
@@ -97,7 +112,8 @@ class OutputScanner:
         """Yield what only the whole screen shows: columns, panes, and parts of keys that an edge cuts."""
         grid = self.screen.grid()
         rows = rows_of_screen(grid)
-        if not self._bare and not self._detector.hits(_ascii(rows.text)) and not self.screen.on_alternate:
+        may_show = self._bare or self._also or self.screen.on_alternate
+        if not may_show and not self._detector.hits(_ascii(rows.text)):
             return
         yield from self._search(rows.text, rows.origins)
         panes = panes_of_screen(grid)
@@ -149,6 +165,12 @@ class OutputScanner:
             if not masked_already(value):
                 self._pieces.learn(value)
                 yield OutputMatch(match, [origins[i] for start, end in match.spans for i in range(start, end)])
+        for found in self._also.find(text) if self._also else ():
+            if origins[found.end - 1] == self.origin - 1 and self._taken < len(found.value):
+                continue  # being typed: the word may go on
+            span, secret = ((found.start, found.end),), Secret(found.value)
+            match = Match(RULE + found.kind, FindingSeverity.LOW, Confidence.LOW, span, secret, (), None, None)
+            yield OutputMatch(match, list(origins[found.start : found.end]), found)
 
 
 def _ascii(text: str) -> bytes:
@@ -195,7 +217,7 @@ class RecordingScanner:
         for found in sorted(self._found.values(), key=lambda found: -len(found.origins)):
             new = {origin: cover for origin, cover in found.covers(self._session).items() if origin not in covers}
             if new:
-                self._session.note(self._name, where(found.first_origin), found.match)
+                found.note(self._session, self._name, where(found.first_origin))
             covers |= new
         return covers
 
