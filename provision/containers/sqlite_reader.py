@@ -180,7 +180,11 @@ def open_in_memory(image: bytes | bytearray, wal: bytes, most_bytes: int) -> sql
     if wal or image[18:20] != b"\1\1":
         image = apply_wal(image if isinstance(image, bytearray) else bytearray(image), wal, most_bytes)
     connection = sqlite3.connect(":memory:")
-    connection.deserialize(image)
+    try:
+        connection.deserialize(image)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -28,6 +28,7 @@ def test_frames_of_before_the_log_began_anew_do_not_count(tmp_path: Path) -> Non
     assert log.stat().st_size > 20 * 4096, "frames of before are still there"
     query = "SELECT n, v FROM t ORDER BY n"
     assert copied.execute(query).fetchall() == base.execute(query).fetchall()
+    copied.close()
     base.close()
 
 
