@@ -283,14 +283,15 @@ def test_a_proxy_that_refuses_the_tunnel_is_the_network(tmp_path: Path) -> None:
             assert not any(KEY.encode() in head for head in proxy.heads)
 
 
-def test_a_plain_request_on_loopback_does_not_pass_the_proxy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_request_on_loopback_does_not_pass_the_proxy(tmp_path: Path, scheme: str) -> None:
     with NastyServer(raw(b"")) as proxy, NastyServer(reply("200 OK", BALANCE, JSON)) as nasty:
         network = Network(proxy=f"http://127.0.0.1:{proxy.port}")
-        results, _ = run_batch(
-            tmp_path, [subject("u", KEY, nasty.base_url)], (Probe.KEY,), limits=FAST, network=network
-        )
-        assert results["u"].verdict is V.OK
+        url = nasty.base_url.replace("http:", f"{scheme}:")
+        results, _ = run_batch(tmp_path, [subject("u", KEY, url)], (Probe.KEY,), limits=FAST, network=network)
+        assert (results["u"].verdict is V.OK) == (scheme == "http"), "it answers without TLS"
         assert proxy.heads == []
+        assert not any(KEY.encode() in head for head in nasty.heads) or scheme == "http"
 
 
 @pytest.mark.parametrize(
