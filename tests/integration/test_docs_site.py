@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.cli import main
 from provision.cli.reference.tree import all_commands
 from provision.detect.entropy import HINT
 from provision.detect.rules.builtin import BUILTIN
@@ -42,7 +44,7 @@ class Loaded(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("mkdocs")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)]
     environ = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -55,6 +57,17 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     for page in pages:
         loaded = Loaded(page.read_text("utf-8")).addresses
         assert [address for address in loaded if re.match(r"(?:https?:)?//", address)] == [], page
+
+
+def test_pictures_are_small_and_show_no_secret_and_no_machine() -> None:
+    media = sorted((ROOT / "docs" / "media").iterdir())
+    assert [path.name for path in media] == ["report-phone.png", "report.png", "tour.cast"]
+    assert sum(path.stat().st_size for path in media) < 200_000
+    events = [json.loads(line) for line in media[-1].read_text("utf-8").splitlines()[1:]]
+    shown = "".join(text for _, _, text in events)
+    assert "$ provision rotate leaked ada" in shown
+    assert re.findall(r"\w+@(?!desk)\w+|/root|/tmp", shown) == []
+    assert main.run(["checklist", str(media[-1])]) == 0
 
 
 def test_every_command_and_setting_is_in_the_reference(site: Path) -> None:

@@ -17,7 +17,7 @@ class When:
 
     @staticmethod
     def read(text: str, now: datetime | None = None) -> When | str:
-        """A time of a document in words; as a date without `now`; the text itself if it is no time."""
+        """A time of a document in words; as a date without `now`; other text stays as it is."""
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
