@@ -205,9 +205,12 @@ class _Steps:
         value = values[manifest.key_env]
         key = ProvisionedKey(frozenset({manifest.key_env}), value)
         lines = read_env_raw(own or b"")
-        holders = {name for name, held in lines.items() if key.held_by(held)}
+        holders: set[str] = set()
+        while found := {name for name, held in lines.items() if key.held_by(held)} - holders:
+            holders |= found  # a line may refer to a line that refers to the key
+            key = ProvisionedKey(key.names | holders, value)
         others = frozenset(name for name, held in lines.items() if (held or "").strip() and name not in holders)
-        self.key = ProvisionedKey(key.names | holders, value, others - key.names)
+        self.key = ProvisionedKey(key.names, value, others - key.names)
         gone |= (holders & SERVICE_KEY_ENV) - written.keys()
         edited = edit_env(own, written, gone)
         self.env_after = edited.data

@@ -18,6 +18,7 @@ from provision.hermes.config.naming import normalized_name
 from provision.hermes.env.dotenv import check_value
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import RESERVED_PROVIDERS
+from provision.hermes.guardrails.settings import SWITCH_WORDS
 from provision.hermes.guardrails.unenforced import contradictions_of, unenforced
 from provision.hermes.routing.lookalike import looks_like
 from provision.hermes.routing.wire import ascii_host
@@ -238,7 +239,9 @@ def _env(profile: EffectiveProfile, at: Origin) -> Iterator[Problem]:
         elif name.endswith("_BASE_URL") or name in (*facts.PROXY_ENV, *facts.TRUST_ENV, *facts.MODEL_ENV_ELSEWHERE):
             message = f"{field} changes where some of Hermes' requests go"
             yield Problem("env-route", message, place, "remove it, unless this is intended", Severity.WARNING)
-        if has_secret(value) or (_SECRET_SETTING.search(name) and value and not is_placeholder(value)):
+        said = value.strip().lower()
+        named = _SECRET_SETTING.search(name) and said not in {"", *SWITCH_WORDS} and not is_placeholder(value)
+        if has_secret(value) or named:
             yield Problem(
                 "secret",
                 f"{field} contains what looks like a secret",

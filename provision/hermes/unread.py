@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provision.errors import Problem, Severity
@@ -69,7 +70,15 @@ class _Unread(NamedTuple):
 
 
 def unread_settings(profile: EffectiveProfile, at: Callable[[str], Place]) -> Iterator[Problem]:
-    """Yield a problem for each setting and variable of a profile that a Hermes which it allows does not read."""
+    """Yield a problem for each setting and variable of a profile that a Hermes which it allows does not read: a warning where it
+    allows none of the releases that are known."""
+    versions = profile.hermes_version
+    is_known = not versions or any(is_in_range(release.version, versions) for release in read_settings())
+    for problem in _unread_settings(profile, at):
+        yield problem if is_known else replace(problem, severity=Severity.WARNING)
+
+
+def _unread_settings(profile: EffectiveProfile, at: Callable[[str], Place]) -> Iterator[Problem]:
     releases = allowed_releases(profile.hermes_version)
     found: dict[str, dict[str, _Unread]] = {}
     for release in releases:
@@ -225,6 +234,9 @@ def _filters(settings: Mapping[str, Any], at: Callable[[str], Place]) -> Iterato
                 at(field),
                 "write tools: {include: […]}",
             )
+        elif "include" in tools and not isinstance(tools["include"] or [], str | list | tuple):
+            message = f"{field}.include is not a list: Hermes then offers every tool of the server"
+            yield Problem("hermes-no-limit", message, at(f"{field}.include"), "write include: […]")
         elif "include" in tools and not tools["include"]:
             message = f"{field}.include is empty: Hermes then offers every tool of the server"
             yield Problem("hermes-no-limit", message, at(f"{field}.include"), "name the tools, or set enabled: false")

@@ -14,7 +14,14 @@ from provision.hermes.config.naming import normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.toolsets import release_toolsets
 from provision.hermes.guardrails.servers import NO_MCP, McpServer, rule_for, servers_of
-from provision.hermes.guardrails.settings import DEFAULT_TOOLSETS, SANDBOXES, YOLO_ENV
+from provision.hermes.guardrails.settings import (
+    CRON_APPROVES,
+    DEFAULT_TOOLSETS,
+    SANDBOXES,
+    TRUE_WORDS,
+    YOLO_ENV,
+    is_true,
+)
 from provision.hermes.guardrails.tool_rules import allowed_names, denied_names
 from provision.hermes.routing.hazards import Hazard, error, warning
 
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
     from provision.hermes.routing.environment import Environment
     from provision.hermes.routing.layers import Layers
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
 _MODES = ("manual", "smart", "off")
 _NAMED = 10
 _AGAIN = "provision install the bundle again, or ask who changed it"
@@ -49,6 +55,8 @@ class Guardrails:
     """Commands that Hermes runs without asking, because its user once said `always`, or a file lists them."""
     cron_approves: bool = False
     """Scheduled jobs run dangerous commands without asking."""
+    subagents_approve: bool = False
+    """Subagents run dangerous commands without asking; else they do not run them."""
     sandbox: str = ""
     """The terminal's backend if Hermes does not ask in it."""
     providers: tuple[str, ...] = ()
@@ -85,6 +93,7 @@ class Guardrails:
             "toolsets": None if self.toolsets is None else list(self.toolsets),
             "always_allowed": [mask_secrets(rule) for rule in self.always_allowed],
             "cron_approves": self.cron_approves,
+            "subagents_approve": self.subagents_approve,
             "sandbox": self.sandbox,
             "providers": [mask_secrets(name) for name in self.providers],
             "redact": self.redact,
@@ -131,15 +140,16 @@ def effective_guardrails(layers: Layers, environment: Environment, extras: HomeE
     backend = environment.get("TERMINAL_ENV") or str(_mapping(config.get("terminal")).get("backend") or "")
     return Guardrails(
         approvals=_mode(approvals.get("mode", environment.hermes.approvals_default)),
-        yolo=environment.get(YOLO_ENV).lower() in _TRUE,
+        yolo=environment.get(YOLO_ENV).lower() in TRUE_WORDS,
         deny_commands=tuple(_denied(approvals)) if environment.hermes.denies_commands else (),
         denied_toolsets=_names(_mapping(config.get("agent")).get("disabled_toolsets")),
-        redact=said.lower() in _TRUE,
+        redact=said.lower() in TRUE_WORDS,
         plugins=tuple(name for name in _names(plugins.get("enabled")) if name not in disabled),
         mcp_servers=servers,
         toolsets=_listed(config, servers),
         always_allowed=_names(config.get("command_allowlist")),
-        cron_approves=str(approvals.get("cron_mode")).strip().lower() == "approve",
+        cron_approves=str(approvals.get("cron_mode")).strip().lower() in CRON_APPROVES,
+        subagents_approve=is_true(_mapping(config.get("delegation")).get("subagent_auto_approve")),
         sandbox=backend if backend in SANDBOXES else "",
         providers=tuple(_providers(config)),
         extras=extras,
@@ -251,6 +261,9 @@ def _approval_hazards(policy: GuardrailPolicy, found: Guardrails, where: str) ->
     if found.cron_approves:
         why = "scheduled jobs run dangerous commands without asking"
         yield error("policy-approvals", f"{where} approvals.cron_mode", why, "set it to deny")
+    if found.subagents_approve:
+        why = "subagents run dangerous commands without asking"
+        yield error("policy-approvals", f"{where} delegation.subagent_auto_approve", why, "set it to false")
     if found.always_allowed:
         count = len(found.always_allowed)
         why = f"{count} {'kind' if count == 1 else 'kinds'} of commands always run without asking"

@@ -22,6 +22,11 @@ _NOTHING: Final = MappingProxyType[str, Any]({})
 YOLO_ENV: Final = "HERMES_YOLO_MODE"
 DEFAULT_TOOLSETS: Final = {"cli": "hermes-cli", "cron": "hermes-cron"}
 """The platforms whose toolsets a policy sets: chats in the terminal and scheduled jobs."""
+CRON_APPROVES: Final = frozenset({"approve", "off", "allow", "yes"})
+"""Values of `approvals.cron_mode` with which scheduled jobs run dangerous commands (`approval._get_cron_approval_mode`)."""
+TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
+"""`utils.TRUTHY_STRINGS`."""
+SWITCH_WORDS: Final = TRUE_WORDS | {"0", "false", "no", "off"}
 SANDBOXES: Final = frozenset({"docker", "singularity", "modal", "daytona"})
 """Values of `terminal.backend` with which Hermes neither asks nor denies (`approval._should_skip_container_guards`)."""
 
@@ -93,6 +98,11 @@ RULES: Final = MappingProxyType(
     }
 )
 """By the name of the rule in `policy:`."""
+
+
+def is_true(value: object) -> bool:
+    """`utils.is_truthy_value`."""
+    return value.strip().lower() in TRUE_WORDS if isinstance(value, str) else bool(value)
 
 
 def policy_settings(policy: GuardrailPolicy, settings: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:

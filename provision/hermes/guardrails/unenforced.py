@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from provision.hermes.facts.toolsets import release_toolsets
 from provision.hermes.guardrails.servers import rule_for, servers_of
-from provision.hermes.guardrails.settings import RULES, SANDBOXES, policy_env, policy_settings
+from provision.hermes.guardrails.settings import (
+    CRON_APPROVES,
+    RULES,
+    SANDBOXES,
+    is_true,
+    policy_env,
+    policy_settings,
+)
 from provision.hermes.guardrails.tool_rules import unenforced_tools
 
 if TYPE_CHECKING:
@@ -22,6 +29,12 @@ if TYPE_CHECKING:
 
 _EXPRESSION = re.compile(r"^\^|\$$|\\[bBdDsSwW]|\(\?|\.\*[^ ]|\.\+")
 _GLOB = re.compile(r"[*?\[]")
+_LAUNCHERS = re.compile(
+    r"(?:npx|bunx|pnpx|npm|pnpm|yarn|bun|deno|node|uvx?|pipx|python[0-9.]*|py|ruby|docker|podman|(?:ba|da|z)?sh|pwsh|"
+    r"powershell|cmd|env|sudo)(?:\.(?:exe|cmd|bat))?",
+    re.IGNORECASE,
+)
+"""Programs that start what their arguments say."""
 
 
 def unenforced(profile: EffectiveProfile, releases: list[ReadSettings]) -> Iterator[tuple[str, str]]:
@@ -50,10 +63,11 @@ def unenforced(profile: EffectiveProfile, releases: list[ReadSettings]) -> Itera
                 yield "mcp_servers", f"{why}: rename it"
     yield from _servers(policy, profile.hermes)
     yield from _commands(policy)
-    backend = _get(profile.hermes, "terminal", "backend")
+    backend = profile.env.get("TERMINAL_ENV") or str(_get(profile.hermes, "terminal", "backend"))
     if backend in SANDBOXES and (policy.approvals or policy.deny_commands):
         name = "approvals" if policy.approvals else "deny_commands"
-        yield name, f"with terminal.backend: {backend} Hermes neither asks nor denies commands"
+        place = "env.TERMINAL_ENV" if "TERMINAL_ENV" in profile.env else "terminal.backend"
+        yield name, f"with {place}: {backend} Hermes neither asks nor denies commands"
 
 
 def _servers(policy: GuardrailPolicy, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -61,6 +75,8 @@ def _servers(policy: GuardrailPolicy, settings: Mapping[str, Any]) -> Iterator[t
     servers = [*servers_of(settings)]
     for rule in policy.mcp_servers or ():
         said = rule.name or rule.host or rule.command
+        if rule.command and not rule.name and _LAUNCHERS.fullmatch(rule.command):
+            yield "mcp_servers", f"{rule.command} starts whatever its arguments say: name the server, too"
         ruled = [server for server in servers if rule_for(server, (rule,))]
         if not ruled:
             yield "mcp_servers", f"no server in hermes.mcp_servers of the profile is {said}, so none is offered for it"
@@ -103,11 +119,14 @@ def contradictions_of(profile: EffectiveProfile) -> Iterator[str]:
 def _undoing(policy: GuardrailPolicy, hermes: Mapping[str, Any]) -> Iterator[str]:
     """Settings of other names that undo a rule, and servers that no rule allows."""
     if policy.approvals:
-        if str(_get(hermes, "approvals", "cron_mode")).strip().lower() == "approve":
+        if str(_get(hermes, "approvals", "cron_mode")).strip().lower() in CRON_APPROVES:
             yield "hermes.approvals.cron_mode"
+        if is_true(_get(hermes, "delegation", "subagent_auto_approve")):
+            yield "hermes.delegation.subagent_auto_approve"
         if hermes.get("command_allowlist"):
             yield "hermes.command_allowlist"
-    if policy.plugins and set(policy.plugins) & {str(n) for n in _get(hermes, "plugins", "disabled") or ()}:
+    disabled = _get(hermes, "plugins", "disabled")
+    if policy.plugins and isinstance(disabled, list | tuple) and set(policy.plugins) & {str(n) for n in disabled}:
         yield "hermes.plugins.disabled"
     if policy.mcp_servers is not None:
         for server in servers_of(hermes):

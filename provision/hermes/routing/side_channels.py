@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from provision.hermes.routing.destination import TeamSide
     from provision.hermes.routing.hazards import RouteContext
 
+_OVERRIDES = "channel_overrides"
+"""Also read in a section with the name of the platform (`telegram.channel_overrides`), which then wins."""
 _API = "if a client of the API server asks for that model"
 
 
@@ -33,10 +35,10 @@ def channel_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destinatio
     if not s.environment.hermes.gateway_choices:
         return
     for path, place, platform in _platforms(s):
-        overrides = platform.get("channel_overrides")
+        overrides = platform.get(_OVERRIDES)
         for channel, entry in overrides.items() if isinstance(overrides, dict) else ():
             if isinstance(entry, dict) and entry.get("provider"):
-                here = (*path, "channel_overrides", str(channel))
+                here = (*path, _OVERRIDES, str(channel))
                 chosen = {"provider": entry["provider"]}
                 yield from runtime_destinations(s, team, chosen, here, "channel", "in that channel", place)
         extra = platform.get("extra")
@@ -60,10 +62,14 @@ def _platforms(s: RouteContext) -> Iterator[tuple[tuple[str, ...], str, dict[Any
     if older is not None:
         place = s.home.where(facts.GATEWAY_NAME)
         holders.append((("platforms",), place, older.get("platforms")))
+    above = {str(name): block for name, block in config.items() if isinstance(block, dict) and _OVERRIDES in block}
+    for name, block in above.items():
+        yield (name,), "", {_OVERRIDES: block[_OVERRIDES]}
     for path, place, platforms in holders:
         for name, platform in platforms.items() if isinstance(platforms, dict) else ():
             if isinstance(platform, dict):
-                yield (*path, str(name)), place, platform
+                kept = {k: v for k, v in platform.items() if k != _OVERRIDES or str(name) not in above}
+                yield (*path, str(name)), place, kept
 
 
 def _platform_keys(s: RouteContext, team: TeamSide) -> Iterator[Destination]:

@@ -17,6 +17,7 @@ from provision.hermes.facts.memory import LOCAL_MEMORY, MEMORY_SERVICES
 from provision.hermes.routing.destination import Destination, DestinationVerdict
 from provision.hermes.routing.providers import HermesStopsError, find_named_provider, fold_name
 from provision.hermes.routing.side_clients import chosen_client, env_source
+from provision.hermes.routing.side_models import entry_additions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def _conversations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
             continue
         yield team.destination(
             "channel", "model of a conversation", choice.place, choice.base_url or client.url, _IN_SESSION,
-            key=client.key, key_source=client.key_source, cure=_NEW,
+            key=client.key, key_source=client.key_source, also=entry_additions(s, choice.base_url or client.url), cure=_NEW,
         )  # fmt: skip
 
 

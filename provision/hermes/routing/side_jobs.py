@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from provision.hermes.routing.hazards import RouteContext
 
 _WHEN = "when the job runs"
+_RESUME = "when the job is resumed"
 
 
 def job_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
@@ -33,7 +34,12 @@ def job_destinations(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         if (url or provider) and not (url and _refused(s, provider, url)):
             place = f"{s.home.where(facts.JOBS_NAME)} jobs[{number}]"
             full = job | {"provider": provider or s.requested}
-            yield from runtime_destinations(s, team, full, (f"jobs[{number}]",), "cron", _WHEN, place)
+            off = not job.get("enabled", True) or job.get("state") == "paused"
+            for each in runtime_destinations(
+                s, team, full, (f"jobs[{number}]",), "cron", _RESUME if off else _WHEN, place
+            ):
+                if not off or each.verdict is DestinationVerdict.KEY:
+                    yield each
     if s.environment.hermes.cron_model and (provider := text_at(cron, side.CRON_PROVIDER)):
         path = ("cron", side.CRON_PROVIDER)
         yield from runtime_destinations(s, team, {"provider": provider}, path, "cron", "when a job runs")

@@ -17,7 +17,7 @@ from provision.hermes.routing.providers import (
 )
 from provision.hermes.routing.runtime import resolve_runtime
 from provision.hermes.routing.side_clients import SideClient, discovered, env_source, main_client, resolve_client
-from provision.hermes.routing.wire import host_matches
+from provision.hermes.routing.wire import host_matches, is_requested, same_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _DISCOVERY_CURE = "install a bundle with side_routes: team, or remove that key"
 _USE_TEAM = "remove it, or set the team's provider"
+_AGENT_KINDS = frozenset({"channel", "cron", "delegation", "model-alias"})
+"""Kinds of which each request is that of a running agent."""
 _FALLBACK = "if the gateway refuses or cannot be reached"
 
 
@@ -210,8 +212,9 @@ def _presets(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
         slots = slots if isinstance(slots, list) else [slots]
         known = [slot for slot in slots if _slot(slot)]
         last = preset.get("aggregator")
+        switched_off = not preset.get("enabled", True)  # the aggregator then works alone
         for slot in [
-            *(known or [{"provider": p, "model": m} for p, m in side.MOA_REFERENCES]),
+            *(() if switched_off else known or [{"provider": p, "model": m} for p, m in side.MOA_REFERENCES]),
             last if _slot(last) else dict(zip(("provider", "model"), side.MOA_AGGREGATOR, strict=True)),
         ]:
             asked = {"provider": slot["provider"]}  # a preset reads nothing else of it
@@ -272,10 +275,12 @@ def found_destination(  # noqa: PLR0917  what every caller knows, in one order
     also: tuple[str, ...] = (),
 ) -> Iterator[Destination]:
     """Yield the destination of a request to `client`, and that of its key alone; nothing without one. `also` is sent, too."""
-    if client is None:
+    if client is None or (client.url and not is_requested(client.url)):
         return
     name = dotted_path(path)
     where = place or s.layers.where(*path)
+    if kind in _AGENT_KINDS or path == side.OLD_CURATOR or (kind == "auxiliary" and path[-1] in side.AGENT_TASKS):
+        also = (*also, *entry_additions(s, client.url))
     yield team.destination(
         kind, name, where, client.url, when, key=client.key, key_source=client.key_source,
         also=(*also, *(_headers(s) if client.headers else ())), doubt=client.doubt, cure=_USE_TEAM,
@@ -291,6 +296,17 @@ def _key_alone(  # noqa: PLR0917  a destination's own fields, in its order
             kind, f"{name} (key)", where, client.key_also_to, when, key=client.key, key_source=client.key_source,
             content=False, cure=_USE_TEAM,
         )  # fmt: skip
+
+
+def entry_additions(s: RouteContext, url: str) -> tuple[str, ...]:
+    """Return what a running agent also sends to a URL: headers and body of the entry with that URL, whoever chose it.
+
+    As for the main route (`request.py`). A task and a fallback do not.
+    """
+    here = [entry for entry, _ in compatible_entries(s.layers.config) if same_url(entry[facts.BASE_URL], url)]
+    bodies = tuple(text for entry in here for text in texts(entry.get(facts.EXTRA_BODY)))
+    sends_headers = here and s.environment.hermes.headers_in_settings
+    return (*(map(str, here[0].get(facts.EXTRA_HEADERS, {}).values()) if sends_headers else ()), *bodies)
 
 
 def _headers(s: RouteContext) -> tuple[str, ...]:

@@ -60,6 +60,11 @@ def host_matches(url: str, domain: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
+def is_requested(url: str) -> bool:
+    """Return whether a request to a URL leaves at all: without `http://` or `https://` every client of Hermes refuses it."""
+    return url.strip().lower().startswith(("http://", "https://"))
+
+
 def is_loopback(url: str) -> bool:
     """Return whether Hermes treats the host as this machine (`runtime_provider._loopback_hostname`)."""
     return hostname(url) in {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104  a name to compare with
