@@ -8,7 +8,6 @@ remaining users are skipped: the network is at fault. Answers to paid calls are 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -24,11 +23,12 @@ from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for, usage_request
 from provision.aisa.rate_limit import TokenBucket
 from provision.aisa.results import FailingRoute, ProbeOutcome, ValidationResult, digest
-from provision.aisa.retry import wait_before_retry
+from provision.aisa.sending import send_with_retries
 from provision.aisa.spend import read_spend
 from provision.aisa.verdicts import Diagnosis, ProbedRoute, Verdict, combine_diagnoses, diagnose_answer
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Sequence
 
     from provision.aisa.answers import GatewayAnswer, Listing
@@ -305,21 +305,17 @@ class Batch:
         return answer, tries
 
     async def _send(self, group: _Group, request: Request, *, retried: bool = True) -> tuple[GatewayAnswer, int]:
-        tries = 0
-        while True:
+        async def attempt() -> GatewayAnswer:
             await self._pace(group)
             async with self._open:
                 self._requests += 1
                 self._paid += request.paid
-                answer = await self._client.send(request, group.key)
-            tries += 1
-            if not retried or (answer.status is None and self._health[group.root].hopeless):
-                return answer, tries
-            now = dt.datetime.now(dt.UTC)
-            wait_s = wait_before_retry(answer, tries, paid=request.paid, now=now, chance=self._chance())
-            if wait_s is None:
-                return answer, tries
-            await asyncio.sleep(wait_s)
+                return await self._client.send(request, group.key)
+
+        def is_last(answer: GatewayAnswer) -> bool:
+            return not retried or (answer.status is None and self._health[group.root].hopeless)
+
+        return await send_with_retries(attempt, self._chance, paid=request.paid, stop=is_last)
 
     async def _pace(self, group: _Group) -> None:
         now = time.monotonic()

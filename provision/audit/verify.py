@@ -13,7 +13,7 @@ from provision.aisa.answers import Probe
 from provision.aisa.base_url import gateway_root
 from provision.aisa.probes import request_for
 from provision.aisa.rate_limit import TokenBucket
-from provision.aisa.retry import wait_before_retry
+from provision.aisa.sending import send_with_retries
 from provision.aisa.verdicts import ProbedRoute, Verdict, diagnose_answer
 from provision.detect.shapes import aisa_shaped
 from provision.fleet.desired import ApiMode
@@ -67,14 +67,12 @@ async def verify_keys(
     bucket = TokenBucket(rate)
     found = {}
     for name, key in keys.items():
-        answer, attempts = None, 0
-        pause: float | None = 0.0
-        while pause is not None:
-            await asyncio.sleep(max(pause, bucket.take(clock())))
-            answer = await client.send(request, key)
-            attempts += 1
-            pause = wait_before_retry(answer, attempts, paid=False, now=now(), chance=chance())
-        assert answer is not None  # noqa: S101  the loop runs at least once
+
+        async def attempt(key: Secret = key) -> GatewayAnswer:
+            await asyncio.sleep(bucket.take(clock()))
+            return await client.send(request, key)
+
+        answer, _ = await send_with_retries(attempt, chance, now=now)
         found[name] = _word(diagnose_answer(Probe.KEY, answer, asked).verdict)
     return found
 

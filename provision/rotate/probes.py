@@ -7,7 +7,6 @@ if another key of the same user is accepted at the same time: a gateway that ref
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,11 +17,12 @@ from provision.aisa.client import Client
 from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for, usage_request
 from provision.aisa.results import digest
-from provision.aisa.retry import wait_before_retry
+from provision.aisa.sending import send_with_retries
 from provision.aisa.verdicts import INCONCLUSIVE, Diagnosis, ProbedRoute, Verdict, diagnose_answer
 from provision.rotate.model import Blocker, Grade
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from provision.aisa.catalogue import Catalogue
@@ -84,15 +84,13 @@ class KeyProber:
 
     async def send_free(self, request: Request, key: Secret) -> GatewayAnswer:
         """Send a free request, with retries."""
-        tries = 0
-        while True:
-            answer = await self._client.send(request, key)
-            tries += 1
+
+        def is_last(answer: GatewayAnswer) -> bool:
             self._silent = self._silent + 1 if answer.status is None else 0
-            wait_s = wait_before_retry(answer, tries, paid=False, now=dt.datetime.now(dt.UTC), chance=self._chance())
-            if wait_s is None or self.unreachable:
-                return answer
-            await asyncio.sleep(wait_s)
+            return self.unreachable
+
+        answer, _ = await send_with_retries(lambda: self._client.send(request, key), self._chance, stop=is_last)
+        return answer
 
     async def run_probe(self, probe: Probe, route: GatewayRoute, key: Secret) -> Diagnosis:
         """Run a free probe."""
