@@ -68,6 +68,35 @@ def covered(shot: Screenshot, result: bytes, box: Box) -> float:
     return float(black[ink].mean()) if ink.any() else 0.0
 
 
+def turned(shot: Screenshot, degrees: float) -> tuple[bytes, np.ndarray]:
+    """Return the picture turned clockwise about its middle, as PNG, and where its points went (2, 3)."""
+    import cv2
+
+    picture = pixels(shot.data).astype(np.uint8)
+    rows, columns = picture.shape[:2]
+    there = cv2.getRotationMatrix2D((columns / 2, rows / 2), -degrees, 1)
+    ground = tuple(map(float, ImageColor.getrgb(THEMES[shot.look.theme][0])))
+    shown = cv2.warpAffine(picture, there, (columns, rows), flags=cv2.INTER_CUBIC, borderValue=ground)
+    out = io.BytesIO()
+    Image.fromarray(shown).save(out, "PNG")
+    return out.getvalue(), there
+
+
+def covered_turned(shot: Screenshot, data: bytes, there: np.ndarray, result: bytes, box: Box) -> float:
+    """Which share of the ink of a box of `shot` is black in `result`, which is made of the turned picture `data`."""
+    import cv2
+
+    left, top, right, bottom = box
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ there[:, :2].T + there[:, 2]
+    before, after = pixels(data), pixels(result)
+    inside = np.zeros(before.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 1)
+    contrast = np.abs(before - np.array(ImageColor.getrgb(THEMES[shot.look.theme][0]))).max(axis=2)
+    contrast[inside == 0] = 0
+    ink = contrast > max(40, 0.35 * contrast.max())
+    return float((after.max(axis=2) < BLACK)[ink].mean()) if ink.any() else 0.0
+
+
 @functools.cache
 def reader() -> Examiner:
     return Examiner(detector())

@@ -13,7 +13,7 @@ import picturecraft
 import pytest
 from pagecraft import PageLook
 from picturecraft import Look, Screenshot
-from pictureproof import covered, leaked, redacted, session
+from pictureproof import covered, covered_turned, leaked, redacted, session, turned
 from PIL import Image, ImageDraw, ImageFilter
 from typer.testing import CliRunner
 
@@ -56,6 +56,18 @@ def test_letters_of_eight_pixels_are_read_also_in_cells() -> None:
         for key, boxes in shot.keys:
             left = [c for c, box in zip(key, boxes, strict=True) if covered(shot, result, box) < 0.9]
             assert not left or notes.unsure, (look, left)
+
+
+@pytest.mark.parametrize("degrees", [1.0, -1.0])
+def test_a_picture_that_is_turned_a_little_is_read_and_covered_like_a_level_one(
+    degrees: float, shot: Screenshot
+) -> None:
+    data, there = turned(shot, degrees)
+    result, notes = redacted(data)
+    left = [c for key, boxes in shot.keys for c, box in zip(key, boxes, strict=True)
+            if covered_turned(shot, data, there, result, box) < 0.9]  # fmt: skip
+    over = [word for word, box in shot.words if covered_turned(shot, data, there, result, box) > 0.2]
+    assert (left, over, notes.total) == ([], [], 2)
 
 
 def test_nothing_but_pixels_survives(shot: Screenshot) -> None:

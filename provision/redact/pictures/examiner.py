@@ -24,6 +24,7 @@ from provision.redact.pictures.sightings import (
     merge_sightings,
     name_owner,
 )
+from provision.redact.pictures.skew import Turn, turn_of
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
@@ -118,11 +119,18 @@ class Examiner:
 
     def examine(self, picture: Pixels, known_lines: list[TextLine] | None = None) -> Examination:
         """Find and cover keys in `picture`, in place. `known_lines` is text that is known without reading, placed in pixels."""
-        result = Examination(plain=_one_colour(picture))
+        result, known = Examination(plain=_one_colour(picture)), Examination()
         if known_lines:
-            self._cover(picture, self.find(known_lines), result)
-        read = read_text(picture, self._models)
-        self._settle(picture, read, set(read), result)
+            self._cover(picture, self.find(known_lines), known)
+        turn = turn_of(picture)
+        level = turn.straighten(picture) if turn else picture
+        read = read_text(level, self._models)
+        self._settle(level, read, set(read), result)
+        if turn:
+            _turn_back(result, turn)
+            cover_areas(picture, result.areas)
+        result.areas = known.areas + result.areas
+        result.sightings = known.sightings + result.sightings
         return result
 
     def examine_again(self, picture: Pixels, before: Pixels, known: Examination, bands: list[Band]) -> Examination:
@@ -192,6 +200,15 @@ class Examiner:
         cover_areas(picture, areas)
         result.areas += areas
         result.sightings += sightings
+
+
+def _turn_back(result: Examination, turn: Turn) -> None:
+    """Place what was found in a straightened picture where it is in the picture."""
+    result.areas = [turn.area(area) for area in result.areas]
+    result.doubts = [turn.area(area) for area in result.doubts]
+    result.unread = [turn.area(area) for area in result.unread]
+    result.sightings = [turn.sighting(sighting) for sighting in result.sightings]
+    result.read = {turn.strip(strip): turn.glyphs(glyphs) for strip, glyphs in result.read.items()}
 
 
 def _covered(area: Area, covering: list[Area]) -> bool:
