@@ -134,7 +134,9 @@ def fleet_document(fleet: FleetAudit) -> dict[str, Any]:
                 "started": a.started,
                 "findings": {s.value: n for s in SEVERITIES if (n := sum(f.severity is s for f in a.findings))},
                 "unreadable": len(a.unread),
-                "routes": [{"home": r.home, "url": r.url, "as_expected": r.as_expected} for r in a.routes],
+                "routes": [
+                    {"home": r.home, "url": r.url, "as_expected": r.as_expected, "why": r.why} for r in a.routes
+                ],
             }
             for a in fleet.audits
         ],

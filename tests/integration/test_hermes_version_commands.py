@@ -33,9 +33,9 @@ class Desk:
         self.run("-w", "ws", "render")
         self.run("install", "ws/dist/ada", "--home", self.home, who="ada")
 
-    def run(self, *arguments: object, who: str = "operator", code: int = 0) -> str:
+    def run(self, *arguments: object, who: str = "operator", code: int = 0, **more: str) -> str:
         environ = {"PATH": self.path, "HOME": str(self.folder), "PROVISION_CONFIG_DIR": str(self.folder / who)}
-        done = inside(*arguments, environ=environ, cwd=self.folder)
+        done = inside(*arguments, environ=environ | more, cwd=self.folder)
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return done.stdout + done.stderr
 
@@ -54,6 +54,12 @@ def test_an_unverified_hermes_is_ok_but_not_strictly(tmp_path: Path) -> None:
     assert (shown["ok"], shown["state"], shown["hermes_version"]) == (True, "ok-unverified", "0.21.3")
     text = desk.run("status", "--home", desk.home, "--strict", who="ada", code=10)
     assert "ok as far as known: this machine has 0.21.3, the model was verified up to 0.19.0" in text
+    known = "as far as known: this machine has 0.21.3, the model was verified up to 0.19.0"
+    assert known in desk.run("audit", who="ada", HERMES_HOME=str(desk.home))
+    assert "as far as known: the version of Hermes on this machine is unknown" in desk.run("audit", desk.home, who="bob")
+    desk.run("audit", "-f", "json", "-o", "ada.json", who="ada", HERMES_HOME=str(desk.home))
+    (machine,) = json.loads(desk.run("audit", "--merge", "ada.json", "-f", "json"))["machines"]
+    assert [(r["as_expected"], r["why"]) for r in machine["routes"]] == [("yes", known)]
     desk.receive()
     text = desk.run("-w", "ws", "status", "--fleet")
     assert "Hermes: 0.21.3 on 1\n" in text
