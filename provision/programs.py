@@ -24,6 +24,17 @@ def is_store_python(executable: str, prefix: str) -> bool:
     return any(mark in path.lower().replace("/", "\\") for path in (executable, prefix) for mark in marks)
 
 
+def python_with_wheels(built_for: str) -> str:
+    """Return which Python to use instead of one for which not every package has a wheel; empty for one that has all.
+
+    `built_for` is `sysconfig.get_platform()` or the GNU name of its system: an emulated Python calls itself by what it was built
+    for, `platform.machine()` may name the processor.
+    """
+    if built_for == "win-arm64":
+        return "use the x86-64 build of Python from python.org, which Windows on ARM runs as well"
+    return "use a system with glibc (Debian, Ubuntu, Fedora)" if "musl" in built_for else ""
+
+
 def find_program(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     """Return the path of a program, or None. A name with a folder in it is a path: it is only checked."""
     environ = os.environ if environ is None else environ

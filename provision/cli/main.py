@@ -8,6 +8,7 @@ import io
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -18,9 +19,10 @@ from provision.cli.app import app
 from provision.cli.console import understand_escapes
 from provision.errors import Exit, InvalidFilesError, ProvisionError, UsageError
 from provision.keys.process_memory import protect_process
-from provision.programs import is_store_python
+from provision.programs import is_store_python, python_with_wheels
 from provision.report.operand_mask import masked_output
 from provision.report.terminal import printable, register_fallbacks, remark, results_are_prose
+from provision.shell import install_command
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -196,6 +198,8 @@ def refusal_of(error: BaseException) -> ProvisionError | None:
         return ProvisionError(
             "the system refused to start another thread", hint="raise the limit of processes: ulimit -u"
         )
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("provision"):
+        return _missing_package(error)
     if not isinstance(error, OSError):
         return None
     reason = error.strerror or str(error) or type(error).__name__
@@ -210,6 +214,15 @@ def refusal_of(error: BaseException) -> ProvisionError | None:
     except OSError:
         return ProvisionError("the current folder no longer exists", hint="change to another folder: cd")
     return ProvisionError(f"the system refused an operation: {reason}", hint=_SYSTEM_HINTS.get(error.errno or 0, ""))
+
+
+def _missing_package(error: ModuleNotFoundError) -> ProvisionError:
+    """A package that provision depends on is not installed; some systems have no wheel of it."""
+    built_for = f"{sysconfig.get_platform()} {sysconfig.get_config_var('HOST_GNU_TYPE') or ''}".strip()
+    return ProvisionError(
+        f"the package {error.name} is not installed for this Python ({built_for})",
+        hint=next(filter(None, map(python_with_wheels, built_for.split())), install_command()),
+    )
 
 
 _SYSTEM_HINTS = {

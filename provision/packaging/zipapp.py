@@ -34,15 +34,21 @@ _MACHINES = ("x86_64", "amd64", "aarch64", "arm64", "i686", "win32", "armv7l", "
 _BUILT_AT = "2020-01-01 00:00:00"
 _PREAMBLE_NAME = "hermes_preamble.py"
 _PREAMBLE = '''\
-"""Runs in the unpacked archive before provision: check the Python version and who owns the folder."""
+"""Runs in the unpacked archive before provision: check the Python version, the system and who owns the folder."""
 import os
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from sysconfig import get_platform
 
 KNOWN = {known!r}
 folder = site_packages.parent.parent
 if KNOWN and sys.version_info[:2] not in KNOWN:
     names = ", ".join("%d.%d" % version for version in KNOWN)
     sys.exit("error: this provision.pyz is for Python %s, but this is Python %d.%d" % (names, *sys.version_info[:2]))
+if not any(name.endswith(tuple(EXTENSION_SUFFIXES)) for name in os.listdir(site_packages / "pydantic_core")):
+    said = "this provision.pyz was built for another system than this Python (%s)" % get_platform()
+    hint = "use the x86-64 Python on Windows on ARM, a system with glibc instead of musl; else build-zipapp --platform"
+    sys.exit("error: %s\\nhint: %s" % (said, hint))
 if hasattr(os, "geteuid"):
     for path in (folder, site_packages.parent, site_packages):
         if os.lstat(path).st_uid != os.geteuid():

@@ -27,6 +27,25 @@ WITHOUT = {"x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "aarch64-p
 """docs/platforms.md says so: no wheel of pyrage."""
 
 
+def without_wheels(platform: str, python: str, *options: str) -> str:
+    """What the resolver says that has no wheel; empty if all have."""
+    command = ["uv", "pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:", "pyproject.toml", *options]
+    command += ["--python-platform", platform, "--python-version", python, "--output-file", os.devnull]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stderr[-600:] if done.returncode else ""
+
+
+@pytest.mark.bench
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.programs("uv")
+def test_windows_on_arm_lacks_pyrage_alone(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.txt"
+    absent.write_text("pyrage; python_version < '3'\n")
+    for python in PYTHONS[1:]:
+        assert without_wheels("aarch64-pc-windows-msvc", python, "--overrides", str(absent)) == ""
+
+
 @pytest.mark.bench
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
@@ -35,11 +54,8 @@ def test_wheels_alone_are_enough() -> None:
     missing = {}
     for platform in PLATFORMS:
         for python in PYTHONS:
-            command = ["uv", "pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:", "pyproject.toml"]
-            command += ["--python-platform", platform, "--python-version", python, "--output-file", os.devnull]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            if done.returncode:
-                missing[platform, python] = done.stderr[-600:]
+            if said := without_wheels(platform, python):
+                missing[platform, python] = said
     assert {platform for platform, _ in missing} == WITHOUT, missing
     assert len(missing) == len(WITHOUT) * len(PYTHONS)
     named = ("pyrage", "pyyaml")  # for Windows on ARM with 3.11 the resolver names the second

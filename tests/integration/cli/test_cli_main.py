@@ -101,6 +101,34 @@ def test_the_system_names_the_file(
     assert capsys.readouterr().err == f"error: {tmp_path / 'x'}: Permission denied\n"
 
 
+@pytest.mark.parametrize(
+    ("built_for", "hint"),
+    [
+        ("win-arm64", "use the x86-64 build of Python"),
+        ("linux-x86_64 x86_64-alpine-linux-musl", "use a system with glibc"),
+        ("linux-x86_64 x86_64-pc-linux-gnu", "pip install ./hermes_provision-"),
+    ],
+)
+def test_a_missing_package_is_no_bug(
+    ends_with: list[BaseException],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    built_for: str,
+    hint: str,
+) -> None:
+    platform, _, system = built_for.partition(" ")
+    monkeypatch.setattr(main.sysconfig, "get_platform", lambda: platform)
+    monkeypatch.setattr(main.sysconfig, "get_config_var", lambda _name: system)
+    ends_with.append(ModuleNotFoundError("No module named 'pyrage'", name="pyrage"))
+    assert main.run([]) == 1
+    err = capsys.readouterr().err
+    assert f"error: the package pyrage is not installed for this Python ({built_for})\n" in err
+    assert f"hint: {hint}" in err
+    ends_with[0] = ModuleNotFoundError("No module named 'provision.x'", name="provision.x")
+    assert main.run([]) == 1
+    assert "bug in provision (ModuleNotFoundError" in capsys.readouterr().err
+
+
 def test_interrupts_and_exit_codes(ends_with: list[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
     ends_with.append(typer.Abort())
     assert main.run([]) == Exit.PARTIAL

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +61,20 @@ def test_what_is_installed_here_keeps_its_version() -> None:
 
     (line,) = dict(_needed(["pydantic>=2"], {""}, target_environment((3, 12), "win_amd64"))).values()
     assert line == f"pydantic=={version('pydantic')}"
+
+
+@pytest.mark.parametrize("built_for", ["win_arm64.pyd", "here"])
+def test_a_single_file_for_another_system_says_so(built_for: str, tmp_path: Path) -> None:
+    site = tmp_path / "x" / "y" / "site-packages"
+    (site / "pydantic_core").mkdir(parents=True)
+    ending = EXTENSION_SUFFIXES[0] if built_for == "here" else f".cp311-{built_for}"
+    (site / "pydantic_core" / f"_pydantic_core{ending}").touch()
+    run = partial(exec, _PREAMBLE.format(known=()), {"site_packages": site})
+    if built_for == "here":
+        run()
+        return
+    with pytest.raises(SystemExit, match=r"error: .*built for another system than this Python .*\nhint: "):
+        run()
 
 
 def test_a_single_file_says_which_pythons_run_it() -> None:
