@@ -117,6 +117,8 @@ def _typeset(sign: bytes) -> bytes:
 
 @functools.lru_cache(4096)
 def _plain(sign: bytes) -> bytes:
+    if sign[-1:] in b"\x08\x7f":
+        return b""
     match sign[:1]:
         case b"<":
             return b""
@@ -126,8 +128,6 @@ def _plain(sign: bytes) -> bytes:
             return b"-"
         case b"&":
             return b"".join(_letter(each) for each in html.unescape(sign.decode("ascii")))
-    if sign[-1:] in b"\x08\x7f":
-        return b""
     return b"".join(map(_letter, sign.decode("utf-8", "surrogateescape")))
 
 

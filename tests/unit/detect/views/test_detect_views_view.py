@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.secret import Secret
+from provision.detect.views.signs import sign_segments
 from provision.detect.views.view import Pieces, Segment, View, unescaped_segment
 
 PERCENT = re.compile(rb"(%[0-9a-f]{2})")
@@ -54,3 +57,11 @@ def test_escapes_are_replaced_and_their_whole_text_belongs_to_the_character() ->
 
 def test_text_without_escapes_needs_no_segment() -> None:
     assert unescaped_segment(b"plain", 0, 5, PERCENT, lambda escape: escape) is None
+
+
+@pytest.mark.parametrize("struck", [b"ab", b"&\xfa", b"&a", b"<a", b"\\a", b"{a", b"{-"])
+@pytest.mark.parametrize("over", [b"\x08", b"\x7f"])
+def test_what_is_struck_over_is_gone_whatever_it_begins_with(struck: bytes, over: bytes) -> None:
+    data = b"key sk-" + struck + 2 * over + b"aisa-rest"
+    [segment, *_] = sign_segments(data, [data.index(over)])
+    assert segment.text == b"key sk-aisa-rest"
