@@ -114,6 +114,18 @@ def test_a_link_inside_of_the_workspace_is_followed(desk: Desk) -> None:
     assert (desk.root / "built" / "ada" / "manifest.json").exists()
 
 
+def test_a_workspace_is_not_made_through_a_link(desk: Desk) -> None:
+    """In a repository of others."""
+    for name in ("profiles", "templates"):
+        folder = desk.folder / f"with-{name}"
+        folder.mkdir()
+        (folder / name).symlink_to(desk.outside)
+        done = desk.run("init", str(folder), "--no-recovery")
+        assert (done.returncode, "is a link out of the folder" in done.stderr) == (Exit.ERROR, True), done.stderr
+        assert desk.untouched()
+        assert len(list(folder.iterdir())) == 1
+
+
 def test_places_outside_that_git_brings_wait_for_approval(desk: Desk) -> None:
     assert desk.run("keys", "list").returncode == Exit.OK, "the first use takes what is there"
     path = desk.root / "provision.toml"

@@ -96,8 +96,9 @@ def init(
     from datetime import UTC, datetime
 
     from provision.endpoint.identity import FOUNDER_NAMESPACES
-    from provision.files import recover
+    from provision.files import FileProblemError, recover
     from provision.fleet.config_folder import config_dir
+    from provision.fleet.links import is_outside
     from provision.fleet.workspace import load_workspace
     from provision.keys.events.log import LOG_NAME, new_log
     from provision.keys.vault.vault import new_vault
@@ -116,6 +117,12 @@ def init(
             f"{folder.absolute()} already has {', '.join(present)}; nothing was changed",
             hint="provision init NEW-FOLDER",
         )
+    for name in {os.path.dirname(name) for name in files} - {""}:  # noqa: PTH120
+        if is_outside(str(folder), str(folder / name)):
+            raise FileProblemError(
+                f"{folder / name} is a link out of the folder; nothing was changed",
+                hint=f"see who added it, then remove it: rm {shell_path(folder / name)}",
+            )
     own = config_dir(os.environ)
     folder.mkdir(parents=True, exist_ok=True)
     recipient = make_identity(run, own / "identity.txt")
