@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _PROGRAMS = (
     r"provision(?= [a-z-])|git(?= (?:add|checkout|clone|commit|config|diff|init|log|pull|push|rm|status)\b)"
-    r"|hermes(?= (?:chat|config|doctor|gateway|model|setup|update)\b)|(?:chmod|chown|ssh-keygen|ulimit|sudo|pip)(?= [a-z0-9-])"
+    r"|hermes(?= (?:chat|config|doctor|gateway|model|setup|update)\b)|(?:rm|age|kill)(?= -)"
+    r"|(?:scp|ansible-galaxy|ansible-playbook|asciinema|chmod|chown|icacls|launchctl|pip|schtasks|ssh-keygen|sudo|systemctl|ulimit)"
+    r"(?= [\w/-])"
 )
 _SSH_KEY = r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ AAAA\S+"
 _QUOTED = r"`[^`]*`|(?<!\w)'[^']*'(?!\w)|(?<!\w)\"[^\"]*\"(?!\w)"

@@ -21,6 +21,9 @@ LINES = {
     ],
     "cannot read '/home/ada/my documents/keys.csv': no such file or directory": ["'/home/ada/my documents/keys.csv':"],
     "the user's key is ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFh": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFh"],
+    "hint: remove what was left by a killed run: rm -r /tmp/provision-video-s6k90vqy": [
+        "rm -r /tmp/provision-video-s6k90vqy"
+    ],
     "the workspace is not in git and no copy of it is kept anywhere else than here": ["git", "and"],
     "ok       keys.identity              your identity opens the vault and the feed's secret too": ["vault"],
 }
