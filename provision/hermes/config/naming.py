@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 def normalized_name(name: object) -> str:
@@ -23,6 +23,13 @@ def normalized_name(name: object) -> str:
 def effective_url(entry: Mapping[str, Any]) -> str:
     """Return the URL that Hermes takes from a provider's entry, or the empty string."""
     return next((str(entry[key]).strip() for key in facts.ALL_URL_KEYS if entry.get(key)), "")
+
+
+def leads_only(holder: object, here: Callable[[str], bool]) -> bool:
+    """Return whether a mapping has a URL, and no URL that is not `here`: a key in it goes there."""
+    values = holder.values() if isinstance(holder, dict) else ()
+    urls = [value for value in values if isinstance(value, str) and "://" in value]
+    return bool(urls) and all(map(here, urls))
 
 
 def host_and_port(url: object) -> tuple[str, int] | None:

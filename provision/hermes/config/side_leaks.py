@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.config.draft import texts_with_paths
-from provision.hermes.config.naming import effective_url, host_and_port, normalized_name
+from provision.hermes.config.naming import effective_url, host_and_port, leads_only, normalized_name
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.selection import NEWEST_VERIFIED
@@ -113,9 +113,7 @@ def _other_uses(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], ke
 
 def beside_gateway(holder: object, ours: ProvisionedProvider) -> bool:
     """Return whether a mapping has a URL of the team's gateway: a key in it is for the gateway."""
-    values = holder.values() if isinstance(holder, dict) else ()
-    urls = [value for value in values if isinstance(value, str) and "://" in value]
-    return bool(urls) and all(host_and_port(url) == host_and_port(ours.base_url) for url in urls)
+    return leads_only(holder, lambda url: host_and_port(url) == host_and_port(ours.base_url))
 
 
 def _away(ours: ProvisionedProvider, entry: dict[Any, Any]) -> bool:

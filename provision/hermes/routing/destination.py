@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from provision.hermes.config.naming import leads_only
 from provision.hermes.routing.wire import is_loopback, origin, sent_host
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ class TeamSide:
 
     def beside(self, holder: object) -> bool:
         """Return whether a mapping has a URL of the team's gateway, and no other: a key in it is for the gateway."""
-        values = holder.values() if isinstance(holder, dict) else ()
-        urls = [value for value in values if isinstance(value, str) and "://" in value]
-        return bool(urls) and all(map(self.here, urls))
+        return leads_only(holder, self.here)
 
     def destination(
         self,
