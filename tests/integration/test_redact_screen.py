@@ -101,6 +101,30 @@ def test_no_part_of_a_key_can_be_read(tmp_path: Path, command: list[str], text: 
         assert not any(map(_readable, viewer.screens)), viewer.text()
 
 
+PAINT = (
+    "import sys, time\nkey, order = sys.argv[1:]\nhalf = len(key) // 2\n"
+    "pieces = [(at, letter) for at, letter in enumerate(key)]\n"
+    "pieces = {'right to left': pieces[::-1], 'second half first': [(half, key[half:]), (0, key[:half])]}.get(order, pieces)\n"
+    "sys.stdout.write('\\x1b[2J')\n"
+    "for at, text in pieces:\n"
+    "    sys.stdout.write(f'\\x1b[3;{at + 4}H{text}')\n"
+    "    if order == 'status line between': sys.stdout.write(f'\\x1b[20;1Hline 3, column {at}')\n"
+    "    sys.stdout.flush(); time.sleep(0.02)\n"
+    "sys.stdout.write('\\x1b[22;1HEND'); sys.stdout.flush(); input()"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["right to left", "second half first", "status line between"])
+def test_a_key_painted_in_any_order_goes_when_it_is_complete(tmp_path: Path, order: str) -> None:
+    with Viewer(tmp_path, [sys.executable, "-c", PAINT, KEY, order]) as viewer:
+        viewer.wait("END")
+        viewer.settle(0.15)
+        assert "*" * 8 in viewer.screen.display[2]
+        assert not _readable(viewer.text())
+        assert not any(KEY in screen.replace("\n", "") for screen in viewer.screens)
+
+
 @pytest.mark.parametrize("row", [10, pytest.param(0, marks=pytest.mark.slow), pytest.param(23, marks=pytest.mark.slow)])
 def test_a_key_typed_by_hand_goes_when_it_is_complete(tmp_path: Path, row: int) -> None:
     (tmp_path / "known.json").write_bytes(known(OPAQUE).dump())

@@ -19,16 +19,24 @@ if TYPE_CHECKING:
 
 LIMIT_CHARACTERS = 1 << 20
 """A longer copied text is not read."""
-_START = re.compile(r"\x1b(?:[\]PX^_]|\Z)")
-_END = re.compile(r"\x1b\\|(?=[\x18\x1a])|(?=\x1b[^\\])")
-_OSC_END = re.compile(r"\x07|\x1b\\|(?=[\x18\x1a])|(?=\x1b[^\\])")
-_TMUX_END = re.compile(r"(?<!\x1b)\x1b\\")
-_NOT_READ = re.compile(
-    r"(?P<head>\x1bP[0-9;]*[qp]|\x1b_G[^;\x1b]*;?|\x1b\](?:1337;(?:Multipart)?File(?:Part)?=[^:\x07\x1b]*:?))|(?P<other>\x1bPtmux;|\x1b\]5522;)"
+_START = re.compile(
+    r"\x1b(?:[\]PX^_]|\Z)|[\x9d\udc9d](?:52;|1337;|5522;|[0-9]{0,4}\Z)|[\x90\udc90](?:tmux;|t?m?u?x?\Z|[0-9;]*(?:[qp]|\Z))|[\x9f\udc9f](?:G|\Z)"
 )
-_COPIED = re.compile(r"(?P<head>\x1b\](?:52;[^;\x07\x1b]*;|1337;Copy=[^:\x07\x1b]*:))(?P<data>[^\x07\x1b]*)")
+"""Introducers of one character (C1) count only before what is known here: in a text of another encoding they are letters."""
+_OSC, _DCS, _APC = r"(?:\x1b\]|[\x9d\udc9d])", r"(?:\x1bP|[\x90\udc90])", r"(?:\x1b_|[\x9f\udc9f])"
+_INTRODUCER = re.compile(r"\x1b.?|.")
+_END = re.compile(r"\x1b\\|[\x9c\udc9c]|(?=[\x18\x1a])|(?=\x1b[^\\])")
+_OSC_END = re.compile(r"\x07|" + _END.pattern)
+_TMUX_END = re.compile(r"(?<!\x1b)\x1b\\|[\x9c\udc9c]")
+_NOT_READ = re.compile(
+    rf"(?P<head>{_DCS}[0-9;]*[qp]|{_APC}G[^;\x1b\x9c]*;?|{_OSC}(?:1337;(?:Multipart)?File(?:Part)?=[^:\x07\x1b\x9c]*:?))"
+    rf"|(?P<other>{_DCS}tmux;|{_OSC}5522;)"
+)
+_COPIED = re.compile(
+    rf"(?P<head>{_OSC}(?:52;[^;\x07\x1b\x9c]*;|1337;Copy=[^:\x07\x1b\x9c]*:))(?P<data>[^\x07\x1b\x9c\udc9c]*)"
+)
 _HEADER_CHARACTERS = 256
-_QUERY = re.compile(r"\x1b_G(?:[^;]*,)?a=[qd]\b")
+_QUERY = re.compile(_APC + r"G(?:[^;]*,)?a=[qd]\b")
 _CURE = "redact it as a file of its own"
 
 
@@ -41,7 +49,7 @@ class StringPart(NamedTuple):
 
     def stars(self) -> str:
         """Return a text of the same length that does nothing: a terminal takes it for a string that it cannot read."""
-        end = re.search(r"(?:\x07|\x1b\\?)?\Z", self.text)
+        end = re.search(r"(?:\x07|\x1b\\?|[\x9c\udc9c])?\Z", self.text)
         stop = max(end.start() if end else len(self.text), self.head)
         return self.text[: self.head] + "*" * (stop - self.head) + self.text[stop:]
 
@@ -75,12 +83,20 @@ class ControlStrings:
     def _string(self, text: str, start: int, parts: list[StringPart], *, last: bool) -> int:
         """Handle the string that begins at `start`; return where it ends."""
         unread = _NOT_READ.match(text, start)
-        ends = _OSC_END if text.startswith("\x1b]", start) else _TMUX_END if unread and unread["other"] else _END
-        end = ends.search(text, start + 2)
+        introducer = _INTRODUCER.match(text, start)
+        body = introducer.end() if introducer else start + 1
+        ends = (
+            _OSC_END
+            if text[start:body] in {"\x1b]", "\x9d", "\udc9d"}
+            else _TMUX_END
+            if unread and unread["other"]
+            else _END
+        )
+        end = ends.search(text, body)
         waits = not end and not last and len(text) - start <= LIMIT_CHARACTERS
         decided = unread and (end or last or unread.end() < len(text) or len(text) - start > _HEADER_CHARACTERS)
         if unread and decided and not (waits and text[unread.end() : unread.end() + 1] in {"*", "\x1b"}):
-            if end and not text[unread.end() : end.start()].strip("*\x07\x1b"):  # redacted before
+            if end and not text[unread.end() : end.start()].strip("*\x07\x1b\x9c\udc9c"):  # redacted before
                 parts.append(StringPart(text[start : end.end()]))
                 return end.end()
             if not _QUERY.match(text, start):
@@ -95,7 +111,7 @@ class ControlStrings:
         elif _COPIED.match(text, start):
             self._say("a copied text", "is too long or has no end, and is not read")
             self._covering = ends
-            return self._covered(text, start, start + 2, 2, parts, last=last)
+            return self._covered(text, start, body, body - start, parts, last=last)
         else:
             parts.append(StringPart(text[start:]))
         return len(text)

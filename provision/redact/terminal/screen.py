@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(
     r"(?P<run>[\x20-\x7e]+)"
-    r"|\x1b\[(?P<private>[<=>?]?)(?P<parameters>[0-9:;]*)[ -/]*(?P<final>[@-~])"
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b[^\\]))"
+    r"|(?:\x1b\[|[\x9b\udc9b])(?P<private>[<=>?]?)(?P<parameters>[0-9:;]*)[ -/]*(?P<final>[@-~])"
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|(?=\x1b[^\\]))"
+    r"|[\x90\x98\x9d-\x9f\udc9d][^\x07\x1b\x9c\udc9c\n]{0,4096}(?:\x07|\x1b\\|[\x9c\udc9c])"
     r"|\x1b(?P<escape>[ -/]*[0-OQ-WYZ`-~])"
-    r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f\x85])"
-    r"|(?P<other>[^\x00-\x7f])"
+    r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f\x84\x85\x8d])"
+    r"|(?P<other>[^\x00-\x9f])"
     r"|(?P<stray>[\s\S])",
 )
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-9:;<=>?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,65536}\x1b?|[ -/]*)?\Z")
+"""Sequences also begin with one character (C1). What a terminal shows that knows those is searched, and the text as it is."""
+_UNFINISHED = re.compile(
+    r"(?:\x1b(?:\[[0-9:;<=>?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,65536}\x1b?|[ -/]*)?"
+    r"|[\x9b\udc9b][0-9:;<=>?]*[ -/]*|[\x9d\udc9d][0-9]{0,4}(?:;[^\x07\x1b\x9c\udc9c\n]{0,256}\x1b?)?)\Z"
+)
 _TAB = 8
 _TYPED = 3
 """So many characters in one run may be typed by hand."""
@@ -90,9 +95,11 @@ class Screen(Canvas):
         elif control in "\n\x0b\x0c":
             now.rows[now.y].wrapped = False
             self._down()
-        elif control == "\x85":
-            now.x = 0
+        elif control in "\x84\x85":
+            now.x = 0 if control == "\x85" else now.x
             self._down()
+        elif control == "\x8d":
+            self._up()
         elif control == "\b":
             now.x = max(0, min(now.x, self.columns) - 1)
         elif control in "\x0e\x0f":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from redactcraft import aisa_key, opaque, session
@@ -39,10 +40,24 @@ COVERED = {
 }
 
 
+_C1 = {"\x1b]": "\x9d", "\x1bP": "\x90", "\x1b_": "\x9f", "\x1b\\": "\x9c"}
+
+
+def _short(string: str) -> str:
+    """A string whose introducer and end are one character, as in ISO 8859 and as U+0080 to U+009F."""
+    return _C1[string[:2]] + string[2:].removesuffix("\x1b\\").removesuffix("\x07") + "\x9c"
+
+
+def _eight_bit(string: str) -> str:
+    """The same as bytes that are no UTF-8."""
+    return _short(string).encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("form", [str, _short, _eight_bit])
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize("name", COVERED)
-def test_what_must_not_be_shown_is_covered_and_noted_once(name: str, size: int) -> None:
-    string, message = COVERED[name]
+def test_what_must_not_be_shown_is_covered_and_noted_once(name: str, size: int, form: Callable[[str], str]) -> None:
+    string, message = form(COVERED[name][0]), COVERED[name][1]
     used = session(OPAQUE)
     strings = ControlStrings(used, "demo")
     output = f"before {string}{string}after"
@@ -52,6 +67,15 @@ def test_what_must_not_be_shown_is_covered_and_noted_once(name: str, size: int) 
     assert shown.replace("\x1b\\", "") == "before after"
     assert "".join(part.text for part in parts) == output
     assert [remark.message for remark in used.notes.left_out] == [message]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_letters_of_other_encodings_are_no_strings(size: int) -> None:
+    text = "\u00e2\u20ac\x9dquoted\u00e2\u20ac\x9d 5\udc9d2 \udc9e \udc90 \udc9fx \x9d7 \x90 " + "x" * 3000
+    strings = ControlStrings(session(), "demo")
+    parts = [part for at in range(0, len(text), size) for part in strings.take(text[at : at + size])]
+    assert "".join(part.text for part in parts) == text, "nothing waits for an end"
+    assert not [part for part in parts if part.covered]
 
 
 @pytest.mark.parametrize("size", [1, 1000])

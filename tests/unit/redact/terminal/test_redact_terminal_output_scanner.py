@@ -59,6 +59,21 @@ def test_a_recording_covers_a_key_from_its_first_letter() -> None:
     assert [(place.where, place.owner) for place in used.notes.places] == [("2", "user0")]
 
 
+@pytest.mark.parametrize(
+    "between", ["\x9b31m", "\udc9b1;31m", "\x9d0;title\x9c", "\udc9d2;title\udc9c", "\x9d8;;https://x.example\x07"]
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_key_that_control_characters_of_one_character_divide_is_covered(between: str, size: int) -> None:
+    recording = RecordingScanner(session(), 80, 4, "demo")
+    output = f"a {KEY[:20]}{between}{KEY[20:]} b\r\n"
+    for at in range(0, len(output), size):
+        recording.take(output[at : at + size])
+    shown = lay_covers(output, 0, recording.covers(str)).replace(between, "")
+    assert shown.startswith("a [REDACTED:aisa-key#")
+    assert len(shown) == len(f"a {KEY} b\r\n")
+    assert shown.endswith("* b\r\n")
+
+
 def test_a_key_that_grows_while_it_is_typed_is_covered_to_its_end() -> None:
     recording = RecordingScanner(session(), 80, 4, "demo")
     for character in f"$ {KEY}":

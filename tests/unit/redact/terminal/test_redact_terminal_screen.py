@@ -42,6 +42,12 @@ CASES = {
     "wide letters": ("漢字x", ["漢\0字\0x", "", "", ""]),
     "no wrapping": ("\x1b[?7l" + "a" * 19 + "cccb", ["a" * 19 + "b", "", "", ""]),
     "repeating": ("ab\x1b[3b", ["abbbb", "", "", ""]),
+    "sequences of one character (C1)": (
+        "\x9b31mred\udc9b0m\x9b3;5Hx\x8dy\x84z\x85end",
+        ["red", "     y", "    x z", "end"],
+    ),
+    "a title in C1": ("a\x9d0;title\x9cb\udc9d2;other\udc9cc", ["abc", "", "", ""]),
+    "C1 letters of a text": ("\u00e2\u20ac\x9da\u00e2\u20ac\x9d b", ["\u00e2\u20aca\u00e2\u20ac b", "", "", ""]),
     "unknown sequences": ("a\x1b[>4;2mb\x1b[?2004hc\x1b(Bd\x1b=e\x1b[18tf", ["abcdef", "", "", ""]),
     "huge numbers": ("\x1b[99999999;99999999Hx\x1b[99999999A\x1b[99999999Dy", ["y", "", "", " " * 19 + "x"]),
 }
