@@ -1,8 +1,9 @@
 """Redact pictures and PDFs: read text from the pixels, cover keys, write only pixels.
 
 Places that could not be read well enough are reported, never called clean. The steps: `formats` or `pdf` decode the
-file, `strips` finds text, `glyphs` reads it, `lines` joins it, `lookalike`, `named_values` and `sightings` find keys,
-`areas` covers them, `examiner` repeats this until nothing more is found, `picture_file` writes the result.
+file, `skew` straightens it, `strips` finds text, `glyphs` reads it, `lines` joins it, `lookalike`, `named_values` and
+`sightings` find keys, `areas` covers them, `examiner` repeats this until nothing more is found, `picture_file` writes
+the result.
 """
 
 from __future__ import annotations
