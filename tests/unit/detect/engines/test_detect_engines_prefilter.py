@@ -16,6 +16,7 @@ from provision.detect.engines.patterns import compiled
 from provision.detect.engines.plain import PlainEngine
 from provision.detect.engines.prefilter import make_engine
 from provision.detect.engines.re2 import Re2Engine
+from provision.detect.engines.words import by_find, word_finder
 
 WORDS = (b"sk-", b"api_key=", b"token", b"key")
 NEEDLES = make_needles(("api_key", "token"), ("sk-",))
@@ -58,6 +59,12 @@ def test_a_word_across_two_parts_is_found_once(monkeypatch: pytest.MonkeyPatch) 
         left, right = Re2Engine(WORDS, NEEDLES).hits(data), PlainEngine(WORDS, NEEDLES).hits(data)
         assert sorted(left.words) == sorted(right.words), data
         assert left.needles == right.needles, data
+
+
+def test_words_are_found_alike_with_and_without_the_automaton() -> None:
+    words = (b"aa", b"aab", b"b")
+    assert by_find(words)(b"aaab") == [(0, 0), (0, 1), (1, 1), (2, 3)]
+    assert sorted(word_finder(words)(b"aaab")) == sorted(by_find(words)(b"aaab"))
 
 
 def test_keywords_are_found_in_any_case_with_overlaps() -> None:
