@@ -5,6 +5,7 @@ of a full or broken disk. Then the command runs again without a fault, and every
 one JSON object.
 
 usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|kills|all SEED [SCENARIO…]
+`kills@2/3` are the kills of the second of three runs side by side, which take turns.
 """
 
 from __future__ import annotations
@@ -226,9 +227,12 @@ def _difference(state: object, wanted: object) -> str:
 
 
 def chosen(calls: int, wanted: str, chance: random.Random) -> list[tuple[int, str, int, bool]]:
-    """The faults to try: `all`, all `kills`, or so many of them, half of them kills."""
+    """The faults to try: `all`, all `kills`, `kills@2/3`, or so many of them, half of them kills."""
     every = [(at, *kind) for kind in KINDS for at in range(1, calls + 1)]
     kills = every[:calls]
+    if wanted.startswith("kills@"):
+        part, parts = map(int, wanted.removeprefix("kills@").split("/"))
+        return kills[part - 1 :: parts]
     if wanted in {"all", "kills"}:
         return every if wanted == "all" else kills
     count = min(int(wanted), len(every))

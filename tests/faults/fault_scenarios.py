@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fault_states import (
     State,
     approved,
+    carried,
     deployed,
     feed,
     given,
@@ -237,6 +238,8 @@ SCENARIOS = (
         whole=given_once,
         published=(PUBLISH, UPGRADE, ("halt", "--all", "--reason", "incident", "--for", "4h")),
     ),
+    Scenario("order-pushed", HALT, given, whole=given_once, published=(UPGRADE,)),
+    Scenario("publish-order", PUBLISH, carried, whole=carried, published=(UPGRADE, ("render",), PUBLISH, HALT)),
     Scenario("recovery-test", ("recovery", "test", "{folder}/page"), remembered, before=(UPGRADE,)),
     Scenario("join", ("operators", "join", "--name", "zed"), machine_keys, config="fresh"),
     Scenario(

@@ -18,7 +18,7 @@ from provision.endpoint.halt import is_halted
 from provision.endpoint.obeyed_order import read_obeyed
 from provision.endpoint.status import home_status
 from provision.endpoint.verify import AcceptanceRules, verify_bundle
-from provision.feed.give_orders import given_orders
+from provision.feed.give_orders import PUSHED_SUFFIX, SUFFIX, given_orders
 from provision.feed.index import Index
 from provision.feed.publish import published_parts
 from provision.fleet.workspace import load_workspace
@@ -30,7 +30,7 @@ from provision.push.engine import digests_of
 from provision.reconcile.record import read_record
 from provision.rotate.store import RotationStore
 from provision.signing.allowed_signers import parse_allowed_signers
-from provision.trust.orders import read_order
+from provision.trust.orders import Order, read_order
 from provision.trust.workspace import remembered_path, workspace_trust
 
 State = Mapping[str, object]
@@ -106,10 +106,16 @@ def approved(world: World) -> State:
 
 
 def given(world: World) -> State:
-    """The orders in the workspace by user, and how many events record them."""
-    data = given_orders(world.root)
+    """The orders in the workspace by user, in the same words for the feed and for machines that are pushed to, and the log."""
     signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
-    kinds = {user: read_order(text, signers, datetime.now(UTC)).kind for user, text in data.items()}
+    orders: dict[str, dict[str, Order]] = {}
+    for suffix in (SUFFIX, PUSHED_SUFFIX):
+        for user, data in given_orders(world.root, suffix).items():
+            orders.setdefault(user, {})[suffix] = read_order(data, signers, datetime.now(UTC))
+    for user, both in orders.items():
+        same = {order.model_copy(update={"endpoint": "0" * 32}) for order in both.values()}
+        assert len(same) == 1, f"the two orders of {user} differ: {both}"
+    kinds = {user: [(suffix, order.kind) for suffix, order in both.items()] for user, both in orders.items()}
     return {"kinds": kinds, "log": [fault.what for fault in verify_log(world.root / "events.jsonl").faults]}
 
 
@@ -117,6 +123,15 @@ def given_once(world: World) -> State:
     """As `given`, and how often the log says so."""
     events = (world.root / "events.jsonl").read_text()
     return {**given(world), "events": events.count('"order given"')}
+
+
+def carried(world: World) -> State:
+    """The kinds of orders that the feed's index lists, each of which is there."""
+    signers = parse_allowed_signers((world.root / "allowed_signers").read_text())
+    parts = published_parts(world.feed, read_workspace_id(world.root / "keys.vault"), signers, datetime.now(UTC))
+    listed = [digest for _, part in parts if isinstance(part, Index) for digest in part.orders.values()]
+    there = {path.stem: path.read_bytes() for path in world.feed.glob("o/*/*.order")}
+    return {"orders": sorted(read_order(there[digest], signers, datetime.now(UTC)).kind for digest in listed)}
 
 
 def recovered(world: World) -> State:

@@ -72,7 +72,7 @@ ACTS = (
         "sign",
         "accept",
     ),
-    *("approve", "order", "order-back", "recover", "recovery-test"),
+    *("approve", "order", "order-back", "order-pushed", "publish-order", "recover", "recovery-test"),
 )
 """The acts of operators."""
 

@@ -31,6 +31,7 @@ def test_a_sound_state_has_no_problem() -> None:
         _judged(context_length=64000, fallback_models=("gpt-5.1",), env={"TEAM": "eng"}, description="Größe 1 & 2")
         == []
     )
+    assert ("secret", "error") not in _judged(env={"HERMES_REDACT_SECRETS": "true"})
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_what_hermes_reads_is_no_problem(hermes: dict[str, Any]) -> None:
             "use delegation.max_concurrent_children",
         ),
         (_server(tools={"include": []}), "hermes-no-limit", "error", None),
+        (_server(tools={"include": 5}), "hermes-no-limit", "error", "write include: […]"),
         (_server(tools=["git_status"]), "hermes-no-limit", "error", None),
         (_server(tools={"include": ["a"], "exclude": ["b"]}), "hermes-no-limit", "error", "remove exclude"),
         ({"approvals": {"deny": "rm *"}}, "hermes-no-limit", "error", None),
@@ -118,6 +119,12 @@ def test_a_key_of_another_version_is_named_as_such() -> None:
     assert _found(hermes) == []
     assert [(r, s) for r, s, _ in _found(hermes, versions="<0.17")] == [("hermes-other-version", "error")]
     assert [(r, s) for r, s, _ in _found(hermes, versions=">=0.16")] == [("hermes-other-version", "warning")]
+
+
+def test_nothing_is_certain_of_a_release_that_is_not_known() -> None:
+    hermes = {"approvals": {"require": "always"}}
+    assert [(r, s) for r, s, _ in _found(hermes, versions=">=0.19")] == [("hermes-ignored", "error")]
+    assert [(r, s) for r, s, _ in _found(hermes, versions=">=0.25")] == [("hermes-ignored", "warning")]
 
 
 def test_the_table_has_the_verified_releases_and_the_closed_sections() -> None:

@@ -117,6 +117,9 @@ def test_a_rendered_policy_is_in_force() -> None:
         ({"approvals": {"mode": "off"}}, "", "gpt-5.2", {"policy-approvals", "policy-commands"}),
         ({"approvals": {"mode": "smart", "deny": ["git push*"]}}, "", "gpt-5.2", {"policy-approvals"}),
         ({"approvals": {"mode": "manual", "deny": ["git push*"], "cron_mode": "approve"}}, "", "gpt-5.2", {"policy-approvals"}),
+        ({"approvals": {"mode": "manual", "deny": ["git push*"], "cron_mode": " Off"}}, "", "gpt-5.2", {"policy-approvals"}),
+        ({"delegation": {"subagent_auto_approve": "on"}}, "", "gpt-5.2", {"policy-approvals"}),
+        ({"delegation": {"subagent_auto_approve": "never"}}, "", "gpt-5.2", set()),
         ({"command_allowlist": ["rm *"]}, "", "gpt-5.2", {"policy-allowlist"}),
         ({"terminal": {"backend": "docker"}}, "", "gpt-5.2", {"policy-approvals"}),
         ({}, "TERMINAL_ENV=modal\n", "gpt-5.2", {"policy-approvals"}),
@@ -199,6 +202,10 @@ def mcp(*values: Any) -> GuardrailPolicy:
         (P(allowed_toolsets=()), None, {}, ["allowed_toolsets"]),
         (P(allowed_toolsets=("web", "file"), allowed_tools=("terminal",)), None, {}, []),
         (P(allowed_toolsets=("web",), denied_toolsets=("web",)), None, {}, ["denied_toolsets"]),
+        (P("manual"), None, {"terminal": {"backend": ["docker"]}}, []),
+        (mcp({"command": "npx"}), None, {"mcp_servers": {"git": {"command": "npx"}}}, ["mcp_servers"]),
+        (mcp({"command": "python3.12"}), None, {"mcp_servers": {"git": {"command": "python3.12"}}}, ["mcp_servers"]),
+        (mcp({"name": "git", "command": "npx"}), None, {"mcp_servers": {"git": {"command": "npx"}}}, []),
         (P(allowed_tools=("read_file",)), None, {}, ["allowed_tools"]),
         (P(allowed_toolsets=("web",)), "<0.17", {}, ["allowed_toolsets"]),
     ],
@@ -210,12 +217,21 @@ def test_what_cannot_be_enforced_is_named(
     assert [name for name, _ in unenforced(profile, allowed_releases(versions))] == expected
 
 
+def test_a_sandbox_by_variable_is_one() -> None:
+    profile = EffectiveProfile("eng", "m", "https://x/v1", policy=P("manual"), env={"TERMINAL_ENV": "docker"})
+    ((rule, why),) = unenforced(profile, allowed_releases(None))
+    assert (rule, "env.TERMINAL_ENV" in why) == ("approvals", True)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({"hermes": {"approvals": {"mode": "manual", "timeout": 5}}}, []),
         ({"hermes": {"approvals": {"mode": "off"}}}, ["hermes.approvals.mode"]),
         ({"hermes": {"approvals": {"cron_mode": "approve"}}}, ["hermes.approvals.cron_mode"]),
+        ({"hermes": {"approvals": {"cron_mode": "yes"}}}, ["hermes.approvals.cron_mode"]),
+        ({"hermes": {"delegation": {"subagent_auto_approve": True}}}, ["hermes.delegation.subagent_auto_approve"]),
+        ({"hermes": {"plugins": {"disabled": 5}}}, []),
         ({"hermes": {"command_allowlist": ["rm *"]}}, ["hermes.command_allowlist"]),
         ({"hermes": {"plugins": {"disabled": ["corp"]}}}, ["hermes.plugins.disabled"]),
         ({"hermes": {"mcp_servers": {"docs": {"url": "https://x"}}}}, ["hermes.mcp_servers.docs"]),
