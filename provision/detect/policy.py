@@ -127,7 +127,8 @@ class Policy(StrEnum):
     def _ignores_beside(self, value: str, rule_id: str, name: str, before: bytes, after: bytes) -> bool:
         raw = value.encode("utf-8", "surrogateescape")
         given, prose = rule_id.startswith(beside.GIVEN), rule_id.startswith(beside.PROSE)
-        likely = plausible_password if given else plausible_quoted if _marked(before, after) else plausible_bare
+        marked = rule_id.startswith(beside.COLUMN) or _marked(before, after)
+        likely = plausible_password if given else plausible_quoted if marked else plausible_bare
         if likely(raw) and not is_not_secret(value, rule_id, before + raw + after):
             return False
         if self is Policy.AUDIT:

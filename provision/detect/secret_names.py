@@ -11,7 +11,7 @@ _ALONE = frozenset(
     {"password", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "token", "apikey", "apitoken",
      "authorization", "credential", "credentials", "cookie", "bearer", "accesstoken", "refreshtoken", "authtoken",
      "secretkey", "privatekey", "clientsecret", "accesskey", "passwort", "kennwort", "contrasena", "contraseña", "senha",
-     "wachtwoord", "motdepasse", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호"}
+     "wachtwoord", "jwt", "motdepasse", "пароль", "密码", "密碼", "口令", "パスワード", "비밀번호"}
 )  # fmt: skip
 _ENDINGS = (
     "password", "passwd", "passphrase", "passwort", "apikey", "secretkey", "accesskey", "privatekey", "authtoken", "accesstoken",
@@ -21,6 +21,10 @@ _ENDINGS = (
 _KEYS_OF = frozenset(
     {"api", "secret", "private", "access", "auth", "account", "encryption", "signing", "master", "license", "storage",
      "service", "session", "webhook", "x", "shared", "deploy", "ssh", "subscription", "client", "app"}
+)  # fmt: skip
+_PASS_OF = frozenset(
+    {"user", "admin", "root", "login", "auth", "db", "database", "mysql", "pg", "postgres", "mongo", "redis", "smtp", "imap",
+     "pop", "mail", "email", "ftp", "sftp", "ldap", "proxy", "http", "basic", "rabbitmq", "mqtt"}
 )  # fmt: skip
 _WHICH = frozenset(
     {"value", "prod", "production", "dev", "test", "staging", "live", "current", "old", "new", "primary", "secondary",
@@ -53,7 +57,8 @@ def names_secret(name: str) -> bool:
         or "".join(words[-3:]) in _ALONE
     ):
         return True
-    return words[-1] in {"key", "keys"} and len(words) > 1 and words[-2] in _KEYS_OF
+    before = words[-2] if len(words) > 1 else ""
+    return (words[-1] in {"key", "keys"} and before in _KEYS_OF) or (words[-1] == "pass" and before in _PASS_OF)
 
 
 def plain_value(value: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provision.audit.confidence import PRECISION, confidence_of
+from provision.audit.confidence import PRECISION, confidence_of, measured_as
 from provision.detect.entropy import HINT
 from provision.detect.rules.builtin import BUILTIN
 
@@ -26,7 +26,7 @@ def page() -> str:
     for rule in sorted((*BUILTIN, HINT), key=lambda rule: rule.id):
         severity = "high" if rule.severity == "critical" and rule.id != "aisa-key" else rule.severity
         confidence = confidence_of(rule.id, rule.confidence)
-        measured = PRECISION.get(rule.id)
+        measured = PRECISION.get(measured_as(rule.id))
         how = f"{measured[1]} % of {measured[0]} findings" if measured else "not measured"
         sections.append(f"## {rule.id}\n\n{rule.description}. Severity {severity}, confidence {confidence} ({how}).\n")
     return "\n".join([_BEGIN, *sections])

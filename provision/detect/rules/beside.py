@@ -25,6 +25,8 @@ GIVEN = "assigned-by-given-"
 """The same for values in a place that only secrets have: `curl -u`, `requirepass`."""
 PROSE = "assigned-by-words"
 """The same for text, where the name is often followed by a sentence."""
+COLUMN = "assigned-by-column-"
+"""The same for columns of a table, all found by one function."""
 _ENDING = (
     r"(?:(?:api|secret|private|access|auth|account|encryption|signing|master|license|storage|service"
     r"|session|webhook|shared|deploy|subscription|client|app)[_.-]?keys?|[_-]key|token|secrets?|passw(?:or)?d|passwort|passwd"

@@ -20,26 +20,30 @@ if TYPE_CHECKING:
     from provision.detect.match import Span
 
 _NAMED = (
-    r"(?:api[ _-]?keys?|secret|token|passw(?:or)?d|passphrase|passwort|pwd|credential|(?:access|private|auth|signing"
-    r"|encryption)[ _-]?key)"
+    r"(?:secret|token|passw(?:or)?d|passphrase|passwort|kennwort|pwd|[_-]pass|jwt|credential|(?:api|access|private|auth|signing|encryption"
+    r"|license|master|storage|service|session|webhook|shared|account)[ _-]?keys?)"
 )
 _CELLS = r"(?:[\w .#/\t,;|\"'`*-]|\xe2[\x94\x95][\x80-\xbf])*"
 _SQL = (
-    r"\binsert[ ](?:ignore[ ])?into[ ]([\w.`\"\[\]]{1,80})[ ]?(\([^()]{1,900}\))?\s{0,4}values?\s{0,4}\("
+    r"\b(?:insert|replace)[ ](?:[a-z_]{2,13}[ ]){0,3}([\w.`\"\[\]]{1,80})\s{0,4}(\([^()]{1,900}\))?\s{0,4}values?\s{0,4}\("
     r"|\bcopy[ ]([\w.\"]{1,80})[ ]?\(([^()]{1,900})\)[ ]from[ ]stdin[^\r\n]{0,80}\r?\n"
     r"|\bcreate[ ]table[ ](?:if[ ]not[ ]exists[ ])?([\w.`\"\[\]]{1,80})[ ]?\(([^;]+?)\)[^;()]{0,200};"
 )
-_SQL_WORDS = (b"insert ", b"copy ", b"create table ")
+_SQL_WORDS = (b"insert ", b"replace ", b"copy ", b"create table ")
 
 
 _MEMORY_BYTES = 32 << 20
 _LINE = compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
 _STATEMENT = compiled(rf"(?i){_SQL}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
-_DEFINED = re.compile(rb"^\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)[a-z]", re.MULTILINE | re.IGNORECASE)
+_DEFINED = re.compile(rb"(?:^|,)\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)\[?[a-z]", re.MULTILINE | re.IGNORECASE)
 _CONSTRAINT = re.compile(rb"(?i)primary|key|unique|constraint|index|foreign|check")
 _SQL_VALUE = re.compile(
-    rb"[ \t\r\n]*(?:N?'(?P<text>(?:[^'\\]|\\.|'')*)'|(?P<other>[^,()']*))[ \t\r\n]*(?P<end>[,)])", re.DOTALL
+    rb"[ \t\r\n]*(?:(?:[NE]|_binary[ ])?'(?P<text>(?:[^'\\]|\\.|'')*)'|(?P<other>[^,()']*))[ \t\r\n]*(?P<end>[,)])",
+    re.DOTALL,
 )
+_JOINED = rb"(?:[.+&~,]|<<|\|\||\.\.)"
+_CODE = re.compile(rb"\\?\"[ ]?%b.*%b[ ]?\\?\"|%b[ ].*[ ]%b|`\$.*`" % ((_JOINED,) * 4), re.DOTALL)
+"""Not a value, but program code that puts one there: `VALUES ('" + password + "')`."""
 _TUPLE = re.compile(rb"\s{0,4},?\s{0,4}\(")
 _NAME_CELL = re.compile(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#][\w .#/-]{0,40}[\"'`*]{0,3}[ \t]*")
 _RULE = re.compile(rb"[ \t]*(?:[|+:=-]|\xe2[\x94\x95][\x80-\xbf]|[ \t])+\r?")
@@ -244,7 +248,7 @@ def _tuples(data: bytes, at: int, defined: bytes, head: bytes, names: list[bytes
         values: list[NamedValue] = []
         while value := _SQL_VALUE.match(data, at):
             at = value.end()
-            if n in wanted and value["text"]:
+            if n in wanted and value["text"] and not _CODE.fullmatch(value["text"]):
                 values.append(NamedValue(*value.span("text"), wanted[n]))
             n += 1
             if value["end"] == b")":

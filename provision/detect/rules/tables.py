@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from provision.detect.rules.beside import ENDS, NAME, beside, each, found_by
@@ -15,13 +16,14 @@ _BAR = r"(?:\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83)"
 """A bar, or one of the box characters │ ║ ┃ in UTF-8."""
 _WORDS = r"(?:(?:api|secret|access|auth|client|private|subscription)[ ](?:key|secret|token)|password)"
 
-_AFTER_HEADS = (",", "\t", " |", "`", '"', ")", "|", "\n", "\r", ";")
+_AFTER_HEADS = (",", "\t", " |", "  ", '"', "|", "\n", "\r", ";")
 """What follows the name in a header. A rule with fewer than 20 keywords has its gate checked in the first pass."""
+_REACH = 48 << 10
 _FORMS: tuple[Callable[[str], Callable[[], str]], ...] = (
     lambda end: example(f"user,{end}\nada,", ALNUM, 14, "\n"),
-    lambda end: example(f"INSERT INTO users (id, name, {end}) VALUES (1, 'ada', '", ALNUM, 14, "');"),  # noqa: S608  an example, never run
+    lambda end: example(f"user;{end};mail\nada;", ALNUM, 14, ";ada@example.com\n"),
     lambda end: example(f" id | name | {end}\n----+------+---------\n  1 | ada  | ", ALNUM, 32, "\n(1 row)\n"),
-    lambda end: example(f"COPY public.users (id, {end}) FROM stdin;\n1\t", ALNUM, 32, "\n\\.\n"),
+    lambda end: example(f"| {end}    | name |\n|---|---|\n| ", ALNUM, 32, " | ada |\n"),
 )
 
 RULES = (
@@ -62,25 +64,64 @@ RULES = (
     ),
     *(
         found_by(
-            f"column-{what}",
-            f"Value in a column with the name of a {what}",
+            f"column-{re.sub('[ _]', '-', column.lower())}",
+            f"Value in a column with the name of {what}",
             columns_of_secrets,
-            rf"(?i)(?:{name}[\"'`*]{{0,3}}(?:[,;\t][\w\"'`]|[ \t]{{0,40}}(?:\||\xe2\x94|varchar|text|char))"
-            rf"|[,;\t|][ ]{{0,4}}[\"'`]?[\w.-]{{0,20}}{name}[\"'`*]{{0,3}}(?:\r?\n|\))"
-            rf"|\([ ]?[\"'`]?[\w.-]{{0,20}}{name}[\"'`]?[,)])",
-            *(form(end) for form in _FORMS),
-            keywords=(*each(ends[:1], _AFTER_HEADS), *each(ends[1:], _AFTER_HEADS[:6])),
+            rf"(?i)(?:(?:{name})[\"'`*]{{0,3}}(?:[,;\t][\w\"'`]|[ \t]{{0,40}}(?:\||\xe2\x94))"
+            rf"|[,;\t|][ ]{{0,4}}[\"'`*]{{0,3}}[\w .-]{{0,20}}(?:{name})[\"'`*]{{0,3}}\r?\n)",
+            *(form(column) for form in _FORMS),
+            keywords=each(ends, _AFTER_HEADS),
             not_found=(
-                f"user,{end}\nada,\n",
-                f"def f(user, {end}):\n    return user, {end}\n",
-                f"| user | {end} |\n|---|---|\n| ada | **** |\n",
+                f"user,{column}\nada,\n",
+                f"def f(user, {column}):\n    return user, {column}\n",
+                f"| user | {column} |\n|---|---|\n| ada | **** |\n",
             ),
-            reach=48 << 10,
+            reach=_REACH,
         )
-        for what, end, name, ends in (
-            ("password", "password", r"(?:passw(?:or)?d|passphrase|pwd)", ("password", "wd")),
-            ("token", "token", r"(?:token|secret)", ("token", "secret")),
-            ("key", "api_key", r"(?:api|access|secret|private)[ _-]?key", ("api_key", "access_key")),
+        for what, column, name, *ends in (
+            ("a password", "password", "passw(?:or)?d|pwd", "password", "wd"),
+            ("a passphrase", "passphrase", "passphrase|passwort|kennwort", "passphrase", "wort"),
+            ("a token", "token", "token|secret", "token", "secret"),
+            ("a login", "db_pass", "[_-]pass|jwt", "_pass", "jwt"),
+            ("credentials", "credential", "credentials?", "credential", "credentials"),
+            ("a key", "auth_key", "[_-]key", "_key", "-key"),
+            ("an API key", "API key", "api[ ]?key", "api key", "apikey"),
+            ("a secret key", "secret key", "secret[ ]?key", "secret key", "secretkey"),
+            ("an access key", "access key", "access[ ]?key", "access key", "accesskey"),
+            ("a private key", "private key", "private[ ]?key", "private key", "privatekey"),
         )
+    ),
+    found_by(
+        "column-sql",
+        "Value in a column with the name of a secret in an SQL statement",
+        columns_of_secrets,
+        r"(?i)(?:insert|replace)[ ](?:[a-z_]{2,13}[ ]|\[)|\)[ ]from[ ]stdin|create[ ]table[ \n]",
+        example("INSERT INTO users (id, api_key, name) VALUES (1, '", ALNUM, 14, "', 'ada');"),
+        example("insert into users (\n  id,\n  signing_key\n) values\n  (1, '", ALNUM, 14, "');"),
+        example("REPLACE INTO `users` (`Passwort`, `id`) VALUES ('", ALNUM, 14, "', 1);"),
+        example("INSERT [dbo].[users] ([id], [token], [name]) VALUES (1, N'", ALNUM, 14, "', N'ada')"),
+        example(f"COPY public.users (id, credentials, name) FROM {'stdin'};\n1\t", ALNUM, 32, "\tada\n\\.\n"),
+        example(
+            "CREATE TABLE users(id INTEGER PRIMARY KEY, secret TEXT, n INT);\nINSERT INTO users VALUES(1,'",
+            ALNUM,
+            14,
+            "',2);\n",
+        ),
+        keywords=(
+            "insert into ",
+            "insert or ",
+            "insert all ",
+            "ignore into ",
+            "insert [",
+            "replace into ",
+            ") from stdin",
+            "create table",
+        ),
+        not_found=(
+            "INSERT INTO users (id, password) VALUES (1, ?);",
+            "INSERT INTO users (id, name) VALUES (1, 'q8Zr2LmX7tVb4N');",
+            "COPY users (id, password_file) FROM stdin;\n1\t/etc/shadow-file\n",
+        ),
+        reach=_REACH,
     ),
 )
