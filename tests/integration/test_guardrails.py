@@ -76,6 +76,7 @@ def test_a_policy_from_the_profile_to_the_fleet(fleet: Fleet) -> None:
     assert found["guardrails"] == {
         "approvals": "manual", "yolo": False, "deny_commands": ["git push --force*"],
         "denied_toolsets": ["terminal", "code_execution"], "toolsets": None, "always_allowed": [], "cron_approves": False,
+        "subagents_approve": False,
         "sandbox": "", "providers": ["aisa"], "redact": True, "plugins": [],
         "on_disk": {"plug-ins": [], "skills": [], "branch": None},
         "mcp_servers": [
