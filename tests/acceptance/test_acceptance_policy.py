@@ -75,9 +75,12 @@ def ask():
     denied = [c for c in COMMANDS if match(c)]
     enabled = plugins._get_enabled_plugins()
     mode = approval._get_approval_mode()
+    from tools import delegate_tool
     return {
         "approvals": mode if mode in ("off", "smart") else "manual",  # 0.16 keeps another word, and means manual
         "yolo": bool(approval._YOLO_MODE_FROZEN),
+        "cron_approves": approval._get_cron_approval_mode() == "approve",
+        "subagents_approve": delegate_tool._get_subagent_approval_callback() is delegate_tool._subagent_auto_approve,
         "denied": denied,
         "toolsets": sorted(toolsets - servers),
         "cron": sorted(cron & servers),
@@ -159,6 +162,7 @@ POLICIES: dict[str, GuardrailPolicy] = {
     ),
     "all": ALL,
 }
+ALL_APPROVALS = {"mode": "manual", "deny": ["git push*", "*curl*|*sh*"]}
 UNDONE: dict[str, tuple[dict[str, Any], str]] = {
     "mode-off": ({"approvals": {"mode": False}}, ""),
     "mode-word": ({"approvals": {"mode": "never"}}, ""),
@@ -174,9 +178,13 @@ UNDONE: dict[str, tuple[dict[str, Any], str]] = {
     "own-plugin": ({"plugins": {"enabled": ["corp", "evil"]}}, ""),
     "toolset-back": ({"agent": {"disabled_toolsets": ["browser"]}}, ""),
     "cron-approves": (
-        {"approvals": {"mode": "manual", "deny": ["git push*", "*curl*|*sh*"], "cron_mode": "approve"}},
+        {"approvals": {**ALL_APPROVALS, "cron_mode": "approve"}},
         "",
     ),
+    "cron-is-off": ({"approvals": {**ALL_APPROVALS, "cron_mode": " Off"}}, ""),
+    "cron-word": ({"approvals": {**ALL_APPROVALS, "cron_mode": "never"}}, ""),
+    "subagents-approve": ({"delegation": {"subagent_auto_approve": "on"}}, ""),
+    "subagents-word": ({"delegation": {"subagent_auto_approve": "never"}}, ""),
     "always": ({"command_allowlist": ["rm *"]}, ""),
     "deny-list-gone": ({"approvals": {"mode": "manual", "deny": []}}, ""),
 }
@@ -238,6 +246,7 @@ def test_hermes_does_what_the_model_says(
     assert "error" not in said, said
     found = _model(home, shell)
     assert (found.approvals, found.yolo, found.redact) == (said["approvals"], said["yolo"], said["redact"])
+    assert (found.cron_approves, found.subagents_approve) == (said["cron_approves"], said["subagents_approve"])
     assert sorted(found.plugins) == said["plugins"]
     assert sorted(s.name for s in found.mcp_servers if s.enabled) == said["servers"]
     assert sorted(s.name for s in found.mcp_servers if s.offered) == said["offered"]
@@ -294,8 +303,8 @@ def test_the_table_of_toolsets_is_that_of_the_installed_release(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", list(UNDONE))
 def test_what_a_user_undid_is_said(name: str, asked: dict[str, tuple[Path, dict[str, str], dict[str, Any]]]) -> None:
-    """Except where Hermes still does what the policy asks: an unknown word means `manual`, the .env redacts all the same."""
-    harmless = {"yolo-word", "redaction-off-in-config-only"}
+    """Except where Hermes still does what the policy asks: an unknown word is the safe one, the .env redacts all the same."""
+    harmless = {"yolo-word", "redaction-off-in-config-only", "cron-word", "subagents-word"}
     hazards = [h.id for h in policy_hazards(ALL, _model(asked[name][0], {}), "config.yaml", None, "aisa")]
     if not facts_for(hermes_release()).denies_commands:
         hazards.remove("policy-commands")
