@@ -8,7 +8,7 @@ import pytest
 import seeded
 from redactcraft import aisa_key, session
 
-from provision.redact.stand_in_stream import LONGEST_WORD
+from provision.redact.stand_in_stream import LONGEST_WORD, StandInStream
 from provision.redact.stand_ins import Kind, StandIns
 from provision.redact.stream import StreamRedactor, redact_bytes
 
@@ -52,6 +52,17 @@ def test_values_are_replaced_between_masks_and_noted_by_line() -> None:
     assert lines[5] == "192.0.2.1"
     assert ("line 6", "also-ip", "192.0.2.1") in places
     assert {where for where, rule, _ in places if rule == "also-cwd"} == {"line 1", "line 2", "line 3"}
+
+
+@pytest.mark.parametrize("size", [1, 7, 5000, 1 << 20])
+def test_chunks_that_cut_words_change_nothing(size: int) -> None:
+    lines: list[int] = []
+    stream = StandInStream(StandIns(NAMES), lambda _, line: lines.append(line))
+    stream.skip(b"a mask\nover\nlines")
+    data = b" x bob@web ~ ada\n" + b"a" * LONGEST_WORD + b"@x.ada ada " + b"ada/" * 3000 + b" ada"
+    out = b"".join(stream.feed(data[at : at + size]) for at in range(0, len(data), size)) + stream.finish()
+    assert out == data.replace(b" ada\n", b" user1\n").replace(b" ada ", b" user1 ").removesuffix(b"ada") + b"user1"
+    assert lines == [2, 3, 3]
 
 
 @pytest.mark.parametrize("before", ["ada ", "", "ada@box:~/x$ ", "10.1.2.3,"])
