@@ -81,8 +81,10 @@ def test_files_of_every_kind_share_the_stand_ins(capsys: pytest.CaptureFixture[s
 
 
 def test_a_recording_keeps_its_layout_and_times() -> None:
-    events = [[0.1 * at, "o", letter] for at, letter in enumerate("\x1b[32mada@box42\x1b[0m:~/x$ ls\r\n")]
-    events += [[9.0, "o", f"{KEY} by ada, adapter\r\n"], [9.5, "i", "ada\r"], [9.9, "o", "10.1.2.3 ada"]]
+    events: list[tuple[float, str, str]] = [
+        (0.1 * at, "o", letter) for at, letter in enumerate("\x1b[32mada@box42\x1b[0m:~/x$ ls\r\n")
+    ]
+    events += [(9.0, "o", f"{KEY} by ada, adapter\r\n"), (9.5, "i", "ada\r"), (9.9, "o", "10.1.2.3 ada")]
     header = {"version": 2, "width": 90, "height": 20}
     Path("a.cast").write_text("".join(json.dumps(each) + "\n" for each in [header, *events]))
     assert run(["redact", *ALSO, "a.cast", "-o", "b.cast"]) == 0
