@@ -8,5 +8,7 @@ face people.
 
 __version__ = "0.2.0"
 SITE = ""
-"""The public address of the documentation, ending with a slash. Empty until the project owns it (docs/releases.md): nothing points to an
-address that others could register."""
+"""The public address of the documentation, ending with a slash. Empty until the project owns one (docs/releases.md).
+
+Nothing points to an address that others could register.
+"""
