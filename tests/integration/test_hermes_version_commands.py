@@ -56,7 +56,9 @@ def test_an_unverified_hermes_is_ok_but_not_strictly(tmp_path: Path) -> None:
     assert "ok as far as known: this machine has 0.21.3, the model was verified up to 0.19.0" in text
     known = "as far as known: this machine has 0.21.3, the model was verified up to 0.19.0"
     assert known in desk.run("audit", who="ada", HERMES_HOME=str(desk.home))
-    assert "as far as known: the version of Hermes on this machine is unknown" in desk.run("audit", desk.home, who="bob")
+    assert "as far as known: the version of Hermes on this machine is unknown" in desk.run(
+        "audit", desk.home, who="bob"
+    )
     desk.run("audit", "-f", "json", "-o", "ada.json", who="ada", HERMES_HOME=str(desk.home))
     (machine,) = json.loads(desk.run("audit", "--merge", "ada.json", "-f", "json"))["machines"]
     assert [(r["as_expected"], r["why"]) for r in machine["routes"]] == [("yes", known)]
