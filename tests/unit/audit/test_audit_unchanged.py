@@ -19,9 +19,12 @@ from provision.audit.unchanged import UnchangedFiles, has_no_writer, is_settled,
 from provision.containers.blob import ReadLimits
 from provision.detect.detector import Detector
 from provision.detect.known import KnownKeys
+from provision.detect.rules.builtin import BUILTIN
 from provision.detect.rules.gitleaks import read_rules
 
 SECOND = 10**9
+FEW = BUILTIN[:3]
+"""Rules: a detector with all of them takes a second to make."""
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="leases are Linux's")
 
 
@@ -143,15 +146,13 @@ def test_a_ctime_in_the_future_proves_nothing(file: Path, tmp_path: Path, monkey
 
 def rules_of(allowed: str) -> Detector:
     text = f"[[rules]]\nid = 'mine'\nregex = 'x[0-9]+'\nkeywords = ['x']\n[rules.allowlist]\nregexes = ['{allowed}']\n"
-    from provision.detect.rules.builtin import BUILTIN
-
-    return Detector((*BUILTIN, *read_rules(text.encode(), "f")[0]))
+    return Detector((*FEW, *read_rules(text.encode(), "f")[0]))
 
 
 def test_whatever_changes_what_is_found_changes_the_key() -> None:
     known = KnownKeys(b"s" * 16, frozenset({("sk-aisa-", 51)}), {})
-    detectors = [Detector(), Detector(entropy=True), Detector(known=known), rules_of("x1"), rules_of("x2")]
+    detectors = [Detector(FEW), Detector(FEW, entropy=True), Detector(FEW, known=known), rules_of("x1"), rules_of("x2")]
     paths = [open_cache(d, ReadLimits(), full=False)._path for d in detectors]
-    paths += [open_cache(Detector(), ReadLimits(members=5), full=False)._path]
+    paths += [open_cache(Detector(FEW), ReadLimits(members=5), full=False)._path]
     assert len(set(paths)) == len(paths)
-    assert open_cache(Detector(), ReadLimits(), full=True)._path == paths[0]
+    assert open_cache(Detector(FEW), ReadLimits(), full=True)._path == paths[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from leakcraft import NOW, LiteralDetector, literal
 
+from provision.audit.fix import replace
 from provision.audit.fix.apply import BackupError, FixResult, apply_fix, last_record, undo_fix
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.errors import NothingMatchedError
@@ -32,6 +33,11 @@ class Desk:
 
     def undo(self) -> FixResult:
         return undo_fix(last_record(self.folder), lambda: load_identities(self.identity))
+
+
+@pytest.fixture(autouse=True)
+def no_late_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replace, "_WATCH_S", 0.0)
 
 
 @pytest.fixture
