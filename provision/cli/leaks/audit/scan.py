@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from provision.errors import Exit
     from provision.fleet.workspace import Workspace
 
-_REDRAW_S = 0.1
 _STDIN = Path("-")
 
 
@@ -164,24 +163,19 @@ def scan_machine(
 
 
 def _progress(run: Run) -> tuple[Callable[[ScanProgress], None], Callable[[], None]]:
-    """A line that is redrawn on a terminal; nothing elsewhere."""
-    if run.quiet or not sys.stderr.isatty():
+    """Show the files that were scanned; how many there are is known only at the end."""
+    if run.quiet:
         return (lambda _: None), (lambda: None)
-    drawn = 0.0
+    from provision.report.progress import Progress
 
-    def draw(progress: ScanProgress) -> None:
-        nonlocal drawn
-        now = time.monotonic()
-        if now - drawn >= _REDRAW_S:
-            drawn = now
-            sys.stderr.write(f"\raudit {plural(progress.files, 'file')} · {progress.bytes / 1e6:,.0f} MB\x1b[K")
-            sys.stderr.flush()
+    progress, shown = Progress("files audited", None, sys.stderr, time.monotonic), 0
 
-    def clear() -> None:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+    def draw(tally: ScanProgress) -> None:
+        nonlocal shown
+        progress.step(count=tally.files - shown, current=f"{tally.bytes / 1e6:,.0f} MB")
+        shown = tally.files
 
-    return draw, clear
+    return draw, progress.clear
 
 
 def verify_found_keys(run: Run, workspace: Workspace | None, raw: RawAudit) -> dict[str, str]:
